@@ -1,0 +1,230 @@
+//! The settings that the server itself acts on, typed; built once for each published configuration.
+//!
+//! Names, defaults and meanings are those of the settings table; times are in the unit the field names.
+
+use serde::Deserialize;
+
+/// The sections that the server acts on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the section of that name")]
+pub struct View {
+    #[serde(rename = "ServiceSettings")]
+    pub service: ServiceSettings,
+    #[serde(rename = "TeamSettings")]
+    pub team: TeamSettings,
+    #[serde(rename = "SqlSettings")]
+    pub sql: SqlSettings,
+    #[serde(rename = "LogSettings")]
+    pub log: LogSettings,
+    #[serde(rename = "PasswordSettings")]
+    pub password: PasswordSettings,
+    #[serde(rename = "RateLimitSettings")]
+    pub rate_limit: RateLimitSettings,
+    #[serde(rename = "EmailSettings")]
+    pub email: EmailSettings,
+    #[serde(rename = "FileSettings")]
+    pub file: FileSettings,
+    #[serde(rename = "PrivacySettings")]
+    pub privacy: PrivacySettings,
+    #[serde(rename = "LocalizationSettings")]
+    pub localization: LocalizationSettings,
+    #[serde(rename = "MetricsSettings")]
+    pub metrics: MetricsSettings,
+    #[serde(rename = "ExperimentalSettings")]
+    pub experimental: ExperimentalSettings,
+    #[serde(rename = "ClientRequirements")]
+    pub client_requirements: ClientRequirements,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
+pub struct ServiceSettings {
+    #[serde(rename = "SiteURL")]
+    pub site_url: String,
+    pub listen_address: String,
+    pub connection_security: String,
+    #[serde(rename = "TLSCertFile")]
+    pub tls_cert_file: String,
+    #[serde(rename = "TLSKeyFile")]
+    pub tls_key_file: String,
+    #[serde(rename = "TLSMinVer")]
+    pub tls_min_ver: String,
+    #[serde(rename = "TLSStrictTransport")]
+    pub tls_strict_transport: bool,
+    #[serde(rename = "TLSStrictTransportMaxAge")]
+    pub tls_strict_transport_max_age: i64,
+    pub use_lets_encrypt: bool,
+    #[serde(rename = "TrustedProxyIPHeader")]
+    pub trusted_proxy_ip_header: Vec<String>,
+    /// Seconds.
+    pub read_timeout: u64,
+    /// Seconds.
+    pub write_timeout: u64,
+    /// Seconds.
+    pub idle_timeout: u64,
+    pub maximum_login_attempts: i64,
+    pub goroutine_health_threshold: i64,
+    pub enable_developer: bool,
+    pub enable_user_access_tokens: bool,
+    pub allow_cors_from: String,
+    pub cors_exposed_headers: String,
+    pub cors_allow_credentials: bool,
+    pub allow_cookies_for_subdomains: bool,
+    pub extend_session_length_with_activity: bool,
+    pub terminate_sessions_on_password_change: bool,
+    pub session_length_web_in_hours: i64,
+    pub session_length_mobile_in_hours: i64,
+    #[serde(rename = "SessionLengthSSOInHours")]
+    pub session_length_sso_in_hours: i64,
+    pub session_cache_in_minutes: i64,
+    pub session_idle_timeout_in_minutes: i64,
+    pub webserver_mode: String,
+    pub enable_user_statuses: bool,
+    pub experimental_enable_hardened_mode: bool,
+    #[serde(rename = "ExperimentalStrictCSRFEnforcement")]
+    pub experimental_strict_csrf_enforcement: bool,
+    #[serde(rename = "EnableAPIUserDeletion")]
+    pub enable_api_user_deletion: bool,
+    pub enable_local_mode: bool,
+    pub local_mode_socket_location: String,
+    /// Bytes.
+    pub maximum_payload_size_bytes: u64,
+    #[serde(rename = "MaximumURLLength")]
+    pub maximum_url_length: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct TeamSettings {
+    pub site_name: String,
+    pub enable_user_creation: bool,
+    pub enable_open_server: bool,
+    pub enable_user_deactivation: bool,
+    pub restrict_creation_to_domains: String,
+    pub max_users_per_team: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct SqlSettings {
+    pub driver_name: String,
+    pub data_source: String,
+    pub max_idle_conns: usize,
+    pub max_open_conns: usize,
+    pub conn_max_lifetime_milliseconds: u64,
+    pub conn_max_idle_time_milliseconds: u64,
+    /// Seconds.
+    pub query_timeout: u64,
+    pub disable_database_search: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
+pub struct LogSettings {
+    pub enable_console: bool,
+    pub console_level: String,
+    pub console_json: bool,
+    pub enable_color: bool,
+    pub enable_file: bool,
+    pub file_level: String,
+    pub file_json: bool,
+    pub file_location: String,
+    /// Characters; longer values are cut.
+    pub max_field_size: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
+pub struct PasswordSettings {
+    pub minimum_length: usize,
+    pub lowercase: bool,
+    pub uppercase: bool,
+    pub number: bool,
+    pub symbol: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct RateLimitSettings {
+    pub enable: bool,
+    pub per_sec: u32,
+    pub max_burst: u32,
+    pub memory_store_size: usize,
+    pub vary_by_remote_addr: bool,
+    pub vary_by_user: bool,
+    pub vary_by_header: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
+pub struct EmailSettings {
+    pub enable_sign_up_with_email: bool,
+    pub enable_sign_in_with_email: bool,
+    pub enable_sign_in_with_username: bool,
+    pub require_email_verification: bool,
+    pub send_push_notifications: bool,
+    pub push_notification_server: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct FileSettings {
+    pub driver_name: String,
+    pub directory: String,
+    /// Bytes.
+    pub max_file_size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct PrivacySettings {
+    pub show_email_address: bool,
+    pub show_full_name: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct LocalizationSettings {
+    pub default_client_locale: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct MetricsSettings {
+    pub enable: bool,
+    pub listen_address: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct ExperimentalSettings {
+    pub restrict_system_admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+#[expect(clippy::struct_field_names, reason = "the settings are called so")]
+pub struct ClientRequirements {
+    pub android_latest_version: String,
+    pub android_min_version: String,
+    pub ios_latest_version: String,
+    pub ios_min_version: String,
+}

@@ -1,0 +1,104 @@
+//! The one error that crosses a boundary: an id of the contract, its parameters and its cause.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+/// A failure, named by the id that clients see.
+///
+/// It knows no HTTP: the server looks up status and text by the id.
+#[derive(Debug)]
+pub struct AppError {
+    /// The id of the contract, such as `api.context.permissions.app_error`.
+    pub id: Cow<'static, str>,
+    /// Values for the placeholders of the text.
+    pub params: Vec<(&'static str, String)>,
+    /// What developers may see beside the text.
+    pub detail: String,
+    /// What went wrong underneath; logged, never sent to clients outside developer mode.
+    pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl AppError {
+    /// Makes an error from its id.
+    pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
+        Self { id: id.into(), params: Vec::new(), detail: String::new(), cause: None }
+    }
+
+    /// Fills the placeholder `name` of the text.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// Adds what developers may see beside the text.
+    #[must_use]
+    pub fn detailed(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Keeps what went wrong underneath.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The refusal of a request body, naming the member that is missing or wrong.
+    pub fn invalid_body(name: &'static str) -> Self {
+        Self::new("api.context.invalid_body_param.app_error").with("Name", name)
+    }
+
+    /// The refusal of a path or query parameter.
+    pub fn invalid_url(name: &'static str) -> Self {
+        Self::new("api.context.invalid_url_param.app_error").with("Name", name)
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.id)?;
+        for (name, value) in &self.params {
+            write!(formatter, " {name}={value:?}")?;
+        }
+        let mut next = self.cause.as_deref().map(|cause| cause as &dyn Error);
+        while let Some(cause) = next {
+            write!(formatter, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for AppError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}
+
+/// Gives a failed step the id under which the request fails.
+pub trait OrFail<T> {
+    /// Names the failure and keeps its cause.
+    fn or_fail(self, id: &'static str) -> Result<T, AppError>;
+}
+
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
+    fn or_fail(self, id: &'static str) -> Result<T, AppError> {
+        self.map_err(|cause| AppError::new(id).because(cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_prints_its_id_its_parameters_and_the_whole_chain_of_causes() {
+        let io = std::io::Error::other("disk is full");
+        let error = Err::<(), _>(io).or_fail("app.save_config.app_error").unwrap_err();
+        let error = error.with("Name", "config");
+        assert_eq!(error.to_string(), "app.save_config.app_error Name=\"config\": disk is full");
+    }
+}

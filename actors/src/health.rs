@@ -1,0 +1,187 @@
+//! What the server depends on, checked in the background: requests read the last result with its age.
+//!
+//! So a probe that anybody may call costs no I/O, however often it is called.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::error::AppError;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+
+/// Time from the end of one round to the start of the next while all is well.
+const CALM: Duration = Duration::from_secs(10);
+
+/// The same while something is wrong: recovery shows soon.
+const ALERT: Duration = Duration::from_secs(1);
+
+/// How long one check may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Something the server depends on.
+pub trait Check: Send + Sync {
+    /// What it is called in answers, such as `database`.
+    fn name(&self) -> &'static str;
+
+    /// Tries it; the error says in plain words what is wrong.
+    fn run(&self) -> BoxFuture<'static, Result<(), String>>;
+}
+
+/// The outcome of one check.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The check's name.
+    pub name: &'static str,
+    /// What is wrong, if anything.
+    pub problem: Option<String>,
+    /// When the check ended.
+    pub at: Instant,
+}
+
+impl Outcome {
+    /// Whether the check passed.
+    pub fn is_ok(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+#[derive(Clone)]
+pub struct HealthHandle {
+    actor: ActorRef<HealthActor>,
+    current: watch::Receiver<Arc<Vec<Outcome>>>,
+}
+
+impl HealthHandle {
+    /// Starts checking; nothing is known until [`HealthHandle::check`] has answered once.
+    pub fn start(checks: Vec<Arc<dyn Check>>) -> Self {
+        let publish = Arc::new(watch::Sender::new(Arc::new(Vec::new())));
+        let current = publish.subscribe();
+        let actor = supervise("health", move || HealthActor { checks: checks.clone(), publish: publish.clone() });
+        Self { actor, current }
+    }
+
+    /// The last outcome of every check.
+    pub fn current(&self) -> Arc<Vec<Outcome>> {
+        self.current.borrow().clone()
+    }
+
+    /// Runs every check now.
+    pub async fn check(&self) -> Result<(), AppError> {
+        self.actor.ask(RunChecks).await
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+struct HealthActor {
+    checks: Vec<Arc<dyn Check>>,
+    publish: Arc<watch::Sender<Arc<Vec<Outcome>>>>,
+}
+
+impl Actor for HealthActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_later(CALM, Self::next_round);
+    }
+}
+
+impl HealthActor {
+    fn next_round(&mut self, context: &mut Context<Self>) {
+        let round = run_all(self.checks.clone()).into_actor(self);
+        context.spawn(round.map(|outcomes, actor, context| {
+            let pause = if outcomes.iter().all(Outcome::is_ok) { CALM } else { ALERT };
+            actor.publish(outcomes);
+            context.run_later(pause, Self::next_round);
+        }));
+    }
+
+    fn publish(&self, outcomes: Vec<Outcome>) {
+        let before = self.publish.borrow().clone();
+        for outcome in &outcomes {
+            let was_ok = before.iter().find(|earlier| earlier.name == outcome.name).is_none_or(Outcome::is_ok);
+            match &outcome.problem {
+                Some(problem) if was_ok => {
+                    warn!(check = outcome.name, problem, "dependency failed");
+                }
+                None if !was_ok => info!(check = outcome.name, "dependency is back"),
+                Some(_) | None => {}
+            }
+        }
+        self.publish.send_replace(Arc::new(outcomes));
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct RunChecks;
+
+impl Handler<RunChecks> for HealthActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, _: RunChecks, _: &mut Self::Context) -> Self::Result {
+        let round = run_all(self.checks.clone()).into_actor(self);
+        Box::pin(round.map(|outcomes, actor, _| actor.publish(outcomes)))
+    }
+}
+
+async fn run_all(checks: Vec<Arc<dyn Check>>) -> Vec<Outcome> {
+    join_all(checks.iter().map(run_one)).await
+}
+
+async fn run_one(check: &Arc<dyn Check>) -> Outcome {
+    let problem = match timeout(DEADLINE, check.run()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(problem)) => Some(problem),
+        Err(_) => Some(format!("no answer within {} s", DEADLINE.as_secs())),
+    };
+    Outcome { name: check.name(), problem, at: Instant::now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Fails once, panics once, then passes.
+    struct Recovering(AtomicU32);
+
+    impl Check for Recovering {
+        fn name(&self) -> &'static str {
+            "database"
+        }
+
+        fn run(&self) -> BoxFuture<'static, Result<(), String>> {
+            let round = self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                match round {
+                    0 => Err("refused".to_owned()),
+                    1 => panic!("asked to"),
+                    _ => Ok(()),
+                }
+            })
+        }
+    }
+
+    #[actix_rt::test]
+    async fn the_last_outcome_is_read_and_survives_a_crash() {
+        let health = HealthHandle::start(vec![Arc::new(Recovering(AtomicU32::new(0)))]);
+        assert!(health.current().is_empty());
+        health.check().await.unwrap();
+        assert_eq!(health.current()[0].problem.as_deref(), Some("refused"));
+        assert_eq!(health.check().await.unwrap_err().id, "app.actor.ended.app_error");
+        assert_eq!(health.current()[0].problem.as_deref(), Some("refused"));
+        health.check().await.unwrap();
+        assert!(health.current()[0].is_ok());
+    }
+}

@@ -1,0 +1,12 @@
+//! The state of a Quarterdeck server, as supervised actors.
+//!
+//! This package knows no HTTP, no SQL and no files; it declares the small traits it needs, and the server implements them.
+
+pub mod config;
+pub mod error;
+pub mod health;
+pub mod id;
+pub mod roles;
+pub mod secret;
+pub mod sessions;
+pub mod supervisor;

@@ -1,0 +1,54 @@
+//! Roles and the permissions they grant.
+
+use std::collections::HashMap;
+
+/// A named set of permissions. Times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each field is the member of that name in the API")]
+pub struct Role {
+    pub id: String,
+    pub name: String,
+    pub display_name: String,
+    pub description: String,
+    pub create_at: i64,
+    pub update_at: i64,
+    pub delete_at: i64,
+    pub permissions: Vec<String>,
+    pub scheme_managed: bool,
+    pub built_in: bool,
+}
+
+/// Every role, by name.
+#[derive(Debug, Default)]
+pub struct Roles(HashMap<String, Role>);
+
+impl Roles {
+    /// Whether any of the space separated `names` is a live role that grants `permission`.
+    pub fn grant(&self, names: &str, permission: &str) -> bool {
+        let mut live = names.split(' ').filter_map(|name| self.0.get(name)).filter(|role| role.delete_at == 0);
+        live.any(|role| role.permissions.iter().any(|granted| granted == permission))
+    }
+
+    /// The role of that name.
+    pub fn named(&self, name: &str) -> Option<&Role> {
+        self.0.get(name)
+    }
+
+    /// The role with that id.
+    pub fn with_id(&self, id: &str) -> Option<&Role> {
+        self.0.values().find(|role| role.id == id)
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<&Role> {
+        let mut roles: Vec<&Role> = self.0.values().collect();
+        roles.sort_by(|one, other| one.name.cmp(&other.name));
+        roles
+    }
+}
+
+impl FromIterator<Role> for Roles {
+    fn from_iter<I: IntoIterator<Item = Role>>(roles: I) -> Self {
+        Self(roles.into_iter().map(|role| (role.name.clone(), role)).collect())
+    }
+}

@@ -1,0 +1,331 @@
+//! Who is logged in: one writer; a valid token costs no message and no statement while it is cached.
+//!
+//! A revocation is stored, then taken out of the cache, then answered: when the answer is there, the token is dead on this node.
+//! A crash loses the message being handled; the cache belongs to the handle and stays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, ResponseActFuture, WrapFuture};
+use futures_util::future::BoxFuture;
+use quick_cache::sync::Cache;
+
+use crate::config::ConfigHandle;
+use crate::error::AppError;
+use crate::secret::Secret;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+
+/// How many sessions are cached; the least used go first.
+const CACHED: usize = 20_000;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// A login, as stored. Times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// The id by which it is listed and revoked.
+    pub id: String,
+    /// What the client sends.
+    pub token: Secret,
+    /// When it was opened.
+    pub create_at: i64,
+    /// When it ends; 0 is never.
+    pub expires_at: i64,
+    /// When it was last used, to within five minutes.
+    pub last_activity_at: i64,
+    /// Whose it is.
+    pub user_id: String,
+    /// `platform:token` of a mobile device, empty for the web.
+    pub device_id: String,
+    /// The user's system roles, space separated.
+    pub roles: String,
+    /// Whether an OAuth application holds it.
+    pub is_oauth: bool,
+    /// Whether its user was told that it ended.
+    pub expired_notify: bool,
+    /// Free properties: `csrf`, `platform`, `os`, `browser`, `type`, …
+    pub props: BTreeMap<String, String>,
+}
+
+impl Session {
+    /// The property `name`, empty when it is not there.
+    pub fn prop(&self, name: &str) -> &str {
+        self.props.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether it was made from a personal access token.
+    pub fn is_from_access_token(&self) -> bool {
+        self.prop("type") == "UserAccessToken"
+    }
+
+    /// Whether its time has passed.
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.expires_at > 0 && self.expires_at <= now
+    }
+}
+
+/// Which sessions a revocation means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Which {
+    /// The one that holds this token.
+    Token(Secret),
+    /// The one with this id.
+    Id(String),
+    /// All of a user, but one if it is named.
+    User {
+        /// Whose.
+        id: String,
+        /// The session to keep.
+        except: Option<String>,
+    },
+    /// A user's sessions on one device.
+    Device {
+        /// Whose.
+        user_id: String,
+        /// Where.
+        device_id: String,
+    },
+    /// Everybody's.
+    All,
+}
+
+impl Which {
+    fn means(&self, session: &Session) -> bool {
+        match self {
+            Self::Token(token) => session.token == *token,
+            Self::Id(id) => session.id == *id,
+            Self::User { id, except } => session.user_id == *id && except.as_ref() != Some(&session.id),
+            Self::Device { user_id, device_id } => session.user_id == *user_id && session.device_id == *device_id,
+            Self::All => true,
+        }
+    }
+}
+
+/// A stored change of open sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The user's system roles are now these.
+    Roles {
+        /// Whose.
+        user_id: String,
+        /// All of them, space separated.
+        roles: String,
+    },
+    /// The session was used.
+    Activity {
+        /// Which session.
+        id: String,
+        /// When.
+        at: i64,
+    },
+    /// The session's device, end and properties are now these.
+    Device(Box<Session>),
+}
+
+impl Change {
+    fn concerns(&self, session: &Session) -> bool {
+        match self {
+            Self::Roles { user_id, .. } => session.user_id == *user_id,
+            Self::Activity { id, .. } => session.id == *id,
+            Self::Device(changed) => session.id == changed.id,
+        }
+    }
+}
+
+/// Where sessions are kept.
+pub trait SessionStore: Send + Sync {
+    /// The session that holds `token`.
+    fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>>;
+    /// Adds one and gives the tokens of those that had to make room for it.
+    fn add(&self, session: Session) -> BoxFuture<'static, Result<Vec<Secret>, AppError>>;
+    /// Deletes.
+    fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Changes.
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+struct Cached {
+    session: Arc<Session>,
+    loaded_at: i64,
+}
+
+/// What readers share with the actor.
+struct Shared {
+    cache: Cache<String, Arc<Cached>>,
+    /// Counts the changes: what was read from the store before a change is not cached after it.
+    epoch: AtomicU64,
+}
+
+/// What the server holds. `find` reads the cache first; the others ask the actor.
+#[derive(Clone)]
+pub struct SessionsHandle {
+    actor: ActorRef<SessionActor>,
+    shared: Arc<Shared>,
+    store: Arc<dyn SessionStore>,
+    config: ConfigHandle,
+}
+
+impl SessionsHandle {
+    /// Starts the actor.
+    pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle) -> Self {
+        let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: AtomicU64::new(0) });
+        let (actor_store, actor_shared) = (store.clone(), shared.clone());
+        let actor =
+            supervise("sessions", move || SessionActor { store: actor_store.clone(), shared: actor_shared.clone() });
+        Self { actor, shared, store, config }
+    }
+
+    /// The session that holds `token`, expired or not.
+    pub async fn find(&self, token: &str, now: i64) -> Result<Option<Arc<Session>>, AppError> {
+        if let Some(session) = self.cached(token, now) {
+            return Ok(Some(session));
+        }
+        let epoch = self.shared.epoch.load(Ordering::SeqCst);
+        let Some(session) = self.store.find(Secret::new(token)).await? else {
+            return Ok(None);
+        };
+        let session = Arc::new(session);
+        self.actor.ask(Remember { session: session.clone(), now, epoch }).await?;
+        Ok(Some(session))
+    }
+
+    /// Stores a new session.
+    pub async fn open(&self, session: Session, now: i64) -> Result<Arc<Session>, AppError> {
+        self.actor.ask(Open { session, now }).await?
+    }
+
+    /// Revokes sessions.
+    pub async fn close(&self, which: Which) -> Result<(), AppError> {
+        self.actor.ask(Close(which)).await?
+    }
+
+    /// Changes open sessions.
+    pub async fn change(&self, change: Change) -> Result<(), AppError> {
+        self.actor.ask(change).await?
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+
+    fn cached(&self, token: &str, now: i64) -> Option<Arc<Session>> {
+        let cached = self.shared.cache.get(token)?;
+        let keep_ms = self.config.current().view.service.session_cache_in_minutes * MINUTE_MS;
+        let is_fresh = now - cached.loaded_at < keep_ms;
+        is_fresh.then(|| cached.session.clone())
+    }
+}
+
+struct SessionActor {
+    store: Arc<dyn SessionStore>,
+    shared: Arc<Shared>,
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+}
+
+impl SessionActor {
+    /// Caches what was read or written in `epoch`, unless something changed since.
+    fn remember_since(&self, session: Arc<Session>, now: i64, epoch: u64) {
+        let is_current = self.shared.epoch.load(Ordering::SeqCst) == epoch;
+        if is_current {
+            let token = session.token.expose().to_owned();
+            self.shared.cache.insert(token, Arc::new(Cached { session, loaded_at: now }));
+        }
+    }
+
+    /// Takes sessions out of the cache, and out of the hands of readers that are about to cache them.
+    fn forget(&self, is_meant: impl Fn(&Session) -> bool) {
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        self.shared.cache.retain(|_, cached| !is_meant(&cached.session));
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Remember {
+    session: Arc<Session>,
+    now: i64,
+    epoch: u64,
+}
+
+impl Handler<Remember> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, Remember { session, now, epoch }: Remember, _: &mut Self::Context) {
+        self.remember_since(session, now, epoch);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Session>, AppError>")]
+struct Open {
+    session: Session,
+    now: i64,
+}
+
+impl Handler<Open> for SessionActor {
+    type Result = ResponseActFuture<Self, Result<Arc<Session>, AppError>>;
+
+    fn handle(&mut self, Open { session, now }: Open, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        let epoch = self.shared.epoch.load(Ordering::SeqCst);
+        let save = async move {
+            let made_room = store.add(session.clone()).await?;
+            Ok((Arc::new(session), made_room))
+        };
+        Box::pin(save.into_actor(self).map(move |saved: Result<_, AppError>, actor, _| {
+            let (session, made_room) = saved?;
+            actor.remember_since(session.clone(), now, epoch);
+            if !made_room.is_empty() {
+                actor.forget(|open| made_room.contains(&open.token));
+            }
+            Ok(session)
+        }))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Close(Which);
+
+impl Handler<Close> for SessionActor {
+    type Result = AtomicResponse<Self, Result<(), AppError>>;
+
+    // Atomic: nothing is remembered between the moment the store forgets and the moment the cache does.
+    fn handle(&mut self, Close(which): Close, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        let removal = async move { store.remove(which.clone()).await.map(|()| which) };
+        AtomicResponse::new(Box::pin(removal.into_actor(self).map(|removed, actor, _| {
+            let which = removed?;
+            actor.forget(|session| which.means(session));
+            Ok(())
+        })))
+    }
+}
+
+impl Message for Change {
+    type Result = Result<(), AppError>;
+}
+
+impl Handler<Change> for SessionActor {
+    type Result = AtomicResponse<Self, Result<(), AppError>>;
+
+    // Atomic for the same reason; what changed is read from the store again at its next use.
+    fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        let save = async move { store.change(change.clone()).await.map(|()| change) };
+        AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved, actor, _| {
+            let change = saved?;
+            actor.forget(|session| change.concerns(session));
+            Ok(())
+        })))
+    }
+}
+
+#[cfg(test)]
+#[path = "sessions/tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use super::*;
+use crate::config::{Config, ConfigSource};
+
+struct Memory {
+    sessions: Mutex<Vec<Session>>,
+    reads: AtomicUsize,
+    panics: AtomicBool,
+}
+
+impl SessionStore for Memory {
+    fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let found = self.sessions.lock().unwrap().iter().find(|session| session.token == token).cloned();
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn add(&self, session: Session) -> BoxFuture<'static, Result<Vec<Secret>, AppError>> {
+        self.sessions.lock().unwrap().push(session);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
+        let panics = self.panics.swap(false, Ordering::Relaxed);
+        assert!(!panics, "asked to");
+        self.sessions.lock().unwrap().retain(|session| !which.means(session));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>> {
+        for session in self.sessions.lock().unwrap().iter_mut() {
+            if let Change::Roles { user_id, roles } = &change
+                && session.user_id == *user_id
+            {
+                session.roles.clone_from(roles);
+            }
+        }
+        Box::pin(async { Ok(()) })
+    }
+}
+
+struct NoSource;
+
+impl ConfigSource for NoSource {
+    fn load(&self) -> BoxFuture<'static, Result<Config, AppError>> {
+        Box::pin(async { Err(AppError::new("test.unused")) })
+    }
+}
+
+fn session(token: &str, user_id: &str) -> Session {
+    Session {
+        id: format!("id-{token}"),
+        token: Secret::new(token),
+        create_at: 1,
+        expires_at: 0,
+        last_activity_at: 1,
+        user_id: user_id.to_owned(),
+        device_id: String::new(),
+        roles: "system_user".to_owned(),
+        is_oauth: false,
+        expired_notify: false,
+        props: BTreeMap::new(),
+    }
+}
+
+fn start(stored: &[(&str, &str)], panics: bool) -> (SessionsHandle, Arc<Memory>) {
+    let memory = Arc::new(Memory {
+        sessions: Mutex::new(stored.iter().map(|(token, user)| session(token, user)).collect()),
+        reads: AtomicUsize::new(0),
+        panics: AtomicBool::new(panics),
+    });
+    let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(NoSource));
+    (SessionsHandle::start(memory.clone(), config), memory)
+}
+
+impl Memory {
+    fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+}
+
+#[actix_rt::test]
+async fn a_token_is_read_from_the_store_once_until_its_time_in_the_cache_is_over() {
+    let (sessions, memory) = start(&[("a", "anna")], false);
+    for now in [0, 1, 9 * MINUTE_MS] {
+        assert_eq!(sessions.find("a", now).await.unwrap().unwrap().user_id, "anna");
+    }
+    assert_eq!(memory.reads(), 1);
+    sessions.find("a", 10 * MINUTE_MS).await.unwrap().unwrap();
+    assert_eq!(memory.reads(), 2);
+}
+
+#[actix_rt::test]
+async fn a_revoked_token_is_dead_when_the_revocation_is_answered() {
+    let (sessions, _) = start(&[("a", "anna"), ("b", "anna"), ("c", "carl")], false);
+    for token in ["a", "b", "c"] {
+        sessions.find(token, 0).await.unwrap().unwrap();
+    }
+    let others = Which::User { id: "anna".to_owned(), except: Some("id-a".to_owned()) };
+    sessions.close(others).await.unwrap();
+    assert!(sessions.find("b", 0).await.unwrap().is_none());
+    assert!(sessions.find("a", 0).await.unwrap().is_some());
+    assert!(sessions.find("c", 0).await.unwrap().is_some());
+    sessions.close(Which::All).await.unwrap();
+    assert!(sessions.find("c", 0).await.unwrap().is_none());
+}
+
+#[actix_rt::test]
+async fn what_was_read_before_a_revocation_is_not_cached_after_it() {
+    let (sessions, _) = start(&[("a", "anna")], false);
+    let epoch = sessions.shared.epoch.load(Ordering::SeqCst);
+    let read_before = Arc::new(session("a", "anna"));
+    sessions.close(Which::Id("id-a".to_owned())).await.unwrap();
+    sessions.actor.ask(Remember { session: read_before, now: 0, epoch }).await.unwrap();
+    assert!(sessions.find("a", 0).await.unwrap().is_none());
+}
+
+#[actix_rt::test]
+async fn a_change_of_roles_is_seen_at_the_next_use() {
+    let (sessions, _) = start(&[("a", "anna")], false);
+    sessions.find("a", 0).await.unwrap().unwrap();
+    let roles = Change::Roles { user_id: "anna".to_owned(), roles: "system_user system_admin".to_owned() };
+    sessions.change(roles).await.unwrap();
+    assert_eq!(sessions.find("a", 0).await.unwrap().unwrap().roles, "system_user system_admin");
+}
+
+#[actix_rt::test]
+async fn a_crash_keeps_the_cache_and_the_next_message_is_served() {
+    let (sessions, memory) = start(&[("a", "anna")], true);
+    sessions.find("a", 0).await.unwrap().unwrap();
+    let lost = sessions.close(Which::All).await.unwrap_err();
+    assert_eq!(lost.id, "app.actor.ended.app_error");
+    assert!(sessions.find("a", 0).await.unwrap().is_some());
+    assert_eq!(memory.reads(), 1);
+    sessions.close(Which::All).await.unwrap();
+    assert!(sessions.find("a", 0).await.unwrap().is_none());
+}

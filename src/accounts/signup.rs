@@ -1,0 +1,121 @@
+//! How an account is made.
+
+use std::collections::BTreeMap;
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+
+use super::{Profile, User};
+use crate::passwords::{Passwords, check_policy};
+use crate::state::{AppState, now_ms};
+use crate::store::{Db, StoreError};
+
+/// Who asks for the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signup {
+    /// Somebody who manages the system.
+    ByAdmin,
+    /// Anybody, as far as the settings allow.
+    Open,
+}
+
+/// Makes an account. The first one becomes the system administrator.
+pub(crate) async fn create(
+    app: &AppState,
+    config: &Config,
+    mut profile: Profile,
+    signup: Signup,
+) -> Result<User, AppError> {
+    let password = profile.password.take().unwrap_or_default();
+    let has_id = profile.id.as_deref().is_some_and(|id| !id.is_empty());
+    if has_id {
+        return Err(AppError::new("app.user.save.existing.app_error"));
+    }
+    if signup == Signup::Open {
+        check_signup(&app.db, config).await?;
+    }
+    let mut user = checked(profile, &password, signup, config)?;
+    user.password = Secret::new(app.passwords.hash(Secret::new(password)).await?);
+    user.roles = app.db.add_user(&user).await.map_err(refusal)?;
+    Ok(user)
+}
+
+/// Makes an account without a running server, as the operator of the store.
+pub(crate) async fn create_offline(config: &Config, mut profile: Profile, is_admin: bool) -> Result<User, AppError> {
+    const FAILED: &str = "app.user.save.app_error";
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let password = profile.password.take().unwrap_or_default();
+    let mut user = checked(profile, &password, Signup::ByAdmin, config)?;
+    if is_admin {
+        user.roles = "system_admin system_user".to_owned();
+    }
+    let db = Db::new(&config.view.sql).or_fail(FAILED)?;
+    db.migrate().await.or_fail(FAILED)?;
+    user.password = Secret::new(Passwords::new().hash(Secret::new(password)).await?);
+    user.roles = db.add_user(&user).await.map_err(refusal)?;
+    Ok(user)
+}
+
+fn checked(profile: Profile, password: &str, signup: Signup, config: &Config) -> Result<User, AppError> {
+    let mut user = proposed(profile, signup);
+    user.fill_defaults(config);
+    check_domain(&user, config)?;
+    check_policy(password, &config.view.password)?;
+    user.check()?;
+    Ok(user)
+}
+
+fn proposed(profile: Profile, signup: Signup) -> User {
+    let now = now_ms();
+    let is_verified = signup == Signup::ByAdmin && profile.email_verified == Some(true);
+    let mut user = User {
+        id: new_id(),
+        create_at: now,
+        update_at: now,
+        last_password_update: now,
+        email_verified: is_verified,
+        allow_marketing: profile.allow_marketing.unwrap_or_default(),
+        roles: "system_user".to_owned(),
+        remote_id: Some(String::new()),
+        notify_props: BTreeMap::new(),
+        ..User::default()
+    };
+    user.apply(profile);
+    user
+}
+
+async fn check_signup(db: &Db, config: &Config) -> Result<(), AppError> {
+    let is_on = config.view.email.enable_sign_up_with_email && config.view.team.enable_user_creation;
+    if !is_on {
+        return Err(AppError::new("api.user.create_user.signup_email_disabled.app_error"));
+    }
+    if !config.view.team.enable_open_server {
+        let is_first = db.user_count().await.or_fail("app.user.get_total_users_count.app_error")? == 0;
+        if !is_first {
+            return Err(AppError::new("api.user.create_user.no_open_server"));
+        }
+    }
+    Ok(())
+}
+
+fn check_domain(user: &User, config: &Config) -> Result<(), AppError> {
+    let allowed = config.view.team.restrict_creation_to_domains.replace('@', " ").replace(',', " ").to_lowercase();
+    let mut domains = allowed.split_whitespace().peekable();
+    let is_free = domains.peek().is_none();
+    let is_allowed = is_free || domains.any(|domain| user.email.ends_with(&format!("@{domain}")));
+    if is_allowed { Ok(()) } else { Err(AppError::new("api.user.create_user.accepted_domain.app_error")) }
+}
+
+/// What a failed write of an account means to the client.
+pub(super) fn refusal(error: StoreError) -> AppError {
+    let id = if error.is_duplicate_of("email") {
+        "app.user.save.email_exists.app_error"
+    } else if error.is_duplicate_of("username") {
+        "app.user.save.username_exists.app_error"
+    } else {
+        "app.user.save.app_error"
+    };
+    AppError::new(id).because(error)
+}

@@ -1,0 +1,344 @@
+//! An account: its rules, its defaults, and what of it each viewer sees.
+
+use std::collections::BTreeMap;
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::session::Session;
+
+const LONGEST_EMAIL: usize = 128;
+const LONGEST_NAME: usize = 64;
+const LONGEST_POSITION: usize = 128;
+const LONGEST_LOCALE: usize = 5;
+const LONGEST_USERNAME: usize = 64;
+
+const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
+
+/// An account, as stored. Times are Unix milliseconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    pub(crate) auth_data: Option<String>,
+    pub(crate) auth_service: String,
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    pub(crate) nickname: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) position: String,
+    pub(crate) roles: String,
+    pub(crate) allow_marketing: bool,
+    pub(crate) props: BTreeMap<String, String>,
+    pub(crate) notify_props: BTreeMap<String, String>,
+    pub(crate) last_password_update: i64,
+    pub(crate) last_picture_update: i64,
+    pub(crate) failed_attempts: i64,
+    pub(crate) locale: String,
+    pub(crate) mfa_active: bool,
+    pub(crate) mfa_secret: Secret,
+    pub(crate) timezone: BTreeMap<String, String>,
+    pub(crate) remote_id: Option<String>,
+    pub(crate) is_bot: bool,
+    pub(crate) bot_description: String,
+    pub(crate) bot_last_icon_update: i64,
+}
+
+/// What of an account a client sends; the rest of the body is ignored.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(crate) struct Profile {
+    pub(crate) id: Option<String>,
+    pub(crate) username: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) nickname: Option<String>,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) position: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) email_verified: Option<bool>,
+    pub(crate) allow_marketing: Option<bool>,
+    pub(crate) auth_service: Option<String>,
+    pub(crate) props: Option<BTreeMap<String, String>>,
+    pub(crate) notify_props: Option<BTreeMap<String, String>>,
+    pub(crate) timezone: Option<BTreeMap<String, String>>,
+}
+
+impl User {
+    /// Puts the given members of `profile` in place; the others stay.
+    pub(crate) fn apply(&mut self, profile: Profile) {
+        let lower = |text: String| text.trim().to_lowercase();
+        replace(&mut self.username, profile.username.map(lower));
+        replace(&mut self.email, profile.email.map(lower));
+        replace(&mut self.nickname, profile.nickname);
+        replace(&mut self.first_name, profile.first_name);
+        replace(&mut self.last_name, profile.last_name);
+        replace(&mut self.position, profile.position);
+        replace(&mut self.locale, profile.locale);
+        replace(&mut self.props, profile.props);
+        replace(&mut self.notify_props, profile.notify_props);
+        replace(&mut self.timezone, profile.timezone);
+    }
+
+    /// Fills what a new account leaves open.
+    pub(crate) fn fill_defaults(&mut self, config: &Config) {
+        if self.username.is_empty() {
+            self.username = format!("a{}", self.id);
+        }
+        if self.locale.is_empty() {
+            self.locale.clone_from(&config.view.localization.default_client_locale);
+        }
+        if self.notify_props.is_empty() {
+            self.notify_props = map(&NOTIFY_PROPS);
+        }
+        if self.timezone.is_empty() {
+            self.timezone = map(&TIMEZONE);
+        }
+    }
+
+    /// Refuses an account with a field that breaks its rule.
+    pub(crate) fn check(&self) -> Result<(), AppError> {
+        let rules = [
+            ("username", is_username(&self.username)),
+            ("email", is_email(&self.email)),
+            ("nickname", self.nickname.chars().count() <= LONGEST_NAME),
+            ("position", self.position.chars().count() <= LONGEST_POSITION),
+            ("first_name", self.first_name.chars().count() <= LONGEST_NAME),
+            ("last_name", self.last_name.chars().count() <= LONGEST_NAME),
+            ("locale", is_locale(&self.locale)),
+        ];
+        match rules.iter().find(|(_, is_kept)| !is_kept) {
+            Some((field, _)) => Err(AppError::new(format!("model.user.is_valid.{field}.app_error"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether any of the account's roles is `name`.
+    pub(crate) fn has_role(&self, name: &str) -> bool {
+        self.roles.split(' ').any(|role| role == name)
+    }
+
+    /// The account as its owner sees it.
+    pub(crate) fn for_owner(&self) -> UserView<'_> {
+        UserView {
+            id: &self.id,
+            create_at: self.create_at,
+            update_at: self.update_at,
+            delete_at: self.delete_at,
+            username: &self.username,
+            auth_data: self.auth_data.as_deref(),
+            auth_service: &self.auth_service,
+            email: &self.email,
+            email_verified: self.email_verified,
+            nickname: &self.nickname,
+            first_name: &self.first_name,
+            last_name: &self.last_name,
+            position: &self.position,
+            roles: &self.roles,
+            allow_marketing: self.allow_marketing,
+            props: Some(&self.props).filter(|props| !props.is_empty()),
+            notify_props: Some(&self.notify_props).filter(|props| !props.is_empty()),
+            last_password_update: self.last_password_update,
+            last_picture_update: self.last_picture_update,
+            failed_attempts: self.failed_attempts,
+            locale: &self.locale,
+            timezone: &self.timezone,
+            mfa_active: self.mfa_active,
+            remote_id: self.remote_id.as_deref(),
+            is_bot: self.is_bot,
+            bot_description: &self.bot_description,
+            bot_last_icon_update: self.bot_last_icon_update,
+            disable_welcome_email: false,
+        }
+    }
+
+    /// The account as an administrator sees it.
+    pub(crate) fn for_admin(&self) -> UserView<'_> {
+        UserView { email_verified: false, allow_marketing: false, last_password_update: 0, ..self.for_owner() }
+    }
+
+    /// The account as anybody else sees it.
+    pub(crate) fn for_others(&self, config: &Config) -> UserView<'_> {
+        let privacy = &config.view.privacy;
+        let full = self.for_admin();
+        UserView {
+            notify_props: None,
+            failed_attempts: 0,
+            auth_data: Some(""),
+            auth_service: "",
+            email: if privacy.show_email_address { full.email } else { "" },
+            first_name: if privacy.show_full_name { full.first_name } else { "" },
+            last_name: if privacy.show_full_name { full.last_name } else { "" },
+            ..full
+        }
+    }
+
+    /// The account as the caller may see it.
+    pub(crate) fn seen_by(&self, session: &Session, config: &Config) -> UserView<'_> {
+        if session.user_id() == self.id {
+            self.for_owner()
+        } else if session.may("manage_system") {
+            self.for_admin()
+        } else {
+            self.for_others(config)
+        }
+    }
+}
+
+fn replace<T>(field: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *field = given;
+    }
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+const NOTIFY_PROPS: [(&str, &str); 12] = [
+    ("channel", "true"),
+    ("comments", "never"),
+    ("desktop", "mention"),
+    ("desktop_sound", "true"),
+    ("desktop_threads", "all"),
+    ("email", "true"),
+    ("email_threads", "all"),
+    ("first_name", "false"),
+    ("mention_keys", ""),
+    ("push", "mention"),
+    ("push_status", "online"),
+    ("push_threads", "all"),
+];
+
+const TIMEZONE: [(&str, &str); 3] =
+    [("automaticTimezone", ""), ("manualTimezone", ""), ("useAutomaticTimezone", "true")];
+
+/// Whether `name` can be a username: 1 to 64 of `a-z 0-9 . - _`, and none that mentions use.
+pub(crate) fn is_username(name: &str) -> bool {
+    let has_length = (1..=LONGEST_USERNAME).contains(&name.len());
+    let has_alphabet =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte));
+    has_length && has_alphabet && !RESERVED_USERNAMES.contains(&name)
+}
+
+/// Whether `text` can be an address: one `@` with something on both sides and nothing that breaks a header.
+pub(crate) fn is_email(text: &str) -> bool {
+    let has_parts =
+        text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let is_plain = text
+        .chars()
+        .all(|character| !character.is_whitespace() && !character.is_control() && !"<>()[],;:\\\"".contains(character));
+    has_parts && is_plain && text.len() <= LONGEST_EMAIL && text == text.to_lowercase()
+}
+
+fn is_locale(tag: &str) -> bool {
+    let mut parts = tag.split('-');
+    let has_language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    tag.is_empty()
+        || (tag.len() <= LONGEST_LOCALE
+            && has_language
+            && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
+}
+
+/// An account in an answer, with its keys in the order of the original.
+#[derive(Serialize)]
+pub(crate) struct UserView<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    create_at: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    update_at: i64,
+    delete_at: i64,
+    username: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_data: Option<&'a str>,
+    auth_service: &'a str,
+    email: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    email_verified: bool,
+    nickname: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    position: &'a str,
+    roles: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    allow_marketing: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    props: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify_props: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    last_password_update: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    last_picture_update: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    failed_attempts: i64,
+    locale: &'a str,
+    timezone: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_false")]
+    mfa_active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    is_bot: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    bot_description: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    bot_last_icon_update: i64,
+    disable_welcome_email: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_keep_to_their_alphabet_and_leave_the_reserved_names_alone() {
+        for name in ["a", "anna.b-c_9", &"x".repeat(64)] {
+            assert!(is_username(name), "{name}");
+        }
+        for name in ["", "Anna", "a b", "ä", "system", "all", &"x".repeat(65)] {
+            assert!(!is_username(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_two_parts_and_cannot_break_a_header() {
+        for email in ["a@b", "anna+tag@chat.example"] {
+            assert!(is_email(email), "{email}");
+        }
+        for email in ["", "a", "@b", "a@", "a@b@c", "A@b", "a@b\r\nbcc:x@y", "a b@c", "<a@b>"] {
+            assert!(!is_email(email), "{email:?}");
+        }
+    }
+
+    #[test]
+    fn locales_are_tags_of_at_most_five_characters() {
+        for tag in ["", "en", "pt-BR", "zh-TW"] {
+            assert!(is_locale(tag), "{tag}");
+        }
+        for tag in ["e", "english", "en_US", "zh-Hant"] {
+            assert!(!is_locale(tag), "{tag}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `quarterdeck user`: accounts, straight in the store.
+
+use std::io::{IsTerminal, Read};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quarterdeck_actors::error::AppError;
+
+use super::{Common, failure, say};
+use crate::accounts::{Profile, create_offline};
+
+/// Longer than any password may be; what is piped in beyond that is refused, not cut.
+const LONGEST_INPUT: u64 = 4096;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Makes an account; asks for the password, or reads it from standard input
+    Create(Create),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The address
+    #[arg(long)]
+    email: String,
+    /// 1 to 64 of a-z, 0-9, dot, hyphen and underscore
+    #[arg(long)]
+    username: String,
+    /// Makes the account a system administrator
+    #[arg(long)]
+    system_admin: bool,
+}
+
+pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
+    let UserCommand::Create(create) = command;
+    let settings = match common.settings() {
+        Ok((settings, _)) => settings,
+        Err(refusal) => return failure(refusal),
+    };
+    let password = match read_password() {
+        Ok(password) => password,
+        Err(cause) => return failure(format_args!("the password cannot be read: {cause}")),
+    };
+    let profile = Profile {
+        email: Some(create.email),
+        username: Some(create.username),
+        password: Some(password),
+        email_verified: Some(true),
+        ..Profile::default()
+    };
+    let making = create_offline(&settings.config, profile, create.system_admin);
+    match actix_web::rt::System::new().block_on(making) {
+        Ok(user) => {
+            say(format_args!("created {} ({}) with the roles: {}", user.username, user.id, user.roles));
+            ExitCode::SUCCESS
+        }
+        Err(refusal) => failure(explain(&refusal)),
+    }
+}
+
+fn explain(refusal: &AppError) -> String {
+    format!("{} ({refusal})", crate::error::text_of(refusal))
+}
+
+fn read_password() -> std::io::Result<String> {
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password("Password: ");
+    }
+    let mut text = String::new();
+    std::io::stdin().take(LONGEST_INPUT).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}

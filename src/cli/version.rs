@@ -1,0 +1,11 @@
+//! `quarterdeck version`.
+
+use std::process::ExitCode;
+
+use super::say;
+use crate::version::{API_VERSION, VERSION};
+
+pub(super) fn run() -> ExitCode {
+    say(format_args!("quarterdeck {VERSION} (Mattermost API {API_VERSION})"));
+    ExitCode::SUCCESS
+}

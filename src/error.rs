@@ -1,0 +1,133 @@
+//! From an error to its answer: status and text by id, logged once.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+use tracing::{debug, error};
+
+use crate::answer::{JSON, to_json};
+
+/// One row an id: id, status, text. The texts are our own; `{{.Name}}` is filled from the error's parameters.
+const ROWS: &str = include_str!("error/texts.tsv");
+
+static TEXTS: LazyLock<HashMap<&'static str, (u16, &'static str)>> =
+    LazyLock::new(|| ROWS.lines().skip(1).filter_map(row).collect());
+
+fn row(line: &'static str) -> Option<(&'static str, (u16, &'static str))> {
+    let mut cells = line.split('\t');
+    let id = cells.next()?;
+    let status = cells.next()?.parse().ok()?;
+    Some((id, (status, cells.next()?)))
+}
+
+/// The error body, with its keys in the order of the contract.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    id: &'a str,
+    message: String,
+    detailed_error: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'a str,
+    status_code: u16,
+}
+
+/// The status that goes with an id; one that is not in the table is a fault of ours.
+pub(crate) fn status_of(id: &str) -> StatusCode {
+    TEXTS
+        .get(id)
+        .and_then(|(status, _)| StatusCode::from_u16(*status).ok())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Makes the answer to a failed request and logs the failure.
+pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
+    let status = status_of(&failure.id);
+    log(failure, status, request_id);
+    let service = &config.view.service;
+    let is_hidden = service.experimental_enable_hardened_mode && status.is_server_error();
+    let envelope = if is_hidden {
+        Envelope {
+            id: "",
+            message: "Internal Server Error".to_owned(),
+            detailed_error: String::new(),
+            request_id,
+            status_code: 500,
+        }
+    } else {
+        Envelope {
+            id: &failure.id,
+            message: text_of(failure),
+            detailed_error: if service.enable_developer { detail_of(failure) } else { String::new() },
+            request_id,
+            status_code: status.as_u16(),
+        }
+    };
+    let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+    respond(status, &envelope)
+}
+
+/// The answer to a path that no route serves: the one error without a request id, and with its detail always in clear.
+pub(crate) fn not_found(path: &str) -> HttpResponse {
+    let missing = AppError::new("api.context.404.app_error");
+    let envelope = Envelope {
+        id: &missing.id,
+        message: text_of(&missing),
+        detailed_error: format!(
+            "There doesn't appear to be an api call for the url='{path}'.  Typo? are you missing a team_id or user_id as part of the url?"
+        ),
+        request_id: "",
+        status_code: 404,
+    };
+    respond(StatusCode::NOT_FOUND, &envelope)
+}
+
+fn respond(status: StatusCode, envelope: &Envelope<'_>) -> HttpResponse {
+    let body = to_json(envelope).unwrap_or_default();
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body)
+}
+
+/// The text of an error, with its parameters filled in.
+pub(crate) fn text_of(failure: &AppError) -> String {
+    let id: &str = &failure.id;
+    let text = TEXTS.get(id).map_or(id, |(_, text)| text);
+    failure.params.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{.{name}}}}}"), value))
+}
+
+fn detail_of(failure: &AppError) -> String {
+    match &failure.cause {
+        Some(cause) if failure.detail.is_empty() => cause.to_string(),
+        Some(cause) => format!("{}, {cause}", failure.detail),
+        None => failure.detail.clone(),
+    }
+}
+
+fn log(failure: &AppError, status: StatusCode, request_id: &str) {
+    if status.is_server_error() {
+        error!(request.id = request_id, error.id = %failure.id, cause = %failure, "request failed");
+    } else {
+        debug!(request.id = request_id, error.id = %failure.id, cause = %failure, "request refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_read() {
+        assert_eq!(TEXTS.len(), ROWS.lines().count() - 1);
+        assert!(TEXTS.values().all(|(status, text)| (300..600).contains(status) && !text.is_empty()));
+    }
+
+    #[test]
+    fn parameters_fill_the_text() {
+        let refusal = AppError::invalid_body("user");
+        assert_eq!(text_of(&refusal), "The request body has no valid user.");
+    }
+}

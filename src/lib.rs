@@ -1,0 +1,20 @@
+//! The server: everything that touches the outside world.
+
+pub mod cli;
+pub mod server;
+pub mod settings;
+pub mod store;
+pub mod version;
+
+mod accounts;
+mod answer;
+mod cookies;
+mod error;
+mod logging;
+mod outbound;
+mod passwords;
+mod pipeline;
+mod request;
+mod routes;
+mod session;
+mod state;

@@ -1,0 +1,106 @@
+//! What every answer wears: the standard headers, and gzip for larger bodies.
+
+use std::io::Write;
+
+use actix_web::body::MessageBody;
+use actix_web::http::Method;
+use actix_web::http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use quarterdeck_actors::config::Config;
+
+use crate::answer::JSON;
+use crate::request::header_of;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_VERSION_ID: HeaderName = HeaderName::from_static("x-version-id");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// Smaller bodies are sent as they are.
+const WORTH_COMPRESSING: usize = 1024;
+
+pub(super) fn add_headers(answer: &mut HttpResponse, method: &Method, id: &str, version: HeaderValue, config: &Config) {
+    let headers = answer.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(X_VERSION_ID, version);
+    if !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        headers.insert(EXPIRES, HeaderValue::from_static("0"));
+    }
+    headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(""));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let service = &config.view.service;
+    if service.tls_strict_transport
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={}", service.tls_strict_transport_max_age))
+    {
+        headers.insert(STRICT_TRANSPORT_SECURITY, value);
+    }
+    if service.webserver_mode == "gzip" {
+        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// Compresses a body that is worth it, for a client that accepts it.
+pub(super) fn compress(answer: HttpResponse, http: &HttpRequest, config: &Config) -> HttpResponse {
+    let is_on = config.view.service.webserver_mode == "gzip";
+    let is_accepted = is_on && header_of(http, ACCEPT_ENCODING.as_str()).is_some_and(accepts_gzip);
+    let is_encoded = answer.headers().contains_key(CONTENT_ENCODING);
+    if !is_accepted || is_encoded {
+        return answer;
+    }
+    let (mut answer, body) = answer.into_parts();
+    let body = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(body) => return answer.set_body(body),
+    };
+    match compressed(&body) {
+        Some(smaller) => {
+            answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            answer.set_body(smaller).map_into_boxed_body()
+        }
+        None => answer.set_body(body).map_into_boxed_body(),
+    }
+}
+
+fn accepts_gzip(header: &str) -> bool {
+    header.split(',').any(|offer| {
+        let mut parts = offer.split(';').map(str::trim);
+        let names_it = parts.next().is_some_and(|coding| coding == "gzip" || coding == "*");
+        let refuses_it = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+        names_it && !refuses_it
+    })
+}
+
+fn compressed(body: &Bytes) -> Option<Bytes> {
+    if body.len() < WORTH_COMPRESSING {
+        return None;
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_used_only_for_those_who_take_it() {
+        for offer in ["gzip", "deflate, gzip;q=0.5", "*"] {
+            assert!(accepts_gzip(offer), "{offer}");
+        }
+        for offer in ["", "br", "gzip;q=0", "identity"] {
+            assert!(!accepts_gzip(offer), "{offer}");
+        }
+    }
+}

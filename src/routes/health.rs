@@ -1,0 +1,193 @@
+//! Health: for clients, for Kubernetes, for people. None of these routes causes any I/O.
+
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AGE, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::health::Outcome;
+use serde::Serialize;
+
+use crate::answer::{Answer, JSON, Json, to_json};
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::AppState;
+
+const ZONES: &str = include_str!("health/timezones.txt");
+
+const OK: &str = "OK";
+const UNHEALTHY: &str = "UNHEALTHY";
+
+/// What `GET /system/ping` answers, with its keys in byte order.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Ping<'a> {
+    active_search_backend: &'static str,
+    android_latest_version: &'a str,
+    android_min_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    can_receive_notifications: Option<&'static str>,
+    ios_latest_version: &'a str,
+    ios_min_version: &'a str,
+    #[serde(rename = "database_status", skip_serializing_if = "Option::is_none")]
+    database: Option<&'static str>,
+    #[serde(rename = "filestore_status", skip_serializing_if = "Option::is_none")]
+    filestore: Option<&'static str>,
+    #[serde(rename = "root_status", skip_serializing_if = "Option::is_none")]
+    is_root: Option<bool>,
+    #[serde(rename = "status")]
+    status: &'static str,
+}
+
+/// `GET /system/ping`: whether the server is well; with `get_server_status=true` what it depends on, as last seen.
+pub(super) async fn ping(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let view = &request.config().view;
+    let limit = usize::try_from(view.service.goroutine_health_threshold).unwrap_or(0);
+    let is_crowded = limit > 0 && app.traffic.in_flight() >= limit;
+    let wants_details = request.is_true("get_server_status");
+    let outcomes = wants_details.then(|| app.health.current());
+    let status_of = |name: &str| {
+        let outcome = outcomes.as_ref()?.iter().find(|outcome| outcome.name == name);
+        Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
+    };
+    let (database, filestore) = (status_of("database"), status_of("filestore"));
+    let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(UNHEALTHY));
+    let sees_root = wants_details && session.is_some_and(|session| session.may("manage_system"));
+    let body = to_json(&Ping {
+        active_search_backend: if view.sql.disable_database_search { "none" } else { "database" },
+        android_latest_version: &view.client_requirements.android_latest_version,
+        android_min_version: &view.client_requirements.android_min_version,
+        can_receive_notifications: can_receive(&request, &app).await,
+        ios_latest_version: &view.client_requirements.ios_latest_version,
+        ios_min_version: &view.client_requirements.ios_min_version,
+        database,
+        filestore,
+        is_root: sees_root.then(is_root),
+        status: if is_healthy { OK } else { UNHEALTHY },
+    });
+    let is_success = is_healthy || request.is_true("use_rest_semantics");
+    let code = if is_success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let body = body.map_err(|cause| AppError::new("api.marshal_error").because(cause))?;
+    let mut answer = HttpResponse::build(code).insert_header((CONTENT_TYPE, JSON)).body(body);
+    if let (Some(database), Some(filestore)) = (database, filestore) {
+        let headers = answer.headers_mut();
+        headers.insert(
+            HeaderName::from_static("status"),
+            HeaderValue::from_static(if is_healthy { OK } else { UNHEALTHY }),
+        );
+        headers.insert(HeaderName::from_static("database_status"), HeaderValue::from_static(database));
+        headers.insert(HeaderName::from_static("filestore_status"), HeaderValue::from_static(filestore));
+        headers.insert(AGE, HeaderValue::from(age_s(&app.health.current())));
+    }
+    Ok(answer)
+}
+
+/// Whether the device in the query can receive push notifications; `None` when it asks for no device.
+async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
+    let device = request.query("device_id")?;
+    let email = &request.config().view.email;
+    if !email.send_push_notifications || is_hosted_push_server(&email.push_notification_server) {
+        return Some("false");
+    }
+    Some(app.outbound.test_push(&email.push_notification_server, &device).await)
+}
+
+/// Mattermost's own push servers serve licensed servers only.
+fn is_hosted_push_server(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+    matches!(
+        host,
+        "push.mattermost.com" | "global.push.mattermost.com" | "eu.push.mattermost.com" | "ap.push.mattermost.com"
+    )
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `GET /system/timezones`: the names a client may offer.
+pub(super) async fn timezones(_: Session) -> Answer<Vec<&'static str>> {
+    Ok(Json(ZONES.lines().collect()))
+}
+
+/// `GET /livez`: the process answers. Touches nothing.
+pub(super) async fn live() -> HttpResponse {
+    plain(StatusCode::OK, "ok".to_owned())
+}
+
+/// `GET /startupz`: the listeners open only once everything is started, so whoever is answered is answered ok.
+pub(super) async fn started() -> HttpResponse {
+    plain(StatusCode::OK, "ok".to_owned())
+}
+
+/// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
+pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
+    let excluded = request.queries("exclude");
+    let checks: Vec<Readiness> =
+        readiness(&app).into_iter().filter(|check| !excluded.iter().any(|name| *name == check.name)).collect();
+    let is_ready = checks.iter().all(|check| check.problem.is_none());
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let wants_details = !is_ready || request.has_query("verbose");
+    if !wants_details {
+        return plain(status, "ok".to_owned());
+    }
+    let mut text: String = checks.iter().map(Readiness::line).collect();
+    text.push_str(if is_ready { "readyz check passed\n" } else { "readyz check failed\n" });
+    plain(status, text)
+}
+
+struct Readiness {
+    name: String,
+    problem: Option<&'static str>,
+    age_s: Option<u64>,
+}
+
+impl Readiness {
+    // The reason stays in the log: anybody may read this page.
+    fn line(&self) -> String {
+        let age = self.age_s.map(|age_s| format!(" ({age_s} s ago)")).unwrap_or_default();
+        match self.problem {
+            None => format!("[+]{} ok{age}\n", self.name),
+            Some(problem) => format!("[-]{} failed: {problem}{age}\n", self.name),
+        }
+    }
+}
+
+fn readiness(app: &AppState) -> Vec<Readiness> {
+    let stopping = app.traffic.is_draining().then_some("the server is stopping");
+    let mut checks = vec![Readiness { name: "shutdown".to_owned(), problem: stopping, age_s: None }];
+    checks.extend(app.health.current().iter().map(|outcome| Readiness {
+        name: outcome.name.to_owned(),
+        problem: (!outcome.is_ok()).then_some("see the log"),
+        age_s: Some(outcome.at.elapsed().as_secs()),
+    }));
+    checks.extend(app.vitals().iter().map(|vitals| Readiness {
+        name: format!("actor-{}", vitals.name),
+        problem: (!vitals.is_alive()).then_some("being rebuilt"),
+        age_s: None,
+    }));
+    checks
+}
+
+/// `GET /`: a page for people, and what mmctl asks for before it logs in.
+pub(super) async fn front_page() -> HttpResponse {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(include_str!("../console/index.html"))
+}
+
+fn plain(status: StatusCode, text: String) -> HttpResponse {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, plain)).body(text)
+}
+
+/// Seconds since the oldest outcome.
+fn age_s(outcomes: &[Outcome]) -> u64 {
+    let oldest = outcomes.iter().map(|outcome| outcome.at).min();
+    oldest.map_or(0, |at: Instant| at.elapsed().as_secs())
+}

@@ -1,0 +1,55 @@
+//! In and out.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::sessions::Which;
+
+use crate::accounts::{Credentials, login as open_session};
+use crate::answer::{Done, Json, Reply};
+use crate::cookies;
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::AppState;
+
+const TOKEN: HeaderName = HeaderName::from_static("token");
+
+/// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
+pub(super) async fn login(request: Request, app: Data<AppState>, body: Body) -> Result<HttpResponse, AppError> {
+    app.limiter.admit_login(request.address(), request.config())?;
+    let body = body.strings();
+    let credentials = Credentials {
+        id: body.get("id").to_owned(),
+        login_id: body.get("login_id").trim().to_owned(),
+        password: Secret::new(body.get("password")),
+        code: Secret::new(body.get("token")),
+        device_id: [body.get("device_id"), body.get("deviceId")].concat(),
+        user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
+    };
+    let (user, session) = open_session(&app, request.config(), credentials).await?;
+    let mut answer = Json(user.for_owner()).reply()?;
+    let token = HeaderValue::from_str(session.token.expose()).or_fail("app.session.save.app_error")?;
+    answer.headers_mut().insert(TOKEN, token);
+    if request.is_from_script() {
+        for cookie in cookies::of_session(&session, &request) {
+            answer.add_cookie(&cookie).or_fail("app.session.save.app_error")?;
+        }
+    }
+    Ok(answer)
+}
+
+/// `POST /users/logout`: ends the session, if there is one, and clears its cookie.
+pub(super) async fn logout(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    if let Some(stored) = session.as_ref().and_then(Session::stored) {
+        app.sessions.close(Which::Token(stored.token.clone())).await?;
+    }
+    let mut answer = Done.reply()?;
+    answer.add_cookie(&cookies::cleared(request.config())).or_fail("app.session.remove.app_error")?;
+    Ok(answer)
+}

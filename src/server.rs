@@ -1,0 +1,166 @@
+//! Starting and stopping: settings in, addresses out.
+
+mod checks;
+mod listeners;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server as HttpServer, ServerHandle};
+use actix_web::web::Data;
+use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::sessions::SessionsHandle;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::accounts::Gate;
+use crate::outbound::Outbound;
+use crate::passwords::Passwords;
+use crate::pipeline::limit::Limiter;
+use crate::routes::Router;
+use crate::settings::{Settings, Sources};
+use crate::state::{AppState, Traffic, VersionHeader};
+use crate::store::{Db, StoreError};
+
+/// How long requests in flight may take once the server stops.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// How often connections are looked through for those that are too old.
+const RETIREMENT: Duration = Duration::from_secs(30);
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// An address, a certificate or the socket cannot be used; the text says which and why.
+    #[error("{0}")]
+    Listen(String),
+    /// The route table contradicts itself.
+    #[error("routes: {0}")]
+    Routes(#[from] matchit::InsertError),
+    /// A part of the server could not be made.
+    #[error("{0}")]
+    Part(#[from] AppError),
+}
+
+/// A running server.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    socket: Option<PathBuf>,
+    app: Data<AppState>,
+    handles: Vec<ServerHandle>,
+    ended: Vec<actix_web::rt::task::JoinHandle<std::io::Result<()>>>,
+}
+
+impl Server {
+    /// Starts everything; when this answers, requests are served.
+    pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let db = Db::new(&settings.config.view.sql)?;
+        db.migrate_when_ready().await?;
+        let app = Data::new(state(settings, sources, db).await?);
+        actix_web::rt::spawn(renew_version(app.clone()));
+        actix_web::rt::spawn(retire_connections(app.db.clone()));
+        let router = Data::new(Router::new()?);
+        let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
+        let handles = listening.servers.iter().map(HttpServer::handle).collect();
+        let ended = listening.servers.into_iter().map(actix_web::rt::spawn).collect();
+        Ok(Self { addresses: listening.addresses, socket: listening.socket, app, handles, ended })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The local socket, if it is on.
+    pub fn socket(&self) -> Option<&PathBuf> {
+        self.socket.as_ref()
+    }
+
+    /// The scheme that clients use.
+    pub fn scheme(&self) -> &'static str {
+        let is_tls = self.app.config.current().view.service.connection_security == "TLS";
+        if is_tls { "https" } else { "http" }
+    }
+
+    /// The configuration in force, to follow or reload.
+    pub fn config(&self) -> &ConfigHandle {
+        &self.app.config
+    }
+
+    /// Whether nobody has an account yet.
+    pub async fn has_no_accounts(&self) -> bool {
+        matches!(self.app.db.user_count().await, Ok(0))
+    }
+
+    /// Stops: readiness turns 503, the listeners close, requests in flight finish within 30 s.
+    pub async fn stop(self) {
+        self.app.traffic.drain();
+        info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
+        let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
+        let quiet = async {
+            while self.app.traffic.in_flight() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            // The last answers are on their way out of the socket.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let closed = futures_util::future::join_all(stops);
+        tokio::select! {
+            _ = closed => {}
+            () = quiet => {}
+            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), "requests did not finish in time"),
+        }
+        for ended in self.ended {
+            ended.abort();
+        }
+        if let Some(socket) = self.socket {
+            let _ = std::fs::remove_file(socket);
+        }
+        info!("stopped");
+    }
+}
+
+async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState, StartError> {
+    let roles = db.ready_roles().await?;
+    let config = ConfigHandle::start(settings.config, Arc::new(sources));
+    let current = config.current();
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
+    let health = HealthHandle::start(checks::all(&db, &config));
+    health.check().await.or_fail("app.health.check.app_error")?;
+    Ok(AppState {
+        sessions,
+        health,
+        roles: Arc::new(roles),
+        passwords: Passwords::new(),
+        gate: Gate::new(),
+        outbound: Outbound::new()?,
+        limiter: Limiter::new(),
+        traffic: Arc::new(Traffic::default()),
+        version: VersionHeader::new(&current),
+        config,
+        db,
+    })
+}
+
+async fn renew_version(app: Data<AppState>) {
+    let mut config = app.config.follow();
+    while config.changed().await.is_ok() {
+        let current = config.borrow_and_update().clone();
+        app.version.renew(&current);
+    }
+}
+
+async fn retire_connections(db: Db) {
+    loop {
+        tokio::time::sleep(RETIREMENT).await;
+        db.retire_connections();
+    }
+}

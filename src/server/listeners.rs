@@ -1,0 +1,165 @@
+//! The doors: TCP with or without TLS, and the local socket.
+
+use std::any::Any;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{Data, to};
+use actix_web::{App, HttpServer};
+use quarterdeck_actors::config::view::ServiceSettings;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::SockRef;
+
+use crate::pipeline::{Origin, serve};
+use crate::routes::Router;
+use crate::state::AppState;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 2048;
+
+pub(super) struct Listening {
+    pub(super) servers: Vec<Server>,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) socket: Option<PathBuf>,
+}
+
+/// Opens what the settings ask for; the error names what could not be opened.
+pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
+    let config = app.config.current();
+    let service = &config.view.service;
+    let listener = bind(&service.listen_address)?;
+    let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
+    let mut servers = vec![network(listener, service, app, router)?];
+    let socket = if service.enable_local_mode {
+        let path = PathBuf::from(&service.local_mode_socket_location);
+        servers.push(local(&path, app, router)?);
+        Some(path)
+    } else {
+        None
+    };
+    Ok(Listening { servers, addresses: vec![address], socket })
+}
+
+macro_rules! http_server {
+    ($app:expr, $router:expr, $origin:expr, $service:expr) => {{
+        let (app, router, origin) = ($app.clone(), $router.clone(), Data::new($origin));
+        HttpServer::new(move || {
+            App::new()
+                .app_data(app.clone())
+                .app_data(router.clone())
+                .app_data(origin.clone())
+                .default_service(to(serve))
+        })
+        .keep_alive(Duration::from_secs($service.idle_timeout))
+        .client_request_timeout(Duration::from_secs($service.read_timeout))
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .shutdown_timeout(super::GRACE.as_secs())
+        .disable_signals()
+    }};
+}
+
+fn network(
+    listener: TcpListener,
+    service: &ServiceSettings,
+    app: &Data<AppState>,
+    router: &Data<Router>,
+) -> Result<Server, String> {
+    let write_limit = Duration::from_secs(service.write_timeout);
+    let server = http_server!(app, router, Origin::Network, service)
+        .on_connect(move |connection, _| limit_writes(connection, write_limit));
+    let listening = match service.connection_security.as_str() {
+        "" => server.listen(listener),
+        "TLS" => server.listen_rustls_0_23(listener, tls(service)?),
+        other => {
+            return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}, which is neither \"\" nor \"TLS\""));
+        }
+    };
+    listening.map(HttpServer::run).map_err(|cause| format!("{}: {cause}", service.listen_address))
+}
+
+fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
+    let config = app.config.current();
+    let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
+    let server = http_server!(app, router, Origin::LocalSocket, config.view.service).workers(1).listen_uds(listener);
+    server.map(HttpServer::run).map_err(|cause| format!("{}: {cause}", path.display()))
+}
+
+/// `:8065` means every address.
+fn bind(address: &str) -> Result<TcpListener, String> {
+    let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
+    let failed = |cause: std::io::Error| format!("ServiceSettings.ListenAddress {address:?}: {cause}");
+    let target = full
+        .to_socket_addrs()
+        .map_err(failed)?
+        .next()
+        .ok_or_else(|| format!("ServiceSettings.ListenAddress {address:?} names no address"))?;
+    let socket =
+        socket2::Socket::new(socket2::Domain::for_address(target), socket2::Type::STREAM, None).map_err(failed)?;
+    socket.set_reuse_address(true).map_err(failed)?;
+    socket.bind(&target.into()).map_err(failed)?;
+    socket.listen(BACKLOG).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok(socket.into())
+}
+
+/// Takes the socket's path: from nobody, or from a server that is gone. mmctl insists on the mode 0600.
+fn bind_socket(path: &Path) -> Result<UnixListener, String> {
+    let explain = |cause: std::io::Error| cause.to_string();
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err("something that is no socket is in the way".to_owned());
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err("another server answers on this socket".to_owned());
+        }
+    }
+    // Under another name until its mode is right, so that nobody ever finds it open.
+    let hidden = path.with_extension(format!("{}.new", std::process::id()));
+    let _ = std::fs::remove_file(&hidden);
+    let listener = UnixListener::bind(&hidden).map_err(explain)?;
+    std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(explain)?;
+    std::fs::rename(&hidden, path).map_err(explain)?;
+    listener.set_nonblocking(true).map_err(explain)?;
+    Ok(listener)
+}
+
+/// A reader that takes nothing for so long loses its connection.
+fn limit_writes(connection: &dyn Any, limit: Duration) {
+    let tls = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
+    let plain = connection.downcast_ref::<TcpStream>();
+    let stream = plain.or_else(|| tls.map(|tls| tls.get_ref().0));
+    if let Some(stream) = stream {
+        let socket = SockRef::from(stream);
+        let _ = socket.set_tcp_user_timeout(Some(limit));
+        let _ = socket.set_tcp_nodelay(true);
+    }
+}
+
+fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
+    let versions: &[&'static rustls::SupportedProtocolVersion] = match service.tls_min_ver.as_str() {
+        "1.0" | "1.1" | "1.2" => &[&rustls::version::TLS12, &rustls::version::TLS13],
+        "1.3" => &[&rustls::version::TLS13],
+        other => {
+            return Err(format!("ServiceSettings.TLSMinVer is {other:?}, which is none of \"1.2\" and \"1.3\""));
+        }
+    };
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_file_iter(&service.tls_cert_file).and_then(Iterator::collect);
+    let chain = chain.map_err(|cause| format!("ServiceSettings.TLSCertFile {:?}: {cause}", service.tls_cert_file))?;
+    let key = PrivateKeyDer::from_pem_file(&service.tls_key_file);
+    let key = key.map_err(|cause| format!("ServiceSettings.TLSKeyFile {:?}: {cause}", service.tls_key_file))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|cause| cause.to_string())?;
+    let config = config.with_no_client_auth().with_single_cert(chain, key);
+    config.map_err(|cause| format!("ServiceSettings.TLSCertFile {:?} and TLSKeyFile: {cause}", service.tls_cert_file))
+}

@@ -1,0 +1,315 @@
+//! Settings that are needed before the stored configuration can be read: `config.toml` and the environment.
+//!
+//! They are *pinned*: they win over what is stored and are never written back.
+//! The environment wins over the file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::table::{Kind, settings};
+use quarterdeck_actors::config::{Config, ConfigSource};
+use quarterdeck_actors::error::AppError;
+use serde_json::Value;
+use thiserror::Error;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use tracing::warn;
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "config.toml";
+
+const PREFIX: &str = "MM_";
+
+/// Variables with the prefix that are no settings.
+const OTHER_VARIABLES: [&str; 6] =
+    ["MM_CONFIG", "MM_CUSTOM_DEFAULTS_PATH", "MM_LICENSE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
+
+/// Names further apart than this are not offered as what was meant.
+const LIKENESS: f64 = 0.7;
+
+/// Why the settings cannot be used. Each text names the place to mend.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{file}: {cause}")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{file}:{line}: near {near:?}: {problem}")]
+    Syntax {
+        /// Which file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The key on that line.
+        near: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A value is of the wrong kind.
+    #[error("{place}: {path} must be {wanted}, found {found}")]
+    Kind {
+        /// File and line, or the variable.
+        place: String,
+        /// The setting.
+        path: String,
+        /// What it takes.
+        wanted: &'static str,
+        /// What it was given.
+        found: &'static str,
+    },
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The pinned settings over the defaults, and what is odd about them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The configuration that results.
+    pub config: Config,
+    /// Each pinned setting with the place it comes from.
+    pub pinned: BTreeMap<String, String>,
+    /// Names that mean nothing here, each with the nearest that does.
+    pub unknown: Vec<String>,
+}
+
+/// Where the settings are read from, at start and at each reload.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    environment: Option<Vec<(String, String)>>,
+}
+
+impl Sources {
+    /// The named file, or `config.toml` in the working folder if there is one; and the process's environment.
+    pub fn new(file: Option<PathBuf>) -> Self {
+        let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
+        Self { file, environment: None }
+    }
+
+    /// A file and an environment of their own, for servers that share a process.
+    pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
+        Self { file, environment: Some(environment) }
+    }
+
+    /// Reads and checks everything.
+    pub fn load(&self) -> Result<Settings, SettingsError> {
+        let mut reading = Reading::default();
+        if let Some(file) = &self.file {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file)
+                .map_err(|cause| SettingsError::Unreadable { file: name.clone(), cause })?;
+            reading.file(&name, &text)?;
+        }
+        match &self.environment {
+            Some(variables) => reading.environment(variables.iter().cloned())?,
+            None => reading.environment(utf8_variables())?,
+        }
+        reading.settings()
+    }
+}
+
+impl ConfigSource for Sources {
+    fn load(&self) -> BoxFuture<'static, Result<Config, AppError>> {
+        let sources = self.clone();
+        Box::pin(async move {
+            let loaded = actix_web::rt::task::spawn_blocking(move || Sources::load(&sources)).await;
+            let loaded = loaded.map_err(|cause| AppError::new("api.config.reload_config.app_error").because(cause))?;
+            let settings =
+                loaded.map_err(|cause| AppError::new("api.config.reload_config.app_error").because(cause))?;
+            settings.report();
+            Ok(settings.config)
+        })
+    }
+}
+
+impl Settings {
+    /// Logs the names that mean nothing here.
+    pub fn report(&self) {
+        for notice in &self.unknown {
+            warn!("{notice}");
+        }
+    }
+}
+
+fn utf8_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+#[derive(Default)]
+struct Reading {
+    values: BTreeMap<String, Value>,
+    pinned: BTreeMap<String, String>,
+    unknown: Vec<String>,
+}
+
+impl Reading {
+    fn file(&mut self, name: &str, text: &str) -> Result<(), SettingsError> {
+        let table = DeTable::parse(text).map_err(|error| syntax_error(name, text, &error))?;
+        self.table(&Source { name, text }, "", table.get_ref())
+    }
+
+    fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in table {
+            let path = format!("{prefix}{}", key.get_ref());
+            let place = source.place(key.span().start);
+            let setting = settings().get(&path).filter(|setting| setting.kind != Kind::Object);
+            match (setting, value.get_ref()) {
+                (Some(setting), _) => {
+                    let value = to_json(value);
+                    check(setting.kind, &value, &path, &place)?;
+                    self.pin(path, value, place);
+                }
+                (None, DeValue::Table(section)) if is_section(&path) => {
+                    self.table(source, &format!("{path}."), section)?
+                }
+                (None, _) if is_section(&path) => {
+                    return Err(SettingsError::Kind {
+                        place,
+                        path,
+                        wanted: "a section",
+                        found: kind_of(&to_json(value)),
+                    });
+                }
+                (None, _) => self.note_unknown(&place, &path, settings().keys().map(String::as_str)),
+            }
+        }
+        Ok(())
+    }
+
+    fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), SettingsError> {
+        let by_variable: BTreeMap<&str, (&str, Kind)> = settings()
+            .values()
+            .filter_map(|setting| Some((setting.env.as_deref()?, (setting.path.as_str(), setting.kind))))
+            .collect();
+        for (name, text) in variables {
+            let upper = name.to_uppercase();
+            let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
+            if !concerns_us {
+                continue;
+            }
+            match by_variable.get(upper.as_str()) {
+                Some((path, kind)) => {
+                    let place = format!("environment variable {upper}");
+                    let value = from_text(*kind, &text);
+                    check(*kind, &value, path, &place)?;
+                    self.pin((*path).to_owned(), value, place);
+                }
+                None => self.note_unknown("environment", &upper, by_variable.keys().copied()),
+            }
+        }
+        Ok(())
+    }
+
+    fn pin(&mut self, path: String, value: Value, place: String) {
+        self.pinned.insert(path.clone(), place);
+        self.values.insert(path, value);
+    }
+
+    fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
+        let nearest = known
+            .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known))
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .filter(|(likeness, _)| *likeness >= LIKENESS);
+        let hint = nearest.map(|(_, known)| format!("; the nearest known name is {known}")).unwrap_or_default();
+        self.unknown.push(format!("{place}: {name} is no setting and has no effect{hint}"));
+    }
+
+    fn settings(self) -> Result<Settings, SettingsError> {
+        let config = Config::from_overrides(self.values).map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
+        Ok(Settings { config, pinned: self.pinned, unknown: self.unknown })
+    }
+}
+
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.name, line_of(self.text, offset))
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before.matches('\n').count() + 1
+}
+
+fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsError {
+    let line = line_of(text, error.span().map_or(0, |span| span.start));
+    let words = text.lines().nth(line - 1).unwrap_or_default();
+    let near = words.split('=').next().unwrap_or_default().trim().to_owned();
+    SettingsError::Syntax { file: name.to_owned(), line, near, problem: error.message().to_owned() }
+}
+
+fn is_section(path: &str) -> bool {
+    let prefix = format!("{path}.");
+    settings().range(prefix.clone()..).next().is_some_and(|(known, _)| known.starts_with(&prefix))
+}
+
+fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from)
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(items) => items.iter().map(to_json).collect(),
+        DeValue::Table(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), to_json(value))).collect())
+        }
+    }
+}
+
+/// Reads a variable. What does not fit the kind stays text, which `check` then refuses.
+fn from_text(kind: Kind, text: &str) -> Value {
+    let read = match kind {
+        Kind::Bool => match text {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(Value::from(true)),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(Value::from(false)),
+            _ => None,
+        },
+        Kind::Int => text.parse::<i64>().ok().map(Value::from),
+        Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
+        Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
+        Kind::String => None,
+    };
+    read.unwrap_or_else(|| Value::from(text))
+}
+
+fn check(kind: Kind, value: &Value, path: &str, place: &str) -> Result<(), SettingsError> {
+    if kind.admits(value) {
+        return Ok(());
+    }
+    Err(SettingsError::Kind {
+        place: place.to_owned(),
+        path: path.to_owned(),
+        wanted: kind.name(),
+        found: kind_of(value),
+    })
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing usable",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a section",
+    }
+}
+
+#[cfg(test)]
+#[path = "settings/tests.rs"]
+mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let mut reading = Reading::default();
+    reading.file("config.toml", text)?;
+    reading.environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))?;
+    reading.settings()
+}
+
+#[test]
+fn a_pinned_setting_wins_over_the_default_and_the_environment_over_the_file() {
+    let text = "[ServiceSettings]\nListenAddress = \"127.0.0.1:1\"\nReadTimeout = 7\n";
+    let settings = read(text, &[("MM_SERVICESETTINGS_READTIMEOUT", "9")]).unwrap();
+    assert_eq!(settings.config.view.service.listen_address, "127.0.0.1:1");
+    assert_eq!(settings.config.view.service.read_timeout, 9);
+    assert_eq!(settings.pinned["ServiceSettings.ListenAddress"], "config.toml:2");
+    assert_eq!(settings.pinned["ServiceSettings.ReadTimeout"], "environment variable MM_SERVICESETTINGS_READTIMEOUT");
+}
+
+#[test]
+fn an_unknown_name_is_reported_with_the_nearest_known_one() {
+    let text = "[ServiceSettings]\nListenAdress = \":1\"\n";
+    let settings = read(text, &[("MM_SQLSETTINGS_DATASORCE", "x"), ("MM_LICENSE", "x")]).unwrap();
+    assert_eq!(
+        settings.unknown,
+        [
+            "config.toml:2: ServiceSettings.ListenAdress is no setting and has no effect; the nearest known name is ServiceSettings.ListenAddress",
+            "environment: MM_SQLSETTINGS_DATASORCE is no setting and has no effect; the nearest known name is MM_SQLSETTINGS_DATASOURCE",
+        ]
+    );
+}
+
+#[test]
+fn a_syntax_error_names_file_line_and_key() {
+    let refused = read("[ServiceSettings]\nListenAddress = \n", &[]).unwrap_err().to_string();
+    assert!(refused.starts_with("config.toml:2: near \"ListenAddress\": "), "{refused}");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_names_its_place_and_not_its_text() {
+    let refused = read("[SqlSettings]\nMaxOpenConns = \"canary\"\n", &[]).unwrap_err().to_string();
+    assert_eq!(refused, "config.toml:2: SqlSettings.MaxOpenConns must be a whole number, found a string");
+    let refused = read("", &[("MM_SQLSETTINGS_TRACE", "canary")]).unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "environment variable MM_SQLSETTINGS_TRACE: SqlSettings.Trace must be true or false, found a string"
+    );
+    let refused = read("ServiceSettings = 1\n", &[]).unwrap_err().to_string();
+    assert_eq!(refused, "config.toml:1: ServiceSettings must be a section, found a number");
+}
+
+#[test]
+fn lists_maps_and_nested_sections_are_read() {
+    let text = "[ServiceSettings]\nTrustedProxyIPHeader = [\"X-Real-Ip\"]\n[PluginSettings.Plugins.one]\nkey = 1\n";
+    let settings = read(text, &[("MM_SERVICESETTINGS_TLSOVERWRITECIPHERS", "a b")]).unwrap();
+    assert_eq!(settings.config.view.service.trusted_proxy_ip_header, ["X-Real-Ip"]);
+    assert_eq!(settings.config.document["PluginSettings"]["Plugins"]["one"]["key"], 1);
+    assert_eq!(settings.config.document["ServiceSettings"]["TLSOverwriteCiphers"][1], "b");
+}
+
+#[test]
+fn a_variable_that_is_set_but_empty_counts_as_set() {
+    let settings = read("[TeamSettings]\nSiteName = \"pinned\"\n", &[("MM_TEAMSETTINGS_SITENAME", "")]).unwrap();
+    assert_eq!(settings.config.view.team.site_name, "");
+}

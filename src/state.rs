@@ -1,0 +1,98 @@
+//! All that a route can touch.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::http::header::HeaderValue;
+use quarterdeck_actors::config::{Config, ConfigHandle};
+use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::supervisor::Vitals;
+
+use crate::accounts::Gate;
+use crate::outbound::Outbound;
+use crate::passwords::Passwords;
+use crate::pipeline::limit::Limiter;
+use crate::store::Db;
+
+/// Handles and store. One for all workers.
+pub(crate) struct AppState {
+    pub(crate) config: ConfigHandle,
+    pub(crate) sessions: SessionsHandle,
+    pub(crate) health: HealthHandle,
+    pub(crate) roles: Arc<Roles>,
+    pub(crate) db: Db,
+    pub(crate) passwords: Passwords,
+    pub(crate) gate: Gate,
+    pub(crate) outbound: Outbound,
+    pub(crate) limiter: Limiter,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) version: VersionHeader,
+}
+
+impl AppState {
+    /// How each actor fares.
+    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 3] {
+        [self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    }
+}
+
+/// What is under way, and whether the server is about to stop.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    in_flight: AtomicUsize,
+    is_draining: AtomicBool,
+}
+
+impl Traffic {
+    pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+}
+
+/// A request that is being answered, until dropped.
+pub(crate) struct InFlight(Arc<Traffic>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The `X-Version-Id` of every answer, made once for each configuration.
+pub(crate) struct VersionHeader(RwLock<HeaderValue>);
+
+impl VersionHeader {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self(RwLock::new(crate::version::header(config)))
+    }
+
+    pub(crate) fn renew(&self, config: &Config) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = crate::version::header(config);
+    }
+
+    pub(crate) fn current(&self) -> HeaderValue {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+/// Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,246 @@
+//! What is kept: one set of statements for two engines, PostgreSQL and SQLite.
+//!
+//! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
+//! SQL stands in this module and its parts, nowhere else.
+
+mod postgres;
+mod roles;
+mod sessions;
+mod sqlite;
+mod systems;
+mod tokens;
+mod users;
+mod value;
+
+use std::time::Duration;
+
+use quarterdeck_actors::config::view::SqlSettings;
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+use tracing::{info, warn};
+
+use postgres::Postgres;
+use sqlite::Sqlite;
+pub(crate) use users::Filter;
+pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
+
+/// Names the lock that serialises migrations and transactions among the servers of one database.
+const LOCK_KEY: i64 = 0x7164_6563_6b00_0001;
+
+const MIGRATIONS_TABLE: &str = "qd_migrations";
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why a statement gave no answer.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A row with the same unique value is there; the text names the constraint or the columns.
+    #[error("duplicate value: {0}")]
+    Duplicate(String),
+    /// A setting of the database cannot be used.
+    #[error("{0}")]
+    Setting(String),
+    /// A column is not what the statement's reader expects.
+    #[error("unexpected column: {0}")]
+    Column(String),
+    /// No connection, or none in time.
+    #[error("no database connection: {0}")]
+    Unavailable(String),
+    /// Anything else that PostgreSQL says.
+    #[error("database: {0}")]
+    Postgres(#[source] tokio_postgres::Error),
+    /// Anything else that SQLite says.
+    #[error("database: {0}")]
+    Sqlite(#[source] rusqlite::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] refinery::Error),
+    /// The file of the embedded engine could not be used.
+    #[error("database file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+impl StoreError {
+    /// Whether the value of `column` is taken.
+    pub(crate) fn is_duplicate_of(&self, column: &str) -> bool {
+        matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
+    }
+}
+
+/// The database, whichever engine runs it.
+#[derive(Clone)]
+pub struct Db {
+    engine: Engine,
+    longest_life: Duration,
+    longest_idle: Duration,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+impl Db {
+    /// Prepares the pool that `settings` describe; connects later.
+    pub fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
+        let engine = match settings.driver_name.as_str() {
+            "postgres" => Engine::Postgres(Postgres::new(settings)?),
+            "sqlite" => Engine::Sqlite(Sqlite::new(settings)?),
+            other => {
+                return Err(StoreError::Setting(format!(
+                    "SqlSettings.DriverName is {other:?}, which is neither \"postgres\" nor \"sqlite\""
+                )));
+            }
+        };
+        Ok(Self {
+            engine,
+            longest_life: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
+            longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
+        })
+    }
+
+    /// Brings the schema up to date; tries again, and says so, until the database answers.
+    pub async fn migrate_when_ready(&self) -> Result<(), StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.migrate().await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Unavailable(problem)) => {
+                    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    warn!(problem, pause_ms, "the database does not answer, trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+    }
+
+    /// Brings the schema up to date, once.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut runner = migrations::runner();
+        runner.set_migration_table_name(MIGRATIONS_TABLE);
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
+            Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
+        }
+        info!(db.engine = self.engine_name(), "database schema is up to date");
+        Ok(())
+    }
+
+    /// What the engine is called in settings and messages.
+    pub fn engine_name(&self) -> &'static str {
+        match &self.engine {
+            Engine::Postgres(_) => "postgres",
+            Engine::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.open_connections(),
+            Engine::Sqlite(sqlite) => sqlite.open_connections(),
+        }
+    }
+
+    /// Closes connections that are older or idler than the settings allow.
+    pub fn retire_connections(&self) {
+        if let Engine::Postgres(postgres) = &self.engine {
+            postgres.retire(self.longest_life, self.longest_idle);
+        }
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(crate) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Sqlite(sqlite) => sqlite.read(statement).await,
+        }
+    }
+
+    /// Runs a statement that changes something; it is on the disk when this answers.
+    pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Sqlite(sqlite) => sqlite.write(statement).await,
+        }
+    }
+
+    /// Runs statements as one: all of them or none, and alone among the transactions of all servers.
+    pub(crate) async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.run_all(statements).await,
+            Engine::Sqlite(sqlite) => sqlite.run_all(statements).await,
+        }
+    }
+}
+
+refinery::embed_migrations!("sql");
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(cause: tokio_postgres::Error) -> Self {
+        let is_duplicate = cause.code() == Some(&SqlState::UNIQUE_VIOLATION);
+        let constraint = cause.as_db_error().and_then(|error| error.constraint()).unwrap_or_default().to_owned();
+        if is_duplicate {
+            Self::Duplicate(constraint)
+        } else if cause.is_closed() || cause.code().is_some_and(is_outage) {
+            Self::Unavailable(cause.to_string())
+        } else {
+            Self::Postgres(cause)
+        }
+    }
+}
+
+/// Whether the server says that it is going away, coming up, or full.
+fn is_outage(state: &SqlState) -> bool {
+    [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS]
+        .contains(state)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(cause: rusqlite::Error) -> Self {
+        match &cause {
+            rusqlite::Error::SqliteFailure(failure, Some(message))
+                if failure.code == rusqlite::ErrorCode::ConstraintViolation && message.starts_with("UNIQUE") =>
+            {
+                Self::Duplicate(message.clone())
+            }
+            _ => Self::Sqlite(cause),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(cause: deadpool_postgres::PoolError) -> Self {
+        Self::Unavailable(in_full(&cause))
+    }
+}
+
+impl From<deadpool_sqlite::PoolError> for StoreError {
+    fn from(cause: deadpool_sqlite::PoolError) -> Self {
+        Self::Unavailable(in_full(&cause))
+    }
+}
+
+impl From<deadpool_sqlite::InteractError> for StoreError {
+    fn from(cause: deadpool_sqlite::InteractError) -> Self {
+        Self::Unavailable(cause.to_string())
+    }
+}
+
+/// An error with its causes: drivers say "error connecting to server" and keep the reason underneath.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let reason = cause.to_string();
+        if !text.contains(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        next = cause.source();
+    }
+    text
+}

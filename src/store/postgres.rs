@@ -1,0 +1,238 @@
+//! The PostgreSQL engine: a pool of connections, each with its own time limits.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use quarterdeck_actors::config::view::SqlSettings;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::ToSql;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{LOCK_KEY, Row, Statement, StoreError, Value};
+
+/// How long a request waits for a free connection, and for a new one to be made.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long sent data may stay unacknowledged before a connection counts as lost.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// Words of a data source that other drivers know and this one has no use for.
+const FOREIGN_WORDS: [&str; 3] = ["binary_parameters", "sslrootcert", "sslmode"];
+
+#[derive(Clone)]
+pub(super) struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
+        let source = DataSource::parse(&settings.data_source)?;
+        let mut config = source.config;
+        config.connect_timeout(PATIENCE);
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+        config.keepalives_idle(UNACKNOWLEDGED);
+        config.application_name("quarterdeck");
+        let limit_ms = settings.query_timeout.saturating_mul(1000);
+        let options = config.get_options().unwrap_or_default().to_owned();
+        config.options(format!("{options} -c statement_timeout={limit_ms}").trim_start());
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, tls(source.verifies_host)?, recycling);
+        let pool = Pool::builder(manager)
+            .config(PoolConfig::new(settings.max_open_conns.max(1)))
+            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|cause| StoreError::Setting(cause.to_string()))?;
+        Ok(Self { pool })
+    }
+
+    pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
+        let client = self.client().await?;
+        let prepared = client.prepare_cached(&sql).await?;
+        let rows = client.query(&prepared, &borrowed(&values)).await?;
+        rows.iter().map(decode).collect()
+    }
+
+    pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK_KEY]).await?;
+        let mut answers = Vec::with_capacity(statements.len());
+        for Statement { sql, values } in statements {
+            let prepared = transaction.prepare_cached(&sql).await?;
+            let rows = transaction.query(&prepared, &borrowed(&values)).await?;
+            answers.push(rows.iter().map(decode).collect::<Result<Vec<Row>, StoreError>>()?);
+        }
+        transaction.commit().await?;
+        Ok(answers)
+    }
+
+    /// Applies the migrations while no other server does.
+    pub(super) async fn migrate(&self, runner: &refinery::Runner) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        client.batch_execute("SET statement_timeout = 0").await?;
+        client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
+        let applied = async {
+            client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
+            runner.run_async(&mut **client).await?;
+            Ok(())
+        }
+        .await;
+        // The lock and the changed limit end with the connection.
+        drop(Object::take(client));
+        applied
+    }
+
+    pub(super) fn open_connections(&self) -> usize {
+        self.pool.status().size
+    }
+
+    /// Closes connections that are older than the settings allow.
+    pub(super) fn retire(&self, longest_life: Duration, longest_idle: Duration) {
+        self.pool.retain(|_, metrics| metrics.age() < longest_life && metrics.last_used() < longest_idle);
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+}
+
+fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+fn decode(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+    let columns = (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Vec<Value>, _>>()?;
+    Ok(Row::new(columns))
+}
+
+/// What a data source says, with the words of other drivers taken out.
+struct DataSource {
+    config: tokio_postgres::Config,
+    verifies_host: bool,
+}
+
+impl DataSource {
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let (own, foreign) = split_words(text);
+        let mut config =
+            tokio_postgres::Config::from_str(&own).map_err(|cause| StoreError::Setting(cause.to_string()))?;
+        let mode = foreign.get("sslmode").map_or("prefer", String::as_str);
+        config.ssl_mode(match mode {
+            "disable" => SslMode::Disable,
+            "allow" | "prefer" => SslMode::Prefer,
+            "require" | "verify-ca" | "verify-full" => SslMode::Require,
+            other => {
+                return Err(StoreError::Setting(format!(
+                    "sslmode {other:?} is none of disable, allow, prefer, require, verify-ca, verify-full"
+                )));
+            }
+        });
+        Ok(Self { config, verifies_host: mode.starts_with("verify") })
+    }
+}
+
+/// Takes the words of other drivers out of the query of a URL.
+fn split_words(text: &str) -> (String, HashMap<String, String>) {
+    let Some((base, query)) = text.split_once('?') else {
+        return (text.to_owned(), HashMap::new());
+    };
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (foreign, own): (Vec<_>, Vec<_>) = pairs.partition(|(word, _)| FOREIGN_WORDS.contains(word));
+    let own: Vec<String> = own.iter().map(|(word, value)| format!("{word}={value}")).collect();
+    let foreign = foreign.into_iter().map(|(word, value)| (word.to_owned(), value.to_owned())).collect();
+    (format!("{base}?{}", own.join("&")), foreign)
+}
+
+/// TLS to the database. `require` encrypts without asking who answers, as libpq defines it; `verify-full` asks.
+fn tls(verifies_host: bool) -> Result<MakeRustlsConnect, StoreError> {
+    let builder = rustls::ClientConfig::builder();
+    let config = if verifies_host {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        builder.with_root_certificates(roots).with_no_client_auth()
+    } else {
+        let provider = CryptoProvider::get_default().cloned();
+        let provider =
+            provider.ok_or_else(|| StoreError::Setting("no cryptography provider is installed".to_owned()))?;
+        let verifier = Arc::new(AnyHost(provider));
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Accepts any certificate: `sslmode=require` promises secrecy from listeners, not the identity of the host.
+#[derive(Debug)]
+struct AnyHost(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyHost {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_source_of_mattermost_is_read_as_it_is() {
+        let text = "postgres://mmuser:mostest@localhost/mattermost_test?sslmode=disable&connect_timeout=10&binary_parameters=yes";
+        let source = DataSource::parse(text).unwrap();
+        assert_eq!(source.config.get_dbname(), Some("mattermost_test"));
+        assert_eq!(source.config.get_ssl_mode(), SslMode::Disable);
+        assert!(!source.verifies_host);
+    }
+
+    #[test]
+    fn an_unknown_tls_mode_is_refused_by_name() {
+        let refused = DataSource::parse("postgres://db/x?sslmode=maybe").err().unwrap();
+        assert!(refused.to_string().contains("\"maybe\""), "{refused}");
+    }
+}

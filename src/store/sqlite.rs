@@ -1,0 +1,136 @@
+//! The embedded engine: one file, one writer, several readers.
+//!
+//! Write-ahead log with `synchronous=FULL`: what was acknowledged is on the disk.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_sqlite::{Config, Hook, HookError, Pool, PoolConfig, Runtime, Timeouts};
+use quarterdeck_actors::config::view::SqlSettings;
+use rusqlite::Connection;
+use tokio::runtime::Handle;
+
+use super::{Row, Statement, StoreError, Value};
+
+/// How long a request waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Readers beyond this many gain nothing: they share one file.
+const READERS: usize = 8;
+
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    file: PathBuf,
+    pools: Arc<Pools>,
+}
+
+struct Pools {
+    writer: Pool,
+    readers: Pool,
+    runtime: Handle,
+}
+
+impl Drop for Pools {
+    // A pooled connection is closed on a blocking thread, which needs a runtime even while that goes down.
+    fn drop(&mut self) {
+        let _entered = self.runtime.enter();
+        self.writer.close();
+        self.readers.close();
+    }
+}
+
+impl Sqlite {
+    pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
+        let file = PathBuf::from(&settings.data_source);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
+        }
+        let pools = Pools {
+            writer: pool(&file, 1)?,
+            readers: pool(&file, settings.max_open_conns.clamp(1, READERS))?,
+            runtime: Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?,
+        };
+        Ok(Self { file, pools: Arc::new(pools) })
+    }
+
+    pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let connection = self.pools.readers.get().await?;
+        connection.interact(move |connection| run(connection, &statement)).await?
+    }
+
+    pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let connection = self.pools.writer.get().await?;
+        connection.interact(move |connection| run(connection, &statement)).await?
+    }
+
+    pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let connection = self.pools.writer.get().await?;
+        let all = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let answers = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
+            transaction.commit()?;
+            Ok(answers)
+        };
+        connection.interact(all).await?
+    }
+
+    /// Applies the migrations while no other server does: whoever holds the lock file is alone.
+    pub(super) async fn migrate(&self, runner: refinery::Runner) -> Result<(), StoreError> {
+        let lock = File::create(self.file.with_extension("lock"))?;
+        while let Err(refused) = lock.try_lock() {
+            match refused {
+                TryLockError::WouldBlock => tokio::time::sleep(Duration::from_millis(50)).await,
+                TryLockError::Error(cause) => return Err(cause.into()),
+            }
+        }
+        let connection = self.pools.writer.get().await?;
+        connection.interact(move |connection| runner.run(connection).map(drop)).await??;
+        Ok(())
+    }
+
+    pub(super) fn open_connections(&self) -> usize {
+        self.pools.writer.status().size + self.pools.readers.status().size
+    }
+}
+
+fn pool(file: &Path, size: usize) -> Result<Pool, StoreError> {
+    let mut config = Config::new(file);
+    config.pool = Some(PoolConfig {
+        timeouts: Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) },
+        ..PoolConfig::new(size)
+    });
+    let prepare = Hook::async_fn(|connection, _| {
+        Box::pin(async move {
+            let prepared = connection.interact(|connection| {
+                connection.pragma_update(None, "journal_mode", "WAL")?;
+                connection.pragma_update(None, "synchronous", "FULL")?;
+                connection.busy_timeout(PATIENCE)
+            });
+            let prepared = prepared.await.map_err(|cause| HookError::message(cause.to_string()))?;
+            prepared.map_err(HookError::Backend)
+        })
+    });
+    let builder = config.builder(Runtime::Tokio1).map_err(|cause| StoreError::Setting(cause.to_string()))?;
+    builder.post_create(prepare).build().map_err(|cause| StoreError::Setting(cause.to_string()))
+}
+
+fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    for (number, value) in (1..).zip(&statement.values) {
+        // By name: a placeholder may stand in the statement twice, or in another order.
+        if let Some(index) = prepared.parameter_index(&format!("${number}"))? {
+            prepared.raw_bind_parameter(index, value)?;
+        }
+    }
+    let width = prepared.column_count();
+    let mut rows = prepared.raw_query();
+    let mut answer = Vec::new();
+    while let Some(row) = rows.next()? {
+        let columns = (0..width).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>()?;
+        answer.push(Row::new(columns));
+    }
+    Ok(answer)
+}

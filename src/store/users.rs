@@ -1,0 +1,304 @@
+//! The table `users`, with `bots` beside it.
+
+use quarterdeck_actors::secret::Secret;
+
+use super::{Db, Row, Statement, StoreError, Value, json_of, placeholders, statement};
+use crate::accounts::User;
+use crate::request::Paging;
+
+const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.username, u.password, u.authdata, u.authservice, \
+     u.email, u.emailverified, u.nickname, u.firstname, u.lastname, u.position, u.roles, u.allowmarketing, u.props, \
+     u.notifyprops, u.lastpasswordupdate, u.lastpictureupdate, u.failedattempts, u.locale, u.mfaactive, u.mfasecret, \
+     u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
+     FROM users u LEFT JOIN bots b ON b.userid = u.id";
+
+/// Which accounts a list shows.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) in_team: Option<String>,
+    pub(crate) not_in_team: Option<String>,
+    pub(crate) roles: Vec<String>,
+    /// Part of a name or address; empty means everybody.
+    pub(crate) term: String,
+    pub(crate) searches_email: bool,
+    pub(crate) searches_full_name: bool,
+    pub(crate) is_active: Option<bool>,
+}
+
+impl Db {
+    /// Adds an account. The first one that is no bot becomes the system administrator; this answers with its roles.
+    pub(crate) async fn add_user(&self, user: &User) -> Result<String, StoreError> {
+        let mut answers = self.transaction(insertion(user)).await?;
+        let mut inserted = answers.swap_remove(0);
+        inserted.first_mut().map_or(Ok(String::new()), Row::text)
+    }
+
+    /// The account with that id.
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<User>, StoreError> {
+        self.one(" WHERE u.id = $1", vec![id.into()]).await
+    }
+
+    /// The account with that name, which is in lower case.
+    pub(crate) async fn user_named(&self, username: &str) -> Result<Option<User>, StoreError> {
+        self.one(" WHERE u.username = $1", vec![username.into()]).await
+    }
+
+    /// The account with that address, which is in lower case.
+    pub(crate) async fn user_with_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        self.one(" WHERE u.email = $1", vec![email.into()]).await
+    }
+
+    /// The accounts with those ids; unknown ones are left out.
+    pub(crate) async fn users_with_ids(&self, ids: &[String]) -> Result<Vec<User>, StoreError> {
+        self.among("u.id", ids).await
+    }
+
+    /// The accounts with those names; unknown ones are left out.
+    pub(crate) async fn users_named(&self, names: &[String]) -> Result<Vec<User>, StoreError> {
+        self.among("u.username", names).await
+    }
+
+    /// The accounts that `filter` lets through, by name.
+    pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
+        let (condition, mut values) = filter.condition();
+        let next = values.len() + 1;
+        values.extend([paging.limit().into(), paging.offset().into()]);
+        let sql = format!("{SELECT}{condition} ORDER BY u.username LIMIT ${next} OFFSET ${}", next + 1);
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
+    }
+
+    /// How many accounts there are that are no bots, deactivated ones included.
+    pub(crate) async fn user_count(&self) -> Result<i64, StoreError> {
+        self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL").await
+    }
+
+    /// How many accounts are active and no bots.
+    pub(crate) async fn active_user_count(&self) -> Result<i64, StoreError> {
+        self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0").await
+    }
+
+    /// How many active accounts hold the role.
+    pub(crate) async fn active_users_with_role(&self, role: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM users WHERE deleteat = 0 AND ' ' || roles || ' ' LIKE $1";
+        let rows = self.read(statement(sql, vec![format!("% {role} %").into()])).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// Writes back what a profile holds.
+    pub(crate) async fn save_profile(&self, user: &User) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET updateat = $2, username = $3, email = $4, emailverified = $5, nickname = $6, firstname = $7, \
+                   lastname = $8, position = $9, locale = $10, props = $11, notifyprops = $12, timezone = $13 WHERE id = $1";
+        let values = vec![
+            (&user.id).into(),
+            user.update_at.into(),
+            (&user.username).into(),
+            (&user.email).into(),
+            user.email_verified.into(),
+            (&user.nickname).into(),
+            (&user.first_name).into(),
+            (&user.last_name).into(),
+            (&user.position).into(),
+            (&user.locale).into(),
+            json_of(&user.props),
+            json_of(&user.notify_props),
+            json_of(&user.timezone),
+        ];
+        self.write(statement(sql, values)).await.map(drop)
+    }
+
+    /// Stores another hash and forgets failed attempts.
+    pub(crate) async fn set_password(&self, id: &str, hash: &Secret, now: i64) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = $3, failedattempts = 0 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), hash.expose().into(), now.into()])).await.map(drop)
+    }
+
+    /// Stores the number of failed attempts to log in.
+    pub(crate) async fn set_failed_attempts(&self, id: &str, count: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET failedattempts = $2 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), count.into()])).await.map(drop)
+    }
+
+    /// Stores that somebody logged in.
+    pub(crate) async fn set_last_login(&self, id: &str, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
+    }
+
+    /// Stores the system roles; `false` when the account would have been the last administrator.
+    pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET roles = $2, updateat = $3 WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
+                   OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 \
+                   AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %')) RETURNING id";
+        let change = statement(sql, vec![id.into(), roles.into(), now.into()]);
+        let answers = self.transaction(vec![change]).await?;
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Deactivates at `delete_at`, or activates with 0.
+    pub(crate) async fn set_deleted(&self, id: &str, delete_at: i64, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET deleteat = $2, updateat = $3 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
+    }
+
+    /// Deletes the account and what belongs to it alone.
+    pub(crate) async fn remove_user(&self, id: &str) -> Result<(), StoreError> {
+        let tables = ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "channelmembers", "bots"];
+        let mut statements: Vec<Statement> = tables
+            .iter()
+            .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
+            .collect();
+        statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
+        self.transaction(statements).await.map(drop)
+    }
+
+    async fn one(&self, condition: &str, values: Vec<Value>) -> Result<Option<User>, StoreError> {
+        let rows = self.read(statement(format!("{SELECT}{condition}"), values)).await?;
+        rows.into_iter().next().map(user).transpose()
+    }
+
+    async fn among(&self, column: &str, keys: &[String]) -> Result<Vec<User>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("{SELECT} WHERE {column} IN ({}) ORDER BY u.username", placeholders(1, keys.len()));
+        self.read(statement(sql, keys.iter().map(Value::from).collect())).await?.into_iter().map(user).collect()
+    }
+
+    async fn count(&self, sql: &'static str) -> Result<i64, StoreError> {
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+}
+
+fn insertion(user: &User) -> Vec<Statement> {
+    // The transaction is alone, so two accounts cannot both find the table empty.
+    let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
+               nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
+               lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
+               SELECT $1, $2, $2, 0, $3, $4, NULL, '', $5, $6, $7, $8, $9, $10, \
+               CASE WHEN EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) \
+               THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 RETURNING roles";
+    let values = vec![
+        (&user.id).into(),
+        user.create_at.into(),
+        (&user.username).into(),
+        user.password.expose().into(),
+        (&user.email).into(),
+        user.email_verified.into(),
+        (&user.nickname).into(),
+        (&user.first_name).into(),
+        (&user.last_name).into(),
+        (&user.position).into(),
+        (&user.roles).into(),
+        user.allow_marketing.into(),
+        json_of(&user.props),
+        json_of(&user.notify_props),
+        (&user.locale).into(),
+        false.into(),
+        json_of(&user.timezone),
+    ];
+    let preferences = [
+        ("recommended_next_steps", "hide", "false"),
+        ("tutorial_step", &user.id, "0"),
+        ("system_notice", "GMasDM", "true"),
+    ];
+    let mut statements = vec![statement(sql, values)];
+    statements.extend(preferences.iter().map(|(category, name, value)| {
+        let sql = "INSERT INTO preferences (userid, category, name, value) VALUES ($1, $2, $3, $4)";
+        statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
+    }));
+    statements
+}
+
+impl Filter {
+    fn condition(&self) -> (String, Vec<Value>) {
+        let mut parts = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        let mut place = |value: Value| {
+            values.push(value);
+            values.len()
+        };
+        let member = |at: usize| {
+            format!(
+                "EXISTS (SELECT 1 FROM teammembers m WHERE m.userid = u.id AND m.deleteat = 0 AND m.teamid = ${at})"
+            )
+        };
+        if let Some(team) = &self.in_team {
+            parts.push(member(place(team.into())));
+        }
+        if let Some(team) = &self.not_in_team {
+            parts.push(format!("NOT {}", member(place(team.into()))));
+        }
+        if !self.roles.is_empty() {
+            let any: Vec<String> = self
+                .roles
+                .iter()
+                .map(|role| format!("' ' || u.roles || ' ' LIKE ${}", place(format!("% {role} %").into())))
+                .collect();
+            parts.push(format!("({})", any.join(" OR ")));
+        }
+        match self.is_active {
+            Some(true) => parts.push("u.deleteat = 0".to_owned()),
+            Some(false) => parts.push("u.deleteat <> 0".to_owned()),
+            None => {}
+        }
+        if !self.term.is_empty() {
+            let at = place(format!("{}%", escaped(&self.term.to_lowercase())).into());
+            let columns = [
+                ("username", true),
+                ("nickname", true),
+                ("email", self.searches_email),
+                ("firstname", self.searches_full_name),
+                ("lastname", self.searches_full_name),
+            ];
+            let any: Vec<String> = columns
+                .iter()
+                .filter(|(_, is_searched)| *is_searched)
+                .map(|(column, _)| format!("lower(u.{column}) LIKE ${at} ESCAPE '\\'"))
+                .collect();
+            parts.push(format!("({})", any.join(" OR ")));
+        }
+        let condition = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
+        (condition, values)
+    }
+}
+
+/// Takes the meaning from the signs that LIKE gives one.
+pub(crate) fn escaped(term: &str) -> String {
+    term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+fn user(mut row: Row) -> Result<User, StoreError> {
+    Ok(User {
+        id: row.text()?,
+        create_at: row.int()?,
+        update_at: row.int()?,
+        delete_at: row.int()?,
+        username: row.text()?,
+        password: Secret::new(row.text()?),
+        auth_data: row.optional_text()?,
+        auth_service: row.text()?,
+        email: row.text()?,
+        email_verified: row.bool()?,
+        nickname: row.text()?,
+        first_name: row.text()?,
+        last_name: row.text()?,
+        position: row.text()?,
+        roles: row.text()?,
+        allow_marketing: row.bool()?,
+        props: row.string_map()?,
+        notify_props: row.string_map()?,
+        last_password_update: row.int()?,
+        last_picture_update: row.int()?,
+        failed_attempts: row.int()?,
+        locale: row.text()?,
+        mfa_active: row.bool()?,
+        mfa_secret: Secret::new(row.text()?),
+        timezone: row.string_map()?,
+        remote_id: row.optional_text()?,
+        is_bot: row.bool()?,
+        bot_description: row.text()?,
+        bot_last_icon_update: row.int()?,
+    })
+}

@@ -1,0 +1,244 @@
+//! Values and rows that both engines speak.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use serde_json::Value as Json;
+use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
+
+use super::StoreError;
+
+/// A parameter or a column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Text(String),
+    Int(i64),
+    Bool(bool),
+    /// `jsonb` on PostgreSQL, text on SQLite.
+    Json(Json),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<Json> for Value {
+    fn from(json: Json) -> Self {
+        Self::Json(json)
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One row of an answer, read column by column in the order of the statement.
+#[derive(Debug)]
+pub(crate) struct Row {
+    columns: std::vec::IntoIter<Value>,
+}
+
+impl Row {
+    pub(super) fn new(columns: Vec<Value>) -> Self {
+        Self { columns: columns.into_iter() }
+    }
+
+    /// The next column as text; NULL reads as empty.
+    pub(crate) fn text(&mut self) -> Result<String, StoreError> {
+        Ok(self.optional_text()?.unwrap_or_default())
+    }
+
+    /// The next column as text, if it is not NULL.
+    pub(crate) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            other @ (Value::Int(_) | Value::Bool(_) | Value::Json(_)) => Err(unexpected("text", &other)),
+        }
+    }
+
+    /// The next column as a number; NULL reads as 0.
+    pub(crate) fn int(&mut self) -> Result<i64, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(0),
+            Value::Int(number) => Ok(number),
+            other @ (Value::Text(_) | Value::Bool(_) | Value::Json(_)) => Err(unexpected("a number", &other)),
+        }
+    }
+
+    /// The next column as true or false; NULL reads as false.
+    pub(crate) fn bool(&mut self) -> Result<bool, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(false),
+            Value::Bool(truth) => Ok(truth),
+            Value::Int(number) => Ok(number != 0),
+            other @ (Value::Text(_) | Value::Json(_)) => Err(unexpected("true or false", &other)),
+        }
+    }
+
+    /// The next column as JSON; NULL reads as `null`.
+    pub(crate) fn json(&mut self) -> Result<Json, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(Json::Null),
+            Value::Json(json) => Ok(json),
+            Value::Text(text) => serde_json::from_str(&text).map_err(|cause| StoreError::Column(cause.to_string())),
+            other @ (Value::Int(_) | Value::Bool(_)) => Err(unexpected("JSON", &other)),
+        }
+    }
+
+    /// The next column as an object of texts; NULL and members that are no text are left out.
+    pub(crate) fn string_map(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
+        let Json::Object(members) = self.json()? else {
+            return Ok(BTreeMap::new());
+        };
+        Ok(members.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect())
+    }
+
+    fn next(&mut self) -> Result<Value, StoreError> {
+        self.columns.next().ok_or_else(|| StoreError::Column("the statement has too few columns".to_owned()))
+    }
+}
+
+fn unexpected(wanted: &str, found: &Value) -> StoreError {
+    let kind = match found {
+        Value::Null => "NULL",
+        Value::Text(_) => "text",
+        Value::Int(_) => "a number",
+        Value::Bool(_) => "true or false",
+        Value::Json(_) => "JSON",
+    };
+    StoreError::Column(format!("wanted {wanted}, found {kind}"))
+}
+
+type Boxed = Box<dyn Error + Sync + Send>;
+
+impl ToSql for Value {
+    fn to_sql(&self, target: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            // Whatever takes text on the wire takes it as its bytes: varchar, text, bpchar, enumerated types.
+            Self::Text(text) if !is_json(target) => <&str as ToSql>::to_sql(&text.as_str(), &Type::TEXT, out),
+            Self::Text(text) => serde_json::from_str::<Json>(text)?.to_sql(target, out),
+            Self::Int(number) if *target == Type::INT4 => i32::try_from(*number)?.to_sql(target, out),
+            Self::Int(number) if *target == Type::INT8 => number.to_sql(target, out),
+            Self::Bool(truth) if *target == Type::BOOL => truth.to_sql(target, out),
+            Self::Json(json) if is_json(target) => json.to_sql(target, out),
+            Self::Int(_) | Self::Bool(_) | Self::Json(_) => {
+                Err(format!("a parameter does not fit the type {target}").into())
+            }
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+fn is_json(target: &Type) -> bool {
+    *target == Type::JSONB || *target == Type::JSON
+}
+
+impl<'a> FromSql<'a> for Value {
+    fn from_sql(source: &Type, raw: &'a [u8]) -> Result<Self, Boxed> {
+        let is_enumerated = matches!(source.kind(), Kind::Enum(_));
+        match *source {
+            Type::BOOL => bool::from_sql(source, raw).map(Self::Bool),
+            Type::INT2 => i16::from_sql(source, raw).map(|number| Self::Int(number.into())),
+            Type::INT4 => i32::from_sql(source, raw).map(|number| Self::Int(number.into())),
+            Type::INT8 => i64::from_sql(source, raw).map(Self::Int),
+            Type::JSONB | Type::JSON => Json::from_sql(source, raw).map(Self::Json),
+            _ if is_enumerated || <&str as FromSql<'_>>::accepts(source) => {
+                Ok(Self::Text(std::str::from_utf8(raw)?.to_owned()))
+            }
+            _ => Err(format!("a column has the type {source}, which no statement expects").into()),
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Boxed> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Null => ToSqlOutput::Borrowed(ValueRef::Null),
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
+            Self::Bool(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
+            Self::Json(json) => ToSqlOutput::from(json.to_string()),
+        })
+    }
+}
+
+impl rusqlite::types::FromSql for Value {
+    fn column_result(value: ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
+        match value {
+            ValueRef::Null => Ok(Self::Null),
+            ValueRef::Integer(number) => Ok(Self::Int(number)),
+            ValueRef::Text(_) => value.as_str().map(Self::from),
+            ValueRef::Real(_) | ValueRef::Blob(_) => Err(rusqlite::types::FromSqlError::InvalidType),
+        }
+    }
+}
+
+/// A statement with its parameters.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(super) sql: Arc<str>,
+    pub(super) values: Vec<Value>,
+}
+
+/// Puts a statement and its parameters together; `$1` is the first.
+pub(crate) fn statement(sql: impl Into<Arc<str>>, values: Vec<Value>) -> Statement {
+    Statement { sql: sql.into(), values }
+}
+
+/// An object of texts as a column.
+pub(crate) fn json_of(map: &BTreeMap<String, String>) -> Value {
+    Value::Json(map.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))).collect())
+}
+
+/// `$first, $first+1, …`: as many placeholders as a list has items.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    let names: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
+    names.join(", ")
+}

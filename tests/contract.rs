@@ -1,0 +1,4 @@
+//! Each route: who may, each refusal in its order, success.
+
+mod accounts;
+mod login;

@@ -1,0 +1,8 @@
+//! The whole suite as one binary. `tests/run` starts what it needs and runs it on each engine.
+
+#![expect(unreachable_pub, reason = "one binary: nothing outside it reaches its parts")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod contract;
+mod support;
+mod tidy;

@@ -1,0 +1,8 @@
+//! A server of its own for each test, and a client to talk to it.
+
+pub mod client;
+pub mod database;
+pub mod server;
+
+pub use client::{Client, Reply};
+pub use server::TestServer;

@@ -1,0 +1,111 @@
+//! A plain HTTP client that knows how the API wraps its answers.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// Talks to one server, with a token or without.
+#[derive(Clone)]
+pub struct Client {
+    pub base: String,
+    pub token: Option<String>,
+    pub user_id: String,
+    http: reqwest::Client,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Self { base: base.to_owned(), token: None, user_id: String::new(), http: http.build().unwrap() }
+    }
+
+    /// The same client with another token.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, None, &[]).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send(Method::POST, path, Some(body.to_string()), &[]).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        self.send(Method::PUT, path, Some(body.to_string()), &[]).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, None, &[]).await
+    }
+
+    /// Sends anything. `path` is relative to the API unless it starts with `//`, which means the root of the site.
+    pub async fn send(&self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Reply {
+        let url = match path.strip_prefix("//") {
+            Some(from_root) => format!("{}/{from_root}", self.base),
+            None => format!("{}/api/v4{path}", self.base),
+        };
+        let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Reply { status, headers, body: answer.bytes().await.unwrap().to_vec() }
+    }
+}
+
+impl Reply {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// A header as text; empty when it is not there.
+    pub fn header(&self, name: &str) -> String {
+        self.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        self.json()
+    }
+
+    /// An answer that must be this refusal, in the full envelope.
+    #[track_caller]
+    pub fn expect_refusal(&self, status: u16, id: &str) {
+        let body = self.json();
+        assert_eq!((self.status, body["id"].as_str()), (status, Some(id)), "{body}");
+        assert_eq!(body["status_code"], status);
+        assert_ne!(body["message"], body["id"], "the id has no text");
+        assert_eq!(self.header("content-type"), "application/json");
+    }
+
+    /// An answer that must be `{"status":"OK"}`.
+    #[track_caller]
+    pub fn expect_ok(&self) {
+        assert_eq!((self.status, self.text().as_str()), (200, r#"{"status":"OK"}"#));
+    }
+}

@@ -1,0 +1,93 @@
+//! A server in this process, on a free port, with a folder and a database of its own.
+
+use std::path::Path;
+
+use quarterdeck::server::Server;
+use quarterdeck::settings::Sources;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Client, database};
+
+/// Long enough for every policy that the tests set.
+pub const PASSWORD: &str = "correct-horse-1";
+
+/// A running server; it ends with the test.
+pub struct TestServer {
+    pub server: Server,
+    pub base: String,
+    folder: TempDir,
+}
+
+impl TestServer {
+    /// Starts one with the default settings.
+    pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts one with more settings, as TOML.
+    pub async fn start_with(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database::fresh(folder.path()).await;
+        let file = write_settings(folder.path(), &database, settings);
+        let sources = Sources::isolated(Some(file), Vec::new());
+        let server = Server::start(sources.load().unwrap(), sources).await.unwrap();
+        let base = format!("{}://{}", server.scheme(), server.addresses()[0]);
+        Self { server, base, folder }
+    }
+
+    /// Where the server keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A client that is not logged in.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// Makes the first account, which is an administrator, and logs in.
+    pub async fn admin(&self) -> Client {
+        let created = self.client().post("/users", account("admin")).await;
+        created.expect(201);
+        self.login("admin").await
+    }
+
+    /// Makes an ordinary account with the help of `admin` and logs in.
+    pub async fn user(&self, admin: &Client, name: &str) -> Client {
+        admin.post("/users", account(name)).await.expect(201);
+        self.login(name).await
+    }
+
+    /// Logs in with the password of every test account.
+    pub async fn login(&self, name: &str) -> Client {
+        let reply = self.client().post("/users/login", json!({ "login_id": name, "password": PASSWORD })).await;
+        let user = reply.expect(200);
+        let mut client = self.client().with_token(&reply.header("token"));
+        user["id"].as_str().unwrap().clone_into(&mut client.user_id);
+        client
+    }
+}
+
+/// The body that makes an account.
+pub fn account(name: &str) -> Value {
+    json!({ "email": format!("{name}@chat.example"), "username": name, "password": PASSWORD })
+}
+
+fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::PathBuf {
+    let has = |section: &str| more.contains(&format!("[{section}]"));
+    let mut text = String::new();
+    if !has("ServiceSettings") {
+        text.push_str("[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n");
+    }
+    if !has("FileSettings") {
+        text.push_str(&format!("[FileSettings]\nDirectory = \"{}\"\n", folder.join("files").display()));
+    }
+    text.push_str(database);
+    // A section of the test's own gets what every test needs.
+    let more = more.replace("[ServiceSettings]", "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"");
+    text.push_str(&more);
+    let file = folder.join("config.toml");
+    std::fs::write(&file, text).unwrap();
+    file
+}

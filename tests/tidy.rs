@@ -1,0 +1,50 @@
+//! House rules that a compiler cannot check.
+
+use std::path::{Path, PathBuf};
+
+const LONGEST_FILE: usize = 400;
+
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_file_is_longer_than_the_wall() {
+    for path in ["src", "actors", "bench", "tests"].iter().flat_map(|folder| sources(folder)) {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn every_error_id_that_is_raised_has_a_text() {
+    let table = include_str!("../src/error/texts.tsv");
+    let known: Vec<&str> = table.lines().filter_map(|line| line.split('\t').next()).collect();
+    for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for raised in ids_in(&text) {
+            assert!(known.contains(&raised), "{}: {raised} has no row in texts.tsv", path.display());
+        }
+    }
+}
+
+/// The string literals of a file that read like ids: dotted words that begin as ids of the contract do.
+fn ids_in(text: &str) -> Vec<&str> {
+    const FAMILIES: [&str; 6] = ["api.", "app.", "model.", "store.", "mfa.", "basic_security_check."];
+    let literals = text.split('"').skip(1).step_by(2);
+    literals
+        .filter(|literal| FAMILIES.iter().any(|family| literal.starts_with(family)) && !literal.contains(['{', ' ']))
+        .collect()
+}
