@@ -5,6 +5,7 @@ mod serve;
 mod user;
 mod version;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,7 +53,7 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(self.common),
+            Command::Serve => serve::run(&self.common),
             Command::Check => check::run(&self.common),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
@@ -75,7 +76,7 @@ fn failure(reason: impl std::fmt::Display) -> ExitCode {
 }
 
 /// Tells the user something on standard output.
-#[expect(clippy::print_stdout, reason = "this is where a command line talks to its user")]
 fn say(text: impl std::fmt::Display) {
-    println!("{text}");
+    // Whoever closed the other end does not want to know.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
@@ -95,6 +96,11 @@ impl Server {
         &self.app.config
     }
 
+    /// The busy flag, to raise or take down.
+    pub fn busy(&self) -> &BusyHandle {
+        &self.app.busy
+    }
+
     /// Whether nobody has an account yet.
     pub async fn has_no_accounts(&self) -> bool {
         matches!(self.app.db.user_count().await, Ok(0))
@@ -137,6 +143,7 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
+        busy: BusyHandle::start(),
         health,
         roles: Arc::new(roles),
         passwords: Passwords::new(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::HeaderValue;
+use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::roles::Roles;
@@ -21,6 +22,7 @@ use crate::store::Db;
 pub(crate) struct AppState {
     pub(crate) config: ConfigHandle,
     pub(crate) sessions: SessionsHandle,
+    pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
@@ -34,8 +36,8 @@ pub(crate) struct AppState {
 
 impl AppState {
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 3] {
-        [self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
+        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
     }
 }
 

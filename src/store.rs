@@ -120,7 +120,7 @@ impl Db {
 
     /// Brings the schema up to date, once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut runner = migrations::runner();
+        let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
@@ -178,7 +178,9 @@ impl Db {
     }
 }
 
-refinery::embed_migrations!("sql");
+mod embedded {
+    refinery::embed_migrations!("sql");
+}
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(cause: tokio_postgres::Error) -> Self {
@@ -202,14 +204,10 @@ fn is_outage(state: &SqlState) -> bool {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(cause: rusqlite::Error) -> Self {
-        match &cause {
-            rusqlite::Error::SqliteFailure(failure, Some(message))
-                if failure.code == rusqlite::ErrorCode::ConstraintViolation && message.starts_with("UNIQUE") =>
-            {
-                Self::Duplicate(message.clone())
-            }
-            _ => Self::Sqlite(cause),
-        }
+        let is_violation = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation);
+        let text = cause.to_string();
+        let is_duplicate = is_violation && text.starts_with("UNIQUE");
+        if is_duplicate { Self::Duplicate(text) } else { Self::Sqlite(cause) }
     }
 }
 

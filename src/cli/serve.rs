@@ -10,7 +10,7 @@ use crate::logging;
 use crate::server::Server;
 use crate::settings::{Settings, Sources};
 
-pub(super) fn run(common: Common) -> ExitCode {
+pub(super) fn run(common: &Common) -> ExitCode {
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),

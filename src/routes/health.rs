@@ -129,8 +129,7 @@ pub(super) async fn started() -> HttpResponse {
 /// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
     let excluded = request.queries("exclude");
-    let checks: Vec<Readiness> =
-        readiness(&app).into_iter().filter(|check| !excluded.iter().any(|name| *name == check.name)).collect();
+    let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
     let is_ready = checks.iter().all(|check| check.problem.is_none());
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let wants_details = !is_ready || request.has_query("verbose");
