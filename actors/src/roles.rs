@@ -1,5 +1,7 @@
 //! Roles and the permissions they grant.
 
+pub mod built_in;
+
 use std::collections::HashMap;
 
 /// A named set of permissions. Times are Unix milliseconds.
