@@ -15,6 +15,7 @@ use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -94,6 +95,11 @@ impl Server {
     /// The configuration in force, to follow or reload.
     pub fn config(&self) -> &ConfigHandle {
         &self.app.config
+    }
+
+    /// How each actor fares.
+    pub fn vitals(&self) -> [Arc<Vitals>; 4] {
+        self.app.vitals()
     }
 
     /// The busy flag, to raise or take down.
