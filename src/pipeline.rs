@@ -51,8 +51,7 @@ pub(crate) async fn serve(
     let _in_flight = app.traffic.begin();
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
-    let address = caller::address(&http, &config);
-    let arrival = Arrival { id: new_id(), http, config, address, origin: **origin };
+    let arrival = Arrival { id: new_id(), http, config, origin: **origin };
     let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
     if app.traffic.is_draining() {
         answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -67,7 +66,6 @@ struct Arrival {
     id: String,
     http: HttpRequest,
     config: Arc<Config>,
-    address: String,
     origin: Origin,
 }
 
@@ -78,7 +76,7 @@ impl Arrival {
         if !is_counted {
             return self.share(payload, app, found).await;
         }
-        let rate = app.limiter.count_request(&self.http, &self.address, &self.config);
+        let rate = app.limiter.count_request(&self.http, &self.config);
         let mut answer = if rate.is_over() { limit::refusal() } else { self.share(payload, app, found).await };
         rate.show(answer.headers_mut());
         answer
@@ -145,7 +143,6 @@ impl Arrival {
             config: self.config.clone(),
             session,
             params: found.params.clone(),
-            address: self.address.clone(),
             is_secure: caller::is_secure(&self.http),
             body_limit: limit.saturating_add(BODY_SLACK),
         }));

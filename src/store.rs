@@ -213,13 +213,27 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(cause: deadpool_postgres::PoolError) -> Self {
-        Self::Unavailable(in_full(&cause))
+        match cause {
+            deadpool_postgres::PoolError::Backend(refused) if refused.code().is_some_and(is_misconfiguration) => {
+                Self::Setting(in_full(&refused))
+            }
+            other => Self::Unavailable(in_full(&other)),
+        }
     }
+}
+
+/// Whether the server answers that the data source is wrong: waiting will not mend it.
+fn is_misconfiguration(state: &SqlState) -> bool {
+    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INVALID_CATALOG_NAME]
+        .contains(state)
 }
 
 impl From<deadpool_sqlite::PoolError> for StoreError {
     fn from(cause: deadpool_sqlite::PoolError) -> Self {
-        Self::Unavailable(in_full(&cause))
+        match cause {
+            deadpool_sqlite::PoolError::Backend(refused) => refused.into(),
+            other => Self::Unavailable(in_full(&other)),
+        }
     }
 }
 

@@ -1,6 +1,4 @@
-//! Who is calling, and from where.
-
-use std::net::IpAddr;
+//! Who is calling.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -52,17 +50,6 @@ fn check_forgery(
         return Err(AppError::new("api.context.session_expired.app_error").detailed("no proof that a page sent this"));
     }
     Ok(())
-}
-
-/// The first address in a header that the settings trust, or else the peer's; empty on the local socket.
-pub(super) fn address(http: &HttpRequest, config: &Config) -> String {
-    let trusted = config.view.service.trusted_proxy_ip_header.iter();
-    let named = trusted.filter_map(|name| header_of(http, name)).find_map(|value| {
-        let first = value.split(',').next()?.trim();
-        first.parse::<IpAddr>().ok()
-    });
-    let address = named.or_else(|| http.peer_addr().map(|peer| peer.ip()));
-    address.map_or_else(String::new, |address| address.to_string())
 }
 
 /// Whether the client's side of the connection is encrypted.

@@ -14,7 +14,7 @@ use quarterdeck_actors::config::view::RateLimitSettings;
 use quarterdeck_actors::error::AppError;
 
 use super::token::Token;
-use crate::request::header_of;
+use crate::request::{address_of, header_of};
 use crate::session::Session;
 
 /// Logins have a bucket of their own, for each address, while rate limiting is on.
@@ -51,9 +51,9 @@ impl Limiter {
     }
 
     /// Counts a request by token or address.
-    pub(super) fn count_request(&self, http: &HttpRequest, address: &str, config: &Config) -> Rate {
+    pub(super) fn count_request(&self, http: &HttpRequest, config: &Config) -> Rate {
         let settings = &config.view.rate_limit;
-        self.count(key(http, address, settings), settings)
+        self.count(key(http, config), settings)
     }
 
     /// Counts a request by the user behind it, where the settings ask for that.
@@ -150,11 +150,12 @@ pub(super) fn refusal() -> HttpResponse {
 }
 
 /// Whose bucket a request is counted in.
-fn key(http: &HttpRequest, address: &str, settings: &RateLimitSettings) -> String {
+fn key(http: &HttpRequest, config: &Config) -> String {
+    let settings = &config.view.rate_limit;
     let token = settings.vary_by_user.then(|| Token::of(http)).flatten();
     let who = match token {
         Some(token) => token.text,
-        None if settings.vary_by_remote_addr => address.to_owned(),
+        None if settings.vary_by_remote_addr => address_of(http, config),
         None => String::new(),
     };
     format!("from {who}{}", by_header(http, settings))
