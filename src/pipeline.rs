@@ -106,7 +106,7 @@ impl Arrival {
             Ok(answer) => answer,
             Err(failure) => self.refuse(&failure),
         };
-        dress::add_headers(&mut answer, self.http.method(), &self.id, app.version.current(), &self.config);
+        dress::add_headers(&mut answer, self.http.method(), &self.id, app.prepared.current().version, &self.config);
         answer
     }
 

@@ -97,6 +97,11 @@ impl Request {
         pairs_of(&self.http).filter_map(|(known, value)| (known == name).then_some(value)).collect()
     }
 
+    /// Whether there is a query at all.
+    pub(crate) fn has_queries(&self) -> bool {
+        !self.http.query_string().is_empty()
+    }
+
     /// Whether a query parameter is there, with or without a value.
     pub(crate) fn has_query(&self, name: &str) -> bool {
         pairs_of(&self.http).any(|(known, _)| known == name)

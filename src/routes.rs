@@ -16,6 +16,7 @@ use quarterdeck_actors::error::AppError;
 use crate::answer::Reply;
 use crate::pipeline::Origin;
 use crate::request::{Refused, decoded};
+pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
 fn table() -> Vec<Route> {

@@ -25,7 +25,7 @@ use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
-use crate::state::{AppState, Traffic, VersionHeader};
+use crate::state::{AppState, PreparedAnswers, Traffic};
 use crate::store::{Db, StoreError};
 
 /// How long requests in flight may take once the server stops.
@@ -67,7 +67,7 @@ impl Server {
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
         let app = Data::new(state(settings, sources, db).await?);
-        actix_web::rt::spawn(renew_version(app.clone()));
+        actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
@@ -157,17 +157,17 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
         outbound: Outbound::new()?,
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        version: VersionHeader::new(&current),
+        prepared: PreparedAnswers::new(&current),
         config,
         db,
     })
 }
 
-async fn renew_version(app: Data<AppState>) {
+async fn renew_prepared(app: Data<AppState>) {
     let mut config = app.config.follow();
     while config.changed().await.is_ok() {
         let current = config.borrow_and_update().clone();
-        app.version.renew(&current);
+        app.prepared.renew(&current);
     }
 }
 

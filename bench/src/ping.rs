@@ -63,8 +63,9 @@ async fn measure(
     folder: &std::path::Path,
 ) -> Result<(Account, Account, Duration, u64), Box<dyn std::error::Error>> {
     let started = Instant::now();
+    let program = options.server.canonicalize()?;
     let server = Process::start(
-        Command::new(&options.server).current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0"),
+        Command::new(program).current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0"),
     )?;
     let answer = fetch(&server.address, PATH).await?;
     let first_ping = started.elapsed();
