@@ -57,7 +57,7 @@ impl Gate {
     fn turnstile(&self, name: &str) -> Option<&Mutex<()>> {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        let slot = usize::try_from(hasher.finish() % 64).unwrap_or(0);
+        let slot = usize::try_from(hasher.finish()).unwrap_or(0) % TURNSTILES;
         self.turnstiles.get(slot)
     }
 }
