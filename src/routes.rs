@@ -2,6 +2,7 @@
 
 mod health;
 mod login;
+mod roles;
 mod users;
 
 use std::collections::HashMap;
@@ -31,6 +32,10 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/logout", login::logout).open(),
         post("/api/v4/users", users::create).open().on_socket(),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
+        get("/api/v4/roles", roles::list).on_socket(),
+        get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
+        get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
+        post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
     ]
 }
 
@@ -99,6 +104,10 @@ impl Route {
 
     fn on_socket(self) -> Self {
         Self { is_on_socket: true, ..self }
+    }
+
+    fn trusting(self) -> Self {
+        Self { trusts_requester: true, ..self }
     }
 
     fn probe(self) -> Self {

@@ -6,8 +6,8 @@ use quarterdeck_actors::roles::{Role, Roles};
 use super::{Db, Row, Statement, StoreError, statement};
 use crate::state::now_ms;
 
-const COLUMNS: &str =
-    "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin";
+const COLUMNS: &str = "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin, \
+     schemeid";
 
 impl Db {
     /// Every role, with the built-in ones added where they are missing.
@@ -31,10 +31,10 @@ impl Db {
 /// Adds a role unless another server was faster.
 fn insertion(role: &Role) -> Statement {
     let sql = format!(
-        "INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING"
+        "INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING"
     );
     // Other readers of the table expect a space before each permission, the first one included.
-    let permissions: String = role.permissions.iter().map(|permission| format!(" {permission}")).collect();
+    let permissions = format!(" {}", role.permissions.join(" "));
     let values = vec![
         (&role.id).into(),
         (&role.name).into(),
@@ -46,6 +46,7 @@ fn insertion(role: &Role) -> Statement {
         permissions.into(),
         role.scheme_managed.into(),
         role.built_in.into(),
+        role.scheme_id.clone().into(),
     ];
     statement(sql, values)
 }
@@ -62,5 +63,6 @@ fn role(mut row: Row) -> Result<Role, StoreError> {
         permissions: row.text()?.split_whitespace().map(str::to_owned).collect(),
         scheme_managed: row.bool()?,
         built_in: row.bool()?,
+        scheme_id: row.optional_text()?.filter(|id| !id.is_empty()),
     })
 }

@@ -27,6 +27,7 @@ fn role(line: &[&'static str], now: i64) -> Option<Role> {
         permissions: permissions_of(name),
         scheme_managed: *scheme_managed == "true",
         built_in: *built_in == "true",
+        scheme_id: None,
     })
 }
 
