@@ -4,6 +4,7 @@ mod health;
 mod login;
 mod roles;
 mod sessions;
+mod tokens;
 mod users;
 
 use std::collections::HashMap;
@@ -42,6 +43,14 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user),
         post("/api/v4/users/sessions/revoke/all", sessions::revoke_all),
         put("/api/v4/users/sessions/device", sessions::attach_device),
+        get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
+        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket(),
+        get("/api/v4/users/tokens", tokens::list),
+        get("/api/v4/users/tokens/{token_id}", tokens::show),
+        post("/api/v4/users/tokens/search", tokens::search),
+        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
+        post("/api/v4/users/tokens/disable", tokens::disable),
+        post("/api/v4/users/tokens/enable", tokens::enable),
     ]
 }
 

@@ -5,3 +5,4 @@ mod lifetime;
 mod login;
 mod roles;
 mod sessions;
+mod tokens;
