@@ -99,7 +99,7 @@ impl Arrival {
         let Some(found) = found else {
             return error::not_found(self.http.path());
         };
-        if let Err(refusal) = self.check_address_length() {
+        if let Err(refusal) = self.check_address() {
             return error::answer(&refusal, &self.id, &self.config);
         }
         let mut answer = match self.handle(payload, app, found).await {
@@ -110,10 +110,16 @@ impl Arrival {
         answer
     }
 
-    fn check_address_length(&self) -> Result<(), AppError> {
-        let length = self.http.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        let is_too_long = length > self.config.view.service.maximum_url_length;
-        if is_too_long { Err(AppError::new("basic_security_check.url.too_long_error")) } else { Ok(()) }
+    fn check_address(&self) -> Result<(), AppError> {
+        let target = self.http.uri().path_and_query().map_or("", |target| target.as_str());
+        if target.len() > self.config.view.service.maximum_url_length {
+            return Err(AppError::new("basic_security_check.url.too_long_error"));
+        }
+        // No database column takes this character.
+        if target.contains("%00") {
+            return Err(AppError::invalid_url("character"));
+        }
+        Ok(())
     }
 
     fn check_headers_length(&self) -> Result<(), AppError> {

@@ -217,7 +217,7 @@ impl Body {
     // What it begins with is checked, because serde takes a list for a structure as well.
     fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
         let bytes = self.read?;
-        let is_fitting = bytes.trim_ascii_start().first() == Some(&first);
+        let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(&bytes);
         if !is_fitting {
             return Err(AppError::invalid_body(name));
         }
@@ -236,8 +236,19 @@ impl Body {
 
     /// The body as an object of anything, which never fails: what is broken or too large is empty.
     pub(crate) fn members(self) -> Map<String, Value> {
-        self.read.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        let bytes = self.read.ok().filter(|bytes| !holds_nul(bytes));
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
+}
+
+/// Whether a JSON text holds the character NUL, which no database column takes.
+fn holds_nul(json: &[u8]) -> bool {
+    const NUL: &[u8] = b"\\u0000";
+    json.windows(NUL.len()).enumerate().any(|(at, window)| {
+        let before = json.get(..at).unwrap_or_default();
+        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        window == NUL && backslashes % 2 == 0
+    })
 }
 
 /// A lenient body: every member is text.
@@ -316,3 +327,15 @@ impl fmt::Display for Refused {
 }
 
 impl ResponseError for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_is_found_where_it_is_escaped_and_not_where_its_name_is_spelled() {
+        assert!(holds_nul(br#"{"a":"x\u0000"}"#));
+        assert!(holds_nul(br#"{"a":"\\\u0000"}"#));
+        assert!(!holds_nul(br#"{"a":"\\u0000"}"#));
+    }
+}

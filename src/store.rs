@@ -216,12 +216,9 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(cause: deadpool_postgres::PoolError) -> Self {
-        match cause {
-            deadpool_postgres::PoolError::Backend(refused) if refused.code().is_some_and(is_misconfiguration) => {
-                Self::Setting(in_full(&refused))
-            }
-            other => Self::Unavailable(in_full(&other)),
-        }
+        let code = if let deadpool_postgres::PoolError::Backend(refused) = &cause { refused.code() } else { None };
+        let text = in_full(&cause);
+        if code.is_some_and(is_misconfiguration) { Self::Setting(text) } else { Self::Unavailable(text) }
     }
 }
 
@@ -233,10 +230,10 @@ fn is_misconfiguration(state: &SqlState) -> bool {
 
 impl From<deadpool_sqlite::PoolError> for StoreError {
     fn from(cause: deadpool_sqlite::PoolError) -> Self {
-        match cause {
-            deadpool_sqlite::PoolError::Backend(refused) => refused.into(),
-            other => Self::Unavailable(in_full(&other)),
+        if let deadpool_sqlite::PoolError::Backend(refused) = cause {
+            return refused.into();
         }
+        Self::Unavailable(in_full(&cause))
     }
 }
 

@@ -156,6 +156,18 @@ async fn what_can_wait_is_refused_while_the_server_is_busy() {
 }
 
 #[actix_web::test]
+async fn the_character_nul_is_refused_wherever_it_stands() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    admin.get("/users/username/a%00b").await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    let mut user = account("bert");
+    user["nickname"] = json!("a\0b");
+    admin.post("/users", user).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    let login = server.client().post("/users/login", json!({ "login_id": "a\0b", "password": "x" })).await;
+    login.expect_refusal(400, "api.user.login.blank_pwd.app_error");
+}
+
+#[actix_web::test]
 async fn malformed_http_is_refused_and_hurts_nobody() {
     let server = TestServer::start().await;
     for garbage in [
