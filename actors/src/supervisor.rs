@@ -108,7 +108,7 @@ where
     A: Actor<Context = Context<A>>,
 {
     let vitals =
-        Arc::new(Vitals { name, restarts: AtomicU64::new(0), alive: AtomicBool::new(false), crash: Notify::new() });
+        Arc::new(Vitals { name, restarts: AtomicU64::new(0), alive: AtomicBool::new(true), crash: Notify::new() });
     let (publish, address) = watch::channel(None);
     actix_rt::spawn(keep_alive(vitals.clone(), publish, build));
     ActorRef { address, vitals, deadline: DEADLINE }

@@ -106,7 +106,8 @@ pub fn defaults() -> Map<String, Value> {
 impl Setting {
     fn initial(&self) -> Value {
         let is_generated = self.default.get("generated").is_some();
-        let is_empty_section = self.kind == Kind::Object && self.default.is_null();
+        // What stands in a section is told by the rows below it.
+        let is_empty_section = self.kind == Kind::Object;
         if is_generated {
             Value::String(String::new())
         } else if is_empty_section {
