@@ -14,6 +14,7 @@ mod logging;
 mod outbound;
 mod passwords;
 mod pipeline;
+mod prepared;
 mod request;
 mod routes;
 mod session;

@@ -2,7 +2,7 @@
 
 mod caller;
 mod cors;
-mod dress;
+pub(crate) mod dress;
 pub(crate) mod limit;
 mod token;
 
@@ -106,7 +106,13 @@ impl Arrival {
             Ok(answer) => answer,
             Err(failure) => self.refuse(&failure),
         };
-        dress::add_headers(&mut answer, self.http.method(), &self.id, app.prepared.current().version, &self.config);
+        dress::add_headers(
+            &mut answer,
+            self.http.method(),
+            &self.id,
+            app.prepared.current().version.clone(),
+            &self.config,
+        );
         answer
     }
 

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Duration, timeout};
 
+use crate::pipeline::dress;
 use crate::session::Session;
 
 const DEFAULT_PER_PAGE: usize = 60;
@@ -124,6 +125,11 @@ impl Request {
     /// Whether a script of a page of ours sent the request.
     pub(crate) fn is_from_script(&self) -> bool {
         self.header("X-Requested-With") == Some("XMLHttpRequest")
+    }
+
+    /// Whether the client takes gzip, and the settings let it have it.
+    pub(crate) fn accepts_gzip(&self) -> bool {
+        dress::accepts_gzip(&self.http, self.config())
     }
 
     /// A header, if it is there and text.

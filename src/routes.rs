@@ -1,5 +1,6 @@
 //! The route table: method, path, class, handler.
 
+mod config;
 mod health;
 mod login;
 mod roles;
@@ -30,6 +31,8 @@ fn table() -> Vec<Route> {
         get("/startupz", health::started).open().probe(),
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        get("/api/v4/config/client", config::show_to_clients).open().on_socket(),
+        get("/api/v4/license/client", config::show_license_to_clients).open().on_socket(),
         post("/api/v4/users/login", login::login).open(),
         post("/api/v4/users/logout", login::logout).open(),
         post("/api/v4/users", users::create).open().on_socket(),

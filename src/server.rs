@@ -6,6 +6,7 @@ mod listeners;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
@@ -14,6 +15,7 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
@@ -23,9 +25,10 @@ use crate::accounts::Gate;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
+use crate::prepared::{Installation, PreparedAnswers};
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
-use crate::state::{AppState, PreparedAnswers, Traffic};
+use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError};
 
 /// How long requests in flight may take once the server stops.
@@ -157,9 +160,19 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
         outbound: Outbound::new()?,
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        prepared: PreparedAnswers::new(&current),
+        prepared: PreparedAnswers::new(installation(&db).await?, &current),
         config,
         db,
+    })
+}
+
+/// What this installation is known by; made at its first start.
+async fn installation(db: &Db) -> Result<Installation, StoreError> {
+    let installed_at = db.ready_system("InstallationDate", &now_ms().to_string()).await?;
+    Ok(Installation {
+        diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
+        installed_at: installed_at.parse().ok(),
+        has_accounts: AtomicBool::new(db.user_count().await? > 0),
     })
 }
 

@@ -1,13 +1,11 @@
 //! All that a route can touch.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actix_web::http::header::HeaderValue;
-use actix_web::web::Bytes;
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::config::{Config, ConfigHandle};
+use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -17,6 +15,7 @@ use crate::accounts::Gate;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
+use crate::prepared::PreparedAnswers;
 use crate::store::Db;
 
 /// Handles and store. One for all workers.
@@ -74,38 +73,6 @@ pub(crate) struct InFlight(Arc<Traffic>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What many answers share, made once for each configuration.
-#[derive(Clone)]
-pub(crate) struct Prepared {
-    /// The `X-Version-Id` of every answer.
-    pub(crate) version: HeaderValue,
-    /// What a ping without questions answers while all is well.
-    pub(crate) ping: Bytes,
-}
-
-impl Prepared {
-    fn of(config: &Config) -> Self {
-        Self { version: crate::version::header(config), ping: crate::routes::short_ping(config) }
-    }
-}
-
-/// The prepared parts in force.
-pub(crate) struct PreparedAnswers(RwLock<Prepared>);
-
-impl PreparedAnswers {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self(RwLock::new(Prepared::of(config)))
-    }
-
-    pub(crate) fn renew(&self, config: &Config) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Prepared::of(config);
-    }
-
-    pub(crate) fn current(&self) -> Prepared {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each route: who may, each refusal in its order, success.
 
 mod accounts;
+mod config;
 mod lifetime;
 mod login;
 mod roles;

@@ -52,10 +52,8 @@ pub(super) fn add_headers(answer: &mut HttpResponse, method: &Method, id: &str, 
 
 /// Compresses a body that is worth it, for a client that accepts it.
 pub(super) fn compress(answer: HttpResponse, http: &HttpRequest, config: &Config) -> HttpResponse {
-    let is_on = config.view.service.webserver_mode == "gzip";
-    let is_accepted = is_on && header_of(http, ACCEPT_ENCODING.as_str()).is_some_and(accepts_gzip);
     let is_encoded = answer.headers().contains_key(CONTENT_ENCODING);
-    if !is_accepted || is_encoded {
+    if is_encoded || !accepts_gzip(http, config) {
         return answer;
     }
     let (mut answer, body) = answer.into_parts();
@@ -72,7 +70,13 @@ pub(super) fn compress(answer: HttpResponse, http: &HttpRequest, config: &Config
     }
 }
 
-fn accepts_gzip(header: &str) -> bool {
+/// Whether the client takes gzip, and the settings let it have it.
+pub(crate) fn accepts_gzip(http: &HttpRequest, config: &Config) -> bool {
+    let is_on = config.view.service.webserver_mode == "gzip";
+    is_on && header_of(http, ACCEPT_ENCODING.as_str()).is_some_and(offers_gzip)
+}
+
+fn offers_gzip(header: &str) -> bool {
     header.split(',').any(|offer| {
         let mut parts = offer.split(';').map(str::trim);
         let names_it = parts.next().is_some_and(|coding| coding == "gzip" || coding == "*");
@@ -97,10 +101,10 @@ mod tests {
     #[test]
     fn gzip_is_used_only_for_those_who_take_it() {
         for offer in ["gzip", "deflate, gzip;q=0.5", "*"] {
-            assert!(accepts_gzip(offer), "{offer}");
+            assert!(offers_gzip(offer), "{offer}");
         }
         for offer in ["", "br", "gzip;q=0", "identity"] {
-            assert!(!accepts_gzip(offer), "{offer}");
+            assert!(!offers_gzip(offer), "{offer}");
         }
     }
 }

@@ -1,0 +1,130 @@
+//! Bytes that many answers share, made once for each configuration.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::client::{Audience, Build, Facts, client_config, version_basis};
+
+use crate::answer::to_json;
+use crate::routes::short_ping;
+use crate::version::{API_VERSION, VERSION};
+
+const BUILD: Build = Build {
+    version: API_VERSION,
+    number: VERSION,
+    date: "",
+    hash: "",
+    hash_enterprise: "",
+    is_enterprise_ready: false,
+    is_fips: false,
+};
+
+/// What this installation is known by, apart from its configuration.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    /// The server's id, made at its first start.
+    pub(crate) diagnostic_id: String,
+    /// When it first started, in Unix milliseconds.
+    pub(crate) installed_at: Option<i64>,
+    /// Whether anybody ever had an account; never goes back.
+    pub(crate) has_accounts: AtomicBool,
+}
+
+/// One set of prepared bytes.
+pub(crate) struct Prepared {
+    /// The `X-Version-Id` of every answer.
+    pub(crate) version: HeaderValue,
+    /// What a ping without questions answers while all is well.
+    pub(crate) ping: Bytes,
+    /// The client configuration for whoever is not logged in.
+    pub(crate) anonymous_config: Packed,
+    /// The client configuration for whoever is.
+    pub(crate) authenticated_config: Packed,
+}
+
+/// A body in both of its codings.
+pub(crate) struct Packed {
+    pub(crate) plain: Bytes,
+    pub(crate) gzip: Bytes,
+}
+
+/// The prepared bytes in force.
+pub(crate) struct PreparedAnswers {
+    installation: Installation,
+    current: RwLock<Arc<Prepared>>,
+}
+
+impl PreparedAnswers {
+    pub(crate) fn new(installation: Installation, config: &Config) -> Self {
+        let current = RwLock::new(Arc::new(Prepared::of(&installation, config)));
+        Self { installation, current }
+    }
+
+    /// Makes them anew.
+    pub(crate) fn renew(&self, config: &Config) {
+        let fresh = Arc::new(Prepared::of(&self.installation, config));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    /// Takes note that somebody has an account.
+    pub(crate) fn note_account(&self, config: &Config) {
+        let is_first = !self.installation.has_accounts.swap(true, Ordering::SeqCst);
+        if is_first {
+            self.renew(config);
+        }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Prepared> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Prepared {
+    fn of(installation: &Installation, config: &Config) -> Self {
+        let facts = Facts {
+            license: None,
+            build: &BUILD,
+            diagnostic_id: &installation.diagnostic_id,
+            has_no_accounts: !installation.has_accounts.load(Ordering::SeqCst),
+            signing_key: None,
+            terms_of_service_id: None,
+            installation_date_ms: installation.installed_at,
+            schema_version: None,
+            upgraded_from_te: false,
+            service_environment: "production",
+        };
+        let body = |audience| Packed::of(&client_config(&config.document, audience, &facts));
+        Self {
+            version: version_header(&version_basis(&config.document, &facts)),
+            ping: short_ping(config),
+            anonymous_config: body(Audience::Anonymous),
+            authenticated_config: body(Audience::Authenticated),
+        }
+    }
+}
+
+impl Packed {
+    fn of(value: &impl serde::Serialize) -> Self {
+        let mut plain = to_json(value).unwrap_or_default();
+        plain.push(b'\n');
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory does not fail.
+        let _ = encoder.write_all(&plain);
+        Self { gzip: encoder.finish().unwrap_or_default().into(), plain: plain.into() }
+    }
+}
+
+/// `X-Version-Id`: version, build, a hash of what clients see of the configuration, and whether a licence is loaded.
+fn version_header(basis: &[u8]) -> HeaderValue {
+    let hash = HEXLOWER.encode(digest(&SHA256, basis).as_ref());
+    let text = format!("{API_VERSION}.{VERSION}.{hash}.false");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(API_VERSION))
+}

@@ -1,0 +1,42 @@
+//! The configuration.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use actix_web::web::Data;
+
+use quarterdeck_actors::error::AppError;
+
+use crate::answer::{Answer, JSON, Json};
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::AppState;
+
+/// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
+pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {
+    let prepared = app.prepared.current();
+    let body = if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config };
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, JSON));
+    if request.accepts_gzip() {
+        answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        answer.body(body.gzip.clone())
+    } else {
+        answer.body(body.plain.clone())
+    }
+}
+
+/// What clients learn of the licence while there is none.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ClientLicense {
+    is_licensed: &'static str,
+}
+
+/// `GET /license/client`: what clients need to know of the licence.
+pub(super) async fn show_license_to_clients(request: Request) -> Answer<ClientLicense> {
+    match request.query("format").as_deref() {
+        None => Err(AppError::new("api.license.client.old_format.app_error")),
+        Some("old") => Ok(Json(ClientLicense { is_licensed: "false" })),
+        Some(_) => Err(AppError::new("api.license.client.other_format.app_error")),
+    }
+}
