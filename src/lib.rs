@@ -14,6 +14,7 @@ mod logging;
 mod outbound;
 mod passwords;
 mod pipeline;
+mod preferences;
 mod request;
 mod routes;
 mod session;

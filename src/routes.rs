@@ -2,6 +2,7 @@
 
 mod health;
 mod login;
+mod preferences;
 mod roles;
 mod users;
 
@@ -31,6 +32,11 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/logout", login::logout).open(),
         post("/api/v4/users", users::create).open().on_socket(),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
+        get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
+        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket(),
+        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
         get("/api/v4/roles", roles::list).on_socket(),
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
@@ -134,6 +140,15 @@ where
     Args: FromRequest + 'static,
 {
     Route::new(Method::POST, path, handler)
+}
+
+fn put<F, Args>(path: &'static str, handler: F) -> Route
+where
+    F: Handler<Args> + Send + Sync,
+    F::Output: Reply,
+    Args: FromRequest + 'static,
+{
+    Route::new(Method::PUT, path, handler)
 }
 
 /// Finds the route of a request.

@@ -4,6 +4,7 @@
 //! SQL stands in this module and its parts, nowhere else.
 
 mod postgres;
+mod preferences;
 mod roles;
 mod sessions;
 mod sqlite;

@@ -2,4 +2,5 @@
 
 mod accounts;
 mod login;
+mod preferences;
 mod roles;
