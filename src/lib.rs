@@ -19,3 +19,4 @@ mod request;
 mod routes;
 mod session;
 mod state;
+mod status;

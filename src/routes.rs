@@ -4,6 +4,7 @@ mod health;
 mod login;
 mod preferences;
 mod roles;
+mod status;
 mod users;
 
 use std::collections::HashMap;
@@ -37,6 +38,9 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
         get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
         get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
+        get("/api/v4/users/{user_id}/status", status::show),
+        put("/api/v4/users/{user_id}/status", status::save),
+        post("/api/v4/users/status/ids", status::list),
         get("/api/v4/roles", roles::list).on_socket(),
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),

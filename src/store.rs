@@ -8,6 +8,7 @@ mod preferences;
 mod roles;
 mod sessions;
 mod sqlite;
+mod status;
 mod systems;
 mod tokens;
 mod users;

@@ -4,3 +4,4 @@ mod accounts;
 mod login;
 mod preferences;
 mod roles;
+mod status;
