@@ -20,3 +20,4 @@ mod routes;
 mod session;
 mod state;
 mod status;
+mod teams;

@@ -5,6 +5,7 @@ mod login;
 mod preferences;
 mod roles;
 mod status;
+mod teams;
 mod users;
 
 use std::collections::HashMap;
@@ -41,6 +42,17 @@ fn table() -> Vec<Route> {
         get("/api/v4/users/{user_id}/status", status::show),
         put("/api/v4/users/{user_id}/status", status::save),
         post("/api/v4/users/status/ids", status::list),
+        get("/api/v4/users/{user_id}/teams", teams::list_of_user),
+        get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
+        get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
+        get("/api/v4/teams", teams::list).on_socket(),
+        post("/api/v4/teams", teams::create).on_socket(),
+        get("/api/v4/teams/{team_id}", teams::show).on_socket(),
+        get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
+        get("/api/v4/teams/name/{team_name}/exists", teams::exists),
+        get("/api/v4/teams/{team_id}/members", teams::list_members),
+        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket(),
+        get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
         get("/api/v4/roles", roles::list).on_socket(),
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),

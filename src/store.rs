@@ -10,6 +10,7 @@ mod sessions;
 mod sqlite;
 mod status;
 mod systems;
+mod teams;
 mod tokens;
 mod users;
 mod value;

@@ -5,3 +5,5 @@ mod login;
 mod preferences;
 mod roles;
 mod status;
+mod team_members;
+mod teams;

@@ -4,6 +4,7 @@ pub mod client;
 pub mod database;
 pub mod server;
 pub mod sql;
+pub mod teams;
 
 pub use client::{Client, Reply};
 pub use server::TestServer;
