@@ -1,9 +1,9 @@
 //! `/teams/{team_id}/members`.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::teams::{closed_team, open_team};
-use crate::support::{Client, TestServer};
+use crate::support::TestServer;
+use crate::support::teams::{closed_team, newcomer, open_team};
 
 #[actix_web::test]
 async fn a_member_is_added_with_the_role_of_a_member_and_enters_the_channels() {
@@ -127,8 +127,4 @@ async fn members_are_listed_for_those_who_see_the_team() {
         server.client().get(path).await.expect_refusal(401, "api.context.session_expired.app_error");
     }
     bert.get(&format!("{path}/short")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
-}
-
-fn newcomer(team_id: &str, user: &Client) -> Value {
-    json!({ "team_id": team_id, "user_id": user.user_id })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::teams::{closed_team, open_team};
+use crate::support::teams::{closed_team, newcomer, open_team};
 use crate::support::{Client, TestServer};
 
 #[actix_web::test]
@@ -161,6 +161,40 @@ async fn the_teams_of_somebody_are_for_them_and_for_who_manages_users() {
         server.client().get(&of_admin).await.expect_refusal(401, "api.context.session_expired.app_error");
         assert_eq!(admin.get(&of_admin).await.expect(200), json!([]), "{path}");
         admin.get(&format!("/users/x/{path}")).await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    }
+}
+
+#[actix_web::test]
+async fn the_local_socket_founds_teams_without_members_and_serves_what_the_command_line_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("local.socket");
+    let settings =
+        format!("[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", socket.display());
+    let server = TestServer::start_with(&settings).await;
+    let admin = server.admin().await;
+    let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();
+    let url = |path: &str| format!("http://_/api/v4{path}");
+    let body = json!({ "name": "crew", "display_name": "Crew", "type": "O", "email": "Crew@chat.example" });
+    let founded = http.post(url("/teams")).body(body.to_string()).send().await.unwrap();
+    assert_eq!(founded.status(), 201);
+    let team: Value = serde_json::from_slice(&founded.bytes().await.unwrap()).unwrap();
+    assert_eq!(team["email"], "crew@chat.example");
+    let id = team["id"].as_str().unwrap();
+    assert_eq!(admin.get(&format!("/teams/{id}/members")).await.expect(200), json!([]));
+    let added = http.post(url(&format!("/teams/{id}/members"))).body(newcomer(id, &admin).to_string());
+    assert_eq!(added.send().await.unwrap().status(), 201);
+    let preferences = format!("/users/{}/preferences", admin.user_id);
+    for (path, status) in [
+        ("/teams", 200),
+        ("/teams/name/crew", 200),
+        ("/roles", 200),
+        ("/roles/name/team_user", 200),
+        (preferences.as_str(), 200),
+        ("/users/me/preferences", 400),
+        ("/teams/name/crew/exists", 404),
+        (&format!("/users/{}/status", admin.user_id), 404),
+    ] {
+        assert_eq!(http.get(url(path)).send().await.unwrap().status(), status, "{path}");
     }
 }
 

@@ -14,6 +14,11 @@ pub fn closed_team(name: &str) -> Value {
     json!({ "name": name, "display_name": format!("Team {name}"), "type": "I" })
 }
 
+/// The body that takes `user` into a team.
+pub fn newcomer(team_id: &str, user: &Client) -> Value {
+    json!({ "team_id": team_id, "user_id": user.user_id })
+}
+
 impl Client {
     /// Founds a team and gives its id.
     pub async fn found(&self, team: Value) -> String {
