@@ -3,9 +3,12 @@
 mod config;
 mod health;
 mod login;
+mod preferences;
 mod roles;
 mod sessions;
 mod tokens;
+mod status;
+mod teams;
 mod users;
 
 use std::collections::HashMap;
@@ -37,6 +40,25 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/logout", login::logout).open(),
         post("/api/v4/users", users::create).open().on_socket(),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
+        get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
+        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket(),
+        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
+        get("/api/v4/users/{user_id}/status", status::show),
+        put("/api/v4/users/{user_id}/status", status::save),
+        post("/api/v4/users/status/ids", status::list),
+        get("/api/v4/users/{user_id}/teams", teams::list_of_user),
+        get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
+        get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
+        get("/api/v4/teams", teams::list).on_socket(),
+        post("/api/v4/teams", teams::create).on_socket(),
+        get("/api/v4/teams/{team_id}", teams::show).on_socket(),
+        get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
+        get("/api/v4/teams/name/{team_name}/exists", teams::exists),
+        get("/api/v4/teams/{team_id}/members", teams::list_members),
+        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket(),
+        get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
         get("/api/v4/roles", roles::list).on_socket(),
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),

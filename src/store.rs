@@ -5,10 +5,13 @@
 
 mod bots;
 mod postgres;
+mod preferences;
 mod roles;
 mod sessions;
 mod sqlite;
+mod status;
 mod systems;
+mod teams;
 mod tokens;
 mod users;
 mod value;

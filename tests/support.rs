@@ -6,6 +6,7 @@ pub mod database;
 pub mod raw;
 pub mod server;
 pub mod sql;
+pub mod teams;
 
 pub use client::{Client, Reply};
 pub use server::TestServer;

@@ -100,10 +100,15 @@ impl Row {
 
     /// The next column as true or false; NULL reads as false.
     pub(crate) fn bool(&mut self) -> Result<bool, StoreError> {
+        Ok(self.optional_bool()?.unwrap_or_default())
+    }
+
+    /// The next column as true or false, if it is not NULL.
+    pub(crate) fn optional_bool(&mut self) -> Result<Option<bool>, StoreError> {
         match self.next()? {
-            Value::Null => Ok(false),
-            Value::Bool(truth) => Ok(truth),
-            Value::Int(number) => Ok(number != 0),
+            Value::Null => Ok(None),
+            Value::Bool(truth) => Ok(Some(truth)),
+            Value::Int(number) => Ok(Some(number != 0)),
             other @ (Value::Text(_) | Value::Json(_)) => Err(unexpected("true or false", &other)),
         }
     }

@@ -119,9 +119,14 @@ fn named<'a>(roles: &'a Value, name: &str) -> &'a Value {
 
 /// Another server on the same database, and its administrator.
 async fn beside(server: &TestServer) -> (Server, Client) {
+    beside_as(server, "admin").await
+}
+
+/// Another server on the same database, which has read the roles anew, and somebody who is logged in there.
+pub async fn beside_as(server: &TestServer, name: &str) -> (Server, Client) {
     let sources = Sources::isolated(Some(server.folder().join("config.toml")), Vec::new());
     let second = Server::start(sources.load().unwrap(), sources).await.unwrap();
-    let token = server.login("admin").await.token.unwrap();
-    let client = Client::new(&format!("http://{}", second.addresses()[0])).with_token(&token);
+    let mut client = server.login(name).await;
+    client.base = format!("http://{}", second.addresses()[0]);
     (second, client)
 }

@@ -1,0 +1,49 @@
+//! Preferences: what an account likes to see how; texts by category and name.
+
+use quarterdeck_actors::error::AppError;
+use serde::{Deserialize, Serialize};
+
+const LONGEST_CATEGORY: usize = 32;
+const LONGEST_NAME: usize = 32;
+const LONGEST_VALUE: usize = 20_000;
+
+/// So many may be written or deleted at once.
+const MOST_AT_ONCE: usize = 100;
+
+/// One preference; there is at most one of each category and name for a user.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Preference {
+    pub(crate) user_id: String,
+    pub(crate) category: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl Preference {
+    /// Refuses a preference with a member that breaks its rule.
+    pub(crate) fn check(&self) -> Result<(), AppError> {
+        let has_category = (1..=LONGEST_CATEGORY).contains(&self.category.len());
+        if !has_category {
+            return Err(AppError::new("model.preference.is_valid.category.app_error"));
+        }
+        if self.name.len() > LONGEST_NAME {
+            return Err(AppError::new("model.preference.is_valid.name.app_error"));
+        }
+        if self.value.chars().count() > LONGEST_VALUE {
+            return Err(AppError::new("model.preference.is_valid.value.app_error"));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a list that is empty or too long.
+pub(crate) fn check_count(preferences: &[Preference]) -> Result<(), AppError> {
+    let is_fitting = (1..=MOST_AT_ONCE).contains(&preferences.len());
+    if is_fitting { Ok(()) } else { Err(AppError::invalid_body("preferences")) }
+}
+
+/// Whether all of them belong to one user.
+pub(crate) fn all_belong_to(user_id: &str, preferences: &[Preference]) -> bool {
+    preferences.iter().all(|preference| preference.user_id == user_id)
+}

@@ -1,0 +1,260 @@
+//! The tables `teams` and `teammembers`, with the channels that every team has.
+
+use serde_json::json;
+
+use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+use crate::request::Paging;
+use crate::teams::{Channel, Member, Team, Unread};
+
+const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.name, t.description, t.email, t.type, \
+     t.companyname, t.alloweddomains, t.inviteid, t.allowopeninvite, t.lastteamiconupdate, t.schemeid, \
+     t.groupconstrained, t.cloudlimitsarchived";
+
+const MEMBER: &str = "m.teamid, m.userid, m.roles, m.deleteat, m.schemeguest, m.schemeuser, m.schemeadmin";
+
+impl Db {
+    /// Adds a team with its channels, and who leads it.
+    pub(crate) async fn add_team(
+        &self,
+        team: &Team,
+        channels: &[Channel],
+        leader: Option<&Member>,
+    ) -> Result<(), StoreError> {
+        let mut statements = vec![insertion(team)];
+        statements.extend(channels.iter().map(|channel| channel_insertion(team, channel, leader)));
+        if let Some(leader) = leader {
+            statements.push(leader_insertion(leader, team.create_at));
+            let names: Vec<&str> = channels.iter().map(|channel| channel.name).collect();
+            statements.push(entry(leader, &names, team.create_at));
+        }
+        self.transaction(statements).await.map(drop)
+    }
+
+    /// The team with that id.
+    pub(crate) async fn team(&self, id: &str) -> Result<Option<Team>, StoreError> {
+        let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = $1");
+        self.read(statement(sql, vec![id.into()])).await?.into_iter().next().map(team).transpose()
+    }
+
+    /// The team of that name.
+    pub(crate) async fn team_named(&self, name: &str) -> Result<Option<Team>, StoreError> {
+        let sql = format!("SELECT {TEAM} FROM teams t WHERE t.name = $1");
+        self.read(statement(sql, vec![name.into()])).await?.into_iter().next().map(team).transpose()
+    }
+
+    /// Teams by display name; all of them, or those that are open to anybody, or those that are not.
+    pub(crate) async fn teams(&self, is_open: Option<bool>, paging: Paging) -> Result<Vec<Team>, StoreError> {
+        let sql = format!(
+            "SELECT {TEAM} FROM teams t WHERE {} ORDER BY t.displayname, t.id LIMIT $1 OFFSET $2",
+            openness(is_open)
+        );
+        let values = vec![paging.limit().into(), paging.offset().into()];
+        self.read(statement(sql, values)).await?.into_iter().map(team).collect()
+    }
+
+    /// How many such teams there are.
+    pub(crate) async fn team_count(&self, is_open: Option<bool>) -> Result<i64, StoreError> {
+        let sql = format!("SELECT COUNT(*) FROM teams t WHERE {}", openness(is_open));
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// The teams that a user is in, by display name.
+    pub(crate) async fn teams_of(&self, user_id: &str) -> Result<Vec<Team>, StoreError> {
+        let sql = format!(
+            "SELECT {TEAM} FROM teams t JOIN teammembers m ON m.teamid = t.id \
+             WHERE m.userid = $1 AND m.deleteat = 0 AND t.deleteat = 0 ORDER BY t.displayname, t.id"
+        );
+        self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(team).collect()
+    }
+
+    /// What a user is or was in each team.
+    pub(crate) async fn memberships(&self, user_id: &str) -> Result<Vec<Member>, StoreError> {
+        let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.userid = $1 ORDER BY m.teamid");
+        self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(member).collect()
+    }
+
+    /// What a user is or was in one team.
+    pub(crate) async fn team_member(&self, team_id: &str, user_id: &str) -> Result<Option<Member>, StoreError> {
+        let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2");
+        let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
+        rows.into_iter().next().map(member).transpose()
+    }
+
+    /// The members of a team, by user id.
+    pub(crate) async fn team_members(&self, team_id: &str, paging: Paging) -> Result<Vec<Member>, StoreError> {
+        let sql = format!(
+            "SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.deleteat = 0 \
+             ORDER BY m.userid LIMIT $2 OFFSET $3"
+        );
+        let values = vec![team_id.into(), paging.limit().into(), paging.offset().into()];
+        self.read(statement(sql, values)).await?.into_iter().map(member).collect()
+    }
+
+    /// Takes a member into the team and those of its channels, if fewer than `most` active accounts are in it.
+    pub(crate) async fn join_team(
+        &self,
+        member: &Member,
+        channels: &[&str],
+        most: i64,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        self.transaction(vec![joining(member, most, now), entry(member, channels, now)]).await.map(drop)
+    }
+
+    /// What a user has not read, by team; `except` is left out.
+    pub(crate) async fn unread_by_team(&self, user_id: &str, except: &str) -> Result<Vec<Unread>, StoreError> {
+        // Who wants to hear of mentions only has no unread messages in that channel.
+        let messages = |total: &str, read: &str| {
+            format!(
+                "CAST(SUM(CASE WHEN COALESCE(m.notifyprops ->> 'mark_unread', 'all') = 'mention' THEN 0 \
+                 ELSE COALESCE(c.{total}, 0) - COALESCE(m.{read}, 0) END) AS bigint)"
+            )
+        };
+        let sql = format!(
+            "SELECT c.teamid, {}, CAST(SUM(COALESCE(m.mentioncount, 0)) AS bigint), \
+             CAST(SUM(COALESCE(m.mentioncountroot, 0)) AS bigint), {} \
+             FROM channels c JOIN channelmembers m ON m.channelid = c.id \
+             JOIN teammembers t ON t.teamid = c.teamid AND t.userid = m.userid AND t.deleteat = 0 \
+             WHERE m.userid = $1 AND c.deleteat = 0 AND c.teamid <> $2 GROUP BY c.teamid ORDER BY c.teamid",
+            messages("totalmsgcount", "msgcount"),
+            messages("totalmsgcountroot", "msgcountroot")
+        );
+        self.read(statement(sql, vec![user_id.into(), except.into()])).await?.into_iter().map(unread).collect()
+    }
+}
+
+fn openness(is_open: Option<bool>) -> &'static str {
+    match is_open {
+        None => "1 = 1",
+        Some(true) => "t.allowopeninvite",
+        Some(false) => "NOT COALESCE(t.allowopeninvite, false)",
+    }
+}
+
+fn insertion(team: &Team) -> Statement {
+    let sql = "INSERT INTO teams (id, createat, updateat, deleteat, displayname, name, description, email, type, companyname, \
+               alloweddomains, inviteid, allowopeninvite, lastteamiconupdate, cloudlimitsarchived) \
+               VALUES ($1, $2, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, false)";
+    let values = vec![
+        (&team.id).into(),
+        team.create_at.into(),
+        (&team.display_name).into(),
+        (&team.name).into(),
+        (&team.description).into(),
+        (&team.email).into(),
+        (&team.kind).into(),
+        (&team.company_name).into(),
+        (&team.allowed_domains).into(),
+        (&team.invite_id).into(),
+        team.allow_open_invite.into(),
+    ];
+    statement(sql, values)
+}
+
+fn channel_insertion(team: &Team, channel: &Channel, creator: Option<&Member>) -> Statement {
+    let sql = "INSERT INTO channels (id, createat, updateat, deleteat, teamid, type, displayname, name, header, purpose, \
+               lastpostat, totalmsgcount, extraupdateat, creatorid, totalmsgcountroot, lastrootpostat) \
+               VALUES ($1, $2, $2, 0, $3, 'O', $4, $5, '', '', 0, 0, 0, $6, 0, 0)";
+    let values = vec![
+        (&channel.id).into(),
+        team.create_at.into(),
+        (&team.id).into(),
+        channel.display_name.into(),
+        channel.name.into(),
+        creator.map_or("", |creator| &creator.user_id).into(),
+    ];
+    statement(sql, values)
+}
+
+fn leader_insertion(leader: &Member, now: i64) -> Statement {
+    let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
+               VALUES ($1, $2, '', 0, true, true, false, $3)";
+    statement(sql, vec![(&leader.team_id).into(), (&leader.user_id).into(), now.into()])
+}
+
+fn joining(member: &Member, most: i64, now: i64) -> Statement {
+    // Who is in the team already, perhaps since a moment ago, stays what they are.
+    let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
+               SELECT CAST($1 AS varchar), $2, '', 0, $3, false, $4, $5 WHERE $6 > (SELECT COUNT(*) FROM teammembers m \
+               JOIN users u ON u.id = m.userid WHERE m.teamid = CAST($1 AS varchar) AND m.deleteat = 0 AND u.deleteat = 0) \
+               ON CONFLICT (teamid, userid) DO UPDATE SET roles = '', deleteat = 0, schemeuser = excluded.schemeuser, \
+               schemeadmin = false, schemeguest = excluded.schemeguest WHERE teammembers.deleteat <> 0";
+    let values = vec![
+        (&member.team_id).into(),
+        (&member.user_id).into(),
+        member.is_user.into(),
+        member.is_guest.into(),
+        now.into(),
+        most.into(),
+    ];
+    statement(sql, values)
+}
+
+/// Takes a member of the team into those of its channels.
+fn entry(member: &Member, channels: &[&str], now: i64) -> Statement {
+    let sql = format!(
+        "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
+         lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
+         SELECT c.id, m.userid, '', 0, 0, 0, $3, $4, m.schemeuser, m.schemeadmin, m.schemeguest, 0, 0, 0 \
+         FROM channels c JOIN teammembers m ON m.teamid = c.teamid AND m.deleteat = 0 \
+         WHERE c.teamid = $1 AND m.userid = $2 AND c.deleteat = 0 AND c.name IN ({}) \
+         ON CONFLICT (channelid, userid) DO NOTHING",
+        placeholders(5, channels.len())
+    );
+    let notify_props = json!({
+        "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
+        "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
+    });
+    let mut values = vec![(&member.team_id).into(), (&member.user_id).into(), Value::Json(notify_props), now.into()];
+    values.extend(channels.iter().map(|name| Value::from(*name)));
+    statement(sql, values)
+}
+
+fn team(mut row: Row) -> Result<Team, StoreError> {
+    Ok(Team {
+        id: row.text()?,
+        create_at: row.int()?,
+        update_at: row.int()?,
+        delete_at: row.int()?,
+        display_name: row.text()?,
+        name: row.text()?,
+        description: row.text()?,
+        email: row.text()?,
+        kind: row.text()?,
+        company_name: row.text()?,
+        allowed_domains: row.text()?,
+        invite_id: row.text()?,
+        allow_open_invite: row.bool()?,
+        last_team_icon_update: row.int()?,
+        scheme_id: row.optional_text()?,
+        group_constrained: row.optional_bool()?,
+        policy_id: None,
+        cloud_limits_archived: row.bool()?,
+    })
+}
+
+fn member(mut row: Row) -> Result<Member, StoreError> {
+    Ok(Member {
+        team_id: row.text()?,
+        user_id: row.text()?,
+        roles: row.text()?,
+        delete_at: row.int()?,
+        is_guest: row.bool()?,
+        is_user: row.bool()?,
+        is_admin: row.bool()?,
+    })
+}
+
+fn unread(mut row: Row) -> Result<Unread, StoreError> {
+    Ok(Unread {
+        team_id: row.text()?,
+        msg_count: row.int()?,
+        mention_count: row.int()?,
+        mention_count_root: row.int()?,
+        msg_count_root: row.int()?,
+        thread_count: 0,
+        thread_mention_count: 0,
+        thread_urgent_mention_count: 0,
+    })
+}
