@@ -6,9 +6,9 @@ mod login;
 mod preferences;
 mod roles;
 mod sessions;
-mod tokens;
 mod status;
 mod teams;
+mod tokens;
 mod users;
 
 use std::collections::HashMap;

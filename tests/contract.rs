@@ -7,7 +7,7 @@ mod login;
 mod preferences;
 mod roles;
 mod sessions;
-mod tokens;
 mod status;
 mod team_members;
 mod teams;
+mod tokens;
