@@ -35,7 +35,7 @@ pub(super) struct Listening {
 pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
     let config = app.config.current();
     let service = &config.view.service;
-    let listener = bind(&service.listen_address)?;
+    let listener = bind("ServiceSettings.ListenAddress", &service.listen_address)?;
     let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
     let mut servers = vec![network(listener, service, app, router)?];
     let socket = if service.enable_local_mode {
@@ -93,14 +93,14 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
 }
 
 /// `:8065` means every address.
-fn bind(address: &str) -> Result<TcpListener, String> {
+pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
     let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
-    let failed = |cause: std::io::Error| format!("ServiceSettings.ListenAddress {address:?}: {cause}");
+    let failed = |cause: std::io::Error| format!("{setting} {address:?}: {cause}");
     let target = full
         .to_socket_addrs()
         .map_err(failed)?
         .next()
-        .ok_or_else(|| format!("ServiceSettings.ListenAddress {address:?} names no address"))?;
+        .ok_or_else(|| format!("{setting} {address:?} names no address"))?;
     let socket =
         socket2::Socket::new(socket2::Domain::for_address(target), socket2::Type::STREAM, None).map_err(failed)?;
     socket.set_reuse_address(true).map_err(failed)?;
