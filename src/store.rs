@@ -5,6 +5,7 @@
 
 mod postgres;
 mod roles;
+mod schema;
 mod sessions;
 mod sqlite;
 mod systems;
