@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod database;
+pub mod process;
 pub mod server;
 
 pub use client::{Client, Reply};
