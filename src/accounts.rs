@@ -1,5 +1,6 @@
 //! Accounts: how one is made, and how a person or a program gets in.
 
+mod access;
 mod agent;
 mod login;
 mod mfa;
@@ -16,6 +17,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::Session;
 
 use crate::state::AppState;
+pub(crate) use access::require_access;
 pub(crate) use login::{Credentials, Gate, login};
 pub(crate) use signup::{Signup, create, create_offline};
 pub(crate) use user::{Profile, User, UserView, is_email, is_username};

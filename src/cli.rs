@@ -61,7 +61,7 @@ impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(self.common),
+            Command::Serve => serve::run(&self.common),
             Command::Check => check::run(&self.common),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),

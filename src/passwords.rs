@@ -38,16 +38,21 @@ pub(crate) enum Match {
     No,
 }
 
-/// Computes hashes: as many at once as there are cores, the rest wait.
+/// So many may wait for their turn; whoever comes then is sent away.
+const QUEUE: usize = 256;
+
+/// Computes hashes: on all cores but one, so that the others are answered meanwhile.
 #[derive(Clone)]
 pub(crate) struct Passwords {
+    places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
 }
 
 impl Passwords {
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(cores)) }
+        let at_once = cores.saturating_sub(1).max(1);
+        Self { places: Arc::new(Semaphore::new(QUEUE)), turns: Arc::new(Semaphore::new(at_once)) }
     }
 
     /// The form in which `password` is stored.
@@ -62,11 +67,13 @@ impl Passwords {
 
     /// Takes as long as a comparison and compares nothing.
     pub(crate) async fn pretend(&self, password: Secret) -> Result<(), AppError> {
-        self.compute(move || drop(check_now(&password, &DECOY))).await
+        self.compute(move || check_now(&password, &DECOY)).await.map(|_| ())
     }
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AppError> {
         let failed = || AppError::new("api.user.check_user_password.invalid_hash.app_error");
+        let full = |_| AppError::new("app.password.queue_full.app_error");
+        let _place = self.places.try_acquire().map_err(full)?;
         let _turn = self.turns.acquire().await.map_err(|cause| failed().because(cause))?;
         spawn_blocking(work).await.map_err(|cause| failed().because(cause))
     }

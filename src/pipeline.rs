@@ -1,19 +1,18 @@
 //! What every request passes, in the order of the contract; one function a step.
 
+mod caller;
 mod cors;
 mod dress;
 pub(crate) mod limit;
 mod token;
 
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::dev::Payload;
-use actix_web::http::{Method, StatusCode};
-use actix_web::web::Data;
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use quarterdeck_actors::config::Config;
@@ -23,16 +22,14 @@ use tracing::{debug, info};
 
 use crate::cookies;
 use crate::error;
-use crate::request::{Context, decoded, header_of};
-use crate::routes::{Class, Route, Router};
-use crate::session::{Session, resolve};
-use crate::state::AppState;
-use token::{Place, Token};
+use crate::request::Context;
+use crate::routes::{Class, Found, Router};
+use crate::state::{AppState, now_ms};
 
-/// All headers of a request together may be this long.
+/// All headers of a request together may be this long, in bytes.
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
-/// A body may be this much longer than its limit says.
+/// A body may be this much longer than its limit says, in bytes.
 const BODY_SLACK: u64 = 512;
 
 /// Where a request came in.
@@ -45,22 +42,22 @@ pub(crate) enum Origin {
 /// Answers one request.
 pub(crate) async fn serve(
     http: HttpRequest,
-    payload: actix_web::web::Payload,
+    payload: Payload,
     app: Data<AppState>,
     router: Data<Router>,
     origin: Data<Origin>,
 ) -> HttpResponse {
     let started = Instant::now();
     let _in_flight = app.traffic.begin();
+    let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
     let arrival = Arrival { id: new_id(), http, config, origin: **origin };
-    let route = router.find(arrival.http.method(), arrival.http.path(), arrival.origin);
-    let mut answer = arrival.answer(payload.into_inner(), &app, &router).await;
+    let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
     if app.traffic.is_draining() {
-        answer.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+        answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     let answer = dress::compress(answer, &arrival.http, &arrival.config);
-    log(&arrival, route.map(|(route, _)| route), answer.status(), started);
+    arrival.log(found.as_ref(), answer.status(), started);
     answer
 }
 
@@ -73,81 +70,70 @@ struct Arrival {
 }
 
 impl Arrival {
-    async fn answer(&self, payload: Payload, app: &Data<AppState>, router: &Router) -> HttpResponse {
-        let address = client_address(&self.http, &self.config);
-        let rate = match self.limit_rate(app, &address) {
-            Ok(rate) => rate,
-            Err(refusal) => return refusal,
-        };
+    /// Counts the request, where the rate is limited. The local socket is not.
+    async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
+        if !is_counted {
+            return self.share(payload, app, found).await;
+        }
+        let rate = app.limiter.count_request(&self.http, &self.config);
+        let mut answer = if rate.is_over() { limit::refusal() } else { self.share(payload, app, found).await };
+        rate.show(answer.headers_mut());
+        answer
+    }
+
+    /// Answers browsers that ask for another site, where that is admitted.
+    async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        if self.config.view.service.allow_cors_from.is_empty() {
+            return self.route(payload, app, found).await;
+        }
         let mut answer = match cors::preflight(&self.http, &self.config) {
             Some(answer) => answer,
-            None => self.route(payload, app, router, address).await,
+            None => self.route(payload, app, found).await,
         };
         cors::allow(answer.headers_mut(), &self.http, &self.config);
-        if let Some(rate) = rate {
-            rate.show(answer.headers_mut());
-        }
         answer
     }
 
-    fn limit_rate(&self, app: &AppState, address: &str) -> Result<Option<limit::Rate>, HttpResponse> {
-        match self.origin {
-            Origin::LocalSocket => Ok(None),
-            Origin::Network => app.limiter.admit(&self.http, address, &self.config),
-        }
-    }
-
-    async fn route(&self, payload: Payload, app: &Data<AppState>, router: &Router, address: String) -> HttpResponse {
-        let path = self.http.path();
-        let Some((route, params)) = router.find(self.http.method(), path, self.origin) else {
-            return error::not_found(path);
+    async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        let Some(found) = found else {
+            return error::not_found(self.http.path());
         };
-        if let Err(refusal) = self.check_sizes() {
+        if let Err(refusal) = self.check_address_length() {
             return error::answer(&refusal, &self.id, &self.config);
         }
-        let mut answer = match self.handle(payload, app, route, params, address).await {
+        let mut answer = match self.handle(payload, app, found).await {
             Ok(answer) => answer,
-            Err(failure) => self.refuse(&failure, route),
+            Err(failure) => self.refuse(&failure),
         };
-        dress::add_headers(&mut answer, self.http.method(), &self.id, app.version.current(), &self.config);
+        dress::add_headers(&mut answer, self.http.method(), &self.id, app.prepared.current().version, &self.config);
         answer
     }
 
-    fn refuse(&self, failure: &AppError, route: &Route) -> HttpResponse {
-        let mut answer = error::answer(failure, &self.id, &self.config);
-        let ends_session = failure.id == "api.context.session_expired.app_error";
-        let sent_cookie = self.http.cookie(token::COOKIE).is_some();
-        if ends_session && sent_cookie && !route.is_probe {
-            // A cookie that cannot be written would be one with a broken name, and the name is a constant.
-            let _ = answer.add_cookie(&cookies::cleared(&self.config));
-        }
-        answer
+    fn check_address_length(&self) -> Result<(), AppError> {
+        let length = self.http.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        let is_too_long = length > self.config.view.service.maximum_url_length;
+        if is_too_long { Err(AppError::new("basic_security_check.url.too_long_error")) } else { Ok(()) }
     }
 
-    fn check_sizes(&self) -> Result<(), AppError> {
-        let target = self.http.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        if target > self.config.view.service.maximum_url_length {
-            return Err(AppError::new("basic_security_check.url.too_long_error"));
-        }
-        let headers: usize = self.http.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if headers > MOST_HEADER_BYTES {
-            return Err(AppError::new("api.context.request_headers_too_large.app_error"));
-        }
-        Ok(())
+    fn check_headers_length(&self) -> Result<(), AppError> {
+        let headers = self.http.headers().iter();
+        let length: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let is_too_long = length > MOST_HEADER_BYTES;
+        if is_too_long { Err(AppError::new("api.context.request_headers_too_large.app_error")) } else { Ok(()) }
     }
 
-    async fn handle(
-        &self,
-        payload: Payload,
-        app: &Data<AppState>,
-        route: &Route,
-        params: Vec<(String, String)>,
-        address: String,
-    ) -> Result<HttpResponse, AppError> {
-        let session = self.session(app, route).await?;
+    async fn handle(&self, payload: Payload, app: &AppState, found: &Found<'_>) -> Result<HttpResponse, AppError> {
+        let route = found.route;
+        self.check_headers_length()?;
+        let session = caller::session(self, app, route).await?;
         let is_missing = route.class == Class::Session && session.is_none();
         if is_missing {
             return Err(AppError::new("api.context.session_expired.app_error"));
+        }
+        let must_wait = route.can_wait && app.busy.until(now_ms()).is_some();
+        if must_wait {
+            return Err(AppError::new("api.context.server_busy.app_error"));
         }
         let limits = &self.config.view;
         let limit =
@@ -156,77 +142,35 @@ impl Arrival {
             id: self.id.clone(),
             config: self.config.clone(),
             session,
-            params: params.into_iter().map(|(name, value)| (name, decoded(&value))).collect(),
-            address,
-            is_secure: is_secure(&self.http),
+            params: found.params.clone(),
+            is_secure: caller::is_secure(&self.http),
             body_limit: limit.saturating_add(BODY_SLACK),
         }));
-        let handled = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind().await;
+        let handled = AssertUnwindSafe(route.call(self.http.clone(), payload.into_inner())).catch_unwind().await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }
 
-    /// Who is calling. A bad token is an error where a session is required, and nobody elsewhere.
-    async fn session(&self, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
-        if self.origin == Origin::LocalSocket {
-            return Ok(Some(Session::local(app)));
+    fn refuse(&self, failure: &AppError) -> HttpResponse {
+        let mut answer = error::answer(failure, &self.id, &self.config);
+        let ends_session = failure.id == "api.context.session_expired.app_error";
+        if ends_session && self.http.cookie(token::COOKIE).is_some() {
+            // A cookie that cannot be written would be one with a broken name, and the name is a constant.
+            let _ = answer.add_cookie(&cookies::cleared(&self.config));
         }
-        let Some(token) = Token::of(&self.http) else {
-            return Ok(None);
-        };
-        let found = resolve(app, &self.config, &token.text).await;
-        let found = found.map_err(|cause| AppError::new("api.context.invalid_token.error").because(cause))?;
-        let Some(session) = found else {
-            return Ok(None);
-        };
-        if token.place == Place::Query && !session.is_oauth() {
-            return Err(AppError::new("api.context.token_provided.app_error"));
-        }
-        self.check_forgery(&session, &token, route)?;
-        app.limiter.admit_user(&session, &self.http, &self.config)?;
-        Ok(Some(session))
+        answer
     }
 
-    /// A cookie comes along on its own: what changes something must also prove that a page of ours sent it.
-    fn check_forgery(&self, session: &Session, token: &Token, route: &Route) -> Result<(), AppError> {
-        let is_at_risk = token.place == Place::Cookie && !matches!(*self.http.method(), Method::GET | Method::HEAD);
-        if !is_at_risk || route.trusts_requester {
-            return Ok(());
+    fn log(&self, found: Option<&Found<'_>>, status: StatusCode, started: Instant) {
+        let method = self.http.method().as_str();
+        let pattern = found.map_or("-", |found| found.route.path);
+        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let status = status.as_u16();
+        // Probes ask every few seconds for as long as the server lives: only who looks for them sees them.
+        let is_probe = found.is_some_and(|found| found.route.is_probe);
+        if is_probe {
+            debug!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+        } else {
+            info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
         }
-        let expected = session.stored().map_or("", |stored| stored.prop("csrf"));
-        let has_token = header_of(&self.http, "X-CSRF-Token").unwrap_or_default() == expected;
-        let is_script = header_of(&self.http, "X-Requested-With") == Some("XMLHttpRequest");
-        let is_strict = self.config.view.service.experimental_strict_csrf_enforcement;
-        if has_token || (is_script && !is_strict) {
-            return Ok(());
-        }
-        Err(AppError::new("api.context.session_expired.app_error").detailed("token=*** Appears to be a CSRF attempt"))
-    }
-}
-
-/// The first address in a trusted header, or else the peer's.
-fn client_address(http: &HttpRequest, config: &Config) -> String {
-    let trusted = config.view.service.trusted_proxy_ip_header.iter();
-    let named = trusted.filter_map(|name| header_of(http, name)).find_map(|value| {
-        let first = value.split(',').next()?.trim();
-        first.parse::<IpAddr>().ok()
-    });
-    let peer = || http.peer_addr().map(|peer| peer.ip());
-    named.or_else(peer).map_or_else(String::new, |address| address.to_string())
-}
-
-fn is_secure(http: &HttpRequest) -> bool {
-    http.app_config().secure() || header_of(http, "X-Forwarded-Proto") == Some("https")
-}
-
-fn log(arrival: &Arrival, route: Option<&Route>, status: StatusCode, started: Instant) {
-    let method = arrival.http.method().as_str();
-    let pattern = route.map_or("-", |route| route.path);
-    let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let status = status.as_u16();
-    // Probes ask every few seconds for as long as the server lives: only who looks for them sees them.
-    if route.is_some_and(|route| route.is_probe) {
-        debug!(request.id = %arrival.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
-    } else {
-        info!(request.id = %arrival.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,7 +31,6 @@ pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
-    pub(crate) address: String,
     pub(crate) is_secure: bool,
     pub(crate) body_limit: u64,
 }
@@ -65,8 +65,8 @@ impl Request {
     }
 
     /// The client's address, as far as trusted proxies tell.
-    pub(crate) fn address(&self) -> &str {
-        &self.context.address
+    pub(crate) fn address(&self) -> String {
+        address_of(&self.http, self.config())
     }
 
     /// A part of the path, decoded; empty when the route has none of that name.
@@ -95,6 +95,11 @@ impl Request {
     /// Every value of a query parameter that may be given more than once.
     pub(crate) fn queries(&self, name: &str) -> Vec<String> {
         pairs_of(&self.http).filter_map(|(known, value)| (known == name).then_some(value)).collect()
+    }
+
+    /// Whether there is a query at all.
+    pub(crate) fn has_queries(&self) -> bool {
+        !self.http.query_string().is_empty()
     }
 
     /// Whether a query parameter is there, with or without a value.
@@ -130,6 +135,17 @@ impl Request {
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.http.cookie(name).map(|cookie| cookie.value().to_owned())
     }
+}
+
+/// The first address in a header that the settings trust, or else the peer's; empty on the local socket.
+pub(crate) fn address_of(http: &HttpRequest, config: &Config) -> String {
+    let trusted = config.view.service.trusted_proxy_ip_header.iter();
+    let named = trusted.filter_map(|name| header_of(http, name)).find_map(|value| {
+        let first = value.split(',').next()?.trim();
+        first.parse::<IpAddr>().ok()
+    });
+    let address = named.or_else(|| http.peer_addr().map(|peer| peer.ip()));
+    address.map_or_else(String::new, |address| address.to_string())
 }
 
 /// A query parameter as it stands, decoded.

@@ -2,6 +2,7 @@
 
 mod health;
 mod login;
+mod roles;
 mod users;
 
 use std::collections::HashMap;
@@ -15,7 +16,8 @@ use quarterdeck_actors::error::AppError;
 
 use crate::answer::Reply;
 use crate::pipeline::Origin;
-use crate::request::Refused;
+use crate::request::{Refused, decoded};
+pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
 fn table() -> Vec<Route> {
@@ -30,6 +32,10 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/logout", login::logout).open(),
         post("/api/v4/users", users::create).open().on_socket(),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
+        get("/api/v4/roles", roles::list).on_socket(),
+        get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
+        get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
+        post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
     ]
 }
 
@@ -43,6 +49,10 @@ pub(crate) enum Class {
 }
 
 /// One row of the table.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing about the route, and a row names only what is so"
+)]
 pub(crate) struct Route {
     method: Method,
     pub(crate) path: &'static str,
@@ -53,6 +63,8 @@ pub(crate) struct Route {
     pub(crate) trusts_requester: bool,
     /// Takes bodies as large as a file.
     pub(crate) takes_files: bool,
+    /// Refused while the server is busy.
+    pub(crate) can_wait: bool,
     /// Asked every few seconds by machines.
     pub(crate) is_probe: bool,
     handler: BoxedHandler,
@@ -80,6 +92,7 @@ impl Route {
             is_on_socket: false,
             trusts_requester: false,
             takes_files: false,
+            can_wait: false,
             is_probe: false,
             handler: Box::new(move |http, payload| call(handler.clone(), http, payload).boxed_local()),
         }
@@ -91,6 +104,10 @@ impl Route {
 
     fn on_socket(self) -> Self {
         Self { is_on_socket: true, ..self }
+    }
+
+    fn trusting(self) -> Self {
+        Self { trusts_requester: true, ..self }
     }
 
     fn probe(self) -> Self {
@@ -146,13 +163,48 @@ impl Router {
         Ok(Self { paths })
     }
 
-    /// The route of that method and path, with the parts of the path that it names. HEAD is answered as GET.
-    pub(crate) fn find(&self, method: &Method, path: &str, origin: Origin) -> Option<(&Route, Vec<(String, String)>)> {
-        let found = self.paths.at(path).ok()?;
+    /// The route of that method and path. HEAD is answered as GET.
+    pub(crate) fn find(&self, method: &Method, path: &str, origin: Origin) -> Option<Found<'_>> {
+        let at = self.paths.at(path).ok()?;
         let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let route = found.value.get(method)?;
+        let route = at.value.get(method)?;
         let is_served = origin == Origin::Network || route.is_on_socket;
-        let params = found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        is_served.then_some((route, params))
+        let params = at.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+        is_served.then_some(Found { route, params })
+    }
+}
+
+/// The route of a request, with the parts of the path that it names, decoded.
+pub(crate) struct Found<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) params: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_contradicts_itself_nowhere() {
+        let router = Router::new().unwrap();
+        let ping = router.find(&Method::HEAD, "/api/v4/system/ping", Origin::LocalSocket).unwrap();
+        assert_eq!(ping.route.method, Method::GET);
+    }
+
+    #[test]
+    fn every_row_stands_once() {
+        let mut rows: Vec<(Method, &str)> = table().into_iter().map(|route| (route.method, route.path)).collect();
+        let count = rows.len();
+        rows.sort_by_key(|(method, path)| (method.to_string(), *path));
+        rows.dedup();
+        assert_eq!(rows.len(), count);
+    }
+
+    #[test]
+    fn another_method_and_a_trailing_slash_find_nothing() {
+        let router = Router::new().unwrap();
+        assert!(router.find(&Method::DELETE, "/api/v4/system/ping", Origin::Network).is_none());
+        assert!(router.find(&Method::GET, "/api/v4/system/ping/", Origin::Network).is_none());
+        assert!(router.find(&Method::GET, "/api/v4/system/timezones", Origin::LocalSocket).is_none());
     }
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -24,7 +26,7 @@ use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
-use crate::state::{AppState, Traffic, VersionHeader};
+use crate::state::{AppState, PreparedAnswers, Traffic};
 use crate::store::{Db, StoreError};
 
 /// How long requests in flight may take once the server stops.
@@ -67,7 +69,7 @@ impl Server {
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
         let app = Data::new(state(settings, sources, db).await?);
-        actix_web::rt::spawn(renew_version(app.clone()));
+        actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
@@ -103,6 +105,16 @@ impl Server {
     /// The configuration in force, to follow or reload.
     pub fn config(&self) -> &ConfigHandle {
         &self.app.config
+    }
+
+    /// How each actor fares.
+    pub fn vitals(&self) -> [Arc<Vitals>; 4] {
+        self.app.vitals()
+    }
+
+    /// The busy flag, to raise or take down.
+    pub fn busy(&self) -> &BusyHandle {
+        &self.app.busy
     }
 
     /// Whether nobody has an account yet.
@@ -147,6 +159,7 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
+        busy: BusyHandle::start(),
         health,
         roles: Arc::new(roles),
         passwords: Passwords::new(),
@@ -154,17 +167,17 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
         outbound: Outbound::new()?,
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        version: VersionHeader::new(&current),
+        prepared: PreparedAnswers::new(&current),
         config,
         db,
     })
 }
 
-async fn renew_version(app: Data<AppState>) {
+async fn renew_prepared(app: Data<AppState>) {
     let mut config = app.config.follow();
     while config.changed().await.is_ok() {
         let current = config.borrow_and_update().clone();
-        app.version.renew(&current);
+        app.prepared.renew(&current);
     }
 }
 

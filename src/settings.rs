@@ -167,7 +167,7 @@ impl Reading {
                     self.pin(path, value, place);
                 }
                 (None, DeValue::Table(section)) if is_section(&path) => {
-                    self.table(source, &format!("{path}."), section)?
+                    self.table(source, &format!("{path}."), section)?;
                 }
                 (None, _) if is_section(&path) => {
                     return Err(SettingsError::Kind {

@@ -1,10 +1,12 @@
 //! All that a route can touch.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::HeaderValue;
+use actix_web::web::Bytes;
+use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::roles::Roles;
@@ -21,6 +23,7 @@ use crate::store::Db;
 pub(crate) struct AppState {
     pub(crate) config: ConfigHandle,
     pub(crate) sessions: SessionsHandle,
+    pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
@@ -29,13 +32,13 @@ pub(crate) struct AppState {
     pub(crate) outbound: Outbound,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,
-    pub(crate) version: VersionHeader,
+    pub(crate) prepared: PreparedAnswers,
 }
 
 impl AppState {
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 3] {
-        [self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
+        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
     }
 }
 
@@ -74,20 +77,35 @@ impl Drop for InFlight {
     }
 }
 
-/// The `X-Version-Id` of every answer, made once for each configuration.
-pub(crate) struct VersionHeader(RwLock<HeaderValue>);
+/// What many answers share, made once for each configuration.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    /// The `X-Version-Id` of every answer.
+    pub(crate) version: HeaderValue,
+    /// What a ping without questions answers while all is well.
+    pub(crate) ping: Bytes,
+}
 
-impl VersionHeader {
+impl Prepared {
+    fn of(config: &Config) -> Self {
+        Self { version: crate::version::header(config), ping: crate::routes::short_ping(config) }
+    }
+}
+
+/// The prepared parts in force.
+pub(crate) struct PreparedAnswers(RwLock<Prepared>);
+
+impl PreparedAnswers {
     pub(crate) fn new(config: &Config) -> Self {
-        Self(RwLock::new(crate::version::header(config)))
+        Self(RwLock::new(Prepared::of(config)))
     }
 
     pub(crate) fn renew(&self, config: &Config) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = crate::version::header(config);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Prepared::of(config);
     }
 
-    pub(crate) fn current(&self) -> HeaderValue {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    pub(crate) fn current(&self) -> Prepared {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -121,7 +121,7 @@ impl Db {
 
     /// Brings the schema up to date, once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut runner = migrations::runner();
+        let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
@@ -179,7 +179,9 @@ impl Db {
     }
 }
 
-refinery::embed_migrations!("sql");
+mod embedded {
+    refinery::embed_migrations!("sql");
+}
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(cause: tokio_postgres::Error) -> Self {
@@ -203,26 +205,36 @@ fn is_outage(state: &SqlState) -> bool {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(cause: rusqlite::Error) -> Self {
-        match &cause {
-            rusqlite::Error::SqliteFailure(failure, Some(message))
-                if failure.code == rusqlite::ErrorCode::ConstraintViolation && message.starts_with("UNIQUE") =>
-            {
-                Self::Duplicate(message.clone())
-            }
-            _ => Self::Sqlite(cause),
-        }
+        let is_violation = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation);
+        let text = cause.to_string();
+        let is_duplicate = is_violation && text.starts_with("UNIQUE");
+        if is_duplicate { Self::Duplicate(text) } else { Self::Sqlite(cause) }
     }
 }
 
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(cause: deadpool_postgres::PoolError) -> Self {
-        Self::Unavailable(in_full(&cause))
+        match cause {
+            deadpool_postgres::PoolError::Backend(refused) if refused.code().is_some_and(is_misconfiguration) => {
+                Self::Setting(in_full(&refused))
+            }
+            other => Self::Unavailable(in_full(&other)),
+        }
     }
+}
+
+/// Whether the server answers that the data source is wrong: waiting will not mend it.
+fn is_misconfiguration(state: &SqlState) -> bool {
+    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INVALID_CATALOG_NAME]
+        .contains(state)
 }
 
 impl From<deadpool_sqlite::PoolError> for StoreError {
     fn from(cause: deadpool_sqlite::PoolError) -> Self {
-        Self::Unavailable(in_full(&cause))
+        match cause {
+            deadpool_sqlite::PoolError::Backend(refused) => refused.into(),
+            other => Self::Unavailable(in_full(&other)),
+        }
     }
 }
 

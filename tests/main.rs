@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod contract;
+mod faults;
 mod support;
 mod tidy;
 mod wire;

@@ -3,7 +3,9 @@
 pub mod client;
 pub mod database;
 pub mod process;
+pub mod raw;
 pub mod server;
+pub mod sql;
 
 pub use client::{Client, Reply};
 pub use server::TestServer;

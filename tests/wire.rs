@@ -1,6 +1,11 @@
-//! The program from outside: its command line, its signals, its log, its metrics.
+//! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
 
 mod command_line;
+mod health;
+mod limits;
 mod log;
 mod metrics;
+mod pipeline;
+mod rate;
 mod signals;
+mod tls;

@@ -1,9 +1,13 @@
 //! Roles and the permissions they grant.
 
+pub mod built_in;
+
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 /// A named set of permissions. Times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "each field is the member of that name in the API")]
 pub struct Role {
     pub id: String,
@@ -16,6 +20,7 @@ pub struct Role {
     pub permissions: Vec<String>,
     pub scheme_managed: bool,
     pub built_in: bool,
+    pub scheme_id: Option<String>,
 }
 
 /// Every role, by name.

@@ -186,7 +186,10 @@ impl SessionsHandle {
             return Ok(None);
         };
         let session = Arc::new(session);
-        self.actor.ask(Remember { session: session.clone(), now, epoch }).await?;
+        if self.actor.vitals().is_alive() {
+            // Without it the next request reads the store again; this one has what it needs.
+            let _ = self.actor.ask(Remember { session: session.clone(), now, epoch }).await;
+        }
         Ok(Some(session))
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info};
 
@@ -82,9 +82,15 @@ pub struct Vitals {
     pub name: &'static str,
     restarts: AtomicU64,
     alive: AtomicBool,
+    crash: Notify,
 }
 
 impl Vitals {
+    /// Makes the actor panic: how tests see that a crash is survived.
+    pub fn crash(&self) {
+        self.crash.notify_one();
+    }
+
     /// How often the actor was rebuilt.
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
@@ -101,7 +107,8 @@ pub fn supervise<A>(name: &'static str, build: impl Fn() -> A + 'static) -> Acto
 where
     A: Actor<Context = Context<A>>,
 {
-    let vitals = Arc::new(Vitals { name, restarts: AtomicU64::new(0), alive: AtomicBool::new(false) });
+    let vitals =
+        Arc::new(Vitals { name, restarts: AtomicU64::new(0), alive: AtomicBool::new(false), crash: Notify::new() });
     let (publish, address) = watch::channel(None);
     actix_rt::spawn(keep_alive(vitals.clone(), publish, build));
     ActorRef { address, vitals, deadline: DEADLINE }
@@ -113,7 +120,7 @@ where
 {
     let mut ends: Vec<Instant> = Vec::new();
     loop {
-        if let Some((address, ended)) = start(&build) {
+        if let Some((address, ended)) = start(&build, vitals.clone()) {
             vitals.alive.store(true, Ordering::Relaxed);
             publish.send_replace(Some(address));
             let _ = ended.await;
@@ -137,7 +144,8 @@ where
 }
 
 /// Starts one life of an actor; the receiver resolves when it is over. `None` when building it panicked.
-fn start<A>(build: &impl Fn() -> A) -> Option<(Addr<A>, oneshot::Receiver<()>)>
+#[expect(clippy::panic, reason = "a crash that a test asked for")]
+fn start<A>(build: &impl Fn() -> A, vitals: Arc<Vitals>) -> Option<(Addr<A>, oneshot::Receiver<()>)>
 where
     A: Actor<Context = Context<A>>,
 {
@@ -148,7 +156,8 @@ where
     // The sender is dropped with the context: after `stop`, after a panic, at the end of the thread.
     context.spawn(actix::fut::wrap_future::<_, A>(async move {
         let _alive = alive;
-        std::future::pending::<()>().await;
+        vitals.crash.notified().await;
+        panic!("{} was made to crash", vitals.name);
     }));
     Some((context.run(actor), ended))
 }

@@ -57,7 +57,7 @@ impl Gate {
     fn turnstile(&self, name: &str) -> Option<&Mutex<()>> {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        let slot = usize::try_from(hasher.finish() % 64).unwrap_or(0);
+        let slot = usize::try_from(hasher.finish()).unwrap_or(0) % TURNSTILES;
         self.turnstiles.get(slot)
     }
 }
@@ -243,7 +243,8 @@ async fn open(
 }
 
 /// Refusals that may be told apart; every other one, faults of ours included, reads as wrong credentials.
-const TOLD_APART: [&str; 8] = [
+const TOLD_APART: [&str; 9] = [
+    "app.password.queue_full.app_error",
     "api.user.login.blank_pwd.app_error",
     "api.user.login.inactive.app_error",
     "api.user.login.bot_login_forbidden.app_error",

@@ -49,7 +49,7 @@ pub(crate) async fn create_offline(config: &Config, mut profile: Profile, is_adm
     let password = profile.password.take().unwrap_or_default();
     let mut user = checked(profile, &password, Signup::ByAdmin, config)?;
     if is_admin {
-        user.roles = "system_admin system_user".to_owned();
+        "system_admin system_user".clone_into(&mut user.roles);
     }
     let db = Db::new(&config.view.sql).or_fail(FAILED)?;
     db.migrate().await.or_fail(FAILED)?;
@@ -101,7 +101,7 @@ async fn check_signup(db: &Db, config: &Config) -> Result<(), AppError> {
 }
 
 fn check_domain(user: &User, config: &Config) -> Result<(), AppError> {
-    let allowed = config.view.team.restrict_creation_to_domains.replace('@', " ").replace(',', " ").to_lowercase();
+    let allowed = config.view.team.restrict_creation_to_domains.replace(['@', ','], " ").to_lowercase();
     let mut domains = allowed.split_whitespace().peekable();
     let is_free = domains.peek().is_none();
     let is_allowed = is_free || domains.any(|domain| user.email.ends_with(&format!("@{domain}")));

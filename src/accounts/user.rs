@@ -17,6 +17,7 @@ const LONGEST_USERNAME: usize = 64;
 
 const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
 
+#[expect(clippy::struct_excessive_bools, reason = "the table has these columns")]
 /// An account, as stored. Times are Unix milliseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct User {
@@ -250,6 +251,7 @@ fn is_locale(tag: &str) -> bool {
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the contract has these members")]
 /// An account in an answer, with its keys in the order of the original.
 #[derive(Serialize)]
 pub(crate) struct UserView<'a> {

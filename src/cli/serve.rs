@@ -10,7 +10,7 @@ use crate::logging;
 use crate::server::Server;
 use crate::settings::{Settings, Sources};
 
-pub(super) fn run(common: Common) -> ExitCode {
+pub(super) fn run(common: &Common) -> ExitCode {
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
@@ -76,6 +76,7 @@ async fn greet(server: &Server) {
     }
     if server.has_no_accounts().await {
         say("Nobody has an account yet. The first one becomes the system administrator:");
-        say("  quarterdeck user create --email you@example.org --username you --system-admin");
+        let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
+        say(format_args!("  {program} user create --email you@example.org --username you --system-admin"));
     }
 }

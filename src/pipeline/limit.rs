@@ -14,7 +14,7 @@ use quarterdeck_actors::config::view::RateLimitSettings;
 use quarterdeck_actors::error::AppError;
 
 use super::token::Token;
-use crate::request::header_of;
+use crate::request::{address_of, header_of};
 use crate::session::Session;
 
 /// Logins have a bucket of their own, for each address, while rate limiting is on.
@@ -50,41 +50,30 @@ impl Limiter {
         Self { requests: RwLock::new(None), logins: buckets(LOGINS) }
     }
 
-    /// Counts a request by token or address; `None` while rate limiting is off.
-    pub(super) fn admit(
-        &self,
-        http: &HttpRequest,
-        address: &str,
-        config: &Config,
-    ) -> Result<Option<Rate>, HttpResponse> {
+    /// Counts a request by token or address.
+    pub(super) fn count_request(&self, http: &HttpRequest, config: &Config) -> Rate {
         let settings = &config.view.rate_limit;
-        if !settings.enable {
-            return Ok(None);
-        }
-        let key = key(http, address, settings);
-        let rate = self.count(key, settings);
-        if rate.retry_after_s.is_some() { Err(rate.refusal()) } else { Ok(Some(rate)) }
+        self.count(key(http, config), settings)
     }
 
     /// Counts a request by the user behind it, where the settings ask for that.
-    pub(super) fn admit_user(&self, session: &Session, http: &HttpRequest, config: &Config) -> Result<(), AppError> {
+    pub(super) fn count_user(&self, session: &Session, http: &HttpRequest, config: &Config) -> Result<(), AppError> {
         let settings = &config.view.rate_limit;
-        if !settings.enable || !settings.vary_by_user {
+        let is_counted = settings.enable && settings.vary_by_user;
+        if !is_counted {
             return Ok(());
         }
         let key = format!("user {}{}", session.user_id(), by_header(http, settings));
-        let rate = self.count(key, settings);
-        if rate.retry_after_s.is_some() { Err(AppError::new("api.context.rate_limited.app_error")) } else { Ok(()) }
+        self.count(key, settings).admit()
     }
 
     /// Counts a login.
-    pub(crate) fn admit_login(&self, address: &str, config: &Config) -> Result<(), AppError> {
+    pub(crate) fn count_login(&self, address: &str, config: &Config) -> Result<(), AppError> {
         let settings = &config.view.rate_limit;
         if !settings.enable {
             return Ok(());
         }
-        let rate = take(&self.logins, address.to_owned(), LOGINS, settings.memory_store_size);
-        if rate.retry_after_s.is_some() { Err(AppError::new("api.context.rate_limited.app_error")) } else { Ok(()) }
+        take(&self.logins, address.to_owned(), LOGINS, settings.memory_store_size).admit()
     }
 
     fn count(&self, key: String, settings: &RateLimitSettings) -> Rate {
@@ -144,20 +133,29 @@ impl Rate {
         }
     }
 
-    fn refusal(&self) -> HttpResponse {
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        let mut answer = HttpResponse::TooManyRequests().insert_header((CONTENT_TYPE, plain)).body("limit exceeded\n");
-        self.show(answer.headers_mut());
-        answer
+    /// Whether the caller has to wait.
+    pub(super) fn is_over(&self) -> bool {
+        self.retry_after_s.is_some()
+    }
+
+    fn admit(&self) -> Result<(), AppError> {
+        if self.is_over() { Err(AppError::new("api.context.rate_limited.app_error")) } else { Ok(()) }
     }
 }
 
+/// The one refusal in plain text, as the original sends it.
+pub(super) fn refusal() -> HttpResponse {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    HttpResponse::TooManyRequests().insert_header((CONTENT_TYPE, plain)).body("limit exceeded\n")
+}
+
 /// Whose bucket a request is counted in.
-fn key(http: &HttpRequest, address: &str, settings: &RateLimitSettings) -> String {
+fn key(http: &HttpRequest, config: &Config) -> String {
+    let settings = &config.view.rate_limit;
     let token = settings.vary_by_user.then(|| Token::of(http)).flatten();
     let who = match token {
         Some(token) => token.text,
-        None if settings.vary_by_remote_addr => address.to_owned(),
+        None if settings.vary_by_remote_addr => address_of(http, config),
         None => String::new(),
     };
     format!("from {who}{}", by_header(http, settings))

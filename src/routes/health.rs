@@ -5,8 +5,10 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AGE, CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::web::Data;
-use quarterdeck_actors::error::AppError;
+use actix_web::web::{Bytes, Data};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::view::View;
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
 use serde::Serialize;
 
@@ -41,51 +43,74 @@ struct Ping<'a> {
     status: &'static str,
 }
 
+impl<'a> Ping<'a> {
+    fn of(view: &'a View) -> Self {
+        let requirements = &view.client_requirements;
+        Self {
+            active_search_backend: if view.sql.disable_database_search { "none" } else { "database" },
+            android_latest_version: &requirements.android_latest_version,
+            android_min_version: &requirements.android_min_version,
+            can_receive_notifications: None,
+            ios_latest_version: &requirements.ios_latest_version,
+            ios_min_version: &requirements.ios_min_version,
+            database: None,
+            filestore: None,
+            is_root: None,
+            status: OK,
+        }
+    }
+}
+
+/// What a ping without questions answers while all is well.
+pub(crate) fn short_ping(config: &Config) -> Bytes {
+    to_json(&Ping::of(&config.view)).unwrap_or_default().into()
+}
+
 /// `GET /system/ping`: whether the server is well; with `get_server_status=true` what it depends on, as last seen.
 pub(super) async fn ping(
     request: Request,
     session: Option<Session>,
     app: Data<AppState>,
 ) -> Result<HttpResponse, AppError> {
-    let view = &request.config().view;
-    let limit = usize::try_from(view.service.goroutine_health_threshold).unwrap_or(0);
-    let is_crowded = limit > 0 && app.traffic.in_flight() >= limit;
+    let is_crowded = is_crowded(&request, &app);
+    if !is_crowded && !request.has_queries() {
+        let body = app.prepared.current().ping;
+        return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body));
+    }
     let wants_details = request.is_true("get_server_status");
     let outcomes = wants_details.then(|| app.health.current());
-    let status_of = |name: &str| {
-        let outcome = outcomes.as_ref()?.iter().find(|outcome| outcome.name == name);
-        Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
-    };
-    let (database, filestore) = (status_of("database"), status_of("filestore"));
+    let (database, filestore) =
+        (status_of("database", outcomes.as_deref()), status_of("filestore", outcomes.as_deref()));
     let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(UNHEALTHY));
+    let status = if is_healthy { OK } else { UNHEALTHY };
     let sees_root = wants_details && session.is_some_and(|session| session.may("manage_system"));
-    let body = to_json(&Ping {
-        active_search_backend: if view.sql.disable_database_search { "none" } else { "database" },
-        android_latest_version: &view.client_requirements.android_latest_version,
-        android_min_version: &view.client_requirements.android_min_version,
-        can_receive_notifications: can_receive(&request, &app).await,
-        ios_latest_version: &view.client_requirements.ios_latest_version,
-        ios_min_version: &view.client_requirements.ios_min_version,
-        database,
-        filestore,
-        is_root: sees_root.then(is_root),
-        status: if is_healthy { OK } else { UNHEALTHY },
-    });
+    let can_receive_notifications = can_receive(&request, &app).await;
+    let is_root = sees_root.then(is_root);
+    let ping =
+        Ping { can_receive_notifications, database, filestore, is_root, status, ..Ping::of(&request.config().view) };
     let is_success = is_healthy || request.is_true("use_rest_semantics");
     let code = if is_success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-    let body = body.map_err(|cause| AppError::new("api.marshal_error").because(cause))?;
+    let body = to_json(&ping).or_fail("api.marshal_error")?;
     let mut answer = HttpResponse::build(code).insert_header((CONTENT_TYPE, JSON)).body(body);
-    if let (Some(database), Some(filestore)) = (database, filestore) {
+    if let (Some(database), Some(filestore), Some(outcomes)) = (database, filestore, outcomes) {
         let headers = answer.headers_mut();
-        headers.insert(
-            HeaderName::from_static("status"),
-            HeaderValue::from_static(if is_healthy { OK } else { UNHEALTHY }),
-        );
+        headers.insert(HeaderName::from_static("status"), HeaderValue::from_static(status));
         headers.insert(HeaderName::from_static("database_status"), HeaderValue::from_static(database));
         headers.insert(HeaderName::from_static("filestore_status"), HeaderValue::from_static(filestore));
-        headers.insert(AGE, HeaderValue::from(age_s(&app.health.current())));
+        headers.insert(AGE, HeaderValue::from(age_s(&outcomes)));
     }
     Ok(answer)
+}
+
+/// Whether more requests are in flight than the settings call healthy.
+fn is_crowded(request: &Request, app: &AppState) -> bool {
+    let limit = usize::try_from(request.config().view.service.goroutine_health_threshold).unwrap_or(0);
+    limit > 0 && app.traffic.in_flight() >= limit
+}
+
+fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str> {
+    let outcome = outcomes?.iter().find(|outcome| outcome.name == name);
+    Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
 }
 
 /// Whether the device in the query can receive push notifications; `None` when it asks for no device.
@@ -129,8 +154,7 @@ pub(super) async fn started() -> HttpResponse {
 /// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
     let excluded = request.queries("exclude");
-    let checks: Vec<Readiness> =
-        readiness(&app).into_iter().filter(|check| !excluded.iter().any(|name| *name == check.name)).collect();
+    let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
     let is_ready = checks.iter().all(|check| check.problem.is_none());
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let wants_details = !is_ready || request.has_query("verbose");

@@ -18,7 +18,7 @@ const TOKEN: HeaderName = HeaderName::from_static("token");
 
 /// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
 pub(super) async fn login(request: Request, app: Data<AppState>, body: Body) -> Result<HttpResponse, AppError> {
-    app.limiter.admit_login(request.address(), request.config())?;
+    app.limiter.count_login(&request.address(), request.config())?;
     let body = body.strings();
     let credentials = Credentials {
         id: body.get("id").to_owned(),

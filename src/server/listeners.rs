@@ -16,7 +16,7 @@ use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::pipeline::{Origin, serve};
 use crate::routes::Router;
@@ -92,21 +92,33 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
     server.map(HttpServer::run).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 
-/// `:8065` means every address.
+/// `:8065` means every address, of both families where the machine has both.
 pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
-    let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.to_owned() };
-    let failed = |cause: std::io::Error| format!("{setting} {address:?}: {cause}");
-    let target = full
-        .to_socket_addrs()
-        .map_err(failed)?
-        .next()
-        .ok_or_else(|| format!("{setting} {address:?} names no address"))?;
-    let socket =
-        socket2::Socket::new(socket2::Domain::for_address(target), socket2::Type::STREAM, None).map_err(failed)?;
-    socket.set_reuse_address(true).map_err(failed)?;
-    socket.bind(&target.into()).map_err(failed)?;
-    socket.listen(BACKLOG).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
+    let names: Vec<String> = match address.strip_prefix(':') {
+        Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
+        None => vec![address.to_owned()],
+    };
+    let mut problem = std::io::Error::other("it names no address");
+    for name in names {
+        let first = name.to_socket_addrs().map(|mut targets| targets.next());
+        match first.and_then(|target| target.map(listen).transpose()) {
+            Ok(Some(listener)) => return Ok(listener),
+            Ok(None) => {}
+            Err(cause) => problem = cause,
+        }
+    }
+    Err(format!("{setting} {address:?}: {problem}"))
+}
+
+fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if target.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&target.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 

@@ -1,18 +1,54 @@
 //! The table `roles`.
 
+use quarterdeck_actors::roles::built_in::built_in;
 use quarterdeck_actors::roles::{Role, Roles};
 
-use super::{Db, Row, StoreError, statement};
+use super::{Db, Row, Statement, StoreError, statement};
+use crate::state::now_ms;
 
-const COLUMNS: &str =
-    "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin";
+const COLUMNS: &str = "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin, \
+     schemeid";
 
 impl Db {
     /// Every role, with the built-in ones added where they are missing.
     pub(crate) async fn ready_roles(&self) -> Result<Roles, StoreError> {
+        let known = self.roles().await?;
+        let missing: Vec<Role> =
+            built_in(now_ms()).into_iter().filter(|role| known.named(&role.name).is_none()).collect();
+        if missing.is_empty() {
+            return Ok(known);
+        }
+        self.transaction(missing.iter().map(insertion).collect()).await?;
+        self.roles().await
+    }
+
+    async fn roles(&self) -> Result<Roles, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM roles");
         self.read(statement(sql, Vec::new())).await?.into_iter().map(role).collect()
     }
+}
+
+/// Adds a role unless another server was faster.
+fn insertion(role: &Role) -> Statement {
+    let sql = format!(
+        "INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING"
+    );
+    // Other readers of the table expect a space before each permission, the first one included.
+    let permissions = format!(" {}", role.permissions.join(" "));
+    let values = vec![
+        (&role.id).into(),
+        (&role.name).into(),
+        (&role.display_name).into(),
+        (&role.description).into(),
+        role.create_at.into(),
+        role.update_at.into(),
+        role.delete_at.into(),
+        permissions.into(),
+        role.scheme_managed.into(),
+        role.built_in.into(),
+        role.scheme_id.clone().into(),
+    ];
+    statement(sql, values)
 }
 
 fn role(mut row: Row) -> Result<Role, StoreError> {
@@ -27,5 +63,6 @@ fn role(mut row: Row) -> Result<Role, StoreError> {
         permissions: row.text()?.split_whitespace().map(str::to_owned).collect(),
         scheme_managed: row.bool()?,
         built_in: row.bool()?,
+        scheme_id: row.optional_text()?.filter(|id| !id.is_empty()),
     })
 }

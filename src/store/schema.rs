@@ -1,6 +1,7 @@
 //! The table of migrations: how far the schema is.
 
-use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, migrations, statement};
+use super::embedded::migrations;
+use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, statement};
 
 impl Db {
     /// The migrations that the next start would apply; changes nothing, makes not even the file.

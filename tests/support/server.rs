@@ -1,5 +1,6 @@
 //! A server in this process, on a free port, with a folder and a database of its own.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use quarterdeck::server::Server;
@@ -81,7 +82,8 @@ fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::PathB
         text.push_str("[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n");
     }
     if !has("FileSettings") {
-        text.push_str(&format!("[FileSettings]\nDirectory = \"{}\"\n", folder.join("files").display()));
+        let files = folder.join("files");
+        writeln!(text, "[FileSettings]\nDirectory = \"{}\"", files.display()).unwrap();
     }
     text.push_str(database);
     // A section of the test's own gets what every test needs.

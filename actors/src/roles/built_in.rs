@@ -1,0 +1,103 @@
+//! The roles that every installation has, from two tables: who they are, and what each permission is granted to.
+
+use super::Role;
+use crate::id::new_id;
+
+/// One line a role: its name, the word its translation keys are made with, `built_in`, `scheme_managed`.
+const NAMES: &str = include_str!("names.tsv");
+
+/// One line a permission: its id and the roles that have it, those included that another permission brings along.
+const PERMISSIONS: &str = include_str!("permissions.tsv");
+
+/// The roles of a fresh installation, made at `now`.
+pub fn built_in(now: i64) -> Vec<Role> {
+    lines(NAMES).filter_map(|line| role(&line, now)).collect()
+}
+
+fn role(line: &[&'static str], now: i64) -> Option<Role> {
+    let [name, key, built_in, scheme_managed] = line else { return None };
+    Some(Role {
+        id: new_id(),
+        name: (*name).to_owned(),
+        display_name: format!("authentication.roles.{key}.name"),
+        description: format!("authentication.roles.{key}.description"),
+        create_at: now,
+        update_at: now,
+        delete_at: 0,
+        permissions: permissions_of(name),
+        scheme_managed: *scheme_managed == "true",
+        built_in: *built_in == "true",
+        scheme_id: None,
+    })
+}
+
+fn permissions_of(role: &str) -> Vec<String> {
+    lines(PERMISSIONS)
+        .filter_map(|line| {
+            let [permission, holders] = line.as_slice() else { return None };
+            holders.split(' ').any(|holder| holder == role).then(|| (*permission).to_owned())
+        })
+        .collect()
+}
+
+fn lines(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    table.lines().skip(1).map(|line| line.split('\t').collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::roles::Roles;
+
+    #[test]
+    fn every_line_of_both_tables_is_understood() {
+        let roles = built_in(1);
+        assert_eq!(roles.len(), NAMES.lines().count() - 1);
+        let names: HashSet<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+        assert_eq!(names.len(), roles.len(), "a role stands twice");
+        let mut seen = HashSet::new();
+        for line in lines(PERMISSIONS) {
+            let [permission, holders] = line.as_slice() else { panic!("{line:?}") };
+            assert!(seen.insert(*permission), "{permission} stands twice");
+            assert!(holders.split(' ').all(|holder| names.contains(holder)), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_system_administrator_may_do_everything() {
+        let roles = built_in(1);
+        let admin = roles.iter().find(|role| role.name == "system_admin").unwrap();
+        assert_eq!(admin.permissions.len(), PERMISSIONS.lines().count() - 1);
+        assert_eq!(admin.display_name, "authentication.roles.global_admin.name");
+        assert!(admin.built_in && admin.scheme_managed);
+    }
+
+    // Section 8.3 of the reference, row by row: the columns are the delegated roles.
+    #[test]
+    fn the_delegated_roles_have_what_the_reference_says() {
+        let roles: Roles = built_in(1).into_iter().collect();
+        let columns = ["system_manager", "system_read_only_admin", "system_user_manager", "system_user"];
+        let rows = [
+            ("manage_system manage_roles assign_system_admin_role edit_other_users", ""),
+            ("manage_license_information create_user_access_token", ""),
+            ("test_site_url reload_config invalidate_caches test_s3 test_email", "system_manager"),
+            ("recycle_database_connections sysconsole_write_site_posts", "system_manager"),
+            ("get_logs get_analytics read_license_information", "system_manager system_read_only_admin"),
+            ("read_audits read_other_users_teams", "system_read_only_admin"),
+            ("create_team view_members create_emojis", "system_user"),
+            ("list_public_teams", "system_manager system_read_only_admin system_user_manager system_user"),
+            ("join_public_teams", "system_manager system_user_manager system_user"),
+            ("sysconsole_read_billing sysconsole_read_site_ip_filters", ""),
+            ("sysconsole_read_authentication_ldap", "system_manager system_read_only_admin system_user_manager"),
+            ("sysconsole_write_authentication_ldap sysconsole_write_user_management_users", ""),
+        ];
+        for (permissions, holders) in rows {
+            for permission in permissions.split(' ') {
+                let held: Vec<&str> = columns.into_iter().filter(|role| roles.grant(role, permission)).collect();
+                assert_eq!(held.join(" "), holders, "{permission}");
+            }
+        }
+    }
+}

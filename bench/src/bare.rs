@@ -1,0 +1,56 @@
+//! The baseline: a bare actix-web handler that returns given bytes, as another process.
+
+use std::net::TcpListener;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{Data, get};
+use actix_web::{App, HttpResponse, HttpServer};
+use clap::Args;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// A file that holds the answer to return: head and body as they stand on the wire
+    #[arg(long)]
+    answer: std::path::PathBuf,
+    /// The path to serve, without a query
+    #[arg(long)]
+    path: String,
+}
+
+struct Answer {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: String,
+}
+
+/// Serves until it is ended; prints its address first.
+#[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
+pub(crate) fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string(&options.answer)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or("the answer has no head")?;
+    let headers = head.lines().skip(1).filter_map(header).collect();
+    let answer = Data::new(Answer { headers, body: body.to_owned() });
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listens on http://{}", listener.local_addr()?);
+    let path = options.path.clone();
+    let server = HttpServer::new(move || App::new().app_data(answer.clone()).route(&path, get().to(handler)));
+    actix_web::rt::System::new().block_on(server.listen(listener)?.run())?;
+    Ok(())
+}
+
+async fn handler(answer: Data<Answer>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    for (name, value) in &answer.headers {
+        response.insert_header((name.clone(), value.clone()));
+    }
+    response.body(answer.body.clone())
+}
+
+/// A header of the answer, but those that actix-web writes itself.
+fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = line.split_once(':')?;
+    let is_automatic = ["content-length", "date", "connection"].contains(&name);
+    if is_automatic {
+        return None;
+    }
+    Some((name.parse().ok()?, HeaderValue::from_str(value.trim()).ok()?))
+}

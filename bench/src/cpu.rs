@@ -1,0 +1,23 @@
+//! The processor time of another process, in nanoseconds, from the scheduler's own accounts.
+
+use std::io;
+use std::time::Duration;
+
+/// What all threads of a process have used so far.
+pub(crate) fn used(pid: u32) -> io::Result<Duration> {
+    let mut total = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        let on_cpu = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+        total += on_cpu.ok_or_else(|| io::Error::other("schedstat has no first number"))?;
+    }
+    Ok(Duration::from_nanos(total))
+}
+
+/// Resident memory of a process, in kilobytes.
+pub(crate) fn resident_kb(pid: u32) -> io::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| io::Error::other("no VmRSS"))
+}

@@ -1,0 +1,96 @@
+//! A load generator that costs little itself: one request again and again on connections that stay open.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// No answer may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came of a round.
+pub(crate) struct Round {
+    pub(crate) requests: u64,
+    pub(crate) elapsed: Duration,
+    /// Microseconds.
+    pub(crate) latency: Histogram<u64>,
+}
+
+/// Sends `requests` to `address` (`host:port`), spread over `connections`.
+pub(crate) async fn run(address: &str, path: &str, connections: u64, requests: u64) -> io::Result<Round> {
+    let each = requests / connections.max(1);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        tasks.spawn(drive(address.to_owned(), request.clone(), each));
+    }
+    let mut latency = histogram()?;
+    while let Some(ended) = tasks.join_next().await {
+        latency.add(ended??).map_err(io::Error::other)?;
+    }
+    Ok(Round { requests: each * connections, elapsed: started.elapsed(), latency })
+}
+
+/// One answer, head and body.
+pub(crate) async fn fetch(address: &str, path: &str) -> io::Result<String> {
+    let mut connection = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    timeout(PATIENCE, connection.read_to_string(&mut answer)).await??;
+    Ok(answer)
+}
+
+async fn drive(address: String, request: String, count: u64) -> io::Result<Histogram<u64>> {
+    let mut connection = TcpStream::connect(&address).await?;
+    connection.set_nodelay(true)?;
+    let mut latency = histogram()?;
+    let mut buffer = vec![0; 16 * 1024];
+    for _ in 0..count {
+        let started = Instant::now();
+        connection.write_all(request.as_bytes()).await?;
+        timeout(PATIENCE, read_answer(&mut connection, &mut buffer)).await??;
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        latency.saturating_record(micros);
+    }
+    Ok(latency)
+}
+
+async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    loop {
+        let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());
+        let free = free.ok_or_else(|| io::Error::other("the answer is larger than expected"))?;
+        let read = connection.read(free).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        filled += read;
+        let so_far = buffer.get(..filled).unwrap_or_default();
+        if is_complete(so_far)? {
+            return Ok(());
+        }
+    }
+}
+
+fn is_complete(answer: &[u8]) -> io::Result<bool> {
+    let Some(head) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let text = std::str::from_utf8(answer.get(..head).unwrap_or_default()).map_err(io::Error::other)?;
+    if !text.starts_with("HTTP/1.1 200") {
+        return Err(io::Error::other(format!("not 200: {}", text.lines().next().unwrap_or_default())));
+    }
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let length = length.ok_or_else(|| io::Error::other("no content-length"))?;
+    Ok(answer.len() >= head + 4 + length)
+}
+
+fn histogram() -> io::Result<Histogram<u64>> {
+    Histogram::new_with_max(60_000_000, 3).map_err(io::Error::other)
+}

@@ -1,0 +1,58 @@
+//! Who is calling.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+
+use super::token::{Place, Token};
+use super::{Arrival, Origin};
+use crate::request::header_of;
+use crate::routes::Route;
+use crate::session::{Session, resolve};
+use crate::state::AppState;
+
+/// The caller's session. A token that is not valid counts as none; what a route makes of that is its class.
+pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
+    if arrival.origin == Origin::LocalSocket {
+        return Ok(Some(Session::local(app)));
+    }
+    let (http, config) = (&arrival.http, &arrival.config);
+    let Some(token) = Token::of(http) else { return Ok(None) };
+    let found = resolve(app, config, &token.text).await;
+    let found = found.map_err(|cause| AppError::new("api.context.invalid_token.error").because(cause))?;
+    let Some(session) = found else { return Ok(None) };
+    let is_exposed = token.place == Place::Query && !session.is_oauth();
+    if is_exposed {
+        return Err(AppError::new("api.context.token_provided.app_error"));
+    }
+    app.limiter.count_user(&session, http, config)?;
+    check_forgery(http, config, &session, &token, route)?;
+    Ok(Some(session))
+}
+
+/// A cookie comes along on its own: what changes something must also prove that a page of ours sent it.
+fn check_forgery(
+    http: &HttpRequest,
+    config: &Config,
+    session: &Session,
+    token: &Token,
+    route: &Route,
+) -> Result<(), AppError> {
+    let changes_something = !matches!(*http.method(), Method::GET | Method::HEAD);
+    let is_at_risk = token.place == Place::Cookie && changes_something && !route.trusts_requester;
+    let expected = session.stored().map_or("", |stored| stored.prop("csrf"));
+    let has_token = header_of(http, "X-CSRF-Token").unwrap_or_default() == expected;
+    let is_script = header_of(http, "X-Requested-With") == Some("XMLHttpRequest");
+    let is_strict = config.view.service.experimental_strict_csrf_enforcement;
+    let is_proven = has_token || (is_script && !is_strict);
+    if is_at_risk && !is_proven {
+        return Err(AppError::new("api.context.session_expired.app_error").detailed("no proof that a page sent this"));
+    }
+    Ok(())
+}
+
+/// Whether the client's side of the connection is encrypted.
+pub(super) fn is_secure(http: &HttpRequest) -> bool {
+    http.app_config().secure() || header_of(http, "X-Forwarded-Proto") == Some("https")
+}

@@ -1,0 +1,3 @@
+//! What breaks, and what then still works.
+
+mod actors;

@@ -1,0 +1,51 @@
+//! An actor crashes under a running server.
+
+use std::time::Duration;
+
+use crate::support::TestServer;
+use crate::support::server::PASSWORD;
+use serde_json::json;
+
+/// Crashes the actor and waits until its next life has begun.
+async fn crash(server: &TestServer, name: &str) {
+    let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == name).unwrap();
+    let before = vitals.restarts();
+    vitals.crash();
+    while vitals.restarts() == before || !vitals.is_alive() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn after_a_crash_of_any_actor_the_next_request_is_served_and_state_is_kept() {
+    let server = TestServer::start_with("[TeamSettings]\nSiteName = \"kept\"\n").await;
+    let admin = server.admin().await;
+    server.server.busy().mark(i64::MAX).await.unwrap();
+    for name in ["busy", "config", "health", "sessions"] {
+        crash(&server, name).await;
+        admin.get("/users/me").await.expect(200);
+        let ping = admin.get("/system/ping?get_server_status=true").await.expect(200);
+        assert_eq!(ping["database_status"], "OK", "{name}");
+    }
+    assert_eq!(server.server.config().current().view.team.site_name, "kept");
+    assert_eq!(server.server.busy().until(0), Some(i64::MAX));
+    server.login("admin").await.get("/users/me").await.expect(200);
+    assert!(server.server.vitals().iter().all(|vitals| vitals.restarts() == 1));
+}
+
+#[actix_web::test]
+async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_so() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == "sessions").unwrap();
+    while vitals.restarts() < 6 {
+        vitals.crash();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let reply = server.client().get("//readyz").await;
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("[-]actor-sessions failed: being rebuilt"), "{}", reply.text());
+    // A request that needs the actor waits for its next life, which comes well within the deadline.
+    let login = server.client().post("/users/login", json!({ "login_id": "admin", "password": PASSWORD })).await;
+    login.expect(200);
+}

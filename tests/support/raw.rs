@@ -1,0 +1,31 @@
+//! Bytes in, bytes out: for what an HTTP client would not send, or would not show.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than any test waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Opens a connection to `http://host:port`.
+pub async fn connect(base: &str) -> TcpStream {
+    TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap()
+}
+
+/// Sends `request` on a connection of its own and reads until the server closes it.
+pub async fn exchange(base: &str, request: &str) -> String {
+    let mut connection = connect(base).await;
+    connection.write_all(request.as_bytes()).await.unwrap();
+    read_to_end(&mut connection).await
+}
+
+/// Reads until the server closes the connection.
+pub async fn read_to_end(connection: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A reset after the answer is as good an end as any.
+    let _ =
+        timeout(PATIENCE, connection.read_to_end(&mut answer)).await.expect("the server did not close the connection");
+    String::from_utf8(answer).unwrap()
+}

@@ -1,0 +1,171 @@
+//! Headers, envelopes and unknown routes.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::raw::exchange;
+use crate::support::server::account;
+use crate::support::{TestServer, raw};
+
+#[actix_web::test]
+async fn an_answer_wears_the_standard_headers() {
+    let server = TestServer::start().await;
+    let reply = server.client().get("/system/ping").await;
+    assert_eq!(reply.header("content-type"), "application/json");
+    assert_eq!(reply.header("x-request-id").len(), 26);
+    assert_eq!(reply.header("expires"), "0");
+    assert_eq!(reply.header("x-content-type-options"), "nosniff");
+    assert_eq!(reply.header("referrer-policy"), "no-referrer");
+    assert_eq!(reply.headers.get("permissions-policy").unwrap(), "");
+    assert_eq!(reply.header("vary"), "Accept-Encoding");
+    assert!(reply.headers.get("cache-control").is_none(), "the JS client would ignore X-Version-Id");
+    assert!(reply.headers.get("strict-transport-security").is_none());
+    let version = reply.header("x-version-id");
+    let parts: Vec<&str> = version.split('.').collect();
+    assert!(parts[..3].iter().all(|part| part.parse::<u32>().is_ok()), "{version}");
+    assert!(version.ends_with(".false"), "{version}");
+}
+
+#[actix_web::test]
+async fn expires_is_for_reads_and_strict_transport_for_who_asks_for_it() {
+    let server = TestServer::start_with("[ServiceSettings]\nTLSStrictTransport = true\n").await;
+    let reply = server.client().post("/users", account("anna")).await;
+    assert_eq!(reply.header("expires"), "");
+    assert_eq!(reply.header("strict-transport-security"), "max-age=63072000");
+}
+
+#[actix_web::test]
+async fn an_error_is_an_envelope_with_its_keys_in_order_and_the_request_id_of_the_header() {
+    let server = TestServer::start().await;
+    let reply = server.client().get("/users/me").await;
+    let id = reply.header("x-request-id");
+    let text = "The session is missing or over; please log in again.";
+    assert_eq!(
+        reply.text(),
+        format!(
+            r#"{{"id":"api.context.session_expired.app_error","message":"{text}","detailed_error":"","request_id":"{id}","status_code":401}}"#
+        )
+    );
+}
+
+#[actix_web::test]
+async fn an_unknown_route_a_wrong_method_and_a_trailing_slash_are_404_without_standard_headers() {
+    let server = TestServer::start().await;
+    for (method, path) in [
+        (Method::GET, "/nothing/here"),
+        (Method::DELETE, "/system/ping"),
+        (Method::OPTIONS, "/system/ping"),
+        (Method::GET, "/system/ping/"),
+    ] {
+        let reply = server.client().send(method, path, None, &[]).await;
+        reply.expect_refusal(404, "api.context.404.app_error");
+        let body = reply.json();
+        assert!(body.get("request_id").is_none());
+        assert!(body["detailed_error"].as_str().unwrap().contains(&format!("url='/api/v4{path}'")), "{body}");
+        assert_eq!(reply.header("x-request-id"), "");
+        assert_eq!(reply.header("x-version-id"), "");
+        assert_eq!(reply.header("allow"), "");
+    }
+}
+
+#[actix_web::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let server = TestServer::start().await;
+    let request = "HEAD /api/v4/system/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = exchange(&server.base, request).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("content-length: 138"), "{head}");
+    assert_eq!(body, "");
+}
+
+#[actix_web::test]
+async fn a_get_with_a_body_is_answered_and_the_connection_lives_on() {
+    let server = TestServer::start().await;
+    let first = "GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    let second = "GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = exchange(&server.base, &format!("{first}{second}")).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+}
+
+#[actix_web::test]
+async fn developers_see_the_detail_and_hardened_servers_hide_their_faults() {
+    let developer = TestServer::start_with("[ServiceSettings]\nEnableDeveloper = true\n").await;
+    let broken = developer.client().send(Method::POST, "/users", Some("{\"email\": 1}".to_owned()), &[]).await;
+    let detail = broken.json()["detailed_error"].as_str().unwrap().to_owned();
+    assert!(detail.contains("line 1"), "{detail}");
+
+    let hardened = TestServer::start_with(
+        "[ServiceSettings]\nExperimentalEnableHardenedMode = true\n[EmailSettings]\nEnableSignUpWithEmail = false\n",
+    )
+    .await;
+    let fault = hardened.client().post("/users", account("anna")).await;
+    let body = fault.json();
+    assert_eq!((fault.status, body["status_code"].as_u64()), (500, Some(500)));
+    assert_eq!((body["id"].as_str(), body["message"].as_str()), (Some(""), Some("Internal Server Error")));
+    hardened.client().get("/users/me").await.expect_refusal(401, "api.context.session_expired.app_error");
+}
+
+#[actix_web::test]
+async fn larger_bodies_are_compressed_for_those_who_accept_it() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let plain = admin.get("/system/timezones").await;
+    let gzip = [("Accept-Encoding", "gzip")];
+    let packed = admin.send(Method::GET, "/system/timezones", None, &gzip).await;
+    assert_eq!((plain.header("content-encoding").as_str(), packed.header("content-encoding").as_str()), ("", "gzip"));
+    let mut unpacked = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.text());
+    let small = admin.send(Method::GET, "/system/ping", None, &gzip).await;
+    assert_eq!(small.header("content-encoding"), "");
+}
+
+#[actix_web::test]
+async fn pages_of_admitted_sites_may_read_answers_and_others_may_not() {
+    let settings = "[ServiceSettings]\nAllowCorsFrom = \"https://one.example https://two.example\"\n\
+                    CorsExposedHeaders = \"X-One X-Two\"\nCorsAllowCredentials = true\n";
+    let server = TestServer::start_with(settings).await;
+    let client = server.client();
+    let admitted = client.send(Method::GET, "/system/ping", None, &[("Origin", "https://two.example")]).await;
+    assert_eq!(admitted.header("access-control-allow-origin"), "https://two.example");
+    assert_eq!(admitted.header("access-control-allow-credentials"), "true");
+    assert_eq!(admitted.header("access-control-expose-headers"), "X-One, X-Two");
+    let other = client.send(Method::GET, "/system/ping", None, &[("Origin", "https://evil.example")]).await;
+    assert_eq!(other.header("access-control-allow-origin"), "");
+    let question = [
+        ("Origin", "https://one.example"),
+        ("Access-Control-Request-Method", "PUT"),
+        ("Access-Control-Request-Headers", "authorization"),
+    ];
+    let preflight = client.send(Method::OPTIONS, "/users/me", None, &question).await;
+    assert_eq!((preflight.status, preflight.header("access-control-max-age").as_str()), (204, "86400"));
+    assert_eq!(preflight.header("access-control-allow-headers"), "authorization");
+    assert!(preflight.header("access-control-allow-methods").contains("PUT"));
+}
+
+#[actix_web::test]
+async fn what_can_wait_is_refused_while_the_server_is_busy() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    server.server.busy().mark(i64::MAX).await.unwrap();
+    admin.post("/users/search", json!({ "term": "a" })).await.expect_refusal(503, "api.context.server_busy.app_error");
+    admin.get("/users/me").await.expect(200);
+    server.server.busy().clear().await.unwrap();
+    admin.post("/users/search", json!({ "term": "a" })).await.expect(200);
+}
+
+#[actix_web::test]
+async fn malformed_http_is_refused_and_hurts_nobody() {
+    let server = TestServer::start().await;
+    for garbage in [
+        "GET\r\n\r\n",
+        "\u{1}\u{2}\u{3}\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+    ] {
+        let answer = raw::exchange(&server.base, garbage).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{garbage:?}: {answer}");
+    }
+    assert_eq!(server.client().get("/system/ping").await.status, 200);
+}
