@@ -3,6 +3,8 @@
 mod health;
 mod login;
 mod roles;
+mod sessions;
+mod tokens;
 mod users;
 
 use std::collections::HashMap;
@@ -36,6 +38,19 @@ fn table() -> Vec<Route> {
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
         post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
+        get("/api/v4/users/{user_id}/sessions", sessions::list),
+        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke),
+        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user),
+        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all),
+        put("/api/v4/users/sessions/device", sessions::attach_device),
+        get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
+        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket(),
+        get("/api/v4/users/tokens", tokens::list),
+        get("/api/v4/users/tokens/{token_id}", tokens::show),
+        post("/api/v4/users/tokens/search", tokens::search),
+        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
+        post("/api/v4/users/tokens/disable", tokens::disable),
+        post("/api/v4/users/tokens/enable", tokens::enable),
     ]
 }
 
@@ -142,6 +157,15 @@ where
     Args: FromRequest + 'static,
 {
     Route::new(Method::POST, path, handler)
+}
+
+fn put<F, Args>(path: &'static str, handler: F) -> Route
+where
+    F: Handler<Args> + Send + Sync,
+    F::Output: Reply,
+    Args: FromRequest + 'static,
+{
+    Route::new(Method::PUT, path, handler)
 }
 
 /// Finds the route of a request.

@@ -74,6 +74,11 @@ impl Session {
         if self.is_restricted { Err(self.refusal(permission)) } else { self.require(permission) }
     }
 
+    /// Refuses OAuth applications, whatever else they may.
+    pub(crate) fn refuse_oauth(&self, permission: &str) -> Result<(), AppError> {
+        if self.is_oauth() { Err(self.refusal(permission)) } else { Ok(()) }
+    }
+
     /// The refusal for want of `permission`.
     pub(crate) fn refusal(&self, permission: &str) -> AppError {
         let detail = format!("userId={}, permission={permission}", self.user_id());
@@ -105,6 +110,6 @@ fn is_idle(stored: &Stored, config: &Config, now: i64) -> bool {
     let service = &config.view.service;
     let limit_ms = service.session_idle_timeout_in_minutes.saturating_mul(MINUTE_MS);
     let applies = !service.extend_session_length_with_activity && limit_ms > 0;
-    let is_exempt = stored.is_oauth || !stored.device_id.is_empty() || stored.is_from_access_token();
+    let is_exempt = stored.is_oauth || stored.is_mobile() || stored.is_from_access_token();
     applies && !is_exempt && now - stored.last_activity_at > limit_ms
 }

@@ -3,6 +3,7 @@
 //! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
 //! SQL stands in this module and its parts, nowhere else.
 
+mod bots;
 mod postgres;
 mod roles;
 mod schema;
@@ -21,7 +22,9 @@ use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
 use postgres::Postgres;
+pub(crate) use sessions::Membership;
 use sqlite::Sqlite;
+pub(crate) use tokens::AccessToken;
 pub(crate) use users::Filter;
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 

@@ -1,5 +1,6 @@
 //! A server of its own for each test, and a client to talk to it.
 
+pub mod backdoor;
 pub mod client;
 pub mod database;
 pub mod process;

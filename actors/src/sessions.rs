@@ -59,6 +59,11 @@ impl Session {
         self.prop("type") == "UserAccessToken"
     }
 
+    /// Whether a mobile device holds it.
+    pub fn is_mobile(&self) -> bool {
+        !self.device_id.is_empty() || self.prop("isMobile") == "true"
+    }
+
     /// Whether its time has passed.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires_at > 0 && self.expires_at <= now
@@ -79,13 +84,17 @@ pub enum Which {
         /// The session to keep.
         except: Option<String>,
     },
-    /// A user's sessions on one device.
+    /// A user's sessions on one device, but one if it is named.
     Device {
         /// Whose.
         user_id: String,
         /// Where.
         device_id: String,
+        /// The session to keep.
+        except: Option<String>,
     },
+    /// Those made from the personal access token with this id.
+    AccessToken(String),
     /// Everybody's.
     All,
 }
@@ -96,7 +105,11 @@ impl Which {
             Self::Token(token) => session.token == *token,
             Self::Id(id) => session.id == *id,
             Self::User { id, except } => session.user_id == *id && except.as_ref() != Some(&session.id),
-            Self::Device { user_id, device_id } => session.user_id == *user_id && session.device_id == *device_id,
+            Self::Device { user_id, device_id, except } => {
+                let is_there = session.user_id == *user_id && session.device_id == *device_id;
+                is_there && except.as_ref() != Some(&session.id)
+            }
+            Self::AccessToken(id) => session.is_from_access_token() && session.prop("user_access_token_id") == id,
             Self::All => true,
         }
     }
@@ -133,12 +146,21 @@ impl Change {
     }
 }
 
+/// What came of adding a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Added {
+    /// The session as stored, with the roles that its user has at that moment.
+    pub session: Session,
+    /// The tokens of those that had to make room for it.
+    pub made_room: Vec<Secret>,
+}
+
 /// Where sessions are kept.
 pub trait SessionStore: Send + Sync {
     /// The session that holds `token`.
     fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>>;
-    /// Adds one and gives the tokens of those that had to make room for it.
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Vec<Secret>, AppError>>;
+    /// Adds one; `None` when its user or its access token is not active any more, or when its token is taken.
+    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
     /// Deletes.
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
     /// Changes.
@@ -193,8 +215,8 @@ impl SessionsHandle {
         Ok(Some(session))
     }
 
-    /// Stores a new session.
-    pub async fn open(&self, session: Session, now: i64) -> Result<Arc<Session>, AppError> {
+    /// Stores a new session; `None` when its user or its access token is not active any more, or when its token is taken.
+    pub async fn open(&self, session: Session, now: i64) -> Result<Option<Arc<Session>>, AppError> {
         self.actor.ask(Open { session, now }).await?
     }
 
@@ -264,29 +286,26 @@ impl Handler<Remember> for SessionActor {
 }
 
 #[derive(Message)]
-#[rtype(result = "Result<Arc<Session>, AppError>")]
+#[rtype(result = "Result<Option<Arc<Session>>, AppError>")]
 struct Open {
     session: Session,
     now: i64,
 }
 
 impl Handler<Open> for SessionActor {
-    type Result = ResponseActFuture<Self, Result<Arc<Session>, AppError>>;
+    type Result = ResponseActFuture<Self, Result<Option<Arc<Session>>, AppError>>;
 
     fn handle(&mut self, Open { session, now }: Open, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
         let epoch = self.shared.epoch.load(Ordering::SeqCst);
-        let save = async move {
-            let made_room = store.add(session.clone()).await?;
-            Ok((Arc::new(session), made_room))
-        };
-        Box::pin(save.into_actor(self).map(move |saved: Result<_, AppError>, actor, _| {
-            let (session, made_room) = saved?;
+        let save = self.store.add(session);
+        Box::pin(save.into_actor(self).map(move |saved, actor, _| {
+            let Some(Added { session, made_room }) = saved? else { return Ok(None) };
+            let session = Arc::new(session);
             actor.remember_since(session.clone(), now, epoch);
             if !made_room.is_empty() {
                 actor.forget(|open| made_room.contains(&open.token));
             }
-            Ok(session)
+            Ok(Some(session))
         }))
     }
 }
@@ -300,12 +319,11 @@ impl Handler<Close> for SessionActor {
 
     // Atomic: nothing is remembered between the moment the store forgets and the moment the cache does.
     fn handle(&mut self, Close(which): Close, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        let removal = async move { store.remove(which.clone()).await.map(|()| which) };
-        AtomicResponse::new(Box::pin(removal.into_actor(self).map(|removed, actor, _| {
-            let which = removed?;
+        let removal = self.store.remove(which.clone());
+        AtomicResponse::new(Box::pin(removal.into_actor(self).map(move |removed, actor, _| {
+            // Also after a failure: the store may have done it and only its answer got lost.
             actor.forget(|session| which.means(session));
-            Ok(())
+            removed
         })))
     }
 }
@@ -319,12 +337,10 @@ impl Handler<Change> for SessionActor {
 
     // Atomic for the same reason; what changed is read from the store again at its next use.
     fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
-        let save = async move { store.change(change.clone()).await.map(|()| change) };
-        AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved, actor, _| {
-            let change = saved?;
+        let save = self.store.change(change.clone());
+        AtomicResponse::new(Box::pin(save.into_actor(self).map(move |saved, actor, _| {
             actor.forget(|session| change.concerns(session));
-            Ok(())
+            saved
         })))
     }
 }

@@ -16,3 +16,17 @@ pub(crate) async fn require_access(app: &AppState, session: &Session, user_id: &
     let is_admin = user.is_some_and(|user| user.has_role("system_admin"));
     if is_admin { Err(session.refusal("manage_system")) } else { Ok(()) }
 }
+
+/// The same, but who manages a bot may act for it as well.
+pub(crate) async fn require_access_or_bot(app: &AppState, session: &Session, user_id: &str) -> Result<(), AppError> {
+    let manages_others = session.may("manage_others_bots");
+    let manages_own = session.may("manage_bots");
+    if manages_others || manages_own {
+        let owner = app.db.bot_owner(user_id).await.or_fail("app.user.get.app_error")?;
+        let is_managed = owner.is_some_and(|owner| manages_others || owner == session.user_id());
+        if is_managed {
+            return Ok(());
+        }
+    }
+    require_access(app, session, user_id).await
+}

@@ -208,7 +208,7 @@ async fn open(
 ) -> Result<Arc<Session>, AppError> {
     let now = now_ms();
     if !credentials.device_id.is_empty() {
-        let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone() };
+        let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone(), except: None };
         app.sessions.close(device).await?;
     }
     app.db.set_last_login(&user.id, now).await.or_fail("app.user.update_last_login.app_error")?;
@@ -239,7 +239,9 @@ async fn open(
         expired_notify: false,
         props,
     };
-    app.sessions.open(session, now).await
+    // No session: the account was deactivated between the check of the password and now.
+    let opened = app.sessions.open(session, now).await?;
+    opened.ok_or_else(|| AppError::new("api.user.login.inactive.app_error"))
 }
 
 /// Refusals that may be told apart; every other one, faults of ours included, reads as wrong credentials.

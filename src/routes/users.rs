@@ -28,6 +28,7 @@ pub(super) async fn create(
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     let user = known(&app, &id).await?;
+    accounts::touch(&app, &session).await;
     Json(user.seen_by(&session, request.config())).reply()
 }
 

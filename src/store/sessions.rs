@@ -4,15 +4,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::{Change, Session, SessionStore, Which};
+use quarterdeck_actors::sessions::{Added, Change, Session, SessionStore, Which};
+use serde::Serialize;
 
 use super::{Db, Row, Statement, StoreError, json_of, statement};
 
 const COLUMNS: &str =
     "id, token, createat, expiresat, lastactivityat, userid, deviceid, roles, isoauth, expirednotify, props";
 
-/// A user may have so many sessions; a new one takes the place of the least used.
-const MOST_PER_USER: i64 = 500;
+/// A user may have so many sessions beside a new one; the least used make room for it.
+const MOST_BESIDE: i64 = 499;
 
 impl SessionStore for Db {
     fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>> {
@@ -20,23 +21,46 @@ impl SessionStore for Db {
         async move { db.session_with_token(&token).await.or_fail("app.session.get.app_error") }.boxed()
     }
 
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Vec<Secret>, AppError>> {
+    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
         let db = self.clone();
-        async move { db.add_session(&session).await }.boxed()
+        async move { db.add_session(session).await.or_fail("app.session.save.app_error") }.boxed()
     }
 
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move { db.write(removal(which)).await.map(drop).or_fail("app.session.remove.app_error") }.boxed()
+        // Alone, as openings are: a session that is being opened is either deleted with the others or not opened at all.
+        async move { db.transaction(vec![removal(which)]).await.map(drop).or_fail("app.session.remove.app_error") }
+            .boxed()
     }
 
     fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move { db.write(update(change)).await.map(drop).or_fail("app.session.update.app_error") }.boxed()
+        async move { db.transaction(vec![update(change)]).await.map(drop).or_fail("app.session.update.app_error") }
+            .boxed()
     }
 }
 
+/// A user's part in a team, as sessions list it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Membership {
+    team_id: String,
+    user_id: String,
+    roles: String,
+    delete_at: i64,
+    scheme_guest: bool,
+    scheme_user: bool,
+    scheme_admin: bool,
+    explicit_roles: String,
+}
+
 impl Db {
+    /// The teams that a user is in.
+    pub(crate) async fn memberships_of(&self, user_id: &str) -> Result<Vec<Membership>, StoreError> {
+        let sql = "SELECT teamid, userid, roles, deleteat, schemeguest, schemeuser, schemeadmin FROM teammembers \
+                   WHERE userid = $1 AND deleteat = 0 ORDER BY teamid";
+        self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(membership).collect()
+    }
+
     /// A user's sessions, the last used first.
     pub(crate) async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM sessions WHERE userid = $1 ORDER BY lastactivityat DESC, id");
@@ -54,27 +78,24 @@ impl Db {
         self.read(statement(sql, vec![token.expose().into()])).await?.into_iter().next().map(session).transpose()
     }
 
-    async fn add_session(&self, session: &Session) -> Result<Vec<Secret>, AppError> {
-        const FAILED: &str = "app.session.save.app_error";
-        let mut answers = self
-            .transaction(vec![insertion(session), making_room(&session.user_id)])
-            .await
-            .or_fail(FAILED)?
-            .into_iter();
-        let is_stored = answers.next().is_some_and(|rows| !rows.is_empty());
-        if !is_stored {
-            // The account was deactivated between the check of the password and now.
-            return Err(AppError::new("api.user.login.inactive.app_error"));
-        }
+    async fn add_session(&self, session: Session) -> Result<Option<Added>, StoreError> {
+        let mut answers = self.transaction(vec![insertion(&session), making_room(&session)]).await?.into_iter();
+        let Some(mut stored) = answers.next().and_then(|rows| rows.into_iter().next()) else { return Ok(None) };
         let removed = answers.next().unwrap_or_default().into_iter();
-        removed.map(|mut row| row.text().map(Secret::new)).collect::<Result<_, _>>().or_fail(FAILED)
+        let made_room = removed.map(|mut row| row.text().map(Secret::new)).collect::<Result<_, _>>()?;
+        Ok(Some(Added { session: Session { roles: stored.text()?, ..session }, made_room }))
     }
 }
 
+/// Inserts nothing when the account or the access token was switched off since they were read, or the token is taken.
+/// The roles are those of the account at this moment.
 fn insertion(session: &Session) -> Statement {
     let sql = format!(
-        "INSERT INTO sessions ({COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
-         WHERE EXISTS (SELECT 1 FROM users WHERE id = CAST($6 AS varchar) AND deleteat = 0) RETURNING id"
+        "INSERT INTO sessions ({COLUMNS}) SELECT $1, CAST($2 AS varchar), $3, $4, $5, u.id, $7, u.roles, $8, $9, $10 \
+         FROM users u WHERE u.id = $6 AND u.deleteat = 0 \
+         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.token = CAST($2 AS varchar)) \
+         AND ($11 = '' OR EXISTS (SELECT 1 FROM useraccesstokens t WHERE t.id = $11 AND t.isactive = TRUE)) \
+         RETURNING roles"
     );
     let values = vec![
         (&session.id).into(),
@@ -84,18 +105,19 @@ fn insertion(session: &Session) -> Statement {
         session.last_activity_at.into(),
         (&session.user_id).into(),
         (&session.device_id).into(),
-        (&session.roles).into(),
         session.is_oauth.into(),
         session.expired_notify.into(),
         json_of(&session.props),
+        session.prop("user_access_token_id").into(),
     ];
     statement(sql, values)
 }
 
-fn making_room(user_id: &str) -> Statement {
-    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE userid = $1 \
-               ORDER BY lastactivityat DESC, createat DESC, id LIMIT 1000000 OFFSET $2) RETURNING token";
-    statement(sql, vec![user_id.into(), MOST_PER_USER.into()])
+fn making_room(session: &Session) -> Statement {
+    let sql = "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $2) AND id IN \
+               (SELECT id FROM sessions WHERE userid = $1 AND id <> $2 \
+               ORDER BY lastactivityat DESC, createat DESC, id LIMIT 1000000 OFFSET $3) RETURNING token";
+    statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MOST_BESIDE.into()])
 }
 
 fn removal(which: Which) -> Statement {
@@ -106,9 +128,13 @@ fn removal(which: Which) -> Statement {
             let sql = "DELETE FROM sessions WHERE userid = $1 AND id <> $2";
             statement(sql, vec![id.into(), except.unwrap_or_default().into()])
         }
-        Which::Device { user_id, device_id } => {
-            let sql = "DELETE FROM sessions WHERE userid = $1 AND deviceid = $2";
-            statement(sql, vec![user_id.into(), device_id.into()])
+        Which::Device { user_id, device_id, except } => {
+            let sql = "DELETE FROM sessions WHERE userid = $1 AND deviceid = $2 AND id <> $3";
+            statement(sql, vec![user_id.into(), device_id.into(), except.unwrap_or_default().into()])
+        }
+        Which::AccessToken(id) => {
+            let sql = "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1)";
+            statement(sql, vec![id.into()])
         }
         Which::All => statement("DELETE FROM sessions", Vec::new()),
     }
@@ -145,4 +171,15 @@ fn session(mut row: Row) -> Result<Session, StoreError> {
         expired_notify: row.bool()?,
         props: row.string_map()?,
     })
+}
+
+fn membership(mut row: Row) -> Result<Membership, StoreError> {
+    let (team_id, user_id, explicit_roles) = (row.text()?, row.text()?, row.text()?);
+    let delete_at = row.int()?;
+    let (scheme_guest, scheme_user, scheme_admin) = (row.bool()?, row.bool()?, row.bool()?);
+    let implied = [("team_guest", scheme_guest), ("team_user", scheme_user), ("team_admin", scheme_admin)];
+    let implied = implied.into_iter().filter_map(|(role, is_held)| is_held.then_some(role));
+    let roles: Vec<&str> = explicit_roles.split_whitespace().chain(implied).collect();
+    let roles = roles.join(" ");
+    Ok(Membership { team_id, user_id, roles, delete_at, scheme_guest, scheme_user, scheme_admin, explicit_roles })
 }

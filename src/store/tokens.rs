@@ -1,6 +1,10 @@
 //! The table `useraccesstokens`.
 
-use super::{Db, Row, StoreError, statement};
+use quarterdeck_actors::secret::Secret;
+
+use super::users::escaped;
+use super::{Db, Row, StoreError, Value, statement};
+use crate::request::Paging;
 
 /// A personal access token, without its text.
 #[derive(Debug, Clone)]
@@ -11,13 +15,71 @@ pub(crate) struct AccessToken {
     pub(crate) is_active: bool,
 }
 
-const COLUMNS: &str = "id, userid, description, isactive";
+const SELECT: &str = "SELECT t.id, t.userid, t.description, t.isactive FROM useraccesstokens t";
+
+/// A search finds so many; whoever misses one asks more precisely.
+const MOST_FOUND: i64 = 200;
 
 impl Db {
+    /// Adds a token; `text` is what its user sends.
+    pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<(), StoreError> {
+        let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) VALUES ($1, $2, $3, $4, $5)";
+        let values = vec![
+            (&token.id).into(),
+            text.expose().into(),
+            (&token.user_id).into(),
+            (&token.description).into(),
+            token.is_active.into(),
+        ];
+        self.write(statement(sql, values)).await.map(drop)
+    }
+
     /// The active token with that text.
     pub(crate) async fn access_token_in_use(&self, token: &str) -> Result<Option<AccessToken>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM useraccesstokens WHERE token = $1 AND isactive = TRUE");
-        self.read(statement(sql, vec![token.into()])).await?.into_iter().next().map(access_token).transpose()
+        let found = self.access_tokens_where(" WHERE t.token = $1 AND t.isactive = TRUE", vec![token.into()]).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The token with that id.
+    pub(crate) async fn access_token(&self, id: &str) -> Result<Option<AccessToken>, StoreError> {
+        let found = self.access_tokens_where(" WHERE t.id = $1", vec![id.into()]).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Everybody's tokens.
+    pub(crate) async fn access_tokens(&self, paging: Paging) -> Result<Vec<AccessToken>, StoreError> {
+        let values = vec![paging.limit().into(), paging.offset().into()];
+        self.access_tokens_where(" ORDER BY t.id LIMIT $1 OFFSET $2", values).await
+    }
+
+    /// A user's tokens.
+    pub(crate) async fn access_tokens_of(&self, user_id: &str, paging: Paging) -> Result<Vec<AccessToken>, StoreError> {
+        let values = vec![user_id.into(), paging.limit().into(), paging.offset().into()];
+        self.access_tokens_where(" WHERE t.userid = $1 ORDER BY t.id LIMIT $2 OFFSET $3", values).await
+    }
+
+    /// The tokens whose id, or whose user's id or name, begins with `term`.
+    pub(crate) async fn search_access_tokens(&self, term: &str) -> Result<Vec<AccessToken>, StoreError> {
+        let condition = " JOIN users u ON u.id = t.userid WHERE t.id LIKE $1 ESCAPE '\\' \
+                         OR t.userid LIKE $1 ESCAPE '\\' OR u.username LIKE $1 ESCAPE '\\' ORDER BY t.id LIMIT $2";
+        let values = vec![format!("{}%", escaped(&term.to_lowercase())).into(), MOST_FOUND.into()];
+        self.access_tokens_where(condition, values).await
+    }
+
+    /// Switches a token on or off.
+    pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<(), StoreError> {
+        let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), is_active.into()])).await.map(drop)
+    }
+
+    /// Deletes a token.
+    pub(crate) async fn remove_access_token(&self, id: &str) -> Result<(), StoreError> {
+        self.write(statement("DELETE FROM useraccesstokens WHERE id = $1", vec![id.into()])).await.map(drop)
+    }
+
+    async fn access_tokens_where(&self, condition: &str, values: Vec<Value>) -> Result<Vec<AccessToken>, StoreError> {
+        let rows = self.read(statement(format!("{SELECT}{condition}"), values)).await?;
+        rows.into_iter().map(access_token).collect()
     }
 }
 

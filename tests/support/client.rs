@@ -27,6 +27,12 @@ impl Client {
         Self { base: base.to_owned(), token: None, user_id: String::new(), http: http.build().unwrap() }
     }
 
+    /// A client that comes in over the local socket.
+    pub fn on_socket(socket: &std::path::Path) -> Self {
+        let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();
+        Self { base: "http://local".to_owned(), token: None, user_id: String::new(), http }
+    }
+
     /// The same client with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -120,14 +120,11 @@ impl Setting {
     }
 }
 
-/// Puts `value` at `path`, making the sections on the way.
+/// Puts `value` at `path`, making the sections on the way. A container comes before what it holds.
 pub fn insert(document: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
-            let holds_a_section = document.get(path).is_some_and(Value::is_object) && value.is_object();
-            if !holds_a_section {
-                document.insert(path.to_owned(), value);
-            }
+            document.insert(path.to_owned(), value);
         }
         Some((section, rest)) => {
             let section = document.entry(section).or_insert_with(|| Value::Object(Map::new()));

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use super::*;
 use crate::config::{Config, ConfigSource};
 
+/// So many sessions have room in `Memory`.
+const ROOM: usize = 3;
+
 struct Memory {
     sessions: Mutex<Vec<Session>>,
     reads: AtomicUsize,
@@ -17,9 +20,17 @@ impl SessionStore for Memory {
         Box::pin(async move { Ok(found) })
     }
 
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Vec<Secret>, AppError>> {
-        self.sessions.lock().unwrap().push(session);
-        Box::pin(async { Ok(Vec::new()) })
+    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let is_taken = sessions.iter().any(|open| open.token == session.token);
+        let mut made_room = Vec::new();
+        if !is_taken {
+            sessions.push(session.clone());
+            let surplus = sessions.len().saturating_sub(ROOM);
+            made_room.extend(sessions.drain(..surplus).map(|session| session.token));
+        }
+        let added = (!is_taken).then_some(Added { session, made_room });
+        Box::pin(async { Ok(added) })
     }
 
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
@@ -136,4 +147,43 @@ async fn a_crash_keeps_the_cache_and_the_next_message_is_served() {
     assert_eq!(memory.reads(), 1);
     sessions.close(Which::All).await.unwrap();
     assert!(sessions.find("a", 0).await.unwrap().is_none());
+}
+
+#[actix_rt::test]
+async fn the_sessions_of_an_access_token_end_with_it_and_no_others() {
+    let (sessions, memory) = start(&[("a", "anna"), ("b", "anna")], false);
+    for (session, id) in memory.sessions.lock().unwrap().iter_mut().zip(["token-1", "token-2"]) {
+        session.props.insert("type".to_owned(), "UserAccessToken".to_owned());
+        session.props.insert("user_access_token_id".to_owned(), id.to_owned());
+    }
+    for token in ["a", "b"] {
+        sessions.find(token, 0).await.unwrap().unwrap();
+    }
+    sessions.close(Which::AccessToken("token-1".to_owned())).await.unwrap();
+    assert!(sessions.find("a", 0).await.unwrap().is_none());
+    assert!(sessions.find("b", 0).await.unwrap().is_some());
+}
+
+#[actix_rt::test]
+async fn a_device_that_is_attached_ends_the_other_sessions_on_it() {
+    let (sessions, memory) = start(&[("a", "anna"), ("b", "anna"), ("c", "carl")], false);
+    for session in memory.sessions.lock().unwrap().iter_mut() {
+        "apple:1".clone_into(&mut session.device_id);
+    }
+    let device =
+        Which::Device { user_id: "anna".to_owned(), device_id: "apple:1".to_owned(), except: Some("id-a".to_owned()) };
+    sessions.close(device).await.unwrap();
+    assert!(sessions.find("a", 0).await.unwrap().is_some());
+    assert!(sessions.find("b", 0).await.unwrap().is_none());
+    assert!(sessions.find("c", 0).await.unwrap().is_some());
+}
+
+#[actix_rt::test]
+async fn a_session_that_had_to_make_room_is_dead_and_a_taken_token_opens_nothing() {
+    let (sessions, memory) = start(&[("a", "anna"), ("b", "anna"), ("c", "anna")], false);
+    sessions.find("a", 0).await.unwrap().unwrap();
+    sessions.open(session("d", "anna"), 0).await.unwrap().unwrap();
+    assert!(sessions.find("a", 0).await.unwrap().is_none());
+    assert!(sessions.open(session("d", "carl"), 0).await.unwrap().is_none());
+    assert_eq!(memory.sessions.lock().unwrap().len(), ROOM);
 }

@@ -1,0 +1,97 @@
+//! Personal access tokens: how one is made and switched, and the session that its first use opens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::sessions::{Session, Which};
+
+use super::{HOUR_MS, User};
+use crate::state::AppState;
+use crate::store::AccessToken;
+
+/// Sessions of access tokens never end by themselves in practice: a hundred years.
+const TOKEN_SESSION_MS: i64 = 100 * 365 * 24 * HOUR_MS;
+
+/// Makes a token for `user`, as far as the settings allow; its text is told only here.
+pub(crate) async fn add_access_token(
+    app: &AppState,
+    config: &Config,
+    user: &User,
+    description: String,
+) -> Result<(AccessToken, Secret), AppError> {
+    if !is_allowed(config, user) {
+        return Err(AppError::new("app.user_access_token.disabled"));
+    }
+    let token = AccessToken { id: new_id(), user_id: user.id.clone(), description, is_active: true };
+    let text = Secret::new(new_id());
+    app.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
+    Ok((token, text))
+}
+
+/// Switches a token on, or off together with the session that it opened.
+pub(crate) async fn set_access_token_active(app: &AppState, id: &str, is_active: bool) -> Result<(), AppError> {
+    let failed = if is_active {
+        "app.user_access_token.update_token_enable.app_error"
+    } else {
+        "app.user_access_token.update_token_disable.app_error"
+    };
+    app.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
+    // After the switch, so that the token opens no other session in between.
+    if is_active { Ok(()) } else { app.sessions.close(Which::AccessToken(id.to_owned())).await }
+}
+
+/// Opens the session of a personal access token at its first use; `None` when the token is unknown, inactive or not allowed.
+pub(crate) async fn open_access_token(
+    app: &AppState,
+    config: &Config,
+    token: &str,
+    now: i64,
+) -> Result<Option<Arc<Session>>, AppError> {
+    const FAILED: &str = "app.user_access_token.get_by_token.app_error";
+    let Some(access) = app.db.access_token_in_use(token).await.or_fail(FAILED)? else {
+        return Ok(None);
+    };
+    let Some(user) = app.db.user(&access.user_id).await.or_fail(FAILED)? else {
+        return Ok(None);
+    };
+    if user.delete_at > 0 || !is_allowed(config, &user) {
+        return Ok(None);
+    }
+    match app.sessions.open(session_of(access, user, token, now), now).await? {
+        Some(session) => Ok(Some(session)),
+        // Another request with the token was faster, or the token or its user was switched off just now.
+        None => app.sessions.find(token, now).await,
+    }
+}
+
+fn is_allowed(config: &Config, user: &User) -> bool {
+    user.is_bot || config.view.service.enable_user_access_tokens
+}
+
+fn session_of(access: AccessToken, user: User, token: &str, now: i64) -> Session {
+    let mut props = BTreeMap::from([
+        ("type".to_owned(), "UserAccessToken".to_owned()),
+        ("user_access_token_id".to_owned(), access.id),
+        ("is_guest".to_owned(), user.has_role("system_guest").to_string()),
+    ]);
+    if user.is_bot {
+        props.insert("is_bot".to_owned(), "true".to_owned());
+    }
+    Session {
+        id: new_id(),
+        token: Secret::new(token),
+        create_at: now,
+        expires_at: now.saturating_add(TOKEN_SESSION_MS),
+        last_activity_at: now,
+        user_id: user.id,
+        device_id: String::new(),
+        roles: user.roles,
+        is_oauth: false,
+        expired_notify: false,
+        props,
+    }
+}

@@ -1,0 +1,107 @@
+//! The mobile device behind a session.
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::sessions::{Change, Which};
+
+use super::HOUR_MS;
+use crate::request::Strings;
+use crate::session::Session;
+use crate::state::{AppState, now_ms};
+
+const LONGEST_ID: usize = 512;
+const LONGEST_VERSION: usize = 64;
+
+/// What a client tells about its device; what is empty stays as it was.
+pub(crate) struct Device {
+    id: String,
+    notification_disabled: String,
+    mobile_version: String,
+}
+
+impl Device {
+    /// Reads it from a request body.
+    pub(crate) fn read(body: &Strings) -> Result<Self, AppError> {
+        let notification_disabled = body.get("device_notification_disabled");
+        if !["", "true", "false"].contains(&notification_disabled) {
+            return Err(AppError::invalid_body("device_notification_disabled"));
+        }
+        let mobile_version = body.get("mobile_version");
+        if !mobile_version.is_empty() && !is_version(mobile_version) {
+            return Err(AppError::invalid_body("mobile_version"));
+        }
+        let id = body.get("device_id");
+        if id.chars().count() > LONGEST_ID {
+            return Err(AppError::invalid_body("device_id"));
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            notification_disabled: notification_disabled.to_owned(),
+            mobile_version: mobile_version.to_owned(),
+        })
+    }
+}
+
+/// Attaches the device to the caller's session, which then lasts as long as those of mobile devices do;
+/// the user's other sessions on that device end.
+pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, device: Device) -> Result<(), AppError> {
+    let Some(stored) = session.stored() else { return Ok(()) };
+    let mut changed = stored.clone();
+    if !device.id.is_empty() {
+        let others = Which::Device {
+            user_id: stored.user_id.clone(),
+            device_id: device.id.clone(),
+            except: Some(stored.id.clone()),
+        };
+        app.sessions.close(others).await?;
+        changed.device_id = device.id;
+        // A session that an access token opened stays as long as the token.
+        if !stored.is_from_access_token() {
+            let length_ms = config.view.service.session_length_mobile_in_hours.saturating_mul(HOUR_MS);
+            changed.expires_at = now_ms().saturating_add(length_ms);
+        }
+    }
+    let props =
+        [("device_notification_disabled", device.notification_disabled), ("mobile_version", device.mobile_version)];
+    let given = props.into_iter().filter(|(_, value)| !value.is_empty());
+    changed.props.extend(given.map(|(name, value)| (name.to_owned(), value)));
+    if changed == *stored { Ok(()) } else { app.sessions.change(Change::Device(Box::new(changed))).await }
+}
+
+/// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.
+fn is_version(text: &str) -> bool {
+    let (text_before_build, build) = split(text, '+');
+    let (core, release) = split(text_before_build, '-');
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |word: &str| is_digits(word) && (word == "0" || !word.starts_with('0'));
+    let numbers: Vec<&str> = core.split('.').collect();
+    let has_numbers = numbers.len() == 3 && numbers.iter().all(|word| is_number(word));
+    let has_release = release
+        .is_none_or(|release| release.split('.').all(|word| is_word(word) && (!is_digits(word) || is_number(word))));
+    let has_build = build.is_none_or(|build| build.split('.').all(is_word));
+    text.len() <= LONGEST_VERSION && has_numbers && has_release && has_build
+}
+
+fn split(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_strict() {
+        for text in ["0.0.0", "2.25.1", "1.2.3-rc.1", "1.2.3-rc-1.0+build.007", "1.0.0+20130313"] {
+            assert!(is_version(text), "{text}");
+        }
+        for text in
+            ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3-a..b", "1.2.3+", "1.2.x"]
+        {
+            assert!(!is_version(text), "{text}");
+        }
+        assert!(!is_version(&format!("1.2.3-{}", "a".repeat(LONGEST_VERSION))));
+    }
+}

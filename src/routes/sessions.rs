@@ -1,0 +1,114 @@
+//! Open sessions: seen, ended, tied to a device.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::sessions::{Session as Stored, Which};
+use serde::Serialize;
+
+use crate::accounts::{self, Device};
+use crate::answer::{Answer, Done, Json};
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::AppState;
+use crate::store::Membership;
+
+/// A session in a list, with its keys in the order of the original. The token stays here.
+#[derive(Serialize)]
+pub(super) struct Listed {
+    id: String,
+    token: &'static str,
+    create_at: i64,
+    expires_at: i64,
+    last_activity_at: i64,
+    user_id: String,
+    device_id: String,
+    roles: String,
+    is_oauth: bool,
+    expired_notify: bool,
+    props: BTreeMap<String, String>,
+    team_members: Vec<Membership>,
+    local: bool,
+}
+
+impl Listed {
+    fn new(session: Stored, team_members: Vec<Membership>) -> Self {
+        Self {
+            id: session.id,
+            token: "",
+            create_at: session.create_at,
+            expires_at: session.expires_at,
+            last_activity_at: session.last_activity_at,
+            user_id: session.user_id,
+            device_id: session.device_id,
+            roles: session.roles,
+            is_oauth: session.is_oauth,
+            expired_notify: session.expired_notify,
+            props: session.props,
+            team_members,
+            local: false,
+        }
+    }
+}
+
+/// `GET /users/{user_id}/sessions`: the user's sessions, the last used first.
+pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
+    const FAILED: &str = "app.session.get_sessions.app_error";
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app, &session, &user_id).await?;
+    let sessions = app.db.sessions_of(&user_id).await.or_fail(FAILED)?;
+    let teams = app.db.memberships_of(&user_id).await.or_fail(FAILED)?;
+    Ok(Json(sessions.into_iter().map(|session| Listed::new(session, teams.clone())).collect()))
+}
+
+/// `POST /users/{user_id}/sessions/revoke`: ends one of the user's sessions.
+pub(super) async fn revoke(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app, &session, &user_id).await?;
+    let body = body.strings();
+    let named = body.require("session_id")?;
+    let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
+    let found = found.ok_or_else(|| AppError::new("app.session.get.app_error"))?;
+    if found.user_id != user_id {
+        return Err(AppError::invalid_url("user_id"));
+    }
+    app.sessions.close(Which::Id(found.id)).await?;
+    Ok(Done)
+}
+
+/// `POST /users/{user_id}/sessions/revoke/all`: ends every session of the user, the caller's own included.
+pub(super) async fn revoke_all_of_user(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app, &session, &user_id).await?;
+    app.sessions.close(Which::User { id: user_id, except: None }).await?;
+    Ok(Done)
+}
+
+/// `POST /users/sessions/revoke/all`: ends everybody's sessions.
+pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    session.require("manage_system")?;
+    app.sessions.close(Which::All).await?;
+    Ok(Done)
+}
+
+/// `PUT /users/sessions/device`: ties the caller's session to a mobile device.
+pub(super) async fn attach_device(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let device = Device::read(&body.strings())?;
+    accounts::attach(&app, request.config(), &session, device).await?;
+    Ok(Done)
+}
