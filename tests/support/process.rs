@@ -111,12 +111,11 @@ pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A file with one JSON object a line.
+/// The finished lines of a file with one JSON object a line; none while there is no file.
 pub fn lines(path: &Path) -> Vec<Value> {
-    read(path)
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect()
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let finished = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    finished.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 /// Waits until `is_so`.
