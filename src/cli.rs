@@ -24,28 +24,36 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Without a subcommand the server starts. Without a configuration file it keeps its data in ./data and listens on port 8065.
+Without a subcommand the server starts. Without a configuration file it keeps its data in ./data
+and listens on port 8065 of every address.
 
-Settings are read from config.toml (or --config) and from MM_<SECTION>_<KEY> variables, which win:
-  MM_SERVICESETTINGS_LISTENADDRESS=127.0.0.1:9000 quarterdeck";
+Settings are read from config.toml (or the file named with --config) and from environment variables,
+which win. They have the names of the Mattermost API, MM_<SECTION>_<KEY> as variables:
+  MM_SERVICESETTINGS_LISTENADDRESS=127.0.0.1:9000 quarterdeck
+
+Signals: SIGTERM and SIGINT stop the server once the requests under way are answered (within 30 s);
+SIGHUP reads the settings again.
+
+Exit code: 0 when all went well, 1 when it did not (the reason is on standard error), 2 for a wrong command line.";
 
 #[derive(Debug, Clone, Args)]
 struct Common {
-    /// The file with the pinned settings [default: config.toml, if there is one]
+    /// The file with the settings [default: config.toml in the working folder, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts the server; this is the default
+    /// Starts the server; this is what happens without a subcommand
     Serve,
-    /// Says which settings would be used and tests the database; fails with the reason
+    /// Shows which settings are used and tests whether the server could start; changes nothing
+    #[command(after_help = check::AFTER_HELP)]
     Check,
-    /// Manages accounts
+    /// Manages accounts, also while the server runs
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Prints the version of the server and of the API it speaks
+    /// Prints the version of the server and of the API that it speaks
     Version,
 }
 
@@ -69,9 +77,9 @@ impl Common {
 }
 
 /// Ends with the reason on standard error.
-#[expect(clippy::print_stderr, reason = "this is where a command line tells its user what went wrong")]
 fn failure(reason: impl std::fmt::Display) -> ExitCode {
-    eprintln!("quarterdeck: {reason}");
+    // Nobody may be reading any more, which changes nothing about the failure.
+    let _ = writeln!(std::io::stderr(), "quarterdeck: {reason}");
     ExitCode::FAILURE
 }
 

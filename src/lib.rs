@@ -11,6 +11,7 @@ mod answer;
 mod cookies;
 mod error;
 mod logging;
+mod metrics;
 mod outbound;
 mod passwords;
 mod pipeline;

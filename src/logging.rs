@@ -1,23 +1,204 @@
-//! The log: console and file, as `LogSettings` says; levels change at run time.
+//! The log: console and file, as `LogSettings` says; what they say may change while the server runs.
+//!
+//! Each output has a thread of its own, so that nobody who logs waits for a disk or a terminal.
+
+mod file;
+mod layer;
+mod level;
+mod output;
+mod record;
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::LogSettings;
-use std::sync::Arc;
 use tokio::sync::watch;
+use tracing::error;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Registry, reload};
+
+use file::{Console, RotatingFile};
+use layer::{Channel, Recorder};
+use output::{Notice, Output};
+use record::Format;
+
+/// The folder of the log file where the settings name none.
+const DEFAULT_FOLDER: &str = "logs";
+
+const FILE_NAME: &str = "mattermost.log";
+
+/// The file is moved aside once it would grow beyond this, in bytes.
+const LARGEST_FILE: u64 = 100 * 1024 * 1024;
+
+/// So many files that were moved aside are kept.
+const FILES_KEPT: u32 = 10;
 
 /// The running log.
-pub(crate) struct Logs;
+#[derive(Clone)]
+pub(crate) struct Logs(Arc<Shared>);
 
-/// Starts logging for the whole process.
-pub(crate) fn start(_settings: &LogSettings) -> Result<Logs, String> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).try_init().map_err(|cause| cause.to_string())?;
-    Ok(Logs)
+struct Shared {
+    recorder: reload::Handle<Recorder, Registry>,
+    outputs: Mutex<Outputs>,
+}
+
+/// The threads that write.
+#[derive(Default)]
+struct Outputs {
+    console: Option<Output>,
+    file: Option<(PathBuf, Output)>,
+}
+
+/// Starts logging for the whole process. The error names the setting that cannot be used.
+pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
+    let (layer, recorder) = reload::Layer::new(Recorder::default());
+    let logs = Logs(Arc::new(Shared { recorder, outputs: Mutex::default() }));
+    logs.apply(settings)?;
+    tracing::subscriber::set_global_default(Registry::default().with(layer)).map_err(|cause| cause.to_string())?;
+    report_panics();
+    Ok(logs)
+}
+
+/// Whether the settings can be used; the error names the one that cannot.
+pub(crate) fn check(settings: &LogSettings) -> Result<(), String> {
+    Levels::of(settings).map(drop)
+}
+
+/// Where the log file is.
+pub(crate) fn file_path(settings: &LogSettings) -> PathBuf {
+    let folder = if settings.file_location.is_empty() { DEFAULT_FOLDER } else { &settings.file_location };
+    Path::new(folder).join(FILE_NAME)
 }
 
 impl Logs {
-    /// Takes on the levels of every later configuration.
-    pub(crate) fn follow(&self, _config: watch::Receiver<Arc<Config>>) {}
+    /// Takes on what every later configuration says; settings that cannot be used change nothing.
+    pub(crate) fn follow(&self, mut config: watch::Receiver<Arc<Config>>) {
+        let logs = self.clone();
+        actix_web::rt::spawn(async move {
+            while config.changed().await.is_ok() {
+                let settings = config.borrow_and_update().view.log.clone();
+                let logs = logs.clone();
+                // Opening and closing a file may take as long as the disk likes.
+                let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
+                if let Ok(Err(problem)) = applied {
+                    error!(problem, "the log settings cannot be used; the earlier ones stay");
+                }
+            }
+        });
+    }
 
     /// Writes what is still waiting.
-    pub(crate) fn flush(self) {}
+    pub(crate) fn flush(self) {
+        let _ = self.0.recorder.reload(Recorder::default());
+        *self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner) = Outputs::default();
+    }
+
+    fn apply(&self, settings: &LogSettings) -> Result<(), String> {
+        let levels = Levels::of(settings)?;
+        let mut outputs = self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = std::mem::take(&mut *outputs);
+        let path = file_path(settings);
+        outputs.console = settings.enable_console.then(|| earlier.console.unwrap_or_else(|| self.open_console()));
+        outputs.file = settings.enable_file.then(|| {
+            let kept = earlier.file.filter(|(earlier, _)| *earlier == path);
+            kept.unwrap_or_else(|| (path.clone(), self.open_file(path)))
+        });
+        let size = settings.max_field_size;
+        let console = outputs.console.as_ref().map(|output| {
+            let is_coloured = settings.enable_color && std::io::stderr().is_terminal();
+            Channel {
+                level: levels.console,
+                format: Format::new(settings.console_json, is_coloured, size),
+                queue: output.queue(),
+            }
+        });
+        let file = outputs.file.as_ref().map(|(_, output)| Channel {
+            level: levels.file,
+            format: Format::new(settings.file_json, false, size),
+            queue: output.queue(),
+        });
+        let recorder = Recorder::new(console.into_iter().chain(file).collect());
+        self.0.recorder.reload(recorder).map_err(|cause| cause.to_string())
+    }
+
+    fn open_console(&self) -> Output {
+        Output::open("log-console", Console, self.reporter("console".to_owned()))
+    }
+
+    fn open_file(&self, path: PathBuf) -> Output {
+        let name = path.display().to_string();
+        Output::open("log-file", RotatingFile::new(path, LARGEST_FILE, FILES_KEPT), self.reporter(name))
+    }
+
+    /// Says what became of an output: through the other one, or else straight to standard error.
+    fn reporter(&self, output: String) -> impl Fn(&Notice) + Send + 'static {
+        let shared = Arc::downgrade(&self.0);
+        move |notice| {
+            notice.log(&output);
+            let has_console = shared.upgrade().is_some_and(|shared| {
+                // Whoever holds the lock is about to close this very output and waits for it.
+                shared.outputs.try_lock().map_or(true, |outputs| outputs.console.is_some())
+            });
+            if !has_console {
+                notice.print(&output);
+            }
+        }
+    }
+}
+
+/// The levels of both outputs.
+struct Levels {
+    console: LevelFilter,
+    file: LevelFilter,
+}
+
+impl Levels {
+    fn of(settings: &LogSettings) -> Result<Self, String> {
+        Ok(Self {
+            console: level::named("LogSettings.ConsoleLevel", &settings.console_level)?,
+            file: level::named("LogSettings.FileLevel", &settings.file_level)?,
+        })
+    }
+}
+
+/// Every panic becomes a line of the log; it ends no more than it would have.
+fn report_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_logged = tracing::enabled!(tracing::Level::ERROR);
+        if is_logged { log_panic(panic) } else { print(panic) }
+    }));
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = std::thread::current();
+    error!(panic.message = message, panic.location = location, thread = thread.name(), "panic");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::output::Memory;
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_with_its_message_and_its_place() {
+        let memory = Memory::default();
+        let output = Output::open("test", memory.clone(), |_| {});
+        let format = Format::new(true, false, 0);
+        let recorder = Recorder::new(vec![Channel { level: LevelFilter::ERROR, format, queue: output.queue() }]);
+        report_panics();
+        tracing::subscriber::with_default(Registry::default().with(recorder), || {
+            assert!(std::panic::catch_unwind(|| panic!("asked to")).is_err());
+        });
+        drop(output);
+        let line: serde_json::Value = serde_json::from_str(&memory.text()).unwrap();
+        assert_eq!((line["msg"].as_str(), line["panic.message"].as_str()), (Some("panic"), Some("asked to")));
+        assert!(line["panic.location"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
+    }
 }

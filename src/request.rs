@@ -227,7 +227,7 @@ impl Body {
         if !is_fitting {
             return Err(AppError::invalid_body(name));
         }
-        serde_json::from_slice(&bytes).map_err(|cause| AppError::invalid_body(name).because(cause))
+        serde_json::from_slice(&bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
     }
 
     /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
@@ -255,6 +255,12 @@ fn holds_nul(json: &[u8]) -> bool {
         let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
         window == NUL && backslashes % 2 == 0
     })
+}
+
+/// Where a body does not fit; serde's own text quotes the value, which may be a password.
+fn place_of(cause: &serde_json::Error) -> String {
+    let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
+    format!("{problem} at line {} column {}", cause.line(), cause.column())
 }
 
 /// A lenient body: every member is text.

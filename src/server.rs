@@ -2,6 +2,7 @@
 
 mod checks;
 mod listeners;
+mod metrics;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub enum StartError {
 pub struct Server {
     addresses: Vec<SocketAddr>,
     socket: Option<PathBuf>,
+    metrics: Option<SocketAddr>,
     app: Data<AppState>,
     handles: Vec<ServerHandle>,
     ended: Vec<actix_web::rt::task::JoinHandle<std::io::Result<()>>>,
@@ -74,9 +76,12 @@ impl Server {
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
-        let handles = listening.servers.iter().map(HttpServer::handle).collect();
-        let ended = listening.servers.into_iter().map(actix_web::rt::spawn).collect();
-        Ok(Self { addresses: listening.addresses, socket: listening.socket, app, handles, ended })
+        let measuring = metrics::open(&app).map_err(StartError::Listen)?;
+        let metrics = measuring.as_ref().map(|(_, address)| *address);
+        let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
+        let handles = servers.iter().map(HttpServer::handle).collect();
+        let ended = servers.into_iter().map(actix_web::rt::spawn).collect();
+        Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
     }
 
     /// Where it listens.
@@ -87,6 +92,11 @@ impl Server {
     /// The local socket, if it is on.
     pub fn socket(&self) -> Option<&PathBuf> {
         self.socket.as_ref()
+    }
+
+    /// Where Prometheus asks, if metrics are on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// The scheme that clients use.

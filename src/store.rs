@@ -7,6 +7,7 @@ mod bots;
 mod postgres;
 mod preferences;
 mod roles;
+mod schema;
 mod sessions;
 mod sqlite;
 mod status;

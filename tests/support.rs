@@ -3,6 +3,7 @@
 pub mod backdoor;
 pub mod client;
 pub mod database;
+pub mod process;
 pub mod raw;
 pub mod server;
 pub mod sql;

@@ -1,7 +1,11 @@
-//! The request pipeline, byte by byte where it matters.
+//! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
 
+mod command_line;
 mod health;
 mod limits;
+mod log;
+mod metrics;
 mod pipeline;
 mod rate;
+mod signals;
 mod tls;

@@ -2,12 +2,17 @@
 
 use std::process::ExitCode;
 
+use quarterdeck_actors::config::table;
+use serde_json::Value;
+
 use super::{Common, failure, say};
+use crate::logging;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError};
 
-/// Settings whose values hold a password.
-const SECRETS: [&str; 1] = ["SqlSettings.DataSource"];
+pub(super) const AFTER_HELP: &str = "\
+It connects to the database and says whether the next start would bring the schema up to date, but writes nothing.
+Passwords and keys are not shown. The exit code is 1 when the server could not start, with the reason on standard error.";
 
 pub(super) fn run(common: &Common) -> ExitCode {
     let settings = match common.settings() {
@@ -15,10 +20,12 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Err(refusal) => return failure(refusal),
     };
     show(&settings);
-    let tested = actix_web::rt::System::new().block_on(test_database(&settings));
-    match tested {
-        Ok(engine) => {
-            say(format_args!("database: {engine} answers, its schema is up to date"));
+    if let Err(refusal) = logging::check(&settings.config.view.log) {
+        return failure(refusal);
+    }
+    match actix_web::rt::System::new().block_on(look_at_database(&settings)) {
+        Ok(finding) => {
+            say(format_args!("database: {finding}"));
             ExitCode::SUCCESS
         }
         Err(reason) => failure(format_args!("database: {reason}")),
@@ -30,8 +37,7 @@ fn show(settings: &Settings) {
     say(format_args!("listen address: {}", service.listen_address));
     say(format_args!("database engine: {}", settings.config.view.sql.driver_name));
     for (path, place) in &settings.pinned {
-        let is_secret = SECRETS.contains(&path.as_str());
-        let value = value_of(settings, path).filter(|_| !is_secret).unwrap_or_else(|| "(not shown)".to_owned());
+        let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }
     for notice in &settings.unknown {
@@ -39,15 +45,24 @@ fn show(settings: &Settings) {
     }
 }
 
-fn value_of(settings: &Settings, path: &str) -> Option<String> {
+/// The value of a setting, unless it is a secret or may hold one.
+fn shown(settings: &Settings, path: &str) -> Option<String> {
+    let setting = table::settings().get(path)?;
     let mut parts = path.split('.');
     let section = settings.config.document.get(parts.next()?)?;
-    parts.try_fold(section, |value, key| value.get(key)).map(ToString::to_string)
+    let value = parts.try_fold(section, |value, key| value.get(key))?;
+    let is_free_form = value.is_object() || value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
+    (!setting.is_sensitive && !is_free_form).then(|| value.to_string())
 }
 
-async fn test_database(settings: &Settings) -> Result<&'static str, StoreError> {
+async fn look_at_database(settings: &Settings) -> Result<String, StoreError> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let db = Db::new(&settings.config.view.sql)?;
-    db.migrate().await?;
-    Ok(db.engine_name())
+    let pending = db.pending_migrations().await?;
+    let engine = db.engine_name();
+    Ok(if pending.is_empty() {
+        format!("{engine} answers, its schema is up to date")
+    } else {
+        format!("{engine} can be used, the next start brings its schema up to date: {}", pending.join(", "))
+    })
 }

@@ -71,6 +71,9 @@ async fn greet(server: &Server) {
     if let Some(socket) = server.socket() {
         say(format_args!("and on the local socket {}", socket.display()));
     }
+    if let Some(address) = server.metrics_address() {
+        say(format_args!("and shows its metrics on http://{address}/metrics"));
+    }
     if server.has_no_accounts().await {
         say("Nobody has an account yet. The first one becomes the system administrator:");
         let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());

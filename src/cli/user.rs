@@ -12,18 +12,23 @@ use crate::accounts::{Profile, create_offline};
 /// Longer than any password may be; what is piped in beyond that is refused, not cut.
 const LONGEST_INPUT: u64 = 4096;
 
+const AFTER_HELP: &str = "\
+The password is asked for, or read from standard input where that is no terminal:
+  quarterdeck user create --email anna@example.org --username anna < password.txt";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Makes an account; asks for the password, or reads it from standard input
+    /// Makes an account; the first one becomes the system administrator
+    #[command(after_help = AFTER_HELP)]
     Create(Create),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// The address
+    /// The e-mail address, with which the account can log in
     #[arg(long)]
     email: String,
-    /// 1 to 64 of a-z, 0-9, dot, hyphen and underscore
+    /// The name: 1 to 64 of a-z, 0-9, dot, hyphen and underscore
     #[arg(long)]
     username: String,
     /// Makes the account a system administrator

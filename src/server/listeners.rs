@@ -35,7 +35,7 @@ pub(super) struct Listening {
 pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
     let config = app.config.current();
     let service = &config.view.service;
-    let listener = bind(&service.listen_address)?;
+    let listener = bind("ServiceSettings.ListenAddress", &service.listen_address)?;
     let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
     let mut servers = vec![network(listener, service, app, router)?];
     let socket = if service.enable_local_mode {
@@ -93,7 +93,7 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
 }
 
 /// `:8065` means every address, of both families where the machine has both.
-fn bind(address: &str) -> Result<TcpListener, String> {
+pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
     let names: Vec<String> = match address.strip_prefix(':') {
         Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
         None => vec![address.to_owned()],
@@ -107,7 +107,7 @@ fn bind(address: &str) -> Result<TcpListener, String> {
             Err(cause) => problem = cause,
         }
     }
-    Err(format!("ServiceSettings.ListenAddress {address:?}: {problem}"))
+    Err(format!("{setting} {address:?}: {problem}"))
 }
 
 fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use deadpool_sqlite::{Config, Hook, HookError, Pool, PoolConfig, Runtime, Timeouts};
 use quarterdeck_actors::config::view::SqlSettings;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::Access;
 use tokio::runtime::Handle;
 
 use super::{Row, Statement, StoreError, Value};
@@ -44,10 +45,6 @@ impl Drop for Pools {
 impl Sqlite {
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         let file = PathBuf::from(&settings.data_source);
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
-        }
         let pools = Pools {
             writer: pool(&file, 1)?,
             readers: pool(&file, settings.max_open_conns.clamp(1, READERS))?,
@@ -77,8 +74,28 @@ impl Sqlite {
         connection.interact(all).await?
     }
 
+    /// Runs a statement on the file as it is; where there is none, nothing is found, if one could be made.
+    pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let file = self.file.clone();
+        let looking = move || {
+            if !file.exists() {
+                return can_be_made(&file).map(|()| Vec::new());
+            }
+            try_access(&file)?;
+            let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.busy_timeout(PATIENCE)?;
+            run(&connection, &statement)
+        };
+        let looked = tokio::task::spawn_blocking(looking).await;
+        looked.map_err(|cause| StoreError::Unavailable(cause.to_string()))?
+    }
+
     /// Applies the migrations while no other server does: whoever holds the lock file is alone.
     pub(super) async fn migrate(&self, runner: refinery::Runner) -> Result<(), StoreError> {
+        if let Some(folder) = self.file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
+        }
         let lock = File::create(self.file.with_extension("lock"))?;
         while let Err(refused) = lock.try_lock() {
             match refused {
@@ -94,6 +111,22 @@ impl Sqlite {
     pub(super) fn open_connections(&self) -> usize {
         self.pools.writer.status().size + self.pools.readers.status().size
     }
+}
+
+/// Whether the nearest folder that is there may be written to.
+fn can_be_made(file: &Path) -> Result<(), StoreError> {
+    let found = file.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.exists());
+    let folder = found.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() {
+        try_access(folder)
+    } else {
+        Err(StoreError::Setting(format!("{}: this is no folder", folder.display())))
+    }
+}
+
+fn try_access(path: &Path) -> Result<(), StoreError> {
+    let allowed = rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK);
+    allowed.map_err(|cause| StoreError::Setting(format!("{}: {cause}", path.display())))
 }
 
 fn pool(file: &Path, size: usize) -> Result<Pool, StoreError> {

@@ -26,6 +26,9 @@ pub struct Setting {
     /// The value on a new installation; `None` when the setting starts unset or is generated.
     #[serde(default)]
     default: Value,
+    /// Whether the value is a password, a key, or may hold one.
+    #[serde(default, rename = "sensitive")]
+    pub is_sensitive: bool,
     /// The environment variable that overrides it.
     #[serde(default)]
     pub env: Option<String>,

@@ -1,0 +1,106 @@
+//! From an event to the queues of the outputs that want it.
+
+use std::io::Write;
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_appender::non_blocking::NonBlocking;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::record::{Format, Record};
+
+/// Targets of this program begin so; of all others only warnings and errors are logged.
+const OWN_TARGETS: &str = "quarterdeck";
+
+/// One output as whoever logs sees it.
+pub(super) struct Channel {
+    pub(super) level: LevelFilter,
+    pub(super) format: Format,
+    pub(super) queue: NonBlocking,
+}
+
+/// Hands each event to the outputs; replaced as a whole when the settings change.
+#[derive(Default)]
+pub(super) struct Recorder {
+    channels: Vec<Channel>,
+}
+
+impl Recorder {
+    pub(super) fn new(channels: Vec<Channel>) -> Self {
+        Self { channels }
+    }
+
+    fn most_verbose(&self) -> LevelFilter {
+        self.channels.iter().map(|channel| channel.level).max().unwrap_or(LevelFilter::OFF)
+    }
+
+    fn takes(&self, metadata: &Metadata<'_>) -> bool {
+        let is_wanted = *metadata.level() <= self.most_verbose();
+        let is_ours = metadata.target().starts_with(OWN_TARGETS);
+        !metadata.is_span() && is_wanted && (is_ours || *metadata.level() <= Level::WARN)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Recorder {
+    // What nobody takes costs one comparison where it is logged.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.takes(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.takes(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.most_verbose())
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let record = Record::of(event);
+        for channel in self.channels.iter().filter(|channel| *event.metadata().level() <= channel.level) {
+            // A full queue counts the line as lost instead of failing.
+            let _ = channel.queue.clone().write_all(&channel.format.line(&record));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::{debug, enabled, info, warn};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::{Registry, reload};
+
+    use super::super::output::{Memory, Output};
+    use super::*;
+
+    #[test]
+    fn a_level_takes_effect_at_once_and_other_crates_are_heard_from_warnings_on() {
+        let memory = Memory::default();
+        let output = Output::open("test", memory.clone(), |_| {});
+        let at = |level| {
+            let format = Format::new(false, false, 100);
+            Recorder::new(vec![Channel { level, format, queue: output.queue() }])
+        };
+        let (layer, handle) = reload::Layer::new(at(LevelFilter::INFO));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            let log = || {
+                debug!("ours in detail");
+                info!("ours");
+                info!(target: "actix_server::builder", "theirs");
+                warn!(target: "actix_server::builder", "their warning");
+                enabled!(Level::DEBUG)
+            };
+            assert!(!log());
+            handle.reload(at(LevelFilter::DEBUG)).unwrap();
+            assert!(log());
+            handle.reload(Recorder::default()).unwrap();
+            assert!(!log());
+        });
+        drop(output);
+        let text = memory.text();
+        let count = |message: &str| text.lines().filter(|line| line.contains(&format!("] {message} caller"))).count();
+        assert_eq!(["ours in detail", "ours", "theirs", "their warning"].map(count), [1, 2, 0, 2], "{text}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The table of migrations: how far the schema is.
+
+use super::embedded::migrations;
+use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, statement};
+
+impl Db {
+    /// The migrations that the next start would apply; changes nothing, makes not even the file.
+    ///
+    /// A schema that a later version has changed is an error, as it would be at the start.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        let applied = self.applied_migrations().await?;
+        let runner = migrations::runner();
+        let known = runner.get_migrations();
+        let later =
+            applied.iter().find(|(version, _)| known.iter().all(|known| i64::from(known.version()) != *version));
+        if let Some((version, name)) = later {
+            return Err(StoreError::Setting(format!(
+                "its schema is of a later version of this server, which applied V{version}__{name}"
+            )));
+        }
+        let is_pending = |version| applied.iter().all(|(applied, _)| *applied != version);
+        let pending = known.iter().filter(|known| is_pending(i64::from(known.version())));
+        Ok(pending.map(ToString::to_string).collect())
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let is_there = match &self.engine {
+            Engine::Postgres(_) => "SELECT to_regclass($1) IS NOT NULL",
+            Engine::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1",
+        };
+        let found = self.look(statement(is_there, vec![MIGRATIONS_TABLE.into()])).await?;
+        let is_there = match &self.engine {
+            Engine::Postgres(_) => found.into_iter().next().is_some_and(|mut row| row.bool().unwrap_or_default()),
+            Engine::Sqlite(_) => !found.is_empty(),
+        };
+        if !is_there {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version");
+        let rows = self.look(statement(sql, Vec::new())).await?;
+        rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
+    }
+
+    async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Sqlite(sqlite) => sqlite.look(statement).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::Config;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn at(path: &std::path::Path) -> Db {
+        let source = ("SqlSettings.DataSource".to_owned(), Value::from(path.display().to_string()));
+        Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn looking_at_a_database_that_is_not_there_makes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = at(&folder.path().join("data/new.db"));
+        assert!(db.pending_migrations().await.unwrap().contains(&"V1__accounts".to_owned()));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        db.migrate().await.unwrap();
+        assert_eq!(db.pending_migrations().await.unwrap(), Vec::<String>::new());
+    }
+
+    #[actix_web::test]
+    async fn a_schema_of_a_later_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = at(&folder.path().join("test.db"));
+        db.migrate().await.unwrap();
+        let sql = "INSERT INTO qd_migrations (version, name, applied_on, checksum) VALUES (9000, 'later', '', '')";
+        db.write(statement(sql, Vec::new())).await.unwrap();
+        let refused = db.pending_migrations().await.unwrap_err().to_string();
+        assert_eq!(refused, "its schema is of a later version of this server, which applied V9000__later");
+    }
+
+    #[actix_web::test]
+    async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        std::fs::write(&path, "just a text, long enough to be read as the head of a file of SQLite, which it is not")
+            .unwrap();
+        let refused = at(&path).pending_migrations().await.unwrap_err().to_string();
+        assert!(refused.contains("not a database"), "{refused}");
+    }
+}

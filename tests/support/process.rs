@@ -1,0 +1,129 @@
+//! The real program in a process of its own, with a folder and a database of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::{Client, database};
+
+/// Longer than anything here takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A folder with a `config.toml`, in which the program is run.
+pub struct Workplace {
+    folder: TempDir,
+    database: String,
+}
+
+/// A running server; it ends with the test.
+pub struct Process {
+    pub base: String,
+    child: Child,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Workplace {
+    /// A fresh database and these settings beside it, as TOML.
+    pub async fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database::fresh(folder.path()).await;
+        let place = Self { folder, database };
+        place.configure(settings);
+        place
+    }
+
+    /// Replaces the settings.
+    pub fn configure(&self, settings: &str) {
+        let listen = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n";
+        let more = if settings.contains("[ServiceSettings]") { "" } else { listen };
+        let database = if settings.contains("[SqlSettings]") { "" } else { &self.database };
+        std::fs::write(self.path("config.toml"), format!("{more}{database}{settings}")).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program to its end.
+    pub async fn run(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A program that reads nothing may be gone already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
+        timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()
+    }
+
+    /// Starts the server and waits until it listens; what it writes on standard error is in the file `stderr`.
+    pub async fn serve(&self) -> Process {
+        let stderr = std::fs::File::create(self.path("stderr")).unwrap();
+        let mut child = self.command(&["serve"]).stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
+        let Some(base) = line.trim_end().strip_prefix("Quarterdeck listens on ") else {
+            panic!("{line:?}: {}", read(&self.path("stderr")));
+        };
+        Process { base: base.to_owned(), child, _stdout: stdout }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        let settings = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("MM_"));
+        settings.for_each(|name| {
+            command.env_remove(name);
+        });
+        command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+}
+
+impl Process {
+    /// A client that is not logged in.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+    }
+
+    /// Stops the server as an operator does.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+}
+
+/// A file as text.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The finished lines of a file with one JSON object a line; none while there is no file.
+pub fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let finished = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    finished.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// Waits until `is_so`.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}

@@ -1,0 +1,154 @@
+//! The log of a real process.
+
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::process::{Process, Workplace, lines, read, until};
+use crate::support::server::{PASSWORD, account};
+
+const FILE: &str = "logs/mattermost.log";
+
+fn settings(level: &str) -> String {
+    format!(
+        "[FileSettings]\nDirectory = \"files\"\n[LogSettings]\nConsoleLevel = \"{level}\"\nFileLevel = \"{level}\"\nFileLocation = \"logs\"\n"
+    )
+}
+
+#[actix_web::test]
+async fn a_request_is_one_line_with_what_it_was_and_how_it_ended() {
+    let place = Workplace::new(&settings("INFO")).await;
+    let server = place.serve().await;
+    let reply = server.client().get("/users/me?secret=1").await;
+    server.stop().await;
+    let written = lines(&place.path(FILE));
+    let line = written.iter().find(|line| line["msg"] == "request answered").unwrap();
+    let keys: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    for key in ["timestamp", "level", "msg", "caller"] {
+        assert!(keys.contains(&key), "{line}");
+    }
+    assert_eq!((line["level"].as_str(), line["http.method"].as_str()), (Some("info"), Some("GET")));
+    assert_eq!((line["http.route"].as_str(), &line["http.status"]), (Some("/api/v4/users/{user_id}"), &json!(401)));
+    assert_eq!(line["request.id"], reply.header("x-request-id").as_str());
+    assert!(line["duration_us"].is_u64() && line["timestamp"].as_str().unwrap().ends_with(" Z"), "{line}");
+    assert!(line["caller"].as_str().unwrap().starts_with("src/pipeline.rs:"), "{line}");
+    assert!(!read(&place.path(FILE)).contains("actix"));
+    assert_eq!(lines(&place.path("stderr")).len(), written.len(), "the console says the same");
+}
+
+#[actix_web::test]
+async fn no_secret_of_a_request_is_logged_even_in_detail() {
+    let place = Workplace::new(&settings("DEBUG")).await;
+    let server = place.serve().await;
+    let client = server.client();
+    let first = json!({ "email": "anna@chat.example", "username": "anna", "password": "canary-password-1" });
+    client.post("/users", first).await.expect(201);
+    for password in ["canary-password-1", "canary-wrong-1"] {
+        client.post("/users/login", json!({ "login_id": "anna", "password": password, "token": "canary-mfa" })).await;
+    }
+    client.with_token("canary-bearer").get("/users/me").await;
+    client.get("/users/me?access_token=canary-query&x=canary-parameter").await;
+    let bodies = [
+        r#"{"email": "canary-body", "password": ["canary-kind"]}"#,
+        r#"{"props": "canary-kind", "password": {"x": "canary"}}"#,
+        r#"{"password": "canary-broken"#,
+    ];
+    let cookie = [("Cookie", "MMAUTHTOKEN=canary-cookie"), ("X-CSRF-Token", "canary-csrf")];
+    for body in bodies {
+        for path in ["/users", "/users/login"] {
+            client.send(Method::POST, path, Some(body.to_owned()), &cookie).await;
+        }
+    }
+    let login = json!({ "login_id": "anna", "password": "canary-password-1" });
+    let token = client.post("/users/login", login).await.header("token");
+    client.with_token(&token).get("/users/me").await.expect(200);
+    client.get(&format!("/users/me?access_token={token}")).await;
+    server.stop().await;
+    for file in [FILE, "stderr"] {
+        let text = read(&place.path(file));
+        assert!(text.contains("\"debug\"") && text.contains("request refused"), "{text}");
+        assert!(!text.contains("canary") && !text.contains(&token), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_changed_level_takes_effect_and_an_unknown_one_is_reported_and_changes_nothing() {
+    let place = Workplace::new(&settings("ERROR")).await;
+    let server = place.serve().await;
+    ping(&server).await;
+    place.configure(&settings("DEBUG"));
+    server.signal(Signal::HUP);
+    until("details are logged", async || {
+        ping(&server).await;
+        logged(&place, |line| line["http.route"] == "/api/v4/system/ping")
+    })
+    .await;
+    place.configure(&settings("loud"));
+    server.signal(Signal::HUP);
+    let problem =
+        "LogSettings.ConsoleLevel is \"loud\", which is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC";
+    until("the refusal is logged", async || logged(&place, |line| line["problem"] == problem)).await;
+    let before = count(&place);
+    until("details are still logged", async || {
+        ping(&server).await;
+        count(&place) > before
+    })
+    .await;
+    assert!(!logged(&place, |line| line["msg"] == "listening"), "that was before the level changed");
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_file_that_cannot_be_written_is_said_once_and_stops_nobody() {
+    let place = Workplace::new(&settings("INFO")).await;
+    std::fs::write(place.path("logs"), "in the way").unwrap();
+    let server = place.serve().await;
+    server.client().post("/users", account("anna")).await.expect(201);
+    let login = json!({ "login_id": "anna", "password": PASSWORD });
+    for _ in 0..5 {
+        server.client().post("/users/login", login.clone()).await.expect(200);
+    }
+    server.stop().await;
+    let said = lines(&place.path("stderr"));
+    let complaints = said.iter().filter(|line| line["level"] == "error" && line["output"] == FILE).count();
+    assert_eq!(complaints, 1, "{said:?}");
+}
+
+#[actix_web::test]
+async fn without_a_console_the_complaint_still_reaches_standard_error() {
+    let place = Workplace::new(&format!("{}EnableConsole = false\n", settings("INFO"))).await;
+    std::fs::write(place.path("logs"), "in the way").unwrap();
+    let server = place.serve().await;
+    until("the complaint is there", async || {
+        read(&place.path("stderr")).starts_with("quarterdeck: logs/mattermost.log: ")
+    })
+    .await;
+    server.stop().await;
+    assert_eq!(read(&place.path("stderr")).lines().count(), 1);
+}
+
+#[actix_web::test]
+async fn plain_text_is_written_where_it_is_asked_for() {
+    let place = Workplace::new(&format!("{}ConsoleJson = false\nEnableColor = true\n", settings("INFO"))).await;
+    let server = place.serve().await;
+    server.client().get("/users/me").await;
+    server.stop().await;
+    let text = read(&place.path("stderr"));
+    assert!(
+        text.lines().any(|line| line.starts_with("info  [") && line.contains("] request answered caller=")),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "a file is no terminal");
+}
+
+async fn ping(server: &Process) {
+    server.client().get("/system/ping").await.expect(200);
+}
+
+fn logged(place: &Workplace, is_it: impl Fn(&Value) -> bool) -> bool {
+    lines(&place.path(FILE)).iter().any(is_it)
+}
+
+fn count(place: &Workplace) -> usize {
+    lines(&place.path(FILE)).len()
+}
