@@ -1,6 +1,7 @@
 //! Accounts: how one is made, and how a person or a program gets in.
 
 mod agent;
+mod edit;
 mod login;
 mod mfa;
 mod signup;
@@ -16,9 +17,10 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::Session;
 
 use crate::state::AppState;
+pub(crate) use edit::{confirm_password, update};
 pub(crate) use login::{Credentials, Gate, login};
 pub(crate) use signup::{Signup, create, create_offline};
-pub(crate) use user::{Profile, User, UserView, is_email, is_username};
+pub(crate) use user::{Profile, User, UserView, is_email, is_role_name, is_username};
 
 const HOUR_MS: i64 = 3_600_000;
 

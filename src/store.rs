@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use postgres::Postgres;
 use sqlite::Sqlite;
-pub(crate) use users::Filter;
+pub(crate) use users::{Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
 /// Names the lock that serialises migrations and transactions among the servers of one database.

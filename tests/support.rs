@@ -3,6 +3,7 @@
 pub mod client;
 pub mod database;
 pub mod server;
+pub mod sql;
 
 pub use client::{Client, Reply};
 pub use server::TestServer;
