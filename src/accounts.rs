@@ -5,6 +5,7 @@ mod access_token;
 mod activity;
 mod agent;
 mod device;
+mod edit;
 mod login;
 mod mfa;
 mod signup;
@@ -14,8 +15,9 @@ pub(crate) use access::{require_access, require_access_or_bot};
 pub(crate) use access_token::{add_access_token, open_access_token, set_access_token_active};
 pub(crate) use activity::touch;
 pub(crate) use device::{Device, attach};
+pub(crate) use edit::{confirm_password, update};
 pub(crate) use login::{Credentials, Gate, login};
 pub(crate) use signup::{Signup, create, create_offline};
-pub(crate) use user::{Profile, User, UserView, is_email, is_username};
+pub(crate) use user::{Profile, User, UserView, is_email, is_role_name, is_username};
 
 const HOUR_MS: i64 = 3_600_000;

@@ -151,7 +151,6 @@ impl Arrival {
         let limit =
             if route.takes_files { limits.file.max_file_size } else { limits.service.maximum_payload_size_bytes };
         self.http.extensions_mut().insert(Rc::new(Context {
-            id: self.id.clone(),
             config: self.config.clone(),
             session,
             params: found.params.clone(),

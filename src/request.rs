@@ -28,7 +28,6 @@ const MOST_PER_PAGE: usize = 200;
 
 /// What the pipeline found out about a request.
 pub(crate) struct Context {
-    pub(crate) id: String,
     pub(crate) config: Arc<Config>,
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,

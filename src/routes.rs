@@ -34,6 +34,7 @@ fn table() -> Vec<Route> {
         get("/startupz", health::started).open().probe(),
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        post("/api/v4/config/reload", config::reload).on_socket(),
         get("/api/v4/config/client", config::show_to_clients).open().on_socket(),
         get("/api/v4/license/client", config::show_license_to_clients).open().on_socket(),
         post("/api/v4/users/login", login::login).open(),
@@ -76,6 +77,23 @@ fn table() -> Vec<Route> {
         post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
         post("/api/v4/users/tokens/disable", tokens::disable),
         post("/api/v4/users/tokens/enable", tokens::enable),
+        get("/api/v4/users", users::list::list).on_socket(),
+        post("/api/v4/users/ids", users::list::with_ids).on_socket(),
+        post("/api/v4/users/usernames", users::list::named),
+        post("/api/v4/users/search", users::list::search),
+        get("/api/v4/users/stats", users::list::stats),
+        get("/api/v4/users/stats/filtered", users::list::filtered_stats),
+        get("/api/v4/users/known", users::list::acquaintances),
+        get("/api/v4/users/username/{username}", users::show_named).on_socket(),
+        get("/api/v4/users/email/{email}", users::show_with_email).on_socket(),
+        put("/api/v4/users/{user_id}", users::edit::replace).on_socket(),
+        put("/api/v4/users/{user_id}/patch", users::edit::patch),
+        put("/api/v4/users/{user_id}/password", users::password::replace).on_socket(),
+        put("/api/v4/users/{user_id}/active", users::active::replace).on_socket(),
+        put("/api/v4/users/{user_id}/roles", users::roles::replace).on_socket(),
+        delete("/api/v4/users/{user_id}", users::active::remove).on_socket(),
+        post("/api/v4/users/{user_id}/email/verify/member", users::verify_email).on_socket(),
+        post("/api/v4/users/{user_id}/reset_failed_attempts", users::password::reset_failed_attempts),
     ]
 }
 
@@ -191,6 +209,15 @@ where
     Args: FromRequest + 'static,
 {
     Route::new(Method::PUT, path, handler)
+}
+
+fn delete<F, Args>(path: &'static str, handler: F) -> Route
+where
+    F: Handler<Args> + Send + Sync,
+    F::Output: Reply,
+    Args: FromRequest + 'static,
+{
+    Route::new(Method::DELETE, path, handler)
 }
 
 /// Finds the route of a request.

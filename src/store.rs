@@ -28,7 +28,7 @@ use postgres::Postgres;
 pub(crate) use sessions::Membership;
 use sqlite::Sqlite;
 pub(crate) use tokens::AccessToken;
-pub(crate) use users::Filter;
+pub(crate) use users::{Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
 /// Names the lock that serialises migrations and transactions among the servers of one database.

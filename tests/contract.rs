@@ -11,3 +11,4 @@ mod status;
 mod team_members;
 mod teams;
 mod tokens;
+mod users;

@@ -14,7 +14,7 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::{Session, Which};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::agent::Agent;
 use super::{HOUR_MS, User, mfa};
@@ -52,6 +52,14 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new() -> Self {
         Self { ghosts: Cache::new(GHOSTS), turnstiles: (0..TURNSTILES).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// Waits for those before on the same account; the next one waits until the turn is dropped.
+    pub(super) async fn enter(&self, name: &str) -> Option<MutexGuard<'_, ()>> {
+        match self.turnstile(name) {
+            Some(turnstile) => Some(turnstile.lock().await),
+            None => None,
+        }
     }
 
     fn turnstile(&self, name: &str) -> Option<&Mutex<()>> {
@@ -95,10 +103,7 @@ fn pause_after(elapsed: Duration) -> Duration {
 async fn admit(app: &AppState, config: &Config, credentials: &Credentials) -> Result<User, AppError> {
     let user = find(app, config, credentials).await?;
     let name = user.as_ref().map_or_else(|| name_of(credentials), |user| user.id.clone());
-    let _turn = match app.gate.turnstile(&name) {
-        Some(turnstile) => Some(turnstile.lock().await),
-        None => None,
-    };
+    let _turn = app.gate.enter(&name).await;
     // Read again behind the turnstile: the attempts counted by those before count here.
     match app.db.user(&name).await.or_fail("app.user.get.app_error")? {
         Some(user) => check(app, config, user, credentials).await,
@@ -195,7 +200,7 @@ async fn check_code(app: &AppState, user: &User, credentials: &Credentials) -> R
     Err(AppError::new("api.user.check_user_mfa.bad_code.app_error"))
 }
 
-async fn count_failure(app: &AppState, user: &User) -> Result<(), AppError> {
+pub(super) async fn count_failure(app: &AppState, user: &User) -> Result<(), AppError> {
     let counted = app.db.set_failed_attempts(&user.id, user.failed_attempts + 1).await;
     counted.or_fail("app.user.update_failed_pwd_attempts.app_error")
 }

@@ -12,6 +12,9 @@ use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
 use crate::store::{Db, StoreError};
 
+/// The server takes no more active accounts than this; Mattermost asks for a licence beyond it.
+const MOST_ACTIVE: i64 = 250;
+
 /// Who asks for the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signup {
@@ -36,6 +39,7 @@ pub(crate) async fn create(
     if signup == Signup::Open {
         check_signup(&app.db, config).await?;
     }
+    check_room(&app.db).await?;
     let mut user = checked(profile, &password, signup, config)?;
     user.password = Secret::new(app.passwords.hash(Secret::new(password)).await?);
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
@@ -62,7 +66,9 @@ pub(crate) async fn create_offline(config: &Config, mut profile: Profile, is_adm
 fn checked(profile: Profile, password: &str, signup: Signup, config: &Config) -> Result<User, AppError> {
     let mut user = proposed(profile, signup);
     user.fill_defaults(config);
-    check_domain(&user, config)?;
+    if !is_domain_allowed(&user.email, config) {
+        return Err(AppError::new("api.user.create_user.accepted_domain.app_error"));
+    }
     check_policy(password, &config.view.password)?;
     user.check()?;
     Ok(user)
@@ -101,12 +107,18 @@ async fn check_signup(db: &Db, config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-fn check_domain(user: &User, config: &Config) -> Result<(), AppError> {
+async fn check_room(db: &Db) -> Result<(), AppError> {
+    let active = db.active_user_count().await.or_fail("app.user.get_total_users_count.app_error")?;
+    let has_room = active < MOST_ACTIVE;
+    if has_room { Ok(()) } else { Err(AppError::new("api.user.create_user.user_limits.exceeded")) }
+}
+
+/// Whether accounts may have an address of that domain.
+pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
     let allowed = config.view.team.restrict_creation_to_domains.replace(['@', ','], " ").to_lowercase();
     let mut domains = allowed.split_whitespace().peekable();
     let is_free = domains.peek().is_none();
-    let is_allowed = is_free || domains.any(|domain| user.email.ends_with(&format!("@{domain}")));
-    if is_allowed { Ok(()) } else { Err(AppError::new("api.user.create_user.accepted_domain.app_error")) }
+    is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
 }
 
 /// What a failed write of an account means to the client.

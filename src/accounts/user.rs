@@ -230,6 +230,12 @@ pub(crate) fn is_username(name: &str) -> bool {
     has_length && has_alphabet && !RESERVED_USERNAMES.contains(&name)
 }
 
+/// Whether `name` can be the name of a role: 1 to 64 of `a-z 0-9 _`.
+pub(crate) fn is_role_name(name: &str) -> bool {
+    let has_alphabet = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    (1..=LONGEST_NAME).contains(&name.len()) && has_alphabet
+}
+
 /// Whether `text` can be an address: one `@` with something on both sides and nothing that breaks a header.
 pub(crate) fn is_email(text: &str) -> bool {
     let has_parts =

@@ -1,15 +1,26 @@
 //! The configuration.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use actix_web::web::Data;
 
 use quarterdeck_actors::error::AppError;
 
-use crate::answer::{Answer, JSON, Json};
+use crate::answer::{Answer, Done, JSON, Json, Reply};
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
+
+const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+
+/// `POST /config/reload`: reads `config.toml` and the environment again; what is refused changes nothing.
+pub(super) async fn reload(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("reload_config")?;
+    app.config.reload().await?;
+    let mut answer = Done.reply()?;
+    answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
+    Ok(answer)
+}
 
 /// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
 pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {

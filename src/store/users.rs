@@ -1,10 +1,12 @@
 //! The table `users`, with `bots` beside it.
 
+mod filter;
+
 use quarterdeck_actors::secret::Secret;
 
 use super::{Db, Row, Statement, StoreError, Value, json_of, placeholders, statement};
 use crate::accounts::User;
-use crate::request::Paging;
+pub(crate) use filter::{Filter, Order};
 
 const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.username, u.password, u.authdata, u.authservice, \
      u.email, u.emailverified, u.nickname, u.firstname, u.lastname, u.position, u.roles, u.allowmarketing, u.props, \
@@ -12,18 +14,8 @@ const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.usernam
      u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
      FROM users u LEFT JOIN bots b ON b.userid = u.id";
 
-/// Which accounts a list shows.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    pub(crate) in_team: Option<String>,
-    pub(crate) not_in_team: Option<String>,
-    pub(crate) roles: Vec<String>,
-    /// Part of a name or address; empty means everybody.
-    pub(crate) term: String,
-    pub(crate) searches_email: bool,
-    pub(crate) searches_full_name: bool,
-    pub(crate) is_active: Option<bool>,
-}
+/// A statement takes so many parameters on either engine.
+const MOST_KEYS: usize = 10_000;
 
 impl Db {
     /// Adds an account. The first one that is no bot becomes the system administrator; this answers with its roles.
@@ -58,15 +50,6 @@ impl Db {
         self.among("u.username", names).await
     }
 
-    /// The accounts that `filter` lets through, by name.
-    pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
-        let (condition, mut values) = filter.condition();
-        let next = values.len() + 1;
-        values.extend([paging.limit().into(), paging.offset().into()]);
-        let sql = format!("{SELECT}{condition} ORDER BY u.username LIMIT ${next} OFFSET ${}", next + 1);
-        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
-    }
-
     /// How many accounts there are that are no bots, deactivated ones included.
     pub(crate) async fn user_count(&self) -> Result<i64, StoreError> {
         self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL").await
@@ -75,13 +58,6 @@ impl Db {
     /// How many accounts are active and no bots.
     pub(crate) async fn active_user_count(&self) -> Result<i64, StoreError> {
         self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0").await
-    }
-
-    /// How many active accounts hold the role.
-    pub(crate) async fn active_users_with_role(&self, role: &str) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM users WHERE deleteat = 0 AND ' ' || roles || ' ' LIKE $1";
-        let rows = self.read(statement(sql, vec![format!("% {role} %").into()])).await?;
-        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
     /// Writes back what a profile holds.
@@ -141,6 +117,12 @@ impl Db {
         self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
     }
 
+    /// Stores that the address is the account's own.
+    pub(crate) async fn set_email_verified(&self, id: &str, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET emailverified = TRUE, updateat = $2 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
+    }
+
     /// Deletes the account and what belongs to it alone.
     pub(crate) async fn remove_user(&self, id: &str) -> Result<(), StoreError> {
         let tables = ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "channelmembers", "bots"];
@@ -158,11 +140,14 @@ impl Db {
     }
 
     async fn among(&self, column: &str, keys: &[String]) -> Result<Vec<User>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut found = Vec::new();
+        for keys in keys.chunks(MOST_KEYS) {
+            let sql = format!("{SELECT} WHERE {column} IN ({})", placeholders(1, keys.len()));
+            found.extend(self.read(statement(sql, keys.iter().map(Value::from).collect())).await?);
         }
-        let sql = format!("{SELECT} WHERE {column} IN ({}) ORDER BY u.username", placeholders(1, keys.len()));
-        self.read(statement(sql, keys.iter().map(Value::from).collect())).await?.into_iter().map(user).collect()
+        let mut users = found.into_iter().map(user).collect::<Result<Vec<User>, _>>()?;
+        users.sort_by(|one, other| one.username.cmp(&other.username));
+        Ok(users)
     }
 
     async fn count(&self, sql: &'static str) -> Result<i64, StoreError> {
@@ -209,59 +194,6 @@ fn insertion(user: &User) -> Vec<Statement> {
         statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
     }));
     statements
-}
-
-impl Filter {
-    fn condition(&self) -> (String, Vec<Value>) {
-        let mut parts = Vec::new();
-        let mut values: Vec<Value> = Vec::new();
-        let mut place = |value: Value| {
-            values.push(value);
-            values.len()
-        };
-        let member = |at: usize| {
-            format!(
-                "EXISTS (SELECT 1 FROM teammembers m WHERE m.userid = u.id AND m.deleteat = 0 AND m.teamid = ${at})"
-            )
-        };
-        if let Some(team) = &self.in_team {
-            parts.push(member(place(team.into())));
-        }
-        if let Some(team) = &self.not_in_team {
-            parts.push(format!("NOT {}", member(place(team.into()))));
-        }
-        if !self.roles.is_empty() {
-            let any: Vec<String> = self
-                .roles
-                .iter()
-                .map(|role| format!("' ' || u.roles || ' ' LIKE ${}", place(format!("% {role} %").into())))
-                .collect();
-            parts.push(format!("({})", any.join(" OR ")));
-        }
-        match self.is_active {
-            Some(true) => parts.push("u.deleteat = 0".to_owned()),
-            Some(false) => parts.push("u.deleteat <> 0".to_owned()),
-            None => {}
-        }
-        if !self.term.is_empty() {
-            let at = place(format!("{}%", escaped(&self.term.to_lowercase())).into());
-            let columns = [
-                ("username", true),
-                ("nickname", true),
-                ("email", self.searches_email),
-                ("firstname", self.searches_full_name),
-                ("lastname", self.searches_full_name),
-            ];
-            let any: Vec<String> = columns
-                .iter()
-                .filter(|(_, is_searched)| *is_searched)
-                .map(|(column, _)| format!("lower(u.{column}) LIKE ${at} ESCAPE '\\'"))
-                .collect();
-            parts.push(format!("({})", any.join(" OR ")));
-        }
-        let condition = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
-        (condition, values)
-    }
 }
 
 /// Takes the meaning from the signs that LIKE gives one.

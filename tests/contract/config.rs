@@ -1,8 +1,11 @@
 //! What clients learn of the configuration and the licence.
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::TestServer;
+
+const EXPIRED: &str = "api.context.session_expired.app_error";
 
 #[actix_web::test]
 async fn clients_learn_more_of_the_configuration_when_they_are_logged_in() {
@@ -49,4 +52,30 @@ async fn the_client_licence_comes_in_the_old_format_only() {
     assert_eq!(client.get("/license/client?format=old").await.text(), r#"{"IsLicensed":"false"}"#);
     client.get("/license/client").await.expect_refusal(400, "api.license.client.old_format.app_error");
     client.get("/license/client?format=new").await.expect_refusal(501, "api.license.client.other_format.app_error");
+}
+
+#[actix_web::test]
+async fn a_reload_reads_the_pinned_settings_again_and_a_refused_one_changes_nothing() {
+    let server = TestServer::start_with("[TeamSettings]\nSiteName = \"one\"\n").await;
+    server.client().post("/config/reload", json!({})).await.expect_refusal(401, EXPIRED);
+    let admin = server.admin().await;
+    let user = server.user(&admin, "bert").await;
+    user.post("/config/reload", json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
+    let file = server.folder().join("config.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, before.replace("\"one\"", "\"two\"")).unwrap();
+    let reply = admin.post("/config/reload", json!({})).await;
+    reply.expect_ok();
+    assert_eq!(reply.header("cache-control"), "no-cache, no-store, must-revalidate");
+    assert_eq!(admin.get("/config/client").await.json()["SiteName"], "two");
+    std::fs::write(&file, "broken =").unwrap();
+    admin.post("/config/reload", json!({})).await.expect_refusal(500, "api.config.reload_config.app_error");
+    assert_eq!(admin.get("/config/client").await.json()["SiteName"], "two");
+}
+
+#[actix_web::test]
+async fn restricted_administrators_reload_nothing() {
+    let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    admin.post("/config/reload", json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
 }

@@ -1,0 +1,74 @@
+//! How an account is changed by its owner, or on the owner's behalf.
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::secret::Secret;
+
+use super::login::count_failure;
+use super::signup::{is_domain_allowed, refusal};
+use super::{Profile, User};
+use crate::passwords::Match;
+use crate::state::{AppState, now_ms};
+
+/// Puts the given members of `profile` in place. A new address has yet to be verified.
+pub(crate) async fn update(
+    app: &AppState,
+    config: &Config,
+    mut user: User,
+    profile: Profile,
+) -> Result<User, AppError> {
+    let old_email = user.email.clone();
+    user.apply(profile);
+    if user.email != old_email {
+        if !is_domain_allowed(&user.email, config) {
+            return Err(AppError::new("api.user.update_user.accepted_domain.app_error"));
+        }
+        user.email_verified = false;
+    }
+    user.check()?;
+    // Later than before even within one millisecond: clients tell states of an account apart by it.
+    user.update_at = now_ms().max(user.update_at.saturating_add(1));
+    app.db.save_profile(&user).await.map_err(refusal)?;
+    Ok(user)
+}
+
+/// Makes sure that the caller knows the account's password; what is wrong here counts as a failed login.
+pub(crate) async fn confirm_password(
+    app: &AppState,
+    config: &Config,
+    id: &str,
+    password: Secret,
+) -> Result<(), AppError> {
+    let _turn = app.gate.enter(id).await;
+    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
+    let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    if user.failed_attempts >= config.view.service.maximum_login_attempts {
+        app.passwords.pretend(password).await?;
+        return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error"));
+    }
+    let matched = app.passwords.check(password, user.password.expose().to_owned()).await?;
+    if matched == Match::No {
+        count_failure(app, &user).await?;
+        return Err(AppError::new("api.user.check_user_password.invalid.app_error"));
+    }
+    if user.failed_attempts > 0 {
+        app.db.set_failed_attempts(id, 0).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+    }
+    Ok(())
+}
+
+impl Profile {
+    /// The same with empty text where none is given, as a whole profile is meant.
+    pub(crate) fn in_full(self) -> Self {
+        let text = |given: Option<String>| Some(given.unwrap_or_default());
+        Self {
+            username: text(self.username),
+            email: text(self.email),
+            nickname: text(self.nickname),
+            first_name: text(self.first_name),
+            last_name: text(self.last_name),
+            position: text(self.position),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Accounts that come and go.
+
+use actix_web::web::Data;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::sessions::Which;
+use serde_json::Value;
+
+use super::{known, protect_admin, require_access};
+use crate::accounts::User;
+use crate::answer::Done;
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::{AppState, now_ms};
+
+/// `PUT /users/{user_id}/active`: activates or deactivates; whoever is deactivated is logged out everywhere.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let members = body.members();
+    let is_active = members.get("active").and_then(Value::as_bool).ok_or_else(|| AppError::invalid_body("active"))?;
+    let is_leaving = !is_active && session.user_id() == id;
+    check_may_switch(&session, is_leaving, request.config())?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    switch(&app, &user, is_active).await?;
+    Ok(Done)
+}
+
+/// `DELETE /users/{user_id}`: deactivates, or deletes for good where that is allowed.
+pub(crate) async fn remove(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    require_access(&session, &id)?;
+    let is_kept_in = session.user_id() == id && !request.config().view.team.enable_user_deactivation;
+    if is_kept_in && !session.may("manage_system") {
+        return Err(AppError::new("api.user.update_active.not_enable.app_error"));
+    }
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    if request.is_true("permanent") {
+        check_may_delete(&session, request.config())?;
+        delete(&app, &user).await?;
+    } else {
+        switch(&app, &user, false).await?;
+    }
+    Ok(Done)
+}
+
+fn check_may_switch(session: &Session, is_leaving: bool, config: &Config) -> Result<(), AppError> {
+    let is_manager = session.may("sysconsole_write_user_management_users");
+    if !is_leaving && !is_manager {
+        return Err(AppError::new("api.user.update_active.permissions.app_error"));
+    }
+    if is_leaving && !config.view.team.enable_user_deactivation {
+        return Err(AppError::new("api.user.update_active.not_enable.app_error"));
+    }
+    Ok(())
+}
+
+fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> {
+    let is_allowed = config.view.service.enable_api_user_deletion || session.is_local();
+    if is_allowed {
+        return Ok(());
+    }
+    Err(AppError::new(if session.may("manage_system") {
+        "api.user.delete_user.not_enabled.for_admin.app_error"
+    } else {
+        "api.user.delete_user.not_enabled.app_error"
+    }))
+}
+
+async fn switch(app: &AppState, user: &User, is_active: bool) -> Result<(), AppError> {
+    let now = now_ms();
+    let delete_at = if is_active { 0 } else { now };
+    app.db.set_deleted(&user.id, delete_at, now).await.or_fail("app.user.update.app_error")?;
+    if is_active { Ok(()) } else { log_out(app, user).await }
+}
+
+async fn delete(app: &AppState, user: &User) -> Result<(), AppError> {
+    app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    log_out(app, user).await
+}
+
+async fn log_out(app: &AppState, user: &User) -> Result<(), AppError> {
+    app.sessions.close(Which::User { id: user.id.clone(), except: None }).await
+}

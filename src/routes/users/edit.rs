@@ -1,0 +1,71 @@
+//! What people say about themselves.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
+
+use super::{known, protect_admin, require_access};
+use crate::accounts::{self, Profile, User};
+use crate::answer::{Json, Reply};
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::AppState;
+
+/// `PUT /users/{user_id}`: replaces the profile; text that is not given becomes empty.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    let profile: Profile = body.object("user")?;
+    if profile.id.as_ref() != Some(&id) {
+        return Err(AppError::invalid_body("user_id"));
+    }
+    require_access(&session, &id)?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    confirm_address(&request, &session, &app, &user, &profile).await?;
+    let user = accounts::update(&app, request.config(), user, profile.in_full()).await?;
+    Json(user.for_owner()).reply()
+}
+
+/// `PUT /users/{user_id}/patch`: changes what is given and leaves the rest.
+pub(crate) async fn patch(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    let profile: Profile = body.object("user")?;
+    require_access(&session, &id)?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    confirm_address(&request, &session, &app, &user, &profile).await?;
+    let user = accounts::update(&app, request.config(), user, profile).await?;
+    Json(user.for_owner()).reply()
+}
+
+/// Whoever gives an account of their own another address must know its password; it is the key to resetting that.
+async fn confirm_address(
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    user: &User,
+    profile: &Profile,
+) -> Result<(), AppError> {
+    let is_new = profile.email.as_deref().is_some_and(|email| email.trim().to_lowercase() != user.email);
+    if is_new && session.is_oauth() {
+        return Err(session.refusal("edit_other_users"));
+    }
+    if !is_new || session.user_id() != user.id {
+        return Ok(());
+    }
+    let password = profile.password.as_deref().filter(|password| !password.is_empty());
+    let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
+    let confirmed = accounts::confirm_password(app, request.config(), &user.id, Secret::new(password)).await;
+    confirmed.map_err(|cause| AppError::invalid_body("password").because(cause))
+}

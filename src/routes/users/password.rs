@@ -1,0 +1,116 @@
+//! Passwords of accounts.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::sessions::Which;
+
+use super::{known, protect_admin};
+use crate::accounts::{self, User};
+use crate::answer::Done;
+use crate::passwords::check_policy;
+use crate::request::{Body, Request, Strings};
+use crate::session::Session;
+use crate::state::{AppState, now_ms};
+
+/// As long as the column.
+const LONGEST_HASH: usize = 128;
+
+/// `PUT /users/{user_id}/password`: sets a password and, if the settings say so, logs the account out elsewhere.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let body = body.strings();
+    let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
+    let hash = match Way::of(&session, &id, target.as_ref(), &body)? {
+        Way::Hash => given_hash(&body)?,
+        Way::Own => {
+            confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
+            hash(&request, &app, &body).await?
+        }
+        Way::Other => hash(&request, &app, &body).await?,
+    };
+    known(&app, &id).await?;
+    app.db.set_password(&id, &hash, now_ms()).await.or_fail("app.user.update_password.app_error")?;
+    if request.config().view.service.terminate_sessions_on_password_change {
+        let is_own = session.user_id() == id;
+        let except = is_own.then(|| session.id().to_owned());
+        app.sessions.close(Which::User { id, except }).await?;
+    }
+    Ok(Done)
+}
+
+/// `POST /users/{user_id}/reset_failed_attempts`: unlocks an account after too many failed logins.
+pub(crate) async fn reset_failed_attempts(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    session.require("sysconsole_write_user_management_users")?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    app.db.set_failed_attempts(&id, 0).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+    Ok(Done)
+}
+
+/// On what grounds a password is set.
+enum Way {
+    /// An administrator brings the hash from elsewhere.
+    Hash,
+    /// Somebody knows the current one.
+    Own,
+    /// An administrator sets somebody else's.
+    Other,
+}
+
+impl Way {
+    fn of(session: &Session, id: &str, target: Option<&User>, body: &Strings) -> Result<Self, AppError> {
+        let is_own = session.user_id() == id;
+        let is_hash = body.get("already_hashed") == "true";
+        let is_admin = target.is_some_and(|user| user.has_role("system_admin"));
+        let needed = if is_admin { "manage_system" } else { "sysconsole_write_user_management_users" };
+        match (is_hash, is_own, session.may(needed)) {
+            (true, _, true) => Ok(Self::Hash),
+            (true, true, false) => Err(AppError::new("api.user.update_password.user_and_hashed.app_error")),
+            (false, true, _) => Ok(Self::Own),
+            (false, false, true) => Ok(Self::Other),
+            (_, false, false) => Err(AppError::new("api.user.update_password.context.app_error")),
+        }
+    }
+}
+
+fn given_hash(body: &Strings) -> Result<Secret, AppError> {
+    let hash = body.require("new_password")?;
+    if hash.len() > LONGEST_HASH { Err(AppError::invalid_body("new_password")) } else { Ok(Secret::new(hash)) }
+}
+
+async fn confirm(
+    request: &Request,
+    app: &AppState,
+    target: Option<&User>,
+    id: &str,
+    current: &str,
+) -> Result<(), AppError> {
+    let is_elsewhere = target.is_some_and(|user| user.auth_data.as_deref().is_some_and(|data| !data.is_empty()));
+    if is_elsewhere {
+        return Err(AppError::new("api.user.update_password.oauth.app_error"));
+    }
+    let confirmed = accounts::confirm_password(app, request.config(), id, Secret::new(current)).await;
+    confirmed.map_err(|refusal| match refusal.id.as_ref() {
+        "api.user.check_user_password.invalid.app_error" => {
+            AppError::new("api.user.update_password.incorrect.app_error").because(refusal)
+        }
+        _ => refusal,
+    })
+}
+
+async fn hash(request: &Request, app: &AppState, body: &Strings) -> Result<Secret, AppError> {
+    let password = body.get("new_password");
+    check_policy(password, &request.config().view.password)?;
+    app.passwords.hash(Secret::new(password)).await.map(Secret::new)
+}

@@ -1,0 +1,69 @@
+//! The system roles of accounts.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::sessions::Change;
+
+use super::known;
+use crate::accounts::is_role_name;
+use crate::answer::Done;
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::{AppState, now_ms};
+
+/// As long as the column.
+const LONGEST: usize = 256;
+
+/// Roles that Mattermost sells.
+const LICENSED: [&str; 5] = [
+    "system_manager",
+    "system_user_manager",
+    "system_read_only_admin",
+    "shared_channel_manager",
+    "secure_connection_manager",
+];
+
+/// `PUT /users/{user_id}/roles`: replaces the system roles, in open sessions as well.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let body = body.strings();
+    let roles = checked(body.get("roles"))?;
+    session.require("manage_roles")?;
+    known(&app, &id).await?;
+    check_known(&app, &roles)?;
+    let roles = joined(&roles)?;
+    let is_stored = app.db.set_user_roles(&id, &roles, now_ms()).await.or_fail("app.user.update.app_error")?;
+    if !is_stored {
+        return Err(AppError::new("app.user.update.lastAdmin.app_error"));
+    }
+    app.sessions.change(Change::Roles { user_id: id, roles }).await?;
+    Ok(Done)
+}
+
+/// The names, refused where they are no names, where an administrator would not be a user, and where a licence is due.
+fn checked(text: &str) -> Result<Vec<&str>, AppError> {
+    let roles: Vec<&str> = text.split_whitespace().collect();
+    let is_admin_alone = roles == ["system_admin"];
+    let is_valid = !roles.is_empty() && !is_admin_alone && roles.iter().all(|role| is_role_name(role));
+    if !is_valid {
+        return Err(AppError::invalid_body("roles"));
+    }
+    let is_licensed = roles.iter().any(|role| LICENSED.contains(role));
+    if is_licensed { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(roles) }
+}
+
+fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
+    let are_known = roles.iter().all(|role| app.roles.named(role).is_some_and(|role| role.delete_at == 0));
+    if are_known { Ok(()) } else { Err(AppError::new("app.role.check_roles_exist.role_not_found")) }
+}
+
+fn joined(roles: &[&str]) -> Result<String, AppError> {
+    let text = roles.join(" ");
+    let fits = text.len() <= LONGEST;
+    if fits { Ok(text) } else { Err(AppError::new("model.user.is_valid.roles_limit.app_error")) }
+}

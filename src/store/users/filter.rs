@@ -1,0 +1,183 @@
+//! Lists of accounts: which ones, in which order, how many.
+
+use super::super::{Db, Row, StoreError, Value, statement};
+use super::{SELECT, escaped, user};
+use crate::accounts::User;
+use crate::request::Paging;
+
+/// Further words of a search are not looked at.
+const MOST_WORDS: usize = 10;
+
+/// Which accounts a list shows, and in which order.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each one is a question of its own")]
+pub(crate) struct Filter {
+    pub(crate) in_team: Option<String>,
+    pub(crate) not_in_team: Option<String>,
+    pub(crate) is_without_team: bool,
+    /// Held beside whatever else.
+    pub(crate) role: Option<String>,
+    /// Any of them; `system_user` here means those who hold nothing else.
+    pub(crate) roles: Vec<String>,
+    /// The beginning of a name or address, or of several; empty means everybody.
+    pub(crate) term: String,
+    pub(crate) searches_email: bool,
+    pub(crate) searches_full_name: bool,
+    pub(crate) is_active: Option<bool>,
+    pub(crate) leaves_bots_out: bool,
+    pub(crate) order: Order,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Order {
+    #[default]
+    Name,
+    NewestFirst,
+    LastActiveFirst,
+}
+
+impl Db {
+    /// The accounts that `filter` lets through.
+    pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
+        let (condition, mut values) = filter.condition();
+        let next = values.len() + 1;
+        values.extend([paging.limit().into(), paging.offset().into()]);
+        let order = filter.order.sql();
+        let sql = format!("{SELECT}{condition} ORDER BY {order} LIMIT ${next} OFFSET ${}", next + 1);
+        self.read(statement(sql, values)).await?.into_iter().map(user).collect()
+    }
+
+    /// How many accounts `filter` lets through.
+    pub(crate) async fn count_users(&self, filter: &Filter) -> Result<i64, StoreError> {
+        let (condition, values) = filter.condition();
+        let sql = format!("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id{condition}");
+        let rows = self.read(statement(sql, values)).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// The ids of those who share a channel with the user.
+    pub(crate) async fn acquaintances(&self, user_id: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT o.userid FROM channelmembers m JOIN channelmembers o ON o.channelid = m.channelid \
+                   WHERE m.userid = $1 AND o.userid <> $1 ORDER BY o.userid";
+        let rows = self.read(statement(sql, vec![user_id.into()])).await?;
+        rows.into_iter().map(|mut row: Row| row.text()).collect()
+    }
+
+    /// Whether the user belongs to the team.
+    pub(crate) async fn belongs_to_team(&self, user_id: &str, team_id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM teammembers WHERE teamid = $1 AND userid = $2 AND deleteat = 0";
+        let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+impl Order {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Name => "u.username",
+            Self::NewestFirst => "u.createat DESC, u.username",
+            Self::LastActiveFirst => {
+                "COALESCE((SELECT s.lastactivityat FROM status s WHERE s.userid = u.id), 0) DESC, u.username"
+            }
+        }
+    }
+}
+
+/// A `WHERE` in the making.
+#[derive(Default)]
+struct Condition {
+    parts: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Condition {
+    /// Adds a part that needs no value.
+    fn add(&mut self, part: impl Into<String>) {
+        self.parts.push(part.into());
+    }
+
+    /// Gives a value its placeholder.
+    fn place(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    fn finish(self) -> (String, Vec<Value>) {
+        let is_empty = self.parts.is_empty();
+        let sql = if is_empty { String::new() } else { format!(" WHERE {}", self.parts.join(" AND ")) };
+        (sql, self.values)
+    }
+}
+
+impl Filter {
+    fn condition(&self) -> (String, Vec<Value>) {
+        let mut condition = Condition::default();
+        self.restrict_teams(&mut condition);
+        self.restrict_roles(&mut condition);
+        self.restrict_names(&mut condition);
+        match self.is_active {
+            Some(true) => condition.add("u.deleteat = 0"),
+            Some(false) => condition.add("u.deleteat <> 0"),
+            None => {}
+        }
+        if self.leaves_bots_out {
+            condition.add("b.userid IS NULL");
+        }
+        condition.finish()
+    }
+
+    fn restrict_teams(&self, condition: &mut Condition) {
+        const MEMBER: &str = "EXISTS (SELECT 1 FROM teammembers m WHERE m.userid = u.id AND m.deleteat = 0";
+        if let Some(team) = &self.in_team {
+            let at = condition.place(team);
+            condition.add(format!("{MEMBER} AND m.teamid = {at})"));
+        }
+        if let Some(team) = &self.not_in_team {
+            let at = condition.place(team);
+            condition.add(format!("NOT {MEMBER} AND m.teamid = {at})"));
+        }
+        if self.is_without_team {
+            condition.add(format!("NOT {MEMBER})"));
+        }
+    }
+
+    fn restrict_roles(&self, condition: &mut Condition) {
+        if let Some(role) = &self.role {
+            let part = holds(role, condition);
+            condition.add(part);
+        }
+        if !self.roles.is_empty() {
+            let any: Vec<String> = self.roles.iter().map(|role| holds_chiefly(role, condition)).collect();
+            condition.add(format!("({})", any.join(" OR ")));
+        }
+    }
+
+    fn restrict_names(&self, condition: &mut Condition) {
+        let columns = [
+            ("username", true),
+            ("nickname", true),
+            ("email", self.searches_email),
+            ("firstname", self.searches_full_name),
+            ("lastname", self.searches_full_name),
+        ];
+        let term = self.term.to_lowercase();
+        let words = term.split_whitespace().map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
+        for word in words.take(MOST_WORDS) {
+            let at = condition.place(format!("{}%", escaped(word)));
+            let searched = columns.iter().filter(|(_, is_searched)| *is_searched);
+            let any: Vec<String> =
+                searched.map(|(column, _)| format!("lower(u.{column}) LIKE {at} ESCAPE '\\'")).collect();
+            condition.add(format!("({})", any.join(" OR ")));
+        }
+    }
+}
+
+fn holds(role: &str, condition: &mut Condition) -> String {
+    let at = condition.place(format!("% {} %", escaped(role)));
+    format!("' ' || u.roles || ' ' LIKE {at} ESCAPE '\\'")
+}
+
+fn holds_chiefly(role: &str, condition: &mut Condition) -> String {
+    if role == "system_user" { "u.roles = 'system_user'".to_owned() } else { holds(role, condition) }
+}

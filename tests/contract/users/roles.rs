@@ -1,0 +1,61 @@
+//! `PUT /users/{user_id}/roles`.
+
+use serde_json::json;
+
+use super::server_with_bert;
+
+#[actix_web::test]
+async fn new_roles_count_at_once_in_open_sessions() {
+    let (_server, admin, bert) = server_with_bert("").await;
+    let path = format!("/users/{}/roles", bert.user_id);
+    let of_admin = format!("/users/{}/roles", admin.user_id);
+    bert.get("/users/me").await.expect(200);
+    admin.put(&path, json!({ "roles": " system_user  system_admin" })).await.expect_ok();
+    assert_eq!(bert.get("/users/me").await.expect(200)["roles"], "system_user system_admin");
+    bert.put(&of_admin, json!({ "roles": "system_user" })).await.expect_ok();
+    let refusal = admin.put(&path, json!({ "roles": "system_user" })).await;
+    refusal.expect_refusal(403, "api.context.permissions.app_error");
+}
+
+#[actix_web::test]
+async fn roles_are_refused_in_the_order_of_text_licence_permission_account_name() {
+    let (_server, admin, bert) = server_with_bert("").await;
+    let unknown = "/users/yyyyyyyyyyyyyyyyyyyyyyyyyy/roles";
+    for roles in [json!("system_admin"), json!("No-Role"), json!(""), json!(null)] {
+        let refusal = bert.put("/users/me/roles", json!({ "roles": roles })).await;
+        refusal.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    }
+    for sold in [
+        "system_manager",
+        "system_user_manager",
+        "system_read_only_admin",
+        "shared_channel_manager",
+        "secure_connection_manager",
+    ] {
+        let refusal = bert.put("/users/me/roles", json!({ "roles": format!("system_user {sold}") })).await;
+        refusal.expect_refusal(400, "api.user.update_user_roles.license.app_error");
+    }
+    let refusal = bert.put("/users/me/roles", json!({ "roles": "system_user nobody" })).await;
+    refusal.expect_refusal(403, "api.context.permissions.app_error");
+    let refusal = admin.put(unknown, json!({ "roles": "system_user nobody" })).await;
+    refusal.expect_refusal(404, "app.user.missing_account.const");
+    let refusal = admin.put("/users/me/roles", json!({ "roles": "nobody" })).await;
+    refusal.expect_refusal(400, "app.role.check_roles_exist.role_not_found");
+    let refusal = admin.put("/users/me/roles", json!({ "roles": "system_user ".repeat(30) })).await;
+    refusal.expect_refusal(400, "model.user.is_valid.roles_limit.app_error");
+}
+
+#[actix_web::test]
+async fn the_last_administrator_stays_one() {
+    let (_server, admin, bert) = server_with_bert("").await;
+    let refusal = admin.put("/users/me/roles", json!({ "roles": "system_user" })).await;
+    refusal.expect_refusal(400, "app.user.update.lastAdmin.app_error");
+    let both = json!({ "roles": "system_admin system_user" });
+    admin.put(&format!("/users/{}/roles", bert.user_id), both).await.expect_ok();
+    admin.put(&format!("/users/{}/active", bert.user_id), json!({ "active": false })).await.expect_ok();
+    // A deactivated administrator is none that could help.
+    let refusal = admin.put("/users/me/roles", json!({ "roles": "system_user" })).await;
+    refusal.expect_refusal(400, "app.user.update.lastAdmin.app_error");
+    admin.put(&format!("/users/{}/active", bert.user_id), json!({ "active": true })).await.expect_ok();
+    admin.put("/users/me/roles", json!({ "roles": "system_user" })).await.expect_ok();
+}
