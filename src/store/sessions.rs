@@ -74,7 +74,7 @@ impl Db {
 fn insertion(session: &Session) -> Statement {
     let sql = format!(
         "INSERT INTO sessions ({COLUMNS}) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 \
-         WHERE EXISTS (SELECT 1 FROM users WHERE id = $6 AND deleteat = 0) RETURNING id"
+         WHERE EXISTS (SELECT 1 FROM users WHERE id = CAST($6 AS varchar) AND deleteat = 0) RETURNING id"
     );
     let values = vec![
         (&session.id).into(),
