@@ -18,6 +18,9 @@ const DEFAULT_KILLS: usize = 5;
 
 const WRITERS: usize = 4;
 
+/// The kill comes at a random moment after the first acknowledgement, and no later than this.
+const LONGEST_MS: u64 = 1500;
+
 /// What the server said that it did.
 #[derive(Default)]
 struct Acknowledged {
@@ -27,7 +30,6 @@ struct Acknowledged {
     opened: RefCell<Vec<String>>,
     /// Tokens of sessions that were closed.
     closed: RefCell<Vec<String>>,
-    any: Notify,
 }
 
 #[actix_web::test]
@@ -47,13 +49,14 @@ async fn what_was_acknowledged_survives_a_kill() {
 }
 
 async fn write_until_killed(server: Process, round: usize, known: &Rc<Acknowledged>) {
+    let began = Rc::new(Notify::new());
     let writers = (0..WRITERS).map(|writer| {
-        let (client, known) = (server.client(), known.clone());
-        Box::pin(async move { write(&client, &format!("r{round}w{writer}"), &known).await })
+        let (client, known, began) = (server.client(), known.clone(), began.clone());
+        Box::pin(async move { write(&client, &format!("r{round}w{writer}"), &known, &began).await })
     });
     let death = async {
-        known.any.notified().await;
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..700))).await;
+        began.notified().await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..LONGEST_MS))).await;
     };
     tokio::select! {
         () = death => {}
@@ -63,12 +66,12 @@ async fn write_until_killed(server: Process, round: usize, known: &Rc<Acknowledg
 }
 
 /// Makes accounts, logs in, and logs every other one out again.
-async fn write(client: &Client, name: &str, known: &Acknowledged) -> reqwest::Result<()> {
+async fn write(client: &Client, name: &str, known: &Acknowledged, began: &Notify) -> reqwest::Result<()> {
     for number in 0.. {
         let name = format!("{name}n{number}");
         let created = post(client, "/users", account(&name)).await?.expect(201);
         known.accounts.borrow_mut().push((created["id"].as_str().unwrap().to_owned(), name.clone()));
-        known.any.notify_one();
+        began.notify_one();
         let login = json!({ "login_id": name, "password": PASSWORD });
         let reply = post(client, "/users/login", login).await?;
         reply.expect(200);
