@@ -15,7 +15,7 @@ use super::server::write_settings;
 use super::{Client, database};
 
 /// Nothing that a process is waited for takes longer, not even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const GREETING: &str = "Quarterdeck listens on ";
 
