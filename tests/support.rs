@@ -2,14 +2,14 @@
 
 pub mod client;
 pub mod database;
+pub mod home;
 pub mod peers;
-pub mod process;
 pub mod proxy;
 pub mod server;
 pub mod socket;
 
 pub use client::{Client, Reply};
-pub use process::{Home, Process};
+pub use home::{Home, Process};
 pub use proxy::Proxy;
 pub use server::TestServer;
 pub use socket::Socket;
