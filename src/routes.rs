@@ -28,59 +28,28 @@ pub(crate) use health::short_ping;
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
 fn table() -> Vec<Route> {
     vec![
+        // For people and machines that watch.
         get("/", health::front_page).open().probe(),
         get("/livez", health::live).open().probe(),
         get("/readyz", health::ready).open().probe(),
         get("/startupz", health::started).open().probe(),
+        // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        // Configuration and licence.
         post("/api/v4/config/reload", config::reload).on_socket(),
         get("/api/v4/config/client", config::show_to_clients).open().on_socket(),
         get("/api/v4/license/client", config::show_license_to_clients).open().on_socket(),
+        // In and out.
         post("/api/v4/users/login", login::login).open(),
         post("/api/v4/users/logout", login::logout).open(),
+        // Accounts.
         post("/api/v4/users", users::create).open().on_socket(),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
-        get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
-        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket(),
-        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
-        get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
-        get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
-        get("/api/v4/users/{user_id}/status", status::show),
-        put("/api/v4/users/{user_id}/status", status::save),
-        post("/api/v4/users/status/ids", status::list),
-        get("/api/v4/users/{user_id}/teams", teams::list_of_user),
-        get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
-        get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
-        get("/api/v4/teams", teams::list).on_socket(),
-        post("/api/v4/teams", teams::create).on_socket(),
-        get("/api/v4/teams/{team_id}", teams::show).on_socket(),
-        get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
-        get("/api/v4/teams/name/{team_name}/exists", teams::exists),
-        get("/api/v4/teams/{team_id}/members", teams::list_members),
-        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket(),
-        get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
-        get("/api/v4/roles", roles::list).on_socket(),
-        get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
-        get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
-        post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
-        get("/api/v4/users/{user_id}/sessions", sessions::list),
-        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke),
-        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user),
-        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all),
-        put("/api/v4/users/sessions/device", sessions::attach_device),
-        get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
-        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket(),
-        get("/api/v4/users/tokens", tokens::list),
-        get("/api/v4/users/tokens/{token_id}", tokens::show),
-        post("/api/v4/users/tokens/search", tokens::search),
-        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
-        post("/api/v4/users/tokens/disable", tokens::disable),
-        post("/api/v4/users/tokens/enable", tokens::enable),
         get("/api/v4/users", users::list::list).on_socket(),
         post("/api/v4/users/ids", users::list::with_ids).on_socket(),
         post("/api/v4/users/usernames", users::list::named),
-        post("/api/v4/users/search", users::list::search),
+        post("/api/v4/users/search", users::list::search).waiting(),
         get("/api/v4/users/stats", users::list::stats),
         get("/api/v4/users/stats/filtered", users::list::filtered_stats),
         get("/api/v4/users/known", users::list::acquaintances),
@@ -94,6 +63,48 @@ fn table() -> Vec<Route> {
         delete("/api/v4/users/{user_id}", users::active::remove).on_socket(),
         post("/api/v4/users/{user_id}/email/verify/member", users::verify_email).on_socket(),
         post("/api/v4/users/{user_id}/reset_failed_attempts", users::password::reset_failed_attempts),
+        // Sessions.
+        get("/api/v4/users/{user_id}/sessions", sessions::list),
+        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke),
+        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user),
+        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all),
+        put("/api/v4/users/sessions/device", sessions::attach_device),
+        // Personal access tokens.
+        get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
+        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket(),
+        get("/api/v4/users/tokens", tokens::list),
+        get("/api/v4/users/tokens/{token_id}", tokens::show),
+        post("/api/v4/users/tokens/search", tokens::search),
+        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
+        post("/api/v4/users/tokens/disable", tokens::disable),
+        post("/api/v4/users/tokens/enable", tokens::enable),
+        // Who is there.
+        get("/api/v4/users/{user_id}/status", status::show),
+        put("/api/v4/users/{user_id}/status", status::save),
+        post("/api/v4/users/status/ids", status::list),
+        // What people like to see how.
+        get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
+        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket(),
+        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
+        get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
+        // Teams.
+        get("/api/v4/users/{user_id}/teams", teams::list_of_user),
+        get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
+        get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
+        get("/api/v4/teams", teams::list).on_socket(),
+        post("/api/v4/teams", teams::create).on_socket(),
+        get("/api/v4/teams/{team_id}", teams::show).on_socket(),
+        get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
+        get("/api/v4/teams/name/{team_name}/exists", teams::exists),
+        get("/api/v4/teams/{team_id}/members", teams::list_members),
+        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket(),
+        get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
+        // Roles.
+        get("/api/v4/roles", roles::list).on_socket(),
+        get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
+        get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
+        post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
     ]
 }
 
@@ -166,6 +177,10 @@ impl Route {
 
     fn trusting(self) -> Self {
         Self { trusts_requester: true, ..self }
+    }
+
+    fn waiting(self) -> Self {
+        Self { can_wait: true, ..self }
     }
 
     fn probe(self) -> Self {

@@ -3,11 +3,18 @@
 pub mod backdoor;
 pub mod client;
 pub mod database;
+pub mod home;
+pub mod peers;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod server;
+pub mod socket;
 pub mod sql;
 pub mod teams;
 
 pub use client::{Client, Reply};
+pub use home::{Home, Process};
+pub use proxy::Proxy;
 pub use server::TestServer;
+pub use socket::Socket;

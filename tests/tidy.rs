@@ -48,3 +48,36 @@ fn ids_in(text: &str) -> Vec<&str> {
         .filter(|literal| FAMILIES.iter().any(|family| literal.starts_with(family)) && !literal.contains(['{', ' ']))
         .collect()
 }
+
+/// Crates that must not come in, not even through another: each has advisories without a fix, or is given up.
+#[test]
+fn the_lock_file_holds_no_crate_that_is_known_to_be_bad() {
+    for (name, version) in locked() {
+        let is_bad = match name {
+            "rsa" | "azure_storage_blobs" | "actix-web-actors" => true,
+            "h2" => version < (0, 4),
+            "rustls-webpki" => version < (0, 103),
+            name => name.starts_with("rusoto"),
+        };
+        assert!(!is_bad, "{name} {version:?} is in Cargo.lock; `cargo tree -i {name}` says why");
+    }
+}
+
+#[test]
+fn no_lock_file_of_a_test_peer_names_the_host_it_was_fetched_from() {
+    let lock = include_str!("clients/js/package-lock.json");
+    assert!(!lock.contains("\"resolved\""), "write it with --omit-lockfile-registry-resolved");
+}
+
+/// Every package of the lock file, with the major and minor number of its version.
+fn locked() -> impl Iterator<Item = (&'static str, (u32, u32))> {
+    let packages = include_str!("../Cargo.lock").split("[[package]]").skip(1);
+    packages.map(|package| {
+        let value_of = |key: &str| {
+            let mut lines = package.lines();
+            lines.find_map(|line| line.strip_prefix(key)?.trim_end().strip_prefix(" = \"")?.strip_suffix('"')).unwrap()
+        };
+        let mut numbers = value_of("version").split('.').map(|number| number.parse().unwrap_or_default());
+        (value_of("name"), (numbers.next().unwrap(), numbers.next().unwrap()))
+    })
+}

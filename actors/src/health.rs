@@ -15,7 +15,7 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// Time from the end of one round to the start of the next while all is well.
-const CALM: Duration = Duration::from_secs(10);
+const CALM: Duration = Duration::from_secs(5);
 
 /// The same while something is wrong: recovery shows soon.
 const ALERT: Duration = Duration::from_secs(1);

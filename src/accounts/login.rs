@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::agent::Agent;
 use super::{HOUR_MS, User, mfa};
+use crate::error::status_of;
 use crate::passwords::Match;
 use crate::state::{AppState, now_ms};
 
@@ -249,7 +250,7 @@ async fn open(
     opened.ok_or_else(|| AppError::new("api.user.login.inactive.app_error"))
 }
 
-/// Refusals that may be told apart; every other one, faults of ours included, reads as wrong credentials.
+/// Refusals that may be told apart; every other one reads as wrong credentials.
 const TOLD_APART: [&str; 9] = [
     "app.password.queue_full.app_error",
     "api.user.login.blank_pwd.app_error",
@@ -264,7 +265,8 @@ const TOLD_APART: [&str; 9] = [
 
 fn masked(refusal: AppError, config: &Config) -> AppError {
     let is_told = TOLD_APART.contains(&refusal.id.as_ref());
-    if is_told {
+    let is_fault_of_ours = status_of(&refusal.id).is_server_error();
+    if is_told || is_fault_of_ours {
         return refusal;
     }
     let email = &config.view.email;
@@ -273,9 +275,6 @@ fn masked(refusal: AppError, config: &Config) -> AppError {
         (false, true) => "api.user.login.invalid_credentials_email",
         (true, true) | (false, false) => "api.user.login.invalid_credentials_email_username",
     };
-    if crate::error::status_of(&refusal.id).is_server_error() {
-        tracing::error!(cause = %refusal, "a login failed for a reason of ours");
-    }
     AppError::new(id).because(refusal)
 }
 

@@ -1,4 +1,7 @@
-//! The PostgreSQL engine: a pool of connections, each with its own time limits.
+//! The PostgreSQL engine: a pool of connections, and a time limit for whatever is asked of them.
+//!
+//! A statement runs to its end even when nobody waits for it any more.
+//! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -6,11 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,6 +25,11 @@ use super::{LOCK_KEY, Row, Statement, StoreError, Value};
 
 /// How long a request waits for a free connection, and for a new one to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a statement or a transaction may take, the wait for a connection included.
+///
+/// A database that hangs acknowledges everything and answers nothing; no limit of TCP notices that.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long sent data may stay unacknowledged before a connection counts as lost.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -39,7 +50,8 @@ impl Postgres {
         config.tcp_user_timeout(UNACKNOWLEDGED);
         config.keepalives_idle(UNACKNOWLEDGED);
         config.application_name("quarterdeck");
-        let limit_ms = settings.query_timeout.saturating_mul(1000);
+        // The database gives a statement up no later than its caller does.
+        let limit_ms = Duration::from_secs(settings.query_timeout).min(LONGEST).as_millis();
         let options = config.get_options().unwrap_or_default().to_owned();
         config.options(format!("{options} -c statement_timeout={limit_ms}").trim_start());
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -54,29 +66,24 @@ impl Postgres {
     }
 
     pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
-        let client = self.client().await?;
-        let prepared = client.prepare_cached(&sql).await?;
-        let rows = client.query(&prepared, &borrowed(&values)).await?;
-        rows.iter().map(decode).collect()
+        self.with_client(move |client| {
+            async move {
+                let prepared = client.prepare_cached(&sql).await?;
+                let rows = client.query(&prepared, &borrowed(&values)).await?;
+                rows.iter().map(decode).collect()
+            }
+            .boxed()
+        })
+        .await
     }
 
     pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK_KEY]).await?;
-        let mut answers = Vec::with_capacity(statements.len());
-        for Statement { sql, values } in statements {
-            let prepared = transaction.prepare_cached(&sql).await?;
-            let rows = transaction.query(&prepared, &borrowed(&values)).await?;
-            answers.push(rows.iter().map(decode).collect::<Result<Vec<Row>, StoreError>>()?);
-        }
-        transaction.commit().await?;
-        Ok(answers)
+        self.with_client(move |client| run_as_one(client, statements).boxed()).await
     }
 
     /// Applies the migrations while no other server does.
     pub(super) async fn migrate(&self, runner: &refinery::Runner) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
+        let mut client = self.pool.get().await?;
         client.batch_execute("SET statement_timeout = 0").await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
         let applied = async {
@@ -85,9 +92,10 @@ impl Postgres {
             Ok(())
         }
         .await;
+        let is_lost = client.is_closed();
         // The lock and the changed limit end with the connection.
         drop(Object::take(client));
-        applied
+        applied.map_err(|cause: StoreError| if is_lost { StoreError::Unavailable(cause.to_string()) } else { cause })
     }
 
     pub(super) fn open_connections(&self) -> usize {
@@ -99,9 +107,40 @@ impl Postgres {
         self.pool.retain(|_, metrics| metrics.age() < longest_life && metrics.last_used() < longest_idle);
     }
 
-    async fn client(&self) -> Result<Object, StoreError> {
-        Ok(self.pool.get().await?)
+    /// Does `work` within the time limit. A connection that did not answer in time is closed.
+    async fn with_client<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Object) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let pool = self.pool.clone();
+        let running = tokio::spawn(async move {
+            let deadline = Instant::now() + LONGEST;
+            let mut client = timeout_at(deadline, pool.get()).await.map_err(|_| no_answer())??;
+            let done = timeout_at(deadline, work(&mut client)).await;
+            done.unwrap_or_else(|_| {
+                drop(Object::take(client));
+                Err(no_answer())
+            })
+        });
+        running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
     }
+}
+
+async fn run_as_one(client: &mut Object, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+    let transaction = client.transaction().await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK_KEY]).await?;
+    let mut answers = Vec::with_capacity(statements.len());
+    for Statement { sql, values } in statements {
+        let prepared = transaction.prepare_cached(&sql).await?;
+        let rows = transaction.query(&prepared, &borrowed(&values)).await?;
+        answers.push(rows.iter().map(decode).collect::<Result<Vec<Row>, StoreError>>()?);
+    }
+    transaction.commit().await?;
+    Ok(answers)
+}
+
+fn no_answer() -> StoreError {
+    StoreError::Unavailable(format!("no answer within {} s", LONGEST.as_secs()))
 }
 
 fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -138,9 +138,10 @@ fn pool(file: &Path, size: usize) -> Result<Pool, StoreError> {
     let prepare = Hook::async_fn(|connection, _| {
         Box::pin(async move {
             let prepared = connection.interact(|connection| {
+                // First: another process may hold the file for a moment while this one asks for the rest.
+                connection.busy_timeout(PATIENCE)?;
                 connection.pragma_update(None, "journal_mode", "WAL")?;
-                connection.pragma_update(None, "synchronous", "FULL")?;
-                connection.busy_timeout(PATIENCE)
+                connection.pragma_update(None, "synchronous", "FULL")
             });
             let prepared = prepared.await.map_err(|cause| HookError::message(cause.to_string()))?;
             prepared.map_err(HookError::Backend)

@@ -115,7 +115,6 @@ async fn a_user_has_at_most_500_sessions_and_the_least_used_make_room() {
 }
 
 #[actix_web::test]
-#[ignore = "needs `PUT /users/{user_id}/roles`"]
 async fn other_roles_count_from_the_next_request_on() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
@@ -129,7 +128,6 @@ async fn other_roles_count_from_the_next_request_on() {
 }
 
 #[actix_web::test]
-#[ignore = "needs `PUT /users/{user_id}/active`"]
 async fn a_deactivated_user_is_out_at_the_next_request() {
     let server = TestServer::start_with("[ServiceSettings]\nEnableUserAccessTokens = true\n").await;
     let admin = server.admin().await;

@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::server::PASSWORD;
 
 /// Talks to one server, with a token or without.
 #[derive(Clone)]
@@ -38,6 +40,15 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same client, logged in with the password of every test account.
+    pub async fn log_in(&self, name: &str) -> Self {
+        let reply = self.post("/users/login", json!({ "login_id": name, "password": PASSWORD })).await;
+        let user = reply.expect(200);
+        let mut client = self.with_token(&reply.header("token"));
+        user["id"].as_str().unwrap().clone_into(&mut client.user_id);
+        client
+    }
+
     pub async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, None, &[]).await
     }
@@ -56,6 +67,17 @@ impl Client {
 
     /// Sends anything. `path` is relative to the API unless it starts with `//`, which means the root of the site.
     pub async fn send(&self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Reply {
+        self.try_send(method, path, body, headers).await.unwrap()
+    }
+
+    /// The same, to a server that may be gone before it answers.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> reqwest::Result<Reply> {
         let url = match path.strip_prefix("//") {
             Some(from_root) => format!("{}/{from_root}", self.base),
             None => format!("{}/api/v4{path}", self.base),
@@ -70,9 +92,9 @@ impl Client {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let answer = request.send().await.unwrap();
+        let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Reply { status, headers, body: answer.bytes().await.unwrap().to_vec() }
+        Ok(Reply { status, headers, body: answer.bytes().await?.to_vec() })
     }
 }
 

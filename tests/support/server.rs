@@ -62,11 +62,7 @@ impl TestServer {
 
     /// Logs in with the password of every test account.
     pub async fn login(&self, name: &str) -> Client {
-        let reply = self.client().post("/users/login", json!({ "login_id": name, "password": PASSWORD })).await;
-        let user = reply.expect(200);
-        let mut client = self.client().with_token(&reply.header("token"));
-        user["id"].as_str().unwrap().clone_into(&mut client.user_id);
-        client
+        self.client().log_in(name).await
     }
 }
 
@@ -75,7 +71,8 @@ pub fn account(name: &str) -> Value {
     json!({ "email": format!("{name}@chat.example"), "username": name, "password": PASSWORD })
 }
 
-fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::PathBuf {
+/// Writes the settings that every test needs, and those of its own.
+pub fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::PathBuf {
     let has = |section: &str| more.contains(&format!("[{section}]"));
     let mut text = String::new();
     if !has("ServiceSettings") {

@@ -1,0 +1,110 @@
+//! mmctl, which is no package: its requests as it sends them, over the socket and over the network.
+//!
+//! What it sends and what it needs back is in chapter 3 of the project's notes on clients.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::server::{PASSWORD, account};
+use crate::support::{Client, Home, Reply, Socket};
+
+/// What the Go client adds to every request; it never names the type of a body.
+const GO: [(&str, &str); 3] =
+    [("User-Agent", "mmctl/11.6.0 (linux)"), ("Accept-Encoding", "gzip"), ("If-None-Match", "")];
+
+#[actix_web::test]
+async fn mmctl_local_asks_for_the_status_and_makes_an_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mmctl.socket");
+    let local_mode = format!("EnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", path.display());
+    let home = Home::new(&format!("[ServiceSettings]\n{local_mode}")).await;
+    let server = home.start().await;
+    let socket = Socket::new(&path);
+
+    let status = socket.get("/system/ping?get_server_status=true&use_rest_semantics=true").await.expect(200);
+    assert_eq!((&status["status"], &status["database_status"]), (&json!("OK"), &json!("OK")));
+    assert_eq!(status["filestore_status"], "OK");
+
+    let created = socket.post("/users", proposed("anna")).await.expect(201);
+    let id = created["id"].as_str().unwrap();
+    let promoted = socket.put(&format!("/users/{id}/roles"), json!({ "roles": "system_user system_admin" })).await;
+    promoted.expect_ok();
+    // The order in which mmctl looks for a user: address, name, id.
+    for path in ["/users/email/anna@chat.example", "/users/username/anna", &format!("/users/{id}")] {
+        assert_eq!(socket.get(path).await.expect(200)["id"], id, "{path}");
+    }
+    for unknown in ["/users/email/nobody@chat.example", "/users/username/nobody", "/users/username/No%20Body"] {
+        let status = socket.get(unknown).await.status;
+        assert!(matches!(status, 400 | 404), "{unknown}: {status} makes mmctl give up its search");
+    }
+    server.client().log_in("anna").await;
+}
+
+#[actix_web::test]
+async fn mmctl_auth_login_accepts_the_site_the_token_and_the_version() {
+    let home = Home::new("").await;
+    let server = home.start().await;
+    let site = server.client();
+    site.post("/users", account("anna")).await.expect(201);
+
+    assert_eq!(go(&site, Method::GET, "//", None, None).await.status, 200);
+    let login = json!({ "login_id": "anna", "password": PASSWORD });
+    let login = go(&site, Method::POST, "/users/login", Some(login), None).await;
+    login.expect(200);
+    assert!(login.headers.get("set-cookie").is_none(), "only scripts of pages are given cookies");
+    let token = login.header("token");
+
+    let me = go(&site, Method::GET, "/users/me", None, Some(&token)).await;
+    assert_eq!(me.expect(200)["username"], "anna");
+    assert_is_a_version(&me.header("x-version-id"));
+    let ping = "/system/ping?get_server_status=false&use_rest_semantics=false";
+    let ping = go(&site, Method::GET, ping, None, Some(&token)).await;
+    assert_eq!(ping.expect(200)["status"], "OK");
+    assert_eq!(ping.header("x-version-id"), me.header("x-version-id"));
+}
+
+#[actix_web::test]
+async fn mmctl_token_goes_from_generate_to_revoke() {
+    let home = Home::new("[ServiceSettings]\nEnableUserAccessTokens = true\n").await;
+    let server = home.start().await;
+    let site = server.client();
+    site.post("/users", account("anna")).await.expect(201);
+    let anna = site.log_in("anna").await;
+    let session = anna.token.as_deref();
+
+    let path = format!("/users/{}/tokens", anna.user_id);
+    let created = go(&site, Method::POST, &path, Some(json!({ "description": "build" })), session).await.expect(200);
+    let (id, secret) = (created["id"].as_str().unwrap(), created["token"].as_str().unwrap());
+    go(&site, Method::GET, "/users/me", None, Some(secret)).await.expect(200);
+    let listed = go(&site, Method::GET, &format!("{path}?page=0&per_page=200"), None, session).await.expect(200);
+    assert_eq!((listed[0]["id"].as_str(), listed[0]["is_active"].as_bool()), (Some(id), Some(true)));
+    go(&site, Method::POST, "/users/tokens/revoke", Some(json!({ "token_id": id })), session).await.expect_ok();
+    let refused = go(&site, Method::GET, "/users/me", None, Some(secret)).await;
+    refused.expect_refusal(401, "api.context.session_expired.app_error");
+}
+
+/// One request of the Go client over the network.
+async fn go(site: &Client, method: Method, path: &str, body: Option<Value>, token: Option<&str>) -> Reply {
+    let authorization = token.map(|token| format!("BEARER {token}"));
+    let mut headers = GO.to_vec();
+    headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
+    site.send(method, path, body.map(|body| body.to_string()), &headers).await
+}
+
+/// The whole user that `mmctl user create` sends.
+fn proposed(name: &str) -> Value {
+    let mut user = account(name);
+    user["nickname"] = json!("");
+    user["first_name"] = json!("");
+    user["last_name"] = json!("");
+    user["locale"] = json!("");
+    user["email_verified"] = json!(true);
+    user["disable_welcome_email"] = json!(true);
+    user
+}
+
+/// mmctl reads at least three numbers between dots.
+fn assert_is_a_version(text: &str) {
+    let numbers = text.split('.').map_while(|part| part.parse::<u32>().ok()).count();
+    assert!(numbers >= 3, "{text}");
+}

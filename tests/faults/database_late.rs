@@ -1,0 +1,52 @@
+//! The database is not there when the server starts.
+
+use crate::support::server::account;
+use crate::support::{Home, Proxy, database};
+
+#[actix_web::test]
+async fn a_server_waits_for_its_database_and_says_so() {
+    let Some(base) = database::base() else {
+        println!("skipped: the embedded engine cannot be late");
+        return;
+    };
+    let proxy = Proxy::start_refused(database::host(&base));
+    let home = behind(&proxy, &base).await;
+    let mut server = home.launch();
+    // The pauses double, so that a database that comes up is not run over.
+    let said = server.complains_until(|said| pauses_ms(said).len() == 3).await;
+    assert_eq!(pauses_ms(&said), [250, 500, 1000], "{said}");
+    assert!(said.contains("the database does not answer"), "{said}");
+    assert!(!server.is_listening());
+    proxy.restore();
+    server.listens().await;
+    server.client().post("/users", account("anna")).await.expect(201);
+}
+
+#[actix_web::test]
+async fn a_server_that_waits_for_its_database_can_be_stopped() {
+    let Some(base) = database::base() else {
+        println!("skipped: the embedded engine cannot be late");
+        return;
+    };
+    let proxy = Proxy::start_refused(database::host(&base));
+    let home = behind(&proxy, &base).await;
+    let mut server = home.launch();
+    server.complains_until(|said| said.contains("the database does not answer")).await;
+    assert!(server.stop().await.success());
+}
+
+async fn behind(proxy: &Proxy, base: &str) -> Home {
+    let schema = database::fresh_schema(base).await;
+    let settings = database::settings_in(base, &schema);
+    Home::on_database(&settings.replace(database::host(base), &proxy.address().to_string()), "")
+}
+
+/// Each pause that was announced, whatever the form and the colours of the log.
+fn pauses_ms(log: &str) -> Vec<u32> {
+    let announced = log.lines().filter_map(|line| line.split_once("pause_ms"));
+    announced.map(|(_, rest)| numbers(rest).last().unwrap()).collect()
+}
+
+fn numbers(text: &str) -> impl Iterator<Item = u32> {
+    text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok())
+}

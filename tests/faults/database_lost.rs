@@ -1,0 +1,130 @@
+//! The database goes away while the server runs, and comes back.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::support::server::account;
+use crate::support::{Client, Home, Process, Proxy, Reply, database};
+
+/// No request that needs the database takes longer while there is none, however many come at once.
+const BOUND: Duration = Duration::from_secs(15);
+
+/// A request that needs no database takes no longer than this, with room for a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// By then the readiness probe knows: the time between two checks, the time one may take, and some room.
+const NOTICED: Duration = Duration::from_secs(12);
+
+/// More than there are connections, so that some wait for one.
+const CALLERS: usize = 10;
+
+#[actix_web::test]
+async fn a_database_that_is_refused_costs_errors_and_no_hanging_requests() {
+    outage(Proxy::refuse).await;
+}
+
+#[actix_web::test]
+async fn a_database_that_hangs_costs_errors_and_no_hanging_requests() {
+    outage(Proxy::stall).await;
+}
+
+#[actix_web::test]
+async fn outages_in_a_row_leave_nothing_behind() {
+    let Some((proxy, server, anna)) = server_behind_a_proxy().await else { return };
+    for _ in 0..5 {
+        proxy.refuse();
+        let reply = ask(&anna).await;
+        assert!(matches!(reply.status, 500 | 503), "{}", reply.text());
+        proxy.restore();
+        eventually(BOUND, || async { ask(&anna).await.status == 200 }).await;
+    }
+    assert!(server.stop().await.success());
+}
+
+async fn outage(lose: fn(&Proxy)) {
+    let Some((proxy, server, anna)) = server_behind_a_proxy().await else { return };
+    let stranger = server.client().with_token("a-token-that-nobody-ever-had");
+    let newcomer = server.client();
+    let leaver = newcomer.log_in("anna").await;
+    lose(&proxy);
+
+    let pings = async {
+        for _ in 0..3 {
+            timed(AT_ONCE, newcomer.get("/system/ping")).await.expect(200);
+            timed(AT_ONCE, newcomer.get("//livez")).await;
+        }
+    };
+    let (reads, unknown, write, logout, (), ()) = tokio::join!(
+        timed(BOUND, join_all((0..CALLERS).map(|_| ask(&anna)))),
+        timed(BOUND, ask(&stranger)),
+        timed(BOUND, newcomer.post("/users", account("bert"))),
+        timed(BOUND, leaver.post("/users/logout", json!({}))),
+        pings,
+        eventually(NOTICED, || async { newcomer.get("//readyz").await.status == 503 }),
+    );
+    for reply in reads.iter().chain([&write, &logout]) {
+        assert_is_failure(reply);
+    }
+    // Not 401: a client that is told so forgets its token.
+    unknown.expect_refusal(500, "api.context.invalid_token.error");
+    let details = newcomer.get("/system/ping?get_server_status=true&use_rest_semantics=true").await.expect(200);
+    assert_eq!((&details["status"], &details["database_status"]), (&json!("UNHEALTHY"), &json!("UNHEALTHY")));
+
+    proxy.restore();
+    eventually(BOUND, || async { ask(&anna).await.status == 200 }).await;
+    eventually(NOTICED, || async { newcomer.get("//readyz").await.status == 200 }).await;
+    // Every connection works again, not only the first.
+    for reply in join_all((0..CALLERS).map(|_| ask(&anna))).await {
+        reply.expect(200);
+    }
+    assert!(server.stop().await.success());
+}
+
+/// A server whose database can be taken away, and somebody who is logged in; `None` on the embedded engine.
+async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
+    let Some(base) = database::base() else {
+        println!("skipped: the embedded engine cannot be lost");
+        return None;
+    };
+    let proxy = Proxy::start(database::host(&base));
+    let schema = database::fresh_schema(&base).await;
+    let settings = database::settings_in(&base, &schema);
+    let home = Home::on_database(&settings.replace(database::host(&base), &proxy.address().to_string()), "");
+    let server = home.start().await;
+    server.client().post("/users", account("anna")).await.expect(201);
+    let anna = server.client().log_in("anna").await;
+    // From here on the session is known without the database; the account is not.
+    ask(&anna).await.expect(200);
+    Some((proxy, server, anna))
+}
+
+/// A request that reads the database.
+async fn ask(client: &Client) -> Reply {
+    client.send(Method::GET, "/users/me", None, &[]).await
+}
+
+#[track_caller]
+fn assert_is_failure(reply: &Reply) {
+    let body = reply.json();
+    assert!(matches!(reply.status, 500 | 503), "{body}");
+    assert!(body["id"].as_str().is_some_and(|id| id.ends_with("error")), "{body}");
+    assert_eq!(body["status_code"], reply.status);
+}
+
+/// What takes no longer than `limit`.
+async fn timed<T>(limit: Duration, work: impl Future<Output = T>) -> T {
+    timeout(limit, work).await.unwrap_or_else(|_| panic!("not done within {limit:?}"))
+}
+
+/// Asks again and again until the answer is yes, at most for `limit`.
+async fn eventually<F: Future<Output = bool>>(limit: Duration, ask: impl Fn() -> F) {
+    let started = Instant::now();
+    while !ask().await {
+        assert!(started.elapsed() < limit, "still not so after {limit:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

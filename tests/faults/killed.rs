@@ -1,0 +1,110 @@
+//! `kill -9` in the middle of writing: what was acknowledged is there after the next start.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use reqwest::Method;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::support::server::{PASSWORD, account};
+use crate::support::{Client, Home, Process};
+
+/// How often the server is killed; more in a night than in a coffee break.
+const VARIABLE: &str = "QUARTERDECK_TEST_KILLS";
+const DEFAULT_KILLS: usize = 5;
+
+const WRITERS: usize = 4;
+
+/// The kill comes at a random moment after the first acknowledgement, and no later than this.
+const LONGEST_MS: u64 = 1500;
+
+/// What the server said that it did.
+#[derive(Default)]
+struct Acknowledged {
+    /// Accounts, by id and name.
+    accounts: RefCell<Vec<(String, String)>>,
+    /// Tokens of sessions that were opened and never closed.
+    opened: RefCell<Vec<String>>,
+    /// Tokens of sessions that were closed.
+    closed: RefCell<Vec<String>>,
+}
+
+#[actix_web::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let kills = std::env::var(VARIABLE).map_or(DEFAULT_KILLS, |text| text.parse().unwrap());
+    let home = Home::new("[TeamSettings]\nEnableOpenServer = true\n").await;
+    let known = Rc::new(Acknowledged::default());
+    for round in 0..kills {
+        let server = home.start().await;
+        verify(&server, &known).await;
+        write_until_killed(server, round, &known).await;
+    }
+    let server = home.start().await;
+    verify(&server, &known).await;
+    assert!(server.stop().await.success());
+    println!("{} accounts were written in {kills} rounds", known.accounts.borrow().len());
+}
+
+async fn write_until_killed(server: Process, round: usize, known: &Rc<Acknowledged>) {
+    let began = Rc::new(Notify::new());
+    let writers = (0..WRITERS).map(|writer| {
+        let (client, known, began) = (server.client(), known.clone(), began.clone());
+        Box::pin(async move { write(&client, &format!("r{round}w{writer}"), &known, &began).await })
+    });
+    let death = async {
+        began.notified().await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..LONGEST_MS))).await;
+    };
+    tokio::select! {
+        () = death => {}
+        (ended, ..) = select_all(writers) => panic!("a writer ended before the server did: {ended:?}"),
+    }
+    server.kill().await;
+}
+
+/// Makes accounts, logs in, and logs every other one out again.
+async fn write(client: &Client, name: &str, known: &Acknowledged, began: &Notify) -> reqwest::Result<()> {
+    for number in 0.. {
+        let name = format!("{name}n{number}");
+        let created = post(client, "/users", account(&name)).await?.expect(201);
+        known.accounts.borrow_mut().push((created["id"].as_str().unwrap().to_owned(), name.clone()));
+        began.notify_one();
+        let login = json!({ "login_id": name, "password": PASSWORD });
+        let reply = post(client, "/users/login", login).await?;
+        reply.expect(200);
+        let token = reply.header("token");
+        let stays = number % 2 == 0;
+        if stays {
+            known.opened.borrow_mut().push(token);
+        } else {
+            post(&client.with_token(&token), "/users/logout", json!({})).await?.expect_ok();
+            known.closed.borrow_mut().push(token);
+        }
+    }
+    Ok(())
+}
+
+async fn post(client: &Client, path: &str, body: serde_json::Value) -> reqwest::Result<crate::support::Reply> {
+    client.try_send(Method::POST, path, Some(body.to_string()), &[]).await
+}
+
+async fn verify(server: &Process, known: &Acknowledged) {
+    let (opened, closed) = (known.opened.borrow().clone(), known.closed.borrow().clone());
+    for token in &closed {
+        let reply = server.client().with_token(token).get("/users/me").await;
+        reply.expect_refusal(401, "api.context.session_expired.app_error");
+    }
+    for token in &opened {
+        server.client().with_token(token).get("/users/me").await.expect(200);
+    }
+    let accounts = known.accounts.borrow().clone();
+    let Some((_, first)) = accounts.first() else { return };
+    let reader = server.client().log_in(first).await;
+    for (id, name) in &accounts {
+        let found = reader.get(&format!("/users/{id}")).await.expect(200);
+        assert_eq!(found["username"].as_str(), Some(name.as_str()));
+    }
+}

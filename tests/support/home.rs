@@ -1,0 +1,147 @@
+//! The real binary as a process of its own: for what cannot be seen from inside one.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::server::write_settings;
+use super::{Client, database};
+
+/// Nothing that a process is waited for takes longer, not even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+const GREETING: &str = "Quarterdeck listens on ";
+
+/// The settings, the database and the files of a server. They live as long as any of its processes.
+pub struct Home {
+    folder: Rc<TempDir>,
+    settings: PathBuf,
+}
+
+impl Home {
+    /// One with a fresh database and more settings, as TOML.
+    pub async fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database::fresh(folder.path()).await;
+        Self::in_folder(folder, &database, settings)
+    }
+
+    /// One on a database that is there already, given as its section of the settings.
+    pub fn on_database(database: &str, settings: &str) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), database, settings)
+    }
+
+    fn in_folder(folder: TempDir, database: &str, settings: &str) -> Self {
+        let settings = write_settings(folder.path(), database, settings);
+        Self { folder: Rc::new(folder), settings }
+    }
+
+    /// Starts the binary and waits until it listens.
+    pub async fn start(&self) -> Process {
+        let mut process = self.launch();
+        process.listens().await;
+        process
+    }
+
+    /// Starts the binary.
+    pub fn launch(&self) -> Process {
+        Process::new(&self.settings, self.folder.clone())
+    }
+}
+
+/// A running binary; it is killed when dropped.
+pub struct Process {
+    /// Where it listens, once it does.
+    pub base: String,
+    child: Child,
+    output: watch::Receiver<String>,
+    errors: watch::Receiver<String>,
+    _folder: Rc<TempDir>,
+}
+
+impl Process {
+    fn new(settings: &Path, folder: Rc<TempDir>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        // The environment of whoever runs the tests holds no settings.
+        command.env_clear().current_dir(settings.parent().unwrap()).arg("--config").arg(settings);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let output = follow(child.stdout.take().unwrap());
+        let errors = follow(child.stderr.take().unwrap());
+        Self { base: String::new(), child, output, errors, _folder: folder }
+    }
+
+    /// A client that is not logged in.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base)
+    }
+
+    /// Waits until the address is printed.
+    pub async fn listens(&mut self) {
+        let printed = seen(&mut self.output, |said| said.contains(GREETING)).await;
+        let Some(text) = printed else { panic!("the server did not start:\n{}", *self.errors.borrow()) };
+        let address = text.lines().find_map(|line| line.strip_prefix(GREETING)).unwrap();
+        address.clone_into(&mut self.base);
+    }
+
+    /// Waits until what standard error said so far is enough, and gives it.
+    pub async fn complains_until(&mut self, is_enough: impl Fn(&str) -> bool) -> String {
+        let said = seen(&mut self.errors, is_enough).await;
+        said.unwrap_or_else(|| panic!("standard error never said enough:\n{}", *self.errors.borrow()))
+    }
+
+    /// Whether it printed its address.
+    pub fn is_listening(&self) -> bool {
+        self.output.borrow().contains(GREETING)
+    }
+
+    /// Ends it at once, in the middle of whatever it does.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to end, and waits for that.
+    pub async fn stop(self) -> ExitStatus {
+        let id = i32::try_from(self.child.id().unwrap()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        self.end().await.0
+    }
+
+    /// Waits until it ends on its own, and gives what it wrote to standard error.
+    pub async fn end(mut self) -> (ExitStatus, String) {
+        let status = timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        // The readers end with the pipes.
+        while self.errors.changed().await.is_ok() {}
+        let errors = self.errors.borrow().clone();
+        (status, errors)
+    }
+}
+
+/// Collects what a stream says, for those who wait for a part of it.
+fn follow(stream: impl AsyncRead + Unpin + 'static) -> watch::Receiver<String> {
+    let (publish, text) = watch::channel(String::new());
+    actix_web::rt::spawn(async move {
+        let mut lines = BufReader::new(stream).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            publish.send_modify(|text| {
+                text.push_str(&line);
+                text.push('\n');
+            });
+        }
+    });
+    text
+}
+
+/// Everything said so far, once it is enough; `None` when the stream ends before that, or the patience.
+async fn seen(stream: &mut watch::Receiver<String>, is_enough: impl Fn(&str) -> bool) -> Option<String> {
+    let found = timeout(PATIENCE, stream.wait_for(|said| is_enough(said))).await;
+    Some(found.ok()?.ok()?.clone())
+}

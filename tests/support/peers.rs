@@ -1,0 +1,37 @@
+//! Clients that others wrote, installed by `tests/run` under `target/peers/`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// Set by `tests/run`: then a peer that is not there is a failure, not a reason to skip its tests.
+const VARIABLE: &str = "QUARTERDECK_TEST_PEERS";
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The folder of a peer; `None`, and a line that says so, when nobody installed it.
+pub fn folder(name: &str) -> Option<PathBuf> {
+    let demanded = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let is_demanded = demanded.is_some();
+    let peers = demanded.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "target", "peers"].iter().collect());
+    let folder = peers.join(name);
+    let is_there = folder.join("installed").exists();
+    assert!(is_there || !is_demanded, "{} is not installed", folder.display());
+    if !is_there {
+        println!("skipped: {} is not installed; tests/run installs it", folder.display());
+    }
+    is_there.then_some(folder)
+}
+
+/// Runs a scenario, which prints one JSON object for each step it took, and gives those.
+pub async fn play(command: &mut Command) -> Vec<Value> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let played = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let (output, errors) = (String::from_utf8(played.stdout).unwrap(), String::from_utf8_lossy(&played.stderr));
+    assert!(played.status.success(), "{errors}\nafter these steps:\n{output}");
+    output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
