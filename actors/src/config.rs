@@ -2,8 +2,15 @@
 //!
 //! A crash loses the message being handled; readers keep the last published configuration.
 
+pub mod document;
+pub mod fixes;
+pub mod merge;
+pub mod secrets;
 pub mod table;
 pub mod view;
+
+#[cfg(test)]
+mod arbitrary;
 
 use std::sync::Arc;
 
@@ -15,6 +22,7 @@ use tracing::info;
 
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use table::{Kind, Mode};
 use view::View;
 
 /// A configuration: the whole document, and the part of it that the server itself acts on.
@@ -29,9 +37,13 @@ pub struct Config {
 impl Config {
     /// Lays `overrides` (path and value) over the defaults; their kinds have been checked.
     pub fn from_overrides(overrides: impl IntoIterator<Item = (String, Value)>) -> Result<Self, serde_json::Error> {
-        let mut document = table::defaults();
+        let mut document = table::defaults(Mode::Blank);
         for (path, value) in overrides {
-            table::insert(&mut document, &path, value);
+            // A variable that is named like a nested section has no effect.
+            let is_section = table::settings().get(&path).is_some_and(|setting| setting.kind == Kind::Object);
+            if !is_section {
+                document::insert(&mut document, &path, value);
+            }
         }
         Self::from_document(document)
     }
