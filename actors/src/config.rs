@@ -6,6 +6,7 @@ pub mod document;
 pub mod fixes;
 pub mod merge;
 pub mod secrets;
+pub mod shape;
 pub mod table;
 pub mod view;
 

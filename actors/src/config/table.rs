@@ -38,6 +38,9 @@ pub struct Setting {
     /// What kind of value it takes.
     #[serde(rename = "type")]
     pub kind: Kind,
+    /// What kind of value each key of a map takes.
+    #[serde(default)]
+    pub(super) values: Option<Kind>,
     /// The value of a blank document; null when the setting starts unset.
     #[serde(default)]
     default: Value,
