@@ -2,6 +2,7 @@
 //!
 //! A crash loses the message being handled; readers keep the last published configuration.
 
+pub mod access;
 pub mod document;
 pub mod fixes;
 pub mod merge;

@@ -58,6 +58,8 @@ pub struct Setting {
     /// Whether it is left out of the document while it is unset.
     #[serde(default)]
     pub omit_when_null: bool,
+    /// Who may read and write it, as tags.
+    pub(super) access: Vec<String>,
     /// Whether nobody may write it while the system administrator is restricted.
     pub write_restrictable: bool,
     /// Whether it is hidden in the cloud; restricted like `write_restrictable`.
