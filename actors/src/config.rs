@@ -3,6 +3,7 @@
 //! A crash loses the message being handled; readers keep the last published configuration.
 
 pub mod access;
+pub mod difference;
 pub mod document;
 pub mod fixes;
 pub mod merge;
