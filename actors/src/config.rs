@@ -195,4 +195,15 @@ mod tests {
         assert_eq!(config.view.rate_limit.memory_store_size, 10_000);
         assert!(config.view.email.enable_sign_in_with_username);
     }
+
+    #[test]
+    fn a_map_is_overridden_as_a_whole_and_a_nested_section_is_not() {
+        let overrides = [
+            ("FeatureFlags".to_owned(), Value::from("all")),
+            ("PluginSettings.PluginStates".to_owned(), serde_json::json!({"one": {"Enable": true}})),
+        ];
+        let document = Config::from_overrides(overrides).unwrap().document;
+        assert_eq!(document["PluginSettings"]["PluginStates"], serde_json::json!({"one": {"Enable": true}}));
+        assert_eq!(document["FeatureFlags"]["AppsEnabled"], false);
+    }
 }
