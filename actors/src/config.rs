@@ -2,9 +2,19 @@
 //!
 //! A crash loses the message being handled; readers keep the last published configuration.
 
+pub mod access;
 pub mod client;
+pub mod difference;
+pub mod document;
+pub mod fixes;
+pub mod merge;
+pub mod secrets;
+pub mod shape;
 pub mod table;
 pub mod view;
+
+#[cfg(test)]
+mod arbitrary;
 
 use std::sync::Arc;
 
@@ -16,6 +26,7 @@ use tracing::info;
 
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use table::{Kind, Mode};
 use view::View;
 
 /// A configuration: the whole document, and the part of it that the server itself acts on.
@@ -30,9 +41,13 @@ pub struct Config {
 impl Config {
     /// Lays `overrides` (path and value) over the defaults; their kinds have been checked.
     pub fn from_overrides(overrides: impl IntoIterator<Item = (String, Value)>) -> Result<Self, serde_json::Error> {
-        let mut document = table::defaults();
+        let mut document = table::defaults(Mode::Blank);
         for (path, value) in overrides {
-            table::insert(&mut document, &path, value);
+            // A variable that is named like a nested section has no effect.
+            let is_section = table::settings().get(&path).is_some_and(|setting| setting.kind == Kind::Object);
+            if !is_section {
+                document::insert(&mut document, &path, value);
+            }
         }
         Self::from_document(document)
     }
@@ -180,5 +195,16 @@ mod tests {
         assert_eq!(config.view.service.tls_min_ver, "1.2");
         assert_eq!(config.view.rate_limit.memory_store_size, 10_000);
         assert!(config.view.email.enable_sign_in_with_username);
+    }
+
+    #[test]
+    fn a_map_is_overridden_as_a_whole_and_a_nested_section_is_not() {
+        let overrides = [
+            ("FeatureFlags".to_owned(), Value::from("all")),
+            ("PluginSettings.PluginStates".to_owned(), serde_json::json!({"one": {"Enable": true}})),
+        ];
+        let document = Config::from_overrides(overrides).unwrap().document;
+        assert_eq!(document["PluginSettings"]["PluginStates"], serde_json::json!({"one": {"Enable": true}}));
+        assert_eq!(document["FeatureFlags"]["AppsEnabled"], false);
     }
 }

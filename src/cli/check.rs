@@ -52,7 +52,7 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
     let section = settings.config.document.get(parts.next()?)?;
     let value = parts.try_fold(section, |value, key| value.get(key))?;
     let is_free_form = value.is_object() || value.as_array().is_some_and(|items| items.iter().any(Value::is_object));
-    (!setting.is_sensitive && !is_free_form).then(|| value.to_string())
+    (setting.mask.is_none() && !is_free_form).then(|| value.to_string())
 }
 
 async fn look_at_database(settings: &Settings) -> Result<String, StoreError> {

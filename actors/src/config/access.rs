@@ -1,0 +1,132 @@
+//! Who may read and write which setting, and the parts of a document that an answer holds.
+
+use serde_json::{Map, Value};
+
+use super::document::{Document, insert};
+use super::secrets::PLACEHOLDER;
+use super::table::{self, Kind, Mode, Node, Setting, tree};
+
+/// The permission that covers every setting.
+const EVERYTHING: &str = "manage_system";
+
+/// The tag of what everybody reads who reads anything of the configuration.
+const ANY_READ: &str = "*_read";
+
+/// The tags that restrict writing and grant nothing.
+const RESTRICTIONS: [&str; 2] = ["write_restrictable", "cloud_restrictable"];
+
+/// Whether a caller may read `setting`.
+pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_any_console_read: bool) -> bool {
+    let is_for_any_reader = setting.access.iter().any(|tag| tag == ANY_READ) && has_any_console_read;
+    is_for_any_reader || is_granted(setting, "sysconsole_read_", has_permission)
+}
+
+/// Whether a caller may write `setting`; `is_restricted` is the running `RestrictSystemAdmin`.
+pub fn may_write(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, is_restricted: bool) -> bool {
+    let is_closed = is_restricted && (setting.write_restrictable || setting.cloud_restrictable);
+    !is_closed && is_granted(setting, "sysconsole_write_", has_permission)
+}
+
+fn is_granted(setting: &Setting, prefix: &str, has_permission: &dyn Fn(&str) -> bool) -> bool {
+    let areas = setting.access.iter().filter(|tag| !RESTRICTIONS.contains(&tag.as_str()) && *tag != ANY_READ);
+    areas.map(|area| format!("{prefix}{area}")).any(|permission| has_permission(&permission))
+        || has_permission(EVERYTHING)
+}
+
+/// `document` with null, or what is empty of its kind, for every setting that may not be read.
+///
+/// A nested section that can be unset is decided as a whole, by its own row.
+pub fn readable(document: &Document, may_read: &dyn Fn(&Setting) -> bool) -> Document {
+    readable_section(document, tree(), may_read)
+}
+
+fn readable_section(section: &Document, node: &Node, may_read: &dyn Fn(&Setting) -> bool) -> Document {
+    let read = |(key, value): (&String, &Value)| {
+        let node = node.children.get(key.as_str())?;
+        let value = match (node.setting, value) {
+            (None, Value::Object(section)) => Some(Value::Object(readable_section(section, node, may_read))),
+            (None, _) => None,
+            (Some(setting), value) if may_read(setting) => Some(value.clone()),
+            (Some(setting), _) => unreadable(setting),
+        };
+        Some((key.clone(), value?))
+    };
+    section.iter().filter_map(read).collect()
+}
+
+/// What stands for a setting that may not be read; `None` when it is left out.
+fn unreadable(setting: &Setting) -> Option<Value> {
+    if setting.nullable {
+        return (!setting.omit_when_null).then_some(Value::Null);
+    }
+    Some(match setting.kind {
+        Kind::Bool => Value::from(false),
+        Kind::Int => Value::from(0),
+        Kind::String => Value::from(""),
+        Kind::Strings | Kind::Objects => Value::Array(Vec::new()),
+        Kind::Object | Kind::Map | Kind::RawJson => Value::Null,
+    })
+}
+
+/// The settings of `document` that differ from the blank defaults; maps are compared key by key.
+pub fn without_defaults(document: &Document) -> Document {
+    differing(document, &table::defaults(Mode::Blank))
+}
+
+fn differing(document: &Document, defaults: &Document) -> Document {
+    let differs = |(key, value): (&String, &Value)| {
+        let default = defaults.get(key);
+        let kept = match (value, default) {
+            (value, Some(default)) if value == default => None,
+            (Value::Object(section), Some(Value::Object(defaults))) => {
+                Some(Value::Object(differing(section, defaults)))
+            }
+            (value, _) => Some(value.clone()),
+        };
+        Some((key.clone(), kept?))
+    };
+    document.iter().filter_map(differs).collect()
+}
+
+/// `document` without the keys whose value is the placeholder; lists stay as they are.
+pub fn without_masked(document: &Document) -> Document {
+    let shown = document.iter().filter(|(_, value)| **value != PLACEHOLDER);
+    let inner = shown.map(|(key, value)| match value.as_object() {
+        Some(section) => (key.clone(), Value::Object(without_masked(section))),
+        None => (key.clone(), value.clone()),
+    });
+    inner.collect()
+}
+
+/// `document` without nulls, empty sections and empty lists, and without what becomes empty so.
+pub fn pruned(document: &Document) -> Document {
+    let prune = |(key, value): (&String, &Value)| {
+        let value = match value.as_object() {
+            Some(section) => Value::Object(pruned(section)),
+            None => value.clone(),
+        };
+        (!is_empty(&value)).then(|| (key.clone(), value))
+    };
+    document.iter().filter_map(prune).collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(section) => section.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The document with `true` at each of `paths`; `None` when there is none.
+pub fn flagged<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Document> {
+    let mut flagged = Map::new();
+    for path in paths {
+        insert(&mut flagged, path, Value::from(true));
+    }
+    (!flagged.is_empty()).then_some(flagged)
+}
+
+#[cfg(test)]
+mod tests;

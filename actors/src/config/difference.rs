@@ -1,0 +1,138 @@
+//! What changed between two documents, setting by setting, without showing a secret.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::document::{Document, below};
+use super::secrets;
+use super::table::{Kind, settings};
+
+/// A value that changed; null stands for one that is not there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Where, as the table writes it; plugin settings by their id and keys.
+    pub path: String,
+    /// What it was.
+    pub before: Value,
+    /// What it is.
+    pub after: Value,
+}
+
+/// Every change from `before` to `after`, in the order of their paths.
+///
+/// A secret is shown as its `fingerprint` only, which must be the same for equal values and differ for others.
+pub fn changes(before: &Document, after: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -> Vec<Change> {
+    let mut changes = Vec::new();
+    compare(&discreet(before, fingerprint), &discreet(after, fingerprint), "", &mut changes);
+    changes
+}
+
+fn discreet(document: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -> Document {
+    let mut discreet = document.clone();
+    secrets::each(&mut discreet, &mut |path, _, secret| *secret = Value::from(fingerprint(path, secret)));
+    discreet
+}
+
+fn compare(before: &Document, after: &Document, path: &str, changes: &mut Vec<Change>) {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        let path = below(path, key);
+        let [before, after] = [before, after].map(|document| document.get(key).unwrap_or(&Value::Null));
+        match (before, after) {
+            (before, after) if before == after => {}
+            (Value::Object(before), Value::Object(after)) if !is_whole(&path) => compare(before, after, &path, changes),
+            (before, after) => changes.push(Change { path, before: before.clone(), after: after.clone() }),
+        }
+    }
+}
+
+fn is_whole(path: &str) -> bool {
+    settings().get(path).is_some_and(|setting| setting.kind == Kind::RawJson)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::arbitrary::{documents, settings_of};
+    use super::super::table::{Mode, defaults};
+    use super::*;
+
+    fn shown(path: &str, value: &Value) -> String {
+        format!("{path}={}", value.to_string().len())
+    }
+
+    fn changed(before: &[(&str, Value)], after: &[(&str, Value)]) -> Vec<(String, Value, Value)> {
+        let [before, after] = [before, after]
+            .map(|given| settings_of(defaults(Mode::Update), given.iter().map(|(path, value)| (*path, value.clone()))));
+        changes(&before, &after, &shown).into_iter().map(|change| (change.path, change.before, change.after)).collect()
+    }
+
+    fn change(path: &str, before: Value, after: Value) -> (String, Value, Value) {
+        (path.to_owned(), before, after)
+    }
+
+    #[test]
+    fn each_setting_that_differs_is_a_change_in_the_order_of_paths() {
+        let after = [
+            ("TeamSettings.SiteName", json!("Bridge")),
+            ("DisplaySettings.CustomURLSchemes", json!(["git"])),
+            ("LogSettings.AdvancedLoggingJSON", json!({"console": {}})),
+        ];
+        assert_eq!(
+            changed(&[], &after),
+            [
+                change("DisplaySettings.CustomURLSchemes", json!([]), json!(["git"])),
+                change("LogSettings.AdvancedLoggingJSON", json!({}), json!({"console": {}})),
+                change("TeamSettings.SiteName", json!("Mattermost"), json!("Bridge")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_is_shown_by_its_fingerprint_wherever_it_stands() {
+        let before = [("PluginSettings.Plugins", json!({"one": {"Token": "abc", "Name": "n"}}))];
+        let after = [
+            ("EmailSettings.SMTPPassword", json!("mail")),
+            ("PluginSettings.Plugins", json!({"one": {"Token": "abcd", "Name": "n"}, "two": {"Deep": {"Key": "k"}}})),
+            ("SqlSettings.DataSourceReplicas", json!(["one"])),
+            ("SqlSettings.ReplicaLagSettings", json!([{"DataSource": "lag"}])),
+        ];
+        assert_eq!(
+            changed(&before, &after),
+            [
+                change(
+                    "EmailSettings.SMTPPassword",
+                    json!("EmailSettings.SMTPPassword=2"),
+                    json!("EmailSettings.SMTPPassword=6")
+                ),
+                change(
+                    "PluginSettings.Plugins.one.Token",
+                    json!("PluginSettings.Plugins.one.Token=5"),
+                    json!("PluginSettings.Plugins.one.Token=6")
+                ),
+                change(
+                    "PluginSettings.Plugins.two",
+                    Value::Null,
+                    json!({"Deep": {"Key": "PluginSettings.Plugins.two.Deep.Key=3"}})
+                ),
+                change("SqlSettings.DataSourceReplicas", json!([]), json!(["SqlSettings.DataSourceReplicas[0]=5"])),
+                change(
+                    "SqlSettings.ReplicaLagSettings",
+                    json!([]),
+                    json!([{"DataSource": "SqlSettings.ReplicaLagSettings[0].DataSource=5"}])
+                ),
+            ]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn a_document_does_not_differ_from_itself(document in documents()) {
+            prop_assert_eq!(changes(&document, &document, &shown), []);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Values that are mended although they are set, before a configuration is checked and stored.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::document::{Document, given, insert};
+use super::table::{Mode, Setting, placed};
+
+/// How a value is mended.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fix {
+    /// The default for no text.
+    EmptyToDefault,
+    /// The default for 0.
+    ZeroToDefault,
+    /// The default for any JSON that says nothing.
+    BlankToDefault,
+    /// The default for what is no link to follow.
+    UnsafeLinkToDefault,
+    /// Nothing for what is no link to follow.
+    UnsafeLinkToEmpty,
+    /// Without slashes at the end.
+    NoTrailingSlash,
+    /// With a slash at the end if another setting has this value.
+    SlashAtEndIf(String, String),
+    /// Another word for one of these.
+    Replace(BTreeMap<String, String>),
+    /// No more than this.
+    AtMost(i64),
+    /// A list in one text, each entry once, with the value of another setting; empty means all.
+    CommaListWith(String),
+    /// Every key of the default; some are switched by another setting.
+    MissingKeys(BTreeMap<String, String>),
+    /// At least this entry in the list of each of these keys.
+    AlwaysLists(BTreeMap<String, String>),
+}
+
+/// `document` with every value mended that needs it; mending it again changes nothing.
+pub fn fixed(document: &Document) -> Document {
+    let mut fixed = document.clone();
+    for setting in placed() {
+        for fix in &setting.fixes {
+            let value = given(&fixed, &setting.path).unwrap_or(&Value::Null);
+            if let Some(mended) = fix.mended(value, setting, &fixed) {
+                insert(&mut fixed, &setting.path, mended);
+            }
+        }
+    }
+    fixed
+}
+
+impl Fix {
+    /// The value to put in the place of `value`; `None` when it is fine or of another kind.
+    fn mended(&self, value: &Value, setting: &Setting, document: &Document) -> Option<Value> {
+        let default = || setting.default_in(Mode::Update);
+        match self {
+            Self::EmptyToDefault => (value == "").then(default),
+            Self::ZeroToDefault => (value == 0).then(default),
+            Self::BlankToDefault => is_blank(value).then(default),
+            Self::UnsafeLinkToDefault => (!is_safe_link(value.as_str()?)).then(default),
+            Self::UnsafeLinkToEmpty => (!is_safe_link(value.as_str()?)).then(|| Value::from("")),
+            Self::NoTrailingSlash => Some(Value::from(value.as_str()?.trim_end_matches('/'))),
+            Self::SlashAtEndIf(path, wanted) => {
+                let text = value.as_str()?;
+                let is_wanted = given(document, path)? == wanted && !text.ends_with('/');
+                is_wanted.then(|| Value::from(format!("{text}/")))
+            }
+            Self::Replace(words) => words.get(value.as_str()?).map(|word| Value::from(word.as_str())),
+            Self::AtMost(most) => Some(Value::from(value.as_i64()?.min(*most))),
+            Self::CommaListWith(path) => {
+                Some(Value::from(comma_list(value.as_str()?, given(document, path)?.as_str()?)))
+            }
+            Self::MissingKeys(switches) => Some(with_keys(value.as_object()?, default(), switches, document)),
+            Self::AlwaysLists(entries) => Some(with_entries(value.as_object()?, entries)),
+        }
+    }
+}
+
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn is_safe_link(link: &str) -> bool {
+    let names_a_host = |rest: &str| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && !link.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    };
+    let rest = link.strip_prefix("http://").or_else(|| link.strip_prefix("https://"));
+    link.starts_with('/') || rest.is_some_and(names_a_host)
+}
+
+fn comma_list(list: &str, also: &str) -> String {
+    let is_for_all = list.split(',').all(|entry| entry.trim().is_empty());
+    if is_for_all {
+        return String::new();
+    }
+    let mut once = Vec::new();
+    for entry in list.split(',').chain(also.split(',')).map(str::trim) {
+        let is_new = !entry.is_empty() && !once.contains(&entry);
+        if is_new {
+            once.push(entry);
+        }
+    }
+    once.join(",")
+}
+
+fn with_keys(
+    map: &Map<String, Value>,
+    default: Value,
+    switches: &BTreeMap<String, String>,
+    document: &Document,
+) -> Value {
+    let mut complete = map.clone();
+    let Value::Object(default) = default else { return Value::Object(complete) };
+    for (key, value) in default {
+        let switch = switches.get(&key).and_then(|path| given(document, path));
+        complete.entry(key).or_insert_with(|| switch.map_or(value, |switch| json!({"Enable": switch})));
+    }
+    Value::Object(complete)
+}
+
+fn with_entries(map: &Map<String, Value>, entries: &BTreeMap<String, String>) -> Value {
+    let mut complete = map.clone();
+    for (key, entry) in entries {
+        let list = complete.entry(key).or_insert(Value::Null);
+        if list.is_null() {
+            *list = json!([]);
+        }
+        if let Value::Array(list) = list
+            && !list.contains(&Value::from(entry.as_str()))
+        {
+            list.push(Value::from(entry.as_str()));
+        }
+    }
+    Value::Object(complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::arbitrary::{documents, settings_of};
+    use super::super::table::defaults;
+    use super::*;
+
+    fn mended(path: &str, value: Value) -> Value {
+        given(&fixed(&settings_of(defaults(Mode::Update), [(path, value)])), path).cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_defaults_need_no_mending() {
+        assert_eq!(fixed(&defaults(Mode::Update)), defaults(Mode::Update));
+    }
+
+    #[test]
+    fn each_value_that_cannot_stay_is_replaced() {
+        let rules = [
+            ("ServiceSettings.SiteURL", json!("https://chat.example/sub//"), json!("https://chat.example/sub")),
+            ("ServiceSettings.WebserverMode", json!("regular"), json!("gzip")),
+            ("ServiceSettings.ExperimentalGroupUnreadChannels", json!("1"), json!("default_on")),
+            ("ServiceSettings.UniqueEmojiReactionLimitPerPost", json!(501), json!(500)),
+            ("ServiceSettings.DeleteAccountLink", json!("javascript:alert(1)"), json!("")),
+            ("SupportSettings.TermsOfServiceLink", json!(""), json!("https://mattermost.com/pl/terms-of-use/")),
+            ("SupportSettings.HelpLink", json!("https:///help"), json!("")),
+            ("SupportSettings.HelpLink", json!("/help"), json!("/help")),
+            ("TeamSettings.SiteName", json!(""), json!("Mattermost")),
+            ("EmailSettings.SMTPServerTimeout", json!(0), json!(10)),
+            ("EmailSettings.ConnectionSecurity", json!("PLAIN"), json!("")),
+            ("FileSettings.Directory", json!(""), json!("./data/")),
+            ("FileSettings.Directory", json!("/srv/files"), json!("/srv/files/")),
+            ("LogSettings.AdvancedLoggingJSON", json!(" "), json!({})),
+            ("LogSettings.AdvancedLoggingJSON", Value::Null, json!({})),
+            ("LocalizationSettings.AvailableLocales", json!("de, fr,de"), json!("de,fr,en")),
+            ("LocalizationSettings.AvailableLocales", json!(""), json!("")),
+            (
+                "PluginSettings.MarketplaceURL",
+                json!("https://marketplace.integrations.mattermost.com"),
+                json!("https://api.integrations.mattermost.com"),
+            ),
+        ];
+        for (path, value, expected) in rules {
+            assert_eq!(mended(path, value.clone()), expected, "{path}: {value}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_another_driver_keeps_its_end() {
+        let given = [("FileSettings.DriverName", json!("amazons3")), ("FileSettings.Directory", json!("files"))];
+        assert_eq!(fixed(&settings_of(defaults(Mode::Update), given))["FileSettings"]["Directory"], "files");
+    }
+
+    #[test]
+    fn flagged_posts_always_reach_reviewers() {
+        let path = "ContentFlaggingSettings.NotificationSettings.EventTargetMapping";
+        let reviewed = json!({"flagged": ["author", "reviewers"]});
+        assert_eq!(mended(path, json!({"flagged": ["author"]})), reviewed);
+        assert_eq!(mended(path, reviewed.clone()), reviewed);
+        assert_eq!(mended(path, json!({"flagged": null})), json!({"flagged": ["reviewers"]}));
+        assert_eq!(mended(path, json!({})), json!({"flagged": ["reviewers"]}));
+    }
+
+    #[test]
+    fn plugins_that_come_with_the_server_get_their_state_back() {
+        let given = [
+            ("LogSettings.EnableDiagnostics", json!(false)),
+            ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
+        ];
+        let states = fixed(&settings_of(defaults(Mode::Update), given))["PluginSettings"]["PluginStates"].clone();
+        assert_eq!(states["playbooks"]["Enable"], false);
+        assert_eq!(states["com.mattermost.calls"]["Enable"], true);
+        assert_eq!(states["com.mattermost.nps"]["Enable"], false);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn mending_twice_changes_nothing(document in documents()) {
+            let once = fixed(&document);
+            prop_assert_eq!(fixed(&once), once);
+        }
+    }
+}

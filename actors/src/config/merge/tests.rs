@@ -1,0 +1,172 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::super::arbitrary::{documents, patches, settings_of};
+use super::super::table::defaults;
+use super::*;
+
+fn everything(_: &Setting) -> bool {
+    true
+}
+
+fn with(settings: &[(&str, Value)]) -> Document {
+    settings_of(Document::new(), settings.iter().map(|(path, value)| (*path, value.clone())))
+}
+
+fn running(settings: &[(&str, Value)]) -> Document {
+    settings_of(defaults(Mode::Update), settings.iter().map(|(path, value)| (*path, value.clone())))
+}
+
+#[test]
+fn a_patch_changes_what_it_gives_and_null_leaves_alone() {
+    let base = running(&[]);
+    let patch = with(&[("TeamSettings.SiteName", json!("Bridge")), ("TeamSettings.MaxUsersPerTeam", Value::Null)]);
+    assert_eq!(patched(&base, &patch, &everything), running(&[("TeamSettings.SiteName", json!("Bridge"))]));
+}
+
+#[test]
+fn a_patch_merges_nested_sections_and_takes_lists_and_maps_as_a_whole() {
+    let base = running(&[("DisplaySettings.CustomURLSchemes", json!(["git", "irc"]))]);
+    let mapping = "ContentFlaggingSettings.NotificationSettings.EventTargetMapping";
+    let patch = with(&[
+        ("DisplaySettings.CustomURLSchemes", json!([])),
+        ("MessageExportSettings.GlobalRelaySettings.SMTPPassword", json!("p")),
+        (mapping, json!({"flagged": ["reviewers"]})),
+    ]);
+    let patched = patched(&base, &patch, &everything);
+    assert_eq!(patched["DisplaySettings"]["CustomURLSchemes"], json!([]));
+    assert_eq!(patched["MessageExportSettings"]["GlobalRelaySettings"]["SMTPPassword"], "p");
+    assert_eq!(patched["MessageExportSettings"]["GlobalRelaySettings"]["CustomerType"], "A9");
+    assert_eq!(given(&patched, mapping), Some(&json!({"flagged": ["reviewers"]})));
+}
+
+#[test]
+fn a_patch_of_one_plugin_keeps_the_others() {
+    let base = running(&[("PluginSettings.Plugins", json!({"one": {"a": 1, "b": 2}, "two": {"c": 3}}))]);
+    let patch = with(&[
+        ("PluginSettings.Plugins", json!({"one": {"a": 4}, "two": null})),
+        ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
+    ]);
+    let plugins = patched(&base, &patch, &everything)["PluginSettings"].clone();
+    assert_eq!(plugins["Plugins"], json!({"one": {"a": 4}, "two": {"c": 3}}));
+    assert_eq!(plugins["PluginStates"]["playbooks"]["Enable"], false);
+    assert_eq!(plugins["PluginStates"]["com.mattermost.calls"]["Enable"], true);
+}
+
+#[test]
+fn what_may_not_be_written_keeps_its_value() {
+    let base = running(&[]);
+    let not_the_name = |setting: &Setting| setting.path != "TeamSettings.SiteName";
+    let not_the_relay = |setting: &Setting| setting.path != "MessageExportSettings.GlobalRelaySettings";
+    let name = with(&[("TeamSettings.SiteName", json!("Bridge"))]);
+    let relay = with(&[("MessageExportSettings.GlobalRelaySettings.SMTPPassword", json!("p"))]);
+    assert_eq!(patched(&base, &name, &not_the_name), base);
+    assert_eq!(patched(&base, &relay, &not_the_relay), base);
+    let running = running(&[("TeamSettings.SiteName", json!("Bridge"))]);
+    let replaced = replaced(&running, &with(&[("ServiceSettings.SiteURL", json!(""))]), &not_the_name);
+    assert_eq!(replaced["TeamSettings"]["SiteName"], "Bridge");
+}
+
+#[test]
+fn no_request_changes_a_feature_flag() {
+    let base = running(&[]);
+    let patch = with(&[("FeatureFlags.TestFeature", json!("on"))]);
+    assert_eq!(patched(&base, &patch, &everything), base);
+}
+
+#[test]
+fn a_replacement_sets_what_it_leaves_out_to_its_default() {
+    let running = running(&[
+        ("TeamSettings.SiteName", json!("Bridge")),
+        ("TeamSettings.MaxUsersPerTeam", json!(7)),
+        ("ElasticsearchSettings.BulkIndexingTimeWindowSeconds", json!(5)),
+    ]);
+    let body = with(&[("ServiceSettings.SiteURL", json!("")), ("TeamSettings.SiteName", Value::Null)]);
+    assert_eq!(replaced(&running, &body, &everything), defaults(Mode::Update));
+}
+
+#[test]
+fn a_replacement_without_a_site_url_takes_the_blank_defaults() {
+    let replaced = replaced(&running(&[]), &Document::new(), &everything);
+    assert_eq!(replaced["ServiceSettings"]["SessionLengthWebInHours"], 720);
+    assert_eq!(replaced, defaults(Mode::Blank));
+}
+
+#[test]
+fn a_replacement_keeps_what_would_be_lost() {
+    let running = running(&[
+        ("EmailSettings.SMTPPassword", json!("mail")),
+        ("FileSettings.PublicLinkSalt", json!("salt")),
+        ("SqlSettings.AtRestEncryptKey", json!("rest")),
+        ("SqlSettings.DriverName", json!("postgres")),
+        ("SqlSettings.DataSource", json!("postgres://db")),
+        ("SqlSettings.DataSourceReplicas", json!(["postgres://replica"])),
+        ("SqlSettings.ReplicaLagSettings", json!([{"DataSource": "postgres://lag"}])),
+        ("PluginSettings.Plugins", json!({"one": {"a": 1}, "two": {}})),
+        ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
+    ]);
+    let body = with(&[("ServiceSettings.SiteURL", json!(""))]);
+    assert_eq!(replaced(&running, &body, &everything), running);
+    let body = with(&[("PluginSettings.Plugins", json!({"one": {}})), ("EmailSettings.SMTPPassword", json!(""))]);
+    let replaced = replaced(&running, &body, &everything);
+    assert_eq!(replaced["PluginSettings"]["Plugins"], json!({"one": {}, "two": {}}));
+    assert_eq!(replaced["EmailSettings"]["SMTPPassword"], "");
+}
+
+#[test]
+fn a_default_that_looks_at_other_settings_follows_the_body() {
+    let body = with(&[
+        ("ServiceSettings.SiteURL", json!("")),
+        ("ServiceSettings.SessionLengthWebInDays", json!(10)),
+        ("LdapSettings.Enable", json!(true)),
+        ("LdapSettings.IdAttribute", json!("uid")),
+        ("EmailSettings.ConnectionSecurity", json!("TLS")),
+        ("EmailSettings.EnableSignUpWithEmail", json!(false)),
+        ("ClusterSettings.EnableExperimentalGossipEncryption", json!(false)),
+    ]);
+    let replaced = replaced(&running(&[]), &body, &everything);
+    assert_eq!(replaced["ServiceSettings"]["SessionLengthWebInHours"], 240);
+    assert_eq!(replaced["ServiceSettings"]["SessionLengthMobileInHours"], 4320);
+    assert_eq!(replaced["LdapSettings"]["EnableSync"], true);
+    assert_eq!(replaced["LdapSettings"]["LoginIdAttribute"], "uid");
+    assert_eq!(replaced["TeamSettings"]["TeammateNameDisplay"], "full_name");
+    assert_eq!(replaced["EmailSettings"]["EnableSMTPAuth"], true);
+    assert_eq!(replaced["EmailSettings"]["EnableSignInWithEmail"], false);
+    assert_eq!(replaced["ClusterSettings"]["EnableGossipEncryption"], false);
+}
+
+#[test]
+fn every_default_that_looks_elsewhere_names_a_setting() {
+    for from in placed().filter_map(|setting| setting.default_from.as_ref()) {
+        let paths = match from {
+            DefaultFrom::Copy(path) | DefaultFrom::HoursOf(path) | DefaultFrom::IsSet(path) => vec![path],
+            DefaultFrom::IfAny(paths, _) => paths.iter().collect(),
+        };
+        assert!(paths.into_iter().all(|path| table::settings().contains_key(path)), "{from:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn nothing_patched_is_nothing_changed(document in documents()) {
+        prop_assert_eq!(patched(&document, &Document::new(), &everything), document);
+    }
+
+    #[test]
+    fn patching_twice_is_patching_once(base in documents(), patch in patches()) {
+        let once = patched(&base, &patch, &everything);
+        prop_assert_eq!(patched(&once, &patch, &everything), once);
+    }
+
+    #[test]
+    fn replacing_a_document_by_itself_changes_nothing(running in documents()) {
+        prop_assert_eq!(replaced(&running, &running, &everything), running);
+    }
+
+    #[test]
+    fn nothing_changes_while_nothing_may_be_written(running in documents(), body in patches()) {
+        prop_assert_eq!(patched(&running, &body, &|_| false), running.clone());
+        prop_assert_eq!(replaced(&running, &body, &|_| false), running);
+    }
+}

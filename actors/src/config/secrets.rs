@@ -1,0 +1,164 @@
+//! Secrets in a configuration: hidden from readers by a placeholder, and put back when it is submitted.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::document::{Document, below, steps};
+use super::table::{Setting, settings};
+
+/// What stands for a secret in an answer; long enough to pass the checks of length.
+pub const PLACEHOLDER: &str = "********************************";
+
+/// What marks a key of a plugin's settings as secret: nobody declares them here.
+const SECRET_WORDS: [&str; 5] = ["secret", "token", "password", "key", "salt"];
+
+static SECRETS: LazyLock<Vec<&'static Setting>> =
+    LazyLock::new(|| settings().values().filter(|setting| setting.mask.is_some()).collect());
+
+/// How a secret is hidden. What is null is never hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mask {
+    /// Also when it is empty.
+    Always,
+    /// Only when there is something to hide.
+    NonEmpty,
+    /// Each element of a list.
+    Elements,
+    /// The secret keys of each plugin, at any depth.
+    Keys,
+}
+
+/// `document` with the placeholder for every secret.
+pub fn masked(document: &Document) -> Document {
+    let mut masked = document.clone();
+    each(&mut masked, &mut |_, mask, secret| {
+        let is_shown = mask == Mask::NonEmpty && *secret == "";
+        if !is_shown {
+            *secret = Value::from(PLACEHOLDER);
+        }
+    });
+    masked
+}
+
+/// `submitted` with what is `stored` in the place of every placeholder, and the paths where nothing is.
+///
+/// What nothing is stored for is left out: the placeholder itself is never kept, wherever it stands.
+/// Elements of lists are matched by position.
+pub fn restored(submitted: &Document, stored: &Document) -> (Document, Vec<String>) {
+    let mut unset = Vec::new();
+    let restored = restored_section(submitted, Some(stored), "", &mut unset);
+    (restored, unset)
+}
+
+/// Calls `visit` with the path, the rule and the value of every secret that is not null.
+pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &mut Value)) {
+    for setting in SECRETS.iter() {
+        let Some(mask) = setting.mask else { continue };
+        let steps: Vec<&str> = steps(&setting.path).collect();
+        let Some((section, rest)) = steps.split_first() else { continue };
+        let Some(value) = document.get_mut(*section) else { continue };
+        each_at(value, section, rest, &mut |path, value| each_of(mask, value, path, visit));
+    }
+}
+
+/// Whether a setting is lost when it is left out: a secret, or a list that holds some.
+pub(super) fn holds_secrets(setting: &Setting) -> bool {
+    let is_above =
+        |secret: &&Setting| secret.path.strip_prefix(&setting.path).is_some_and(|rest| rest.starts_with("[]"));
+    setting.mask.is_some() || SECRETS.iter().any(is_above)
+}
+
+fn each_at(value: &mut Value, path: &str, steps: &[&str], visit: &mut dyn FnMut(&str, &mut Value)) {
+    match steps.split_first() {
+        None => visit(path, value),
+        Some((&"[]", rest)) => {
+            for (position, element) in value.as_array_mut().into_iter().flatten().enumerate() {
+                each_at(element, &format!("{path}[{position}]"), rest, visit);
+            }
+        }
+        Some((key, rest)) => {
+            if let Some(value) = value.get_mut(*key) {
+                each_at(value, &below(path, key), rest, visit);
+            }
+        }
+    }
+}
+
+fn each_of(mask: Mask, value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, Mask, &mut Value)) {
+    match mask {
+        Mask::Always | Mask::NonEmpty if value.is_null() => {}
+        Mask::Always | Mask::NonEmpty => visit(path, mask, value),
+        Mask::Elements => each_at(value, path, &["[]"], &mut |path, value| visit(path, mask, value)),
+        Mask::Keys => {
+            for (id, settings) in value.as_object_mut().into_iter().flatten() {
+                each_key(settings, &below(path, id), &mut |path, value| visit(path, mask, value));
+            }
+        }
+    }
+}
+
+fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
+    match value {
+        Value::Object(settings) => {
+            for (key, value) in settings {
+                let path = below(path, key);
+                if is_secret(key, value) {
+                    visit(&path, value);
+                } else {
+                    each_key(value, &path, visit);
+                }
+            }
+        }
+        Value::Array(_) => {
+            for (position, element) in value.as_array_mut().into_iter().flatten().enumerate() {
+                each_key(element, &format!("{path}[{position}]"), visit);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_secret(key: &str, value: &Value) -> bool {
+    let key = key.to_lowercase();
+    let is_switch = value.is_null() || value.is_boolean();
+    !is_switch && SECRET_WORDS.iter().any(|word| key.contains(word))
+}
+
+fn restored_section(submitted: &Document, stored: Option<&Document>, path: &str, unset: &mut Vec<String>) -> Document {
+    let restore = |(key, value): (&String, &Value)| {
+        let stored = stored.and_then(|stored| stored.get(key));
+        let value = restored_value(value, stored, &below(path, key), unset)?;
+        Some((key.clone(), value))
+    };
+    submitted.iter().filter_map(restore).collect()
+}
+
+fn restored_value(submitted: &Value, stored: Option<&Value>, path: &str, unset: &mut Vec<String>) -> Option<Value> {
+    match submitted {
+        Value::String(text) if text == PLACEHOLDER => {
+            let kept = stored.filter(|stored| !stored.is_null() && **stored != PLACEHOLDER);
+            if kept.is_none() {
+                unset.push(path.to_owned());
+            }
+            kept.cloned()
+        }
+        Value::Object(section) => {
+            let stored = stored.and_then(Value::as_object);
+            Some(Value::Object(restored_section(section, stored, path, unset)))
+        }
+        Value::Array(elements) => {
+            let restore = |(position, element): (usize, &Value)| {
+                let stored = stored.and_then(|stored| stored.get(position));
+                restored_value(element, stored, &format!("{path}[{position}]"), unset)
+            };
+            Some(elements.iter().enumerate().filter_map(restore).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(submitted.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::super::arbitrary::{documents, settings_of};
+use super::super::table::{Mode, defaults};
+use super::*;
+
+fn stored() -> Document {
+    settings_of(
+        defaults(Mode::Update),
+        [
+            ("EmailSettings.SMTPPassword", json!("mail")),
+            ("SqlSettings.DataSourceReplicas", json!(["one", "two"])),
+            ("SqlSettings.ReplicaLagSettings", json!([{"DataSource": "lag", "QueryTimeLag": "select 1"}])),
+            (
+                "PluginSettings.Plugins",
+                json!({"com.example.keys": {
+                    "apitoken": "t", "enabletokens": true, "Name": "n", "Hosts": [{"Password": "p", "Port": 1}],
+                }}),
+            ),
+        ],
+    )
+}
+
+fn with(path: &str, value: Value) -> Document {
+    settings_of(Document::new(), [(path, value)])
+}
+
+#[test]
+fn a_secret_is_hidden_and_what_is_none_is_shown() {
+    let masked = masked(&stored());
+    assert_eq!(masked["EmailSettings"]["SMTPPassword"], PLACEHOLDER);
+    assert_eq!(masked["EmailSettings"]["SMTPUsername"], "");
+    assert_eq!(masked["SqlSettings"]["DataSourceReplicas"], json!([PLACEHOLDER, PLACEHOLDER]));
+    assert_eq!(
+        masked["SqlSettings"]["ReplicaLagSettings"],
+        json!([{"DataSource": PLACEHOLDER, "QueryTimeLag": "select 1"}])
+    );
+}
+
+#[test]
+fn an_empty_secret_is_hidden_where_the_contract_hides_it() {
+    let masked = masked(&defaults(Mode::Update));
+    let always = [
+        ("CacheSettings", "RedisPassword"),
+        ("ElasticsearchSettings", "Password"),
+        ("FileSettings", "PublicLinkSalt"),
+        ("ServiceSettings", "SplitKey"),
+        ("SqlSettings", "AtRestEncryptKey"),
+        ("SqlSettings", "DataSource"),
+    ];
+    for (section, key) in always {
+        assert_eq!(masked[section][key], PLACEHOLDER, "{section}.{key}");
+    }
+    let text = serde_json::to_string(&masked).unwrap();
+    assert_eq!(text.matches(PLACEHOLDER).count(), always.len());
+}
+
+#[test]
+fn the_secrets_that_others_forget_are_hidden() {
+    let forgotten = [
+        "AutoTranslationSettings.LibreTranslate.APIKey",
+        "FileSettings.AzureAccessKey",
+        "FileSettings.ExportAmazonS3SecretAccessKey",
+        "FileSettings.ExportAzureAccessKey",
+        "ImageProxySettings.RemoteImageProxyOptions",
+        "ServiceSettings.GiphySdkKey",
+        "ServiceSettings.GoogleDeveloperKey",
+    ];
+    for path in forgotten {
+        assert_eq!(masked(&with(path, json!("s"))), with(path, json!(PLACEHOLDER)), "{path}");
+    }
+}
+
+#[test]
+fn the_secret_keys_of_a_plugin_are_hidden_at_any_depth_but_switches_are_shown() {
+    assert_eq!(
+        masked(&stored())["PluginSettings"]["Plugins"],
+        json!({"com.example.keys": {
+            "apitoken": PLACEHOLDER, "enabletokens": true, "Name": "n", "Hosts": [{"Password": PLACEHOLDER, "Port": 1}],
+        }})
+    );
+}
+
+#[test]
+fn null_stays_null() {
+    let unset = with("EmailSettings.SMTPPassword", Value::Null);
+    assert_eq!(masked(&unset), unset);
+}
+
+#[test]
+fn a_list_of_another_length_is_restored_by_position_and_drops_what_was_never_stored() {
+    let path = "SqlSettings.DataSourceReplicas";
+    let submitted = with(path, json!([PLACEHOLDER, "new", PLACEHOLDER]));
+    let (restored, unset) = restored(&submitted, &stored());
+    assert_eq!(restored, with(path, json!(["one", "new"])));
+    assert_eq!(unset, ["SqlSettings.DataSourceReplicas[2]"]);
+}
+
+#[test]
+fn a_placeholder_without_anything_stored_leaves_the_setting_unset() {
+    let submitted = settings_of(
+        Document::new(),
+        [
+            ("TeamSettings.SiteName", json!(PLACEHOLDER)),
+            ("PluginSettings.Plugins", json!({"new": {"Secret": PLACEHOLDER}})),
+        ],
+    );
+    let (restored, unset) = restored(&submitted, &Document::new());
+    assert_eq!(Value::Object(restored), json!({"TeamSettings": {}, "PluginSettings": {"Plugins": {"new": {}}}}));
+    assert_eq!(unset, ["PluginSettings.Plugins.new.Secret", "TeamSettings.SiteName"]);
+}
+
+#[test]
+fn a_placeholder_that_was_stored_is_no_secret() {
+    let stale = with("EmailSettings.SMTPPassword", json!(PLACEHOLDER));
+    let (restored, unset) = restored(&stale, &stale);
+    assert_eq!(Value::Object(restored), json!({"EmailSettings": {}}));
+    assert_eq!(unset, ["EmailSettings.SMTPPassword"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn submitting_what_was_read_changes_nothing(document in documents()) {
+        let (restored, unset) = restored(&masked(&document), &document);
+        prop_assert_eq!(restored, document);
+        prop_assert_eq!(unset, Vec::<String>::new());
+    }
+}
