@@ -2,6 +2,7 @@
 //!
 //! A crash loses the message being handled; readers keep the last published configuration.
 
+pub mod rules;
 pub mod table;
 pub mod view;
 

@@ -104,7 +104,8 @@ pub fn defaults() -> Map<String, Value> {
 }
 
 impl Setting {
-    fn initial(&self) -> Value {
+    /// The value while nothing is given.
+    pub(super) fn initial(&self) -> Value {
         let is_generated = self.default.get("generated").is_some();
         let is_empty_section = self.kind == Kind::Object && self.default.is_null();
         if is_generated {
