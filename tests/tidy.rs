@@ -42,7 +42,7 @@ fn every_error_id_that_is_raised_has_a_text() {
 
 /// The string literals of a file that read like ids: dotted words that begin as ids of the contract do.
 fn ids_in(text: &str) -> Vec<&str> {
-    const FAMILIES: [&str; 6] = ["api.", "app.", "model.", "store.", "mfa.", "basic_security_check."];
+    const FAMILIES: [&str; 7] = ["api.", "app.", "ent.", "model.", "store.", "mfa.", "basic_security_check."];
     let literals = text.split('"').skip(1).step_by(2);
     literals
         .filter(|literal| FAMILIES.iter().any(|family| literal.starts_with(family)) && !literal.contains(['{', ' ']))

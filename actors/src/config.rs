@@ -8,6 +8,7 @@ pub mod difference;
 pub mod document;
 pub mod fixes;
 pub mod merge;
+pub mod rules;
 pub mod secrets;
 pub mod shape;
 pub mod table;

@@ -1,0 +1,73 @@
+//! The rules that a configuration document must keep: tables in the order of the contract, walked by a few lines.
+//!
+//! The first failure of a document is the one that clients see; the others follow in the same order.
+
+mod content;
+mod demand;
+mod export;
+mod files;
+mod general;
+mod ldap_filter;
+mod log_targets;
+mod logging;
+mod retention;
+mod rule;
+mod search;
+mod service;
+mod settings;
+mod sign_in;
+mod texts;
+mod urls;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use rule::Rule;
+use settings::Settings;
+
+/// The tables, in the order in which failures are reported.
+const ORDER: [&[Rule]; 14] = [
+    general::MAIL_AND_METRICS,
+    general::CACHE_AND_TEAMS,
+    general::DATABASE,
+    files::STORAGE,
+    sign_in::MAIL,
+    sign_in::DIRECTORY,
+    sign_in::PROVIDERS,
+    service::RULES,
+    search::RULES,
+    retention::RULES,
+    logging::RULES,
+    export::LANGUAGES,
+    export::MESSAGES,
+    content::RULES,
+];
+
+/// A rule that a document breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The JSON pointer of the setting that must change, such as `/ServiceSettings/SiteURL`.
+    pub pointer: String,
+    /// The id of the contract.
+    pub id: &'static str,
+    /// Values for the placeholders of the text.
+    pub params: Vec<(&'static str, String)>,
+}
+
+/// What the rules must know beside the document.
+pub struct Facts<'a> {
+    /// The time, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// Whether something stands at a path of the server's disk, be it a file or a folder.
+    pub file_exists: &'a dyn Fn(&str) -> bool,
+}
+
+/// Every rule that `document` breaks, in the order of the contract.
+///
+/// A setting that is missing, unset or not of its kind counts as its default.
+pub fn failures(document: &Map<String, Value>, facts: &Facts<'_>) -> Vec<Failure> {
+    let settings = Settings { document, facts };
+    ORDER.iter().copied().flatten().flat_map(|rule| rule.failures(&settings)).collect()
+}

@@ -1,0 +1,153 @@
+//! Log targets beside console and file: an object with one target a key.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The levels that belong to the audit; all others belong to the server.
+const AUDIT_LEVELS: std::ops::RangeInclusive<i64> = 100..=103;
+
+/// Says why `value` is not an object of targets; something empty counts as no targets.
+pub(super) fn not_targets(value: &Value) -> Option<String> {
+    targets(value).err().map(|cause| cause.to_string())
+}
+
+/// Says which target cannot be configured or takes levels that are not the server's.
+pub(super) fn bad_server_target(value: &Value) -> Option<String> {
+    complaint(value, |level| !AUDIT_LEVELS.contains(&level))
+}
+
+/// Says which target cannot be configured or takes levels that are not the audit's.
+pub(super) fn bad_audit_target(value: &Value) -> Option<String> {
+    complaint(value, |level| AUDIT_LEVELS.contains(&level))
+}
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    format: String,
+    #[serde(default)]
+    options: Value,
+    #[serde(default)]
+    levels: Option<Vec<Level>>,
+}
+
+#[derive(Deserialize)]
+struct Level {
+    id: i64,
+}
+
+fn targets(value: &Value) -> Result<BTreeMap<String, Target>, serde_json::Error> {
+    let is_empty = match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,
+    };
+    if is_empty { Ok(BTreeMap::new()) } else { BTreeMap::deserialize(value) }
+}
+
+fn complaint(value: &Value, is_level: fn(i64) -> bool) -> Option<String> {
+    let targets = targets(value).ok()?;
+    targets.iter().find_map(|(name, target)| target.complaint(is_level).map(|complaint| format!("{name}: {complaint}")))
+}
+
+impl Target {
+    fn complaint(&self, is_level: fn(i64) -> bool) -> Option<String> {
+        let strange_level = self.levels.iter().flatten().find(|level| !is_level(level.id));
+        if let Some(level) = strange_level {
+            return Some(format!("the level {} does not belong here", level.id));
+        }
+        if !["", "json", "plain", "gelf"].contains(&self.format.as_str()) {
+            return Some(format!("the format {:?} is unknown", self.format));
+        }
+        match self.kind.as_str() {
+            "console" if !["", "stdout", "stderr"].contains(&self.option("out")) => {
+                Some("out is not stdout or stderr".to_owned())
+            }
+            "file" if self.option("filename").is_empty() => Some("filename is missing".to_owned()),
+            "tcp" | "syslog" => self.network_complaint(),
+            "console" | "file" => None,
+            other => Some(format!("the type {other:?} is unknown")),
+        }
+    }
+
+    fn network_complaint(&self) -> Option<String> {
+        let port = self.options.get("port").and_then(Value::as_u64).unwrap_or_default();
+        if self.option("host").is_empty() && self.option("ip").is_empty() {
+            Some("host is missing".to_owned())
+        } else if !(1..=65_535).contains(&port) {
+            Some("port is missing".to_owned())
+        } else {
+            None
+        }
+    }
+
+    fn option(&self, name: &str) -> &str {
+        self.options.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn something_empty_is_no_targets() {
+        for value in [json!(null), json!(""), json!("  "), json!({}), json!([])] {
+            assert_eq!(not_targets(&value), None);
+            assert_eq!(bad_server_target(&value), None);
+        }
+    }
+
+    #[test]
+    fn anything_but_an_object_of_targets_is_refused_once() {
+        let bad_type = json!({"a": {"type": 1}});
+        let bad_level = json!({"a": {"levels": [{}]}});
+        for value in [json!("targets.json"), json!(1), json!([1]), json!({"a": 1}), bad_type, bad_level] {
+            assert!(not_targets(&value).is_some(), "{value}");
+            assert_eq!(bad_server_target(&value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_target_must_be_complete() {
+        let debug = json!([{"id": 5, "name": "debug"}]);
+        let right = [
+            json!({"type": "console", "format": "plain", "options": {"out": "stdout"}, "levels": null}),
+            json!({"type": "file", "options": {"filename": "x.log"}, "levels": debug, "maxqueuesize": 9}),
+            json!({"type": "tcp", "format": "gelf", "options": {"host": "logs.example", "port": 514}}),
+            json!({"type": "syslog", "options": {"ip": "10.0.0.1", "port": 514}}),
+        ];
+        let wrong = [
+            json!({}),
+            json!({"type": "pigeon"}),
+            json!({"type": "console", "format": "xml"}),
+            json!({"type": "console", "options": {"out": "x"}}),
+            json!({"type": "file"}),
+            json!({"type": "tcp", "options": {"port": 514}}),
+            json!({"type": "tcp", "options": {"host": "logs.example", "port": 65536}}),
+            json!({"type": "syslog", "options": {"host": "logs.example"}}),
+        ];
+        for target in right {
+            assert_eq!(bad_server_target(&json!({"x": target})), None, "{target}");
+        }
+        for target in wrong {
+            assert!(bad_server_target(&json!({"x": target})).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn server_and_audit_share_no_level() {
+        let with_level = |id: i64| json!({"x": {"type": "console", "levels": [{"id": id}]}});
+        assert_eq!(bad_server_target(&with_level(100)).as_deref(), Some("x: the level 100 does not belong here"));
+        assert_eq!(bad_server_target(&with_level(5)), None);
+        assert_eq!(bad_audit_target(&with_level(103)), None);
+        assert_eq!(bad_audit_target(&with_level(5)).as_deref(), Some("x: the level 5 does not belong here"));
+    }
+}

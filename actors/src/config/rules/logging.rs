@@ -1,0 +1,26 @@
+//! Rules on the logs of the server and of the audit (105 to 109 of the contract).
+
+use super::demand::{free_of, given, on, text};
+use super::log_targets::{bad_audit_target, bad_server_target, not_targets};
+use super::rule::Fill::Found;
+use super::rule::{Params, Rule, when};
+
+const ERROR: Params = &[("Error", Found)];
+
+pub(super) const RULES: &[Rule] = &[
+    free_of("/LogSettings/AdvancedLoggingJSON", not_targets)
+        .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
+    free_of("/LogSettings/AdvancedLoggingJSON", bad_server_target)
+        .or_with("model.config.is_valid.log.advanced_logging.parse", ERROR),
+    when(
+        on("/ExperimentalAuditSettings/FileEnabled"),
+        &[given("/ExperimentalAuditSettings/FileName")
+            .or("model.config.is_valid.experimental_audit_settings.file_name_empty")],
+    ),
+    text("/ExperimentalAuditSettings/FileName", |name| !name.ends_with('\\'))
+        .or("model.config.is_valid.experimental_audit_settings.file_name_is_directory"),
+    free_of("/ExperimentalAuditSettings/AdvancedLoggingJSON", not_targets)
+        .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
+    free_of("/ExperimentalAuditSettings/AdvancedLoggingJSON", bad_audit_target)
+        .or_with("model.config.is_valid.log.advanced_logging.parse", ERROR),
+];

@@ -1,0 +1,73 @@
+//! A rule, as data: a demand with the id of its failure, or rules that hold under a condition.
+
+use super::Failure;
+use super::demand::Demand;
+use super::settings::{Settings, dotted};
+
+pub(super) enum Rule {
+    Plain { demand: Demand, id: &'static str, params: Params },
+    When(Demand, &'static [Rule]),
+}
+
+/// The placeholders of the text, and what fills each.
+pub(super) type Params = &'static [(&'static str, Fill)];
+
+#[derive(Clone, Copy)]
+pub(super) enum Fill {
+    /// What was found against the demand.
+    Found,
+    /// The name of the setting.
+    Setting,
+    /// The value of another setting.
+    ValueOf(&'static str),
+    /// This text.
+    Just(&'static str),
+}
+
+impl Demand {
+    /// The rule that the demand is met.
+    pub(super) const fn or(self, id: &'static str) -> Rule {
+        self.or_with(id, &[])
+    }
+
+    /// The rule that the demand is met; its failure has parameters.
+    pub(super) const fn or_with(self, id: &'static str, params: Params) -> Rule {
+        Rule::Plain { demand: self, id, params }
+    }
+}
+
+/// The rules that hold only while `condition` is met.
+pub(super) const fn when(condition: Demand, rules: &'static [Rule]) -> Rule {
+    Rule::When(condition, rules)
+}
+
+impl Rule {
+    /// The failures of a document against this rule, in order.
+    pub(super) fn failures(&self, settings: &Settings<'_>) -> Vec<Failure> {
+        match self {
+            Self::When(condition, rules) if condition.is_met(settings) => {
+                rules.iter().flat_map(|rule| rule.failures(settings)).collect()
+            }
+            Self::When(..) => Vec::new(),
+            Self::Plain { demand, id, params } => {
+                let failure = |found: String| Failure {
+                    pointer: demand.pointer.to_owned(),
+                    id,
+                    params: params.iter().map(|(name, fill)| (*name, fill.text(demand, &found, settings))).collect(),
+                };
+                demand.found_instead(settings).map(failure).into_iter().collect()
+            }
+        }
+    }
+}
+
+impl Fill {
+    fn text(self, demand: &Demand, found: &str, settings: &Settings<'_>) -> String {
+        match self {
+            Self::Found => found.to_owned(),
+            Self::Setting => dotted(demand.pointer),
+            Self::ValueOf(pointer) => settings.text(pointer),
+            Self::Just(text) => text.to_owned(),
+        }
+    }
+}

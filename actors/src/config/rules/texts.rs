@@ -1,0 +1,191 @@
+//! Forms of texts: keys, names, times, versions, addresses.
+
+pub(super) fn has_at_least_32_bytes(text: &str) -> bool {
+    text.len() >= 32
+}
+
+pub(super) fn has_at_most_30_bytes(text: &str) -> bool {
+    text.len() <= 30
+}
+
+pub(super) fn is_trimmed(text: &str) -> bool {
+    text.trim() == text
+}
+
+pub(super) fn has_no_parent_step(path: &str) -> bool {
+    !path.contains("..")
+}
+
+/// Whether no entry of a list with commas begins with a dash, which would turn its meaning round.
+pub(super) fn has_no_entry_with_dash(list: &str) -> bool {
+    !list.split(',').any(|entry| entry.trim_start().starts_with('-'))
+}
+
+pub(super) fn is_azure_account(name: &str) -> bool {
+    let has_right_length = (3..=24).contains(&name.len());
+    has_right_length && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// Whether `text` has the form `field=value`: exactly one equals sign.
+pub(super) fn is_field_and_value(text: &str) -> bool {
+    text.matches('=').count() == 1
+}
+
+pub(super) fn is_uuid(text: &str) -> bool {
+    let is_hex_of = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let lengths = [8, 4, 4, 4, 12];
+    text.split('-').count() == lengths.len()
+        && text.split('-').zip(lengths).all(|(part, length)| is_hex_of(part, length))
+}
+
+/// Whether `text` is a time of the day: an hour of one or two digits, a colon, a minute of two.
+pub(super) fn is_hour_and_minute(text: &str) -> bool {
+    let Some((hour, minute)) = text.split_once(':') else { return false };
+    let has_right_lengths = (1..=2).contains(&hour.len()) && minute.len() == 2;
+    has_right_lengths && number(hour).is_some_and(|hour| hour < 24) && number(minute).is_some_and(|minute| minute < 60)
+}
+
+/// Whether `text` is three numbers with dots, perhaps with a pre-release or build label behind.
+pub(super) fn is_version(text: &str) -> bool {
+    let (core, label) = match text.find(['-', '+']) {
+        Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
+        None => (text, "0"),
+    };
+    let is_number = |part: &str| number(part).is_some() && (part == "0" || !part.starts_with('0'));
+    let is_label =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    core.split('.').count() == 3 && core.split('.').all(is_number) && label.split(['.', '+']).all(is_label)
+}
+
+fn number(digits: &str) -> Option<u64> {
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if are_digits { digits.parse().ok() } else { None }
+}
+
+/// Whether `text` is a host name: labels of letters, digits, underscores and inner hyphens, with dots between.
+pub(super) fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let is_framed_well = !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+        is_framed_well
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether `text` is the domain of mail addresses: a host name of two labels or more, the last of letters.
+pub(super) fn is_mail_domain(text: &str) -> bool {
+    let Some((_, last)) = text.rsplit_once('.') else { return false };
+    is_host_name(text) && last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether `text` is a mail address and nothing else, such as a name before it, in lower case.
+pub(super) fn is_lower_case_address(text: &str) -> bool {
+    let Some((name, domain)) = text.rsplit_once('@') else { return false };
+    let is_atom = |atom: &str| {
+        let is_right = |character: char| character.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(character);
+        !atom.is_empty() && atom.chars().all(is_right)
+    };
+    name.split('.').all(is_atom) && is_host_name(domain) && text.to_lowercase() == text
+}
+
+pub(super) fn is_known_cipher(name: &str) -> bool {
+    CIPHERS.contains(&name)
+}
+
+/// The cipher suites that clients may name; which of them a listener offers is another question.
+const CIPHERS: &[&str] = &[
+    "TLS_RSA_WITH_RC4_128_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
+    "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::assert_form;
+    use super::*;
+
+    #[test]
+    fn a_time_of_the_day_has_a_minute_of_two_digits() {
+        assert_form(
+            is_hour_and_minute,
+            &["3:04", "03:04", "23:59", "0:00"],
+            &["", "03:4", "24:00", "12:60", "1", "1:002", "+1:00", "001:00", "1:0x", "12:00:00"],
+        );
+    }
+
+    #[test]
+    fn a_version_is_three_numbers_and_perhaps_a_label() {
+        assert_form(
+            is_version,
+            &["5.0.0", "0.10.2", "5.1.0-rc.1", "5.1.0+build", "5.1.0-a-b+c"],
+            &["", "5", "5.0", "v5.0.0", "5.0.0.0", "05.0.0", "5.0.x", "5.0.0-", "5.0.0-a b", " 5.0.0"],
+        );
+    }
+
+    #[test]
+    fn a_uuid_is_hexadecimal_in_five_parts() {
+        assert_form(
+            is_uuid,
+            &["01234567-89ab-cdef-0123-456789ABCDEF"],
+            &[
+                "",
+                "0123456789abcdef0123456789abcdef",
+                "0123456-789ab-cdef-0123-456789abcdef",
+                "01234567-89ab-cdef-0123-456789abcdeg",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_mail_domain_has_two_labels_and_ends_in_letters() {
+        assert_form(
+            is_mail_domain,
+            &["example.com", "a.b-c.example.org", "x.museum"],
+            &["", "example", "@example.com", ".com", "a..com", "-a.com", "a-.com", "a.c", "a.c0m", "a b.com", "a.com."],
+        );
+    }
+
+    #[test]
+    fn a_bare_address_is_lower_case_and_has_no_name_before_it() {
+        assert_form(
+            is_lower_case_address,
+            &["help@example.com", "a.b+c@localhost", "é@example.com"],
+            &[
+                "",
+                "help",
+                "@example.com",
+                "help@",
+                "Help@example.com",
+                "help <help@example.com>",
+                "a b@c.d",
+                "a..b@c.d",
+                "a@b@c",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_dash_is_found_in_every_entry() {
+        assert_form(has_no_entry_with_dash, &["", "a-b,c"], &["-a", "a,-b", "a, -b"]);
+    }
+}
