@@ -59,6 +59,11 @@ impl<R: Reply> Reply for Result<R, AppError> {
     }
 }
 
+/// 200 with a body that is JSON already.
+pub(crate) fn json_body(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
+}
+
 fn json_response(status: StatusCode, value: &impl Serialize) -> Result<HttpResponse, AppError> {
     let body = to_json(value).or_fail("api.marshal_error")?;
     Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body))

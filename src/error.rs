@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::error::{AppError, Detail};
 use serde::Serialize;
 use tracing::{debug, error};
 
@@ -35,6 +35,17 @@ struct Envelope<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
     status_code: u16,
+    /// Everything that is wrong with a document, where the refusal is about one; an extension of the contract.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Problem<'a>>,
+}
+
+/// One of the things that are wrong with a document.
+#[derive(Serialize)]
+struct Problem<'a> {
+    pointer: &'a str,
+    id: &'a str,
+    message: String,
 }
 
 /// The status that goes with an id; one that is not in the table is a fault of ours.
@@ -58,6 +69,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
             detailed_error: String::new(),
             request_id,
             status_code: 500,
+            errors: Vec::new(),
         }
     } else {
         Envelope {
@@ -66,6 +78,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
             detailed_error: if service.enable_developer { detail_of(failure) } else { String::new() },
             request_id,
             status_code: status.as_u16(),
+            errors: failure.failures.iter().map(problem).collect(),
         }
     };
     let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
@@ -83,6 +96,7 @@ pub(crate) fn not_found(path: &str) -> HttpResponse {
         ),
         request_id: "",
         status_code: 404,
+        errors: Vec::new(),
     };
     respond(StatusCode::NOT_FOUND, &envelope)
 }
@@ -94,9 +108,27 @@ fn respond(status: StatusCode, envelope: &Envelope<'_>) -> HttpResponse {
 
 /// The text of an error, with its parameters filled in.
 pub(crate) fn text_of(failure: &AppError) -> String {
-    let id: &str = &failure.id;
+    text(&failure.id, &failure.params)
+}
+
+/// Everything that is wrong with a document, a line each; without one, the text of the error.
+pub(crate) fn explain(failure: &AppError) -> String {
+    if failure.failures.is_empty() {
+        return text_of(failure);
+    }
+    let line = |detail: &Detail| {
+        format!("{}: {}", detail.pointer.trim_start_matches('/').replace('/', "."), text(detail.id, &detail.params))
+    };
+    failure.failures.iter().map(line).collect::<Vec<String>>().join("\n")
+}
+
+fn problem(detail: &Detail) -> Problem<'_> {
+    Problem { pointer: &detail.pointer, id: detail.id, message: text(detail.id, &detail.params) }
+}
+
+fn text(id: &str, params: &[(&'static str, String)]) -> String {
     let text = TEXTS.get(id).map_or(id, |(_, text)| text);
-    failure.params.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{.{name}}}}}"), value))
+    params.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{.{name}}}}}"), value))
 }
 
 fn detail_of(failure: &AppError) -> String {

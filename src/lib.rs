@@ -8,6 +8,7 @@ pub mod version;
 
 mod accounts;
 mod answer;
+mod configuration;
 mod cookies;
 mod error;
 mod logging;

@@ -126,6 +126,11 @@ impl Request {
         self.header("X-Requested-With") == Some("XMLHttpRequest")
     }
 
+    /// Whether a query parameter is on, in any of the forms that Go reads as true.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        matches!(self.query(name).as_deref(), Some("1" | "t" | "T" | "TRUE" | "true" | "True"))
+    }
+
     /// Whether the client takes gzip, and the settings let it have it.
     pub(crate) fn accepts_gzip(&self) -> bool {
         dress::accepts_gzip(&self.http, self.config())

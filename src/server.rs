@@ -13,16 +13,18 @@ use std::time::Duration;
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::accounts::Gate;
+use crate::configuration::surroundings;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -44,6 +46,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] StoreError),
+    /// The configuration cannot be used; the text names each setting that must change.
+    #[error("configuration: {0}")]
+    Configuration(String),
     /// An address, a certificate or the socket cannot be used; the text says which and why.
     #[error("{0}")]
     Listen(String),
@@ -82,6 +87,11 @@ impl Server {
         let handles = servers.iter().map(HttpServer::handle).collect();
         let ended = servers.into_iter().map(actix_web::rt::spawn).collect();
         Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
+    }
+
+    /// Reads store, file and environment anew and puts them in force.
+    pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
+        self.app.config.reload(self.app.surroundings()).await
     }
 
     /// Where it listens.
@@ -155,7 +165,10 @@ impl Server {
 
 async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState, StartError> {
     let roles = db.ready_roles().await?;
-    let config = ConfigHandle::start(settings.config, Arc::new(sources));
+    let fingerprint_key =
+        Secret::new(db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?);
+    let loaded = stored_configuration(settings, &db, &fingerprint_key).await?;
+    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(db.clone()));
     let current = config.current();
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
     let health = HealthHandle::start(checks::all(&db, &config));
@@ -173,7 +186,17 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
         prepared: PreparedAnswers::new(installation(&db).await?, &current),
         config,
         db,
+        fingerprint_key,
     })
+}
+
+/// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
+async fn stored_configuration(settings: Settings, db: &Db, key: &Secret) -> Result<Config, StartError> {
+    let stored = db.active_configuration().await.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    let config = Config::compose(stored, settings.config.overrides);
+    let config = config.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    check(&config, &surroundings(key)).map_err(|refusal| StartError::Configuration(crate::error::explain(&refusal)))?;
+    Ok(config)
 }
 
 /// What this installation is known by; made at its first start.

@@ -64,6 +64,11 @@ impl Session {
         self.stored.as_ref().is_none_or(|stored| self.roles.grant(&stored.roles, permission))
     }
 
+    /// Whether system administrators are restricted; never on the local socket.
+    pub(crate) fn is_restricted(&self) -> bool {
+        self.is_restricted
+    }
+
     /// Refuses a caller without `permission`.
     pub(crate) fn require(&self, permission: &str) -> Result<(), AppError> {
         if self.may(permission) { Ok(()) } else { Err(self.refusal(permission)) }

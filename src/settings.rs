@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::table::{Kind, settings};
-use quarterdeck_actors::config::{Config, ConfigSource};
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
+use quarterdeck_actors::error::{AppError, OrFail};
 use serde_json::Value;
 use thiserror::Error;
 use toml::Spanned;
@@ -73,8 +73,6 @@ pub enum SettingsError {
 pub struct Settings {
     /// The configuration that results.
     pub config: Config,
-    /// Each pinned setting with the place it comes from.
-    pub pinned: BTreeMap<String, String>,
     /// Names that mean nothing here, each with the nearest that does.
     pub unknown: Vec<String>,
 }
@@ -116,15 +114,14 @@ impl Sources {
 }
 
 impl ConfigSource for Sources {
-    fn load(&self) -> BoxFuture<'static, Result<Config, AppError>> {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        const FAILED: &str = "api.config.reload_config.app_error";
         let sources = self.clone();
         Box::pin(async move {
             let loaded = actix_web::rt::task::spawn_blocking(move || Sources::load(&sources)).await;
-            let loaded = loaded.map_err(|cause| AppError::new("api.config.reload_config.app_error").because(cause))?;
-            let settings =
-                loaded.map_err(|cause| AppError::new("api.config.reload_config.app_error").because(cause))?;
+            let settings = loaded.or_fail(FAILED)?.or_fail(FAILED)?;
             settings.report();
-            Ok(settings.config)
+            Ok(settings.config.overrides)
         })
     }
 }
@@ -144,8 +141,7 @@ fn utf8_variables() -> impl Iterator<Item = (String, String)> {
 
 #[derive(Default)]
 struct Reading {
-    values: BTreeMap<String, Value>,
-    pinned: BTreeMap<String, String>,
+    overrides: Overrides,
     unknown: Vec<String>,
 }
 
@@ -208,8 +204,7 @@ impl Reading {
     }
 
     fn pin(&mut self, path: String, value: Value, place: String) {
-        self.pinned.insert(path.clone(), place);
-        self.values.insert(path, value);
+        self.overrides.insert(path, Override { value, place });
     }
 
     fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
@@ -222,8 +217,9 @@ impl Reading {
     }
 
     fn settings(self) -> Result<Settings, SettingsError> {
-        let config = Config::from_overrides(self.values).map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, pinned: self.pinned, unknown: self.unknown })
+        let config = Config::compose(None, self.overrides);
+        let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
+        Ok(Settings { config, unknown: self.unknown })
     }
 }
 

@@ -6,12 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 
 use crate::accounts::Gate;
+use crate::configuration::surroundings;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -26,6 +29,8 @@ pub(crate) struct AppState {
     pub(crate) health: HealthHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
+    /// Makes the fingerprints that tell secrets apart in the history of the configuration.
+    pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) gate: Gate,
     pub(crate) outbound: Outbound,
@@ -35,6 +40,11 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
+    /// What decisions about the configuration must know.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        surroundings(&self.fingerprint_key)
+    }
+
     /// How each actor fares.
     pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
         [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]

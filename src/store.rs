@@ -4,6 +4,7 @@
 //! SQL stands in this module and its parts, nowhere else.
 
 mod bots;
+mod configurations;
 mod postgres;
 mod preferences;
 mod roles;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
+pub(crate) use configurations::{VersionRecord, changes_json};
 use postgres::Postgres;
 pub(crate) use sessions::Membership;
 use sqlite::Sqlite;

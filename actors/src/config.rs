@@ -6,8 +6,10 @@ pub mod access;
 pub mod client;
 pub mod difference;
 pub mod document;
+pub mod effective;
 pub mod fixes;
 pub mod merge;
+pub mod proposal;
 pub mod rules;
 pub mod secrets;
 pub mod shape;
@@ -21,48 +23,58 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
-use table::{Kind, Mode};
-use view::View;
+use difference::Change;
+pub use effective::{Config, Override, Overrides, Stored};
+use proposal::{Decision, Proposal, Surroundings, check_rules, decide};
 
-/// A configuration: the whole document, and the part of it that the server itself acts on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Config {
-    /// Every section with every setting, under the names of the API.
-    pub document: Map<String, Value>,
-    /// What the server acts on, typed.
-    pub view: View,
-}
+const SAVE_FAILED: &str = "app.save_config.app_error";
+const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
-impl Config {
-    /// Lays `overrides` (path and value) over the defaults; their kinds have been checked.
-    pub fn from_overrides(overrides: impl IntoIterator<Item = (String, Value)>) -> Result<Self, serde_json::Error> {
-        let mut document = table::defaults(Mode::Blank);
-        for (path, value) in overrides {
-            // A variable that is named like a nested section has no effect.
-            let is_section = table::settings().get(&path).is_some_and(|setting| setting.kind == Kind::Object);
-            if !is_section {
-                document::insert(&mut document, &path, value);
-            }
-        }
-        Self::from_document(document)
-    }
-
-    fn from_document(document: Map<String, Value>) -> Result<Self, serde_json::Error> {
-        let view = serde_json::from_value(Value::Object(document.clone()))?;
-        Ok(Self { document, view })
-    }
-}
-
-/// Where a configuration comes from: pinned file, environment.
+/// Where the values come from that win over what is stored: pinned file, environment.
 pub trait ConfigSource: Send + Sync {
-    /// Reads and checks it anew.
-    fn load(&self) -> BoxFuture<'static, Result<Config, AppError>>;
+    /// Reads and checks them anew.
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>>;
+}
+
+/// Where versions are kept.
+pub trait ConfigStore: Send + Sync {
+    /// The active version; `None` while nothing was ever stored.
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>>;
+    /// Adds a version and makes it the active one, in one step.
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+/// Who asks for a change, and by which way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Author {
+    /// The user; empty on the local socket.
+    pub user_id: String,
+    /// The session; empty on the local socket.
+    pub session_id: String,
+    /// Where the request came from.
+    pub address: String,
+    /// `api`, `local` or `rollback`.
+    pub source: &'static str,
+    /// What the author says of it; may be empty.
+    pub comment: String,
+}
+
+/// A version on its way into the store.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// What is stored.
+    pub stored: Stored,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// By whom.
+    pub author: Author,
+    /// What changed in the configuration in force.
+    pub changes: Vec<Change>,
 }
 
 /// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
@@ -74,10 +86,14 @@ pub struct ConfigHandle {
 
 impl ConfigHandle {
     /// Starts the actor with the configuration that was read at start.
-    pub fn start(config: Config, source: Arc<dyn ConfigSource>) -> Self {
+    pub fn start(config: Config, source: Arc<dyn ConfigSource>, store: Arc<dyn ConfigStore>) -> Self {
         let publish = Arc::new(watch::Sender::new(Arc::new(config)));
         let current = publish.subscribe();
-        let actor = supervise("config", move || ConfigActor { source: source.clone(), publish: publish.clone() });
+        let actor = supervise("config", move || ConfigActor {
+            source: source.clone(),
+            store: store.clone(),
+            publish: publish.clone(),
+        });
         Self { actor, current }
     }
 
@@ -91,9 +107,14 @@ impl ConfigHandle {
         self.current.clone()
     }
 
-    /// Reads the configuration anew and puts it in force; a configuration that is refused changes nothing.
-    pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
-        self.actor.ask(Reload).await?
+    /// Reads store, file and environment anew and puts them in force; what is refused changes nothing.
+    pub async fn reload(&self, around: Surroundings) -> Result<Arc<Config>, AppError> {
+        self.actor.ask(Reload(around)).await?
+    }
+
+    /// Puts a proposal in force once it is stored; one that changes nothing stores nothing.
+    pub async fn write(&self, write: Write) -> Result<Decision, AppError> {
+        self.actor.ask(write).await?
     }
 
     /// How the actor fares.
@@ -102,8 +123,14 @@ impl ConfigHandle {
     }
 }
 
+/// Refuses a configuration that breaks rules, before anything starts on it.
+pub fn check(config: &Config, around: &Surroundings) -> Result<(), AppError> {
+    check_rules(&config.document, around)
+}
+
 struct ConfigActor {
     source: Arc<dyn ConfigSource>,
+    store: Arc<dyn ConfigStore>,
     publish: Arc<watch::Sender<Arc<Config>>>,
 }
 
@@ -113,16 +140,22 @@ impl Actor for ConfigActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Config>, AppError>")]
-struct Reload;
+struct Reload(Surroundings);
 
 impl Handler<Reload> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Arc<Config>, AppError>>;
 
     // Atomic: two reloads never publish in the wrong order.
-    fn handle(&mut self, _: Reload, _: &mut Self::Context) -> Self::Result {
-        let source = self.source.clone();
-        let load = async move { source.load().await.or_fail("api.config.reload_config.app_error").map(Arc::new) };
-        AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded, actor, _| {
+    fn handle(&mut self, Reload(around): Reload, _: &mut Self::Context) -> Self::Result {
+        let (source, store) = (self.source.clone(), self.store.clone());
+        let load = async move {
+            let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
+            let stored = store.load().await.or_fail(RELOAD_FAILED)?;
+            let config = Config::compose(stored, overrides).or_fail(RELOAD_FAILED)?;
+            check_rules(&config.document, &around).or_fail(RELOAD_FAILED)?;
+            Ok(Arc::new(config))
+        };
+        AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded: Result<Arc<Config>, AppError>, actor, _| {
             if let Ok(config) = &loaded {
                 let is_changed = actor.publish.send_if_modified(|current| {
                     let is_changed = current != config;
@@ -136,76 +169,68 @@ impl Handler<Reload> for ConfigActor {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
+/// A proposed change and who proposes it.
+pub struct Write {
+    /// What is proposed.
+    pub proposal: Proposal,
+    /// Who proposes it.
+    pub author: Author,
+    /// The version that the author knows; another one in force refuses the change.
+    pub expected: Option<String>,
+    /// Whether to decide only, and store nothing.
+    pub is_dry_run: bool,
+    /// What the decision must know.
+    pub around: Surroundings,
+}
 
-    use super::*;
+impl Message for Write {
+    type Result = Result<Decision, AppError>;
+}
 
-    /// Loads what it was told last: a configuration, a refusal, or a panic.
-    struct Scripted(Mutex<Vec<Step>>);
+impl Handler<Write> for ConfigActor {
+    type Result = AtomicResponse<Self, Result<Decision, AppError>>;
 
-    enum Step {
-        Loads(Box<Config>),
-        Refuses,
-        Panics,
-    }
-
-    impl ConfigSource for Scripted {
-        fn load(&self) -> BoxFuture<'static, Result<Config, AppError>> {
-            let step = self.0.lock().unwrap().remove(0);
-            Box::pin(async move {
-                match step {
-                    Step::Loads(config) => Ok(*config),
-                    Step::Refuses => Err(AppError::new("test.refused")),
-                    Step::Panics => panic!("asked to"),
-                }
-            })
-        }
-    }
-
-    fn named(name: &str) -> Config {
-        Config::from_overrides([("TeamSettings.SiteName".to_owned(), Value::from(name))]).unwrap()
-    }
-
-    #[actix_rt::test]
-    async fn a_reload_is_published_and_a_refused_one_changes_nothing() {
-        let script = vec![Step::Loads(Box::new(named("second"))), Step::Refuses];
-        let config = ConfigHandle::start(named("first"), Arc::new(Scripted(Mutex::new(script))));
-        config.reload().await.unwrap();
-        assert_eq!(config.current().view.team.site_name, "second");
-        assert_eq!(config.reload().await.unwrap_err().id, "api.config.reload_config.app_error");
-        assert_eq!(config.current().view.team.site_name, "second");
-    }
-
-    #[actix_rt::test]
-    async fn a_crash_keeps_the_published_configuration_and_the_next_message_is_served() {
-        let script = vec![Step::Panics, Step::Loads(Box::new(named("second")))];
-        let config = ConfigHandle::start(named("first"), Arc::new(Scripted(Mutex::new(script))));
-        assert_eq!(config.reload().await.unwrap_err().id, "app.actor.ended.app_error");
-        assert_eq!(config.current().view.team.site_name, "first");
-        config.reload().await.unwrap();
-        assert_eq!(config.current().view.team.site_name, "second");
-        assert_eq!(config.vitals().restarts(), 1);
-    }
-
-    #[test]
-    fn the_view_reads_every_setting_it_names_from_the_defaults() {
-        let config = Config::from_overrides([]).unwrap();
-        assert_eq!(config.view.service.maximum_url_length, 2048);
-        assert_eq!(config.view.service.tls_min_ver, "1.2");
-        assert_eq!(config.view.rate_limit.memory_store_size, 10_000);
-        assert!(config.view.email.enable_sign_in_with_username);
-    }
-
-    #[test]
-    fn a_map_is_overridden_as_a_whole_and_a_nested_section_is_not() {
-        let overrides = [
-            ("FeatureFlags".to_owned(), Value::from("all")),
-            ("PluginSettings.PluginStates".to_owned(), serde_json::json!({"one": {"Enable": true}})),
-        ];
-        let document = Config::from_overrides(overrides).unwrap().document;
-        assert_eq!(document["PluginSettings"]["PluginStates"], serde_json::json!({"one": {"Enable": true}}));
-        assert_eq!(document["FeatureFlags"]["AppsEnabled"], false);
+    // Atomic: the next change is decided on what this one leaves in force.
+    fn handle(&mut self, write: Write, _: &mut Self::Context) -> Self::Result {
+        let running = self.publish.borrow().clone();
+        let store = self.store.clone();
+        let save = async move {
+            check_version(&running, write.expected.as_deref())?;
+            let decision = decide(&running, &write.proposal, &write.around)?;
+            let stored = decision.config.stored.clone();
+            let is_stored =
+                running.stored.as_ref().map(|stored| &stored.document) == stored.as_ref().map(|new| &new.document);
+            if write.is_dry_run || is_stored {
+                return Ok((decision, false));
+            }
+            let stored = stored.ok_or_else(|| AppError::new(SAVE_FAILED))?;
+            let changes = decision.changes.clone();
+            store
+                .save(Version { stored, at: write.around.now_ms, author: write.author, changes })
+                .await
+                .or_fail(SAVE_FAILED)?;
+            Ok((decision, true))
+        };
+        AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
+            let (decision, is_saved) = saved?;
+            if is_saved {
+                info!(config.changes = decision.changes.len(), "configuration changed");
+                actor.publish.send_replace(Arc::new(decision.config.clone()));
+            }
+            Ok(decision)
+        })))
     }
 }
+
+fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {
+    let current = running.version();
+    match expected {
+        Some(expected) if expected != current => {
+            Err(AppError::new("app.config.version_conflict.app_error").with("Current", current))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

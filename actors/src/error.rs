@@ -15,14 +15,27 @@ pub struct AppError {
     pub params: Vec<(&'static str, String)>,
     /// What developers may see beside the text.
     pub detail: String,
+    /// Everything that is wrong with a document, where the refusal is about one.
+    pub failures: Vec<Detail>,
     /// What went wrong underneath; logged, never sent to clients outside developer mode.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// One of the things that are wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    /// Where, as a JSON pointer.
+    pub pointer: String,
+    /// What, as an id of the contract.
+    pub id: &'static str,
+    /// Values for the placeholders of the text.
+    pub params: Vec<(&'static str, String)>,
 }
 
 impl AppError {
     /// Makes an error from its id.
     pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: id.into(), params: Vec::new(), detail: String::new(), cause: None }
+        Self { id: id.into(), params: Vec::new(), detail: String::new(), failures: Vec::new(), cause: None }
     }
 
     /// Fills the placeholder `name` of the text.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use quarterdeck_actors::config::Override;
 use quarterdeck_actors::config::table;
 use serde_json::Value;
 
@@ -36,7 +37,7 @@ fn show(settings: &Settings) {
     let service = &settings.config.view.service;
     say(format_args!("listen address: {}", service.listen_address));
     say(format_args!("database engine: {}", settings.config.view.sql.driver_name));
-    for (path, place) in &settings.pinned {
+    for (path, Override { place, .. }) in &settings.config.overrides {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }

@@ -56,7 +56,7 @@ async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Ex
 /// SIGHUP reads `config.toml` and the environment again.
 async fn reload_on(hangup: &mut Signal, server: &Server) {
     while hangup.recv().await.is_some() {
-        if let Err(refusal) = server.config().reload().await {
+        if let Err(refusal) = server.reload().await {
             error!(cause = %refusal, "the configuration was not reloaded; the one in force stays");
         }
     }

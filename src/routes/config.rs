@@ -1,4 +1,7 @@
-//! The configuration.
+//! The configuration, and what clients learn of it and of the licence.
+
+pub(super) mod document;
+pub(super) mod versions;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
@@ -13,13 +16,17 @@ use crate::state::AppState;
 
 const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
 
-/// `POST /config/reload`: reads `config.toml` and the environment again; what is refused changes nothing.
+/// `POST /config/reload`: reads the store, `config.toml` and the environment again; what is refused changes nothing.
 pub(super) async fn reload(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("reload_config")?;
-    app.config.reload().await?;
-    let mut answer = Done.reply()?;
+    app.config.reload(app.surroundings()).await?;
+    Done.reply().map(never_cached)
+}
+
+/// Tells everybody on the way to keep no copy of an answer.
+fn never_cached(mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
-    Ok(answer)
+    answer
 }
 
 /// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.

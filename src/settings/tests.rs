@@ -13,8 +13,11 @@ fn a_pinned_setting_wins_over_the_default_and_the_environment_over_the_file() {
     let settings = read(text, &[("MM_SERVICESETTINGS_READTIMEOUT", "9")]).unwrap();
     assert_eq!(settings.config.view.service.listen_address, "127.0.0.1:1");
     assert_eq!(settings.config.view.service.read_timeout, 9);
-    assert_eq!(settings.pinned["ServiceSettings.ListenAddress"], "config.toml:2");
-    assert_eq!(settings.pinned["ServiceSettings.ReadTimeout"], "environment variable MM_SERVICESETTINGS_READTIMEOUT");
+    assert_eq!(settings.config.overrides["ServiceSettings.ListenAddress"].place, "config.toml:2");
+    assert_eq!(
+        settings.config.overrides["ServiceSettings.ReadTimeout"].place,
+        "environment variable MM_SERVICESETTINGS_READTIMEOUT"
+    );
 }
 
 #[test]

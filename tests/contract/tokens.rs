@@ -242,7 +242,7 @@ async fn an_open_session_of_a_token_is_refused_once_the_feature_is_off() {
     let file = server.folder().join("config.toml");
     let settings = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, settings.replace("EnableUserAccessTokens = true", "EnableUserAccessTokens = false")).unwrap();
-    server.server.config().reload().await.unwrap();
+    server.server.reload().await.unwrap();
     program.get("/users/me").await.expect_refusal(401, EXPIRED);
     program.get("/system/ping").await.expect(200);
     admin.get("/users/me").await.expect(200);

@@ -2,7 +2,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use super::*;
-use crate::config::{Config, ConfigSource};
+use crate::config::{Config, ConfigSource, ConfigStore, Overrides, Stored, Version};
 
 /// So many sessions have room in `Memory`.
 const ROOM: usize = 3;
@@ -55,7 +55,17 @@ impl SessionStore for Memory {
 struct NoSource;
 
 impl ConfigSource for NoSource {
-    fn load(&self) -> BoxFuture<'static, Result<Config, AppError>> {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        Box::pin(async { Err(AppError::new("test.unused")) })
+    }
+}
+
+impl ConfigStore for NoSource {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
         Box::pin(async { Err(AppError::new("test.unused")) })
     }
 }
@@ -82,7 +92,7 @@ fn start(stored: &[(&str, &str)], panics: bool) -> (SessionsHandle, Arc<Memory>)
         reads: AtomicUsize::new(0),
         panics: AtomicBool::new(panics),
     });
-    let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(NoSource));
+    let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(NoSource), Arc::new(NoSource));
     (SessionsHandle::start(memory.clone(), config), memory)
 }
 

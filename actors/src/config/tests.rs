@@ -1,0 +1,205 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::proposal::Manner;
+use super::*;
+
+/// Answers what it was told to, in order; then always the same.
+struct Scripted<T>(Mutex<VecDeque<Step<T>>>);
+
+#[derive(Clone)]
+enum Step<T> {
+    Gives(T),
+    Refuses,
+    Panics,
+}
+
+impl<T: Clone + Send + 'static> Scripted<T> {
+    fn new(steps: impl IntoIterator<Item = Step<T>>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(steps.into_iter().collect())))
+    }
+
+    fn next(&self) -> BoxFuture<'static, Result<T, AppError>> {
+        let step = self.0.lock().unwrap().pop_front().unwrap();
+        Box::pin(async move {
+            match step {
+                Step::Gives(value) => Ok(value),
+                Step::Refuses => Err(AppError::new("test.refused")),
+                Step::Panics => panic!("asked to"),
+            }
+        })
+    }
+}
+
+impl ConfigSource for Scripted<Overrides> {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        self.next()
+    }
+}
+
+/// Keeps versions in memory; refuses or crashes as told.
+#[derive(Default)]
+struct Memory {
+    versions: Arc<Mutex<Vec<Version>>>,
+    faults: Mutex<VecDeque<Step<()>>>,
+}
+
+impl ConfigStore for Memory {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        let last = self.versions.lock().unwrap().last().map(|version| version.stored.clone());
+        Box::pin(async move { Ok(last) })
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let fault = self.faults.lock().unwrap().pop_front();
+        let versions = self.versions.clone();
+        Box::pin(async move {
+            match fault {
+                Some(Step::Refuses) => Err(AppError::new("test.refused")),
+                Some(Step::Panics) => panic!("asked to"),
+                Some(Step::Gives(())) | None => {
+                    versions.lock().unwrap().push(version);
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+fn site_name(name: &str) -> (String, Value) {
+    ("TeamSettings.SiteName".to_owned(), Value::from(name))
+}
+
+fn pinned(name: &str) -> Overrides {
+    Config::from_overrides([site_name(name)]).unwrap().overrides
+}
+
+fn around() -> Surroundings {
+    Surroundings {
+        now_ms: 1,
+        file_exists: Arc::new(|_| true),
+        fingerprint: Arc::new(|_, value| format!("print of {}", value.as_str().map_or(0, str::len))),
+    }
+}
+
+fn start(config: Config, sources: Vec<Step<Overrides>>, faults: Vec<Step<()>>) -> (ConfigHandle, Arc<Memory>) {
+    let memory = Arc::new(Memory { faults: Mutex::new(faults.into()), ..Memory::default() });
+    (ConfigHandle::start(config, Scripted::new(sources), memory.clone()), memory)
+}
+
+fn patch(body: Value) -> Write {
+    let Value::Object(body) = body else { panic!("no object") };
+    let proposal = Proposal { manner: Manner::Patch, body, may_write: Arc::new(|_| true), is_local: false };
+    let author = Author {
+        user_id: "anna".to_owned(),
+        session_id: "session".to_owned(),
+        address: "127.0.0.1".to_owned(),
+        source: "api",
+        comment: String::new(),
+    };
+    Write { proposal, author, expected: None, is_dry_run: false, around: around() }
+}
+
+fn named(name: &str) -> Write {
+    patch(json!({ "TeamSettings": { "SiteName": name } }))
+}
+
+#[actix_rt::test]
+async fn a_reload_is_published_and_a_refused_one_changes_nothing() {
+    let first = Config::from_overrides([site_name("first")]).unwrap();
+    let (config, _) = start(first, vec![Step::Gives(pinned("second")), Step::Refuses], Vec::new());
+    config.reload(around()).await.unwrap();
+    assert_eq!(config.current().view.team.site_name, "second");
+    assert_eq!(config.reload(around()).await.unwrap_err().id, RELOAD_FAILED);
+    assert_eq!(config.current().view.team.site_name, "second");
+}
+
+#[actix_rt::test]
+async fn a_crash_keeps_the_published_configuration_and_the_next_message_is_served() {
+    let first = Config::from_overrides([]).unwrap();
+    let (config, memory) = start(first, Vec::new(), vec![Step::Panics]);
+    assert_eq!(config.write(named("lost")).await.unwrap_err().id, "app.actor.ended.app_error");
+    assert_eq!(config.current().view.team.site_name, "Mattermost");
+    config.write(named("second")).await.unwrap();
+    assert_eq!(config.current().view.team.site_name, "second");
+    assert_eq!(memory.versions.lock().unwrap().len(), 1);
+    assert_eq!(config.vitals().restarts(), 1);
+}
+
+#[actix_rt::test]
+async fn a_change_is_published_once_it_is_stored_and_not_at_all_when_it_is_not() {
+    let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), vec![Step::Refuses]);
+    assert_eq!(config.write(named("lost")).await.unwrap_err().id, SAVE_FAILED);
+    assert_eq!(config.current().view.team.site_name, "Mattermost");
+    config.write(named("kept")).await.unwrap();
+    let stored = memory.versions.lock().unwrap()[0].stored.clone();
+    assert_eq!(stored.document["TeamSettings"]["SiteName"], "kept");
+    assert_eq!(config.current().version(), stored.id);
+    assert_eq!(stored.document["SqlSettings"]["AtRestEncryptKey"].as_str().unwrap().len(), 32);
+    assert!(!stored.document.contains_key("FeatureFlags"));
+}
+
+#[actix_rt::test]
+async fn what_changes_nothing_and_what_is_only_tried_store_nothing() {
+    let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    config.write(named("kept")).await.unwrap();
+    config.write(named("kept")).await.unwrap();
+    let tried = config.write(Write { is_dry_run: true, ..named("tried") }).await.unwrap();
+    assert_eq!(tried.changes[0].path, "TeamSettings.SiteName");
+    assert_eq!(config.current().view.team.site_name, "kept");
+    assert_eq!(memory.versions.lock().unwrap().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_writer_who_knows_another_version_is_refused() {
+    let (config, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let knows_default = Write { expected: Some("default".to_owned()), ..named("one") };
+    config.write(knows_default).await.unwrap();
+    let knows_default = Write { expected: Some("default".to_owned()), ..named("two") };
+    assert_eq!(config.write(knows_default).await.unwrap_err().id, "app.config.version_conflict.app_error");
+    assert_eq!(config.current().view.team.site_name, "one");
+}
+
+#[actix_rt::test]
+async fn what_is_pinned_wins_and_is_never_stored() {
+    let (config, memory) = start(Config::from_overrides([site_name("pinned")]).unwrap(), Vec::new(), Vec::new());
+    let write = patch(json!({ "TeamSettings": { "SiteName": "written", "MaxUsersPerTeam": 7 } }));
+    config.write(write).await.unwrap();
+    assert_eq!(config.current().view.team.site_name, "pinned");
+    let stored = memory.versions.lock().unwrap()[0].stored.clone();
+    assert_eq!(stored.document["TeamSettings"]["SiteName"], "Mattermost");
+    assert_eq!(stored.document["TeamSettings"]["MaxUsersPerTeam"], 7);
+}
+
+#[actix_rt::test]
+async fn a_broken_rule_refuses_the_change_and_every_broken_rule_is_named() {
+    let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let broken = patch(json!({ "TeamSettings": { "MaxUsersPerTeam": 0 }, "ServiceSettings": { "ReadTimeout": 0 } }));
+    let refusal = config.write(broken).await.unwrap_err();
+    assert_eq!(refusal.id, "model.config.is_valid.max_users.app_error");
+    let pointers: Vec<&str> = refusal.failures.iter().map(|failure| failure.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/TeamSettings/MaxUsersPerTeam", "/ServiceSettings/ReadTimeout"]);
+    assert!(memory.versions.lock().unwrap().is_empty());
+}
+
+#[test]
+fn the_view_reads_every_setting_it_names_from_the_defaults() {
+    let config = Config::from_overrides([]).unwrap();
+    assert_eq!(config.view.service.maximum_url_length, 2048);
+    assert_eq!(config.view.service.tls_min_ver, "1.2");
+    assert_eq!(config.view.rate_limit.memory_store_size, 10_000);
+    assert!(config.view.email.enable_sign_in_with_username);
+}
+
+#[test]
+fn a_map_is_overridden_as_a_whole_and_a_nested_section_is_not() {
+    let overrides = [
+        ("FeatureFlags".to_owned(), Value::from("all")),
+        ("PluginSettings.PluginStates".to_owned(), json!({"one": {"Enable": true}})),
+    ];
+    let document = Config::from_overrides(overrides).unwrap().document;
+    assert_eq!(document["PluginSettings"]["PluginStates"]["one"], json!({"Enable": true}));
+    assert_eq!(document["FeatureFlags"]["AppsEnabled"], false);
+}

@@ -1,0 +1,160 @@
+//! The configuration as a whole: read, replaced, patched.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
+use actix_web::web::Data;
+use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal};
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::table::settings;
+use quarterdeck_actors::config::{Author, Write};
+use quarterdeck_actors::error::{AppError, Detail, OrFail};
+use serde_json::{Value, json};
+
+use super::never_cached;
+use crate::answer::{Json, Reply};
+use crate::configuration::{self, answered_to, require_any_read, require_any_write, seen_by, writable_by};
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::AppState;
+use crate::store::changes_json;
+
+/// Names the keys of a body that mean nothing here.
+const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
+
+/// Names the settings whose placeholder had nothing stored behind it.
+const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
+
+/// `GET /config`: the configuration in force, as far as the caller may read it.
+pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    require_any_read(&session)?;
+    let config = app.config.current();
+    let mut document = seen_by(&session, &config.document);
+    let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
+    if no_defaults {
+        document = without_defaults(&document);
+    }
+    if no_masks {
+        document = without_masked(&document);
+    }
+    if no_defaults || no_masks {
+        document = pruned(&document);
+    }
+    answer(&document, config.version())
+}
+
+/// `PUT /config`: replaces the configuration, as far as the caller may write it.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    write(Manner::Replace, &request, &session, &app, body).await
+}
+
+/// `PUT /config/patch`: changes the settings that the body names, as far as the caller may write them.
+pub(crate) async fn patch(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    write(Manner::Patch, &request, &session, &app, body).await
+}
+
+async fn write(
+    manner: Manner,
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let body: Document = body.object("config")?;
+    let unknown = check_shape(&body)?;
+    require_any_write(session)?;
+    let proposal = Proposal { manner, body, may_write: writable_by(session), is_local: session.is_local() };
+    let is_dry_run = request.is_true("dry_run");
+    let write = Write {
+        proposal,
+        author: author(request, session, if session.is_local() { "local" } else { "api" }),
+        expected: request.header(IF_MATCH.as_str()).map(|tag| tag.trim_matches('"').to_owned()),
+        is_dry_run,
+        around: app.surroundings(),
+    };
+    let decision = app.config.write(write).await?;
+    let mut answer = if is_dry_run { preview(&decision)? } else { written(session, &decision)? };
+    tell(&mut answer, UNKNOWN, &unknown);
+    tell(&mut answer, UNSET, &decision.unset);
+    Ok(answer)
+}
+
+/// Who asks, for the history.
+pub(super) fn author(request: &Request, session: &Session, source: &'static str) -> Author {
+    Author {
+        user_id: session.user_id().to_owned(),
+        session_id: session.id().to_owned(),
+        address: request.address(),
+        source,
+        comment: request.query("comment").unwrap_or_default().chars().take(1024).collect(),
+    }
+}
+
+pub(super) fn written(session: &Session, decision: &Decision) -> Result<HttpResponse, AppError> {
+    answer(&answered_to(session, &decision.config.document), decision.config.version())
+}
+
+/// What a change would come to.
+fn preview(decision: &Decision) -> Result<HttpResponse, AppError> {
+    Json(json!({ "changes": changes_json(&decision.changes), "unset": decision.unset })).reply().map(never_cached)
+}
+
+/// Refuses values of the wrong kind; gives the keys that mean nothing here.
+fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
+    let mut unknown = Vec::new();
+    let mut wrong = Vec::new();
+    for Problem { pointer, kind } in problems(body) {
+        match kind {
+            ProblemKind::Unknown { .. } => unknown.push(pointer),
+            ProblemKind::WrongType { wanted, found } => wrong.push(Detail {
+                pointer,
+                id: "api.config.wrong_type.app_error",
+                params: vec![("Wanted", wanted.to_owned()), ("Found", found.to_owned())],
+            }),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(unknown);
+    }
+    Err(AppError { failures: wrong, ..AppError::invalid_body("config") })
+}
+
+/// `GET /config/environment`: `true` for each setting that is pinned and that the caller may read.
+pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let config = app.config.current();
+    let pinned = config.overrides.keys().map(String::as_str);
+    let visible =
+        pinned.filter(|path| settings().get(*path).is_some_and(|setting| configuration::reads(&session, setting)));
+    let document = flagged(visible).map_or(Value::Null, Value::Object);
+    Json(document).reply().map(never_cached)
+}
+
+fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> {
+    let mut body = crate::answer::to_json(document).or_fail("api.marshal_error")?;
+    body.push(b'\n');
+    let mut answer = never_cached(crate::answer::json_body(body));
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    Ok(answer)
+}
+
+fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
+    if places.is_empty() {
+        return;
+    }
+    if let Ok(value) = HeaderValue::from_str(&places.join(" ")) {
+        answer.headers_mut().insert(name, value);
+    }
+}

@@ -1,0 +1,66 @@
+//! The versions of the configuration: an extension of the API.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::proposal::{Manner, Proposal};
+use quarterdeck_actors::config::secrets::masked;
+use quarterdeck_actors::config::{Stored, Write};
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde_json::{Value, json};
+
+use super::document::{author, written};
+use crate::answer::{Answer, Json};
+use crate::configuration::writable_by;
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::AppState;
+use crate::store::{VersionRecord, changes_json};
+
+const READ_FAILED: &str = "app.config.load.app_error";
+
+/// `GET /config/versions`: what is remembered of each version, the newest first.
+pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
+    session.require("manage_system")?;
+    app.db.configuration_records(request.paging()).await.map(Json).or_fail(READ_FAILED)
+}
+
+/// `GET /config/versions/{version_id}`: a version with its document, secrets hidden.
+pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
+    session.require("manage_system")?;
+    let id = request.id("version_id")?;
+    let version = known(&app, id).await?;
+    let record = app.db.configuration_record(id).await.or_fail(READ_FAILED)?;
+    Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
+}
+
+/// `GET /config/versions/{version_id}/difference/{other_id}`: what changed from the one to the other.
+pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
+    session.require("manage_system")?;
+    let before = known(&app, request.id("version_id")?).await?;
+    let after = known(&app, request.id("other_id")?).await?;
+    let changes = changes(&before.document, &after.document, &*app.surroundings().fingerprint);
+    Ok(Json(changes_json(&changes)))
+}
+
+/// `POST /config/versions/{version_id}/rollback`: puts an earlier version back in force, as a new version.
+pub(crate) async fn roll_back(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("manage_system")?;
+    let body: Document = known(&app, request.id("version_id")?).await?.document;
+    let proposal =
+        Proposal { manner: Manner::Restore, body, may_write: writable_by(&session), is_local: session.is_local() };
+    let author = author(&request, &session, "rollback");
+    let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.surroundings() };
+    let decision = app.config.write(write).await?;
+    written(&session, &decision)
+}
+
+/// The version with that id, which must exist.
+async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
+    app.db.configuration(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
+}

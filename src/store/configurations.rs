@@ -1,0 +1,154 @@
+//! The tables `configurations` and `qd_configversions`: every version of the configuration is kept.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::difference::Change;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::{ConfigStore, Stored, Version};
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
+use serde_json::{Value as Json, json};
+use thiserror::Error;
+
+use super::{Db, Row, StoreError, statement};
+use crate::request::Paging;
+
+/// The stored configuration cannot be read. It is never taken for an empty one.
+#[derive(Debug, Error)]
+#[error("version {id} of the stored configuration cannot be read: {problem}")]
+pub(crate) struct Unreadable {
+    id: String,
+    problem: String,
+}
+
+/// What is remembered of a version beside its document.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct VersionRecord {
+    pub(crate) id: String,
+    pub(crate) create_at: i64,
+    pub(crate) user_id: String,
+    pub(crate) session_id: String,
+    pub(crate) ip_address: String,
+    pub(crate) source: String,
+    pub(crate) comment: String,
+    pub(crate) is_active: bool,
+    pub(crate) changes: Json,
+}
+
+const RECORD: &str = "SELECT v.id, v.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
+                      FROM qd_configversions v JOIN configurations c ON c.id = v.id";
+
+impl ConfigStore for Db {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        let db = self.clone();
+        async move { db.active_configuration().await }.boxed()
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.add_configuration(&version).await.or_fail("app.save_config.app_error") }.boxed()
+    }
+}
+
+impl Db {
+    /// The version in force; `None` while nothing was ever stored.
+    pub(crate) async fn active_configuration(&self) -> Result<Option<Stored>, AppError> {
+        const FAILED: &str = "app.config.load.app_error";
+        let sql = "SELECT id, value FROM configurations WHERE active = TRUE";
+        let rows = self.read(statement(sql, Vec::new())).await.or_fail(FAILED)?;
+        rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
+    }
+
+    /// The version with that id.
+    pub(crate) async fn configuration(&self, id: &str) -> Result<Option<Stored>, AppError> {
+        const FAILED: &str = "app.config.load.app_error";
+        let sql = "SELECT id, value FROM configurations WHERE id = $1";
+        let rows = self.read(statement(sql, vec![id.into()])).await.or_fail(FAILED)?;
+        rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
+    }
+
+    /// What is remembered of the versions, the newest first.
+    pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
+        let sql = format!("{RECORD} ORDER BY v.createat DESC, v.id LIMIT $1 OFFSET $2");
+        let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
+        rows.into_iter().map(record).collect()
+    }
+
+    /// What is remembered of the version with that id.
+    pub(crate) async fn configuration_record(&self, id: &str) -> Result<Option<VersionRecord>, StoreError> {
+        let rows = self.read(statement(format!("{RECORD} WHERE v.id = $1"), vec![id.into()])).await?;
+        rows.into_iter().next().map(record).transpose()
+    }
+
+    async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
+        let Version { stored, at, author, changes } = version;
+        let value = pretty(&stored.document);
+        let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
+        let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE";
+        let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, $3, TRUE, $4)";
+        let record = "INSERT INTO qd_configversions (id, createat, userid, sessionid, address, source, comment, changes) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let statements = vec![
+            statement(retire, Vec::new()),
+            statement(add, vec![(&stored.id).into(), value.into(), (*at).into(), sha.into()]),
+            statement(
+                record,
+                vec![
+                    (&stored.id).into(),
+                    (*at).into(),
+                    (&author.user_id).into(),
+                    (&author.session_id).into(),
+                    (&author.address).into(),
+                    author.source.into(),
+                    (&author.comment).into(),
+                    changes_json(changes).to_string().into(),
+                ],
+            ),
+        ];
+        self.transaction(statements).await.map(drop)
+    }
+}
+
+/// The changes as they are stored and answered; their secrets are fingerprints already.
+pub(crate) fn changes_json(changes: &[Change]) -> Json {
+    let one = |change: &Change| json!({ "path": change.path, "before": change.before, "after": change.after });
+    changes.iter().map(one).collect()
+}
+
+/// With four spaces, as Mattermost writes it.
+fn pretty(document: &Document) -> String {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
+    // A map with text keys always serialises.
+    let _ = document.serialize(&mut serializer);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn stored(mut row: Row) -> Result<Stored, Box<dyn std::error::Error + Send + Sync>> {
+    let (id, text) = (row.text()?, row.text()?);
+    match serde_json::from_str::<Document>(&text) {
+        Ok(document) if !document.is_empty() => Ok(Stored { id, document }),
+        Ok(_) => Err(Unreadable { id, problem: "it is empty".to_owned() }.into()),
+        Err(cause) => {
+            let problem = format!("line {} column {}", cause.line(), cause.column());
+            Err(Unreadable { id, problem }.into())
+        }
+    }
+}
+
+fn record(mut row: Row) -> Result<VersionRecord, StoreError> {
+    Ok(VersionRecord {
+        id: row.text()?,
+        create_at: row.int()?,
+        user_id: row.text()?,
+        session_id: row.text()?,
+        ip_address: row.text()?,
+        source: row.text()?,
+        comment: row.text()?,
+        is_active: row.bool()?,
+        changes: row.json()?,
+    })
+}
