@@ -196,10 +196,14 @@ impl Handler<Write> for ConfigActor {
         let store = self.store.clone();
         let save = async move {
             check_version(&running, write.expected.as_deref())?;
-            let decision = decide(&running, &write.proposal, &write.around)?;
+            let mut decision = decide(&running, &write.proposal, &write.around)?;
             let stored = decision.config.stored.clone();
             let is_stored =
                 running.stored.as_ref().map(|stored| &stored.document) == stored.as_ref().map(|new| &new.document);
+            if is_stored {
+                // Nothing new is stored: the version that is answered is the one that is there.
+                decision.config = Config::clone(&running);
+            }
             if write.is_dry_run || is_stored {
                 return Ok((decision, false));
             }

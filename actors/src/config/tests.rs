@@ -145,7 +145,8 @@ async fn a_change_is_published_once_it_is_stored_and_not_at_all_when_it_is_not()
 async fn what_changes_nothing_and_what_is_only_tried_store_nothing() {
     let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
     config.write(named("kept")).await.unwrap();
-    config.write(named("kept")).await.unwrap();
+    let again = config.write(named("kept")).await.unwrap();
+    assert_eq!(again.config.version(), memory.versions.lock().unwrap()[0].stored.id);
     let tried = config.write(Write { is_dry_run: true, ..named("tried") }).await.unwrap();
     assert_eq!(tried.changes[0].path, "TeamSettings.SiteName");
     assert_eq!(config.current().view.team.site_name, "kept");
