@@ -38,8 +38,9 @@ pub(crate) struct VersionRecord {
     pub(crate) changes: Json,
 }
 
-const RECORD: &str = "SELECT v.id, v.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
-                      FROM qd_configversions v JOIN configurations c ON c.id = v.id";
+/// A version that Mattermost made before this server came has no record of its own.
+const RECORD: &str = "SELECT c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
+                      FROM configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
 
 impl ConfigStore for Db {
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
@@ -72,14 +73,14 @@ impl Db {
 
     /// What is remembered of the versions, the newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
-        let sql = format!("{RECORD} ORDER BY v.createat DESC, v.id LIMIT $1 OFFSET $2");
+        let sql = format!("{RECORD} ORDER BY c.createat DESC, c.id LIMIT $1 OFFSET $2");
         let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
         rows.into_iter().map(record).collect()
     }
 
     /// What is remembered of the version with that id.
     pub(crate) async fn configuration_record(&self, id: &str) -> Result<Option<VersionRecord>, StoreError> {
-        let rows = self.read(statement(format!("{RECORD} WHERE v.id = $1"), vec![id.into()])).await?;
+        let rows = self.read(statement(format!("{RECORD} WHERE c.id = $1"), vec![id.into()])).await?;
         rows.into_iter().next().map(record).transpose()
     }
 
