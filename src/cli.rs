@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod config;
 mod serve;
 mod user;
 mod version;
@@ -50,6 +51,9 @@ enum Command {
     /// Shows which settings are used and tests whether the server could start; changes nothing
     #[command(after_help = check::AFTER_HELP)]
     Check,
+    /// Reads, changes and restores the configuration, also while the server runs
+    #[command(subcommand, after_help = config::AFTER_HELP)]
+    Config(config::ConfigCommand),
     /// Manages accounts, also while the server runs
     #[command(subcommand)]
     User(user::UserCommand),
@@ -63,6 +67,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&self.common),
             Command::Check => check::run(&self.common),
+            Command::Config(command) => config::run(&self.common, command),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
         }

@@ -10,11 +10,13 @@ use quarterdeck_actors::config::proposal::{MayWrite, Surroundings};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
 use crate::session::Session;
 use crate::state::now_ms;
+use crate::store::{Db, StoreError};
 
 /// The areas of the System Console, in the order in which a refusal names them.
 const AREAS: &str = include_str!("configuration/areas.txt");
@@ -61,6 +63,12 @@ pub(crate) fn writable_by(session: &Session) -> MayWrite {
         let has = |permission: &str| session.may(permission);
         session.is_local() || may_write(setting, &has, session.is_restricted())
     })
+}
+
+/// The key of this installation's fingerprints; made when it is first needed.
+pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
+    let key = db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?;
+    Ok(Secret::new(key))
 }
 
 /// What decisions about the configuration must know; `key` makes the fingerprints of this installation.

@@ -116,10 +116,15 @@ pub(crate) fn explain(failure: &AppError) -> String {
     if failure.failures.is_empty() {
         return text_of(failure);
     }
-    let line = |detail: &Detail| {
-        format!("{}: {}", detail.pointer.trim_start_matches('/').replace('/', "."), text(detail.id, &detail.params))
-    };
-    failure.failures.iter().map(line).collect::<Vec<String>>().join("\n")
+    let lines = findings(failure).into_iter().map(|(path, text)| format!("{path}: {text}"));
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Everything that is wrong with a document: where, and what.
+pub(crate) fn findings(failure: &AppError) -> Vec<(String, String)> {
+    let finding =
+        |detail: &Detail| (detail.pointer.trim_start_matches('/').replace('/', "."), text(detail.id, &detail.params));
+    failure.failures.iter().map(finding).collect()
 }
 
 fn problem(detail: &Detail) -> Problem<'_> {

@@ -24,7 +24,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::accounts::Gate;
-use crate::configuration::surroundings;
+use crate::configuration::{fingerprint_key, surroundings};
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -165,8 +165,7 @@ impl Server {
 
 async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState, StartError> {
     let roles = db.ready_roles().await?;
-    let fingerprint_key =
-        Secret::new(db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?);
+    let fingerprint_key = fingerprint_key(&db).await?;
     let loaded = stored_configuration(settings, &db, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(db.clone()));
     let current = config.current();

@@ -208,11 +208,8 @@ impl Reading {
     }
 
     fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
-        let nearest = known
-            .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()), known))
-            .max_by(|(one, _), (other, _)| one.total_cmp(other))
-            .filter(|(likeness, _)| *likeness >= LIKENESS);
-        let hint = nearest.map(|(_, known)| format!("; the nearest known name is {known}")).unwrap_or_default();
+        let nearest = nearest(name, known);
+        let hint = nearest.map(|known| format!("; the nearest known name is {known}")).unwrap_or_default();
         self.unknown.push(format!("{place}: {name} is no setting and has no effect{hint}"));
     }
 
@@ -221,6 +218,15 @@ impl Reading {
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
         Ok(Settings { config, unknown: self.unknown })
     }
+}
+
+/// The name that was probably meant.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let likest = known
+        .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name), known))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    likest.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }
 
 struct Source<'a> {

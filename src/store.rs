@@ -25,7 +25,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
-pub(crate) use configurations::{VersionRecord, changes_json};
+pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;
 pub(crate) use sessions::Membership;
 use sqlite::Sqlite;

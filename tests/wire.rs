@@ -1,6 +1,7 @@
 //! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
 
 mod command_line;
+mod command_line_config;
 mod health;
 mod limits;
 mod log;

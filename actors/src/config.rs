@@ -58,7 +58,7 @@ pub struct Author {
     pub session_id: String,
     /// Where the request came from.
     pub address: String,
-    /// `api`, `local` or `rollback`.
+    /// `api`, `local`, `cli` or `rollback`.
     pub source: &'static str,
     /// What the author says of it; may be empty.
     pub comment: String,

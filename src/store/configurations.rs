@@ -8,24 +8,27 @@ use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::{ConfigStore, Stored, Version};
 use quarterdeck_actors::error::{AppError, OrFail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 
-use super::{Db, Row, StoreError, statement};
+use super::{Db, Row, Statement, StoreError, statement};
 use crate::request::Paging;
 
 /// The stored configuration cannot be read. It is never taken for an empty one.
 #[derive(Debug, Error)]
-#[error("version {id} of the stored configuration cannot be read: {problem}")]
+#[error(
+    "version {id} of the stored configuration cannot be read: {problem}; \
+     `quarterdeck config rollback --last-good` puts the version before it back"
+)]
 pub(crate) struct Unreadable {
     id: String,
     problem: String,
 }
 
 /// What is remembered of a version beside its document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VersionRecord {
     pub(crate) id: String,
     pub(crate) create_at: i64,
@@ -84,33 +87,64 @@ impl Db {
         rows.into_iter().next().map(record).transpose()
     }
 
+    /// The id of the active version, also when that cannot be read.
+    pub(crate) async fn active_configuration_id(&self) -> Result<Option<String>, StoreError> {
+        let rows = self.read(statement("SELECT id FROM configurations WHERE active = TRUE", Vec::new())).await?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
+    }
+
+    /// Adds a version in the place of the `active` one; refused when another one is active by now.
+    pub(crate) async fn supersede_configuration(
+        &self,
+        version: &Version,
+        active: Option<&str>,
+    ) -> Result<(), AppError> {
+        const FAILED: &str = "app.save_config.app_error";
+        let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE AND id = $1";
+        let mut statements = vec![statement(retire, vec![active.unwrap_or_default().into()])];
+        statements.extend(addition(version));
+        // Two active versions are refused by the table itself.
+        match self.transaction(statements).await {
+            Err(taken) if taken.is_duplicate_of("active") => {
+                let current = self.active_configuration_id().await.or_fail(FAILED)?.unwrap_or_default();
+                Err(AppError::new("app.config.version_conflict.app_error").with("Current", current))
+            }
+            saved => saved.map(drop).or_fail(FAILED),
+        }
+    }
+
     async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
-        let Version { stored, at, author, changes } = version;
-        let value = pretty(&stored.document);
-        let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
         let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE";
-        let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, $3, TRUE, $4)";
-        let record = "INSERT INTO qd_configversions (id, createat, userid, sessionid, address, source, comment, changes) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let statements = vec![
-            statement(retire, Vec::new()),
-            statement(add, vec![(&stored.id).into(), value.into(), (*at).into(), sha.into()]),
-            statement(
-                record,
-                vec![
-                    (&stored.id).into(),
-                    (*at).into(),
-                    (&author.user_id).into(),
-                    (&author.session_id).into(),
-                    (&author.address).into(),
-                    author.source.into(),
-                    (&author.comment).into(),
-                    changes_json(changes).to_string().into(),
-                ],
-            ),
-        ];
+        let mut statements = vec![statement(retire, Vec::new())];
+        statements.extend(addition(version));
         self.transaction(statements).await.map(drop)
     }
+}
+
+/// What adds a version as the active one.
+fn addition(version: &Version) -> [Statement; 2] {
+    let Version { stored, at, author, changes } = version;
+    let value = pretty(&stored.document);
+    let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
+    let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, $3, TRUE, $4)";
+    let record = "INSERT INTO qd_configversions (id, createat, userid, sessionid, address, source, comment, changes) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    [
+        statement(add, vec![(&stored.id).into(), value.into(), (*at).into(), sha.into()]),
+        statement(
+            record,
+            vec![
+                (&stored.id).into(),
+                (*at).into(),
+                (&author.user_id).into(),
+                (&author.session_id).into(),
+                (&author.address).into(),
+                author.source.into(),
+                (&author.comment).into(),
+                changes_json(changes).to_string().into(),
+            ],
+        ),
+    ]
 }
 
 /// The changes as they are stored and answered; their secrets are fingerprints already.
@@ -120,7 +154,7 @@ pub(crate) fn changes_json(changes: &[Change]) -> Json {
 }
 
 /// With four spaces, as Mattermost writes it.
-fn pretty(document: &Document) -> String {
+pub(crate) fn pretty(document: &Document) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
     // A map with text keys always serialises.

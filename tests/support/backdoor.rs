@@ -1,12 +1,18 @@
 //! A second way into a server's database, to change rows behind its back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{TestServer, database};
 
 /// Runs statements on the server's database, on a connection of their own.
 pub async fn execute(server: &TestServer, sql: &str) {
-    let settings = std::fs::read_to_string(server.folder().join("config.toml")).unwrap();
+    execute_in(server.folder(), sql).await;
+}
+
+/// Runs statements on the database that the `config.toml` of a folder names.
+pub async fn execute_in(folder: &Path, sql: &str) {
+    let settings = std::fs::read_to_string(folder.join("config.toml")).unwrap();
     let setting = |name: &str| {
         let line = settings.lines().find(|line| line.starts_with(name)).unwrap();
         line.split('"').nth(1).unwrap().to_owned()

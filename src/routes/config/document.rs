@@ -91,7 +91,11 @@ async fn write(
 }
 
 /// Who asks, for the history.
+///
+/// On the local socket the command line says that it is the one that asks.
 pub(super) fn author(request: &Request, session: &Session, source: &'static str) -> Author {
+    let is_command_line = session.is_local() && request.query("source").as_deref() == Some("cli");
+    let source = if is_command_line { "cli" } else { source };
     Author {
         user_id: session.user_id().to_owned(),
         session_id: session.id().to_owned(),

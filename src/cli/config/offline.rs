@@ -1,0 +1,172 @@
+//! The configuration in the store, decided on here as a server would.
+
+use std::sync::Arc;
+
+use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
+use quarterdeck_actors::config::{Author, Config, Overrides, Stored, Version};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+
+use super::reach::{Changed, Current, Outcome, Proposed};
+use crate::configuration::{fingerprint_key, surroundings};
+use crate::request::Paging;
+use crate::settings::Settings;
+use crate::store::{Db, StoreError, VersionRecord};
+
+const LOAD_FAILED: &str = "app.config.load.app_error";
+const SAVE_FAILED: &str = "app.save_config.app_error";
+const CONFLICT: &str = "app.config.version_conflict.app_error";
+
+/// How often a change is decided anew because somebody else stored one meanwhile.
+const ATTEMPTS: usize = 8;
+
+const LONGEST_COMMENT: usize = 1024;
+
+/// The migration that makes the tables of the versions.
+const MIGRATION: &str = "V2__configurations";
+
+pub(super) struct Store {
+    db: Db,
+    overrides: Overrides,
+}
+
+impl Store {
+    pub(super) fn new(settings: &Settings) -> Result<Self, AppError> {
+        let db = Db::new(&settings.config.view.sql).or_fail(LOAD_FAILED)?;
+        Ok(Self { db, overrides: settings.config.overrides.clone() })
+    }
+
+    /// The configuration that a server would start with.
+    pub(super) async fn config(&self) -> Result<Config, AppError> {
+        let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
+        let stored = if is_made { self.db.active_configuration().await? } else { None };
+        self.composed(stored)
+    }
+
+    pub(super) async fn current(&self) -> Result<Current, AppError> {
+        let config = self.config().await?;
+        Ok(Current { version: config.version().to_owned(), document: config.document })
+    }
+
+    pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, AppError> {
+        if !self.is_made().await.or_fail(LOAD_FAILED)? {
+            return Ok(Vec::new());
+        }
+        self.db.configuration_records(Paging { page: 0, per_page: limit }).await.or_fail(LOAD_FAILED)
+    }
+
+    pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
+        let (before, after) = (self.known(before).await?, self.known(after).await?);
+        let around = self.around().await?;
+        let changes = changes(&before.document, &after.document, &*around.fingerprint);
+        Ok(changes.into_iter().map(Changed::from).collect())
+    }
+
+    pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, AppError> {
+        let mut conflict = AppError::new(CONFLICT);
+        if !proposed.is_dry_run {
+            self.db.migrate().await.or_fail(SAVE_FAILED)?;
+        }
+        for _ in 0..ATTEMPTS {
+            let running = self.config().await?;
+            let around = self.around().await?;
+            let decision = decide(&running, &proposal(proposed.manner, &proposed.body), &around)?;
+            let is_stored = running.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document);
+            if proposed.is_dry_run || is_stored {
+                return Ok(outcome(decision, false));
+            }
+            let active = running.stored.as_ref().map(|stored| stored.id.as_str());
+            match self.save(&decision, active, &proposed.comment, &around).await {
+                Ok(()) => return Ok(outcome(decision, true)),
+                Err(refusal) if refusal.id == CONFLICT => conflict = refusal,
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(conflict)
+    }
+
+    /// Where the active version cannot be used, the earlier one takes its place as it is.
+    pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
+        let target = self.known(version).await?;
+        self.db.migrate().await.or_fail(SAVE_FAILED)?;
+        let active = self.db.active_configuration_id().await.or_fail(LOAD_FAILED)?;
+        let usable = self.config().await.ok();
+        let running = match &usable {
+            Some(config) => config.clone(),
+            None => self.composed(Some(target.clone()))?,
+        };
+        let around = self.around().await?;
+        let decision = decide(&running, &proposal(Manner::Restore, &target.document), &around)?;
+        let is_stored = usable.is_some_and(|usable| {
+            usable.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document)
+        });
+        if is_stored {
+            return Ok(outcome(decision, false));
+        }
+        self.save(&decision, active.as_deref(), comment, &around).await?;
+        Ok(outcome(decision, true))
+    }
+
+    async fn save(
+        &self,
+        decision: &Decision,
+        active: Option<&str>,
+        comment: &str,
+        around: &Surroundings,
+    ) -> Result<(), AppError> {
+        let author = Author {
+            user_id: String::new(),
+            session_id: String::new(),
+            address: String::new(),
+            source: "cli",
+            comment: comment.chars().take(LONGEST_COMMENT).collect(),
+        };
+        let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
+        let version = Version { stored, at: around.now_ms, author, changes: decision.changes.clone() };
+        self.db.supersede_configuration(&version, active).await
+    }
+
+    async fn known(&self, id: &str) -> Result<Stored, AppError> {
+        let missing = || AppError::new("app.config.version.missing.app_error");
+        if !self.is_made().await.or_fail(LOAD_FAILED)? {
+            return Err(missing());
+        }
+        self.db.configuration(id).await?.ok_or_else(missing)
+    }
+
+    fn composed(&self, stored: Option<Stored>) -> Result<Config, AppError> {
+        Config::compose(stored, self.overrides.clone()).or_fail(LOAD_FAILED)
+    }
+
+    async fn around(&self) -> Result<Surroundings, AppError> {
+        let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
+        // Where nothing was ever stored, nothing is compared with these fingerprints.
+        let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
+        Ok(surroundings(&key))
+    }
+
+    /// Whether the tables are there; looking makes nothing.
+    async fn is_made(&self) -> Result<bool, StoreError> {
+        Ok(!self.db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
+    }
+}
+
+fn proposal(manner: Manner, body: &Document) -> Proposal {
+    Proposal { manner, body: body.clone(), may_write: Arc::new(|_| true), is_local: true }
+}
+
+fn document(stored: &Stored) -> &Document {
+    &stored.document
+}
+
+fn outcome(decision: Decision, is_saved: bool) -> Outcome {
+    let version = decision.config.version().to_owned();
+    Outcome {
+        version: is_saved.then_some(version),
+        changes: decision.changes.into_iter().map(Changed::from).collect(),
+        unset: decision.unset,
+    }
+}

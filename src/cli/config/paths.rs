@@ -1,0 +1,156 @@
+//! Settings by their path, and values as they are written on a command line.
+
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::secrets::PLACEHOLDER;
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::table::{Kind, Setting, settings};
+use serde_json::{Value, json};
+
+use crate::settings::nearest;
+
+/// The setting at `path`, which must be one that can be set by itself.
+pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
+    match settings().get(path) {
+        Some(setting) if setting.kind != Kind::Object && !path.contains(['[', '<']) => Ok(setting),
+        Some(_) => Err(format!("{path} is no single setting; name one of those in it")),
+        None => Err(unknown(path)),
+    }
+}
+
+/// What stands at `path`: a section, a setting or a part of one. Keys may hold dots, as those of plugins do.
+pub(super) fn found<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
+    document.iter().find_map(|(key, value)| match path.strip_prefix(key.as_str())? {
+        "" => Some(value),
+        rest => found(value.as_object()?, rest.strip_prefix('.')?),
+    })
+}
+
+/// Says that there is no such path, and which one was probably meant.
+pub(super) fn unknown(path: &str) -> String {
+    let sections = settings().keys().filter_map(|path| path.split_once('.')).map(|(section, _)| section);
+    let hint = nearest(path, settings().keys().map(String::as_str).chain(sections));
+    let hint = hint.map(|hint| format!("; the nearest is {hint}")).unwrap_or_default();
+    format!("{path} is no setting{hint}")
+}
+
+/// The document that holds nothing but `value` at `path`.
+pub(super) fn only(path: &str, value: Value) -> Document {
+    let whole = path.rsplit('.').fold(value, |value, key| json!({ key: value }));
+    match whole {
+        Value::Object(document) => document,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Document::new(),
+    }
+}
+
+/// Reads what was given for a setting. What is refused is never repeated: it may be a secret.
+pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
+    if text == PLACEHOLDER {
+        return Err(format!("{}: this is what stands for a secret that is not shown", setting.path));
+    }
+    let read = match setting.kind {
+        Kind::String => Some(Value::from(text)),
+        Kind::Bool => match text {
+            "true" => Some(Value::from(true)),
+            "false" => Some(Value::from(false)),
+            _ => None,
+        },
+        Kind::Int => text.parse::<i64>().ok().map(Value::from),
+        Kind::Strings | Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
+    };
+    read.filter(|value| setting.kind.admits(value)).ok_or_else(|| {
+        let form = match setting.kind {
+            Kind::Strings | Kind::Object | Kind::Objects | Kind::Map => ", written as JSON",
+            Kind::Bool | Kind::Int | Kind::String | Kind::RawJson => "",
+        };
+        format!("{} must be {}{form}", setting.path, setting.kind.name())
+    })
+}
+
+/// What does not fit the table of settings: what is unknown, and what is of the wrong kind.
+pub(super) fn misfits(document: &Document) -> (Vec<Misfit>, Vec<Misfit>) {
+    let (unknown, wrong): (Vec<Problem>, Vec<Problem>) =
+        problems(document).into_iter().partition(|problem| matches!(problem.kind, ProblemKind::Unknown { .. }));
+    (unknown.into_iter().map(misfit).collect(), wrong.into_iter().map(misfit).collect())
+}
+
+/// A place of a document that is wrong, and what is wrong with it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(super) struct Misfit {
+    pub(super) path: String,
+    pub(super) message: String,
+}
+
+impl std::fmt::Display for Misfit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.path.is_empty() {
+            return formatter.write_str(&self.message);
+        }
+        write!(formatter, "{}: {}", self.path, self.message)
+    }
+}
+
+/// A line each.
+pub(super) fn lines(misfits: &[Misfit]) -> String {
+    misfits.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
+}
+
+fn misfit(Problem { pointer, kind }: Problem) -> Misfit {
+    let message = match kind {
+        ProblemKind::Unknown { nearest: Some(nearest) } => format!("no setting; the nearest is {nearest}"),
+        ProblemKind::Unknown { nearest: None } => "no setting".to_owned(),
+        ProblemKind::WrongType { wanted, found } => format!("must be {wanted}, found {found}"),
+    };
+    Misfit { path: pointer.trim_start_matches('/').replace('/', "."), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str, text: &str) -> Result<Value, String> {
+        value(setting(path).unwrap(), text)
+    }
+
+    #[test]
+    fn a_value_is_read_as_the_kind_of_its_setting() {
+        assert_eq!(read("TeamSettings.SiteName", "12").unwrap(), json!("12"));
+        assert_eq!(read("TeamSettings.MaxUsersPerTeam", "12").unwrap(), json!(12));
+        assert_eq!(read("LogSettings.EnableFile", "false").unwrap(), json!(false));
+        assert_eq!(read("DisplaySettings.CustomURLSchemes", r#"["git"]"#).unwrap(), json!(["git"]));
+        assert_eq!(read("PluginSettings.Plugins", r#"{"one": {}}"#).unwrap(), json!({"one": {}}));
+    }
+
+    #[test]
+    fn a_refused_value_is_not_repeated() {
+        let refused = [
+            ("TeamSettings.MaxUsersPerTeam", "canary", "TeamSettings.MaxUsersPerTeam must be a whole number"),
+            ("LogSettings.EnableFile", "canary", "LogSettings.EnableFile must be true or false"),
+            (
+                "SqlSettings.DataSourceReplicas",
+                "canary",
+                "SqlSettings.DataSourceReplicas must be a list of strings, written as JSON",
+            ),
+        ];
+        for (path, text, words) in refused {
+            assert_eq!(read(path, text).unwrap_err(), words);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_no_single_setting_is_refused() {
+        assert_eq!(
+            setting("TeamSettings.SiteNam").unwrap_err(),
+            "TeamSettings.SiteNam is no setting; the nearest is TeamSettings.SiteName"
+        );
+        for path in ["FeatureFlags", "SqlSettings.ReplicaLagSettings[].DataSource"] {
+            assert!(setting(path).unwrap_err().contains("no single setting"), "{path}");
+        }
+    }
+
+    #[test]
+    fn keys_with_dots_are_found() {
+        let document = only("PluginSettings.Plugins", json!({"com.example.one": {"Key": 1}}));
+        assert_eq!(found(&document, "PluginSettings.Plugins.com.example.one.Key"), Some(&json!(1)));
+        assert_eq!(found(&document, "PluginSettings.Plugins.com.example"), None);
+    }
+}

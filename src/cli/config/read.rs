@@ -1,0 +1,108 @@
+//! `get` and `export`: the configuration in force.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quarterdeck_actors::config::access::{pruned, without_defaults};
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::secrets::masked;
+use serde_json::Value;
+
+use super::paths::{found, unknown};
+use super::reach::Reach;
+use super::say_json;
+use crate::cli::say;
+use crate::store::pretty;
+
+pub(super) const GET_HELP: &str = "\
+One path prints its value, several print an object with a member for each.
+
+  quarterdeck config get ServiceSettings.SiteURL
+  quarterdeck config get TeamSettings EmailSettings.SMTPServer
+  quarterdeck config get EmailSettings.SMTPPassword --show-secrets";
+
+pub(super) const EXPORT_HELP: &str = "\
+The file is written for its owner only, in one step. It holds what is in force, also where config.toml or a variable
+says so. Secrets are placeholders, for which an import keeps what is stored.
+
+  quarterdeck config export config.json
+  quarterdeck config export --remove-defaults
+  quarterdeck config export backup.json --show-secrets";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Get {
+    /// Settings or sections; everything when there is none
+    paths: Vec<String>,
+    /// Prints secrets in clear
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Export {
+    /// Where to [default: standard output]
+    file: Option<PathBuf>,
+    /// Leaves out what has its default
+    #[arg(long)]
+    remove_defaults: bool,
+    /// Writes secrets in clear
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+pub(super) async fn get(reach: &Reach, get: &Get) -> Result<(), String> {
+    let document = shown(reach, get.show_secrets).await?;
+    let value_at = |path: &String| found(&document, path).cloned().ok_or_else(|| unknown(path));
+    let value = match get.paths.as_slice() {
+        [] => Value::Object(document),
+        [path] => value_at(path)?,
+        paths => {
+            let values = paths.iter().map(|path| Ok((path.clone(), value_at(path)?)));
+            Value::Object(values.collect::<Result<Document, String>>()?)
+        }
+    };
+    say_json(&value);
+    Ok(())
+}
+
+pub(super) async fn export(reach: &Reach, export: &Export) -> Result<(), String> {
+    let mut document = shown(reach, export.show_secrets).await?;
+    document.remove("FeatureFlags");
+    if export.remove_defaults {
+        document = pruned(&without_defaults(&document));
+    }
+    let text = escaped(&pretty(&document));
+    match &export.file {
+        None => say(text),
+        Some(file) => {
+            write_privately(file, &text).map_err(|cause| format!("{}: {cause}", file.display()))?;
+            say(format_args!("written to {}", file.display()));
+        }
+    }
+    Ok(())
+}
+
+async fn shown(reach: &Reach, shows_secrets: bool) -> Result<Document, String> {
+    let document = reach.current().await?.document;
+    Ok(if shows_secrets { document } else { masked(&document) })
+}
+
+/// As Mattermost writes it. These characters stand in strings only.
+fn escaped(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+fn write_privately(file: &Path, text: &str) -> std::io::Result<()> {
+    let hidden = file.with_extension(format!("{}.new", std::process::id()));
+    let mut writing = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden)?;
+    let written = writing.write_all(text.as_bytes()).and_then(|()| writing.sync_all());
+    let placed = written.and_then(|()| std::fs::rename(&hidden, file));
+    if placed.is_err() {
+        // It may hold secrets.
+        let _ = std::fs::remove_file(&hidden);
+    }
+    placed
+}

@@ -1,0 +1,92 @@
+//! `validate`: everything that is wrong with a configuration, at once.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::{Config, Stored, check};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+use serde_json::json;
+
+use super::paths::{Misfit, lines, misfits};
+use super::reach::Reach;
+use super::{remark, say_json};
+use crate::cli::say;
+use crate::configuration::surroundings;
+use crate::error::findings;
+use crate::settings::Settings;
+
+pub(super) const AFTER_HELP: &str = "\
+Settings that config.toml or a variable pins are checked with their pinned values. Keys that are no settings are
+named, and are no fault. The exit code is 1 when a server would refuse the configuration.
+
+  quarterdeck config validate
+  quarterdeck config validate config.json";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Validate {
+    /// A config.json [default: the active version]
+    pub(super) file: Option<PathBuf>,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn file(settings: &Settings, file: &Path, json: bool) -> Result<(), String> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).map_err(|cause| format!("{name}: {cause}"))?;
+    match document(&text) {
+        Ok(document) => validate(settings, document, json),
+        Err(problem) => end(&[Misfit { path: String::new(), message: format!("{name}: {problem}") }], json),
+    }
+}
+
+pub(super) async fn stored(settings: &Settings, reach: &Reach, json: bool) -> Result<(), String> {
+    let current = match reach.current().await {
+        Ok(current) => current,
+        Err(message) => return end(&[Misfit { path: String::new(), message }], json),
+    };
+    if let Err(message) = reach.check_stored(&current.version).await {
+        return end(&[Misfit { path: String::new(), message }], json);
+    }
+    validate(settings, current.document, json)
+}
+
+/// A configuration as text. An error names the place, never the words: they may be a secret.
+pub(super) fn document(text: &str) -> Result<Document, String> {
+    serde_json::from_str(text).map_err(|cause| {
+        let (line, column) = (cause.line(), cause.column());
+        format!("line {line} column {column}: this is no JSON object")
+    })
+}
+
+fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), String> {
+    let (unknown, wrong) = misfits(&document);
+    if !json {
+        unknown.iter().for_each(remark);
+    }
+    if !wrong.is_empty() {
+        return end(&wrong, json);
+    }
+    let stored = Stored { id: new_id(), document };
+    let config = Config::compose(Some(stored), settings.config.overrides.clone());
+    let config = config.map_err(|cause| cause.to_string())?;
+    let around = surroundings(&Secret::new(new_id()));
+    let failures = check(&config, &around).err().map(|refusal| findings(&refusal)).unwrap_or_default();
+    let misfits: Vec<Misfit> = failures.into_iter().map(|(path, message)| Misfit { path, message }).collect();
+    end(&misfits, json)
+}
+
+fn end(misfits: &[Misfit], json: bool) -> Result<(), String> {
+    if json {
+        say_json(&json!({ "valid": misfits.is_empty(), "problems": misfits }));
+    }
+    if !misfits.is_empty() {
+        return Err(lines(misfits));
+    }
+    if !json {
+        say("the configuration is valid");
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! `history`, `diff` and `rollback`: the versions, of which none is ever lost.
+
+use std::fmt;
+
+use clap::Args;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::reach::{Changed, Reach};
+use super::write::tell;
+use super::{Remark, remark, say_json};
+use crate::cli::say;
+use crate::store::VersionRecord;
+
+const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+
+/// So many versions are tried before none counts as good.
+const LAST_GOOD: usize = 1000;
+
+pub(super) const DIFF_HELP: &str = "\
+One version is compared with the active one; without any, the active one with the version before it.
+
+  quarterdeck config diff
+  quarterdeck config diff tqkbjmorujrx5go6kyd4ix6ybr";
+
+pub(super) const ROLLBACK_HELP: &str = "\
+--last-good takes the newest version, other than the active one, that can be read and breaks no rule. It also works
+when the active version cannot be read and the server refuses to start.
+
+  quarterdeck config rollback tqkbjmorujrx5go6kyd4ix6ybr --comment 'mail broke'
+  quarterdeck config rollback --last-good";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// The earlier version
+    from: Option<String>,
+    /// The later version [default: the active one]
+    to: Option<String>,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct History {
+    /// How many versions
+    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+    /// Prints JSON, with the changes of each version
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rollback {
+    /// The version, as `history` names it
+    #[arg(required_unless_present = "last_good", conflicts_with = "last_good")]
+    version: Option<String>,
+    /// The newest version before the active one that can be used
+    #[arg(long)]
+    last_good: bool,
+    #[command(flatten)]
+    remark: Remark,
+}
+
+pub(super) async fn diff(reach: &Reach, diff: Diff) -> Result<(), String> {
+    let (from, to) = match (diff.from, diff.to) {
+        (Some(from), Some(to)) => (from, to),
+        (Some(from), None) => (from, active(reach).await?),
+        (None, _) => previous_and_active(reach).await?,
+    };
+    let changes = reach.difference(&from, &to).await?;
+    if diff.json {
+        say_json(&changes);
+        return Ok(());
+    }
+    changes.iter().for_each(say);
+    if changes.is_empty() {
+        say("no difference");
+    }
+    Ok(())
+}
+
+pub(super) async fn history(reach: &Reach, history: &History) -> Result<(), String> {
+    let records = reach.records(history.limit).await?;
+    if history.json {
+        say_json(&records);
+        return Ok(());
+    }
+    for record in &records {
+        say(line(record));
+    }
+    if records.is_empty() {
+        say("nothing was ever stored");
+    }
+    Ok(())
+}
+
+pub(super) async fn roll_back(reach: &Reach, rollback: Rollback) -> Result<(), String> {
+    let Remark { comment, json } = rollback.remark;
+    let comment_on = |version: &str| {
+        if comment.is_empty() { format!("rollback to {version}") } else { comment.clone() }
+    };
+    if let Some(version) = rollback.version {
+        let outcome = reach.roll_back(&version, &comment_on(&version)).await?;
+        tell(reach, &outcome, false, json);
+        return Ok(());
+    }
+    for record in reach.records(LAST_GOOD).await?.iter().filter(|record| !record.is_active) {
+        match reach.roll_back(&record.id, &comment_on(&record.id)).await {
+            Ok(outcome) => {
+                if !json {
+                    say(format_args!("rolled back to {}", line(record).trim_start()));
+                }
+                tell(reach, &outcome, false, json);
+                return Ok(());
+            }
+            Err(problem) => remark(format_args!("version {} cannot be used: {problem}", record.id)),
+        }
+    }
+    Err("there is no earlier version that can be used".to_owned())
+}
+
+async fn active(reach: &Reach) -> Result<String, String> {
+    let records = reach.records(LAST_GOOD).await?;
+    let active = records.into_iter().find(|record| record.is_active);
+    active.map(|record| record.id).ok_or_else(|| "nothing was ever stored".to_owned())
+}
+
+async fn previous_and_active(reach: &Reach) -> Result<(String, String), String> {
+    let records = reach.records(LAST_GOOD).await?;
+    let mut ids = records.into_iter().skip_while(|record| !record.is_active).map(|record| record.id);
+    match (ids.next(), ids.next()) {
+        (Some(active), Some(previous)) => Ok((previous, active)),
+        (_, _) => Err("there are no two versions to compare".to_owned()),
+    }
+}
+
+fn line(record: &VersionRecord) -> String {
+    let mark = if record.is_active { '*' } else { ' ' };
+    let at = OffsetDateTime::from_unix_timestamp(record.create_at / 1000).ok();
+    let at = at.and_then(|at| at.format(TIME).ok()).unwrap_or_default();
+    let changes = record.changes.as_array().map_or(0, Vec::len);
+    let by = if record.user_id.is_empty() { String::new() } else { format!("  by {}", record.user_id) };
+    // A comment is somebody's text: it stays on its line.
+    let comment: String = record.comment.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    format!("{mark} {}  {at}  {}{by}  changes: {changes}  {comment}", record.id, record.source).trim_end().to_owned()
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} -> {}", self.path, self.before, self.after)
+    }
+}

@@ -1,0 +1,193 @@
+//! `set`, `unset` and `import`: changes, checked in full before they are stored.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::table::{Kind, Mode, Setting, defaults};
+use serde_json::Value;
+
+use super::paths::{found, lines, misfits, only, setting, value};
+use super::reach::{Outcome, Proposed, Reach};
+use super::{Remark, remark, say_json};
+use crate::cli::say;
+use crate::settings::Settings;
+
+/// Larger than any configuration; what is longer is refused, not cut.
+const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
+
+pub(super) const SET_HELP: &str = "\
+The value is read as the setting's kind; lists and maps are JSON. Without one it is read from standard input, which
+keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are.
+
+  quarterdeck config set ServiceSettings.SiteURL https://chat.example.org
+  quarterdeck config set TeamSettings.MaxUsersPerTeam 200 --comment 'we grow'
+  quarterdeck config set DisplaySettings.CustomURLSchemes '[\"git\", \"smb\"]'
+  quarterdeck config set EmailSettings.SMTPPassword < password.txt";
+
+pub(super) const UNSET_HELP: &str = "\
+  quarterdeck config unset TeamSettings.MaxUsersPerTeam";
+
+pub(super) const IMPORT_HELP: &str = "\
+What the file leaves out becomes the default, except for secrets, the database and the settings of plugins.
+A placeholder keeps what is stored. Keys that are no settings are named and passed over.
+
+  quarterdeck config import config.json --dry-run
+  quarterdeck config import config.json --comment 'from the old server'
+  quarterdeck config import - < config.json";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Set {
+    /// The setting
+    path: String,
+    /// The value [default: read from standard input]
+    #[arg(allow_negative_numbers = true)]
+    value: Option<String>,
+    /// Shows what would change and stores nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Unset {
+    /// The setting
+    path: String,
+    /// Shows what would change and stores nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Import {
+    /// The config.json; - for standard input
+    file: PathBuf,
+    /// Shows what would change and stores nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    remark: Remark,
+}
+
+pub(super) async fn set(settings: &Settings, reach: &Reach, set: Set) -> Result<(), String> {
+    let setting = setting(&set.path)?;
+    check_pins(settings, &set.path)?;
+    let text = match set.value {
+        Some(text) => text,
+        None => input(setting)?,
+    };
+    change(reach, setting, value(setting, &text)?, set.dry_run, set.remark).await
+}
+
+pub(super) async fn unset(settings: &Settings, reach: &Reach, unset: Unset) -> Result<(), String> {
+    let setting = setting(&unset.path)?;
+    check_pins(settings, &unset.path)?;
+    let defaults = defaults(Mode::Blank);
+    let default = found(&defaults, &unset.path).filter(|default| !default.is_null());
+    let default = default.ok_or_else(|| format!("{} has no default to go back to", unset.path))?;
+    change(reach, setting, default.clone(), unset.dry_run, unset.remark).await
+}
+
+pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> {
+    let text = if import.file.as_os_str() == "-" {
+        standard_input().map_err(|cause| format!("standard input: {cause}"))?
+    } else {
+        std::fs::read_to_string(&import.file).map_err(|cause| format!("{}: {cause}", import.file.display()))?
+    };
+    let body = super::validate::document(&text).map_err(|problem| format!("{}: {problem}", import.file.display()))?;
+    let (unknown, wrong) = misfits(&body);
+    if !wrong.is_empty() {
+        return Err(lines(&wrong));
+    }
+    for misfit in unknown {
+        remark(misfit);
+    }
+    let Remark { comment, json } = import.remark;
+    let proposed = Proposed { manner: Manner::Replace, body, comment, is_dry_run: import.dry_run };
+    let outcome = reach.propose(&proposed).await?;
+    tell(reach, &outcome, import.dry_run, json);
+    Ok(())
+}
+
+/// What a change came to, in words or as JSON.
+pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: bool) {
+    for path in &outcome.unset {
+        remark(format_args!("{path}: nothing is stored behind the placeholder, it is unset"));
+    }
+    if json {
+        return say_json(outcome);
+    }
+    for change in &outcome.changes {
+        say(change);
+    }
+    match (&outcome.version, reach) {
+        (Some(version), Reach::Server(_)) => say(format_args!("in force as version {version}")),
+        (Some(version), Reach::Store(_)) => {
+            say(format_args!("stored as version {version}, for the next start or reload"));
+        }
+        (None, _) if is_dry_run && !outcome.changes.is_empty() => say("dry run: nothing is stored"),
+        (None, _) => say("nothing changes"),
+    }
+}
+
+async fn change(
+    reach: &Reach,
+    setting: &Setting,
+    value: Value,
+    is_dry_run: bool,
+    Remark { comment, json }: Remark,
+) -> Result<(), String> {
+    let path = &setting.path;
+    let body = only(path, value.clone());
+    let (unknown, wrong) = misfits(&body);
+    let misfits = [unknown, wrong].concat();
+    if !misfits.is_empty() {
+        return Err(lines(&misfits));
+    }
+    let outcome = reach.propose(&Proposed { manner: Manner::Patch, body, comment, is_dry_run }).await?;
+    if outcome.changes.is_empty() && setting.kind != Kind::Map {
+        let current = reach.current().await?;
+        if found(&current.document, path) != Some(&value) {
+            return Err(format!("{path} stays as it is: it is pinned where the server runs, or is never stored"));
+        }
+    }
+    tell(reach, &outcome, is_dry_run, json);
+    Ok(())
+}
+
+/// Refuses a setting that would have no effect, or of which a part would have none.
+fn check_pins(settings: &Settings, path: &str) -> Result<(), String> {
+    let overlaps = |pinned: &str| {
+        let is_within = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        is_within(pinned, path) || is_within(path, pinned)
+    };
+    match settings.config.overrides.iter().find(|(pinned, _)| overlaps(pinned)) {
+        Some((pinned, by)) => Err(format!("{pinned} is pinned by {}; change it there", by.place)),
+        None => Ok(()),
+    }
+}
+
+/// A value that is typed or piped in, without the end of its last line.
+fn input(setting: &Setting) -> Result<String, String> {
+    let read = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password(format!("{} (not shown): ", setting.path))
+    } else {
+        standard_input()
+    };
+    let text = read.map_err(|cause| format!("the value cannot be read: {cause}"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+fn standard_input() -> std::io::Result<String> {
+    let mut text = String::new();
+    let length = std::io::stdin().take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
+    let is_too_long = u64::try_from(length).is_ok_and(|length| length > LONGEST_INPUT);
+    if is_too_long { Err(std::io::Error::other("it is too long")) } else { Ok(text) }
+}
