@@ -15,6 +15,9 @@ use quarterdeck_actors::secret::Secret;
 use tokio::sync::Semaphore;
 
 const WORK: u32 = 600_000;
+/// A stored hash that asks for more rounds would hold a core for minutes; it matches nothing.
+const MOST_WORK: u32 = 10_000_000;
+
 const SALT: usize = 16;
 const HASH: usize = 32;
 
@@ -144,7 +147,7 @@ impl Phc {
             hash: BASE64_NOPAD.decode(hash.as_bytes()).ok()?,
         };
         let length: usize = parameter("l")?.parse().ok()?;
-        let fits = !phc.hash.is_empty() && phc.hash.len() == length;
+        let fits = !phc.hash.is_empty() && phc.hash.len() == length && phc.work <= MOST_WORK;
         (is_ours && fits).then_some(phc)
     }
 
@@ -189,7 +192,13 @@ mod tests {
 
     #[test]
     fn nothing_matches_an_empty_or_broken_hash() {
-        for stored in ["", "$pbkdf2$f=SHA256,w=x,l=32$AA$AA", "$pbkdf2$f=SHA256,w=1,l=0$AA$", "plain"] {
+        for stored in [
+            "",
+            "$pbkdf2$f=SHA256,w=x,l=32$AA$AA",
+            "$pbkdf2$f=SHA256,w=1,l=0$AA$",
+            "$pbkdf2$f=SHA256,w=4000000000,l=1$AA$AA",
+            "plain",
+        ] {
             assert_eq!(check_now(&Secret::new("plain"), stored), Match::No, "{stored}");
         }
         assert_eq!(check_now(&Secret::new(""), ""), Match::No);

@@ -27,7 +27,6 @@ use tracing::{info, warn};
 
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;
-pub(crate) use sessions::Membership;
 use sqlite::Sqlite;
 pub(crate) use tokens::AccessToken;
 pub(crate) use users::{Filter, Order};
@@ -81,8 +80,6 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
-    longest_life: Duration,
-    longest_idle: Duration,
 }
 
 #[derive(Clone)]
@@ -103,11 +100,7 @@ impl Db {
                 )));
             }
         };
-        Ok(Self {
-            engine,
-            longest_life: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
-            longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
-        })
+        Ok(Self { engine })
     }
 
     /// Brings the schema up to date; tries again, and says so, until the database answers.
@@ -155,10 +148,10 @@ impl Db {
         }
     }
 
-    /// Closes connections that are older or idler than the settings allow.
+    /// Closes idle connections beyond what the settings keep.
     pub fn retire_connections(&self) {
         if let Engine::Postgres(postgres) = &self.engine {
-            postgres.retire(self.longest_life, self.longest_idle);
+            postgres.retire();
         }
     }
 

@@ -40,8 +40,8 @@ pub(crate) async fn create(
         check_signup(&app.db, config).await?;
     }
     check_room(&app.db).await?;
-    let mut user = checked(profile, &password, signup, config)?;
-    user.password = Secret::new(app.passwords.hash(Secret::new(password)).await?);
+    let mut user = checked(profile, password.expose(), signup, config)?;
+    user.password = Secret::new(app.passwords.hash(password).await?);
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
     app.prepared.note_account(config);
     Ok(user)
@@ -52,13 +52,13 @@ pub(crate) async fn create_offline(config: &Config, mut profile: Profile, is_adm
     const FAILED: &str = "app.user.save.app_error";
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let password = profile.password.take().unwrap_or_default();
-    let mut user = checked(profile, &password, Signup::ByAdmin, config)?;
+    let mut user = checked(profile, password.expose(), Signup::ByAdmin, config)?;
     if is_admin {
         "system_admin system_user".clone_into(&mut user.roles);
     }
     let db = Db::new(&config.view.sql).or_fail(FAILED)?;
     db.migrate().await.or_fail(FAILED)?;
-    user.password = Secret::new(Passwords::new().hash(Secret::new(password)).await?);
+    user.password = Secret::new(Passwords::new().hash(password).await?);
     user.roles = db.add_user(&user).await.map_err(refusal)?;
     Ok(user)
 }

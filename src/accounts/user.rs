@@ -59,7 +59,7 @@ pub(crate) struct Profile {
     pub(crate) id: Option<String>,
     pub(crate) username: Option<String>,
     pub(crate) email: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
     pub(crate) nickname: Option<String>,
     pub(crate) first_name: Option<String>,
     pub(crate) last_name: Option<String>,

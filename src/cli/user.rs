@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
@@ -49,7 +50,7 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     let profile = Profile {
         email: Some(create.email),
         username: Some(create.username),
-        password: Some(password),
+        password: Some(Secret::new(password)),
         email_verified: Some(true),
         ..Profile::default()
     };

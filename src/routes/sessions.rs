@@ -12,7 +12,7 @@ use crate::answer::{Answer, Done, Json};
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
-use crate::store::Membership;
+use crate::teams::{Member, MemberView};
 
 /// A session in a list, with its keys in the order of the original. The token stays here.
 #[derive(Serialize)]
@@ -28,12 +28,12 @@ pub(super) struct Listed {
     is_oauth: bool,
     expired_notify: bool,
     props: BTreeMap<String, String>,
-    team_members: Vec<Membership>,
+    team_members: Vec<MemberView>,
     local: bool,
 }
 
 impl Listed {
-    fn new(session: Stored, team_members: Vec<Membership>) -> Self {
+    fn new(session: Stored, team_members: Vec<MemberView>) -> Self {
         Self {
             id: session.id,
             token: "",
@@ -58,7 +58,8 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let user_id = request.user_id(&session)?;
     accounts::require_access(&app, &session, &user_id).await?;
     let sessions = app.db.sessions_of(&user_id).await.or_fail(FAILED)?;
-    let teams = app.db.memberships_of(&user_id).await.or_fail(FAILED)?;
+    let members = app.db.memberships(&user_id).await.or_fail(FAILED)?;
+    let teams: Vec<MemberView> = members.into_iter().filter(Member::is_active).map(MemberView::from).collect();
     Ok(Json(sessions.into_iter().map(|session| Listed::new(session, teams.clone())).collect()))
 }
 

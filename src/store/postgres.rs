@@ -40,6 +40,15 @@ const FOREIGN_WORDS: [&str; 3] = ["binary_parameters", "sslrootcert", "sslmode"]
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    keeping: Keeping,
+}
+
+/// Which idle connections are kept.
+#[derive(Clone, Copy)]
+struct Keeping {
+    longest_life: Duration,
+    longest_idle: Duration,
+    most_idle: usize,
 }
 
 impl Postgres {
@@ -62,7 +71,12 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|cause| StoreError::Setting(cause.to_string()))?;
-        Ok(Self { pool })
+        let keeping = Keeping {
+            longest_life: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
+            longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
+            most_idle: settings.max_idle_conns,
+        };
+        Ok(Self { pool, keeping })
     }
 
     pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
@@ -102,9 +116,16 @@ impl Postgres {
         self.pool.status().size
     }
 
-    /// Closes connections that are older than the settings allow.
-    pub(super) fn retire(&self, longest_life: Duration, longest_idle: Duration) {
-        self.pool.retain(|_, metrics| metrics.age() < longest_life && metrics.last_used() < longest_idle);
+    /// Closes idle connections that are too old, idle for too long, or more than are to be kept.
+    pub(super) fn retire(&self) {
+        let Keeping { longest_life, longest_idle, most_idle } = self.keeping;
+        let mut kept = 0;
+        self.pool.retain(|_, metrics| {
+            let is_fresh = metrics.age() < longest_life && metrics.last_used() < longest_idle;
+            let is_kept = is_fresh && kept < most_idle;
+            kept += usize::from(is_kept);
+            is_kept
+        });
     }
 
     /// Does `work` within the time limit. A connection that did not answer in time is closed.

@@ -5,7 +5,6 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::{Added, Change, Session, SessionStore, Which};
-use serde::Serialize;
 
 use super::{Db, Row, Statement, StoreError, json_of, statement};
 
@@ -40,27 +39,7 @@ impl SessionStore for Db {
     }
 }
 
-/// A user's part in a team, as sessions list it.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Membership {
-    team_id: String,
-    user_id: String,
-    roles: String,
-    delete_at: i64,
-    scheme_guest: bool,
-    scheme_user: bool,
-    scheme_admin: bool,
-    explicit_roles: String,
-}
-
 impl Db {
-    /// The teams that a user is in.
-    pub(crate) async fn memberships_of(&self, user_id: &str) -> Result<Vec<Membership>, StoreError> {
-        let sql = "SELECT teamid, userid, roles, deleteat, schemeguest, schemeuser, schemeadmin FROM teammembers \
-                   WHERE userid = $1 AND deleteat = 0 ORDER BY teamid";
-        self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(membership).collect()
-    }
-
     /// A user's sessions, the last used first.
     pub(crate) async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM sessions WHERE userid = $1 ORDER BY lastactivityat DESC, id");
@@ -171,15 +150,4 @@ fn session(mut row: Row) -> Result<Session, StoreError> {
         expired_notify: row.bool()?,
         props: row.string_map()?,
     })
-}
-
-fn membership(mut row: Row) -> Result<Membership, StoreError> {
-    let (team_id, user_id, explicit_roles) = (row.text()?, row.text()?, row.text()?);
-    let delete_at = row.int()?;
-    let (scheme_guest, scheme_user, scheme_admin) = (row.bool()?, row.bool()?, row.bool()?);
-    let implied = [("team_guest", scheme_guest), ("team_user", scheme_user), ("team_admin", scheme_admin)];
-    let implied = implied.into_iter().filter_map(|(role, is_held)| is_held.then_some(role));
-    let roles: Vec<&str> = explicit_roles.split_whitespace().chain(implied).collect();
-    let roles = roles.join(" ");
-    Ok(Membership { team_id, user_id, roles, delete_at, scheme_guest, scheme_user, scheme_admin, explicit_roles })
 }

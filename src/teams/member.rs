@@ -25,7 +25,7 @@ pub(crate) struct Member {
 }
 
 /// A member in an answer, with its keys in the order of the original.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct MemberView {
     team_id: String,
     user_id: String,

@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::secret::Secret;
 
 use super::{known, protect_admin, require_access};
 use crate::accounts::{self, Profile, User};
@@ -64,8 +63,8 @@ async fn confirm_address(
     if !is_new || session.user_id() != user.id {
         return Ok(());
     }
-    let password = profile.password.as_deref().filter(|password| !password.is_empty());
+    let password = profile.password.clone().filter(|password| !password.is_empty());
     let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
-    let confirmed = accounts::confirm_password(app, request.config(), &user.id, Secret::new(password)).await;
+    let confirmed = accounts::confirm_password(app, request.config(), &user.id, password).await;
     confirmed.map_err(|cause| AppError::invalid_body("password").because(cause))
 }
