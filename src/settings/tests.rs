@@ -63,6 +63,7 @@ fn lists_maps_and_nested_sections_are_read() {
 
 #[test]
 fn a_variable_that_is_set_but_empty_counts_as_set() {
-    let settings = read("[ServiceSettings]\nAllowCorsFrom = \"pinned\"\n", &[("MM_SERVICESETTINGS_ALLOWCORSFROM", "")]).unwrap();
+    let settings =
+        read("[ServiceSettings]\nAllowCorsFrom = \"pinned\"\n", &[("MM_SERVICESETTINGS_ALLOWCORSFROM", "")]).unwrap();
     assert_eq!(settings.config.view.service.allow_cors_from, "");
 }

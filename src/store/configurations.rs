@@ -2,13 +2,11 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::{ConfigStore, Stored, Version};
+use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::error::{AppError, OrFail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
@@ -25,7 +23,7 @@ pub(crate) struct Unreadable {
 }
 
 /// What is remembered of a version beside its document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VersionRecord {
     pub(crate) id: String,
     pub(crate) create_at: i64,
@@ -38,20 +36,11 @@ pub(crate) struct VersionRecord {
     pub(crate) changes: Json,
 }
 
+/// So many versions are tried before nothing is offered in place of an unreadable one.
+const LOOKED_AT: i64 = 100;
+
 const RECORD: &str = "SELECT v.id, v.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
                       FROM qd_configversions v JOIN configurations c ON c.id = v.id";
-
-impl ConfigStore for Db {
-    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let db = self.clone();
-        async move { db.active_configuration().await }.boxed()
-    }
-
-    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let db = self.clone();
-        async move { db.add_configuration(&version).await.or_fail("app.save_config.app_error") }.boxed()
-    }
-}
 
 impl Db {
     /// The version in force; `None` while nothing was ever stored.
@@ -70,6 +59,13 @@ impl Db {
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
     }
 
+    /// The id of the newest version that can be read.
+    pub(crate) async fn newest_readable_configuration(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT id, value FROM configurations ORDER BY createat DESC, id LIMIT $1";
+        let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
+        Ok(rows.into_iter().find_map(|row| stored(row).ok()).map(|stored| stored.id))
+    }
+
     /// What is remembered of the versions, the newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
         let sql = format!("{RECORD} ORDER BY v.createat DESC, v.id LIMIT $1 OFFSET $2");
@@ -83,7 +79,8 @@ impl Db {
         rows.into_iter().next().map(record).transpose()
     }
 
-    async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
+    /// Adds a version and makes it the active one, in one step.
+    pub(crate) async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
         let Version { stored, at, author, changes } = version;
         let value = pretty(&stored.document);
         let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
@@ -119,7 +116,7 @@ pub(crate) fn changes_json(changes: &[Change]) -> Json {
 }
 
 /// With four spaces, as Mattermost writes it.
-fn pretty(document: &Document) -> String {
+pub(super) fn pretty(document: &Document) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
     // A map with text keys always serialises.
