@@ -9,6 +9,7 @@ pub mod version;
 mod accounts;
 mod answer;
 mod configuration;
+mod configurations;
 mod cookies;
 mod error;
 mod logging;

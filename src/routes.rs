@@ -46,6 +46,7 @@ fn table() -> Vec<Route> {
         get("/api/v4/config/versions/{version_id}/difference/{other_id}", config::versions::compare).on_socket(),
         post("/api/v4/config/versions/{version_id}/rollback", config::versions::roll_back).on_socket(),
         post("/api/v4/config/reload", config::reload).on_socket(),
+        post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket(),
         get("/api/v4/config/client", config::show_to_clients).open().on_socket(),
         get("/api/v4/license/client", config::show_license_to_clients).open().on_socket(),
         // In and out.
@@ -134,8 +135,10 @@ pub(crate) struct Route {
     method: Method,
     pub(crate) path: &'static str,
     pub(crate) class: Class,
-    /// Served on the local socket as well.
+    /// Served on the local socket.
     is_on_socket: bool,
+    /// Served on the local socket and nowhere else.
+    is_local: bool,
     /// Needs no proof that a page of ours sent the request.
     pub(crate) trusts_requester: bool,
     /// Takes bodies as large as a file.
@@ -167,6 +170,7 @@ impl Route {
             path,
             class: Class::Session,
             is_on_socket: false,
+            is_local: false,
             trusts_requester: false,
             takes_files: false,
             can_wait: false,
@@ -181,6 +185,10 @@ impl Route {
 
     fn on_socket(self) -> Self {
         Self { is_on_socket: true, ..self }
+    }
+
+    fn only_on_socket(self) -> Self {
+        Self { is_on_socket: true, is_local: true, ..self }
     }
 
     fn trusting(self) -> Self {
@@ -267,7 +275,10 @@ impl Router {
         let at = self.paths.at(path).ok()?;
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let route = at.value.get(method)?;
-        let is_served = origin == Origin::Network || route.is_on_socket;
+        let is_served = match origin {
+            Origin::Network => !route.is_local,
+            Origin::LocalSocket => route.is_on_socket,
+        };
         let params = at.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
         is_served.then_some(Found { route, params })
     }

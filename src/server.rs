@@ -25,6 +25,7 @@ use tracing::{info, warn};
 
 use crate::accounts::Gate;
 use crate::configuration::{fingerprint_key, surroundings};
+use crate::configurations::{Configurations, Place};
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -74,9 +75,12 @@ impl Server {
     /// Starts everything; when this answers, requests are served.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let place = Place::named(sources.store_name().as_deref()).map_err(|cause| configuration(&cause))?;
+        let settings = Settings { config: in_file(&place, settings.config).await?, ..settings };
+        let place = place.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
-        let app = Data::new(state(settings, sources, db).await?);
+        let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         let router = Data::new(Router::new()?);
@@ -163,11 +167,13 @@ impl Server {
     }
 }
 
-async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState, StartError> {
+async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Result<AppState, StartError> {
     let roles = db.ready_roles().await?;
     let fingerprint_key = fingerprint_key(&db).await?;
-    let loaded = stored_configuration(settings, &db, &fingerprint_key).await?;
-    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(db.clone()));
+    let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
+    let configurations = opened.map_err(|cause| configuration(&cause))?;
+    let loaded = stored_configuration(settings, &configurations, &fingerprint_key).await?;
+    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
     let health = HealthHandle::start(checks::all(&db, &config));
@@ -184,18 +190,51 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db).await?, &current),
         config,
+        configurations,
         db,
         fingerprint_key,
     })
 }
 
+/// A file can say which database to use; nothing else that is stored can.
+async fn in_file(place: &Place, config: Config) -> Result<Config, StartError> {
+    match place.file() {
+        Some(file) => compose(&Configurations::File(file), config).await,
+        None => Ok(config),
+    }
+}
+
 /// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
-async fn stored_configuration(settings: Settings, db: &Db, key: &Secret) -> Result<Config, StartError> {
-    let stored = db.active_configuration().await.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    let config = Config::compose(stored, settings.config.overrides);
-    let config = config.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+async fn stored_configuration(
+    settings: Settings,
+    configurations: &Configurations,
+    key: &Secret,
+) -> Result<Config, StartError> {
+    let config = compose(configurations, settings.config).await?;
     check(&config, &surroundings(key)).map_err(|refusal| StartError::Configuration(crate::error::explain(&refusal)))?;
     Ok(config)
+}
+
+async fn compose(configurations: &Configurations, pinned: Config) -> Result<Config, StartError> {
+    let stored = match configurations.active().await {
+        Ok(stored) => stored,
+        Err(cause) => return Err(unreadable(configurations, &cause).await),
+    };
+    Config::compose(stored, pinned.overrides).map_err(|cause| StartError::Configuration(cause.to_string()))
+}
+
+async fn unreadable(configurations: &Configurations, cause: &AppError) -> StartError {
+    let cure = configurations.cure().await;
+    let advice = if cure.is_empty() {
+        "no version of it is left that can be read: put a copy in its place".to_owned()
+    } else {
+        format!("the newest version that can be read is put back by: {cure}")
+    };
+    StartError::Configuration(format!("{cause}\n{advice}"))
+}
+
+fn configuration(cause: &AppError) -> StartError {
+    StartError::Configuration(cause.to_string())
 }
 
 /// What this installation is known by; made at its first start.

@@ -21,9 +21,12 @@ const DEFAULT_FILE: &str = "config.toml";
 
 const PREFIX: &str = "MM_";
 
+/// Names the store of the configuration.
+const STORE: &str = "MM_CONFIG";
+
 /// Variables with the prefix that are no settings.
 const OTHER_VARIABLES: [&str; 6] =
-    ["MM_CONFIG", "MM_CUSTOM_DEFAULTS_PATH", "MM_LICENSE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
+    [STORE, "MM_CUSTOM_DEFAULTS_PATH", "MM_LICENSE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
 
 /// Names further apart than this are not offered as what was meant.
 const LIKENESS: f64 = 0.7;
@@ -94,6 +97,14 @@ impl Sources {
     /// A file and an environment of their own, for servers that share a process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
         Self { file, environment: Some(environment) }
+    }
+
+    /// Where the stored configuration is, as the environment names it; `None` for the database.
+    pub fn store_name(&self) -> Option<String> {
+        match &self.environment {
+            Some(variables) => variables.iter().find(|(name, _)| name == STORE).map(|(_, value)| value.clone()),
+            None => std::env::var_os(STORE).map(|value| value.to_string_lossy().into_owned()),
+        }
     }
 
     /// Reads and checks everything.

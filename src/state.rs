@@ -15,6 +15,7 @@ use quarterdeck_actors::supervisor::Vitals;
 
 use crate::accounts::Gate;
 use crate::configuration::surroundings;
+use crate::configurations::Configurations;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -29,6 +30,7 @@ pub(crate) struct AppState {
     pub(crate) health: HealthHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
+    pub(crate) configurations: Configurations,
     /// Makes the fingerprints that tell secrets apart in the history of the configuration.
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,

@@ -4,6 +4,7 @@
 //! SQL stands in this module and its parts, nowhere else.
 
 mod bots;
+mod config_file;
 mod configurations;
 mod postgres;
 mod preferences;
@@ -25,6 +26,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
+pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;
 use sqlite::Sqlite;

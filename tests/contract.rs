@@ -2,6 +2,8 @@
 
 mod accounts;
 mod config;
+mod config_file;
+mod config_migrate;
 mod lifetime;
 mod login;
 mod preferences;

@@ -2,6 +2,10 @@
 
 mod actors;
 mod attach;
+mod config_disk;
+mod config_killed;
+mod config_step;
+mod config_unreadable;
 mod database_late;
 mod database_lost;
 mod killed;

@@ -2,6 +2,7 @@
 
 pub mod backdoor;
 pub mod client;
+pub mod config_place;
 pub mod database;
 pub mod home;
 pub mod peers;

@@ -2,11 +2,9 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::{ConfigStore, Stored, Version};
+use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::PrettyFormatter;
@@ -41,21 +39,12 @@ pub(crate) struct VersionRecord {
     pub(crate) changes: Json,
 }
 
+/// So many versions are tried before nothing is offered in place of an unreadable one.
+const LOOKED_AT: i64 = 100;
+
 /// A version that Mattermost made before this server came has no record of its own.
 const RECORD: &str = "SELECT c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
                       FROM configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
-
-impl ConfigStore for Db {
-    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let db = self.clone();
-        async move { db.active_configuration().await }.boxed()
-    }
-
-    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let db = self.clone();
-        async move { db.add_configuration(&version).await.or_fail("app.save_config.app_error") }.boxed()
-    }
-}
 
 impl Db {
     /// The version in force; `None` while nothing was ever stored.
@@ -72,6 +61,13 @@ impl Db {
         let sql = "SELECT id, value FROM configurations WHERE id = $1";
         let rows = self.read(statement(sql, vec![id.into()])).await.or_fail(FAILED)?;
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
+    }
+
+    /// The id of the newest version that can be read.
+    pub(crate) async fn newest_readable_configuration(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT id, value FROM configurations ORDER BY createat DESC, id LIMIT $1";
+        let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
+        Ok(rows.into_iter().find_map(|row| stored(row).ok()).map(|stored| stored.id))
     }
 
     /// What is remembered of the versions, the newest first.
@@ -113,7 +109,8 @@ impl Db {
         }
     }
 
-    async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
+    /// Adds a version and makes it the active one, in one step.
+    pub(crate) async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
         let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE";
         let mut statements = vec![statement(retire, Vec::new())];
         statements.extend(addition(version));

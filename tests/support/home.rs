@@ -23,9 +23,16 @@ const GREETING: &str = "Quarterdeck listens on ";
 pub struct Home {
     folder: Rc<TempDir>,
     settings: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 impl Home {
+    /// The same with one more variable in the environment of each process.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// One with a fresh database and more settings, as TOML.
     pub async fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -40,7 +47,7 @@ impl Home {
 
     fn in_folder(folder: TempDir, database: &str, settings: &str) -> Self {
         let settings = write_settings(folder.path(), database, settings);
-        Self { folder: Rc::new(folder), settings }
+        Self { folder: Rc::new(folder), settings, variables: Vec::new() }
     }
 
     /// Starts the binary and waits until it listens.
@@ -52,7 +59,20 @@ impl Home {
 
     /// Starts the binary.
     pub fn launch(&self) -> Process {
-        Process::new(&self.settings, self.folder.clone())
+        self.launch_with(&[])
+    }
+
+    /// Starts the binary with variables that only this process sees.
+    pub fn launch_with(&self, variables: &[(&str, &str)]) -> Process {
+        let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables: Vec<(&str, &str)> = own.chain(variables.iter().copied()).collect();
+        Process::new(&self.settings, self.folder.clone(), &variables)
+    }
+
+    /// Runs statements on the database of the embedded engine, while no server does.
+    pub fn execute(&self, sql: &str) {
+        let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 }
 
@@ -67,10 +87,15 @@ pub struct Process {
 }
 
 impl Process {
-    fn new(settings: &Path, folder: Rc<TempDir>) -> Self {
+    fn new(settings: &Path, folder: Rc<TempDir>, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
         // The environment of whoever runs the tests holds no settings.
-        command.env_clear().current_dir(settings.parent().unwrap()).arg("--config").arg(settings);
+        command
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(settings.parent().unwrap())
+            .arg("--config")
+            .arg(settings);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let output = follow(child.stdout.take().unwrap());

@@ -28,10 +28,15 @@ impl TestServer {
 
     /// Starts one with more settings, as TOML.
     pub async fn start_with(settings: &str) -> Self {
+        Self::start_in(settings, &|_| Vec::new()).await
+    }
+
+    /// Starts one with an environment that depends on its folder.
+    pub async fn start_in(settings: &str, environment: &dyn Fn(&Path) -> Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
         let file = write_settings(folder.path(), &database, settings);
-        let sources = Sources::isolated(Some(file), Vec::new());
+        let sources = Sources::isolated(Some(file), environment(folder.path()));
         let server = Server::start(sources.load().unwrap(), sources).await.unwrap();
         let base = format!("{}://{}", server.scheme(), server.addresses()[0]);
         Self { server, base, folder }

@@ -7,7 +7,7 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Manner, Proposal};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::{Stored, Write};
-use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::error::AppError;
 use serde_json::{Value, json};
 
 use super::document::{author, written};
@@ -18,12 +18,10 @@ use crate::session::Session;
 use crate::state::AppState;
 use crate::store::{VersionRecord, changes_json};
 
-const READ_FAILED: &str = "app.config.load.app_error";
-
 /// `GET /config/versions`: what is remembered of each version, the newest first.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
     session.require("manage_system")?;
-    app.db.configuration_records(request.paging()).await.map(Json).or_fail(READ_FAILED)
+    app.configurations.records(request.paging()).await.map(Json)
 }
 
 /// `GET /config/versions/{version_id}`: a version with its document, secrets hidden.
@@ -31,7 +29,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     session.require("manage_system")?;
     let id = request.id("version_id")?;
     let version = known(&app, id).await?;
-    let record = app.db.configuration_record(id).await.or_fail(READ_FAILED)?;
+    let record = app.configurations.record(id).await?;
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
 
@@ -62,5 +60,5 @@ pub(crate) async fn roll_back(
 
 /// The version with that id, which must exist.
 async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
-    app.db.configuration(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
+    app.configurations.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }

@@ -1,0 +1,241 @@
+//! Where the versions of the configuration are kept: the database, or a JSON file that `MM_CONFIG` names.
+
+use std::path::{Path, PathBuf};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::table::{Mode, defaults};
+use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version, check};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use thiserror::Error;
+
+use crate::request::Paging;
+use crate::store::{ConfigFile, Db, VersionRecord};
+
+const LOAD_FAILED: &str = "app.config.load.app_error";
+const SAVE_FAILED: &str = "app.save_config.app_error";
+const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
+
+/// Why a configuration did not go from one store into another.
+#[derive(Debug, Error)]
+enum Unmoved {
+    #[error("the name of a store is missing")]
+    Nameless,
+    #[error("{0:?} names no store: it must be sqlite, the address of a PostgreSQL or the name of a file")]
+    Unknown(String),
+    #[error("sqlite is the database of this server only if SqlSettings.DriverName says so")]
+    OtherEngine,
+    #[error("no configuration is stored where it should come from")]
+    Nothing,
+}
+
+/// What `MM_CONFIG` or a command names.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Place {
+    /// The database of the server.
+    Database,
+    /// The embedded engine, which must be the one of the server.
+    Sqlite,
+    /// A PostgreSQL, by its address.
+    Postgres(String),
+    /// A JSON file.
+    File(PathBuf),
+}
+
+/// Where versions are kept.
+#[derive(Clone)]
+pub(crate) enum Configurations {
+    /// In two tables.
+    Database(Db),
+    /// In a file, and in a folder beside it.
+    File(ConfigFile),
+}
+
+impl Place {
+    /// Reads a name; none means the database.
+    pub(crate) fn named(name: Option<&str>) -> Result<Self, AppError> {
+        match name.unwrap_or_default() {
+            "" => Ok(Self::Database),
+            "sqlite" => Ok(Self::Sqlite),
+            address if address.starts_with("postgres://") || address.starts_with("postgresql://") => {
+                Ok(Self::Postgres(address.to_owned()))
+            }
+            name => match name.strip_prefix("file://").unwrap_or(name) {
+                other if other.contains("://") => {
+                    Err(AppError::new(LOAD_FAILED).because(Unmoved::Unknown(scheme(other))))
+                }
+                file => Ok(Self::File(file.into())),
+            },
+        }
+    }
+
+    /// The same place, by the shorter name if it is the database of the server.
+    pub(crate) fn seen_from(self, sql: &SqlSettings) -> Self {
+        let is_own = matches!(&self, Self::Postgres(address) if *address == sql.data_source);
+        if is_own { Self::Database } else { self }
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<ConfigFile> {
+        match self {
+            Self::File(file) => Some(ConfigFile::new(file)),
+            Self::Database | Self::Sqlite | Self::Postgres(_) => None,
+        }
+    }
+}
+
+/// The rest of an address may hold a password.
+fn scheme(address: &str) -> String {
+    address.split("://").next().map(|scheme| format!("{scheme}://…")).unwrap_or_default()
+}
+
+impl Configurations {
+    /// Opens a store; `db` is the database of the server, `sql` says how to reach another.
+    pub(crate) async fn open(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
+        match place {
+            Place::File(file) => Ok(Self::File(ConfigFile::new(file))),
+            Place::Database => Ok(Self::Database(db.clone())),
+            Place::Sqlite if db.engine_name() == "sqlite" => Ok(Self::Database(db.clone())),
+            Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Unmoved::OtherEngine)),
+            Place::Postgres(address) => {
+                let sql =
+                    SqlSettings { driver_name: "postgres".to_owned(), data_source: address.clone(), ..sql.clone() };
+                let other = Db::new(&sql).or_fail(LOAD_FAILED)?;
+                other.migrate().await.or_fail(LOAD_FAILED)?;
+                Ok(Self::Database(other))
+            }
+        }
+    }
+
+    /// The version in force; `None` while nothing was ever stored.
+    pub(crate) async fn active(&self) -> Result<Option<Stored>, AppError> {
+        match self {
+            Self::Database(db) => db.active_configuration().await,
+            Self::File(file) => in_background(file, ConfigFile::active).await?.or_fail(LOAD_FAILED),
+        }
+    }
+
+    /// The version with that id.
+    pub(crate) async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
+        match self {
+            Self::Database(db) => db.configuration(id).await,
+            Self::File(file) => {
+                let found =
+                    in_background(file, ConfigFile::versions).await?.into_iter().find(|kept| kept.record.id == id);
+                Ok(found.map(|kept| Stored { id: kept.record.id, document: kept.config }))
+            }
+        }
+    }
+
+    /// What is remembered of the versions, the newest first.
+    pub(crate) async fn records(&self, paging: Paging) -> Result<Vec<VersionRecord>, AppError> {
+        match self {
+            Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED),
+            Self::File(file) => {
+                let versions = in_background(file, ConfigFile::versions).await?.into_iter().map(|kept| kept.record);
+                Ok(versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect())
+            }
+        }
+    }
+
+    /// What is remembered of the version with that id.
+    pub(crate) async fn record(&self, id: &str) -> Result<Option<VersionRecord>, AppError> {
+        match self {
+            Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED),
+            Self::File(file) => {
+                let versions = in_background(file, ConfigFile::versions).await?;
+                Ok(versions.into_iter().map(|kept| kept.record).find(|record| record.id == id))
+            }
+        }
+    }
+
+    /// The command that puts the newest readable version back in force; empty when there is none.
+    pub(crate) async fn cure(&self) -> String {
+        let (prefix, id) = match self {
+            Self::Database(db) => (String::new(), db.newest_readable_configuration().await.ok().flatten()),
+            Self::File(file) => {
+                let newest = in_background(file, ConfigFile::versions).await.unwrap_or_default().into_iter().next();
+                (format!("MM_CONFIG={} ", quoted(file.path())), newest.map(|kept| kept.record.id))
+            }
+        };
+        id.map(|id| format!("{prefix}quarterdeck config rollback {id}")).unwrap_or_default()
+    }
+
+    async fn add(&self, version: Version) -> Result<(), AppError> {
+        match self {
+            Self::Database(db) => db.add_configuration(&version).await.or_fail(SAVE_FAILED),
+            Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
+        }
+    }
+}
+
+impl ConfigStore for Configurations {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        let store = self.clone();
+        async move { store.active().await }.boxed()
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let store = self.clone();
+        async move { store.add(version).await }.boxed()
+    }
+}
+
+/// What a migration must know beside the two names.
+pub(crate) struct Migration<'a> {
+    /// The database of this server.
+    pub(crate) db: &'a Db,
+    /// What wins over the stored configuration here; it goes nowhere.
+    pub(crate) overrides: &'a Overrides,
+    /// How to reach the databases.
+    pub(crate) sql: &'a SqlSettings,
+    /// Who asks for it.
+    pub(crate) author: Author,
+    /// What decisions about the configuration must know.
+    pub(crate) around: &'a Surroundings,
+}
+
+/// Copies what is stored in one store into another, as a new version there. What is the same already stays as it is.
+pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+    moved(from, to, migration).await.or_fail(MIGRATE_FAILED)
+}
+
+async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+    let Migration { db, overrides, sql, author, around } = migration;
+    if from.is_empty() || to.is_empty() {
+        return Err(AppError::new(LOAD_FAILED).because(Unmoved::Nameless));
+    }
+    let (from, to) = (Place::named(Some(from))?, Place::named(Some(to))?);
+    let source = Configurations::open(&from, db, sql).await?.active().await?;
+    let document = source.ok_or_else(|| AppError::new(LOAD_FAILED).because(Unmoved::Nothing))?.document;
+    let target = Configurations::open(&to, db, sql).await?;
+    let before = target.active().await?.map(|stored| stored.document);
+    if before.as_ref() == Some(&document) {
+        return Ok(());
+    }
+    let changes = changes(&before.unwrap_or_else(|| defaults(Mode::Blank)), &document, &*around.fingerprint);
+    let stored = Stored { id: new_id(), document };
+    let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
+    check(&config, around)?;
+    target.add(Version { stored, at: around.now_ms, author, changes }).await
+}
+
+/// Looks at files without holding up other requests.
+async fn in_background<T: Send + 'static>(
+    file: &ConfigFile,
+    work: impl FnOnce(&ConfigFile) -> T + Send + 'static,
+) -> Result<T, AppError> {
+    let file = file.clone();
+    actix_web::rt::task::spawn_blocking(move || work(&file)).await.or_fail(LOAD_FAILED)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-+".contains(character));
+    if is_plain { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}

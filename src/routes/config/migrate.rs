@@ -1,0 +1,43 @@
+//! The configuration from one store into another.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use super::document::author;
+use crate::answer::{Done, Reply};
+use crate::configurations::{self, Migration};
+use crate::request::{Body, Request};
+use crate::session::Session;
+use crate::state::AppState;
+
+const FAILED: &str = "api.config.migrate_config.app_error";
+
+/// `POST /config/migrate`: copies what is stored in one store into another; this server keeps using its own.
+pub(crate) async fn migrate(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let members = body.members();
+    let member = |name| members.get(name).and_then(|value| value.as_str()).ok_or_else(|| AppError::invalid_body(name));
+    let (from, to) = (member("from")?, member("to")?);
+    session.require("manage_system")?;
+    let config = app.config.current();
+    let around = app.surroundings();
+    let migration = Migration {
+        db: &app.db,
+        overrides: &config.overrides,
+        sql: &config.view.sql,
+        author: author(&request, &session, "migrate"),
+        around: &around,
+    };
+    let before = app.configurations.active().await.or_fail(FAILED)?;
+    configurations::migrate(from, to, migration).await?;
+    let is_own_store_changed = app.configurations.active().await.or_fail(FAILED)? != before;
+    if is_own_store_changed {
+        app.config.reload(app.surroundings()).await.or_fail(FAILED)?;
+    }
+    Done.reply()
+}

@@ -1,0 +1,61 @@
+//! A stored configuration that cannot be read: the server does not start, and says how to mend it.
+
+use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::database;
+
+#[actix_web::test]
+async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
+    let place = ConfigPlace::new(Kept::InFile).await;
+    let server = place.start().await;
+    place.rename("one").await;
+    let newest = place.rename("two").await;
+    server.kill().await;
+    let whole = std::fs::read(place.file()).unwrap();
+    let file = place.file().display().to_string();
+    let cure = format!("MM_CONFIG={file} quarterdeck config rollback {newest}");
+    let half = &whole[..whole.len() / 2];
+    for (bytes, problem) in [
+        (&b""[..], "the file is empty"),
+        (b" \n", "the file is empty"),
+        (b"{}", "there is no setting in it"),
+        (b"{\n  \"TeamSettings\": nonsense", "line 2 column 20: this is no JSON"),
+        (b"[]", "this is no object"),
+        (b"{\"TeamSettings\": {\"SiteName\": 5}}", "/TeamSettings/SiteName must be"),
+        (half, "the file ends too early"),
+    ] {
+        std::fs::write(place.file(), bytes).unwrap();
+        let said = place.refusal().await;
+        assert!(said.contains(&file) && said.contains(problem) && said.contains(&cure), "{said}");
+        assert_eq!(std::fs::read(place.file()).unwrap(), bytes, "a start writes nothing");
+    }
+    std::fs::remove_file(place.file()).unwrap();
+    let said = place.refusal().await;
+    assert!(said.contains("the file is missing") && said.contains(&cure), "{said}");
+    assert!(!place.file().exists());
+}
+
+#[actix_web::test]
+async fn a_broken_file_without_versions_is_a_refusal_as_well() {
+    let place = ConfigPlace::new(Kept::InFile).await;
+    std::fs::write(place.file(), "").unwrap();
+    let said = place.refusal().await;
+    assert!(said.contains("the file is empty") && said.contains("no version of it is left"), "{said}");
+    assert_eq!(place.versions().len(), 0);
+}
+
+#[actix_web::test]
+async fn a_broken_version_in_the_database_is_a_refusal_that_names_the_cure() {
+    if database::base().is_some() {
+        return println!("skipped: the rows are broken behind the back of the embedded engine only");
+    }
+    let place = ConfigPlace::new(Kept::InDatabase).await;
+    let server = place.start().await;
+    let good = place.rename("one").await;
+    let bad = place.rename("two").await;
+    assert!(server.stop().await.success());
+    for broken in ["", "{}", "{ \"TeamSettings\": {"] {
+        place.home.execute(&format!("UPDATE configurations SET value = '{broken}' WHERE id = '{bad}'"));
+        let said = place.refusal().await;
+        assert!(said.contains(&bad) && said.contains(&format!("quarterdeck config rollback {good}")), "{said}");
+    }
+}
