@@ -2,6 +2,7 @@
 
 mod command_line;
 mod command_line_config;
+mod command_line_migrate;
 mod health;
 mod limits;
 mod log;

@@ -1,5 +1,6 @@
 //! `quarterdeck config`: the configuration, in the store or through a server that runs.
 
+mod migrate;
 mod offline;
 mod online;
 mod paths;
@@ -57,6 +58,9 @@ pub(super) enum ConfigCommand {
     /// Writes the configuration in force as a config.json
     #[command(after_help = read::EXPORT_HELP)]
     Export(read::Export),
+    /// Copies the stored configuration from one store into another: `sqlite`, a PostgreSQL address, or a config.json
+    #[command(after_help = migrate::AFTER_HELP)]
+    Migrate(migrate::Migrate),
     /// Replaces the configuration with a config.json
     #[command(after_help = write::IMPORT_HELP)]
     Import(write::Import),
@@ -74,22 +78,25 @@ struct Remark {
 }
 
 pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
-    let settings = match common.settings() {
-        Ok((settings, _)) => settings,
+    let (settings, named) = match common.settings() {
+        Ok((settings, sources)) => (settings, sources.store_name()),
         Err(refusal) => return failure(refusal),
     };
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match actix_web::rt::System::new().block_on(perform(&settings, command)) {
+    match actix_web::rt::System::new().block_on(perform(&settings, named.as_deref(), command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),
     }
 }
 
-async fn perform(settings: &Settings, command: ConfigCommand) -> Result<(), String> {
+async fn perform(settings: &Settings, named: Option<&str>, command: ConfigCommand) -> Result<(), String> {
     if let ConfigCommand::Validate(validate::Validate { file: Some(file), json }) = &command {
         return validate::file(settings, file, *json);
     }
-    let reach = Reach::open(settings).await?;
+    if let ConfigCommand::Migrate(migrate) = &command {
+        return migrate::run(settings, named, migrate).await;
+    }
+    let reach = Reach::open(settings, named).await?;
     match command {
         ConfigCommand::Get(get) => read::get(&reach, &get).await,
         ConfigCommand::Set(set) => write::set(settings, &reach, set).await,
@@ -100,6 +107,8 @@ async fn perform(settings: &Settings, command: ConfigCommand) -> Result<(), Stri
         ConfigCommand::Validate(validate) => validate::stored(settings, &reach, validate.json).await,
         ConfigCommand::Export(export) => read::export(&reach, &export).await,
         ConfigCommand::Import(import) => write::import(&reach, import).await,
+        // It reaches for two stores of its own, above.
+        ConfigCommand::Migrate(_) => Ok(()),
     }
 }
 

@@ -53,7 +53,18 @@ impl Workplace {
 
     /// Runs the program to its end.
     pub async fn run(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.run_with(&[], arguments, input).await
+    }
+
+    /// Runs the program to its end, with more variables in its environment.
+    pub async fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         // A program that reads nothing may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
         timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()

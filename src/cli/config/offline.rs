@@ -5,13 +5,15 @@ use std::sync::Arc;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
-use quarterdeck_actors::config::{Author, Config, Overrides, Stored, Version};
+use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
 use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::configuration::{fingerprint_key, surroundings};
+use crate::configurations::{Configurations, Migration, Place, migrate};
 use crate::request::Paging;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord};
@@ -30,19 +32,24 @@ const MIGRATION: &str = "V2__configurations";
 
 pub(super) struct Store {
     db: Db,
+    configurations: Configurations,
     overrides: Overrides,
+    sql: SqlSettings,
 }
 
 impl Store {
-    pub(super) fn new(settings: &Settings) -> Result<Self, AppError> {
-        let db = Db::new(&settings.config.view.sql).or_fail(LOAD_FAILED)?;
-        Ok(Self { db, overrides: settings.config.overrides.clone() })
+    /// The store that the settings name; `named` is what `MM_CONFIG` says.
+    pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
+        let sql = settings.config.view.sql.clone();
+        let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
+        let configurations = Configurations::open(&Place::named(named)?, &db, &sql).await?;
+        Ok(Self { db, configurations, overrides: settings.config.overrides.clone(), sql })
     }
 
     /// The configuration that a server would start with.
     pub(super) async fn config(&self) -> Result<Config, AppError> {
         let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
-        let stored = if is_made { self.db.active_configuration().await? } else { None };
+        let stored = if is_made { self.configurations.active().await? } else { None };
         self.composed(stored)
     }
 
@@ -55,7 +62,7 @@ impl Store {
         if !self.is_made().await.or_fail(LOAD_FAILED)? {
             return Ok(Vec::new());
         }
-        self.db.configuration_records(Paging { page: 0, per_page: limit }).await.or_fail(LOAD_FAILED)
+        self.configurations.records(Paging { page: 0, per_page: limit }).await
     }
 
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
@@ -92,7 +99,10 @@ impl Store {
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
         let target = self.known(version).await?;
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
-        let active = self.db.active_configuration_id().await.or_fail(LOAD_FAILED)?;
+        let active = match &self.configurations {
+            Configurations::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED)?,
+            Configurations::File(_) => None,
+        };
         let usable = self.config().await.ok();
         let running = match &usable {
             Some(config) => config.clone(),
@@ -117,16 +127,13 @@ impl Store {
         comment: &str,
         around: &Surroundings,
     ) -> Result<(), AppError> {
-        let author = Author {
-            user_id: String::new(),
-            session_id: String::new(),
-            address: String::new(),
-            source: "cli",
-            comment: comment.chars().take(LONGEST_COMMENT).collect(),
-        };
+        let author = author("cli", comment);
         let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
         let version = Version { stored, at: around.now_ms, author, changes: decision.changes.clone() };
-        self.db.supersede_configuration(&version, active).await
+        match &self.configurations {
+            Configurations::Database(db) => db.supersede_configuration(&version, active).await,
+            Configurations::File(_) => self.configurations.save(version).await,
+        }
     }
 
     async fn known(&self, id: &str) -> Result<Stored, AppError> {
@@ -134,7 +141,7 @@ impl Store {
         if !self.is_made().await.or_fail(LOAD_FAILED)? {
             return Err(missing());
         }
-        self.db.configuration(id).await?.ok_or_else(missing)
+        self.configurations.version(id).await?.ok_or_else(missing)
     }
 
     fn composed(&self, stored: Option<Stored>) -> Result<Config, AppError> {
@@ -142,15 +149,47 @@ impl Store {
     }
 
     async fn around(&self) -> Result<Surroundings, AppError> {
-        let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
+        let is_made = self.has_tables().await.or_fail(LOAD_FAILED)?;
         // Where nothing was ever stored, nothing is compared with these fingerprints.
         let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
         Ok(surroundings(&key))
     }
 
-    /// Whether the tables are there; looking makes nothing.
+    /// Whether there is anything to read from.
     async fn is_made(&self) -> Result<bool, StoreError> {
+        match &self.configurations {
+            Configurations::File(_) => Ok(true),
+            Configurations::Database(_) => self.has_tables().await,
+        }
+    }
+
+    /// Copies what one store holds into another, as a new version there.
+    pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), AppError> {
+        self.db.migrate().await.or_fail(SAVE_FAILED)?;
+        let around = self.around().await?;
+        let migration = Migration {
+            db: &self.db,
+            overrides: &self.overrides,
+            sql: &self.sql,
+            author: author("migrate", comment),
+            around: &around,
+        };
+        migrate(from, to, migration).await
+    }
+
+    /// Whether the tables are there; looking makes nothing.
+    async fn has_tables(&self) -> Result<bool, StoreError> {
         Ok(!self.db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
+    }
+}
+
+fn author(source: &'static str, comment: &str) -> Author {
+    Author {
+        user_id: String::new(),
+        session_id: String::new(),
+        address: String::new(),
+        source,
+        comment: comment.chars().take(LONGEST_COMMENT).collect(),
     }
 }
 

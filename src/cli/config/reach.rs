@@ -14,7 +14,7 @@ use crate::store::VersionRecord;
 
 /// One of the two ways; every subcommand is written once for both.
 pub(super) enum Reach {
-    Store(Store),
+    Store(Box<Store>),
     Server(Server),
 }
 
@@ -60,18 +60,18 @@ impl From<Change> for Changed {
 
 impl Reach {
     /// The server on the local socket, if the settings or the store say that there is one and it answers.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, String> {
+    pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, String> {
         if let Some(server) = Server::behind(&settings.config.view.service)? {
             return Ok(Self::Server(server));
         }
-        let store = Store::new(settings).map_err(|refusal| explain(&refusal))?;
+        let store = Store::open(settings, named).await.map_err(|refusal| explain(&refusal))?;
         // A store that cannot be read is reported by what needs it.
         if let Ok(config) = store.config().await
             && let Some(server) = Server::behind(&config.view.service)?
         {
             return Ok(Self::Server(server));
         }
-        Ok(Self::Store(store))
+        Ok(Self::Store(Box::new(store)))
     }
 
     pub(super) async fn current(&self) -> Result<Current, String> {

@@ -1,0 +1,34 @@
+//! `migrate`: from one store into another.
+
+use clap::Args;
+
+use super::Remark;
+use super::offline::Store;
+use super::reach::explain;
+use crate::cli::say;
+use crate::settings::Settings;
+
+pub(super) const AFTER_HELP: &str = "\
+A store is `sqlite`, the address of a PostgreSQL, or the name of a config.json. Only what is stored goes over: pinned
+settings stay where they are. What the other store held stays as an earlier version there.
+
+  quarterdeck config migrate /opt/mattermost/config/config.json sqlite
+  quarterdeck config migrate sqlite postgres://user:password@127.0.0.1/quarterdeck";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Migrate {
+    /// The store to read
+    from: String,
+    /// The store to write
+    to: String,
+    #[command(flatten)]
+    remark: Remark,
+}
+
+pub(super) async fn run(settings: &Settings, named: Option<&str>, migrate: &Migrate) -> Result<(), String> {
+    let store = Store::open(settings, named).await.map_err(|refusal| explain(&refusal))?;
+    let moved = store.migrate(&migrate.from, &migrate.to, &migrate.remark.comment).await;
+    moved.map_err(|refusal| explain(&refusal))?;
+    say(if migrate.remark.json { "{\"status\":\"OK\"}" } else { "migrated" });
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! `quarterdeck config` where `MM_CONFIG` names a file, and from one store into another.
+
+use serde_json::Value;
+
+use crate::support::process::{Workplace, read};
+
+/// Runs `quarterdeck config`, which must succeed, and gives what it printed.
+async fn config(place: &Workplace, variables: &[(&str, &str)], arguments: &[&str]) -> String {
+    let arguments: Vec<&str> = ["config"].iter().chain(arguments).copied().collect();
+    let output = place.run_with(variables, &arguments, "").await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[actix_web::test]
+async fn the_command_line_reads_and_writes_the_file_that_the_environment_names() {
+    let place = Workplace::new("").await;
+    let file = place.path("config.json");
+    let named = [("MM_CONFIG", file.to_str().unwrap())];
+    config(&place, &named, &["set", "TeamSettings.SiteName", "Bridge"]).await;
+    let stored: Value = serde_json::from_str(&read(&file)).unwrap();
+    assert_eq!(stored["TeamSettings"]["SiteName"], "Bridge");
+    assert_eq!(config(&place, &named, &["get", "TeamSettings.SiteName"]).await, "\"Bridge\"");
+    assert_eq!(config(&place, &[], &["get", "TeamSettings.SiteName"]).await, "\"Mattermost\"");
+}
+
+#[actix_web::test]
+async fn a_configuration_goes_from_a_file_into_the_database_and_back() {
+    let place = Workplace::new("").await;
+    let (file, copy) = (place.path("config.json"), place.path("copy.json"));
+    let named = [("MM_CONFIG", file.to_str().unwrap())];
+    config(&place, &named, &["set", "TeamSettings.SiteName", "Bridge"]).await;
+    let database = match crate::support::database::base() {
+        None => "sqlite".to_owned(),
+        Some(_) => return,
+    };
+    config(&place, &[], &["migrate", file.to_str().unwrap(), &database]).await;
+    assert_eq!(config(&place, &[], &["get", "TeamSettings.SiteName"]).await, "\"Bridge\"");
+    config(&place, &[], &["migrate", &database, copy.to_str().unwrap()]).await;
+    assert_eq!(read(&file), read(&copy));
+}
