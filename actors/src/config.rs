@@ -196,11 +196,14 @@ impl Handler<Write> for ConfigActor {
         let store = self.store.clone();
         let save = async move {
             check_version(&running, write.expected.as_deref())?;
-            let decision = decide(&running, &write.proposal, &write.around)?;
+            let mut decision = decide(&running, &write.proposal, &write.around)?;
             let stored = decision.config.stored.clone();
-            let is_stored =
-                running.stored.as_ref().map(|stored| &stored.document) == stored.as_ref().map(|new| &new.document);
-            if write.is_dry_run || is_stored {
+            let changes_nothing =
+                stored.as_ref().is_some_and(|new| new.document == running.storable(&running.document));
+            if changes_nothing {
+                decision.config = (*running).clone();
+            }
+            if write.is_dry_run || changes_nothing {
                 return Ok((decision, false));
             }
             let stored = stored.ok_or_else(|| AppError::new(SAVE_FAILED))?;
