@@ -193,10 +193,16 @@ async fn state(settings: Settings, sources: Sources, db: Db) -> Result<AppState,
 /// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
 async fn stored_configuration(settings: Settings, db: &Db, key: &Secret) -> Result<Config, StartError> {
     let stored = db.active_configuration().await.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    let config = Config::compose(stored, settings.config.overrides);
-    let config = config.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    check(&config, &surroundings(key)).map_err(|refusal| StartError::Configuration(crate::error::explain(&refusal)))?;
-    Ok(config)
+    let place = stored.as_ref().map(|stored| format!("version {} of the stored configuration: ", stored.id));
+    let refused = |reason: String| StartError::Configuration(place.unwrap_or_default() + &reason);
+    let config = match Config::compose(stored, settings.config.overrides) {
+        Ok(config) => config,
+        Err(cause) => return Err(refused(cause.to_string())),
+    };
+    match check(&config, &surroundings(key)) {
+        Ok(()) => Ok(config),
+        Err(refusal) => Err(refused(crate::error::explain(&refusal))),
+    }
 }
 
 /// What this installation is known by; made at its first start.
