@@ -68,6 +68,10 @@ async fn administrators_see_which_settings_are_pinned_as_far_as_they_may_read_th
     assert_eq!(*at(&pinned, "SqlSettings.DataSource"), true);
     assert_eq!(reply.header("cache-control"), "no-cache, no-store, must-revalidate");
 
+    let manager = server.staff(&admin, "mona", "system_manager").await;
+    let seen = manager.get("/config/environment").await.expect(200);
+    assert_eq!(*at(&seen, "TeamSettings.SiteName"), true);
+    assert_eq!(*at(&seen, "ServiceSettings.ListenAddress"), *at(&pinned, "ServiceSettings.ListenAddress"));
     let supporter = server.staff(&admin, "suzy", "system_user_manager").await;
     let seen = supporter.get("/config/environment").await.expect(200);
     assert_eq!(seen, json!({ "PasswordSettings": { "MinimumLength": true } }));

@@ -112,12 +112,15 @@ async fn a_placeholder_with_nothing_behind_it_is_told_and_never_stored() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;
     let body = json!({
+        "ElasticsearchSettings": { "Password": PLACEHOLDER },
+        "EmailSettings": { "SMTPPassword": PLACEHOLDER },
         "PluginSettings": { "Plugins": { "one": { "Token": PLACEHOLDER, "size": 1 } } },
         "SqlSettings": { "DataSourceReplicas": ["postgres://one", PLACEHOLDER] },
         "TeamSettings": { "SiteName": "one" },
     });
     let preview = admin.put("/config/patch?dry_run=true", body.clone()).await.expect(200);
-    let unset = ["PluginSettings.Plugins.one.Token", "SqlSettings.DataSourceReplicas[1]"];
+    // The empty password of the search engine is hidden from readers, so they send its placeholder back.
+    let unset = ["EmailSettings.SMTPPassword", "PluginSettings.Plugins.one.Token", "SqlSettings.DataSourceReplicas[1]"];
     assert_eq!(preview["unset"], json!(unset));
     let reply = admin.put("/config/patch", body).await;
     reply.expect(200);
@@ -125,6 +128,7 @@ async fn a_placeholder_with_nothing_behind_it_is_told_and_never_stored() {
     let stored = local.config().await;
     assert_eq!(*at(&stored, "PluginSettings.Plugins"), json!({ "one": { "size": 1 } }));
     assert_eq!(*at(&stored, "SqlSettings.DataSourceReplicas"), json!(["postgres://one"]));
+    assert_eq!(*at(&stored, "EmailSettings.SMTPPassword"), "");
     assert!(!stored.to_string().contains(PLACEHOLDER));
 }
 
