@@ -167,7 +167,7 @@ impl Configurations {
 
     async fn add(&self, version: Version) -> Result<(), AppError> {
         match self {
-            Self::Database(db) => db.add_configuration(&version).await.or_fail(SAVE_FAILED),
+            Self::Database(db) => db.add_configuration(&version).await,
             Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
         }
     }
@@ -213,7 +213,9 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), App
     let source = Configurations::open(&from, db, sql).await?.active().await?;
     let document = source.ok_or_else(|| AppError::new(LOAD_FAILED).because(Unmoved::Nothing))?.document;
     let target = Configurations::open(&to, db, sql).await?;
-    let before = target.active().await?.map(|stored| stored.document);
+    let active = target.active().await?;
+    let replaces = active.as_ref().map(|stored| stored.id.clone());
+    let before = active.map(|stored| stored.document);
     if before.as_ref() == Some(&document) {
         return Ok(());
     }
@@ -221,7 +223,7 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), App
     let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
     check(&config, around)?;
-    target.add(Version { stored, at: around.now_ms, author, changes }).await
+    target.add(Version { stored, replaces, at: around.now_ms, author, changes }).await
 }
 
 /// Looks at files without holding up other requests.

@@ -211,7 +211,11 @@ async fn stored_configuration(
     key: &Secret,
 ) -> Result<Config, StartError> {
     let config = compose(configurations, settings.config).await?;
-    check(&config, &surroundings(key)).map_err(|refusal| StartError::Configuration(crate::error::explain(&refusal)))?;
+    let place = config.stored.as_ref().map(|stored| format!("version {} of the stored configuration: ", stored.id));
+    let refused = |reason: &AppError| {
+        StartError::Configuration(place.clone().unwrap_or_default() + &crate::error::explain(reason))
+    };
+    check(&config, &surroundings(key)).map_err(|reason| refused(&reason))?;
     Ok(config)
 }
 

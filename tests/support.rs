@@ -3,6 +3,7 @@
 pub mod backdoor;
 pub mod client;
 pub mod config_place;
+pub mod configuration;
 pub mod database;
 pub mod home;
 pub mod peers;
@@ -15,6 +16,7 @@ pub mod sql;
 pub mod teams;
 
 pub use client::{Client, Reply};
+pub use configuration::LocalServer;
 pub use home::{Home, Process};
 pub use proxy::Proxy;
 pub use server::TestServer;

@@ -33,6 +33,11 @@ pub use effective::{Config, Override, Overrides, Stored};
 use proposal::{Decision, Proposal, Surroundings, check_rules, decide};
 
 const SAVE_FAILED: &str = "app.save_config.app_error";
+const CONFLICT: &str = "app.config.version_conflict.app_error";
+
+/// How often a change is decided anew because another server stored one meanwhile.
+const ATTEMPTS: usize = 8;
+
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
 /// Where the values come from that win over what is stored: pinned file, environment.
@@ -69,6 +74,8 @@ pub struct Author {
 pub struct Version {
     /// What is stored.
     pub stored: Stored,
+    /// The version it was decided on; another active one refuses it as a conflict.
+    pub replaces: Option<String>,
     /// When, in Unix milliseconds.
     pub at: i64,
     /// By whom.
@@ -194,27 +201,7 @@ impl Handler<Write> for ConfigActor {
     fn handle(&mut self, write: Write, _: &mut Self::Context) -> Self::Result {
         let running = self.publish.borrow().clone();
         let store = self.store.clone();
-        let save = async move {
-            check_version(&running, write.expected.as_deref())?;
-            let mut decision = decide(&running, &write.proposal, &write.around)?;
-            let stored = decision.config.stored.clone();
-            let is_stored =
-                running.stored.as_ref().map(|stored| &stored.document) == stored.as_ref().map(|new| &new.document);
-            if is_stored {
-                // Nothing new is stored: the version that is answered is the one that is there.
-                decision.config = Config::clone(&running);
-            }
-            if write.is_dry_run || is_stored {
-                return Ok((decision, false));
-            }
-            let stored = stored.ok_or_else(|| AppError::new(SAVE_FAILED))?;
-            let changes = decision.changes.clone();
-            store
-                .save(Version { stored, at: write.around.now_ms, author: write.author, changes })
-                .await
-                .or_fail(SAVE_FAILED)?;
-            Ok((decision, true))
-        };
+        let save = async move { decide_and_save(running, &*store, &write).await };
         AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
             let (decision, is_saved) = saved?;
             if is_saved {
@@ -226,12 +213,46 @@ impl Handler<Write> for ConfigActor {
     }
 }
 
+/// Decides and stores. Where another server on the same store was faster, its version is read and decided on anew.
+async fn decide_and_save(
+    mut running: Arc<Config>,
+    store: &dyn ConfigStore,
+    write: &Write,
+) -> Result<(Decision, bool), AppError> {
+    for _ in 0..ATTEMPTS {
+        check_version(&running, write.expected.as_deref())?;
+        let mut decision = decide(&running, &write.proposal, &write.around)?;
+        let stored = decision.config.stored.clone();
+        let changes_nothing = stored.as_ref().is_some_and(|new| new.document == running.storable(&running.document));
+        if changes_nothing {
+            decision.config = (*running).clone();
+        }
+        if write.is_dry_run || changes_nothing {
+            return Ok((decision, false));
+        }
+        let version = Version {
+            stored: stored.ok_or_else(|| AppError::new(SAVE_FAILED))?,
+            replaces: running.stored.as_ref().map(|stored| stored.id.clone()),
+            at: write.around.now_ms,
+            author: write.author.clone(),
+            changes: decision.changes.clone(),
+        };
+        match store.save(version).await {
+            Ok(()) => return Ok((decision, true)),
+            Err(refusal) if refusal.id == CONFLICT => {
+                let stored = store.load().await.or_fail(SAVE_FAILED)?;
+                running = Arc::new(Config::compose(stored, running.overrides.clone()).or_fail(SAVE_FAILED)?);
+            }
+            Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
+        }
+    }
+    Err(AppError::new(CONFLICT).with("Current", running.version()))
+}
+
 fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {
     let current = running.version();
     match expected {
-        Some(expected) if expected != current => {
-            Err(AppError::new("app.config.version_conflict.app_error").with("Current", current))
-        }
+        Some(expected) if expected != current => Err(AppError::new(CONFLICT).with("Current", current)),
         Some(_) | None => Ok(()),
     }
 }

@@ -296,7 +296,7 @@ impl ConfigFile {
 }
 
 fn kept_of(version: &Version) -> Kept {
-    let Version { stored, at, author, changes } = version;
+    let Version { stored, at, author, changes, .. } = version;
     let record = VersionRecord {
         id: stored.id.clone(),
         create_at: *at,

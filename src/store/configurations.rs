@@ -89,15 +89,12 @@ impl Db {
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// Adds a version in the place of the `active` one; refused when another one is active by now.
-    pub(crate) async fn supersede_configuration(
-        &self,
-        version: &Version,
-        active: Option<&str>,
-    ) -> Result<(), AppError> {
+    /// Adds a version in the place of the one it replaces; refused when another one is active by now.
+    pub(crate) async fn add_configuration(&self, version: &Version) -> Result<(), AppError> {
         const FAILED: &str = "app.save_config.app_error";
         let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE AND id = $1";
-        let mut statements = vec![statement(retire, vec![active.unwrap_or_default().into()])];
+        let replaced = version.replaces.as_deref().unwrap_or_default();
+        let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
         // Two active versions are refused by the table itself.
         match self.transaction(statements).await {
@@ -108,19 +105,11 @@ impl Db {
             saved => saved.map(drop).or_fail(FAILED),
         }
     }
-
-    /// Adds a version and makes it the active one, in one step.
-    pub(crate) async fn add_configuration(&self, version: &Version) -> Result<(), StoreError> {
-        let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE";
-        let mut statements = vec![statement(retire, Vec::new())];
-        statements.extend(addition(version));
-        self.transaction(statements).await.map(drop)
-    }
 }
 
 /// What adds a version as the active one.
 fn addition(version: &Version) -> [Statement; 2] {
-    let Version { stored, at, author, changes } = version;
+    let Version { stored, at, author, changes, .. } = version;
     let value = pretty(&stored.document);
     let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
     let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, $3, TRUE, $4)";

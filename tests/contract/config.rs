@@ -1,11 +1,25 @@
 //! What clients learn of the configuration and the licence.
 
+mod pinned;
+mod protected;
+mod reading;
+mod refusals;
+mod saving;
+mod secrets;
+mod starting;
+mod versions;
+mod writing;
+
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::TestServer;
 
 const EXPIRED: &str = "api.context.session_expired.app_error";
+const FORBIDDEN: &str = "api.context.permissions.app_error";
+
+/// What stands for a secret.
+const PLACEHOLDER: &str = "********************************";
 
 #[actix_web::test]
 async fn clients_learn_more_of_the_configuration_when_they_are_logged_in() {
@@ -60,7 +74,7 @@ async fn a_reload_reads_the_pinned_settings_again_and_a_refused_one_changes_noth
     server.client().post("/config/reload", json!({})).await.expect_refusal(401, EXPIRED);
     let admin = server.admin().await;
     let user = server.user(&admin, "bert").await;
-    user.post("/config/reload", json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
+    user.post("/config/reload", json!({})).await.expect_refusal(403, FORBIDDEN);
     let file = server.folder().join("config.toml");
     let before = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, before.replace("\"one\"", "\"two\"")).unwrap();
@@ -77,5 +91,5 @@ async fn a_reload_reads_the_pinned_settings_again_and_a_refused_one_changes_noth
 async fn restricted_administrators_reload_nothing() {
     let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
     let admin = server.admin().await;
-    admin.post("/config/reload", json!({})).await.expect_refusal(403, "api.context.permissions.app_error");
+    admin.post("/config/reload", json!({})).await.expect_refusal(403, FORBIDDEN);
 }

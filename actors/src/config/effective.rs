@@ -96,7 +96,7 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
 }
 
 /// A stored document with the defaults of what it does not name.
-fn filled(document: &Document) -> Document {
+pub(super) fn filled(document: &Document) -> Document {
     let mode = if given(document, "ServiceSettings.SiteURL").is_some() { Mode::Update } else { Mode::Blank };
     patched(&defaults(mode), document, &|_| true)
 }

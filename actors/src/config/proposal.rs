@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::difference::{Change, changes};
 use super::document::{Document, given, insert};
-use super::effective::{Config, Stored, overridden};
+use super::effective::{Config, Stored, filled, overridden};
 use super::fixes::fixed;
 use super::merge::{patched, replaced};
 use super::rules::{Facts, Failure, failures};
@@ -95,7 +95,9 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
-        Manner::Patch | Manner::Restore => patched(&running.document, &body, &may_write),
+        Manner::Patch => patched(&running.document, &body, &may_write),
+        // Only who may write everything restores; what came later, such as a plugin's settings, goes.
+        Manner::Restore => filled(&body),
     };
     check_search_engine(running, &document)?;
     toggle_export(running, &body, &mut document, around.now_ms);

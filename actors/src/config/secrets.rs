@@ -121,6 +121,11 @@ fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Valu
     }
 }
 
+/// Whether readers see that there is nothing: then no placeholder of theirs stands for it.
+fn is_shown(secret: &Value, path: &str) -> bool {
+    *secret == "" && settings().get(path).is_some_and(|setting| setting.mask == Some(Mask::NonEmpty))
+}
+
 fn is_secret(key: &str, value: &Value) -> bool {
     let key = key.to_lowercase();
     let is_switch = value.is_null() || value.is_boolean();
@@ -140,7 +145,7 @@ fn restored_value(submitted: &Value, stored: Option<&Value>, path: &str, unset: 
     match submitted {
         Value::String(text) if text == PLACEHOLDER => {
             let kept = stored.filter(|stored| !stored.is_null() && **stored != PLACEHOLDER);
-            if kept.is_none() {
+            if kept.is_none_or(|kept| is_shown(kept, path)) {
                 unset.push(path.to_owned());
             }
             kept.cloned()

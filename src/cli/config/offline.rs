@@ -129,11 +129,9 @@ impl Store {
     ) -> Result<(), AppError> {
         let author = author("cli", comment);
         let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
-        let version = Version { stored, at: around.now_ms, author, changes: decision.changes.clone() };
-        match &self.configurations {
-            Configurations::Database(db) => db.supersede_configuration(&version, active).await,
-            Configurations::File(_) => self.configurations.save(version).await,
-        }
+        let replaces = active.map(str::to_owned);
+        let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
+        self.configurations.save(version).await
     }
 
     async fn known(&self, id: &str) -> Result<Stored, AppError> {

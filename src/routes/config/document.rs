@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::web::Data;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal};
@@ -22,6 +23,12 @@ use crate::store::changes_json;
 
 /// Names the keys of a body that mean nothing here.
 const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
+
+/// What is escaped in such a list: paths are told apart by spaces.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// So many characters a list of places has at most; clients refuse headers that are much longer.
+const LONGEST_LIST: usize = 4096;
 
 /// Names the settings whose placeholder had nothing stored behind it.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
@@ -79,7 +86,7 @@ async fn write(
     let write = Write {
         proposal,
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
-        expected: request.header(IF_MATCH.as_str()).map(|tag| tag.trim_matches('"').to_owned()),
+        expected: expected_by(request),
         is_dry_run,
         around: app.surroundings(),
     };
@@ -88,6 +95,12 @@ async fn write(
     tell(&mut answer, UNKNOWN, &unknown);
     tell(&mut answer, UNSET, &decision.unset);
     Ok(answer)
+}
+
+/// The version that must be in force; any will do for `*`.
+fn expected_by(request: &Request) -> Option<String> {
+    let tag = request.header(IF_MATCH.as_str()).filter(|tag| *tag != "*")?;
+    Some(tag.trim_matches('"').to_owned())
 }
 
 /// Who asks, for the history.
@@ -154,11 +167,23 @@ fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> 
     Ok(answer)
 }
 
+/// Lists places in a header; an ellipsis stands for those that are too many.
 fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
-    if places.is_empty() {
-        return;
+    let mut list = String::new();
+    for place in places {
+        let place = utf8_percent_encode(place, UNSAFE).to_string();
+        if list.len() + place.len() > LONGEST_LIST {
+            list.push_str(" ...");
+            break;
+        }
+        if !list.is_empty() {
+            list.push(' ');
+        }
+        list.push_str(&place);
     }
-    if let Ok(value) = HeaderValue::from_str(&places.join(" ")) {
+    if let Ok(value) = HeaderValue::from_str(&list)
+        && !list.is_empty()
+    {
         answer.headers_mut().insert(name, value);
     }
 }

@@ -1,0 +1,79 @@
+// The configuration through the official JavaScript client, as the System Console does it.
+//
+//   node config.mjs <base URL> <password>     in the folder where the client is installed
+//
+// Prints one JSON object for each step. Ends with 1 and the reason at the first that fails.
+
+import assert from 'node:assert/strict';
+import {createRequire} from 'node:module';
+import process from 'node:process';
+
+const [base, password] = process.argv.slice(2);
+const {Client4} = createRequire(`${process.cwd()}/`)('@mattermost/client');
+
+const client = new Client4();
+client.setUrl(base);
+
+const PLACEHOLDER = '*'.repeat(32);
+let config;
+
+const steps = {
+    async administrator_logs_in() {
+        await client.createUser({username: 'anna', email: 'anna@chat.example', password}, '', '');
+        await client.login('anna', password);
+    },
+    async configuration_is_read() {
+        config = await client.getConfig();
+        assert.equal(config.TeamSettings.SiteName, 'Mattermost');
+        assert.equal(config.SqlSettings.DataSource, PLACEHOLDER);
+    },
+    async one_setting_is_patched() {
+        const patch = {TeamSettings: {SiteName: 'The bridge'}, EmailSettings: {SMTPPassword: 'open-sesame'}};
+        const patched = await client.patchConfig(patch);
+        assert.equal(patched.TeamSettings.SiteName, 'The bridge');
+        assert.equal(patched.EmailSettings.SMTPPassword, PLACEHOLDER);
+    },
+    async patch_is_seen_and_nothing_else_changed() {
+        const expected = structuredClone(config);
+        expected.TeamSettings.SiteName = 'The bridge';
+        expected.EmailSettings.SMTPPassword = PLACEHOLDER;
+        config = await client.getConfig();
+        assert.deepEqual(config, expected);
+        assert.equal((await client.getClientConfig()).SiteName, 'The bridge');
+    },
+    async whole_configuration_is_sent_back_unchanged() {
+        assert.deepEqual(await client.updateConfig(config), config);
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async one_value_of_the_whole_is_changed() {
+        config.ServiceSettings.EnableUserAccessTokens = true;
+        assert.deepEqual(await client.updateConfig(config), config);
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async broken_configuration_is_refused() {
+        const call = client.patchConfig({PasswordSettings: {MinimumLength: 1}});
+        const error = await call.then(() => assert.fail('it was not refused'), (refusal) => refusal);
+        const id = 'model.config.is_valid.password_length.app_error';
+        assert.deepEqual([error.status_code, error.server_error_id], [400, id], error.message);
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async reload_changes_nothing() {
+        assert.equal((await client.reloadConfig()).status, 'OK');
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async pinned_settings_are_marked() {
+        const pinned = await client.getEnvironmentConfig();
+        assert.equal(pinned.SqlSettings.DataSource, true);
+        assert.equal(pinned.TeamSettings, undefined);
+    },
+};
+
+for (const [step, run] of Object.entries(steps)) {
+    try {
+        await run();
+        console.log(JSON.stringify({step}));
+    } catch (error) {
+        console.error(`${step}: ${error.stack}`);
+        process.exit(1);
+    }
+}

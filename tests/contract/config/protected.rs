@@ -1,0 +1,164 @@
+//! Settings that take more than a permission to write.
+
+use serde_json::{Value, json};
+
+use super::FORBIDDEN;
+use crate::support::configuration::{at, nested};
+use crate::support::{LocalServer, TestServer};
+
+type Make = fn() -> Value;
+
+const NOT_ALLOWED: &str = "api.config.update_config.not_allowed_security.app_error";
+
+/// Settings that no request over the network changes, each with another value.
+const PROTECTED: [(&str, Make); 4] = [
+    ("ImportSettings.Directory", || json!("./elsewhere")),
+    ("PluginSettings.EnableUploads", || json!(true)),
+    ("PluginSettings.MarketplaceURL", || json!("https://market.example")),
+    ("PluginSettings.SignaturePublicKeyFiles", || json!(["own.key"])),
+];
+
+#[actix_web::test]
+async fn a_manager_writes_the_environment_and_nothing_of_authentication() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mona", "system_manager").await;
+    let patch = json!({
+        "ServiceSettings": { "ReadTimeout": 301, "WebsocketURL": "wss://chat.example" },
+        "TeamSettings": { "SiteName": "one" },
+        "PasswordSettings": { "MinimumLength": 20 },
+    });
+    let answer = manager.put("/config/patch", patch).await.expect(200);
+    assert_eq!(*at(&answer, "ServiceSettings.ReadTimeout"), 301);
+    assert_eq!(*at(&answer, "PasswordSettings.MinimumLength"), 8, "kept, and no error");
+    assert_eq!(*at(&answer, "ServiceSettings.WebsocketURL"), Value::Null, "an answer is filtered as well");
+    let before = admin.config().await;
+    assert_eq!(*at(&before, "ServiceSettings.WebsocketURL"), "");
+
+    // A manager who sends the whole document sends null for what it cannot read.
+    let mut whole = manager.config().await;
+    whole["ServiceSettings"]["ReadTimeout"] = json!(302);
+    whole["PasswordSettings"]["MinimumLength"] = json!(21);
+    manager.put("/config", whole).await.expect(200);
+    let mut expected = before;
+    expected["ServiceSettings"]["ReadTimeout"] = json!(302);
+    assert_eq!(admin.config().await, expected);
+}
+
+#[actix_web::test]
+async fn a_replacement_by_a_manager_resets_only_what_the_manager_may_write() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mona", "system_manager").await;
+    let set = json!({ "TeamSettings": { "SiteName": "one" }, "PasswordSettings": { "MinimumLength": 12 } });
+    admin.put("/config/patch", set).await.expect(200);
+    manager.put("/config", json!({})).await.expect(200);
+    let after = admin.config().await;
+    assert_eq!(*at(&after, "TeamSettings.SiteName"), "Mattermost");
+    assert_eq!(*at(&after, "PasswordSettings.MinimumLength"), 12);
+}
+
+#[actix_web::test]
+async fn a_restricted_administrator_leaves_restrictable_settings_alone() {
+    let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    let patch = json!({
+        "ServiceSettings": { "SiteURL": "https://chat.example" },
+        "ExperimentalSettings": { "RestrictSystemAdmin": false },
+        "ImportSettings": { "Directory": "./import" },
+        "TeamSettings": { "SiteName": "one" },
+    });
+    let answer = admin.put("/config/patch", patch).await.expect(200);
+    assert_eq!(*at(&answer, "TeamSettings.SiteName"), "one");
+    assert_eq!(*at(&answer, "ServiceSettings.SiteURL"), "");
+    assert_eq!(*at(&answer, "ExperimentalSettings.RestrictSystemAdmin"), true);
+    let version = admin.versions().await[0]["id"].as_str().unwrap().to_owned();
+    let back = admin.post(&format!("/config/versions/{version}/rollback"), json!({})).await;
+    back.expect_refusal(403, FORBIDDEN);
+}
+
+#[actix_web::test]
+async fn a_patch_of_a_protected_setting_is_refused_and_named() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for (path, value) in PROTECTED.into_iter().take(2) {
+        let reply = admin.set(path, value()).await;
+        reply.expect_refusal(403, NOT_ALLOWED);
+        assert!(reply.json()["message"].as_str().unwrap().contains(path));
+        let same = admin.setting(path).await;
+        admin.set(path, same).await.expect(200);
+    }
+    let market = "https://market.example";
+    let closed = json!({ "PluginSettings": { "EnableUploads": false, "MarketplaceURL": market } });
+    admin.put("/config/patch", closed).await.expect_refusal(403, NOT_ALLOWED);
+    admin.set("PluginSettings.MarketplaceURL", market).await.expect(200);
+    assert_eq!(admin.setting("PluginSettings.MarketplaceURL").await, market);
+}
+
+#[actix_web::test]
+async fn a_replacement_passes_over_protected_settings() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let before = admin.config().await;
+    let mut body = before.clone();
+    for (path, value) in PROTECTED {
+        let (section, key) = path.split_once('.').unwrap();
+        body[section][key] = value();
+    }
+    body["TeamSettings"]["SiteName"] = json!("one");
+    let mut expected = before;
+    expected["TeamSettings"]["SiteName"] = json!("one");
+    admin.put("/config", body).await.expect(200);
+    assert_eq!(admin.config().await, expected);
+    // What the body leaves out is no way around it either.
+    admin.put("/config", json!({})).await.expect(200);
+    for (path, _) in PROTECTED {
+        assert_eq!(admin.setting(path).await, *at(&expected, path), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn nothing_is_protected_on_the_local_socket() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    for (path, value) in PROTECTED {
+        local.put("/config/patch", nested(path, value())).await.expect(200);
+        assert_eq!(admin.setting(path).await, value(), "{path}");
+    }
+    admin.set("ServiceSettings.SiteURL", "https://chat.example").await.expect(200);
+    local.set("ServiceSettings.SiteURL", "").await.expect(200);
+    assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "");
+    let mut whole = local.config().await;
+    whole["PluginSettings"]["EnableUploads"] = json!(false);
+    local.put("/config", whole).await.expect(200);
+    assert_eq!(admin.setting("PluginSettings.EnableUploads").await, false);
+}
+
+#[actix_web::test]
+async fn an_export_that_is_switched_on_starts_now_and_ends_when_it_is_switched_off() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (switch, start) = ("MessageExportSettings.EnableExport", "MessageExportSettings.ExportFromTimestamp");
+    for way in ["/config", "/config/patch"] {
+        let before = now_ms();
+        let mut whole = admin.config().await;
+        whole["MessageExportSettings"]["EnableExport"] = json!(true);
+        let on = if way == "/config" { whole } else { nested(switch, true) };
+        let answer = admin.put(way, on).await.expect(200);
+        let from = at(&answer, start).as_i64().unwrap();
+        assert!((before..=now_ms()).contains(&from), "{from}");
+        admin.set("TeamSettings.SiteName", format!("{}", from % 7)).await.expect(200);
+        assert_eq!(admin.setting(start).await, from, "other changes leave it alone");
+        let mut whole = admin.config().await;
+        whole["MessageExportSettings"]["EnableExport"] = json!(false);
+        let off = if way == "/config" { whole } else { nested(switch, false) };
+        assert_eq!(*at(&admin.put(way, off).await.expect(200), start), 0);
+    }
+    let given = json!({ "MessageExportSettings": { "EnableExport": true, "ExportFromTimestamp": 1_000 } });
+    assert_eq!(*at(&admin.put("/config/patch", given).await.expect(200), start), 1_000);
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}

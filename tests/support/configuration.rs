@@ -1,0 +1,94 @@
+//! The configuration, as tests read and change it.
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::{Client, Reply, TestServer};
+
+/// A server with a local socket, and a client on it.
+pub struct LocalServer {
+    pub server: TestServer,
+    pub local: Client,
+    _folder: TempDir,
+}
+
+impl LocalServer {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("local.socket");
+        let place = format!("EnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", socket.display());
+        let server = TestServer::start_with(&format!("[ServiceSettings]\n{place}")).await;
+        Self { server, local: Client::on_socket(&socket), _folder: folder }
+    }
+}
+
+impl TestServer {
+    /// Makes an account that has a role beside the ordinary one, and logs in.
+    pub async fn staff(&self, admin: &Client, name: &str, role: &str) -> Client {
+        let user = self.user(admin, name).await;
+        // Without a licence, nobody is given such a role over the network.
+        let id = &user.user_id;
+        self.execute(&format!("UPDATE users SET roles = 'system_user {role}' WHERE id = '{id}'")).await;
+        self.login(name).await
+    }
+}
+
+impl Client {
+    /// The configuration as this client sees it.
+    pub async fn config(&self) -> Value {
+        self.get("/config").await.expect(200)
+    }
+
+    /// One setting as this client sees it.
+    pub async fn setting(&self, path: &str) -> Value {
+        at(&self.config().await, path).clone()
+    }
+
+    /// Changes one setting.
+    pub async fn set(&self, path: &str, value: impl Into<Value>) -> Reply {
+        self.put("/config/patch", nested(path, value)).await
+    }
+
+    /// Sends a document with a header of its own.
+    pub async fn write_if(&self, path: &str, body: &Value, tag: &str) -> Reply {
+        self.send(Method::PUT, path, Some(body.to_string()), &[("If-Match", tag)]).await
+    }
+
+    /// What is remembered of the versions, the newest first.
+    pub async fn versions(&self) -> Vec<Value> {
+        self.get("/config/versions?per_page=200").await.expect(200).as_array().unwrap().clone()
+    }
+}
+
+/// What stands at a dotted path; null when nothing does.
+pub fn at<'a>(document: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(document, |value, key| &value[key])
+}
+
+/// A document with one value, at a dotted path.
+pub fn nested(path: &str, value: impl Into<Value>) -> Value {
+    path.rsplit('.').fold(value.into(), |inner, key| Value::Object(Map::from_iter([(key.to_owned(), inner)])))
+}
+
+/// Puts a value at a dotted path; sections that are not there are made.
+pub fn put_at(document: &mut Value, path: &str, value: impl Into<Value>) {
+    *path.split('.').fold(document, |value, key| &mut value[key]) = value.into();
+}
+
+/// Takes a dotted path out.
+pub fn take(document: &mut Value, path: &str) {
+    let (section, key) = path.rsplit_once('.').unwrap();
+    let section = section.split('.').fold(document, |value, key| &mut value[key]);
+    section.as_object_mut().unwrap().remove(key).unwrap();
+}
+
+/// The rows of the table of settings.
+pub fn rows() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../actors/src/config/settings.json")).unwrap()
+}
+
+/// The places that a refusal or a difference names.
+pub fn named(list: &Value, key: &str) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+}
