@@ -75,9 +75,8 @@ impl Server {
     /// Starts everything; when this answers, requests are served.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let place = Place::named(sources.store_name().as_deref()).map_err(|cause| configuration(&cause))?;
-        let settings = Settings { config: in_file(&place, settings.config).await?, ..settings };
-        let place = place.seen_from(&settings.config.view.sql);
+        let settings = with_file(settings, &sources).await?;
+        let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
         let app = Data::new(state(settings, sources, place, db).await?);
@@ -196,12 +195,19 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     })
 }
 
-/// A file can say which database to use; nothing else that is stored can.
-async fn in_file(place: &Place, config: Config) -> Result<Config, StartError> {
-    match place.file() {
-        Some(file) => compose(&Configurations::File(file), config).await,
-        None => Ok(config),
+/// The settings with what a configuration file says beneath them: a file can say which database to use.
+pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
+    match place(sources)?.file() {
+        Some(file) => {
+            let config = compose(&Configurations::File(file), settings.config).await?;
+            Ok(Settings { config, ..settings })
+        }
+        None => Ok(settings),
     }
+}
+
+fn place(sources: &Sources) -> Result<Place, StartError> {
+    Place::named(sources.store_name().as_deref()).map_err(|cause| configuration(&cause))
 }
 
 /// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Common, failure, say};
 use crate::logging;
+use crate::server::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError};
 
@@ -17,7 +18,11 @@ Passwords and keys are not shown. The exit code is 1 when the server could not s
 
 pub(super) fn run(common: &Common) -> ExitCode {
     let settings = match common.settings() {
-        Ok((settings, _)) => settings,
+        Ok((settings, sources)) => actix_web::rt::System::new().block_on(with_file(settings, &sources)),
+        Err(refusal) => return failure(refusal),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };
     show(&settings);

@@ -9,6 +9,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
+use crate::server::with_file;
 
 /// Longer than any password may be; what is piped in beyond that is refused, not cut.
 const LONGEST_INPUT: u64 = 4096;
@@ -40,7 +41,11 @@ pub(super) struct Create {
 pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     let UserCommand::Create(create) = command;
     let settings = match common.settings() {
-        Ok((settings, _)) => settings,
+        Ok((settings, sources)) => actix_web::rt::System::new().block_on(with_file(settings, &sources)),
+        Err(refusal) => return failure(refusal),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };
     let password = match read_password() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::config_place::read_json;
 use crate::support::{Client, TestServer};
@@ -12,7 +13,7 @@ const INVALID: &str = "api.context.invalid_body_param.app_error";
 
 #[actix_web::test]
 async fn migrating_is_not_served_on_the_network() {
-    let (server, _) = start().await;
+    let (server, _, _folder) = start().await;
     let admin = server.admin().await;
     let reply = admin.post("/config/migrate", json!({ "from": "a", "to": "b" })).await;
     reply.expect_refusal(404, "api.context.404.app_error");
@@ -20,7 +21,7 @@ async fn migrating_is_not_served_on_the_network() {
 
 #[actix_web::test]
 async fn both_names_are_needed_the_source_first() {
-    let (_server, socket) = start().await;
+    let (_server, socket, _folder) = start().await;
     for (body, name) in [
         (json!({}), "from"),
         (json!({ "from": 1, "to": "b" }), "from"),
@@ -36,7 +37,7 @@ async fn both_names_are_needed_the_source_first() {
 
 #[actix_web::test]
 async fn a_source_that_holds_nothing_or_cannot_be_read_moves_nothing() {
-    let (server, socket) = start().await;
+    let (server, socket, _folder) = start().await;
     let target = path(&server, "target.json");
     let broken = path(&server, "broken.json");
     std::fs::write(&broken, "{").unwrap();
@@ -49,7 +50,7 @@ async fn a_source_that_holds_nothing_or_cannot_be_read_moves_nothing() {
 
 #[actix_web::test]
 async fn a_target_that_cannot_be_read_is_not_overwritten() {
-    let (server, socket) = start().await;
+    let (server, socket, _folder) = start().await;
     let (source, target) = (path(&server, "source.json"), path(&server, "target.json"));
     std::fs::write(&source, json!({ "TeamSettings": { "SiteName": "source" } }).to_string()).unwrap();
     std::fs::write(&target, "{ \"TeamSettings\"").unwrap();
@@ -59,7 +60,7 @@ async fn a_target_that_cannot_be_read_is_not_overwritten() {
 
 #[actix_web::test]
 async fn a_configuration_that_breaks_rules_is_not_moved() {
-    let (server, socket) = start().await;
+    let (server, socket, _folder) = start().await;
     let (source, target) = (path(&server, "source.json"), path(&server, "target.json"));
     std::fs::write(&source, json!({ "ServiceSettings": { "SiteURL": "nonsense" } }).to_string()).unwrap();
     socket.post("/config/migrate", json!({ "from": source, "to": target })).await.expect_refusal(500, FAILED);
@@ -68,7 +69,7 @@ async fn a_configuration_that_breaks_rules_is_not_moved() {
 
 #[actix_web::test]
 async fn what_is_stored_goes_into_the_database_and_back_whatever_is_pinned() {
-    let (server, socket) = start().await;
+    let (server, socket, _folder) = start().await;
     let (source, target) = (path(&server, "source.json"), path(&server, "target.json"));
     let stored = json!({
         "ServiceSettings": { "SiteURL": "https://chat.example.com" },
@@ -97,16 +98,16 @@ async fn newest(socket: &Client) -> Value {
     socket.get(&format!("/config/versions/{}", list[0]["id"].as_str().unwrap())).await.expect(200)
 }
 
-async fn start() -> (TestServer, Client) {
-    let folder = std::env::temp_dir().join(crate::support::database::unique());
-    let socket = folder.with_extension("socket");
+async fn start() -> (TestServer, Client, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
     let server = TestServer::start_with(&format!(
         "[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n\
          [SupportSettings]\nSupportEmail = \"pinned@chat.example\"\n",
         socket.display()
     ))
     .await;
-    (server, Client::on_socket(&socket))
+    (server, Client::on_socket(&socket), folder)
 }
 
 fn path(server: &TestServer, name: &str) -> String {

@@ -1,7 +1,7 @@
 //! A stored configuration that cannot be read: the server does not start, and says how to mend it.
 
 use crate::support::config_place::{ConfigPlace, Kept};
-use crate::support::database;
+use crate::support::{Home, database};
 
 #[actix_web::test]
 async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
@@ -32,6 +32,18 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
     let said = place.refusal().await;
     assert!(said.contains("the file is missing") && said.contains(&cure), "{said}");
     assert!(!place.file().exists());
+}
+
+#[actix_web::test]
+async fn a_file_says_which_database_to_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, database) = (folder.path().join("config.json"), folder.path().join("named.db"));
+    let sql = serde_json::json!({ "DriverName": "sqlite", "DataSource": database });
+    std::fs::write(&file, serde_json::json!({ "SqlSettings": sql }).to_string()).unwrap();
+    let home = Home::on_database("", "").with_variable("MM_CONFIG", &file.display().to_string());
+    let server = home.start().await;
+    assert!(database.exists());
+    assert!(server.stop().await.success());
 }
 
 #[actix_web::test]
