@@ -1,5 +1,7 @@
 //! What clients learn of the configuration and the licence.
 
+mod whole;
+
 use reqwest::Method;
 use serde_json::json;
 
