@@ -1,6 +1,7 @@
 //! The configuration, and what clients learn of it and of the licence.
 
 pub(super) mod document;
+pub(super) mod origins;
 pub(super) mod versions;
 
 use actix_web::HttpResponse;

@@ -1,5 +1,6 @@
 //! What clients learn of the configuration and the licence.
 
+mod origins;
 mod whole;
 
 use reqwest::Method;
