@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
-use quarterdeck_actors::config::access::{may_read, may_write, readable};
+use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{MayWrite, Surroundings};
 use quarterdeck_actors::config::secrets::masked;
@@ -35,9 +35,9 @@ pub(crate) fn require_any_write(session: &Session) -> Result<(), AppError> {
 }
 
 fn require_any(session: &Session, prefix: &str) -> Result<(), AppError> {
-    let permissions: Vec<String> = AREAS.lines().map(|area| format!("{prefix}{area}")).collect();
-    let has_one = permissions.iter().any(|permission| session.may(permission));
-    if has_one { Ok(()) } else { Err(session.refusal(&permissions.join(","))) }
+    let permissions = AREAS.lines().map(|area| format!("{prefix}{area}"));
+    let has_one = permissions.clone().any(|permission| session.may(&permission));
+    if has_one { Ok(()) } else { Err(session.refusal(&permissions.collect::<Vec<_>>().join(","))) }
 }
 
 /// The document with its secrets hidden, as far as the caller may read it. The local socket sees everything in clear.
@@ -54,6 +54,11 @@ pub(crate) fn answered_to(session: &Session, document: &Document) -> Document {
 pub(crate) fn reads(session: &Session, setting: &Setting) -> bool {
     let has = |permission: &str| session.may(permission);
     session.is_local() || may_read(setting, &has, require_any_read(session).is_ok())
+}
+
+/// Whether the caller reads every setting, with its secrets hidden.
+pub(crate) fn reads_everything(session: &Session) -> bool {
+    !session.is_local() && session.may(EVERYTHING)
 }
 
 /// What the caller may write.

@@ -110,7 +110,7 @@ impl Arrival {
             &mut answer,
             self.http.method(),
             &self.id,
-            app.prepared.current().version.clone(),
+            app.prepared.current(&app.config).version.clone(),
             &self.config,
         );
         answer

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
@@ -10,8 +10,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::client::{Audience, Build, Facts, client_config, version_basis};
+use quarterdeck_actors::config::secrets::masked;
+use quarterdeck_actors::config::{Config, ConfigHandle};
 
 use crate::answer::to_json;
 use crate::routes::short_ping;
@@ -40,6 +41,7 @@ pub(crate) struct Installation {
 
 /// One set of prepared bytes.
 pub(crate) struct Prepared {
+    config: Arc<Config>,
     /// The `X-Version-Id` of every answer.
     pub(crate) version: HeaderValue,
     /// What a ping without questions answers while all is well.
@@ -48,6 +50,7 @@ pub(crate) struct Prepared {
     pub(crate) anonymous_config: Packed,
     /// The client configuration for whoever is.
     pub(crate) authenticated_config: Packed,
+    whole_config: OnceLock<Packed>,
 }
 
 /// A body in both of its codings.
@@ -60,35 +63,49 @@ pub(crate) struct Packed {
 pub(crate) struct PreparedAnswers {
     installation: Installation,
     current: RwLock<Arc<Prepared>>,
+    /// Whoever holds it makes the bytes; the others wait for them.
+    renewing: Mutex<()>,
 }
 
 impl PreparedAnswers {
-    pub(crate) fn new(installation: Installation, config: &Config) -> Self {
+    pub(crate) fn new(installation: Installation, config: Arc<Config>) -> Self {
         let current = RwLock::new(Arc::new(Prepared::of(&installation, config)));
-        Self { installation, current }
+        Self { installation, current, renewing: Mutex::new(()) }
     }
 
-    /// Makes them anew.
-    pub(crate) fn renew(&self, config: &Config) {
-        let fresh = Arc::new(Prepared::of(&self.installation, config));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+    /// The bytes of the configuration in force; they are made here if nobody was faster.
+    pub(crate) fn current(&self, config: &ConfigHandle) -> Arc<Prepared> {
+        let current = self.newest();
+        if config.is_current(&current.config) {
+            return current;
+        }
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.newest();
+        if config.is_current(&current.config) { current } else { self.renew(config) }
     }
 
     /// Takes note that somebody has an account.
-    pub(crate) fn note_account(&self, config: &Config) {
+    pub(crate) fn note_account(&self, config: &ConfigHandle) {
         let is_first = !self.installation.has_accounts.swap(true, Ordering::SeqCst);
         if is_first {
+            let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
             self.renew(config);
         }
     }
 
-    pub(crate) fn current(&self) -> Arc<Prepared> {
+    fn newest(&self) -> Arc<Prepared> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn renew(&self, config: &ConfigHandle) -> Arc<Prepared> {
+        let fresh = Arc::new(Prepared::of(&self.installation, config.current()));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        fresh
     }
 }
 
 impl Prepared {
-    fn of(installation: &Installation, config: &Config) -> Self {
+    fn of(installation: &Installation, config: Arc<Config>) -> Self {
         let facts = Facts {
             license: None,
             build: &BUILD,
@@ -104,10 +121,18 @@ impl Prepared {
         let body = |audience| Packed::of(&client_config(&config.document, audience, &facts));
         Self {
             version: version_header(&version_basis(&config.document, &facts)),
-            ping: short_ping(config),
+            ping: short_ping(&config),
             anonymous_config: body(Audience::Anonymous),
             authenticated_config: body(Audience::Authenticated),
+            whole_config: OnceLock::new(),
+            config,
         }
+    }
+
+    /// The whole configuration with its secrets hidden, and its version. For nobody but those who may read every setting.
+    pub(crate) fn whole_config(&self) -> (&Packed, &str) {
+        let body = self.whole_config.get_or_init(|| Packed::of(&masked(&self.config.document)));
+        (body, self.config.version())
     }
 }
 

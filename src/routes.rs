@@ -41,6 +41,8 @@ fn table() -> Vec<Route> {
         put("/api/v4/config", config::document::replace).on_socket(),
         put("/api/v4/config/patch", config::document::patch).on_socket(),
         get("/api/v4/config/environment", config::document::show_pinned),
+        get("/api/v4/config/provenance", config::origins::list).on_socket(),
+        get("/api/v4/config/pending_restart", config::origins::list_pending).on_socket(),
         get("/api/v4/config/versions", config::versions::list).on_socket(),
         get("/api/v4/config/versions/{version_id}", config::versions::show).on_socket(),
         get("/api/v4/config/versions/{version_id}/difference/{other_id}", config::versions::compare).on_socket(),

@@ -114,7 +114,7 @@ impl Server {
 
     /// The scheme that clients use.
     pub fn scheme(&self) -> &'static str {
-        let is_tls = self.app.config.current().view.service.connection_security == "TLS";
+        let is_tls = self.app.started_with.view.service.connection_security == "TLS";
         if is_tls { "https" } else { "http" }
     }
 
@@ -187,7 +187,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         outbound: Outbound::new()?,
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        prepared: PreparedAnswers::new(installation(&db).await?, &current),
+        prepared: PreparedAnswers::new(installation(&db).await?, current.clone()),
+        started_with: current,
         config,
         configurations,
         db,
@@ -260,8 +261,8 @@ async fn installation(db: &Db) -> Result<Installation, StoreError> {
 async fn renew_prepared(app: Data<AppState>) {
     let mut config = app.config.follow();
     while config.changed().await.is_ok() {
-        let current = config.borrow_and_update().clone();
-        app.prepared.renew(&current);
+        config.borrow_and_update();
+        app.prepared.current(&app.config);
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::table::{Kind, settings};
 use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -203,7 +204,7 @@ impl Reading {
             }
             match by_variable.get(upper.as_str()) {
                 Some((path, kind)) => {
-                    let place = format!("environment variable {upper}");
+                    let place = format!("{VARIABLE}{upper}");
                     let value = from_text(*kind, &text);
                     check(*kind, &value, path, &place)?;
                     self.pin((*path).to_owned(), value, place);

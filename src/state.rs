@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
@@ -25,6 +25,8 @@ use crate::store::Db;
 /// Handles and store. One for all workers.
 pub(crate) struct AppState {
     pub(crate) config: ConfigHandle,
+    /// What some parts of the server keep until it starts anew.
+    pub(crate) started_with: Arc<Config>,
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,

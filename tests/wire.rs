@@ -1,5 +1,6 @@
 //! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
 
+mod apply;
 mod command_line;
 mod command_line_config;
 mod command_line_migrate;

@@ -7,9 +7,11 @@ pub mod client;
 pub mod difference;
 pub mod document;
 pub mod effective;
+pub mod events;
 pub mod fixes;
 pub mod merge;
 pub mod proposal;
+pub mod provenance;
 pub mod rules;
 pub mod secrets;
 pub mod shape;
@@ -23,13 +25,14 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tracing::info;
 
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use difference::Change;
 pub use effective::{Config, Override, Overrides, Stored};
+use events::{ConfigChanged, Publisher};
 use proposal::{Decision, Proposal, Surroundings, check_rules, decide};
 
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -89,19 +92,21 @@ pub struct Version {
 pub struct ConfigHandle {
     actor: ActorRef<ConfigActor>,
     current: watch::Receiver<Arc<Config>>,
+    publisher: Arc<Publisher>,
 }
 
 impl ConfigHandle {
     /// Starts the actor with the configuration that was read at start.
     pub fn start(config: Config, source: Arc<dyn ConfigSource>, store: Arc<dyn ConfigStore>) -> Self {
-        let publish = Arc::new(watch::Sender::new(Arc::new(config)));
-        let current = publish.subscribe();
+        let publisher = Arc::new(Publisher::new(config));
+        let current = publisher.follow();
+        let for_actor = publisher.clone();
         let actor = supervise("config", move || ConfigActor {
             source: source.clone(),
             store: store.clone(),
-            publish: publish.clone(),
+            publisher: for_actor.clone(),
         });
-        Self { actor, current }
+        Self { actor, current, publisher }
     }
 
     /// The configuration in force now.
@@ -109,9 +114,19 @@ impl ConfigHandle {
         self.current.borrow().clone()
     }
 
+    /// Whether this is the very configuration in force now.
+    pub fn is_current(&self, config: &Arc<Config>) -> bool {
+        Arc::ptr_eq(&self.current.borrow(), config)
+    }
+
     /// Sees every later configuration.
     pub fn follow(&self) -> watch::Receiver<Arc<Config>> {
         self.current.clone()
+    }
+
+    /// Hears of every later change of what is in force, feature flags aside.
+    pub fn events(&self) -> broadcast::Receiver<ConfigChanged> {
+        self.publisher.events()
     }
 
     /// Reads store, file and environment anew and puts them in force; what is refused changes nothing.
@@ -138,7 +153,7 @@ pub fn check(config: &Config, around: &Surroundings) -> Result<(), AppError> {
 struct ConfigActor {
     source: Arc<dyn ConfigSource>,
     store: Arc<dyn ConfigStore>,
-    publish: Arc<watch::Sender<Arc<Config>>>,
+    publisher: Arc<Publisher>,
 }
 
 impl Actor for ConfigActor {
@@ -164,11 +179,7 @@ impl Handler<Reload> for ConfigActor {
         };
         AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded: Result<Arc<Config>, AppError>, actor, _| {
             if let Ok(config) = &loaded {
-                let is_changed = actor.publish.send_if_modified(|current| {
-                    let is_changed = current != config;
-                    *current = config.clone();
-                    is_changed
-                });
+                let is_changed = actor.publisher.publish(config.clone());
                 info!(config.changed = is_changed, "configuration reloaded");
             }
             loaded
@@ -199,14 +210,14 @@ impl Handler<Write> for ConfigActor {
 
     // Atomic: the next change is decided on what this one leaves in force.
     fn handle(&mut self, write: Write, _: &mut Self::Context) -> Self::Result {
-        let running = self.publish.borrow().clone();
+        let running = self.publisher.current();
         let store = self.store.clone();
         let save = async move { decide_and_save(running, &*store, &write).await };
         AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
             let (decision, is_saved) = saved?;
             if is_saved {
                 info!(config.changes = decision.changes.len(), "configuration changed");
-                actor.publish.send_replace(Arc::new(decision.config.clone()));
+                actor.publisher.publish(Arc::new(decision.config.clone()));
             }
             Ok(decision)
         })))

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{Data, get};
+use actix_web::web::{Bytes, Data, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use clap::Args;
 
@@ -19,16 +19,17 @@ pub(crate) struct Options {
 
 struct Answer {
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: String,
+    body: Bytes,
 }
 
 /// Serves until it is ended; prints its address first.
 #[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let text = std::fs::read_to_string(&options.answer)?;
-    let (head, body) = text.split_once("\r\n\r\n").ok_or("the answer has no head")?;
+    let answer = Bytes::from(std::fs::read(&options.answer)?);
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("the answer has no head")?;
+    let head = std::str::from_utf8(answer.get(..end).unwrap_or_default())?;
     let headers = head.lines().skip(1).filter_map(header).collect();
-    let answer = Data::new(Answer { headers, body: body.to_owned() });
+    let answer = Data::new(Answer { headers, body: answer.slice(end + 4..) });
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("listens on http://{}", listener.local_addr()?);
     let path = options.path.clone();

@@ -12,6 +12,26 @@ use tokio::time::timeout;
 /// No answer may take longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest answer there is, in bytes.
+const LARGEST_ANSWER: usize = 256 * 1024;
+
+/// A request that is sent again and again.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) path: &'static str,
+    /// Empty, or from the question mark on.
+    pub(crate) query: &'static str,
+    /// Whole lines, each with its end.
+    pub(crate) headers: String,
+}
+
+impl Request {
+    fn text(&self, address: &str) -> String {
+        let Self { path, query, headers } = self;
+        format!("GET {path}{query} HTTP/1.1\r\nHost: {address}\r\n{headers}")
+    }
+}
+
 /// What came of a round.
 pub(crate) struct Round {
     pub(crate) requests: u64,
@@ -21,9 +41,9 @@ pub(crate) struct Round {
 }
 
 /// Sends `requests` to `address` (`host:port`), spread over `connections`.
-pub(crate) async fn run(address: &str, path: &str, connections: u64, requests: u64) -> io::Result<Round> {
+pub(crate) async fn run(address: &str, request: &Request, connections: u64, requests: u64) -> io::Result<Round> {
     let each = requests / connections.max(1);
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let request = format!("{}\r\n", request.text(address));
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
@@ -37,12 +57,12 @@ pub(crate) async fn run(address: &str, path: &str, connections: u64, requests: u
 }
 
 /// One answer, head and body.
-pub(crate) async fn fetch(address: &str, path: &str) -> io::Result<String> {
+pub(crate) async fn fetch(address: &str, request: &Request) -> io::Result<Vec<u8>> {
     let mut connection = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("{}Connection: close\r\n\r\n", request.text(address));
     connection.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    timeout(PATIENCE, connection.read_to_string(&mut answer)).await??;
+    let mut answer = Vec::new();
+    timeout(PATIENCE, connection.read_to_end(&mut answer)).await??;
     Ok(answer)
 }
 
@@ -50,7 +70,7 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     let mut connection = TcpStream::connect(&address).await?;
     connection.set_nodelay(true)?;
     let mut latency = histogram()?;
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; LARGEST_ANSWER];
     for _ in 0..count {
         let started = Instant::now();
         connection.write_all(request.as_bytes()).await?;

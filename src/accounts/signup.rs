@@ -43,7 +43,7 @@ pub(crate) async fn create(
     let mut user = checked(profile, password.expose(), signup, config)?;
     user.password = Secret::new(app.passwords.hash(password).await?);
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
-    app.prepared.note_account(config);
+    app.prepared.note_account(&app.config);
     Ok(user)
 }
 

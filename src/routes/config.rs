@@ -2,6 +2,7 @@
 
 pub(super) mod document;
 pub(super) mod migrate;
+pub(super) mod origins;
 pub(super) mod versions;
 
 use actix_web::HttpResponse;
@@ -11,6 +12,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 
 use crate::answer::{Answer, Done, JSON, Json, Reply};
+use crate::prepared::Packed;
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
@@ -32,8 +34,12 @@ fn never_cached(mut answer: HttpResponse) -> HttpResponse {
 
 /// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
 pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {
-    let prepared = app.prepared.current();
-    let body = if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config };
+    let prepared = app.prepared.current(&app.config);
+    packed(&request, if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config })
+}
+
+/// A prepared body, in the coding that the client takes.
+fn packed(request: &Request, body: &Packed) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, JSON));
     if request.accepts_gzip() {

@@ -74,7 +74,7 @@ pub(super) async fn ping(
 ) -> Result<HttpResponse, AppError> {
     let is_crowded = is_crowded(&request, &app);
     if !is_crowded && !request.has_queries() {
-        let body = app.prepared.current().ping.clone();
+        let body = app.prepared.current(&app.config).ping.clone();
         return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body));
     }
     let wants_details = request.is_true("get_server_status");

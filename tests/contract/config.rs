@@ -1,5 +1,6 @@
 //! What clients learn of the configuration and the licence.
 
+mod origins;
 mod pinned;
 mod protected;
 mod reading;
@@ -8,6 +9,7 @@ mod saving;
 mod secrets;
 mod starting;
 mod versions;
+mod whole;
 mod writing;
 
 use reqwest::Method;

@@ -7,7 +7,7 @@ use super::secrets::PLACEHOLDER;
 use super::table::{self, Kind, Mode, Node, Setting, tree};
 
 /// The permission that covers every setting.
-const EVERYTHING: &str = "manage_system";
+pub const EVERYTHING: &str = "manage_system";
 
 /// The tag of what everybody reads who reads anything of the configuration.
 const ANY_READ: &str = "*_read";

@@ -79,6 +79,22 @@ pub struct Setting {
     /// What is mended in it although it is set.
     #[serde(default)]
     pub(super) fixes: Vec<Fix>,
+    /// When a change of it takes effect.
+    #[serde(default)]
+    pub applies: Applies,
+}
+
+/// When a changed setting takes effect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Applies {
+    /// With the next request.
+    #[default]
+    Now,
+    /// For a client, when it connects the next time.
+    Reconnect,
+    /// When the server starts the next time.
+    Restart,
 }
 
 /// The kinds of value a setting takes.

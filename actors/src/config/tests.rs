@@ -204,3 +204,18 @@ fn a_map_is_overridden_as_a_whole_and_a_nested_section_is_not() {
     assert_eq!(document["PluginSettings"]["PluginStates"]["one"], json!({"Enable": true}));
     assert_eq!(document["FeatureFlags"]["AppsEnabled"], false);
 }
+
+#[actix_rt::test]
+async fn a_change_is_told_once_it_is_in_force_and_what_an_override_hides_is_not() {
+    let pinned_name = Config::from_overrides([site_name("pinned")]).unwrap();
+    let (config, _) = start(pinned_name, vec![Step::Gives(pinned("again"))], Vec::new());
+    let mut events = config.events();
+    config.write(patch(json!({ "TeamSettings": { "MaxUsersPerTeam": 7 } }))).await.unwrap();
+    let told = events.try_recv().unwrap();
+    assert_eq!((told.before.view.team.max_users_per_team, told.after.view.team.max_users_per_team), (50, 7));
+    assert!(Arc::ptr_eq(&told.after, &config.current()));
+    config.write(named("hidden")).await.unwrap();
+    assert!(events.try_recv().is_err());
+    config.reload(around()).await.unwrap();
+    assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "again");
+}

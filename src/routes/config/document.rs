@@ -13,9 +13,11 @@ use quarterdeck_actors::config::{Author, Write};
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
 use serde_json::{Value, json};
 
-use super::never_cached;
+use super::{never_cached, packed};
 use crate::answer::{Json, Reply};
-use crate::configuration::{self, answered_to, require_any_read, require_any_write, seen_by, writable_by};
+use crate::configuration::{
+    self, answered_to, reads_everything, require_any_read, require_any_write, seen_by, writable_by,
+};
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -36,9 +38,15 @@ const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 /// `GET /config`: the configuration in force, as far as the caller may read it.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     require_any_read(&session)?;
+    let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
+    let is_whole = !no_defaults && !no_masks;
+    if is_whole && reads_everything(&session) {
+        let prepared = app.prepared.current(&app.config);
+        let (body, version) = prepared.whole_config();
+        return Ok(tagged(never_cached(packed(&request, body)), version));
+    }
     let config = app.config.current();
     let mut document = seen_by(&session, &config.document);
-    let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
     if no_defaults {
         document = without_defaults(&document);
     }
@@ -160,11 +168,15 @@ pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result
 fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> {
     let mut body = crate::answer::to_json(document).or_fail("api.marshal_error")?;
     body.push(b'\n');
-    let mut answer = never_cached(crate::answer::json_body(body));
+    Ok(tagged(never_cached(crate::answer::json_body(body)), version))
+}
+
+/// Names the version that an answer shows.
+fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         answer.headers_mut().insert(ETAG, tag);
     }
-    Ok(answer)
+    answer
 }
 
 /// Lists places in a header; an ellipsis stands for those that are too many.

@@ -1,0 +1,111 @@
+//! What is told of a configuration that came into force.
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+
+use super::effective::Config;
+
+/// So many changes may wait for a listener; one that falls further behind is told how many it missed.
+const WAITING: usize = 64;
+
+/// What is in force differs from what was, in more than the feature flags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigChanged {
+    /// What was in force.
+    pub before: Arc<Config>,
+    /// What is in force now.
+    pub after: Arc<Config>,
+}
+
+/// Where configurations are published: readers see the last, listeners hear of each change.
+pub(super) struct Publisher {
+    current: watch::Sender<Arc<Config>>,
+    events: broadcast::Sender<ConfigChanged>,
+}
+
+impl Publisher {
+    pub(super) fn new(config: Config) -> Self {
+        Self { current: watch::Sender::new(Arc::new(config)), events: broadcast::Sender::new(WAITING) }
+    }
+
+    pub(super) fn current(&self) -> Arc<Config> {
+        self.current.borrow().clone()
+    }
+
+    pub(super) fn follow(&self) -> watch::Receiver<Arc<Config>> {
+        self.current.subscribe()
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<ConfigChanged> {
+        self.events.subscribe()
+    }
+
+    /// Puts `after` in force; says whether what is in force differs.
+    pub(super) fn publish(&self, after: Arc<Config>) -> bool {
+        let before = self.current.send_replace(after.clone());
+        let is_changed = differs(&before, &after);
+        if is_changed {
+            // Nobody listens yet: then nobody misses anything.
+            let _ = self.events.send(ConfigChanged { before, after });
+        }
+        is_changed
+    }
+}
+
+/// Flags change nothing that anybody acts on.
+fn differs(before: &Config, after: &Config) -> bool {
+    let [before, after] =
+        [before, after].map(|config| config.document.iter().filter(|(section, _)| *section != "FeatureFlags"));
+    before.ne(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+
+    fn config(path: &str, value: Value) -> Arc<Config> {
+        Arc::new(Config::from_overrides([(path.to_owned(), value)]).unwrap())
+    }
+
+    fn publisher() -> Publisher {
+        Publisher::new(Config::from_overrides([]).unwrap())
+    }
+
+    #[test]
+    fn a_listener_hears_of_each_change_with_what_was_and_what_is() {
+        let publisher = publisher();
+        let mut events = publisher.events();
+        let [first, second] = ["one", "two"].map(|name| config("TeamSettings.SiteName", json!(name)));
+        let before = publisher.current();
+        assert!(publisher.publish(first.clone()));
+        assert!(publisher.publish(second.clone()));
+        assert_eq!(events.try_recv(), Ok(ConfigChanged { before, after: first.clone() }));
+        assert_eq!(events.try_recv(), Ok(ConfigChanged { before: first, after: second }));
+    }
+
+    #[test]
+    fn what_differs_in_nothing_or_in_flags_only_is_published_and_not_told() {
+        let publisher = publisher();
+        let mut events = publisher.events();
+        let flagged = config("FeatureFlags.AppsEnabled", json!(true));
+        assert!(!publisher.publish(flagged.clone()));
+        assert!(Arc::ptr_eq(&publisher.current(), &flagged));
+        assert!(!publisher.publish(Arc::new(Config::clone(&flagged))));
+        assert_eq!(events.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    #[test]
+    fn a_listener_that_is_too_slow_is_told_how_many_it_missed() {
+        let publisher = publisher();
+        let mut events = publisher.events();
+        for number in 0..=WAITING {
+            publisher.publish(config("TeamSettings.SiteName", json!(number.to_string())));
+        }
+        assert_eq!(events.try_recv(), Err(TryRecvError::Lagged(1)));
+        assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "1");
+    }
+}

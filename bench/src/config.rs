@@ -1,0 +1,64 @@
+//! `quarterdeck-bench config-client` and `config`: what it costs to read the configuration.
+
+use serde_json::json;
+
+use crate::compare::{self, Folder, Options};
+use crate::load::Request;
+use crate::process::Process;
+
+const NAME: &str = "admin";
+const PASSWORD: &str = "correct-horse-1";
+const GZIP: &str = "Accept-Encoding: gzip\r\n";
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+/// The configuration as clients see it, before and after they log in.
+pub(crate) async fn show_to_clients(options: &Options) -> Done {
+    let (folder, server, token) = start(options).await?;
+    for (who, authorization) in [("anonymous", String::new()), ("logged in", bearer(&token))] {
+        let request = |headers| Request { path: "/api/v4/config/client", query: "?format=old", headers };
+        both_codings(options, &folder, &server, who, &authorization, &request).await?;
+    }
+    Ok(())
+}
+
+/// The whole configuration, as the system administrator sees it.
+pub(crate) async fn show(options: &Options) -> Done {
+    let (folder, server, token) = start(options).await?;
+    let request = |headers| Request { path: "/api/v4/config", query: "", headers };
+    both_codings(options, &folder, &server, "administrator", &bearer(&token), &request).await
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn both_codings(
+    options: &Options,
+    folder: &Folder,
+    server: &Process,
+    who: &str,
+    authorization: &str,
+    request: &dyn Fn(String) -> Request,
+) -> Done {
+    for (coding, header) in [("plain", ""), ("gzip", GZIP)] {
+        println!("{who}, {coding}");
+        compare::run(options, folder, server, &request(format!("{authorization}{header}"))).await?;
+    }
+    Ok(())
+}
+
+/// A server with its first account, which is an administrator and logged in.
+async fn start(options: &Options) -> Result<(Folder, Process, String), Box<dyn std::error::Error>> {
+    let folder = Folder::new()?;
+    let server = Process::server(&options.server, folder.path())?;
+    let base = format!("http://{}/api/v4/users", server.address);
+    let http = reqwest::Client::new();
+    let account = json!({ "email": "admin@chat.example", "username": NAME, "password": PASSWORD });
+    http.post(&base).json(&account).send().await?.error_for_status()?;
+    let login = json!({ "login_id": NAME, "password": PASSWORD });
+    let answer = http.post(format!("{base}/login")).json(&login).send().await?.error_for_status()?;
+    let token = answer.headers().get("token").ok_or("the login gave no token")?.to_str()?.to_owned();
+    Ok((folder, server, token))
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}

@@ -1,0 +1,55 @@
+//! Where the value of each setting comes from, and which settings wait for a restart: extensions of the API.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::config::provenance::{Origin, pending_restart, provenance};
+use quarterdeck_actors::config::table::{Applies, Setting};
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+
+use super::never_cached;
+use crate::answer::{Json, Reply};
+use crate::session::Session;
+use crate::state::AppState;
+
+/// A setting and where its value comes from; never the value.
+#[derive(Debug, Serialize)]
+struct SettingOrigin<'a> {
+    path: &'static str,
+    origin: &'static str,
+    /// File and line, or the name of the variable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
+    applies: &'static str,
+}
+
+/// `GET /config/provenance`: every setting, in the order of their paths.
+pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require("manage_system")?;
+    let config = app.config.current();
+    let settings: Vec<SettingOrigin<'_>> = provenance(&config).map(told).collect();
+    Json(settings).reply().map(never_cached)
+}
+
+/// `GET /config/pending_restart`: the settings that differ from what the server started with and wait for a restart.
+pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require("manage_system")?;
+    let config = app.config.current();
+    let settings: Vec<SettingOrigin<'_>> = pending_restart(&app.started_with, &config).map(told).collect();
+    Json(settings).reply().map(never_cached)
+}
+
+fn told<'a>((setting, origin): (&'static Setting, Origin<'a>)) -> SettingOrigin<'a> {
+    let (origin, place) = match origin {
+        Origin::Default => ("default", None),
+        Origin::Stored => ("stored", None),
+        Origin::File(place) => ("file", Some(place)),
+        Origin::Environment(name) => ("environment", Some(name)),
+    };
+    let applies = match setting.applies {
+        Applies::Now => "now",
+        Applies::Reconnect => "reconnect",
+        Applies::Restart => "restart",
+    };
+    SettingOrigin { path: &setting.path, origin, place, applies }
+}

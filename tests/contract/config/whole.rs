@@ -1,0 +1,68 @@
+//! `GET /config` for those who read all of it, whose answer is made once for each version.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::TestServer;
+
+#[actix_web::test]
+async fn what_one_may_read_is_never_shown_to_another() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let roles = format!("/users/{}/roles", bert.user_id);
+    assert_eq!(admin.get("/config").await.expect(200)["ServiceSettings"]["WebsocketURL"], "");
+    bert.get("/config").await.expect_refusal(403, "api.context.permissions.app_error");
+    admin.put(&roles, json!({ "roles": "system_user system_admin" })).await.expect_ok();
+    assert_eq!(bert.get("/config").await.text(), admin.get("/config").await.text());
+    admin.put(&roles, json!({ "roles": "system_user" })).await.expect_ok();
+    bert.get("/config").await.expect_refusal(403, "api.context.permissions.app_error");
+    server.execute("UPDATE users SET roles = 'system_user system_read_only_admin' WHERE username = 'bert'").await;
+    let reader = server.login("bert").await;
+    let shown = reader.get("/config").await.expect(200);
+    assert_eq!(shown["ServiceSettings"]["WebsocketURL"], Value::Null);
+    assert_eq!(shown["TeamSettings"]["SiteName"], "Mattermost");
+}
+
+#[actix_web::test]
+async fn each_version_is_shown_with_its_own_tag_plain_and_packed() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let before = admin.get("/config").await;
+    assert_eq!(before.header("etag"), "\"default\"");
+    let patch = json!({ "TeamSettings": { "SiteName": "Bridge" }, "EmailSettings": { "SMTPPassword": "canary" } });
+    let changed = admin.put("/config/patch", patch).await;
+    changed.expect(200);
+    let plain = admin.get("/config").await;
+    let packed = admin.send(Method::GET, "/config", None, &[("Accept-Encoding", "gzip")]).await;
+    assert_eq!((plain.header("etag"), packed.header("etag")), (changed.header("etag"), changed.header("etag")));
+    assert_eq!(plain.text(), changed.text());
+    assert!(!plain.text().contains("canary"));
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    let mut unpacked = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.text());
+    let without = admin.get("/config?remove_defaults=true&remove_masked=true").await.expect(200);
+    assert_eq!(without["TeamSettings"]["SiteName"], "Bridge");
+    assert_eq!(without.pointer("/EmailSettings/SMTPPassword"), None);
+}
+
+#[actix_web::test]
+async fn the_version_header_changes_with_what_clients_see_and_with_nothing_else() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let version = async || admin.get("/system/ping").await.header("x-version-id");
+    let patch = async |body: Value| {
+        let reply = admin.put("/config/patch", body).await;
+        reply.expect(200);
+        reply.header("x-version-id")
+    };
+    // The first change of all makes keys as well, which no client sees.
+    let first = version().await;
+    let unseen = patch(json!({ "ServiceSettings": { "MaximumLoginAttempts": 7 } })).await;
+    assert_eq!((&unseen, &version().await), (&first, &first));
+    let seen = patch(json!({ "TeamSettings": { "SiteName": "Bridge" } })).await;
+    assert_ne!(seen, first);
+    assert_eq!(version().await, seen);
+    assert_eq!(patch(json!({ "TeamSettings": { "SiteName": "Mattermost" } })).await, first);
+}
