@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
-use tracing::{debug, info};
+use tracing::{info, trace};
 
 use crate::cookies;
 use crate::error;
@@ -176,10 +176,10 @@ impl Arrival {
         let pattern = found.map_or("-", |found| found.route.path);
         let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
-        // Probes ask every few seconds for as long as the server lives: only who looks for them sees them.
+        // Probes ask every few seconds, and every client at its start: only who looks for them sees them.
         let is_probe = found.is_some_and(|found| found.route.is_probe);
         if is_probe {
-            debug!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+            trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
         } else {
             info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
         }

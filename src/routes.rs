@@ -49,8 +49,8 @@ fn table() -> Vec<Route> {
         post("/api/v4/config/versions/{version_id}/rollback", config::versions::roll_back).on_socket(),
         post("/api/v4/config/reload", config::reload).on_socket(),
         post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket(),
-        get("/api/v4/config/client", config::show_to_clients).open().on_socket(),
-        get("/api/v4/license/client", config::show_license_to_clients).open().on_socket(),
+        get("/api/v4/config/client", config::show_to_clients).open().probe().on_socket(),
+        get("/api/v4/license/client", config::show_license_to_clients).open().probe().on_socket(),
         // In and out.
         post("/api/v4/users/login", login::login).open(),
         post("/api/v4/users/logout", login::logout).open(),
@@ -147,7 +147,7 @@ pub(crate) struct Route {
     pub(crate) takes_files: bool,
     /// Refused while the server is busy.
     pub(crate) can_wait: bool,
-    /// Asked every few seconds by machines.
+    /// Asked all the time by machines, with no effect: logged for whoever looks for it, at the level TRACE.
     pub(crate) is_probe: bool,
     handler: BoxedHandler,
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod config;
 mod config_file;
 mod config_migrate;
+mod config_round_trip;
 mod lifetime;
 mod login;
 mod preferences;

@@ -244,3 +244,11 @@ CREATE TABLE status (
     PRIMARY KEY (userid)
 );
 CREATE INDEX idx_status_status_dndendtime ON status (status, dndendtime);
+
+CREATE TABLE configurations (
+    id varchar(26) PRIMARY KEY,
+    value text NOT NULL,
+    createat bigint NOT NULL,
+    active boolean UNIQUE,
+    sha char(64) DEFAULT ''
+);

@@ -76,7 +76,7 @@ async fn a_changed_level_takes_effect_and_an_unknown_one_is_reported_and_changes
     let place = Workplace::new(&settings("ERROR")).await;
     let server = place.serve().await;
     ping(&server).await;
-    place.configure(&settings("DEBUG"));
+    place.configure(&settings("TRACE"));
     server.signal(Signal::HUP);
     until("details are logged", async || {
         ping(&server).await;

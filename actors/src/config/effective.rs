@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::document::{Document, given, insert};
+use super::document::{Document, given, insert, remove};
 use super::fixes::fixed;
 use super::merge::patched;
 use super::table::{Kind, Mode, defaults, settings};
@@ -75,7 +75,12 @@ impl Config {
         let before = self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document));
         let mut storable = effective.clone();
         for path in self.overrides.keys() {
-            insert(&mut storable, path, given(&before, path).cloned().unwrap_or(Value::Null));
+            let is_left_out = settings().get(path).is_some_and(|setting| setting.omit_when_null);
+            match given(&before, path) {
+                Some(value) => insert(&mut storable, path, value.clone()),
+                None if is_left_out => remove(&mut storable, path),
+                None => insert(&mut storable, path, Value::Null),
+            }
         }
         storable.remove("FeatureFlags");
         storable
@@ -100,3 +105,6 @@ pub(super) fn filled(document: &Document) -> Document {
     let mode = if given(document, "ServiceSettings.SiteURL").is_some() { Mode::Update } else { Mode::Blank };
     patched(&defaults(mode), document, &|_| true)
 }
+
+#[cfg(test)]
+mod tests;
