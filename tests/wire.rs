@@ -12,3 +12,4 @@ mod pipeline;
 mod rate;
 mod signals;
 mod tls;
+mod websocket;
