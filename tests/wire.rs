@@ -13,3 +13,4 @@ mod rate;
 mod signals;
 mod tls;
 mod websocket;
+mod websocket_life;

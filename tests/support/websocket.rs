@@ -92,9 +92,9 @@ impl WebSocket {
     }
 
     async fn read_more(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = vec![0; 16 * 1024];
         // A reset is as good an end as any.
-        let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.expect("no frame in time").unwrap_or(0);
+        let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.unwrap().unwrap_or(0);
         self.buffer.extend_from_slice(&chunk[..read]);
         read > 0
     }
@@ -154,7 +154,9 @@ impl WebSocket {
     pub async fn text(&mut self) -> String {
         match self.next_but_ping().await {
             Frame::Text(text) => text,
-            other => panic!("a text was expected, not {other:?}"),
+            other @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => {
+                panic!("a text was expected, not {other:?}")
+            }
         }
     }
 
@@ -179,7 +181,7 @@ impl WebSocket {
         loop {
             match self.next_but_ping().await {
                 Frame::Text(_) => {}
-                end => return end,
+                end @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => return end,
             }
         }
     }
@@ -203,11 +205,11 @@ pub fn frame(is_last: bool, kind: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => bytes.push(0x80 | u8::try_from(length).unwrap()),
         length @ 126..65_536 => {
-            bytes.push(0x80 | 126);
+            bytes.push(0xfe);
             bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         length => {
-            bytes.push(0x80 | 127);
+            bytes.push(0xff);
             bytes.extend(u64::try_from(length).unwrap().to_be_bytes());
         }
     }

@@ -182,10 +182,10 @@ async fn messages_may_be_as_long_as_8192_bytes_in_as_many_frames_as_the_client_l
     let longest = format!("{request}{}", " ".repeat(8192 - request.len()));
     socket.send_text(&longest).await;
     assert_eq!(socket.event().await["status"], "OK");
-    socket.send_frame(false, TEXT, request[..9].as_bytes()).await;
+    socket.send_frame(false, TEXT, &request.as_bytes()[..9]).await;
     socket.send_frame(true, PING, b"between").await;
     socket.send_frame(false, 0, b"").await;
-    socket.send_frame(true, 0, request[9..].as_bytes()).await;
+    socket.send_frame(true, 0, &request.as_bytes()[9..]).await;
     assert_eq!(socket.next_but_ping().await, Frame::Pong(b"between".to_vec()));
     assert_eq!(socket.event().await["status"], "OK");
     socket.send_text(&format!("{longest} ")).await;
