@@ -24,6 +24,7 @@ use quarterdeck_actors::error::AppError;
 use crate::answer::Reply;
 use crate::pipeline::Origin;
 use crate::request::{Refused, decoded};
+use crate::socket;
 pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -40,6 +41,8 @@ fn table() -> Vec<Route> {
         post("/api/v4/server_busy", busy::mark).on_socket(),
         get("/api/v4/server_busy", busy::show).on_socket(),
         delete("/api/v4/server_busy", busy::clear).on_socket(),
+        get("/api/v4/websocket", socket::open).open().trusting(),
+        get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket(),
         put("/api/v4/config", config::document::replace).on_socket(),

@@ -5,9 +5,10 @@ mod listeners;
 mod metrics;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
@@ -16,6 +17,7 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -124,7 +126,7 @@ impl Server {
     }
 
     /// How each actor fares.
-    pub fn vitals(&self) -> [Arc<Vitals>; 4] {
+    pub fn vitals(&self) -> Vec<Arc<Vitals>> {
         self.app.vitals()
     }
 
@@ -143,8 +145,10 @@ impl Server {
         self.app.traffic.drain();
         info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
+        self.app.hub.stop(self.app.options.socket_stop_window()).await;
+        let sockets = || self.app.hub.counts().sockets.load(Ordering::Relaxed);
         let quiet = async {
-            while self.app.traffic.in_flight() > 0 {
+            while self.app.traffic.in_flight() > 0 || sockets() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             // The last answers are on their way out of the socket.
@@ -154,8 +158,9 @@ impl Server {
         tokio::select! {
             _ = closed => {}
             () = quiet => {}
-            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), "requests did not finish in time"),
+            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), sockets = sockets(), "requests and sockets did not finish in time"),
         }
+        self.app.hub.shut_down();
         for ended in self.ended {
             ended.abort();
         }
@@ -171,17 +176,24 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let fingerprint_key = fingerprint_key(&db).await?;
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| configuration(&cause))?;
+    let options = settings.options.clone();
     let loaded = stored_configuration(settings, &configurations, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
-    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
+    let roles = Arc::new(roles);
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let hub = HubHandle::start(cores, options.socket_limits(), roles.clone()).await;
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
     let health = HealthHandle::start(checks::all(&db, &config));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
         busy: BusyHandle::start(Arc::new(db.clone()), now_ms()).await?,
         health,
-        roles: Arc::new(roles),
+        hub,
+        hostname: hostname(),
+        options,
+        roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
         outbound: Outbound::new()?,
@@ -246,6 +258,11 @@ async fn unreadable(configurations: &Configurations, cause: &AppError) -> StartE
 
 fn configuration(cause: &AppError) -> StartError {
     StartError::Configuration(cause.to_string())
+}
+
+fn hostname() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    Some(name).filter(|name| !name.is_empty())
 }
 
 /// What this installation is known by; made at its first start.

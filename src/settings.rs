@@ -17,6 +17,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
+use crate::options::{self, Options};
+
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
 
@@ -77,6 +79,8 @@ pub enum SettingsError {
 pub struct Settings {
     /// The configuration that results.
     pub config: Config,
+    /// What the API has no name for.
+    pub options: Options,
     /// Names that mean nothing here, each with the nearest that does.
     pub unknown: Vec<String>,
 }
@@ -154,6 +158,7 @@ fn utf8_variables() -> impl Iterator<Item = (String, String)> {
 #[derive(Default)]
 struct Reading {
     overrides: Overrides,
+    options: Options,
     unknown: Vec<String>,
 }
 
@@ -174,6 +179,7 @@ impl Reading {
                     check(setting.kind, &value, &path, &place)?;
                     self.pin(path, value, place);
                 }
+                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section)?,
                 (None, DeValue::Table(section)) if is_section(&path) => {
                     self.table(source, &format!("{path}."), section)?;
                 }
@@ -191,6 +197,20 @@ impl Reading {
         Ok(())
     }
 
+    fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in section {
+            let place = source.place(key.span().start);
+            if let Some(taken) = self.options.take(key.get_ref(), &to_json(value)) {
+                taken.map_err(|problem| SettingsError::Unusable(format!("{place}: {problem}")))?;
+            } else {
+                let known: Vec<String> = Options::names().collect();
+                let path = format!("{}.{}", options::SECTION, key.get_ref());
+                self.note_unknown(&place, &path, known.iter().map(String::as_str));
+            }
+        }
+        Ok(())
+    }
+
     fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), SettingsError> {
         let by_variable: BTreeMap<&str, (&str, Kind)> = settings()
             .values()
@@ -200,6 +220,10 @@ impl Reading {
             let upper = name.to_uppercase();
             let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
             if !concerns_us {
+                continue;
+            }
+            if let Some(taken) = self.option(&upper, &text) {
+                taken?;
                 continue;
             }
             match by_variable.get(upper.as_str()) {
@@ -215,6 +239,13 @@ impl Reading {
         Ok(())
     }
 
+    fn option(&mut self, variable: &str, text: &str) -> Option<Result<(), SettingsError>> {
+        let section = options::SECTION.to_uppercase();
+        let name = variable.strip_prefix(PREFIX)?.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        let taken = self.options.take(name, &Value::from(text))?;
+        Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
+    }
+
     fn pin(&mut self, path: String, value: Value, place: String) {
         self.overrides.insert(path, Override { value, place });
     }
@@ -228,7 +259,7 @@ impl Reading {
     fn settings(self) -> Result<Settings, SettingsError> {
         let config = Config::compose(None, self.overrides);
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, unknown: self.unknown })
+        Ok(Settings { config, options: self.options, unknown: self.unknown })
     }
 }
 

@@ -8,6 +8,7 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -16,6 +17,7 @@ use quarterdeck_actors::supervisor::Vitals;
 use crate::accounts::Gate;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -30,6 +32,10 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) hub: HubHandle,
+    /// The machine's name, if it has one.
+    pub(crate) hostname: Option<String>,
+    pub(crate) options: Options,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
     pub(crate) configurations: Configurations,
@@ -50,8 +56,10 @@ impl AppState {
     }
 
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
-        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
+        let mut vitals = vec![self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()];
+        vitals.extend(self.hub.vitals());
+        vitals
     }
 }
 

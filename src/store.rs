@@ -4,6 +4,7 @@
 //! SQL stands in this module and its parts, nowhere else.
 
 mod bots;
+mod channels;
 mod config_file;
 mod configurations;
 mod postgres;
