@@ -1,5 +1,6 @@
 //! The route table: method, path, class, handler.
 
+mod busy;
 mod config;
 mod health;
 mod login;
@@ -37,6 +38,9 @@ fn table() -> Vec<Route> {
         // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        post("/api/v4/server_busy", busy::mark).on_socket(),
+        get("/api/v4/server_busy", busy::show).on_socket(),
+        delete("/api/v4/server_busy", busy::clear).on_socket(),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.

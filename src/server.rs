@@ -190,7 +190,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        busy: BusyHandle::start(),
+        busy: BusyHandle::start(Arc::new(db.clone()), now_ms()).await?,
         health,
         hub,
         hostname: hostname(),
