@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod health;
 pub mod id;
+pub mod presence;
 pub mod roles;
 pub mod secret;
 pub mod sessions;
