@@ -23,5 +23,4 @@ mod request;
 mod routes;
 mod session;
 mod state;
-mod status;
 mod teams;

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use futures_util::future::BoxFuture;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::presence::{PresenceHandle, StatusAudience};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
@@ -124,7 +126,7 @@ impl Server {
     }
 
     /// How each actor fares.
-    pub fn vitals(&self) -> [Arc<Vitals>; 4] {
+    pub fn vitals(&self) -> [Arc<Vitals>; 5] {
         self.app.vitals()
     }
 
@@ -159,6 +161,10 @@ impl Server {
         for ended in self.ended {
             ended.abort();
         }
+        self.app.presence.disconnect_all();
+        if let Err(cause) = self.app.presence.flush().await {
+            warn!(error = %cause, "the last changes of statuses are not stored");
+        }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -175,12 +181,16 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
+    let busy = BusyHandle::start();
+    let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
+    let presence = PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Nobody), clock);
     let health = HealthHandle::start(checks::all(&db, &config));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        busy: BusyHandle::start(),
+        busy,
         health,
+        presence,
         roles: Arc::new(roles),
         passwords: Passwords::new(),
         gate: Gate::new(),
@@ -194,6 +204,15 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         db,
         fingerprint_key,
     })
+}
+
+/// Nobody listens for changes of statuses.
+struct Nobody;
+
+impl StatusAudience for Nobody {
+    fn announce(&self, _: &str, _: &str) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The settings with what a configuration file says beneath them: a file can say which database to use.

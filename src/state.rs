@@ -8,6 +8,7 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -30,6 +31,7 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) presence: PresenceHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
     pub(crate) configurations: Configurations,
@@ -50,8 +52,8 @@ impl AppState {
     }
 
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
-        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 5] {
+        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.presence.vitals(), self.sessions.vitals()]
     }
 }
 

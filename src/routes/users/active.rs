@@ -82,6 +82,7 @@ async fn switch(app: &AppState, user: &User, is_active: bool) -> Result<(), AppE
 
 async fn delete(app: &AppState, user: &User) -> Result<(), AppError> {
     app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    app.presence.forget(&user.id);
     log_out(app, user).await
 }
 
