@@ -19,6 +19,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
@@ -26,7 +27,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::accounts::Gate;
-use crate::announce;
+use crate::announce::{self, Statuses};
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Place};
 use crate::outbound::Outbound;
@@ -166,6 +167,10 @@ impl Server {
         for ended in self.ended {
             ended.abort();
         }
+        self.app.presence.disconnect_all();
+        if let Err(cause) = self.app.presence.flush().await {
+            warn!(error = %cause, "the last changes of statuses are not stored");
+        }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -186,15 +191,20 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let hub = HubHandle::start(cores, options.socket_limits(), roles.clone()).await;
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
+    let busy = BusyHandle::start(Arc::new(db.clone()), now_ms()).await?;
+    let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
+    let presence =
+        PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
     let health = HealthHandle::start(checks::all(&db, &config));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        busy: BusyHandle::start(Arc::new(db.clone()), now_ms()).await?,
         health,
         hub,
         hostname: hostname(),
         options,
+        busy,
+        presence,
         roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
