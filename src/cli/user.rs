@@ -9,7 +9,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
-use crate::server::with_file;
+use crate::server::stored::with_file;
 
 /// Longer than any password may be; what is piped in beyond that is refused, not cut.
 const LONGEST_INPUT: u64 = 4096;

@@ -63,11 +63,11 @@ impl Db {
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
     }
 
-    /// The id of the newest version that can be read.
-    pub(crate) async fn newest_readable_configuration(&self) -> Result<Option<String>, StoreError> {
+    /// The newest versions that can be read, the newest first.
+    pub(crate) async fn readable_configurations(&self) -> Result<Vec<Stored>, StoreError> {
         let sql = "SELECT id, value FROM configurations ORDER BY createat DESC, id LIMIT $1";
         let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
-        Ok(rows.into_iter().find_map(|row| stored(row).ok()).map(|stored| stored.id))
+        Ok(rows.into_iter().filter_map(|row| stored(row).ok()).collect())
     }
 
     /// What is remembered of the versions, the newest first.

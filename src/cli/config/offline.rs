@@ -13,7 +13,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::configuration::{fingerprint_key, surroundings};
-use crate::configurations::{Configurations, Migration, Place, migrate};
+use crate::configurations::{Configurations, Migration, Place, migrate, put_back};
 use crate::request::Paging;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord};
@@ -40,10 +40,15 @@ pub(super) struct Store {
 impl Store {
     /// The store that the settings name; `named` is what `MM_CONFIG` says.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
-        let sql = settings.config.view.sql.clone();
+        let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
+        let sql = match place.file() {
+            Some(file) => named_database(&Configurations::File(file), &overrides).await,
+            None => None,
+        };
+        let sql = sql.unwrap_or_else(|| settings.config.view.sql.clone());
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
-        let configurations = Configurations::open(&Place::named(named)?, &db, &sql).await?;
-        Ok(Self { db, configurations, overrides: settings.config.overrides.clone(), sql })
+        let configurations = Configurations::open(&place, &db, &sql).await?;
+        Ok(Self { db, configurations, overrides, sql })
     }
 
     /// The configuration that a server would start with.
@@ -104,12 +109,8 @@ impl Store {
             Configurations::File(_) => None,
         };
         let usable = self.config().await.ok();
-        let running = match &usable {
-            Some(config) => config.clone(),
-            None => self.composed(Some(target.clone()))?,
-        };
         let around = self.around().await?;
-        let decision = decide(&running, &proposal(Manner::Restore, &target.document), &around)?;
+        let decision = put_back(&target, usable.as_ref(), &self.overrides, &around)?;
         let is_stored = usable.is_some_and(|usable| {
             usable.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document)
         });
@@ -179,6 +180,14 @@ impl Store {
     async fn has_tables(&self) -> Result<bool, StoreError> {
         Ok(!self.db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
     }
+}
+
+/// The database that a configuration file names; where the file cannot be used, the one of its newest version.
+async fn named_database(file: &Configurations, overrides: &Overrides) -> Option<SqlSettings> {
+    let active = file.active().await.ok().flatten();
+    let versions = file.readable().await.unwrap_or_default();
+    let configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));
+    configs.filter_map(Result::ok).map(|config| config.view.sql).next()
 }
 
 fn author(source: &'static str, comment: &str) -> Author {
