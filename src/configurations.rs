@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use quarterdeck_actors::config::table::{Mode, defaults};
 use quarterdeck_actors::config::view::SqlSettings;
@@ -20,6 +20,17 @@ use crate::store::{ConfigFile, Db, VersionRecord};
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
 const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
+
+/// Settings that say how the database is reached: what is stored in it comes too late for them.
+const CONNECTION: [&str; 7] = [
+    "SqlSettings.ConnMaxIdleTimeMilliseconds",
+    "SqlSettings.ConnMaxLifetimeMilliseconds",
+    "SqlSettings.DataSource",
+    "SqlSettings.DriverName",
+    "SqlSettings.MaxIdleConns",
+    "SqlSettings.MaxOpenConns",
+    "SqlSettings.QueryTimeout",
+];
 
 /// Why a configuration did not go from one store into another.
 #[derive(Debug, Error)]
@@ -163,6 +174,19 @@ impl Configurations {
                 Ok(versions.map(|kept| Stored { id: kept.record.id, document: kept.config }).collect())
             }
         }
+    }
+
+    /// Whether what is stored for a setting has no effect: only what is pinned has.
+    pub(crate) fn ignores(&self, path: &str) -> bool {
+        match self {
+            Self::Database(_) => CONNECTION.contains(&path),
+            Self::File(_) => false,
+        }
+    }
+
+    /// The settings that a change stores in vain.
+    pub(crate) fn ineffective(&self, changes: &[Change]) -> Vec<String> {
+        changes.iter().map(|change| &change.path).filter(|path| self.ignores(path)).cloned().collect()
     }
 
     async fn add(&self, version: Version) -> Result<(), AppError> {

@@ -88,11 +88,11 @@ impl Store {
             let decision = decide(&running, &proposal(proposed.manner, &proposed.body), &around)?;
             let is_stored = running.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document);
             if proposed.is_dry_run || is_stored {
-                return Ok(outcome(decision, false));
+                return Ok(self.outcome(decision, false));
             }
             let active = running.stored.as_ref().map(|stored| stored.id.as_str());
             match self.save(&decision, active, &proposed.comment, &around).await {
-                Ok(()) => return Ok(outcome(decision, true)),
+                Ok(()) => return Ok(self.outcome(decision, true)),
                 Err(refusal) if refusal.id == CONFLICT => conflict = refusal,
                 Err(refusal) => return Err(refusal),
             }
@@ -115,10 +115,10 @@ impl Store {
             usable.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document)
         });
         if is_stored {
-            return Ok(outcome(decision, false));
+            return Ok(self.outcome(decision, false));
         }
         self.save(&decision, active.as_deref(), comment, &around).await?;
-        Ok(outcome(decision, true))
+        Ok(self.outcome(decision, true))
     }
 
     async fn save(
@@ -133,6 +133,17 @@ impl Store {
         let replaces = active.map(str::to_owned);
         let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
         self.configurations.save(version).await
+    }
+
+    fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
+        let version = decision.config.version().to_owned();
+        let ineffective = self.configurations.ineffective(&decision.changes);
+        Outcome {
+            version: is_saved.then_some(version),
+            changes: decision.changes.into_iter().map(Changed::from).collect(),
+            unset: decision.unset,
+            ineffective,
+        }
     }
 
     async fn known(&self, id: &str) -> Result<Stored, AppError> {
@@ -206,13 +217,4 @@ fn proposal(manner: Manner, body: &Document) -> Proposal {
 
 fn document(stored: &Stored) -> &Document {
     &stored.document
-}
-
-fn outcome(decision: Decision, is_saved: bool) -> Outcome {
-    let version = decision.config.version().to_owned();
-    Outcome {
-        version: is_saved.then_some(version),
-        changes: decision.changes.into_iter().map(Changed::from).collect(),
-        unset: decision.unset,
-    }
 }

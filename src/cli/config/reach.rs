@@ -42,6 +42,8 @@ pub(super) struct Outcome {
     pub(super) changes: Vec<Changed>,
     /// Settings whose placeholder had nothing stored behind it.
     pub(super) unset: Vec<String>,
+    /// Settings that have no effect in this store.
+    pub(super) ineffective: Vec<String>,
 }
 
 /// One setting that changed; secrets are fingerprints.

@@ -118,6 +118,9 @@ pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: boo
     for path in &outcome.unset {
         remark(format_args!("{path}: nothing is stored behind the placeholder, it is unset"));
     }
+    for path in &outcome.ineffective {
+        remark(format_args!("{path}: has no effect here: set it in config.toml or the environment"));
+    }
     if json {
         return say_json(outcome);
     }
