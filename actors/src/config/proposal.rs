@@ -11,7 +11,7 @@ use super::fixes::fixed;
 use super::merge::{patched, replaced};
 use super::rules::{Facts, Failure, failures};
 use super::secrets::restored;
-use super::table::Setting;
+use super::table::{Setting, placed};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
 
@@ -97,7 +97,7 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
         Manner::Replace => replaced(&running.document, &body, &may_write),
         Manner::Patch => patched(&running.document, &body, &may_write),
         // Only who may write everything restores; what came later, such as a plugin's settings, goes.
-        Manner::Restore => filled(&body),
+        Manner::Restore => with_kept(filled(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
     toggle_export(running, &body, &mut document, around.now_ms);
@@ -113,13 +113,13 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     Ok(Decision { config, changes, unset })
 }
 
-/// Refuses what would change a protected setting; where a replacing document does, its value is passed over instead.
+/// Refuses what would change a protected setting; where a whole document does, its value is passed over instead.
 fn check_protection(running: &Config, proposal: &Proposal) -> Result<(), AppError> {
     let body = &proposal.body;
     let has_site_url = text(&running.document, SITE_URL).is_some_and(|url| !url.is_empty());
     let clears_site_url = match proposal.manner {
-        Manner::Replace => text(body, SITE_URL).is_none_or(str::is_empty),
-        Manner::Patch | Manner::Restore => text(body, SITE_URL) == Some(""),
+        Manner::Replace | Manner::Restore => text(body, SITE_URL).is_none_or(str::is_empty),
+        Manner::Patch => text(body, SITE_URL) == Some(""),
     };
     if has_site_url && clears_site_url {
         return Err(AppError::new("api.config.update_config.clear_siteurl.app_error"));
@@ -147,9 +147,18 @@ fn differs(running: &Config, body: &Document, path: &str) -> bool {
     given(body, path).is_some_and(|value| given(&running.document, path) != Some(value))
 }
 
+/// An earlier version over the network leaves protected settings as they run.
+fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> Document {
+    for setting in placed().filter(|setting| is_kept(running, proposal, setting)) {
+        let value = given(&running.document, &setting.path).cloned().unwrap_or_default();
+        insert(&mut document, &setting.path, value);
+    }
+    document
+}
+
 /// Whether a replacing document over the network leaves this setting as it runs.
 fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
-    let is_replacing = proposal.manner == Manner::Replace && !proposal.is_local;
+    let is_replacing = proposal.manner != Manner::Patch && !proposal.is_local;
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
     let is_closed_market = forbids_uploads && setting.path == MARKETPLACE;
     is_replacing && (PROTECTED.contains(&setting.path.as_str()) || is_closed_market)
