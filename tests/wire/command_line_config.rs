@@ -1,5 +1,6 @@
 //! `quarterdeck config`, as an operator runs it: on the store, and through the local socket of a running server.
 
+mod extras;
 mod refusals;
 mod secrets;
 mod versions;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{Document, given, insert, remove};
+use super::extras::{extras, with_extras};
 use super::fixes::fixed;
 use super::merge::patched;
 use super::table::{Kind, Mode, defaults, settings};
@@ -70,8 +71,15 @@ impl Config {
         Self::compose(Some(stored), self.overrides.clone())
     }
 
-    /// What of `effective` is to be stored: what is overridden keeps its stored value, flags are never stored.
-    pub(super) fn storable(&self, effective: &Document) -> Document {
+    /// What is stored beside the settings.
+    pub fn extras(&self) -> Document {
+        self.stored.as_ref().map(|stored| extras(&stored.document)).unwrap_or_default()
+    }
+
+    /// What of `effective` is to be stored, with `extras` beside the settings.
+    ///
+    /// What is overridden keeps its stored value, flags are never stored.
+    pub(super) fn storable(&self, effective: &Document, extras: &Document) -> Document {
         let before = self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document));
         let mut storable = effective.clone();
         for path in self.overrides.keys() {
@@ -83,7 +91,7 @@ impl Config {
             }
         }
         storable.remove("FeatureFlags");
-        storable
+        with_extras(storable, extras)
     }
 }
 

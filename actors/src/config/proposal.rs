@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::difference::{Change, changes};
 use super::document::{Document, given, insert};
 use super::effective::{Config, Stored, filled, overridden};
+use super::extras::{extras, without_extras};
 use super::fixes::fixed;
 use super::merge::{patched, replaced};
 use super::rules::{Facts, Failure, failures};
@@ -91,7 +92,7 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if !proposal.is_local {
         check_protection(running, proposal)?;
     }
-    let (body, unset) = restored(&proposal.body, &running.document);
+    let (body, unset) = restored(&without_extras(&proposal.body), &running.document);
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
@@ -107,7 +108,9 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     let document = overridden(&fixed(&document), &running.overrides);
     check_rules(&document, around)?;
     let changes = changes(&running.document, &document, &*around.fingerprint);
-    let stored = Stored { id: new_id(), document: running.storable(&document) };
+    // What is no setting changes with its version only.
+    let extras = if proposal.manner == Manner::Restore { extras(&proposal.body) } else { running.extras() };
+    let stored = Stored { id: new_id(), document: running.storable(&document, &extras) };
     let config = running.with_stored(stored);
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset })

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::document::{Document, below, steps};
-use super::table::{Setting, settings};
+use super::table::{Kind, Node, Setting, settings, tree};
 
 /// What stands for a secret in an answer; long enough to pass the checks of length.
 pub const PLACEHOLDER: &str = "********************************";
@@ -27,7 +27,7 @@ pub enum Mask {
     NonEmpty,
     /// Each element of a list.
     Elements,
-    /// The secret keys of each plugin, at any depth.
+    /// The secret keys of each plugin, at any depth; also those of what is no setting.
     Keys,
 }
 
@@ -61,6 +61,22 @@ pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &m
         let Some((section, rest)) = steps.split_first() else { continue };
         let Some(value) = document.get_mut(*section) else { continue };
         each_at(value, section, rest, &mut |path, value| each_of(mask, value, path, visit));
+    }
+    each_extra(document, tree(), "", &mut |path, value| visit(path, Mask::Keys, value));
+}
+
+/// What the table does not know is judged by its name, as the settings of plugins are.
+fn each_extra(section: &mut Document, node: &Node, path: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
+    for (key, value) in section {
+        let path = below(path, key);
+        match (node.children.get(key.as_str()), value) {
+            (None, value) if is_secret(key, value) => visit(&path, value),
+            (None, value) => each_key(value, &path, visit),
+            (Some(node), Value::Object(section)) if node.kind() == Kind::Object => {
+                each_extra(section, node, &path, visit);
+            }
+            (Some(_), _) => {}
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Store {
 
     pub(super) async fn current(&self) -> Result<Current, AppError> {
         let config = self.config().await?;
-        Ok(Current { version: config.version().to_owned(), document: config.document })
+        Ok(Current { version: config.version().to_owned(), extras: config.extras(), document: config.document })
     }
 
     pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, AppError> {

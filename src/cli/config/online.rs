@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::{extras, without_extras};
 use quarterdeck_actors::config::proposal::Manner;
 use quarterdeck_actors::config::view::ServiceSettings;
 use reqwest::header::{ETAG, IF_MATCH};
@@ -94,8 +95,9 @@ impl Server {
     }
 
     pub(super) async fn current(&self) -> Result<Current, String> {
-        let answer = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?;
-        Ok(Current { version: answer.version.clone(), document: answer.read()? })
+        let answer = self.ask(Ask::new(Method::GET, "/config").with("unknown", "true")).await?.checked()?;
+        let whole: Document = answer.read()?;
+        Ok(Current { version: answer.version, document: without_extras(&whole), extras: extras(&whole) })
     }
 
     pub(super) async fn check_stored(&self, version: &str) -> Result<(), String> {

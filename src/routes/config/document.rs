@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
@@ -50,6 +51,9 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     }
     let config = app.config.current();
     let mut document = seen_by(&session, &config.document);
+    if session.is_local() && request.is_on("unknown") {
+        document = with_extras(document, &config.extras());
+    }
     if no_defaults {
         document = without_defaults(&document);
     }

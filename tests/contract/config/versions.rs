@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EXPIRED, FORBIDDEN};
+use super::{EXPIRED, FORBIDDEN, PLACEHOLDER};
 use crate::support::config_place::version_of;
 use crate::support::configuration::{at, named};
 use crate::support::{Client, LocalServer, Reply, TestServer};
@@ -175,6 +175,33 @@ async fn a_rollback_brings_back_secrets_and_lists() {
     admin.put("/config/patch", other).await.expect(200);
     roll_back(&admin, first.as_str().unwrap()).await.expect(200);
     assert_eq!(local.config().await, before);
+}
+
+#[actix_web::test]
+async fn what_is_no_setting_stays_in_every_version_and_its_secrets_stay_hidden() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let without = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    admin.set("TeamSettings.SiteName", "two").await.expect(200);
+    let newer = "\"NewerSettings\": {\"ApiToken\": \"canary\", \"On\": true}, \"TeamSettings\": {";
+    let value = format!("replace(value, '\"TeamSettings\": {{', '{newer}')");
+    server.execute(&format!("UPDATE configurations SET value = {value} WHERE active = TRUE")).await;
+    admin.post("/config/reload", json!({})).await.expect_ok();
+    let with = version_of(&admin.set("TeamSettings.SiteName", "three").await);
+    let whole = admin.config().await;
+    assert_eq!(whole.get("NewerSettings"), None);
+    let replaced = version_of(&admin.put("/config", whole).await);
+    assert_eq!(replaced, with, "a document that says nothing else changes nothing");
+    let hidden = json!({ "ApiToken": PLACEHOLDER, "On": true });
+    assert_eq!(show(&admin, &with).await["config"]["NewerSettings"], hidden);
+    roll_back(&admin, &without).await.expect(200);
+    roll_back(&admin, &with).await.expect(200);
+    let text = admin.get("/config/versions").await.text() + &difference(&admin, &without, &with).await.to_string();
+    assert!(!text.contains("canary") && text.contains("NewerSettings"), "{text}");
+    assert_eq!(local.get("/config?unknown=true").await.expect(200)["NewerSettings"]["ApiToken"], "canary");
+    for (client, path) in [(local, "/config"), (&admin, "/config?unknown=true")] {
+        assert_eq!(client.get(path).await.expect(200).get("NewerSettings"), None);
+    }
 }
 
 #[actix_web::test]

@@ -33,7 +33,7 @@ fn free(mut document: Document) -> Document {
 fn stored(patch: &Document) -> Document {
     let document = patched(&defaults(Mode::Update), patch, &|_| true);
     let bare = Config::compose(Some(version(document)), Overrides::new()).unwrap();
-    bare.storable(&bare.document)
+    bare.storable(&bare.document, &Document::new())
 }
 
 fn version(document: Document) -> Stored {
@@ -54,6 +54,16 @@ fn changes() -> impl Strategy<Value = Document> {
         let switched = paths.into_iter().map(|path| (path, Value::from(is_on)));
         settings_of(Document::new(), switched.chain([("TeamSettings.SiteName", json!(name))]))
     })
+}
+
+/// Keys that no setting has, in places where settings are.
+fn newer() -> impl Strategy<Value = Document> {
+    let places =
+        ["Newer", "NewerSettings.Token", "TeamSettings.Newer", "MessageExportSettings.GlobalRelaySettings.Newer"];
+    let values = select(vec![Value::Null, json!(""), json!(0), json!(["a"]), json!({}), json!({ "Enable": true })]);
+    let values = proptest::collection::vec(values, places.len());
+    (subsequence(places.to_vec(), 0..=places.len()), values)
+        .prop_map(|(places, values)| settings_of(Document::new(), places.into_iter().zip(values)))
 }
 
 fn decided(running: &Config, manner: Manner, body: Document) -> Decision {
@@ -78,7 +88,7 @@ proptest! {
     fn what_is_pinned_leaves_no_trace_in_what_is_stored(patch in patches(), overrides in patches()) {
         let stored = stored(&free(patch));
         let config = Config::compose(Some(version(stored.clone())), pinned(&without_locales(overrides))).unwrap();
-        prop_assert_eq!(config.storable(&config.document), stored);
+        prop_assert_eq!(config.storable(&config.document, &Document::new()), stored);
     }
 
     #[test]
@@ -86,8 +96,21 @@ proptest! {
         let stored = stored(&free(patch));
         let before = Config::compose(Some(version(stored.clone())), Overrides::new()).unwrap();
         let pinned = Config::compose(Some(version(stored)), pinned(&without_locales(overrides))).unwrap();
-        let after = Config::compose(Some(version(pinned.storable(&pinned.document))), Overrides::new()).unwrap();
+        let after = Config::compose(Some(version(pinned.storable(&pinned.document, &Document::new()))), Overrides::new()).unwrap();
         prop_assert_eq!(after.document, before.document);
+    }
+
+    #[test]
+    fn what_is_no_setting_is_kept_by_every_change(extra in newer(), body in changes()) {
+        let document = with_extras(stored(&Document::new()), &extra);
+        let running = Config::compose(Some(version(document.clone())), Overrides::new()).unwrap();
+        prop_assert_eq!(extras(&running.document), Document::new());
+        for manner in [Manner::Patch, Manner::Replace] {
+            let changed = decided(&running, manner, body.clone()).config;
+            prop_assert_eq!(extras(&changed.stored.clone().unwrap().document), extra.clone());
+            let back = decided(&changed, Manner::Restore, document.clone()).config;
+            prop_assert_eq!(extras(&back.stored.unwrap().document), extra.clone());
+        }
     }
 
     #[test]

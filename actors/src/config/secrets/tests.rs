@@ -83,6 +83,20 @@ fn the_secret_keys_of_a_plugin_are_hidden_at_any_depth_but_switches_are_shown() 
 }
 
 #[test]
+fn a_secret_that_is_no_setting_is_hidden_by_its_name() {
+    let Value::Object(newer) = json!({
+        "NewerSettings": { "ApiToken": "t", "Name": "n" }, "EmailSettings": { "NewerPassword": "p", "Newer": "n" },
+    }) else {
+        unreachable!()
+    };
+    let expected = json!({
+        "NewerSettings": { "ApiToken": PLACEHOLDER, "Name": "n" },
+        "EmailSettings": { "NewerPassword": PLACEHOLDER, "Newer": "n" },
+    });
+    assert_eq!(Value::Object(masked(&newer)), expected);
+}
+
+#[test]
 fn null_stays_null() {
     let unset = with("EmailSettings.SMTPPassword", Value::Null);
     assert_eq!(masked(&unset), unset);
