@@ -8,7 +8,6 @@ use super::difference::{Change, changes};
 use super::document::{Document, given, insert};
 use super::effective::{Config, Stored, filled, overridden};
 use super::extras::{extras, without_extras};
-use super::fixes::fixed;
 use super::merge::{patched, replaced};
 use super::rules::{Facts, Failure, failures};
 use super::secrets::restored;
@@ -105,13 +104,15 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if document != running.document {
         generate_keys(&mut document);
     }
-    let document = overridden(&fixed(&document), &running.overrides);
+    // What is no setting changes with its version only.
+    let stored = match proposal.manner {
+        Manner::Replace | Manner::Patch => running.storable(&document, &running.extras()),
+        Manner::Restore => running.restorable(&document, &extras(&proposal.body)),
+    };
+    let document = overridden(&filled(&stored), &running.overrides);
     check_rules(&document, around)?;
     let changes = changes(&running.document, &document, &*around.fingerprint);
-    // What is no setting changes with its version only.
-    let extras = if proposal.manner == Manner::Restore { extras(&proposal.body) } else { running.extras() };
-    let stored = Stored { id: new_id(), document: running.storable(&document, &extras) };
-    let config = running.with_stored(stored);
+    let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset })
 }
