@@ -9,8 +9,8 @@ use super::document::{Document, given, insert};
 use super::effective::{Config, Stored, filled, overridden};
 use super::extras::{extras, without_extras};
 use super::merge::{patched, replaced};
+use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::secrets::restored;
 use super::table::{Setting, placed};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
@@ -91,7 +91,8 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if !proposal.is_local {
         check_protection(running, proposal)?;
     }
-    let (body, unset) = restored(&without_extras(&proposal.body), &running.document);
+    let Restored { document: body, unset, ambiguous } = restored(&without_extras(&proposal.body), &running.document);
+    check_certainty(ambiguous)?;
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
@@ -166,6 +167,16 @@ fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
     let is_closed_market = forbids_uploads && setting.path == MARKETPLACE;
     is_replacing && (PROTECTED.contains(&setting.path.as_str()) || is_closed_market)
+}
+
+/// Refuses placeholders that could stand for one secret or another, rather than storing a wrong one.
+fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
+    const REFUSAL: &str = "api.config.ambiguous_secret.app_error";
+    if ambiguous.is_empty() {
+        return Ok(());
+    }
+    let detail = |pointer| Detail { pointer, id: REFUSAL, params: Vec::new() };
+    Err(AppError { failures: ambiguous.into_iter().map(detail).collect(), ..AppError::new(REFUSAL) })
 }
 
 /// There is no search engine here that could complete names.

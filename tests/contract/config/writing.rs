@@ -108,6 +108,24 @@ async fn plugins_that_a_replacement_leaves_out_keep_their_settings() {
 }
 
 #[actix_web::test]
+async fn a_placeholder_in_a_list_that_changed_around_it_is_refused_and_named() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let path = "SqlSettings.DataSourceReplicas";
+    admin.set(path, json!(["postgres://one", "postgres://two"])).await.expect(200);
+    admin.set(path, json!([PLACEHOLDER, PLACEHOLDER, "postgres://three"])).await.expect(200);
+    let kept = json!(["postgres://one", "postgres://two", "postgres://three"]);
+    assert_eq!(local.setting(path).await, kept);
+    let reply = admin.set(path, json!(["postgres://new", PLACEHOLDER])).await;
+    reply.expect_refusal(400, "api.config.ambiguous_secret.app_error");
+    assert_eq!(named(&reply.json()["errors"], "pointer"), ["/SqlSettings/DataSourceReplicas/1"]);
+    assert_eq!(local.setting(path).await, kept);
+    let whole = admin.config().await;
+    admin.put("/config", whole).await.expect(200);
+    assert_eq!(local.setting(path).await, kept);
+}
+
+#[actix_web::test]
 async fn a_placeholder_with_nothing_behind_it_is_told_and_never_stored() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;
