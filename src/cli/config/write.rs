@@ -19,11 +19,13 @@ const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 pub(super) const SET_HELP: &str = "\
 The value is read as the setting's kind; lists and maps are JSON. Without one it is read from standard input, which
-keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are.
+keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are; null takes the
+settings of a plugin out.
 
   quarterdeck config set ServiceSettings.SiteURL https://chat.example.org
   quarterdeck config set TeamSettings.MaxUsersPerTeam 200 --comment 'we grow'
   quarterdeck config set DisplaySettings.CustomURLSchemes '[\"git\", \"smb\"]'
+  quarterdeck config set PluginSettings.Plugins '{\"com.example.gone\": null}'
   quarterdeck config set EmailSettings.SMTPPassword < password.txt";
 
 pub(super) const UNSET_HELP: &str = "\

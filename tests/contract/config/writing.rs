@@ -108,6 +108,23 @@ async fn plugins_that_a_replacement_leaves_out_keep_their_settings() {
 }
 
 #[actix_web::test]
+async fn null_takes_the_settings_of_one_plugin_out() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.Plugins";
+    admin.set(path, json!({ "one": { "Token": "abc" }, "two": { "size": 2 }, "three": {} })).await.expect(200);
+    let reply = admin.set(path, json!({ "two": null })).await.expect(200);
+    assert_eq!(*at(&reply, path), json!({ "one": { "Token": PLACEHOLDER }, "three": {} }));
+    let mut whole = admin.config().await;
+    whole["PluginSettings"]["Plugins"] = json!({ "one": null });
+    whole["PluginSettings"]["PluginStates"]["playbooks"] = Value::Null;
+    admin.put("/config", whole).await.expect(200);
+    assert_eq!(local.setting(path).await, json!({ "three": {} }));
+    let states = local.setting("PluginSettings.PluginStates").await;
+    assert_eq!(states["playbooks"], json!({ "Enable": true }), "those that come with the server have a state");
+}
+
+#[actix_web::test]
 async fn a_placeholder_in_a_list_that_changed_around_it_is_refused_and_named() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;
