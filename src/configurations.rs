@@ -15,7 +15,7 @@ use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
 use crate::request::Paging;
-use crate::store::{ConfigFile, Db, VersionRecord};
+use crate::store::{ConfigFile, Db, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -31,6 +31,9 @@ const CONNECTION: [&str; 7] = [
     "SqlSettings.MaxOpenConns",
     "SqlSettings.QueryTimeout",
 ];
+
+/// The migration that makes the tables of the versions.
+const MIGRATION: &str = "V2__configurations";
 
 /// Why a configuration did not go from one store into another.
 #[derive(Debug, Error)]
@@ -195,6 +198,11 @@ impl Configurations {
             Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
         }
     }
+}
+
+/// Whether the tables of the versions are there; looking makes nothing.
+pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
+    Ok(!db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
 }
 
 /// What putting an earlier version back comes to. Where the active one cannot be used, nothing of it counts.

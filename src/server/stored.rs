@@ -8,8 +8,9 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use crate::configuration::surroundings;
-use crate::configurations::{Configurations, Place, put_back, quoted};
+use crate::configurations::{Configurations, Place, has_tables, put_back, quoted};
 use crate::settings::{Settings, Sources};
+use crate::store::Db;
 
 /// What is to be done where no version can be put back.
 const UNREADABLE: &str = "no version of it is left that can be used: put a copy in its place";
@@ -24,6 +25,23 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
         }
         None => Ok(settings),
     }
+}
+
+/// The configuration that a server would start with, without starting one. Looking makes nothing.
+pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
+    let sql = settings.config.view.sql.clone();
+    let place = place(sources)?.seen_from(&sql);
+    if let Place::File(_) = place {
+        return Ok(settings.config);
+    }
+    let db = Db::new(&sql)?;
+    let is_own = matches!(place, Place::Database | Place::Sqlite);
+    if is_own && !has_tables(&db).await? {
+        return Ok(settings.config);
+    }
+    let opened = Configurations::open(&place, &db, &sql).await;
+    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    compose(&configurations, settings.config.overrides, sources).await
 }
 
 /// Where `MM_CONFIG` says that the configuration is.

@@ -13,7 +13,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::configuration::{fingerprint_key, surroundings};
-use crate::configurations::{Configurations, Migration, Place, migrate, put_back};
+use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
 use crate::request::Paging;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord};
@@ -26,9 +26,6 @@ const CONFLICT: &str = "app.config.version_conflict.app_error";
 const ATTEMPTS: usize = 8;
 
 const LONGEST_COMMENT: usize = 1024;
-
-/// The migration that makes the tables of the versions.
-const MIGRATION: &str = "V2__configurations";
 
 pub(super) struct Store {
     db: Db,
@@ -159,7 +156,7 @@ impl Store {
     }
 
     async fn around(&self) -> Result<Surroundings, AppError> {
-        let is_made = self.has_tables().await.or_fail(LOAD_FAILED)?;
+        let is_made = has_tables(&self.db).await.or_fail(LOAD_FAILED)?;
         // Where nothing was ever stored, nothing is compared with these fingerprints.
         let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
         Ok(surroundings(&key))
@@ -169,7 +166,7 @@ impl Store {
     async fn is_made(&self) -> Result<bool, StoreError> {
         match &self.configurations {
             Configurations::File(_) => Ok(true),
-            Configurations::Database(_) => self.has_tables().await,
+            Configurations::Database(_) => has_tables(&self.db).await,
         }
     }
 
@@ -185,11 +182,6 @@ impl Store {
             around: &around,
         };
         migrate(from, to, migration).await
-    }
-
-    /// Whether the tables are there; looking makes nothing.
-    async fn has_tables(&self) -> Result<bool, StoreError> {
-        Ok(!self.db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
     }
 }
 
