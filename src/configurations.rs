@@ -1,11 +1,12 @@
 //! Where the versions of the configuration are kept: the database, or a JSON file that `MM_CONFIG` names.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::difference::changes;
-use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::difference::{Change, changes};
+use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use quarterdeck_actors::config::table::{Mode, defaults};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version, check};
@@ -14,11 +15,25 @@ use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
 use crate::request::Paging;
-use crate::store::{ConfigFile, Db, VersionRecord};
+use crate::store::{ConfigFile, Db, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
 const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
+
+/// Settings that say how the database is reached: what is stored in it comes too late for them.
+const CONNECTION: [&str; 7] = [
+    "SqlSettings.ConnMaxIdleTimeMilliseconds",
+    "SqlSettings.ConnMaxLifetimeMilliseconds",
+    "SqlSettings.DataSource",
+    "SqlSettings.DriverName",
+    "SqlSettings.MaxIdleConns",
+    "SqlSettings.MaxOpenConns",
+    "SqlSettings.QueryTimeout",
+];
+
+/// The migration that makes the tables of the versions.
+const MIGRATION: &str = "V2__configurations";
 
 /// Why a configuration did not go from one store into another.
 #[derive(Debug, Error)]
@@ -153,16 +168,28 @@ impl Configurations {
         }
     }
 
-    /// The command that puts the newest readable version back in force; empty when there is none.
-    pub(crate) async fn cure(&self) -> String {
-        let (prefix, id) = match self {
-            Self::Database(db) => (String::new(), db.newest_readable_configuration().await.ok().flatten()),
+    /// The versions that can be read, the newest first; of very many, the newest.
+    pub(crate) async fn readable(&self) -> Result<Vec<Stored>, AppError> {
+        match self {
+            Self::Database(db) => db.readable_configurations().await.or_fail(LOAD_FAILED),
             Self::File(file) => {
-                let newest = in_background(file, ConfigFile::versions).await.unwrap_or_default().into_iter().next();
-                (format!("MM_CONFIG={} ", quoted(file.path())), newest.map(|kept| kept.record.id))
+                let versions = in_background(file, ConfigFile::versions).await?.into_iter();
+                Ok(versions.map(|kept| Stored { id: kept.record.id, document: kept.config }).collect())
             }
-        };
-        id.map(|id| format!("{prefix}quarterdeck config rollback {id}")).unwrap_or_default()
+        }
+    }
+
+    /// Whether what is stored for a setting has no effect: only what is pinned has.
+    pub(crate) fn ignores(&self, path: &str) -> bool {
+        match self {
+            Self::Database(_) => CONNECTION.contains(&path),
+            Self::File(_) => false,
+        }
+    }
+
+    /// The settings that a change stores in vain.
+    pub(crate) fn ineffective(&self, changes: &[Change]) -> Vec<String> {
+        changes.iter().map(|change| &change.path).filter(|path| self.ignores(path)).cloned().collect()
     }
 
     async fn add(&self, version: Version) -> Result<(), AppError> {
@@ -171,6 +198,26 @@ impl Configurations {
             Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
         }
     }
+}
+
+/// Whether the tables of the versions are there; looking makes nothing.
+pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
+    Ok(!db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
+}
+
+/// What putting an earlier version back comes to. Where the active one cannot be used, nothing of it counts.
+pub(crate) fn put_back(
+    target: &Stored,
+    usable: Option<&Config>,
+    overrides: &Overrides,
+    around: &Surroundings,
+) -> Result<Decision, AppError> {
+    let running = match usable {
+        Some(config) => config.clone(),
+        None => Config::compose(Some(target.clone()), overrides.clone()).or_fail(LOAD_FAILED)?,
+    };
+    let body = target.document.clone();
+    decide(&running, &Proposal { manner: Manner::Restore, body, may_write: Arc::new(|_| true), is_local: true }, around)
 }
 
 impl ConfigStore for Configurations {
@@ -236,7 +283,7 @@ async fn in_background<T: Send + 'static>(
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-+".contains(character));
     if is_plain { path } else { format!("'{}'", path.replace('\'', "'\\''")) }

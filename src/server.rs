@@ -3,6 +3,7 @@
 mod checks;
 mod listeners;
 mod metrics;
+pub(crate) mod stored;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -14,13 +15,12 @@ use std::time::Duration;
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::config::{Config, ConfigHandle, check};
+use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::presence::PresenceHandle;
-use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
@@ -28,7 +28,7 @@ use tracing::{info, warn};
 
 use crate::accounts::Gate;
 use crate::announce::{self, Statuses};
-use crate::configuration::{fingerprint_key, surroundings};
+use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -39,6 +39,7 @@ use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError};
+use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(30);
@@ -183,9 +184,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let roles = db.ready_roles().await?;
     let fingerprint_key = fingerprint_key(&db).await?;
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
-    let configurations = opened.map_err(|cause| configuration(&cause))?;
+    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
-    let loaded = stored_configuration(settings, &configurations, &fingerprint_key).await?;
+    let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
     let roles = Arc::new(roles);
@@ -219,58 +220,6 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         db,
         fingerprint_key,
     })
-}
-
-/// The settings with what a configuration file says beneath them: a file can say which database to use.
-pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
-    match place(sources)?.file() {
-        Some(file) => {
-            let config = compose(&Configurations::File(file), settings.config).await?;
-            Ok(Settings { config, ..settings })
-        }
-        None => Ok(settings),
-    }
-}
-
-fn place(sources: &Sources) -> Result<Place, StartError> {
-    Place::named(sources.store_name().as_deref()).map_err(|cause| configuration(&cause))
-}
-
-/// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
-async fn stored_configuration(
-    settings: Settings,
-    configurations: &Configurations,
-    key: &Secret,
-) -> Result<Config, StartError> {
-    let config = compose(configurations, settings.config).await?;
-    let place = config.stored.as_ref().map(|stored| format!("version {} of the stored configuration: ", stored.id));
-    let refused = |reason: &AppError| {
-        StartError::Configuration(place.clone().unwrap_or_default() + &crate::error::explain(reason))
-    };
-    check(&config, &surroundings(key)).map_err(|reason| refused(&reason))?;
-    Ok(config)
-}
-
-async fn compose(configurations: &Configurations, pinned: Config) -> Result<Config, StartError> {
-    let stored = match configurations.active().await {
-        Ok(stored) => stored,
-        Err(cause) => return Err(unreadable(configurations, &cause).await),
-    };
-    Config::compose(stored, pinned.overrides).map_err(|cause| StartError::Configuration(cause.to_string()))
-}
-
-async fn unreadable(configurations: &Configurations, cause: &AppError) -> StartError {
-    let cure = configurations.cure().await;
-    let advice = if cure.is_empty() {
-        "no version of it is left that can be read: put a copy in its place".to_owned()
-    } else {
-        format!("the newest version that can be read is put back by: {cure}")
-    };
-    StartError::Configuration(format!("{cause}\n{advice}"))
-}
-
-fn configuration(cause: &AppError) -> StartError {
-    StartError::Configuration(cause.to_string())
 }
 
 /// What sockets may take: never so many that no file is left for the rest.

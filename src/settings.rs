@@ -104,6 +104,11 @@ impl Sources {
         Self { file, environment: Some(environment) }
     }
 
+    /// The file with the settings, unless it is the one that is read when none is named.
+    pub(crate) fn named_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|file| *file != Path::new(DEFAULT_FILE))
+    }
+
     /// Where the stored configuration is, as the environment names it; `None` for the database.
     pub fn store_name(&self) -> Option<String> {
         match &self.environment {

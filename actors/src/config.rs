@@ -8,10 +8,12 @@ pub mod difference;
 pub mod document;
 pub mod effective;
 pub mod events;
+pub mod extras;
 pub mod fixes;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;
+pub mod restored;
 pub mod rules;
 pub mod secrets;
 pub mod shape;
@@ -234,7 +236,8 @@ async fn decide_and_save(
         check_version(&running, write.expected.as_deref())?;
         let mut decision = decide(&running, &write.proposal, &write.around)?;
         let stored = decision.config.stored.clone();
-        let changes_nothing = stored.as_ref().is_some_and(|new| new.document == running.storable(&running.document));
+        let changes_nothing =
+            stored.as_ref().is_some_and(|new| new.document == running.storable(&running.document, &running.extras()));
         if changes_nothing {
             decision.config = (*running).clone();
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -50,15 +51,21 @@ pub(crate) async fn create(
 }
 
 /// Makes an account without a running server, as the operator of the store.
-pub(crate) async fn create_offline(config: &Config, mut profile: Profile, is_admin: bool) -> Result<User, AppError> {
+///
+/// `config` says which accounts there may be, `sql` where they are.
+pub(crate) async fn create_offline(
+    config: &Config,
+    sql: &SqlSettings,
+    mut profile: Profile,
+    is_admin: bool,
+) -> Result<User, AppError> {
     const FAILED: &str = "app.user.save.app_error";
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let password = profile.password.take().unwrap_or_default();
     let mut user = checked(profile, password.expose(), Signup::ByAdmin, config)?;
     if is_admin {
         "system_admin system_user".clone_into(&mut user.roles);
     }
-    let db = Db::new(&config.view.sql).or_fail(FAILED)?;
+    let db = Db::new(sql).or_fail(FAILED)?;
     db.migrate().await.or_fail(FAILED)?;
     user.password = Secret::new(Passwords::new().hash(password).await?);
     user.roles = db.add_user(&user).await.map_err(refusal)?;

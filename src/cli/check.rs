@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Common, failure, say};
 use crate::logging;
-use crate::server::with_file;
+use crate::server::stored::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError};
 

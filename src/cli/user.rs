@@ -4,12 +4,16 @@ use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
-use crate::server::with_file;
+use crate::server::StartError;
+use crate::server::stored::{with_file, with_stored};
+use crate::settings::{Settings, Sources};
 
 /// Longer than any password may be; what is piped in beyond that is refused, not cut.
 const LONGEST_INPUT: u64 = 4096;
@@ -40,12 +44,13 @@ pub(super) struct Create {
 
 pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     let UserCommand::Create(create) = command;
-    let settings = match common.settings() {
-        Ok((settings, sources)) => actix_web::rt::System::new().block_on(with_file(settings, &sources)),
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (settings, sources) = match common.settings() {
+        Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let settings = match settings {
-        Ok(settings) => settings,
+    let (config, sql) = match actix_web::rt::System::new().block_on(in_force(settings, &sources)) {
+        Ok(in_force) => in_force,
         Err(refusal) => return failure(refusal),
     };
     let password = match read_password() {
@@ -59,7 +64,7 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
         email_verified: Some(true),
         ..Profile::default()
     };
-    let making = create_offline(&settings.config, profile, create.system_admin);
+    let making = create_offline(&config, &sql, profile, create.system_admin);
     match actix_web::rt::System::new().block_on(making) {
         Ok(user) => {
             say(format_args!("created {} ({}) with the roles: {}", user.username, user.id, user.roles));
@@ -67,6 +72,13 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
         }
         Err(refusal) => failure(explain(&refusal)),
     }
+}
+
+/// The configuration that a server would start with, and how it would reach the database.
+async fn in_force(settings: Settings, sources: &Sources) -> Result<(Config, SqlSettings), StartError> {
+    let settings = with_file(settings, sources).await?;
+    let sql = settings.config.view.sql.clone();
+    Ok((with_stored(settings, sources).await?, sql))
 }
 
 fn explain(refusal: &AppError) -> String {

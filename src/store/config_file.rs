@@ -101,7 +101,7 @@ impl ConfigFile {
     /// The file comes first here: versions without a file mean that the file was lost.
     fn save_first(&self, version: &Version) -> Result<(), FileError> {
         let placed = place(&self.file, pretty(&version.stored.document).as_bytes());
-        let kept = placed.and_then(|()| self.make_versions_folder()).and_then(|()| self.keep(&kept_of(version)));
+        let kept = placed.and_then(|()| self.make_versions_folder()).and_then(|()| self.keep(kept_of(version)));
         if kept.is_err() {
             let _ = std::fs::remove_file(&self.file);
             let _ = std::fs::remove_dir(self.versions_folder());
@@ -112,7 +112,7 @@ impl ConfigFile {
     fn save_next(&self, version: &Version) -> Result<(), FileError> {
         self.make_versions_folder()?;
         self.keep_what_is_there()?;
-        let kept = self.keep(&kept_of(version))?;
+        let kept = self.keep(kept_of(version))?;
         let before = std::fs::read(&self.file);
         let text = pretty(&version.stored.document);
         let placed = place(&self.file, text.as_bytes());
@@ -141,7 +141,7 @@ impl ConfigFile {
                 let is_known = self.kept().iter().any(|kept| kept.config == config);
                 let active = Stored { id: content_id(&config), document: config };
                 let kept = Kept { record: self.edited(&active, false), config: active.document };
-                if is_known { Ok(()) } else { self.keep(&kept).map(drop) }
+                if is_known { Ok(()) } else { self.keep(kept).map(drop) }
             }
             Err(_) => {
                 let bytes = std::fs::read(&self.file).unwrap_or_default();
@@ -193,10 +193,11 @@ impl ConfigFile {
         self.files(".json").into_iter().rev().filter_map(read).collect()
     }
 
-    fn keep(&self, kept: &Kept) -> Result<PathBuf, FileError> {
-        let name = format!("{:013}-{}.json", self.next_moment(kept.record.create_at), kept.record.id);
+    fn keep(&self, mut kept: Kept) -> Result<PathBuf, FileError> {
+        kept.record.create_at = self.next_moment(kept.record.create_at);
+        let name = format!("{:013}-{}.json", kept.record.create_at, kept.record.id);
         let file = self.versions_folder().join(name);
-        let mut text = serde_json::to_vec(kept).map_err(|cause| self.refusal(cause))?;
+        let mut text = serde_json::to_vec(&kept).map_err(|cause| self.refusal(cause))?;
         text.push(b'\n');
         let placed = place(&file, &text);
         if placed.is_err() {

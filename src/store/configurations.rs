@@ -42,6 +42,9 @@ pub(crate) struct VersionRecord {
 /// So many versions are tried before nothing is offered in place of an unreadable one.
 const LOOKED_AT: i64 = 100;
 
+/// The newest first. The active one is that, even where somebody's clock said otherwise.
+const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
+
 /// A version that Mattermost made before this server came has no record of its own.
 const RECORD: &str = "SELECT c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
                       FROM configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
@@ -63,16 +66,16 @@ impl Db {
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
     }
 
-    /// The id of the newest version that can be read.
-    pub(crate) async fn newest_readable_configuration(&self) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT id, value FROM configurations ORDER BY createat DESC, id LIMIT $1";
+    /// The newest versions that can be read, the newest first.
+    pub(crate) async fn readable_configurations(&self) -> Result<Vec<Stored>, StoreError> {
+        let sql = format!("SELECT c.id, c.value FROM configurations c {NEWEST_FIRST} LIMIT $1");
         let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
-        Ok(rows.into_iter().find_map(|row| stored(row).ok()).map(|stored| stored.id))
+        Ok(rows.into_iter().filter_map(|row| stored(row).ok()).collect())
     }
 
     /// What is remembered of the versions, the newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
-        let sql = format!("{RECORD} ORDER BY c.createat DESC, c.id LIMIT $1 OFFSET $2");
+        let sql = format!("{RECORD} {NEWEST_FIRST} LIMIT $1 OFFSET $2");
         let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
         rows.into_iter().map(record).collect()
     }
@@ -107,21 +110,21 @@ impl Db {
     }
 }
 
-/// What adds a version as the active one.
+/// What adds a version as the active one, later than every other, so that their times are the order of writing.
 fn addition(version: &Version) -> [Statement; 2] {
     let Version { stored, at, author, changes, .. } = version;
     let value = pretty(&stored.document);
     let sha = HEXLOWER.encode(digest(&SHA256, value.as_bytes()).as_ref());
-    let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, $3, TRUE, $4)";
+    let add = "INSERT INTO configurations (id, value, createat, active, sha) VALUES ($1, $2, \
+               (SELECT CASE WHEN MAX(createat) >= $3 THEN MAX(createat) + 1 ELSE $3 END FROM configurations), TRUE, $4)";
     let record = "INSERT INTO qd_configversions (id, createat, userid, sessionid, address, source, comment, changes) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+                  VALUES ($1, (SELECT createat FROM configurations WHERE active = TRUE), $2, $3, $4, $5, $6, $7)";
     [
         statement(add, vec![(&stored.id).into(), value.into(), (*at).into(), sha.into()]),
         statement(
             record,
             vec![
                 (&stored.id).into(),
-                (*at).into(),
                 (&author.user_id).into(),
                 (&author.session_id).into(),
                 (&author.address).into(),

@@ -32,6 +32,45 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
     let said = place.refusal().await;
     assert!(said.contains("the file is missing") && said.contains(&cure), "{said}");
     assert!(!place.file().exists());
+    cure_works(&place, &said, "two").await;
+}
+
+#[actix_web::test]
+async fn a_version_that_breaks_rules_is_a_refusal_that_names_a_cure_that_works() {
+    for kept in [Kept::InFile, Kept::InDatabase] {
+        if kept == Kept::InDatabase && database::base().is_some() {
+            continue;
+        }
+        let place = ConfigPlace::new(kept).await;
+        let server = place.start().await;
+        let good = place.rename("good one").await;
+        place.rename("bad one").await;
+        assert!(server.stop().await.success());
+        let broken = "x".repeat(40);
+        match kept {
+            Kept::InFile => break_file(&place, &broken),
+            Kept::InDatabase => {
+                let text = format!("value = replace(value, 'bad one', '{broken}') WHERE active = TRUE");
+                place.home.execute(&format!("UPDATE configurations SET {text}"));
+            }
+        }
+        let said = place.refusal().await;
+        assert!(said.contains("TeamSettings.SiteName") && said.contains(&good), "{said}");
+        cure_works(&place, &said, "good one").await;
+    }
+}
+
+#[actix_web::test]
+async fn where_no_version_keeps_the_rules_the_refusal_says_what_else_to_do() {
+    let place = ConfigPlace::new(Kept::InFile).await;
+    let team = serde_json::json!({ "TeamSettings": { "SiteName": "x".repeat(40) } });
+    std::fs::write(place.file(), team.to_string()).unwrap();
+    let said = place.refusal().await;
+    assert!(said.contains("no other version of it can be used") && said.contains("config set"), "{said}");
+    let settings = place.home.shell("echo $PWD/config.toml").await;
+    let mend = "quarterdeck config set TeamSettings.SiteName short";
+    place.home.shell(&format!("MM_CONFIG={} {mend} --config {settings}", place.file().display())).await;
+    assert_eq!(place.start().await.stop().await.code(), Some(0));
 }
 
 #[actix_web::test]
@@ -44,6 +83,8 @@ async fn a_file_says_which_database_to_use() {
     let server = home.start().await;
     assert!(database.exists());
     assert!(server.stop().await.success());
+    let set = "quarterdeck config set TeamSettings.SiteName named --config $PWD/config.toml";
+    home.shell(&format!("MM_CONFIG={} {set} && test ! -e data", file.display())).await;
 }
 
 #[actix_web::test]
@@ -69,5 +110,24 @@ async fn a_broken_version_in_the_database_is_a_refusal_that_names_the_cure() {
         place.home.execute(&format!("UPDATE configurations SET value = '{broken}' WHERE id = '{bad}'"));
         let said = place.refusal().await;
         assert!(said.contains(&bad) && said.contains(&format!("quarterdeck config rollback {good}")), "{said}");
+    }
+    cure_works(&place, &place.refusal().await, "one").await;
+}
+
+/// The command that a refusal names lets the server start with the site called `name`.
+async fn cure_works(place: &ConfigPlace, said: &str, name: &str) {
+    let command = said.lines().find_map(|line| line.split_once(" by: ")).unwrap().1;
+    place.home.shell(command).await;
+    let server = place.start().await;
+    assert_eq!(place.in_force().await.0, name);
+    assert!(server.stop().await.success());
+}
+
+/// The file and its newest version break a rule.
+fn break_file(place: &ConfigPlace, broken: &str) {
+    let newest = place.versions().pop().unwrap();
+    for file in [place.file(), newest] {
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("bad one", broken)).unwrap();
     }
 }

@@ -69,6 +69,16 @@ impl Home {
         Process::new(&self.settings, self.folder.clone(), &variables)
     }
 
+    /// Runs a command line as an operator types it in the folder of the server; gives what it says.
+    pub async fn shell(&self, line: &str) -> String {
+        let programs = Path::new(env!("CARGO_BIN_EXE_quarterdeck")).parent().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.env_clear().env("PATH", programs).current_dir(self.folder.path()).args(["-c", line]);
+        let ended = timeout(PATIENCE, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+        assert!(ended.status.success(), "{line}: {ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    }
+
     /// Runs statements on the database of the embedded engine, while no server does.
     pub fn execute(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();

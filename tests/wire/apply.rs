@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::configuration;
 use crate::support::server::{PASSWORD, account};
 use crate::support::{Client, Reply, TestServer};
 
@@ -155,6 +156,11 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// When the table says that a change of the setting takes effect.
+fn class_of(setting: &str) -> Value {
+    configuration::rows().into_iter().find(|row| row["json_path"] == setting).unwrap()["applies"].clone()
+}
+
 fn status(reply: &Reply) -> String {
     reply.status.to_string()
 }
@@ -194,6 +200,7 @@ async fn a_changed_setting_counts_with_the_next_request() {
     let clients = [server.client(), server.user(&admin, "bert").await, admin.clone()];
     let config = admin.get("/config").await.expect(200);
     for row in rows() {
+        assert_eq!(class_of(row.setting), "now", "{}", row.setting);
         let before = config.pointer(&format!("/{}", row.setting.replace('.', "/"))).unwrap();
         assert_ne!(row.ask(&clients).await, row.expected, "{} before", row.setting);
         row.set(&admin, &row.value).await;

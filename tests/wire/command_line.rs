@@ -139,6 +139,32 @@ async fn an_account_that_cannot_be_made_is_explained_without_the_password() {
 }
 
 #[actix_web::test]
+async fn the_stored_configuration_says_which_accounts_can_be_made() {
+    let file = [("MM_CONFIG", "config.json")];
+    for variables in [&[][..], &file[..]] {
+        let place = Workplace::new(QUIET).await;
+        let create = async |name: &str, email: &str| {
+            let arguments = ["user", "create", "--username", name, "--email", email];
+            place.run_with(variables, &arguments, &format!("{PASSWORD}\n")).await
+        };
+        assert!(create("anna", "anna@chat.example").await.status.success());
+        let settings =
+            [("PasswordSettings.MinimumLength", "40"), ("TeamSettings.RestrictCreationToDomains", "chat.example")];
+        for (path, value) in settings {
+            let set = place.run_with(variables, &["config", "set", path, value], "").await;
+            assert!(set.status.success(), "{set:?}");
+        }
+        let refused = create("bert", "bert@chat.example").await;
+        assert!(complaint(&refused).contains("model.user.is_valid.pwd_min_length.app_error"), "{refused:?}");
+        let set = place.run_with(variables, &["config", "set", "PasswordSettings.MinimumLength", "8"], "").await;
+        assert!(set.status.success(), "{set:?}");
+        let refused = create("bert", "bert@other.example").await;
+        assert!(complaint(&refused).contains("api.user.create_user.accepted_domain.app_error"), "{refused:?}");
+        assert!(create("bert", "bert@chat.example").await.status.success());
+    }
+}
+
+#[actix_web::test]
 async fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

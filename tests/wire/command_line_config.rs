@@ -1,5 +1,6 @@
 //! `quarterdeck config`, as an operator runs it: on the store, and through the local socket of a running server.
 
+mod extras;
 mod refusals;
 mod secrets;
 mod versions;
@@ -83,11 +84,24 @@ async fn a_setting_is_read_changed_and_put_back() {
 }
 
 #[actix_web::test]
+async fn a_change_that_has_no_effect_where_it_is_stored_says_so() {
+    each_way(async |place| {
+        let ended = place.run(&["config", "set", "SqlSettings.QueryTimeout", "44"], "").await;
+        let complaint = String::from_utf8(ended.stderr).unwrap();
+        let expected = "SqlSettings.QueryTimeout: has no effect here: set it in config.toml or the environment";
+        assert!(ended.status.success() && complaint.contains(expected), "{complaint}");
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn several_paths_lists_and_maps_are_read_and_written_as_json() {
     each_way(async |place| {
         config(place, &["set", "DisplaySettings.CustomURLSchemes", r#"["git","smb"]"#]).await;
         config(place, &["set", "PluginSettings.Plugins", r#"{"com.example.one":{"Name":"n"}}"#]).await;
         config(place, &["set", "PluginSettings.Plugins", r#"{"two":{"Name":"m"}}"#]).await;
+        let taken_out = config(place, &["set", "PluginSettings.Plugins", r#"{"two":null}"#]).await;
+        assert!(taken_out.contains("PluginSettings.Plugins.two: {\"Name\":\"m\"} -> null"), "{taken_out}");
         config(place, &["set", "TeamSettings.MaxUsersPerTeam", "200"]).await;
         let got = as_json(place, &["get", "DisplaySettings.CustomURLSchemes", "TeamSettings.MaxUsersPerTeam"]).await;
         let expected =

@@ -16,6 +16,14 @@ pub fn given<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
     value.filter(|value| !value.is_null())
 }
 
+/// The value at `path`, to change.
+pub(super) fn found<'a>(document: &'a mut Document, path: &str) -> Option<&'a mut Value> {
+    match path.split_once('.') {
+        None => document.get_mut(path),
+        Some((section, rest)) => found(document.get_mut(section)?.as_object_mut()?, rest),
+    }
+}
+
 /// Puts `value` at `path`, making the sections on the way.
 pub(super) fn insert(document: &mut Document, path: &str, value: Value) {
     match path.split_once('.') {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{Document, given, insert, remove};
+use super::extras::{extras, with_extras};
 use super::fixes::fixed;
 use super::merge::patched;
-use super::table::{Kind, Mode, defaults, settings};
+use super::table::{Kind, Mode, Setting, defaults, placed, settings};
 use super::view::View;
 
 /// The values that win over what is stored, by path.
@@ -70,20 +71,53 @@ impl Config {
         Self::compose(Some(stored), self.overrides.clone())
     }
 
-    /// What of `effective` is to be stored: what is overridden keeps its stored value, flags are never stored.
-    pub(super) fn storable(&self, effective: &Document) -> Document {
-        let before = self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document));
-        let mut storable = effective.clone();
-        for path in self.overrides.keys() {
-            let is_left_out = settings().get(path).is_some_and(|setting| setting.omit_when_null);
-            match given(&before, path) {
-                Some(value) => insert(&mut storable, path, value.clone()),
-                None if is_left_out => remove(&mut storable, path),
-                None => insert(&mut storable, path, Value::Null),
+    /// What is stored beside the settings.
+    pub fn extras(&self) -> Document {
+        self.stored.as_ref().map(|stored| extras(&stored.document)).unwrap_or_default()
+    }
+
+    /// What of `wanted`, a change of the document in force, is to be stored, with `extras` beside the settings.
+    ///
+    /// What is overridden keeps its stored value, and so does what stays as it runs: it may be mended to fit an override.
+    /// Flags are never stored.
+    pub(super) fn storable(&self, wanted: &Document, extras: &Document) -> Document {
+        let before = self.unpinned();
+        let mut storable = wanted.clone();
+        for setting in placed().filter(|setting| setting.kind != Kind::Object) {
+            let stays = given(wanted, &setting.path) == given(&self.document, &setting.path);
+            if stays {
+                put(&mut storable, setting, &before);
             }
         }
-        storable.remove("FeatureFlags");
-        storable
+        self.settled(storable, &before, extras)
+    }
+
+    /// What of `earlier`, a version that is put back, is to be stored: what is overridden keeps its stored value.
+    pub(super) fn restorable(&self, earlier: &Document, extras: &Document) -> Document {
+        self.settled(earlier.clone(), &self.unpinned(), extras)
+    }
+
+    /// What would be in force if nothing were pinned.
+    fn unpinned(&self) -> Document {
+        fixed(&self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document)))
+    }
+
+    fn settled(&self, mut document: Document, before: &Document, extras: &Document) -> Document {
+        for setting in self.overrides.keys().filter_map(|path| settings().get(path)) {
+            put(&mut document, setting, before);
+        }
+        let mut document = fixed(&document);
+        document.remove("FeatureFlags");
+        with_extras(document, extras)
+    }
+}
+
+/// Gives a setting of `document` the value that it had before.
+fn put(document: &mut Document, setting: &Setting, before: &Document) {
+    match given(before, &setting.path) {
+        Some(value) => insert(document, &setting.path, value.clone()),
+        None if setting.omit_when_null => remove(document, &setting.path),
+        None => insert(document, &setting.path, Value::Null),
     }
 }
 

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::document::{Document, given, insert, remove};
+use super::document::{Document, found, given, insert, remove};
 use super::secrets::holds_secrets;
 use super::table::{self, Kind, Mode, Node, Setting, placed, tree};
 
@@ -26,7 +26,7 @@ pub(super) enum DefaultFrom {
 /// `base` with what `patch` gives, as far as it may be written.
 ///
 /// Null leaves a setting alone, sections merge key by key, lists are taken as a whole.
-/// Plugins merge by their id: what is said of one leaves the others alone.
+/// Plugins merge by their id: what is said of one leaves the others alone, and null takes one out.
 pub fn patched(base: &Document, patch: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     let mut patched = base.clone();
     overlay(&mut patched, patch, tree(), &|setting| !setting.read_only && may_write(setting));
@@ -36,13 +36,20 @@ pub fn patched(base: &Document, patch: &Document, may_write: &dyn Fn(&Setting) -
 /// `body` with its defaults in the place of `running`, as far as it may be written.
 ///
 /// What would be lost keeps its running value when the body leaves it out:
-/// secrets and generated keys, the database, and the settings and states of plugins.
+/// secrets and generated keys, the database, and the settings and states of plugins. Null takes a plugin out.
 pub fn replaced(running: &Document, body: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     let mut replaced = patched(running, &filled(body), may_write);
     for setting in placed().filter(|setting| setting.omit_when_null && setting.kind != Kind::Object) {
         let is_unset = given(body, &setting.path).is_none() && may_write(setting);
         if is_unset {
             remove(&mut replaced, &setting.path);
+        }
+    }
+    for setting in placed().filter(|setting| setting.by_key && may_write(setting)) {
+        if let Some(Value::Object(keys)) = given(body, &setting.path)
+            && let Some(Value::Object(map)) = found(&mut replaced, &setting.path)
+        {
+            overlay_keys(map, keys);
         }
     }
     replaced
@@ -61,12 +68,21 @@ fn overlay(base: &mut Document, patch: &Document, node: &Node, may_write: &dyn F
                 overlay_section(base, key, |base| overlay(base, section, node, may_write));
             }
             Some(keys) if is_by_key => {
-                let given = keys.iter().filter(|(_, value)| !value.is_null());
-                overlay_section(base, key, |base| base.extend(given.map(|(key, value)| (key.clone(), value.clone()))));
+                overlay_section(base, key, |base| overlay_keys(base, keys));
             }
             Some(_) | None => {
                 base.insert(key.clone(), value.clone());
             }
+        }
+    }
+}
+
+fn overlay_keys(base: &mut Document, keys: &Document) {
+    for (key, value) in keys {
+        if value.is_null() {
+            base.remove(key);
+        } else {
+            base.insert(key.clone(), value.clone());
         }
     }
 }

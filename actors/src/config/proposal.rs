@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::difference::{Change, changes};
 use super::document::{Document, given, insert};
 use super::effective::{Config, Stored, filled, overridden};
-use super::fixes::fixed;
+use super::extras::{extras, without_extras};
 use super::merge::{patched, replaced};
+use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::secrets::restored;
-use super::table::Setting;
+use super::table::{Setting, placed};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
 
@@ -91,35 +91,40 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if !proposal.is_local {
         check_protection(running, proposal)?;
     }
-    let (body, unset) = restored(&proposal.body, &running.document);
+    let Restored { document: body, unset, ambiguous } = restored(&without_extras(&proposal.body), &running.document);
+    check_certainty(ambiguous)?;
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
         Manner::Patch => patched(&running.document, &body, &may_write),
         // Only who may write everything restores; what came later, such as a plugin's settings, goes.
-        Manner::Restore => filled(&body),
+        Manner::Restore => with_kept(filled(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
     toggle_export(running, &body, &mut document, around.now_ms);
     if document != running.document {
         generate_keys(&mut document);
     }
-    let document = overridden(&fixed(&document), &running.overrides);
+    // What is no setting changes with its version only.
+    let stored = match proposal.manner {
+        Manner::Replace | Manner::Patch => running.storable(&document, &running.extras()),
+        Manner::Restore => running.restorable(&document, &extras(&proposal.body)),
+    };
+    let document = overridden(&filled(&stored), &running.overrides);
     check_rules(&document, around)?;
     let changes = changes(&running.document, &document, &*around.fingerprint);
-    let stored = Stored { id: new_id(), document: running.storable(&document) };
-    let config = running.with_stored(stored);
+    let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset })
 }
 
-/// Refuses what would change a protected setting; where a replacing document does, its value is passed over instead.
+/// Refuses what would change a protected setting; where a whole document does, its value is passed over instead.
 fn check_protection(running: &Config, proposal: &Proposal) -> Result<(), AppError> {
     let body = &proposal.body;
     let has_site_url = text(&running.document, SITE_URL).is_some_and(|url| !url.is_empty());
     let clears_site_url = match proposal.manner {
-        Manner::Replace => text(body, SITE_URL).is_none_or(str::is_empty),
-        Manner::Patch | Manner::Restore => text(body, SITE_URL) == Some(""),
+        Manner::Replace | Manner::Restore => text(body, SITE_URL).is_none_or(str::is_empty),
+        Manner::Patch => text(body, SITE_URL) == Some(""),
     };
     if has_site_url && clears_site_url {
         return Err(AppError::new("api.config.update_config.clear_siteurl.app_error"));
@@ -147,12 +152,31 @@ fn differs(running: &Config, body: &Document, path: &str) -> bool {
     given(body, path).is_some_and(|value| given(&running.document, path) != Some(value))
 }
 
+/// An earlier version over the network leaves protected settings as they run.
+fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> Document {
+    for setting in placed().filter(|setting| is_kept(running, proposal, setting)) {
+        let value = given(&running.document, &setting.path).cloned().unwrap_or_default();
+        insert(&mut document, &setting.path, value);
+    }
+    document
+}
+
 /// Whether a replacing document over the network leaves this setting as it runs.
 fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
-    let is_replacing = proposal.manner == Manner::Replace && !proposal.is_local;
+    let is_replacing = proposal.manner != Manner::Patch && !proposal.is_local;
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
     let is_closed_market = forbids_uploads && setting.path == MARKETPLACE;
     is_replacing && (PROTECTED.contains(&setting.path.as_str()) || is_closed_market)
+}
+
+/// Refuses placeholders that could stand for one secret or another, rather than storing a wrong one.
+fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
+    const REFUSAL: &str = "api.config.ambiguous_secret.app_error";
+    if ambiguous.is_empty() {
+        return Ok(());
+    }
+    let detail = |pointer| Detail { pointer, id: REFUSAL, params: Vec::new() };
+    Err(AppError { failures: ambiguous.into_iter().map(detail).collect(), ..AppError::new(REFUSAL) })
 }
 
 /// There is no search engine here that could complete names.

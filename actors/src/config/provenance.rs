@@ -45,7 +45,7 @@ pub fn pending_restart<'a>(
 ) -> impl Iterator<Item = (&'static Setting, Origin<'a>)> {
     provenance(current).filter(|(setting, _)| {
         let differs = given(&started.document, &setting.path) != given(&current.document, &setting.path);
-        setting.applies == Applies::Restart && differs
+        setting.acted_on && setting.applies == Applies::Restart && differs
     })
 }
 
@@ -104,7 +104,12 @@ mod tests {
         };
         assert_eq!(pending(&changed), ["ServiceSettings.ReadTimeout"]);
         assert!(pending(&started).is_empty());
-        let follows = config("TeamSettings.SiteName", json!("Bridge"));
-        assert!(pending(&follows).is_empty());
+        for unaffected in [
+            config("TeamSettings.SiteName", json!("Bridge")),
+            // Nothing here would forward anybody after a restart either.
+            config("ServiceSettings.Forward80To443", json!(true)),
+        ] {
+            assert!(pending(&unaffected).is_empty());
+        }
     }
 }

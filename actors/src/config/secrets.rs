@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::document::{Document, below, steps};
-use super::table::{Setting, settings};
+use super::table::{Kind, Node, Setting, settings, tree};
 
 /// What stands for a secret in an answer; long enough to pass the checks of length.
 pub const PLACEHOLDER: &str = "********************************";
@@ -27,7 +27,7 @@ pub enum Mask {
     NonEmpty,
     /// Each element of a list.
     Elements,
-    /// The secret keys of each plugin, at any depth.
+    /// The secret keys of each plugin, at any depth; also those of what is no setting.
     Keys,
 }
 
@@ -43,16 +43,6 @@ pub fn masked(document: &Document) -> Document {
     masked
 }
 
-/// `submitted` with what is `stored` in the place of every placeholder, and the paths where nothing is.
-///
-/// What nothing is stored for is left out: the placeholder itself is never kept, wherever it stands.
-/// Elements of lists are matched by position.
-pub fn restored(submitted: &Document, stored: &Document) -> (Document, Vec<String>) {
-    let mut unset = Vec::new();
-    let restored = restored_section(submitted, Some(stored), "", &mut unset);
-    (restored, unset)
-}
-
 /// Calls `visit` with the path, the rule and the value of every secret that is not null.
 pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &mut Value)) {
     for setting in SECRETS.iter() {
@@ -61,6 +51,22 @@ pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &m
         let Some((section, rest)) = steps.split_first() else { continue };
         let Some(value) = document.get_mut(*section) else { continue };
         each_at(value, section, rest, &mut |path, value| each_of(mask, value, path, visit));
+    }
+    each_extra(document, tree(), "", &mut |path, value| visit(path, Mask::Keys, value));
+}
+
+/// What the table does not know is judged by its name, as the settings of plugins are.
+fn each_extra(section: &mut Document, node: &Node, path: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
+    for (key, value) in section {
+        let path = below(path, key);
+        match (node.children.get(key.as_str()), value) {
+            (None, value) if is_secret(key, value) => visit(&path, value),
+            (None, value) => each_key(value, &path, visit),
+            (Some(node), Value::Object(section)) if node.kind() == Kind::Object => {
+                each_extra(section, node, &path, visit);
+            }
+            (Some(_), _) => {}
+        }
     }
 }
 
@@ -121,48 +127,10 @@ fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Valu
     }
 }
 
-/// Whether readers see that there is nothing: then no placeholder of theirs stands for it.
-fn is_shown(secret: &Value, path: &str) -> bool {
-    *secret == "" && settings().get(path).is_some_and(|setting| setting.mask == Some(Mask::NonEmpty))
-}
-
 fn is_secret(key: &str, value: &Value) -> bool {
     let key = key.to_lowercase();
     let is_switch = value.is_null() || value.is_boolean();
     !is_switch && SECRET_WORDS.iter().any(|word| key.contains(word))
-}
-
-fn restored_section(submitted: &Document, stored: Option<&Document>, path: &str, unset: &mut Vec<String>) -> Document {
-    let restore = |(key, value): (&String, &Value)| {
-        let stored = stored.and_then(|stored| stored.get(key));
-        let value = restored_value(value, stored, &below(path, key), unset)?;
-        Some((key.clone(), value))
-    };
-    submitted.iter().filter_map(restore).collect()
-}
-
-fn restored_value(submitted: &Value, stored: Option<&Value>, path: &str, unset: &mut Vec<String>) -> Option<Value> {
-    match submitted {
-        Value::String(text) if text == PLACEHOLDER => {
-            let kept = stored.filter(|stored| !stored.is_null() && **stored != PLACEHOLDER);
-            if kept.is_none_or(|kept| is_shown(kept, path)) {
-                unset.push(path.to_owned());
-            }
-            kept.cloned()
-        }
-        Value::Object(section) => {
-            let stored = stored.and_then(Value::as_object);
-            Some(Value::Object(restored_section(section, stored, path, unset)))
-        }
-        Value::Array(elements) => {
-            let restore = |(position, element): (usize, &Value)| {
-                let stored = stored.and_then(|stored| stored.get(position));
-                restored_value(element, stored, &format!("{path}[{position}]"), unset)
-            };
-            Some(elements.iter().enumerate().filter_map(restore).collect())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(submitted.clone()),
-    }
 }
 
 #[cfg(test)]

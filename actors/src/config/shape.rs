@@ -118,7 +118,8 @@ fn nearest(key: &str, node: &Node) -> Option<String> {
     Some(node.setting.map_or_else(|| (*known).to_owned(), |setting| setting.path.clone()))
 }
 
-fn pointer_below(pointer: &str, key: &str) -> String {
+/// The place `key` below a place, as a JSON pointer.
+pub(super) fn pointer_below(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -82,6 +82,9 @@ pub struct Setting {
     /// When a change of it takes effect.
     #[serde(default)]
     pub applies: Applies,
+    /// Whether the server itself acts on it, beyond telling clients.
+    #[serde(default)]
+    pub(super) acted_on: bool,
 }
 
 /// When a changed setting takes effect.
@@ -224,6 +227,8 @@ impl Setting {
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::remove;
+    use super::super::view::View;
     use super::*;
 
     #[test]
@@ -234,6 +239,24 @@ mod tests {
                 let default = setting.default_in(mode);
                 assert!(default.is_null() || setting.kind.admits(&default), "{}: {default}", setting.path);
             }
+        }
+    }
+
+    #[test]
+    fn the_server_acts_on_the_settings_of_the_view_and_each_says_when_it_applies() {
+        let defaults = Value::Object(defaults(Mode::Update));
+        let is_in_view = |setting: &&Setting| {
+            let mut document = defaults.as_object().unwrap().clone();
+            remove(&mut document, &setting.path);
+            setting.kind != Kind::Object && serde_json::from_value::<View>(Value::Object(document)).is_err()
+        };
+        let viewed: Vec<&str> = placed().filter(is_in_view).map(|setting| setting.path.as_str()).collect();
+        let marked: Vec<&str> = placed().filter(|row| row.acted_on).map(|setting| setting.path.as_str()).collect();
+        assert_eq!(viewed, marked);
+        assert!(viewed.len() > 80, "{}", viewed.len());
+        let rows: Vec<Value> = serde_json::from_str(ROWS).unwrap();
+        for row in rows.iter().filter(|row| row["acted_on"] == true) {
+            assert!(row["applies"].is_string(), "{row}");
         }
     }
 

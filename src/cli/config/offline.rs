@@ -13,7 +13,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::configuration::{fingerprint_key, surroundings};
-use crate::configurations::{Configurations, Migration, Place, migrate};
+use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
 use crate::request::Paging;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord};
@@ -27,9 +27,6 @@ const ATTEMPTS: usize = 8;
 
 const LONGEST_COMMENT: usize = 1024;
 
-/// The migration that makes the tables of the versions.
-const MIGRATION: &str = "V2__configurations";
-
 pub(super) struct Store {
     db: Db,
     configurations: Configurations,
@@ -40,10 +37,15 @@ pub(super) struct Store {
 impl Store {
     /// The store that the settings name; `named` is what `MM_CONFIG` says.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
-        let sql = settings.config.view.sql.clone();
+        let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
+        let sql = match place.file() {
+            Some(file) => named_database(&Configurations::File(file), &overrides).await,
+            None => None,
+        };
+        let sql = sql.unwrap_or_else(|| settings.config.view.sql.clone());
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
-        let configurations = Configurations::open(&Place::named(named)?, &db, &sql).await?;
-        Ok(Self { db, configurations, overrides: settings.config.overrides.clone(), sql })
+        let configurations = Configurations::open(&place, &db, &sql).await?;
+        Ok(Self { db, configurations, overrides, sql })
     }
 
     /// The configuration that a server would start with.
@@ -55,7 +57,7 @@ impl Store {
 
     pub(super) async fn current(&self) -> Result<Current, AppError> {
         let config = self.config().await?;
-        Ok(Current { version: config.version().to_owned(), document: config.document })
+        Ok(Current { version: config.version().to_owned(), extras: config.extras(), document: config.document })
     }
 
     pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, AppError> {
@@ -83,11 +85,11 @@ impl Store {
             let decision = decide(&running, &proposal(proposed.manner, &proposed.body), &around)?;
             let is_stored = running.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document);
             if proposed.is_dry_run || is_stored {
-                return Ok(outcome(decision, false));
+                return Ok(self.outcome(decision, false));
             }
             let active = running.stored.as_ref().map(|stored| stored.id.as_str());
             match self.save(&decision, active, &proposed.comment, &around).await {
-                Ok(()) => return Ok(outcome(decision, true)),
+                Ok(()) => return Ok(self.outcome(decision, true)),
                 Err(refusal) if refusal.id == CONFLICT => conflict = refusal,
                 Err(refusal) => return Err(refusal),
             }
@@ -104,20 +106,16 @@ impl Store {
             Configurations::File(_) => None,
         };
         let usable = self.config().await.ok();
-        let running = match &usable {
-            Some(config) => config.clone(),
-            None => self.composed(Some(target.clone()))?,
-        };
         let around = self.around().await?;
-        let decision = decide(&running, &proposal(Manner::Restore, &target.document), &around)?;
+        let decision = put_back(&target, usable.as_ref(), &self.overrides, &around)?;
         let is_stored = usable.is_some_and(|usable| {
             usable.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document)
         });
         if is_stored {
-            return Ok(outcome(decision, false));
+            return Ok(self.outcome(decision, false));
         }
         self.save(&decision, active.as_deref(), comment, &around).await?;
-        Ok(outcome(decision, true))
+        Ok(self.outcome(decision, true))
     }
 
     async fn save(
@@ -134,6 +132,17 @@ impl Store {
         self.configurations.save(version).await
     }
 
+    fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
+        let version = decision.config.version().to_owned();
+        let ineffective = self.configurations.ineffective(&decision.changes);
+        Outcome {
+            version: is_saved.then_some(version),
+            changes: decision.changes.into_iter().map(Changed::from).collect(),
+            unset: decision.unset,
+            ineffective,
+        }
+    }
+
     async fn known(&self, id: &str) -> Result<Stored, AppError> {
         let missing = || AppError::new("app.config.version.missing.app_error");
         if !self.is_made().await.or_fail(LOAD_FAILED)? {
@@ -147,7 +156,7 @@ impl Store {
     }
 
     async fn around(&self) -> Result<Surroundings, AppError> {
-        let is_made = self.has_tables().await.or_fail(LOAD_FAILED)?;
+        let is_made = has_tables(&self.db).await.or_fail(LOAD_FAILED)?;
         // Where nothing was ever stored, nothing is compared with these fingerprints.
         let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
         Ok(surroundings(&key))
@@ -157,7 +166,7 @@ impl Store {
     async fn is_made(&self) -> Result<bool, StoreError> {
         match &self.configurations {
             Configurations::File(_) => Ok(true),
-            Configurations::Database(_) => self.has_tables().await,
+            Configurations::Database(_) => has_tables(&self.db).await,
         }
     }
 
@@ -174,11 +183,14 @@ impl Store {
         };
         migrate(from, to, migration).await
     }
+}
 
-    /// Whether the tables are there; looking makes nothing.
-    async fn has_tables(&self) -> Result<bool, StoreError> {
-        Ok(!self.db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
-    }
+/// The database that a configuration file names; where the file cannot be used, the one of its newest version.
+async fn named_database(file: &Configurations, overrides: &Overrides) -> Option<SqlSettings> {
+    let active = file.active().await.ok().flatten();
+    let versions = file.readable().await.unwrap_or_default();
+    let configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));
+    configs.filter_map(Result::ok).map(|config| config.view.sql).next()
 }
 
 fn author(source: &'static str, comment: &str) -> Author {
@@ -197,13 +209,4 @@ fn proposal(manner: Manner, body: &Document) -> Proposal {
 
 fn document(stored: &Stored) -> &Document {
     &stored.document
-}
-
-fn outcome(decision: Decision, is_saved: bool) -> Outcome {
-    let version = decision.config.version().to_owned();
-    Outcome {
-        version: is_saved.then_some(version),
-        changes: decision.changes.into_iter().map(Changed::from).collect(),
-        unset: decision.unset,
-    }
 }

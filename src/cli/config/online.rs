@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::{extras, without_extras};
 use quarterdeck_actors::config::proposal::Manner;
 use quarterdeck_actors::config::view::ServiceSettings;
 use reqwest::header::{ETAG, IF_MATCH};
@@ -53,6 +54,7 @@ impl<'a> Ask<'a> {
 struct Answer {
     status: StatusCode,
     version: String,
+    ineffective: Vec<String>,
     body: Vec<u8>,
 }
 
@@ -93,8 +95,9 @@ impl Server {
     }
 
     pub(super) async fn current(&self) -> Result<Current, String> {
-        let answer = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?;
-        Ok(Current { version: answer.version.clone(), document: answer.read()? })
+        let answer = self.ask(Ask::new(Method::GET, "/config").with("unknown", "true")).await?.checked()?;
+        let whole: Document = answer.read()?;
+        Ok(Current { version: answer.version, document: without_extras(&whole), extras: extras(&whole) })
     }
 
     pub(super) async fn check_stored(&self, version: &str) -> Result<(), String> {
@@ -133,7 +136,7 @@ impl Server {
             let answer = self.ask(preview).await?.checked()?;
             let Preview { changes, unset }: Preview = answer.read()?;
             if proposed.is_dry_run {
-                return Ok(Outcome { version: None, changes, unset });
+                return Ok(Outcome { version: None, changes, unset, ineffective: answer.ineffective });
             }
             let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
             let write = Ask::new(Method::PUT, path).with("source", "cli").with("comment", &proposed.comment);
@@ -158,12 +161,12 @@ impl Server {
     async fn outcome(&self, answer: Answer, before: &str, unset: Vec<String>) -> Result<Outcome, String> {
         let version = answer.version;
         if version == before {
-            return Ok(Outcome { version: None, changes: Vec::new(), unset });
+            return Ok(Outcome { version: None, changes: Vec::new(), unset, ineffective: Vec::new() });
         }
         let shown = self.ask(Ask::new(Method::GET, format!("/config/versions/{version}"))).await?.checked()?;
         let Shown { version: record } = shown.read()?;
         let changes = serde_json::from_value(record.changes).map_err(|cause| cause.to_string())?;
-        Ok(Outcome { version: Some(version), changes, unset })
+        Ok(Outcome { version: Some(version), changes, unset, ineffective: answer.ineffective })
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, String> {
@@ -178,9 +181,11 @@ impl Server {
         }
         let fails = |cause: reqwest::Error| format!("the server does not answer on its local socket: {cause}");
         let answer = request.send().await.map_err(fails)?;
-        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-        let version = tag.trim_matches('"').to_owned();
-        Ok(Answer { status: answer.status(), version, body: answer.bytes().await.map_err(fails)?.to_vec() })
+        let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
+        let version = header(ETAG.as_str()).trim_matches('"').to_owned();
+        let ineffective = header("x-config-ineffective").split_whitespace().map(str::to_owned).collect();
+        let status = answer.status();
+        Ok(Answer { status, version, ineffective, body: answer.bytes().await.map_err(fails)?.to_vec() })
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Reach {
 /// The configuration in force, with its secrets in clear.
 pub(super) struct Current {
     pub(super) document: Document,
+    /// What is stored beside the settings, in clear as well.
+    pub(super) extras: Document,
     /// The id of the active version; `default` while nothing was ever stored.
     pub(super) version: String,
 }
@@ -42,6 +44,8 @@ pub(super) struct Outcome {
     pub(super) changes: Vec<Changed>,
     /// Settings whose placeholder had nothing stored behind it.
     pub(super) unset: Vec<String>,
+    /// Settings that have no effect in this store.
+    pub(super) ineffective: Vec<String>,
 }
 
 /// One setting that changed; secrets are fingerprints.

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quarterdeck_actors::config::access::{pruned, without_defaults};
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::secrets::masked;
 use serde_json::Value;
 
 use super::paths::{found, unknown};
-use super::reach::Reach;
+use super::reach::{Current, Reach};
 use super::say_json;
 use crate::cli::say;
 use crate::store::pretty;
@@ -26,7 +27,7 @@ One path prints its value, several print an object with a member for each.
 
 pub(super) const EXPORT_HELP: &str = "\
 The file is written for its owner only, in one step. It holds what is in force, also where config.toml or a variable
-says so. Secrets are placeholders, for which an import keeps what is stored.
+says so, and what is stored beside the settings. Secrets are placeholders, for which an import keeps what is stored.
 
   quarterdeck config export config.json
   quarterdeck config export --remove-defaults
@@ -69,11 +70,12 @@ pub(super) async fn get(reach: &Reach, get: &Get) -> Result<(), String> {
 }
 
 pub(super) async fn export(reach: &Reach, export: &Export) -> Result<(), String> {
-    let mut document = shown(reach, export.show_secrets).await?;
+    let Current { mut document, extras, .. } = reach.current().await?;
     document.remove("FeatureFlags");
     if export.remove_defaults {
         document = pruned(&without_defaults(&document));
     }
+    let document = in_clear_or_not(with_extras(document, &extras), export.show_secrets);
     let text = escaped(&pretty(&document));
     match &export.file {
         None => say(text),
@@ -86,8 +88,11 @@ pub(super) async fn export(reach: &Reach, export: &Export) -> Result<(), String>
 }
 
 async fn shown(reach: &Reach, shows_secrets: bool) -> Result<Document, String> {
-    let document = reach.current().await?.document;
-    Ok(if shows_secrets { document } else { masked(&document) })
+    Ok(in_clear_or_not(reach.current().await?.document, shows_secrets))
+}
+
+fn in_clear_or_not(document: Document, shows_secrets: bool) -> Document {
+    if shows_secrets { document } else { masked(&document) }
 }
 
 /// As Mattermost writes it. These characters stand in strings only.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::{Config, Stored, check};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -50,7 +51,7 @@ pub(super) async fn stored(settings: &Settings, reach: &Reach, json: bool) -> Re
     if let Err(message) = reach.check_stored(&current.version).await {
         return end(&[Misfit { path: String::new(), message }], json);
     }
-    validate(settings, current.document, json)
+    validate(settings, with_extras(current.document, &current.extras), json)
 }
 
 /// A configuration as text. An error names the place, never the words: they may be a secret.

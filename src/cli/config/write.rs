@@ -19,11 +19,13 @@ const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 pub(super) const SET_HELP: &str = "\
 The value is read as the setting's kind; lists and maps are JSON. Without one it is read from standard input, which
-keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are.
+keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are; null takes the
+settings of a plugin out.
 
   quarterdeck config set ServiceSettings.SiteURL https://chat.example.org
   quarterdeck config set TeamSettings.MaxUsersPerTeam 200 --comment 'we grow'
   quarterdeck config set DisplaySettings.CustomURLSchemes '[\"git\", \"smb\"]'
+  quarterdeck config set PluginSettings.Plugins '{\"com.example.gone\": null}'
   quarterdeck config set EmailSettings.SMTPPassword < password.txt";
 
 pub(super) const UNSET_HELP: &str = "\
@@ -117,6 +119,9 @@ pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> 
 pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: bool) {
     for path in &outcome.unset {
         remark(format_args!("{path}: nothing is stored behind the placeholder, it is unset"));
+    }
+    for path in &outcome.ineffective {
+        remark(format_args!("{path}: has no effect here: set it in config.toml or the environment"));
     }
     if json {
         return say_json(outcome);

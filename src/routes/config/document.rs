@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
@@ -35,6 +36,9 @@ const LONGEST_LIST: usize = 4096;
 /// Names the settings whose placeholder had nothing stored behind it.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 
+/// Names the settings that were stored and have no effect here, only in `config.toml` and the environment.
+const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
+
 /// `GET /config`: the configuration in force, as far as the caller may read it.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     require_any_read(&session)?;
@@ -47,6 +51,9 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     }
     let config = app.config.current();
     let mut document = seen_by(&session, &config.document);
+    if session.is_local() && request.is_on("unknown") {
+        document = with_extras(document, &config.extras());
+    }
     if no_defaults {
         document = without_defaults(&document);
     }
@@ -99,9 +106,8 @@ async fn write(
         around: app.surroundings(),
     };
     let decision = app.config.write(write).await?;
-    let mut answer = if is_dry_run { preview(&decision)? } else { written(session, &decision)? };
+    let mut answer = if is_dry_run { preview(app, &decision)? } else { written(session, app, &decision)? };
     tell(&mut answer, UNKNOWN, &unknown);
-    tell(&mut answer, UNSET, &decision.unset);
     Ok(answer)
 }
 
@@ -126,13 +132,23 @@ pub(super) fn author(request: &Request, session: &Session, source: &'static str)
     }
 }
 
-pub(super) fn written(session: &Session, decision: &Decision) -> Result<HttpResponse, AppError> {
-    answer(&answered_to(session, &decision.config.document), decision.config.version())
+/// What a change left in force, and what became of the rest of it.
+pub(super) fn written(session: &Session, app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
+    let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
+    tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, INEFFECTIVE, &app.configurations.ineffective(&decision.changes));
+    Ok(answer)
 }
 
 /// What a change would come to.
-fn preview(decision: &Decision) -> Result<HttpResponse, AppError> {
-    Json(json!({ "changes": changes_json(&decision.changes), "unset": decision.unset })).reply().map(never_cached)
+fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
+    let ineffective = app.configurations.ineffective(&decision.changes);
+    let changes = changes_json(&decision.changes);
+    let preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
+    let mut answer = Json(preview).reply().map(never_cached)?;
+    tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, INEFFECTIVE, &ineffective);
+    Ok(answer)
 }
 
 /// Refuses values of the wrong kind; gives the keys that mean nothing here.

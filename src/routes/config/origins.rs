@@ -32,10 +32,17 @@ pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpRe
 }
 
 /// `GET /config/pending_restart`: the settings that differ from what the server started with and wait for a restart.
+///
+/// What no restart puts into effect, because only its pinned value has any, is not among them.
 pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
     let config = app.config.current();
-    let settings: Vec<SettingOrigin<'_>> = pending_restart(&app.started_with, &config).map(told).collect();
+    let waits = |(setting, _): &(&Setting, Origin<'_>)| {
+        let is_pinned = config.overrides.contains_key(&setting.path);
+        is_pinned || !app.configurations.ignores(&setting.path)
+    };
+    let pending = pending_restart(&app.started_with, &config).filter(waits);
+    let settings: Vec<SettingOrigin<'_>> = pending.map(told).collect();
     Json(settings).reply().map(never_cached)
 }
 

@@ -15,6 +15,8 @@ fn the_order_of_versions_survives_a_clock_that_goes_backwards() {
     assert_eq!(names, ["three", "two", "one"]);
     let active: Vec<bool> = versions.iter().map(|kept| kept.record.is_active).collect();
     assert_eq!(active, [true, false, false]);
+    let times: Vec<i64> = versions.iter().map(|kept| kept.record.create_at).collect();
+    assert_eq!(times, [2002, 2001, 2000]);
 }
 
 #[test]

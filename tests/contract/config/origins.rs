@@ -1,8 +1,13 @@
 //! `GET /config/provenance` and `GET /config/pending_restart`.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use crate::support::configuration::named;
 use crate::support::{Client, TestServer};
+
+const HEADER: &str = "x-config-ineffective";
 
 const PATHS: [&str; 2] = ["/config/provenance", "/config/pending_restart"];
 
@@ -58,6 +63,40 @@ async fn a_setting_waits_for_a_restart_until_it_is_as_it_was_at_the_start() {
     assert_eq!(pending(&admin).await, waiting);
     admin.put("/config/patch", json!({ "ServiceSettings": { "ReadTimeout": 300 } })).await.expect(200);
     assert_eq!(pending(&admin).await, json!([]));
+}
+
+#[actix_web::test]
+async fn what_only_a_pinned_value_changes_is_told_of_and_does_not_wait_for_a_restart() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let patch =
+        json!({ "SqlSettings": { "QueryTimeout": 44, "MaxIdleConns": 44 }, "TeamSettings": { "SiteName": "a" } });
+    let paths = ["SqlSettings.MaxIdleConns", "SqlSettings.QueryTimeout"];
+    let preview = admin.put("/config/patch?dry_run=true", patch.clone()).await;
+    assert_eq!(preview.expect(200)["ineffective"], json!(paths));
+    let reply = admin.put("/config/patch", patch).await;
+    assert_eq!(reply.expect(200)["SqlSettings"]["QueryTimeout"], 44, "clients send whole documents");
+    assert_eq!([preview.header(HEADER), reply.header(HEADER)], [paths.join(" "), paths.join(" ")]);
+    assert_eq!(pending(&admin).await, json!([]));
+    let whole = admin.config().await;
+    assert_eq!(admin.put("/config", whole).await.headers.get(HEADER), None, "nothing of it changes");
+
+    let file = server.folder().join("config.toml");
+    let pinned = std::fs::read_to_string(&file).unwrap().replace("[SqlSettings]", "[SqlSettings]\nQueryTimeout = 45");
+    std::fs::write(&file, pinned).unwrap();
+    admin.post("/config/reload", json!({})).await.expect_ok();
+    assert_eq!(named(&pending(&admin).await, "path"), ["SqlSettings.QueryTimeout"]);
+}
+
+#[actix_web::test]
+async fn a_file_says_how_the_database_is_reached_after_a_restart() {
+    let place = |folder: &Path| vec![("MM_CONFIG".to_owned(), folder.join("config.json").display().to_string())];
+    let server = TestServer::start_in("", &place).await;
+    let admin = server.admin().await;
+    let reply = admin.set("SqlSettings.QueryTimeout", 44).await;
+    reply.expect(200);
+    assert_eq!(reply.headers.get(HEADER), None);
+    assert_eq!(named(&pending(&admin).await, "path"), ["SqlSettings.QueryTimeout"]);
 }
 
 #[actix_web::test]

@@ -80,6 +80,23 @@ async fn administrators_see_which_settings_are_pinned_as_far_as_they_may_read_th
 }
 
 #[actix_web::test]
+async fn what_fits_a_pinned_value_is_not_stored() {
+    let path = "LocalizationSettings.AvailableLocales";
+    let server = TestServer::start_with("[LocalizationSettings]\nDefaultClientLocale = \"fr\"\n").await;
+    let admin = server.admin().await;
+    admin.set(path, "de,en").await.expect(200);
+    assert_eq!(admin.setting(path).await, "de,en,fr", "the default locale is offered");
+    admin.set("TeamSettings.SiteName", "one").await.expect(200);
+    let whole = admin.config().await;
+    admin.put("/config", whole).await.expect(200);
+    for version in admin.versions().await {
+        let shown = admin.get(&format!("/config/versions/{}", version["id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(*at(&shown["config"], path), "de,en");
+        assert_eq!(*at(&shown["config"], "LocalizationSettings.DefaultClientLocale"), "en");
+    }
+}
+
+#[actix_web::test]
 async fn the_local_socket_reloads() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::FORBIDDEN;
-use crate::support::configuration::{at, nested};
+use crate::support::config_place::version_of;
+use crate::support::configuration::{at, named, nested, put_at};
 use crate::support::{LocalServer, TestServer};
 
 type Make = fn() -> Value;
@@ -118,6 +119,49 @@ async fn a_replacement_passes_over_protected_settings() {
 }
 
 #[actix_web::test]
+async fn a_rollback_over_the_network_passes_over_protected_settings() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    for (path, value) in PROTECTED {
+        local.put("/config/patch", nested(path, value())).await.expect(200);
+    }
+    let earlier = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    let mut whole = local.config().await;
+    for (path, _) in PROTECTED {
+        put_at(&mut whole, path, at(&defaults(), path).clone());
+    }
+    whole["TeamSettings"]["SiteName"] = json!("two");
+    local.put("/config", whole).await.expect(200);
+
+    let back = format!("/config/versions/{earlier}/rollback");
+    let answer = admin.post(&back, json!({})).await.expect(200);
+    assert_eq!(*at(&answer, "TeamSettings.SiteName"), "one");
+    for (path, _) in PROTECTED {
+        assert_eq!(at(&answer, path), at(&defaults(), path), "{path}");
+    }
+    assert_eq!(named(&admin.versions().await[0]["changes"], "path"), ["TeamSettings.SiteName"]);
+    local.post(&back, json!({})).await.expect(200);
+    for (path, value) in PROTECTED {
+        assert_eq!(admin.setting(path).await, value(), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_rollback_over_the_network_does_not_clear_the_address_of_the_site() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let without = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    admin.set("ServiceSettings.SiteURL", "https://chat.example").await.expect(200);
+    let text = "value = replace(value, '\"SiteURL\": \"\",', '')";
+    server.execute(&format!("UPDATE configurations SET {text} WHERE id = '{without}'")).await;
+    let back = format!("/config/versions/{without}/rollback");
+    let refusal = admin.post(&back, json!({})).await;
+    refusal.expect_refusal(400, "api.config.update_config.clear_siteurl.app_error");
+    local.post(&back, json!({})).await.expect(200);
+    assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "");
+}
+
+#[actix_web::test]
 async fn nothing_is_protected_on_the_local_socket() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;
@@ -156,6 +200,13 @@ async fn an_export_that_is_switched_on_starts_now_and_ends_when_it_is_switched_o
     }
     let given = json!({ "MessageExportSettings": { "EnableExport": true, "ExportFromTimestamp": 1_000 } });
     assert_eq!(*at(&admin.put("/config/patch", given).await.expect(200), start), 1_000);
+}
+
+/// What the protected settings are as long as nobody changes them.
+fn defaults() -> Value {
+    let market = "https://api.integrations.mattermost.com";
+    let plugins = json!({ "EnableUploads": false, "MarketplaceURL": market, "SignaturePublicKeyFiles": [] });
+    json!({ "ImportSettings": { "Directory": "./import" }, "PluginSettings": plugins })
 }
 
 fn now_ms() -> i64 {

@@ -43,7 +43,7 @@ async fn a_dry_run_tells_the_difference_and_stores_nothing() {
     for (way, body) in [("/config", whole), ("/config/patch", nested("TeamSettings.SiteName", "two"))] {
         let reply = admin.put(&format!("{way}?dry_run=true"), body).await;
         let change = json!({ "path": "TeamSettings.SiteName", "before": "one", "after": "two" });
-        assert_eq!(reply.expect(200), json!({ "changes": [change], "unset": [] }));
+        assert_eq!(reply.expect(200), json!({ "changes": [change], "unset": [], "ineffective": [] }));
         assert_eq!(reply.header("cache-control"), "no-cache, no-store, must-revalidate");
     }
     let broken = admin.put("/config/patch?dry_run=true", nested("PasswordSettings.MinimumLength", 1)).await;

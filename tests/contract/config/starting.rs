@@ -4,6 +4,7 @@ use quarterdeck::server::Server;
 use quarterdeck::settings::Sources;
 use serde_json::json;
 
+use crate::support::config_place::version_of;
 use crate::support::configuration::at;
 use crate::support::{Client, TestServer};
 
@@ -51,13 +52,15 @@ async fn a_version_that_breaks_rules_stops_the_start_and_each_setting_is_named()
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let patch = json!({ "PasswordSettings": { "MinimumLength": 13 }, "TeamSettings": { "MaxUsersPerTeam": 77_777 } });
+    let good = version_of(&admin.set("TeamSettings.SiteName", "one").await);
     admin.put("/config/patch", patch).await.expect(200);
     let version = admin.versions().await[0]["id"].as_str().unwrap().to_owned();
     let length = r#"replace(value, '"MinimumLength": 13', '"MinimumLength": 1')"#;
     let broken = format!(r#"replace({length}, '"MaxUsersPerTeam": 77777', '"MaxUsersPerTeam": 0')"#);
     server.execute(&format!("UPDATE configurations SET value = {broken} WHERE active = TRUE")).await;
     let refusal = start(&server).await.err().unwrap();
-    for part in [version.as_str(), "PasswordSettings.MinimumLength", "TeamSettings.MaxUsersPerTeam"] {
+    let cure = format!("quarterdeck config rollback {good} --config ");
+    for part in [version.as_str(), "PasswordSettings.MinimumLength", "TeamSettings.MaxUsersPerTeam", cure.as_str()] {
         assert!(refusal.contains(part), "{part}: {refusal}");
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{EXPIRED, FORBIDDEN};
+use super::{EXPIRED, FORBIDDEN, PLACEHOLDER};
+use crate::support::config_place::version_of;
 use crate::support::configuration::{at, named};
 use crate::support::{Client, LocalServer, Reply, TestServer};
 
@@ -66,11 +67,38 @@ async fn the_list_tells_who_changed_what_and_when() {
     let sessions = admin.get("/users/me/sessions").await.expect(200);
     assert_eq!(oldest["session_id"], sessions[0]["id"]);
     assert_eq!(oldest["ip_address"], "127.0.0.1");
-    assert!(oldest["create_at"].as_i64() <= newest["create_at"].as_i64());
+    assert!(oldest["create_at"].as_i64() < newest["create_at"].as_i64());
     let change = json!({ "path": "TeamSettings.SiteName", "before": "one", "after": "two" });
     assert_eq!(newest["changes"], json!([change]));
     let page = admin.get("/config/versions?page=1&per_page=1").await.expect(200);
     assert_eq!(page, json!([oldest]));
+}
+
+#[actix_web::test]
+async fn versions_are_listed_in_the_order_of_writing_whatever_the_clock_says() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let mut written = Vec::new();
+    for number in 0..6 {
+        let reply = admin.set("TeamSettings.SiteName", format!("number {number}")).await;
+        reply.expect(200);
+        written.insert(0, version_of(&reply));
+        if number == 2 {
+            // All of them in the same millisecond, in an hour.
+            let at = "createat = (SELECT MAX(createat) FROM configurations) + 3600000";
+            server.execute(&format!("UPDATE configurations SET {at} WHERE active = TRUE")).await;
+            server.execute(&format!("UPDATE configurations SET {}", at.replace(" + 3600000", ""))).await;
+        }
+    }
+    let versions = admin.versions().await;
+    assert_eq!(named(&json!(versions), "id")[..3], written[..3]);
+    let times: Vec<i64> = versions.iter().map(|version| version["create_at"].as_i64().unwrap()).collect();
+    assert!(times[..4].is_sorted_by(|later, earlier| later > earlier), "{times:?}");
+    for (page, version) in versions.iter().enumerate() {
+        let found = admin.get(&format!("/config/versions?page={page}&per_page=1")).await.expect(200);
+        assert_eq!(found, json!([version]));
+    }
+    assert_eq!(versions.iter().position(|version| version["is_active"] == true), Some(0));
 }
 
 #[actix_web::test]
@@ -147,6 +175,33 @@ async fn a_rollback_brings_back_secrets_and_lists() {
     admin.put("/config/patch", other).await.expect(200);
     roll_back(&admin, first.as_str().unwrap()).await.expect(200);
     assert_eq!(local.config().await, before);
+}
+
+#[actix_web::test]
+async fn what_is_no_setting_stays_in_every_version_and_its_secrets_stay_hidden() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let without = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    admin.set("TeamSettings.SiteName", "two").await.expect(200);
+    let newer = "\"NewerSettings\": {\"ApiToken\": \"canary\", \"On\": true}, \"TeamSettings\": {";
+    let value = format!("replace(value, '\"TeamSettings\": {{', '{newer}')");
+    server.execute(&format!("UPDATE configurations SET value = {value} WHERE active = TRUE")).await;
+    admin.post("/config/reload", json!({})).await.expect_ok();
+    let with = version_of(&admin.set("TeamSettings.SiteName", "three").await);
+    let whole = admin.config().await;
+    assert_eq!(whole.get("NewerSettings"), None);
+    let replaced = version_of(&admin.put("/config", whole).await);
+    assert_eq!(replaced, with, "a document that says nothing else changes nothing");
+    let hidden = json!({ "ApiToken": PLACEHOLDER, "On": true });
+    assert_eq!(show(&admin, &with).await["config"]["NewerSettings"], hidden);
+    roll_back(&admin, &without).await.expect(200);
+    roll_back(&admin, &with).await.expect(200);
+    let text = admin.get("/config/versions").await.text() + &difference(&admin, &without, &with).await.to_string();
+    assert!(!text.contains("canary") && text.contains("NewerSettings"), "{text}");
+    assert_eq!(local.get("/config?unknown=true").await.expect(200)["NewerSettings"]["ApiToken"], "canary");
+    for (client, path) in [(local, "/config"), (&admin, "/config?unknown=true")] {
+        assert_eq!(client.get(path).await.expect(200).get("NewerSettings"), None);
+    }
 }
 
 #[actix_web::test]

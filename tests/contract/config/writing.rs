@@ -108,6 +108,41 @@ async fn plugins_that_a_replacement_leaves_out_keep_their_settings() {
 }
 
 #[actix_web::test]
+async fn null_takes_the_settings_of_one_plugin_out() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.Plugins";
+    admin.set(path, json!({ "one": { "Token": "abc" }, "two": { "size": 2 }, "three": {} })).await.expect(200);
+    let reply = admin.set(path, json!({ "two": null })).await.expect(200);
+    assert_eq!(*at(&reply, path), json!({ "one": { "Token": PLACEHOLDER }, "three": {} }));
+    let mut whole = admin.config().await;
+    whole["PluginSettings"]["Plugins"] = json!({ "one": null });
+    whole["PluginSettings"]["PluginStates"]["playbooks"] = Value::Null;
+    admin.put("/config", whole).await.expect(200);
+    assert_eq!(local.setting(path).await, json!({ "three": {} }));
+    let states = local.setting("PluginSettings.PluginStates").await;
+    assert_eq!(states["playbooks"], json!({ "Enable": true }), "those that come with the server have a state");
+}
+
+#[actix_web::test]
+async fn a_placeholder_in_a_list_that_changed_around_it_is_refused_and_named() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let path = "SqlSettings.DataSourceReplicas";
+    admin.set(path, json!(["postgres://one", "postgres://two"])).await.expect(200);
+    admin.set(path, json!([PLACEHOLDER, PLACEHOLDER, "postgres://three"])).await.expect(200);
+    let kept = json!(["postgres://one", "postgres://two", "postgres://three"]);
+    assert_eq!(local.setting(path).await, kept);
+    let reply = admin.set(path, json!(["postgres://new", PLACEHOLDER])).await;
+    reply.expect_refusal(400, "api.config.ambiguous_secret.app_error");
+    assert_eq!(named(&reply.json()["errors"], "pointer"), ["/SqlSettings/DataSourceReplicas/1"]);
+    assert_eq!(local.setting(path).await, kept);
+    let whole = admin.config().await;
+    admin.put("/config", whole).await.expect(200);
+    assert_eq!(local.setting(path).await, kept);
+}
+
+#[actix_web::test]
 async fn a_placeholder_with_nothing_behind_it_is_told_and_never_stored() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;

@@ -5,6 +5,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::json;
 
 use super::super::arbitrary::{patches, settings_of};
+use super::super::merge::replaced;
 use super::super::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use super::super::table::placed;
 use super::*;
@@ -33,7 +34,7 @@ fn free(mut document: Document) -> Document {
 fn stored(patch: &Document) -> Document {
     let document = patched(&defaults(Mode::Update), patch, &|_| true);
     let bare = Config::compose(Some(version(document)), Overrides::new()).unwrap();
-    bare.storable(&bare.document)
+    bare.storable(&bare.document, &Document::new())
 }
 
 fn version(document: Document) -> Stored {
@@ -56,6 +57,21 @@ fn changes() -> impl Strategy<Value = Document> {
     })
 }
 
+/// Keys that no setting has, in places where settings are.
+fn newer() -> impl Strategy<Value = Document> {
+    let places =
+        ["Newer", "NewerSettings.Token", "TeamSettings.Newer", "MessageExportSettings.GlobalRelaySettings.Newer"];
+    let values = select(vec![Value::Null, json!(""), json!(0), json!(["a"]), json!({}), json!({ "Enable": true })]);
+    let values = proptest::collection::vec(values, places.len());
+    (subsequence(places.to_vec(), 0..=places.len()), values)
+        .prop_map(|(places, values)| settings_of(Document::new(), places.into_iter().zip(values)))
+}
+
+/// `document` without the sections of `other`.
+fn without(document: Document, other: &Document) -> Document {
+    document.into_iter().filter(|(section, _)| !other.contains_key(section)).collect()
+}
+
 fn decided(running: &Config, manner: Manner, body: Document) -> Decision {
     let around = Surroundings {
         now_ms: 1,
@@ -65,10 +81,37 @@ fn decided(running: &Config, manner: Manner, body: Document) -> Decision {
     decide(running, &Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false }, &around).unwrap()
 }
 
-/// Without the locales: those that are offered always hold the default one, pinned or not.
-fn without_locales(mut document: Document) -> Document {
-    document.remove("LocalizationSettings");
-    free(document)
+#[test]
+fn what_is_mended_to_fit_a_pinned_value_is_not_stored() {
+    let cases = [
+        (
+            "LocalizationSettings.DefaultClientLocale",
+            json!("fr"),
+            "LocalizationSettings.AvailableLocales",
+            json!("de,en"),
+        ),
+        ("FileSettings.DriverName", json!("local"), "FileSettings.Directory", json!("files")),
+    ];
+    for (path, value, mended, kept) in cases {
+        let base =
+            settings_of(defaults(Mode::Update), [("FileSettings.DriverName", json!("amazons3")), (mended, kept)]);
+        let base = stored(&base);
+        let overrides = pinned(&settings_of(Document::new(), [(path, value)]));
+        let running = Config::compose(Some(version(base.clone())), overrides).unwrap();
+        assert_ne!(given(&running.document, mended), given(&base, mended), "{mended} is mended");
+        let patch = settings_of(
+            Document::new(),
+            [
+                ("TeamSettings.SiteName", json!("one")),
+                ("PluginSettings.PluginStates", json!({ "another": { "Enable": true } })),
+            ],
+        );
+        for body in [patch.clone(), patched(&running.document, &patch, &|_| true)] {
+            let wanted = patched(&running.document, &body, &|_| true);
+            let kept = running.storable(&wanted, &Document::new());
+            assert_eq!(kept, stored(&patched(&base, &patch, &|_| true)), "{mended}");
+        }
+    }
 }
 
 proptest! {
@@ -77,17 +120,43 @@ proptest! {
     #[test]
     fn what_is_pinned_leaves_no_trace_in_what_is_stored(patch in patches(), overrides in patches()) {
         let stored = stored(&free(patch));
-        let config = Config::compose(Some(version(stored.clone())), pinned(&without_locales(overrides))).unwrap();
-        prop_assert_eq!(config.storable(&config.document), stored);
+        let config = Config::compose(Some(version(stored.clone())), pinned(&free(overrides))).unwrap();
+        prop_assert_eq!(config.storable(&config.document, &Document::new()), stored.clone());
+        let sent_back = replaced(&config.document, &config.document, &|_| true);
+        prop_assert_eq!(config.storable(&sent_back, &Document::new()), stored);
+    }
+
+    #[test]
+    fn a_change_stores_the_same_whatever_else_is_pinned(patch in patches(), overrides in patches(), body in changes()) {
+        let stored = stored(&free(patch));
+        let elsewhere = without(free(overrides), &body);
+        let [pinned, bare] = [pinned(&elsewhere), Overrides::new()].map(|overrides| {
+            let config = Config::compose(Some(version(stored.clone())), overrides).unwrap();
+            config.storable(&patched(&config.document, &body, &|_| true), &Document::new())
+        });
+        prop_assert_eq!(pinned, bare);
     }
 
     #[test]
     fn what_is_no_longer_pinned_is_as_it_was(patch in patches(), overrides in patches()) {
         let stored = stored(&free(patch));
         let before = Config::compose(Some(version(stored.clone())), Overrides::new()).unwrap();
-        let pinned = Config::compose(Some(version(stored)), pinned(&without_locales(overrides))).unwrap();
-        let after = Config::compose(Some(version(pinned.storable(&pinned.document))), Overrides::new()).unwrap();
+        let pinned = Config::compose(Some(version(stored)), pinned(&free(overrides))).unwrap();
+        let after = Config::compose(Some(version(pinned.storable(&pinned.document, &Document::new()))), Overrides::new()).unwrap();
         prop_assert_eq!(after.document, before.document);
+    }
+
+    #[test]
+    fn what_is_no_setting_is_kept_by_every_change(extra in newer(), body in changes()) {
+        let document = with_extras(stored(&Document::new()), &extra);
+        let running = Config::compose(Some(version(document.clone())), Overrides::new()).unwrap();
+        prop_assert_eq!(extras(&running.document), Document::new());
+        for manner in [Manner::Patch, Manner::Replace] {
+            let changed = decided(&running, manner, body.clone()).config;
+            prop_assert_eq!(extras(&changed.stored.clone().unwrap().document), extra.clone());
+            let back = decided(&changed, Manner::Restore, document.clone()).config;
+            prop_assert_eq!(extras(&back.stored.unwrap().document), extra.clone());
+        }
     }
 
     #[test]

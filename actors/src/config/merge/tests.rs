@@ -44,13 +44,27 @@ fn a_patch_merges_nested_sections_and_takes_lists_and_maps_as_a_whole() {
 fn a_patch_of_one_plugin_keeps_the_others() {
     let base = running(&[("PluginSettings.Plugins", json!({"one": {"a": 1, "b": 2}, "two": {"c": 3}}))]);
     let patch = with(&[
-        ("PluginSettings.Plugins", json!({"one": {"a": 4}, "two": null})),
+        ("PluginSettings.Plugins", json!({"one": {"a": 4}})),
         ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
     ]);
     let plugins = patched(&base, &patch, &everything)["PluginSettings"].clone();
     assert_eq!(plugins["Plugins"], json!({"one": {"a": 4}, "two": {"c": 3}}));
     assert_eq!(plugins["PluginStates"]["playbooks"]["Enable"], false);
     assert_eq!(plugins["PluginStates"]["com.mattermost.calls"]["Enable"], true);
+}
+
+#[test]
+fn null_takes_one_plugin_out() {
+    let plugins = |plugins: Value| ("PluginSettings.Plugins", plugins);
+    let base = running(&[plugins(json!({"one": {"a": 1}, "two": {"b": 2}, "three": {"c": 3}}))]);
+    let rest = running(&[plugins(json!({"one": {"a": 4}, "three": {"c": 3}}))]);
+    let body =
+        with(&[plugins(json!({"one": {"a": 4}, "two": null, "four": null})), ("ServiceSettings.SiteURL", json!(""))]);
+    assert_eq!(patched(&base, &body, &everything), rest);
+    assert_eq!(replaced(&base, &body, &everything), rest);
+    let no_plugins = |setting: &Setting| setting.path != "PluginSettings.Plugins";
+    assert_eq!(patched(&base, &body, &no_plugins), base);
+    assert_eq!(replaced(&base, &body, &no_plugins), base);
 }
 
 #[test]

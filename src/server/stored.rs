@@ -1,0 +1,124 @@
+//! The stored configuration that a server starts on, and the command that puts an earlier one back.
+
+use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::provenance::VARIABLE;
+use quarterdeck_actors::config::{Config, Overrides, Stored, check};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+
+use super::StartError;
+use crate::configuration::surroundings;
+use crate::configurations::{Configurations, Place, has_tables, put_back, quoted};
+use crate::settings::{Settings, Sources};
+use crate::store::Db;
+
+/// What is to be done where no version can be put back.
+const UNREADABLE: &str = "no version of it is left that can be used: put a copy in its place";
+const BROKEN: &str = "no other version of it can be used: mend these settings with `quarterdeck config set` or `quarterdeck config import`";
+
+/// The settings with what a configuration file says beneath them: a file can say which database to use.
+pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
+    match place(sources)?.file() {
+        Some(file) => {
+            let config = compose(&Configurations::File(file), settings.config.overrides, sources).await?;
+            Ok(Settings { config, ..settings })
+        }
+        None => Ok(settings),
+    }
+}
+
+/// The configuration that a server would start with, without starting one. Looking makes nothing.
+pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
+    let sql = settings.config.view.sql.clone();
+    let place = place(sources)?.seen_from(&sql);
+    if let Place::File(_) = place {
+        return Ok(settings.config);
+    }
+    let db = Db::new(&sql)?;
+    let is_own = matches!(place, Place::Database | Place::Sqlite);
+    if is_own && !has_tables(&db).await? {
+        return Ok(settings.config);
+    }
+    let opened = Configurations::open(&place, &db, &sql).await;
+    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    compose(&configurations, settings.config.overrides, sources).await
+}
+
+/// Where `MM_CONFIG` says that the configuration is.
+pub(super) fn place(sources: &Sources) -> Result<Place, StartError> {
+    Place::named(sources.store_name().as_deref()).map_err(|cause| StartError::Configuration(cause.to_string()))
+}
+
+/// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
+pub(super) async fn stored_configuration(
+    overrides: Overrides,
+    configurations: &Configurations,
+    sources: &Sources,
+    key: &Secret,
+) -> Result<Config, StartError> {
+    let config = compose(configurations, overrides, sources).await?;
+    let Err(reason) = check(&config, &surroundings(key)) else { return Ok(config) };
+    let problem = crate::error::explain(&reason);
+    let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };
+    let problem = format!("version {} of the stored configuration: {problem}", stored.id);
+    Err(refused(&problem, configurations, &config.overrides, sources, BROKEN).await)
+}
+
+async fn compose(
+    configurations: &Configurations,
+    overrides: Overrides,
+    sources: &Sources,
+) -> Result<Config, StartError> {
+    let problem = match configurations.active().await {
+        Ok(stored) => match Config::compose(stored, overrides.clone()) {
+            Ok(config) => return Ok(config),
+            Err(cause) => format!("the stored configuration: {cause}"),
+        },
+        Err(cause) => cause.to_string(),
+    };
+    Err(refused(&problem, configurations, &overrides, sources, UNREADABLE).await)
+}
+
+async fn refused(
+    problem: &str,
+    configurations: &Configurations,
+    overrides: &Overrides,
+    sources: &Sources,
+    otherwise: &str,
+) -> StartError {
+    let around = surroundings(&Secret::new(new_id()));
+    let advice = match newest_usable(configurations, overrides, &around).await {
+        Some(version) => {
+            let needs_variables = overrides.values().any(|pinned| pinned.place.starts_with(VARIABLE));
+            let needs_variables = needs_variables || matches!(place(sources), Ok(Place::Postgres(_)));
+            let condition = if needs_variables { ", with the variables of the server" } else { "" };
+            let command = rollback(configurations, sources, &version);
+            format!("the newest version that can be used is put back{condition} by: {command}")
+        }
+        None => otherwise.to_owned(),
+    };
+    StartError::Configuration(format!("{problem}\n{advice}"))
+}
+
+/// The newest version with which a server would start.
+async fn newest_usable(
+    configurations: &Configurations,
+    overrides: &Overrides,
+    around: &Surroundings,
+) -> Option<String> {
+    let active = configurations.active().await.ok().flatten();
+    let running = active.and_then(|stored| Config::compose(Some(stored), overrides.clone()).ok());
+    let is_usable = |target: &Stored| put_back(target, running.as_ref(), overrides, around).is_ok();
+    let versions = configurations.readable().await.ok()?;
+    versions.into_iter().find(is_usable).map(|target| target.id)
+}
+
+/// The command that puts a version back, as a shell takes it in the working folder of the server.
+fn rollback(configurations: &Configurations, sources: &Sources, version: &str) -> String {
+    let store = match configurations {
+        Configurations::File(file) => format!("MM_CONFIG={} ", quoted(file.path())),
+        Configurations::Database(_) => String::new(),
+    };
+    let settings = sources.named_file().map(|file| format!(" --config {}", quoted(file))).unwrap_or_default();
+    format!("{store}quarterdeck config rollback {version}{settings}")
+}
