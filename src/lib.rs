@@ -7,6 +7,7 @@ pub mod store;
 pub mod version;
 
 mod accounts;
+mod announce;
 mod answer;
 mod channels;
 mod configuration;

@@ -26,6 +26,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::accounts::Gate;
+use crate::announce;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Place};
 use crate::outbound::Outbound;
@@ -83,6 +84,7 @@ impl Server {
         db.migrate_when_ready().await?;
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
+        actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;

@@ -13,6 +13,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use crate::accounts::{self, Profile, Signup, User, UserView, is_email, is_username};
+use crate::announce;
 use crate::answer::{Created, Json, Reply};
 use crate::request::{Body, Request};
 use crate::session::Session;
@@ -85,6 +86,7 @@ pub(super) async fn verify_email(
     known(&app, &id).await?;
     app.db.set_email_verified(&id, crate::state::now_ms()).await.or_fail("app.user.verify_email.app_error")?;
     let user = known(&app, &id).await?;
+    announce::user_updated(&app, request.config(), &user).await;
     Json(user.for_owner()).reply()
 }
 

@@ -130,6 +130,7 @@ fn look(viewing: &mut Viewing, asked: &Asked) {
 
 /// Tells the members of a channel that somebody writes.
 async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    crate::accounts::extend(app, &app.config.current(), session).await;
     if app.busy.until(now_ms()).is_some() {
         return Err(AppError::new("api.websocket_handler.server_busy.app_error"));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
@@ -334,15 +334,21 @@ impl Handler<Stop> for WebSocketHub {
 
     fn handle(&mut self, Stop { window }: Stop, context: &mut Self::Context) {
         self.stopping = self.registry.entries().map(|entry| entry.connection.clone()).collect();
-        let steps = (window.as_millis() / STOP_STEP.as_millis()).max(1);
-        let a_step = self.stopping.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
+        let (all, begun) = (self.stopping.len(), Instant::now());
         context.run_interval(STOP_STEP, move |hub, _| {
-            let rest = hub.stopping.len().saturating_sub(a_step);
-            for connection in hub.stopping.split_off(rest) {
+            let kept = kept_at(begun.elapsed(), window, all).min(hub.stopping.len());
+            for connection in hub.stopping.split_off(kept) {
                 hub.end(&connection.id, End::Stopping);
             }
         });
     }
+}
+
+/// How many of `all` connections are still kept so long after a stop began.
+fn kept_at(elapsed: Duration, window: Duration, all: usize) -> usize {
+    let left_ms = window.saturating_sub(elapsed).as_millis();
+    let kept = (all as u128 * left_ms).checked_div(window.as_millis()).unwrap_or_default();
+    usize::try_from(kept).unwrap_or_default()
 }
 
 fn is_admin(roles: &Roles, names: &str) -> bool {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{known, protect_admin, require_access};
 use crate::accounts::User;
+use crate::announce;
 use crate::answer::Done;
 use crate::request::{Body, Request};
 use crate::session::Session;
@@ -27,7 +28,7 @@ pub(crate) async fn replace(
     check_may_switch(&session, is_leaving, request.config())?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
-    switch(&app, &user, is_active).await?;
+    switch(&app, request.config(), user, is_active).await?;
     Ok(Done)
 }
 
@@ -45,7 +46,7 @@ pub(crate) async fn remove(request: Request, session: Session, app: Data<AppStat
         check_may_delete(&session, request.config())?;
         delete(&app, &user).await?;
     } else {
-        switch(&app, &user, false).await?;
+        switch(&app, request.config(), user, false).await?;
     }
     Ok(Done)
 }
@@ -73,11 +74,16 @@ fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> 
     }))
 }
 
-async fn switch(app: &AppState, user: &User, is_active: bool) -> Result<(), AppError> {
+async fn switch(app: &AppState, config: &Config, mut user: User, is_active: bool) -> Result<(), AppError> {
     let now = now_ms();
-    let delete_at = if is_active { 0 } else { now };
-    app.db.set_deleted(&user.id, delete_at, now).await.or_fail("app.user.update.app_error")?;
-    if is_active { Ok(()) } else { log_out(app, user).await }
+    user.update_at = now;
+    user.delete_at = if is_active { 0 } else { now };
+    app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
+    if !is_active {
+        log_out(app, &user).await?;
+    }
+    announce::user_switched(app, config, &user).await;
+    Ok(())
 }
 
 async fn delete(app: &AppState, user: &User) -> Result<(), AppError> {

@@ -6,6 +6,7 @@ use quarterdeck_actors::sessions::Change;
 
 use super::known;
 use crate::accounts::is_role_name;
+use crate::announce;
 use crate::answer::Done;
 use crate::request::{Body, Request};
 use crate::session::Session;
@@ -41,7 +42,8 @@ pub(crate) async fn replace(
     if !is_stored {
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }
-    app.sessions.change(Change::Roles { user_id: id, roles }).await?;
+    app.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
+    announce::roles_changed(&app, &id, &roles).await;
     Ok(Done)
 }
 
