@@ -1,10 +1,13 @@
 //! What happened, told to those who are connected: each function is one event of the WebSocket.
 
 use actix_web::web::Data;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::hub::Event;
+use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::presence::StatusAudience;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -40,6 +43,17 @@ pub(crate) async fn configurations(app: Data<AppState>) {
 fn has_guests(config: &Config) -> bool {
     let section = config.document.get("GuestAccountsSettings");
     section.and_then(|section| section.get("Enable")).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// Tells people what they are seen as.
+pub(crate) struct Statuses(pub(crate) HubHandle);
+
+impl StatusAudience for Statuses {
+    fn announce(&self, user_id: &str, status: &str) -> BoxFuture<'static, ()> {
+        let event = Event::new("status_change", json!({ "status": status, "user_id": user_id })).for_user(user_id);
+        let hub = self.0.clone();
+        async move { hub.publish(event).await }.boxed()
+    }
 }
 
 /// Somebody has an account now.

@@ -27,5 +27,4 @@ mod routes;
 mod session;
 mod socket;
 mod state;
-mod status;
 mod teams;

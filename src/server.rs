@@ -17,8 +17,9 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
-use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
@@ -26,9 +27,10 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::accounts::Gate;
-use crate::announce;
+use crate::announce::{self, Statuses};
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Place};
+use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -166,6 +168,10 @@ impl Server {
         for ended in self.ended {
             ended.abort();
         }
+        self.app.presence.disconnect_all();
+        if let Err(cause) = self.app.presence.flush().await {
+            warn!(error = %cause, "the last changes of statuses are not stored");
+        }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -184,17 +190,22 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let current = config.current();
     let roles = Arc::new(roles);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let hub = HubHandle::start(cores, options.socket_limits(), roles.clone()).await;
+    let hub = HubHandle::start(cores, socket_limits(&options), roles.clone()).await;
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
+    let busy = BusyHandle::start(Arc::new(db.clone()), now_ms()).await?;
+    let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
+    let presence =
+        PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
     let health = HealthHandle::start(checks::all(&db, &config));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        busy: BusyHandle::start(Arc::new(db.clone()), now_ms()).await?,
         health,
         hub,
         hostname: hostname(),
         options,
+        busy,
+        presence,
         roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
@@ -260,6 +271,15 @@ async fn unreadable(configurations: &Configurations, cause: &AppError) -> StartE
 
 fn configuration(cause: &AppError) -> StartError {
     StartError::Configuration(cause.to_string())
+}
+
+/// What sockets may take: never so many that no file is left for the rest.
+fn socket_limits(options: &Options) -> Limits {
+    const FOR_THE_REST: u64 = 512;
+    let limits = options.socket_limits();
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = files.map_or(u64::MAX, |files| files.saturating_sub(FOR_THE_REST).max(1));
+    Limits { sockets: limits.sockets.min(usize::try_from(most).unwrap_or(usize::MAX)), ..limits }
 }
 
 fn hostname() -> Option<String> {

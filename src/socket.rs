@@ -21,6 +21,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::hub::{Hold, Outgoing, Seat};
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::sessions::Session as Stored;
 use tokio::time::{Sleep, sleep};
 
@@ -58,7 +59,7 @@ enum Party {
     /// Nobody knows yet; for so long that may be so.
     Unknown { deadline: Pin<Box<Sleep>>, resume: Resume },
     /// Somebody with a session.
-    Known { hold: Hold, session: Arc<Stored> },
+    Known { hold: Hold, session: Arc<Stored>, _attendance: Attendance },
     /// Nobody any more: everything was said.
     Gone,
 }
@@ -116,7 +117,7 @@ impl Socket {
             Outcome::Done => {}
             Outcome::Authenticated { hold, session, reply } => {
                 hold.connection.reply(reply);
-                self.party = Party::Known { hold, session };
+                self.party = known(&self.app, hold, session);
             }
             Outcome::Checked(fresh) => {
                 if let Party::Known { session, .. } = &mut self.party {
@@ -139,6 +140,7 @@ impl Socket {
             Heard::Pong => {
                 if let Party::Known { hold, .. } = &self.party {
                     hold.connection.hear(now_ms());
+                    self.app.presence.heard(&hold.connection.user_id);
                 }
             }
             Heard::Close(code) => self.close(Close::echo(code), out),
@@ -151,7 +153,7 @@ impl Socket {
     fn poll_outgoing(&mut self, context: &Context<'_>, out: &mut BytesMut) {
         let mut text = Vec::new();
         while out.len() < CHUNK
-            && let Party::Known { hold, session } = &self.party
+            && let Party::Known { hold, session, .. } = &self.party
             && let Poll::Ready(outgoing) = hold.poll_next(context)
         {
             text.clear();
@@ -177,7 +179,7 @@ impl Socket {
             return;
         };
         match &mut self.party {
-            Party::Known { hold, session } => {
+            Party::Known { hold, session, .. } => {
                 self.work = actions::perform(&self.app, &hold.connection, session, asked);
             }
             Party::Unknown { resume, .. } => {
@@ -209,6 +211,25 @@ impl MessageBody for Socket {
         }
         if matches!(socket.party, Party::Gone) { Poll::Ready(None) } else { Poll::Pending }
     }
+}
+
+/// A user's socket, as others see it, until dropped.
+struct Attendance {
+    presence: PresenceHandle,
+    user_id: Arc<str>,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        self.presence.disconnected(&self.user_id);
+    }
+}
+
+/// Somebody who is there now.
+fn known(app: &AppState, hold: Hold, session: Arc<Stored>) -> Party {
+    let user_id = hold.connection.user_id.clone();
+    app.presence.connected(&user_id);
+    Party::Known { hold, session, _attendance: Attendance { presence: app.presence.clone(), user_id } }
 }
 
 /// Somebody who has not said who they are.

@@ -9,6 +9,7 @@ use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -36,6 +37,7 @@ pub(crate) struct AppState {
     /// The machine's name, if it has one.
     pub(crate) hostname: Option<String>,
     pub(crate) options: Options,
+    pub(crate) presence: PresenceHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
     pub(crate) configurations: Configurations,
@@ -57,7 +59,13 @@ impl AppState {
 
     /// How each actor fares.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
-        let mut vitals = vec![self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()];
+        let mut vitals = vec![
+            self.busy.vitals(),
+            self.config.vitals(),
+            self.health.vitals(),
+            self.presence.vitals(),
+            self.sessions.vitals(),
+        ];
         vitals.extend(self.hub.vitals());
         vitals
     }

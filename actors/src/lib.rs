@@ -9,6 +9,7 @@ pub mod health;
 pub mod hub;
 pub mod id;
 pub mod json;
+pub mod presence;
 pub mod roles;
 pub mod secret;
 pub mod sessions;

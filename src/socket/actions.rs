@@ -22,13 +22,22 @@ use crate::version::API_VERSION;
 type Work = LocalBoxFuture<'static, Outcome>;
 
 /// The actions that need a session, in the order of the documentation.
-const ACTIONS: [(&str, Action); 3] =
-    [("ping", Action::Ping), ("user_typing", Action::Typing), ("posted_notify_ack", Action::NotifyAck)];
+const ACTIONS: [(&str, Action); 6] = [
+    ("ping", Action::Ping),
+    ("user_typing", Action::Typing),
+    ("user_update_active_status", Action::Activity),
+    ("get_statuses", Action::Statuses),
+    ("get_statuses_by_ids", Action::StatusesById),
+    ("posted_notify_ack", Action::NotifyAck),
+];
 
 #[derive(Debug, Clone, Copy)]
 enum Action {
     Ping,
     Typing,
+    Activity,
+    Statuses,
+    StatusesById,
     NotifyAck,
 }
 
@@ -96,6 +105,9 @@ async fn answer(
     let done = match action {
         Action::Ping => Ok(pong()),
         Action::Typing => type_in(&app, &session, &asked).await,
+        Action::Activity => be_active(&app, &session, &asked).await,
+        Action::Statuses => Ok(statuses(&app)),
+        Action::StatusesById => statuses_of(&app, &asked).await,
         Action::NotifyAck => Ok(Map::new()),
     };
     match done {
@@ -145,6 +157,26 @@ async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map
     let typing = Event::new("typing", data).for_channel(channel_id).without_user(session.user_id());
     app.hub.publish(typing).await;
     Ok(Map::new())
+}
+
+async fn be_active(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    let is_active = asked.truth("user_is_active").ok_or_else(|| invalid("user_is_active"))?;
+    let is_manual = asked.truth("manual").unwrap_or_default();
+    app.presence.active(session.user_id(), is_active, is_manual).await?;
+    Ok(Map::new())
+}
+
+/// Everybody who is not offline, as far as this server has heard of them.
+fn statuses(app: &AppState) -> Map<String, Value> {
+    app.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
+}
+
+async fn statuses_of(app: &AppState, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    let ids = asked.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
+    let ids = ids.ok_or_else(|| invalid("user_ids"))?;
+    let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let statuses = app.presence.of(&ids).await?;
+    Ok(statuses.into_iter().map(|status| (status.user_id, Value::from(status.presence))).collect())
 }
 
 fn invalid(name: &'static str) -> AppError {

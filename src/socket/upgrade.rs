@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
-use super::{Party, Resume, Socket, actions, unknown};
+use super::{Resume, Socket, actions, known, unknown};
 use crate::request::{Request, header_of};
 use crate::session::Session;
 use crate::state::AppState;
@@ -42,7 +42,7 @@ pub(crate) async fn open(
     let party = match session {
         Some(session) => {
             let joined = actions::join(&app, &session, resume).await?;
-            Party::Known { hold: joined.hold, session }
+            known(&app, joined.hold, session)
         }
         None => unknown(resume),
     };

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Client;
+use super::{Client, TestServer};
 
 /// Longer than any test waits for a frame.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +34,11 @@ pub enum Frame {
 pub struct WebSocket {
     stream: TcpStream,
     buffer: Vec<u8>,
+}
+
+/// A server without statuses, whose changes would stand between the events that a test looks at.
+pub async fn quiet(settings: &str) -> TestServer {
+    TestServer::start_with(&format!("[ServiceSettings]\nEnableUserStatuses = false\n{settings}")).await
 }
 
 /// The head of the request that opens a socket.
@@ -119,12 +124,15 @@ impl WebSocket {
         self.send_text(&json!({ "seq": seq, "action": action, "data": data }).to_string()).await;
     }
 
-    /// Asks for an action and gives the reply, which must be the next text.
+    /// Asks for an action and gives the reply; what comes before it is passed over.
     pub async fn reply(&mut self, seq: i64, action: &str, data: Value) -> Value {
         self.ask(seq, action, data).await;
-        let reply = self.event().await;
-        assert_eq!(reply["seq_reply"], seq, "{reply}");
-        reply
+        loop {
+            let reply = self.event().await;
+            if reply["seq_reply"] == seq {
+                return reply;
+            }
+        }
     }
 
     /// The next frame.

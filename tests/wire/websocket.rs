@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestServer;
-use crate::support::websocket::{BINARY, CLOSE, Frame, PING, PONG, TEXT, WebSocket, frame, upgrade};
+use crate::support::websocket::{BINARY, CLOSE, Frame, PING, PONG, TEXT, WebSocket, frame, quiet, upgrade};
 
 const UPGRADE: [(&str, &str); 4] = [
     ("Connection", "Upgrade"),
@@ -14,7 +13,7 @@ const UPGRADE: [(&str, &str); 4] = [
 
 #[actix_rt::test]
 async fn the_switch_carries_what_the_protocol_asks_for_and_nothing_else() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let head = WebSocket::head(&server.base, &upgrade("", "Sec-WebSocket-Protocol: chat\r\n")).await.to_lowercase();
     let mut names: Vec<&str> = head.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
     names.retain(|name| !name.is_empty() && *name != "date");
@@ -25,7 +24,7 @@ async fn the_switch_carries_what_the_protocol_asks_for_and_nothing_else() {
 
 #[actix_rt::test]
 async fn what_is_no_request_for_a_socket_is_refused_with_the_version_that_is_spoken() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let good = upgrade("", "");
     for (from, to, status) in [
         ("Connection: Upgrade", "Connection: close", 400),
@@ -52,7 +51,7 @@ async fn what_is_no_request_for_a_socket_is_refused_with_the_version_that_is_spo
 
 #[actix_rt::test]
 async fn what_cannot_be_resumed_by_its_form_is_refused_before_the_switch() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let id = "abcdefghijklmnopqrstuvwxyz";
     for (query, name) in [
         ("?connection_id=short&sequence_number=1", "connection_id"),
@@ -72,7 +71,7 @@ async fn what_cannot_be_resumed_by_its_form_is_refused_before_the_switch() {
 
 #[actix_rt::test]
 async fn who_is_logged_in_is_greeted_at_once_and_needs_no_challenge() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let version = server.client().get("/system/ping").await.header("x-version-id");
     let mut socket = WebSocket::of(&admin, "").await;
@@ -99,7 +98,7 @@ async fn who_is_logged_in_is_greeted_at_once_and_needs_no_challenge() {
 
 #[actix_rt::test]
 async fn a_challenge_is_answered_by_the_greeting_and_then_its_reply() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let mut socket = WebSocket::open(&server.base).await;
     socket.ask(7, "ping", json!({})).await;
@@ -113,7 +112,7 @@ async fn a_challenge_is_answered_by_the_greeting_and_then_its_reply() {
 
 #[actix_rt::test]
 async fn who_is_not_known_in_time_or_not_known_at_all_is_dropped_without_a_word() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     for data in [json!({ "token": "nonsense" }), json!({}), json!({ "token": 1 })] {
         let mut socket = WebSocket::open(&server.base).await;
         socket.ask(1, "authentication_challenge", data).await;
@@ -128,7 +127,7 @@ async fn who_is_not_known_in_time_or_not_known_at_all_is_dropped_without_a_word(
 
 #[actix_rt::test]
 async fn every_action_is_answered_as_the_wire_has_it() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let (mut socket, _) = WebSocket::greeted(&admin).await;
     let pong = socket.reply(1, "ping", json!(null)).await;
@@ -165,7 +164,7 @@ async fn every_action_is_answered_as_the_wire_has_it() {
 
 #[actix_rt::test]
 async fn a_binary_request_is_answered_in_text() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let (mut socket, _) = WebSocket::greeted(&server.admin().await).await;
     // {"seq": 9, "action": "ping"}
     socket.send_frame(true, BINARY, b"\x82\xa3seq\x09\xa6action\xa4ping").await;
@@ -175,7 +174,7 @@ async fn a_binary_request_is_answered_in_text() {
 
 #[actix_rt::test]
 async fn messages_may_be_as_long_as_8192_bytes_in_as_many_frames_as_the_client_likes() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let (mut socket, _) = WebSocket::greeted(&admin).await;
     let request = r#"{"seq":1,"action":"presence","data":{}}"#;
@@ -195,7 +194,7 @@ async fn messages_may_be_as_long_as_8192_bytes_in_as_many_frames_as_the_client_l
 
 #[actix_rt::test]
 async fn what_breaks_the_protocol_ends_the_connection_and_says_so() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     for bytes in [
         b"\x81\x01x".to_vec(),
@@ -219,7 +218,7 @@ async fn what_breaks_the_protocol_ends_the_connection_and_says_so() {
 
 #[actix_rt::test]
 async fn a_client_that_closes_gets_its_code_back_and_a_ping_of_it_its_payload() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let (mut socket, _) = WebSocket::greeted(&server.admin().await).await;
     socket.send_frame(true, PONG, b"unasked").await;
     assert!(socket.is_silent().await);
@@ -230,14 +229,14 @@ async fn a_client_that_closes_gets_its_code_back_and_a_ping_of_it_its_payload() 
 
 #[actix_rt::test]
 async fn the_server_pings_and_drops_who_does_not_answer() {
-    let server = TestServer::start_with("[Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 3\n").await;
+    let server = quiet("[Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 3\n").await;
     let admin = server.admin().await;
     let (mut answering, _) = WebSocket::greeted(&admin).await;
     let (mut silent, _) = WebSocket::greeted(&admin).await;
+    silent.ask(1, "presence", json!({})).await;
     for _ in 0..5 {
         assert_eq!(answering.next().await, Frame::Ping);
         answering.send_frame(true, PONG, b"").await;
-        silent.ask(1, "presence", json!({})).await;
     }
     assert_eq!(silent.end().await, Frame::Close(Some(1001), "no answer to pings".to_owned()));
     assert!(answering.is_silent().await);
@@ -245,7 +244,7 @@ async fn the_server_pings_and_drops_who_does_not_answer() {
 
 #[actix_rt::test]
 async fn sockets_of_one_user_and_of_all_are_limited_with_a_clear_refusal() {
-    let server = TestServer::start_with("[Quarterdeck]\nMaximumSockets = 3\nMaximumSocketsPerUser = 2\n").await;
+    let server = quiet("[Quarterdeck]\nMaximumSockets = 3\nMaximumSocketsPerUser = 2\n").await;
     let admin = server.admin().await;
     let (_one, _) = WebSocket::greeted(&admin).await;
     let (_two, _) = WebSocket::greeted(&admin).await;

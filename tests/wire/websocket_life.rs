@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::teams::{newcomer, open_team};
-use crate::support::websocket::{Frame, WebSocket, upgrade};
+use crate::support::websocket::{Frame, WebSocket, quiet, upgrade};
 use crate::support::{Client, TestServer};
 
 /// Publishes one event to `client`, in two: the second is the one that tells.
@@ -33,7 +33,7 @@ fn resumption(id: &str, seq: i64) -> String {
 
 #[actix_rt::test]
 async fn a_client_that_comes_back_gets_what_it_missed_and_no_greeting() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let (mut socket, id) = WebSocket::greeted(&admin).await;
     prefer(&admin, "seen").await;
@@ -51,7 +51,7 @@ async fn a_client_that_comes_back_gets_what_it_missed_and_no_greeting() {
 
 #[actix_rt::test]
 async fn a_client_resumes_after_a_challenge_as_well() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let (socket, id) = WebSocket::greeted(&admin).await;
     socket.cut();
@@ -64,7 +64,7 @@ async fn a_client_resumes_after_a_challenge_as_well() {
 
 #[actix_rt::test]
 async fn a_client_that_cannot_resume_is_told_at_once() {
-    let server = TestServer::start_with("[Quarterdeck]\nSocketResumeSeconds = 1\n").await;
+    let server = quiet("[Quarterdeck]\nSocketResumeSeconds = 1\n").await;
     let admin = server.admin().await;
     let other = server.user(&admin, "bert").await;
     let (socket, id) = WebSocket::greeted(&admin).await;
@@ -92,7 +92,7 @@ async fn ends(socket: &mut WebSocket, since: Instant) {
 
 #[actix_rt::test]
 async fn a_revoked_session_loses_its_sockets_within_a_second_and_others_keep_theirs() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
     let (mut untouched, _) = WebSocket::greeted(&admin).await;
@@ -127,7 +127,7 @@ async fn a_revoked_session_loses_its_sockets_within_a_second_and_others_keep_the
 
 #[actix_rt::test]
 async fn a_session_that_runs_out_or_is_deleted_behind_the_servers_back_ends_its_sockets() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() + 1_500;
     server.execute(&format!("UPDATE sessions SET expiresat = {soon}")).await;
@@ -149,7 +149,7 @@ async fn a_session_that_runs_out_or_is_deleted_behind_the_servers_back_ends_its_
 
 #[actix_rt::test]
 async fn new_roles_decide_at_once_what_a_socket_hears() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
     let (mut socket, _) = WebSocket::greeted(&bert).await;
@@ -167,7 +167,7 @@ async fn new_roles_decide_at_once_what_a_socket_hears() {
 
 #[actix_rt::test]
 async fn each_change_is_told_to_those_whom_it_concerns_in_the_form_that_clients_read() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
     let (mut to_admin, _) = WebSocket::greeted(&admin).await;
@@ -218,7 +218,7 @@ async fn each_change_is_told_to_those_whom_it_concerns_in_the_form_that_clients_
 #[actix_rt::test]
 async fn typing_is_told_to_the_channel_but_not_while_the_server_is_busy() {
     const CHANNEL: &str = "townsquaretownsquaretownsq";
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let admin = server.admin().await;
     let (bert, carla) = (server.user(&admin, "bert").await, server.user(&admin, "carla").await);
     let team = admin.found(open_team("bridge")).await;
@@ -260,7 +260,7 @@ async fn typing_is_told_to_the_channel_but_not_while_the_server_is_busy() {
 
 #[actix_rt::test]
 async fn a_stop_closes_sockets_one_by_one_and_says_why() {
-    let server = TestServer::start_with("[Quarterdeck]\nSocketStopSeconds = 1\n").await;
+    let server = quiet("[Quarterdeck]\nSocketStopSeconds = 1\n").await;
     let admin = server.admin().await;
     let mut sockets = Vec::new();
     for _ in 0..10 {
@@ -282,4 +282,51 @@ async fn a_stop_closes_sockets_one_by_one_and_says_why() {
     let ((), times) = tokio::join!(stop, ends);
     assert!(times.iter().max().unwrap() > &Duration::from_millis(500), "{times:?}");
     assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[actix_rt::test]
+async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let (mut to_admin, _) = WebSocket::greeted(&admin).await;
+    let change = to_admin.event_named("status_change").await;
+    assert_eq!(change["data"], json!({ "status": "online", "user_id": admin.user_id }));
+    assert_eq!(change["broadcast"]["user_id"], admin.user_id.as_str());
+    assert_eq!(
+        to_admin.reply(1, "get_statuses", json!(null)).await["data"],
+        json!({ admin.user_id.as_str(): "online" })
+    );
+
+    let (one, _) = WebSocket::greeted(&bert).await;
+    let (mut other, _) = WebSocket::greeted(&bert).await;
+    assert_eq!(seen(&bert, &admin).await, "online");
+    one.cut();
+    other.reply(1, "user_update_active_status", json!({ "user_is_active": true })).await;
+    assert_eq!(seen(&bert, &admin).await, "online");
+    other.ask(2, "user_update_active_status", json!({ "user_is_active": false, "manual": true })).await;
+    assert_eq!(other.event_named("status_change").await["data"]["status"], "away");
+    other.reply(3, "user_update_active_status", json!({ "user_is_active": true, "manual": true })).await;
+    other.cut();
+    let since = Instant::now();
+    while seen(&bert, &admin).await != "offline" {
+        assert!(since.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let ids = json!({ "user_ids": [bert.user_id, "junk", 7] });
+    let statuses = to_admin.reply(2, "get_statuses_by_ids", ids).await;
+    assert_eq!(statuses["data"], json!({ bert.user_id.as_str(): "offline", "junk": "offline" }));
+    for data in [json!({}), json!({ "user_ids": [] })] {
+        let refused = to_admin.reply(3, "get_statuses_by_ids", data).await;
+        assert_eq!(refused["error"]["id"], "api.websocket_handler.invalid_param.app_error");
+    }
+    let refused = to_admin.reply(4, "user_update_active_status", json!({ "user_is_active": "yes" })).await;
+    assert_eq!(refused["error"]["status_code"], 400);
+}
+
+/// What `viewer` sees `client` as.
+async fn seen(client: &Client, viewer: &Client) -> String {
+    let status = viewer.get(&format!("/users/{}/status", client.user_id)).await.expect(200);
+    status["status"].as_str().unwrap().to_owned()
 }

@@ -88,6 +88,7 @@ async fn switch(app: &AppState, config: &Config, mut user: User, is_active: bool
 
 async fn delete(app: &AppState, user: &User) -> Result<(), AppError> {
     app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    app.presence.forget(&user.id);
     log_out(app, user).await
 }
 
