@@ -1,4 +1,4 @@
-//! An account of the server under test.
+//! Accounts of the server under test.
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -10,9 +10,23 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Makes the first account of a fresh server, which is an administrator, and logs in; gives the token.
 pub(crate) async fn first(http: &Client, address: &str) -> Result<String, Failure> {
-    let account = json!({ "email": "admin@chat.example", "username": NAME, "password": PASSWORD });
-    http.post(url(address, "/users")).json(&account).send().await?.error_for_status()?;
-    log_in(http, address, NAME, PASSWORD).await
+    create(http, address, NAME, "").await
+}
+
+/// Makes one more account with the token of an administrator, and logs in; gives its token.
+pub(crate) async fn another(http: &Client, address: &str, admin: &str, number: u64) -> Result<String, Failure> {
+    create(http, address, &format!("user{number}"), admin).await
+}
+
+async fn create(http: &Client, address: &str, name: &str, token: &str) -> Result<String, Failure> {
+    let email = format!("{name}@chat.example");
+    let account = json!({ "email": email, "username": name, "password": PASSWORD });
+    let mut request = http.post(url(address, "/users")).json(&account);
+    if !token.is_empty() {
+        request = request.bearer_auth(token);
+    }
+    request.send().await?.error_for_status()?;
+    log_in(http, address, name, PASSWORD).await
 }
 
 /// Logs in; gives the token.

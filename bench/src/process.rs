@@ -19,7 +19,10 @@ impl Process {
     /// The server to measure, with a fresh embedded database in `folder`.
     pub(crate) fn server(program: &Path, folder: &Path) -> Result<Self, Failure> {
         let program = program.canonicalize()?;
-        Self::start(Command::new(program).current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0"))
+        let mut server = Command::new(program);
+        server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
+        // All sockets of a load test belong to one account.
+        Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
     }
 
     /// The bare handler, with the answer that `file` holds at `path`.

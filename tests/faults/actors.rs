@@ -23,7 +23,7 @@ async fn after_a_crash_of_any_actor_the_next_request_is_served_and_state_is_kept
     server.server.busy().mark(i64::MAX).await.unwrap();
     let away = json!({ "user_id": admin.user_id, "status": "away" });
     admin.put("/users/me/status", away).await.expect(200);
-    for name in ["busy", "config", "health", "presence", "sessions"] {
+    for name in server.server.vitals().iter().map(|vitals| vitals.name) {
         crash(&server, name).await;
         admin.get("/users/me").await.expect(200);
         let ping = admin.get("/system/ping?get_server_status=true").await.expect(200);

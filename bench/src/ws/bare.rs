@@ -1,6 +1,7 @@
 //! The baseline: the least that actix-web and actix-ws need to send the same texts to everybody, as another process.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::SocketAddr;
 
 use actix_web::dev::Server;
 use actix_web::rt::{System, spawn};
@@ -10,8 +11,9 @@ use actix_ws::{Message, MessageStream, Session};
 use bytestring::ByteString;
 use tokio::sync::{broadcast, mpsc};
 
-/// Where its sockets are opened.
-pub(crate) const PATH: &str = "/ws";
+use crate::ws::door::Door;
+
+const PATH: &str = "/ws";
 
 /// Where it is told what to send: one text a line.
 pub(crate) const PUBLISH: &str = "/publish";
@@ -23,17 +25,24 @@ const WORKERS: usize = 2;
 /// So many publications, or newcomers, may wait for a worker.
 const WAITING: usize = 64;
 
+/// The way in, where it listens.
+pub(crate) fn door(address: &str, resets: bool) -> Door {
+    Door { address: address.to_owned(), path: PATH, token: String::new(), resets }
+}
+
 /// Serves until it is ended; prints its address first.
 #[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
 pub(crate) fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("listens on http://{}", listener.local_addr()?);
-    System::new().block_on(async { serve(listener)?.await })?;
+    System::new().block_on(async {
+        let (server, address) = serve()?;
+        println!("listens on http://{address}");
+        server.await
+    })?;
     Ok(())
 }
 
-/// The server, which runs while it is awaited.
-fn serve(listener: TcpListener) -> std::io::Result<Server> {
+/// The server, which runs while it is awaited, and where it listens.
+fn serve() -> io::Result<(Server, SocketAddr)> {
     let publish = broadcast::Sender::<Bytes>::new(WAITING);
     let server = HttpServer::new(move || {
         let (enter, newcomers) = mpsc::channel(WAITING);
@@ -44,7 +53,10 @@ fn serve(listener: TcpListener) -> std::io::Result<Server> {
             .route(PATH, get().to(open))
             .route(PUBLISH, post().to(tell))
     });
-    Ok(server.workers(WORKERS).listen(listener)?.run())
+    // Bound by actix, which lets more connections wait than a listener of the standard library does.
+    let server = server.workers(WORKERS).bind(("127.0.0.1", 0))?;
+    let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address"))?;
+    Ok((server.run(), address))
 }
 
 async fn open(http: HttpRequest, body: Payload, enter: Data<mpsc::Sender<Session>>) -> actix_web::Result<HttpResponse> {
@@ -114,18 +126,15 @@ mod tests {
 
     use super::*;
     use crate::ws::crowd::Crowd;
-    use crate::ws::door::Door;
     use crate::ws::publisher::Publisher;
 
     #[actix_web::test]
     async fn a_crowd_is_greeted_hears_each_publication_once_and_comes_back() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let server = serve(listener).unwrap();
+        let (server, address) = serve().unwrap();
+        let address = address.to_string();
         let handle = server.handle();
         spawn(server);
-        let door = Door { address: address.clone(), path: PATH, token: String::new(), resets: true };
-        let mut crowd = Crowd::gather(door, 20).await.unwrap();
+        let mut crowd = Crowd::gather(vec![door(&address, true)], 20).await.unwrap();
         let texts =
             [&br#"{"event":"sidebar_category_updated","seq":1}"#[..], br#"{"event":"preferences_changed","seq":2}"#];
         let publisher = Publisher::of_texts(&reqwest::Client::new(), &address, &texts.map(<[u8]>::to_vec));

@@ -20,28 +20,27 @@ const AT_ONCE: usize = 256;
 /// All handshakes together may take so many seconds.
 const PATIENCE_S: u64 = 120;
 
-/// Sockets of one endpoint.
+/// Sockets of one server.
 pub(crate) struct Crowd {
-    door: Arc<Door>,
     pub(crate) tally: Arc<Tally>,
     seats: Vec<Arc<Seat>>,
     sockets: JoinSet<()>,
 }
 
 /// What is known of a connection, also while it has no socket.
-#[derive(Default)]
 struct Seat {
+    door: Arc<Door>,
     connection_id: Mutex<String>,
     /// The number that its next event has.
     next: AtomicI64,
 }
 
 impl Crowd {
-    /// Opens so many sockets and waits until each was greeted.
-    pub(crate) async fn gather(door: Door, count: u64) -> io::Result<Self> {
-        let seats = (0..count).map(|_| Arc::default()).collect();
-        let tally = Arc::new(Tally::new()?);
-        let mut crowd = Self { door: Arc::new(door), tally, seats, sockets: JoinSet::new() };
+    /// Opens so many sockets, shared evenly among the doors, and waits until each was greeted.
+    pub(crate) async fn gather(doors: Vec<Door>, count: u64) -> io::Result<Self> {
+        let doors: Vec<Arc<Door>> = doors.into_iter().map(Arc::new).collect();
+        let seats = doors.iter().cycle().zip(0..count).map(|(door, _)| Arc::new(Seat::at(door))).collect();
+        let mut crowd = Self { tally: Arc::new(Tally::new()?), seats, sockets: JoinSet::new() };
         crowd.tally.hellos.expect(count);
         crowd.open();
         for _ in 0..PATIENCE_S {
@@ -69,13 +68,17 @@ impl Crowd {
     pub(crate) fn open(&mut self) {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         for seat in &self.seats {
-            let attendance = Attendance { door: self.door.clone(), seat: seat.clone(), tally: self.tally.clone() };
+            let attendance = Attendance { seat: seat.clone(), tally: self.tally.clone() };
             self.sockets.spawn(attendance.run(turns.clone()));
         }
     }
 }
 
 impl Seat {
+    fn at(door: &Arc<Door>) -> Self {
+        Self { door: door.clone(), connection_id: Mutex::default(), next: AtomicI64::new(0) }
+    }
+
     /// Which connection to go on with, and where; empty for a new one.
     fn query(&self) -> String {
         let id = self.connection_id.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +100,6 @@ impl Seat {
 
 /// One socket and what it is counted in.
 struct Attendance {
-    door: Arc<Door>,
     seat: Arc<Seat>,
     tally: Arc<Tally>,
 }
@@ -111,7 +113,7 @@ impl Attendance {
 
     async fn attend(&self, turns: Arc<Semaphore>) -> io::Result<()> {
         let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
-        let mut socket = self.door.open(&self.seat.query()).await?;
+        let mut socket = self.seat.door.open(&self.seat.query()).await?;
         drop(turn);
         loop {
             self.hear(&mut socket).await?;
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_seat_goes_on_where_it_was_and_notices_what_it_missed() {
-        let seat = Seat::default();
+        let door = Door { address: String::new(), path: "/", token: String::new(), resets: true };
+        let seat = Seat::at(&Arc::new(door));
         assert_eq!(seat.query(), "");
         seat.greeted(b"{\"event\":\"hello\",\"data\":{\"connection_id\":\"abc\"},\"seq\":0}");
         assert_eq!((seat.step(0), seat.step(1), seat.step(5), seat.step(3)), (0, 0, 3, -3));

@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
-use crate::ws::place::{self, raise_limit_of_files};
+use crate::ws::place::{Tested, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::report::{micros_each, percentiles, rate};
 use crate::ws::tally::Tally;
@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    place: place::Options,
+    place: Tested,
     /// How many sockets the account has
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=9000))]
     connections: u64,
@@ -68,15 +68,16 @@ struct Used {
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     raise_limit_of_files(options.connections * 2)?;
     let http = Client::new();
-    let server = options.place.open(&http).await?;
+    let server = options.place.open(&http, 1).await?;
     let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
     println!("{} connections; {}", options.connections, described(&texts));
     let bare = Process::bare_broadcast()?;
-    let bare_door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets: true };
+    let bare_doors = vec![bare::door(&bare.address, true)];
     let bare_publisher = Publisher::of_texts(&http, &bare.address, &texts);
     let frames = u64::try_from(texts.len())?;
-    let mut of_bare = Side::new("bare broadcast", Some(bare.pid()), bare_publisher, bare_door, frames, options).await?;
-    let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.door(true), frames, options).await?;
+    let mut of_bare =
+        Side::new("bare broadcast", Some(bare.pid()), bare_publisher, bare_doors, frames, options).await?;
+    let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.doors(true), frames, options).await?;
     tokio::time::sleep(SETTLING).await;
     for side in [&mut of_bare, &mut of_server] {
         side.round(WARM_UP).await?;
@@ -110,11 +111,11 @@ impl Side {
         name: &'static str,
         pid: Option<u32>,
         publisher: Publisher,
-        door: Door,
+        doors: Vec<Door>,
         frames: u64,
         options: &Options,
     ) -> Result<Self, Failure> {
-        let crowd = Crowd::gather(door, options.connections).await?;
+        let crowd = Crowd::gather(doors, options.connections).await?;
         Ok(Self { name, pid, publisher, crowd, frames, used: Used::new()? })
     }
 

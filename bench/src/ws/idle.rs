@@ -10,7 +10,7 @@ use crate::process::Process;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
-use crate::ws::place::{self, raise_limit_of_files};
+use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 use crate::ws::report::median;
 
 /// Memory is looked at so often, until it stays as it is or this many looks are over.
@@ -25,7 +25,7 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    place: place::Options,
+    place: Tested,
     /// How many sockets are open at once
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=25_000))]
     connections: u64,
@@ -49,15 +49,16 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     raise_limit_of_files(connections)?;
     let http = Client::new();
     let (mut of_bare, mut of_server) = (Vec::new(), Vec::new());
-    println!("{connections} idle connections");
+    let accounts = if place.is_given() { 1 } else { accounts_for(connections) };
+    println!("{connections} idle connections, shared among {accounts} accounts");
     for _ in 0..if place.is_given() { 1 } else { options.rounds } {
         let bare = Process::bare_broadcast()?;
-        let door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets: true };
-        of_bare.push(fill("bare broadcast", bare.pid(), door, connections).await?);
+        let door = bare::door(&bare.address, true);
+        of_bare.push(fill("bare broadcast", bare.pid(), vec![door], connections).await?);
         drop(bare);
-        let server = place.open(&http).await?;
+        let server = place.open(&http, accounts).await?;
         let pid = server.pid.ok_or("no process")?;
-        of_server.push(fill("quarterdeck", pid, server.door(true), connections).await?);
+        of_server.push(fill("quarterdeck", pid, server.doors(true), connections).await?);
     }
     let (bare, server) = (median(&of_bare), median(&of_server));
     println!("median          {server:>7} bytes a connection, {bare} of the bare server");
@@ -66,9 +67,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 
 /// Opens the sockets, and prints and gives the bytes that each of them takes.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
-async fn fill(name: &str, pid: u32, door: Door, connections: u64) -> Result<u64, Failure> {
+async fn fill(name: &str, pid: u32, doors: Vec<Door>, connections: u64) -> Result<u64, Failure> {
     let before = settled_kb(pid).await?;
-    let crowd = Crowd::gather(door, connections).await?;
+    let crowd = Crowd::gather(doors, connections).await?;
     let resident = Resident { before, after: settled_kb(pid).await? };
     crowd.tally.check()?;
     println!("{}", resident.line(name, connections));

@@ -1,4 +1,4 @@
-//! The server under test, with an account that its sockets belong to.
+//! The server under test, with the accounts that its sockets belong to.
 
 use std::path::PathBuf;
 
@@ -16,13 +16,17 @@ const PATH: &str = "/api/v4/websocket";
 /// Holds the password, which belongs on no command line.
 const PASSWORD: &str = "QUARTERDECK_BENCH_PASSWORD";
 
+/// More sockets than this no user has.
+const SOCKETS_OF_ONE: u64 = 500;
+
 /// A process holds so many files beside its sockets, with room to spare.
 const OTHER_FILES: u64 = 200;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// Which server is measured.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Options {
+pub(crate) struct Tested {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
@@ -40,17 +44,29 @@ pub(crate) struct Options {
     login: Option<String>,
 }
 
-/// A running server and an account of it.
+/// Somebody with sockets.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) token: String,
+    pub(crate) user_id: String,
+}
+
+impl Account {
+    async fn with(http: &Client, address: &str, token: String) -> Result<Self, Failure> {
+        Ok(Self { user_id: account::id(http, address, &token).await?, token })
+    }
+}
+
+/// A running server and accounts of it.
 pub(crate) struct Place {
     pub(crate) address: String,
     /// Where known, and on this machine.
     pub(crate) pid: Option<u32>,
-    pub(crate) token: String,
-    pub(crate) user_id: String,
+    pub(crate) accounts: Vec<Account>,
     _process: Option<(Process, Folder)>,
 }
 
-impl Options {
+impl Tested {
     /// Whether the server runs already, and goes on after the measurement.
     pub(crate) fn is_given(&self) -> bool {
         self.address.is_some()
@@ -61,19 +77,27 @@ impl Options {
         self.pid.is_some() || !self.is_given()
     }
 
-    /// Starts a server, or logs in to the one that runs.
-    pub(crate) async fn open(&self, http: &Client) -> Result<Place, Failure> {
-        let Some(address) = &self.address else { return self.start(http).await };
-        let token = self.token(http, address).await?;
-        Place::new(http, address.clone(), self.pid, token, None).await
+    /// Starts a server with so many accounts, or logs in to the one that runs, with one.
+    pub(crate) async fn open(&self, http: &Client, accounts: u64) -> Result<Place, Failure> {
+        let Some(address) = &self.address else { return self.start(http, accounts).await };
+        let account = Account::with(http, address, self.token(http, address).await?).await?;
+        Ok(Place { address: address.clone(), pid: self.pid, accounts: vec![account], _process: None })
     }
 
-    async fn start(&self, http: &Client) -> Result<Place, Failure> {
+    async fn start(&self, http: &Client, accounts: u64) -> Result<Place, Failure> {
         let folder = Folder::new()?;
         let server = Process::server(&self.server, folder.path())?;
-        let (address, pid) = (server.address.clone(), server.pid());
-        let token = account::first(http, &address).await?;
-        Place::new(http, address, Some(pid), token, Some((server, folder))).await
+        let (address, pid) = (server.address.clone(), Some(server.pid()));
+        let admin = account::first(http, &address).await?;
+        let mut tokens = vec![admin.clone()];
+        for number in 1..accounts {
+            tokens.push(account::another(http, &address, &admin, number).await?);
+        }
+        let mut accounts = Vec::new();
+        for token in tokens {
+            accounts.push(Account::with(http, &address, token).await?);
+        }
+        Ok(Place { address, pid, accounts, _process: Some((server, folder)) })
     }
 
     async fn token(&self, http: &Client, address: &str) -> Result<String, Failure> {
@@ -86,21 +110,20 @@ impl Options {
 }
 
 impl Place {
-    async fn new(
-        http: &Client,
-        address: String,
-        pid: Option<u32>,
-        token: String,
-        process: Option<(Process, Folder)>,
-    ) -> Result<Self, Failure> {
-        let user_id = account::id(http, &address, &token).await?;
-        Ok(Self { address, pid, token, user_id, _process: process })
+    /// Where the sockets of each account are opened.
+    pub(crate) fn doors(&self, resets: bool) -> Vec<Door> {
+        self.accounts.iter().map(|account| self.door(account, resets)).collect()
     }
 
-    /// Where its sockets are opened.
-    pub(crate) fn door(&self, resets: bool) -> Door {
-        Door { address: self.address.clone(), path: PATH, token: self.token.clone(), resets }
+    /// Where the sockets of one account are opened.
+    pub(crate) fn door(&self, account: &Account, resets: bool) -> Door {
+        Door { address: self.address.clone(), path: PATH, token: account.token.clone(), resets }
     }
+}
+
+/// How many accounts share so many sockets: as many as a user of the real thing may have open at once.
+pub(crate) fn accounts_for(connections: u64) -> u64 {
+    connections.div_ceil(SOCKETS_OF_ONE)
 }
 
 /// Lets this process, and those it starts, hold so many sockets.
@@ -113,4 +136,14 @@ pub(crate) fn raise_limit_of_files(sockets: u64) -> Result<(), Failure> {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_shared_among_as_few_accounts_as_can_hold_them() {
+        assert_eq!([1, 500, 501, 10_000].map(accounts_for), [1, 1, 2, 20]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Makes a server send something to all sockets of an account.
+//! Makes a server send something to all sockets of some accounts.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::ws::bare;
 use crate::ws::door::{Door, Socket};
 use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
-use crate::ws::place::Place;
+use crate::ws::place::{Account, Place};
 
 /// The event with the preference is about so long.
 const SIZE: usize = 300;
@@ -28,8 +28,8 @@ pub(crate) struct Publisher {
 }
 
 enum Request {
-    /// Stores a preference of the account: each of its sockets is told.
-    Preference { url: String, token: String, user_id: String, width: usize },
+    /// Stores a preference of each account: each of its sockets is told.
+    Preference { url: String, accounts: Vec<Account>, width: usize },
     /// Tells the bare server what to send.
     Texts { url: String, body: Vec<u8> },
 }
@@ -38,10 +38,11 @@ impl Publisher {
     /// One that stores preferences, and the texts that a socket gets for each.
     pub(crate) async fn of_preferences(http: &Client, place: &Place) -> Result<(Self, Vec<Vec<u8>>), Failure> {
         let mut publisher = Self { http: http.clone(), request: preference(place, 1) };
-        let short = publisher.sample(&place.door(false)).await?;
+        let account = place.accounts.first().ok_or("no account")?;
+        let short = publisher.sample(&place.door(account, false)).await?;
         let longest = short.iter().map(Vec::len).max().ok_or("no socket was told of a stored preference")?;
         publisher.request = preference(place, padding(longest));
-        let texts = publisher.sample(&place.door(false)).await?;
+        let texts = publisher.sample(&place.door(account, false)).await?;
         Ok((publisher, texts))
     }
 
@@ -53,20 +54,26 @@ impl Publisher {
 
     /// Publishes once; each number makes another publication.
     pub(crate) async fn publish(&self, number: u64) -> Result<(), Failure> {
-        let answer = self.request(number).send().await?.error_for_status()?;
-        answer.bytes().await?;
+        for request in self.requests(number) {
+            request.send().await?.error_for_status()?.bytes().await?;
+        }
         Ok(())
     }
 
-    fn request(&self, number: u64) -> RequestBuilder {
+    fn requests(&self, number: u64) -> Vec<RequestBuilder> {
         match &self.request {
-            Request::Preference { url, token, user_id, width } => {
+            Request::Preference { url, accounts, width } => {
                 let value = format!("{number:0>width$}");
-                let preference = json!({ "user_id": user_id, "category": "bench", "name": "value", "value": value });
-                self.http.put(url).bearer_auth(token).json(&[preference])
+                accounts.iter().map(|account| self.preference(url, account, &value)).collect()
             }
-            Request::Texts { url, body } => self.http.post(url).body(body.clone()),
+            Request::Texts { url, body } => vec![self.http.post(url).body(body.clone())],
         }
+    }
+
+    fn preference(&self, url: &str, account: &Account, value: &str) -> RequestBuilder {
+        let Account { token, user_id } = account;
+        let preference = json!({ "user_id": user_id, "category": "bench", "name": "value", "value": value });
+        self.http.put(url).bearer_auth(token).json(&[preference])
     }
 
     /// What one socket gets for one publication.
@@ -88,8 +95,8 @@ impl Publisher {
 }
 
 fn preference(place: &Place, width: usize) -> Request {
-    let (token, user_id) = (place.token.clone(), place.user_id.clone());
-    Request::Preference { url: url(&place.address, "/users/me/preferences"), token, user_id, width }
+    let url = url(&place.address, "/users/me/preferences");
+    Request::Preference { url, accounts: place.accounts.clone(), width }
 }
 
 /// The texts that are all there; they leave the buffer. One a line is what the bare server takes.
@@ -121,13 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn each_publication_has_a_value_of_its_own_of_the_same_width() {
-        let request = Request::Preference { url: "http://x/".into(), token: "t".into(), user_id: "u".into(), width: 4 };
+    fn each_publication_stores_a_value_of_its_own_of_the_same_width_for_each_account() {
+        let accounts = ["anna", "bert"].map(|id| Account { token: "t".into(), user_id: id.into() }).to_vec();
+        let request = Request::Preference { url: "http://x/".into(), accounts, width: 4 };
         let publisher = Publisher { http: Client::new(), request };
-        let body = |number| {
-            let request = publisher.request(number).build().unwrap();
-            String::from_utf8(request.body().unwrap().as_bytes().unwrap().to_vec()).unwrap()
+        let body = |request: RequestBuilder| {
+            String::from_utf8(request.build().unwrap().body().unwrap().as_bytes().unwrap().to_vec()).unwrap()
         };
-        assert!(body(7).contains(r#""value":"0007""#) && body(123).contains(r#""value":"0123""#), "{}", body(7));
+        let bodies: Vec<String> = publisher.requests(123).into_iter().map(body).collect();
+        assert!(bodies[0].contains(r#""user_id":"anna""#) && bodies[1].contains(r#""user_id":"bert""#), "{bodies:?}");
+        assert!(bodies.iter().all(|body| body.contains(r#""value":"0123""#)), "{bodies:?}");
     }
 }

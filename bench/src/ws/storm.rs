@@ -1,5 +1,6 @@
 //! `quarterdeck-bench ws-storm`: all sockets break at once, miss some events, and come back for them.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use crate::cpu;
 use crate::process::Process;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
-use crate::ws::door::Door;
-use crate::ws::place::{self, Place, raise_limit_of_files};
+use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::report::micros_each;
 use crate::ws::tally::Count;
@@ -32,7 +32,7 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    place: place::Options,
+    place: Tested,
     /// How many sockets break
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=15_000))]
     connections: u64,
@@ -71,17 +71,21 @@ struct Outcome {
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     raise_limit_of_files(options.connections)?;
     let http = Client::new();
-    let server = options.place.open(&http).await?;
+    let accounts = if options.place.is_given() { 1 } else { accounts_for(options.connections) };
+    let server = options.place.open(&http, accounts).await?;
     let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
     let missed = options.publications * u64::try_from(texts.len())?;
     if missed + ROOM >= KEPT {
         return Err(format!("{missed} events are more than a server keeps for who is away").into());
     }
-    println!("{} connections, {missed} events while they are away", options.connections);
-    for _ in 0..options.rounds {
+    let connections = options.connections;
+    println!("{connections} connections, shared among {accounts} accounts; {missed} events while they are away");
+    let mut crowd = Crowd::gather(server.doors(options.by == Break::Reset), connections).await?;
+    for round in 0..options.rounds {
         println!("bare accept     {}", accepted(options).await?);
-        let outcome = storm(options, &server, &publisher, missed).await?;
-        println!("quarterdeck     {}", outcome.line());
+        let first = round * options.publications;
+        break_all(&mut crowd, &publisher, first..first + options.publications).await?;
+        println!("quarterdeck     {}", storm(&mut crowd, server.pid, missed).await?.line());
     }
     Ok(())
 }
@@ -89,44 +93,49 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 /// How long the bare server takes to accept and greet as many.
 async fn accepted(options: &Options) -> Result<String, Failure> {
     let bare = Process::bare_broadcast()?;
-    let resets = options.by == Break::Reset;
-    let door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets };
-    Crowd::gather(door.clone(), options.connections).await?.scatter().await;
+    let doors = vec![bare::door(&bare.address, options.by == Break::Reset)];
+    Crowd::gather(doors.clone(), options.connections).await?.scatter().await;
     tokio::time::sleep(SETTLING).await;
     let before = cpu::used(bare.pid())?;
-    let crowd = Crowd::gather(door, options.connections).await?;
+    let crowd = Crowd::gather(doors, options.connections).await?;
     let cpu = cpu::used(bare.pid())?.saturating_sub(before);
     let each = micros_each(cpu, options.connections);
     Ok(format!("{:>6} ms until all are in, {each:.0} µs CPU each", crowd.tally.elapsed().as_millis()))
 }
 
-async fn storm(options: &Options, server: &Place, publisher: &Publisher, missed: u64) -> Result<Outcome, Failure> {
-    let mut crowd = Crowd::gather(server.door(options.by == Break::Reset), options.connections).await?;
+/// Breaks every socket, and publishes while nobody is there.
+async fn break_all(crowd: &mut Crowd, publisher: &Publisher, numbers: Range<u64>) -> Result<(), Failure> {
     tokio::time::sleep(SETTLING).await;
+    crowd.tally.check()?;
     crowd.scatter().await;
     tokio::time::sleep(SETTLING).await;
-    for number in 0..options.publications {
+    for number in numbers {
         publisher.publish(number).await?;
     }
     tokio::time::sleep(SETTLING).await;
-    let tally = crowd.tally.clone();
+    Ok(())
+}
+
+/// Has everybody come back, who missed so many events.
+async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outcome, Failure> {
+    let (tally, connections) = (crowd.tally.clone(), crowd.len());
     tally.hellos.expect(u64::MAX);
-    tally.published.expect(options.connections * missed);
-    let before = server.pid.map(cpu::used).transpose()?;
+    tally.published.expect(connections * missed);
+    let repeated = tally.repeated.load(Ordering::Relaxed);
+    let before = pid.map(cpu::used).transpose()?;
     tally.begin();
     crowd.open();
     come_back(&tally.published).await;
-    let (elapsed, after) = (tally.elapsed(), server.pid.map(cpu::used).transpose()?);
+    let (elapsed, after) = (tally.elapsed(), pid.map(cpu::used).transpose()?);
     // What comes now came twice.
     tokio::time::sleep(SETTLING).await;
-    crowd.scatter().await;
     Ok(Outcome {
-        connections: options.connections,
+        connections,
         missed,
         refused: tally.hellos.value(),
         failed: tally.failed.load(Ordering::Relaxed),
         arrived: tally.published.value(),
-        repeated: tally.repeated.load(Ordering::Relaxed),
+        repeated: tally.repeated.load(Ordering::Relaxed) - repeated,
         elapsed,
         cpu: after.zip(before).map(|(after, before)| after.saturating_sub(before)),
     })
