@@ -147,9 +147,11 @@ impl WebSocketHub {
     /// Takes note of connections whose socket went away.
     fn take_note_of_left(&mut self, now: i64) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in left {
-            let is_gone = !connection.has_socket();
-            if let Some(entry) = self.registry.get_mut(&connection.id).filter(|_| is_gone) {
+        for connection in left.iter().filter(|connection| !connection.has_socket()) {
+            if let Some(end) = connection.ended() {
+                // It ended on its own, over a reply: there is nothing in it to come back to.
+                self.end(&connection.id, end);
+            } else if let Some(entry) = self.registry.get_mut(&connection.id) {
                 entry.gone_at = Some(now);
             }
         }

@@ -18,6 +18,9 @@ const SLOW: usize = 128;
 /// How many of the last events a connection can be sent again.
 pub const RING: usize = 128;
 
+/// So many replies find room where no event does: a client is not ended for what it asks in the middle of a rush.
+const REPLIES: usize = 64;
+
 /// Why the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -115,6 +118,8 @@ struct Outbox {
     /// The last events that were sent; the newest has the number before `next_seq`.
     sent: VecDeque<Arc<Frame>>,
     next_seq: i64,
+    /// How many of those that wait were sent before; they take no room from others.
+    again: usize,
     reader: Option<Waker>,
     /// Counts the sockets that had it.
     turn: u32,
@@ -176,7 +181,7 @@ impl Connection {
     /// Puts a reply behind everything that waits.
     pub fn reply(&self, reply: Vec<u8>) {
         let mut outbox = self.outbox();
-        if outbox.waiting.len() < QUEUE {
+        if outbox.waiting.len() < outbox.room() + REPLIES {
             outbox.waiting.push_back(Waiting::Reply(reply.into_boxed_slice()));
         } else {
             outbox.end(End::TooSlow);
@@ -189,7 +194,7 @@ impl Connection {
         if outbox.end.is_some() || (frame.is_passing && outbox.waiting.len() >= SLOW) {
             return Offered::Spared;
         }
-        if outbox.waiting.len() >= QUEUE {
+        if outbox.waiting.len() >= outbox.room() {
             outbox.end(End::TooSlow);
             wake(outbox);
             return Offered::Overflowed;
@@ -221,6 +226,11 @@ impl Connection {
         self.outbox().has_socket
     }
 
+    /// Why it ended, if it did.
+    pub(super) fn ended(&self) -> Option<End> {
+        self.outbox().end
+    }
+
     /// How much waits to be sent.
     pub(super) fn waiting(&self) -> usize {
         self.outbox().waiting.len()
@@ -249,6 +259,7 @@ impl Connection {
             outbox.waiting.push_front(Waiting::Event(frame));
         }
         outbox.next_seq = wanted;
+        outbox.again += missed;
         Continuation::Replay(missed)
     }
 
@@ -256,7 +267,9 @@ impl Connection {
     pub(super) fn hand_over(&self, successor: &Self) {
         let waiting = std::mem::take(&mut self.outbox().waiting);
         let events = waiting.into_iter().filter(|waiting| matches!(waiting, Waiting::Event(_)));
-        successor.outbox().waiting.extend(events);
+        let mut successor = successor.outbox();
+        successor.waiting.extend(events);
+        successor.again = successor.waiting.len().min(RING);
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -310,8 +323,14 @@ impl Connection {
 }
 
 impl Outbox {
+    /// How much may wait.
+    fn room(&self) -> usize {
+        QUEUE + self.again
+    }
+
     fn send(&mut self, frame: Arc<Frame>) -> Outgoing {
         let seq = self.next_seq;
+        self.again = self.again.saturating_sub(1);
         self.next_seq += 1;
         if self.sent.len() == RING {
             self.sent.pop_front();

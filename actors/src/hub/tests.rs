@@ -158,6 +158,46 @@ async fn a_client_that_comes_back_goes_on_where_it_stopped() {
 }
 
 #[actix_rt::test]
+async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    let id = anna.connection.id.to_string();
+    for number in 0..=i64::try_from(RING).unwrap() {
+        assert_eq!(named(&anna).await.1, number);
+        hub.publish(Event::new("some", json!({}))).await;
+    }
+    drop(anna);
+    for _ in 1..QUEUE {
+        hub.publish(Event::new("meanwhile", json!({}))).await;
+    }
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Replayed);
+    back.hold.connection.reply(b"welcome".to_vec());
+    for number in 1..=i64::try_from(RING + QUEUE).unwrap() {
+        assert_eq!(named(&back.hold).await.1, number);
+    }
+    assert!(matches!(poll_fn(|context| back.hold.poll_next(context)).await, Outgoing::Reply(_)));
+}
+
+#[actix_rt::test]
+async fn a_connection_that_drowns_in_replies_is_forgotten() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let id = anna.connection.id.to_string();
+    for _ in 0..=2 * QUEUE {
+        anna.connection.reply(b"reply".to_vec());
+    }
+    assert_eq!(next(&anna).await, Err(End::TooSlow));
+    drop(anna);
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(named(&back.hold).await, ("hello".to_owned(), 0));
+    assert_eq!(hub.counts().ended(End::TooSlow), 1);
+    assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
+}
+
+#[actix_rt::test]
 async fn a_client_that_cannot_go_on_is_told_at_once() {
     let hub = hub_with(Limits::default()).await;
     let anna = joined(&hub, "anna").await;
