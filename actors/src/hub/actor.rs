@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
 
-use super::connection::{Connection, Continuation, End, Hold, Left, Offered};
+use super::connection::{Connection, Continuation, Hold, Left, Offered};
+use super::end::End;
 use super::event::Event;
 use super::frame::Frame;
 use super::limits::{Reception, Shared};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::end::End;
 use super::frame::Frame;
 
 /// How much may wait for one connection.
@@ -20,41 +21,6 @@ pub const RING: usize = 128;
 
 /// So many replies find room where no event does: a client is not ended for what it asks in the middle of a rush.
 const REPLIES: usize = 64;
-
-/// Why the server ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Its session was revoked or ran out.
-    SessionEnded,
-    /// It takes less than it is sent.
-    TooSlow,
-    /// All connections together hold more than they may.
-    OutOfMemory,
-    /// It gave no sign of life for too long.
-    Silent,
-    /// The server stops.
-    Stopping,
-    /// The hub crashed; what was being delivered may be lost.
-    HubCrashed,
-}
-
-impl End {
-    /// All of them, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::SessionEnded, Self::TooSlow, Self::OutOfMemory, Self::Silent, Self::Stopping, Self::HubCrashed];
-
-    /// What it is called in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SessionEnded => "session_ended",
-            Self::TooSlow => "too_slow",
-            Self::OutOfMemory => "out_of_memory",
-            Self::Silent => "silent",
-            Self::Stopping => "stopping",
-            Self::HubCrashed => "hub_crashed",
-        }
-    }
-}
 
 /// What is to be sent next.
 #[derive(Debug)]
