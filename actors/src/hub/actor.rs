@@ -110,6 +110,7 @@ impl WebSocketHub {
     /// Makes a new connection, whose first event tells the client who it is.
     fn connect(&mut self, joining: &Joining, now: i64) -> Arc<Connection> {
         let Joining { session, greeting, .. } = joining;
+        self.make_room_for(&session.user_id);
         let connection = Connection::new(new_id().into(), session.user_id.as_str().into(), now);
         match Frame::private(&greeting.event(&connection), &self.shared.held) {
             Ok(hello) => {
@@ -128,6 +129,17 @@ impl WebSocketHub {
         });
         self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
         connection
+    }
+
+    /// A user has no more connections than sockets: who opens one after the other loses what they left longest ago.
+    fn make_room_for(&mut self, user_id: &str) {
+        if self.registry.of_user(user_id).count() < self.shared.limits.sockets_per_user {
+            return;
+        }
+        let absent = self.registry.of_user(user_id).filter_map(|entry| Some((entry.gone_at?, &entry.connection.id)));
+        if let Some(id) = absent.min().map(|(_, id)| id.clone()) {
+            self.forget(&id);
+        }
     }
 
     fn forget(&mut self, id: &str) -> Option<Entry> {

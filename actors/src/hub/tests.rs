@@ -276,6 +276,20 @@ async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
 }
 
 #[actix_rt::test]
+async fn who_opens_one_after_the_other_loses_what_they_left_first() {
+    let hub = hub_with(Limits { sockets_per_user: 2, ..Limits::default() }).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(joined(&hub, "anna").await.connection.id.to_string());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 2);
+    for (id, reception) in [(&ids[3], Reception::Lossless), (&ids[1], Reception::Unknown)] {
+        assert_eq!(hub.join(joining("anna", Some((id, 0)))).await.unwrap().reception, reception);
+    }
+}
+
+#[actix_rt::test]
 async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
     let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() }).await;
     let (absent, slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await, joined(&hub, "anna").await);
