@@ -174,7 +174,7 @@ impl WebSocketHub {
         self.take_note_of_left(now);
         let limits = &self.shared.limits;
         let (ping_ms, silence_ms, check_ms) = (limits.ping_ms, limits.silence_ms, limits.check_ms);
-        let (mut over, mut forgotten) = (Vec::new(), Vec::new());
+        let mut forgotten = Vec::new();
         for entry in self.registry.entries_mut() {
             let is_due = entry.session.is_expired(now) || now - entry.checked_at >= check_ms;
             if let Some(gone_at) = entry.gone_at {
@@ -182,7 +182,10 @@ impl WebSocketHub {
                     forgotten.push(entry.connection.id.clone());
                 }
             } else if now - entry.connection.heard_at() >= silence_ms {
-                over.push(entry.connection.id.clone());
+                let is_news = entry.connection.hang_up(End::Silent);
+                if is_news {
+                    self.shared.counts.end(End::Silent);
+                }
             } else if is_due {
                 // Asked again soon, should the answer get lost.
                 entry.checked_at = now - check_ms + 1_000;
@@ -191,9 +194,6 @@ impl WebSocketHub {
                 entry.pinged_at = now;
                 entry.connection.ping();
             }
-        }
-        for id in over {
-            self.end(&id, End::Silent);
         }
         for id in forgotten {
             self.forget(&id);

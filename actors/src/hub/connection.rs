@@ -92,6 +92,8 @@ struct Outbox {
     has_socket: bool,
     must_ping: bool,
     must_check: bool,
+    /// Its socket is to be closed, for this reason; another may come after it.
+    hang_up: Option<End>,
     end: Option<End>,
 }
 
@@ -176,6 +178,15 @@ impl Connection {
         wake(outbox);
     }
 
+    /// Closes its socket and keeps everything else for the next; whether that is news.
+    pub(super) fn hang_up(&self, end: End) -> bool {
+        let mut outbox = self.outbox();
+        let is_news = outbox.hang_up.is_none();
+        outbox.hang_up.get_or_insert(end);
+        wake(outbox);
+        is_news
+    }
+
     pub(super) fn ping(&self) {
         let mut outbox = self.outbox();
         outbox.must_ping = true;
@@ -248,6 +259,7 @@ impl Connection {
         outbox.turn = outbox.turn.wrapping_add(1);
         outbox.must_ping = false;
         outbox.must_check = false;
+        outbox.hang_up = None;
         outbox.turn
     }
 
@@ -265,7 +277,7 @@ impl Connection {
 
     fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
         let mut outbox = self.outbox();
-        if let Some(end) = outbox.end {
+        if let Some(end) = outbox.end.or(outbox.hang_up) {
             return Poll::Ready(Outgoing::End(end));
         }
         if std::mem::take(&mut outbox.must_check) {

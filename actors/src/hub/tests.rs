@@ -324,7 +324,7 @@ async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew()
 }
 
 #[actix_rt::test]
-async fn a_client_that_is_silent_too_long_loses_its_connection() {
+async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
     let hub = hub_with(Limits { silence_ms: 300, ping_ms: 1, ..Limits::default() }).await;
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
@@ -338,6 +338,13 @@ async fn a_client_that_is_silent_too_long_loses_its_connection() {
     };
     assert_eq!(end, End::Silent);
     assert!(pings > 0);
+    let id = anna.connection.id.to_string();
+    drop(anna);
+    hub.publish(Event::new("missed", json!({}))).await;
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Lossless);
+    assert_eq!(named(&back.hold).await, ("missed".to_owned(), 1));
+    assert_eq!(hub.counts().ended(End::Silent), 1);
 }
 
 #[actix_rt::test]
