@@ -60,6 +60,9 @@ impl Handler<Join> for WebSocketHub {
     type Result = Result<Joined, AppError>;
 
     fn handle(&mut self, Join(joining): Join, _: &mut Self::Context) -> Self::Result {
+        if self.shared.is_stopping.load(Ordering::Relaxed) {
+            return Err(AppError::new("app.socket.too_many.app_error"));
+        }
         self.take_note_of_left(now_ms());
         let user_id = joining.session.user_id.clone();
         let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;

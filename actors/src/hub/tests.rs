@@ -361,4 +361,6 @@ async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
         assert_eq!(next(hold).await, Err(End::Stopping));
     }
     assert!(hub.seat().is_none());
+    let late = hub.join(joining("bert", None)).await.unwrap_err();
+    assert_eq!(late.id, "app.socket.too_many.app_error");
 }
