@@ -337,7 +337,12 @@ impl Handler<CheckSessions> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
-        self.registry.entries().for_each(|entry| entry.connection.check_session());
+        let due = now_ms() - self.shared.limits.check_ms;
+        for entry in self.registry.entries_mut() {
+            // Asked again until it is answered: a socket that is busy, or a store that is away, forgets.
+            entry.checked_at = due;
+            entry.connection.check_session();
+        }
     }
 }
 

@@ -248,6 +248,17 @@ async fn revoked_sessions_lose_their_connections_and_others_do_not() {
 }
 
 #[actix_rt::test]
+async fn a_session_is_asked_for_until_somebody_looks_it_up() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    hub.check_sessions().await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(poll_fn(|context| anna.poll_next(context)).await, Outgoing::CheckSession));
+    }
+}
+
+#[actix_rt::test]
 async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
     let hub = hub_with(Limits::default()).await;
     let (slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await);
