@@ -85,6 +85,11 @@ impl Socket {
 
     /// Goes on as far as possible without waiting.
     fn advance(&mut self, context: &mut Context<'_>, out: &mut BytesMut) {
+        // First, so that a client that sends all the while gains no time by it.
+        if self.is_overdue(context) {
+            self.party = Party::Gone;
+            return;
+        }
         let mut rest = TURN;
         loop {
             let has_worked = self.poll_work(context, out).is_ready();
@@ -94,7 +99,7 @@ impl Socket {
                 return;
             }
             if !has_worked && !has_heard {
-                break;
+                return;
             }
             rest -= 1;
             if rest == 0 {
@@ -102,11 +107,11 @@ impl Socket {
                 return;
             }
         }
-        if let Party::Unknown { deadline, .. } = &mut self.party
-            && deadline.as_mut().poll(context).is_ready()
-        {
-            self.party = Party::Gone;
-        }
+    }
+
+    fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
+        let Party::Unknown { deadline, .. } = &mut self.party else { return false };
+        deadline.as_mut().poll(context).is_ready()
     }
 
     fn poll_work(&mut self, context: &mut Context<'_>, out: &mut BytesMut) -> Poll<()> {

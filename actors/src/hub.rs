@@ -5,6 +5,7 @@
 
 mod actor;
 mod connection;
+mod end;
 mod event;
 mod frame;
 mod limits;
@@ -25,7 +26,8 @@ use self::actor::{
     ChangeMemberships, ChangeRoles, CheckSessions, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub,
 };
 use self::connection::Left;
-pub use self::connection::{Connection, End, Hold, Outgoing, QUEUE, RING, Viewing};
+pub use self::connection::{Connection, Hold, Outgoing, QUEUE, RING, Viewing};
+pub use self::end::End;
 pub use self::event::{Audience, Event};
 pub use self::frame::{Frame, Held};
 use self::limits::Shared;

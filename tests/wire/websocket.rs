@@ -1,6 +1,10 @@
 //! The WebSocket, frame by frame.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::websocket::{BINARY, CLOSE, Frame, PING, PONG, TEXT, WebSocket, frame, quiet, upgrade};
 
@@ -118,11 +122,24 @@ async fn who_is_not_known_in_time_or_not_known_at_all_is_dropped_without_a_word(
         socket.ask(1, "authentication_challenge", data).await;
         assert_eq!(socket.next().await, Frame::End);
     }
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let mut silent = WebSocket::open(&server.base).await;
     assert_eq!(silent.next().await, Frame::End);
     let waited = begun.elapsed().as_secs_f32();
     assert!((4.5..8.0).contains(&waited), "{waited}");
+}
+
+#[actix_rt::test]
+async fn who_is_not_known_gains_no_time_by_sending_all_the_while() {
+    let server = TestServer::start().await;
+    let mut stream = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(upgrade("", "").as_bytes()).await.unwrap();
+    // Pongs need no answer, so there is nothing to read.
+    let pongs = frame(true, PONG, b"").repeat(10_000);
+    let begun = Instant::now();
+    while stream.write_all(&pongs).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(8), "it is still connected");
+    }
 }
 
 #[actix_rt::test]

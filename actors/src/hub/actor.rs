@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
 
-use super::connection::{Connection, Continuation, End, Hold, Left, Offered};
+use super::connection::{Connection, Continuation, Hold, Left, Offered};
+use super::end::End;
 use super::event::Event;
 use super::frame::Frame;
 use super::limits::{Reception, Shared};
@@ -59,6 +60,9 @@ impl Handler<Join> for WebSocketHub {
     type Result = Result<Joined, AppError>;
 
     fn handle(&mut self, Join(joining): Join, _: &mut Self::Context) -> Self::Result {
+        if self.shared.is_stopping.load(Ordering::Relaxed) {
+            return Err(AppError::new("app.socket.too_many.app_error"));
+        }
         self.take_note_of_left(now_ms());
         let user_id = joining.session.user_id.clone();
         let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
@@ -109,6 +113,7 @@ impl WebSocketHub {
     /// Makes a new connection, whose first event tells the client who it is.
     fn connect(&mut self, joining: &Joining, now: i64) -> Arc<Connection> {
         let Joining { session, greeting, .. } = joining;
+        self.make_room_for(&session.user_id);
         let connection = Connection::new(new_id().into(), session.user_id.as_str().into(), now);
         match Frame::private(&greeting.event(&connection), &self.shared.held) {
             Ok(hello) => {
@@ -129,6 +134,17 @@ impl WebSocketHub {
         connection
     }
 
+    /// A user has no more connections than sockets: who opens one after the other loses what they left longest ago.
+    fn make_room_for(&mut self, user_id: &str) {
+        if self.registry.of_user(user_id).count() < self.shared.limits.sockets_per_user {
+            return;
+        }
+        let absent = self.registry.of_user(user_id).filter_map(|entry| Some((entry.gone_at?, &entry.connection.id)));
+        if let Some(id) = absent.min().map(|(_, id)| id.clone()) {
+            self.forget(&id);
+        }
+    }
+
     fn forget(&mut self, id: &str) -> Option<Entry> {
         let entry = self.registry.remove(id)?;
         self.shared.counts.connections.fetch_sub(1, Ordering::Relaxed);
@@ -147,9 +163,11 @@ impl WebSocketHub {
     /// Takes note of connections whose socket went away.
     fn take_note_of_left(&mut self, now: i64) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in left {
-            let is_gone = !connection.has_socket();
-            if let Some(entry) = self.registry.get_mut(&connection.id).filter(|_| is_gone) {
+        for connection in left.iter().filter(|connection| !connection.has_socket()) {
+            if let Some(end) = connection.ended() {
+                // It ended on its own, over a reply: there is nothing in it to come back to.
+                self.end(&connection.id, end);
+            } else if let Some(entry) = self.registry.get_mut(&connection.id) {
                 entry.gone_at = Some(now);
             }
         }
@@ -159,7 +177,7 @@ impl WebSocketHub {
         self.take_note_of_left(now);
         let limits = &self.shared.limits;
         let (ping_ms, silence_ms, check_ms) = (limits.ping_ms, limits.silence_ms, limits.check_ms);
-        let (mut over, mut forgotten) = (Vec::new(), Vec::new());
+        let mut forgotten = Vec::new();
         for entry in self.registry.entries_mut() {
             let is_due = entry.session.is_expired(now) || now - entry.checked_at >= check_ms;
             if let Some(gone_at) = entry.gone_at {
@@ -167,7 +185,10 @@ impl WebSocketHub {
                     forgotten.push(entry.connection.id.clone());
                 }
             } else if now - entry.connection.heard_at() >= silence_ms {
-                over.push(entry.connection.id.clone());
+                let is_news = entry.connection.hang_up(End::Silent);
+                if is_news {
+                    self.shared.counts.end(End::Silent);
+                }
             } else if is_due {
                 // Asked again soon, should the answer get lost.
                 entry.checked_at = now - check_ms + 1_000;
@@ -176,9 +197,6 @@ impl WebSocketHub {
                 entry.pinged_at = now;
                 entry.connection.ping();
             }
-        }
-        for id in over {
-            self.end(&id, End::Silent);
         }
         for id in forgotten {
             self.forget(&id);
@@ -319,7 +337,12 @@ impl Handler<CheckSessions> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
-        self.registry.entries().for_each(|entry| entry.connection.check_session());
+        let due = now_ms() - self.shared.limits.check_ms;
+        for entry in self.registry.entries_mut() {
+            // Asked again until it is answered: a socket that is busy, or a store that is away, forgets.
+            entry.checked_at = due;
+            entry.connection.check_session();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::end::End;
 use super::frame::Frame;
 
 /// How much may wait for one connection.
@@ -18,40 +19,8 @@ const SLOW: usize = 128;
 /// How many of the last events a connection can be sent again.
 pub const RING: usize = 128;
 
-/// Why the server ends a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Its session was revoked or ran out.
-    SessionEnded,
-    /// It takes less than it is sent.
-    TooSlow,
-    /// All connections together hold more than they may.
-    OutOfMemory,
-    /// It gave no sign of life for too long.
-    Silent,
-    /// The server stops.
-    Stopping,
-    /// The hub crashed; what was being delivered may be lost.
-    HubCrashed,
-}
-
-impl End {
-    /// All of them, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::SessionEnded, Self::TooSlow, Self::OutOfMemory, Self::Silent, Self::Stopping, Self::HubCrashed];
-
-    /// What it is called in metrics and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SessionEnded => "session_ended",
-            Self::TooSlow => "too_slow",
-            Self::OutOfMemory => "out_of_memory",
-            Self::Silent => "silent",
-            Self::Stopping => "stopping",
-            Self::HubCrashed => "hub_crashed",
-        }
-    }
-}
+/// So many replies find room where no event does: a client is not ended for what it asks in the middle of a rush.
+const REPLIES: usize = 64;
 
 /// What is to be sent next.
 #[derive(Debug)]
@@ -115,12 +84,16 @@ struct Outbox {
     /// The last events that were sent; the newest has the number before `next_seq`.
     sent: VecDeque<Arc<Frame>>,
     next_seq: i64,
+    /// How many of those that wait were sent before; they take no room from others.
+    again: usize,
     reader: Option<Waker>,
     /// Counts the sockets that had it.
     turn: u32,
     has_socket: bool,
     must_ping: bool,
     must_check: bool,
+    /// Its socket is to be closed, for this reason; another may come after it.
+    hang_up: Option<End>,
     end: Option<End>,
 }
 
@@ -176,7 +149,7 @@ impl Connection {
     /// Puts a reply behind everything that waits.
     pub fn reply(&self, reply: Vec<u8>) {
         let mut outbox = self.outbox();
-        if outbox.waiting.len() < QUEUE {
+        if outbox.waiting.len() < outbox.room() + REPLIES {
             outbox.waiting.push_back(Waiting::Reply(reply.into_boxed_slice()));
         } else {
             outbox.end(End::TooSlow);
@@ -189,7 +162,7 @@ impl Connection {
         if outbox.end.is_some() || (frame.is_passing && outbox.waiting.len() >= SLOW) {
             return Offered::Spared;
         }
-        if outbox.waiting.len() >= QUEUE {
+        if outbox.waiting.len() >= outbox.room() {
             outbox.end(End::TooSlow);
             wake(outbox);
             return Offered::Overflowed;
@@ -203,6 +176,15 @@ impl Connection {
         let mut outbox = self.outbox();
         outbox.end(end);
         wake(outbox);
+    }
+
+    /// Closes its socket and keeps everything else for the next; whether that is news.
+    pub(super) fn hang_up(&self, end: End) -> bool {
+        let mut outbox = self.outbox();
+        let is_news = outbox.hang_up.is_none();
+        outbox.hang_up.get_or_insert(end);
+        wake(outbox);
+        is_news
     }
 
     pub(super) fn ping(&self) {
@@ -219,6 +201,11 @@ impl Connection {
 
     pub(super) fn has_socket(&self) -> bool {
         self.outbox().has_socket
+    }
+
+    /// Why it ended, if it did.
+    pub(super) fn ended(&self) -> Option<End> {
+        self.outbox().end
     }
 
     /// How much waits to be sent.
@@ -249,6 +236,7 @@ impl Connection {
             outbox.waiting.push_front(Waiting::Event(frame));
         }
         outbox.next_seq = wanted;
+        outbox.again += missed;
         Continuation::Replay(missed)
     }
 
@@ -256,7 +244,9 @@ impl Connection {
     pub(super) fn hand_over(&self, successor: &Self) {
         let waiting = std::mem::take(&mut self.outbox().waiting);
         let events = waiting.into_iter().filter(|waiting| matches!(waiting, Waiting::Event(_)));
-        successor.outbox().waiting.extend(events);
+        let mut successor = successor.outbox();
+        successor.waiting.extend(events);
+        successor.again = successor.waiting.len().min(RING);
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -269,6 +259,7 @@ impl Connection {
         outbox.turn = outbox.turn.wrapping_add(1);
         outbox.must_ping = false;
         outbox.must_check = false;
+        outbox.hang_up = None;
         outbox.turn
     }
 
@@ -286,7 +277,7 @@ impl Connection {
 
     fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
         let mut outbox = self.outbox();
-        if let Some(end) = outbox.end {
+        if let Some(end) = outbox.end.or(outbox.hang_up) {
             return Poll::Ready(Outgoing::End(end));
         }
         if std::mem::take(&mut outbox.must_check) {
@@ -310,8 +301,14 @@ impl Connection {
 }
 
 impl Outbox {
+    /// How much may wait.
+    fn room(&self) -> usize {
+        QUEUE + self.again
+    }
+
     fn send(&mut self, frame: Arc<Frame>) -> Outgoing {
         let seq = self.next_seq;
+        self.again = self.again.saturating_sub(1);
         self.next_seq += 1;
         if self.sent.len() == RING {
             self.sent.pop_front();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::connection::End;
+use super::end::End;
 use super::frame::Held;
 
 /// What all connections together may take. Times are milliseconds.

@@ -158,6 +158,46 @@ async fn a_client_that_comes_back_goes_on_where_it_stopped() {
 }
 
 #[actix_rt::test]
+async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    let id = anna.connection.id.to_string();
+    for number in 0..=i64::try_from(RING).unwrap() {
+        assert_eq!(named(&anna).await.1, number);
+        hub.publish(Event::new("some", json!({}))).await;
+    }
+    drop(anna);
+    for _ in 1..QUEUE {
+        hub.publish(Event::new("meanwhile", json!({}))).await;
+    }
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Replayed);
+    back.hold.connection.reply(b"welcome".to_vec());
+    for number in 1..=i64::try_from(RING + QUEUE).unwrap() {
+        assert_eq!(named(&back.hold).await.1, number);
+    }
+    assert!(matches!(poll_fn(|context| back.hold.poll_next(context)).await, Outgoing::Reply(_)));
+}
+
+#[actix_rt::test]
+async fn a_connection_that_drowns_in_replies_is_forgotten() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let id = anna.connection.id.to_string();
+    for _ in 0..=2 * QUEUE {
+        anna.connection.reply(b"reply".to_vec());
+    }
+    assert_eq!(next(&anna).await, Err(End::TooSlow));
+    drop(anna);
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(named(&back.hold).await, ("hello".to_owned(), 0));
+    assert_eq!(hub.counts().ended(End::TooSlow), 1);
+    assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
+}
+
+#[actix_rt::test]
 async fn a_client_that_cannot_go_on_is_told_at_once() {
     let hub = hub_with(Limits::default()).await;
     let anna = joined(&hub, "anna").await;
@@ -208,6 +248,17 @@ async fn revoked_sessions_lose_their_connections_and_others_do_not() {
 }
 
 #[actix_rt::test]
+async fn a_session_is_asked_for_until_somebody_looks_it_up() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    hub.check_sessions().await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(poll_fn(|context| anna.poll_next(context)).await, Outgoing::CheckSession));
+    }
+}
+
+#[actix_rt::test]
 async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
     let hub = hub_with(Limits::default()).await;
     let (slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await);
@@ -233,6 +284,20 @@ async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
     drop(seats);
     assert!(hub.seat().is_some());
     assert_eq!(hub.counts().refused.load(Ordering::Relaxed), 2);
+}
+
+#[actix_rt::test]
+async fn who_opens_one_after_the_other_loses_what_they_left_first() {
+    let hub = hub_with(Limits { sockets_per_user: 2, ..Limits::default() }).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(joined(&hub, "anna").await.connection.id.to_string());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 2);
+    for (id, reception) in [(&ids[3], Reception::Lossless), (&ids[1], Reception::Unknown)] {
+        assert_eq!(hub.join(joining("anna", Some((id, 0)))).await.unwrap().reception, reception);
+    }
 }
 
 #[actix_rt::test]
@@ -270,7 +335,7 @@ async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew()
 }
 
 #[actix_rt::test]
-async fn a_client_that_is_silent_too_long_loses_its_connection() {
+async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
     let hub = hub_with(Limits { silence_ms: 300, ping_ms: 1, ..Limits::default() }).await;
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
@@ -284,6 +349,13 @@ async fn a_client_that_is_silent_too_long_loses_its_connection() {
     };
     assert_eq!(end, End::Silent);
     assert!(pings > 0);
+    let id = anna.connection.id.to_string();
+    drop(anna);
+    hub.publish(Event::new("missed", json!({}))).await;
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Lossless);
+    assert_eq!(named(&back.hold).await, ("missed".to_owned(), 1));
+    assert_eq!(hub.counts().ended(End::Silent), 1);
 }
 
 #[actix_rt::test]
@@ -300,4 +372,6 @@ async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
         assert_eq!(next(hold).await, Err(End::Stopping));
     }
     assert!(hub.seat().is_none());
+    let late = hub.join(joining("bert", None)).await.unwrap_err();
+    assert_eq!(late.id, "app.socket.too_many.app_error");
 }
