@@ -131,7 +131,7 @@ async fn who_is_not_known_in_time_or_not_known_at_all_is_dropped_without_a_word(
 
 #[actix_rt::test]
 async fn who_is_not_known_gains_no_time_by_sending_all_the_while() {
-    let server = TestServer::start().await;
+    let server = quiet("").await;
     let mut stream = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(upgrade("", "").as_bytes()).await.unwrap();
     // Pongs need no answer, so there is nothing to read.
