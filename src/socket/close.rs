@@ -30,6 +30,7 @@ impl Close {
             End::TooSlow => Self::with(1013, "the connection takes less than it is sent"),
             End::OutOfMemory => Self::with(1013, "the server holds too much for slow connections"),
             End::Silent => Self::with(1001, "no answer to pings"),
+            End::Replaced => Self::with(1000, "another socket goes on with this connection"),
             End::Stopping => Self::with(1012, "the server stops"),
             End::HubCrashed => Self::with(1012, "the server lost track of what was sent"),
         }

@@ -50,6 +50,21 @@ async fn a_client_that_comes_back_gets_what_it_missed_and_no_greeting() {
 }
 
 #[actix_rt::test]
+async fn a_client_goes_on_over_a_new_socket_while_the_server_believes_in_the_old_one() {
+    let server = quiet("").await;
+    let admin = server.admin().await;
+    let (mut old, id) = WebSocket::greeted(&admin).await;
+    prefer(&admin, "seen").await;
+    assert_eq!(until(&mut old, "seen").await, [1, 2]);
+    let mut new = WebSocket::of(&admin, &resumption(&id, 2)).await;
+    assert_eq!(until(&mut new, "seen").await, [2]);
+    let reason = "another socket goes on with this connection".to_owned();
+    assert_eq!(old.end().await, Frame::Close(Some(1000), reason));
+    prefer(&admin, "next").await;
+    assert_eq!(until(&mut new, "next").await, [3, 4]);
+}
+
+#[actix_rt::test]
 async fn a_client_resumes_after_a_challenge_as_well() {
     let server = quiet("").await;
     let admin = server.admin().await;
@@ -68,7 +83,8 @@ async fn a_client_that_cannot_resume_is_told_at_once() {
     let admin = server.admin().await;
     let other = server.user(&admin, "bert").await;
     let (socket, id) = WebSocket::greeted(&admin).await;
-    for (client, seq) in [(&admin, 1), (&other, 1)] {
+    let elsewhere = server.login("admin").await;
+    for (client, seq) in [(&elsewhere, 1), (&other, 1)] {
         let mut denied = WebSocket::of(client, &resumption(&id, seq)).await;
         let hello = denied.event().await;
         assert_eq!((hello["event"].as_str(), hello["seq"].as_i64()), (Some("hello"), Some(0)));

@@ -66,7 +66,7 @@ impl Handler<Join> for WebSocketHub {
         self.take_note_of_left(now_ms());
         let user_id = joining.session.user_id.clone();
         let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
-        if is_full {
+        if is_full && !self.takes_over(&joining) {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));
         }
@@ -78,16 +78,18 @@ impl Handler<Join> for WebSocketHub {
 }
 
 impl WebSocketHub {
+    /// Whether the client goes on with a connection that has a socket, so that there is none more.
+    fn takes_over(&self, joining: &Joining) -> bool {
+        let entry = joining.resume.as_ref().and_then(|(id, _)| self.registry.get(id));
+        entry.is_some_and(|entry| entry.connection.has_socket() && may_resume(entry, &joining.session))
+    }
+
     /// Finds what the client wants to go on with, or makes it a new connection.
     fn receive(&mut self, joining: &Joining, now: i64) -> (Arc<Connection>, Reception) {
         let Some((id, wanted)) = &joining.resume else {
             return (self.connect(joining, now), Reception::Fresh);
         };
-        let known = self.registry.get_mut(id).filter(|entry| {
-            let is_own = *entry.connection.user_id == *joining.session.user_id;
-            is_own && !entry.connection.has_socket()
-        });
-        let Some(entry) = known else {
+        let Some(entry) = self.registry.get_mut(id).filter(|entry| may_resume(entry, &joining.session)) else {
             return (self.connect(joining, now), Reception::Unknown);
         };
         let connection = entry.connection.clone();
@@ -97,7 +99,7 @@ impl WebSocketHub {
             Continuation::Lost => {
                 let successor = self.connect(joining, now);
                 connection.hand_over(&successor);
-                self.forget(id);
+                self.end(id, End::Replaced);
                 return (successor, Reception::Lost);
             }
         };
@@ -372,6 +374,13 @@ fn kept_at(elapsed: Duration, window: Duration, all: usize) -> usize {
     let left_ms = window.saturating_sub(elapsed).as_millis();
     let kept = (all as u128 * left_ms).checked_div(window.as_millis()).unwrap_or_default();
     usize::try_from(kept).unwrap_or_default()
+}
+
+/// Whether a client with that session may go on with a connection. Its own session may even where a socket has it:
+/// a client knows of a broken network long before the server does.
+fn may_resume(entry: &Entry, session: &Session) -> bool {
+    let is_own = *entry.connection.user_id == *session.user_id;
+    is_own && (!entry.connection.has_socket() || entry.session.id == session.id)
 }
 
 fn is_admin(roles: &Roles, names: &str) -> bool {

@@ -253,6 +253,7 @@ impl Connection {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gives the connection to another socket; the one that has it learns of it.
     fn take(&self) -> u32 {
         let mut outbox = self.outbox();
         outbox.has_socket = true;
@@ -260,7 +261,10 @@ impl Connection {
         outbox.must_ping = false;
         outbox.must_check = false;
         outbox.hang_up = None;
-        outbox.turn
+        outbox.waiting.retain(|waiting| matches!(waiting, Waiting::Event(_)));
+        let turn = outbox.turn;
+        wake(outbox);
+        turn
     }
 
     fn release(&self, turn: u32) -> bool {
@@ -275,8 +279,11 @@ impl Connection {
         is_mine
     }
 
-    fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
+    fn poll_next(&self, turn: u32, context: &Context<'_>) -> Poll<Outgoing> {
         let mut outbox = self.outbox();
+        if outbox.turn != turn {
+            return Poll::Ready(Outgoing::End(End::Replaced));
+        }
         if let Some(end) = outbox.end.or(outbox.hang_up) {
             return Poll::Ready(Outgoing::End(end));
         }
@@ -354,7 +361,7 @@ impl Hold {
 
     /// What is to be sent next; the last thing is an end.
     pub fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
-        self.connection.poll_next(context)
+        self.connection.poll_next(self.turn, context)
     }
 }
 

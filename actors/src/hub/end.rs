@@ -11,6 +11,8 @@ pub enum End {
     OutOfMemory,
     /// It gave no sign of life for too long.
     Silent,
+    /// Its client came back over another socket.
+    Replaced,
     /// The server stops.
     Stopping,
     /// The hub crashed; what was being delivered may be lost.
@@ -19,8 +21,15 @@ pub enum End {
 
 impl End {
     /// All of them, for metrics.
-    pub const ALL: [Self; 6] =
-        [Self::SessionEnded, Self::TooSlow, Self::OutOfMemory, Self::Silent, Self::Stopping, Self::HubCrashed];
+    pub const ALL: [Self; 7] = [
+        Self::SessionEnded,
+        Self::TooSlow,
+        Self::OutOfMemory,
+        Self::Silent,
+        Self::Replaced,
+        Self::Stopping,
+        Self::HubCrashed,
+    ];
 
     /// What it is called in metrics and logs.
     pub fn name(self) -> &'static str {
@@ -29,6 +38,7 @@ impl End {
             Self::TooSlow => "too_slow",
             Self::OutOfMemory => "out_of_memory",
             Self::Silent => "silent",
+            Self::Replaced => "replaced",
             Self::Stopping => "stopping",
             Self::HubCrashed => "hub_crashed",
         }

@@ -62,6 +62,10 @@ impl Registry {
         Some(entry)
     }
 
+    pub(super) fn get(&self, id: &str) -> Option<&Entry> {
+        self.entries.get(id)
+    }
+
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Entry> {
         self.entries.get_mut(id)
     }

@@ -198,13 +198,30 @@ async fn a_connection_that_drowns_in_replies_is_forgotten() {
 }
 
 #[actix_rt::test]
+async fn a_client_takes_its_connection_over_from_a_socket_that_only_the_server_believes_in() {
+    let hub = hub_with(Limits { sockets_per_user: 1, ..Limits::default() }).await;
+    let broken = joined(&hub, "anna").await;
+    named(&broken).await;
+    let id = broken.connection.id.to_string();
+    hub.publish(Event::new("into_the_void", json!({}))).await;
+    named(&broken).await;
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Replayed);
+    assert_eq!(next(&broken).await, Err(End::Replaced));
+    drop(broken);
+    assert_eq!(named(&back.hold).await, ("into_the_void".to_owned(), 1));
+    hub.publish(Event::new("next", json!({}))).await;
+    assert_eq!(named(&back.hold).await, ("next".to_owned(), 2));
+}
+
+#[actix_rt::test]
 async fn a_client_that_cannot_go_on_is_told_at_once() {
     let hub = hub_with(Limits::default()).await;
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
-    let while_alive = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(while_alive.reception, Reception::Unknown);
+    let while_alive = Joining { session: session("anna", "another"), ..joining("anna", Some((&id, 1))) };
+    assert_eq!(hub.join(while_alive).await.unwrap().reception, Reception::Unknown);
     let of_another = hub.join(joining("bert", Some((&id, 1)))).await.unwrap();
     assert_eq!(of_another.reception, Reception::Unknown);
     drop(anna);
