@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::table::{Mode, defaults};
 use quarterdeck_actors::config::view::SqlSettings;
@@ -71,6 +71,11 @@ impl Place {
                 file => Ok(Self::File(file.into())),
             },
         }
+    }
+
+    /// The name of a place as it may be kept: without the password that an address holds.
+    pub(crate) fn label(name: &str) -> String {
+        if name.contains("://") && !name.starts_with("file://") { scheme(name) } else { name.to_owned() }
     }
 
     /// The same place, by the shorter name if it is the database of the server.
@@ -199,12 +204,13 @@ pub(crate) struct Migration<'a> {
     pub(crate) around: &'a Surroundings,
 }
 
-/// Copies what is stored in one store into another, as a new version there. What is the same already stays as it is.
-pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+/// Copies what is stored in one store into another, as a new version there, and gives what changed there.
+/// What is the same already stays as it is.
+pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
     moved(from, to, migration).await.or_fail(MIGRATE_FAILED)
 }
 
-async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
     let Migration { db, overrides, sql, author, around } = migration;
     if from.is_empty() || to.is_empty() {
         return Err(AppError::new(LOAD_FAILED).because(Unmoved::Nameless));
@@ -217,13 +223,14 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), App
     let replaces = active.as_ref().map(|stored| stored.id.clone());
     let before = active.map(|stored| stored.document);
     if before.as_ref() == Some(&document) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let changes = changes(&before.unwrap_or_else(|| defaults(Mode::Blank)), &document, &*around.fingerprint);
     let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
     check(&config, around)?;
-    target.add(Version { stored, replaces, at: around.now_ms, author, changes }).await
+    target.add(Version { stored, replaces, at: around.now_ms, author, changes: changes.clone() }).await?;
+    Ok(changes)
 }
 
 /// Looks at files without holding up other requests.

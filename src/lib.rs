@@ -8,6 +8,7 @@ pub mod version;
 
 mod accounts;
 mod answer;
+mod audit;
 mod configuration;
 mod configurations;
 mod cookies;

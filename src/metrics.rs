@@ -4,7 +4,7 @@
 //! Each server has a registry of its own, because several may share a process.
 
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::state::AppState;
 use crate::version::VERSION;
@@ -19,6 +19,7 @@ pub(crate) fn text(app: &AppState) -> Result<String, prometheus::Error> {
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
     let connections = app.db.open_connections();
     add_gauge(&registry, "quarterdeck_database_connections", "Open connections to the database.", connections)?;
+    add_audit(&registry, app)?;
     add_process(&registry)?;
     TextEncoder::new().encode_to_string(&registry.gather())
 }
@@ -54,6 +55,14 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     }
     add(registry, healthy)?;
     add(registry, age)
+}
+
+fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let waiting = app.audit.waiting();
+    add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
+    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
+    lost.inc_by(app.audit.lost());
+    add(registry, lost)
 }
 
 /// The usual names for a process; what the system does not tell is left out.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use quarterdeck_actors::audit::{AuditHandle, Status};
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -21,9 +22,11 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
+use crate::audit::reload_record;
+use crate::audit::strangers::Strangers;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Place};
 use crate::outbound::Outbound;
@@ -33,13 +36,16 @@ use crate::prepared::{Installation, PreparedAnswers};
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, own_record};
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
+
+/// How often refusals of callers without a session are put together into a record.
+const REPORT: Duration = Duration::from_mins(1);
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -82,6 +88,7 @@ impl Server {
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
+        actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
@@ -94,7 +101,11 @@ impl Server {
 
     /// Reads store, file and environment anew and puts them in force.
     pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
-        self.app.config.reload(self.app.surroundings()).await
+        let (before, around) = (self.app.config.current(), self.app.surroundings());
+        let reloaded = self.app.config.reload(around.clone()).await;
+        let after = reloaded.as_ref().map(|config| &config.document);
+        self.app.audit.record(reload_record(&before.document, after, &around)).await;
+        reloaded
     }
 
     /// Where it listens.
@@ -124,7 +135,7 @@ impl Server {
     }
 
     /// How each actor fares.
-    pub fn vitals(&self) -> [Arc<Vitals>; 4] {
+    pub fn vitals(&self) -> [Arc<Vitals>; 5] {
         self.app.vitals()
     }
 
@@ -159,6 +170,10 @@ impl Server {
         for ended in self.ended {
             ended.abort();
         }
+        report_strangers(&self.app).await;
+        if let Err(cause) = self.app.audit.flush().await {
+            error!(cause = %cause, audit.waiting = self.app.audit.waiting(), "the end of the audit trail was not stored");
+        }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -180,6 +195,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     Ok(AppState {
         sessions,
         busy: BusyHandle::start(),
+        audit: AuditHandle::start(Arc::new(db.clone())),
+        strangers: Strangers::default(),
         health,
         roles: Arc::new(roles),
         passwords: Passwords::new(),
@@ -270,5 +287,19 @@ async fn retire_connections(db: Db) {
     loop {
         tokio::time::sleep(RETIREMENT).await;
         db.retire_connections();
+    }
+}
+
+async fn keep_reporting_strangers(app: Data<AppState>) {
+    loop {
+        tokio::time::sleep(REPORT).await;
+        report_strangers(&app).await;
+    }
+}
+
+/// Records how many callers without a session were turned away.
+async fn report_strangers(app: &AppState) {
+    if let Some(parameters) = app.strangers.take() {
+        app.audit.record(own_record("refuseStrangers", Status::Fail, parameters)).await;
     }
 }

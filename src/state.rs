@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
@@ -14,6 +15,7 @@ use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 
 use crate::accounts::Gate;
+use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
 use crate::outbound::Outbound;
@@ -30,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) audit: AuditHandle,
+    pub(crate) strangers: Strangers,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
     pub(crate) configurations: Configurations,
@@ -50,8 +54,8 @@ impl AppState {
     }
 
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 4] {
-        [self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 5] {
+        [self.audit.vitals(), self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
     }
 }
 

@@ -3,6 +3,7 @@
 //! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
 //! SQL stands in this module and its parts, nowhere else.
 
+mod audits;
 mod bots;
 mod config_file;
 mod configurations;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
+pub(crate) use audits::{AuditEntry, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;

@@ -1,6 +1,7 @@
 //! Each route: who may, each refusal in its order, success.
 
 mod accounts;
+mod audits;
 mod config;
 mod config_file;
 mod config_migrate;

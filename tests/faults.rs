@@ -2,6 +2,7 @@
 
 mod actors;
 mod attach;
+mod audits;
 mod config_disk;
 mod config_killed;
 mod config_step;

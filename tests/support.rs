@@ -14,6 +14,7 @@ pub mod server;
 pub mod socket;
 pub mod sql;
 pub mod teams;
+pub mod trail;
 
 pub use client::{Client, Reply};
 pub use configuration::LocalServer;

@@ -1,6 +1,6 @@
 //! The table `systems`: server-wide facts by name.
 
-use super::{Db, StoreError, statement};
+use super::{Db, Statement, StoreError, statement};
 
 /// The row that a health probe writes and deletes.
 const PROBE: &str = "health_check_";
@@ -13,23 +13,31 @@ impl Db {
         written.and(deleted.map(drop))
     }
 
+    /// The fact of that name.
+    pub(crate) async fn system(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.read(statement("SELECT value FROM systems WHERE name = $1", vec![name.into()])).await?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
+    }
+
     /// The fact of that name, stored as `first` if it is not there yet; two servers agree on one.
     pub(crate) async fn ready_system(&self, name: &str, first: &str) -> Result<String, StoreError> {
-        let known = "SELECT value FROM systems WHERE name = $1";
-        let found = self.read(statement(known, vec![name.into()])).await?;
-        if let Some(mut row) = found.into_iter().next() {
-            return row.text();
+        if let Some(known) = self.system(name).await? {
+            return Ok(known);
         }
         let insertion = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
         self.write(statement(insertion, vec![name.into(), first.into()])).await?;
-        let stored = self.read(statement(known, vec![name.into()])).await?;
-        stored.into_iter().next().map_or(Ok(first.to_owned()), |mut row| row.text())
+        Ok(self.system(name).await?.unwrap_or_else(|| first.to_owned()))
     }
 
     /// Stores a fact, in place of the one of that name.
     pub(crate) async fn set_system(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let sql =
-            "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.write(statement(sql, vec![name.into(), value.into()])).await.map(drop)
+        self.write(setting_system(name, value)).await.map(drop)
     }
+}
+
+/// What stores a fact, in place of the one of that name.
+pub(super) fn setting_system(name: &str, value: &str) -> Statement {
+    let sql =
+        "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    statement(sql, vec![name.into(), value.into()])
 }

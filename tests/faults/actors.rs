@@ -21,7 +21,7 @@ async fn after_a_crash_of_any_actor_the_next_request_is_served_and_state_is_kept
     let server = TestServer::start_with("[TeamSettings]\nSiteName = \"kept\"\n").await;
     let admin = server.admin().await;
     server.server.busy().mark(i64::MAX).await.unwrap();
-    for name in ["busy", "config", "health", "sessions"] {
+    for name in ["audit", "busy", "config", "health", "sessions"] {
         crash(&server, name).await;
         admin.get("/users/me").await.expect(200);
         let ping = admin.get("/system/ping?get_server_status=true").await.expect(200);
