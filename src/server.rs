@@ -44,6 +44,11 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
 
+/// How often old rows of the audit trail are looked for.
+const PRUNING: Duration = Duration::from_hours(1);
+
+const DAY_MS: i64 = 86_400_000;
+
 /// How often refusals of callers without a session are put together into a record.
 const REPORT: Duration = Duration::from_mins(1);
 
@@ -85,10 +90,14 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
+        let retention_days = settings.own.audit_retention_days;
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
+        if retention_days > 0 {
+            actix_web::rt::spawn(keep_pruning(app.db.clone(), retention_days));
+        }
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
@@ -294,6 +303,17 @@ async fn keep_reporting_strangers(app: Data<AppState>) {
     loop {
         tokio::time::sleep(REPORT).await;
         report_strangers(&app).await;
+    }
+}
+
+async fn keep_pruning(db: Db, days: u32) {
+    loop {
+        match db.prune_audits(now_ms() - i64::from(days) * DAY_MS).await {
+            Ok(0) => {}
+            Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
+            Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
+        }
+        tokio::time::sleep(PRUNING).await;
     }
 }
 

@@ -3,6 +3,8 @@
 //! They are *pinned*: they win over what is stored and are never written back.
 //! The environment wins over the file.
 
+mod own;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
+
+pub use own::OwnSettings;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -77,6 +81,8 @@ pub enum SettingsError {
 pub struct Settings {
     /// The configuration that results.
     pub config: Config,
+    /// What only this server knows.
+    pub own: OwnSettings,
     /// Names that mean nothing here, each with the nearest that does.
     pub unknown: Vec<String>,
 }
@@ -154,6 +160,7 @@ fn utf8_variables() -> impl Iterator<Item = (String, String)> {
 #[derive(Default)]
 struct Reading {
     overrides: Overrides,
+    own: OwnSettings,
     unknown: Vec<String>,
 }
 
@@ -174,6 +181,7 @@ impl Reading {
                     check(setting.kind, &value, &path, &place)?;
                     self.pin(path, value, place);
                 }
+                (None, _) if own::paths().any(|known| known == path) => self.own.set(&path, &to_json(value), &place)?,
                 (None, DeValue::Table(section)) if is_section(&path) => {
                     self.table(source, &format!("{path}."), section)?;
                 }
@@ -185,7 +193,10 @@ impl Reading {
                         found: kind_of(&to_json(value)),
                     });
                 }
-                (None, _) => self.note_unknown(&place, &path, settings().keys().map(String::as_str)),
+                (None, _) => {
+                    let known = settings().keys().map(String::as_str).chain(own::paths());
+                    self.note_unknown(&place, &path, known);
+                }
             }
         }
         Ok(())
@@ -200,6 +211,10 @@ impl Reading {
             let upper = name.to_uppercase();
             let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
             if !concerns_us {
+                continue;
+            }
+            if let Some(path) = own::of_variable(&upper) {
+                self.own.set(path, &from_text(Kind::Int, &text), &format!("{VARIABLE}{upper}"))?;
                 continue;
             }
             match by_variable.get(upper.as_str()) {
@@ -228,7 +243,7 @@ impl Reading {
     fn settings(self) -> Result<Settings, SettingsError> {
         let config = Config::compose(None, self.overrides);
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, unknown: self.unknown })
+        Ok(Settings { config, own: self.own, unknown: self.unknown })
     }
 }
 
@@ -265,6 +280,9 @@ fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsErro
 }
 
 fn is_section(path: &str) -> bool {
+    if path == own::SECTION {
+        return true;
+    }
     let prefix = format!("{path}.");
     settings().range(prefix.clone()..).next().is_some_and(|(known, _)| known.starts_with(&prefix))
 }

@@ -27,7 +27,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
-pub(crate) use audits::{AuditEntry, own_record};
+pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;

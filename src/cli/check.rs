@@ -46,6 +46,10 @@ fn show(settings: &Settings) {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }
+    let days = settings.own.audit_retention_days;
+    if days > 0 {
+        say(format_args!("audit trail: kept for {days} days"));
+    }
     for notice in &settings.unknown {
         say(format_args!("warning: {notice}"));
     }

@@ -4,6 +4,8 @@
 //! what is changed, moved or taken away later does not fit any more.
 
 mod entry;
+mod prune;
+mod verify;
 
 use std::sync::Arc;
 
@@ -19,10 +21,19 @@ use super::systems::setting_system;
 use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
 use crate::request::Paging;
 use crate::state::now_ms;
-use entry::{Entry, Mark};
+use entry::Entry;
+pub(crate) use entry::Mark;
+pub(crate) use verify::Finding;
 
 /// Where the trail ends: number and hash of the last row.
 const HEAD: &str = "QuarterdeckAuditHead";
+
+/// Up to where rows were pruned: number and hash of the last that went.
+const ANCHOR: &str = "QuarterdeckAuditAnchor";
+
+/// What the trail says of itself: rows at its beginning were pruned; its end was unknown.
+const PRUNED: &str = "pruneAudits";
+const REPAIRED: &str = "repairAuditTrail";
 
 /// How often rows are chained anew because another server added some meanwhile.
 const ATTEMPTS: usize = 16;
@@ -153,7 +164,7 @@ fn audit(mut row: Row) -> Result<AuditEntry, StoreError> {
 /// Says in the trail itself that its end could not be trusted any more.
 fn repair(end: &Mark) -> AuditRecord {
     let parameters = json!({ "number": end.number });
-    own_record("repairAuditTrail", Status::Fail, parameters)
+    own_record(REPAIRED, Status::Fail, parameters)
 }
 
 /// A record of something that the server does by itself.
@@ -177,3 +188,7 @@ pub(crate) fn own_record(event: &'static str, status: Status, parameters: Json) 
         after: Json::Null,
     }
 }
+
+#[cfg(test)]
+#[path = "audits/tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use quarterdeck_actors::audit::AuditRecord;
 use serde_json::{Value as Json, json};
 
-use super::super::Value;
+use super::super::{Row, StoreError, Value};
 
 /// The hash before the first row.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -174,6 +174,38 @@ impl Entry {
             (&self.address).into(),
             (&self.session_id).into(),
         ]
+    }
+
+    pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.text()?,
+            number: row.int()?,
+            create_at: row.int()?,
+            event: row.text()?,
+            status: row.text()?,
+            user_id: row.text()?,
+            session_id: row.text()?,
+            address: row.text()?,
+            source: row.text()?,
+            request_id: row.text()?,
+            method: row.text()?,
+            path: row.text()?,
+            code: row.int()?,
+            error_id: row.text()?,
+            parameters: row.text()?,
+            before: row.text()?,
+            after: row.text()?,
+            extra_info: row.text()?,
+            previous: row.text()?,
+            hash: row.text()?,
+        })
+    }
+
+    /// Up to where rows were pruned, if that is what the row tells.
+    pub(super) fn pruned(&self) -> Option<Mark> {
+        let parameters: Json = serde_json::from_str(&self.parameters).ok()?;
+        let hash = parameters.get("hash")?.as_str()?.to_owned();
+        Some(Mark { number: parameters.get("number")?.as_i64()?, hash })
     }
 }
 
