@@ -1,5 +1,6 @@
 //! What a handler tells the audit trail about its request; the pipeline makes the record.
 
+pub(crate) mod catalogue;
 pub(crate) mod strangers;
 
 use std::cell::RefCell;

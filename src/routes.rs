@@ -132,6 +132,11 @@ fn table() -> Vec<Route> {
 /// What the refusal of a reading route is called that has no name of its own.
 const READ: &str = "read";
 
+/// Every event that a request can be, with its method and path, and whether it is recorded also when it is not refused.
+pub(crate) fn audited() -> Vec<(&'static str, Method, &'static str, bool)> {
+    table().into_iter().map(|route| (route.event, route.method, route.path, route.is_change)).collect()
+}
+
 /// Whether a route needs to know who is calling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {

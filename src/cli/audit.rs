@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Common, failure, say};
+use crate::audit::catalogue;
 use crate::server::with_file;
 use crate::settings::Settings;
 use crate::state::now_ms;
@@ -34,6 +35,8 @@ pub(super) enum AuditCommand {
     /// Tells whether the trail is what was written
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
+    /// Prints which events are recorded, as Markdown
+    Events,
     /// Deletes old rows
     #[command(after_help = PRUNE_HELP)]
     Prune(Prune),
@@ -58,6 +61,10 @@ fn mark(text: &str) -> Result<Mark, String> {
 }
 
 pub(super) fn run(common: &Common, command: &AuditCommand) -> ExitCode {
+    if matches!(command, AuditCommand::Events) {
+        say(catalogue::text().trim_end());
+        return ExitCode::SUCCESS;
+    }
     let settings = match common.settings() {
         Ok((settings, sources)) => actix_web::rt::System::new().block_on(with_file(settings, &sources)),
         Err(refusal) => return failure(refusal),
@@ -81,6 +88,8 @@ async fn perform(settings: &Settings, command: &AuditCommand) -> Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     match command {
+        // It needs no database.
+        AuditCommand::Events => Ok(ExitCode::SUCCESS),
         AuditCommand::Verify(Verify { noted }) => verify(&db, noted.as_ref()).await,
         AuditCommand::Prune(Prune { days }) => {
             let pruned = db.prune_audits(now_ms() - i64::from(*days) * DAY_MS).await?;
