@@ -38,6 +38,7 @@ fn table() -> Vec<Route> {
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
         get("/api/v4/audits", audits::list).audited("getAudits"),
+        get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
         put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),

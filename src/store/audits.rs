@@ -86,7 +86,14 @@ impl Db {
                    ORDER BY a.createat DESC, \
                    COALESCE((SELECT q.number FROM qd_audits q WHERE q.id = a.id), 0) DESC, a.id LIMIT $1 OFFSET $2";
         let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
-        rows.into_iter().map(audit).collect()
+        rows.into_iter().map(listed).collect()
+    }
+
+    /// The whole record with that id; of ours only, since nobody else keeps one.
+    pub(crate) async fn audit(&self, id: &str) -> Result<Option<Entry>, StoreError> {
+        let rows =
+            self.read(statement(format!("SELECT {COLUMNS} FROM qd_audits WHERE id = $1"), vec![id.into()])).await?;
+        rows.into_iter().next().map(|mut row| Entry::read(&mut row)).transpose()
     }
 
     /// The records that are not stored yet.
@@ -149,7 +156,7 @@ fn insertion(into: &str, width: usize, rows: Vec<Vec<Value>>) -> Statement {
     statement(format!("{into} VALUES {}", tuples.join(", ")), rows.into_iter().flatten().collect())
 }
 
-fn audit(mut row: Row) -> Result<AuditEntry, StoreError> {
+fn listed(mut row: Row) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         id: row.text()?,
         create_at: row.int()?,

@@ -128,6 +128,31 @@ impl Entry {
         HEXLOWER.encode(digest(&SHA256, content.to_string().as_bytes()).as_ref())
     }
 
+    /// The row in an answer.
+    pub(crate) fn shown(&self) -> Json {
+        let document = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| Json::from(text));
+        json!({
+            "id": self.id,
+            "number": self.number,
+            "create_at": self.create_at,
+            "event": self.event,
+            "status": self.status,
+            "user_id": self.user_id,
+            "session_id": self.session_id,
+            "ip_address": self.address,
+            "source": self.source,
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self.path,
+            "code": self.code,
+            "error_id": self.error_id,
+            "parameters": document(&self.parameters),
+            "before": document(&self.before),
+            "after": document(&self.after),
+            "hash": self.hash,
+        })
+    }
+
     /// The place of this row.
     pub(crate) fn mark(&self) -> Mark {
         Mark { number: self.number, hash: self.hash.clone() }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::{EXPIRED, FORBIDDEN};
 use crate::support::trail::newest_in;
 use crate::support::{LocalServer, TestServer};
 
@@ -27,6 +28,29 @@ async fn a_record_names_the_request_and_its_answer() {
         "before": { "nickname": "" }, "after": { "nickname": "Skipper" },
     });
     assert_eq!(record, expected);
+}
+
+#[actix_web::test]
+async fn a_record_is_shown_whole_to_who_manages_the_system() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    admin.put("/users/me/patch", json!({ "nickname": "Skipper" })).await.expect(200);
+    let path = format!("/audits/{}", admin.audits().await[0]["id"].as_str().unwrap());
+    server.client().get(&path).await.expect_refusal(401, EXPIRED);
+    // Who may read the trail does not therefore see every value.
+    let reader = server.staff(&admin, "clara", "system_read_only_admin").await;
+    reader.get(&path).await.expect_refusal(403, FORBIDDEN);
+    admin.get("/audits/x").await.expect_refusal(400, "api.context.invalid_url_param.app_error");
+    let nobodys = format!("/audits/{}", "a".repeat(26));
+    admin.get(&nobodys).await.expect_refusal(404, "app.audit.get.missing.app_error");
+    let shown = admin.get(&path).await.expect(200);
+    assert_eq!(
+        (&shown["event"], &shown["number"], &shown["status"]),
+        (&json!("patchUser"), &json!(3), &json!("success"))
+    );
+    assert_eq!((&shown["before"], &shown["after"]), (&json!({ "nickname": "" }), &json!({ "nickname": "Skipper" })));
+    assert_eq!((&shown["user_id"], &shown["parameters"]), (&json!(admin.user_id), &json!({ "user_id": "me" })));
+    assert_eq!(shown["hash"].as_str().unwrap().len(), 64);
 }
 
 #[actix_web::test]
