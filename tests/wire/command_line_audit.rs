@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::Output;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::backdoor::{execute_in, texts_in};
-use crate::support::process::{Process, Workplace};
+use crate::support::process::{Process, Workplace, until};
 use crate::support::server::account;
 use crate::support::trail::{events_in, newest_in};
 use crate::support::{Client, configuration::nested};
@@ -129,6 +130,30 @@ async fn rows_stay_as_long_as_the_settings_say() {
     let server = place.serve().await;
     assert!(server.stop().await.success());
     assert_eq!(events_in(&folder).await.len(), 10, "none is old enough");
+}
+
+#[actix_web::test]
+async fn a_server_that_is_killed_while_it_records_leaves_a_trail_that_is_whole() {
+    let place = place_with_ten_rows().await;
+    for _ in 0..3 {
+        let server = place.serve().await;
+        let admin = server.client().log_in("admin").await;
+        let before = events_in(&folder(&place)).await.len();
+        let some_are_recorded = async || events_in(&folder(&place)).await.len() > before + 20;
+        tokio::select! {
+            _ = join_all((0..4).map(|_| rename_for_ever(&admin))) => {}
+            () = until("a few records", some_are_recorded) => {}
+        }
+        // Without any warning.
+        drop(server);
+        good(verify(&place, &[]).await);
+    }
+}
+
+async fn rename_for_ever(client: &Client) {
+    for number in 0.. {
+        client.put("/users/me/patch", json!({ "nickname": format!("n{number}") })).await.expect(200);
+    }
 }
 
 #[actix_web::test]
