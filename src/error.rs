@@ -8,10 +8,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, Detail};
+use quarterdeck_actors::json::to_json;
 use serde::Serialize;
 use tracing::{debug, error};
 
-use crate::answer::{JSON, to_json};
+use crate::answer::JSON;
 
 /// One row an id: id, status, text. The texts are our own; `{{.Name}}` is filled from the error's parameters.
 const ROWS: &str = include_str!("error/texts.tsv");

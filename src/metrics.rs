@@ -3,8 +3,11 @@
 //! Nothing is counted here: what the parts know of themselves is read when somebody asks.
 //! Each server has a registry of its own, because several may share a process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use quarterdeck_actors::hub::{End, Reception};
 
 use crate::state::AppState;
 use crate::version::VERSION;
@@ -20,6 +23,7 @@ pub(crate) fn text(app: &AppState) -> Result<String, prometheus::Error> {
     let connections = app.db.open_connections();
     add_gauge(&registry, "quarterdeck_database_connections", "Open connections to the database.", connections)?;
     add_audit(&registry, app)?;
+    add_sockets(&registry, app)?;
     add_process(&registry)?;
     TextEncoder::new().encode_to_string(&registry.gather())
 }
@@ -63,6 +67,46 @@ fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Erro
     let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
     lost.inc_by(app.audit.lost());
     add(registry, lost)
+}
+
+fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let counts = app.hub.counts();
+    let gauges = [
+        ("quarterdeck_sockets_open", "Open WebSockets, authenticated or not.", load(&counts.sockets)),
+        ("quarterdeck_socket_connections", "Known connections, with or without a socket.", load(&counts.connections)),
+        ("quarterdeck_socket_held_bytes", "Bytes of events that wait or can be sent again.", app.hub.held_bytes()),
+    ];
+    for (name, help, value) in gauges {
+        add_gauge(registry, name, help, value)?;
+    }
+    let counters = [
+        ("quarterdeck_sockets_refused_total", "WebSockets refused because there were too many.", &counts.refused),
+        ("quarterdeck_socket_events_total", "Events published.", &counts.events),
+        ("quarterdeck_socket_deliveries_total", "Events put into a connection's queue.", &counts.deliveries),
+        ("quarterdeck_socket_spared_total", "Events that a slow connection was spared.", &counts.spared),
+        ("quarterdeck_socket_lost_total", "Events that a hub did not take.", &counts.lost),
+    ];
+    for (name, help, value) in counters {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(value.load(Ordering::Relaxed));
+        add(registry, counter)?;
+    }
+    let receptions = Opts::new("quarterdeck_socket_receptions_total", "How clients were received that connected.");
+    let receptions = IntCounterVec::new(receptions, &["outcome"])?;
+    for reception in Reception::ALL {
+        receptions.with_label_values(&[reception.name()]).inc_by(counts.received(reception));
+    }
+    let ends = Opts::new("quarterdeck_socket_ends_total", "Connections that the server ended.");
+    let ends = IntCounterVec::new(ends, &["reason"])?;
+    for end in End::ALL {
+        ends.with_label_values(&[end.name()]).inc_by(counts.ended(end));
+    }
+    add(registry, receptions)?;
+    add(registry, ends)
+}
+
+fn load(count: &AtomicUsize) -> usize {
+    count.load(Ordering::Relaxed)
 }
 
 /// The usual names for a process; what the system does not tell is left out.

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::http::header::SEC_WEBSOCKET_VERSION;
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -28,6 +29,7 @@ use crate::error;
 use crate::request::Context;
 use crate::routes::{Class, Found, Router};
 use crate::session::Session;
+use crate::socket;
 use crate::state::{AppState, now_ms};
 
 /// All headers of a request together may be this long, in bytes.
@@ -58,7 +60,8 @@ pub(crate) async fn serve(
     let (caller, context) = (OnceCell::new(), OnceCell::new());
     let arrival = Arrival { id: new_id(), http, config, origin: **origin, caller, context };
     let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
-    if app.traffic.is_draining() {
+    let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if app.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     let answer = dress::compress(answer, &arrival.http, &arrival.config);
@@ -113,6 +116,7 @@ impl Arrival {
         }
         let pending = trail::Pending::new(self, app, found);
         let mut answer = match self.handle(payload, app, found).await {
+            Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,
             Ok(answer) => {
                 pending.close(answer.status(), "").await;
                 answer
@@ -185,6 +189,9 @@ impl Arrival {
         if ends_session && self.http.cookie(token::COOKIE).is_some() {
             // A cookie that cannot be written would be one with a broken name, and the name is a constant.
             let _ = answer.add_cookie(&cookies::cleared(&self.config));
+        }
+        if socket::is_refusal(failure) {
+            answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, socket::VERSION);
         }
         answer
     }

@@ -13,8 +13,8 @@ use flate2::write::GzEncoder;
 use quarterdeck_actors::config::client::{Audience, Build, Facts, client_config, version_basis};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::{Config, ConfigHandle};
+use quarterdeck_actors::json::to_json;
 
-use crate::answer::to_json;
 use crate::routes::short_ping;
 use crate::version::{API_VERSION, VERSION};
 

@@ -1,6 +1,7 @@
 //! The route table: method, path, class, handler.
 
 mod audits;
+mod busy;
 mod config;
 mod health;
 mod login;
@@ -24,6 +25,7 @@ use quarterdeck_actors::error::AppError;
 use crate::answer::Reply;
 use crate::pipeline::Origin;
 use crate::request::{Refused, decoded};
+use crate::socket;
 pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -39,6 +41,11 @@ fn table() -> Vec<Route> {
         get("/api/v4/system/timezones", health::timezones),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
+        post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
+        get("/api/v4/server_busy", busy::show).on_socket(),
+        delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
+        get("/api/v4/websocket", socket::open).open().trusting(),
+        get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
         put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),

@@ -5,9 +5,10 @@ mod listeners;
 mod metrics;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
@@ -17,7 +18,9 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle, check};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
@@ -25,10 +28,12 @@ use thiserror::Error;
 use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
+use crate::announce::{self, Statuses};
 use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Place};
+use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -90,13 +95,13 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
-        let retention_days = settings.own.audit_retention_days;
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
+        actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
-        if retention_days > 0 {
-            actix_web::rt::spawn(keep_pruning(app.db.clone(), retention_days));
+        if let Some(days) = app.options.audit_retention_days() {
+            actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
@@ -144,7 +149,7 @@ impl Server {
     }
 
     /// How each actor fares.
-    pub fn vitals(&self) -> [Arc<Vitals>; 5] {
+    pub fn vitals(&self) -> Vec<Arc<Vitals>> {
         self.app.vitals()
     }
 
@@ -163,8 +168,10 @@ impl Server {
         self.app.traffic.drain();
         info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
+        self.app.hub.stop(self.app.options.socket_stop_window()).await;
+        let sockets = || self.app.hub.counts().sockets.load(Ordering::Relaxed);
         let quiet = async {
-            while self.app.traffic.in_flight() > 0 {
+            while self.app.traffic.in_flight() > 0 || sockets() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             // The last answers are on their way out of the socket.
@@ -174,10 +181,15 @@ impl Server {
         tokio::select! {
             _ = closed => {}
             () = quiet => {}
-            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), "requests did not finish in time"),
+            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), sockets = sockets(), "requests and sockets did not finish in time"),
         }
+        self.app.hub.shut_down();
         for ended in self.ended {
             ended.abort();
+        }
+        self.app.presence.disconnect_all();
+        if let Err(cause) = self.app.presence.flush().await {
+            warn!(error = %cause, "the last changes of statuses are not stored");
         }
         report_strangers(&self.app).await;
         if let Err(cause) = self.app.audit.flush().await {
@@ -195,19 +207,31 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let fingerprint_key = fingerprint_key(&db).await?;
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| configuration(&cause))?;
+    let options = settings.options.clone();
     let loaded = stored_configuration(settings, &configurations, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
-    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone());
+    let roles = Arc::new(roles);
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let hub = HubHandle::start(cores, socket_limits(&options), roles.clone()).await;
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
+    let busy = BusyHandle::start(Arc::new(db.clone()), now_ms()).await?;
+    let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
+    let presence =
+        PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
     let health = HealthHandle::start(checks::all(&db, &config));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        busy: BusyHandle::start(),
         audit: AuditHandle::start(Arc::new(db.clone())),
         strangers: Strangers::default(),
         health,
-        roles: Arc::new(roles),
+        hub,
+        hostname: hostname(),
+        options,
+        busy,
+        presence,
+        roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
         outbound: Outbound::new()?,
@@ -274,6 +298,20 @@ fn configuration(cause: &AppError) -> StartError {
     StartError::Configuration(cause.to_string())
 }
 
+/// What sockets may take: never so many that no file is left for the rest.
+fn socket_limits(options: &Options) -> Limits {
+    const FOR_THE_REST: u64 = 512;
+    let limits = options.socket_limits();
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = files.map_or(u64::MAX, |files| files.saturating_sub(FOR_THE_REST).max(1));
+    Limits { sockets: limits.sockets.min(usize::try_from(most).unwrap_or(usize::MAX)), ..limits }
+}
+
+fn hostname() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    Some(name).filter(|name| !name.is_empty())
+}
+
 /// What this installation is known by; made at its first start.
 async fn installation(db: &Db) -> Result<Installation, StoreError> {
     let installed_at = db.ready_system("InstallationDate", &now_ms().to_string()).await?;
@@ -306,9 +344,9 @@ async fn keep_reporting_strangers(app: Data<AppState>) {
     }
 }
 
-async fn keep_pruning(db: Db, days: u32) {
+async fn keep_pruning(db: Db, days: i64) {
     loop {
-        match db.prune_audits(now_ms() - i64::from(days) * DAY_MS).await {
+        match db.prune_audits(now_ms() - days * DAY_MS).await {
             Ok(0) => {}
             Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
             Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),

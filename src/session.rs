@@ -49,6 +49,11 @@ impl Session {
         self.stored.as_deref()
     }
 
+    /// The session as stored, to keep; none on the local socket.
+    pub(crate) fn stored_shared(&self) -> Option<Arc<Stored>> {
+        self.stored.clone()
+    }
+
     /// Whether the request came over the local socket.
     pub(crate) fn is_local(&self) -> bool {
         self.stored.is_none()

@@ -3,8 +3,6 @@
 //! They are *pinned*: they win over what is stored and are never written back.
 //! The environment wins over the file.
 
-mod own;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +17,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
-pub use own::OwnSettings;
+use crate::options::{self, Options};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -81,8 +79,8 @@ pub enum SettingsError {
 pub struct Settings {
     /// The configuration that results.
     pub config: Config,
-    /// What only this server knows.
-    pub own: OwnSettings,
+    /// What the API has no name for.
+    pub options: Options,
     /// Names that mean nothing here, each with the nearest that does.
     pub unknown: Vec<String>,
 }
@@ -160,7 +158,7 @@ fn utf8_variables() -> impl Iterator<Item = (String, String)> {
 #[derive(Default)]
 struct Reading {
     overrides: Overrides,
-    own: OwnSettings,
+    options: Options,
     unknown: Vec<String>,
 }
 
@@ -181,7 +179,7 @@ impl Reading {
                     check(setting.kind, &value, &path, &place)?;
                     self.pin(path, value, place);
                 }
-                (None, _) if own::paths().any(|known| known == path) => self.own.set(&path, &to_json(value), &place)?,
+                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section)?,
                 (None, DeValue::Table(section)) if is_section(&path) => {
                     self.table(source, &format!("{path}."), section)?;
                 }
@@ -193,10 +191,21 @@ impl Reading {
                         found: kind_of(&to_json(value)),
                     });
                 }
-                (None, _) => {
-                    let known = settings().keys().map(String::as_str).chain(own::paths());
-                    self.note_unknown(&place, &path, known);
-                }
+                (None, _) => self.note_unknown(&place, &path, settings().keys().map(String::as_str)),
+            }
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in section {
+            let place = source.place(key.span().start);
+            if let Some(taken) = self.options.take(key.get_ref(), &to_json(value)) {
+                taken.map_err(|problem| SettingsError::Unusable(format!("{place}: {problem}")))?;
+            } else {
+                let known: Vec<String> = Options::names().collect();
+                let path = format!("{}.{}", options::SECTION, key.get_ref());
+                self.note_unknown(&place, &path, known.iter().map(String::as_str));
             }
         }
         Ok(())
@@ -213,8 +222,8 @@ impl Reading {
             if !concerns_us {
                 continue;
             }
-            if let Some(path) = own::of_variable(&upper) {
-                self.own.set(path, &from_text(Kind::Int, &text), &format!("{VARIABLE}{upper}"))?;
+            if let Some(taken) = self.option(&upper, &text) {
+                taken?;
                 continue;
             }
             match by_variable.get(upper.as_str()) {
@@ -230,6 +239,13 @@ impl Reading {
         Ok(())
     }
 
+    fn option(&mut self, variable: &str, text: &str) -> Option<Result<(), SettingsError>> {
+        let section = options::SECTION.to_uppercase();
+        let name = variable.strip_prefix(PREFIX)?.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        let taken = self.options.take(name, &Value::from(text))?;
+        Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
+    }
+
     fn pin(&mut self, path: String, value: Value, place: String) {
         self.overrides.insert(path, Override { value, place });
     }
@@ -243,7 +259,7 @@ impl Reading {
     fn settings(self) -> Result<Settings, SettingsError> {
         let config = Config::compose(None, self.overrides);
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, own: self.own, unknown: self.unknown })
+        Ok(Settings { config, options: self.options, unknown: self.unknown })
     }
 }
 
@@ -280,9 +296,6 @@ fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsErro
 }
 
 fn is_section(path: &str) -> bool {
-    if path == own::SECTION {
-        return true;
-    }
     let prefix = format!("{path}.");
     settings().range(prefix.clone()..).next().is_some_and(|(known, _)| known.starts_with(&prefix))
 }

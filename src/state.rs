@@ -9,6 +9,8 @@ use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -18,6 +20,7 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
@@ -34,6 +37,11 @@ pub(crate) struct AppState {
     pub(crate) health: HealthHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) strangers: Strangers,
+    pub(crate) hub: HubHandle,
+    /// The machine's name, if it has one.
+    pub(crate) hostname: Option<String>,
+    pub(crate) options: Options,
+    pub(crate) presence: PresenceHandle,
     pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
     pub(crate) configurations: Configurations,
@@ -54,8 +62,17 @@ impl AppState {
     }
 
     /// How each actor fares.
-    pub(crate) fn vitals(&self) -> [Arc<Vitals>; 5] {
-        [self.audit.vitals(), self.busy.vitals(), self.config.vitals(), self.health.vitals(), self.sessions.vitals()]
+    pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
+        let mut vitals = vec![
+            self.audit.vitals(),
+            self.busy.vitals(),
+            self.config.vitals(),
+            self.health.vitals(),
+            self.presence.vitals(),
+            self.sessions.vitals(),
+        ];
+        vitals.extend(self.hub.vitals());
+        vitals
     }
 }
 

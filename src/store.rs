@@ -5,6 +5,7 @@
 
 mod audits;
 mod bots;
+mod channels;
 mod config_file;
 mod configurations;
 mod postgres;

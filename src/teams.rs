@@ -7,6 +7,7 @@ use quarterdeck_actors::id::new_id;
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::{User, is_email};
+use crate::announce;
 use crate::state::{AppState, now_ms};
 use crate::store::StoreError;
 pub(crate) use member::{Member, MemberView, Standing, standing, standings};
@@ -119,6 +120,9 @@ pub(crate) async fn found(app: &AppState, proposal: Proposal, founder: Option<&U
     let channels = DEFAULT_CHANNELS.map(|(name, display_name)| Channel { id: new_id(), name, display_name });
     let leader = founder.map(|founder| Member::leader(&team.id, &founder.id));
     app.db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)?;
+    if let Some(leader) = leader {
+        announce::added_to_team(app, &team.id, &leader.user_id).await;
+    }
     Ok(team)
 }
 
@@ -160,7 +164,9 @@ pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members:
     let member = Member::new(&team.id, user);
     app.db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, now_ms()).await.or_fail(FAILED)?;
     let joined = app.db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
-    joined.ok_or_else(|| AppError::new("app.team.join_user_to_team.max_accounts.app_error"))
+    let joined = joined.ok_or_else(|| AppError::new("app.team.join_user_to_team.max_accounts.app_error"))?;
+    announce::added_to_team(app, &team.id, &user.id).await;
+    Ok(joined)
 }
 
 impl Team {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audits;
+mod busy;
 mod config;
 mod config_file;
 mod config_migrate;

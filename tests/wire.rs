@@ -13,3 +13,5 @@ mod pipeline;
 mod rate;
 mod signals;
 mod tls;
+mod websocket;
+mod websocket_life;

@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, ResponseActFuture, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, ResponseActFuture, WrapFuture,
+};
 use futures_util::future::BoxFuture;
 use quick_cache::sync::Cache;
+use tracing::warn;
 
 use crate::config::ConfigHandle;
 use crate::error::AppError;
+use crate::hub::HubHandle;
 use crate::secret::Secret;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
@@ -100,7 +104,17 @@ pub enum Which {
 }
 
 impl Which {
-    fn means(&self, session: &Session) -> bool {
+    /// The one user whose sessions it can mean, where it says so.
+    pub fn user_id(&self) -> Option<&str> {
+        match self {
+            Self::User { id, .. } => Some(id),
+            Self::Device { user_id, .. } => Some(user_id),
+            Self::Token(_) | Self::Id(_) | Self::AccessToken(_) | Self::All => None,
+        }
+    }
+
+    /// Whether it means `session`.
+    pub fn means(&self, session: &Session) -> bool {
         match self {
             Self::Token(token) => session.token == *token,
             Self::Id(id) => session.id == *id,
@@ -189,12 +203,15 @@ pub struct SessionsHandle {
 }
 
 impl SessionsHandle {
-    /// Starts the actor.
-    pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle) -> Self {
+    /// Starts the actor; `hub` has the sockets that live and die with the sessions.
+    pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
         let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: AtomicU64::new(0) });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
-        let actor =
-            supervise("sessions", move || SessionActor { store: actor_store.clone(), shared: actor_shared.clone() });
+        let actor = supervise("sessions", move || SessionActor {
+            store: actor_store.clone(),
+            shared: actor_shared.clone(),
+            hub: hub.clone(),
+        });
         Self { actor, shared, store, config }
     }
 
@@ -246,6 +263,7 @@ impl SessionsHandle {
 struct SessionActor {
     store: Arc<dyn SessionStore>,
     shared: Arc<Shared>,
+    hub: HubHandle,
 }
 
 impl Actor for SessionActor {
@@ -298,12 +316,14 @@ impl Handler<Open> for SessionActor {
     fn handle(&mut self, Open { session, now }: Open, _: &mut Self::Context) -> Self::Result {
         let epoch = self.shared.epoch.load(Ordering::SeqCst);
         let save = self.store.add(session);
-        Box::pin(save.into_actor(self).map(move |saved, actor, _| {
+        Box::pin(save.into_actor(self).map(move |saved, actor, context| {
             let Some(Added { session, made_room }) = saved? else { return Ok(None) };
             let session = Arc::new(session);
             actor.remember_since(session.clone(), now, epoch);
             if !made_room.is_empty() {
                 actor.forget(|open| made_room.contains(&open.token));
+                let ending = end_sockets(actor.hub.clone(), made_room.into_iter().map(Which::Token).collect());
+                context.spawn(ending.into_actor(actor));
             }
             Ok(Some(session))
         }))
@@ -320,11 +340,17 @@ impl Handler<Close> for SessionActor {
     // Atomic: nothing is remembered between the moment the store forgets and the moment the cache does.
     fn handle(&mut self, Close(which): Close, _: &mut Self::Context) -> Self::Result {
         let removal = self.store.remove(which.clone());
-        AtomicResponse::new(Box::pin(removal.into_actor(self).map(move |removed, actor, _| {
+        let forgotten = removal.into_actor(self).then(move |removed, actor, _| {
             // Also after a failure: the store may have done it and only its answer got lost.
             actor.forget(|session| which.means(session));
-            removed
-        })))
+            let hub = actor.hub.clone();
+            let end = async move {
+                end_sockets(hub, vec![which]).await;
+                removed
+            };
+            end.into_actor(actor)
+        });
+        AtomicResponse::new(Box::pin(forgotten))
     }
 }
 
@@ -338,10 +364,33 @@ impl Handler<Change> for SessionActor {
     // Atomic for the same reason; what changed is read from the store again at its next use.
     fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
         let save = self.store.change(change.clone());
-        AtomicResponse::new(Box::pin(save.into_actor(self).map(move |saved, actor, _| {
+        let forgotten = save.into_actor(self).then(move |saved, actor, _| {
             actor.forget(|session| change.concerns(session));
-            saved
-        })))
+            let hub = actor.hub.clone();
+            let tell = async move {
+                tell_sockets(hub, change).await;
+                saved
+            };
+            tell.into_actor(actor)
+        });
+        AtomicResponse::new(Box::pin(forgotten))
+    }
+}
+
+/// Ends the sockets of revoked sessions. A hub that crashes over it has ended them as well.
+async fn end_sockets(hub: HubHandle, revoked: Vec<Which>) {
+    for which in revoked {
+        if let Err(cause) = hub.end_sessions(&which).await {
+            warn!(%cause, "sockets of revoked sessions may not have been ended");
+        }
+    }
+}
+
+/// Tells the hub what changes for sockets: who may hear what follows from the roles.
+async fn tell_sockets(hub: HubHandle, change: Change) {
+    let Change::Roles { user_id, roles } = change else { return };
+    if let Err(cause) = hub.change_roles(&user_id, &roles).await {
+        warn!(%cause, "sockets may not have been told of new roles");
     }
 }
 

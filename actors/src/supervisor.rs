@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
+use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -56,6 +57,24 @@ impl<A: Actor> ActorRef<A> {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(MailboxError::Closed)) => Err(self.failure("app.actor.ended.app_error")),
             Ok(Err(MailboxError::Timeout)) | Err(_) => Err(self.failure("app.actor.deadline.app_error")),
+        }
+    }
+
+    /// Leaves `message` with the actor; waits for room in its mailbox, not for what comes of it.
+    pub async fn tell<M>(&self, message: M) -> Result<(), AppError>
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let Ok(Ok(address)) = timeout(self.deadline, self.living()).await else {
+            return Err(self.failure("app.actor.deadline.app_error"));
+        };
+        match address.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(message)) => self.ask(message).await.map(drop),
+            Err(SendError::Closed(_)) => Err(self.failure("app.actor.ended.app_error")),
         }
     }
 

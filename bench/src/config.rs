@@ -1,13 +1,10 @@
 //! `quarterdeck-bench config-client` and `config`: what it costs to read the configuration.
 
-use serde_json::json;
-
+use crate::account;
 use crate::compare::{self, Folder, Options};
 use crate::load::Request;
 use crate::process::Process;
 
-const NAME: &str = "admin";
-const PASSWORD: &str = "correct-horse-1";
 const GZIP: &str = "Accept-Encoding: gzip\r\n";
 
 type Done = Result<(), Box<dyn std::error::Error>>;
@@ -49,13 +46,7 @@ async fn both_codings(
 async fn start(options: &Options) -> Result<(Folder, Process, String), Box<dyn std::error::Error>> {
     let folder = Folder::new()?;
     let server = Process::server(&options.server, folder.path())?;
-    let base = format!("http://{}/api/v4/users", server.address);
-    let http = reqwest::Client::new();
-    let account = json!({ "email": "admin@chat.example", "username": NAME, "password": PASSWORD });
-    http.post(&base).json(&account).send().await?.error_for_status()?;
-    let login = json!({ "login_id": NAME, "password": PASSWORD });
-    let answer = http.post(format!("{base}/login")).json(&login).send().await?.error_for_status()?;
-    let token = answer.headers().get("token").ok_or("the login gave no token")?.to_str()?.to_owned();
+    let token = account::first(&reqwest::Client::new(), &server.address).await?;
     Ok((folder, server, token))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Speed is stated as a ratio against a baseline in the same run, because the load generator shares the cores with what it measures.
 
+mod account;
 mod bare;
 mod compare;
 mod config;
@@ -9,6 +10,7 @@ mod cpu;
 mod load;
 mod ping;
 mod process;
+mod ws;
 
 use clap::{Parser, Subcommand};
 
@@ -27,9 +29,18 @@ enum Command {
     ConfigClient(compare::Options),
     /// The same for `GET /config` as administrator, plain and packed
     Config(compare::Options),
+    /// Memory of each idle WebSocket connection, beside a bare actix-ws server
+    WsIdle(ws::idle::Options),
+    /// Server CPU and latency of each event that many sockets get, beside a bare actix-ws server
+    WsFanout(ws::fanout::Options),
+    /// All sockets break at once, miss events and come back for them
+    WsStorm(ws::storm::Options),
     /// The bare handler itself; the others start it
     #[command(hide = true)]
     Bare(bare::Options),
+    /// The bare broadcast server itself; the others start it
+    #[command(hide = true)]
+    BareBroadcast,
 }
 
 type Done = Result<(), Box<dyn std::error::Error>>;
@@ -39,10 +50,19 @@ fn main() -> Done {
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),
+        Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
+        Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
+        Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),
         Command::Bare(options) => bare::run(&options),
+        Command::BareBroadcast => ws::bare::run(),
     }
 }
 
 fn wait_for(measurement: impl Future<Output = Done>) -> Done {
     tokio::runtime::Runtime::new()?.block_on(measurement)
+}
+
+/// On one thread: sockets that wait for each other's turn cost less than threads that wake each other.
+fn wait_alone_for(measurement: impl Future<Output = Done>) -> Done {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measurement)
 }

@@ -28,6 +28,12 @@ impl Process {
         Self::start(Command::new(bench).arg("bare").arg("--path").arg(path).arg("--answer").arg(file))
     }
 
+    /// The bare server that greets sockets and sends them what it is told to.
+    pub(crate) fn bare_broadcast() -> Result<Self, Failure> {
+        let bench = std::env::current_exe()?;
+        Self::start(Command::new(bench).arg("bare-broadcast"))
+    }
+
     /// Starts it and waits for the line that names its address.
     fn start(command: &mut Command) -> Result<Self, Failure> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;

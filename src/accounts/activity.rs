@@ -1,13 +1,44 @@
 //! When somebody was last here.
 
-use quarterdeck_actors::sessions::Change;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::sessions::{Change, Session as Stored};
 use tracing::warn;
 
+use super::HOUR_MS;
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
 
 /// The time of the last use is stored to within this.
 const STEP_MS: i64 = 5 * 60_000;
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Prolongs the caller's session, where activity does that. What the caller asked for does not fail with it.
+pub(crate) async fn extend(app: &AppState, config: &Config, session: &Session) {
+    let Some(stored) = session.stored() else { return };
+    let Some(expires_at) = prolonged(stored, config, now_ms()) else { return };
+    let changed = Stored { expires_at, ..stored.clone() };
+    if let Err(cause) = app.sessions.change(Change::Device(Box::new(changed))).await {
+        warn!(cause = %cause, "a session could not be prolonged");
+    }
+}
+
+/// When the session ends if it is prolonged at `now`; not every moment is worth it.
+fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
+    let service = &config.view.service;
+    let is_extended = service.extend_session_length_with_activity && stored.expires_at > 0;
+    let hours = if stored.is_mobile() {
+        service.session_length_mobile_in_hours
+    } else if stored.is_oauth {
+        service.session_length_sso_in_hours
+    } else {
+        service.session_length_web_in_hours
+    };
+    let length_ms = hours.saturating_mul(HOUR_MS);
+    let since_last_ms = now.saturating_sub(stored.expires_at.saturating_sub(length_ms));
+    let is_worth_it = since_last_ms >= (length_ms / 100).clamp(STEP_MS, DAY_MS);
+    (is_extended && is_worth_it && !stored.is_expired(now)).then(|| now.saturating_add(length_ms))
+}
 
 /// Stores that the caller is active, at most every five minutes. What the caller asked for does not fail with it.
 pub(crate) async fn touch(app: &AppState, session: &Session) {
@@ -19,5 +50,44 @@ pub(crate) async fn touch(app: &AppState, session: &Session) {
     }
     if let Err(cause) = app.sessions.change(Change::Activity { id: stored.id.clone(), at: now }).await {
         warn!(cause = %cause, "the activity of a session could not be stored");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use quarterdeck_actors::secret::Secret;
+
+    use super::*;
+
+    fn ending(expires_at: i64) -> Stored {
+        Stored {
+            id: String::new(),
+            token: Secret::new(""),
+            create_at: 0,
+            expires_at,
+            last_activity_at: 0,
+            user_id: String::new(),
+            device_id: String::new(),
+            roles: String::new(),
+            is_oauth: false,
+            expired_notify: false,
+            props: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_is_prolonged_once_a_hundredth_of_it_has_passed_and_never_after_its_end() {
+        let config = Config::from_overrides([]).unwrap();
+        let length_ms = 720 * HOUR_MS;
+        let now = 1_000_000_000_000;
+        let used_ms = length_ms / 100;
+        assert_eq!(prolonged(&ending(now + length_ms - used_ms), &config, now), Some(now + length_ms));
+        assert_eq!(prolonged(&ending(now + length_ms - used_ms + 1), &config, now), None);
+        assert_eq!(prolonged(&ending(now), &config, now), None);
+        assert_eq!(prolonged(&ending(0), &config, now), None);
+        // An access token's session ends in a hundred years.
+        assert_eq!(prolonged(&ending(now + 100 * 365 * DAY_MS), &config, now), None);
     }
 }

@@ -7,6 +7,7 @@ use quarterdeck_actors::secret::Secret;
 use super::login::count_failure;
 use super::signup::{is_domain_allowed, refusal};
 use super::{Profile, User};
+use crate::announce;
 use crate::passwords::Match;
 use crate::state::{AppState, now_ms};
 
@@ -29,6 +30,7 @@ pub(crate) async fn update(
     // Later than before even within one millisecond: clients tell states of an account apart by it.
     user.update_at = now_ms().max(user.update_at.saturating_add(1));
     app.db.save_profile(&user).await.map_err(refusal)?;
+    announce::user_updated(app, config, &user).await;
     Ok(user)
 }
 

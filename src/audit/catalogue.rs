@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 22] = [
+const DETAILS: [(&str, &str); 23] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -46,6 +46,7 @@ const DETAILS: [(&str, &str); 22] = [
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
     ("rollbackConfig", "`version`; each setting that changed"),
+    ("setServerBusy", "`seconds`"),
     ("updateConfig", "`dry_run`, `version`; each setting that changed"),
     ("updateUser", "each member that changed"),
     ("updateUserActive", "whether it was active, and is"),

@@ -46,8 +46,7 @@ fn show(settings: &Settings) {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }
-    let days = settings.own.audit_retention_days;
-    if days > 0 {
+    if let Some(days) = settings.options.audit_retention_days() {
         say(format_args!("audit trail: kept for {days} days"));
     }
     for notice in &settings.unknown {

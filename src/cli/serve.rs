@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Common, failure, say};
 use crate::logging;
@@ -20,9 +21,18 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Err(refusal) => return failure(refusal),
     };
     settings.report();
+    raise_file_limit();
     let ended = actix_web::rt::System::new().block_on(serve(settings, sources, &logs));
     logs.flush();
     ended
+}
+
+/// Lets the process open as many files as the system admits: each socket is one.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        warn!(%cause, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> ExitCode {

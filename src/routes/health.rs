@@ -10,9 +10,10 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
+use quarterdeck_actors::json::to_json;
 use serde::Serialize;
 
-use crate::answer::{Answer, JSON, Json, to_json};
+use crate::answer::{Answer, JSON, Json};
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;

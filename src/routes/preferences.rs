@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use crate::accounts::require_access;
+use crate::announce;
 use crate::answer::{Answer, Done, Json};
 use crate::preferences::{Preference, all_belong_to, check_count};
 use crate::request::{Body, Request};
@@ -54,6 +55,7 @@ pub(super) async fn save(
     }
     preferences.iter().try_for_each(Preference::check)?;
     app.db.save_preferences(&preferences).await.or_fail("app.preference.save.updating.app_error")?;
+    announce::preferences_changed(&app, &user_id, &preferences).await;
     Ok(Done)
 }
 
@@ -72,5 +74,6 @@ pub(super) async fn delete(
         return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));
     }
     app.db.delete_preferences(&preferences).await.or_fail("app.preference.delete.app_error")?;
+    announce::preferences_deleted(&app, &user_id, &preferences).await;
     Ok(Done)
 }

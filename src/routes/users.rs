@@ -13,6 +13,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use crate::accounts::{self, Profile, Signup, User, UserView, is_email, is_username};
+use crate::announce;
 use crate::answer::{Created, Json, Reply};
 use crate::audit::Audit;
 use crate::request::{Body, Request};
@@ -90,6 +91,7 @@ pub(super) async fn verify_email(
     app.db.set_email_verified(&id, crate::state::now_ms()).await.or_fail("app.user.verify_email.app_error")?;
     let user = known(&app, &id).await?;
     audit.changed(&before.for_owner(), &user.for_owner());
+    announce::user_updated(&app, request.config(), &user).await;
     Json(user.for_owner()).reply()
 }
 

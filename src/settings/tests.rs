@@ -67,18 +67,3 @@ fn a_variable_that_is_set_but_empty_counts_as_set() {
         read("[ServiceSettings]\nAllowCorsFrom = \"pinned\"\n", &[("MM_SERVICESETTINGS_ALLOWCORSFROM", "")]).unwrap();
     assert_eq!(settings.config.view.service.allow_cors_from, "");
 }
-
-#[test]
-fn what_only_this_server_knows_has_a_section_of_its_own() {
-    let text = "[Quarterdeck]\nAuditRetentionDays = 30\n";
-    assert_eq!(read(text, &[]).unwrap().own.audit_retention_days, 30);
-    let settings = read(text, &[("MM_QUARTERDECK_AUDITRETENTIONDAYS", "7")]).unwrap();
-    assert_eq!((settings.own.audit_retention_days, settings.unknown.len()), (7, 0));
-    let refused = read("[Quarterdeck]\nAuditRetentionDays = -1\n", &[]).unwrap_err().to_string();
-    assert_eq!(
-        refused,
-        "config.toml:2: Quarterdeck.AuditRetentionDays must be a number of days, found one out of range"
-    );
-    let unknown = read("[Quarterdeck]\nAuditRetention = 1\n", &[]).unwrap().unknown;
-    assert!(unknown[0].ends_with("the nearest known name is Quarterdeck.AuditRetentionDays"), "{unknown:?}");
-}

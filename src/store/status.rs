@@ -1,38 +1,102 @@
 //! The table `status`.
 
-use super::{Db, Row, StoreError, Value, placeholders, statement};
-use crate::status::Status;
+use std::iter::repeat_n;
+use std::sync::Arc;
 
-const SELECT: &str = "SELECT userid, status, manual, lastactivityat, dndendtime, prevstatus FROM status";
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::presence::PresenceStore;
+use quarterdeck_actors::presence::status::Status;
+
+use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+
+/// How many statuses are read with one statement.
+const MOST_KEYS: usize = 1024;
+
+const REPLACEMENT: &str = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (userid) DO UPDATE SET status = excluded.status, \
+     manual = excluded.manual, lastactivityat = excluded.lastactivityat, \
+     dndendtime = excluded.dndendtime, prevstatus = excluded.prevstatus";
+
+impl PresenceStore for Db {
+    fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>> {
+        let db = self.clone();
+        async move { db.statuses(&user_ids).await.or_fail("app.status.get.app_error") }.boxed()
+    }
+
+    fn save(&self, statuses: Vec<Arc<Status>>, now: i64) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.save_statuses(&statuses, now).await.or_fail("app.status.save.app_error") }.boxed()
+    }
+
+    fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.write(replacement(&status)).await.map(drop).or_fail("app.status.save.app_error") }.boxed()
+    }
+
+    fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let db = self.clone();
+        async move { db.left_behind(before).await.or_fail("app.status.get.app_error") }.boxed()
+    }
+}
 
 impl Db {
-    /// Somebody's status, if there is one.
-    pub(crate) async fn status(&self, user_id: &str) -> Result<Option<Status>, StoreError> {
-        Ok(self.statuses(&[user_id.to_owned()]).await?.pop())
+    async fn statuses(&self, user_ids: &[String]) -> Result<Vec<Status>, StoreError> {
+        let mut found = Vec::new();
+        for keys in user_ids.chunks(MOST_KEYS) {
+            found.extend(self.read(selection(keys)).await?);
+        }
+        found.into_iter().map(status).collect()
     }
 
-    /// The statuses of those who have one.
-    pub(crate) async fn statuses(&self, user_ids: &[String]) -> Result<Vec<Status>, StoreError> {
-        let sql = format!("{SELECT} WHERE userid IN ({})", placeholders(1, user_ids.len()));
-        self.read(statement(sql, user_ids.iter().map(Value::from).collect())).await?.into_iter().map(status).collect()
+    async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
+        self.transaction(statuses.iter().map(|status| successor(status, now)).collect()).await.map(drop)
     }
 
-    /// Stores a status in place of the one before.
-    pub(crate) async fn save_status(&self, status: &Status) -> Result<(), StoreError> {
-        let sql = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
-                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (userid) DO UPDATE SET status = excluded.status, \
-                   manual = excluded.manual, lastactivityat = excluded.lastactivityat, \
-                   dndendtime = excluded.dndendtime, prevstatus = excluded.prevstatus";
-        let values = vec![
-            (&status.user_id).into(),
-            (&status.presence).into(),
-            status.manual.into(),
-            status.last_activity_at.into(),
-            status.dnd_end_time.into(),
-            (&status.previous).into(),
-        ];
-        self.write(statement(sql, values)).await.map(drop)
+    async fn left_behind(&self, before: i64) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT userid FROM status WHERE status IN ('online', 'away') AND manual = FALSE \
+                   AND lastactivityat < $1";
+        let rows = self.read(statement(sql, vec![before.into()])).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
     }
+}
+
+/// The last key stands as often as it takes for a power of two: there are few statements to prepare.
+fn selection(keys: &[String]) -> Statement {
+    let count = keys.len().next_power_of_two();
+    let filling = keys.last().into_iter().flat_map(|last| repeat_n(last, count - keys.len()));
+    let values: Vec<Value> = keys.iter().chain(filling).map(Value::from).collect();
+    let sql = format!(
+        "SELECT userid, status, manual, lastactivityat, dndendtime, prevstatus FROM status WHERE userid IN ({})",
+        placeholders(1, values.len())
+    );
+    statement(sql, values)
+}
+
+fn replacement(status: &Status) -> Statement {
+    statement(REPLACEMENT, columns(status).into())
+}
+
+/// Replaces nothing that was set by hand by something that was not, unless its time is over.
+fn successor(status: &Status, now: i64) -> Statement {
+    let sql = format!(
+        "{REPLACEMENT} WHERE status.manual IS NOT TRUE OR excluded.manual IS TRUE OR status.dndendtime BETWEEN 1 AND $7"
+    );
+    let mut values = Vec::from(columns(status));
+    values.push((now / 1000).into());
+    statement(sql, values)
+}
+
+fn columns(status: &Status) -> [Value; 6] {
+    [
+        (&status.user_id).into(),
+        (&status.presence).into(),
+        status.manual.into(),
+        status.last_activity_at.into(),
+        status.dnd_end_time.into(),
+        (&status.previous).into(),
+    ]
 }
 
 fn status(mut row: Row) -> Result<Status, StoreError> {

@@ -1,21 +1,51 @@
 //! The table `systems`: server-wide facts by name.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::busy::BusyStore;
+use quarterdeck_actors::error::{AppError, OrFail};
+use tracing::error;
+
 use super::{Db, Statement, StoreError, statement};
+
+const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
 /// The row that a health probe writes and deletes.
 const PROBE: &str = "health_check_";
+
+/// The row that says until when the server is busy, in Unix milliseconds; there is none while it is not.
+const BUSY_UNTIL: &str = "QuarterdeckBusyUntil";
+
+impl BusyStore for Db {
+    fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
+        let db = self.clone();
+        async move { db.busy_until().await.or_fail("app.system.get.app_error") }.boxed()
+    }
+
+    fn save(&self, until: Option<i64>) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move {
+            let saved = match until {
+                Some(until) => db.set_system(BUSY_UNTIL, &until.to_string()).await,
+                None => db.remove_system(BUSY_UNTIL).await,
+            };
+            saved.or_fail("app.system.save.app_error")
+        }
+        .boxed()
+    }
+}
 
 impl Db {
     /// Writes a row and deletes it, also when writing failed.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
         let written = self.set_system(PROBE, &now_s.to_string()).await;
-        let deleted = self.write(statement("DELETE FROM systems WHERE name = $1", vec![PROBE.into()])).await;
-        written.and(deleted.map(drop))
+        let deleted = self.remove_system(PROBE).await;
+        written.and(deleted)
     }
 
     /// The fact of that name.
     pub(crate) async fn system(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let rows = self.read(statement("SELECT value FROM systems WHERE name = $1", vec![name.into()])).await?;
+        let rows = self.read(statement(READ, vec![name.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
@@ -32,6 +62,20 @@ impl Db {
     /// Stores a fact, in place of the one of that name.
     pub(crate) async fn set_system(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.write(setting_system(name, value)).await.map(drop)
+    }
+
+    async fn remove_system(&self, name: &str) -> Result<(), StoreError> {
+        self.write(statement("DELETE FROM systems WHERE name = $1", vec![name.into()])).await.map(drop)
+    }
+
+    // The flag is no reason not to start: what cannot be read counts as none, and the log says so.
+    async fn busy_until(&self) -> Result<Option<i64>, StoreError> {
+        let Some(stored) = self.system(BUSY_UNTIL).await? else { return Ok(None) };
+        let until = stored.parse();
+        if until.is_err() {
+            error!(db.row = BUSY_UNTIL, "systems does not say until when the server is busy: it starts as not busy");
+        }
+        Ok(until.ok())
     }
 }
 

@@ -83,6 +83,25 @@ async fn mmctl_token_goes_from_generate_to_revoke() {
     refused.expect_refusal(401, "api.context.session_expired.app_error");
 }
 
+#[actix_web::test]
+async fn mmctl_marks_the_server_as_busy_and_clears_it() {
+    let home = Home::new("").await;
+    let server = home.start().await;
+    let site = server.client();
+    site.post("/users", account("anna")).await.expect(201);
+    let anna = site.log_in("anna").await;
+    let session = anna.token.as_deref();
+    let state = || async { go(&site, Method::GET, "/server_busy", None, session).await.expect(200) };
+
+    assert_eq!(state().await["busy"], false);
+    go(&site, Method::POST, "/server_busy?seconds=3600", None, session).await.expect_ok();
+    let busy = state().await;
+    assert_eq!(busy["busy"], true);
+    assert!(busy["expires"].is_i64() && busy["expires_ts"].is_string(), "{busy}");
+    go(&site, Method::DELETE, "/server_busy", None, session).await.expect_ok();
+    assert_eq!(state().await["busy"], false);
+}
+
 /// One request of the Go client over the network.
 async fn go(site: &Client, method: Method, path: &str, body: Option<Value>, token: Option<&str>) -> Reply {
     let authorization = token.map(|token| format!("BEARER {token}"));

@@ -21,7 +21,9 @@ async fn after_a_crash_of_any_actor_the_next_request_is_served_and_state_is_kept
     let server = TestServer::start_with("[TeamSettings]\nSiteName = \"kept\"\n").await;
     let admin = server.admin().await;
     server.server.busy().mark(i64::MAX).await.unwrap();
-    for name in ["audit", "busy", "config", "health", "sessions"] {
+    let away = json!({ "user_id": admin.user_id, "status": "away" });
+    admin.put("/users/me/status", away).await.expect(200);
+    for name in server.server.vitals().iter().map(|vitals| vitals.name) {
         crash(&server, name).await;
         admin.get("/users/me").await.expect(200);
         let ping = admin.get("/system/ping?get_server_status=true").await.expect(200);
@@ -29,6 +31,7 @@ async fn after_a_crash_of_any_actor_the_next_request_is_served_and_state_is_kept
     }
     assert_eq!(server.server.config().current().view.team.site_name, "kept");
     assert_eq!(server.server.busy().until(0), Some(i64::MAX));
+    assert_eq!(admin.get("/users/me/status").await.expect(200)["status"], "away");
     server.login("admin").await.get("/users/me").await.expect(200);
     assert!(server.server.vitals().iter().all(|vitals| vitals.restarts() == 1));
 }

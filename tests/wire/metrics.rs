@@ -14,6 +14,7 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
     for line in [
         "# TYPE quarterdeck_actor_restarts_total counter",
         r#"quarterdeck_actor_restarts_total{actor="config"} 0"#,
+        r#"quarterdeck_actor_alive{actor="presence"} 1"#,
         r#"quarterdeck_actor_alive{actor="sessions"} 1"#,
         r#"quarterdeck_health_check_ok{check="database"} 1"#,
         "quarterdeck_requests_in_flight 0",

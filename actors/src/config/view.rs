@@ -106,6 +106,8 @@ pub struct TeamSettings {
     pub enable_user_deactivation: bool,
     pub restrict_creation_to_domains: String,
     pub max_users_per_team: i64,
+    /// Seconds.
+    pub user_status_away_timeout: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

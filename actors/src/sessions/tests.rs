@@ -93,7 +93,7 @@ fn start(stored: &[(&str, &str)], panics: bool) -> (SessionsHandle, Arc<Memory>)
         panics: AtomicBool::new(panics),
     });
     let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(NoSource), Arc::new(NoSource));
-    (SessionsHandle::start(memory.clone(), config), memory)
+    (SessionsHandle::start(memory.clone(), config, HubHandle::without_hubs()), memory)
 }
 
 impl Memory {

@@ -173,7 +173,7 @@ pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result
 }
 
 fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> {
-    let mut body = crate::answer::to_json(document).or_fail("api.marshal_error")?;
+    let mut body = quarterdeck_actors::json::to_json(document).or_fail("api.marshal_error")?;
     body.push(b'\n');
     Ok(tagged(never_cached(crate::answer::json_body(body)), version))
 }

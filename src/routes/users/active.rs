@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{known, protect_admin, require_access};
 use crate::accounts::User;
+use crate::announce;
 use crate::answer::Done;
 use crate::audit::Audit;
 use crate::request::{Body, Request};
@@ -29,7 +30,7 @@ pub(crate) async fn replace(
     check_may_switch(&session, is_leaving, request.config())?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
-    switch(&app, &audit, &user, is_active).await?;
+    switch(&app, request.config(), &audit, user, is_active).await?;
     Ok(Done)
 }
 
@@ -53,7 +54,7 @@ pub(crate) async fn remove(
         audit.parameter("permanent", true);
         delete(&app, &audit, &user).await?;
     } else {
-        switch(&app, &audit, &user, false).await?;
+        switch(&app, request.config(), &audit, user, false).await?;
     }
     Ok(Done)
 }
@@ -81,17 +82,30 @@ fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> 
     }))
 }
 
-async fn switch(app: &AppState, audit: &Audit, user: &User, is_active: bool) -> Result<(), AppError> {
+async fn switch(
+    app: &AppState,
+    config: &Config,
+    audit: &Audit,
+    mut user: User,
+    is_active: bool,
+) -> Result<(), AppError> {
     let now = now_ms();
-    let delete_at = if is_active { 0 } else { now };
-    app.db.set_deleted(&user.id, delete_at, now).await.or_fail("app.user.update.app_error")?;
-    audit.changed(&json!({ "active": user.delete_at == 0 }), &json!({ "active": is_active }));
-    if is_active { Ok(()) } else { log_out(app, user).await }
+    let was_active = user.delete_at == 0;
+    user.update_at = now;
+    user.delete_at = if is_active { 0 } else { now };
+    app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
+    audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
+    if !is_active {
+        log_out(app, &user).await?;
+    }
+    announce::user_switched(app, config, &user).await;
+    Ok(())
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
     app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
     audit.changed(&user.for_owner(), &json!({}));
+    app.presence.forget(&user.id);
     log_out(app, user).await
 }
 

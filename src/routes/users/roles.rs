@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::known;
 use crate::accounts::is_role_name;
+use crate::announce;
 use crate::answer::Done;
 use crate::audit::Audit;
 use crate::request::{Body, Request};
@@ -46,7 +47,8 @@ pub(crate) async fn replace(
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }
     audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
-    app.sessions.change(Change::Roles { user_id: id, roles }).await?;
+    app.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
+    announce::roles_changed(&app, &id, &roles).await;
     Ok(Done)
 }
 

@@ -1,0 +1,257 @@
+//! Who is connected, and who is told what: an event becomes bytes once and is put into the queue of each receiver.
+//!
+//! There is a hub for each core; a user's connections are all in one of them. A hub waits for nobody.
+//! A crash ends the connections of that hub, because it may have lost an event for some: their clients start anew.
+
+mod actor;
+mod connection;
+mod event;
+mod frame;
+mod limits;
+mod registry;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::{Handler, Message};
+use actix_rt::Arbiter;
+use serde_json::json;
+use tokio::sync::oneshot;
+use tracing::{error, warn};
+
+use self::actor::{
+    ChangeMemberships, ChangeRoles, CheckSessions, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub,
+};
+use self::connection::Left;
+pub use self::connection::{Connection, End, Hold, Outgoing, QUEUE, RING, Viewing};
+pub use self::event::{Audience, Event};
+pub use self::frame::{Frame, Held};
+use self::limits::Shared;
+pub use self::limits::{Counts, Limits, Reception, Seat};
+pub use self::registry::Memberships;
+use self::registry::Registry;
+use crate::error::AppError;
+use crate::roles::Roles;
+use crate::sessions::{Session, Which};
+use crate::supervisor::{ActorRef, Vitals, supervise};
+
+/// What each hub is called; there are no more hubs than names.
+const NAMES: [&str; 8] = ["hub-0", "hub-1", "hub-2", "hub-3", "hub-4", "hub-5", "hub-6", "hub-7"];
+
+/// What the server holds. A crash of a hub leaves it as it is.
+#[derive(Clone)]
+pub struct HubHandle {
+    shared: Arc<Shared>,
+    hubs: Arc<[ActorRef<WebSocketHub>]>,
+    threads: Arc<Vec<Arbiter>>,
+}
+
+/// A client that asks to be connected.
+#[derive(Debug)]
+pub struct Joining {
+    /// Its session.
+    pub session: Arc<Session>,
+    /// What its user belongs to.
+    pub memberships: Memberships,
+    /// The connection that it wants to go on with, and the number of the event that it expects next.
+    pub resume: Option<(String, i64)>,
+    /// What a new connection is told first.
+    pub greeting: Greeting,
+}
+
+/// What a new connection is told about the server.
+#[derive(Debug, Clone)]
+pub struct Greeting {
+    /// Version, build, fingerprint of the client configuration.
+    pub server_version: String,
+    /// The machine's name; left out when it is not known.
+    pub server_hostname: Option<String>,
+}
+
+/// A client that is connected.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its hold on the connection.
+    pub hold: Hold,
+    /// How it was received.
+    pub reception: Reception,
+}
+
+impl HubHandle {
+    /// Starts `count` hubs, each on a thread of its own.
+    pub async fn start(count: usize, limits: Limits, roles: Arc<Roles>) -> Self {
+        let shared =
+            Arc::new(Shared { limits, counts: Arc::default(), held: Arc::default(), is_stopping: false.into() });
+        let (mut hubs, mut threads) = (Vec::new(), Vec::new());
+        for name in NAMES.into_iter().take(count) {
+            let (shared, roles, left) = (shared.clone(), roles.clone(), Left::default());
+            let build = move || WebSocketHub {
+                shared: shared.clone(),
+                roles: roles.clone(),
+                left: left.clone(),
+                registry: Registry::default(),
+                stopping: Vec::new(),
+            };
+            let thread = Arbiter::new();
+            let (tell, started) = oneshot::channel();
+            thread.spawn(async move {
+                // Nobody waits any more when the server's start was given up.
+                let _ = tell.send(supervise(name, build));
+            });
+            if let Ok(hub) = started.await {
+                hubs.push(hub);
+                threads.push(thread);
+            }
+        }
+        Self { shared, hubs: hubs.into(), threads: Arc::new(threads) }
+    }
+
+    /// A server without sockets.
+    #[cfg(test)]
+    pub(crate) fn without_hubs() -> Self {
+        let shared = Shared {
+            limits: Limits::default(),
+            counts: Arc::default(),
+            held: Arc::default(),
+            is_stopping: true.into(),
+        };
+        Self { shared: Arc::new(shared), hubs: [].into(), threads: Arc::default() }
+    }
+
+    /// A place for one more socket, if there is one.
+    pub fn seat(&self) -> Option<Seat> {
+        Seat::take(&self.shared)
+    }
+
+    /// Connects a client, and tells it who it is unless it goes on where it stopped.
+    pub async fn join(&self, joining: Joining) -> Result<Joined, AppError> {
+        let hub = self.hub_of(&joining.session.user_id).ok_or_else(|| AppError::new("app.socket.no_hub.app_error"))?;
+        hub.ask(Join(joining)).await?
+    }
+
+    /// Tells those whom the event concerns. Waits for room in the hubs' mailboxes, never for a receiver.
+    pub async fn publish(&self, event: Event) {
+        let frame = match Frame::of(&event, &self.shared.held) {
+            Ok(frame) => frame,
+            Err(cause) => {
+                error!(event = %event.name, %cause, "an event cannot be written");
+                return;
+            }
+        };
+        self.shared.counts.events.fetch_add(1, Ordering::Relaxed);
+        let event = Arc::new(event);
+        let publish = || Publish { event: event.clone(), frame: frame.clone() };
+        let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
+        let concerned = only.map_or(&self.hubs[..], std::slice::from_ref);
+        for hub in concerned {
+            if let Err(cause) = hub.tell(publish()).await {
+                self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
+                error!(event = %event.name, %cause, "a hub did not take an event");
+            }
+        }
+    }
+
+    /// Ends the connections of revoked sessions.
+    pub async fn end_sessions(&self, which: &Which) -> Result<(), AppError> {
+        match which.user_id().and_then(|id| self.hub_of(id)) {
+            Some(hub) => hub.ask(EndSessions(which.clone())).await,
+            None => self.ask_all(|| EndSessions(which.clone())).await,
+        }
+    }
+
+    /// A user's roles are now these: who is told what follows from them.
+    pub async fn change_roles(&self, user_id: &str, roles: &str) -> Result<(), AppError> {
+        match self.hub_of(user_id) {
+            Some(hub) => hub.ask(ChangeRoles { user_id: user_id.to_owned(), roles: roles.to_owned() }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What a user belongs to is now this.
+    pub async fn change_memberships(&self, user_id: &str, memberships: Memberships) -> Result<(), AppError> {
+        match self.hub_of(user_id) {
+            Some(hub) => hub.ask(ChangeMemberships { user_id: user_id.to_owned(), memberships }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The session of a connection was looked up again, and this is what it is now.
+    pub async fn renew_session(&self, connection: &Connection, session: Arc<Session>) -> Result<(), AppError> {
+        match self.hub_of(&connection.user_id) {
+            Some(hub) => hub.ask(RenewSession { id: connection.id.clone(), session }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Has every session looked up again: what makes them valid changed.
+    pub async fn check_sessions(&self) -> Result<(), AppError> {
+        self.ask_all(|| CheckSessions).await
+    }
+
+    /// Admits no more sockets, and ends those that are open one by one within `window`.
+    pub async fn stop(&self, window: Duration) {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+        for hub in self.hubs.iter() {
+            if let Err(cause) = hub.ask(Stop { window }).await {
+                warn!(%cause, "a hub did not stop");
+            }
+        }
+    }
+
+    /// Ends the hubs' threads, once nothing is connected any more.
+    pub fn shut_down(&self) {
+        for thread in self.threads.iter() {
+            thread.stop();
+        }
+    }
+
+    /// How things stand.
+    pub fn counts(&self) -> &Counts {
+        &self.shared.counts
+    }
+
+    /// Bytes of events that wait or can be sent again.
+    pub fn held_bytes(&self) -> usize {
+        self.shared.held.bytes()
+    }
+
+    /// How the hubs fare.
+    pub fn vitals(&self) -> Vec<Arc<Vitals>> {
+        self.hubs.iter().map(ActorRef::vitals).collect()
+    }
+
+    fn hub_of(&self, user_id: &str) -> Option<&ActorRef<WebSocketHub>> {
+        let mut hasher = DefaultHasher::new();
+        user_id.hash(&mut hasher);
+        let count = u64::try_from(self.hubs.len()).unwrap_or(u64::MAX);
+        let at = hasher.finish().checked_rem(count)?;
+        self.hubs.get(usize::try_from(at).ok()?)
+    }
+
+    async fn ask_all<M>(&self, message: impl Fn() -> M) -> Result<(), AppError>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        WebSocketHub: Handler<M>,
+    {
+        for hub in self.hubs.iter() {
+            hub.ask(message()).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Greeting {
+    fn event(&self, connection: &Connection) -> Event {
+        let mut data = json!({ "connection_id": &*connection.id, "server_version": self.server_version });
+        if let (Some(hostname), Some(members)) = (&self.server_hostname, data.as_object_mut()) {
+            members.insert("server_hostname".to_owned(), hostname.as_str().into());
+        }
+        Event::new("hello", data).for_user(&*connection.user_id)
+    }
+}
+
+#[cfg(test)]
+#[path = "hub/tests.rs"]
+mod tests;

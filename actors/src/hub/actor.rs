@@ -1,0 +1,361 @@
+//! One of the hubs: the only writer of its registry.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+use tracing::{debug, error, warn};
+
+use super::connection::{Connection, Continuation, End, Hold, Left, Offered};
+use super::event::Event;
+use super::frame::Frame;
+use super::limits::{Reception, Shared};
+use super::registry::{Entry, Memberships, Registry};
+use super::{Joined, Joining};
+use crate::error::AppError;
+use crate::id::new_id;
+use crate::roles::Roles;
+use crate::sessions::{Session, Which};
+
+/// How often a hub looks after its connections.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often a stopping hub ends some of its connections.
+const STOP_STEP: Duration = Duration::from_millis(20);
+
+pub(super) struct WebSocketHub {
+    pub(super) shared: Arc<Shared>,
+    pub(super) roles: Arc<Roles>,
+    pub(super) left: Left,
+    pub(super) registry: Registry,
+    /// Connections that are still to be ended, once the server stops.
+    pub(super) stopping: Vec<Arc<Connection>>,
+}
+
+impl Actor for WebSocketHub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.run_interval(TICK, |hub, _| hub.look_after(now_ms()));
+    }
+}
+
+impl Drop for WebSocketHub {
+    fn drop(&mut self) {
+        for entry in self.registry.entries() {
+            self.shared.counts.end(End::HubCrashed);
+            entry.connection.end(End::HubCrashed);
+        }
+        self.shared.counts.connections.fetch_sub(self.registry.len(), Ordering::Relaxed);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Joined, AppError>")]
+pub(super) struct Join(pub(super) Joining);
+
+impl Handler<Join> for WebSocketHub {
+    type Result = Result<Joined, AppError>;
+
+    fn handle(&mut self, Join(joining): Join, _: &mut Self::Context) -> Self::Result {
+        self.take_note_of_left(now_ms());
+        let user_id = joining.session.user_id.clone();
+        let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
+        if is_full {
+            self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(AppError::new("app.socket.too_many_of_user.app_error"));
+        }
+        let (connection, reception) = self.receive(&joining, now_ms());
+        self.registry.set_memberships(&user_id, joining.memberships);
+        self.shared.counts.receive(reception);
+        Ok(Joined { hold: Hold::on(connection, &self.left), reception })
+    }
+}
+
+impl WebSocketHub {
+    /// Finds what the client wants to go on with, or makes it a new connection.
+    fn receive(&mut self, joining: &Joining, now: i64) -> (Arc<Connection>, Reception) {
+        let Some((id, wanted)) = &joining.resume else {
+            return (self.connect(joining, now), Reception::Fresh);
+        };
+        let known = self.registry.get_mut(id).filter(|entry| {
+            let is_own = *entry.connection.user_id == *joining.session.user_id;
+            is_own && !entry.connection.has_socket()
+        });
+        let Some(entry) = known else {
+            return (self.connect(joining, now), Reception::Unknown);
+        };
+        let connection = entry.connection.clone();
+        let reception = match connection.resume(*wanted) {
+            Continuation::Replay(_) => Reception::Replayed,
+            Continuation::Lossless => Reception::Lossless,
+            Continuation::Lost => {
+                let successor = self.connect(joining, now);
+                connection.hand_over(&successor);
+                self.forget(id);
+                return (successor, Reception::Lost);
+            }
+        };
+        entry.is_admin = is_admin(&self.roles, &joining.session.roles);
+        entry.session = joining.session.clone();
+        entry.checked_at = now;
+        entry.pinged_at = now;
+        entry.gone_at = None;
+        connection.hear(now);
+        (connection, reception)
+    }
+
+    /// Makes a new connection, whose first event tells the client who it is.
+    fn connect(&mut self, joining: &Joining, now: i64) -> Arc<Connection> {
+        let Joining { session, greeting, .. } = joining;
+        let connection = Connection::new(new_id().into(), session.user_id.as_str().into(), now);
+        match Frame::private(&greeting.event(&connection), &self.shared.held) {
+            Ok(hello) => {
+                connection.offer(&hello);
+            }
+            Err(cause) => error!(%cause, "the greeting cannot be written"),
+        }
+        let spread = i64::from(rand::random::<u16>()) % self.shared.limits.ping_ms.max(1);
+        self.registry.add(Entry {
+            connection: connection.clone(),
+            session: session.clone(),
+            is_admin: is_admin(&self.roles, &session.roles),
+            checked_at: now,
+            pinged_at: now - spread,
+            gone_at: None,
+        });
+        self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
+        connection
+    }
+
+    fn forget(&mut self, id: &str) -> Option<Entry> {
+        let entry = self.registry.remove(id)?;
+        self.shared.counts.connections.fetch_sub(1, Ordering::Relaxed);
+        Some(entry)
+    }
+
+    /// Ends a connection for good.
+    fn end(&mut self, id: &str, end: End) {
+        if let Some(entry) = self.forget(id) {
+            self.shared.counts.end(end);
+            entry.connection.end(end);
+            debug!(connection.id = id, reason = end.name(), "connection ended");
+        }
+    }
+
+    /// Takes note of connections whose socket went away.
+    fn take_note_of_left(&mut self, now: i64) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in left {
+            let is_gone = !connection.has_socket();
+            if let Some(entry) = self.registry.get_mut(&connection.id).filter(|_| is_gone) {
+                entry.gone_at = Some(now);
+            }
+        }
+    }
+
+    fn look_after(&mut self, now: i64) {
+        self.take_note_of_left(now);
+        let limits = &self.shared.limits;
+        let (ping_ms, silence_ms, check_ms) = (limits.ping_ms, limits.silence_ms, limits.check_ms);
+        let (mut over, mut forgotten) = (Vec::new(), Vec::new());
+        for entry in self.registry.entries_mut() {
+            let is_due = entry.session.is_expired(now) || now - entry.checked_at >= check_ms;
+            if let Some(gone_at) = entry.gone_at {
+                if now - gone_at >= self.shared.limits.resume_ms || entry.session.is_expired(now) {
+                    forgotten.push(entry.connection.id.clone());
+                }
+            } else if now - entry.connection.heard_at() >= silence_ms {
+                over.push(entry.connection.id.clone());
+            } else if is_due {
+                // Asked again soon, should the answer get lost.
+                entry.checked_at = now - check_ms + 1_000;
+                entry.connection.check_session();
+            } else if now - entry.pinged_at >= ping_ms {
+                entry.pinged_at = now;
+                entry.connection.ping();
+            }
+        }
+        for id in over {
+            self.end(&id, End::Silent);
+        }
+        for id in forgotten {
+            self.forget(&id);
+        }
+    }
+
+    /// Gives memory back: first what absent clients could resume, then what could be sent again, then whoever is behind.
+    fn relieve(&mut self) {
+        let is_over = |hub: &Self| hub.shared.held.bytes() > hub.shared.limits.held_bytes;
+        if !is_over(self) {
+            return;
+        }
+        let absent: Vec<Arc<str>> = self
+            .registry
+            .entries()
+            .filter(|entry| !entry.connection.has_socket())
+            .map(|entry| entry.connection.id.clone())
+            .collect();
+        for id in absent {
+            self.end(&id, End::OutOfMemory);
+        }
+        if is_over(self) {
+            self.registry.entries().for_each(|entry| entry.connection.forget_sent());
+        }
+        while is_over(self) {
+            let waiting = |entry: &Entry| (entry.connection.waiting(), entry.connection.id.clone());
+            let Some((longest, id)) = self.registry.entries().map(waiting).max() else { return };
+            if longest == 0 {
+                return;
+            }
+            warn!(connection.id = %id, waiting = longest, "events take more memory than they may, ending the slowest");
+            self.end(&id, End::OutOfMemory);
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Publish {
+    pub(super) event: Arc<Event>,
+    pub(super) frame: Arc<Frame>,
+}
+
+impl Handler<Publish> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, Publish { event, frame }: Publish, _: &mut Self::Context) {
+        let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
+        self.registry.for_each_receiver(&event, |entry| match entry.connection.offer(&frame) {
+            Offered::Accepted => accepted += 1,
+            Offered::Spared => spared += 1,
+            Offered::Overflowed => overflowed.push(entry.connection.id.clone()),
+        });
+        self.shared.counts.deliveries.fetch_add(accepted, Ordering::Relaxed);
+        self.shared.counts.spared.fetch_add(spared, Ordering::Relaxed);
+        for id in overflowed {
+            self.end(&id, End::TooSlow);
+        }
+        drop(frame);
+        self.relieve();
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct EndSessions(pub(super) Which);
+
+impl Handler<EndSessions> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, EndSessions(which): EndSessions, _: &mut Self::Context) {
+        for id in self.registry.with_session(&which) {
+            self.end(&id, End::SessionEnded);
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct ChangeRoles {
+    pub(super) user_id: String,
+    pub(super) roles: String,
+}
+
+impl Handler<ChangeRoles> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, ChangeRoles { user_id, roles }: ChangeRoles, _: &mut Self::Context) {
+        let is_admin = is_admin(&self.roles, &roles);
+        let ids: Vec<Arc<str>> = self.registry.of_user(&user_id).map(|entry| entry.connection.id.clone()).collect();
+        for id in ids {
+            if let Some(entry) = self.registry.get_mut(&id) {
+                entry.is_admin = is_admin;
+            }
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct ChangeMemberships {
+    pub(super) user_id: String,
+    pub(super) memberships: Memberships,
+}
+
+impl Handler<ChangeMemberships> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, ChangeMemberships { user_id, memberships }: ChangeMemberships, _: &mut Self::Context) {
+        self.registry.set_memberships(&user_id, memberships);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RenewSession {
+    pub(super) id: Arc<str>,
+    pub(super) session: Arc<Session>,
+}
+
+impl Handler<RenewSession> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, RenewSession { id, session }: RenewSession, _: &mut Self::Context) {
+        if let Some(entry) = self.registry.get_mut(&id) {
+            entry.is_admin = is_admin(&self.roles, &session.roles);
+            entry.checked_at = now_ms();
+            entry.session = session;
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct CheckSessions;
+
+impl Handler<CheckSessions> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
+        self.registry.entries().for_each(|entry| entry.connection.check_session());
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stop {
+    pub(super) window: Duration,
+}
+
+impl Handler<Stop> for WebSocketHub {
+    type Result = ();
+
+    fn handle(&mut self, Stop { window }: Stop, context: &mut Self::Context) {
+        self.stopping = self.registry.entries().map(|entry| entry.connection.clone()).collect();
+        let (all, begun) = (self.stopping.len(), Instant::now());
+        context.run_interval(STOP_STEP, move |hub, _| {
+            let kept = kept_at(begun.elapsed(), window, all).min(hub.stopping.len());
+            for connection in hub.stopping.split_off(kept) {
+                hub.end(&connection.id, End::Stopping);
+            }
+        });
+    }
+}
+
+/// How many of `all` connections are still kept so long after a stop began.
+fn kept_at(elapsed: Duration, window: Duration, all: usize) -> usize {
+    let left_ms = window.saturating_sub(elapsed).as_millis();
+    let kept = (all as u128 * left_ms).checked_div(window.as_millis()).unwrap_or_default();
+    usize::try_from(kept).unwrap_or_default()
+}
+
+fn is_admin(roles: &Roles, names: &str) -> bool {
+    roles.grant(names, "manage_system")
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

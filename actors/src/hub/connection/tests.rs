@@ -1,0 +1,140 @@
+use serde_json::json;
+
+use super::super::event::Event;
+use super::super::frame::Held;
+use super::*;
+
+fn frame(name: &'static str) -> Arc<Frame> {
+    Frame::of(&Event::new(name, json!({})), &Arc::new(Held::default())).unwrap()
+}
+
+fn held() -> Hold {
+    Hold::on(Connection::new("one".into(), "anna".into(), 0), &Left::default())
+}
+
+/// The numbers of the events that wait, taken.
+fn sent(hold: &Hold) -> Vec<i64> {
+    let context = Context::from_waker(Waker::noop());
+    let mut numbers = Vec::new();
+    while let Poll::Ready(Outgoing::Event(_, seq)) = hold.poll_next(&context) {
+        numbers.push(seq);
+    }
+    numbers
+}
+
+fn end_of(hold: &Hold) -> Option<End> {
+    match hold.poll_next(&Context::from_waker(Waker::noop())) {
+        Poll::Ready(Outgoing::End(end)) => Some(end),
+        Poll::Ready(_) | Poll::Pending => None,
+    }
+}
+
+#[test]
+fn events_are_numbered_from_zero_and_replies_take_no_number() {
+    let hold = held();
+    hold.connection.offer(&frame("one"));
+    hold.connection.reply(b"reply".to_vec());
+    hold.connection.offer(&frame("two"));
+    let context = Context::from_waker(Waker::noop());
+    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Event(_, 0))));
+    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Reply(_))));
+    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Event(_, 1))));
+    assert!(hold.poll_next(&context).is_pending());
+}
+
+#[test]
+fn a_client_that_comes_back_gets_what_it_missed_with_the_same_numbers() {
+    let hold = held();
+    for _ in 0..5 {
+        hold.connection.offer(&frame("some"));
+    }
+    assert_eq!(sent(&hold), [0, 1, 2, 3, 4]);
+    let connection = hold.connection.clone();
+    drop(hold);
+    connection.offer(&frame("meanwhile"));
+    assert_eq!(connection.resume(3), Continuation::Replay(2));
+    let again = Hold::on(connection.clone(), &Left::default());
+    assert_eq!(sent(&again), [3, 4, 5]);
+    drop(again);
+    assert_eq!(connection.resume(6), Continuation::Lossless);
+    connection.offer(&frame("next"));
+    assert_eq!(sent(&Hold::on(connection, &Left::default())), [6]);
+}
+
+#[test]
+fn a_client_that_asks_for_more_than_is_kept_or_for_the_future_cannot_go_on() {
+    let hold = held();
+    let one_more = RING + 1;
+    for _ in 0..one_more {
+        hold.connection.offer(&frame("some"));
+        sent(&hold);
+    }
+    assert_eq!(hold.connection.resume(0), Continuation::Lost);
+    assert_eq!(hold.connection.resume(1), Continuation::Replay(RING));
+    assert_eq!(sent(&hold).len(), RING);
+    assert_eq!(hold.connection.resume(i64::try_from(one_more).unwrap() + 1), Continuation::Lost);
+    assert_eq!(hold.connection.resume(-1), Continuation::Lost);
+    assert_eq!(hold.connection.resume(i64::MIN), Continuation::Lost);
+}
+
+#[test]
+fn a_slow_connection_is_spared_what_it_can_do_without_and_ended_when_its_queue_is_full() {
+    let hold = held();
+    for _ in 0..SLOW {
+        assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
+    }
+    assert_eq!(hold.connection.offer(&frame("typing")), Offered::Spared);
+    for _ in SLOW..QUEUE {
+        assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
+    }
+    assert_eq!(end_of(&hold), None);
+    let full = held();
+    for _ in 0..QUEUE {
+        full.connection.offer(&frame("posted"));
+    }
+    assert_eq!(full.connection.offer(&frame("posted")), Offered::Overflowed);
+    assert_eq!(end_of(&full), Some(End::TooSlow));
+    assert_eq!(full.connection.waiting(), 0);
+}
+
+#[test]
+fn the_first_reason_to_end_stands() {
+    let hold = held();
+    hold.connection.end(End::SessionEnded);
+    hold.connection.end(End::Stopping);
+    assert_eq!(end_of(&hold), Some(End::SessionEnded));
+}
+
+#[test]
+fn letting_go_of_a_connection_that_somebody_else_holds_changes_nothing() {
+    let left = Left::default();
+    let connection = Connection::new("one".into(), "anna".into(), 0);
+    let first = Hold::on(connection.clone(), &left);
+    let second = Hold::on(connection.clone(), &left);
+    drop(first);
+    assert!(connection.has_socket());
+    assert!(left.lock().unwrap().is_empty());
+    drop(second);
+    assert!(!connection.has_socket());
+    assert_eq!(left.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn replies_die_with_the_socket_on_which_they_were_asked_for() {
+    let hold = held();
+    hold.connection.reply(b"reply".to_vec());
+    hold.connection.offer(&frame("kept"));
+    let connection = hold.connection.clone();
+    drop(hold);
+    assert_eq!(sent(&Hold::on(connection, &Left::default())), [0]);
+}
+
+#[test]
+fn what_a_client_did_not_tell_wants_everything() {
+    let mut viewing = Viewing { channel: Some("a".to_owned()), ..Viewing::default() };
+    assert!(viewing.wants("b"));
+    viewing.thread_view = Some("c".to_owned());
+    viewing.side = Some("d".to_owned());
+    assert!(!viewing.wants("b"));
+    assert!(["a", "c", "d"].iter().all(|channel| viewing.wants(channel)));
+}

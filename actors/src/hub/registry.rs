@@ -1,0 +1,163 @@
+//! The connections of one hub, and who receives what.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::connection::Connection;
+use super::event::{Audience, Event};
+use crate::sessions::{Session, Which};
+
+/// Guests are not told of people whom they may not see.
+const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
+
+/// What a user belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// Ids of teams.
+    pub teams: Vec<String>,
+    /// Ids of channels.
+    pub channels: Vec<String>,
+}
+
+/// A connection as its hub knows it. Times are Unix milliseconds.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) connection: Arc<Connection>,
+    pub(super) session: Arc<Session>,
+    pub(super) is_admin: bool,
+    pub(super) checked_at: i64,
+    pub(super) pinged_at: i64,
+    /// When its socket went away.
+    pub(super) gone_at: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct User {
+    memberships: Arc<Memberships>,
+    connections: Vec<Arc<str>>,
+}
+
+/// The connections of one hub, by id and by user.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    entries: HashMap<Arc<str>, Entry>,
+    users: HashMap<Arc<str>, User>,
+}
+
+impl Registry {
+    pub(super) fn add(&mut self, entry: Entry) {
+        let user = self.users.entry(entry.connection.user_id.clone()).or_default();
+        user.connections.push(entry.connection.id.clone());
+        self.entries.insert(entry.connection.id.clone(), entry);
+    }
+
+    pub(super) fn remove(&mut self, id: &str) -> Option<Entry> {
+        let entry = self.entries.remove(id)?;
+        if let Some(user) = self.users.get_mut(&entry.connection.user_id) {
+            user.connections.retain(|known| **known != *id);
+            if user.connections.is_empty() {
+                self.users.remove(&entry.connection.user_id);
+            }
+        }
+        Some(entry)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
+    /// How many sockets a user has.
+    pub(super) fn sockets_of(&self, user_id: &str) -> usize {
+        self.of_user(user_id).filter(|entry| entry.connection.has_socket()).count()
+    }
+
+    /// Takes note of what a user belongs to; nothing is kept of users without a connection.
+    pub(super) fn set_memberships(&mut self, user_id: &str, memberships: Memberships) {
+        if let Some(user) = self.users.get_mut(user_id) {
+            user.memberships = Arc::new(memberships);
+        }
+    }
+
+    /// The connections whose session is meant.
+    pub(super) fn with_session(&self, which: &Which) -> Vec<Arc<str>> {
+        let meant = |entry: &&Entry| which.means(&entry.session);
+        let id = |entry: &Entry| entry.connection.id.clone();
+        match which.user_id() {
+            Some(user_id) => self.of_user(user_id).filter(meant).map(id).collect(),
+            None => self.entries().filter(meant).map(id).collect(),
+        }
+    }
+
+    /// Calls `deliver` for each connection that receives the event.
+    pub(super) fn for_each_receiver(&self, event: &Event, mut deliver: impl FnMut(&Entry)) {
+        let audience = &event.audience;
+        if !audience.connection_id.is_empty() {
+            let entry = self.entries.get(audience.connection_id.as_str());
+            entry.filter(|entry| self.receives(entry, event)).into_iter().for_each(deliver);
+        } else if audience.user_id.is_empty() {
+            self.entries().filter(|entry| self.receives(entry, event)).for_each(deliver);
+        } else {
+            self.of_user(&audience.user_id).filter(|entry| self.receives(entry, event)).for_each(&mut deliver);
+        }
+    }
+
+    /// The connections of a user.
+    pub(super) fn of_user(&self, user_id: &str) -> impl Iterator<Item = &Entry> {
+        let ids = self.users.get(user_id).map_or(&[][..], |user| &user.connections);
+        ids.iter().filter_map(|id| self.entries.get(id))
+    }
+
+    /// Whether a connection receives an event; the first rule that says something decides.
+    fn receives(&self, entry: &Entry, event: &Event) -> bool {
+        let audience = &event.audience;
+        let connection = &entry.connection;
+        if audience.contains_sanitized_data && entry.is_admin {
+            return false;
+        }
+        if audience.contains_sensitive_data && !entry.is_admin {
+            return false;
+        }
+        if !audience.connection_id.is_empty() {
+            return *connection.id == audience.connection_id;
+        }
+        if *connection.id == audience.omit_connection_id {
+            return false;
+        }
+        if !audience.user_id.is_empty() {
+            return *connection.user_id == audience.user_id;
+        }
+        let is_omitted = audience.omit_users.as_ref().is_some_and(|omitted| omitted.contains_key(&*connection.user_id));
+        if is_omitted {
+            return false;
+        }
+        self.belongs(entry, event, audience)
+    }
+
+    fn belongs(&self, entry: &Entry, event: &Event, audience: &Audience) -> bool {
+        let memberships = self.users.get(&entry.connection.user_id).map(|user| &user.memberships);
+        let is_in = |ids: fn(&Memberships) -> &Vec<String>, id: &String| {
+            memberships.is_some_and(|memberships| ids(memberships).contains(id))
+        };
+        if !audience.channel_id.is_empty() {
+            let is_wanted = !event.is_of_viewed_channel() || entry.connection.wants(&audience.channel_id);
+            return is_wanted && is_in(|memberships| &memberships.channels, &audience.channel_id);
+        }
+        if !audience.team_id.is_empty() {
+            return is_in(|memberships| &memberships.teams, &audience.team_id);
+        }
+        let is_guest = entry.session.prop("is_guest") == "true";
+        !(is_guest && ABOUT_OTHERS.contains(&event.name.as_ref()))
+    }
+}

@@ -1,0 +1,303 @@
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::secret::Secret;
+
+fn session(user_id: &str, id: &str) -> Arc<Session> {
+    Arc::new(Session {
+        id: id.to_owned(),
+        token: Secret::new(format!("token-{id}")),
+        create_at: 0,
+        expires_at: 0,
+        last_activity_at: 0,
+        user_id: user_id.to_owned(),
+        device_id: String::new(),
+        roles: "system_user".to_owned(),
+        is_oauth: false,
+        expired_notify: false,
+        props: BTreeMap::new(),
+    })
+}
+
+fn greeting() -> Greeting {
+    Greeting { server_version: "11.6.0".to_owned(), server_hostname: None }
+}
+
+fn joining(user_id: &str, resume: Option<(&str, i64)>) -> Joining {
+    let memberships = Memberships { teams: vec!["team".to_owned()], channels: vec!["channel".to_owned()] };
+    let resume = resume.map(|(id, seq)| (id.to_owned(), seq));
+    Joining { session: session(user_id, user_id), memberships, resume, greeting: greeting() }
+}
+
+async fn hub_with(limits: Limits) -> HubHandle {
+    HubHandle::start(2, limits, Arc::default()).await
+}
+
+async fn joined(hub: &HubHandle, user_id: &str) -> Hold {
+    let joined = hub.join(joining(user_id, None)).await.unwrap();
+    assert_eq!(joined.reception, Reception::Fresh);
+    joined.hold
+}
+
+/// The next event as JSON, or the end.
+async fn next(hold: &Hold) -> Result<Value, End> {
+    loop {
+        match poll_fn(|context| hold.poll_next(context)).await {
+            Outgoing::Event(frame, seq) => {
+                let mut text = Vec::new();
+                frame.write(seq, &mut text);
+                return Ok(serde_json::from_slice(&text).unwrap());
+            }
+            Outgoing::End(end) => return Err(end),
+            Outgoing::Reply(_) | Outgoing::Ping | Outgoing::CheckSession => {}
+        }
+    }
+}
+
+async fn named(hold: &Hold) -> (String, i64) {
+    let event = next(hold).await.unwrap();
+    (event["event"].as_str().unwrap().to_owned(), event["seq"].as_i64().unwrap())
+}
+
+/// Whether nothing is there once everything published before has passed the hubs.
+async fn has_nothing(hub: &HubHandle, hold: &Hold) -> bool {
+    hub.check_sessions().await.unwrap();
+    let mut is_empty = true;
+    poll_fn(|context| {
+        while let Poll::Ready(outgoing) = hold.poll_next(context) {
+            is_empty &= matches!(outgoing, Outgoing::CheckSession | Outgoing::Ping);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    is_empty
+}
+
+#[actix_rt::test]
+async fn a_new_connection_is_told_who_it_is_before_anything_else() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    hub.publish(Event::new("config_changed", json!({}))).await;
+    let hello = next(&anna).await.unwrap();
+    assert_eq!(hello["event"], "hello");
+    assert_eq!(hello["seq"], 0);
+    assert_eq!(hello["data"], json!({ "connection_id": &*anna.connection.id, "server_version": "11.6.0" }));
+    assert_eq!(hello["broadcast"]["user_id"], "anna");
+    assert_eq!(named(&anna).await, ("config_changed".to_owned(), 1));
+}
+
+#[actix_rt::test]
+async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    let bert = joined(&hub, "bert").await;
+    let admin = joined(&hub, "carla").await;
+    for hold in [&anna, &bert, &admin] {
+        assert_eq!(named(hold).await, ("hello".to_owned(), 0));
+    }
+    hub.publish(Event::new("to_anna", json!({})).for_user("anna")).await;
+    assert_eq!(named(&anna).await.0, "to_anna");
+    hub.publish(Event::new("to_channel", json!({})).for_channel("channel").without_user("anna")).await;
+    assert_eq!(named(&bert).await.0, "to_channel");
+    assert_eq!(named(&admin).await.0, "to_channel");
+    hub.publish(Event::new("to_team", json!({})).for_team("other")).await;
+    hub.publish(Event::new("to_admins", json!({})).sensitive()).await;
+    let mut to_bert = Event::new("to_connection", json!({}));
+    to_bert.audience.connection_id = bert.connection.id.to_string();
+    hub.publish(to_bert).await;
+    assert_eq!(named(&bert).await.0, "to_connection");
+    let mut to_others = Event::new("to_others", json!({})).sanitized();
+    to_others.audience.omit_connection_id = bert.connection.id.to_string();
+    hub.publish(to_others).await;
+    assert_eq!(named(&anna).await.0, "to_others");
+    assert_eq!(named(&admin).await.0, "to_others");
+    for hold in [&anna, &bert, &admin] {
+        assert!(has_nothing(&hub, hold).await);
+    }
+}
+
+#[actix_rt::test]
+async fn new_roles_and_new_memberships_decide_what_is_heard_from_then_on() {
+    let hub = HubHandle::start(1, Limits::default(), Arc::new(built_in())).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    hub.change_roles("anna", "system_user system_admin").await.unwrap();
+    hub.publish(Event::new("to_admins", json!({})).sensitive()).await;
+    assert_eq!(named(&anna).await.0, "to_admins");
+    hub.publish(Event::new("to_others", json!({})).sanitized()).await;
+    hub.change_memberships("anna", Memberships::default()).await.unwrap();
+    hub.publish(Event::new("to_channel", json!({})).for_channel("channel")).await;
+    assert!(has_nothing(&hub, &anna).await);
+}
+
+fn built_in() -> Roles {
+    crate::roles::built_in::built_in(0).into_iter().collect()
+}
+
+#[actix_rt::test]
+async fn a_client_that_comes_back_goes_on_where_it_stopped() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let id = anna.connection.id.to_string();
+    drop(anna);
+    hub.publish(Event::new("missed", json!({}))).await;
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Lossless);
+    assert_eq!(named(&back.hold).await, ("missed".to_owned(), 1));
+    drop(back);
+    let again = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(again.reception, Reception::Replayed);
+    assert_eq!(named(&again.hold).await, ("missed".to_owned(), 1));
+    assert_eq!(*again.hold.connection.id, id);
+}
+
+#[actix_rt::test]
+async fn a_client_that_cannot_go_on_is_told_at_once() {
+    let hub = hub_with(Limits::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let id = anna.connection.id.to_string();
+    let while_alive = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(while_alive.reception, Reception::Unknown);
+    let of_another = hub.join(joining("bert", Some((&id, 1)))).await.unwrap();
+    assert_eq!(of_another.reception, Reception::Unknown);
+    drop(anna);
+    hub.publish(Event::new("waiting", json!({})).for_user("anna")).await;
+    let lost = hub.join(joining("anna", Some((&id, 9)))).await.unwrap();
+    assert_eq!(lost.reception, Reception::Lost);
+    assert_ne!(*lost.hold.connection.id, id);
+    assert_eq!(named(&lost.hold).await, ("hello".to_owned(), 0));
+    assert_eq!(named(&lost.hold).await, ("waiting".to_owned(), 1));
+    let gone = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(gone.reception, Reception::Unknown);
+    assert_eq!(hub.counts().received(Reception::Unknown), 3);
+    assert_eq!(hub.counts().received(Reception::Lost), 1);
+}
+
+#[actix_rt::test]
+async fn who_stays_away_too_long_is_forgotten() {
+    let hub = hub_with(Limits { resume_ms: 1, ..Limits::default() }).await;
+    let anna = joined(&hub, "anna").await;
+    let id = anna.connection.id.to_string();
+    drop(anna);
+    while hub.counts().connections.load(Ordering::Relaxed) > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+}
+
+#[actix_rt::test]
+async fn revoked_sessions_lose_their_connections_and_others_do_not() {
+    let hub = hub_with(Limits::default()).await;
+    let (anna, bert) = (joined(&hub, "anna").await, joined(&hub, "bert").await);
+    named(&anna).await;
+    named(&bert).await;
+    hub.end_sessions(&Which::Id("anna".to_owned())).await.unwrap();
+    assert_eq!(next(&anna).await, Err(End::SessionEnded));
+    assert!(has_nothing(&hub, &bert).await);
+    hub.end_sessions(&Which::User { id: "bert".to_owned(), except: None }).await.unwrap();
+    assert_eq!(next(&bert).await, Err(End::SessionEnded));
+    assert_eq!(hub.counts().ended(End::SessionEnded), 2);
+}
+
+#[actix_rt::test]
+async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
+    let hub = hub_with(Limits::default()).await;
+    let (slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await);
+    for number in 0..=2 * i64::try_from(QUEUE).unwrap() {
+        assert_eq!(next(&fast).await.unwrap()["seq"], number);
+        hub.publish(Event::new("some", json!({}))).await;
+    }
+    assert_eq!(next(&slow).await, Err(End::TooSlow));
+    assert_eq!(hub.counts().ended(End::TooSlow), 1);
+}
+
+#[actix_rt::test]
+async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
+    let hub = hub_with(Limits { sockets: 2, sockets_per_user: 1, ..Limits::default() }).await;
+    let anna = joined(&hub, "anna").await;
+    let refused = hub.join(joining("anna", None)).await.unwrap_err();
+    assert_eq!(refused.id, "app.socket.too_many_of_user.app_error");
+    drop(anna);
+    joined(&hub, "anna").await;
+    let seats = [hub.seat(), hub.seat()];
+    assert!(seats.iter().all(Option::is_some));
+    assert!(hub.seat().is_none());
+    drop(seats);
+    assert!(hub.seat().is_some());
+    assert_eq!(hub.counts().refused.load(Ordering::Relaxed), 2);
+}
+
+#[actix_rt::test]
+async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
+    let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() }).await;
+    let (absent, slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await, joined(&hub, "anna").await);
+    let id = absent.connection.id.to_string();
+    drop(absent);
+    for number in 0..100 {
+        assert_eq!(next(&fast).await.unwrap()["seq"], number);
+        hub.publish(Event::new("large", json!({ "text": "x".repeat(1_000) }))).await;
+    }
+    assert_eq!(next(&slow).await, Err(End::OutOfMemory));
+    assert!(hub.held_bytes() <= 21_200, "{}", hub.held_bytes());
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+}
+
+#[actix_rt::test]
+async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew() {
+    let hub = HubHandle::start(1, Limits::default(), Arc::default()).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let id = anna.connection.id.to_string();
+    hub.vitals()[0].crash();
+    assert_eq!(next(&anna).await, Err(End::HubCrashed));
+    drop(anna);
+    while hub.vitals()[0].restarts() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
+    assert_eq!(hub.vitals()[0].restarts(), 1);
+}
+
+#[actix_rt::test]
+async fn a_client_that_is_silent_too_long_loses_its_connection() {
+    let hub = hub_with(Limits { silence_ms: 300, ping_ms: 1, ..Limits::default() }).await;
+    let anna = joined(&hub, "anna").await;
+    named(&anna).await;
+    let mut pings = 0;
+    let end = loop {
+        match poll_fn(|context| anna.poll_next(context)).await {
+            Outgoing::Ping => pings += 1,
+            Outgoing::End(end) => break end,
+            Outgoing::Event(..) | Outgoing::Reply(_) | Outgoing::CheckSession => {}
+        }
+    };
+    assert_eq!(end, End::Silent);
+    assert!(pings > 0);
+}
+
+#[actix_rt::test]
+async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
+    let hub = hub_with(Limits::default()).await;
+    let mut holds = Vec::new();
+    for _ in 0..20 {
+        let hold = joined(&hub, "anna").await;
+        named(&hold).await;
+        holds.push(hold);
+    }
+    hub.stop(Duration::from_millis(100)).await;
+    for hold in &holds {
+        assert_eq!(next(hold).await, Err(End::Stopping));
+    }
+    assert!(hub.seat().is_none());
+}

@@ -1,0 +1,274 @@
+//! What the handle and every life of the actor share, and the work of one turn.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tracing::{info, warn};
+
+use super::announcer::{Announcer, Change};
+use super::people::People;
+use super::status::{Event, Status, Wish};
+use super::{Clock, PresenceStore};
+use crate::busy::BusyHandle;
+use crate::config::ConfigHandle;
+use crate::error::AppError;
+
+/// How many statuses are stored in one transaction.
+const BATCH: usize = 500;
+
+/// So many changes do not wait for the next turn to be stored.
+const PRESSING: usize = 64;
+
+const SECOND_MS: i64 = 1000;
+const MINUTE_MS: i64 = 60_000;
+
+/// How long the store is left alone after it failed; the pause doubles.
+const FIRST_PAUSE_MS: i64 = SECOND_MS;
+const LONGEST_PAUSE_MS: i64 = 30 * SECOND_MS;
+
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn PresenceStore>,
+    pub(super) config: ConfigHandle,
+    pub(super) busy: BusyHandle,
+    pub(super) announcer: Announcer,
+    pub(super) clock: Clock,
+    /// When the server started, in Unix milliseconds.
+    pub(super) started_at: i64,
+    /// Wakes the actor for a turn.
+    pub(super) wake: Notify,
+    pub(super) people: Mutex<People>,
+    pub(super) progress: Mutex<Progress>,
+}
+
+/// What was done so far.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The minute since 1970 up to which ends of "do not disturb" are dealt with.
+    minute: i64,
+    /// How long the store is left alone; 0 while it works.
+    pause_ms: i64,
+    /// When it is tried again, in Unix milliseconds.
+    resumes_at: i64,
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    pub(super) fn people(&self) -> MutexGuard<'_, People> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are statuses on this server.
+    pub(super) fn is_on(&self) -> bool {
+        self.config.current().view.service.enable_user_statuses
+    }
+
+    /// Reads what is missing or too old, and gives what it read.
+    pub(super) async fn refresh(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
+        let began = self.now();
+        let missing = self.people().missing(user_ids, began);
+        if missing.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.store.load(missing.clone()).await?;
+        let mut read: HashMap<String, Arc<Status>> =
+            found.into_iter().map(|status| (status.user_id.clone(), Arc::new(status))).collect();
+        let mut people = self.people();
+        for id in missing {
+            let status = read.entry(id).or_insert_with_key(|id| Arc::new(Status::unknown(id)));
+            people.remember(status, began);
+        }
+        Ok(read)
+    }
+
+    /// Deals with what does not wait for the next tick.
+    pub(super) async fn settle_pressing(&self) {
+        if self.is_on() {
+            let pressing = self.people().pressing();
+            self.note_failure(self.settle(&pressing).await.err());
+            self.save_if_pressing().await;
+        }
+    }
+
+    /// Deals with all who came, went or were heard of, and stores what is not stored yet.
+    pub(super) async fn tick(&self) {
+        if !self.is_on() {
+            return;
+        }
+        let settled = self.settle_all().await;
+        if !self.is_resting() {
+            let done = self.save().await.and(settled);
+            match done {
+                Ok(()) => self.note_success(),
+                Err(cause) => self.note_failure(Some(cause)),
+            }
+        }
+    }
+
+    /// Settles and stores everything now, even when the store failed a moment ago.
+    pub(super) async fn flush(&self) -> Result<(), AppError> {
+        if !self.is_on() {
+            return Ok(());
+        }
+        self.progress().resumes_at = 0;
+        let settled = self.settle_all().await;
+        self.save().await?;
+        settled
+    }
+
+    /// Puts an event of one user in force.
+    pub(super) async fn act(&self, user_id: String, event: Event) -> Result<(), AppError> {
+        if !self.is_on() {
+            return Ok(());
+        }
+        let read = self.read_unless_resting(std::slice::from_ref(&user_id)).await;
+        let known = self.known(&user_id, read.as_ref().ok());
+        let Some(known) = known else { return read.map(drop) };
+        self.apply(&known, |status| self.after(status, event));
+        self.note_failure(read.err());
+        self.save_if_pressing().await;
+        Ok(())
+    }
+
+    /// Stores what a user wishes, then puts it in force.
+    pub(super) async fn set(&self, wish: Wish) -> Result<Status, AppError> {
+        let id = &wish.user_id;
+        let read = self.refresh(std::slice::from_ref(id)).await?;
+        let known = self.known(id, Some(&read)).ok_or_else(|| AppError::new("app.status.get.app_error"))?;
+        let now = self.now();
+        let changed = Arc::new(known.as_ref().clone().at(now).changed(&wish, now));
+        self.store.set(changed.clone()).await.inspect_err(|_| {
+            // The store may have done it and only its answer got lost.
+            self.people().doubt(id);
+        })?;
+        self.people().stored(std::slice::from_ref(&changed), now);
+        let after = changed.as_ref().clone().at(now);
+        self.announce(&known, &after);
+        Ok(after)
+    }
+
+    /// Makes those offline whom an earlier life of a server left behind; `true` when that is done.
+    pub(super) async fn sweep(&self) -> Result<bool, AppError> {
+        if !self.is_on() {
+            return Ok(false);
+        }
+        let ids = self.store.left_behind(self.started_at).await?;
+        let read = self.refresh(&ids).await?;
+        for id in &ids {
+            let is_connected = self.people().is_connected(id);
+            let known = self.known(id, Some(&read)).filter(|_| !is_connected);
+            if let Some(known) = known {
+                self.apply(&known, |status| self.after(status, Event::LeftBehind { before: self.started_at }));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deals with all notes and, once a minute, with ends of "do not disturb".
+    async fn settle_all(&self) -> Result<(), AppError> {
+        let minute = self.now() / MINUTE_MS;
+        let is_new_minute = self.progress().minute != minute;
+        let mut ids = self.people().noted();
+        if is_new_minute {
+            ids.extend(self.people().over(self.now()));
+        }
+        self.settle(&ids).await?;
+        self.progress().minute = minute;
+        Ok(())
+    }
+
+    async fn settle(&self, user_ids: &[String]) -> Result<(), AppError> {
+        let read = self.read_unless_resting(user_ids).await;
+        for id in user_ids {
+            let Some(known) = self.known(id, read.as_ref().ok()) else { continue };
+            let event = self.people().take_event(id);
+            match event {
+                Some(event) => self.apply(&known, |status| self.after(status, event)),
+                // Another server may have prolonged it: only what was read well ends.
+                None if read.is_ok() => self.apply(&known, |status| status.at(self.now())),
+                None => {}
+            }
+        }
+        read.map(drop)
+    }
+
+    async fn save_if_pressing(&self) {
+        let is_pressing = self.people().unsaved_count() >= PRESSING;
+        if is_pressing && !self.is_resting() {
+            self.note_failure(self.save().await.err());
+        }
+    }
+
+    async fn save(&self) -> Result<(), AppError> {
+        loop {
+            let batch = self.people().unsaved(BATCH);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.store.save(batch.clone(), self.now()).await?;
+            self.people().stored(&batch, self.now());
+        }
+    }
+
+    async fn read_unless_resting(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
+        if self.is_resting() { Err(AppError::new("app.status.get.app_error")) } else { self.refresh(user_ids).await }
+    }
+
+    /// What was read just now, else the last that is known.
+    fn known(&self, user_id: &str, read: Option<&HashMap<String, Arc<Status>>>) -> Option<Arc<Status>> {
+        let read = read.and_then(|read| read.get(user_id)).cloned();
+        read.or_else(|| self.people().latest(user_id))
+    }
+
+    fn after(&self, status: Status, event: Event) -> Status {
+        let away_after_ms = self.config.current().view.team.user_status_away_timeout.saturating_mul(SECOND_MS);
+        status.after(event, self.now(), away_after_ms)
+    }
+
+    fn apply(&self, known: &Arc<Status>, change: impl FnOnce(Status) -> Status) {
+        let after = change(known.as_ref().clone());
+        if after != **known {
+            self.announce(known, &after);
+            self.people().put(after);
+        }
+    }
+
+    fn announce(&self, before: &Status, after: &Status) {
+        let is_busy = self.busy.until(self.now()).is_some();
+        if after.presence != before.presence && !is_busy {
+            self.announcer.announce(Change { user_id: after.user_id.clone(), presence: after.presence.clone() });
+        }
+    }
+
+    fn is_resting(&self) -> bool {
+        self.now() < self.progress().resumes_at
+    }
+
+    fn note_success(&self) {
+        let mut progress = self.progress();
+        if progress.pause_ms > 0 {
+            progress.pause_ms = 0;
+            info!("statuses are stored again");
+        }
+    }
+
+    /// Leaves the store alone for a while if it failed.
+    fn note_failure(&self, cause: Option<AppError>) {
+        let now = self.now();
+        let mut progress = self.progress();
+        let is_news = now >= progress.resumes_at;
+        let Some(cause) = cause.filter(|_| is_news) else { return };
+        if progress.pause_ms == 0 {
+            warn!(error = %cause, "statuses cannot be read or stored, changes are kept until they can");
+        }
+        progress.pause_ms = (progress.pause_ms * 2).clamp(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+        progress.resumes_at = now + progress.pause_ms;
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,288 @@
+//! Somebody's status, and what becomes of it: pure functions of the status before and the time.
+
+use serde::{Deserialize, Serialize};
+
+const MINUTE_S: i64 = 60;
+
+const ONLINE: &str = "online";
+const AWAY: &str = "away";
+const OFFLINE: &str = "offline";
+const DO_NOT_DISTURB: &str = "dnd";
+
+/// What a user may set; `ooo` comes with automatic replies, which this server has not.
+const SETTABLE: [&str; 4] = [ONLINE, OFFLINE, AWAY, DO_NOT_DISTURB];
+
+/// Whether somebody is there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// Whose it is.
+    pub user_id: String,
+    /// `online`, `away`, `offline` or `dnd`; `ooo` where Mattermost left it.
+    #[serde(rename = "status")]
+    pub presence: String,
+    /// Whether it was set by hand: activity does not change it then.
+    pub manual: bool,
+    /// When there was last activity, in Unix milliseconds.
+    pub last_activity_at: i64,
+    /// When nobody must be disturbed no longer holds, in Unix seconds; 0 is never.
+    pub dnd_end_time: i64,
+    /// What follows then.
+    #[serde(skip)]
+    pub previous: String,
+}
+
+/// What a client wants to be seen as.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// Whose status it is.
+    pub user_id: String,
+    /// The status.
+    pub status: String,
+    /// When "do not disturb" ends, in Unix seconds; 0 is never.
+    pub dnd_end_time: i64,
+}
+
+impl Wish {
+    /// Whether it is a status that can be set.
+    pub fn is_settable(&self) -> bool {
+        SETTABLE.contains(&self.status.as_str())
+    }
+
+    /// A user's wish without an end.
+    pub(super) fn of(user_id: &str, status: &str) -> Self {
+        Self { user_id: user_id.to_owned(), status: status.to_owned(), dnd_end_time: 0 }
+    }
+}
+
+/// What happened to somebody.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Event {
+    /// There was activity.
+    Active {
+        /// When, in Unix milliseconds.
+        at: i64,
+    },
+    /// The connection is alive, whatever its user does.
+    Heard,
+    /// The client says that its user is idle.
+    Idle,
+    /// The connections that are left saw the last activity then.
+    LastActive {
+        /// When, in Unix milliseconds.
+        at: i64,
+    },
+    /// The last connection is gone.
+    Left,
+    /// A server that ended left the status behind.
+    LeftBehind {
+        /// When the next one started, in Unix milliseconds.
+        before: i64,
+    },
+}
+
+impl Status {
+    /// The status of somebody who never had one.
+    pub fn unknown(user_id: &str) -> Self {
+        Self {
+            user_id: user_id.to_owned(),
+            presence: OFFLINE.to_owned(),
+            manual: false,
+            last_activity_at: 0,
+            dnd_end_time: 0,
+            previous: String::new(),
+        }
+    }
+
+    /// What the user is seen as at `now`.
+    pub fn presence_at(&self, now: i64) -> &str {
+        if !self.is_over(now) {
+            &self.presence
+        } else if self.previous.is_empty() {
+            ONLINE
+        } else {
+            &self.previous
+        }
+    }
+
+    /// Whether the user is seen as not being there.
+    pub(super) fn is_offline_at(&self, now: i64) -> bool {
+        self.presence_at(now) == OFFLINE
+    }
+
+    /// Whether "do not disturb" ended before `now`, in milliseconds.
+    pub(super) fn is_over(&self, now: i64) -> bool {
+        self.presence == DO_NOT_DISTURB && self.dnd_end_time > 0 && self.dnd_end_time.saturating_mul(1000) <= now
+    }
+
+    /// The status as it is at `now`, in milliseconds: "do not disturb" ends by itself.
+    #[must_use]
+    pub fn at(self, now: i64) -> Self {
+        if !self.is_over(now) {
+            return self;
+        }
+        let presence = self.presence_at(now).to_owned();
+        Self { presence, manual: false, dnd_end_time: 0, previous: DO_NOT_DISTURB.to_owned(), ..self }
+    }
+
+    /// The status after `wish` at `now`.
+    pub(super) fn changed(self, wish: &Wish, now: i64) -> Self {
+        let is_dnd = wish.status == DO_NOT_DISTURB;
+        let shows_activity = wish.status == ONLINE || wish.status == OFFLINE;
+        let previous = if is_dnd && self.presence == DO_NOT_DISTURB { self.previous } else { self.presence };
+        Self {
+            presence: wish.status.clone(),
+            // Being online is what activity brings about anyway, so nobody holds it by hand.
+            manual: wish.status != ONLINE,
+            last_activity_at: if shows_activity { now } else { self.last_activity_at },
+            dnd_end_time: if is_dnd { wish.dnd_end_time - wish.dnd_end_time.rem_euclid(MINUTE_S) } else { 0 },
+            previous,
+            user_id: self.user_id,
+        }
+    }
+
+    /// The status after `event` at `now`; activity is over after `away_after_ms` without any.
+    pub(super) fn after(self, event: Event, now: i64, away_after_ms: i64) -> Self {
+        let status = self.at(now);
+        if status.manual {
+            return status.kept_by_hand(event);
+        }
+        let is_idle = |last_activity_at: i64| now - last_activity_at >= away_after_ms;
+        match event {
+            Event::Active { at } => {
+                Self { presence: ONLINE.to_owned(), last_activity_at: at.max(status.last_activity_at), ..status }
+            }
+            // Whoever answers is there, whatever another server wrote meanwhile.
+            Event::Heard if status.is_offline_at(now) && !is_idle(status.last_activity_at) => {
+                Self { presence: ONLINE.to_owned(), ..status }
+            }
+            Event::Heard | Event::Idle if is_idle(status.last_activity_at) => {
+                Self { presence: AWAY.to_owned(), ..status }
+            }
+            Event::LastActive { at } if is_idle(at) => {
+                Self { presence: AWAY.to_owned(), last_activity_at: at, ..status }
+            }
+            Event::Left => Self { presence: OFFLINE.to_owned(), last_activity_at: now, ..status },
+            Event::LeftBehind { before } if status.last_activity_at < before => {
+                Self { presence: OFFLINE.to_owned(), ..status }
+            }
+            Event::Heard | Event::Idle | Event::LastActive { .. } | Event::LeftBehind { .. } => status,
+        }
+    }
+
+    /// What is set by hand stays; only what follows "do not disturb" is what would be there without it.
+    fn kept_by_hand(self, event: Event) -> Self {
+        let is_dnd = self.presence == DO_NOT_DISTURB;
+        let follows = match event {
+            Event::Active { .. } if is_dnd && self.previous == OFFLINE => ONLINE,
+            Event::Left if is_dnd => OFFLINE,
+            Event::Active { .. }
+            | Event::Heard
+            | Event::Idle
+            | Event::LastActive { .. }
+            | Event::Left
+            | Event::LeftBehind { .. } => return self,
+        };
+        Self { previous: follows.to_owned(), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWAY_AFTER_MS: i64 = 300_000;
+
+    fn wish(status: &str, dnd_end_time: i64) -> Wish {
+        Wish { dnd_end_time, ..Wish::of("anna", status) }
+    }
+
+    fn online_since(at: i64) -> Status {
+        Status::unknown("anna").after(Event::Active { at }, at, AWAY_AFTER_MS)
+    }
+
+    #[test]
+    fn do_not_disturb_ends_at_the_full_minute_and_brings_the_status_before_back() {
+        let away = Status::unknown("anna").changed(&wish("away", 0), 5);
+        let quiet = away.clone().changed(&wish("dnd", 125), 6);
+        assert_eq!((quiet.dnd_end_time, quiet.manual), (120, true));
+        assert_eq!(quiet.clone().at(119_999), quiet);
+        let after = quiet.at(120_000);
+        assert_eq!((after.presence.as_str(), after.manual, after.dnd_end_time), ("away", false, 0));
+    }
+
+    #[test]
+    fn do_not_disturb_that_is_prolonged_still_brings_the_status_before_back() {
+        let quiet = Status::unknown("anna").changed(&wish("dnd", 60), 5).changed(&wish("dnd", 120), 6);
+        assert_eq!(quiet.at(120_000).presence, "offline");
+    }
+
+    #[test]
+    fn do_not_disturb_without_an_end_stays() {
+        let quiet = Status::unknown("anna").changed(&wish("dnd", 0), 5);
+        assert_eq!(quiet.clone().at(i64::MAX), quiet);
+    }
+
+    #[test]
+    fn online_is_never_manual_and_counts_as_activity() {
+        let online = Status::unknown("anna").changed(&wish("online", 0), 5);
+        assert_eq!((online.manual, online.last_activity_at), (false, 5));
+        let away = online.changed(&wish("away", 0), 6);
+        assert_eq!((away.manual, away.last_activity_at), (true, 5));
+    }
+
+    #[test]
+    fn what_was_set_by_hand_outlasts_whatever_happens() {
+        let events = [
+            Event::Active { at: 9 },
+            Event::Heard,
+            Event::Idle,
+            Event::LastActive { at: 1 },
+            Event::Left,
+            Event::LeftBehind { before: 900_000 },
+        ];
+        for status in ["away", "offline", "dnd"] {
+            let set = Status::unknown("anna").changed(&wish(status, 0), 5);
+            for event in events {
+                let after = set.clone().after(event, 900_000, AWAY_AFTER_MS);
+                assert_eq!((after.presence.as_str(), after.manual), (status, true), "{event:?}");
+                assert_eq!(after.last_activity_at, set.last_activity_at, "{event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_idle_for_the_time_that_is_set_is_away_and_not_before() {
+        for event in [Event::Heard, Event::Idle, Event::LastActive { at: 0 }] {
+            assert_eq!(online_since(0).after(event, AWAY_AFTER_MS - 1, AWAY_AFTER_MS).presence, "online");
+            let away = online_since(0).after(event, AWAY_AFTER_MS, AWAY_AFTER_MS);
+            assert_eq!((away.presence.as_str(), away.manual, away.last_activity_at), ("away", false, 0));
+        }
+        let back = online_since(0).after(Event::Idle, AWAY_AFTER_MS, AWAY_AFTER_MS);
+        assert_eq!(back.after(Event::Active { at: 400_000 }, 400_000, AWAY_AFTER_MS).presence, "online");
+    }
+
+    #[test]
+    fn who_was_active_since_is_not_left_behind() {
+        let online = online_since(5);
+        assert_eq!(online.clone().after(Event::LeftBehind { before: 5 }, 10, AWAY_AFTER_MS), online);
+    }
+
+    #[test]
+    fn whoever_answers_is_not_offline() {
+        let left = online_since(0).after(Event::LeftBehind { before: 5 }, 10, AWAY_AFTER_MS);
+        assert_eq!(left.presence, "offline");
+        assert_eq!(left.clone().after(Event::Heard, 20, AWAY_AFTER_MS).presence, "online");
+        assert_eq!(left.after(Event::Heard, AWAY_AFTER_MS, AWAY_AFTER_MS).presence, "away");
+    }
+
+    #[test]
+    fn who_leaves_while_not_to_be_disturbed_is_offline_afterwards() {
+        let quiet = online_since(0).changed(&wish("dnd", 60), 5);
+        let gone = quiet.clone().after(Event::Left, 10, AWAY_AFTER_MS);
+        assert_eq!((gone.presence_at(59_999), gone.presence_at(60_000)), ("dnd", "offline"));
+        let back = gone.after(Event::Active { at: 20 }, 20, AWAY_AFTER_MS);
+        assert_eq!((back.presence_at(59_999), back.presence_at(60_000)), ("dnd", "online"));
+        assert_eq!(quiet.after(Event::Heard, 60_000, AWAY_AFTER_MS).presence, "online");
+    }
+}

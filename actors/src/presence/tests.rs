@@ -1,0 +1,207 @@
+//! The actor on a store, a clock and an audience that do as they are told.
+
+mod failures;
+mod store;
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use store::{Setup, id, start, stored};
+
+#[actix_rt::test]
+async fn who_connects_is_online_and_who_leaves_is_offline_and_both_are_told_and_stored() {
+    let Setup { presence, store, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all(), BTreeMap::from([(id("anna"), "online".to_owned())]));
+    assert_eq!(store.presence_of("anna"), "online");
+    presence.disconnected(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all(), BTreeMap::new());
+    assert_eq!(store.presence_of("anna"), "offline");
+    assert_eq!(audience.heard(2).await, [("anna", "online"), ("anna", "offline")]);
+}
+
+#[actix_rt::test]
+async fn who_comes_back_at_once_was_never_away() {
+    let Setup { presence, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    presence.disconnected(&id("anna"));
+    presence.connected(&id("bert"));
+    presence.shared.settle_pressing().await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(audience.heard(2).await, [("anna", "online"), ("bert", "online")]);
+}
+
+#[actix_rt::test]
+async fn what_was_set_by_hand_is_stored_when_it_is_answered_and_no_connection_changes_it() {
+    let Setup { presence, store, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    let set = presence.set(Wish::of(&id("anna"), "dnd")).await.unwrap();
+    assert_eq!((set.presence.as_str(), set.manual), ("dnd", true));
+    assert_eq!(store.presence_of("anna"), "dnd");
+    presence.connected(&id("anna"));
+    presence.active(&id("anna"), true, false).await.unwrap();
+    presence.disconnected(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(store.presence_of("anna"), "dnd");
+    assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "dnd");
+    presence.active(&id("anna"), true, true).await.unwrap();
+    assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "online");
+    assert_eq!(audience.heard(3).await, [("anna", "online"), ("anna", "dnd"), ("anna", "online")]);
+}
+
+#[actix_rt::test]
+async fn who_is_idle_is_away_after_the_time_that_is_set_and_a_new_time_holds_at_once() {
+    let Setup { presence, clock, config, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    clock.store(100_000, Ordering::Relaxed);
+    presence.heard(&id("anna"));
+    presence.active(&id("anna"), false, false).await.unwrap();
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "online");
+    store::set(&config, "TeamSettings.UserStatusAwayTimeout", 100.into()).await;
+    presence.heard(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "away");
+    presence.active(&id("anna"), true, false).await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "online");
+    presence.last_active(&id("anna"), 0).await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "away");
+}
+
+#[actix_rt::test]
+async fn do_not_disturb_ends_by_itself_and_that_is_told() {
+    let Setup { presence, clock, store, audience, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    let wish = Wish { dnd_end_time: 120, ..Wish::of(&id("anna"), "dnd") };
+    presence.set(wish).await.unwrap();
+    clock.store(119_999, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!(presence.all()[&id("anna")], "dnd");
+    clock.store(120_000, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!((store.presence_of("anna").as_str(), presence.all()[&id("anna")].as_str()), ("online", "online"));
+    assert_eq!(audience.heard(3).await[2], ("anna", "online"));
+}
+
+#[actix_rt::test]
+async fn several_statuses_are_read_with_one_statement_and_then_remembered_for_a_minute() {
+    let Setup { presence, clock, store, .. } = start(&[stored("anna", "away"), stored("bert", "online")]).await;
+    let ids = ["anna", "nobody", "bert"].map(id);
+    for now in [0, 59_999] {
+        clock.store(now, Ordering::Relaxed);
+        let seen: Vec<String> = presence.of(&ids).await.unwrap().into_iter().map(|status| status.presence).collect();
+        assert_eq!(seen, ["away", "offline", "online"]);
+    }
+    assert_eq!(store.reads(), 1);
+    assert_eq!(presence.all().len(), 2);
+    // Another server may have written it meanwhile.
+    store.put(stored("anna", "dnd"));
+    clock.store(60_000, Ordering::Relaxed);
+    assert_eq!(presence.of(&ids).await.unwrap()[0].presence, "dnd");
+    assert_eq!(presence.of(&["junk".to_owned()]).await.unwrap(), [Status::unknown("junk")]);
+    assert_eq!(store.reads(), 2);
+}
+
+#[actix_rt::test]
+async fn many_changes_are_stored_in_few_transactions() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    for number in 0..1200 {
+        presence.connected(&id(&number.to_string()));
+    }
+    presence.flush().await.unwrap();
+    assert_eq!((store.rows(), store.reads(), store.saves()), (1200, 1, 3));
+    presence.disconnect_all();
+    presence.flush().await.unwrap();
+    assert_eq!((presence.all().len(), store.saves()), (0, 6));
+}
+
+#[actix_rt::test]
+async fn a_few_changes_wait_for_company_and_many_do_not() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    for number in 0..63 {
+        presence.connected(&id(&number.to_string()));
+    }
+    presence.shared.settle_pressing().await;
+    assert_eq!((presence.all().len(), store.saves()), (63, 0));
+    presence.active(&id("one more"), true, false).await.unwrap();
+    assert_eq!((presence.all().len(), store.saves(), store.rows()), (64, 1, 64));
+}
+
+#[actix_rt::test]
+async fn many_who_leave_do_not_wait() {
+    let Setup { presence, .. } = start(&[]).await;
+    let ids: Vec<String> = (0..32).map(|number| id(&number.to_string())).collect();
+    for id in &ids {
+        presence.connected(id);
+    }
+    presence.flush().await.unwrap();
+    for id in &ids[1..] {
+        presence.disconnected(id);
+    }
+    presence.shared.settle_pressing().await;
+    assert_eq!(presence.all().len(), 32);
+    presence.disconnected(&ids[0]);
+    presence.shared.settle_pressing().await;
+    assert_eq!(presence.all().len(), 0);
+}
+
+#[actix_rt::test]
+async fn while_the_server_is_busy_nothing_is_told() {
+    let Setup { presence, busy, audience, .. } = start(&[]).await;
+    busy.mark(1).await.unwrap();
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "online");
+    busy.clear().await.unwrap();
+    presence.connected(&id("bert"));
+    presence.flush().await.unwrap();
+    assert_eq!(audience.heard(1).await, [("bert", "online")]);
+}
+
+#[actix_rt::test]
+async fn without_statuses_nobody_has_one_and_once_they_are_back_the_connected_are_online() {
+    let Setup { presence, config, store, .. } = start(&[stored("bert", "away")]).await;
+    store::set(&config, "ServiceSettings.EnableUserStatuses", false.into()).await;
+    presence.connected(&id("anna"));
+    presence.active(&id("anna"), true, false).await.unwrap();
+    presence.flush().await.unwrap();
+    assert_eq!(presence.of(&[id("bert")]).await.unwrap(), []);
+    assert_eq!((presence.all().len(), store.reads(), store.saves()), (0, 0, 0));
+    store::set(&config, "ServiceSettings.EnableUserStatuses", true.into()).await;
+    presence.flush().await.unwrap();
+    assert_eq!(presence.all()[&id("anna")], "online");
+}
+
+#[actix_rt::test]
+async fn those_whom_an_earlier_life_of_the_server_left_behind_become_offline_unless_they_came_back() {
+    let rows = ["anna", "bert", "carl"].map(|name| Status { last_activity_at: -5, ..stored(name, "online") });
+    let Setup { presence, store, clock, .. } = start(&rows).await;
+    presence.connected(&id("anna"));
+    presence.set(Wish::of(&id("carl"), "away")).await.unwrap();
+    clock.store(10, Ordering::Relaxed);
+    assert!(presence.shared.sweep().await.unwrap());
+    presence.flush().await.unwrap();
+    let words = ["anna", "bert", "carl"].map(|name| store.presence_of(name));
+    assert_eq!(words, ["online", "offline", "away"]);
+    assert_eq!(presence.of(&[id("bert")]).await.unwrap()[0].last_activity_at, -5);
+}
+
+#[actix_rt::test]
+async fn whoever_answers_is_online_again_although_another_server_wrote_otherwise() {
+    let Setup { presence, store, clock, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    store.put(stored("anna", "offline"));
+    clock.store(60_000, Ordering::Relaxed);
+    presence.heard(&id("anna"));
+    presence.heard(&id("somebody who left"));
+    presence.flush().await.unwrap();
+    assert_eq!((store.presence_of("anna").as_str(), store.rows()), ("online", 1));
+}

@@ -1,0 +1,122 @@
+//! The store, the audience or the actor fails.
+
+use std::sync::atomic::Ordering;
+
+use super::super::*;
+use super::store::{Setup, id, start, stored};
+
+#[actix_rt::test]
+async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_is_mended() {
+    let Setup { presence, store, clock, .. } = start(&[]).await;
+    for name in ["anna", "bert"] {
+        presence.connected(&id(name));
+    }
+    presence.shared.settle_pressing().await;
+    store.fails.store(true, Ordering::Relaxed);
+    for _ in 0..100 {
+        presence.last_active(&id("anna"), -300_000).await.unwrap();
+        presence.active(&id("anna"), true, false).await.unwrap();
+        presence.shared.tick().await;
+    }
+    assert_eq!((store.saves(), presence.shared.people().unsaved_count()), (1, 2));
+    presence.last_active(&id("anna"), -300_000).await.unwrap();
+    clock.store(60_000, Ordering::Relaxed);
+    presence.shared.tick().await;
+    store.fails.store(false, Ordering::Relaxed);
+    clock.store(61_999, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!((store.saves(), store.rows()), (2, 0), "the store is left alone for longer than before");
+    clock.store(62_000, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!((store.presence_of("anna").as_str(), store.presence_of("bert").as_str()), ("away", "online"));
+    assert_eq!((store.saves(), presence.shared.people().unsaved_count()), (3, 0));
+}
+
+#[actix_rt::test]
+async fn a_flush_tries_a_store_that_failed_and_says_when_it_still_does() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.shared.settle_pressing().await;
+    store.fails.store(true, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!(presence.flush().await.unwrap_err().id, "app.status.save.app_error");
+    store.fails.store(false, Ordering::Relaxed);
+    presence.flush().await.unwrap();
+    assert_eq!(store.presence_of("anna"), "online");
+}
+
+#[actix_rt::test]
+async fn while_the_store_cannot_be_read_nobody_unknown_is_changed_and_afterwards_everybody_is() {
+    let rows = [Status { manual: true, ..stored("anna", "dnd") }];
+    let Setup { presence, store, clock, .. } = start(&rows).await;
+    store.fails.store(true, Ordering::Relaxed);
+    presence.connected(&id("anna"));
+    presence.connected(&id("bert"));
+    presence.flush().await.unwrap_err();
+    assert_eq!(presence.active(&id("anna"), true, false).await.unwrap_err().id, "app.status.get.app_error");
+    assert_eq!(presence.of(&[id("anna")]).await.unwrap_err().id, "app.status.get.app_error");
+    assert_eq!(presence.all().len(), 0);
+    presence.disconnected(&id("bert"));
+    store.fails.store(false, Ordering::Relaxed);
+    clock.store(60_000, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!((store.presence_of("anna").as_str(), store.presence_of("bert").as_str()), ("dnd", "offline"));
+}
+
+#[actix_rt::test]
+async fn a_wish_that_is_not_stored_is_not_in_force() {
+    let Setup { presence, store, audience, .. } = start(&[stored("anna", "away")]).await;
+    presence.of(&[id("anna")]).await.unwrap();
+    store.fails.store(true, Ordering::Relaxed);
+    assert_eq!(presence.set(Wish::of(&id("anna"), "dnd")).await.unwrap_err().id, "app.status.save.app_error");
+    store.fails.store(false, Ordering::Relaxed);
+    assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "away");
+    presence.set(Wish::of(&id("anna"), "online")).await.unwrap();
+    assert_eq!(audience.heard(1).await, [("anna", "online")]);
+}
+
+#[actix_rt::test]
+async fn a_crash_costs_the_message_in_hand_and_nothing_else() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.shared.settle_pressing().await;
+    presence.connected(&id("bert"));
+    presence.disconnected(&id("anna"));
+    store.panics.store(true, Ordering::Relaxed);
+    let lost = presence.set(Wish::of(&id("carl"), "away")).await.unwrap_err();
+    assert_eq!(lost.id, "app.actor.ended.app_error");
+    presence.flush().await.unwrap();
+    assert_eq!((store.presence_of("anna").as_str(), store.presence_of("bert").as_str()), ("offline", "online"));
+    assert_eq!(presence.vitals().restarts(), 1);
+    presence.set(Wish::of(&id("carl"), "away")).await.unwrap();
+    assert_eq!(store.rows(), 3);
+}
+
+#[actix_rt::test]
+async fn after_a_crash_the_actor_still_deals_with_notes_and_stores_by_itself() {
+    let Setup { presence, store, .. } = start(&[]).await;
+    presence.vitals().crash();
+    while presence.vitals().restarts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    presence.connected(&id("anna"));
+    while store.rows() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.presence_of("anna"), "online");
+}
+
+#[actix_rt::test]
+async fn an_audience_that_panics_or_hangs_misses_its_change_and_holds_nobody_up() {
+    let Setup { presence, audience, .. } = start(&[]).await;
+    audience.panics.store(true, Ordering::Relaxed);
+    presence.connected(&id("carl"));
+    presence.flush().await.unwrap();
+    audience.hangs.store(true, Ordering::Relaxed);
+    presence.connected(&id("anna"));
+    presence.flush().await.unwrap();
+    audience.hangs.store(false, Ordering::Relaxed);
+    presence.connected(&id("bert"));
+    presence.flush().await.unwrap();
+    assert_eq!(audience.heard(2).await, [("anna", "online"), ("bert", "online")]);
+}

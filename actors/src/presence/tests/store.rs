@@ -1,0 +1,198 @@
+//! What the actor is tested on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::super::*;
+use crate::busy::BusyStore;
+use crate::config::proposal::Surroundings;
+use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
+
+pub(super) struct Setup {
+    pub(super) presence: PresenceHandle,
+    pub(super) store: Arc<Memory>,
+    pub(super) audience: Arc<Listener>,
+    pub(super) clock: Arc<AtomicI64>,
+    pub(super) config: Arc<Pinned>,
+    pub(super) busy: BusyHandle,
+}
+
+/// Keeps no flag.
+struct NeverBusy;
+
+impl BusyStore for NeverBusy {
+    fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn save(&self, _: Option<i64>) -> BoxFuture<'static, Result<(), AppError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Starts the actor at the time 0.
+pub(super) async fn start(rows: &[Status]) -> Setup {
+    let store = Arc::new(Memory::default());
+    for row in rows {
+        store.put(row.clone());
+    }
+    let audience = Arc::new(Listener::default());
+    let clock = Arc::new(AtomicI64::new(0));
+    let pinned = Arc::new(Pinned::default());
+    let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), pinned.clone(), pinned.clone());
+    *pinned.handle.lock().unwrap() = Some(config.clone());
+    let busy = BusyHandle::start(Arc::new(NeverBusy), 0).await.unwrap();
+    let ticking = clock.clone();
+    let now: Clock = Arc::new(move || ticking.load(Ordering::Relaxed));
+    let presence = PresenceHandle::start(store.clone(), config, busy.clone(), audience.clone(), now);
+    Setup { presence, store, audience, clock, config: pinned, busy }
+}
+
+/// A user's id.
+pub(super) fn id(name: &str) -> String {
+    format!("{:x<26}", name.replace(' ', ""))
+}
+
+/// A status that was there before.
+pub(super) fn stored(name: &str, presence: &str) -> Status {
+    Status { presence: presence.to_owned(), ..Status::unknown(&id(name)) }
+}
+
+#[derive(Default)]
+pub(super) struct Memory {
+    rows: Mutex<BTreeMap<String, Status>>,
+    reads: AtomicUsize,
+    saves: AtomicUsize,
+    pub(super) fails: AtomicBool,
+    pub(super) panics: AtomicBool,
+}
+
+impl Memory {
+    pub(super) fn put(&self, row: Status) {
+        self.rows.lock().unwrap().insert(row.user_id.clone(), row);
+    }
+
+    pub(super) fn presence_of(&self, name: &str) -> String {
+        self.rows.lock().unwrap()[&id(name)].presence.clone()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows.lock().unwrap().len()
+    }
+
+    pub(super) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn saves(&self) -> usize {
+        self.saves.load(Ordering::Relaxed)
+    }
+
+    fn outcome(&self, id: &'static str) -> Result<(), AppError> {
+        if self.fails.load(Ordering::Relaxed) { Err(AppError::new(id)) } else { Ok(()) }
+    }
+}
+
+impl PresenceStore for Memory {
+    fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let rows = self.rows.lock().unwrap();
+        let found = user_ids.iter().filter_map(|id| rows.get(id)).cloned().collect();
+        let outcome = self.outcome("app.status.get.app_error");
+        Box::pin(async move { outcome.map(|()| found) })
+    }
+
+    fn save(&self, statuses: Vec<Arc<Status>>, _: i64) -> BoxFuture<'static, Result<(), AppError>> {
+        let panics = self.panics.swap(false, Ordering::Relaxed);
+        assert!(!panics, "asked to");
+        self.saves.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.outcome("app.status.save.app_error");
+        if outcome.is_ok() {
+            for status in statuses {
+                self.put(status.as_ref().clone());
+            }
+        }
+        Box::pin(async move { outcome })
+    }
+
+    fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>> {
+        self.save(vec![status], 0)
+    }
+
+    fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>> {
+        let rows = self.rows.lock().unwrap();
+        let is_left = |row: &&Status| !row.manual && row.presence != "offline" && row.last_activity_at < before;
+        let found = rows.values().filter(is_left).map(|row| row.user_id.clone()).collect();
+        Box::pin(async move { Ok(found) })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Listener {
+    told: Mutex<Vec<(String, String)>>,
+    pub(super) panics: AtomicBool,
+    pub(super) hangs: AtomicBool,
+}
+
+impl Listener {
+    /// All that was told, once it is so much; the names are those of the ids.
+    pub(super) async fn heard(&self, count: usize) -> Vec<(&'static str, &'static str)> {
+        while self.told.lock().unwrap().len() < count {
+            tokio::task::yield_now().await;
+        }
+        let told = self.told.lock().unwrap();
+        let name = |id: &str| ["anna", "bert"].into_iter().find(|name| id.starts_with(name)).unwrap();
+        let word = |word: &str| ["online", "away", "offline", "dnd"].into_iter().find(|known| *known == word).unwrap();
+        told.iter().map(|(id, presence)| (name(id), word(presence))).collect()
+    }
+}
+
+impl StatusAudience for Listener {
+    fn announce(&self, user_id: &str, status: &str) -> BoxFuture<'static, ()> {
+        let panics = self.panics.swap(false, Ordering::Relaxed);
+        assert!(!panics, "asked to");
+        self.told.lock().unwrap().push((user_id.to_owned(), status.to_owned()));
+        if self.hangs.load(Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async {})
+    }
+}
+
+/// Settings that can be changed under the running actor.
+#[derive(Default)]
+pub(super) struct Pinned {
+    overrides: Mutex<Overrides>,
+    handle: Mutex<Option<ConfigHandle>>,
+}
+
+/// Puts another value of a setting in force.
+pub(super) async fn set(config: &Pinned, path: &str, value: Value) {
+    let place = String::new();
+    config.overrides.lock().unwrap().insert(path.to_owned(), Override { value, place });
+    let handle = config.handle.lock().unwrap().clone().unwrap();
+    let around =
+        Surroundings { now_ms: 0, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    handle.reload(around).await.unwrap();
+}
+
+impl ConfigSource for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        let overrides = self.overrides.lock().unwrap().clone();
+        Box::pin(async { Ok(overrides) })
+    }
+}
+
+impl ConfigStore for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        Box::pin(async { Err(AppError::new("test.unused")) })
+    }
+}

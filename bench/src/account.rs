@@ -1,0 +1,35 @@
+//! An account of the server under test.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+const NAME: &str = "admin";
+const PASSWORD: &str = "correct-horse-1";
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Makes the first account of a fresh server, which is an administrator, and logs in; gives the token.
+pub(crate) async fn first(http: &Client, address: &str) -> Result<String, Failure> {
+    let account = json!({ "email": "admin@chat.example", "username": NAME, "password": PASSWORD });
+    http.post(url(address, "/users")).json(&account).send().await?.error_for_status()?;
+    log_in(http, address, NAME, PASSWORD).await
+}
+
+/// Logs in; gives the token.
+pub(crate) async fn log_in(http: &Client, address: &str, name: &str, password: &str) -> Result<String, Failure> {
+    let login = json!({ "login_id": name, "password": password });
+    let answer = http.post(url(address, "/users/login")).json(&login).send().await?.error_for_status()?;
+    Ok(answer.headers().get("token").ok_or("the login gave no token")?.to_str()?.to_owned())
+}
+
+/// The id of the account that a token belongs to.
+pub(crate) async fn id(http: &Client, address: &str, token: &str) -> Result<String, Failure> {
+    let answer = http.get(url(address, "/users/me")).bearer_auth(token).send().await?.error_for_status()?;
+    let user: Value = answer.json().await?;
+    Ok(user.get("id").and_then(Value::as_str).ok_or("the account has no id")?.to_owned())
+}
+
+/// The address of a part of the API.
+pub(crate) fn url(address: &str, path: &str) -> String {
+    format!("http://{address}/api/v4{path}")
+}

@@ -1,0 +1,145 @@
+//! The baseline: the least that actix-web and actix-ws need to send the same texts to everybody, as another process.
+
+use std::net::TcpListener;
+
+use actix_web::dev::Server;
+use actix_web::rt::{System, spawn};
+use actix_web::web::{Bytes, Data, Payload, get, post};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_ws::{Message, MessageStream, Session};
+use bytestring::ByteString;
+use tokio::sync::{broadcast, mpsc};
+
+/// Where its sockets are opened.
+pub(crate) const PATH: &str = "/ws";
+
+/// Where it is told what to send: one text a line.
+pub(crate) const PUBLISH: &str = "/publish";
+
+const HELLO: &str = r#"{"event":"hello","data":{"connection_id":""},"seq":0}"#;
+
+const WORKERS: usize = 2;
+
+/// So many publications, or newcomers, may wait for a worker.
+const WAITING: usize = 64;
+
+/// Serves until it is ended; prints its address first.
+#[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
+pub(crate) fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listens on http://{}", listener.local_addr()?);
+    System::new().block_on(async { serve(listener)?.await })?;
+    Ok(())
+}
+
+/// The server, which runs while it is awaited.
+fn serve(listener: TcpListener) -> std::io::Result<Server> {
+    let publish = broadcast::Sender::<Bytes>::new(WAITING);
+    let server = HttpServer::new(move || {
+        let (enter, newcomers) = mpsc::channel(WAITING);
+        spawn(send_all(publish.subscribe(), newcomers));
+        App::new()
+            .app_data(Data::new(publish.clone()))
+            .app_data(Data::new(enter))
+            .route(PATH, get().to(open))
+            .route(PUBLISH, post().to(tell))
+    });
+    Ok(server.workers(WORKERS).listen(listener)?.run())
+}
+
+async fn open(http: HttpRequest, body: Payload, enter: Data<mpsc::Sender<Session>>) -> actix_web::Result<HttpResponse> {
+    let (answer, session, messages) = actix_ws::handle(&http, body)?;
+    spawn(attend(session, messages, enter));
+    Ok(answer)
+}
+
+async fn tell(body: Bytes, publish: Data<broadcast::Sender<Bytes>>) -> HttpResponse {
+    let _ = publish.send(body);
+    HttpResponse::Ok().finish()
+}
+
+/// Greets a socket and answers its pings, until it ends.
+async fn attend(mut session: Session, mut messages: MessageStream, enter: Data<mpsc::Sender<Session>>) {
+    // Whoever has read the greeting misses nothing from then on.
+    let is_in = enter.send(session.clone()).await.is_ok() && session.text(HELLO).await.is_ok();
+    if !is_in {
+        return;
+    }
+    while let Some(Ok(message)) = messages.recv().await {
+        let is_open = match message {
+            Message::Ping(payload) => session.pong(&payload).await.is_ok(),
+            Message::Close(_) => false,
+            Message::Text(_) | Message::Binary(_) | Message::Continuation(_) | Message::Pong(_) | Message::Nop => true,
+        };
+        if !is_open {
+            break;
+        }
+    }
+    let _ = session.close(None).await;
+}
+
+/// Sends each publication to every socket of a worker.
+async fn send_all(mut publications: broadcast::Receiver<Bytes>, mut newcomers: mpsc::Receiver<Session>) {
+    let mut sessions = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(session) = newcomers.recv() => sessions.push(session),
+            Ok(publication) = publications.recv() => sessions = send(sessions, &publication).await,
+            else => return,
+        }
+    }
+}
+
+/// Sends each line of a publication; gives the sockets that are still open.
+async fn send(sessions: Vec<Session>, publication: &[u8]) -> Vec<Session> {
+    let lines = publication.split(|byte| *byte == b'\n').map(Bytes::copy_from_slice);
+    let texts: Vec<ByteString> = lines.filter_map(|line| ByteString::try_from(line).ok()).collect();
+    let mut open = Vec::with_capacity(sessions.len());
+    for mut session in sessions {
+        let mut is_open = true;
+        for text in &texts {
+            is_open = is_open && session.text(text.clone()).await.is_ok();
+        }
+        if is_open {
+            open.push(session);
+        }
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ws::crowd::Crowd;
+    use crate::ws::door::Door;
+    use crate::ws::publisher::Publisher;
+
+    #[actix_web::test]
+    async fn a_crowd_is_greeted_hears_each_publication_once_and_comes_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = serve(listener).unwrap();
+        let handle = server.handle();
+        spawn(server);
+        let door = Door { address: address.clone(), path: PATH, token: String::new(), resets: true };
+        let mut crowd = Crowd::gather(door, 20).await.unwrap();
+        let texts =
+            [&br#"{"event":"sidebar_category_updated","seq":1}"#[..], br#"{"event":"preferences_changed","seq":2}"#];
+        let publisher = Publisher::of_texts(&reqwest::Client::new(), &address, &texts.map(<[u8]>::to_vec));
+        for round in 0..3 {
+            crowd.tally.published.expect(40);
+            publisher.publish(round).await.unwrap();
+            assert!(crowd.tally.published.is_reached(Duration::from_secs(10)).await);
+        }
+        assert_eq!((crowd.tally.published.value(), crowd.tally.take_latency().len()), (40, 120));
+        crowd.scatter().await;
+        crowd.tally.hellos.expect(20);
+        crowd.open();
+        assert!(crowd.tally.hellos.is_reached(Duration::from_secs(10)).await);
+        crowd.tally.check().unwrap();
+        handle.stop(false).await;
+    }
+}

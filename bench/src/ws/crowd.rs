@@ -1,0 +1,171 @@
+//! Many sockets at once, all on the thread of the load generator.
+
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::ws::door::{Door, Socket};
+use crate::ws::event::{self, Kind};
+use crate::ws::frame::{self, Frame};
+use crate::ws::tally::Tally;
+
+/// So many handshakes are under way at once.
+const AT_ONCE: usize = 256;
+
+/// All handshakes together may take so many seconds.
+const PATIENCE_S: u64 = 120;
+
+/// Sockets of one endpoint.
+pub(crate) struct Crowd {
+    door: Arc<Door>,
+    pub(crate) tally: Arc<Tally>,
+    seats: Vec<Arc<Seat>>,
+    sockets: JoinSet<()>,
+}
+
+/// What is known of a connection, also while it has no socket.
+#[derive(Default)]
+struct Seat {
+    connection_id: Mutex<String>,
+    /// The number that its next event has.
+    next: AtomicI64,
+}
+
+impl Crowd {
+    /// Opens so many sockets and waits until each was greeted.
+    pub(crate) async fn gather(door: Door, count: u64) -> io::Result<Self> {
+        let seats = (0..count).map(|_| Arc::default()).collect();
+        let tally = Arc::new(Tally::new()?);
+        let mut crowd = Self { door: Arc::new(door), tally, seats, sockets: JoinSet::new() };
+        crowd.tally.hellos.expect(count);
+        crowd.open();
+        for _ in 0..PATIENCE_S {
+            let are_all_in = crowd.tally.hellos.is_reached(Duration::from_secs(1)).await;
+            crowd.tally.check()?;
+            if are_all_in {
+                return Ok(crowd);
+            }
+        }
+        Err(io::Error::other(format!("{} of {count} sockets were greeted in time", crowd.tally.hellos.value())))
+    }
+
+    /// How many sockets there are, or were.
+    pub(crate) fn len(&self) -> u64 {
+        u64::try_from(self.seats.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Drops every socket.
+    pub(crate) async fn scatter(&mut self) {
+        self.sockets.abort_all();
+        while self.sockets.join_next().await.is_some() {}
+    }
+
+    /// Opens a socket for each seat; one that had a connection asks to go on with it.
+    pub(crate) fn open(&mut self) {
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        for seat in &self.seats {
+            let attendance = Attendance { door: self.door.clone(), seat: seat.clone(), tally: self.tally.clone() };
+            self.sockets.spawn(attendance.run(turns.clone()));
+        }
+    }
+}
+
+impl Seat {
+    /// Which connection to go on with, and where; empty for a new one.
+    fn query(&self) -> String {
+        let id = self.connection_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.next.load(Ordering::Relaxed);
+        if id.is_empty() { String::new() } else { format!("?connection_id={id}&sequence_number={next}") }
+    }
+
+    fn greeted(&self, hello: &[u8]) {
+        *self.connection_id.lock().unwrap_or_else(PoisonError::into_inner) =
+            event::connection_id(hello).unwrap_or_default();
+        self.next.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes the number of an event; says how many were left out before it, less than none if it came again.
+    fn step(&self, number: i64) -> i64 {
+        number - self.next.swap(number + 1, Ordering::Relaxed)
+    }
+}
+
+/// One socket and what it is counted in.
+struct Attendance {
+    door: Arc<Door>,
+    seat: Arc<Seat>,
+    tally: Arc<Tally>,
+}
+
+impl Attendance {
+    async fn run(self, turns: Arc<Semaphore>) {
+        if let Err(cause) = self.attend(turns).await {
+            self.tally.fail(&cause);
+        }
+    }
+
+    async fn attend(&self, turns: Arc<Semaphore>) -> io::Result<()> {
+        let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+        let mut socket = self.door.open(&self.seat.query()).await?;
+        drop(turn);
+        loop {
+            self.hear(&mut socket).await?;
+            socket.fill().await?;
+        }
+    }
+
+    /// Counts the frames that are all there, and answers pings.
+    async fn hear(&self, socket: &mut Socket) -> io::Result<()> {
+        let (mut published, mut pongs, mut rest) = (0, Vec::new(), socket.buffer.as_slice());
+        while let Some((frame, behind)) = frame::split_first(rest)? {
+            match frame {
+                Frame::Text(text) => published += u64::from(self.read(text)),
+                Frame::Ping(payload) => pongs.extend(frame::pong(payload)),
+                Frame::Close => return Err(io::Error::other("closed by the server")),
+                Frame::Other => {}
+            }
+            rest = behind;
+        }
+        let heard = socket.buffer.len() - rest.len();
+        socket.buffer.drain(..heard);
+        if published > 0 {
+            self.tally.arrived(published);
+        }
+        if pongs.is_empty() { Ok(()) } else { socket.stream.write_all(&pongs).await }
+    }
+
+    /// Whether a text is part of a publication.
+    fn read(&self, text: &[u8]) -> bool {
+        let kind = event::kind(text);
+        if kind == Kind::Hello {
+            self.seat.greeted(text);
+            self.tally.began(1);
+        }
+        // The baseline sends the same number again and again; nobody reads these counts of it.
+        if let Some(number) = event::sequence(text) {
+            let skipped = self.seat.step(number);
+            self.tally.missing.fetch_add(u64::try_from(skipped).unwrap_or(0), Ordering::Relaxed);
+            self.tally.repeated.fetch_add(u64::from(skipped < 0), Ordering::Relaxed);
+        }
+        kind == Kind::Published
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_goes_on_where_it_was_and_notices_what_it_missed() {
+        let seat = Seat::default();
+        assert_eq!(seat.query(), "");
+        seat.greeted(b"{\"event\":\"hello\",\"data\":{\"connection_id\":\"abc\"},\"seq\":0}");
+        assert_eq!((seat.step(0), seat.step(1), seat.step(5), seat.step(3)), (0, 0, 3, -3));
+        assert_eq!(seat.query(), "?connection_id=abc&sequence_number=4");
+    }
+}

@@ -1,0 +1,102 @@
+//! The way in: one handshake, one socket.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// No handshake may take longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// More than any head of an answer has.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// Most of what comes fits in.
+const BUFFER: usize = 2048;
+
+/// Where sockets are opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    /// `host:port`.
+    pub(crate) address: String,
+    pub(crate) path: &'static str,
+    /// Empty where nobody asks for one.
+    pub(crate) token: String,
+    /// Whether a socket that is dropped says so with RST instead of FIN.
+    pub(crate) resets: bool,
+}
+
+/// An open socket, and what came in that is not looked at yet.
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl Door {
+    /// Opens a socket; `query` is empty, or begins with a question mark.
+    pub(crate) async fn open(&self, query: &str) -> io::Result<Socket> {
+        timeout(PATIENCE, self.shake_hands(query)).await?
+    }
+
+    async fn shake_hands(&self, query: &str) -> io::Result<Socket> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        stream.set_nodelay(true)?;
+        if self.resets {
+            stream.set_zero_linger()?;
+        }
+        stream.write_all(self.request(query).as_bytes()).await?;
+        let mut socket = Socket { stream, buffer: Vec::with_capacity(BUFFER) };
+        while !socket.is_upgraded()? {
+            socket.fill().await?;
+        }
+        Ok(socket)
+    }
+
+    fn request(&self, query: &str) -> String {
+        let Self { address, path, token, .. } = self;
+        let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+        format!(
+            "GET {path}{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: cXVhcnRlcmRlY2stYmVuYw==\r\n{authorization}\r\n"
+        )
+    }
+}
+
+impl Socket {
+    /// Reads what there is, at least one byte.
+    pub(crate) async fn fill(&mut self) -> io::Result<()> {
+        let read = self.stream.read_buf(&mut self.buffer).await?;
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+
+    /// Whether the answer to the handshake is all there; it leaves the buffer.
+    fn is_upgraded(&mut self) -> io::Result<bool> {
+        let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+            let is_too_long = self.buffer.len() > LONGEST_HEAD;
+            return if is_too_long { Err(io::Error::other("the head of the answer has no end")) } else { Ok(false) };
+        };
+        let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
+        if head.starts_with(b"HTTP/1.1 101 ") {
+            return Ok(true);
+        }
+        let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        Err(io::Error::other(format!("no WebSocket: {}", String::from_utf8_lossy(line))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_names_the_account_where_there_is_one() {
+        let mut door = Door { address: "127.0.0.1:1".into(), path: "/ws", token: String::new(), resets: true };
+        let anonymous = door.request("?connection_id=a");
+        assert!(anonymous.starts_with("GET /ws?connection_id=a HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{anonymous}");
+        assert!(anonymous.ends_with("==\r\n\r\n") && !anonymous.contains("Authorization"), "{anonymous}");
+        door.token = "secret".into();
+        assert!(door.request("").ends_with("\r\nAuthorization: Bearer secret\r\n\r\n"));
+    }
+}

@@ -1,0 +1,199 @@
+//! `quarterdeck-bench ws-fanout`: what it costs to tell all sockets of an account of one thing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use reqwest::Client;
+
+use crate::cpu;
+use crate::process::Process;
+use crate::ws::bare;
+use crate::ws::crowd::Crowd;
+use crate::ws::door::Door;
+use crate::ws::place::{self, raise_limit_of_files};
+use crate::ws::publisher::Publisher;
+use crate::ws::report::{micros_each, percentiles, rate};
+use crate::ws::tally::Tally;
+
+/// A publication that has not reached everybody by then has lost something.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many publications are not counted: the first ones fill caches.
+const WARM_UP: u64 = 5;
+
+/// What else comes with new connections is over by then.
+const SETTLING: Duration = Duration::from_secs(1);
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: place::Options,
+    /// How many sockets the account has
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=9000))]
+    connections: u64,
+    /// How many rounds each of the two gets
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    rounds: u64,
+    /// How many publications a round has
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    publications: u64,
+}
+
+/// One of the two, with all its sockets, and what it used over its rounds.
+struct Side {
+    name: &'static str,
+    pid: Option<u32>,
+    publisher: Publisher,
+    crowd: Crowd,
+    /// So many frames reach a socket for each publication.
+    frames: u64,
+    used: Used,
+}
+
+struct Used {
+    publications: u64,
+    deliveries: u64,
+    lost: u64,
+    cpu: Duration,
+    elapsed: Duration,
+    latency: Histogram<u64>,
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    raise_limit_of_files(options.connections * 2)?;
+    let http = Client::new();
+    let server = options.place.open(&http).await?;
+    let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
+    println!("{} connections; {}", options.connections, described(&texts));
+    let bare = Process::bare_broadcast()?;
+    let bare_door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets: true };
+    let bare_publisher = Publisher::of_texts(&http, &bare.address, &texts);
+    let frames = u64::try_from(texts.len())?;
+    let mut of_bare = Side::new("bare broadcast", Some(bare.pid()), bare_publisher, bare_door, frames, options).await?;
+    let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.door(true), frames, options).await?;
+    tokio::time::sleep(SETTLING).await;
+    for side in [&mut of_bare, &mut of_server] {
+        side.round(WARM_UP).await?;
+        side.used = Used::new()?;
+    }
+    let numbers_before = of_server.numbers();
+    for _ in 0..options.rounds {
+        of_bare.round(options.publications).await?;
+        of_server.round(options.publications).await?;
+    }
+    println!("{}\n{}", of_bare.line(), of_server.line());
+    let (skipped, repeated) = of_server.numbers();
+    println!(
+        "sequence numbers of quarterdeck: {} skipped, {} repeated",
+        skipped - numbers_before.0,
+        repeated - numbers_before.1
+    );
+    if of_server.pid.is_some() {
+        println!("ratio of CPU a delivery  {:>8.3}", of_server.used.cpu_us() / of_bare.used.cpu_us());
+    }
+    Ok(())
+}
+
+fn described(texts: &[Vec<u8>]) -> String {
+    let sizes: Vec<String> = texts.iter().map(|text| text.len().to_string()).collect();
+    format!("a publication sends each of them {} texts of {} bytes", texts.len(), sizes.join(" and "))
+}
+
+impl Side {
+    async fn new(
+        name: &'static str,
+        pid: Option<u32>,
+        publisher: Publisher,
+        door: Door,
+        frames: u64,
+        options: &Options,
+    ) -> Result<Self, Failure> {
+        let crowd = Crowd::gather(door, options.connections).await?;
+        Ok(Self { name, pid, publisher, crowd, frames, used: Used::new()? })
+    }
+
+    /// Publishes one after the other, each when the one before has reached everybody.
+    async fn round(&mut self, publications: u64) -> Result<(), Failure> {
+        let before = self.cpu()?;
+        for _ in 0..publications {
+            self.publish().await?;
+        }
+        self.used.cpu += self.cpu()?.saturating_sub(before);
+        self.used.latency.add(self.crowd.tally.take_latency())?;
+        Ok(())
+    }
+
+    async fn publish(&mut self) -> Result<(), Failure> {
+        let goal = self.crowd.len() * self.frames;
+        let tally = self.crowd.tally.clone();
+        tally.published.expect(goal);
+        tally.begin();
+        self.used.publications += 1;
+        self.publisher.publish(self.used.publications).await?;
+        let have_all = tally.published.is_reached(PATIENCE).await;
+        tally.check()?;
+        self.used.deliveries += tally.published.value();
+        self.used.elapsed += tally.elapsed();
+        if have_all {
+            return Ok(());
+        }
+        self.used.lost += goal.saturating_sub(tally.published.value());
+        Err(format!("a publication was lost on the way\n{}", self.line()).into())
+    }
+
+    fn cpu(&self) -> std::io::Result<Duration> {
+        self.pid.map_or(Ok(Duration::ZERO), cpu::used)
+    }
+
+    /// How many numbers were skipped so far, and how many came again.
+    fn numbers(&self) -> (u64, u64) {
+        let tally: &Arc<Tally> = &self.crowd.tally;
+        (tally.missing.load(Ordering::Relaxed), tally.repeated.load(Ordering::Relaxed))
+    }
+
+    fn line(&self) -> String {
+        let cpu = if self.pid.is_some() { format!("{:>7.2}", self.used.cpu_us()) } else { "      -".to_owned() };
+        let Used { deliveries, lost, elapsed, latency, .. } = &self.used;
+        format!(
+            "{:<16}{cpu} µs CPU a delivery  {:>8.0} deliveries/s  {}  {lost} of {} lost",
+            self.name,
+            rate(*deliveries, *elapsed),
+            percentiles(latency),
+            deliveries + lost
+        )
+    }
+}
+
+impl Used {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            publications: 0,
+            deliveries: 0,
+            lost: 0,
+            cpu: Duration::ZERO,
+            elapsed: Duration::ZERO,
+            latency: Histogram::new_with_max(60_000_000, 3).map_err(std::io::Error::other)?,
+        })
+    }
+
+    fn cpu_us(&self) -> f64 {
+        micros_each(self.cpu, self.deliveries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publication_is_described_by_its_texts() {
+        let texts = [vec![b'a'; 170], vec![b'b'; 300]];
+        assert_eq!(described(&texts), "a publication sends each of them 2 texts of 170 and 300 bytes");
+    }
+}

@@ -1,0 +1,102 @@
+//! WebSocket frames as a client sees them: a server's are not masked, its own are.
+
+use std::io;
+
+const IS_LAST: u8 = 0x80;
+const IS_MASKED: u8 = 0x80;
+const TEXT: u8 = 0x1;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xA;
+
+/// The longest frame that a server may send, in bytes.
+const LONGEST: usize = 1024 * 1024;
+
+/// What a server sent.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Frame<'a> {
+    Text(&'a [u8]),
+    Ping(&'a [u8]),
+    Close,
+    Other,
+}
+
+/// The first frame of `bytes` and what stands behind it; `None` while it is not all there.
+pub(crate) fn split_first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    let is_readable = first & IS_LAST != 0 && second & IS_MASKED == 0;
+    if !is_readable {
+        return Err(io::Error::other("a frame in parts, or masked"));
+    }
+    let Some((length, rest)) = length_of(*second, rest)? else { return Ok(None) };
+    let Some((payload, rest)) = rest.split_at_checked(length) else { return Ok(None) };
+    let frame = match first & 0xF {
+        TEXT => Frame::Text(payload),
+        PING => Frame::Ping(payload),
+        CLOSE => Frame::Close,
+        _ => Frame::Other,
+    };
+    Ok(Some((frame, rest)))
+}
+
+fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
+    let read = match short {
+        126 => rest.split_first_chunk().map(|(bytes, rest)| (u64::from(u16::from_be_bytes(*bytes)), rest)),
+        127 => rest.split_first_chunk().map(|(bytes, rest)| (u64::from_be_bytes(*bytes), rest)),
+        short => Some((u64::from(short), rest)),
+    };
+    let Some((length, rest)) = read else { return Ok(None) };
+    let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST);
+    length.map(|length| Some((length, rest))).ok_or_else(|| io::Error::other("a frame of more than 1 MiB"))
+}
+
+/// The answer to a ping. The mask is zero, which a server has to undo all the same.
+pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
+    // A control frame carries 125 bytes at most.
+    let payload = payload.get(..125).unwrap_or(payload);
+    let length = u8::try_from(payload.len()).unwrap_or_default();
+    let head = [IS_LAST | PONG, IS_MASKED | length, 0, 0, 0, 0];
+    [&head, payload].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(length: usize) -> Vec<u8> {
+        let size: Vec<u8> = match length {
+            0..126 => vec![u8::try_from(length).unwrap()],
+            126..65_536 => [&[126][..], &u16::try_from(length).unwrap().to_be_bytes()].concat(),
+            _ => [&[127][..], &u64::try_from(length).unwrap().to_be_bytes()].concat(),
+        };
+        [&[0x81], &size[..], &vec![b'x'; length]].concat()
+    }
+
+    #[test]
+    fn a_frame_of_each_length_is_read_whole_or_not_at_all() {
+        for length in [0, 1, 125, 126, 300, 65_535, 65_536] {
+            let bytes = [text(length), b"more".to_vec()].concat();
+            let (frame, rest) = split_first(&bytes).unwrap().unwrap();
+            assert_eq!((frame, rest), (Frame::Text(&vec![b'x'; length]), &b"more"[..]), "{length}");
+            for cut in [0, 1, 2, 3, bytes.len() - 5] {
+                let is_whole = cut >= bytes.len() - 4;
+                assert_eq!(split_first(&bytes[..cut]).unwrap().is_some(), is_whole, "{cut} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn pings_and_closes_are_told_from_texts() {
+        assert_eq!(split_first(b"\x89\x02hi").unwrap().unwrap().0, Frame::Ping(b"hi"));
+        assert_eq!(split_first(b"\x88\x00").unwrap().unwrap().0, Frame::Close);
+        assert_eq!(split_first(b"\x8a\x00").unwrap().unwrap().0, Frame::Other);
+        assert_eq!(pong(b"hi"), b"\x8a\x82\0\0\0\0hi");
+    }
+
+    #[test]
+    fn frames_in_parts_masked_ones_and_endless_ones_are_errors() {
+        for bytes in [&b"\x01\x00"[..], b"\x81\x80\0\0\0\0", b"\x81\x7f\xff\0\0\0\0\0\0\0"] {
+            assert!(split_first(bytes).is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `quarterdeck-bench ws-idle`: what a connection that does nothing costs in memory.
+
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::Client;
+
+use crate::cpu::resident_kb;
+use crate::process::Process;
+use crate::ws::bare;
+use crate::ws::crowd::Crowd;
+use crate::ws::door::Door;
+use crate::ws::place::{self, raise_limit_of_files};
+use crate::ws::report::median;
+
+/// Memory is looked at so often, until it stays as it is or this many looks are over.
+const PAUSE: Duration = Duration::from_millis(500);
+const MOST_LOOKS: usize = 20;
+
+/// Less is no change.
+const NOTHING_KB: u64 = 64;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: place::Options,
+    /// How many sockets are open at once
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=25_000))]
+    connections: u64,
+    /// How often each of the two is started and measured; a server that runs already is measured once
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=20))]
+    rounds: u64,
+}
+
+/// Resident memory of a process, in kB.
+struct Resident {
+    before: u64,
+    after: u64,
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let (connections, place) = (options.connections, &options.place);
+    if !place.has_process() {
+        return Err("the memory of a server that runs already is known by --pid only".into());
+    }
+    raise_limit_of_files(connections)?;
+    let http = Client::new();
+    let (mut of_bare, mut of_server) = (Vec::new(), Vec::new());
+    println!("{connections} idle connections");
+    for _ in 0..if place.is_given() { 1 } else { options.rounds } {
+        let bare = Process::bare_broadcast()?;
+        let door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets: true };
+        of_bare.push(fill("bare broadcast", bare.pid(), door, connections).await?);
+        drop(bare);
+        let server = place.open(&http).await?;
+        let pid = server.pid.ok_or("no process")?;
+        of_server.push(fill("quarterdeck", pid, server.door(true), connections).await?);
+    }
+    let (bare, server) = (median(&of_bare), median(&of_server));
+    println!("median          {server:>7} bytes a connection, {bare} of the bare server");
+    Ok(())
+}
+
+/// Opens the sockets, and prints and gives the bytes that each of them takes.
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn fill(name: &str, pid: u32, door: Door, connections: u64) -> Result<u64, Failure> {
+    let before = settled_kb(pid).await?;
+    let crowd = Crowd::gather(door, connections).await?;
+    let resident = Resident { before, after: settled_kb(pid).await? };
+    crowd.tally.check()?;
+    println!("{}", resident.line(name, connections));
+    Ok(resident.bytes_each(connections))
+}
+
+async fn settled_kb(pid: u32) -> std::io::Result<u64> {
+    let mut last = resident_kb(pid)?;
+    for _ in 0..MOST_LOOKS {
+        tokio::time::sleep(PAUSE).await;
+        let now = resident_kb(pid)?;
+        let is_settled = now.abs_diff(last) <= NOTHING_KB;
+        if is_settled {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+impl Resident {
+    fn bytes_each(&self, connections: u64) -> u64 {
+        self.after.saturating_sub(self.before) * 1024 / connections.max(1)
+    }
+
+    fn line(&self, name: &str, connections: u64) -> String {
+        let Self { before, after } = self;
+        format!(
+            "{name:<16}{:>7} bytes a connection ({before} kB before, {after} kB after)",
+            self.bytes_each(connections)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_divided_among_the_connections() {
+        let resident = Resident { before: 20_000, after: 120_000 };
+        assert_eq!(resident.bytes_each(10_000), 10_240);
+        let line = resident.line("quarterdeck", 10_000);
+        assert_eq!(line, "quarterdeck       10240 bytes a connection (20000 kB before, 120000 kB after)");
+    }
+}

@@ -1,0 +1,185 @@
+//! `quarterdeck-bench ws-storm`: all sockets break at once, miss some events, and come back for them.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use reqwest::Client;
+
+use crate::cpu;
+use crate::process::Process;
+use crate::ws::bare;
+use crate::ws::crowd::Crowd;
+use crate::ws::door::Door;
+use crate::ws::place::{self, Place, raise_limit_of_files};
+use crate::ws::publisher::Publisher;
+use crate::ws::report::micros_each;
+use crate::ws::tally::Count;
+
+/// Whoever is not back after so many seconds is not coming; nor is anybody once nothing came for so many of them.
+const PATIENCE_S: u64 = 60;
+const SILENCE_S: u64 = 5;
+
+/// By then a server knows that the sockets broke, and what it publishes on its own account is out.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// A server keeps so many events for a connection that is away; what comes beside publications needs room as well.
+const KEPT: u64 = 128;
+const ROOM: u64 = 8;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: place::Options,
+    /// How many sockets break
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=15_000))]
+    connections: u64,
+    /// How many rounds there are
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
+    /// How many publications the sockets miss
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60))]
+    publications: u64,
+    /// How the sockets break
+    #[arg(long, value_enum, default_value_t = Break::Reset)]
+    by: Break,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Break {
+    /// With RST, as when a machine between goes away
+    Reset,
+    /// With FIN, as when a program ends
+    Close,
+}
+
+/// What came of a storm.
+struct Outcome {
+    connections: u64,
+    missed: u64,
+    refused: u64,
+    failed: u64,
+    arrived: u64,
+    repeated: u64,
+    elapsed: Duration,
+    cpu: Option<Duration>,
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    raise_limit_of_files(options.connections)?;
+    let http = Client::new();
+    let server = options.place.open(&http).await?;
+    let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
+    let missed = options.publications * u64::try_from(texts.len())?;
+    if missed + ROOM >= KEPT {
+        return Err(format!("{missed} events are more than a server keeps for who is away").into());
+    }
+    println!("{} connections, {missed} events while they are away", options.connections);
+    for _ in 0..options.rounds {
+        println!("bare accept     {}", accepted(options).await?);
+        let outcome = storm(options, &server, &publisher, missed).await?;
+        println!("quarterdeck     {}", outcome.line());
+    }
+    Ok(())
+}
+
+/// How long the bare server takes to accept and greet as many.
+async fn accepted(options: &Options) -> Result<String, Failure> {
+    let bare = Process::bare_broadcast()?;
+    let resets = options.by == Break::Reset;
+    let door = Door { address: bare.address.clone(), path: bare::PATH, token: String::new(), resets };
+    Crowd::gather(door.clone(), options.connections).await?.scatter().await;
+    tokio::time::sleep(SETTLING).await;
+    let before = cpu::used(bare.pid())?;
+    let crowd = Crowd::gather(door, options.connections).await?;
+    let cpu = cpu::used(bare.pid())?.saturating_sub(before);
+    let each = micros_each(cpu, options.connections);
+    Ok(format!("{:>6} ms until all are in, {each:.0} µs CPU each", crowd.tally.elapsed().as_millis()))
+}
+
+async fn storm(options: &Options, server: &Place, publisher: &Publisher, missed: u64) -> Result<Outcome, Failure> {
+    let mut crowd = Crowd::gather(server.door(options.by == Break::Reset), options.connections).await?;
+    tokio::time::sleep(SETTLING).await;
+    crowd.scatter().await;
+    tokio::time::sleep(SETTLING).await;
+    for number in 0..options.publications {
+        publisher.publish(number).await?;
+    }
+    tokio::time::sleep(SETTLING).await;
+    let tally = crowd.tally.clone();
+    tally.hellos.expect(u64::MAX);
+    tally.published.expect(options.connections * missed);
+    let before = server.pid.map(cpu::used).transpose()?;
+    tally.begin();
+    crowd.open();
+    come_back(&tally.published).await;
+    let (elapsed, after) = (tally.elapsed(), server.pid.map(cpu::used).transpose()?);
+    // What comes now came twice.
+    tokio::time::sleep(SETTLING).await;
+    crowd.scatter().await;
+    Ok(Outcome {
+        connections: options.connections,
+        missed,
+        refused: tally.hellos.value(),
+        failed: tally.failed.load(Ordering::Relaxed),
+        arrived: tally.published.value(),
+        repeated: tally.repeated.load(Ordering::Relaxed),
+        elapsed,
+        cpu: after.zip(before).map(|(after, before)| after.saturating_sub(before)),
+    })
+}
+
+/// Waits until all have what they missed, or nothing comes any more.
+async fn come_back(published: &Count) {
+    let (mut silent_s, mut last) = (0, 0);
+    for _ in 0..PATIENCE_S {
+        let is_over = published.is_reached(Duration::from_secs(1)).await || silent_s >= SILENCE_S;
+        if is_over {
+            return;
+        }
+        silent_s = if published.value() == last { silent_s + 1 } else { 0 };
+        last = published.value();
+    }
+}
+
+impl Outcome {
+    fn line(&self) -> String {
+        let Self { connections, missed, refused, failed, arrived, repeated, .. } = self;
+        let resumed = connections.saturating_sub(refused + failed);
+        let expected = connections * missed;
+        let (lost, extra) = (expected.saturating_sub(*arrived), arrived.saturating_sub(expected));
+        let cpu = self.cpu.map_or(String::new(), |cpu| format!(", {:.0} µs CPU each", micros_each(cpu, *connections)));
+        format!(
+            "{:>6} ms until all are back, {resumed} resumed, {refused} refused, {failed} failed, \
+             {lost} of {expected} events lost, {extra} too many, {repeated} repeated{cpu}",
+            self.elapsed.as_millis()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_greeted_anew_was_refused_and_what_did_not_come_is_lost() {
+        let mut outcome = Outcome {
+            connections: 100,
+            missed: 40,
+            refused: 1,
+            failed: 2,
+            arrived: 3880,
+            repeated: 0,
+            elapsed: Duration::from_millis(1234),
+            cpu: Some(Duration::from_millis(5)),
+        };
+        let told = "1234 ms until all are back, 97 resumed, 1 refused, 2 failed, \
+                    120 of 4000 events lost, 0 too many, 0 repeated";
+        assert_eq!(outcome.line().trim_start(), format!("{told}, 50 µs CPU each"));
+        outcome.cpu = None;
+        assert_eq!(outcome.line().trim_start(), told);
+    }
+}

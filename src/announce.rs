@@ -1,0 +1,122 @@
+//! What happened, told to those who are connected: each function is one event of the WebSocket.
+
+use actix_web::web::Data;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::hub::{Event, HubHandle};
+use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::presence::StatusAudience;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tracing::{error, warn};
+
+use crate::accounts::User;
+use crate::preferences::Preference;
+use crate::state::AppState;
+
+/// Tells of each change of the configuration as long as the server runs.
+pub(crate) async fn configurations(app: Data<AppState>) {
+    let mut changes = app.config.events();
+    loop {
+        let had_guests = match changes.recv().await {
+            Ok(change) => has_guests(&change.before) && !has_guests(&change.after),
+            // What was missed is in what is told next: the configuration as it is.
+            Err(RecvError::Lagged(_)) => false,
+            Err(RecvError::Closed) => return,
+        };
+        let prepared = app.prepared.current(&app.config);
+        match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
+            Ok(config) => app.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
+            Err(cause) => error!(%cause, "the configuration of clients cannot be read back"),
+        }
+        if had_guests {
+            app.hub.publish(Event::new("guests_deactivated", json!({}))).await;
+        }
+        // What makes a session valid may be among what changed.
+        log(app.hub.check_sessions().await);
+    }
+}
+
+fn has_guests(config: &Config) -> bool {
+    let section = config.document.get("GuestAccountsSettings");
+    section.and_then(|section| section.get("Enable")).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// Tells people what they are seen as.
+pub(crate) struct Statuses(pub(crate) HubHandle);
+
+impl StatusAudience for Statuses {
+    fn announce(&self, user_id: &str, status: &str) -> BoxFuture<'static, ()> {
+        let event = Event::new("status_change", json!({ "status": status, "user_id": user_id })).for_user(user_id);
+        let hub = self.0.clone();
+        async move { hub.publish(event).await }.boxed()
+    }
+}
+
+/// Somebody has an account now.
+pub(crate) async fn new_user(app: &AppState, user: &User) {
+    app.hub.publish(Event::new("new_user", json!({ "user_id": user.id }))).await;
+}
+
+/// An account is not what it was: everybody is told as much as they may see.
+pub(crate) async fn user_updated(app: &AppState, config: &Config, user: &User) {
+    let event = |view: Value| Event::new("user_updated", json!({ "user": view }));
+    let views = [value(&user.for_admin()), value(&user.for_others(config)), value(&user.for_owner())];
+    let [for_admin, for_others, for_owner] = views.map(event);
+    app.hub.publish(for_admin.without_user(&user.id).sensitive()).await;
+    app.hub.publish(for_others.without_user(&user.id).sanitized()).await;
+    app.hub.publish(for_owner.for_user(&user.id)).await;
+}
+
+/// An account was activated or deactivated.
+pub(crate) async fn user_switched(app: &AppState, config: &Config, user: &User) {
+    user_updated(app, config, user).await;
+    app.hub.publish(Event::new("user_activation_status_change", json!({}))).await;
+}
+
+/// Somebody's system roles are now these.
+pub(crate) async fn roles_changed(app: &AppState, user_id: &str, roles: &str) {
+    let data = json!({ "user_id": user_id, "roles": roles });
+    app.hub.publish(Event::new("user_role_updated", data).for_user(user_id)).await;
+}
+
+/// Somebody is in a team now, and hears of what happens there.
+pub(crate) async fn added_to_team(app: &AppState, team_id: &str, user_id: &str) {
+    match app.db.memberships_of(user_id).await {
+        Ok(memberships) => log(app.hub.change_memberships(user_id, memberships).await),
+        Err(cause) => warn!(%cause, "the sockets of a new member hear of the team when they connect again"),
+    }
+    let data = json!({ "team_id": team_id, "user_id": user_id });
+    app.hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
+}
+
+/// Somebody prefers other things now.
+pub(crate) async fn preferences_changed(app: &AppState, user_id: &str, preferences: &[Preference]) {
+    preferences_event(app, "preferences_changed", user_id, preferences).await;
+}
+
+/// Somebody prefers nothing in particular any more.
+pub(crate) async fn preferences_deleted(app: &AppState, user_id: &str, preferences: &[Preference]) {
+    preferences_event(app, "preferences_deleted", user_id, preferences).await;
+}
+
+async fn preferences_event(app: &AppState, name: &'static str, user_id: &str, preferences: &[Preference]) {
+    app.hub.publish(Event::new("sidebar_category_updated", json!({})).for_user(user_id)).await;
+    // As text within the text: so it has always been.
+    let text = String::from_utf8(to_json(&preferences).unwrap_or_default()).unwrap_or_default();
+    app.hub.publish(Event::new(name, json!({ "preferences": text })).for_user(user_id)).await;
+}
+
+fn value(view: &impl Serialize) -> Value {
+    serde_json::to_value(view).unwrap_or_default()
+}
+
+/// What was asked for is done; only those who are connected may not have heard of it.
+fn log(told: Result<(), AppError>) {
+    if let Err(cause) = told {
+        warn!(%cause, "a hub was not told of a change");
+    }
+}

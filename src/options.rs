@@ -1,0 +1,121 @@
+//! What the API's settings have no name for: the section `[Quarterdeck]` of `config.toml`.
+//!
+//! A variable `MM_QUARTERDECK_<NAME>` wins over the file. Read at start; the API neither shows nor changes them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quarterdeck_actors::hub::Limits;
+use serde_json::Value;
+
+/// The section's name.
+pub(crate) const SECTION: &str = "Quarterdeck";
+
+/// One row an option.
+struct Row {
+    name: &'static str,
+    default: i64,
+    least: i64,
+    most: i64,
+}
+
+const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
+    Row { name, default, least, most }
+}
+
+const TABLE: [Row; 8] = [
+    row("AuditRetentionDays", 0, 0, 36_500),
+    row("MaximumSockets", 50_000, 1, 1_000_000),
+    row("MaximumSocketsPerUser", 500, 1, 1_000_000),
+    row("SocketMemoryMegabytes", 256, 1, 65_536),
+    row("SocketPingSeconds", 25, 1, 29),
+    row("SocketSilenceSeconds", 100, 2, 3_600),
+    row("SocketResumeSeconds", 300, 0, 86_400),
+    row("SocketStopSeconds", 5, 0, 25),
+];
+
+const MILLISECONDS: i64 = 1_000;
+
+/// The options that were given.
+#[derive(Debug, Clone, Default)]
+pub struct Options(BTreeMap<&'static str, i64>);
+
+impl Options {
+    /// Takes one; the error says what is wrong with it. `None` when there is no such option.
+    pub(crate) fn take(&mut self, name: &str, value: &Value) -> Option<Result<(), String>> {
+        let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))?;
+        let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        let number = number.filter(|number| (row.least..=row.most).contains(number));
+        let Some(number) = number else {
+            return Some(Err(format!(
+                "{SECTION}.{} must be a whole number from {} to {}",
+                row.name, row.least, row.most
+            )));
+        };
+        self.0.insert(row.name, number);
+        Some(Ok(()))
+    }
+
+    /// The names of all options, as they stand in the file.
+    pub(crate) fn names() -> impl Iterator<Item = String> {
+        TABLE.iter().map(|row| format!("{SECTION}.{}", row.name))
+    }
+
+    /// What all sockets together may take.
+    pub(crate) fn socket_limits(&self) -> Limits {
+        Limits {
+            sockets: self.count("MaximumSockets"),
+            sockets_per_user: self.count("MaximumSocketsPerUser"),
+            held_bytes: self.count("SocketMemoryMegabytes") << 20,
+            ping_ms: self.number("SocketPingSeconds") * MILLISECONDS,
+            silence_ms: self.number("SocketSilenceSeconds") * MILLISECONDS,
+            resume_ms: self.number("SocketResumeSeconds") * MILLISECONDS,
+            ..Limits::default()
+        }
+    }
+
+    /// The time over which sockets are closed when the server stops.
+    pub(crate) fn socket_stop_window(&self) -> Duration {
+        Duration::from_secs(self.number("SocketStopSeconds").unsigned_abs())
+    }
+
+    /// After how many days rows of the audit trail are deleted; `None` when they stay.
+    pub(crate) fn audit_retention_days(&self) -> Option<i64> {
+        Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        let default = || TABLE.iter().find(|row| row.name == name).map_or(0, |row| row.default);
+        self.0.get(name).copied().unwrap_or_else(default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_keeps_its_default_until_it_is_given_within_its_bounds() {
+        let mut options = Options::default();
+        assert_eq!(options.socket_limits().sockets, 50_000);
+        assert_eq!(options.take("MaximumSockets", &10.into()), Some(Ok(())));
+        assert_eq!(options.take("SOCKETSTOPSECONDS", &"0".into()), Some(Ok(())));
+        assert_eq!(options.socket_limits().sockets, 10);
+        assert_eq!(options.socket_stop_window(), Duration::ZERO);
+        let refused = options.take("SocketPingSeconds", &30.into()).unwrap().unwrap_err();
+        assert_eq!(refused, "Quarterdeck.SocketPingSeconds must be a whole number from 1 to 29");
+        assert!(options.take("SocketPingSeconds", &"soon".into()).unwrap().is_err());
+        assert!(options.take("Unheard", &1.into()).is_none());
+    }
+
+    #[test]
+    fn every_option_has_a_default_within_its_bounds() {
+        for row in &TABLE {
+            assert!((row.least..=row.most).contains(&row.default), "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How a connection ends, as the client sees it.
+
+use quarterdeck_actors::hub::End;
+
+/// The last thing that a client is told. Without a code the close frame is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Close {
+    pub(super) code: Option<u16>,
+    pub(super) reason: &'static str,
+}
+
+impl Close {
+    pub(super) const PROTOCOL: Self = Self::with(1002, "protocol error");
+    pub(super) const TOO_LARGE: Self = Self::with(1009, "");
+    pub(super) const TOO_MANY: Self = Self::with(1013, "this user has too many connections");
+
+    const fn with(code: u16, reason: &'static str) -> Self {
+        Self { code: Some(code), reason }
+    }
+
+    /// The answer to a close frame of the client.
+    pub(super) fn echo(code: Option<u16>) -> Self {
+        Self { code, reason: "" }
+    }
+
+    /// Why the server ends a connection.
+    pub(super) fn because(end: End) -> Self {
+        match end {
+            End::SessionEnded => Self::with(1008, "the session ended"),
+            End::TooSlow => Self::with(1013, "the connection takes less than it is sent"),
+            End::OutOfMemory => Self::with(1013, "the server holds too much for slow connections"),
+            End::Silent => Self::with(1001, "no answer to pings"),
+            End::Stopping => Self::with(1012, "the server stops"),
+            End::HubCrashed => Self::with(1012, "the server lost track of what was sent"),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! WebSocket frames: from bytes to messages, and back.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_http::ws::{OpCode, Parser, ProtocolError};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::Stream;
+
+use super::close::Close;
+use super::request::Demand;
+
+/// A message of a client may be this long, in bytes, in however many frames it comes.
+pub(super) const LONGEST_MESSAGE: usize = 8192;
+
+/// What comes before the payload of a frame is no longer than this, in bytes.
+const LONGEST_HEAD: usize = 14;
+
+/// What a client said.
+#[derive(Debug, PartialEq)]
+pub(super) enum Heard {
+    Request(Demand),
+    Ping(Bytes),
+    Pong,
+    Close(Option<u16>),
+    /// It broke the rules.
+    Fault(Close),
+    /// It went away.
+    Nothing,
+}
+
+/// Takes messages out of a stream of bytes.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    buffer: BytesMut,
+    /// A message of which more is to come.
+    begun: Option<Box<Begun>>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    is_text: bool,
+    payload: BytesMut,
+}
+
+impl Frames {
+    /// What the client says next.
+    pub(super) fn poll_next(&mut self, incoming: &mut Payload, context: &mut Context<'_>) -> Poll<Heard> {
+        loop {
+            if let Some(heard) = self.take() {
+                return Poll::Ready(heard);
+            }
+            match ready!(Pin::new(&mut *incoming).poll_next(context)) {
+                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                Some(Err(_)) | None => return Poll::Ready(Heard::Nothing),
+            }
+        }
+    }
+
+    /// The next message that is complete in the buffer, or the fault in it.
+    fn take(&mut self) -> Option<Heard> {
+        while !self.buffer.is_empty() {
+            let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, LONGEST_MESSAGE) {
+                Ok(Some(frame)) => frame,
+                Ok(None) if self.buffer.len() > LONGEST_MESSAGE + LONGEST_HEAD => {
+                    return Some(Heard::Fault(Close::TOO_LARGE));
+                }
+                Ok(None) => return None,
+                Err(ProtocolError::Overflow) => return Some(Heard::Fault(Close::TOO_LARGE)),
+                Err(_) => return Some(Heard::Fault(Close::PROTOCOL)),
+            };
+            if let Some(heard) = self.frame(is_last, kind, payload.unwrap_or_default()) {
+                return Some(heard);
+            }
+        }
+        // An idle connection holds no memory.
+        self.buffer = BytesMut::new();
+        None
+    }
+
+    fn frame(&mut self, is_last: bool, kind: OpCode, payload: BytesMut) -> Option<Heard> {
+        let heard = match kind {
+            OpCode::Text | OpCode::Binary if self.begun.is_none() => {
+                let begun = Begun { is_text: kind == OpCode::Text, payload };
+                if !is_last {
+                    self.begun = Some(Box::new(begun));
+                    return None;
+                }
+                begun.message()
+            }
+            OpCode::Continue => return self.go_on(is_last, &payload),
+            OpCode::Ping if is_last => Heard::Ping(payload.freeze()),
+            OpCode::Pong if is_last => Heard::Pong,
+            OpCode::Close if is_last => closing(&payload),
+            OpCode::Text | OpCode::Binary | OpCode::Ping | OpCode::Pong | OpCode::Close | OpCode::Bad => {
+                Heard::Fault(Close::PROTOCOL)
+            }
+        };
+        Some(heard)
+    }
+
+    /// Puts a message together that comes in parts.
+    fn go_on(&mut self, is_last: bool, part: &[u8]) -> Option<Heard> {
+        let Some(begun) = &mut self.begun else { return Some(Heard::Fault(Close::PROTOCOL)) };
+        if begun.payload.len() + part.len() > LONGEST_MESSAGE {
+            return Some(Heard::Fault(Close::TOO_LARGE));
+        }
+        begun.payload.extend_from_slice(part);
+        if is_last { self.begun.take().map(|begun| begun.message()) } else { None }
+    }
+}
+
+impl Begun {
+    fn message(self) -> Heard {
+        let payload = self.payload.freeze();
+        Heard::Request(if self.is_text { Demand::Json(payload) } else { Demand::MessagePack(payload) })
+    }
+}
+
+fn closing(payload: &[u8]) -> Heard {
+    match Parser::try_parse_close_payload(payload) {
+        Ok(reason) => Heard::Close(reason.map(|reason| reason.code.into())),
+        Err(_) => Heard::Fault(Close::PROTOCOL),
+    }
+}
+
+pub(super) fn write_text(text: &[u8], out: &mut BytesMut) {
+    Parser::write_message(out, text, OpCode::Text, true, false);
+}
+
+pub(super) fn write_ping(out: &mut BytesMut) {
+    Parser::write_message(out, b"", OpCode::Ping, true, false);
+}
+
+pub(super) fn write_pong(payload: &[u8], out: &mut BytesMut) {
+    Parser::write_message(out, payload, OpCode::Pong, true, false);
+}
+
+pub(super) fn write_close(close: Close, out: &mut BytesMut) {
+    let mut payload = Vec::new();
+    if let Some(code) = close.code {
+        payload.extend_from_slice(&code.to_be_bytes());
+        payload.extend_from_slice(close.reason.as_bytes());
+    }
+    Parser::write_message(out, payload, OpCode::Close, true, false);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A masked frame, as clients send it.
+    fn frame(is_last: bool, kind: OpCode, payload: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        Parser::write_message(&mut out, payload, kind, is_last, true);
+        out
+    }
+
+    fn heard(frames: &[BytesMut]) -> Vec<Heard> {
+        let mut reader = Frames::default();
+        let mut heard = Vec::new();
+        for frame in frames {
+            // One byte at a time: where the network cuts makes no difference.
+            for byte in frame {
+                reader.buffer.extend_from_slice(&[*byte]);
+                heard.extend(std::iter::from_fn(|| reader.take()));
+                if heard.iter().any(|heard| matches!(heard, Heard::Fault(_))) {
+                    return heard;
+                }
+            }
+        }
+        heard
+    }
+
+    fn text(payload: &str) -> Heard {
+        Heard::Request(Demand::Json(Bytes::copy_from_slice(payload.as_bytes())))
+    }
+
+    #[test]
+    fn a_message_may_come_in_parts_with_pings_between_them() {
+        let parts = [
+            frame(false, OpCode::Text, b"one "),
+            frame(true, OpCode::Ping, b"there?"),
+            frame(false, OpCode::Continue, b"and "),
+            frame(true, OpCode::Continue, b"two"),
+            frame(true, OpCode::Text, b"three"),
+        ];
+        assert_eq!(heard(&parts), [Heard::Ping(Bytes::from_static(b"there?")), text("one and two"), text("three")]);
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_refused_however_it_comes() {
+        let most = vec![b'x'; LONGEST_MESSAGE];
+        assert_eq!(heard(&[frame(true, OpCode::Text, &most)]).len(), 1);
+        let too_much = vec![b'x'; LONGEST_MESSAGE + 1];
+        assert_eq!(heard(&[frame(true, OpCode::Text, &too_much)]), [Heard::Fault(Close::TOO_LARGE)]);
+        let parts = [frame(false, OpCode::Text, &most), frame(true, OpCode::Continue, b"x")];
+        assert_eq!(heard(&parts), [Heard::Fault(Close::TOO_LARGE)]);
+        let mut endless = BytesMut::from(&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4][..]);
+        endless.extend_from_slice(&most);
+        endless.extend_from_slice(b"x");
+        assert_eq!(heard(&[endless]), [Heard::Fault(Close::TOO_LARGE)]);
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_a_fault() {
+        let unmasked = BytesMut::from(&[0x81, 0x01, b'x'][..]);
+        let reserved_bit = BytesMut::from(&[0xc1, 0x80, 0, 0, 0, 0][..]);
+        let reserved_kind = BytesMut::from(&[0x83, 0x80, 0, 0, 0, 0][..]);
+        let faults = [
+            vec![unmasked],
+            vec![reserved_bit],
+            vec![reserved_kind],
+            vec![frame(false, OpCode::Ping, b"in parts")],
+            vec![frame(true, OpCode::Ping, &[b'x'; 126])],
+            vec![frame(true, OpCode::Continue, b"of nothing")],
+            vec![frame(false, OpCode::Text, b"one"), frame(true, OpCode::Text, b"another")],
+            vec![frame(true, OpCode::Close, b"x")],
+            vec![frame(true, OpCode::Close, &[0x03, 0xec])],
+        ];
+        for fault in faults {
+            assert_eq!(heard(&fault), [Heard::Fault(Close::PROTOCOL)], "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_close_frame_gives_its_code() {
+        assert_eq!(heard(&[frame(true, OpCode::Close, &[0x0f, 0xa0])]), [Heard::Close(Some(4000))]);
+        assert_eq!(heard(&[frame(true, OpCode::Close, b"")]), [Heard::Close(None)]);
+    }
+
+    #[test]
+    fn an_idle_reader_holds_no_memory() {
+        let mut reader = Frames { buffer: frame(true, OpCode::Text, b"text"), begun: None };
+        assert!(reader.take().is_some());
+        assert!(reader.take().is_none());
+        assert_eq!(reader.buffer.capacity(), 0);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a client asks, and the form of the reply.
+
+use actix_web::web::Bytes;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::json::to_json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{status_of, text_of};
+
+/// Objects in objects go no deeper than this in a `MessagePack` message.
+const DEEPEST: usize = 64;
+
+/// A message as it came.
+#[derive(Debug, PartialEq)]
+pub(super) enum Demand {
+    /// A text frame.
+    Json(Bytes),
+    /// A binary frame.
+    MessagePack(Bytes),
+}
+
+/// A request of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    /// The client's number for it, which the reply repeats.
+    pub(super) seq: i64,
+    pub(super) action: String,
+    pub(super) data: Map<String, Value>,
+}
+
+impl Asked {
+    /// Reads a message; `None` when it is no request.
+    pub(super) fn read(message: &Demand) -> Option<Self> {
+        let value = match message {
+            // What follows the first value is ignored.
+            Demand::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
+            Demand::MessagePack(bytes) => {
+                to_value(rmpv::decode::read_value_with_max_depth(&mut &bytes[..], DEEPEST).ok()?)?
+            }
+        };
+        let mut members = match value {
+            Value::Object(members) => members,
+            Value::Null => Map::new(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return None,
+        };
+        let mut member = |name| members.remove(name).filter(|value| !value.is_null());
+        Some(Self {
+            seq: member("seq").map_or(Some(0), |seq| seq.as_i64())?,
+            action: member("action").map_or(Some(String::new()), |action| action.as_str().map(str::to_owned))?,
+            data: member("data").map_or(Some(Map::new()), |data| data.as_object().cloned())?,
+        })
+    }
+
+    /// A member of the parameters that is text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.data.get(name).and_then(Value::as_str)
+    }
+
+    /// A member of the parameters that is true or false.
+    pub(super) fn truth(&self, name: &str) -> Option<bool> {
+        self.data.get(name).and_then(Value::as_bool)
+    }
+}
+
+/// The same value as JSON. Bytes are text, as the reference client sends it; `None` for what JSON has not.
+fn to_value(value: rmpv::Value) -> Option<Value> {
+    Some(match value {
+        rmpv::Value::Nil => Value::Null,
+        rmpv::Value::Boolean(truth) => Value::Bool(truth),
+        rmpv::Value::Integer(number) => {
+            number.as_i64().map(Value::from).or_else(|| number.as_u64().map(Value::from))?
+        }
+        rmpv::Value::F32(number) => Value::from(number),
+        rmpv::Value::F64(number) => Value::from(number),
+        rmpv::Value::String(text) => Value::from(text.into_str()?),
+        rmpv::Value::Binary(bytes) => Value::from(String::from_utf8(bytes).ok()?),
+        rmpv::Value::Array(items) => Value::Array(items.into_iter().map(to_value).collect::<Option<_>>()?),
+        rmpv::Value::Map(members) => {
+            let member = |(key, value)| Some((to_value(key)?.as_str()?.to_owned(), to_value(value)?));
+            Value::Object(members.into_iter().map(member).collect::<Option<_>>()?)
+        }
+        rmpv::Value::Ext(..) => return None,
+    })
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    status: &'static str,
+    #[serde(rename = "seq_reply", skip_serializing_if = "is_zero")]
+    seq: i64,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    data: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Refusal<'a>>,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    id: &'a str,
+    message: String,
+    detailed_error: &'static str,
+    status_code: u16,
+}
+
+/// The reply to request number `seq`, with what was asked for.
+pub(super) fn granted(seq: i64, data: &Map<String, Value>) -> Vec<u8> {
+    written(&Reply { status: "OK", seq, data, error: None })
+}
+
+/// The refusal of request number `seq`.
+pub(super) fn refused(seq: i64, refusal: &AppError) -> Vec<u8> {
+    let error = Refusal {
+        id: &refusal.id,
+        message: text_of(refusal),
+        detailed_error: "",
+        status_code: status_of(&refusal.id).as_u16(),
+    };
+    written(&Reply { status: "FAIL", seq, data: &Map::new(), error: Some(error) })
+}
+
+fn written(reply: &Reply<'_>) -> Vec<u8> {
+    let mut text = to_json(reply).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn json(text: &'static str) -> Option<Asked> {
+        Asked::read(&Demand::Json(Bytes::from_static(text.as_bytes())))
+    }
+
+    fn packed(value: &rmpv::Value) -> Option<Asked> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, value).unwrap();
+        Asked::read(&Demand::MessagePack(bytes.into()))
+    }
+
+    #[test]
+    fn a_request_is_read_from_the_first_value_and_what_is_absent_is_empty() {
+        let asked = json(r#"{"seq":3,"action":"ping","data":null,"more":1} trailing"#).unwrap();
+        assert_eq!(asked, Asked { seq: 3, action: "ping".to_owned(), data: Map::new() });
+        assert_eq!(json("null").unwrap().action, "");
+        assert_eq!(json("{}").unwrap().seq, 0);
+    }
+
+    #[test]
+    fn what_is_no_request_is_none() {
+        for text in ["", "{", "[]", "1", r#"{"seq":1.5}"#, r#"{"seq":"1"}"#, r#"{"action":1}"#, r#"{"data":[]}"#] {
+            assert_eq!(json(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_packed_request_means_the_same_with_text_or_bytes() {
+        let text = |text: &str| rmpv::Value::from(text);
+        let bytes = |text: &str| rmpv::Value::from(text.as_bytes());
+        for form in [text, bytes] as [fn(&str) -> rmpv::Value; 2] {
+            let data = rmpv::Value::Map(vec![(form("user_ids"), rmpv::Value::Array(vec![form("anna")]))]);
+            let members = vec![
+                (form("seq"), rmpv::Value::from(7)),
+                (form("action"), form("get_statuses_by_ids")),
+                (form("data"), data),
+            ];
+            let asked = packed(&rmpv::Value::Map(members)).unwrap();
+            assert_eq!((asked.seq, asked.action.as_str()), (7, "get_statuses_by_ids"));
+            assert_eq!(Value::Object(asked.data), json!({ "user_ids": ["anna"] }));
+        }
+    }
+
+    #[test]
+    fn a_hostile_packed_message_is_none_and_costs_nothing() {
+        let nested: Vec<u8> = std::iter::repeat_n(0x91, 8_000).collect();
+        // An array that claims four billion members.
+        let huge = vec![0xdd, 0xff, 0xff, 0xff, 0xff];
+        for bytes in [nested, huge, vec![], vec![0xc1]] {
+            assert_eq!(Asked::read(&Demand::MessagePack(bytes.into())), None);
+        }
+    }
+
+    #[test]
+    fn replies_have_the_members_of_the_wire_in_its_order() {
+        let data = json!({ "b": 1, "a": "<" });
+        let reply = granted(2, data.as_object().unwrap());
+        assert_eq!(
+            String::from_utf8(reply).unwrap(),
+            "{\"status\":\"OK\",\"seq_reply\":2,\"data\":{\"a\":\"\\u003c\",\"b\":1}}\n"
+        );
+        assert_eq!(granted(0, &Map::new()), b"{\"status\":\"OK\"}\n");
+        let refusal = AppError::new("api.web_socket_router.bad_action.app_error");
+        let text = String::from_utf8(refused(-4, &refusal)).unwrap();
+        assert!(text.starts_with(r#"{"status":"FAIL","seq_reply":-4,"error":{"id":"api.web_socket_router.bad_action.app_error","message":""#), "{text}");
+        assert!(text.ends_with("\",\"detailed_error\":\"\",\"status_code\":500}}\n"), "{text}");
+    }
+}

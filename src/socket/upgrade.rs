@@ -1,0 +1,85 @@
+//! The request that opens a socket: checks in the order of the contract, then the switch of protocols.
+
+use actix_http::ws::hash_key;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use data_encoding::BASE64;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::is_id;
+
+use super::{Resume, Socket, actions, known, unknown};
+use crate::request::{Request, header_of};
+use crate::session::Session;
+use crate::state::AppState;
+
+/// The protocol's version, which every refusal names.
+pub(crate) const VERSION: HeaderValue = HeaderValue::from_static("13");
+
+const REFUSED: &str = "api.web_socket.connect.upgrade.app_error";
+const FOREIGN: &str = "app.socket.origin.app_error";
+
+/// Whether an error is the refusal of an upgrade.
+pub(crate) fn is_refusal(failure: &AppError) -> bool {
+    failure.id == REFUSED || failure.id == FOREIGN
+}
+
+/// Opens a socket; who is logged in is connected at once.
+pub(crate) async fn open(
+    request: Request,
+    http: HttpRequest,
+    incoming: Payload,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let key = check_handshake(&request, &http)?;
+    let resume = wanted(&request)?;
+    let seat = app.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
+    let session = request.context.session.as_ref().and_then(Session::stored_shared);
+    let party = match session {
+        Some(session) => {
+            let joined = actions::join(&app, &session, resume).await?;
+            known(&app, joined.hold, session)
+        }
+        None => unknown(resume),
+    };
+    let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
+    answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
+    Ok(answer.body(Socket::new(incoming, app, party, seat)))
+}
+
+/// Gives the client's key.
+fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<&'a str, AppError> {
+    let lists = |name: HeaderName, token: &str| {
+        let mut values = http.headers().get_all(name).filter_map(|value| value.to_str().ok());
+        values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    let is_upgrade = lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket") && lists(SEC_WEBSOCKET_VERSION, "13");
+    if !is_upgrade {
+        return Err(AppError::new(REFUSED));
+    }
+    let host = header_of(http, HOST.as_str()).unwrap_or_default();
+    if !super::origin::admits(&request.config().view.service, header_of(http, ORIGIN.as_str()), host) {
+        return Err(AppError::new(FOREIGN));
+    }
+    let key = header_of(http, SEC_WEBSOCKET_KEY.as_str()).unwrap_or_default();
+    let is_key = BASE64.decode(key.as_bytes()).is_ok_and(|bytes| bytes.len() == 16);
+    if is_key { Ok(key) } else { Err(AppError::new(REFUSED)) }
+}
+
+fn accept(key: &str) -> Result<HeaderValue, AppError> {
+    HeaderValue::from_bytes(&hash_key(key.as_bytes())).map_err(|_| AppError::new(REFUSED))
+}
+
+/// What the client wants to go on with. Without a connection there is no number to look at.
+fn wanted(request: &Request) -> Result<Resume, AppError> {
+    let Some(id) = request.query("connection_id") else { return Ok(None) };
+    if !is_id(&id) {
+        return Err(AppError::invalid_url("connection_id"));
+    }
+    let seq = request.query("sequence_number").and_then(|text| text.parse().ok());
+    seq.map(|seq| Some((id, seq))).ok_or_else(|| AppError::invalid_url("sequence_number"))
+}

@@ -1,0 +1,251 @@
+//! A WebSocket, frame by frame: it sends what a client must not send, and shows what a client would hide.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Client, TestServer};
+
+/// Longer than any test waits for a frame.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const MASK: [u8; 4] = [7, 1, 200, 55];
+
+pub const TEXT: u8 = 1;
+pub const BINARY: u8 = 2;
+pub const CLOSE: u8 = 8;
+pub const PING: u8 = 9;
+pub const PONG: u8 = 10;
+
+/// What the server sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    Text(String),
+    Ping,
+    Pong(Vec<u8>),
+    Close(Option<u16>, String),
+    /// The server closed the connection.
+    End,
+}
+
+pub struct WebSocket {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// A server without statuses, whose changes would stand between the events that a test looks at.
+pub async fn quiet(settings: &str) -> TestServer {
+    TestServer::start_with(&format!("[ServiceSettings]\nEnableUserStatuses = false\n{settings}")).await
+}
+
+/// The head of the request that opens a socket.
+pub fn upgrade(query: &str, headers: &str) -> String {
+    format!(
+        "GET /api/v4/websocket{query} HTTP/1.1\r\nHost: chat.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+    )
+}
+
+impl WebSocket {
+    /// Opens one that is not authenticated.
+    pub async fn open(base: &str) -> Self {
+        Self::try_open(base, &upgrade("", "")).await.unwrap()
+    }
+
+    /// Opens one that is authenticated by a header.
+    pub async fn of(client: &Client, query: &str) -> Self {
+        let token = client.token.as_ref().unwrap();
+        Self::try_open(&client.base, &upgrade(query, &format!("Authorization: Bearer {token}\r\n"))).await.unwrap()
+    }
+
+    /// The same, past its hello; gives the connection's id as well.
+    pub async fn greeted(client: &Client) -> (Self, String) {
+        let mut socket = Self::of(client, "").await;
+        let hello = socket.event().await;
+        assert_eq!((hello["event"].as_str(), hello["seq"].as_i64()), (Some("hello"), Some(0)), "{hello}");
+        (socket, hello["data"]["connection_id"].as_str().unwrap().to_owned())
+    }
+
+    /// Sends the head of a request; gives the head of the answer when the server does not switch.
+    pub async fn try_open(base: &str, head: &str) -> Result<Self, String> {
+        let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
+        let mut socket = Self { stream, buffer: Vec::new() };
+        socket.stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = socket.read_head().await;
+        if answer.starts_with("HTTP/1.1 101 ") { Ok(socket) } else { Err(answer) }
+    }
+
+    /// Sends the head of a request and gives the head of the answer, whatever it is.
+    pub async fn head(base: &str, head: &str) -> String {
+        let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
+        let mut socket = Self { stream, buffer: Vec::new() };
+        socket.stream.write_all(head.as_bytes()).await.unwrap();
+        socket.read_head().await
+    }
+
+    async fn read_head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                let head = self.buffer.drain(..end + 4).collect();
+                return String::from_utf8(head).unwrap();
+            }
+            assert!(self.read_more().await, "the server closed the connection instead of answering");
+        }
+    }
+
+    async fn read_more(&mut self) -> bool {
+        let mut chunk = vec![0; 16 * 1024];
+        // A reset is as good an end as any.
+        let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.unwrap().unwrap_or(0);
+        self.buffer.extend_from_slice(&chunk[..read]);
+        read > 0
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends one frame, masked.
+    pub async fn send_frame(&mut self, is_last: bool, kind: u8, payload: &[u8]) {
+        self.send_raw(&frame(is_last, kind, payload)).await;
+    }
+
+    /// Sends a text.
+    pub async fn send_text(&mut self, text: &str) {
+        self.send_frame(true, TEXT, text.as_bytes()).await;
+    }
+
+    /// Asks for an action.
+    pub async fn ask(&mut self, seq: i64, action: &str, data: Value) {
+        self.send_text(&json!({ "seq": seq, "action": action, "data": data }).to_string()).await;
+    }
+
+    /// Asks for an action and gives the reply; what comes before it is passed over.
+    pub async fn reply(&mut self, seq: i64, action: &str, data: Value) -> Value {
+        self.ask(seq, action, data).await;
+        loop {
+            let reply = self.event().await;
+            if reply["seq_reply"] == seq {
+                return reply;
+            }
+        }
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Frame {
+        loop {
+            if let Some((length, frame)) = parse(&self.buffer) {
+                self.buffer.drain(..length);
+                return frame;
+            }
+            if !self.read_more().await {
+                return Frame::End;
+            }
+        }
+    }
+
+    /// The next frame that is no ping.
+    pub async fn next_but_ping(&mut self) -> Frame {
+        loop {
+            let frame = self.next().await;
+            if frame != Frame::Ping {
+                return frame;
+            }
+        }
+    }
+
+    /// The next text, as it is.
+    pub async fn text(&mut self) -> String {
+        match self.next_but_ping().await {
+            Frame::Text(text) => text,
+            other @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => {
+                panic!("a text was expected, not {other:?}")
+            }
+        }
+    }
+
+    /// The next text, as JSON.
+    pub async fn event(&mut self) -> Value {
+        let text = self.text().await;
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The next event of that name; others are passed over.
+    pub async fn event_named(&mut self, name: &str) -> Value {
+        loop {
+            let event = self.event().await;
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    /// The code and reason with which the server ends it; texts are passed over.
+    pub async fn end(&mut self) -> Frame {
+        loop {
+            match self.next_but_ping().await {
+                Frame::Text(_) => {}
+                end @ (Frame::Ping | Frame::Pong(_) | Frame::Close(..) | Frame::End) => return end,
+            }
+        }
+    }
+
+    /// Whether nothing is there: a ping of the client is answered before any text.
+    pub async fn is_silent(&mut self) -> bool {
+        self.send_frame(true, PING, b"silent?").await;
+        self.next_but_ping().await == Frame::Pong(b"silent?".to_vec())
+    }
+
+    /// Cuts the connection without a word.
+    pub fn cut(self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+/// One frame, masked, as clients send it.
+pub fn frame(is_last: bool, kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![if is_last { 0x80 | kind } else { kind }];
+    match payload.len() {
+        length @ 0..126 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+        length @ 126..65_536 => {
+            bytes.push(0xfe);
+            bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+        length => {
+            bytes.push(0xff);
+            bytes.extend(u64::try_from(length).unwrap().to_be_bytes());
+        }
+    }
+    bytes.extend(MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+/// The first frame in `bytes` and its length, if it is complete.
+fn parse(bytes: &[u8]) -> Option<(usize, Frame)> {
+    let (first, second) = (*bytes.first()?, *bytes.get(1)?);
+    assert_eq!(first & 0xf0, 0x80, "the server sends whole messages without extensions");
+    assert_eq!(second & 0x80, 0, "the server masks nothing");
+    let (head, length) = match second {
+        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap()))),
+        127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap())).unwrap()),
+        length => (2, usize::from(length)),
+    };
+    let payload = bytes.get(head..head + length)?.to_vec();
+    let frame = match first & 0x0f {
+        TEXT => Frame::Text(String::from_utf8(payload).unwrap()),
+        PING => Frame::Ping,
+        PONG => Frame::Pong(payload),
+        CLOSE => {
+            let code = payload.get(..2).map(|code| u16::from_be_bytes(code.try_into().unwrap()));
+            Frame::Close(code, String::from_utf8(payload.get(2..).unwrap_or_default().to_vec()).unwrap())
+        }
+        kind => panic!("the server sent a frame of kind {kind}"),
+    };
+    Some((head + length, frame))
+}
