@@ -14,6 +14,7 @@ pub mod server;
 pub mod socket;
 pub mod sql;
 pub mod teams;
+pub mod trail;
 pub mod websocket;
 
 pub use client::{Client, Reply};
