@@ -144,10 +144,15 @@ impl Process {
 
     /// Asks it to end, and waits for that.
     pub async fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.end().await.0
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-        self.end().await.0
     }
 
     /// Waits until it ends on its own, and gives what it wrote to standard error.
