@@ -50,6 +50,11 @@ impl Home {
         Self { folder: Rc::new(folder), settings, variables: Vec::new() }
     }
 
+    /// Where the settings are, and the files of the server.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts the binary and waits until it listens.
     pub async fn start(&self) -> Process {
         let mut process = self.launch();
