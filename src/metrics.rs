@@ -92,7 +92,14 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
     for end in End::ALL {
         ends.with_label_values(&[end.name()]).inc_by(counts.ended(end));
     }
+    let breaks =
+        Opts::new("quarterdeck_socket_breaks_total", "Why connections ended before, as clients say on return.");
+    let breaks = IntCounterVec::new(breaks, &["code"])?;
+    for (code, count) in counts.breaks() {
+        breaks.with_label_values(&[&code.to_string()]).inc_by(count);
+    }
     add(registry, receptions)?;
+    add(registry, breaks)?;
     add(registry, ends)
 }
 

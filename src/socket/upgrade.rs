@@ -37,6 +37,9 @@ pub(crate) async fn open(
 ) -> Result<HttpResponse, AppError> {
     let key = check_handshake(&request, &http)?;
     let resume = wanted(&request)?;
+    if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
+        app.hub.counts().note_break(code);
+    }
     let seat = app.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
     let session = request.context.session.as_ref().and_then(Session::stored_shared);
     let party = match session {

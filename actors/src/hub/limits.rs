@@ -1,7 +1,8 @@
 //! What all connections together may take, and what became of them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::end::End;
 use super::frame::Held;
@@ -70,6 +71,9 @@ impl Reception {
     }
 }
 
+/// A client's own reasons: no answer to its ping, a gap in the numbers.
+const CODES_OF_CLIENTS: [u16; 2] = [4000, 4001];
+
 /// What became of connections and events since the start, and how things stand.
 #[derive(Debug, Default)]
 pub struct Counts {
@@ -87,6 +91,8 @@ pub struct Counts {
     pub spared: AtomicU64,
     /// Events that could not be delivered, because a hub took none.
     pub lost: AtomicU64,
+    /// Codes with which clients say that their connection before ended.
+    breaks: Mutex<BTreeMap<u16, u64>>,
     receptions: [AtomicU64; Reception::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
 }
@@ -100,6 +106,19 @@ impl Counts {
     /// How many connections ended for that reason.
     pub fn ended(&self, end: End) -> u64 {
         count(&End::ALL, &self.ends, &end).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Takes note of the code with which a client says that its connection before ended. There are few codes.
+    pub fn note_break(&self, code: u16) {
+        let is_known = (1000..=1016).contains(&code) || CODES_OF_CLIENTS.contains(&code);
+        if is_known {
+            *self.breaks.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+        }
+    }
+
+    /// How often clients said so, by code.
+    pub fn breaks(&self) -> BTreeMap<u16, u64> {
+        self.breaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn receive(&self, reception: Reception) {
