@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use quarterdeck_actors::hub::{End, Event, Reception};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::support::process::until;
 use crate::support::swarm::{ROOMY, greeted, size, users};
-use crate::support::websocket::{Frame, WebSocket};
+use crate::support::websocket::{Frame, WebSocket, upgrade};
 use crate::support::{Client, TestServer};
 
 /// A slow reader's network takes in so many bytes that larger events are needed to fill it.
@@ -113,7 +114,7 @@ async fn publish_until_ended(server: &TestServer, idler: &Client, count: usize, 
     let ended = || server.server.hub().counts().ended(End::TooSlow);
     let mut sent = 0;
     while usize::try_from(ended()).unwrap() < count {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{} of {count} are ended", ended());
+        assert!(begun.elapsed() < Duration::from_mins(3), "{} of {count} are ended", ended());
         let event = Event::new("posted", json!({ "large": large })).for_user(&*idler.user_id);
         server.server.hub().publish(event).await;
         if sent < 100 || ended() > 0 {
@@ -183,4 +184,24 @@ async fn sockets_that_never_say_who_they_are_are_gone_after_the_deadline() {
     assert!(ends.iter().all(|end| *end == Frame::End));
     server.sockets_fall_to(1).await;
     known.reply(1, "ping", json!(null)).await;
+}
+
+#[actix_web::test]
+async fn a_session_that_ends_while_its_client_connects_keeps_no_socket() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        let client = server.login("admin").await;
+        // So many that some wait for the store while the session ends.
+        let head = upgrade("", &format!("Authorization: Bearer {}\r\n", client.token.as_ref().unwrap()));
+        let connecting = join_all((0..50).map(|_| WebSocket::try_open(&server.base, &head)));
+        let leaving = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            client.post("/users/logout", json!({})).await.expect_ok();
+        };
+        sockets.push(join(connecting, leaving).await.0);
+    }
+    // Longer than anybody may stay who has not said who they are.
+    timeout(Duration::from_secs(10), server.sockets_fall_to(0)).await.unwrap();
 }
