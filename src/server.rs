@@ -159,6 +159,11 @@ impl Server {
         &self.app.busy
     }
 
+    /// Who is connected, to tell something.
+    pub fn hub(&self) -> &HubHandle {
+        &self.app.hub
+    }
+
     /// Whether nobody has an account yet.
     pub async fn has_no_accounts(&self) -> bool {
         matches!(self.app.db.user_count().await, Ok(0))

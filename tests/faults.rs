@@ -12,3 +12,6 @@ mod database_late;
 mod database_lost;
 mod killed;
 mod two_servers;
+mod websocket;
+mod websocket_hostile;
+mod websocket_line;

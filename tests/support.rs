@@ -13,6 +13,7 @@ pub mod raw;
 pub mod server;
 pub mod socket;
 pub mod sql;
+pub mod swarm;
 pub mod teams;
 pub mod trail;
 pub mod websocket;

@@ -216,7 +216,10 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
         server_version: version.to_str().unwrap_or_default().to_owned(),
         server_hostname: app.hostname.clone(),
     };
-    app.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await
+    let joined = app.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
+    // It may have ended meanwhile: then the hub was told before it knew of this connection.
+    let is_open = app.sessions.find(session.token.expose(), now_ms()).await?.is_some();
+    if is_open { Ok(joined) } else { Err(AppError::new("api.context.session_expired.app_error")) }
 }
 
 /// Looks the session of a connection up again: it may have been prolonged, or have ended.

@@ -5,7 +5,8 @@ use std::path::Path;
 use tokio::process::Command;
 
 use crate::support::server::PASSWORD;
-use crate::support::{Home, peers};
+use crate::support::teams::meeting;
+use crate::support::{Home, Proxy, peers};
 
 #[actix_web::test]
 async fn the_javascript_client_manages_accounts() {
@@ -15,6 +16,49 @@ async fn the_javascript_client_manages_accounts() {
 #[actix_web::test]
 async fn the_javascript_client_changes_the_configuration() {
     play("config.mjs", "", "pinned_settings_are_marked").await;
+}
+
+#[actix_web::test]
+async fn the_javascript_client_stays_connected_through_drops_and_a_restart_until_its_session_ends() {
+    connect("lasting", "[Quarterdeck]\nSocketStopSeconds = 0\n", "revoked_session_stays_refused").await;
+}
+
+#[actix_web::test]
+async fn the_javascript_client_is_told_when_it_was_away_too_long() {
+    connect("forgetful", "[Quarterdeck]\nSocketResumeSeconds = 0\n", "longer_drop_is_a_new_start").await;
+}
+
+/// Plays a scenario over a line that is cut on demand, to a server that is restarted on demand.
+async fn connect(scenario: &str, settings: &str, last: &str) {
+    let Some(folder) = peers::folder("js") else { return };
+    let home = Home::new(settings).await;
+    let mut server = Some(home.start().await);
+    let direct = server.as_ref().unwrap().base.clone();
+    let (channel_id, ..) = meeting(&server.as_ref().unwrap().client(), home.folder()).await;
+    let proxy = Proxy::start(direct.strip_prefix("http://").unwrap());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/websocket.mjs");
+    let mut node = Command::new("node");
+    let base = format!("http://{}", proxy.address());
+    node.arg(script).args([scenario, &base, &direct, &channel_id, PASSWORD]).current_dir(folder);
+    let steps = peers::converse(&mut node, async |ask| match ask {
+        "cut" => {
+            proxy.refuse();
+            String::new()
+        }
+        "restore" => {
+            proxy.restore();
+            String::new()
+        }
+        _ => {
+            assert!(server.take().unwrap().stop().await.success());
+            let next = home.start().await;
+            let base = next.base.clone();
+            proxy.lead_to(base.strip_prefix("http://").unwrap());
+            server = Some(next);
+            base
+        }
+    });
+    assert_eq!(steps.await.last().unwrap()["step"], last);
 }
 
 /// Runs a script against a server with these settings, up to its last step.

@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{PASSWORD, account};
+use crate::support::teams::meeting;
+use crate::support::websocket::{BINARY, Frame, PONG, WebSocket};
 use crate::support::{Client, Home, Reply, Socket};
 
 /// What the Go client adds to every request; it never names the type of a body.
@@ -100,6 +102,37 @@ async fn mmctl_marks_the_server_as_busy_and_clears_it() {
     assert!(busy["expires"].is_i64() && busy["expires_ts"].is_string(), "{busy}");
     go(&site, Method::DELETE, "/server_busy", None, session).await.expect_ok();
     assert_eq!(state().await["busy"], false);
+}
+
+#[actix_web::test]
+async fn mmctl_websocket_connects_twice_and_listens_to_the_second() {
+    let home = Home::new("[Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 3\n").await;
+    let server = home.start().await;
+    let (channel_id, anna, bert) = meeting(&server.client(), home.folder()).await;
+    let token = anna.token.as_ref().unwrap();
+    // The first is left to itself and never read.
+    let mut abandoned = WebSocket::open(&server.base).await;
+    abandoned.ask(1, "authentication_challenge", json!({ "token": token })).await;
+    let mut socket = WebSocket::open(&server.base).await;
+    socket.ask(2, "authentication_challenge", json!({ "token": token })).await;
+    assert_eq!(socket.event_named("hello").await["seq"], 0);
+    assert_eq!(socket.answer(2).await, json!({ "status": "OK", "seq_reply": 2 }));
+
+    // {"seq": 3, "action": "ping", "data": null}
+    socket.send_frame(true, BINARY, b"\x83\xa3seq\x03\xa6action\xa4ping\xa4data\xc0").await;
+    assert_eq!(socket.answer(3).await["data"]["text"], "pong");
+    // Longer than silence is borne: an empty pong to each ping is a sign of life, and no other is needed.
+    let mut pings = 0;
+    while pings < 5 {
+        if socket.next().await == Frame::Ping {
+            socket.send_frame(true, PONG, b"").await;
+            pings += 1;
+        }
+    }
+    let (mut writer, _) = WebSocket::greeted(&bert).await;
+    writer.reply(1, "user_typing", json!({ "channel_id": channel_id })).await;
+    assert_eq!(socket.event_named("typing").await["data"]["user_id"], bert.user_id);
+    assert_eq!(abandoned.end().await, Frame::Close(Some(1001), "no answer to pings".to_owned()));
 }
 
 /// One request of the Go client over the network.

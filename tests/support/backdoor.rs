@@ -16,9 +16,13 @@ pub async fn execute_in(folder: &Path, sql: &str) {
     if driver == "postgres" {
         return database::execute(&source, sql).await;
     }
+    opened(&source).execute_batch(sql).unwrap();
+}
+
+fn opened(source: &str) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(source).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection.execute_batch(sql).unwrap();
+    connection
 }
 
 /// The first column of what a query gives, on the database that the `config.toml` of a folder names.
@@ -27,8 +31,7 @@ pub async fn texts_in(folder: &Path, sql: &str) -> Vec<String> {
     if driver == "postgres" {
         return database::texts(&source, sql).await;
     }
-    let connection = rusqlite::Connection::open(source).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let connection = opened(&source);
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.collect::<Result<_, _>>().unwrap()

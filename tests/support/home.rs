@@ -50,7 +50,7 @@ impl Home {
         Self { folder: Rc::new(folder), settings, variables: Vec::new() }
     }
 
-    /// Where its settings are.
+    /// Where the settings are, and the files of the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -149,10 +149,15 @@ impl Process {
 
     /// Asks it to end, and waits for that.
     pub async fn stop(self) -> ExitStatus {
+        self.terminate();
+        self.end().await.0
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-        self.end().await.0
     }
 
     /// Waits until it ends on its own, and gives what it wrote to standard error.

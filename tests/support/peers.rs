@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -34,4 +35,32 @@ pub async fn play(command: &mut Command) -> Vec<Value> {
     let (output, errors) = (String::from_utf8(played.stdout).unwrap(), String::from_utf8_lossy(&played.stderr));
     assert!(played.status.success(), "{errors}\nafter these steps:\n{output}");
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Runs a scenario that asks for help in between: a line with `ask` waits for the line that `help` makes of it.
+pub async fn converse(command: &mut Command, help: impl AsyncFnMut(&str) -> String) -> Vec<Value> {
+    timeout(PATIENCE, talk(command, help)).await.unwrap()
+}
+
+async fn talk(command: &mut Command, mut help: impl AsyncFnMut(&str) -> String) -> Vec<Value> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let (mut input, mut errors) = (child.stdin.take().unwrap(), child.stderr.take().unwrap());
+    let complaints = actix_web::rt::spawn(async move {
+        let mut text = String::new();
+        errors.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut steps = Vec::new();
+    while let Some(line) = output.next_line().await.unwrap() {
+        let said: Value = serde_json::from_str(&line).unwrap();
+        match said["ask"].as_str() {
+            Some(ask) => input.write_all(format!("{}\n", help(ask).await).as_bytes()).await.unwrap(),
+            None => steps.push(said),
+        }
+    }
+    let status = child.wait().await.unwrap();
+    assert!(status.success(), "{}\nafter these steps:\n{steps:?}", complaints.await.unwrap());
+    steps
 }

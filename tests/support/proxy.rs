@@ -1,7 +1,9 @@
-//! A TCP proxy that stands between the server and its database, and can fail in the ways a network does.
+//! A TCP proxy that stands before the server or before its database, and can fail in the ways a network does.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::rc::Rc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -23,6 +25,7 @@ enum Line {
 pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
+    upstream: Rc<RefCell<String>>,
     // Bound and never listening: while the line is refused, nobody else is given the port.
     _port: TcpSocket,
 }
@@ -42,13 +45,19 @@ impl Proxy {
         let port = bound("127.0.0.1:0".parse().unwrap());
         let address = port.local_addr().unwrap();
         let (line, watched) = watch::channel(state);
-        actix_web::rt::spawn(run(address, upstream.to_owned(), watched));
-        Self { address, line, _port: port }
+        let upstream = Rc::new(RefCell::new(upstream.to_owned()));
+        actix_web::rt::spawn(run(address, upstream.clone(), watched));
+        Self { address, line, upstream, _port: port }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Passes connections from now on to another place.
+    pub fn lead_to(&self, upstream: &str) {
+        upstream.clone_into(&mut self.upstream.borrow_mut());
     }
 
     /// Closes all connections and takes no new ones.
@@ -74,7 +83,7 @@ fn bound(address: SocketAddr) -> TcpSocket {
     socket
 }
 
-async fn run(address: SocketAddr, upstream: String, mut line: watch::Receiver<Line>) {
+async fn run(address: SocketAddr, upstream: Rc<RefCell<String>>, mut line: watch::Receiver<Line>) {
     while line.wait_for(|line| *line != Line::Refused).await.is_ok() {
         let listener = bound(address).listen(128).unwrap();
         let accepting = pin!(accept(listener, &upstream, line.clone()));
@@ -85,9 +94,9 @@ async fn run(address: SocketAddr, upstream: String, mut line: watch::Receiver<Li
     }
 }
 
-async fn accept(listener: TcpListener, upstream: &str, line: watch::Receiver<Line>) {
+async fn accept(listener: TcpListener, upstream: &RefCell<String>, line: watch::Receiver<Line>) {
     while let Ok((near, _)) = listener.accept().await {
-        let (upstream, line) = (upstream.to_owned(), line.clone());
+        let (upstream, line) = (upstream.borrow().clone(), line.clone());
         actix_web::rt::spawn(relay(near, upstream, line));
     }
 }

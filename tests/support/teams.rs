@@ -1,8 +1,11 @@
 //! Teams to test with.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::Client;
+use super::server::account;
+use super::{Client, backdoor};
 
 /// The body that founds an open team that anybody may join.
 pub fn open_team(name: &str) -> Value {
@@ -24,4 +27,16 @@ impl Client {
     pub async fn found(&self, team: Value) -> String {
         self.post("/teams", team).await.expect(201)["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// A channel in which an administrator, anna, and an ordinary user, bert, are; `folder` is where the settings are.
+pub async fn meeting(site: &Client, folder: &Path) -> (String, Client, Client) {
+    site.post("/users", account("anna")).await.expect(201);
+    let anna = site.log_in("anna").await;
+    anna.post("/users", account("bert")).await.expect(201);
+    let bert = site.log_in("bert").await;
+    let team_id = anna.found(open_team("crew")).await;
+    anna.post(&format!("/teams/{team_id}/members"), newcomer(&team_id, &bert)).await.expect(201);
+    let sql = format!("SELECT id FROM channels WHERE teamid = '{team_id}' AND name = 'town-square'");
+    (backdoor::texts_in(folder, &sql).await.swap_remove(0), anna, bert)
 }

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::{Client, TestServer};
 
 /// Longer than any test waits for a frame.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So much is read at once, in bytes.
+const CHUNK: usize = 16 * 1024;
 
 const MASK: [u8; 4] = [7, 1, 200, 55];
 
@@ -69,9 +72,22 @@ impl WebSocket {
         (socket, hello["data"]["connection_id"].as_str().unwrap().to_owned())
     }
 
+    /// Opens one that takes in next to nothing while nobody reads from it.
+    pub async fn narrow(client: &Client) -> Self {
+        let narrow = TcpSocket::new_v4().unwrap();
+        narrow.set_recv_buffer_size(4 * 1024).unwrap();
+        let stream = narrow.connect(client.base.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
+        let token = client.token.as_ref().unwrap();
+        Self::open_on(stream, &upgrade("", &format!("Authorization: Bearer {token}\r\n"))).await.unwrap()
+    }
+
     /// Sends the head of a request; gives the head of the answer when the server does not switch.
     pub async fn try_open(base: &str, head: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
+        Self::open_on(stream, head).await
+    }
+
+    async fn open_on(stream: TcpStream, head: &str) -> Result<Self, String> {
         let mut socket = Self { stream, buffer: Vec::new() };
         socket.stream.write_all(head.as_bytes()).await.unwrap();
         let answer = socket.read_head().await;
@@ -97,16 +113,29 @@ impl WebSocket {
     }
 
     async fn read_more(&mut self) -> bool {
-        let mut chunk = vec![0; 16 * 1024];
+        self.buffer.reserve(CHUNK);
         // A reset is as good an end as any.
-        let read = timeout(PATIENCE, self.stream.read(&mut chunk)).await.unwrap().unwrap_or(0);
-        self.buffer.extend_from_slice(&chunk[..read]);
+        let reading = self.stream.read_buf(&mut self.buffer);
+        let read = timeout(PATIENCE, reading).await.unwrap().unwrap_or(0);
         read > 0
     }
 
     /// Sends bytes as they are.
     pub async fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends bytes to a server that may be gone before it takes them.
+    pub async fn try_send_raw(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
+    }
+
+    /// Reads so many bytes, whatever they are, and forgets them.
+    pub async fn skip(&mut self, count: usize) {
+        while self.buffer.len() < count {
+            assert!(self.read_more().await, "the server closed the connection");
+        }
+        self.buffer.drain(..count);
     }
 
     /// Sends one frame, masked.
@@ -127,10 +156,15 @@ impl WebSocket {
     /// Asks for an action and gives the reply; what comes before it is passed over.
     pub async fn reply(&mut self, seq: i64, action: &str, data: Value) -> Value {
         self.ask(seq, action, data).await;
+        self.answer(seq).await
+    }
+
+    /// The reply to a request that was sent; events are passed over.
+    pub async fn answer(&mut self, seq: i64) -> Value {
         loop {
-            let reply = self.event().await;
-            if reply["seq_reply"] == seq {
-                return reply;
+            let answer = self.event().await;
+            if answer["seq_reply"] == seq {
+                return answer;
             }
         }
     }

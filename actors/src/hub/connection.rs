@@ -218,9 +218,10 @@ impl Connection {
         self.outbox().sent = VecDeque::new();
     }
 
-    /// Goes on where the client says it stopped, if that can be.
+    /// Goes on where the client says it stopped, if that can be. Whoever has it gets nothing of what is sent again.
     pub(super) fn resume(&self, wanted: i64) -> Continuation {
         let mut outbox = self.outbox();
+        outbox.turn = outbox.turn.wrapping_add(1);
         let Ok(missed) = usize::try_from(outbox.next_seq.saturating_sub(wanted)) else {
             return Continuation::Lost;
         };

@@ -318,22 +318,6 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
 }
 
 #[actix_rt::test]
-async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
-    let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() }).await;
-    let (absent, slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await, joined(&hub, "anna").await);
-    let id = absent.connection.id.to_string();
-    drop(absent);
-    for number in 0..100 {
-        assert_eq!(next(&fast).await.unwrap()["seq"], number);
-        hub.publish(Event::new("large", json!({ "text": "x".repeat(1_000) }))).await;
-    }
-    assert_eq!(next(&slow).await, Err(End::OutOfMemory));
-    assert!(hub.held_bytes() <= 21_200, "{}", hub.held_bytes());
-    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Unknown);
-}
-
-#[actix_rt::test]
 async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew() {
     let hub = HubHandle::start(1, Limits::default(), Arc::default()).await;
     let anna = joined(&hub, "anna").await;
@@ -392,3 +376,6 @@ async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
     let late = hub.join(joining("bert", None)).await.unwrap_err();
     assert_eq!(late.id, "app.socket.too_many.app_error");
 }
+
+#[path = "tests/memory.rs"]
+mod memory;

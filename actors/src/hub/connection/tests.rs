@@ -71,6 +71,8 @@ fn a_client_that_asks_for_more_than_is_kept_or_for_the_future_cannot_go_on() {
     }
     assert_eq!(hold.connection.resume(0), Continuation::Lost);
     assert_eq!(hold.connection.resume(1), Continuation::Replay(RING));
+    assert_eq!(end_of(&hold), Some(End::Replaced));
+    let hold = Hold::on(hold.connection.clone(), &Left::default());
     assert_eq!(sent(&hold).len(), RING);
     assert_eq!(hold.connection.resume(i64::try_from(one_more).unwrap() + 1), Continuation::Lost);
     assert_eq!(hold.connection.resume(-1), Continuation::Lost);

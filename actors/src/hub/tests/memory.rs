@@ -1,0 +1,38 @@
+use super::*;
+
+#[actix_rt::test]
+async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
+    let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() }).await;
+    let (absent, slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await, joined(&hub, "anna").await);
+    let id = absent.connection.id.to_string();
+    drop(absent);
+    for number in 0..100 {
+        assert_eq!(next(&fast).await.unwrap()["seq"], number);
+        hub.publish(Event::new("large", json!({ "text": "x".repeat(1_000) }))).await;
+    }
+    assert_eq!(next(&slow).await, Err(End::OutOfMemory));
+    assert!(hub.held_bytes() <= 21_200, "{}", hub.held_bytes());
+    let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
+    assert_eq!(back.reception, Reception::Unknown);
+}
+
+#[actix_rt::test]
+async fn who_is_behind_in_one_hub_costs_nobody_in_another() {
+    let hub = hub_with(Limits { held_bytes: 100_000, ..Limits::default() }).await;
+    let slow = joined(&hub, "anna").await;
+    let other =
+        ["bert", "carla", "dora", "emil", "fritz", "gerda", "hugo"].into_iter().find(|user| is_apart(&hub, user));
+    let fast = joined(&hub, other.unwrap()).await;
+    for number in 0..200 {
+        assert_eq!(next(&fast).await.unwrap()["seq"], number);
+        hub.publish(Event::new("large", json!({ "text": "x".repeat(2_000) }))).await;
+    }
+    assert_eq!(next(&slow).await, Err(End::OutOfMemory));
+    assert_eq!(hub.counts().ended(End::OutOfMemory), 1);
+}
+
+/// Whether a user is in another hub than anna.
+fn is_apart(hub: &HubHandle, user_id: &str) -> bool {
+    let hub_of = |user_id: &str| hub.hub_of(user_id).unwrap().vitals().name;
+    hub_of(user_id) != hub_of("anna")
+}
