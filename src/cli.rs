@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod audit;
 mod check;
 mod config;
 mod serve;
@@ -51,6 +52,9 @@ enum Command {
     /// Shows which settings are used and tests whether the server could start; changes nothing
     #[command(after_help = check::AFTER_HELP)]
     Check,
+    /// Verifies the audit trail, and deletes its old rows
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
@@ -66,6 +70,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&self.common),
+            Command::Audit(command) => audit::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
             Command::User(command) => user::run(&self.common, command),

@@ -88,6 +88,11 @@ impl Place {
         }
     }
 
+    /// The name of a place as it may be kept: without the password that an address holds.
+    pub(crate) fn label(name: &str) -> String {
+        if name.contains("://") && !name.starts_with("file://") { scheme(name) } else { name.to_owned() }
+    }
+
     /// The same place, by the shorter name if it is the database of the server.
     pub(crate) fn seen_from(self, sql: &SqlSettings) -> Self {
         let is_own = matches!(&self, Self::Postgres(address) if *address == sql.data_source);
@@ -246,12 +251,13 @@ pub(crate) struct Migration<'a> {
     pub(crate) around: &'a Surroundings,
 }
 
-/// Copies what is stored in one store into another, as a new version there. What is the same already stays as it is.
-pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+/// Copies what is stored in one store into another, as a new version there, and gives what changed there.
+/// What is the same already stays as it is.
+pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
     moved(from, to, migration).await.or_fail(MIGRATE_FAILED)
 }
 
-async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), AppError> {
+async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
     let Migration { db, overrides, sql, author, around } = migration;
     if from.is_empty() || to.is_empty() {
         return Err(AppError::new(LOAD_FAILED).because(Unmoved::Nameless));
@@ -264,13 +270,14 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<(), App
     let replaces = active.as_ref().map(|stored| stored.id.clone());
     let before = active.map(|stored| stored.document);
     if before.as_ref() == Some(&document) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let changes = changes(&before.unwrap_or_else(|| defaults(Mode::Blank)), &document, &*around.fingerprint);
     let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
     check(&config, around)?;
-    target.add(Version { stored, replaces, at: around.now_ms, author, changes }).await
+    target.add(Version { stored, replaces, at: around.now_ms, author, changes: changes.clone() }).await?;
+    Ok(changes)
 }
 
 /// Looks at files without holding up other requests.

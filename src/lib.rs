@@ -9,6 +9,7 @@ pub mod version;
 mod accounts;
 mod announce;
 mod answer;
+mod audit;
 mod channels;
 mod configuration;
 mod configurations;

@@ -22,6 +22,7 @@ pub(crate) fn text(app: &AppState) -> Result<String, prometheus::Error> {
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
     let connections = app.db.open_connections();
     add_gauge(&registry, "quarterdeck_database_connections", "Open connections to the database.", connections)?;
+    add_audit(&registry, app)?;
     add_sockets(&registry, app)?;
     add_process(&registry)?;
     TextEncoder::new().encode_to_string(&registry.gather())
@@ -58,6 +59,14 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     }
     add(registry, healthy)?;
     add(registry, age)
+}
+
+fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let waiting = app.audit.waiting();
+    add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
+    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
+    lost.inc_by(app.audit.lost());
+    add(registry, lost)
 }
 
 fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

@@ -23,7 +23,8 @@ const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
     Row { name, default, least, most }
 }
 
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 8] = [
+    row("AuditRetentionDays", 0, 0, 36_500),
     row("MaximumSockets", 50_000, 1, 1_000_000),
     row("MaximumSocketsPerUser", 500, 1, 1_000_000),
     row("SocketMemoryMegabytes", 256, 1, 65_536),
@@ -76,6 +77,11 @@ impl Options {
     /// The time over which sockets are closed when the server stops.
     pub(crate) fn socket_stop_window(&self) -> Duration {
         Duration::from_secs(self.number("SocketStopSeconds").unsigned_abs())
+    }
+
+    /// After how many days rows of the audit trail are deleted; `None` when they stay.
+    pub(crate) fn audit_retention_days(&self) -> Option<i64> {
+        Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
     }
 
     fn count(&self, name: &str) -> usize {

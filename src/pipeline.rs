@@ -5,7 +5,9 @@ mod cors;
 pub(crate) mod dress;
 pub(crate) mod limit;
 mod token;
+mod trail;
 
+use std::cell::{OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,10 +23,12 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use tracing::{info, trace};
 
+use crate::audit::Notes;
 use crate::cookies;
 use crate::error;
 use crate::request::Context;
 use crate::routes::{Class, Found, Router};
+use crate::session::Session;
 use crate::socket;
 use crate::state::{AppState, now_ms};
 
@@ -53,7 +57,8 @@ pub(crate) async fn serve(
     let _in_flight = app.traffic.begin();
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
-    let arrival = Arrival { id: new_id(), http, config, origin: **origin };
+    let (caller, context) = (OnceCell::new(), OnceCell::new());
+    let arrival = Arrival { id: new_id(), http, config, origin: **origin, caller, context };
     let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     if app.traffic.is_draining() && !is_switch {
@@ -70,6 +75,10 @@ struct Arrival {
     http: HttpRequest,
     config: Arc<Config>,
     origin: Origin,
+    /// Who is calling, once that is known.
+    caller: OnceCell<Session>,
+    /// What its handler works with, once it has one.
+    context: OnceCell<Rc<Context>>,
 }
 
 impl Arrival {
@@ -105,10 +114,17 @@ impl Arrival {
         if let Err(refusal) = self.check_address() {
             return error::answer(&refusal, &self.id, &self.config);
         }
+        let pending = trail::Pending::new(self, app, found);
         let mut answer = match self.handle(payload, app, found).await {
             Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,
-            Ok(answer) => answer,
-            Err(failure) => self.refuse(&failure),
+            Ok(answer) => {
+                pending.close(answer.status(), "").await;
+                answer
+            }
+            Err(failure) => {
+                pending.close(error::status_of(&failure.id), &failure.id).await;
+                self.refuse(&failure)
+            }
         };
         dress::add_headers(
             &mut answer,
@@ -154,13 +170,15 @@ impl Arrival {
         let limits = &self.config.view;
         let limit =
             if route.takes_files { limits.file.max_file_size } else { limits.service.maximum_payload_size_bytes };
-        self.http.extensions_mut().insert(Rc::new(Context {
+        let context = Rc::new(Context {
             config: self.config.clone(),
             session,
             params: found.params.clone(),
             is_secure: caller::is_secure(&self.http),
             body_limit: limit.saturating_add(BODY_SLACK),
-        }));
+            notes: RefCell::new(Notes::default()),
+        });
+        self.http.extensions_mut().insert(self.context.get_or_init(|| context).clone());
         let handled = AssertUnwindSafe(route.call(self.http.clone(), payload.into_inner())).catch_unwind().await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Duration, timeout};
 
+use crate::audit::Notes;
 use crate::pipeline::dress;
 use crate::session::Session;
 
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) params: Vec<(String, String)>,
     pub(crate) is_secure: bool,
     pub(crate) body_limit: u64,
+    /// What the audit trail is to know.
+    pub(crate) notes: RefCell<Notes>,
 }
 
 /// A request on its way through a handler.
@@ -203,7 +206,8 @@ impl FromRequest for Session {
     }
 }
 
-fn context_of(http: &HttpRequest) -> Result<Rc<Context>, Refused> {
+/// What the pipeline found out about this request.
+pub(crate) fn context_of(http: &HttpRequest) -> Result<Rc<Context>, Refused> {
     let context = http.extensions().get::<Rc<Context>>().cloned();
     context.ok_or_else(|| AppError::new("app.request.no_context.app_error").into())
 }

@@ -1,5 +1,6 @@
 //! The route table: method, path, class, handler.
 
+mod audits;
 mod busy;
 mod config;
 mod health;
@@ -38,72 +39,82 @@ fn table() -> Vec<Route> {
         // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
-        post("/api/v4/server_busy", busy::mark).on_socket(),
+        get("/api/v4/audits", audits::list).audited("getAudits"),
+        get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
+        post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
         get("/api/v4/server_busy", busy::show).on_socket(),
-        delete("/api/v4/server_busy", busy::clear).on_socket(),
+        delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.
-        get("/api/v4/config", config::document::show).on_socket(),
-        put("/api/v4/config", config::document::replace).on_socket(),
-        put("/api/v4/config/patch", config::document::patch).on_socket(),
+        get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
+        put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),
+        put("/api/v4/config/patch", config::document::patch).on_socket().audited("patchConfig"),
         get("/api/v4/config/environment", config::document::show_pinned),
         get("/api/v4/config/provenance", config::origins::list).on_socket(),
         get("/api/v4/config/pending_restart", config::origins::list_pending).on_socket(),
         get("/api/v4/config/versions", config::versions::list).on_socket(),
         get("/api/v4/config/versions/{version_id}", config::versions::show).on_socket(),
         get("/api/v4/config/versions/{version_id}/difference/{other_id}", config::versions::compare).on_socket(),
-        post("/api/v4/config/versions/{version_id}/rollback", config::versions::roll_back).on_socket(),
-        post("/api/v4/config/reload", config::reload).on_socket(),
-        post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket(),
+        post("/api/v4/config/versions/{version_id}/rollback", config::versions::roll_back)
+            .on_socket()
+            .audited("rollbackConfig"),
+        post("/api/v4/config/reload", config::reload).on_socket().audited("configReload"),
+        post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket().audited("migrateConfig"),
         get("/api/v4/config/client", config::show_to_clients).open().probe().on_socket(),
         get("/api/v4/license/client", config::show_license_to_clients).open().probe().on_socket(),
         // In and out.
-        post("/api/v4/users/login", login::login).open(),
-        post("/api/v4/users/logout", login::logout).open(),
+        post("/api/v4/users/login", login::login).open().audited("login"),
+        post("/api/v4/users/logout", login::logout).open().audited("logout"),
         // Accounts.
-        post("/api/v4/users", users::create).open().on_socket(),
+        post("/api/v4/users", users::create).open().on_socket().audited("createUser"),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
         get("/api/v4/users", users::list::list).on_socket(),
-        post("/api/v4/users/ids", users::list::with_ids).on_socket(),
-        post("/api/v4/users/usernames", users::list::named),
-        post("/api/v4/users/search", users::list::search).waiting(),
+        post("/api/v4/users/ids", users::list::with_ids).on_socket().reading("getUsersByIds"),
+        post("/api/v4/users/usernames", users::list::named).reading("getUsersByNames"),
+        post("/api/v4/users/search", users::list::search).waiting().reading("searchUsers"),
         get("/api/v4/users/stats", users::list::stats),
         get("/api/v4/users/stats/filtered", users::list::filtered_stats),
         get("/api/v4/users/known", users::list::acquaintances),
         get("/api/v4/users/username/{username}", users::show_named).on_socket(),
         get("/api/v4/users/email/{email}", users::show_with_email).on_socket(),
-        put("/api/v4/users/{user_id}", users::edit::replace).on_socket(),
-        put("/api/v4/users/{user_id}/patch", users::edit::patch),
-        put("/api/v4/users/{user_id}/password", users::password::replace).on_socket(),
-        put("/api/v4/users/{user_id}/active", users::active::replace).on_socket(),
-        put("/api/v4/users/{user_id}/roles", users::roles::replace).on_socket(),
-        delete("/api/v4/users/{user_id}", users::active::remove).on_socket(),
-        post("/api/v4/users/{user_id}/email/verify/member", users::verify_email).on_socket(),
-        post("/api/v4/users/{user_id}/reset_failed_attempts", users::password::reset_failed_attempts),
+        put("/api/v4/users/{user_id}", users::edit::replace).on_socket().audited("updateUser"),
+        put("/api/v4/users/{user_id}/patch", users::edit::patch).audited("patchUser"),
+        put("/api/v4/users/{user_id}/password", users::password::replace).on_socket().audited("updatePassword"),
+        put("/api/v4/users/{user_id}/active", users::active::replace).on_socket().audited("updateUserActive"),
+        put("/api/v4/users/{user_id}/roles", users::roles::replace).on_socket().audited("updateUserRoles"),
+        delete("/api/v4/users/{user_id}", users::active::remove).on_socket().audited("deleteUser"),
+        post("/api/v4/users/{user_id}/email/verify/member", users::verify_email)
+            .on_socket()
+            .audited("verifyUserEmailWithoutToken"),
+        post("/api/v4/users/{user_id}/reset_failed_attempts", users::password::reset_failed_attempts)
+            .audited("resetPasswordFailedAttempts"),
         // Sessions.
         get("/api/v4/users/{user_id}/sessions", sessions::list),
-        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke),
-        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user),
-        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all),
-        put("/api/v4/users/sessions/device", sessions::attach_device),
+        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke).audited("revokeSession"),
+        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user)
+            .audited("revokeAllSessionsForUser"),
+        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all).audited("revokeAllSessionsAllUsers"),
+        put("/api/v4/users/sessions/device", sessions::attach_device).audited("attachDeviceId"),
         // Personal access tokens.
         get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
-        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket(),
+        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket().audited("createUserAccessToken"),
         get("/api/v4/users/tokens", tokens::list),
         get("/api/v4/users/tokens/{token_id}", tokens::show),
-        post("/api/v4/users/tokens/search", tokens::search),
-        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket(),
-        post("/api/v4/users/tokens/disable", tokens::disable),
-        post("/api/v4/users/tokens/enable", tokens::enable),
+        post("/api/v4/users/tokens/search", tokens::search).reading("searchUserAccessTokens"),
+        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket().audited("revokeUserAccessToken"),
+        post("/api/v4/users/tokens/disable", tokens::disable).audited("disableUserAccessToken"),
+        post("/api/v4/users/tokens/enable", tokens::enable).audited("enableUserAccessToken"),
         // Who is there.
         get("/api/v4/users/{user_id}/status", status::show),
-        put("/api/v4/users/{user_id}/status", status::save),
-        post("/api/v4/users/status/ids", status::list),
+        put("/api/v4/users/{user_id}/status", status::save).audited("updateUserStatus"),
+        post("/api/v4/users/status/ids", status::list).reading("getUserStatusesByIds"),
         // What people like to see how.
         get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
-        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket(),
-        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete).on_socket(),
+        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket().audited("updatePreferences"),
+        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete)
+            .on_socket()
+            .audited("deletePreferences"),
         get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
         get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
         // Teams.
@@ -111,19 +122,27 @@ fn table() -> Vec<Route> {
         get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
         get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
         get("/api/v4/teams", teams::list).on_socket(),
-        post("/api/v4/teams", teams::create).on_socket(),
+        post("/api/v4/teams", teams::create).on_socket().audited("createTeam"),
         get("/api/v4/teams/{team_id}", teams::show).on_socket(),
         get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
         get("/api/v4/teams/name/{team_name}/exists", teams::exists),
         get("/api/v4/teams/{team_id}/members", teams::list_members),
-        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket(),
+        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket().audited("addTeamMember"),
         get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
         // Roles.
         get("/api/v4/roles", roles::list).on_socket(),
         get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
         get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
-        post("/api/v4/roles/names", roles::list_named).on_socket().trusting(),
+        post("/api/v4/roles/names", roles::list_named).on_socket().trusting().reading("getRolesByNames"),
     ]
+}
+
+/// What the refusal of a reading route is called that has no name of its own.
+const READ: &str = "read";
+
+/// Every event that a request can be, with its method and path, and whether it is recorded also when it is not refused.
+pub(crate) fn audited() -> Vec<(&'static str, Method, &'static str, bool)> {
+    table().into_iter().map(|route| (route.event, route.method, route.path, route.is_change)).collect()
 }
 
 /// Whether a route needs to know who is calling.
@@ -154,6 +173,10 @@ pub(crate) struct Route {
     pub(crate) takes_files: bool,
     /// Refused while the server is busy.
     pub(crate) can_wait: bool,
+    /// What the audit trail calls it.
+    pub(crate) event: &'static str,
+    /// Changes something: each request is recorded, not only those that are refused.
+    pub(crate) is_change: bool,
     /// Asked all the time by machines, with no effect: logged for whoever looks for it, at the level TRACE.
     pub(crate) is_probe: bool,
     handler: BoxedHandler,
@@ -175,7 +198,6 @@ impl Route {
         Args: FromRequest + 'static,
     {
         Self {
-            method,
             path,
             class: Class::Session,
             is_on_socket: false,
@@ -184,6 +206,9 @@ impl Route {
             takes_files: false,
             can_wait: false,
             is_probe: false,
+            is_change: method != Method::GET,
+            event: READ,
+            method,
             handler: Box::new(move |http, payload| call(handler.clone(), http, payload).boxed_local()),
         }
     }
@@ -206,6 +231,16 @@ impl Route {
 
     fn waiting(self) -> Self {
         Self { can_wait: true, ..self }
+    }
+
+    /// Names the event for the audit trail.
+    fn audited(self, event: &'static str) -> Self {
+        Self { event, ..self }
+    }
+
+    /// The same for a route that only reads, though its method is none for reading.
+    fn reading(self, event: &'static str) -> Self {
+        Self { event, is_change: false, ..self }
     }
 
     fn probe(self) -> Self {
@@ -317,6 +352,13 @@ mod tests {
         rows.sort_by_key(|(method, path)| (method.to_string(), *path));
         rows.dedup();
         assert_eq!(rows.len(), count);
+    }
+
+    #[test]
+    fn every_row_that_may_change_something_names_its_event() {
+        for route in table().iter().filter(|route| route.method != Method::GET) {
+            assert_ne!(route.event, READ, "{} {}", route.method, route.path);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
+use quarterdeck_actors::audit::{AuditHandle, Status};
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -24,10 +25,12 @@ use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
 use crate::announce::{self, Statuses};
+use crate::audit::reload_record;
+use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::options::Options;
@@ -38,7 +41,7 @@ use crate::prepared::{Installation, PreparedAnswers};
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, own_record};
 use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
@@ -46,6 +49,14 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
+
+/// How often old rows of the audit trail are looked for.
+const PRUNING: Duration = Duration::from_hours(1);
+
+const DAY_MS: i64 = 86_400_000;
+
+/// How often refusals of callers without a session are put together into a record.
+const REPORT: Duration = Duration::from_mins(1);
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -89,6 +100,10 @@ impl Server {
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
+        actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
+        if let Some(days) = app.options.audit_retention_days() {
+            actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
+        }
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
@@ -101,7 +116,11 @@ impl Server {
 
     /// Reads store, file and environment anew and puts them in force.
     pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
-        self.app.config.reload(self.app.surroundings()).await
+        let (before, around) = (self.app.config.current(), self.app.surroundings());
+        let reloaded = self.app.config.reload(around.clone()).await;
+        let after = reloaded.as_ref().map(|config| &config.document);
+        self.app.audit.record(reload_record(&before.document, after, &around)).await;
+        reloaded
     }
 
     /// Where it listens.
@@ -178,6 +197,10 @@ impl Server {
         if let Err(cause) = self.app.presence.flush().await {
             warn!(error = %cause, "the last changes of statuses are not stored");
         }
+        report_strangers(&self.app).await;
+        if let Err(cause) = self.app.audit.flush().await {
+            error!(cause = %cause, audit.waiting = self.app.audit.waiting(), "the end of the audit trail was not stored");
+        }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -206,6 +229,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
+        audit: AuditHandle::start(Arc::new(db.clone())),
+        strangers: Strangers::default(),
         health,
         hub,
         hostname: hostname(),
@@ -263,5 +288,30 @@ async fn retire_connections(db: Db) {
     loop {
         tokio::time::sleep(RETIREMENT).await;
         db.retire_connections();
+    }
+}
+
+async fn keep_reporting_strangers(app: Data<AppState>) {
+    loop {
+        tokio::time::sleep(REPORT).await;
+        report_strangers(&app).await;
+    }
+}
+
+async fn keep_pruning(db: Db, days: i64) {
+    loop {
+        match db.prune_audits(now_ms() - days * DAY_MS).await {
+            Ok(0) => {}
+            Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
+            Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
+        }
+        tokio::time::sleep(PRUNING).await;
+    }
+}
+
+/// Records how many callers without a session were turned away.
+async fn report_strangers(app: &AppState) {
+    if let Some(parameters) = app.strangers.take() {
+        app.audit.record(own_record("refuseStrangers", Status::Fail, parameters)).await;
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
@@ -16,6 +17,7 @@ use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 
 use crate::accounts::Gate;
+use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
 use crate::options::Options;
@@ -33,6 +35,8 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) audit: AuditHandle,
+    pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
     /// The machine's name, if it has one.
     pub(crate) hostname: Option<String>,
@@ -60,6 +64,7 @@ impl AppState {
     /// How each actor fares.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
         let mut vitals = vec![
+            self.audit.vitals(),
             self.busy.vitals(),
             self.config.vitals(),
             self.health.vitals(),

@@ -3,6 +3,7 @@
 //! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
 //! SQL stands in this module and its parts, nowhere else.
 
+mod audits;
 mod bots;
 mod channels;
 mod config_file;
@@ -27,6 +28,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
+pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 use postgres::Postgres;

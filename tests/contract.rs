@@ -1,6 +1,7 @@
 //! Each route: who may, each refusal in its order, success.
 
 mod accounts;
+mod audits;
 mod busy;
 mod config;
 mod config_file;

@@ -15,6 +15,7 @@ pub mod socket;
 pub mod sql;
 pub mod swarm;
 pub mod teams;
+pub mod trail;
 pub mod websocket;
 
 pub use client::{Client, Reply};

@@ -2,6 +2,7 @@
 
 mod apply;
 mod command_line;
+mod command_line_audit;
 mod command_line_config;
 mod command_line_migrate;
 mod health;

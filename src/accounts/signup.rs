@@ -1,18 +1,21 @@
 //! How an account is made.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
+use serde_json::Value;
 
 use super::{Profile, User};
 use crate::announce;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, own_record};
 
 /// The server takes no more active accounts than this; Mattermost asks for a licence beyond it.
 const MOST_ACTIVE: i64 = 250;
@@ -69,6 +72,8 @@ pub(crate) async fn create_offline(
     db.migrate().await.or_fail(FAILED)?;
     user.password = Secret::new(Passwords::new().hash(password).await?);
     user.roles = db.add_user(&user).await.map_err(refusal)?;
+    let record = own_record("createUser", Status::Success, Value::Null);
+    db.append(vec![Arc::new(AuditRecord { source: "cli", after: user.made(), ..record })]).await?;
     Ok(user)
 }
 

@@ -6,6 +6,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::session::Session;
 
@@ -120,6 +121,11 @@ impl User {
             Some((field, _)) => Err(AppError::new(format!("model.user.is_valid.{field}.app_error"))),
             None => Ok(()),
         }
+    }
+
+    /// What the audit trail says of a new account.
+    pub(crate) fn made(&self) -> Value {
+        json!({ "id": self.id, "username": self.username, "email": self.email, "roles": self.roles })
     }
 
     /// Whether any of the account's roles is `name`.

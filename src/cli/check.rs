@@ -46,6 +46,9 @@ fn show(settings: &Settings) {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }
+    if let Some(days) = settings.options.audit_retention_days() {
+        say(format_args!("audit trail: kept for {days} days"));
+    }
     for notice in &settings.unknown {
         say(format_args!("warning: {notice}"));
     }

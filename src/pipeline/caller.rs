@@ -15,13 +15,14 @@ use crate::state::AppState;
 /// The caller's session. A token that is not valid counts as none; what a route makes of that is its class.
 pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
     if arrival.origin == Origin::LocalSocket {
-        return Ok(Some(Session::local(app)));
+        return Ok(Some(known(arrival, Session::local(app))));
     }
     let (http, config) = (&arrival.http, &arrival.config);
     let Some(token) = Token::of(http) else { return Ok(None) };
     let found = resolve(app, config, &token.text).await;
     let found = found.map_err(|cause| AppError::new("api.context.invalid_token.error").because(cause))?;
     let Some(session) = found else { return Ok(None) };
+    let session = known(arrival, session);
     let is_exposed = token.place == Place::Query && !session.is_oauth();
     if is_exposed {
         return Err(AppError::new("api.context.token_provided.app_error"));
@@ -29,6 +30,11 @@ pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) ->
     app.limiter.count_user(&session, http, config)?;
     check_forgery(http, config, &session, &token, route)?;
     Ok(Some(session))
+}
+
+/// Keeps who it is, for the audit trail: also the refusals that follow are somebody's.
+fn known(arrival: &Arrival, session: Session) -> Session {
+    arrival.caller.get_or_init(|| session).clone()
 }
 
 /// A cookie comes along on its own: what changes something must also prove that a page of ours sent it.

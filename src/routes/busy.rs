@@ -9,6 +9,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::{datetime, format_description};
 
 use crate::answer::{Answer, Done, Json};
+use crate::audit::Audit;
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
@@ -42,9 +43,15 @@ impl Flag {
 }
 
 /// `POST /server_busy`: marks the server as busy for so many seconds from now, whatever was set before.
-pub(super) async fn mark(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+pub(super) async fn mark(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<Done, AppError> {
     session.require("manage_system")?;
     let seconds = seconds(request.query("seconds"))?;
+    audit.parameter("seconds", seconds);
     app.busy.mark(now_ms().saturating_add(seconds * 1000)).await?;
     Ok(Done)
 }

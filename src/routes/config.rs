@@ -9,9 +9,11 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use actix_web::web::Data;
 
+use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::error::AppError;
 
 use crate::answer::{Answer, Done, JSON, Json, Reply};
+use crate::audit::Audit;
 use crate::prepared::Packed;
 use crate::request::Request;
 use crate::session::Session;
@@ -20,9 +22,11 @@ use crate::state::AppState;
 const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
 
 /// `POST /config/reload`: reads the store, `config.toml` and the environment again; what is refused changes nothing.
-pub(super) async fn reload(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("reload_config")?;
-    app.config.reload(app.surroundings()).await?;
+    let (before, around) = (app.config.current(), app.surroundings());
+    let after = app.config.reload(around.clone()).await?;
+    audit.settings(&changes(&before.document, &after.document, &*around.fingerprint));
     Done.reply().map(never_cached)
 }
 

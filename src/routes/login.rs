@@ -9,6 +9,7 @@ use quarterdeck_actors::sessions::Which;
 
 use crate::accounts::{Credentials, login as open_session};
 use crate::answer::{Done, Json, Reply};
+use crate::audit::Audit;
 use crate::cookies;
 use crate::request::{Body, Request};
 use crate::session::Session;
@@ -17,9 +18,15 @@ use crate::state::AppState;
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
 /// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
-pub(super) async fn login(request: Request, app: Data<AppState>, body: Body) -> Result<HttpResponse, AppError> {
+pub(super) async fn login(
+    request: Request,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
     app.limiter.count_login(&request.address(), request.config())?;
     let body = body.strings();
+    audit.parameter("login_id", body.get("login_id").trim());
     let credentials = Credentials {
         id: body.get("id").to_owned(),
         login_id: body.get("login_id").trim().to_owned(),
@@ -29,6 +36,7 @@ pub(super) async fn login(request: Request, app: Data<AppState>, body: Body) -> 
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
     let (user, session) = open_session(&app, request.config(), credentials).await?;
+    audit.by(&user.id, &session.id);
     let mut answer = Json(user.for_owner()).reply()?;
     let token = HeaderValue::from_str(session.token.expose()).or_fail("app.session.save.app_error")?;
     answer.headers_mut().insert(TOKEN, token);
@@ -45,9 +53,11 @@ pub(super) async fn logout(
     request: Request,
     session: Option<Session>,
     app: Data<AppState>,
+    audit: Audit,
 ) -> Result<HttpResponse, AppError> {
-    if let Some(stored) = session.as_ref().and_then(Session::stored) {
-        app.sessions.close(Which::Token(stored.token.clone())).await?;
+    match session.as_ref().and_then(Session::stored) {
+        Some(stored) => app.sessions.close(Which::Token(stored.token.clone())).await?,
+        None => audit.nothing(),
     }
     let mut answer = Done.reply()?;
     answer.add_cookie(&cookies::cleared(request.config())).or_fail("app.session.remove.app_error")?;

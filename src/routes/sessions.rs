@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::accounts::{self, Device};
 use crate::answer::{Answer, Done, Json};
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -68,6 +69,7 @@ pub(super) async fn revoke(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
@@ -79,6 +81,8 @@ pub(super) async fn revoke(
     if found.user_id != user_id {
         return Err(AppError::invalid_url("user_id"));
     }
+    // What was named may be the token.
+    audit.parameter("session_id", found.id.as_str());
     app.sessions.close(Which::Id(found.id)).await?;
     Ok(Done)
 }

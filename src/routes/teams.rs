@@ -4,22 +4,31 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::accounts::User;
 use crate::answer::{Answer, Created, Json};
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
 use crate::teams::{MemberView, Proposal, Team, Unread, found, is_team_name, join, standing, standings};
 
 /// `POST /teams`: founds a team; who does so leads it.
-pub(super) async fn create(session: Session, app: Data<AppState>, body: Body) -> Result<Created<Team>, AppError> {
+pub(super) async fn create(
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Created<Team>, AppError> {
     let proposal: Proposal = body.object("team")?;
     if !session.may("create_team") {
         return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
     }
     let founder = if session.is_local() { None } else { Some(known_user(&app, session.user_id()).await?) };
-    Ok(Created(found(&app, proposal, founder.as_ref()).await?))
+    let team = found(&app, proposal, founder.as_ref()).await?;
+    audit.made(json!({ "id": team.id, "name": team.name }));
+    Ok(Created(team))
 }
 
 /// What `GET /teams` answers.
@@ -141,6 +150,7 @@ pub(super) async fn add_member(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<Created<MemberView>, AppError> {
     let team_id = request.id("team_id")?;
@@ -151,6 +161,7 @@ pub(super) async fn add_member(
     if !is_id(&newcomer.user_id) {
         return Err(AppError::invalid_body("user_id"));
     }
+    audit.parameter("user_id", newcomer.user_id.as_str());
     let standing = standing(&app, &session, team_id).await?;
     let joins_by_choice = newcomer.user_id == session.user_id();
     if !joins_by_choice {

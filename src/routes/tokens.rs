@@ -3,9 +3,11 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::accounts;
 use crate::answer::{Answer, Done, Json};
+use crate::audit::Audit;
 use crate::request::{Body, Request, Strings};
 use crate::session::Session;
 use crate::state::AppState;
@@ -45,7 +47,13 @@ impl From<AccessToken> for Shown {
 }
 
 /// `POST /users/{user_id}/tokens`: makes a token for the user.
-pub(super) async fn create(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Shown> {
+pub(super) async fn create(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Answer<Shown> {
     let user_id = request.user_id(&session)?;
     let user = app.db.user(&user_id).await.or_fail("app.user.get.app_error")?;
     let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
@@ -61,6 +69,7 @@ pub(super) async fn create(request: Request, session: Session, app: Data<AppStat
         session.require("manage_system")?;
     }
     let (token, text) = accounts::add_access_token(&app, request.config(), &user, draft.description).await?;
+    audit.made(json!({ "token_id": token.id, "description": token.description }));
     Ok(Json(Shown { token: Some(text.expose().to_owned()), ..token.into() }))
 }
 
@@ -101,9 +110,9 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 }
 
 /// `POST /users/tokens/revoke`: deletes a token and ends its session.
-pub(super) async fn revoke(session: Session, app: Data<AppState>, body: Body) -> Result<Done, AppError> {
+pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings()).await?;
     // Switched off first: if a later step fails, the token is dead and can be revoked again.
     accounts::set_access_token_active(&app, &token.id, false).await?;
     app.db.remove_access_token(&token.id).await.or_fail("app.user_access_token.delete.app_error")?;
@@ -111,24 +120,26 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, body: Body) ->
 }
 
 /// `POST /users/tokens/disable`: switches a token off and ends its session.
-pub(super) async fn disable(session: Session, app: Data<AppState>, body: Body) -> Result<Done, AppError> {
+pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings()).await?;
     accounts::set_access_token_active(&app, &token.id, false).await?;
     Ok(Done)
 }
 
 /// `POST /users/tokens/enable`: switches a token on.
-pub(super) async fn enable(session: Session, app: Data<AppState>, body: Body) -> Result<Done, AppError> {
+pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
-    let token = named(&app, &session, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings()).await?;
     accounts::set_access_token_active(&app, &token.id, true).await?;
     Ok(Done)
 }
 
 /// The token that a body names, which must be there and within the caller's reach.
-async fn named(app: &AppState, session: &Session, body: &Strings) -> Result<AccessToken, AppError> {
+async fn named(app: &AppState, session: &Session, audit: &Audit, body: &Strings) -> Result<AccessToken, AppError> {
     let token = known(app, body.get("token_id")).await?;
+    audit.parameter("token_id", token.id.as_str());
+    audit.parameter("user_id", token.user_id.as_str());
     accounts::require_access_or_bot(app, session, &token.user_id).await?;
     Ok(token)
 }

@@ -15,6 +15,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use crate::accounts::{self, Profile, Signup, User, UserView, is_email, is_username};
 use crate::announce;
 use crate::answer::{Created, Json, Reply};
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -25,12 +26,14 @@ pub(super) async fn create(
     request: Request,
     session: Option<Session>,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let profile: Profile = body.object("user")?;
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open };
     let user = accounts::create(&app, request.config(), profile, signup).await?;
+    audit.made(user.made());
     Created(user.for_owner()).reply()
 }
 
@@ -80,12 +83,14 @@ pub(super) async fn verify_email(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     session.require("manage_system")?;
-    known(&app, &id).await?;
+    let before = known(&app, &id).await?;
     app.db.set_email_verified(&id, crate::state::now_ms()).await.or_fail("app.user.verify_email.app_error")?;
     let user = known(&app, &id).await?;
+    audit.changed(&before.for_owner(), &user.for_owner());
     announce::user_updated(&app, request.config(), &user).await;
     Json(user.for_owner()).reply()
 }

@@ -163,9 +163,13 @@ mod tests {
             // In small pieces: where the network cuts makes no difference.
             for piece in frame.chunks(frame.len().div_ceil(64)) {
                 reader.buffer.extend_from_slice(piece);
-                heard.extend(std::iter::from_fn(|| reader.take()));
-                if heard.iter().any(|heard| matches!(heard, Heard::Fault(_))) {
-                    return heard;
+                while let Some(one) = reader.take() {
+                    let is_fault = matches!(one, Heard::Fault(_));
+                    heard.push(one);
+                    // Nothing is read after a fault.
+                    if is_fault {
+                        return heard;
+                    }
                 }
             }
         }

@@ -6,7 +6,7 @@ use quarterdeck_actors::busy::BusyStore;
 use quarterdeck_actors::error::{AppError, OrFail};
 use tracing::error;
 
-use super::{Db, StoreError, statement};
+use super::{Db, Statement, StoreError, statement};
 
 const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
@@ -43,6 +43,12 @@ impl Db {
         written.and(deleted)
     }
 
+    /// The fact of that name.
+    pub(crate) async fn system(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.read(statement(READ, vec![name.into()])).await?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
+    }
+
     /// The fact of that name, stored as `first` if it is not there yet; two servers agree on one.
     pub(crate) async fn ready_system(&self, name: &str, first: &str) -> Result<String, StoreError> {
         if let Some(known) = self.system(name).await? {
@@ -53,16 +59,9 @@ impl Db {
         Ok(self.system(name).await?.unwrap_or_else(|| first.to_owned()))
     }
 
-    async fn system(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let found = self.read(statement(READ, vec![name.into()])).await?;
-        found.into_iter().next().map(|mut row| row.text()).transpose()
-    }
-
     /// Stores a fact, in place of the one of that name.
     pub(crate) async fn set_system(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let sql =
-            "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.write(statement(sql, vec![name.into(), value.into()])).await.map(drop)
+        self.write(setting_system(name, value)).await.map(drop)
     }
 
     async fn remove_system(&self, name: &str) -> Result<(), StoreError> {
@@ -78,4 +77,11 @@ impl Db {
         }
         Ok(until.ok())
     }
+}
+
+/// What stores a fact, in place of the one of that name.
+pub(super) fn setting_system(name: &str, value: &str) -> Statement {
+    let sql =
+        "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    statement(sql, vec![name.into(), value.into()])
 }

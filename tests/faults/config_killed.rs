@@ -65,6 +65,10 @@ async fn write(place: &ConfigPlace, name: String, acknowledged: &RefCell<Vec<(St
     for number in 0.. {
         let name = format!("{name}n{number}");
         let Ok(reply) = place.try_rename(&name).await else { return };
+        // A machine that is too busy to answer in time acknowledges nothing.
+        if reply.status == 503 {
+            continue;
+        }
         reply.expect(200);
         acknowledged.borrow_mut().push((version_of(&reply), name));
         began.notify_one();

@@ -12,33 +12,34 @@ pub async fn execute(server: &TestServer, sql: &str) {
 
 /// Runs statements on the database that the `config.toml` of a folder names.
 pub async fn execute_in(folder: &Path, sql: &str) {
-    let (driver, source) = database_of(folder);
+    let (driver, source) = named_in(folder);
     if driver == "postgres" {
         return database::execute(&source, sql).await;
     }
-    opened(&source).execute_batch(sql).unwrap();
+    let connection = rusqlite::Connection::open(source).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection.execute_batch(sql).unwrap();
 }
 
-/// The first text that a query on that database gives.
-pub async fn text_in(folder: &Path, sql: &str) -> String {
-    let (driver, source) = database_of(folder);
+/// The first column of what a query gives, on the database that the `config.toml` of a folder names.
+pub async fn texts_in(folder: &Path, sql: &str) -> Vec<String> {
+    let (driver, source) = named_in(folder);
     if driver == "postgres" {
-        return database::texts(&source, sql).await.swap_remove(0);
+        return database::texts(&source, sql).await;
     }
-    opened(&source).query_row(sql, [], |row| row.get(0)).unwrap()
+    let connection = rusqlite::Connection::open(source).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
 }
 
-fn database_of(folder: &Path) -> (String, String) {
+/// Driver and data source that a folder's `config.toml` names.
+fn named_in(folder: &Path) -> (String, String) {
     let settings = std::fs::read_to_string(folder.join("config.toml")).unwrap();
     let setting = |name: &str| {
         let line = settings.lines().find(|line| line.starts_with(name)).unwrap();
         line.split('"').nth(1).unwrap().to_owned()
     };
     (setting("DriverName"), setting("DataSource"))
-}
-
-fn opened(source: &str) -> rusqlite::Connection {
-    let connection = rusqlite::Connection::open(source).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection
 }

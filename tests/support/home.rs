@@ -50,7 +50,7 @@ impl Home {
         Self { folder: Rc::new(folder), settings, variables: Vec::new() }
     }
 
-    /// Where the settings are, and the files of the server.
+    /// Where its settings are.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -28,3 +28,9 @@ pub async fn read_to_end(connection: &mut TcpStream) -> String {
     let _ = timeout(PATIENCE, connection.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
+
+/// Sends `request` on a connection of its own and closes that before there is an answer.
+pub async fn send_and_leave(base: &str, request: &str) {
+    let mut connection = connect(base).await;
+    connection.write_all(request.as_bytes()).await.unwrap();
+}

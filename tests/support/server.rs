@@ -17,7 +17,7 @@ pub const PASSWORD: &str = "correct-horse-1";
 pub struct TestServer {
     pub server: Server,
     pub base: String,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl TestServer {

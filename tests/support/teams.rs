@@ -38,5 +38,5 @@ pub async fn meeting(site: &Client, folder: &Path) -> (String, Client, Client) {
     let team_id = anna.found(open_team("crew")).await;
     anna.post(&format!("/teams/{team_id}/members"), newcomer(&team_id, &bert)).await.expect(201);
     let sql = format!("SELECT id FROM channels WHERE teamid = '{team_id}' AND name = 'town-square'");
-    (backdoor::text_in(folder, &sql).await, anna, bert)
+    (backdoor::texts_in(folder, &sql).await.swap_remove(0), anna, bert)
 }

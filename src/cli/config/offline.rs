@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use quarterdeck_actors::config::view::SqlSettings;
@@ -10,13 +11,15 @@ use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored,
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
+use serde_json::{Value, json};
 
 use super::reach::{Changed, Current, Outcome, Proposed};
+use crate::audit::both_sides;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
 use crate::request::Paging;
 use crate::settings::Settings;
-use crate::store::{Db, StoreError, VersionRecord};
+use crate::store::{Db, StoreError, VersionRecord, own_record};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -88,7 +91,7 @@ impl Store {
                 return Ok(self.outcome(decision, false));
             }
             let active = running.stored.as_ref().map(|stored| stored.id.as_str());
-            match self.save(&decision, active, &proposed.comment, &around).await {
+            match self.save(event_of(proposed.manner), &decision, active, &proposed.comment, &around).await {
                 Ok(()) => return Ok(self.outcome(decision, true)),
                 Err(refusal) if refusal.id == CONFLICT => conflict = refusal,
                 Err(refusal) => return Err(refusal),
@@ -114,12 +117,13 @@ impl Store {
         if is_stored {
             return Ok(self.outcome(decision, false));
         }
-        self.save(&decision, active.as_deref(), comment, &around).await?;
+        self.save(event_of(Manner::Restore), &decision, active.as_deref(), comment, &around).await?;
         Ok(self.outcome(decision, true))
     }
 
     async fn save(
         &self,
+        event: &'static str,
         decision: &Decision,
         active: Option<&str>,
         comment: &str,
@@ -129,7 +133,15 @@ impl Store {
         let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
         let replaces = active.map(str::to_owned);
         let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
-        self.configurations.save(version).await
+        self.configurations.save(version).await?;
+        self.record(event, json!({ "version": decision.config.version() }), &decision.changes).await
+    }
+
+    /// Adds what was done here to the audit trail.
+    async fn record(&self, event: &'static str, parameters: Value, changes: &[Change]) -> Result<(), AppError> {
+        let (before, after) = both_sides(changes);
+        let record = AuditRecord { source: "cli", before, after, ..own_record(event, Status::Success, parameters) };
+        self.db.append(vec![Arc::new(record)]).await
     }
 
     fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
@@ -181,7 +193,9 @@ impl Store {
             author: author("migrate", comment),
             around: &around,
         };
-        migrate(from, to, migration).await
+        let changes = migrate(from, to, migration).await?;
+        let parameters = json!({ "from": Place::label(from), "to": Place::label(to) });
+        self.record("migrateConfig", parameters, &changes).await
     }
 }
 
@@ -205,6 +219,14 @@ fn author(source: &'static str, comment: &str) -> Author {
 
 fn proposal(manner: Manner, body: &Document) -> Proposal {
     Proposal { manner, body: body.clone(), may_write: Arc::new(|_| true), is_local: true }
+}
+
+fn event_of(manner: Manner) -> &'static str {
+    match manner {
+        Manner::Replace => "updateConfig",
+        Manner::Patch => "patchConfig",
+        Manner::Restore => "rollbackConfig",
+    }
 }
 
 fn document(stored: &Stored) -> &Document {

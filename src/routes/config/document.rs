@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{never_cached, packed};
 use crate::answer::{Json, Reply};
+use crate::audit::Audit;
 use crate::configuration::{
     self, answered_to, reads_everything, require_any_read, require_any_write, seen_by, writable_by,
 };
@@ -71,9 +72,10 @@ pub(crate) async fn replace(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    write(Manner::Replace, &request, &session, &app, body).await
+    write(Manner::Replace, &request, &session, &app, &audit, body).await
 }
 
 /// `PUT /config/patch`: changes the settings that the body names, as far as the caller may write them.
@@ -81,9 +83,10 @@ pub(crate) async fn patch(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    write(Manner::Patch, &request, &session, &app, body).await
+    write(Manner::Patch, &request, &session, &app, &audit, body).await
 }
 
 async fn write(
@@ -91,6 +94,7 @@ async fn write(
     request: &Request,
     session: &Session,
     app: &AppState,
+    audit: &Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let body: Document = body.object("config")?;
@@ -98,6 +102,7 @@ async fn write(
     require_any_write(session)?;
     let proposal = Proposal { manner, body, may_write: writable_by(session), is_local: session.is_local() };
     let is_dry_run = request.is_true("dry_run");
+    audit.parameter("dry_run", is_dry_run);
     let write = Write {
         proposal,
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
@@ -106,7 +111,7 @@ async fn write(
         around: app.surroundings(),
     };
     let decision = app.config.write(write).await?;
-    let mut answer = if is_dry_run { preview(app, &decision)? } else { written(session, app, &decision)? };
+    let mut answer = if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision)? };
     tell(&mut answer, UNKNOWN, &unknown);
     Ok(answer)
 }
@@ -133,7 +138,14 @@ pub(super) fn author(request: &Request, session: &Session, source: &'static str)
 }
 
 /// What a change left in force, and what became of the rest of it.
-pub(super) fn written(session: &Session, app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
+pub(super) fn written(
+    session: &Session,
+    app: &AppState,
+    audit: &Audit,
+    decision: &Decision,
+) -> Result<HttpResponse, AppError> {
+    audit.settings(&decision.changes);
+    audit.parameter("version", decision.config.version());
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, INEFFECTIVE, &app.configurations.ineffective(&decision.changes));

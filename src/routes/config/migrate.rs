@@ -6,7 +6,8 @@ use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::document::author;
 use crate::answer::{Done, Reply};
-use crate::configurations::{self, Migration};
+use crate::audit::Audit;
+use crate::configurations::{self, Migration, Place};
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -18,12 +19,15 @@ pub(crate) async fn migrate(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let members = body.members();
     let member = |name| members.get(name).and_then(|value| value.as_str()).ok_or_else(|| AppError::invalid_body(name));
     let (from, to) = (member("from")?, member("to")?);
     session.require("manage_system")?;
+    audit.parameter("from", Place::label(from));
+    audit.parameter("to", Place::label(to));
     let config = app.config.current();
     let around = app.surroundings();
     let migration = Migration {
@@ -34,7 +38,7 @@ pub(crate) async fn migrate(
         around: &around,
     };
     let before = app.configurations.active().await.or_fail(FAILED)?;
-    configurations::migrate(from, to, migration).await?;
+    audit.settings(&configurations::migrate(from, to, migration).await?);
     let is_own_store_changed = app.configurations.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
         app.config.reload(app.surroundings()).await.or_fail(FAILED)?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::document::{author, written};
 use crate::answer::{Answer, Json};
+use crate::audit::Audit;
 use crate::configuration::writable_by;
 use crate::request::Request;
 use crate::session::Session;
@@ -47,6 +48,7 @@ pub(crate) async fn roll_back(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
     let body: Document = known(&app, request.id("version_id")?).await?.document;
@@ -55,7 +57,7 @@ pub(crate) async fn roll_back(
     let author = author(&request, &session, "rollback");
     let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.surroundings() };
     let decision = app.config.write(write).await?;
-    written(&session, &app, &decision)
+    written(&session, &app, &audit, &decision)
 }
 
 /// The version with that id, which must exist.

@@ -4,12 +4,13 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::sessions::Which;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{known, protect_admin, require_access};
 use crate::accounts::User;
 use crate::announce;
 use crate::answer::Done;
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
@@ -19,6 +20,7 @@ pub(crate) async fn replace(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
@@ -28,12 +30,17 @@ pub(crate) async fn replace(
     check_may_switch(&session, is_leaving, request.config())?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
-    switch(&app, request.config(), user, is_active).await?;
+    switch(&app, request.config(), &audit, user, is_active).await?;
     Ok(Done)
 }
 
 /// `DELETE /users/{user_id}`: deactivates, or deletes for good where that is allowed.
-pub(crate) async fn remove(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+pub(crate) async fn remove(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     require_access(&session, &id)?;
     let is_kept_in = session.user_id() == id && !request.config().view.team.enable_user_deactivation;
@@ -44,9 +51,10 @@ pub(crate) async fn remove(request: Request, session: Session, app: Data<AppStat
     protect_admin(&session, &user)?;
     if request.is_true("permanent") {
         check_may_delete(&session, request.config())?;
-        delete(&app, &user).await?;
+        audit.parameter("permanent", true);
+        delete(&app, &audit, &user).await?;
     } else {
-        switch(&app, request.config(), user, false).await?;
+        switch(&app, request.config(), &audit, user, false).await?;
     }
     Ok(Done)
 }
@@ -74,11 +82,19 @@ fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> 
     }))
 }
 
-async fn switch(app: &AppState, config: &Config, mut user: User, is_active: bool) -> Result<(), AppError> {
+async fn switch(
+    app: &AppState,
+    config: &Config,
+    audit: &Audit,
+    mut user: User,
+    is_active: bool,
+) -> Result<(), AppError> {
     let now = now_ms();
+    let was_active = user.delete_at == 0;
     user.update_at = now;
     user.delete_at = if is_active { 0 } else { now };
     app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
+    audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
     if !is_active {
         log_out(app, &user).await?;
     }
@@ -86,8 +102,9 @@ async fn switch(app: &AppState, config: &Config, mut user: User, is_active: bool
     Ok(())
 }
 
-async fn delete(app: &AppState, user: &User) -> Result<(), AppError> {
+async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
     app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    audit.changed(&user.for_owner(), &json!({}));
     app.presence.forget(&user.id);
     log_out(app, user).await
 }

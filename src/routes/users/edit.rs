@@ -7,6 +7,7 @@ use quarterdeck_actors::error::AppError;
 use super::{known, protect_admin, require_access};
 use crate::accounts::{self, Profile, User};
 use crate::answer::{Json, Reply};
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -16,6 +17,7 @@ pub(crate) async fn replace(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
@@ -27,8 +29,9 @@ pub(crate) async fn replace(
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
     confirm_address(&request, &session, &app, &user, &profile).await?;
-    let user = accounts::update(&app, request.config(), user, profile.in_full()).await?;
-    Json(user.for_owner()).reply()
+    let changed = accounts::update(&app, request.config(), user.clone(), profile.in_full()).await?;
+    audit.changed(&user.for_owner(), &changed.for_owner());
+    Json(changed.for_owner()).reply()
 }
 
 /// `PUT /users/{user_id}/patch`: changes what is given and leaves the rest.
@@ -36,6 +39,7 @@ pub(crate) async fn patch(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
@@ -44,8 +48,9 @@ pub(crate) async fn patch(
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
     confirm_address(&request, &session, &app, &user, &profile).await?;
-    let user = accounts::update(&app, request.config(), user, profile).await?;
-    Json(user.for_owner()).reply()
+    let changed = accounts::update(&app, request.config(), user.clone(), profile).await?;
+    audit.changed(&user.for_owner(), &changed.for_owner());
+    Json(changed.for_owner()).reply()
 }
 
 /// Whoever gives an account of their own another address must know its password; it is the key to resetting that.

@@ -4,10 +4,12 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::Which;
+use serde_json::json;
 
 use super::{known, protect_admin};
 use crate::accounts::{self, User};
 use crate::answer::Done;
+use crate::audit::Audit;
 use crate::passwords::check_policy;
 use crate::request::{Body, Request, Strings};
 use crate::session::Session;
@@ -49,12 +51,14 @@ pub(crate) async fn reset_failed_attempts(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     session.require("sysconsole_write_user_management_users")?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
     app.db.set_failed_attempts(&id, 0).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+    audit.changed(&json!({ "failed_attempts": user.failed_attempts }), &json!({ "failed_attempts": 0 }));
     Ok(Done)
 }
 

@@ -3,11 +3,13 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::sessions::Change;
+use serde_json::json;
 
 use super::known;
 use crate::accounts::is_role_name;
 use crate::announce;
 use crate::answer::Done;
+use crate::audit::Audit;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
@@ -29,19 +31,22 @@ pub(crate) async fn replace(
     request: Request,
     session: Session,
     app: Data<AppState>,
+    audit: Audit,
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     let body = body.strings();
+    audit.parameter("roles", body.get("roles"));
     let roles = checked(body.get("roles"))?;
     session.require("manage_roles")?;
-    known(&app, &id).await?;
+    let user = known(&app, &id).await?;
     check_known(&app, &roles)?;
     let roles = joined(&roles)?;
     let is_stored = app.db.set_user_roles(&id, &roles, now_ms()).await.or_fail("app.user.update.app_error")?;
     if !is_stored {
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }
+    audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
     app.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
     announce::roles_changed(&app, &id, &roles).await;
     Ok(Done)

@@ -61,6 +61,14 @@ const steps = {
         assert.equal((await client.reloadConfig()).status, 'OK');
         assert.deepEqual(await client.getConfig(), config);
     },
+    async audit_trail_tells_what_was_done() {
+        const [newest, ...earlier] = await client.getAudits(0, 60);
+        const keys = ['action', 'create_at', 'extra_info', 'id', 'ip_address', 'session_id', 'user_id'];
+        assert.deepEqual(Object.keys(newest).sort(), keys);
+        assert.deepEqual([newest.action, newest.extra_info], ['/api/v4/config/reload', 'configReload success']);
+        assert.equal(earlier.at(-1).extra_info, 'createUser success');
+        assert.deepEqual(await client.getAudits(9, 60), []);
+    },
     async pinned_settings_are_marked() {
         const pinned = await client.getEnvironmentConfig();
         assert.equal(pinned.SqlSettings.DataSource, true);

@@ -1,0 +1,333 @@
+//! The audit trail: one writer that stores records in batches, so that no request waits for the disk.
+//!
+//! A crash loses nothing: what waits belongs to the handle, and the store passes over what it has already.
+//! Only the end of the process without [`AuditHandle::flush`] loses what the last interval brought.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
+use tracing::{error, info, warn};
+
+use crate::error::AppError;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+
+/// What waits is stored this long after the first of it came, or as soon as a batch is full.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// So many records are stored at once.
+const BATCH: usize = 64;
+
+/// All that waits may be so large, in KiB: about as many ordinary records.
+const ROOM_KIB: u32 = 16 * 1024;
+
+/// How long a sender waits for room.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The pause after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How an event ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// As asked.
+    Success,
+    /// Refused, or broken off by a fault.
+    Fail,
+    /// Nobody waited for the end.
+    Attempt,
+}
+
+impl Status {
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Fail => "fail",
+            Self::Attempt => "attempt",
+        }
+    }
+}
+
+/// What happened. It holds no secret: whoever makes one puts fingerprints in their place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRecord {
+    /// Its own id.
+    pub id: String,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// What was to happen, such as `updateConfig`.
+    pub event: &'static str,
+    /// How it ended.
+    pub status: Status,
+    /// Who; empty for nobody in particular.
+    pub user_id: String,
+    /// In which session; may be empty.
+    pub session_id: String,
+    /// From where; may be empty.
+    pub address: String,
+    /// By which way: `api`, `local`, `cli` or `server`.
+    pub source: &'static str,
+    /// The request, by the id in its answer.
+    pub request_id: String,
+    /// The request's method.
+    pub method: String,
+    /// The request's path.
+    pub path: String,
+    /// The status of the answer; 0 without one.
+    pub code: u16,
+    /// The error, if there was one.
+    pub error_id: String,
+    /// What was asked for.
+    pub parameters: Value,
+    /// What it was, as far as it changed.
+    pub before: Value,
+    /// What it became, as far as it changed.
+    pub after: Value,
+}
+
+impl AuditRecord {
+    fn weight_kib(&self) -> u32 {
+        let values = [&self.parameters, &self.before, &self.after];
+        let length: usize = values.iter().map(|value| value.to_string().len()).sum::<usize>() + self.path.len();
+        u32::try_from(length / 1024 + 1).unwrap_or(ROOM_KIB).min(ROOM_KIB)
+    }
+}
+
+/// Where the trail is kept.
+pub trait AuditStore: Send + Sync {
+    /// Adds records at the end, in this order and all at once; those that are there already are passed over.
+    fn append(&self, records: Vec<Arc<AuditRecord>>) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+/// What the server holds. Records are taken into memory at once; `flush` asks the actor.
+#[derive(Clone)]
+pub struct AuditHandle {
+    actor: ActorRef<AuditActor>,
+    queue: Arc<Queue>,
+}
+
+impl AuditHandle {
+    /// Starts the actor.
+    pub fn start(store: Arc<dyn AuditStore>) -> Self {
+        let queue = Arc::new(Queue::new());
+        let for_actor = queue.clone();
+        let actor = supervise("audit", move || AuditActor { queue: for_actor.clone(), store: store.clone() });
+        Self { actor, queue }
+    }
+
+    /// Takes a record; waits a moment where there is no room, and says so where none comes.
+    pub async fn record(&self, record: AuditRecord) {
+        let placing = Placing::new(&self.queue, record);
+        if let Ok(Ok(permit)) = timeout(PATIENCE, self.queue.room.acquire_many(placing.weight_kib)).await {
+            permit.forget();
+            placing.place();
+        }
+    }
+
+    /// Takes a record where nobody can wait.
+    pub fn record_now(&self, record: AuditRecord) {
+        let placing = Placing::new(&self.queue, record);
+        if let Ok(permit) = self.queue.room.try_acquire_many(placing.weight_kib) {
+            permit.forget();
+            placing.place();
+        }
+    }
+
+    /// Stores everything that waits; when this answers, it is on the disk.
+    pub async fn flush(&self) -> Result<(), AppError> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        self.actor.ask(Flush).await?
+    }
+
+    /// How many records wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().len()
+    }
+
+    /// How many records were lost for want of room.
+    pub fn lost(&self) -> u64 {
+        self.queue.lost.load(Ordering::Relaxed)
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+/// A record on its way into the queue; dropped before it is there, also by a sender that gives up, it counts as lost.
+struct Placing<'a> {
+    queue: &'a Queue,
+    record: Option<AuditRecord>,
+    weight_kib: u32,
+}
+
+impl<'a> Placing<'a> {
+    fn new(queue: &'a Queue, record: AuditRecord) -> Self {
+        let weight_kib = record.weight_kib();
+        Self { queue, record: Some(record), weight_kib }
+    }
+
+    fn place(mut self) {
+        if let Some(record) = self.record.take() {
+            self.queue.push(record, self.weight_kib);
+        }
+    }
+}
+
+impl Drop for Placing<'_> {
+    fn drop(&mut self) {
+        if let Some(record) = &self.record {
+            self.queue.lose(record);
+        }
+    }
+}
+
+struct Waiting {
+    record: Arc<AuditRecord>,
+    weight_kib: u32,
+}
+
+/// What waits to be stored; it outlives the actor.
+struct Queue {
+    waiting: Mutex<VecDeque<Waiting>>,
+    room: Semaphore,
+    arrived: Notify,
+    /// Held while a batch is stored: the next one is taken when this one is gone.
+    turn: tokio::sync::Mutex<()>,
+    lost: AtomicU64,
+}
+
+impl Queue {
+    fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            room: Semaphore::new(usize::try_from(ROOM_KIB).unwrap_or(usize::MAX)),
+            arrived: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn push(&self, record: AuditRecord, weight_kib: u32) {
+        self.lock().push_back(Waiting { record: Arc::new(record), weight_kib });
+        self.arrived.notify_one();
+    }
+
+    /// The log is the last place where a lost record leaves a trace.
+    fn lose(&self, record: &AuditRecord) {
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        let AuditRecord { event, status, user_id, request_id, .. } = record;
+        error!(
+            audit.event = event,
+            audit.status = status.name(),
+            user.id = user_id,
+            request.id = request_id,
+            audit.lost = lost,
+            "an audit record was lost: there is no room for it"
+        );
+    }
+
+    /// Waits until there is something, and until it is worth a write.
+    async fn batch_is_due(&self) {
+        while self.is_empty() {
+            self.arrived.notified().await;
+        }
+        let is_full = async {
+            while self.lock().len() < BATCH {
+                self.arrived.notified().await;
+            }
+        };
+        let _ = timeout(INTERVAL, is_full).await;
+    }
+
+    /// Stores the next batch; `false` when nothing waits.
+    async fn store_next(&self, store: &dyn AuditStore) -> Result<bool, AppError> {
+        let _turn = self.turn.lock().await;
+        let batch: Vec<Arc<AuditRecord>> =
+            self.lock().iter().take(BATCH).map(|waiting| waiting.record.clone()).collect();
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let count = batch.len();
+        store.append(batch).await?;
+        let stored: u32 = self.lock().drain(..count).map(|waiting| waiting.weight_kib).sum();
+        self.room.add_permits(usize::try_from(stored).unwrap_or(0));
+        Ok(true)
+    }
+}
+
+struct AuditActor {
+    queue: Arc<Queue>,
+    store: Arc<dyn AuditStore>,
+}
+
+impl Actor for AuditActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        let keeping = keep_storing(self.queue.clone(), self.store.clone());
+        context.spawn(keeping.into_actor(self));
+    }
+}
+
+async fn keep_storing(queue: Arc<Queue>, store: Arc<dyn AuditStore>) {
+    let mut is_failing = false;
+    loop {
+        queue.batch_is_due().await;
+        match queue.store_next(&*store).await {
+            Ok(_) => {
+                if std::mem::take(&mut is_failing) {
+                    info!("the audit trail is stored again");
+                }
+            }
+            Err(cause) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn!(cause = %cause, "the audit trail cannot be stored; its records wait");
+                }
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Flush;
+
+impl Handler<Flush> for AuditActor {
+    type Result = ResponseFuture<Result<(), AppError>>;
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
+        let (queue, store) = (self.queue.clone(), self.store.clone());
+        Box::pin(async move {
+            // Those that were there when it was asked: others may come faster than they are stored.
+            let rounds = queue.lock().len().div_ceil(BATCH);
+            for _ in 0..rounds {
+                queue.store_next(&*store).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "audit/tests.rs"]
+mod tests;

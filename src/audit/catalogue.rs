@@ -1,0 +1,122 @@
+//! Which events the trail knows, as a document that a test keeps in step with the code.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::routes::audited;
+
+const HEAD: &str = "\
+# Audit events
+
+This file is made from the code: `quarterdeck audit events > docs/audit-events.md`; a test fails while it is out of date.
+
+Each record has a number, the time, the event, its status (`success`, `fail`, or `attempt` when the client did not wait for the end), user, session, address, source (`api`, `local`, `cli` or `server`), request id, method, path, status of the answer and error id.
+`parameters` holds the named parts of the path and what the last column says; `before` and `after` hold what changed.
+Secrets are never recorded; those of the configuration appear as fingerprints.
+
+## Requests
+An event that is recorded *always* has one record for each request; one that is recorded *when refused* has a record for each answer 401 or 403.
+Refusals of callers without a session are put together, see `refuseStrangers` below.
+
+| event | request | recorded | what it tells beside the request |
+|---|---|---|---|
+";
+
+const SERVER: &str = "
+## Without a request
+| event | when | what it tells |
+|---|---|---|
+";
+
+/// What a record of an event tells beside the request itself.
+const DETAILS: [(&str, &str); 23] = [
+    ("addTeamMember", "`user_id`"),
+    ("configReload", "each setting that changed"),
+    ("createTeam", "the team's id and name"),
+    ("createUser", "id, name, address and roles of the account"),
+    ("createUserAccessToken", "`token_id`, `description`"),
+    ("deleteUser", "`permanent`; the account, or that it is active no more"),
+    ("disableUserAccessToken", "`token_id`, `user_id`"),
+    ("enableUserAccessToken", "`token_id`, `user_id`"),
+    ("login", "`login_id`; the user and the session that came of it"),
+    ("migrateConfig", "`from`, `to`; each setting that changed there"),
+    ("patchConfig", "`dry_run`, `version`; each setting that changed"),
+    ("patchUser", "each member that changed"),
+    ("resetPasswordFailedAttempts", "the number before"),
+    ("revokeSession", "`session_id`"),
+    ("revokeUserAccessToken", "`token_id`, `user_id`"),
+    ("rollbackConfig", "`version`; each setting that changed"),
+    ("setServerBusy", "`seconds`"),
+    ("updateConfig", "`dry_run`, `version`; each setting that changed"),
+    ("updateUser", "each member that changed"),
+    ("updateUserActive", "whether it was active, and is"),
+    ("updateUserRoles", "`roles`; the roles before and after"),
+    ("verifyUserEmailWithoutToken", "each member that changed"),
+    ("logout", "nothing is recorded where there is no session"),
+];
+
+/// What is recorded without a request: event, when, what it tells.
+const OWN: [(&str, &str, &str); 9] = [
+    ("configReload", "SIGHUP", "each setting that changed"),
+    ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
+    ("migrateConfig", "`quarterdeck config migrate`", "`from`, `to`; each setting that changed there"),
+    ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),
+    (
+        "pruneAudits",
+        "rows at the beginning of the trail were deleted",
+        "`number` and `hash` of the last of them, `before`",
+    ),
+    (
+        "refuseStrangers",
+        "each minute, and at the stop, if there is something to tell",
+        "`count` and `addresses`: how many requests of callers without a session were refused for want of one, \
+         or failed beyond the 60 a minute of each address that are recorded one by one",
+    ),
+    (
+        "repairAuditTrail",
+        "the end of the trail was unknown, or was tampered with",
+        "`number` of the last row there was",
+    ),
+    ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
+    ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
+];
+
+/// The document.
+pub(crate) fn text() -> String {
+    let mut text = HEAD.to_owned();
+    let mut rows: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
+    for (event, method, path, is_change) in audited() {
+        rows.entry((event, is_change)).or_default().push(format!("`{method} {path}`"));
+    }
+    for ((event, is_change), requests) in rows {
+        let request = if event == "read" { "any other `GET`".to_owned() } else { requests.join(", ") };
+        let when = if is_change { "always" } else { "when refused" };
+        let details = DETAILS.iter().find(|(known, _)| *known == event).map_or("", |(_, details)| details);
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "| `{event}` | {request} | {when} | {details} |");
+    }
+    text.push_str(SERVER);
+    for (event, when, details) in OWN {
+        let _ = writeln!(text, "| `{event}` | {when} | {details} |");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_says_what_the_code_does() {
+        let written = include_str!("../../docs/audit-events.md");
+        assert_eq!(written, text(), "run: quarterdeck audit events > docs/audit-events.md");
+    }
+
+    #[test]
+    fn what_is_told_is_told_of_events_that_are_there() {
+        let known: Vec<&str> = audited().into_iter().map(|(event, ..)| event).collect();
+        for (event, _) in DETAILS {
+            assert!(known.contains(&event), "{event}");
+        }
+    }
+}

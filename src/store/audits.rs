@@ -1,0 +1,201 @@
+//! The tables `audits` and `qd_audits`: the trail, one row an event in each.
+//!
+//! Each row of ours carries the hash of the one before it, and `systems` the number and hash of the last:
+//! what is changed, moved or taken away later does not fit any more.
+
+mod entry;
+mod prune;
+mod verify;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::systems::setting_system;
+use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+use crate::request::Paging;
+use crate::state::now_ms;
+use entry::Entry;
+pub(crate) use entry::Mark;
+pub(crate) use verify::Finding;
+
+/// Where the trail ends: number and hash of the last row.
+const HEAD: &str = "QuarterdeckAuditHead";
+
+/// Up to where rows were pruned: number and hash of the last that went.
+const ANCHOR: &str = "QuarterdeckAuditAnchor";
+
+/// What the trail says of itself: rows at its beginning were pruned; its end was unknown.
+const PRUNED: &str = "pruneAudits";
+const REPAIRED: &str = "repairAuditTrail";
+
+/// How often rows are chained anew because another server added some meanwhile.
+const ATTEMPTS: usize = 16;
+
+/// The columns of `qd_audits`, in the order of `Entry::values`.
+const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, address, source, requestid, method, path, \
+                       code, errorid, parameters, before, after, extrainfo, previous, hash";
+const WIDTH: usize = 20;
+
+/// A row of the trail as clients see it.
+#[derive(Debug, Serialize)]
+pub(crate) struct AuditEntry {
+    id: String,
+    create_at: i64,
+    user_id: String,
+    action: String,
+    extra_info: String,
+    ip_address: String,
+    session_id: String,
+}
+
+impl AuditStore for Db {
+    fn append(&self, records: Vec<Arc<AuditRecord>>) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.add_audits(&records).await.or_fail("app.audit.save.saving.app_error") }.boxed()
+    }
+}
+
+impl Db {
+    /// Adds records at the end of the trail; those that are there already are passed over.
+    pub(crate) async fn add_audits(&self, records: &[Arc<AuditRecord>]) -> Result<(), StoreError> {
+        let mut taken = StoreError::Duplicate(String::new());
+        for _ in 0..ATTEMPTS {
+            let entries = self.chained(self.unknown(records).await?).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            // Another server was faster: the number is taken.
+            match self.transaction(addition(&entries)).await {
+                Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
+                added => return added.map(drop),
+            }
+        }
+        Err(taken)
+    }
+
+    /// The trail, the newest first; with the rows that Mattermost left.
+    pub(crate) async fn audits(&self, paging: Paging) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql = "SELECT a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid FROM audits a \
+                   ORDER BY a.createat DESC, \
+                   COALESCE((SELECT q.number FROM qd_audits q WHERE q.id = a.id), 0) DESC, a.id LIMIT $1 OFFSET $2";
+        let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
+        rows.into_iter().map(listed).collect()
+    }
+
+    /// The whole record with that id; of ours only, since nobody else keeps one.
+    pub(crate) async fn audit(&self, id: &str) -> Result<Option<Entry>, StoreError> {
+        let rows =
+            self.read(statement(format!("SELECT {COLUMNS} FROM qd_audits WHERE id = $1"), vec![id.into()])).await?;
+        rows.into_iter().next().map(|mut row| Entry::read(&mut row)).transpose()
+    }
+
+    /// The records that are not stored yet.
+    async fn unknown<'a>(&self, records: &'a [Arc<AuditRecord>]) -> Result<Vec<&'a AuditRecord>, StoreError> {
+        let sql = format!("SELECT id FROM qd_audits WHERE id IN ({})", placeholders(1, records.len()));
+        let ids = records.iter().map(|record| (&record.id).into()).collect();
+        let known = self.read(statement(sql, ids)).await?;
+        let known: Vec<String> = known.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+        Ok(records.iter().map(|record| &**record).filter(|record| !known.contains(&record.id)).collect())
+    }
+
+    /// The records as the next rows. Where the mark of the end was tampered with, a row before them says so.
+    async fn chained(&self, records: Vec<&AuditRecord>) -> Result<Vec<Entry>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        // In this order: a row that is added in between moves the mark as well.
+        let last = self.last_audit().await?;
+        let head = self.audit_mark(HEAD).await?;
+        let is_broken = last.number > head.as_ref().map_or(0, |head| head.number);
+        let mut entries = Vec::with_capacity(records.len() + 1);
+        let mut end = if is_broken { last } else { head.unwrap_or_default() };
+        let repair = is_broken.then(|| repair(&end));
+        for record in repair.iter().chain(records) {
+            let entry = Entry::after(&end, record);
+            end = entry.mark();
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    async fn last_audit(&self) -> Result<Mark, StoreError> {
+        let sql = "SELECT number, hash FROM qd_audits ORDER BY number DESC LIMIT 1";
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(Mark::default()) };
+        Ok(Mark { number: row.int()?, hash: row.text()? })
+    }
+
+    /// A place of the trail that `systems` keeps; one that cannot be read counts as gone.
+    async fn audit_mark(&self, name: &str) -> Result<Option<Mark>, StoreError> {
+        Ok(self.system(name).await?.as_deref().and_then(Mark::parse))
+    }
+}
+
+/// What adds rows to both tables and moves the mark of the end.
+fn addition(entries: &[Entry]) -> Vec<Statement> {
+    let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
+    let own = format!("INSERT INTO qd_audits ({COLUMNS})");
+    let end = entries.last().map(Entry::mark).unwrap_or_default();
+    vec![
+        insertion(&own, WIDTH, entries.iter().map(Entry::values).collect()),
+        insertion(classic, 7, entries.iter().map(Entry::classic_values).collect()),
+        setting_system(HEAD, &end.to_string()),
+    ]
+}
+
+fn insertion(into: &str, width: usize, rows: Vec<Vec<Value>>) -> Statement {
+    let tuples: Vec<String> =
+        (0..rows.len()).map(|row| format!("({})", placeholders(row * width + 1, width))).collect();
+    statement(format!("{into} VALUES {}", tuples.join(", ")), rows.into_iter().flatten().collect())
+}
+
+fn listed(mut row: Row) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry {
+        id: row.text()?,
+        create_at: row.int()?,
+        user_id: row.text()?,
+        action: row.text()?,
+        extra_info: row.text()?,
+        ip_address: row.text()?,
+        session_id: row.text()?,
+    })
+}
+
+/// Says in the trail itself that its end could not be trusted any more.
+fn repair(end: &Mark) -> AuditRecord {
+    let parameters = json!({ "number": end.number });
+    own_record(REPAIRED, Status::Fail, parameters)
+}
+
+/// A record of something that the server does by itself.
+pub(crate) fn own_record(event: &'static str, status: Status, parameters: Json) -> AuditRecord {
+    AuditRecord {
+        id: new_id(),
+        at: now_ms(),
+        event,
+        status,
+        user_id: String::new(),
+        session_id: String::new(),
+        address: String::new(),
+        source: "server",
+        request_id: String::new(),
+        method: String::new(),
+        path: String::new(),
+        code: 0,
+        error_id: String::new(),
+        parameters,
+        before: Json::Null,
+        after: Json::Null,
+    }
+}
+
+#[cfg(test)]
+#[path = "audits/tests.rs"]
+mod tests;

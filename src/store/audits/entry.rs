@@ -1,0 +1,303 @@
+//! A row of the trail: what is stored of a record, and what its hash covers.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use quarterdeck_actors::audit::AuditRecord;
+use serde_json::{Value as Json, json};
+
+use super::super::{Row, StoreError, Value};
+
+/// The hash before the first row.
+const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// As long as the columns.
+const LONGEST_PATH: usize = 2048;
+const LONGEST_ACTION: usize = 512;
+const LONGEST_EXTRA: usize = 1024;
+const LONGEST_ADDRESS: usize = 64;
+const LONGEST_METHOD: usize = 16;
+const LONGEST_ERROR: usize = 128;
+
+/// A place in the trail: the number and the hash of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) number: i64,
+    pub(crate) hash: String,
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { number: 0, hash: NOTHING.to_owned() }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.number, self.hash)
+    }
+}
+
+impl Mark {
+    /// Reads what `Display` wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (number, hash) = text.split_once(':')?;
+        let is_hash = hash.len() == NOTHING.len() && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = number.parse().ok().filter(|number| *number >= 0)?;
+        is_hash.then(|| Self { number, hash: hash.to_owned() })
+    }
+}
+
+/// A row of `qd_audits`. JSON is kept as the text that the hash covers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) number: i64,
+    pub(crate) create_at: i64,
+    pub(crate) event: String,
+    pub(crate) status: String,
+    pub(crate) user_id: String,
+    pub(crate) session_id: String,
+    pub(crate) address: String,
+    pub(crate) source: String,
+    pub(crate) request_id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) code: i64,
+    pub(crate) error_id: String,
+    pub(crate) parameters: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+    pub(crate) extra_info: String,
+    pub(crate) previous: String,
+    pub(crate) hash: String,
+}
+
+impl Entry {
+    /// The record as the row that follows `end`.
+    pub(super) fn after(end: &Mark, record: &AuditRecord) -> Self {
+        let mut entry = Self {
+            id: record.id.clone(),
+            number: end.number.saturating_add(1),
+            create_at: record.at,
+            event: record.event.to_owned(),
+            status: record.status.name().to_owned(),
+            user_id: record.user_id.clone(),
+            session_id: record.session_id.clone(),
+            address: cut(&record.address, LONGEST_ADDRESS),
+            source: record.source.to_owned(),
+            request_id: record.request_id.clone(),
+            method: cut(&record.method, LONGEST_METHOD),
+            path: cut(&record.path, LONGEST_PATH),
+            code: record.code.into(),
+            error_id: cut(&record.error_id, LONGEST_ERROR),
+            parameters: record.parameters.to_string(),
+            before: record.before.to_string(),
+            after: record.after.to_string(),
+            extra_info: cut(&extra_info(record), LONGEST_EXTRA),
+            previous: end.hash.clone(),
+            hash: String::new(),
+        };
+        entry.hash = entry.expected_hash();
+        entry
+    }
+
+    /// The hash that fits what the row says and the row that it follows; its number is its place, not part of it.
+    pub(crate) fn expected_hash(&self) -> String {
+        let content = json!([
+            self.previous,
+            self.id,
+            self.create_at,
+            self.event,
+            self.status,
+            self.user_id,
+            self.session_id,
+            self.address,
+            self.source,
+            self.request_id,
+            self.method,
+            self.path,
+            self.code,
+            self.error_id,
+            self.parameters,
+            self.before,
+            self.after,
+            self.extra_info,
+        ]);
+        HEXLOWER.encode(digest(&SHA256, content.to_string().as_bytes()).as_ref())
+    }
+
+    /// The row in an answer.
+    pub(crate) fn shown(&self) -> Json {
+        let document = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| Json::from(text));
+        json!({
+            "id": self.id,
+            "number": self.number,
+            "create_at": self.create_at,
+            "event": self.event,
+            "status": self.status,
+            "user_id": self.user_id,
+            "session_id": self.session_id,
+            "ip_address": self.address,
+            "source": self.source,
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self.path,
+            "code": self.code,
+            "error_id": self.error_id,
+            "parameters": document(&self.parameters),
+            "before": document(&self.before),
+            "after": document(&self.after),
+            "hash": self.hash,
+        })
+    }
+
+    /// The place of this row.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { number: self.number, hash: self.hash.clone() }
+    }
+
+    /// What `audits` calls the action.
+    pub(crate) fn action(&self) -> String {
+        cut(&self.path, LONGEST_ACTION)
+    }
+
+    pub(super) fn values(&self) -> Vec<Value> {
+        vec![
+            (&self.id).into(),
+            self.number.into(),
+            self.create_at.into(),
+            (&self.event).into(),
+            (&self.status).into(),
+            (&self.user_id).into(),
+            (&self.session_id).into(),
+            (&self.address).into(),
+            (&self.source).into(),
+            (&self.request_id).into(),
+            (&self.method).into(),
+            (&self.path).into(),
+            self.code.into(),
+            (&self.error_id).into(),
+            (&self.parameters).into(),
+            (&self.before).into(),
+            (&self.after).into(),
+            (&self.extra_info).into(),
+            (&self.previous).into(),
+            (&self.hash).into(),
+        ]
+    }
+
+    /// The row of `audits` that belongs to this one.
+    pub(super) fn classic_values(&self) -> Vec<Value> {
+        vec![
+            (&self.id).into(),
+            self.create_at.into(),
+            (&self.user_id).into(),
+            self.action().into(),
+            (&self.extra_info).into(),
+            (&self.address).into(),
+            (&self.session_id).into(),
+        ]
+    }
+
+    pub(super) fn read(row: &mut Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.text()?,
+            number: row.int()?,
+            create_at: row.int()?,
+            event: row.text()?,
+            status: row.text()?,
+            user_id: row.text()?,
+            session_id: row.text()?,
+            address: row.text()?,
+            source: row.text()?,
+            request_id: row.text()?,
+            method: row.text()?,
+            path: row.text()?,
+            code: row.int()?,
+            error_id: row.text()?,
+            parameters: row.text()?,
+            before: row.text()?,
+            after: row.text()?,
+            extra_info: row.text()?,
+            previous: row.text()?,
+            hash: row.text()?,
+        })
+    }
+
+    /// Up to where rows were pruned, if that is what the row tells.
+    pub(super) fn pruned(&self) -> Option<Mark> {
+        let parameters: Json = serde_json::from_str(&self.parameters).ok()?;
+        let hash = parameters.get("hash")?.as_str()?.to_owned();
+        Some(Mark { number: parameters.get("number")?.as_i64()?, hash })
+    }
+}
+
+/// The record in one line, for who reads `GET audits`.
+fn extra_info(record: &AuditRecord) -> String {
+    let mut text = format!("{} {}", record.event, record.status.name());
+    if !record.error_id.is_empty() {
+        text = format!("{text} {}", record.error_id);
+    }
+    let Json::Object(parameters) = &record.parameters else { return text };
+    parameters.iter().fold(text, |text, (name, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{text} {name}={value}")
+    })
+}
+
+/// As much of a text as a column takes; PostgreSQL takes no NUL.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().filter(|letter| *letter != '\0').take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::audit::Status;
+
+    use super::super::own_record;
+    use super::*;
+
+    fn entry() -> Entry {
+        let mut record = own_record("login", Status::Fail, json!({ "login_id": "an\u{0}na" }));
+        record.path = "/\u{0}x".to_owned();
+        Entry::after(&Mark::default(), &record)
+    }
+
+    #[test]
+    fn the_hash_covers_everything_but_the_place() {
+        let entry = entry();
+        let changes: [fn(&mut Entry); 6] = [
+            |entry| entry.status = "success".to_owned(),
+            |entry| entry.create_at += 1,
+            |entry| entry.parameters.push(' '),
+            |entry| entry.extra_info.push(' '),
+            |entry| entry.previous = entry.hash.clone(),
+            |entry| std::mem::swap(&mut entry.before, &mut entry.parameters),
+        ];
+        for change in changes {
+            let mut other = entry.clone();
+            change(&mut other);
+            assert_ne!(other.expected_hash(), entry.hash);
+        }
+        let moved = Entry { number: 9, ..entry.clone() };
+        assert_eq!(moved.expected_hash(), entry.hash);
+    }
+
+    #[test]
+    fn what_no_column_takes_is_left_out() {
+        let entry = entry();
+        assert_eq!((entry.path.as_str(), entry.extra_info.as_str()), ("/x", "login fail login_id=anna"));
+        assert_eq!(cut("üüü", 2), "üü");
+    }
+
+    #[test]
+    fn a_mark_reads_back_and_nothing_else_does() {
+        let mark = entry().mark();
+        assert_eq!(Mark::parse(&mark.to_string()), Some(mark));
+        for text in ["", "1", "x:00", "1:00", "-1:0000000000000000000000000000000000000000000000000000000000000000"] {
+            assert_eq!(Mark::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The end of old rows. What remains can still be verified: the place up to which rows went is kept, and recorded in the trail.
+
+use quarterdeck_actors::audit::Status;
+use serde_json::json;
+
+use super::entry::Mark;
+use super::{ANCHOR, ATTEMPTS, PRUNED, addition, own_record};
+use crate::store::systems::setting_system;
+use crate::store::{Db, StoreError, statement};
+
+/// So many rows go in one transaction.
+const AT_ONCE: i64 = 5000;
+
+impl Db {
+    /// Deletes rows that were written before a moment (Unix milliseconds), from the beginning of the trail; says how many.
+    ///
+    /// What Mattermost left in `audits` stays.
+    pub(crate) async fn prune_audits(&self, before: i64) -> Result<i64, StoreError> {
+        let mut total = 0;
+        while let Some((first, last)) = self.old_audits(before).await? {
+            if self.remove_audits(&last, before).await? {
+                total += last.number - first + 1;
+            }
+        }
+        Ok(total)
+    }
+
+    /// The next rows to go: the number of the first, and the last.
+    async fn old_audits(&self, before: i64) -> Result<Option<(i64, Mark)>, StoreError> {
+        let sql = "SELECT o.number, q.number, q.hash FROM qd_audits q, (SELECT MIN(number) AS number FROM qd_audits) o \
+                   WHERE q.number < o.number + $2 AND q.number < COALESCE(\
+                   (SELECT MIN(y.number) FROM qd_audits y WHERE y.createat >= $1), 9223372036854775807) \
+                   ORDER BY q.number DESC LIMIT 1";
+        let rows = self.read(statement(sql, vec![before.into(), AT_ONCE.into()])).await?;
+        let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
+        Ok(Some((row.int()?, Mark { number: row.int()?, hash: row.text()? })))
+    }
+
+    /// Deletes the rows up to `last`; `false` when another server changed the trail meanwhile.
+    async fn remove_audits(&self, last: &Mark, before: i64) -> Result<bool, StoreError> {
+        let parameters = json!({ "number": last.number, "hash": last.hash, "before": before });
+        let record = own_record(PRUNED, Status::Success, parameters);
+        for _ in 0..ATTEMPTS {
+            let is_there = self.audit_hash(last.number).await?.as_ref() == Some(&last.hash);
+            if !is_there {
+                return Ok(false);
+            }
+            let mut statements = addition(&self.chained(vec![&record]).await?);
+            let classic = "DELETE FROM audits WHERE id IN (SELECT id FROM qd_audits WHERE number <= $1)";
+            statements.push(statement(classic, vec![last.number.into()]));
+            statements.push(statement("DELETE FROM qd_audits WHERE number <= $1", vec![last.number.into()]));
+            statements.push(setting_system(ANCHOR, &last.to_string()));
+            match self.transaction(statements).await {
+                Err(StoreError::Duplicate(_)) => {}
+                removed => return removed.map(|_| true),
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,219 @@
+//! Whether the trail is what was written: a walk from its first row to its last, a page at a time.
+
+use std::fmt;
+
+use super::entry::{Entry, Mark};
+use super::{ANCHOR, COLUMNS, HEAD, PRUNED, REPAIRED};
+use crate::store::{Db, Row, StoreError, statement};
+
+/// So many rows are in memory at once.
+const PAGE: i64 = 500;
+
+/// Something in the trail that is not as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Finding {
+    /// Rows are gone.
+    Missing { first: i64, last: i64 },
+    /// What a row says is not what its hash was made of.
+    Changed { number: i64, id: String },
+    /// A row does not follow the one before it, but another, if that is there at all.
+    Moved { number: i64, id: String, follows: Option<i64> },
+    /// What `GET audits` shows of a row is not what the row says.
+    ShownOtherwise { number: i64, id: String },
+    /// The mark of the end was gone, or pointed too far back, when this row was written.
+    Repaired { number: i64 },
+    /// The mark of the end is gone.
+    NoEnd { last: i64 },
+    /// The last row is not the one that the mark of the end names.
+    OtherEnd { number: i64 },
+    /// There are rows behind the mark of the end.
+    Added { first: i64, last: i64 },
+    /// Rows at the beginning are gone that no record says were pruned.
+    NotPruned { last: i64 },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { first, last } if first == last => write!(formatter, "row {first} is missing"),
+            Self::Missing { first, last } => write!(formatter, "rows {first} to {last} are missing"),
+            Self::Changed { number, id } => write!(formatter, "row {number} ({id}) was changed"),
+            Self::Moved { number, id, follows: Some(other) } => {
+                write!(formatter, "row {number} ({id}) is out of place: it was written after what is now row {other}")
+            }
+            Self::Moved { number, id, follows: None } => {
+                write!(
+                    formatter,
+                    "row {number} ({id}) is out of place: the row it was written after is gone or replaced"
+                )
+            }
+            Self::ShownOtherwise { number, id } => {
+                write!(formatter, "row {number} ({id}): what GET audits shows of it was changed or removed")
+            }
+            Self::Repaired { number } => {
+                write!(
+                    formatter,
+                    "row {number}: the end of the trail was unknown when it was written; rows before it may be missing"
+                )
+            }
+            Self::NoEnd { last } => write!(formatter, "the mark of the end is gone: rows after {last} may be missing"),
+            Self::OtherEnd { number } => {
+                write!(formatter, "row {number}, the last, is not the one that was written last")
+            }
+            Self::Added { first, last } if first == last => write!(formatter, "row {first} was added by somebody else"),
+            Self::Added { first, last } => write!(formatter, "rows {first} to {last} were added by somebody else"),
+            Self::NotPruned { last } => {
+                write!(formatter, "rows up to {last} are gone, and no record says that they were pruned")
+            }
+        }
+    }
+}
+
+/// What a walk came to.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// How many rows there are.
+    pub(crate) count: u64,
+    /// Where the trail ends.
+    pub(crate) end: Mark,
+}
+
+/// A walk on its way.
+struct Walk<'a> {
+    db: &'a Db,
+    last: Mark,
+    count: u64,
+    /// The place up to which rows were pruned, and whether a record of the trail says so.
+    anchor: Mark,
+    is_anchor_told: bool,
+    report: &'a mut dyn FnMut(Finding),
+}
+
+impl Db {
+    /// Walks over the trail and reports each row that is not as it was written.
+    pub(crate) async fn verify_audits(&self, report: &mut dyn FnMut(Finding)) -> Result<Verified, StoreError> {
+        // In this order: the record of a pruning is written together with its place.
+        let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
+        let head = self.audit_end(report).await?;
+        let is_anchor_told = anchor.number == 0;
+        let mut walk = Walk { db: self, last: anchor.clone(), count: 0, anchor, is_anchor_told, report };
+        loop {
+            let rows = self.audit_page(walk.last.number, head.number).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for (entry, is_shown) in rows {
+                walk.step(&entry, is_shown).await?;
+            }
+        }
+        let count = walk.count;
+        walk.end(&head).await?;
+        Ok(Verified { count, end: head })
+    }
+
+    /// Where the trail ends; without a mark, where it seems to.
+    async fn audit_end(&self, report: &mut dyn FnMut(Finding)) -> Result<Mark, StoreError> {
+        if let Some(head) = self.audit_mark(HEAD).await? {
+            return Ok(head);
+        }
+        let last = self.last_audit().await?;
+        if last.number > 0 {
+            report(Finding::NoEnd { last: last.number });
+        }
+        Ok(last)
+    }
+
+    /// The hash of the row with that number.
+    pub(crate) async fn audit_hash(&self, number: i64) -> Result<Option<String>, StoreError> {
+        let rows = self.read(statement("SELECT hash FROM qd_audits WHERE number = $1", vec![number.into()])).await?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
+    }
+
+    /// The next rows up to `end`, and whether `audits` shows each as it is.
+    async fn audit_page(&self, after: i64, end: i64) -> Result<Vec<(Entry, bool)>, StoreError> {
+        let own: Vec<String> = COLUMNS.split(", ").map(|column| format!("q.{column}")).collect();
+        let sql = format!(
+            "SELECT {}, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid \
+             FROM qd_audits q LEFT JOIN audits a ON a.id = q.id \
+             WHERE q.number > $1 AND q.number <= $2 ORDER BY q.number LIMIT $3",
+            own.join(", ")
+        );
+        let rows = self.read(statement(sql, vec![after.into(), end.into(), PAGE.into()])).await?;
+        rows.into_iter().map(entry_and_shown).collect()
+    }
+
+    async fn number_of_hash(&self, hash: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT number FROM qd_audits WHERE hash = $1 ORDER BY number LIMIT 1";
+        let rows = self.read(statement(sql, vec![hash.into()])).await?;
+        rows.into_iter().next().map(|mut row| row.int()).transpose()
+    }
+}
+
+fn entry_and_shown(mut row: Row) -> Result<(Entry, bool), StoreError> {
+    let entry = Entry::read(&mut row)?;
+    let create_at = row.int()?;
+    let shown = [row.text()?, row.text()?, row.text()?, row.text()?, row.text()?];
+    let own = [&entry.user_id, &entry.action(), &entry.extra_info, &entry.address, &entry.session_id].map(Clone::clone);
+    let is_shown = create_at == entry.create_at && shown == own;
+    Ok((entry, is_shown))
+}
+
+impl Walk<'_> {
+    async fn step(&mut self, entry: &Entry, is_shown: bool) -> Result<(), StoreError> {
+        let (number, id) = (entry.number, entry.id.clone());
+        let is_next = self.is_next(number).await?;
+        if !is_next {
+            (self.report)(Finding::Missing { first: self.last.number + 1, last: number - 1 });
+        }
+        let is_changed = entry.expected_hash() != entry.hash;
+        let is_moved = is_next && entry.previous != self.last.hash;
+        if is_changed {
+            (self.report)(Finding::Changed { number, id });
+        } else {
+            if is_moved {
+                let follows = self.db.number_of_hash(&entry.previous).await?;
+                (self.report)(Finding::Moved { number, id: id.clone(), follows });
+            }
+            if !is_shown {
+                (self.report)(Finding::ShownOtherwise { number, id });
+            }
+        }
+        if entry.event == REPAIRED {
+            (self.report)(Finding::Repaired { number });
+        }
+        self.is_anchor_told |= entry.event == PRUNED && entry.pruned() == Some(self.anchor.clone());
+        self.last = entry.mark();
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Whether a row follows the last one. Rows that were pruned meanwhile are not missing.
+    async fn is_next(&mut self, number: i64) -> Result<bool, StoreError> {
+        if number != self.last.number + 1
+            && let Some(anchor) = self.db.audit_mark(ANCHOR).await?
+            && anchor.number > self.anchor.number
+            && anchor.number + 1 == number
+        {
+            self.last = anchor;
+        }
+        Ok(number == self.last.number + 1)
+    }
+
+    async fn end(self, head: &Mark) -> Result<(), StoreError> {
+        if self.last.number < head.number {
+            (self.report)(Finding::Missing { first: self.last.number + 1, last: head.number });
+        } else if self.last.hash != head.hash {
+            (self.report)(Finding::OtherEnd { number: self.last.number });
+        }
+        // In this order: whoever adds a row moves the mark with it.
+        let last = self.db.last_audit().await?.number;
+        let marked = self.db.audit_mark(HEAD).await?.map_or(last, |marked| marked.number);
+        if last > marked {
+            (self.report)(Finding::Added { first: marked + 1, last });
+        }
+        if !self.is_anchor_told {
+            (self.report)(Finding::NotPruned { last: self.anchor.number });
+        }
+        Ok(())
+    }
+}

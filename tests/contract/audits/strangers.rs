@@ -1,0 +1,48 @@
+//! Callers without a session: their refusals are counted, so that nobody can flood the trail.
+
+use serde_json::json;
+
+use super::EXPIRED;
+use crate::support::TestServer;
+use crate::support::trail::{events_in, newest_in};
+
+#[actix_web::test]
+async fn refusals_for_want_of_a_session_are_put_together_into_one_record() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for _ in 0..50 {
+        server.client().get("/config").await.expect_refusal(401, EXPIRED);
+        server.client().put("/config", json!({})).await.expect_refusal(401, EXPIRED);
+        server.client().with_token("nobodys").post("/config/reload", json!({})).await.expect_refusal(401, EXPIRED);
+    }
+    assert_eq!(admin.audits().await.len(), 2);
+    let TestServer { server, folder, .. } = server;
+    server.stop().await;
+    let record = newest_in(folder.path(), "refuseStrangers").await;
+    assert_eq!(record["parameters"], json!({ "count": 150, "addresses": { "127.0.0.1": 150 } }));
+    assert_eq!((&record["source"], &record["status"]), (&json!("server"), &json!("fail")));
+}
+
+#[actix_web::test]
+async fn failed_logins_without_end_are_recorded_up_to_a_number_and_counted_beyond_it() {
+    let server = TestServer::start().await;
+    server.admin().await;
+    for _ in 0..70 {
+        // Without a password there is nothing to compare, so this is the fastest way to fail.
+        server.client().post("/users/login", json!({ "login_id": "admin" })).await.expect(400);
+    }
+    let TestServer { server, folder, .. } = server;
+    server.stop().await;
+    let events = events_in(folder.path()).await;
+    assert_eq!(events.iter().filter(|event| *event == "login fail").count(), 60);
+    let record = newest_in(folder.path(), "refuseStrangers").await;
+    assert_eq!(record["parameters"]["count"], 10);
+}
+
+#[actix_web::test]
+async fn a_logout_of_nobody_leaves_no_record() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    server.client().post("/users/logout", json!({})).await.expect_ok();
+    assert_eq!(admin.audits().await.len(), 2);
+}

@@ -1,0 +1,47 @@
+//! The audit trail as it is stored, beside what `GET audits` shows of it.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Client, backdoor};
+
+const TEXTS: [&str; 9] =
+    ["status", "userid", "sessionid", "address", "source", "requestid", "method", "path", "errorid"];
+const DOCUMENTS: [&str; 3] = ["parameters", "before", "after"];
+
+impl Client {
+    /// The newest rows, and all that waited is stored.
+    pub async fn audits(&self) -> Vec<Value> {
+        self.get("/audits?per_page=200").await.expect(200).as_array().unwrap().clone()
+    }
+}
+
+/// The events, the oldest first.
+pub async fn events_in(folder: &Path) -> Vec<String> {
+    backdoor::texts_in(folder, "SELECT event || ' ' || status FROM qd_audits ORDER BY number").await
+}
+
+/// The newest record of an event, with all that is stored.
+pub async fn newest_in(folder: &Path, event: &str) -> Value {
+    let column = async |column: &str| {
+        let sql = format!("SELECT {column} FROM qd_audits WHERE event = '{event}' ORDER BY number DESC LIMIT 1");
+        let found = backdoor::texts_in(folder, &sql).await;
+        found.into_iter().next().unwrap_or_else(|| panic!("no {event}"))
+    };
+    let mut record = json!({ "code": column("CAST(code AS varchar)").await.parse::<u16>().unwrap() });
+    for name in TEXTS {
+        record[name] = column(name).await.into();
+    }
+    for name in DOCUMENTS {
+        record[name] = serde_json::from_str(&column(name).await).unwrap();
+    }
+    record
+}
+
+/// Everything that both tables hold, as one text.
+pub async fn all_text_in(folder: &Path) -> String {
+    const OWN: &str = "SELECT event || ' ' || path || ' ' || parameters || before || after || extrainfo FROM qd_audits";
+    const CLASSIC: &str = "SELECT action || ' ' || extrainfo FROM audits";
+    [backdoor::texts_in(folder, OWN).await, backdoor::texts_in(folder, CLASSIC).await].concat().join("\n")
+}
