@@ -10,7 +10,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
@@ -46,6 +46,9 @@ use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a socket may take to pass its close frame on; one that reads nothing is not waited for any longer.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
@@ -176,8 +179,9 @@ impl Server {
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
         self.app.hub.stop(self.app.options.socket_stop_window()).await;
         let sockets = || self.app.hub.counts().sockets.load(Ordering::Relaxed);
+        let last_word = Instant::now() + self.app.options.socket_stop_window() + LAST_WORD;
         let quiet = async {
-            while self.app.traffic.in_flight() > 0 || sockets() > 0 {
+            while self.app.traffic.in_flight() > 0 || (sockets() > 0 && Instant::now() < last_word) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             // The last answers are on their way out of the socket.

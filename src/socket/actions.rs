@@ -124,9 +124,12 @@ fn pong() -> Map<String, Value> {
     object(json!({ "text": "pong", "version": API_VERSION, "server_time": now_ms(), "node_id": "" }))
 }
 
-/// Takes note of what the user looks at. What is no text is ignored.
+/// No id is longer.
+const LONGEST_ID: usize = 26;
+
+/// Takes note of what the user looks at. What is no text, or too long for an id, is ignored.
 fn look(viewing: &mut Viewing, asked: &Asked) {
-    let told = |name: &str| asked.text(name).map(str::to_owned);
+    let told = |name: &str| asked.text(name).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned);
     if let Some(channel) = told("channel_id") {
         viewing.channel = Some(channel);
     }
