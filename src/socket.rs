@@ -94,11 +94,14 @@ impl Socket {
         loop {
             let has_worked = self.poll_work(context, out).is_ready();
             let has_heard = self.work.is_none() && self.poll_incoming(context, out).is_ready();
+            let was_free = self.work.is_none();
             self.poll_outgoing(context, out);
+            // Work that begins here has not been polled: nothing would wake it.
+            let has_begun = was_free && self.work.is_some();
             if matches!(self.party, Party::Gone) || out.len() >= CHUNK {
                 return;
             }
-            if !has_worked && !has_heard {
+            if !has_worked && !has_heard && !has_begun {
                 return;
             }
             rest -= 1;

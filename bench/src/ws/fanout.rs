@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
     /// How many sockets the account has
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=9000))]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=18_000))]
     connections: u64,
     /// How many rounds each of the two gets
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
