@@ -6,6 +6,8 @@ use super::PLACEHOLDER;
 use crate::support::configuration::{at, nested, put_at, rows};
 use crate::support::process::{Workplace, read};
 use crate::support::server::{PASSWORD, account};
+use crate::support::trail::all_text_in;
+use crate::support::websocket::WebSocket;
 use crate::support::{Client, Reply, TestServer};
 
 /// What clients are told although it is hidden from administrators: their browsers need it.
@@ -27,6 +29,7 @@ async fn no_secret_of_the_configuration_is_answered_or_logged() {
     let local = Client::on_socket(&socket);
     admin.set("TeamSettings.SiteName", "before").await.expect(200);
 
+    let (mut events, _) = WebSocket::greeted(&admin).await;
     let (document, marks) = filled(admin.config().await);
     let mut answers = Answers::default();
     answers.keep("dry run", &admin.put("/config?dry_run=true", document.clone()).await);
@@ -65,13 +68,15 @@ async fn no_secret_of_the_configuration_is_answered_or_logged() {
     assert_eq!(local.get("/config").await.text().matches("canary-").count(), clear.matches("canary-").count());
 
     for client in [&admin, &server.client()] {
-        let mut told = client.get("/config/client").await.expect(200);
-        for key in TOLD_TO_CLIENTS {
-            told.as_object_mut().unwrap().remove(key);
-        }
-        answers.0.push(("client configuration", told.to_string()));
+        answers.0.push(("client configuration", untold(client.get("/config/client").await.expect(200))));
+    }
+    for _ in 0..4 {
+        let mut event = events.event_named("config_changed").await;
+        answers.0.push(("event", untold(event["data"]["config"].take())));
+        answers.0.push(("rest of the event", event.to_string()));
     }
     server.stop().await;
+    answers.0.push(("audit trail", all_text_in(&place.path("")).await));
     answers.0.push(("log file", read(&place.path("logs/mattermost.log"))));
     answers.0.push(("standard error", read(&place.path("stderr"))));
     for (name, text) in answers.0 {
@@ -79,6 +84,14 @@ async fn no_secret_of_the_configuration_is_answered_or_logged() {
         assert_eq!(found, None, "{name}");
         assert!(!text.contains(PASSWORD), "{name}");
     }
+}
+
+/// What clients are told, without the secrets that their browsers need.
+fn untold(mut told: Value) -> String {
+    for key in TOLD_TO_CLIENTS {
+        told.as_object_mut().unwrap().remove(key);
+    }
+    told.to_string()
 }
 
 #[actix_web::test]
