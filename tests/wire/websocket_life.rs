@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use quarterdeck_actors::hub::Event;
 use serde_json::{Value, json};
 
 use crate::support::teams::{newcomer, open_team};
@@ -345,4 +346,20 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
 async fn seen(client: &Client, viewer: &Client) -> String {
     let status = viewer.get(&format!("/users/{}/status", client.user_id)).await.expect(200);
     status["status"].as_str().unwrap().to_owned()
+}
+
+#[actix_rt::test]
+async fn a_socket_that_reads_nothing_does_not_hold_up_a_stop() {
+    let server = quiet("[Quarterdeck]\nSocketStopSeconds = 0\n").await;
+    let admin = server.admin().await;
+    let deaf = WebSocket::narrow(&admin).await;
+    let large = Event::new("posted", json!({ "text": "x".repeat(100_000) }));
+    for _ in 0..100 {
+        server.server.hub().publish(large.clone()).await;
+    }
+    let begun = Instant::now();
+    let TestServer { server, .. } = server;
+    server.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(deaf);
 }
