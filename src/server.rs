@@ -50,6 +50,9 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long a socket may take to pass its close frame on; one that reads nothing is not waited for any longer.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
+/// How long what waits in memory is tried to be stored at a stop.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
 
@@ -198,17 +201,30 @@ impl Server {
             ended.abort();
         }
         self.app.presence.disconnect_all();
-        if let Err(cause) = self.app.presence.flush().await {
+        if let Err(cause) = insist(async || self.app.presence.flush().await).await {
             warn!(error = %cause, "the last changes of statuses are not stored");
         }
         report_strangers(&self.app).await;
-        if let Err(cause) = self.app.audit.flush().await {
+        if let Err(cause) = insist(async || self.app.audit.flush().await).await {
             error!(cause = %cause, audit.waiting = self.app.audit.waiting(), "the end of the audit trail was not stored");
         }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
         info!("stopped");
+    }
+}
+
+/// Tries until it is done, for as long as a stop may wait for the store.
+/// Connections to the database that workers made end with the workers: who finds one closed finds another the next time.
+async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), AppError> {
+    let last = Instant::now() + LAST_WRITES;
+    loop {
+        let done = attempt().await;
+        if done.is_ok() || Instant::now() >= last {
+            return done;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
