@@ -127,14 +127,11 @@ fn pong() -> Map<String, Value> {
 /// No id is longer.
 const LONGEST_ID: usize = 26;
 
-/// Takes note of what the user looks at. What is no text, or too long for an id, is ignored.
+/// Takes note of which channels the user looks at. What is no text, or too long for an id, is ignored.
 fn look(viewing: &mut Viewing, asked: &Asked) {
     let told = |name: &str| asked.text(name).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned);
     if let Some(channel) = told("channel_id") {
         viewing.channel = Some(channel);
-    }
-    if let Some(team) = told("team_id") {
-        viewing.team = Some(team);
     }
     if let Some(thread) = told("thread_channel_id") {
         let is_thread_view = asked.truth("is_thread_view").unwrap_or_default();

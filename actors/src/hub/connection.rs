@@ -42,8 +42,6 @@ pub enum Outgoing {
 pub struct Viewing {
     /// The channel in the middle.
     pub channel: Option<String>,
-    /// The team.
-    pub team: Option<String>,
     /// The channel of the thread in the thread view.
     pub thread_view: Option<String>,
     /// The channel of the thread at the right-hand side.
