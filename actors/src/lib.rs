@@ -14,4 +14,5 @@ pub mod presence;
 pub mod roles;
 pub mod secret;
 pub mod sessions;
+pub mod storage;
 pub mod supervisor;

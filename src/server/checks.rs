@@ -40,7 +40,7 @@ impl Check for FileStore {
     }
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
-        let settings = self.0.current().view.file.clone();
+        let settings = self.0.current().view.file.files.clone();
         async move {
             match settings.driver_name.as_str() {
                 "local" => try_folder(settings.directory.into()).await,

@@ -4,6 +4,8 @@
 
 use serde::Deserialize;
 
+use crate::storage::settings::{FileSettings, Store, StoreSettings};
+
 /// The sections that the server acts on.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -37,6 +39,22 @@ pub struct View {
     pub client_requirements: ClientRequirements,
 }
 
+impl View {
+    /// Everything that makes the backend of a store.
+    pub fn store(&self, store: Store) -> StoreSettings {
+        let settings = match store {
+            Store::Files => &self.file.files,
+            Store::Exports => &self.file.exports,
+        };
+        StoreSettings { skip_certificate_check: self.service.enable_insecure_outgoing_connections, ..settings.clone() }
+    }
+
+    /// The stores that are in use.
+    pub fn stores(&self) -> Vec<Store> {
+        if self.file.dedicated_export_store { vec![Store::Files, Store::Exports] } else { vec![Store::Files] }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "each field is the setting of that name")]
@@ -68,6 +86,7 @@ pub struct ServiceSettings {
     pub maximum_login_attempts: i64,
     pub goroutine_health_threshold: i64,
     pub enable_developer: bool,
+    pub enable_insecure_outgoing_connections: bool,
     pub enable_user_access_tokens: bool,
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
@@ -178,16 +197,6 @@ pub struct EmailSettings {
     pub require_email_verification: bool,
     pub send_push_notifications: bool,
     pub push_notification_server: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-#[expect(missing_docs, reason = "each field is the setting of that name")]
-pub struct FileSettings {
-    pub driver_name: String,
-    pub directory: String,
-    /// Bytes.
-    pub max_file_size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,0 +1,129 @@
+//! The settings of one store: that of files, and that of exports, whose settings have the same names with a prefix.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::config::document::Document;
+use crate::secret::Secret;
+
+/// What the names of the export store's settings begin with.
+const EXPORT: &str = "Export";
+
+/// Which of the two stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// That of files.
+    Files,
+    /// That of exports, where `DedicatedExportStore` is on.
+    Exports,
+}
+
+impl Store {
+    /// The name in answers and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Exports => "exports",
+        }
+    }
+}
+
+/// Everything that makes a backend. Equal settings make the same backend.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name, without the prefix `Export`")]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
+pub struct StoreSettings {
+    pub driver_name: String,
+    pub directory: String,
+    pub amazon_s3_access_key_id: String,
+    pub amazon_s3_secret_access_key: Secret,
+    pub amazon_s3_bucket: String,
+    pub amazon_s3_path_prefix: String,
+    pub amazon_s3_region: String,
+    pub amazon_s3_endpoint: String,
+    #[serde(rename = "AmazonS3SSL")]
+    pub amazon_s3_ssl: bool,
+    pub amazon_s3_sign_v2: bool,
+    #[serde(rename = "AmazonS3SSE")]
+    pub amazon_s3_sse: bool,
+    pub amazon_s3_trace: bool,
+    pub amazon_s3_request_timeout_milliseconds: i64,
+    /// Bytes.
+    pub amazon_s3_upload_part_size_bytes: i64,
+    pub amazon_s3_storage_class: String,
+    pub azure_storage_account: String,
+    pub azure_auth_mode: String,
+    pub azure_access_key: Secret,
+    pub azure_container: String,
+    pub azure_path_prefix: String,
+    pub azure_cloud: String,
+    pub azure_endpoint: String,
+    /// `null` counts as true.
+    #[serde(rename = "AzureSSL", deserialize_with = "null_is_true")]
+    pub azure_ssl: bool,
+    pub azure_request_timeout_milliseconds: i64,
+    /// `ServiceSettings.EnableInsecureOutgoingConnections`: certificates are not checked.
+    #[serde(skip)]
+    pub skip_certificate_check: bool,
+}
+
+/// The section `FileSettings`, as far as the server acts on it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Document")]
+pub struct FileSettings {
+    /// Bytes.
+    pub max_file_size: u64,
+    /// Whether exports have a store of their own.
+    pub dedicated_export_store: bool,
+    /// Where files are kept.
+    pub files: StoreSettings,
+    /// Where exports are kept, if they have a store of their own.
+    pub exports: StoreSettings,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Rest {
+    max_file_size: u64,
+    dedicated_export_store: bool,
+}
+
+impl TryFrom<Document> for FileSettings {
+    type Error = serde_json::Error;
+
+    fn try_from(section: Document) -> Result<Self, Self::Error> {
+        let exports = section.iter().filter_map(|(key, value)| Some((key.strip_prefix(EXPORT)?, value)));
+        let exports: Document = exports.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+        let rest: Rest = serde_json::from_value(section.clone().into())?;
+        Ok(Self {
+            max_file_size: rest.max_file_size,
+            dedicated_export_store: rest.dedicated_export_store,
+            files: serde_json::from_value(section.into())?,
+            exports: serde_json::from_value(exports.into())?,
+        })
+    }
+}
+
+fn null_is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::table::{Mode, defaults};
+
+    #[test]
+    fn each_store_has_its_own_settings_and_no_tls_setting_means_tls() {
+        let mut section = defaults(Mode::Update)["FileSettings"].as_object().unwrap().clone();
+        section.insert("AmazonS3Bucket".to_owned(), json!("files"));
+        section.insert("ExportAmazonS3Bucket".to_owned(), json!("exports"));
+        section.insert("AzureSSL".to_owned(), json!(null));
+        let settings = FileSettings::try_from(section).unwrap();
+        assert_eq!(settings.files.amazon_s3_bucket, "files");
+        assert_eq!(settings.exports.amazon_s3_bucket, "exports");
+        assert!(settings.files.azure_ssl);
+    }
+}
