@@ -13,6 +13,7 @@ pub mod fixes;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;
+pub mod reentry;
 pub mod restored;
 pub mod rules;
 pub mod secrets;
