@@ -15,6 +15,7 @@ mod configuration;
 mod configurations;
 mod cookies;
 mod error;
+mod files;
 mod logging;
 mod metrics;
 mod options;

@@ -1,20 +1,20 @@
 //! What the server depends on, and how it is tried.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::Check;
-use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::storage::Backends;
 
+use crate::files::Stores;
 use crate::state::now_ms;
 use crate::store::Db;
 
 /// Every check, in the order in which it is shown.
 pub(super) fn all(db: &Db, config: &ConfigHandle) -> Vec<Arc<dyn Check>> {
-    vec![Arc::new(Database(db.clone())), Arc::new(FileStore(config.clone()))]
+    vec![Arc::new(Database(db.clone())), Arc::new(FileStore { config: config.clone(), stores: Stores::default() })]
 }
 
 /// Writes a row and deletes it.
@@ -31,8 +31,11 @@ impl Check for Database {
     }
 }
 
-/// Writes a file where uploads go and deletes it.
-struct FileStore(ConfigHandle);
+/// Runs the test of the store of files.
+struct FileStore {
+    config: ConfigHandle,
+    stores: Stores,
+}
 
 impl Check for FileStore {
     fn name(&self) -> &'static str {
@@ -40,23 +43,11 @@ impl Check for FileStore {
     }
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
-        let settings = self.0.current().view.file.files.clone();
+        let opened = self.stores.open(&self.config.current().view.file.files);
         async move {
-            match settings.driver_name.as_str() {
-                "local" => try_folder(settings.directory.into()).await,
-                other => Err(format!("FileSettings.DriverName {other:?} is not supported")),
-            }
+            let report = opened.map_err(|trouble| trouble.to_string())?.probe().await;
+            report.trouble.map_or(Ok(()), |trouble| Err(trouble.to_string()))
         }
         .boxed()
     }
-}
-
-async fn try_folder(folder: PathBuf) -> Result<(), String> {
-    let file = folder.join(format!("qd-probe-{}", new_id()));
-    let tried = async {
-        tokio::fs::create_dir_all(&folder).await?;
-        tokio::fs::write(&file, b"probe").await?;
-        tokio::fs::remove_file(&file).await
-    };
-    tried.await.map_err(|cause| format!("{}: {cause}", folder.display()))
 }

@@ -1,0 +1,76 @@
+//! Where files are kept: a local directory, Amazon S3 and what speaks like it, or Azure Blob Storage.
+
+mod azure;
+mod client;
+mod endpoint;
+mod local;
+mod network;
+mod objects;
+mod probe;
+mod s3;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::storage::report::{Kind, Report, Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+use quarterdeck_actors::storage::{Backends, FileBackend};
+
+use objects::Objects;
+
+/// How long a test of a store may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// One step; the request timeout of the store counts where it is shorter.
+    pub(crate) step: Duration,
+    /// All steps.
+    pub(crate) whole: Duration,
+}
+
+/// Makes the backends of this server.
+pub(crate) struct Stores {
+    limits: Limits,
+}
+
+impl Default for Stores {
+    /// Tests of its backends take up to 10 s a step and 30 s as a whole.
+    fn default() -> Self {
+        Self { limits: Limits { step: Duration::from_secs(10), whole: Duration::from_secs(30) } }
+    }
+}
+
+impl Stores {
+    fn objects(settings: &StoreSettings) -> Result<Arc<dyn Objects>, Trouble> {
+        match settings.driver_name.as_str() {
+            "local" => Ok(Arc::new(local::Folder::open(settings)?)),
+            "amazons3" => Ok(Arc::new(s3::Bucket::open(settings)?)),
+            "azureblob" => Ok(Arc::new(azure::Container::open(settings)?)),
+            other => Err(Trouble {
+                step: Step::Settings,
+                kind: Kind::Unusable,
+                code: None,
+                cause: format!("there is no driver {other:?}"),
+                remedy: "Set FileSettings.DriverName to local, amazons3 or azureblob.".to_owned(),
+            }),
+        }
+    }
+}
+
+impl Backends for Stores {
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble> {
+        Ok(Arc::new(Backend { objects: Self::objects(settings)?, limits: self.limits }))
+    }
+}
+
+struct Backend {
+    objects: Arc<dyn Objects>,
+    limits: Limits,
+}
+
+impl FileBackend for Backend {
+    fn probe(&self) -> BoxFuture<'static, Report> {
+        probe::run(self.objects.clone(), self.limits).boxed()
+    }
+}

@@ -1,0 +1,145 @@
+//! Objects in a container of Azure Blob Storage.
+
+mod address;
+mod credential;
+mod errors;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::http::{ClientOptions, RetryOptions, Transport};
+use azure_storage_blob::models::{
+    BlobClientDownloadOptions, BlobContainerClientListBlobsOptions, BlockBlobClientUploadOptions,
+};
+use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
+use bytes::Bytes;
+use futures_util::{FutureExt, TryStreamExt};
+use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+
+use super::client::Web;
+use super::endpoint::{Endpoint, certificate_rules};
+use super::objects::{About, Done, Objects, chain, joined, unusable};
+
+/// Larger blobs are written, and read, in blocks of that many bytes.
+const BLOCK: NonZero<u32> = NonZero::new(4 * 1024 * 1024).expect("it is not zero");
+
+/// Where none is set, or none that makes sense.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A container, and what is under a prefix in it.
+pub(super) struct Container {
+    client: BlobContainerClient,
+    endpoint: Endpoint,
+    prefix: String,
+    about: About,
+}
+
+impl Container {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+        for (value, name) in [
+            (&settings.azure_storage_account, "FileSettings.AzureStorageAccount"),
+            (&settings.azure_container, "FileSettings.AzureContainer"),
+        ] {
+            if value.is_empty() {
+                return Err(unusable("a setting is missing", format!("Set {name}.")));
+            }
+        }
+        let account = address::account(settings)?;
+        let url = address::container(&account, &settings.azure_container)?;
+        let rules = certificate_rules(settings.skip_certificate_check);
+        let endpoint = address::endpoint(&account, &rules)?;
+        let web = Web::new(&rules, false);
+        let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
+        let mut options = ClientOptions {
+            transport: Some(Transport::new(Arc::new(web))),
+            // A test tells what one attempt finds.
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let identity = credential::Identity::of(settings, &mut options)?;
+        let about = About {
+            driver: "azureblob",
+            target: joined(url.as_str(), settings.azure_path_prefix.trim_matches('/')),
+            identity: identity.shown,
+            patience: patience(settings),
+            place: place(settings),
+            tls: "FileSettings.AzureSSL",
+        };
+        let options = BlobContainerClientOptions { client_options: options, ..BlobContainerClientOptions::default() };
+        let client = BlobContainerClient::new(url, identity.token, Some(options))
+            .map_err(|error| unusable(chain(&error), "Check FileSettings.AzureEndpoint and FileSettings.AzureSSL."))?;
+        Ok(Self { client, endpoint, prefix: settings.azure_path_prefix.clone(), about })
+    }
+
+    fn trouble(&self, step: Step, error: &azure_core::Error) -> Trouble {
+        errors::trouble(step, error, &self.about, self.endpoint.tls.is_some())
+    }
+
+    async fn list(&self) -> azure_core::Result<()> {
+        let prefix = self.prefix.trim_matches('/');
+        let prefix = (!prefix.is_empty()).then(|| format!("{prefix}/"));
+        let options = BlobContainerClientListBlobsOptions { prefix, maxresults: Some(1), ..Default::default() };
+        let mut pages = self.client.list_blobs(Some(options))?.into_pages();
+        pages.try_next().await.map(|_| ())
+    }
+
+    async fn download(&self, key: &str) -> azure_core::Result<Bytes> {
+        let options = BlobClientDownloadOptions { partition_size: BLOCK.try_into().ok(), ..Default::default() };
+        let blob = self.client.blob_client(&joined(&self.prefix, key)).download(Some(options)).await?;
+        blob.body.collect().await
+    }
+}
+
+fn patience(settings: &StoreSettings) -> Duration {
+    let set = u64::try_from(settings.azure_request_timeout_milliseconds).ok().filter(|timeout_ms| *timeout_ms > 0);
+    set.map_or(DEFAULT_PATIENCE, Duration::from_millis)
+}
+
+/// The setting that the host's name comes from.
+fn place(settings: &StoreSettings) -> &'static str {
+    if address::is_custom(settings) { "FileSettings.AzureEndpoint" } else { "FileSettings.AzureStorageAccount" }
+}
+
+impl Objects for Container {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        Some(self.endpoint.clone())
+    }
+
+    fn look(&self) -> Done<'_, ()> {
+        async move { self.list().await.map_err(|error| self.trouble(Step::List, &error)) }.boxed()
+    }
+
+    fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
+        async move {
+            let blob = self.client.blob_client(&joined(&self.prefix, key));
+            let options = BlockBlobClientUploadOptions {
+                partition_size: Some(BLOCK.into()),
+                blob_content_type: Some("application/octet-stream".to_owned()),
+                ..Default::default()
+            };
+            let written = blob.block_blob_client().upload(content.into(), Some(options)).await;
+            written.map(|_| ()).map_err(|error| self.trouble(Step::Write, &error))
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
+        async move { self.download(key).await.map_err(|error| self.trouble(Step::Read, &error)) }.boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
+        async move {
+            match self.client.blob_client(&joined(&self.prefix, key)).delete(None).await {
+                Err(error) if !errors::is_no_such_blob(&error) => Err(self.trouble(Step::Delete, &error)),
+                Ok(_) | Err(_) => Ok(()),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,92 @@
+//! What an error of Azure means, and what to do about it.
+
+use azure_core::error::ErrorKind;
+use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
+use quarterdeck_actors::storage::report::{Step, Trouble};
+
+use crate::files::objects::{About, chain};
+
+const KEY: &str =
+    "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
+
+/// The trouble that an answer, or the lack of one, means at a step.
+pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> Trouble {
+    match error.kind() {
+        ErrorKind::HttpResponse { status, error_code, .. } => {
+            let status = u16::from(*status);
+            let (step, kind, remedy) = meaning(step, error_code.as_deref(), status, about);
+            Trouble {
+                step,
+                kind,
+                code: Some(error_code.clone().unwrap_or_else(|| format!("HTTP {status}"))),
+                cause: format!("the store refuses with status {status}"),
+                remedy,
+            }
+        }
+        ErrorKind::Credential => Trouble {
+            step: Step::Authenticate,
+            kind: Authentication,
+            code: Some("NoCredentials".to_owned()),
+            cause: format!("nothing provides credentials: {}", chain(error)),
+            remedy: "Give this machine an identity with rights on the container, or set FileSettings.AzureAuthMode to \
+                     shared_key."
+                .to_owned(),
+        },
+        ErrorKind::Connection | ErrorKind::Io | ErrorKind::DataConversion | ErrorKind::Other => {
+            unanswered(step, error, about, is_tls)
+        }
+    }
+}
+
+fn meaning(step: Step, code: Option<&str>, status: u16, about: &About) -> (Step, Kind, String) {
+    // Until something was listed, nothing says that the credentials are accepted.
+    let unproven = if step == Step::List { Step::Authenticate } else { step };
+    let container = "Check FileSettings.AzureContainer; this server makes no containers.";
+    match code {
+        Some("ContainerNotFound" | "InvalidResourceName" | "ContainerDisabled" | "ContainerBeingDeleted") => {
+            (Step::Bucket, Missing, container.to_owned())
+        }
+        Some(
+            "AuthenticationFailed"
+            | "AuthorizationFailure"
+            | "InvalidAuthenticationInfo"
+            | "NoAuthenticationInformation",
+        ) => (Step::Authenticate, Authentication, KEY.to_owned()),
+        Some("AuthorizationPermissionMismatch" | "InsufficientAccountPermissions") => (
+            step,
+            Authentication,
+            "Give the identity the role Storage Blob Data Contributor on the container in FileSettings.AzureContainer."
+                .to_owned(),
+        ),
+        Some("AccountIsDisabled") => {
+            (Step::Authenticate, Other, "Enable the account in FileSettings.AzureStorageAccount.".to_owned())
+        }
+        Some("ServerBusy" | "InternalError" | "OperationTimedOut") => {
+            (unproven, Other, "Try again later, and check the state of the store.".to_owned())
+        }
+        _ => match status {
+            401 | 403 => (unproven, Authentication, KEY.to_owned()),
+            404 if step == Step::List => (Step::Bucket, Missing, container.to_owned()),
+            _ => {
+                (unproven, Other, format!("Check that {} leads to Azure Blob Storage, and {}.", about.place, about.tls))
+            }
+        },
+    }
+}
+
+fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> Trouble {
+    let step = if step == Step::List { Step::Authenticate } else { step };
+    let tls = if is_tls { String::new() } else { format!(" If it expects TLS, turn {} on.", about.tls) };
+    Trouble {
+        step,
+        kind: Other,
+        code: None,
+        cause: format!("no answer that Azure would give: {}", chain(error)),
+        remedy: format!("Check that {} leads to Azure Blob Storage.{tls}", about.place),
+    }
+}
+
+/// Whether what was to be deleted is not there.
+pub(super) fn is_no_such_blob(error: &azure_core::Error) -> bool {
+    matches!(error.kind(), ErrorKind::HttpResponse { error_code: Some(code), .. } if code == "BlobNotFound")
+}

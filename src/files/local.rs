@@ -1,0 +1,136 @@
+//! Files in a directory of this machine.
+
+use std::fs::{DirBuilder, File, OpenOptions, read_dir, remove_file};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+
+use super::endpoint::Endpoint;
+use super::network::code;
+use super::objects::{About, Done, Objects, joined, unusable};
+
+const SETTING: &str = "FileSettings.Directory";
+
+/// The longest wait for one operation; a disk on a network may hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A directory; relative paths start at the working directory.
+pub(super) struct Folder {
+    path: PathBuf,
+    about: About,
+}
+
+impl Folder {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+        if settings.directory.is_empty() {
+            return Err(unusable("no directory is set", format!("Set {SETTING}.")));
+        }
+        let path = std::path::absolute(&settings.directory)
+            .map_err(|error| unusable(format!("{}: {error}", settings.directory), format!("Check {SETTING}.")))?;
+        let about = About {
+            driver: "local",
+            target: path.display().to_string(),
+            identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
+            patience: PATIENCE,
+            place: SETTING,
+            tls: "",
+        };
+        Ok(Self { path, about })
+    }
+
+    /// Runs blocking work on the path of `key`, away from the async threads.
+    fn at<T: Send + 'static>(
+        &self,
+        step: Step,
+        key: &str,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Done<'static, T> {
+        let path = self.path.join(joined("", key));
+        let failed = move |path: &Path, error: &io::Error| failure(step, path, error);
+        async move {
+            let place = path.clone();
+            match tokio::task::spawn_blocking(move || work(&path)).await {
+                Ok(ended) => ended.map_err(|error| failed(&place, &error)),
+                Err(error) => Err(failed(&place, &io::Error::other(error))),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Objects for Folder {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        None
+    }
+
+    fn look(&self) -> Done<'_, ()> {
+        async move {
+            self.at(Step::Bucket, "", |folder| {
+                DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
+                if folder.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+            })
+            .await?;
+            self.at(Step::List, "", |folder| read_dir(folder)?.next().transpose().map(|_| ())).await
+        }
+        .boxed()
+    }
+
+    fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
+        self.at(Step::Write, key, move |path| {
+            whole(path, &content).inspect_err(|_| {
+                let _ = remove_file(path);
+            })
+        })
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
+        self.at(Step::Read, key, |path| {
+            let mut content = Vec::new();
+            File::open(path)?.read_to_end(&mut content)?;
+            Ok(content.into())
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
+        self.at(Step::Delete, key, |path| match remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        })
+    }
+}
+
+fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn failure(step: Step, path: &Path, error: &io::Error) -> Trouble {
+    let code = code(error).or((error.kind() == io::ErrorKind::NotADirectory).then_some("ENOTDIR"));
+    let remedy = match code {
+        Some("EACCES" | "EPERM") => "Give the user whom the server runs as the rights to read, write and search",
+        Some("EROFS") => "Mount the file system writable, or choose another directory:",
+        Some("ENOSPC") => "Make room on the disk, or choose a directory with room:",
+        Some("EDQUOT") => "Raise the quota of the user whom the server runs as, for",
+        Some("ENOTDIR" | "EEXIST") => "Choose a directory where each element of the path is one:",
+        Some("EIO" | "ESTALE") => "Check the disk, or the mount, under",
+        Some(_) | None => "Check the path in",
+    };
+    Trouble {
+        step,
+        kind: Kind::Other,
+        code: code.map(str::to_owned),
+        cause: format!("{}: {error}", path.display()),
+        remedy: format!("{remedy} {SETTING}."),
+    }
+}

@@ -1,0 +1,139 @@
+//! The first steps of a test, below HTTP: the name, the connection, the certificate.
+
+use std::io;
+use std::net::SocketAddr;
+
+use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, Error as TlsError};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+
+use super::endpoint::Endpoint;
+use super::objects::About;
+
+/// The addresses of the host.
+pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, Trouble> {
+    let found = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
+    let addresses: Vec<_> = found.map(Iterator::collect).map_err(|error| unknown_host(endpoint, about, &error))?;
+    if addresses.is_empty() {
+        let nothing = io::Error::from(io::ErrorKind::NotFound);
+        return Err(unknown_host(endpoint, about, &nothing));
+    }
+    Ok(addresses)
+}
+
+fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> Trouble {
+    Trouble {
+        step: Step::Resolve,
+        kind: Kind::Other,
+        code: None,
+        cause: format!("the name {} has no address: {error}", endpoint.host),
+        remedy: format!("Check {}, and that this server can ask a name server.", about.place),
+    }
+}
+
+/// A connection to the first address that takes one.
+pub(super) async fn connect(
+    addresses: &[SocketAddr],
+    endpoint: &Endpoint,
+    about: &About,
+) -> Result<TcpStream, Trouble> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(Trouble {
+        step: Step::Connect,
+        kind: Kind::Other,
+        code: code(&last).map(str::to_owned),
+        cause: format!("no connection to {} port {}: {last}", endpoint.host, endpoint.port),
+        remedy: format!("Check host and port in {}, and that no firewall is in the way.", about.place),
+    })
+}
+
+/// The system's name of an error.
+pub(super) fn code(error: &io::Error) -> Option<&'static str> {
+    let errno = rustix::io::Errno::from_io_error(error)?;
+    NAMES.iter().find(|(known, _)| *known == errno).map(|(_, name)| *name)
+}
+
+const NAMES: &[(rustix::io::Errno, &str)] = &[
+    (rustix::io::Errno::ACCESS, "EACCES"),
+    (rustix::io::Errno::PERM, "EPERM"),
+    (rustix::io::Errno::ROFS, "EROFS"),
+    (rustix::io::Errno::NOSPC, "ENOSPC"),
+    (rustix::io::Errno::DQUOT, "EDQUOT"),
+    (rustix::io::Errno::NOTDIR, "ENOTDIR"),
+    (rustix::io::Errno::ISDIR, "EISDIR"),
+    (rustix::io::Errno::EXIST, "EEXIST"),
+    (rustix::io::Errno::NOENT, "ENOENT"),
+    (rustix::io::Errno::LOOP, "ELOOP"),
+    (rustix::io::Errno::NAMETOOLONG, "ENAMETOOLONG"),
+    (rustix::io::Errno::MFILE, "EMFILE"),
+    (rustix::io::Errno::IO, "EIO"),
+    (rustix::io::Errno::STALE, "ESTALE"),
+    (rustix::io::Errno::CONNREFUSED, "ECONNREFUSED"),
+    (rustix::io::Errno::CONNRESET, "ECONNRESET"),
+    (rustix::io::Errno::HOSTUNREACH, "EHOSTUNREACH"),
+    (rustix::io::Errno::NETUNREACH, "ENETUNREACH"),
+    (rustix::io::Errno::TIMEDOUT, "ETIMEDOUT"),
+];
+
+/// Shakes hands by the same rules for certificates as the requests afterwards.
+pub(super) async fn shake_hands(stream: TcpStream, endpoint: &Endpoint, about: &About) -> Result<(), Trouble> {
+    let Some(rules) = endpoint.tls.clone() else { return Ok(()) };
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| {
+        let remedy = format!("Check the host in {}.", about.place);
+        trouble(Some("InvalidName"), format!("{} is no name for a certificate: {error}", endpoint.host), remedy)
+    })?;
+    TlsConnector::from(rules).connect(name, stream).await.map_err(|error| not_trusted(&error, endpoint, about))?;
+    Ok(())
+}
+
+fn trouble(code: Option<&str>, cause: String, remedy: String) -> Trouble {
+    Trouble { step: Step::Tls, kind: Kind::Other, code: code.map(str::to_owned), cause, remedy }
+}
+
+fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &About) -> Trouble {
+    let (host, port) = (&endpoint.host, endpoint.port);
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+        Some(TlsError::InvalidCertificate(reason)) => bad_certificate(reason, host, about),
+        Some(TlsError::InvalidMessage(_)) => trouble(
+            Some("NotTls"),
+            format!("{host} port {port} does not speak TLS"),
+            format!("Check the port in {}, or turn {} off.", about.place, about.tls),
+        ),
+        Some(_) | None => trouble(
+            code(error),
+            format!("{host} port {port} ended the handshake: {error}"),
+            format!("Check that it speaks TLS 1.2 or 1.3, or turn {} off.", about.tls),
+        ),
+    }
+}
+
+fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> Trouble {
+    let clock = "Renew the certificate of the endpoint, or correct the clock of this server.".to_owned();
+    let is_expired = matches!(reason, CertificateError::Expired | CertificateError::ExpiredContext { .. });
+    if is_expired {
+        return trouble(Some("CertificateExpired"), format!("the certificate of {host} has expired"), clock);
+    }
+    if matches!(reason, CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) {
+        return trouble(Some("CertificateNotValidYet"), format!("the certificate of {host} is not valid yet"), clock);
+    }
+    if matches!(reason, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) {
+        let remedy = format!("Set {} to a name that the certificate holds.", about.place);
+        return trouble(Some("NotValidForName"), format!("the certificate presented is not for {host}"), remedy);
+    }
+    let is_unknown = matches!(reason, CertificateError::UnknownIssuer);
+    trouble(
+        Some(if is_unknown { "UnknownIssuer" } else { "InvalidCertificate" }),
+        format!("nobody whom this system trusts vouches for the certificate of {host}: {reason}"),
+        "Add its authority to the certificates of this system, or, where any certificate will do, turn \
+         ServiceSettings.EnableInsecureOutgoingConnections on."
+            .to_owned(),
+    )
+}

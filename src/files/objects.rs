@@ -1,0 +1,77 @@
+//! What every store can do, and how it tells what went wrong.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+
+use super::endpoint::Endpoint;
+
+/// What an operation gives.
+pub(super) type Done<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
+
+/// A place that keeps objects under keys. Keys are relative to the prefix of the settings.
+pub(super) trait Objects: Send + Sync {
+    /// What it is, without secrets.
+    fn about(&self) -> &About;
+
+    /// The host behind it, if there is one.
+    fn endpoint(&self) -> Option<Endpoint>;
+
+    /// Finds the bucket and lists what is under the prefix; the step of the trouble tells how far it came.
+    fn look(&self) -> Done<'_, ()>;
+
+    /// Stores an object as a whole, or not at all.
+    fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()>;
+
+    /// Gives an object's content.
+    fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes>;
+
+    /// Deletes an object; one that is not there counts as deleted.
+    fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()>;
+}
+
+/// What a store is, in words that a report may show.
+#[derive(Debug, Clone)]
+pub(super) struct About {
+    /// The name of the driver.
+    pub(super) driver: &'static str,
+    /// Where objects are kept.
+    pub(super) target: String,
+    /// On whose behalf.
+    pub(super) identity: String,
+    /// How long one request may take.
+    pub(super) patience: Duration,
+    /// The setting that says where the host is.
+    pub(super) place: &'static str,
+    /// The setting that turns TLS on.
+    pub(super) tls: &'static str,
+}
+
+/// Settings that no backend can be made from.
+pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> Trouble {
+    Trouble { step: Step::Settings, kind: Kind::Unusable, code: None, cause: cause.into(), remedy: remedy.into() }
+}
+
+/// `prefix/key`, without doubled slashes; a key that would climb out of the prefix is reduced to its last element.
+pub(super) fn joined(prefix: &str, key: &str) -> String {
+    let climbs = key.split('/').any(|element| element == "..");
+    let key = if climbs { key.rsplit('/').find(|element| *element != "..").unwrap_or_default() } else { key };
+    let prefix = prefix.trim_matches('/');
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") }
+}
+
+/// A cause with everything below it, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let deeper_text = deeper.to_string();
+        if !text.contains(&deeper_text) {
+            text = format!("{text}: {deeper_text}");
+        }
+        cause = deeper.source();
+    }
+    text
+}

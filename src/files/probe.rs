@@ -1,0 +1,222 @@
+//! The test of a store: every step in order, each with its deadline, on an object that is always deleted.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Stage, Step, Trouble};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::Limits;
+use super::network::{connect, resolve, shake_hands};
+use super::objects::Objects;
+
+const STEPS: [Step; 11] = [
+    Step::Settings,
+    Step::Resolve,
+    Step::Connect,
+    Step::Tls,
+    Step::Authenticate,
+    Step::Bucket,
+    Step::List,
+    Step::Write,
+    Step::Read,
+    Step::Compare,
+    Step::Delete,
+];
+
+/// Runs the test; dropping the future leaves nothing behind either.
+pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
+    let started = Instant::now();
+    let mut course = Course { patience: limits.step.min(objects.about().patience), limits, started, stages: vec![] };
+    course.pass(Step::Settings, Duration::ZERO);
+    let trouble = course.all(&objects).await.err();
+    let about = objects.about();
+    Report {
+        driver: about.driver.to_owned(),
+        target: about.target.clone(),
+        identity: about.identity.clone(),
+        stages: course.complete(trouble.as_ref()),
+        trouble,
+        duration_ms: in_ms(started.elapsed()),
+    }
+}
+
+/// How far the test came.
+struct Course {
+    limits: Limits,
+    /// The longest that one step may take.
+    patience: Duration,
+    started: Instant,
+    stages: Vec<Stage>,
+}
+
+impl Course {
+    async fn all(&mut self, objects: &Arc<dyn Objects>) -> Result<(), Trouble> {
+        self.network(objects.as_ref()).await?;
+        self.look(objects.as_ref()).await?;
+        let leftover = Leftover::new(objects, format!("qd-probe-{}", new_id()), self.patience);
+        let content = Bytes::from(format!("{}\n", new_id()));
+        let tried = self.round_trip(objects.as_ref(), &leftover.key, &content).await;
+        let deadline = self.left();
+        let began = Instant::now();
+        let deleted = within(deadline, Step::Delete, objects.as_ref(), objects.delete(&leftover.key)).await;
+        if tried.is_ok() {
+            self.note(Step::Delete, began, &deleted);
+        }
+        if deleted.is_ok() {
+            leftover.forget();
+        }
+        tried.and(deleted)
+    }
+
+    async fn network(&mut self, objects: &dyn Objects) -> Result<(), Trouble> {
+        let Some(endpoint) = objects.endpoint() else { return Ok(()) };
+        let about = objects.about();
+        let addresses = self.step(Step::Resolve, objects, resolve(&endpoint, about)).await?;
+        let stream = self.step(Step::Connect, objects, connect(&addresses, &endpoint, about)).await?;
+        if endpoint.tls.is_some() {
+            self.step(Step::Tls, objects, shake_hands(stream, &endpoint, about)).await?;
+        }
+        Ok(())
+    }
+
+    /// One request answers three steps: who asks, whether the bucket is there, and whether it may be listed.
+    async fn look(&mut self, objects: &dyn Objects) -> Result<(), Trouble> {
+        let mut answered = vec![Step::Bucket, Step::List];
+        if objects.endpoint().is_some() {
+            answered.insert(0, Step::Authenticate);
+        }
+        let first = answered.first().copied().unwrap_or(Step::List);
+        let began = Instant::now();
+        let looked = within(self.left(), first, objects, objects.look()).await;
+        let mut took = began.elapsed();
+        for step in answered {
+            match &looked {
+                Err(trouble) if trouble.step <= step => break,
+                Ok(()) | Err(_) => self.pass(step, std::mem::take(&mut took)),
+            }
+        }
+        if let Err(trouble) = &looked {
+            self.note(trouble.step, began, &looked);
+        }
+        looked
+    }
+
+    async fn round_trip(&mut self, objects: &dyn Objects, key: &str, content: &Bytes) -> Result<(), Trouble> {
+        self.step(Step::Write, objects, objects.write(key, content.clone())).await?;
+        let found = self.step(Step::Read, objects, objects.read(key)).await?;
+        let compared = if found == *content { Ok(()) } else { Err(differs(content.len(), found.len())) };
+        self.step(Step::Compare, objects, async { compared }).await
+    }
+
+    async fn step<T>(
+        &mut self,
+        step: Step,
+        objects: &dyn Objects,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        let began = Instant::now();
+        let ended = within(self.left(), step, objects, work).await;
+        self.note(step, began, &ended);
+        ended
+    }
+
+    /// What is left for the next step.
+    fn left(&self) -> Duration {
+        self.patience.min(self.limits.whole.saturating_sub(self.started.elapsed()))
+    }
+
+    fn note<T>(&mut self, step: Step, began: Instant, ended: &Result<T, Trouble>) {
+        let outcome = if ended.is_ok() { Outcome::Passed } else { Outcome::Failed };
+        self.stages.push(Stage { step, outcome, duration_ms: in_ms(began.elapsed()) });
+    }
+
+    fn pass(&mut self, step: Step, took: Duration) {
+        self.stages.push(Stage { step, outcome: Outcome::Passed, duration_ms: in_ms(took) });
+    }
+
+    /// Every step: those that were not taken count as skipped.
+    fn complete(&self, trouble: Option<&Trouble>) -> Vec<Stage> {
+        let taken = |step| self.stages.iter().find(|stage| stage.step == step).cloned();
+        let unforeseen = |step| trouble.is_some_and(|trouble| trouble.step == step);
+        let otherwise = |step| {
+            let outcome = if unforeseen(step) { Outcome::Failed } else { Outcome::Skipped };
+            Stage { step, outcome, duration_ms: 0 }
+        };
+        STEPS.into_iter().map(|step| taken(step).unwrap_or_else(|| otherwise(step))).collect()
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    step: Step,
+    objects: &dyn Objects,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    timeout(deadline, pin!(work)).await.unwrap_or_else(|_| Err(too_slow(step, deadline, objects)))
+}
+
+fn too_slow(step: Step, deadline: Duration, objects: &dyn Objects) -> Trouble {
+    let remedy = match objects.endpoint() {
+        Some(endpoint) => format!(
+            "Check that {} port {} is what {} should lead to, that it answers this server, and that nothing between \
+             holds its answers back.",
+            endpoint.host,
+            endpoint.port,
+            objects.about().place,
+        ),
+        None => format!("Check the file system under {}.", objects.about().place),
+    };
+    let cause = format!("no answer within {} ms", in_ms(deadline));
+    Trouble { step, kind: Kind::Other, code: Some("Timeout".to_owned()), cause, remedy }
+}
+
+fn differs(written: usize, read: usize) -> Trouble {
+    Trouble {
+        step: Step::Compare,
+        kind: Kind::Other,
+        code: None,
+        cause: format!("{written} bytes were written, and other {read} bytes were read back"),
+        remedy:
+            "Check whether something between this server and the store changes contents, and the disks of the store."
+                .to_owned(),
+    }
+}
+
+/// The object of a test, which is deleted in the background unless it is known to be gone.
+struct Leftover {
+    objects: Option<Arc<dyn Objects>>,
+    key: String,
+    patience: Duration,
+    runtime: Handle,
+}
+
+impl Leftover {
+    fn new(objects: &Arc<dyn Objects>, key: String, patience: Duration) -> Self {
+        Self { objects: Some(objects.clone()), key, patience, runtime: Handle::current() }
+    }
+
+    fn forget(mut self) {
+        self.objects = None;
+    }
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        let Some(objects) = self.objects.take() else { return };
+        let (key, patience) = (std::mem::take(&mut self.key), self.patience);
+        self.runtime.spawn(async move {
+            if !matches!(timeout(patience, objects.delete(&key)).await, Ok(Ok(()))) {
+                tracing::warn!(key, target = objects.about().target, "an object of a test may be left in the store");
+            }
+        });
+    }
+}
+
+fn in_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,182 @@
+//! Objects in a bucket of Amazon S3, or of what speaks like it.
+
+mod address;
+mod credentials;
+mod errors;
+mod upload;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
+use aws_sdk_s3::primitives::AggregatedBytes;
+use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+
+use super::client::Web;
+use super::endpoint::{Endpoint, certificate_rules};
+use super::objects::{About, Done, Objects, chain, joined, unusable};
+use address::Address;
+use credentials::Identity;
+
+/// Parts but the last are at least as large, says S3.
+const SMALLEST_PART: usize = 5 * 1024 * 1024;
+
+/// A bucket, and what is under a prefix in it.
+pub(super) struct Bucket {
+    name: String,
+    prefix: String,
+    /// Objects larger than that are written in parts of that size, in bytes.
+    part_size: usize,
+    encryption: Option<ServerSideEncryption>,
+    storage_class: Option<StorageClass>,
+    address: Address,
+    identity: Identity,
+    config: Config,
+    /// The region that the bucket turned out to be in, where none is set.
+    found_region: OnceLock<String>,
+    about: About,
+}
+
+impl Bucket {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+        if settings.amazon_s3_bucket.is_empty() {
+            return Err(unusable("no bucket is set", "Set FileSettings.AmazonS3Bucket."));
+        }
+        if settings.amazon_s3_sign_v2 {
+            return Err(unusable(
+                "signatures of version 2 are not supported",
+                "Turn FileSettings.AmazonS3SignV2 off; every store of today takes version 4.",
+            ));
+        }
+        let address = Address::of(settings)?;
+        let web = Web::new(&certificate_rules(settings.skip_certificate_check), settings.amazon_s3_trace);
+        let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
+        let identity = Identity::of(settings, &web)?;
+        let patience = Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
+        let (name, prefix) = (settings.amazon_s3_bucket.clone(), settings.amazon_s3_path_prefix.clone());
+        let about = About {
+            driver: "amazons3",
+            target: joined(&address.shown(&name), prefix.trim_matches('/')),
+            identity: identity.shown(),
+            patience,
+            place: "FileSettings.AmazonS3Endpoint",
+            tls: "FileSettings.AmazonS3SSL",
+        };
+        let part_size = usize::try_from(settings.amazon_s3_upload_part_size_bytes).unwrap_or(0).max(SMALLEST_PART);
+        Ok(Self {
+            part_size,
+            encryption: settings.amazon_s3_sse.then_some(ServerSideEncryption::Aes256),
+            storage_class: given(&settings.amazon_s3_storage_class).map(StorageClass::from),
+            config: config(&web, &identity, &address, patience),
+            found_region: OnceLock::new(),
+            name,
+            prefix,
+            address,
+            identity,
+            about,
+        })
+    }
+
+    /// The client for the region that is set, or for the one that was found.
+    fn client(&self) -> Client {
+        let found = self.found_region.get().map(String::as_str);
+        let region = found.unwrap_or(self.address.region());
+        let config = self.config.to_builder().region(Region::new(region.to_owned()));
+        Client::from_conf(config.endpoint_url(self.address.url(found)).build())
+    }
+
+    fn key(&self, key: &str) -> String {
+        joined(&self.prefix, key)
+    }
+
+    async fn list(&self) -> Result<(), SdkError<ListObjectsV2Error>> {
+        let prefix = given(self.prefix.trim_matches('/')).map(|prefix| format!("{prefix}/"));
+        let request = self.client().list_objects_v2().bucket(&self.name).max_keys(1).set_prefix(prefix);
+        request.send().await.map(|_| ())
+    }
+}
+
+fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn config(web: &Web, identity: &Identity, address: &Address, patience: Duration) -> Config {
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(web.clone())
+        .credentials_provider(identity.provider())
+        .region(Region::new(address.region().to_owned()))
+        .force_path_style(!address.is_virtual_host())
+        // A test tells what one attempt finds.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
+        // What speaks like S3 often knows no checksums in trailers.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}
+
+impl Objects for Bucket {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        Some(self.address.endpoint(&self.name))
+    }
+
+    fn look(&self) -> Done<'_, ()> {
+        async move {
+            self.identity.check().await?;
+            let listed = match self.list().await {
+                // Amazon says where a bucket is; asking for its location would take a right of its own.
+                Err(error) if !self.address.has_region() && errors::region(&error).is_some() => {
+                    let _ = self.found_region.set(errors::region(&error).unwrap_or_default());
+                    self.list().await
+                }
+                listed => listed,
+            };
+            listed.map_err(|error| errors::trouble(Step::List, &error, &self.address))
+        }
+        .boxed()
+    }
+
+    fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
+        async move {
+            let written = upload::whole(self, &self.key(key), content).await;
+            written.map_err(|error| errors::trouble(Step::Write, &error, &self.address))
+        }
+        .boxed()
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
+        async move {
+            let read = self.client().get_object().bucket(&self.name).key(self.key(key)).send().await;
+            let object = read.map_err(|error| errors::trouble(Step::Read, &error, &self.address))?;
+            let content = object.body.collect().await;
+            content.map(AggregatedBytes::into_bytes).map_err(|error| errors::broken(Step::Read, &error))
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
+        async move {
+            let deleted = self.client().delete_object().bucket(&self.name).key(self.key(key)).send().await;
+            deleted.map(|_| ()).map_err(|error| errors::trouble(Step::Delete, &error, &self.address))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a bucket is: host, port, TLS, region, and whether its name is part of the host's.
+
+use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::settings::StoreSettings;
+
+use crate::files::endpoint::{Endpoint, certificate_rules};
+use crate::files::objects::unusable;
+
+const AMAZON: &str = "s3.amazonaws.com";
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// The stores that take the bucket as part of the host's name.
+const VIRTUAL_HOSTS: [&str; 4] = [".amazonaws.com", ".amazonaws.com.cn", ".aliyuncs.com", "storage.googleapis.com"];
+
+pub(super) struct Address {
+    host: String,
+    port: Option<u16>,
+    is_tls: bool,
+    skips_check: bool,
+    /// Empty: the default, until the store names another.
+    region: String,
+    is_virtual_host: bool,
+}
+
+impl Address {
+    pub(super) fn of(settings: &StoreSettings) -> Result<Self, Trouble> {
+        let endpoint = settings.amazon_s3_endpoint.trim();
+        let endpoint = if endpoint.is_empty() { AMAZON } else { endpoint };
+        let remedy =
+            "Set FileSettings.AmazonS3Endpoint to a host, or to a host and a port, such as s3.example.com:9000.";
+        if endpoint.contains("://") {
+            let tls = "FileSettings.AmazonS3SSL says whether TLS is spoken.";
+            return Err(unusable("the endpoint begins with a scheme", format!("{remedy} {tls}")));
+        }
+        let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is no host", remedy))?;
+        let allows_virtual = VIRTUAL_HOSTS.iter().any(|suffix| host.ends_with(suffix));
+        Ok(Self {
+            is_virtual_host: allows_virtual && fits_a_host(&settings.amazon_s3_bucket, settings.amazon_s3_ssl),
+            host,
+            port,
+            is_tls: settings.amazon_s3_ssl,
+            skips_check: settings.skip_certificate_check,
+            region: settings.amazon_s3_region.trim().to_owned(),
+        })
+    }
+
+    pub(super) fn has_region(&self) -> bool {
+        !self.region.is_empty()
+    }
+
+    pub(super) fn region(&self) -> &str {
+        if self.region.is_empty() { DEFAULT_REGION } else { &self.region }
+    }
+
+    pub(super) fn is_virtual_host(&self) -> bool {
+        self.is_virtual_host
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The URL of the store, for `found` or for the region that is set: each of Amazon's has a host of its own.
+    pub(super) fn url(&self, found: Option<&str>) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{scheme}://{}{port}", self.host_in(found))
+    }
+
+    /// The URL of the bucket, as reports show it.
+    pub(super) fn shown(&self, bucket: &str) -> String {
+        format!("{}/{bucket}", self.url(None))
+    }
+
+    /// Where requests on the bucket go.
+    pub(super) fn endpoint(&self, bucket: &str) -> Endpoint {
+        let host = self.host_in(None);
+        let host = if self.is_virtual_host { format!("{bucket}.{host}") } else { host };
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let port = self.port.unwrap_or(if self.is_tls { 443 } else { 80 });
+        Endpoint { host, port, tls: self.is_tls.then(|| certificate_rules(self.skips_check)) }
+    }
+
+    fn host_in(&self, found: Option<&str>) -> String {
+        let region = found.unwrap_or(&self.region);
+        let is_regional = self.host == AMAZON && !region.is_empty();
+        if is_regional { format!("s3.{region}.amazonaws.com") } else { self.host.clone() }
+    }
+}
+
+/// Host and port; an address of IPv6 stands in brackets.
+pub(super) fn split(endpoint: &str) -> Option<(String, Option<u16>)> {
+    let url = reqwest::Url::parse(&format!("http://{endpoint}")).ok()?;
+    let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    // A URL drops the port that its scheme implies; here it may be meant.
+    let port = url.port().or_else(|| endpoint.trim_end_matches('/').ends_with(":80").then_some(80));
+    is_plain.then_some(())?;
+    Some((url.host_str()?.to_owned(), port))
+}
+
+/// Lower-case letters, digits and hyphens; dots only without TLS, as certificates cover one level.
+fn fits_a_host(bucket: &str, is_tls: bool) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || (byte == b'.' && !is_tls);
+    let has_edges = bucket.starts_with(['-', '.']) || bucket.ends_with(['-', '.']) || bucket.contains("..");
+    (3..=63).contains(&bucket.len()) && bucket.bytes().all(fits) && !has_edges
+}

@@ -1,0 +1,91 @@
+//! On whose behalf a bucket is used: the keys that are set, or whatever the system provides.
+
+use std::sync::Arc;
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
+use aws_sdk_s3::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
+use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+use tokio::sync::OnceCell;
+
+use crate::files::client::Web;
+use crate::files::objects::{chain, unusable};
+
+pub(super) enum Identity {
+    Keys { id: String, provider: SharedCredentialsProvider },
+    Provided(SharedCredentialsProvider),
+}
+
+impl Identity {
+    pub(super) fn of(settings: &StoreSettings, web: &Web) -> Result<Self, Trouble> {
+        let (id, secret) = (&settings.amazon_s3_access_key_id, &settings.amazon_s3_secret_access_key);
+        if id.is_empty() && secret.is_empty() {
+            let provided = Provided { web: web.clone(), chain: Arc::default() };
+            return Ok(Self::Provided(SharedCredentialsProvider::new(provided)));
+        }
+        if id.is_empty() || secret.is_empty() {
+            return Err(unusable(
+                "one of the two keys is missing",
+                "Set both FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or neither to use \
+                 what the environment, the instance or the container provides.",
+            ));
+        }
+        let keys = Credentials::new(id.trim(), secret.expose().trim(), None, None, "FileSettings");
+        Ok(Self::Keys { id: id.trim().to_owned(), provider: SharedCredentialsProvider::new(keys) })
+    }
+
+    pub(super) fn provider(&self) -> SharedCredentialsProvider {
+        match self {
+            Self::Keys { provider, .. } | Self::Provided(provider) => provider.clone(),
+        }
+    }
+
+    /// In words, with no more of the key than tells it from others.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Keys { id, .. } => match (id.get(..4), id.len().checked_sub(4).and_then(|end| id.get(end..))) {
+                (Some(first), Some(last)) if id.len() >= 12 => format!("access key {first}…{last}"),
+                _ => "a short access key".to_owned(),
+            },
+            Self::Provided(_) => {
+                "the default credential chain (environment, profile, web identity, container, instance)".to_owned()
+            }
+        }
+    }
+
+    /// Whether there are credentials at all.
+    pub(super) async fn check(&self) -> Result<(), Trouble> {
+        let Self::Provided(provider) = self else { return Ok(()) };
+        provider.provide_credentials().await.map(|_| ()).map_err(|error| Trouble {
+            step: Step::Authenticate,
+            kind: Kind::Authentication,
+            code: Some("NoCredentials".to_owned()),
+            cause: format!("nothing provides credentials: {}", chain(&error)),
+            remedy:
+                "Set FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or give the instance \
+                     or the container of this server a role."
+                    .to_owned(),
+        })
+    }
+}
+
+/// The chain of the AWS library, made when it is first asked: making it may already read files.
+#[derive(Debug)]
+struct Provided {
+    web: Web,
+    chain: Arc<OnceCell<DefaultCredentialsChain>>,
+}
+
+impl ProvideCredentials for Provided {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        aws_credential_types::provider::future::ProvideCredentials::new(async move {
+            let configuration = ProviderConfig::default().with_http_client(self.web.clone());
+            let made = self.chain.get_or_init(|| DefaultCredentialsChain::builder().configure(configuration).build());
+            made.await.provide_credentials().await
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! What an error of S3 means, and what to do about it.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
+use quarterdeck_actors::storage::report::{Step, Trouble};
+
+use super::address::Address;
+use crate::files::objects::chain;
+
+const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey.";
+const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
+const REGION: &str = "FileSettings.AmazonS3Region";
+
+/// The trouble that an answer, or the lack of one, means at a step.
+pub(super) fn trouble<E>(step: Step, error: &SdkError<E>, address: &Address) -> Trouble
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let SdkError::ServiceError(refusal) = error else { return unanswered(step, error, address) };
+    let status = refusal.raw().status().as_u16();
+    let meta = refusal.err().meta();
+    let (code, message) = (meta.code(), meta.message().unwrap_or("no reason is given"));
+    let (step, kind, remedy) = meaning(step, code, status, region(error).as_deref());
+    Trouble {
+        step,
+        kind,
+        code: Some(code.map_or_else(|| format!("HTTP {status}"), str::to_owned)),
+        cause: format!("the store refuses: {message}"),
+        remedy,
+    }
+}
+
+fn meaning(step: Step, code: Option<&str>, status: u16, region: Option<&str>) -> (Step, Kind, String) {
+    // Until something was listed, nothing says that the credentials are accepted.
+    let unproven = if step == Step::List { Step::Authenticate } else { step };
+    match code {
+        Some("RequestTimeTooSkewed" | "RequestExpired") => {
+            (Step::Authenticate, Authentication, "Correct the clock of this server.".to_owned())
+        }
+        Some("InvalidToken" | "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => {
+            (Step::Authenticate, Authentication, format!("Renew the temporary credentials. {KEYS}"))
+        }
+        Some(
+            "InvalidAccessKeyId"
+            | "InvalidClientTokenId"
+            | "SignatureDoesNotMatch"
+            | "AuthFailure"
+            | "InvalidSecurity"
+            | "AccountProblem"
+            | "NotSignedUp"
+            | "UnauthorizedAccess",
+        ) => (Step::Authenticate, Authentication, KEYS.to_owned()),
+        Some("NoSuchBucket" | "InvalidBucketName") => (Step::Bucket, Missing, BUCKET.to_owned()),
+        Some(
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException",
+        ) => (Step::Bucket, Other, elsewhere(region)),
+        Some("AccessDenied" | "AllAccessDisabled" | "AccessDeniedException") => (step, Authentication, right(step)),
+        Some("InvalidStorageClass") => (step, Other, "Check FileSettings.AmazonS3StorageClass.".to_owned()),
+        Some("ServerSideEncryptionConfigurationNotFoundError" | "InvalidEncryptionAlgorithmError") => {
+            (step, Other, "Turn FileSettings.AmazonS3SSE off, or encryption in the bucket on.".to_owned())
+        }
+        Some("SlowDown" | "ServiceUnavailable" | "InternalError") => {
+            (unproven, Other, "Try again later, and check the state of the store.".to_owned())
+        }
+        _ => match status {
+            401 | 403 => (unproven, Authentication, KEYS.to_owned()),
+            404 if step == Step::List => (Step::Bucket, Missing, BUCKET.to_owned()),
+            301 | 307 => (Step::Bucket, Other, elsewhere(region)),
+            _ => (
+                unproven,
+                Other,
+                "Check that FileSettings.AmazonS3Endpoint is a store that speaks S3, and FileSettings.AmazonS3SSL."
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+fn elsewhere(region: Option<&str>) -> String {
+    match region {
+        Some(region) => format!("The bucket is in the region {region}: set {REGION} to it."),
+        None => format!("Set {REGION} to the region of the bucket, and FileSettings.AmazonS3Endpoint to its host."),
+    }
+}
+
+fn right(step: Step) -> String {
+    let action = match step {
+        Step::Write => "s3:PutObject",
+        Step::Read | Step::Compare => "s3:GetObject",
+        Step::Delete => "s3:DeleteObject",
+        Step::Settings | Step::Resolve | Step::Connect | Step::Tls | Step::Authenticate | Step::Bucket | Step::List => {
+            "s3:ListBucket"
+        }
+    };
+    format!(
+        "Allow {action} on the bucket in FileSettings.AmazonS3Bucket, under FileSettings.AmazonS3PathPrefix, to the owner \
+         of FileSettings.AmazonS3AccessKeyId."
+    )
+}
+
+/// The region that a refusal names, if it is about the region.
+pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
+    let SdkError::ServiceError(refusal) = error else { return None };
+    let is_elsewhere = matches!(refusal.raw().status().as_u16(), 301 | 307 | 400);
+    let header = refusal.raw().headers().get("x-amz-bucket-region").filter(|_| is_elsewhere);
+    let expected = || {
+        let message = refusal.err().meta().message()?;
+        message.split_once("expecting '")?.1.split_once('\'').map(|(region, _)| region)
+    };
+    let named = header.or_else(expected)?;
+    let is_region = named.len() <= 32 && named.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_region.then(|| named.to_owned())
+}
+
+fn unanswered<E>(step: Step, error: &SdkError<E>, address: &Address) -> Trouble
+where
+    E: std::error::Error + 'static,
+{
+    let step = if step == Step::List { Step::Authenticate } else { step };
+    let tls = if address.is_tls() { "" } else { " If it expects TLS, turn FileSettings.AmazonS3SSL on." };
+    let is_timeout = matches!(error, SdkError::TimeoutError(_));
+    Trouble {
+        step,
+        kind: Other,
+        code: is_timeout.then(|| "Timeout".to_owned()),
+        cause: format!("no answer that S3 would give: {}", chain(error)),
+        remedy: format!("Check that FileSettings.AmazonS3Endpoint is a store that speaks S3.{tls}"),
+    }
+}
+
+/// An answer that ended before its end.
+pub(super) fn broken(step: Step, error: &dyn std::error::Error) -> Trouble {
+    Trouble {
+        step,
+        kind: Other,
+        code: None,
+        cause: format!("the answer broke off: {}", chain(error)),
+        remedy: "Try again, and check the line to FileSettings.AmazonS3Endpoint.".to_owned(),
+    }
+}
