@@ -8,6 +8,8 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::presence::StatusAudience;
+use quarterdeck_actors::probe::stores::{Standing, Stores};
+use quarterdeck_actors::storage::settings::Store;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -38,6 +40,34 @@ pub(crate) async fn configurations(app: Data<AppState>) {
         // What makes a session valid may be among what changed.
         log(app.hub.check_sessions().await);
     }
+}
+
+/// Tells administrators, as long as the server runs, whether saved storage settings are in service.
+pub(crate) async fn stores(app: Data<AppState>) {
+    let mut stores = app.files.follow();
+    let mut told = outcomes(&stores.borrow_and_update());
+    while stores.changed().await.is_ok() {
+        let outcomes = outcomes(&stores.borrow_and_update());
+        for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {
+            app.hub.publish(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
+        }
+        // Of a store that is being tested the last outcome still holds.
+        told.retain(|earlier| outcomes.iter().all(|outcome| outcome.get("store") != earlier.get("store")));
+        told.extend(outcomes);
+    }
+}
+
+/// How the tests of saved settings ended, as they are told.
+fn outcomes(stores: &Stores) -> Vec<Value> {
+    let outcome = |(store, standing): (Store, Standing)| {
+        let refusal = match &standing {
+            Standing::Testing => return None,
+            Standing::InService => None,
+            Standing::Refused(report) => report.trouble.as_ref(),
+        };
+        Some(json!({ "store": store.name(), "state": standing.name(), "refusal": refusal }))
+    };
+    stores.standings().into_iter().filter_map(outcome).collect()
 }
 
 fn has_guests(config: &Config) -> bool {

@@ -16,6 +16,7 @@ mod configurations;
 mod cookies;
 mod error;
 mod files;
+mod line;
 mod logging;
 mod metrics;
 mod options;

@@ -3,6 +3,7 @@
 mod audits;
 mod busy;
 mod config;
+mod files;
 mod health;
 mod login;
 mod preferences;
@@ -46,6 +47,9 @@ fn table() -> Vec<Route> {
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
+        // What the server depends on.
+        post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
+        post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
         put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),

@@ -22,6 +22,7 @@ use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::presence::PresenceHandle;
+use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
@@ -33,6 +34,7 @@ use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
+use crate::files::Stores;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -105,6 +107,7 @@ impl Server {
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
+        actix_web::rt::spawn(announce::stores(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
         if let Some(days) = app.options.audit_retention_days() {
@@ -245,13 +248,15 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
-    let health = HealthHandle::start(checks::all(&db, &config));
+    let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
+    let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
         audit: AuditHandle::start(Arc::new(db.clone())),
         strangers: Strangers::default(),
         health,
+        files,
         hub,
         hostname: hostname(),
         options,

@@ -11,6 +11,7 @@ use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::presence::PresenceHandle;
+use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -35,6 +36,7 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) files: FileProbeHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
@@ -67,6 +69,7 @@ impl AppState {
             self.audit.vitals(),
             self.busy.vitals(),
             self.config.vitals(),
+            self.files.vitals(),
             self.health.vitals(),
             self.presence.vitals(),
             self.sessions.vitals(),

@@ -52,7 +52,8 @@ fn incomplete() -> AppError {
 /// Refuses a document that leaves out what every client knows. What is not of its kind counts as left out.
 fn check_complete(submitted: &Document) -> Result<(), AppError> {
     let is_given = |setting: &&Setting| given(submitted, &setting.path).is_some_and(|value| setting.kind.admits(value));
-    let missing: Vec<&str> = section().filter(is_known_to_all).filter(|setting| !is_given(setting)).map(key).collect();
+    let missing: Vec<&str> =
+        section().filter(|setting| is_known_to_all(setting)).filter(|setting| !is_given(setting)).map(key).collect();
     if missing.is_empty() { Ok(()) } else { Err(incomplete().with("Names", missing.join(", "))) }
 }
 
@@ -62,7 +63,7 @@ fn section() -> impl Iterator<Item = &'static Setting> {
 }
 
 /// Older clients do not know Azure; what they leave out is as it is in force.
-fn is_known_to_all(setting: &&'static Setting) -> bool {
+fn is_known_to_all(setting: &'static Setting) -> bool {
     !key(setting).contains("Azure")
 }
 
@@ -74,9 +75,8 @@ fn key(setting: &'static Setting) -> &'static str {
 fn check_driver(document: &Document, store: Store) -> Result<(), AppError> {
     let is_empty = |key: &str| text(document, &path(store, key)).is_empty();
     match text(document, &path(store, "DriverName")) {
-        "local" => Ok(()),
         "amazons3" if is_empty("AmazonS3Bucket") => Err(AppError::new("api.admin.test_s3.missing_s3_bucket")),
-        "amazons3" => Ok(()),
+        "local" | "amazons3" => Ok(()),
         "azureblob" => {
             let has_key = text(document, &path(store, "AzureAuthMode")) != "default_credential";
             let mandatory = ["AzureStorageAccount", "AzureContainer", "AzureAccessKey"];
@@ -109,7 +109,7 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
     if is_used && !reusable(secret, document, running) {
         return Err(AppError::new("api.file.test_connection_reenter_secret.app_error").with("Name", secret.to_owned()));
     }
-    let stored = given(running, secret).cloned().unwrap_or_default();
+    let stored = given(running, secret).cloned().unwrap_or_else(|| Value::from(""));
     insert(document, secret, stored);
     Ok(())
 }
