@@ -12,6 +12,7 @@ mod login;
 mod preferences;
 mod roles;
 mod sessions;
+mod site_url;
 mod status;
 mod team_members;
 mod teams;
