@@ -85,6 +85,21 @@ impl Notification {
     }
 }
 
+/// What a device says about a notification that it received.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Ack {
+    id: String,
+    /// Unix milliseconds.
+    received_at: i64,
+    pub(crate) platform: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) post_id: String,
+    pub(crate) is_id_loaded: bool,
+}
+
 /// What became of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -135,6 +150,11 @@ impl PushProxy {
         }
     }
 
+    /// Passes on that a device received a notification.
+    pub(crate) async fn acknowledge(&self, ack: &Ack, view: &View) -> Result<(), CallFailure> {
+        self.post("ack", ack, view).await.map(drop)
+    }
+
     async fn deliver(&self, notification: &Notification, view: &View) -> Result<Delivery, CallFailure> {
         let answer = self.post("send_push", &notification.body()?, view).await?;
         let verdict: Verdict = serde_json::from_slice(&answer).map_err(|_| CallFailure::Answer)?;
@@ -171,5 +191,14 @@ mod tests {
             json!({ "type": "message", "version": "2", "badge": -1, "platform": "android_rn", "device_id": "a:b" });
         assert_eq!(message.body().unwrap(), expected);
         assert_eq!(Notification::new("test", "alone").body().unwrap()["device_id"], "alone");
+    }
+
+    #[test]
+    fn an_ack_is_passed_on_in_the_words_of_the_protocol() {
+        let text = r#"{"id":"a","received_at":5,"platform":"ios","type":"message","post_id":"p","is_id_loaded":true}"#;
+        let ack: Ack = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&ack).unwrap(), text);
+        let empty = r#"{"id":"","received_at":0,"platform":"","type":"","is_id_loaded":false}"#;
+        assert_eq!(serde_json::to_string(&Ack::default()).unwrap(), empty);
     }
 }

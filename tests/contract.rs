@@ -9,6 +9,7 @@ mod config_migrate;
 mod config_round_trip;
 mod lifetime;
 mod login;
+mod notifications;
 mod preferences;
 mod roles;
 mod sessions;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -53,6 +54,16 @@ impl WebPeer {
     pub fn lines(&self) -> Vec<String> {
         let requests = self.shared.seen.take();
         requests.iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
+    }
+
+    /// The one request since the last time somebody asked: its first line and its body.
+    #[track_caller]
+    pub fn one(&self) -> (String, Value) {
+        let requests = self.shared.seen.take();
+        let [request] = requests.as_slice() else { panic!("{requests:?}") };
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+        (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap())
     }
 
     fn answer_with(&self, status: u16, headers: &str, body: &str) {
