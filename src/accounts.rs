@@ -14,7 +14,7 @@ mod user;
 pub(crate) use access::{require_access, require_access_or_bot};
 pub(crate) use access_token::{add_access_token, open_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
-pub(crate) use device::{Device, attach};
+pub(crate) use device::{Device, attach, enable_notifications};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use login::{Credentials, Gate, login};
 pub(crate) use signup::{Signup, create, create_offline};

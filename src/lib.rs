@@ -25,6 +25,7 @@ mod passwords;
 mod pipeline;
 mod preferences;
 mod prepared;
+mod push;
 mod request;
 mod routes;
 mod session;

@@ -6,9 +6,11 @@ mod config;
 mod files;
 mod health;
 mod login;
+mod notifications;
 mod preferences;
 mod roles;
 mod sessions;
+mod site_url;
 mod status;
 mod teams;
 mod tokens;
@@ -40,6 +42,8 @@ fn table() -> Vec<Route> {
         // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
+        post("/api/v4/notifications/ack", notifications::acknowledge).reading("notificationAck"),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),

@@ -8,8 +8,8 @@ pub(crate) mod stored;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
@@ -40,6 +40,7 @@ use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::{Installation, PreparedAnswers};
+use crate::push::PushProxy;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
@@ -115,6 +116,7 @@ impl Server {
         }
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
+        app.listening.get_or_init(|| listening.addresses.clone());
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
         let metrics = measuring.as_ref().map(|(_, address)| *address);
         let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
@@ -248,6 +250,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
+    let outbound = Arc::new(Outbound::new()?);
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
@@ -265,7 +268,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
-        outbound: Outbound::new()?,
+        push: PushProxy::new(outbound.clone()),
+        outbound,
+        listening: OnceLock::new(),
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db).await?, current.clone()),

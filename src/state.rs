@@ -1,7 +1,8 @@
 //! All that a route can touch.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::audit::AuditHandle;
@@ -26,6 +27,7 @@ use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
+use crate::push::PushProxy;
 use crate::store::Db;
 
 /// Handles and store. One for all workers.
@@ -51,7 +53,10 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) gate: Gate,
-    pub(crate) outbound: Outbound,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) push: PushProxy,
+    /// Where the server listens, once it does.
+    pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,
@@ -61,6 +66,11 @@ impl AppState {
     /// What decisions about the configuration must know.
     pub(crate) fn surroundings(&self) -> Surroundings {
         surroundings(&self.fingerprint_key)
+    }
+
+    /// Where the server listens; nowhere before it is started.
+    pub(crate) fn listening(&self) -> &[SocketAddr] {
+        self.listening.get().map_or(&[], Vec::as_slice)
     }
 
     /// How each actor fares.

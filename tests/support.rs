@@ -16,6 +16,7 @@ pub mod sql;
 pub mod swarm;
 pub mod teams;
 pub mod trail;
+pub mod web_peer;
 pub mod websocket;
 
 pub use client::{Client, Reply};

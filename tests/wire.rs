@@ -10,6 +10,7 @@ mod health;
 mod limits;
 mod log;
 mod metrics;
+mod outbound;
 mod pipeline;
 mod rate;
 mod signals;

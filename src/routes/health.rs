@@ -122,7 +122,7 @@ async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> 
     if !email.send_push_notifications || is_hosted_push_server(&email.push_notification_server) {
         return Some("false");
     }
-    Some(app.outbound.test_push(&email.push_notification_server, &device).await)
+    Some(app.push.test(&device, &request.config().view).await)
 }
 
 /// Mattermost's own push servers serve licensed servers only.

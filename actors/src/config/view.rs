@@ -87,6 +87,7 @@ pub struct ServiceSettings {
     pub goroutine_health_threshold: i64,
     pub enable_developer: bool,
     pub enable_insecure_outgoing_connections: bool,
+    pub allowed_untrusted_internal_connections: String,
     pub enable_user_access_tokens: bool,
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
