@@ -30,3 +30,4 @@ mod session;
 mod socket;
 mod state;
 mod teams;
+mod trust;
