@@ -17,6 +17,7 @@ mod cookies;
 mod error;
 mod files;
 mod logging;
+mod mail;
 mod metrics;
 mod options;
 mod outbound;

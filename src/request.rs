@@ -228,6 +228,11 @@ impl Body {
         self.json(b'[', name)
     }
 
+    /// The body as any JSON at all; `None` when it is empty, broken or `null`.
+    pub(crate) fn anything(self) -> Result<Option<Value>, AppError> {
+        Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
+    }
+
     // What it begins with is checked, because serde takes a list for a structure as well.
     fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
         let bytes = self.read?;

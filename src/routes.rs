@@ -3,6 +3,7 @@
 mod audits;
 mod busy;
 mod config;
+mod email;
 mod health;
 mod login;
 mod preferences;
@@ -44,6 +45,7 @@ fn table() -> Vec<Route> {
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
         get("/api/v4/server_busy", busy::show).on_socket(),
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
+        post("/api/v4/email/test", email::test).audited("testEmail"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.

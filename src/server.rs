@@ -33,6 +33,7 @@ use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -260,6 +261,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
+        mailer: Mailer::new(),
         outbound: Outbound::new()?,
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),

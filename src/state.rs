@@ -20,6 +20,7 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -49,6 +50,7 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) gate: Gate,
+    pub(crate) mailer: Mailer,
     pub(crate) outbound: Outbound,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,

@@ -7,6 +7,7 @@ mod config;
 mod config_file;
 mod config_migrate;
 mod config_round_trip;
+mod email;
 mod lifetime;
 mod login;
 mod preferences;

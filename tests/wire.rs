@@ -8,6 +8,7 @@ mod command_line_migrate;
 mod health;
 mod limits;
 mod log;
+mod mail;
 mod metrics;
 mod pipeline;
 mod rate;
