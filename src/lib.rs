@@ -23,6 +23,7 @@ mod options;
 mod outbound;
 mod passwords;
 mod pipeline;
+mod posts;
 mod preferences;
 mod prepared;
 mod request;

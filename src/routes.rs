@@ -6,6 +6,7 @@ mod config;
 mod email;
 mod health;
 mod login;
+mod notifications;
 mod preferences;
 mod roles;
 mod sessions;
@@ -46,6 +47,7 @@ fn table() -> Vec<Route> {
         get("/api/v4/server_busy", busy::show).on_socket(),
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         post("/api/v4/email/test", email::test).audited("testEmail"),
+        post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
         // Configuration and licence.

@@ -10,6 +10,7 @@ mod config_round_trip;
 mod email;
 mod lifetime;
 mod login;
+mod notifications;
 mod preferences;
 mod roles;
 mod sessions;
