@@ -85,6 +85,15 @@ impl Notification {
     }
 }
 
+/// Mattermost's own push servers serve licensed servers only.
+pub(crate) fn is_hosted(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
+    matches!(
+        host,
+        "push.mattermost.com" | "global.push.mattermost.com" | "eu.push.mattermost.com" | "ap.push.mattermost.com"
+    )
+}
+
 /// What a device says about a notification that it received.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

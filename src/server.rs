@@ -35,6 +35,7 @@ use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::files::Stores;
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -271,6 +272,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         push: PushProxy::new(outbound.clone()),
         outbound,
         listening: OnceLock::new(),
+        mailer: Mailer::new(),
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db).await?, current.clone()),

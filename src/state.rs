@@ -22,6 +22,7 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -57,6 +58,7 @@ pub(crate) struct AppState {
     pub(crate) push: PushProxy,
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+    pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,

@@ -11,6 +11,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod server;
+pub mod smtp;
 pub mod socket;
 pub mod sql;
 pub mod swarm;

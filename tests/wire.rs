@@ -9,6 +9,7 @@ mod command_line_storage;
 mod health;
 mod limits;
 mod log;
+mod mail;
 mod metrics;
 mod outbound;
 mod pipeline;

@@ -15,6 +15,7 @@ use quarterdeck_actors::probe::stores::Standing;
 use serde::Serialize;
 
 use crate::answer::{Answer, JSON, Json};
+use crate::push;
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
@@ -119,19 +120,10 @@ fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str
 async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
     let device = request.query("device_id")?;
     let email = &request.config().view.email;
-    if !email.send_push_notifications || is_hosted_push_server(&email.push_notification_server) {
+    if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
         return Some("false");
     }
     Some(app.push.test(&device, &request.config().view).await)
-}
-
-/// Mattermost's own push servers serve licensed servers only.
-fn is_hosted_push_server(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
-    matches!(
-        host,
-        "push.mattermost.com" | "global.push.mattermost.com" | "eu.push.mattermost.com" | "ap.push.mattermost.com"
-    )
 }
 
 fn is_root() -> bool {

@@ -1,136 +1,170 @@
-//! `/notifications/ack`.
+//! `/notifications/test`.
 
-use reqwest::Method;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::web_peer::WebPeer;
-use crate::support::{Client, Reply, TestServer};
+use crate::support::server::PASSWORD;
+use crate::support::websocket::{WebSocket, quiet};
+use crate::support::{Client, TestServer, backdoor};
 
-const PATH: &str = "/notifications/ack";
-const BROKEN: &str = "api.push_notifications_ack.message.parse.app_error";
-const DISABLED: &str = "api.push_notification.disabled.app_error";
-const NOT_PASSED_ON: &str = "api.push_notifications_ack.forward.app_error";
+const PATH: &str = "/notifications/test";
+const NO_BOT: &str = "app.notifications.send_test_message.errors.no_bot";
 
-async fn with_proxy() -> (TestServer, WebPeer) {
-    let proxy = WebPeer::start().await;
-    let settings =
-        format!("[EmailSettings]\nSendPushNotifications = true\nPushNotificationServer = \"{}/\"\n", proxy.url());
-    (TestServer::start_with(&settings).await, proxy)
+async fn test(client: &Client) -> crate::support::Reply {
+    client.post(PATH, json!({})).await
 }
 
-fn ack() -> Value {
-    json!({ "id": "a1", "received_at": 1_700_000_000_000_i64, "platform": "android", "type": "message", "post_id": "p1", "is_id_loaded": false })
+async fn texts(server: &TestServer, sql: &str) -> Vec<String> {
+    backdoor::texts_in(server.folder(), sql).await
 }
 
-async fn acknowledge(client: &Client, more: Value) -> Reply {
-    let mut body = ack();
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    client.post(PATH, body).await
+/// The event `posted` with its message read.
+async fn posted(socket: &mut WebSocket) -> (Value, Value) {
+    let event = socket.event_named("posted").await;
+    let post = serde_json::from_str(event["data"]["post"].as_str().unwrap()).unwrap();
+    (event, post)
 }
 
 #[actix_web::test]
-async fn it_asks_for_a_session() {
-    let (server, proxy) = with_proxy().await;
-    server.client().post(PATH, ack()).await.expect_refusal(401, "api.context.session_expired.app_error");
-    assert!(proxy.lines().is_empty());
+async fn who_is_not_logged_in_gets_no_message() {
+    let server = TestServer::start().await;
+    test(&server.client()).await.expect_refusal(401, "api.context.session_expired.app_error");
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_receipt_is_refused_before_anything_else() {
-    let server = TestServer::start_with("[EmailSettings]\nSendPushNotifications = false\n").await;
-    let admin = server.admin().await;
-    for body in [
-        "",
-        "{",
-        "[]",
-        "\"a1\"",
-        r#"{"id":5}"#,
-        r#"{"received_at":"1"}"#,
-        r#"{"received_at":1.5}"#,
-        r#"{"is_id_loaded":"true"}"#,
-    ] {
-        admin.send(Method::POST, PATH, Some(body.to_owned()), &[]).await.expect_refusal(400, BROKEN);
-    }
-    let large = format!(r#"{{"id":"{}"}}"#, "x".repeat(400_000));
-    let large = admin.send(Method::POST, PATH, Some(large), &[]).await;
-    large.expect_refusal(413, "api.context.request_body_too_large.app_error");
-    for body in [ack(), json!({}), json!({ "id": null, "unknown": [] })] {
-        admin.post(PATH, body).await.expect_refusal(501, DISABLED);
-    }
-}
-
-#[actix_web::test]
-async fn anybody_who_is_logged_in_has_a_receipt_passed_on_as_it_is() {
-    let (server, proxy) = with_proxy().await;
+async fn each_test_stores_one_message_in_the_one_channel_with_the_system_bot() {
+    let server = TestServer::start().await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
-    proxy.answer(200, "whatever it says");
-    bert.post(PATH, ack()).await.expect_ok();
-    assert_eq!(proxy.one(), ("POST /api/v1/ack HTTP/1.1".to_owned(), ack()));
-    bert.post(PATH, json!({ "type": "clear", "post_id": null, "more": 1 })).await.expect_ok();
-    let empty = json!({ "id": "", "received_at": 0, "platform": "", "type": "clear", "is_id_loaded": false });
-    assert_eq!(proxy.one().1, empty);
-}
-
-#[actix_web::test]
-async fn a_receipt_that_the_proxy_does_not_take_is_a_failure() {
-    let (server, proxy) = with_proxy().await;
-    let admin = server.admin().await;
-    for status in [201, 204, 400, 500] {
-        proxy.answer(status, "");
-        admin.post(PATH, ack()).await.expect_refusal(500, NOT_PASSED_ON);
-        assert_eq!(proxy.lines().len(), 1);
+    for body in ["", "{}", "no JSON", "[1]"] {
+        bert.send(reqwest::Method::POST, PATH, Some(body.to_owned()), &[]).await.expect_ok();
     }
-    proxy.redirect("/api/v1/elsewhere");
-    admin.post(PATH, ack()).await.expect_refusal(500, NOT_PASSED_ON);
-    assert_eq!(proxy.lines().len(), 1, "a push message goes nowhere else");
-    let settings = "[EmailSettings]\nSendPushNotifications = true\nPushNotificationServer = \"\"\n";
-    let nowhere = TestServer::start_with(settings).await;
-    nowhere.admin().await.post(PATH, ack()).await.expect_refusal(500, NOT_PASSED_ON);
+    test(&admin).await.expect_ok();
+    let bot = texts(&server, "SELECT id FROM users WHERE username = 'system-bot'").await.swap_remove(0);
+    let mut both = [bot.as_str(), &bert.user_id];
+    both.sort_unstable();
+    let name = both.join("__");
+    let channels = texts(&server, "SELECT name || ' ' || type || teamid FROM channels ORDER BY createat").await;
+    assert_eq!((channels.len(), channels[0].as_str()), (2, format!("{name} D").as_str()));
+    let place = format!("FROM channels c WHERE c.name = '{name}'");
+    let posts = format!("SELECT p.userid || p.type FROM posts p WHERE p.channelid = (SELECT c.id {place})");
+    assert_eq!(texts(&server, &posts).await, [bot.as_str(); 4]);
+    assert_eq!(texts(&server, &format!("SELECT CAST(totalmsgcount + totalmsgcountroot AS text) {place}")).await, ["8"]);
+    let counts = format!(
+        "SELECT userid || ' ' || msgcount || ' ' || mentioncount FROM channelmembers \
+         WHERE channelid = (SELECT c.id {place}) ORDER BY mentioncount"
+    );
+    let seen = [format!("{bot} 4 0"), format!("{} 0 4", bert.user_id)];
+    assert_eq!(texts(&server, &counts).await, seen);
 }
 
 #[actix_web::test]
-async fn a_receipt_by_id_succeeds_without_the_proxy_and_gets_a_post_that_exists() {
-    let (server, proxy) = with_proxy().await;
+async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
+    let server = quiet("").await;
     let admin = server.admin().await;
-    for status in [200, 500] {
-        proxy.answer(status, "");
-        for nothing_to_show in [json!({ "post_id": "" }), json!({ "post_id": null }), json!({ "type": "clear" })] {
-            let mut body = nothing_to_show;
-            body["is_id_loaded"] = true.into();
-            let reply = acknowledge(&admin, body).await;
-            assert_eq!((reply.status, reply.text().as_str()), (200, ""));
-        }
-        let unknown = acknowledge(&admin, json!({ "is_id_loaded": true })).await;
-        unknown.expect_refusal(404, "app.post.get.app_error");
-        assert_eq!(proxy.lines().len(), 4);
+    let bert = server.user(&admin, "bert").await;
+    let (mut others, _) = WebSocket::greeted(&admin).await;
+    let (mut own, _) = WebSocket::greeted(&bert).await;
+    let (mut second, _) = WebSocket::greeted(&bert).await;
+    test(&bert).await.expect_ok();
+    let added = own.event().await;
+    assert_eq!(added["event"], "direct_added");
+    let (event, post) = posted(&mut own).await;
+    let bot = admin.get("/users/username/system-bot").await.expect(200);
+    let channel = event["broadcast"]["channel_id"].as_str().unwrap();
+    let members = json!({ "creator_id": bot["id"], "teammate_id": bert.user_id });
+    assert_eq!((&added["data"], added["broadcast"]["channel_id"].as_str()), (&members, Some(channel)));
+    let mut both = [bot["id"].as_str().unwrap(), &bert.user_id];
+    both.sort_unstable();
+    let wanted = json!({
+        "channel_display_name": "@system-bot", "channel_name": both.join("__"), "channel_type": "D",
+        "mentions": json!([bert.user_id]).to_string(), "post": event["data"]["post"], "sender_name": "@system-bot",
+        "set_online": false, "team_id": "",
+    });
+    assert_eq!((&event["data"], event["broadcast"]["user_id"].as_str()), (&wanted, Some("")));
+    assert_eq!((&post["user_id"], &post["channel_id"], &post["type"]), (&bot["id"], &json!(channel), &json!("")));
+    assert_eq!((&post["props"]["from_bot"], &post["delete_at"]), (&json!("true"), &json!(0)));
+    assert!(post["props"]["force_notification"].is_string() && post["create_at"].as_i64() > Some(0), "{post}");
+    assert!(post["message"].as_str().unwrap().starts_with("This is the notification"), "{post}");
+    assert_eq!(posted(&mut second).await.1, post);
+    assert!(others.is_silent().await);
+
+    // The channel is there now: it is not announced again, and who connects later hears of it as well.
+    let (mut later, _) = WebSocket::greeted(&bert).await;
+    test(&bert).await.expect_ok();
+    for socket in [&mut own, &mut later] {
+        let event = socket.event().await;
+        assert_eq!((&event["event"], &event["broadcast"]["channel_id"]), (&json!("posted"), &json!(channel)));
     }
+    assert!(others.is_silent().await);
 }
 
 #[actix_web::test]
-async fn a_message_that_an_ios_device_shows_says_that_it_shows_messages() {
-    let (server, _proxy) = with_proxy().await;
+async fn callers_at_the_same_time_find_one_bot_and_one_channel() {
+    let server = TestServer::start().await;
     let admin = server.admin().await;
-    let off = json!({ "device_id": "apple:1", "device_notification_disabled": "true" });
-    admin.put("/users/sessions/device", off).await.expect_ok();
-    for other in [json!({ "platform": "android" }), json!({ "platform": "ios", "type": "clear" })] {
-        acknowledge(&admin, other).await.expect_ok();
-        assert_eq!(notifications_off(&admin).await, "true");
+    let bert = server.user(&admin, "bert").await;
+    let callers = [&admin, &bert, &admin, &bert, &admin, &bert];
+    for reply in join_all(callers.map(test)).await {
+        reply.expect_ok();
     }
-    acknowledge(&admin, json!({ "platform": "ios" })).await.expect_ok();
-    assert_eq!(notifications_off(&admin).await, "false");
-    acknowledge(&admin, json!({ "platform": "ios" })).await.expect_ok();
-    assert_eq!(notifications_off(&admin).await, "false");
+    assert_eq!(texts(&server, "SELECT CAST(COUNT(*) AS text) FROM bots").await, ["1"]);
+    assert_eq!(texts(&server, "SELECT CAST(COUNT(*) AS text) FROM channels").await, ["2"]);
+    assert_eq!(texts(&server, "SELECT CAST(COUNT(*) AS text) FROM channelmembers").await, ["4"]);
+    assert_eq!(texts(&server, "SELECT CAST(COUNT(*) AS text) FROM posts").await, ["6"]);
 }
 
 #[actix_web::test]
-async fn a_device_that_never_said_anything_about_notifications_stays_so() {
-    let (server, _proxy) = with_proxy().await;
+async fn the_system_bot_is_seen_as_a_bot_counts_for_nobody_and_never_logs_in() {
+    let server = TestServer::start().await;
     let admin = server.admin().await;
-    acknowledge(&admin, json!({ "platform": "ios" })).await.expect_ok();
-    assert_eq!(notifications_off(&admin).await, Value::Null);
+    test(&admin).await.expect_ok();
+    let bot = admin.get("/users/username/system-bot").await.expect(200);
+    assert_eq!((&bot["is_bot"], &bot["roles"]), (&json!(true), &json!("system_user")));
+    let listed = admin.get("/users").await.expect(200);
+    assert!(listed.as_array().unwrap().iter().any(|user| user["id"] == bot["id"] && user["is_bot"] == true));
+    let without_bots = admin.get("/users/stats/filtered?include_bots=false").await.expect(200);
+    assert_eq!(without_bots["total_users_count"], 1);
+    let owner = format!("SELECT ownerid FROM bots WHERE userid = '{}'", bot["id"].as_str().unwrap());
+    assert_eq!(texts(&server, &owner).await, [admin.user_id.as_str()]);
+
+    let login = async |password: &str| {
+        let login = json!({ "login_id": "system-bot", "password": password });
+        server.client().post("/users/login", login).await
+    };
+    for password in [PASSWORD, "*"] {
+        let refused = login(password).await;
+        assert_eq!(refused.status, 401, "{}", refused.text());
+    }
+    let path = format!("/users/{}/password", bot["id"].as_str().unwrap());
+    admin.put(&path, json!({ "new_password": PASSWORD })).await;
+    let refused = login(PASSWORD).await;
+    assert_eq!(refused.status, 401, "{}", refused.text());
 }
 
-async fn notifications_off(client: &Client) -> Value {
-    client.get("/users/me/sessions").await.expect(200)[0]["props"]["device_notification_disabled"].clone()
+#[actix_web::test]
+async fn a_bot_that_cannot_be_had_is_told() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let taken = server.user(&admin, "system-bot").await;
+    test(&taken).await.expect_refusal(500, NO_BOT);
+    server.execute("UPDATE users SET username = 'somebody' WHERE username = 'system-bot'").await;
+    test(&taken).await.expect_ok();
+    server.execute("UPDATE users SET deleteat = 5 WHERE username = 'system-bot'").await;
+    test(&taken).await.expect_refusal(500, NO_BOT);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_stored_is_told_and_leaves_nothing_behind() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    test(&admin).await.expect_ok();
+    server.execute("UPDATE channels SET deleteat = 5").await;
+    test(&admin).await.expect_refusal(500, "app.notifications.send_test_message.errors.no_channel");
+    server.execute("ALTER TABLE posts RENAME TO elsewhere").await;
+    test(&bert).await.expect_refusal(500, "app.notifications.send_test_message.errors.create_post");
+    assert_eq!(texts(&server, "SELECT CAST(COUNT(*) AS text) FROM channels").await, ["1"]);
+    server.execute(&format!("DELETE FROM users WHERE id = '{}'", bert.user_id)).await;
+    test(&bert).await.expect_refusal(500, "app.notifications.send_test_message.errors.no_user");
 }
