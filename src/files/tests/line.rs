@@ -15,7 +15,7 @@ use crate::files::Limits;
 
 #[tokio::test]
 async fn a_name_without_an_address_fails_at_the_name() {
-    let report = probed(&s3_at("store.invalid")).await;
+    let report = probed(&s3_at("nowhere.invalid")).await;
     expect_trouble(&report, Step::Resolve, Kind::Other, None, "FileSettings.AmazonS3Endpoint");
 }
 

@@ -136,7 +136,7 @@ fn amazon_has_a_host_for_each_bucket_and_region() {
         (json!({}), "files.s3.amazonaws.com", 443),
         (json!({"AmazonS3Region": "eu-west-1", "AmazonS3SSL": false}), "files.s3.eu-west-1.amazonaws.com", 80),
         (json!({"AmazonS3Bucket": "my.files"}), "s3.amazonaws.com", 443),
-        (json!({"AmazonS3Endpoint": "store.example.com:9000"}), "store.example.com", 9000),
+        (json!({"AmazonS3Endpoint": "own.example.com:9000"}), "own.example.com", 9000),
         (json!({"AmazonS3Endpoint": "[::1]:80"}), "::1", 80),
     ] {
         let mut all = json!({"DriverName": "amazons3", "AmazonS3Bucket": "files"});
