@@ -8,12 +8,15 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::presence::StatusAudience;
+use quarterdeck_actors::probe::stores::{Standing, Stores};
+use quarterdeck_actors::storage::settings::Store;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{error, warn};
 
 use crate::accounts::User;
+use crate::posts::{DirectChannel, Post};
 use crate::preferences::Preference;
 use crate::state::AppState;
 
@@ -38,6 +41,34 @@ pub(crate) async fn configurations(app: Data<AppState>) {
         // What makes a session valid may be among what changed.
         log(app.hub.check_sessions().await);
     }
+}
+
+/// Tells administrators, as long as the server runs, whether saved storage settings are in service.
+pub(crate) async fn stores(app: Data<AppState>) {
+    let mut stores = app.files.follow();
+    let mut told = outcomes(&stores.borrow_and_update());
+    while stores.changed().await.is_ok() {
+        let outcomes = outcomes(&stores.borrow_and_update());
+        for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {
+            app.hub.publish(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
+        }
+        // Of a store that is being tested the last outcome still holds.
+        told.retain(|earlier| outcomes.iter().all(|outcome| outcome.get("store") != earlier.get("store")));
+        told.extend(outcomes);
+    }
+}
+
+/// How the tests of saved settings ended, as they are told.
+fn outcomes(stores: &Stores) -> Vec<Value> {
+    let outcome = |(store, standing): (Store, Standing)| {
+        let refusal = match &standing {
+            Standing::Testing => return None,
+            Standing::InService => None,
+            Standing::Refused(report) => report.trouble.as_ref(),
+        };
+        Some(json!({ "store": store.name(), "state": standing.name(), "refusal": refusal }))
+    };
+    stores.standings().into_iter().filter_map(outcome).collect()
 }
 
 fn has_guests(config: &Config) -> bool {
@@ -85,12 +116,43 @@ pub(crate) async fn roles_changed(app: &AppState, user_id: &str, roles: &str) {
 
 /// Somebody is in a team now, and hears of what happens there.
 pub(crate) async fn added_to_team(app: &AppState, team_id: &str, user_id: &str) {
-    match app.db.memberships_of(user_id).await {
-        Ok(memberships) => log(app.hub.change_memberships(user_id, memberships).await),
-        Err(cause) => warn!(%cause, "the sockets of a new member hear of the team when they connect again"),
-    }
+    join_channels(app, user_id).await;
     let data = json!({ "team_id": team_id, "user_id": user_id });
     app.hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
+}
+
+/// Has the sockets of somebody hear of the teams and channels that they are in now.
+async fn join_channels(app: &AppState, user_id: &str) {
+    match app.db.memberships_of(user_id).await {
+        Ok(memberships) => log(app.hub.change_memberships(user_id, memberships).await),
+        Err(cause) => warn!(%cause, "the sockets of a new member hear of the place when they connect again"),
+    }
+}
+
+/// Two people have a channel for themselves now, and hear of what happens there.
+pub(crate) async fn direct_added(app: &AppState, channel: &DirectChannel, creator_id: &str, teammate_id: &str) {
+    for user_id in [creator_id, teammate_id] {
+        join_channels(app, user_id).await;
+    }
+    let data = json!({ "creator_id": creator_id, "teammate_id": teammate_id });
+    app.hub.publish(Event::new("direct_added", data).for_channel(&channel.id)).await;
+}
+
+/// Somebody wrote to `recipient_id`, in the channel of the two.
+pub(crate) async fn posted(app: &AppState, channel: &DirectChannel, post: &Post, sender: &User, recipient_id: &str) {
+    let name = format!("@{}", sender.username);
+    // The message and the list are text within the text: so it has always been.
+    let data = json!({
+        "channel_display_name": name,
+        "channel_name": channel.name,
+        "channel_type": "D",
+        "mentions": json!([recipient_id]).to_string(),
+        "post": post.text_in(&channel.id),
+        "sender_name": name,
+        "set_online": false,
+        "team_id": "",
+    });
+    app.hub.publish(Event::new("posted", data).for_channel(&channel.id)).await;
 }
 
 /// Somebody prefers other things now.

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod config;
 mod serve;
+mod storage;
 mod user;
 mod version;
 
@@ -58,6 +59,9 @@ enum Command {
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
+    /// Tests where files are kept
+    #[command(subcommand)]
+    Storage(storage::StorageCommand),
     /// Manages accounts, also while the server runs
     #[command(subcommand)]
     User(user::UserCommand),
@@ -73,6 +77,7 @@ impl Cli {
             Command::Audit(command) => audit::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
+            Command::Storage(command) => storage::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
         }

@@ -10,6 +10,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, Detail};
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
+use serde_json::Value;
 use tracing::{debug, error};
 
 use crate::answer::JSON;
@@ -39,6 +40,9 @@ struct Envelope<'a> {
     /// Everything that is wrong with a document, where the refusal is about one; an extension of the contract.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem<'a>>,
+    /// What a test found, step by step, where the caller asked for it; an extension of the contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Value>,
 }
 
 /// One of the things that are wrong with a document.
@@ -71,6 +75,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
             request_id,
             status_code: 500,
             errors: Vec::new(),
+            report: None,
         }
     } else {
         Envelope {
@@ -80,6 +85,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
             request_id,
             status_code: status.as_u16(),
             errors: failure.failures.iter().map(problem).collect(),
+            report: failure.report.as_deref(),
         }
     };
     let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
@@ -98,6 +104,7 @@ pub(crate) fn not_found(path: &str) -> HttpResponse {
         request_id: "",
         status_code: 404,
         errors: Vec::new(),
+        report: None,
     };
     respond(StatusCode::NOT_FOUND, &envelope)
 }

@@ -1,66 +1,224 @@
-//! Calls to other servers on somebody's behalf.
+//! Calls to other servers on somebody's behalf: the one HTTP client, with its limits and its address policy.
+//!
+//! Names are resolved here, every address is checked, and the connection goes to an address that was checked.
+//! Proxies of the environment are not used: they would resolve names again, where no policy applies.
 
+mod address;
+mod allowed;
+mod failure;
+mod names;
+mod networks;
+mod policy;
+mod redirects;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::web::Bytes;
+use quarterdeck_actors::config::view::ServiceSettings;
 use quarterdeck_actors::error::{AppError, OrFail};
-use serde_json::json;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use rustls::RootCertStore;
+use serde::Serialize;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::warn;
 
-/// How long one call may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::version::VERSION;
+use address::Place;
+pub(crate) use failure::CallFailure;
+use names::{Checked, Names, SystemNames};
+pub(crate) use policy::Chosen;
+use policy::Policy;
+use redirects::next_of;
 
-/// Anybody may ask for a push test: so many run at once, and nobody waits.
-const PUSH_TESTS: usize = 8;
+/// No call takes longer, whatever it asks for.
+const LONGEST: Duration = Duration::from_secs(30);
 
-/// The largest answer that is read, in bytes.
-const LARGEST_ANSWER: usize = 16 * 1024;
+/// How long a name may take to be resolved, and then a connection to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// So many redirects are followed unless a call says otherwise.
+const REDIRECTS: usize = 10;
+
+/// So many calls are under way at once; others wait, within their deadline.
+const CALLS: usize = 64;
+
+/// What is to be sent, and what the answer may cost.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) chosen: Chosen<'a>,
+    /// How many redirects are followed; with 0 a redirect is the answer.
+    pub(crate) redirects: usize,
+    /// The largest body that is read, in bytes; with 0 none is.
+    pub(crate) largest_answer: usize,
+    /// For all of it together; at most 30 s.
+    pub(crate) deadline: Duration,
+}
+
+impl<'a> Call<'a> {
+    /// Asks for `url`, within 30 s and ten redirects, for the status and headers only.
+    pub(crate) fn get(url: String, chosen: Chosen<'a>) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            chosen,
+            redirects: REDIRECTS,
+            largest_answer: 0,
+            deadline: LONGEST,
+        }
+    }
+
+    /// Sends `value` as JSON, within 30 s and to nobody but `url`.
+    pub(crate) fn post(url: String, chosen: Chosen<'a>, value: &impl Serialize) -> Result<Self, CallFailure> {
+        let body = serde_json::to_vec(value).map_err(|cause| CallFailure::Message(cause.to_string()))?;
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        Ok(Self { method: Method::POST, headers, body: body.into(), redirects: 0, ..Self::get(url, chosen) })
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) host: String,
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+}
+
+impl Received {
+    /// Refuses every status but 200.
+    pub(crate) fn ok(self) -> Result<Self, CallFailure> {
+        let Self { status, .. } = self;
+        if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
+    }
+}
 
 /// The one HTTP client, with its limits.
 pub(crate) struct Outbound {
-    client: reqwest::Client,
-    push_tests: Semaphore,
+    names: Arc<dyn Names>,
+    tls: rustls::ClientConfig,
+    turns: Semaphore,
 }
 
 impl Outbound {
+    /// One that trusts whom the operating system trusts.
     pub(crate) fn new() -> Result<Self, AppError> {
-        let client = reqwest::Client::builder().timeout(DEADLINE).redirect(reqwest::redirect::Policy::none()).build();
-        Ok(Self { client: client.or_fail("app.outbound.client.app_error")?, push_tests: Semaphore::new(PUSH_TESTS) })
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            warn!("the system has no root certificates: no server that is called over TLS is trusted");
+        }
+        Self::with(Arc::new(SystemNames::new()), roots)
     }
 
-    /// Asks the push proxy whether it can reach `device`: `true`, `false` or `unknown`.
-    pub(crate) async fn test_push(&self, server: &str, device: &str) -> &'static str {
-        let Ok(_turn) = self.push_tests.try_acquire() else {
-            return "unknown";
-        };
-        let (platform, device_id) = device.split_once(':').unwrap_or(("", device));
-        let message = json!({
-            "type": "test",
-            "version": "2",
-            "badge": -1,
-            "platform": platform,
-            "device_id": device_id,
+    fn with(names: Arc<dyn Names>, roots: RootCertStore) -> Result<Self, AppError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let versions = versions.or_fail("app.outbound.client.app_error")?;
+        let tls = versions.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { names, tls, turns: Semaphore::new(CALLS) })
+    }
+
+    /// Sends a call and reads what it asks for of the answer.
+    pub(crate) async fn call(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
+        let deadline = call.deadline.min(LONGEST);
+        let sent = timeout(deadline, self.follow(call, service)).await;
+        sent.unwrap_or(Err(CallFailure::Late(deadline)))
+    }
+
+    async fn follow(&self, mut call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
+        // Nobody closes it; and if somebody did, the call would only not be counted.
+        let _turn = self.turns.acquire().await;
+        let mut url = address::read(&call.url)?;
+        let policy = Policy::new(call.chosen, &url, service);
+        for _ in 0..=call.redirects {
+            let answer = self.send(&call, &url, &policy, service).await?;
+            let next = if call.redirects == 0 { None } else { next_of(&url, &answer)? };
+            let Some(next) = next else {
+                return receive(&url, answer, call.largest_answer).await;
+            };
+            redirects::change(&mut call, answer.status(), &url, &next);
+            url = next;
+        }
+        Err(CallFailure::Redirects(call.redirects))
+    }
+
+    async fn send(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        policy: &Policy<'_>,
+        service: &ServiceSettings,
+    ) -> Result<reqwest::Response, CallFailure> {
+        let place = Place::of(url).ok_or_else(|| CallFailure::Address("it names no host".to_owned()))?;
+        let addresses = self.addresses(&place).await?;
+        policy.check(&place, &addresses)?;
+        let failed = |cause| CallFailure::of(&place.host, cause, CONNECT);
+        let client = self.client(&place, &addresses, service).map_err(failed)?;
+        let request = client.request(call.method.clone(), url.clone()).headers(call.headers.clone());
+        request.body(call.body.clone()).send().await.map_err(failed)
+    }
+
+    async fn addresses(&self, place: &Place) -> Result<Vec<IpAddr>, CallFailure> {
+        if let Some(address) = place.literal() {
+            return Ok(vec![address]);
+        }
+        let found = timeout(CONNECT, self.names.look_up(&place.host)).await;
+        let found = found.unwrap_or_else(|late| Err(late.into()));
+        let found = found.and_then(|found| {
+            let is_known = !found.is_empty();
+            is_known.then_some(found).ok_or_else(|| std::io::Error::other("it has no address"))
         });
-        let url = format!("{}/api/v1/send_push", server.trim_end_matches('/'));
-        match self.push_status(&url, &message).await.as_deref() {
-            Some("REMOVE") => "false",
-            Some("FAIL") | None => "unknown",
-            Some(_) => "true",
-        }
+        found.map_err(|cause| CallFailure::Unresolved { host: place.host.clone(), cause })
     }
 
-    async fn push_status(&self, url: &str, message: &serde_json::Value) -> Option<String> {
-        let mut answer = self.client.post(url).json(message).send().await.ok()?;
-        if !answer.status().is_success() {
-            return None;
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.ok()? {
-            body.extend_from_slice(&chunk);
-            if body.len() > LARGEST_ANSWER {
-                return None;
-            }
-        }
-        let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
-        Some(body.get("status")?.as_str()?.to_owned())
+    /// A client that can reach these addresses and nothing else; it keeps no connection for a later call,
+    /// which may be under another policy.
+    fn client(
+        &self,
+        place: &Place,
+        addresses: &[IpAddr],
+        service: &ServiceSettings,
+    ) -> reqwest::Result<reqwest::Client> {
+        let checked = addresses.iter().map(|address| SocketAddr::new(*address, place.port)).collect();
+        let builder = reqwest::Client::builder()
+            .user_agent(format!("Quarterdeck/{VERSION}"))
+            .dns_resolver(Checked(checked))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .pool_max_idle_per_host(0)
+            .connect_timeout(CONNECT);
+        let builder = if service.enable_insecure_outgoing_connections {
+            builder.tls_danger_accept_invalid_certs(true)
+        } else {
+            builder.tls_backend_preconfigured(self.tls.clone())
+        };
+        builder.build()
     }
 }
+
+async fn receive(url: &Url, mut answer: reqwest::Response, largest: usize) -> Result<Received, CallFailure> {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let mut body = Vec::new();
+    while largest > 0
+        && let Some(chunk) = answer.chunk().await.map_err(|cause| CallFailure::of(&host, cause, LONGEST))?
+    {
+        body.extend_from_slice(&chunk);
+        if body.len() > largest {
+            return Err(CallFailure::TooLarge(largest));
+        }
+    }
+    Ok(Received { status: answer.status().as_u16(), host, body: body.into() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,11 @@ pub(crate) struct PreparedAnswers {
 }
 
 impl PreparedAnswers {
+    /// The server's id, made at its first start.
+    pub(crate) fn diagnostic_id(&self) -> &str {
+        &self.installation.diagnostic_id
+    }
+
     pub(crate) fn new(installation: Installation, config: Arc<Config>) -> Self {
         let current = RwLock::new(Arc::new(Prepared::of(&installation, config)));
         Self { installation, current, renewing: Mutex::new(()) }

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Duration, timeout};
 
 use crate::audit::Notes;
+use crate::line;
 use crate::pipeline::dress;
 use crate::session::Session;
 
@@ -70,6 +71,14 @@ impl Request {
     /// The client's address, as far as trusted proxies tell.
     pub(crate) fn address(&self) -> String {
         address_of(&self.http, self.config())
+    }
+
+    /// Does `work`, but only for as long as the client waits for it.
+    pub(crate) async fn while_awaited<T>(&self, work: impl Future<Output = T>) -> Result<T, AppError> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = line::hung_up(&self.http) => Err(AppError::new("app.request.abandoned.app_error")),
+        }
     }
 
     /// A part of the path, decoded; empty when the route has none of that name.
@@ -228,6 +237,11 @@ impl Body {
         self.json(b'[', name)
     }
 
+    /// The body as any JSON at all; `None` when it is empty, broken or `null`.
+    pub(crate) fn anything(self) -> Result<Option<Value>, AppError> {
+        Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
+    }
+
     // What it begins with is checked, because serde takes a list for a structure as well.
     fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
         let bytes = self.read?;
@@ -318,11 +332,11 @@ async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, AppError> {
 }
 
 /// An `AppError` on its way through actix, which wants errors of its own kind.
-pub(crate) struct Refused(RefCell<Option<AppError>>);
+pub(crate) struct Refused(RefCell<Option<Box<AppError>>>);
 
 impl From<AppError> for Refused {
     fn from(error: AppError) -> Self {
-        Self(RefCell::new(Some(error)))
+        Self(RefCell::new(Some(Box::new(error))))
     }
 }
 
@@ -330,7 +344,7 @@ impl Refused {
     /// Takes the error out of actix's wrapping.
     pub(crate) fn unwrap(error: &actix_web::Error) -> AppError {
         let carried = error.as_error::<Self>().and_then(|refused| refused.0.borrow_mut().take());
-        carried.unwrap_or_else(|| AppError::new("api.payload.parse.error").because(error.to_string()))
+        carried.map_or_else(|| AppError::new("api.payload.parse.error").because(error.to_string()), |carried| *carried)
     }
 }
 

@@ -3,11 +3,15 @@
 mod audits;
 mod busy;
 mod config;
+mod email;
+mod files;
 mod health;
 mod login;
+mod notifications;
 mod preferences;
 mod roles;
 mod sessions;
+mod site_url;
 mod status;
 mod teams;
 mod tokens;
@@ -39,13 +43,20 @@ fn table() -> Vec<Route> {
         // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),
+        post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
+        post("/api/v4/notifications/ack", notifications::receipts::acknowledge).reading("notificationAck"),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
         get("/api/v4/server_busy", busy::show).on_socket(),
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
+        post("/api/v4/email/test", email::test).audited("testEmail"),
+        post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
+        // What the server depends on.
+        post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
+        post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
         put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),

@@ -8,8 +8,8 @@ pub(crate) mod stored;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
@@ -22,6 +22,7 @@ use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::presence::PresenceHandle;
+use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use thiserror::Error;
@@ -33,11 +34,14 @@ use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
+use crate::files::Stores;
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::{Installation, PreparedAnswers};
+use crate::push::PushProxy;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
@@ -105,6 +109,7 @@ impl Server {
         let app = Data::new(state(settings, sources, place, db).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
+        actix_web::rt::spawn(announce::stores(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
         if let Some(days) = app.options.audit_retention_days() {
@@ -112,6 +117,7 @@ impl Server {
         }
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
+        app.listening.get_or_init(|| listening.addresses.clone());
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
         let metrics = measuring.as_ref().map(|(_, address)| *address);
         let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
@@ -245,13 +251,16 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
-    let health = HealthHandle::start(checks::all(&db, &config));
+    let outbound = Arc::new(Outbound::new()?);
+    let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
+    let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
         audit: AuditHandle::start(Arc::new(db.clone())),
         strangers: Strangers::default(),
         health,
+        files,
         hub,
         hostname: hostname(),
         options,
@@ -260,7 +269,10 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         roles,
         passwords: Passwords::new(),
         gate: Gate::new(),
-        outbound: Outbound::new()?,
+        push: PushProxy::new(outbound.clone()),
+        outbound,
+        listening: OnceLock::new(),
+        mailer: Mailer::new(),
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db).await?, current.clone()),

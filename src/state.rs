@@ -1,7 +1,8 @@
 //! All that a route can touch.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::audit::AuditHandle;
@@ -11,6 +12,7 @@ use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::presence::PresenceHandle;
+use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -20,11 +22,13 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
+use crate::push::PushProxy;
 use crate::store::Db;
 
 /// Handles and store. One for all workers.
@@ -35,6 +39,7 @@ pub(crate) struct AppState {
     pub(crate) sessions: SessionsHandle,
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
+    pub(crate) files: FileProbeHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
@@ -49,7 +54,11 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) gate: Gate,
-    pub(crate) outbound: Outbound,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) push: PushProxy,
+    /// Where the server listens, once it does.
+    pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+    pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,
@@ -61,12 +70,18 @@ impl AppState {
         surroundings(&self.fingerprint_key)
     }
 
+    /// Where the server listens; nowhere before it is started.
+    pub(crate) fn listening(&self) -> &[SocketAddr] {
+        self.listening.get().map_or(&[], Vec::as_slice)
+    }
+
     /// How each actor fares.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
         let mut vitals = vec![
             self.audit.vitals(),
             self.busy.vitals(),
             self.config.vitals(),
+            self.files.vitals(),
             self.health.vitals(),
             self.presence.vitals(),
             self.sessions.vitals(),

@@ -9,6 +9,7 @@ mod channels;
 mod config_file;
 mod configurations;
 mod postgres;
+mod posts;
 mod preferences;
 mod roles;
 mod schema;

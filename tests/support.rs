@@ -11,11 +11,13 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod server;
+pub mod smtp;
 pub mod socket;
 pub mod sql;
 pub mod swarm;
 pub mod teams;
 pub mod trail;
+pub mod web_peer;
 pub mod websocket;
 
 pub use client::{Client, Reply};

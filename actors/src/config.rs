@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod client;
+pub mod complete;
 pub mod difference;
 pub mod document;
 pub mod effective;
@@ -13,6 +14,7 @@ pub mod fixes;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;
+pub mod reentry;
 pub mod restored;
 pub mod rules;
 pub mod secrets;

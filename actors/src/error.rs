@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
+use serde_json::Value;
+
 /// A failure, named by the id that clients see.
 ///
 /// It knows no HTTP: the server looks up status and text by the id.
@@ -17,6 +19,8 @@ pub struct AppError {
     pub detail: String,
     /// Everything that is wrong with a document, where the refusal is about one.
     pub failures: Vec<Detail>,
+    /// What a test found, step by step, where the caller asked for it.
+    pub report: Option<Box<Value>>,
     /// What went wrong underneath; logged, never sent to clients outside developer mode.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -35,7 +39,14 @@ pub struct Detail {
 impl AppError {
     /// Makes an error from its id.
     pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: id.into(), params: Vec::new(), detail: String::new(), failures: Vec::new(), cause: None }
+        Self {
+            id: id.into(),
+            params: Vec::new(),
+            detail: String::new(),
+            failures: Vec::new(),
+            report: None,
+            cause: None,
+        }
     }
 
     /// Fills the placeholder `name` of the text.

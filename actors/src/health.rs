@@ -28,6 +28,21 @@ pub trait Check: Send + Sync {
     /// What it is called in answers, such as `database`.
     fn name(&self) -> &'static str;
 
+    /// Whether the server cannot do its work without it.
+    fn is_vital(&self) -> bool {
+        true
+    }
+
+    /// Whether the server depends on it as it is set now; what it does not depend on is not shown.
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    /// How long an outcome that is good holds: what costs money is tried less often.
+    fn holds_for(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Tries it; the error says in plain words what is wrong.
     fn run(&self) -> BoxFuture<'static, Result<(), String>>;
 }
@@ -37,6 +52,8 @@ pub trait Check: Send + Sync {
 pub struct Outcome {
     /// The check's name.
     pub name: &'static str,
+    /// Whether the server cannot do its work without it.
+    pub is_vital: bool,
     /// What is wrong, if anything.
     pub problem: Option<String>,
     /// When the check ended.
@@ -97,7 +114,7 @@ impl Actor for HealthActor {
 
 impl HealthActor {
     fn next_round(&mut self, context: &mut Context<Self>) {
-        let round = run_all(self.checks.clone()).into_actor(self);
+        let round = run_due(self.checks.clone(), self.publish.borrow().clone()).into_actor(self);
         context.spawn(round.map(|outcomes, actor, context| {
             let pause = if outcomes.iter().all(Outcome::is_ok) { CALM } else { ALERT };
             actor.publish(outcomes);
@@ -129,13 +146,23 @@ impl Handler<RunChecks> for HealthActor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: RunChecks, _: &mut Self::Context) -> Self::Result {
-        let round = run_all(self.checks.clone()).into_actor(self);
+        let nothing_known = Arc::new(Vec::new());
+        let round = run_due(self.checks.clone(), nothing_known).into_actor(self);
         Box::pin(round.map(|outcomes, actor, _| actor.publish(outcomes)))
     }
 }
 
-async fn run_all(checks: Vec<Arc<dyn Check>>) -> Vec<Outcome> {
-    join_all(checks.iter().map(run_one)).await
+/// Runs the checks whose last outcome does not hold any more.
+async fn run_due(checks: Vec<Arc<dyn Check>>, known: Arc<Vec<Outcome>>) -> Vec<Outcome> {
+    let needed = checks.iter().filter(|check| check.is_needed());
+    let outcomes = needed.map(|check| async {
+        let last = known.iter().find(|outcome| outcome.name == check.name());
+        match last.filter(|last| last.is_ok() && last.at.elapsed() < check.holds_for()) {
+            Some(last) => last.clone(),
+            None => run_one(check).await,
+        }
+    });
+    join_all(outcomes).await
 }
 
 async fn run_one(check: &Arc<dyn Check>) -> Outcome {
@@ -144,7 +171,7 @@ async fn run_one(check: &Arc<dyn Check>) -> Outcome {
         Ok(Err(problem)) => Some(problem),
         Err(_) => Some(format!("no answer within {} s", DEADLINE.as_secs())),
     };
-    Outcome { name: check.name(), problem, at: Instant::now() }
+    Outcome { name: check.name(), is_vital: check.is_vital(), problem, at: Instant::now() }
 }
 
 #[cfg(test)]
@@ -183,5 +210,44 @@ mod tests {
         assert_eq!(health.current()[0].problem.as_deref(), Some("refused"));
         health.check().await.unwrap();
         assert!(health.current()[0].is_ok());
+    }
+
+    /// Counts how often it is tried; needed and holding for an hour or not, as told.
+    struct Counted {
+        tries: AtomicU32,
+        is_needed: bool,
+    }
+
+    impl Check for Counted {
+        fn name(&self) -> &'static str {
+            "exportstore"
+        }
+
+        fn is_needed(&self) -> bool {
+            self.is_needed
+        }
+
+        fn holds_for(&self) -> Duration {
+            Duration::from_hours(1)
+        }
+
+        fn run(&self) -> BoxFuture<'static, Result<(), String>> {
+            let round = self.tries.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move { if round == 0 { Err("refused".to_owned()) } else { Ok(()) } })
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_good_outcome_holds_for_its_time_a_bad_one_does_not_and_what_is_not_needed_is_not_tried() {
+        let needed = Arc::new(Counted { tries: AtomicU32::new(0), is_needed: true });
+        let other = Arc::new(Counted { tries: AtomicU32::new(0), is_needed: false });
+        let checks: Vec<Arc<dyn Check>> = vec![needed.clone(), other.clone()];
+        let mut known = Arc::new(Vec::new());
+        for _ in 0..4 {
+            known = Arc::new(run_due(checks.clone(), known).await);
+            assert_eq!(known.len(), 1);
+        }
+        assert!(known[0].is_ok());
+        assert_eq!((needed.tries.load(Ordering::Relaxed), other.tries.load(Ordering::Relaxed)), (2, 0));
     }
 }

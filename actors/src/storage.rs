@@ -2,6 +2,7 @@
 
 pub mod report;
 pub mod settings;
+pub mod submitted;
 
 use std::sync::Arc;
 

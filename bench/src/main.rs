@@ -10,6 +10,7 @@ mod cpu;
 mod load;
 mod ping;
 mod process;
+mod storage;
 mod ws;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,8 @@ enum Command {
     ConfigClient(compare::Options),
     /// The same for `GET /config` as administrator, plain and packed
     Config(compare::Options),
+    /// Latency of `GET /system/ping` while tests of a storage hang, beside an idle server
+    StorageProbes(storage::Options),
     /// Memory of each idle WebSocket connection, beside a bare actix-ws server
     WsIdle(ws::idle::Options),
     /// Server CPU and latency of each event that many sockets get, beside a bare actix-ws server
@@ -50,6 +53,7 @@ fn main() -> Done {
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),
+        Command::StorageProbes(options) => wait_for(storage::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
         Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),

@@ -12,6 +12,9 @@ use crate::state::{AppState, now_ms};
 const LONGEST_ID: usize = 512;
 const LONGEST_VERSION: usize = 64;
 
+/// The property of a session that is `true` while its device shows no notifications.
+const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
+
 /// What a client tells about its device; what is empty stays as it was.
 pub(crate) struct Device {
     id: String,
@@ -61,11 +64,21 @@ pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, d
             changed.expires_at = now_ms().saturating_add(length_ms);
         }
     }
-    let props =
-        [("device_notification_disabled", device.notification_disabled), ("mobile_version", device.mobile_version)];
+    let props = [(NOTIFICATIONS_OFF, device.notification_disabled), ("mobile_version", device.mobile_version)];
     let given = props.into_iter().filter(|(_, value)| !value.is_empty());
     changed.props.extend(given.map(|(name, value)| (name.to_owned(), value)));
     if changed == *stored { Ok(()) } else { app.sessions.change(Change::Device(Box::new(changed))).await }
+}
+
+/// Notes that the device behind the session shows notifications, if it was noted that it does not.
+pub(crate) async fn enable_notifications(app: &AppState, session: &Session) -> Result<(), AppError> {
+    let Some(stored) = session.stored() else { return Ok(()) };
+    if stored.prop(NOTIFICATIONS_OFF) != "true" {
+        return Ok(());
+    }
+    let mut changed = stored.clone();
+    changed.props.insert(NOTIFICATIONS_OFF.to_owned(), "false".to_owned());
+    app.sessions.change(Change::Device(Box::new(changed))).await
 }
 
 /// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.

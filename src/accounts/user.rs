@@ -16,7 +16,7 @@ const LONGEST_POSITION: usize = 128;
 const LONGEST_LOCALE: usize = 5;
 const LONGEST_USERNAME: usize = 64;
 
-const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
+const RESERVED_USERNAMES: [&str; 5] = ["all", "channel", "matterbot", "system", super::SYSTEM_BOT];
 
 #[expect(clippy::struct_excessive_bools, reason = "the table has these columns")]
 /// An account, as stored. Times are Unix milliseconds.

@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 23] = [
+const DETAILS: [(&str, &str); 25] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -47,6 +47,8 @@ const DETAILS: [(&str, &str); 23] = [
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
     ("rollbackConfig", "`version`; each setting that changed"),
     ("setServerBusy", "`seconds`"),
+    ("testEmail", "`server`, `port` and `security` of the settings that were tried, when they could be"),
+    ("testNotification", "`post_id`"),
     ("updateConfig", "`dry_run`, `version`; each setting that changed"),
     ("updateUser", "each member that changed"),
     ("updateUserActive", "whether it was active, and is"),

@@ -3,6 +3,7 @@
 pub(super) mod document;
 pub(super) mod migrate;
 pub(super) mod origins;
+mod stores;
 pub(super) mod versions;
 
 use actix_web::HttpResponse;
@@ -26,8 +27,11 @@ pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) 
     session.require_unrestricted("reload_config")?;
     let (before, around) = (app.config.current(), app.surroundings());
     let after = app.config.reload(around.clone()).await?;
-    audit.settings(&changes(&before.document, &after.document, &*around.fingerprint));
-    Done.reply().map(never_cached)
+    let changes = changes(&before.document, &after.document, &*around.fingerprint);
+    audit.settings(&changes);
+    let mut answer = Done.reply().map(never_cached)?;
+    stores::tell_stores(&mut answer, &app, &changes).await;
+    Ok(answer)
 }
 
 /// Tells everybody on the way to keep no copy of an answer.

@@ -11,9 +11,11 @@ use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::probe::stores::Standing;
 use serde::Serialize;
 
 use crate::answer::{Answer, JSON, Json};
+use crate::push;
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
@@ -118,19 +120,10 @@ fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str
 async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
     let device = request.query("device_id")?;
     let email = &request.config().view.email;
-    if !email.send_push_notifications || is_hosted_push_server(&email.push_notification_server) {
+    if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
         return Some("false");
     }
-    Some(app.outbound.test_push(&email.push_notification_server, &device).await)
-}
-
-/// Mattermost's own push servers serve licensed servers only.
-fn is_hosted_push_server(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
-    matches!(
-        host,
-        "push.mattermost.com" | "global.push.mattermost.com" | "eu.push.mattermost.com" | "ap.push.mattermost.com"
-    )
+    Some(app.push.test(&device, &request.config().view).await)
 }
 
 fn is_root() -> bool {
@@ -156,7 +149,7 @@ pub(super) async fn started() -> HttpResponse {
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
     let excluded = request.queries("exclude");
     let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
-    let is_ready = checks.iter().all(|check| check.problem.is_none());
+    let is_ready = checks.iter().all(|check| check.problem.is_none() || !check.is_vital);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let wants_details = !is_ready || request.has_query("verbose");
     if !wants_details {
@@ -169,6 +162,8 @@ pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse
 
 struct Readiness {
     name: String,
+    /// Without it the server takes no traffic; anything else is only told.
+    is_vital: bool,
     problem: Option<&'static str>,
     age_s: Option<u64>,
 }
@@ -179,21 +174,30 @@ impl Readiness {
         let age = self.age_s.map(|age_s| format!(" ({age_s} s ago)")).unwrap_or_default();
         match self.problem {
             None => format!("[+]{} ok{age}\n", self.name),
-            Some(problem) => format!("[-]{} failed: {problem}{age}\n", self.name),
+            Some(problem) if self.is_vital => format!("[-]{} failed: {problem}{age}\n", self.name),
+            Some(problem) => format!("[!]{} degraded: {problem}{age}\n", self.name),
         }
     }
 }
 
 fn readiness(app: &AppState) -> Vec<Readiness> {
     let stopping = app.traffic.is_draining().then_some("the server is stopping");
-    let mut checks = vec![Readiness { name: "shutdown".to_owned(), problem: stopping, age_s: None }];
+    let mut checks = vec![Readiness { name: "shutdown".to_owned(), is_vital: true, problem: stopping, age_s: None }];
     checks.extend(app.health.current().iter().map(|outcome| Readiness {
         name: outcome.name.to_owned(),
+        is_vital: outcome.is_vital,
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
     }));
+    checks.extend(app.files.current().standings().into_iter().map(|(store, standing)| Readiness {
+        name: format!("storage-settings-{}", store.name()),
+        is_vital: false,
+        problem: matches!(standing, Standing::Refused(_)).then_some("those saved do not work, the earlier ones serve"),
+        age_s: None,
+    }));
     checks.extend(app.vitals().iter().map(|vitals| Readiness {
         name: format!("actor-{}", vitals.name),
+        is_vital: true,
         problem: (!vitals.is_alive()).then_some("being rebuilt"),
         age_s: None,
     }));

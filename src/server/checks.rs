@@ -1,20 +1,25 @@
 //! What the server depends on, and how it is tried.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::Check;
-use quarterdeck_actors::storage::Backends;
+use quarterdeck_actors::probe::FileProbeHandle;
+use quarterdeck_actors::storage::settings::Store;
 
-use crate::files::Stores;
 use crate::state::now_ms;
 use crate::store::Db;
 
+/// How long a good outcome of a store elsewhere holds: each try costs requests that somebody pays for.
+const REMOTE: Duration = Duration::from_secs(30);
+
 /// Every check, in the order in which it is shown.
-pub(super) fn all(db: &Db, config: &ConfigHandle) -> Vec<Arc<dyn Check>> {
-    vec![Arc::new(Database(db.clone())), Arc::new(FileStore { config: config.clone(), stores: Stores::default() })]
+pub(super) fn all(db: &Db, config: &ConfigHandle, files: &FileProbeHandle) -> Vec<Arc<dyn Check>> {
+    let store = |name, store| Arc::new(FileStore { name, store, config: config.clone(), files: files.clone() });
+    vec![Arc::new(Database(db.clone())), store("filestore", Store::Files), store("exportstore", Store::Exports)]
 }
 
 /// Writes a row and deletes it.
@@ -31,22 +36,42 @@ impl Check for Database {
     }
 }
 
-/// Runs the test of the store of files.
+/// Tries what is in service for a store.
 struct FileStore {
+    name: &'static str,
+    store: Store,
     config: ConfigHandle,
-    stores: Stores,
+    files: FileProbeHandle,
 }
 
 impl Check for FileStore {
     fn name(&self) -> &'static str {
-        "filestore"
+        self.name
+    }
+
+    // Exports wait; what people do now does not.
+    fn is_vital(&self) -> bool {
+        self.store == Store::Files
+    }
+
+    fn is_needed(&self) -> bool {
+        self.config.current().view.stores().contains(&self.store)
+    }
+
+    fn holds_for(&self) -> Duration {
+        let stores = self.files.current();
+        let is_local = stores.in_service(self.store).is_some_and(|service| service.settings.driver_name == "local");
+        if is_local { Duration::ZERO } else { REMOTE }
     }
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
-        let opened = self.stores.open(&self.config.current().view.file.files);
+        let (files, store) = (self.files.clone(), self.store);
         async move {
-            let report = opened.map_err(|trouble| trouble.to_string())?.probe().await;
-            report.trouble.map_or(Ok(()), |trouble| Err(trouble.to_string()))
+            match files.check(store).await {
+                Ok(None) => Ok(()),
+                Ok(Some(report)) => report.trouble.as_ref().map_or(Ok(()), |trouble| Err(trouble.to_string())),
+                Err(cause) => Err(cause.to_string()),
+            }
         }
         .boxed()
     }

@@ -18,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::line;
 use crate::pipeline::{Origin, serve};
 use crate::routes::Router;
 use crate::state::AppState;
@@ -73,8 +74,12 @@ fn network(
     router: &Data<Router>,
 ) -> Result<Server, String> {
     let write_limit = Duration::from_secs(service.write_timeout);
-    let server = http_server!(app, router, Origin::Network, service)
-        .on_connect(move |connection, _| limit_writes(connection, write_limit));
+    let server = http_server!(app, router, Origin::Network, service).on_connect(move |connection, extensions| {
+        if let Some(stream) = stream_of(connection) {
+            limit_writes(stream, write_limit);
+            line::note(stream, extensions);
+        }
+    });
     let listening = match service.connection_security.as_str() {
         "" => server.listen(listener),
         "TLS" => server.listen_rustls_0_23(listener, tls(service)?),
@@ -143,16 +148,17 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-/// A reader that takes nothing for so long loses its connection.
-fn limit_writes(connection: &dyn Any, limit: Duration) {
+fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
     let tls = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
     let plain = connection.downcast_ref::<TcpStream>();
-    let stream = plain.or_else(|| tls.map(|tls| tls.get_ref().0));
-    if let Some(stream) = stream {
-        let socket = SockRef::from(stream);
-        let _ = socket.set_tcp_user_timeout(Some(limit));
-        let _ = socket.set_tcp_nodelay(true);
-    }
+    plain.or_else(|| tls.map(|tls| tls.get_ref().0))
+}
+
+/// A reader that takes nothing for so long loses its connection.
+fn limit_writes(stream: &TcpStream, limit: Duration) {
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_user_timeout(Some(limit));
+    let _ = socket.set_tcp_nodelay(true);
 }
 
 fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {

@@ -1,6 +1,7 @@
 //! The table `bots`, beside what `users` reads of it.
 
-use super::{Db, StoreError, statement};
+use super::{Db, Statement, StoreError, json_of, statement};
+use crate::accounts::User;
 
 impl Db {
     /// Who owns the bot with that user id; `None` when it is no bot.
@@ -9,4 +10,38 @@ impl Db {
         let rows = self.read(statement(sql, vec![user_id.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
+
+    /// Adds a bot, which the oldest active system administrator owns. Nothing is added where its name is taken.
+    pub(crate) async fn add_bot(&self, bot: &User) -> Result<(), StoreError> {
+        self.transaction(vec![account(bot), mark(bot)]).await.map(drop)
+    }
+}
+
+fn account(bot: &User) -> Statement {
+    let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
+               nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
+               lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
+               VALUES ($1, $2, $2, 0, $3, '', NULL, '', $4, false, '', $5, '', '', $6, false, $7, $8, $2, 0, 0, $9, false, \
+               '', $10, '', 0) ON CONFLICT (username) DO NOTHING";
+    let values = vec![
+        (&bot.id).into(),
+        bot.create_at.into(),
+        (&bot.username).into(),
+        (&bot.email).into(),
+        (&bot.first_name).into(),
+        (&bot.roles).into(),
+        json_of(&bot.props),
+        json_of(&bot.notify_props),
+        (&bot.locale).into(),
+        json_of(&bot.timezone),
+    ];
+    statement(sql, values)
+}
+
+fn mark(bot: &User) -> Statement {
+    let sql = "INSERT INTO bots (userid, description, ownerid, createat, updateat, deleteat, lasticonupdate) \
+               SELECT u.id, '', COALESCE((SELECT o.id FROM users o WHERE o.deleteat = 0 \
+               AND ' ' || o.roles || ' ' LIKE '% system_admin %' ORDER BY o.createat, o.id LIMIT 1), ''), $2, $2, 0, 0 \
+               FROM users u WHERE u.id = $1";
+    statement(sql, vec![(&bot.id).into(), bot.create_at.into()])
 }

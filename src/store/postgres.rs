@@ -5,23 +5,19 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{LOCK_KEY, Row, Statement, StoreError, Value};
+use crate::trust::client_config;
 
 /// How long a request waits for a free connection, and for a new one to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -213,68 +209,8 @@ fn split_words(text: &str) -> (String, HashMap<String, String>) {
 
 /// TLS to the database. `require` encrypts without asking who answers, as libpq defines it; `verify-full` asks.
 fn tls(verifies_host: bool) -> Result<MakeRustlsConnect, StoreError> {
-    let builder = rustls::ClientConfig::builder();
-    let config = if verifies_host {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        builder.with_root_certificates(roots).with_no_client_auth()
-    } else {
-        let provider = CryptoProvider::get_default().cloned();
-        let provider =
-            provider.ok_or_else(|| StoreError::Setting("no cryptography provider is installed".to_owned()))?;
-        let verifier = Arc::new(AnyHost(provider));
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
-    };
+    let config = client_config(verifies_host).map_err(|cause| StoreError::Setting(cause.to_string()))?;
     Ok(MakeRustlsConnect::new(config))
-}
-
-/// Accepts any certificate: `sslmode=require` promises secrecy from listeners, not the identity of the host.
-#[derive(Debug)]
-struct AnyHost(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyHost {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -24,13 +24,17 @@ async fn the_tables_and_rows_of_mattermost_are_used_as_they_are() {
     let me = anna.get("/users/me").await.expect(200);
     assert_eq!((&me["id"], &me["nickname"]), (&json!("a".repeat(26)), &json!("Ännchen")));
     server.client().post("/users", account("bert")).await.expect_refusal(403, "api.user.create_user.no_open_server");
+    anna.post("/notifications/test", json!({})).await.expect_ok();
     anna.post("/users/logout", json!({})).await.expect_ok();
     assert!(server.stop().await.success());
 
     let after = columns(&base, &schema).await;
     assert_eq!(after, before, "a table of Mattermost was changed");
-    let kept = database::texts(&base, &format!("SELECT message FROM {schema}.posts")).await;
+    let kept = database::texts(&base, &format!("SELECT message FROM {schema}.drafts")).await;
     assert_eq!(kept, ["not ours"]);
+    let authors =
+        format!("SELECT username FROM {schema}.posts p JOIN {schema}.users u ON u.id = p.userid ORDER BY p.createat");
+    assert_eq!(database::texts(&base, &authors).await, ["anna", "system-bot"]);
 }
 
 /// Every column of every table that is not ours, with its type.
@@ -56,7 +60,8 @@ fn rows_of_mattermost() -> String {
              '{{\"useAutomaticTimezone\": \"true\"}}');
          INSERT INTO teams (id, createat, updateat, deleteat, displayname, name, type) \
          VALUES ('{team}', 1, 1, 0, 'Crew', 'crew', 'O');
-         CREATE TABLE posts (id varchar(26) PRIMARY KEY, message varchar(65535));
-         INSERT INTO posts VALUES ('{team}', 'not ours');"
+         INSERT INTO posts (id, createat, userid, channelid, message) VALUES ('{user}', 1, '{user}', '{team}', 'theirs');
+         CREATE TABLE drafts (id varchar(26) PRIMARY KEY, message varchar(65535));
+         INSERT INTO drafts VALUES ('{team}', 'not ours');"
     )
 }

@@ -207,6 +207,30 @@ CREATE TABLE channelmembers (
 CREATE INDEX idx_channelmembers_channel_id_scheme_guest_user_id ON channelmembers (channelid, schemeguest, userid);
 CREATE INDEX idx_channelmembers_user_id_channel_id_last_viewed_at ON channelmembers (userid, channelid, lastviewedat);
 
+CREATE TABLE posts (
+    id varchar(26) NOT NULL,
+    createat bigint,
+    updateat bigint,
+    deleteat bigint,
+    userid varchar(26),
+    channelid varchar(26),
+    rootid varchar(26),
+    originalid varchar(26),
+    message varchar(65535),
+    type varchar(26),
+    props jsonb,
+    hashtags varchar(1000),
+    filenames varchar(4000),
+    fileids varchar(300),
+    hasreactions boolean,
+    editat bigint,
+    ispinned boolean,
+    remoteid varchar(26),
+    PRIMARY KEY (id)
+);
+CREATE INDEX idx_posts_create_at ON posts (createat);
+CREATE INDEX idx_posts_user_id ON posts (userid);
+
 CREATE TABLE preferences (
     userid varchar(26) NOT NULL,
     category varchar(32) NOT NULL,

@@ -119,6 +119,14 @@ fn rows() -> Vec<Row> {
             status,
             "200",
         ),
+        row(
+            "ServiceSettings.AllowedUntrustedInternalConnections",
+            json!("127.0.0.1"),
+            Admin,
+            (Method::POST, "/site_url/test", json!({ "site_url": "http://127.0.0.1:1" })),
+            |reply| reply.text().contains("127.0.0.1 cannot be reached").to_string(),
+            "true",
+        ),
         row("EmailSettings.EnableSignInWithUsername", json!(false), Nobody, login(), status, "401"),
         row(
             "PrivacySettings.ShowEmailAddress",

@@ -117,6 +117,29 @@ async fn without_push_notifications_no_device_can_be_reached() {
     assert!(server.client().get("/system/ping?device_id=").await.json().get("CanReceiveNotifications").is_none());
 }
 
+#[actix_web::test]
+async fn nobody_waits_while_eight_devices_are_asked_about() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = format!(
+        "[EmailSettings]\nSendPushNotifications = true\nPushNotificationServer = \"http://{}\"\n",
+        proxy.local_addr().unwrap()
+    );
+    let server = TestServer::start_with(&settings).await;
+    let client = server.client();
+    let ping =
+        async || client.get("/system/ping?device_id=apple:123").await.expect(200)["CanReceiveNotifications"].clone();
+    let asked = futures_util::future::join_all((0..8).map(|_| ping()));
+    let ninth = async {
+        let mut connections = Vec::new();
+        while connections.len() < 8 {
+            connections.push(proxy.accept().await.unwrap());
+        }
+        assert_eq!(ping().await, "unknown");
+    };
+    let (answers, ()) = tokio::join!(asked, ninth);
+    assert!(answers.iter().all(|answer| answer == "unknown"), "{answers:?}");
+}
+
 async fn answer_once(proxy: &TcpListener, status: &str, body: &str) -> String {
     let (mut connection, _) = proxy.accept().await.unwrap();
     let mut seen = Vec::new();

@@ -11,12 +11,12 @@ use tokio_rustls::TlsConnector;
 
 use crate::support::TestServer;
 
-struct Certificate {
-    folder: tempfile::TempDir,
+pub(super) struct Certificate {
+    pub(super) folder: tempfile::TempDir,
     der: rustls::pki_types::CertificateDer<'static>,
 }
 
-fn certificate() -> Certificate {
+pub(super) fn certificate() -> Certificate {
     let folder = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
@@ -24,7 +24,7 @@ fn certificate() -> Certificate {
     Certificate { folder, der: made.cert.der().clone() }
 }
 
-fn settings(certificate: &Certificate, more: &str) -> String {
+pub(super) fn settings(certificate: &Certificate, more: &str) -> String {
     let folder = certificate.folder.path().display();
     format!(
         "[ServiceSettings]\nConnectionSecurity = \"TLS\"\nTLSCertFile = \"{folder}/cert.pem\"\nTLSKeyFile = \"{folder}/key.pem\"\n{more}"

@@ -25,7 +25,7 @@ pub(super) fn found<'a>(document: &'a mut Document, path: &str) -> Option<&'a mu
 }
 
 /// Puts `value` at `path`, making the sections on the way.
-pub(super) fn insert(document: &mut Document, path: &str, value: Value) {
+pub(crate) fn insert(document: &mut Document, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
             document.insert(path.to_owned(), value);
@@ -40,7 +40,7 @@ pub(super) fn insert(document: &mut Document, path: &str, value: Value) {
 }
 
 /// Takes the value at `path` out.
-pub(super) fn remove(document: &mut Document, path: &str) {
+pub(crate) fn remove(document: &mut Document, path: &str) {
     match path.split_once('.') {
         None => {
             document.remove(path);

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use crate::secret::Secret;
 use crate::storage::settings::{FileSettings, Store, StoreSettings};
 
 /// The sections that the server acts on.
@@ -87,6 +88,7 @@ pub struct ServiceSettings {
     pub goroutine_health_threshold: i64,
     pub enable_developer: bool,
     pub enable_insecure_outgoing_connections: bool,
+    pub allowed_untrusted_internal_connections: String,
     pub enable_user_access_tokens: bool,
     pub allow_cors_from: String,
     pub cors_exposed_headers: String,
@@ -197,6 +199,26 @@ pub struct EmailSettings {
     pub require_email_verification: bool,
     pub send_push_notifications: bool,
     pub push_notification_server: String,
+    pub push_notification_contents: String,
+    pub feedback_name: String,
+    pub feedback_email: String,
+    pub reply_to_address: String,
+    pub feedback_organization: String,
+    #[serde(rename = "EnableSMTPAuth")]
+    pub enable_smtp_auth: bool,
+    #[serde(rename = "SMTPUsername")]
+    pub smtp_username: String,
+    #[serde(rename = "SMTPPassword")]
+    pub smtp_password: Secret,
+    #[serde(rename = "SMTPServer")]
+    pub smtp_server: String,
+    #[serde(rename = "SMTPPort")]
+    pub smtp_port: String,
+    /// Seconds.
+    #[serde(rename = "SMTPServerTimeout")]
+    pub smtp_server_timeout: i64,
+    pub connection_security: String,
+    pub skip_server_certificate_verification: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

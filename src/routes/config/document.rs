@@ -14,6 +14,7 @@ use quarterdeck_actors::config::{Author, Write};
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
 use serde_json::{Value, json};
 
+use super::stores::tell_stores;
 use super::{never_cached, packed};
 use crate::answer::{Json, Reply};
 use crate::audit::Audit;
@@ -48,7 +49,9 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if is_whole && reads_everything(&session) {
         let prepared = app.prepared.current(&app.config);
         let (body, version) = prepared.whole_config();
-        return Ok(tagged(never_cached(packed(&request, body)), version));
+        let mut answer = tagged(never_cached(packed(&request, body)), version);
+        tell_stores(&mut answer, &app, &[]).await;
+        return Ok(answer);
     }
     let config = app.config.current();
     let mut document = seen_by(&session, &config.document);
@@ -64,7 +67,9 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     if no_defaults || no_masks {
         document = pruned(&document);
     }
-    answer(&document, config.version())
+    let mut answer = answer(&document, config.version())?;
+    tell_stores(&mut answer, &app, &[]).await;
+    Ok(answer)
 }
 
 /// `PUT /config`: replaces the configuration, as far as the caller may write it.
@@ -111,7 +116,8 @@ async fn write(
         around: app.surroundings(),
     };
     let decision = app.config.write(write).await?;
-    let mut answer = if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision)? };
+    let mut answer =
+        if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision).await? };
     tell(&mut answer, UNKNOWN, &unknown);
     Ok(answer)
 }
@@ -138,7 +144,7 @@ pub(super) fn author(request: &Request, session: &Session, source: &'static str)
 }
 
 /// What a change left in force, and what became of the rest of it.
-pub(super) fn written(
+pub(super) async fn written(
     session: &Session,
     app: &AppState,
     audit: &Audit,
@@ -149,6 +155,7 @@ pub(super) fn written(
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, INEFFECTIVE, &app.configurations.ineffective(&decision.changes));
+    tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
 }
 

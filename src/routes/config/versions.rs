@@ -57,7 +57,7 @@ pub(crate) async fn roll_back(
     let author = author(&request, &session, "rollback");
     let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.surroundings() };
     let decision = app.config.write(write).await?;
-    written(&session, &app, &audit, &decision)
+    written(&session, &app, &audit, &decision).await
 }
 
 /// The version with that id, which must exist.

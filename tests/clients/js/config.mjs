@@ -69,6 +69,23 @@ const steps = {
         assert.equal(earlier.at(-1).extra_info, 'createUser success');
         assert.deepEqual(await client.getAudits(9, 60), []);
     },
+    async mail_settings_are_tried_before_they_are_saved() {
+        const refused = (call) => call.then(() => assert.fail('it was not refused'), (refusal) => refusal);
+        // Nobody listens there.
+        const tried = {...config, EmailSettings: {...config.EmailSettings, SMTPServer: '127.0.0.1', SMTPPort: '1'}};
+        const hidden = await refused(client.testEmail(tried));
+        const id = 'api.admin.test_email.reenter_password';
+        assert.deepEqual([hidden.status_code, hidden.server_error_id], [400, id], hidden.message);
+        tried.EmailSettings.SMTPPassword = 'open-sesame';
+        const failed = await refused(client.testEmail(tried));
+        const failure = 'app.admin.test_email.failure';
+        assert.deepEqual([failed.status_code, failed.server_error_id], [500, failure], failed.message);
+        assert.match(failed.message, /connect: the server cannot be reached/);
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async test_notification_is_sent() {
+        assert.equal((await client.sendTestNotificaiton()).status, 'OK');
+    },
     async pinned_settings_are_marked() {
         const pinned = await client.getEnvironmentConfig();
         assert.equal(pinned.SqlSettings.DataSource, true);

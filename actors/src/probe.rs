@@ -1,0 +1,253 @@
+//! Tests of the stores of files, and the backends in service: saved settings are tested before they take over.
+//!
+//! A test runs where it is asked for, not in the actor: the actor knows which are under way, so that equal ones are one.
+//! A test that nobody waits for any more is dropped, and cleans up after itself.
+//! A crash loses the message being handled; what is in service stays so, and a trial under way begins anew.
+
+pub mod stores;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::config::{Config, ConfigHandle};
+use crate::error::AppError;
+use crate::storage::report::Report;
+use crate::storage::settings::{Store, StoreSettings};
+use crate::storage::{Backends, FileBackend};
+use crate::supervisor::{ActorRef, Vitals, supervise};
+use stores::{InService, Slot, Standing, Stores};
+
+/// So many different tests run at once at most.
+const MOST_TESTS: usize = 64;
+
+/// Time from a refusal of saved settings to the next trial; it doubles up to the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
+/// A test under way, for everybody who waits for it.
+type Test = Shared<BoxFuture<'static, Arc<Report>>>;
+
+/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+#[derive(Clone)]
+pub struct FileProbeHandle {
+    actor: ActorRef<FileProbeActor>,
+    stores: watch::Receiver<Arc<Stores>>,
+}
+
+impl FileProbeHandle {
+    /// Puts the stores of the configuration in service, whether they work or not, and follows its changes.
+    pub fn start(config: ConfigHandle, backends: Arc<dyn Backends>) -> Self {
+        let publish = Arc::new(watch::Sender::new(Arc::new(Stores::default())));
+        let stores = publish.subscribe();
+        let actor = supervise("file_probe", move || FileProbeActor {
+            config: config.clone(),
+            backends: backends.clone(),
+            publish: publish.clone(),
+            tests: HashMap::new(),
+            trials: HashMap::new(),
+        });
+        Self { actor, stores }
+    }
+
+    /// The stores, and how their settings stand.
+    pub fn current(&self) -> Arc<Stores> {
+        self.stores.borrow().clone()
+    }
+
+    /// Sees every later change of that.
+    pub fn follow(&self) -> watch::Receiver<Arc<Stores>> {
+        self.stores.clone()
+    }
+
+    /// Tests a store with these settings, together with whoever tests the same at the moment.
+    pub async fn test(&self, settings: StoreSettings) -> Result<Arc<Report>, AppError> {
+        let test = self.actor.ask(Join(settings)).await??;
+        Ok(test.await)
+    }
+
+    /// Tests what is in service; `None` where there is no such store.
+    pub async fn check(&self, store: Store) -> Result<Option<Arc<Report>>, AppError> {
+        self.look().await?;
+        let Some(settings) = self.current().in_service(store).map(|service| service.settings.clone()) else {
+            return Ok(None);
+        };
+        self.test(settings).await.map(Some)
+    }
+
+    /// Has the actor see the configuration in force, and waits for the trial of its settings, at most for `patience`.
+    pub async fn settle(&self, store: Store, patience: Duration) -> Result<Option<Standing>, AppError> {
+        self.look().await?;
+        let mut stores = self.follow();
+        let is_settled = |stores: &Arc<Stores>| !matches!(stores.standing(store), Some(Standing::Testing));
+        // Settled, or out of patience: how it stands is told either way.
+        let _ = timeout(patience, stores.wait_for(is_settled)).await;
+        Ok(self.current().standing(store))
+    }
+
+    async fn look(&self) -> Result<(), AppError> {
+        self.actor.ask(LookAtConfig).await
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+struct FileProbeActor {
+    config: ConfigHandle,
+    backends: Arc<dyn Backends>,
+    publish: Arc<watch::Sender<Arc<Stores>>>,
+    tests: HashMap<StoreSettings, WeakShared<BoxFuture<'static, Arc<Report>>>>,
+    /// The trial of saved settings under way, or the pause before the next.
+    trials: HashMap<Store, SpawnHandle>,
+}
+
+impl Actor for FileProbeActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.look_at_config(context);
+        let pending: Vec<Store> = self.current().pending().collect();
+        for store in pending {
+            self.begin_trial(store, context);
+        }
+        self.wait_for_change(self.config.follow(), context);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Test, AppError>")]
+struct Join(StoreSettings);
+
+impl Handler<Join> for FileProbeActor {
+    type Result = Result<Test, AppError>;
+
+    fn handle(&mut self, Join(settings): Join, _: &mut Self::Context) -> Self::Result {
+        self.tests.retain(|_, test| test.upgrade().is_some_and(|test| test.peek().is_none()));
+        if let Some(test) = self.tests.get(&settings).and_then(WeakShared::upgrade) {
+            return Ok(test);
+        }
+        if self.tests.len() >= MOST_TESTS {
+            return Err(AppError::new("app.file.too_many_tests.app_error"));
+        }
+        Ok(self.begin_test(settings))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAtConfig;
+
+impl Handler<LookAtConfig> for FileProbeActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtConfig, context: &mut Self::Context) {
+        self.look_at_config(context);
+    }
+}
+
+impl FileProbeActor {
+    fn current(&self) -> Arc<Stores> {
+        self.publish.borrow().clone()
+    }
+
+    fn wait_for_change(&mut self, mut config: watch::Receiver<Arc<Config>>, context: &mut Context<Self>) {
+        let change = async move { config.changed().await.map(|()| config) };
+        context.spawn(change.into_actor(self).map(|config, actor, context| {
+            if let Ok(config) = config {
+                actor.look_at_config(context);
+                actor.wait_for_change(config, context);
+            }
+        }));
+    }
+
+    fn look_at_config(&mut self, context: &mut Context<Self>) {
+        let config = self.config.current();
+        let wanted = config.view.stores().into_iter().map(|store| (store, config.view.store(store)));
+        let before = self.current();
+        let open = |settings: &StoreSettings| self.in_service(settings);
+        let after = before.adopting(wanted, &open);
+        if after == *before {
+            return;
+        }
+        let changed: Vec<Store> = after.changed_from(&before).collect();
+        self.publish.send_replace(Arc::new(after));
+        for store in changed {
+            self.begin_trial(store, context);
+        }
+    }
+
+    /// The backend of these settings: the one in service if they are the same.
+    fn in_service(&self, settings: &StoreSettings) -> Arc<InService> {
+        let known = self.current().with_settings(settings);
+        known.unwrap_or_else(|| {
+            Arc::new(InService { settings: settings.clone(), backend: self.backends.open(settings) })
+        })
+    }
+
+    fn begin_test(&mut self, settings: StoreSettings) -> Test {
+        let service = self.in_service(&settings);
+        let test = run(service.backend.clone(), settings.driver_name.clone()).boxed().shared();
+        if let Some(weak) = test.downgrade() {
+            self.tests.insert(settings, weak);
+        }
+        test
+    }
+
+    /// Tests the saved settings of a store, if they are not in service; those that work take over.
+    fn begin_trial(&mut self, store: Store, context: &mut Context<Self>) {
+        if let Some(earlier) = self.trials.remove(&store) {
+            context.cancel_future(earlier);
+        }
+        let Some(settings) = self.current().saved(store).cloned() else { return };
+        let known = self.tests.get(&settings).and_then(WeakShared::upgrade).filter(|test| test.peek().is_none());
+        let test = known.unwrap_or_else(|| self.begin_test(settings.clone()));
+        let trial = test.into_actor(self).map(move |report, actor, context| {
+            actor.end_trial(store, &settings, &report, context);
+        });
+        self.trials.insert(store, context.spawn(trial));
+    }
+
+    fn end_trial(&mut self, store: Store, settings: &StoreSettings, report: &Arc<Report>, context: &mut Context<Self>) {
+        self.trials.remove(&store);
+        if let Some(trouble) = &report.trouble {
+            let (after, tries) = self.current().refusing(store, report);
+            self.publish.send_replace(Arc::new(after));
+            let pause = pause_after(tries);
+            warn!(
+                store = store.name(), step = trouble.step.name(), code = trouble.code, cause = %trouble.cause,
+                retry_s = pause.as_secs(), "saved storage settings do not work; the earlier ones stay in service"
+            );
+            let retry = context.run_later(pause, move |actor, context| actor.begin_trial(store, context));
+            self.trials.insert(store, retry);
+        } else {
+            let after = self.current().with(&Slot::new(store, self.in_service(settings)));
+            self.publish.send_replace(Arc::new(after));
+            info!(store = store.name(), driver = %settings.driver_name, "storage settings are in service");
+        }
+    }
+}
+
+async fn run(backend: Result<Arc<dyn FileBackend>, crate::storage::report::Trouble>, driver: String) -> Arc<Report> {
+    Arc::new(match backend {
+        Ok(backend) => backend.probe().await,
+        Err(trouble) => Report::unusable(&driver, trouble),
+    })
+}
+
+fn pause_after(tries: u32) -> Duration {
+    let doublings = tries.saturating_sub(1).min(10);
+    (FIRST_RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! The actor on backends that end their tests as they are told.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::future::poll_immediate;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::config::proposal::Surroundings;
+use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
+use crate::storage::report::{Kind, Step, Trouble};
+
+#[actix_rt::test]
+async fn a_test_gives_the_report_of_the_backend() {
+    let setup = start("good");
+    assert!(setup.test("good").await.is_ok());
+    let report = setup.test("bad").await;
+    assert_eq!(report.trouble.as_ref().unwrap().step, Step::Authenticate);
+    let report = setup.test("none").await;
+    assert_eq!(report.trouble.as_ref().unwrap().kind, Kind::Unusable);
+}
+
+#[actix_rt::test]
+async fn equal_tests_at_the_same_time_are_one_and_the_next_is_another() {
+    let setup = start("good");
+    let (first, second) = tokio::join!(setup.test("slow"), async {
+        setup.world.begun(1).await;
+        let second = setup.test("slow");
+        setup.world.gate.add_permits(1);
+        second.await
+    });
+    assert!(Arc::ptr_eq(&first, &second));
+    setup.world.gate.add_permits(1);
+    setup.test("slow").await;
+    assert_eq!(setup.world.begun.load(Ordering::Relaxed), 2);
+}
+
+#[actix_rt::test]
+async fn a_test_ends_with_the_last_who_waits_for_it() {
+    let setup = start("good");
+    let mut first = Box::pin(setup.test("slow"));
+    let mut second = Box::pin(setup.test("slow"));
+    while setup.world.begun.load(Ordering::Relaxed) == 0 {
+        assert!(poll_immediate(&mut first).await.is_none() && poll_immediate(&mut second).await.is_none());
+        tokio::task::yield_now().await;
+    }
+    while setup.joined().await < 2 {
+        assert!(poll_immediate(&mut second).await.is_none());
+    }
+    drop(first);
+    assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 0);
+    drop(second);
+    assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 1);
+}
+
+#[actix_rt::test]
+async fn so_many_different_tests_run_at_once_and_no_more() {
+    let setup = start("good");
+    let mut tests = Vec::new();
+    for number in 0..MOST_TESTS {
+        let mut test = Box::pin(setup.probe.test(settings(&format!("slow{number}"))));
+        while setup.world.begun.load(Ordering::Relaxed) == number {
+            assert!(poll_immediate(&mut test).await.is_none());
+            tokio::task::yield_now().await;
+        }
+        tests.push(test);
+    }
+    let refused = setup.probe.test(settings("good")).await.unwrap_err();
+    assert_eq!(refused.id, "app.file.too_many_tests.app_error");
+    tests.clear();
+    assert!(setup.test("good").await.is_ok());
+}
+
+#[actix_rt::test]
+async fn what_the_server_starts_with_is_in_service_whether_it_works_or_not() {
+    for bucket in ["good", "bad", "none"] {
+        let setup = start(bucket);
+        let report = setup.probe.check(Store::Files).await.unwrap().unwrap();
+        assert_eq!(report.is_ok(), bucket == "good");
+        assert_eq!(setup.probe.current().standing(Store::Files), Some(Standing::InService));
+    }
+}
+
+#[actix_rt::test]
+async fn saved_settings_that_work_take_over() {
+    let setup = start("good");
+    setup.save("better").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "better".to_owned()));
+}
+
+#[actix_rt::test]
+async fn while_saved_settings_are_tested_or_refused_the_earlier_ones_serve() {
+    let setup = start("good");
+    setup.probe.check(Store::Files).await.unwrap();
+    setup.save("slow").await;
+    let standing = setup.probe.settle(Store::Files, Duration::ZERO).await.unwrap();
+    assert_eq!((standing, setup.in_service()), (Some(Standing::Testing), "good".to_owned()));
+    setup.save("bad").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    let Some(Standing::Refused(report)) = standing else { panic!("{standing:?}") };
+    assert_eq!(report.trouble.as_ref().unwrap().step, Step::Authenticate);
+    assert_eq!(setup.in_service(), "good");
+    // The trial of the settings that nobody wants any more ended with them.
+    assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 1);
+}
+
+#[actix_rt::test]
+async fn refused_settings_are_tried_again_and_those_that_serve_again_are_no_refusal() {
+    let setup = start("good");
+    setup.probe.check(Store::Files).await.unwrap();
+    setup.save("bad").await;
+    setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    setup.world.is_mended.store(true, Ordering::Relaxed);
+    let mut stores = setup.probe.follow();
+    stores.wait_for(|stores| stores.standing(Store::Files) == Some(Standing::InService)).await.unwrap();
+    assert_eq!(setup.in_service(), "bad");
+    setup.save("none").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(standing, Some(Standing::Refused(_))));
+    setup.save("bad").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(standing, Some(Standing::InService));
+}
+
+#[actix_rt::test]
+async fn a_crash_forgets_neither_what_serves_nor_what_is_to_be_tried() {
+    let setup = start("good");
+    setup.probe.check(Store::Files).await.unwrap();
+    setup.save("slow").await;
+    setup.probe.settle(Store::Files, Duration::ZERO).await.unwrap();
+    setup.world.begun(1).await;
+    setup.probe.vitals().crash();
+    while setup.probe.vitals().restarts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    setup.world.gate.add_permits(1);
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "slow".to_owned()));
+}
+
+#[actix_rt::test]
+async fn exports_have_a_store_of_their_own_while_that_is_set() {
+    let setup = start("good");
+    assert_eq!(setup.probe.check(Store::Exports).await.unwrap(), None);
+    setup.save_all([("DedicatedExportStore", true.into()), ("ExportAmazonS3Bucket", "better".into())]).await;
+    assert!(setup.probe.check(Store::Exports).await.unwrap().unwrap().is_ok());
+    setup.save_all([]).await;
+    assert_eq!(setup.probe.check(Store::Exports).await.unwrap(), None);
+}
+
+#[test]
+fn the_pause_between_trials_doubles_up_to_a_minute() {
+    let pauses = [1, 2, 3, 7, 1000].map(|tries| pause_after(tries).as_secs());
+    assert_eq!(pauses, [1, 2, 4, 60, 60]);
+}
+
+struct Setup {
+    probe: FileProbeHandle,
+    world: Arc<World>,
+    config: ConfigHandle,
+    pinned: Arc<Pinned>,
+}
+
+impl Setup {
+    async fn test(&self, bucket: &str) -> Arc<Report> {
+        self.probe.test(settings(bucket)).await.unwrap()
+    }
+
+    fn in_service(&self) -> String {
+        self.probe.current().in_service(Store::Files).unwrap().settings.amazon_s3_bucket.clone()
+    }
+
+    async fn save(&self, bucket: &str) {
+        self.save_all([("AmazonS3Bucket", bucket.into())]).await;
+    }
+
+    async fn save_all<const N: usize>(&self, values: [(&str, Value); N]) {
+        *self.pinned.0.lock().unwrap() = overrides(values);
+        self.config.reload(around()).await.unwrap();
+    }
+
+    /// How many wait for the test under way, the actor's own look aside.
+    async fn joined(&self) -> usize {
+        let test = self.probe.actor.ask(Join(settings("slow"))).await.unwrap().unwrap();
+        test.strong_count().unwrap_or(0) - 1
+    }
+}
+
+/// What the backends do: those called slow wait at the gate, and the bad ones are bad until they are mended.
+struct World {
+    begun: AtomicUsize,
+    dropped: AtomicUsize,
+    is_mended: AtomicBool,
+    gate: Semaphore,
+}
+
+impl World {
+    async fn begun(&self, count: usize) {
+        while self.begun.load(Ordering::Relaxed) < count {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+struct Fake {
+    bucket: String,
+    world: Arc<World>,
+}
+
+impl FileBackend for Fake {
+    fn probe(&self) -> BoxFuture<'static, Report> {
+        let (bucket, world) = (self.bucket.clone(), self.world.clone());
+        let is_bad = bucket == "bad" && !world.is_mended.load(Ordering::Relaxed);
+        async move {
+            if bucket.starts_with("slow") {
+                let mut end = End { world: world.clone(), is_regular: false };
+                world.begun.fetch_add(1, Ordering::Relaxed);
+                world.gate.acquire().await.unwrap().forget();
+                end.is_regular = true;
+            }
+            Report { trouble: is_bad.then(|| trouble(Step::Authenticate, Kind::Authentication)), ..report(&bucket) }
+        }
+        .boxed()
+    }
+}
+
+/// Counts tests that were dropped before their end.
+struct End {
+    world: Arc<World>,
+    is_regular: bool,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.is_regular {
+            self.world.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct Fakes(Arc<World>);
+
+impl Backends for Fakes {
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble> {
+        match settings.amazon_s3_bucket.as_str() {
+            "none" => Err(trouble(Step::Settings, Kind::Unusable)),
+            bucket => Ok(Arc::new(Fake { bucket: bucket.to_owned(), world: self.0.clone() })),
+        }
+    }
+}
+
+fn trouble(step: Step, kind: Kind) -> Trouble {
+    Trouble { step, kind, code: None, cause: "as told".to_owned(), remedy: String::new() }
+}
+
+fn report(bucket: &str) -> Report {
+    Report {
+        driver: bucket.to_owned(),
+        target: String::new(),
+        identity: String::new(),
+        stages: Vec::new(),
+        trouble: None,
+        duration_ms: 0,
+    }
+}
+
+fn settings(bucket: &str) -> StoreSettings {
+    let config = Config::from_overrides([]).unwrap();
+    StoreSettings { amazon_s3_bucket: bucket.to_owned(), ..config.view.store(Store::Files) }
+}
+
+/// What is pinned, to change between two reloads.
+struct Pinned(Mutex<Overrides>);
+
+impl ConfigSource for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        let pinned = self.0.lock().unwrap().clone();
+        async move { Ok(pinned) }.boxed()
+    }
+}
+
+impl ConfigStore for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+fn overrides<const N: usize>(values: [(&str, Value); N]) -> Overrides {
+    let values = values.map(|(key, value)| (format!("FileSettings.{key}"), value));
+    Config::from_overrides(values).unwrap().overrides
+}
+
+fn start(bucket: &str) -> Setup {
+    let overrides = overrides([("AmazonS3Bucket", bucket.into())]);
+    let pinned = Arc::new(Pinned(Mutex::new(overrides.clone())));
+    let config = Config::compose(None, overrides).unwrap();
+    let config = ConfigHandle::start(config, pinned.clone(), pinned.clone());
+    let world = Arc::new(World {
+        begun: AtomicUsize::new(0),
+        dropped: AtomicUsize::new(0),
+        is_mended: AtomicBool::new(false),
+        gate: Semaphore::new(0),
+    });
+    let probe = FileProbeHandle::start(config.clone(), Arc::new(Fakes(world.clone())));
+    Setup { probe, world, config, pinned }
+}
+
+fn around() -> Surroundings {
+    Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+}

@@ -1,0 +1,130 @@
+//! Settings of a store that are to be tried without being saved.
+
+use serde_json::Value;
+
+use super::settings::{FileSettings, Store, StoreSettings};
+use crate::config::Config;
+use crate::config::document::{Document, given, insert};
+use crate::config::fixes::fixed;
+use crate::config::reentry::reusable;
+use crate::config::secrets::PLACEHOLDER;
+use crate::config::table::{Setting, settings};
+use crate::error::{AppError, OrFail};
+
+const SECTION: &str = "FileSettings.";
+
+/// Drivers with the secret that each uses.
+const SECRETS: [(&str, &str); 2] = [("amazons3", "AmazonS3SecretAccessKey"), ("azureblob", "AzureAccessKey")];
+
+/// The settings of `store` that `submitted` proposes, with a stored secret where a placeholder stands for it;
+/// without a document those in force.
+///
+/// A stored secret is given only to the place where it is in use: otherwise the refusal names it, and it must be
+/// entered again. Nothing of this is kept.
+pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) -> Result<StoreSettings, AppError> {
+    let Some(submitted) = submitted else {
+        check_driver(&running.document, store)?;
+        return Ok(running.view.store(store));
+    };
+    check_complete(submitted)?;
+    check_driver(submitted, store)?;
+    let mut document = completed(submitted, &running.document);
+    let driver = text(submitted, &path(store, "DriverName"));
+    for (user, key) in SECRETS {
+        restore(&mut document, &path(store, key), driver == user, &running.document)?;
+    }
+    let Some(Value::Object(section)) = fixed(&document).remove("FileSettings") else { return Err(incomplete()) };
+    let settings = FileSettings::try_from(section).or_fail(INCOMPLETE)?;
+    let settings = match store {
+        Store::Files => settings.files,
+        Store::Exports => settings.exports,
+    };
+    let skip_certificate_check = running.view.service.enable_insecure_outgoing_connections;
+    Ok(StoreSettings { skip_certificate_check, ..settings })
+}
+
+const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
+
+fn incomplete() -> AppError {
+    AppError::new(INCOMPLETE)
+}
+
+/// Refuses a document that leaves out what every client knows. What is not of its kind counts as left out.
+fn check_complete(submitted: &Document) -> Result<(), AppError> {
+    let is_given = |setting: &&Setting| given(submitted, &setting.path).is_some_and(|value| setting.kind.admits(value));
+    let missing: Vec<&str> =
+        section().filter(|setting| is_known_to_all(setting)).filter(|setting| !is_given(setting)).map(key).collect();
+    if missing.is_empty() { Ok(()) } else { Err(incomplete().with("Names", missing.join(", "))) }
+}
+
+/// The settings of the section `FileSettings`.
+fn section() -> impl Iterator<Item = &'static Setting> {
+    settings().values().filter(|setting| setting.path.starts_with(SECTION))
+}
+
+/// Older clients do not know Azure; what they leave out is as it is in force.
+fn is_known_to_all(setting: &'static Setting) -> bool {
+    !key(setting).contains("Azure")
+}
+
+fn key(setting: &'static Setting) -> &'static str {
+    setting.path.trim_start_matches(SECTION)
+}
+
+/// Refuses a driver that is not known, and one without what it cannot do without.
+fn check_driver(document: &Document, store: Store) -> Result<(), AppError> {
+    let is_empty = |key: &str| text(document, &path(store, key)).is_empty();
+    match text(document, &path(store, "DriverName")) {
+        "amazons3" if is_empty("AmazonS3Bucket") => Err(AppError::new("api.admin.test_s3.missing_s3_bucket")),
+        "local" | "amazons3" => Ok(()),
+        "azureblob" => {
+            let has_key = text(document, &path(store, "AzureAuthMode")) != "default_credential";
+            let mandatory = ["AzureStorageAccount", "AzureContainer", "AzureAccessKey"];
+            let missing = mandatory.into_iter().find(|key| is_empty(key) && (has_key || *key != "AzureAccessKey"));
+            let refusal =
+                |key| AppError::new("api.admin.test_azure.missing_azure_field").with("Name", path(store, key));
+            missing.map_or(Ok(()), |key| Err(refusal(key)))
+        }
+        other => Err(AppError::new("api.file.test_connection_unsupported_driver.app_error").with("Driver", other)),
+    }
+}
+
+/// The document with what is in force where it says nothing.
+fn completed(submitted: &Document, running: &Document) -> Document {
+    let mut document = submitted.clone();
+    for setting in section() {
+        let is_given = given(submitted, &setting.path).is_some_and(|value| setting.kind.admits(value));
+        if !is_given && let Some(value) = given(running, &setting.path) {
+            insert(&mut document, &setting.path, value.clone());
+        }
+    }
+    document
+}
+
+/// Replaces a placeholder. What the driver does not use goes nowhere, so it needs no proof.
+fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Document) -> Result<(), AppError> {
+    if text(document, secret) != PLACEHOLDER {
+        return Ok(());
+    }
+    if is_used && !reusable(secret, document, running) {
+        return Err(AppError::new("api.file.test_connection_reenter_secret.app_error").with("Name", secret.to_owned()));
+    }
+    let stored = given(running, secret).cloned().unwrap_or_else(|| Value::from(""));
+    insert(document, secret, stored);
+    Ok(())
+}
+
+fn path(store: Store, key: &str) -> String {
+    let prefix = match store {
+        Store::Files => "",
+        Store::Exports => "Export",
+    };
+    format!("{SECTION}{prefix}{key}")
+}
+
+fn text<'a>(document: &'a Document, path: &str) -> &'a str {
+    given(document, path).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

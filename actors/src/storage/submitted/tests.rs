@@ -1,0 +1,136 @@
+use serde_json::json;
+
+use super::*;
+use crate::config::document::remove;
+use crate::config::secrets::masked;
+
+const BOTH: [(Store, &str); 2] = [(Store::Files, ""), (Store::Exports, "Export")];
+
+#[test]
+fn without_a_document_the_settings_in_force_are_tried() {
+    let running = running("", "s3");
+    assert_eq!(proposed(None, Store::Files, &running).unwrap(), running.view.store(Store::Files));
+    let refused = proposed(None, Store::Files, &with(&running, "AmazonS3Bucket", json!(""))).unwrap_err();
+    assert_eq!(refused.id, "api.admin.test_s3.missing_s3_bucket");
+}
+
+#[test]
+fn every_setting_that_all_clients_know_must_be_given_in_its_kind() {
+    let running = running("", "s3");
+    let mandatory: Vec<&Setting> = section().filter(|setting| is_known_to_all(setting)).collect();
+    assert_eq!(mandatory.len(), 43);
+    for setting in mandatory {
+        for broken in [json!(null), json!([])] {
+            let mut submitted = running.document.clone();
+            insert(&mut submitted, &setting.path, broken);
+            let refused = proposed(Some(&submitted), Store::Files, &running).unwrap_err();
+            assert_eq!((refused.id.as_ref(), refused.params[0].1.as_str()), (INCOMPLETE, key(setting)));
+        }
+    }
+    for submitted in [json!({}), json!({ "FileSettings": 1 }), json!({ "FileSettings": {} })] {
+        assert_eq!(proposed(submitted.as_object(), Store::Files, &running).unwrap_err().id, INCOMPLETE);
+    }
+}
+
+#[test]
+fn what_older_clients_leave_out_is_as_it_is_in_force() {
+    let running = with(&running("", "s3"), "AzureContainer", json!("files"));
+    let mut submitted = masked(&running.document);
+    for setting in section().filter(|setting| !is_known_to_all(setting)) {
+        remove(&mut submitted, &setting.path);
+    }
+    let settings = proposed(Some(&submitted), Store::Files, &running).unwrap();
+    assert_eq!(settings.azure_container, "files");
+    assert_eq!(settings.amazon_s3_secret_access_key.expose(), "hunter2");
+}
+
+#[test]
+fn a_driver_must_be_known_and_have_what_it_needs() {
+    for (store, prefix) in BOTH {
+        let refusal = |driver: &str, changes: &[(&str, Value)]| {
+            let running = running(prefix, driver);
+            let mut submitted = running.document.clone();
+            for (key, value) in changes {
+                insert(&mut submitted, &path(store, key), value.clone());
+            }
+            proposed(Some(&submitted), store, &running).map_err(|refused| (refused.id, refused.params))
+        };
+        let named = |key: &str| vec![("Name", path(store, key))];
+        assert!(refusal("local", &[]).is_ok());
+        let bucket = refusal("s3", &[("AmazonS3Bucket", json!(""))]).unwrap_err();
+        assert_eq!(bucket.0, "api.admin.test_s3.missing_s3_bucket");
+        for key in ["AzureStorageAccount", "AzureContainer", "AzureAccessKey"] {
+            let (id, params) = refusal("azure", &[(key, json!(""))]).unwrap_err();
+            assert_eq!((id.as_ref(), params), ("api.admin.test_azure.missing_azure_field", named(key)));
+        }
+        let identity = [("AzureAccessKey", json!("")), ("AzureAuthMode", json!("default_credential"))];
+        assert!(refusal("azure", &identity).is_ok());
+        for driver in ["", "gcs"] {
+            let (id, params) = refusal("local", &[("DriverName", json!(driver))]).unwrap_err();
+            let expected =
+                ("api.file.test_connection_unsupported_driver.app_error", vec![("Driver", driver.to_owned())]);
+            assert_eq!((id.as_ref(), params), expected);
+        }
+    }
+}
+
+#[test]
+fn a_stored_secret_goes_only_where_it_is_in_use() {
+    for (store, prefix) in BOTH {
+        for (driver, secret, places) in [
+            ("s3", "AmazonS3SecretAccessKey", ["AmazonS3Endpoint", "AmazonS3Bucket", "AmazonS3AccessKeyId"]),
+            ("azure", "AzureAccessKey", ["AzureStorageAccount", "AzureContainer", "AzureEndpoint"]),
+        ] {
+            let running = running(prefix, driver);
+            let submitted = masked(&running.document);
+            let settings = proposed(Some(&submitted), store, &running).unwrap();
+            assert_eq!(settings, running.view.store(store));
+            for place in places {
+                let mut elsewhere = submitted.clone();
+                insert(&mut elsewhere, &path(store, place), json!("elsewhere"));
+                let refused = proposed(Some(&elsewhere), store, &running).unwrap_err();
+                assert_eq!(refused.id, "api.file.test_connection_reenter_secret.app_error");
+                assert_eq!(refused.params, [("Name", path(store, secret))]);
+                insert(&mut elsewhere, &path(store, secret), json!("entered"));
+                assert!(proposed(Some(&elsewhere), store, &running).is_ok());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_placeholder_of_another_driver_is_of_no_interest() {
+    let running = running("", "s3");
+    let mut submitted = masked(&running.document);
+    insert(&mut submitted, "FileSettings.DriverName", json!("local"));
+    assert!(proposed(Some(&submitted), Store::Files, &running).is_ok());
+}
+
+/// What runs with everything that the driver needs.
+fn running(prefix: &str, driver: &str) -> Config {
+    let driver = if driver == "s3" {
+        "amazons3"
+    } else if driver == "azure" {
+        "azureblob"
+    } else {
+        driver
+    };
+    let values = [
+        ("DriverName", driver),
+        ("AmazonS3AccessKeyId", "AKIA"),
+        ("AmazonS3SecretAccessKey", "hunter2"),
+        ("AmazonS3Bucket", "files"),
+        ("AzureStorageAccount", "account1"),
+        ("AzureContainer", "files"),
+        ("AzureAccessKey", "aHVudGVyMg=="),
+    ];
+    let values = values.map(|(key, value)| (format!("{SECTION}{prefix}{key}"), json!(value)));
+    Config::from_overrides(values).unwrap()
+}
+
+fn with(running: &Config, key: &str, value: Value) -> Config {
+    let mut document = running.document.clone();
+    insert(&mut document, &format!("{SECTION}{key}"), value);
+    let section = document["FileSettings"].as_object().unwrap();
+    Config::from_overrides(section.iter().map(|(key, value)| (format!("{SECTION}{key}"), value.clone()))).unwrap()
+}

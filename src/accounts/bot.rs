@@ -1,0 +1,42 @@
+//! The bot in whose name the server itself writes.
+
+use std::collections::BTreeMap;
+
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+
+use super::User;
+use crate::state::{AppState, now_ms};
+
+/// What the system bot is called.
+pub(crate) const SYSTEM_BOT: &str = "system-bot";
+
+const FAILED: &str = "app.user.get.app_error";
+
+/// The system bot; made when there is none. Fails when somebody else has its name, or it is deactivated.
+pub(crate) async fn system_bot(app: &AppState) -> Result<User, AppError> {
+    let mut found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
+    if found.is_none() {
+        app.db.add_bot(&proposed(now_ms())).await.or_fail(FAILED)?;
+        found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
+    }
+    let usable = found.filter(|user| user.is_bot && user.delete_at == 0);
+    usable.ok_or_else(|| AppError::new(FAILED).because("the name of the system bot is taken, or it is deactivated"))
+}
+
+/// Without a password that would let anybody in.
+fn proposed(now: i64) -> User {
+    User {
+        id: new_id(),
+        create_at: now,
+        update_at: now,
+        last_password_update: now,
+        username: SYSTEM_BOT.to_owned(),
+        email: format!("{SYSTEM_BOT}@localhost"),
+        first_name: "System".to_owned(),
+        roles: "system_user".to_owned(),
+        locale: "en".to_owned(),
+        notify_props: BTreeMap::new(),
+        ..User::default()
+    }
+}

@@ -1,0 +1,89 @@
+//! `quarterdeck storage`: whether the stores of files work, tried as the server would.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quarterdeck_actors::storage::Backends;
+use quarterdeck_actors::storage::report::{Outcome, Report};
+use quarterdeck_actors::storage::settings::Store;
+use quarterdeck_actors::storage::submitted::proposed;
+
+use super::{Common, failure, say};
+use crate::error::text_of;
+use crate::files::Stores;
+use crate::server::stored::{with_file, with_stored};
+
+const TEST_HELP: &str = "\
+It takes the settings that a server would start with, writes a small object under a name of its own, reads it back and
+deletes it. The exit code is 1 when a step failed; which, why and what to do is printed either way.
+
+  quarterdeck storage test
+  quarterdeck storage test --export --json";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StorageCommand {
+    /// Tries every step that the server takes with files, and says which failed
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Tries the store of exports (FileSettings.Export...) instead of that of files
+    #[arg(long)]
+    export: bool,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(common: &Common, command: &StorageCommand) -> ExitCode {
+    let StorageCommand::Test(test) = command;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let report = match actix_web::rt::System::new().block_on(report(common, test)) {
+        Ok(report) => report,
+        Err(reason) => return failure(reason),
+    };
+    if test.json {
+        say(serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        show(&report);
+    }
+    if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn report(common: &Common, test: &Test) -> Result<Report, String> {
+    let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
+    let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    let store = if test.export { Store::Exports } else { Store::Files };
+    let settings = proposed(None, store, &config).map_err(|refusal| text_of(&refusal))?;
+    Ok(match Stores::default().open(&settings) {
+        Ok(backend) => backend.probe().await,
+        Err(trouble) => Report::unusable(&settings.driver_name, trouble),
+    })
+}
+
+fn show(report: &Report) {
+    say(format_args!("driver: {}", report.driver));
+    if !report.target.is_empty() {
+        say(format_args!("target: {}", report.target));
+        say(format_args!("identity: {}", report.identity));
+    }
+    for stage in &report.stages {
+        let duration_ms = stage.duration_ms;
+        match stage.outcome {
+            Outcome::Passed => say(format_args!("[+] {} ({duration_ms} ms)", stage.step.name())),
+            Outcome::Failed => say(format_args!("[-] {} ({duration_ms} ms)", stage.step.name())),
+            Outcome::Skipped => say(format_args!("[ ] {} skipped", stage.step.name())),
+        }
+    }
+    match &report.trouble {
+        None => say(format_args!("the storage works ({} ms)", report.duration_ms)),
+        Some(trouble) => {
+            let code = trouble.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+            say(format_args!("cause: {}{code}", trouble.cause));
+            say(format_args!("remedy: {}", trouble.remedy));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Proving who is sending: `PLAIN` and `LOGIN`, whichever the mail server offers.
+//!
+//! `CRAM-MD5` is not spoken: it needs MD5, and with TLS it protects nothing more.
+
+use data_encoding::BASE64;
+use quarterdeck_actors::secret::Secret;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::dialogue::{Dialogue, Extensions};
+use super::failure::Problem;
+
+/// Logs in, on a connection that is safe for a password.
+pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+    dialogue: &mut Dialogue<S>,
+    offers: &Extensions,
+    username: &str,
+    password: &Secret,
+) -> Result<(), Problem> {
+    let mechanisms: Vec<&str> = offers.of("AUTH").into_iter().flatten().collect();
+    let (secret, answer) = if mechanisms.contains(&"PLAIN") {
+        let secret = encoded(&format!("\0{username}\0{}", password.expose()));
+        let answer = dialogue.ask(&format!("AUTH PLAIN {secret}"), 2).await;
+        (secret, answer)
+    } else if mechanisms.contains(&"LOGIN") {
+        dialogue.ask("AUTH LOGIN", 3).await?;
+        dialogue.ask(&encoded(username), 3).await?;
+        let secret = encoded(password.expose());
+        let answer = dialogue.ask(&secret, 2).await;
+        (secret, answer)
+    } else if mechanisms.is_empty() {
+        return Err(Problem::NoLogin("no authentication".to_owned()));
+    } else {
+        return Err(Problem::NoLogin(format!("only {}", mechanisms.join(", "))));
+    };
+    // There are servers that quote the command that they refuse.
+    answer.map(drop).map_err(|problem| problem.without(&secret, "***"))
+}
+
+fn encoded(text: &str) -> String {
+    BASE64.encode(text.as_bytes())
+}

@@ -1,0 +1,123 @@
+//! Which addresses are internal: those that the registries set aside for anything but the public network.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The addresses that begin with the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Network {
+    first: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// Reads an address, which is a network of one, or a network in CIDR notation.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
+        let first: IpAddr = first.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+        let longest = if first.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Some(longest), |bits| bits.parse().ok())?;
+        (bits <= longest).then_some(Self { first, bits })
+    }
+
+    /// Whether `address` is one of them.
+    pub(super) fn contains(self, address: IpAddr) -> bool {
+        match (self.first, address) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits.into()
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => {
+                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits.into()
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// What an internal address is, as the end of "… is"; `None` for one of the public network.
+/// `own` are the addresses of this machine.
+pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
+    let listed = BLOCKS.iter().find(|(network, _)| network.contains(address));
+    if let Some((_, what)) = listed {
+        return Some((*what).to_owned());
+    }
+    if own.contains(&address) {
+        return Some("an address of this server itself".to_owned());
+    }
+    wrapped(address).find_map(|inner| internal(inner, own).map(|what| format!("a way to {inner}, {what}")))
+}
+
+/// The IPv4 addresses that an IPv6 address stands for: whoever connects to it may end up there.
+pub(super) fn wrapped(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let found = match address {
+        IpAddr::V4(_) => [None, None],
+        IpAddr::V6(address) => inside(address),
+    };
+    found.into_iter().flatten().map(IpAddr::V4)
+}
+
+fn inside(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let joined = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        // Compatible, mapped, translated, NAT64, 6to4.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => [joined(high, low), None],
+        // Teredo: its server, and its client in disguise.
+        [0x2001, 0, high, low, _, _, hidden_high, hidden_low] => [joined(high, low), joined(!hidden_high, !hidden_low)],
+        _ => [None, None],
+    }
+}
+
+/// The special-purpose registries of IANA, narrow blocks before the wide ones that hold them.
+const BLOCKS: [(Network, &str); 32] = [
+    v4([0, 0, 0, 0], 32, "the unspecified address"),
+    v4([0, 0, 0, 0], 8, "an address of \"this network\" (RFC 791)"),
+    v4([10, 0, 0, 0], 8, PRIVATE),
+    v4([100, 64, 0, 0], 10, "an address shared behind a carrier's NAT (RFC 6598)"),
+    v4([127, 0, 0, 0], 8, LOOPBACK),
+    v4([169, 254, 0, 0], 16, LINK_LOCAL),
+    v4([172, 16, 0, 0], 12, PRIVATE),
+    v4([192, 0, 0, 0], 24, RESERVED),
+    v4([192, 0, 2, 0], 24, DOCUMENTATION),
+    v4([192, 88, 99, 0], 24, RESERVED),
+    v4([192, 168, 0, 0], 16, PRIVATE),
+    v4([198, 18, 0, 0], 15, BENCHMARK),
+    v4([198, 51, 100, 0], 24, DOCUMENTATION),
+    v4([203, 0, 113, 0], 24, DOCUMENTATION),
+    v4([224, 0, 0, 0], 4, MULTICAST),
+    v4([255, 255, 255, 255], 32, "the broadcast address"),
+    v4([240, 0, 0, 0], 4, RESERVED),
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 128, "the unspecified address"),
+    v6([0, 0, 0, 0, 0, 0, 0, 1], 128, LOOPBACK),
+    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48, "an address of a translator's own network (RFC 8215)"),
+    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 63, "an address where everything is discarded (RFC 6666)"),
+    v6([0x2001, 2, 0, 0, 0, 0, 0, 0], 48, BENCHMARK),
+    v6([0x2001, 0x10, 0, 0, 0, 0, 0, 0], 28, RESERVED),
+    v6([0x2001, 0x20, 0, 0, 0, 0, 0, 0], 28, RESERVED),
+    v6([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28, RESERVED),
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32, DOCUMENTATION),
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20, DOCUMENTATION),
+    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16, RESERVED),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7, "a unique local address (RFC 4193)"),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, LINK_LOCAL),
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10, "a site-local address (RFC 3879)"),
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, MULTICAST),
+];
+
+const BENCHMARK: &str = "an address for benchmarks (RFC 2544)";
+const DOCUMENTATION: &str = "an address for documentation (RFC 5737, RFC 3849)";
+const LINK_LOCAL: &str = "a link-local address (RFC 3927, RFC 4291)";
+const LOOPBACK: &str = "a loopback address";
+const MULTICAST: &str = "a multicast address";
+const PRIVATE: &str = "a private address (RFC 1918)";
+const RESERVED: &str = "a reserved address (RFC 6890)";
+
+const fn v4([a, b, c, d]: [u8; 4], bits: u8, what: &'static str) -> (Network, &'static str) {
+    (Network { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }, what)
+}
+
+#[expect(clippy::many_single_char_names, reason = "an address has eight parts, which have no names")]
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8, what: &'static str) -> (Network, &'static str) {
+    (Network { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits }, what)
+}

@@ -1,0 +1,98 @@
+//! The table `posts`, with the direct channels that posts go to.
+
+use serde_json::json;
+
+use super::{Db, Row, Statement, StoreError, Value, statement};
+use crate::posts::{DirectChannel, Post, direct_name};
+
+impl Db {
+    /// Stores a message to `recipient_id`, with the channel of the two where there is none yet, and counts it as unread.
+    ///
+    /// `None` when the channel of the two takes no messages any more.
+    pub(crate) async fn add_direct_message(
+        &self,
+        post: &Post,
+        recipient_id: &str,
+    ) -> Result<Option<DirectChannel>, StoreError> {
+        let name = direct_name(&post.user_id, recipient_id);
+        let statements = vec![
+            channel(post, recipient_id, &name),
+            members(post, recipient_id, &name),
+            insertion(post, &name),
+            counted_in_channel(post, &name),
+            counted_as_unread(post, recipient_id, &name),
+            counted_as_seen(post, &name),
+        ];
+        let mut answers = self.transaction(statements).await?.into_iter();
+        let is_new = answers.next().is_some_and(|made| !made.is_empty());
+        let mut stored = answers.nth(1).unwrap_or_default();
+        let id = stored.first_mut().map(Row::text).transpose()?;
+        Ok(id.map(|id| DirectChannel { id, name, is_new }))
+    }
+}
+
+fn channel(post: &Post, recipient_id: &str, name: &str) -> Statement {
+    let sql = "INSERT INTO channels (id, createat, updateat, deleteat, teamid, type, displayname, name, header, purpose, \
+               lastpostat, totalmsgcount, extraupdateat, creatorid, totalmsgcountroot, lastrootpostat) \
+               VALUES ($1, $2, $2, 0, '', 'D', '', $3, '', '', 0, 0, 0, $4, 0, 0) \
+               ON CONFLICT (name, teamid) DO NOTHING RETURNING id";
+    let id = quarterdeck_actors::id::new_id();
+    statement(sql, vec![id.into(), post.create_at.into(), name.into(), recipient_id.into()])
+}
+
+fn members(post: &Post, recipient_id: &str, name: &str) -> Statement {
+    let sql = "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
+               lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
+               SELECT c.id, u.id, '', 0, 0, 0, $4, $5, ' ' || u.roles || ' ' NOT LIKE '% system_guest %', false, \
+               ' ' || u.roles || ' ' LIKE '% system_guest %', 0, 0, 0 \
+               FROM channels c CROSS JOIN users u WHERE c.name = $1 AND c.teamid = '' AND u.id IN ($2, $3) \
+               ON CONFLICT (channelid, userid) DO NOTHING";
+    let notify_props = json!({
+        "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
+        "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
+    });
+    let values = vec![
+        name.into(),
+        (&post.user_id).into(),
+        recipient_id.into(),
+        Value::Json(notify_props),
+        post.create_at.into(),
+    ];
+    statement(sql, values)
+}
+
+fn insertion(post: &Post, name: &str) -> Statement {
+    let sql = "INSERT INTO posts (id, createat, updateat, deleteat, userid, channelid, rootid, originalid, message, type, \
+               props, hashtags, filenames, fileids, hasreactions, editat, ispinned, remoteid) \
+               SELECT $1, $2, $2, 0, $3, c.id, '', '', $4, '', $5, '', '[]', '[]', false, 0, false, '' \
+               FROM channels c WHERE c.name = $6 AND c.teamid = '' AND c.deleteat = 0 RETURNING channelid";
+    let values = vec![
+        (&post.id).into(),
+        post.create_at.into(),
+        (&post.user_id).into(),
+        (&post.message).into(),
+        Value::Json(post.props.clone().into()),
+        name.into(),
+    ];
+    statement(sql, values)
+}
+
+fn counted_in_channel(post: &Post, name: &str) -> Statement {
+    let sql = "UPDATE channels SET lastpostat = $2, lastrootpostat = $2, totalmsgcount = totalmsgcount + 1, \
+               totalmsgcountroot = totalmsgcountroot + 1 WHERE name = $1 AND teamid = '' AND deleteat = 0";
+    statement(sql, vec![name.into(), post.create_at.into()])
+}
+
+fn counted_as_unread(post: &Post, recipient_id: &str, name: &str) -> Statement {
+    let sql = "UPDATE channelmembers SET mentioncount = mentioncount + 1, mentioncountroot = mentioncountroot + 1, \
+               lastupdateat = $3 WHERE userid = $2 \
+               AND channelid = (SELECT id FROM channels WHERE name = $1 AND teamid = '' AND deleteat = 0)";
+    statement(sql, vec![name.into(), recipient_id.into(), post.create_at.into()])
+}
+
+fn counted_as_seen(post: &Post, name: &str) -> Statement {
+    let sql = "UPDATE channelmembers SET lastviewedat = $3, msgcount = msgcount + 1, msgcountroot = msgcountroot + 1, \
+               lastupdateat = $3 WHERE userid = $2 \
+               AND channelid = (SELECT id FROM channels WHERE name = $1 AND teamid = '' AND deleteat = 0)";
+    statement(sql, vec![name.into(), (&post.user_id).into(), post.create_at.into()])
+}

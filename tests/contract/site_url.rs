@@ -1,0 +1,146 @@
+//! `/site_url/test`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::web_peer::WebPeer;
+use crate::support::{Client, LocalServer, Reply, TestServer};
+
+const PATH: &str = "/site_url/test";
+const BAD_BODY: &str = "api.context.invalid_body_param.app_error";
+const FAILURE: &str = "app.admin.test_site_url.failure";
+const FORBIDDEN: &str = "api.context.permissions.app_error";
+
+async fn test(client: &Client, site_url: &str) -> Reply {
+    client.post(PATH, json!({ "site_url": site_url })).await
+}
+
+/// The reason for which `site_url` does not work.
+async fn reason(client: &Client, site_url: &str) -> String {
+    let reply = test(client, site_url).await;
+    reply.expect_refusal(400, FAILURE);
+    let message = reply.json()["message"].as_str().unwrap().to_owned();
+    message.strip_prefix("The site URL does not work: ").unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn only_those_who_manage_the_web_server_may_and_that_is_decided_before_the_body_is_read() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    for body in [json!({ "site_url": server.base }), json!({}), Value::Null] {
+        server.client().post(PATH, body.clone()).await.expect_refusal(401, "api.context.session_expired.app_error");
+        bert.post(PATH, body).await.expect_refusal(403, FORBIDDEN);
+    }
+    test(&admin, &server.base).await.expect_ok();
+}
+
+#[actix_web::test]
+async fn restricted_administrators_may_not() {
+    let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    test(&admin, &server.base).await.expect_refusal(403, FORBIDDEN);
+    test(&admin, "").await.expect_refusal(403, FORBIDDEN);
+}
+
+#[actix_web::test]
+async fn it_is_not_on_the_local_socket() {
+    let server = LocalServer::start().await;
+    let reply = server.local.post(PATH, json!({ "site_url": "http://chat.example" })).await;
+    assert_eq!(reply.status, 404);
+}
+
+#[actix_web::test]
+async fn a_body_without_a_site_url_is_refused_whatever_it_is() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for body in ["", "{", "[]", "null", "\"http://chat.example\"", "{}", r#"{"site_url":""}"#, r#"{"site_url":5}"#] {
+        let reply = admin.send(Method::POST, PATH, Some(body.to_owned()), &[]).await;
+        reply.expect_refusal(400, BAD_BODY);
+        assert!(reply.text().contains("site_url"), "{}", reply.text());
+    }
+    let large = format!(r#"{{"site_url":"{}"}}"#, "x".repeat(400_000));
+    admin.send(Method::POST, PATH, Some(large), &[]).await.expect_refusal(400, BAD_BODY);
+}
+
+#[actix_web::test]
+async fn the_address_of_this_server_works_under_each_of_its_names() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let port = server.server.addresses()[0].port();
+    for host in ["127.0.0.1", "localhost", "LOCALHOST.", "2130706433"] {
+        test(&admin, &format!("http://{host}:{port}")).await.expect_ok();
+        test(&admin, &format!("http://{host}:{port}/")).await.expect_ok();
+    }
+    assert_eq!(reason(&admin, &format!("http://127.0.0.1:{port}/elsewhere")).await, "127.0.0.1 answered 404.");
+}
+
+#[actix_web::test]
+async fn other_doors_of_internal_hosts_stay_closed_and_the_text_says_how_to_open_them() {
+    let (server, peer) = (TestServer::start().await, WebPeer::start().await);
+    let admin = server.admin().await;
+    let setting = "list it in ServiceSettings.AllowedUntrustedInternalConnections to allow it.";
+    let refused = reason(&admin, &peer.url()).await;
+    assert_eq!(refused, format!("127.0.0.1 is a loopback address; {setting}"));
+    let named = reason(&admin, &format!("http://localhost:{}", peer.port())).await;
+    assert!(named.starts_with("localhost resolves to ") && named.ends_with(setting), "{named}");
+    let metadata = reason(&admin, "http://169.254.169.254/latest").await;
+    assert!(metadata.starts_with("169.254.169.254 is a link-local address"), "{metadata}");
+    assert!(peer.lines().is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_allowed_is_asked_for_its_ping_and_must_answer_200() {
+    let allowed = "[ServiceSettings]\nEnableDeveloper = true\nAllowedUntrustedInternalConnections = \"127.0.0.1/32\"\n";
+    let (server, peer) = (TestServer::start_with(allowed).await, WebPeer::start().await);
+    let admin = server.admin().await;
+    for path in ["", "/", "//"] {
+        test(&admin, &format!("{}/team{path}", peer.url())).await.expect_ok();
+        assert_eq!(peer.lines(), ["GET /team/api/v4/system/ping HTTP/1.1"]);
+    }
+    for status in [201, 204, 401, 404, 500] {
+        peer.answer(status, "");
+        assert_eq!(reason(&admin, &peer.url()).await, format!("127.0.0.1 answered {status}."));
+    }
+    let detailed = test(&admin, &peer.url()).await.json();
+    assert_eq!(detailed["detailed_error"], "127.0.0.1 answered 500");
+
+    peer.redirect(&format!("{}/api/v4/system/ping", server.base));
+    test(&admin, &peer.url()).await.expect_ok();
+    peer.redirect("http://127.0.0.2/");
+    assert!(reason(&admin, &peer.url()).await.starts_with("127.0.0.2 is a loopback address"));
+    peer.redirect(&peer.url());
+    assert_eq!(reason(&admin, &peer.url()).await, "more than 10 redirects.");
+}
+
+#[actix_web::test]
+async fn the_site_url_in_force_needs_no_permission_wherever_it_leads() {
+    let peer = WebPeer::start().await;
+    let settings = format!("[ServiceSettings]\nSiteURL = \"http://localhost:{}/team\"\n", peer.port());
+    let server = TestServer::start_with(&settings).await;
+    let admin = server.admin().await;
+    test(&admin, &format!("http://localhost:{}/other", peer.port())).await.expect_ok();
+    assert!(reason(&admin, &peer.url()).await.starts_with("127.0.0.1 is a loopback address"));
+}
+
+#[actix_web::test]
+async fn what_is_no_address_of_the_web_does_not_work() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for site_url in
+        ["chat.example", "/", "ftp://chat.example", "http://", "http://admin:pw@chat.example", "http://[::1"]
+    {
+        let text = reason(&admin, site_url).await;
+        assert!(text.starts_with("the address cannot be used: ") && !text.contains("pw"), "{text}");
+    }
+}
+
+#[actix_web::test]
+async fn nobody_there_is_said_so() {
+    let server =
+        TestServer::start_with("[ServiceSettings]\nAllowedUntrustedInternalConnections = \"127.0.0.1\"\n").await;
+    let admin = server.admin().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = reason(&admin, &format!("http://127.0.0.1:{port}")).await;
+    assert!(text.starts_with("127.0.0.1 cannot be reached: Connection refused"), "{text}");
+}

@@ -1,0 +1,96 @@
+//! A mail server that a test starts, and the certificates it shows.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::configuration::put_at;
+use super::peers;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The user and the password that the mail server knows.
+pub const USERNAME: &str = "courier";
+pub const PASSWORD: &str = "canary-of-the-courier";
+
+/// A running mail server; it ends with the test.
+pub struct MailServer {
+    pub port: u16,
+    said: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl MailServer {
+    /// Starts one that behaves as `wish` says; `None` when it is not installed.
+    pub async fn start(wish: Value) -> Option<Self> {
+        let folder = peers::folder("smtp")?;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp.py");
+        let mut command = Command::new(folder.join("bin/python"));
+        command.arg(script).arg(wish.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut server = Self { port: 0, said, _child: child };
+        server.port = u16::try_from(server.next("listening").await["port"].as_u64().unwrap()).unwrap();
+        Some(server)
+    }
+
+    /// The next event of that name; others are passed over.
+    pub async fn next(&mut self, event: &str) -> Value {
+        loop {
+            let line = timeout(PATIENCE, self.said.next_line()).await.unwrap().unwrap().unwrap();
+            let said: Value = serde_json::from_str(&line).unwrap();
+            if said["event"] == event {
+                return said;
+            }
+        }
+    }
+
+    /// Has the settings in `config` mean this server.
+    pub fn name_in(&self, config: &mut Value, security: &str) {
+        put_at(config, "EmailSettings.SMTPServer", "127.0.0.1");
+        put_at(config, "EmailSettings.SMTPPort", self.port.to_string());
+        put_at(config, "EmailSettings.ConnectionSecurity", security);
+    }
+}
+
+/// A certificate for 127.0.0.1 that nobody else signed.
+pub struct Certificate {
+    folder: TempDir,
+}
+
+impl Certificate {
+    pub fn valid() -> Self {
+        Self::until(date_time_ymd(2200, 1, 1))
+    }
+
+    pub fn expired() -> Self {
+        Self::until(date_time_ymd(2021, 1, 1))
+    }
+
+    fn until(end: time::OffsetDateTime) -> Self {
+        let mut wish = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        (wish.not_before, wish.not_after) = (date_time_ymd(2020, 1, 1), end);
+        let key = KeyPair::generate().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = wish.self_signed(&key).unwrap();
+        std::fs::write(folder.path().join("cert.pem"), certificate.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
+    /// The wish for a mail server that shows this certificate.
+    pub fn shown(&self, security: &str) -> Value {
+        json!({ "security": security, "certificate": self.path(), "key": self.folder.path().join("key.pem") })
+    }
+}

@@ -1,0 +1,100 @@
+//! Another server: keeps what it is sent, and answers what the test says.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A running server; it ends with the test.
+pub struct WebPeer {
+    address: SocketAddr,
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    answer: RefCell<String>,
+    seen: RefCell<Vec<String>>,
+}
+
+impl WebPeer {
+    /// One on a free port of the loopback address.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Rc::new(Shared { answer: RefCell::default(), seen: RefCell::default() });
+        actix_web::rt::spawn(serve(listener, shared.clone()));
+        let peer = Self { address, shared };
+        peer.answer(200, "{}");
+        peer
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Where it listens, as `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it answers from now on.
+    pub fn answer(&self, status: u16, body: &str) {
+        self.answer_with(status, "", body);
+    }
+
+    /// It redirects from now on.
+    pub fn redirect(&self, location: &str) {
+        self.answer_with(302, &format!("Location: {location}\r\n"), "");
+    }
+
+    /// The first lines of the requests since the last time somebody asked.
+    pub fn lines(&self) -> Vec<String> {
+        let requests = self.shared.seen.take();
+        requests.iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
+    }
+
+    /// The one request since the last time somebody asked: its first line and its body.
+    #[track_caller]
+    pub fn one(&self) -> (String, Value) {
+        let requests = self.shared.seen.take();
+        let [request] = requests.as_slice() else { panic!("{requests:?}") };
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+        (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap())
+    }
+
+    fn answer_with(&self, status: u16, headers: &str, body: &str) {
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status} So\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        self.shared.answer.replace(answer);
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Rc<Shared>) {
+    while let Ok((mut connection, _)) = listener.accept().await {
+        let request = receive(&mut connection).await;
+        shared.seen.borrow_mut().push(request);
+        let answer = shared.answer.borrow().clone();
+        connection.write_all(answer.as_bytes()).await.unwrap();
+    }
+}
+
+async fn receive(connection: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&request).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        let mut chunk = [0; 4096];
+        let read = connection.read(&mut chunk).await.unwrap();
+        assert!(read > 0, "a request ends early: {text}");
+        request.extend_from_slice(&chunk[..read]);
+    }
+}
