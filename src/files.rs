@@ -9,6 +9,9 @@ mod objects;
 mod probe;
 mod s3;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -73,6 +73,12 @@ impl Container {
         Ok(Self { client, endpoint, prefix: settings.azure_path_prefix.clone(), about })
     }
 
+    /// The container itself, for tests that make one and look into it.
+    #[cfg(test)]
+    pub(super) fn client(&self) -> &BlobContainerClient {
+        &self.client
+    }
+
     fn trouble(&self, step: Step, error: &azure_core::Error) -> Trouble {
         errors::trouble(step, error, &self.about, self.endpoint.tls.is_some())
     }

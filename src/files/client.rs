@@ -14,10 +14,11 @@ use azure_core::error::{Error as AzureError, ErrorKind as AzureKind};
 use azure_core::http::headers::Headers;
 use azure_core::http::request::Body;
 use azure_core::http::{AsyncRawResponse, Request};
-use futures_util::TryStreamExt;
-use futures_util::stream::try_unfold;
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
+
+/// The largest answer that is taken, in bytes.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Sends requests as they are: no redirects, no proxy, nothing decompressed.
 #[derive(Debug, Clone)]
@@ -64,7 +65,8 @@ impl Web {
         let status =
             answer.status().as_u16().try_into().map_err(|error| ConnectorError::other(Box::new(error), None))?;
         let headers = std::mem::take(answer.headers_mut());
-        let mut response = HttpResponse::new(status, SdkBody::from_body_1_x(reqwest::Body::from(answer)));
+        let body = content(answer).await.map_err(|error| ConnectorError::io(error.into()))?;
+        let mut response = HttpResponse::new(status, SdkBody::from(body));
         for (name, value) in &headers {
             if let Ok(value) = value.to_str() {
                 response.headers_mut().append(name.as_str().to_owned(), value.to_owned());
@@ -72,6 +74,18 @@ impl Web {
         }
         Ok(response)
     }
+}
+
+/// The body of an answer, unless it is too large.
+async fn content(mut answer: reqwest::Response) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(std::io::Error::other)? {
+        content.extend_from_slice(&chunk);
+        if content.len() > LARGEST_ANSWER {
+            return Err(std::io::Error::other("the answer is too large"));
+        }
+    }
+    Ok(content)
 }
 
 fn not_answered(error: reqwest::Error) -> ConnectorError {
@@ -110,8 +124,7 @@ impl azure_core::http::HttpClient for Web {
             }
         }
         let status = answer.status().as_u16().into();
-        let body = try_unfold(answer, async |mut answer| Ok(answer.chunk().await?.map(|chunk| (chunk, answer))));
-        let body = body.map_err(|error: reqwest::Error| AzureError::new(AzureKind::Io, error));
-        Ok(AsyncRawResponse::new(status, headers, Box::pin(body)))
+        let body = content(answer).await.map_err(|error| AzureError::new(AzureKind::Io, error))?;
+        Ok(AsyncRawResponse::from_bytes(status, headers, body))
     }
 }

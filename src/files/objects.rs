@@ -54,12 +54,28 @@ pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> T
     Trouble { step: Step::Settings, kind: Kind::Unusable, code: None, cause: cause.into(), remedy: remedy.into() }
 }
 
+/// A step that took longer than it may.
+pub(super) fn too_slow(step: Step, about: &About) -> Trouble {
+    Trouble {
+        step,
+        kind: Kind::Other,
+        code: Some("Timeout".to_owned()),
+        cause: "no answer in time".to_owned(),
+        remedy: format!(
+            "Check that {} is right, that what is there works, and that nothing between holds its answers back.",
+            about.place
+        ),
+    }
+}
+
 /// `prefix/key`, without doubled slashes; a key that would climb out of the prefix is reduced to its last element.
 pub(super) fn joined(prefix: &str, key: &str) -> String {
     let climbs = key.split('/').any(|element| element == "..");
     let key = if climbs { key.rsplit('/').find(|element| *element != "..").unwrap_or_default() } else { key };
-    let prefix = prefix.trim_matches('/');
-    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") }
+    match (prefix.trim_matches('/'), key) {
+        ("", only) | (only, "") => only.to_owned(),
+        (prefix, key) => format!("{prefix}/{key}"),
+    }
 }
 
 /// A cause with everything below it, on one line.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Limits;
 use super::network::{connect, resolve, shake_hands};
-use super::objects::Objects;
+use super::objects::{Objects, too_slow};
 
 const STEPS: [Step; 11] = [
     Step::Settings,
@@ -64,6 +64,7 @@ impl Course {
         let deadline = self.left();
         let began = Instant::now();
         let deleted = within(deadline, Step::Delete, objects.as_ref(), objects.delete(&leftover.key)).await;
+        let deleted = deleted.map_err(|trouble| Trouble { step: Step::Delete, ..trouble });
         if tried.is_ok() {
             self.note(Step::Delete, began, &deleted);
         }
@@ -120,7 +121,7 @@ impl Course {
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<T, Trouble> {
         let began = Instant::now();
-        let ended = within(self.left(), step, objects, work).await;
+        let ended = within(self.left(), step, objects, work).await.map_err(|trouble| Trouble { step, ..trouble });
         self.note(step, began, &ended);
         ended
     }
@@ -157,22 +158,7 @@ async fn within<T>(
     objects: &dyn Objects,
     work: impl Future<Output = Result<T, Trouble>>,
 ) -> Result<T, Trouble> {
-    timeout(deadline, pin!(work)).await.unwrap_or_else(|_| Err(too_slow(step, deadline, objects)))
-}
-
-fn too_slow(step: Step, deadline: Duration, objects: &dyn Objects) -> Trouble {
-    let remedy = match objects.endpoint() {
-        Some(endpoint) => format!(
-            "Check that {} port {} is what {} should lead to, that it answers this server, and that nothing between \
-             holds its answers back.",
-            endpoint.host,
-            endpoint.port,
-            objects.about().place,
-        ),
-        None => format!("Check the file system under {}.", objects.about().place),
-    };
-    let cause = format!("no answer within {} ms", in_ms(deadline));
-    Trouble { step, kind: Kind::Other, code: Some("Timeout".to_owned()), cause, remedy }
+    timeout(deadline, pin!(work)).await.unwrap_or_else(|_| Err(too_slow(step, objects.about())))
 }
 
 fn differs(written: usize, read: usize) -> Trouble {

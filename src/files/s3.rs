@@ -15,7 +15,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
 use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
@@ -90,15 +90,22 @@ impl Bucket {
     }
 
     /// The client for the region that is set, or for the one that was found.
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         let found = self.found_region.get().map(String::as_str);
         let region = found.unwrap_or(self.address.region());
         let config = self.config.to_builder().region(Region::new(region.to_owned()));
         Client::from_conf(config.endpoint_url(self.address.url(found)).build())
     }
 
-    fn key(&self, key: &str) -> String {
+    pub(super) fn key(&self, key: &str) -> String {
         joined(&self.prefix, key)
+    }
+
+    fn trouble<E>(&self, step: Step, error: &SdkError<E>) -> Trouble
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        errors::trouble(step, error, &self.about, self.address.is_tls())
     }
 
     async fn list(&self) -> Result<(), SdkError<ListObjectsV2Error>> {
@@ -149,7 +156,7 @@ impl Objects for Bucket {
                 }
                 listed => listed,
             };
-            listed.map_err(|error| errors::trouble(Step::List, &error, &self.address))
+            listed.map_err(|error| self.trouble(Step::List, &error))
         }
         .boxed()
     }
@@ -157,7 +164,7 @@ impl Objects for Bucket {
     fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
         async move {
             let written = upload::whole(self, &self.key(key), content).await;
-            written.map_err(|error| errors::trouble(Step::Write, &error, &self.address))
+            written.map_err(|error| self.trouble(Step::Write, &error))
         }
         .boxed()
     }
@@ -165,7 +172,7 @@ impl Objects for Bucket {
     fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
         async move {
             let read = self.client().get_object().bucket(&self.name).key(self.key(key)).send().await;
-            let object = read.map_err(|error| errors::trouble(Step::Read, &error, &self.address))?;
+            let object = read.map_err(|error| self.trouble(Step::Read, &error))?;
             let content = object.body.collect().await;
             content.map(AggregatedBytes::into_bytes).map_err(|error| errors::broken(Step::Read, &error))
         }
@@ -175,7 +182,7 @@ impl Objects for Bucket {
     fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
         async move {
             let deleted = self.client().delete_object().bucket(&self.name).key(self.key(key)).send().await;
-            deleted.map(|_| ()).map_err(|error| errors::trouble(Step::Delete, &error, &self.address))
+            deleted.map(|_| ()).map_err(|error| self.trouble(Step::Delete, &error))
         }
         .boxed()
     }

@@ -4,19 +4,21 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, Trouble};
 
-use super::address::Address;
-use crate::files::objects::chain;
+use crate::files::objects::{About, chain, too_slow};
+
+/// What is shown of a message of the store, in characters.
+const LONGEST_MESSAGE: usize = 300;
 
 const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey.";
 const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
 const REGION: &str = "FileSettings.AmazonS3Region";
 
 /// The trouble that an answer, or the lack of one, means at a step.
-pub(super) fn trouble<E>(step: Step, error: &SdkError<E>, address: &Address) -> Trouble
+pub(super) fn trouble<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> Trouble
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let SdkError::ServiceError(refusal) = error else { return unanswered(step, error, address) };
+    let SdkError::ServiceError(refusal) = error else { return unanswered(step, error, about, is_tls) };
     let status = refusal.raw().status().as_u16();
     let meta = refusal.err().meta();
     let (code, message) = (meta.code(), meta.message().unwrap_or("no reason is given"));
@@ -25,7 +27,7 @@ where
         step,
         kind,
         code: Some(code.map_or_else(|| format!("HTTP {status}"), str::to_owned)),
-        cause: format!("the store refuses: {message}"),
+        cause: format!("the store refuses: {}", message.chars().take(LONGEST_MESSAGE).collect::<String>()),
         remedy,
     }
 }
@@ -115,17 +117,19 @@ pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Str
     is_region.then(|| named.to_owned())
 }
 
-fn unanswered<E>(step: Step, error: &SdkError<E>, address: &Address) -> Trouble
+fn unanswered<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> Trouble
 where
     E: std::error::Error + 'static,
 {
     let step = if step == Step::List { Step::Authenticate } else { step };
-    let tls = if address.is_tls() { "" } else { " If it expects TLS, turn FileSettings.AmazonS3SSL on." };
-    let is_timeout = matches!(error, SdkError::TimeoutError(_));
+    let tls = if is_tls { "" } else { " If it expects TLS, turn FileSettings.AmazonS3SSL on." };
+    if matches!(error, SdkError::TimeoutError(_)) {
+        return too_slow(step, about);
+    }
     Trouble {
         step,
         kind: Other,
-        code: is_timeout.then(|| "Timeout".to_owned()),
+        code: None,
         cause: format!("no answer that S3 would give: {}", chain(error)),
         remedy: format!("Check that FileSettings.AmazonS3Endpoint is a store that speaks S3.{tls}"),
     }

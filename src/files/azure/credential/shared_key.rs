@@ -58,6 +58,9 @@ impl SharedKey {
 #[async_trait]
 impl Policy for SharedKey {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+        // The library escapes the slashes in names; the service counts them as part of the path that is signed.
+        let path = request.url().path().replace("%2F", "/");
+        request.url_mut().set_path(&path);
         request.insert_header("x-ms-date", to_rfc7231(&OffsetDateTime::now_utc()));
         let signature = hmac::sign(&self.key, signed_text(&self.account, request).as_bytes());
         let signature = BASE64.encode(signature.as_ref());

@@ -1,0 +1,8 @@
+//! What the test of a store finds, against real stores and real failures.
+
+mod azure;
+mod line;
+mod local;
+mod peers;
+mod s3;
+mod support;

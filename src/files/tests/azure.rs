@@ -1,0 +1,136 @@
+//! A store that speaks Azure Blob Storage and checks signatures.
+
+use bytes::Bytes;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::storage::report::{Kind, Step};
+use quarterdeck_actors::storage::settings::StoreSettings;
+use serde_json::{Value, json};
+
+use super::peers::{ACCOUNT, KEY, azure};
+use super::support::{expect_passed, expect_trouble, install_cryptography, passed, probed, settings};
+use crate::files::azure::Container;
+use crate::files::objects::Objects;
+
+#[tokio::test]
+async fn a_container_passes_every_step_and_keeps_nothing() {
+    let Some(host) = azure() else { return };
+    let mut settings = at(host, "passes").await;
+    for endpoint in [host.to_owned(), format!("http://{host}/{ACCOUNT}/")] {
+        settings.azure_endpoint = endpoint;
+        let report = probed(&settings).await;
+        expect_passed(&report);
+        assert!(passed(&report).contains(&"authenticate"));
+        assert_eq!(report.target, format!("http://{host}/{ACCOUNT}/passes/under/here"));
+        assert_eq!(report.identity, format!("account {ACCOUNT} with its shared key"));
+    }
+    assert_eq!(names(&settings).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_wrong_key_fails_at_the_credentials() {
+    let Some(host) = azure() else { return };
+    let mut wrong = at(host, "wrong-key").await;
+    wrong.azure_access_key = Secret::new("Y2FuYXJ5LXNlY3JldA==");
+    let report = probed(&wrong).await;
+    let remedy = "FileSettings.AzureAccessKey";
+    expect_trouble(&report, Step::Authenticate, Kind::Authentication, Some("AuthorizationFailure"), remedy);
+}
+
+#[tokio::test]
+async fn a_container_that_is_not_there_is_said_to_be_missing() {
+    let Some(host) = azure() else { return };
+    let report = probed(&with(host, "nowhere")).await;
+    expect_trouble(&report, Step::Bucket, Kind::Missing, Some("ContainerNotFound"), "FileSettings.AzureContainer");
+}
+
+#[tokio::test]
+async fn large_blobs_are_written_in_blocks() {
+    let Some(host) = azure() else { return };
+    let settings = at(host, "large").await;
+    let container = Container::open(&settings).unwrap();
+    let content = Bytes::from((0..9 << 20).map(|number: u32| number.to_le_bytes()[1]).collect::<Vec<_>>());
+    container.write("a b/ü", content.clone()).await.unwrap();
+    assert_eq!(container.read("a b/ü").await.unwrap(), content);
+    assert_eq!(names(&settings).await, ["under/here/a b/ü"]);
+    container.delete("a b/ü").await.unwrap();
+    container.delete("a b/ü").await.unwrap();
+    assert_eq!(container.read("a b/ü").await.unwrap_err().code.as_deref(), Some("BlobNotFound"));
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_exist_has_no_address() {
+    let unknown = settings(json!({
+        "DriverName": "azureblob",
+        "AzureStorageAccount": "nobody.invalid",
+        "AzureContainer": "files",
+        "AzureAccessKey": KEY,
+    }));
+    let container = Container::open(&unknown).unwrap();
+    assert_eq!(container.endpoint().unwrap().host, "nobody.invalid.blob.core.windows.net");
+    assert_eq!(container.about().place, "FileSettings.AzureStorageAccount");
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_reach_no_host() {
+    for (wrong, remedy) in [
+        (json!({"AzureStorageAccount": ""}), "FileSettings.AzureStorageAccount"),
+        (json!({"AzureContainer": ""}), "FileSettings.AzureContainer"),
+        (json!({"AzureAccessKey": ""}), "FileSettings.AzureAccessKey"),
+        (json!({"AzureAccessKey": "canary-secret!"}), "FileSettings.AzureAccessKey"),
+        (json!({"AzureCloud": "custom"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "ftp://example.com"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureAuthMode": "none"}), "FileSettings.AzureAuthMode"),
+    ] {
+        expect_trouble(&probed(&changed(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
+    }
+}
+
+#[test]
+fn each_cloud_has_its_host() {
+    install_cryptography();
+    for (more, target) in [
+        (json!({}), "https://quarterdeck.blob.core.windows.net/files"),
+        (json!({"AzureCloud": "government"}), "https://quarterdeck.blob.core.usgovcloudapi.net/files"),
+        (json!({"AzureEndpoint": "/h:1/", "AzureSSL": false}), "http://h:1/quarterdeck/files"),
+        (json!({"AzureCloud": "custom", "AzureEndpoint": "https://own.example"}), "https://own.example/files"),
+    ] {
+        assert_eq!(Container::open(&changed(more)).unwrap().about().target, target);
+    }
+}
+
+fn changed(more: Value) -> StoreSettings {
+    let mut all = json!({
+        "DriverName": "azureblob",
+        "AzureStorageAccount": ACCOUNT,
+        "AzureContainer": "files",
+        "AzureAccessKey": KEY,
+    });
+    let Value::Object(more) = more else { unreachable!("an object") };
+    all.as_object_mut().unwrap().extend(more);
+    settings(all)
+}
+
+fn with(host: &str, container: &str) -> StoreSettings {
+    install_cryptography();
+    changed(json!({
+        "AzureContainer": container,
+        "AzureEndpoint": host,
+        "AzureSSL": false,
+        "AzurePathPrefix": "under/here",
+    }))
+}
+
+/// The settings of a container of that name, which is made.
+async fn at(host: &str, container: &str) -> StoreSettings {
+    let settings = with(host, container);
+    Container::open(&settings).unwrap().client().create(None).await.unwrap();
+    settings
+}
+
+/// The names of all blobs of the container.
+async fn names(settings: &StoreSettings) -> Vec<String> {
+    use futures_util::TryStreamExt;
+    let container = Container::open(settings).unwrap();
+    let pages: Vec<_> = container.client().list_blobs(None).unwrap().try_collect().await.unwrap();
+    pages.into_iter().filter_map(|blob| blob.name).collect()
+}

@@ -1,0 +1,101 @@
+//! A directory of this machine.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use quarterdeck_actors::storage::report::{Kind, Step};
+use quarterdeck_actors::storage::settings::StoreSettings;
+use serde_json::json;
+
+use super::support::{expect_passed, expect_trouble, passed, probed, settings};
+use crate::files::Stores;
+
+#[tokio::test]
+async fn a_directory_is_made_and_nothing_is_left_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("a/b");
+    let report = probed(&at(&files)).await;
+    expect_passed(&report);
+    assert_eq!(passed(&report).first_chunk(), Some(&["settings", "bucket"]));
+    assert_eq!(std::fs::metadata(&files).unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(names(&files), Vec::<String>::new());
+    assert!(report.identity.contains("uid"), "{}", report.identity);
+}
+
+#[tokio::test]
+async fn what_is_written_belongs_to_the_server_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Stores::objects(&at(folder.path())).unwrap();
+    objects.write("one", Bytes::from_static(b"1")).await.unwrap();
+    assert_eq!(std::fs::metadata(folder.path().join("one")).unwrap().permissions().mode() & 0o777, 0o600);
+    objects.delete("one").await.unwrap();
+    objects.delete("one").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_is_no_directory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let report = probed(&at(&file.path().join("below"))).await;
+    expect_trouble(&report, Step::Bucket, Kind::Other, Some("ENOTDIR"), "FileSettings.Directory");
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_at_the_write_and_keeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_disk) = Disk::mount(folder.path()) else { return };
+    let filler = folder.path().join("filler");
+    std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
+    let report = probed(&at(folder.path())).await;
+    expect_trouble(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Make room");
+    assert_eq!(names(folder.path()), ["filler"]);
+}
+
+#[tokio::test]
+async fn a_read_only_disk_fails_at_the_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(_disk) = Disk::mount(folder.path()) else { return };
+    assert!(mount(&["-o", "remount,ro"], folder.path()));
+    let report = probed(&at(folder.path())).await;
+    expect_trouble(&report, Step::Write, Kind::Other, Some("EROFS"), "FileSettings.Directory");
+}
+
+#[tokio::test]
+async fn nothing_else_is_a_driver() {
+    let report = probed(&settings(json!({"DriverName": "tape"}))).await;
+    expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.DriverName");
+}
+
+fn at(folder: &Path) -> StoreSettings {
+    settings(json!({"Directory": folder}))
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// A small file system of its own; it goes with the test.
+struct Disk<'a>(&'a Path);
+
+impl<'a> Disk<'a> {
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+    fn mount(path: &'a Path) -> Option<Self> {
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root && mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], path) {
+            return Some(Self(path));
+        }
+        println!("skipped: a file system can be mounted by root only");
+        None
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+fn mount(options: &[&str], path: &Path) -> bool {
+    Command::new("mount").args(options).arg(path).status().is_ok_and(|status| status.success())
+}

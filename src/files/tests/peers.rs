@@ -1,0 +1,100 @@
+//! Stores that others wrote, installed by `tests/run` under `target/peers/`; each runs as long as this process.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use quarterdeck_actors::storage::settings::StoreSettings;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::support::settings;
+
+/// Set by `tests/run`: then a peer that is not there is a failure, not a reason to skip its tests.
+const VARIABLE: &str = "QUARTERDECK_TEST_PEERS";
+
+/// The account of the Azure peer, and its key.
+pub(super) const ACCOUNT: &str = "quarterdeck";
+pub(super) const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
+
+/// A store that speaks S3: where it listens, and the keys of its users.
+#[derive(Debug, Deserialize)]
+pub(super) struct S3 {
+    port: u16,
+    keys: BTreeMap<String, (String, String)>,
+}
+
+impl S3 {
+    /// The running store; `None` where nobody installed it.
+    pub(super) fn running() -> Option<&'static Self> {
+        static RUNNING: OnceLock<Option<S3>> = OnceLock::new();
+        RUNNING.get_or_init(Self::start).as_ref()
+    }
+
+    fn start() -> Option<Self> {
+        let folder = folder("s3")?;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/s3/serve.py");
+        let line = started(Command::new(folder.join("bin/python")).arg(script), "keys");
+        Some(serde_json::from_str(&line).unwrap())
+    }
+
+    /// The settings with which a user uses the bucket.
+    pub(super) fn settings_of(&self, user: &str) -> StoreSettings {
+        let (id, secret) = &self.keys[user];
+        settings(json!({
+            "DriverName": "amazons3",
+            "AmazonS3AccessKeyId": id,
+            "AmazonS3SecretAccessKey": secret,
+            "AmazonS3Bucket": "files",
+            "AmazonS3Endpoint": format!("127.0.0.1:{}", self.port),
+            "AmazonS3SSL": false,
+        }))
+    }
+}
+
+/// The address of the store that speaks Azure Blob Storage; `None` where nobody installed it.
+pub(super) fn azure() -> Option<&'static str> {
+    static RUNNING: OnceLock<Option<String>> = OnceLock::new();
+    RUNNING.get_or_init(start_azure).as_deref()
+}
+
+fn start_azure() -> Option<String> {
+    let program = folder("azure")?.join("node_modules/.bin/azurite-blob");
+    // The shell ends it as soon as its own input ends, which is when this process does.
+    let script =
+        r#""$0" --blobPort 0 --inMemoryPersistence --silent --disableTelemetry --skipApiVersionCheck & cat; kill $!"#;
+    let accounts = format!("{ACCOUNT}:{KEY}");
+    let line =
+        started(Command::new("sh").arg("-c").arg(script).arg(program).env("AZURITE_ACCOUNTS", accounts), "listens");
+    Some(line.split_once("://").unwrap().1.trim().to_owned())
+}
+
+/// The first line of a program's output with that word; the program runs until this process ends.
+fn started(command: &mut Command, word: &str) -> String {
+    let mut child: Child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains(word)).expect("it starts");
+    // Whatever it prints is taken, so that it never waits; and its input stays open as long as this process lives.
+    std::mem::forget(child.stdin.take());
+    std::thread::spawn(move || {
+        lines.for_each(drop);
+        child.wait()
+    });
+    line
+}
+
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn folder(name: &str) -> Option<PathBuf> {
+    let demanded = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let is_demanded = demanded.is_some();
+    let peers = demanded.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "target", "peers"].iter().collect());
+    let folder = peers.join(name);
+    let is_there = folder.join("installed").exists();
+    assert!(is_there || !is_demanded, "{} is not installed", folder.display());
+    if !is_there {
+        println!("skipped: {} is not installed; tests/run installs it", folder.display());
+    }
+    is_there.then_some(folder)
+}
