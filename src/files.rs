@@ -18,10 +18,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::storage::report::{Kind, Report, Step, Trouble};
-use quarterdeck_actors::storage::settings::StoreSettings;
+use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use quarterdeck_actors::storage::{Backends, FileBackend};
 
 use objects::Objects;
+
+/// What the names of settings begin with; those of the export store go on with the names of the other.
+const SECTION: &str = "FileSettings.";
+const EXPORT_SECTION: &str = "FileSettings.Export";
 
 /// How long a test of a store may take.
 #[derive(Debug, Clone, Copy)]
@@ -63,17 +67,32 @@ impl Stores {
 
 impl Backends for Stores {
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble> {
-        Ok(Arc::new(Backend { objects: Self::objects(settings)?, limits: self.limits }))
+        let objects = Self::objects(settings).map_err(|trouble| in_names_of(settings.store, trouble))?;
+        Ok(Arc::new(Backend { objects, limits: self.limits, store: settings.store }))
     }
 }
 
 struct Backend {
     objects: Arc<dyn Objects>,
     limits: Limits,
+    store: Store,
 }
 
 impl FileBackend for Backend {
     fn probe(&self) -> BoxFuture<'static, Report> {
-        probe::run(self.objects.clone(), self.limits).boxed()
+        let store = self.store;
+        let in_names = move |report: Report| Report {
+            trouble: report.trouble.map(|trouble| in_names_of(store, trouble)),
+            ..report
+        };
+        probe::run(self.objects.clone(), self.limits).map(in_names).boxed()
+    }
+}
+
+/// The trouble in the names of the store's own settings.
+fn in_names_of(store: Store, trouble: Trouble) -> Trouble {
+    match store {
+        Store::Files => trouble,
+        Store::Exports => Trouble { remedy: trouble.remedy.replace(SECTION, EXPORT_SECTION), ..trouble },
     }
 }

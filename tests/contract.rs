@@ -9,6 +9,7 @@ mod config_migrate;
 mod config_round_trip;
 mod email;
 mod files;
+mod files_elsewhere;
 mod lifetime;
 mod login;
 mod notification_receipts;

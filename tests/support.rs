@@ -14,6 +14,7 @@ pub mod server;
 pub mod smtp;
 pub mod socket;
 pub mod sql;
+pub mod stores;
 pub mod swarm;
 pub mod teams;
 pub mod trail;

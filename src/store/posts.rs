@@ -29,6 +29,16 @@ impl Db {
         let id = stored.first_mut().map(Row::text).transpose()?;
         Ok(id.map(|id| DirectChannel { id, name, is_new }))
     }
+
+    /// Whether a message may be read by a user, who must be in its channel; `None` when there is no such message.
+    pub(crate) async fn may_read_post(&self, post_id: &str, user_id: &str) -> Result<Option<bool>, StoreError> {
+        let sql = "SELECT CASE WHEN m.userid IS NULL THEN 'no' ELSE 'yes' END FROM posts p \
+                   LEFT JOIN channelmembers m ON m.channelid = p.channelid AND m.userid = $2 \
+                   WHERE p.id = $1 AND p.deleteat = 0";
+        let mut rows = self.read(statement(sql, vec![post_id.into(), user_id.into()])).await?;
+        let answer = rows.first_mut().map(Row::text).transpose()?;
+        Ok(answer.map(|answer| answer == "yes"))
+    }
 }
 
 fn channel(post: &Post, recipient_id: &str, name: &str) -> Statement {

@@ -50,6 +50,11 @@ impl WebPeer {
         self.answer_with(302, &format!("Location: {location}\r\n"), "");
     }
 
+    /// How many requests there were since the last time somebody asked for them.
+    pub fn count(&self) -> usize {
+        self.shared.seen.borrow().len()
+    }
+
     /// The first lines of the requests since the last time somebody asked.
     pub fn lines(&self) -> Vec<String> {
         let requests = self.shared.seen.take();

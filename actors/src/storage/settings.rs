@@ -9,9 +9,10 @@ use crate::secret::Secret;
 const EXPORT: &str = "Export";
 
 /// Which of the two stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Store {
     /// That of files.
+    #[default]
     Files,
     /// That of exports, where `DedicatedExportStore` is on.
     Exports,
@@ -65,6 +66,9 @@ pub struct StoreSettings {
     /// `ServiceSettings.EnableInsecureOutgoingConnections`: certificates are not checked.
     #[serde(skip)]
     pub skip_certificate_check: bool,
+    /// Which store they are of: what goes wrong is told in the names of its settings.
+    #[serde(skip)]
+    pub store: Store,
 }
 
 /// The section `FileSettings`, as far as the server acts on it.
@@ -99,7 +103,7 @@ impl TryFrom<Document> for FileSettings {
             max_file_size: rest.max_file_size,
             dedicated_export_store: rest.dedicated_export_store,
             files: serde_json::from_value(section.into())?,
-            exports: serde_json::from_value(exports.into())?,
+            exports: StoreSettings { store: Store::Exports, ..serde_json::from_value(exports.into())? },
         })
     }
 }

@@ -37,8 +37,12 @@ pub(crate) async fn acknowledge(
     if ack.post_id.is_empty() || !is_message {
         return Ok(HttpResponse::Ok().finish());
     }
-    // There are no posts here, so nobody can be shown one.
-    Err(AppError::new("app.post.get.app_error"))
+    match app.db.may_read_post(&ack.post_id, session.user_id()).await.or_fail("app.post.get.failed.app_error")? {
+        None => Err(AppError::new("app.post.get.app_error")),
+        Some(false) => Err(session.refusal("read_channel_content")),
+        // The text went with the notification, or was withheld on purpose.
+        Some(true) => Err(AppError::new("api.system.id_loaded.not_available.app_error")),
+    }
 }
 
 /// The body; members that are `null` count as absent.

@@ -1,0 +1,95 @@
+//! `POST /file/test` with real stores: the ids of the contract, and what is saved is in service.
+
+use serde_json::{Value, json};
+
+use crate::support::configuration::{at, put_at};
+use crate::support::stores::{azure, s3};
+use crate::support::{Client, Reply, TestServer};
+
+const PLACEHOLDER: &str = "********************************";
+const AUTH: &str = "api.file.test_connection_auth.app_error";
+const NO_BUCKET: &str = "api.file.test_connection_no_bucket.app_error";
+
+/// Tests a store with the configuration in force and these changes of it.
+async fn test(admin: &Client, store: &str, settings: &Value, changes: &[(&str, Value)]) -> Reply {
+    let prefix = if store == "export" { "Export" } else { "" };
+    let mut body = admin.config().await;
+    let settings = settings.as_object().unwrap().iter().map(|(key, value)| (key.as_str(), value.clone()));
+    for (key, value) in settings.chain(changes.iter().cloned()) {
+        put_at(&mut body, &format!("FileSettings.{prefix}{key}"), value);
+    }
+    admin.post(&format!("/file/test?report=true&store={store}"), body).await
+}
+
+#[actix_web::test]
+async fn each_trouble_with_a_bucket_has_its_id_and_step() {
+    let Some(settings) = s3() else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for store in ["files", "export"] {
+        let passed = test(&admin, store, &settings, &[]).await.expect(200);
+        assert!(passed["report"]["identity"].as_str().unwrap().contains("access key"), "{passed}");
+        for (key, value, id, step) in [
+            ("AmazonS3SecretAccessKey", json!("wrong"), AUTH, "authenticate"),
+            ("AmazonS3AccessKeyId", json!("AKIANOBODY"), AUTH, "authenticate"),
+            ("AmazonS3Bucket", json!("absent"), NO_BUCKET, "bucket"),
+            ("AmazonS3Endpoint", json!("127.0.0.1:1"), "api.file.test_connection.app_error", "connect"),
+            ("AmazonS3Endpoint", json!("nowhere.invalid"), "api.file.test_connection.app_error", "resolve"),
+            ("AmazonS3SSL", json!(true), "api.file.test_connection.app_error", "tls"),
+            ("AmazonS3SignV2", json!(true), "api.file.no_driver.app_error", "settings"),
+        ] {
+            let refused = test(&admin, store, &settings, &[(key, value)]).await;
+            refused.expect_refusal(500, id);
+            let trouble = refused.json()["report"]["trouble"].clone();
+            assert_eq!(trouble["step"], step, "{trouble}");
+            let remedy = trouble["remedy"].as_str().unwrap();
+            let is_of_exports = remedy.contains("FileSettings.Export");
+            assert_eq!((remedy.contains("FileSettings."), is_of_exports), (true, store == "export"), "{remedy}");
+            assert!(!refused.text().contains(settings["AmazonS3SecretAccessKey"].as_str().unwrap()));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn each_trouble_with_a_container_has_its_id_and_step() {
+    let Some(settings) = azure() else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for (changes, id, step) in [
+        (vec![], NO_BUCKET, "bucket"),
+        (vec![("AzureAccessKey", json!("d3Jvbmc="))], AUTH, "authenticate"),
+        (vec![("AzureAccessKey", json!("no base64!"))], "api.file.no_driver.app_error", "settings"),
+        (vec![("AzureEndpoint", json!("127.0.0.1:1"))], "api.file.test_connection.app_error", "connect"),
+    ] {
+        let refused = test(&admin, "files", &settings, &changes).await;
+        refused.expect_refusal(500, id);
+        assert_eq!(refused.json()["report"]["trouble"]["step"], step, "{}", refused.text());
+    }
+}
+
+#[actix_web::test]
+async fn a_saved_bucket_is_in_service_and_its_secret_needs_no_second_entry() {
+    let Some(settings) = s3() else { return };
+    // Nothing of the storage is pinned.
+    let environment = |folder: &std::path::Path| {
+        let file = folder.join("config.json");
+        let directory = folder.join("files");
+        let stored = json!({ "FileSettings": { "Directory": directory.to_str().unwrap() } });
+        std::fs::write(&file, stored.to_string()).unwrap();
+        vec![("MM_CONFIG".to_owned(), file.to_str().unwrap().to_owned())]
+    };
+    let server = TestServer::start_in("[FileSettings]\nEnablePublicLink = false\n", &environment).await;
+    let admin = server.admin().await;
+    let saved = admin.put("/config/patch", json!({ "FileSettings": settings })).await;
+    assert_eq!(at(&saved.expect(200), "FileSettings.AmazonS3SecretAccessKey"), PLACEHOLDER);
+    assert_eq!(saved.header("x-storage-settings"), "files=in-service");
+    admin.post("/file/test", admin.config().await).await.expect_ok();
+    admin.post("/file/s3_test", Value::Null).await.expect_ok();
+
+    let wrong = admin.set("FileSettings.AmazonS3Bucket", "absent").await;
+    assert_eq!(wrong.header("x-storage-settings"), "files=refused; step=bucket");
+    // What is in force is tested, not what still serves.
+    admin.post("/file/test", Value::Null).await.expect_refusal(500, NO_BUCKET);
+    let ping = admin.get("/system/ping?get_server_status=true").await;
+    assert_eq!(ping.expect(200)["filestore_status"], "OK");
+}
