@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use quarterdeck_actors::hub::{End, Reception};
+use quarterdeck_actors::probe::stores::Standing;
 
 use crate::state::AppState;
 use crate::version::VERSION;
@@ -57,7 +58,16 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
         healthy.with_label_values(&[outcome.name]).set(outcome.is_ok().into());
         age.with_label_values(&[outcome.name]).set(outcome.at.elapsed().as_secs_f64());
     }
+    let in_service = Opts::new(
+        "quarterdeck_storage_settings_in_service",
+        "Whether the saved settings of a store are in service; if not, the earlier ones are.",
+    );
+    let in_service = IntGaugeVec::new(in_service, &["store"])?;
+    for (store, standing) in app.files.current().standings() {
+        in_service.with_label_values(&[store.name()]).set((standing == Standing::InService).into());
+    }
     add(registry, healthy)?;
+    add(registry, in_service)?;
     add(registry, age)
 }
 

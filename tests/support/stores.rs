@@ -56,7 +56,7 @@ pub fn azure() -> Option<Value> {
 fn started(command: &mut Command, word: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains(word)).expect("it starts");
+    let line = lines.find(|line| line.contains(word)).unwrap();
     std::mem::forget(child.stdin.take());
     std::thread::spawn(move || {
         lines.for_each(drop);

@@ -17,6 +17,7 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
         r#"quarterdeck_actor_alive{actor="presence"} 1"#,
         r#"quarterdeck_actor_alive{actor="sessions"} 1"#,
         r#"quarterdeck_health_check_ok{check="database"} 1"#,
+        r#"quarterdeck_storage_settings_in_service{store="files"} 1"#,
         "quarterdeck_requests_in_flight 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
