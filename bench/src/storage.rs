@@ -67,9 +67,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         hole.holds(0).await?;
     }
     let (idle, busy) = (median(calm), median(hanging));
-    println!("idle              p99 of ping {idle:>6} µs (median of rounds)");
+    println!("idle               p99 of ping {idle:>6} µs (median of rounds)");
     println!("{} probes hanging  p99 of ping {busy:>6} µs (median of rounds)", options.probes);
-    println!("ratio of p99      {:>8.3}", to_float(busy) / to_float(idle));
+    println!("ratio of p99       {:>8.3}", to_float(busy) / to_float(idle));
     Ok(())
 }
 
