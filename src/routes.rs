@@ -8,6 +8,7 @@ mod files;
 mod health;
 mod login;
 mod notifications;
+mod onboarding;
 mod preferences;
 mod roles;
 mod sessions;
@@ -52,6 +53,8 @@ fn table() -> Vec<Route> {
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         post("/api/v4/email/test", email::test).audited("testEmail"),
         post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
+        get("/api/v4/system/onboarding/complete", onboarding::show).audited("getOnboarding"),
+        post("/api/v4/system/onboarding/complete", onboarding::complete).audited("completeOnboarding"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
         // What the server depends on.

@@ -14,6 +14,7 @@ mod lifetime;
 mod login;
 mod notification_receipts;
 mod notifications;
+mod onboarding;
 mod preferences;
 mod roles;
 mod sessions;
