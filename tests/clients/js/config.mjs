@@ -83,6 +83,17 @@ const steps = {
         assert.match(failed.message, /connect: the server cannot be reached/);
         assert.deepEqual(await client.getConfig(), config);
     },
+    async storage_settings_are_tried_before_they_are_saved() {
+        assert.equal((await client.testS3Connection()).status, 'OK');
+        assert.equal((await client.testS3Connection(config)).status, 'OK');
+        const tried = {...config, FileSettings: {...config.FileSettings, DriverName: 'amazons3'}};
+        const refusal = await client.testS3Connection(tried).then(() => assert.fail('it was not refused'), (refusal) => refusal);
+        assert.deepEqual([refusal.status_code, refusal.server_error_id], [400, 'api.admin.test_s3.missing_s3_bucket']);
+        assert.deepEqual(await client.getConfig(), config);
+    },
+    async own_site_is_a_live_site() {
+        assert.equal((await client.testSiteURL(client.getUrl())).status, 'OK');
+    },
     async test_notification_is_sent() {
         assert.equal((await client.sendTestNotificaiton()).status, 'OK');
     },

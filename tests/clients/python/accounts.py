@@ -10,7 +10,7 @@ import sys
 from urllib.parse import urlsplit
 
 from mattermostdriver import Driver
-from mattermostdriver.exceptions import NoAccessTokenProvided, ResourceNotFound
+from mattermostdriver.exceptions import InvalidOrMissingParameters, NoAccessTokenProvided, ResourceNotFound
 
 base, login_id, password = sys.argv[1:]
 site = urlsplit(base)
@@ -59,6 +59,12 @@ def server_is_well():
     assert driver.system.check_system_health()['status'] == 'OK'
 
 
+def tests_of_settings_ask_for_whole_settings():
+    # Without options the driver sends {}.
+    refused(InvalidOrMissingParameters, driver.system.test_aws_s3_connection)
+    refused(InvalidOrMissingParameters, driver.system.send_test_email)
+
+
 def unknown_user_is_not_found():
     refused(ResourceNotFound, driver.users.get_user, 'z' * 26)
 
@@ -78,6 +84,7 @@ for step in (
     login_gives_a_token,
     me_is_who_logged_in,
     server_is_well,
+    tests_of_settings_ask_for_whole_settings,
     unknown_user_is_not_found,
     logout_ends_the_session,
     ended_session_is_refused,
