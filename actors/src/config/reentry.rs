@@ -73,11 +73,16 @@ const COMPANIONS: [(&str, &[&str]); 5] = [
 ///
 /// There must be one, and each of its companions must be submitted as it is in force. A secret without a row may never.
 pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> bool {
-    let row = COMPANIONS.iter().find(|(secret, _)| *secret == secret_path);
     let secret = given(running, secret_path).and_then(Value::as_str);
     let is_there = secret.is_some_and(|secret| !secret.is_empty() && secret != PLACEHOLDER);
+    is_there && goes_where_it_goes(secret_path, submitted, running)
+}
+
+/// Whether the secret would go to whom it goes already: each of its companions is submitted as it is in force.
+pub fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
+    let row = COMPANIONS.iter().find(|(secret, _)| *secret == secret_path);
     let is_as_in_force = |path: &&str| given(submitted, path).is_some_and(|value| given(running, path) == Some(value));
-    is_there && row.is_some_and(|(_, companions)| companions.iter().all(is_as_in_force))
+    row.is_some_and(|(_, companions)| companions.iter().all(is_as_in_force))
 }
 
 #[cfg(test)]

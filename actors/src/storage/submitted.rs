@@ -6,7 +6,7 @@ use super::settings::{FileSettings, Store, StoreSettings};
 use crate::config::Config;
 use crate::config::document::{Document, given, insert};
 use crate::config::fixes::fixed;
-use crate::config::reentry::reusable;
+use crate::config::reentry::{goes_where_it_goes, reusable};
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Setting, settings};
 use crate::error::{AppError, OrFail};
@@ -33,6 +33,7 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
     for (user, key) in SECRETS {
         restore(&mut document, &path(store, key), driver == user, &running.document)?;
     }
+    check_own_credentials(&document, store, driver, &running.document)?;
     let Some(Value::Object(section)) = fixed(&document).remove("FileSettings") else { return Err(incomplete()) };
     let settings = FileSettings::try_from(section).or_fail(INCOMPLETE)?;
     let settings = match store {
@@ -112,6 +113,41 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
     let stored = given(running, secret).cloned().unwrap_or_else(|| Value::from(""));
     insert(document, secret, stored);
     Ok(())
+}
+
+/// What the machine or the environment provides is a stored secret as well: it goes to the provider itself, or where
+/// it goes already.
+fn check_own_credentials(document: &Document, store: Store, driver: &str, running: &Document) -> Result<(), AppError> {
+    let value = |key: &str| text(document, &path(store, key));
+    let (secret, endpoint, is_with_provider) = match driver {
+        "amazons3" if value("AmazonS3AccessKeyId").is_empty() && value("AmazonS3SecretAccessKey").is_empty() => {
+            let is_of_amazon = is_of_amazon(value("AmazonS3Endpoint")) && is_label(value("AmazonS3Region"));
+            ("AmazonS3SecretAccessKey", "AmazonS3Endpoint", is_of_amazon)
+        }
+        "azureblob" if value("AzureAuthMode") == "default_credential" => {
+            let is_of_azure = value("AzureEndpoint").is_empty() && is_label(value("AzureStorageAccount"));
+            ("AzureAccessKey", "AzureEndpoint", is_of_azure)
+        }
+        _ => return Ok(()),
+    };
+    if is_with_provider || goes_where_it_goes(&path(store, secret), document, running) {
+        return Ok(());
+    }
+    Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", path(store, endpoint)))
+}
+
+/// Whether it stays what it is as a part of a host's name.
+fn is_label(text: &str) -> bool {
+    text.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether a host, with or without a port, is one of Amazon's own. Empty means Amazon.
+fn is_of_amazon(endpoint: &str) -> bool {
+    let endpoint = endpoint.trim().to_ascii_lowercase();
+    let (host, port) = endpoint.split_once(':').unwrap_or((&endpoint, "443"));
+    let is_plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let is_listed = [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|own| host.ends_with(own));
+    endpoint.is_empty() || (is_plain && is_listed && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn path(store: Store, key: &str) -> String {

@@ -134,3 +134,36 @@ fn with(running: &Config, key: &str, value: Value) -> Config {
     let section = document["FileSettings"].as_object().unwrap();
     Config::from_overrides(section.iter().map(|(key, value)| (format!("{SECTION}{key}"), value.clone()))).unwrap()
 }
+
+#[test]
+fn what_the_machine_provides_goes_to_the_provider_or_where_it_goes_already() {
+    let id = |running: &Config, changes: &[(&str, Value)]| {
+        let mut submitted = running.document.clone();
+        for (key, value) in changes {
+            insert(&mut submitted, &format!("{SECTION}{key}"), value.clone());
+        }
+        proposed(Some(&submitted), Store::Files, running).map_err(|refused| refused.id.into_owned())
+    };
+    const REFUSED: &str = "api.file.test_connection_own_credentials.app_error";
+    let no_keys =
+        with(&with(&running("", "s3"), "AmazonS3AccessKeyId", json!("")), "AmazonS3SecretAccessKey", json!(""));
+    for own in ["", "s3.amazonaws.com", "S3.eu-west-1.amazonaws.com:443", "s3.cn-north-1.amazonaws.com.cn"] {
+        assert!(id(&no_keys, &[("AmazonS3Endpoint", json!(own)), ("AmazonS3Bucket", json!("other"))]).is_ok(), "{own}");
+    }
+    for other in ["127.0.0.1:9000", "amazonaws.com.example", "evilamazonaws.com", "evil.example/.amazonaws.com"] {
+        let refused = id(&no_keys, &[("AmazonS3Endpoint", json!(other))]);
+        assert_eq!(refused.unwrap_err(), REFUSED, "{other}");
+        let in_force = with(&no_keys, "AmazonS3Endpoint", json!(other));
+        assert!(id(&in_force, &[]).is_ok());
+        assert_eq!(id(&in_force, &[("AmazonS3Bucket", json!("other"))]).unwrap_err(), REFUSED);
+    }
+    let region = [("AmazonS3Endpoint", json!("")), ("AmazonS3Region", json!("x@evil.example/"))];
+    assert_eq!(id(&no_keys, &region).unwrap_err(), REFUSED);
+    let identity = with(&running("", "azure"), "AzureAuthMode", json!("default_credential"));
+    assert!(id(&identity, &[("AzureStorageAccount", json!("account2"))]).is_ok());
+    assert_eq!(id(&identity, &[("AzureStorageAccount", json!("evil.example/"))]).unwrap_err(), REFUSED);
+    let refused = id(&identity, &[("AzureCloud", json!("custom")), ("AzureEndpoint", json!("https://evil.example"))]);
+    assert_eq!(refused.unwrap_err(), REFUSED);
+    let key = [("AzureAuthMode", json!("shared_key")), ("AzureEndpoint", json!("https://evil.example"))];
+    assert!(id(&identity, &[key.to_vec(), vec![("AzureAccessKey", json!("ZW50ZXJlZA=="))]].concat()).is_ok());
+}
