@@ -34,6 +34,7 @@ use crate::socket;
 pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn table() -> Vec<Route> {
     vec![
         // For people and machines that watch.

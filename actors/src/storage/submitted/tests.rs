@@ -135,6 +135,8 @@ fn with(running: &Config, key: &str, value: Value) -> Config {
     Config::from_overrides(section.iter().map(|(key, value)| (format!("{SECTION}{key}"), value.clone()))).unwrap()
 }
 
+const REFUSED: &str = "api.file.test_connection_own_credentials.app_error";
+
 #[test]
 fn what_the_machine_provides_goes_to_the_provider_or_where_it_goes_already() {
     let id = |running: &Config, changes: &[(&str, Value)]| {
@@ -144,7 +146,6 @@ fn what_the_machine_provides_goes_to_the_provider_or_where_it_goes_already() {
         }
         proposed(Some(&submitted), Store::Files, running).map_err(|refused| refused.id.into_owned())
     };
-    const REFUSED: &str = "api.file.test_connection_own_credentials.app_error";
     let no_keys =
         with(&with(&running("", "s3"), "AmazonS3AccessKeyId", json!("")), "AmazonS3SecretAccessKey", json!(""));
     for own in ["", "s3.amazonaws.com", "S3.eu-west-1.amazonaws.com:443", "s3.cn-north-1.amazonaws.com.cn"] {
