@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::proposal::Surroundings;
 use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
-use crate::storage::report::{Kind, Step, Trouble};
 
 #[actix_rt::test]
 async fn a_test_gives_the_report_of_the_backend() {
@@ -142,6 +141,17 @@ async fn a_crash_forgets_neither_what_serves_nor_what_is_to_be_tried() {
 }
 
 #[actix_rt::test]
+async fn a_backend_that_panics_fails_its_test_and_nothing_else() {
+    let setup = start("good");
+    setup.probe.check(Store::Files).await.unwrap();
+    setup.save("broken").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(standing, Some(Standing::Refused(_))), "{standing:?}");
+    assert_eq!(setup.test("broken").await.trouble.as_ref().unwrap().kind, Kind::Other);
+    assert_eq!((setup.probe.vitals().restarts(), setup.in_service()), (0, "good".to_owned()));
+}
+
+#[actix_rt::test]
 async fn exports_have_a_store_of_their_own_while_that_is_set() {
     let setup = start("good");
     assert_eq!(setup.probe.check(Store::Exports).await.unwrap(), None);
@@ -215,6 +225,7 @@ impl FileBackend for Fake {
         let (bucket, world) = (self.bucket.clone(), self.world.clone());
         let is_bad = bucket == "bad" && !world.is_mended.load(Ordering::Relaxed);
         async move {
+            assert_ne!(bucket, "broken", "as told");
             if bucket.starts_with("slow") {
                 let mut end = End { world: world.clone(), is_regular: false };
                 world.begun.fetch_add(1, Ordering::Relaxed);
