@@ -90,6 +90,19 @@ async fn another_region_is_named_or_followed() {
 }
 
 #[tokio::test]
+async fn keys_and_regions_that_no_request_can_carry_reach_no_host() {
+    for key in ["AKIA\nEXAMPLE", "AKIAEXAMPLE\u{200b}", "AKIAÉXAMPLE"] {
+        let report = answered(vec![missing()], |settings| settings.amazon_s3_access_key_id = key.to_owned()).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
+    }
+    for region in ["eu\u{a0}west", "eu\n", "evil.example/", "x@evil.example"] {
+        let region = format!("a{region}b");
+        let report = answered(vec![missing()], |settings| settings.amazon_s3_region = region).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3Region");
+    }
+}
+
+#[tokio::test]
 async fn of_what_a_store_says_little_is_shown() {
     let long = "x".repeat(1 << 20);
     for answer in [refusal("403 Forbidden", &long, ""), with_body("200 OK", "", &format!("<x long=\"{long}\"/>"))] {
