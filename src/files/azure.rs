@@ -59,6 +59,13 @@ impl Container {
             ..ClientOptions::default()
         };
         let identity = credential::Identity::of(settings, &mut options)?;
+        // Whoever gets a token can use it: what signs with a key shows only the signature.
+        if identity.token.is_some() && !address::is_azure(&account) {
+            return Err(unusable(
+                "the identity of this machine is shown to nobody but Azure",
+                "Set FileSettings.AzureAuthMode to shared_key, or leave FileSettings.AzureEndpoint empty.",
+            ));
+        }
         let about = About {
             driver: "azureblob",
             target: joined(url.as_str(), settings.azure_path_prefix.trim_matches('/')),
