@@ -46,6 +46,10 @@ impl Container {
                 return Err(unusable("a setting is missing", format!("Set {name}.")));
             }
         }
+        // A parent step would lead to another container, with a signature that holds there.
+        if settings.azure_path_prefix.split(['/', '\\']).any(|element| element == "..") {
+            return Err(unusable("the prefix leads out of the container", "Correct FileSettings.AzurePathPrefix."));
+        }
         let account = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
         let rules = certificate_rules(settings.skip_certificate_check);

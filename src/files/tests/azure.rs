@@ -80,6 +80,7 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AzureCloud": "custom"}), "FileSettings.AzureEndpoint"),
         (json!({"AzureEndpoint": "ftp://example.com"}), "FileSettings.AzureEndpoint"),
         (json!({"AzureAuthMode": "none"}), "FileSettings.AzureAuthMode"),
+        (json!({"AzurePathPrefix": "../another-container"}), "FileSettings.AzurePathPrefix"),
     ] {
         expect_trouble(&probed(&changed(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
     }
