@@ -7,6 +7,7 @@
 pub mod stores;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, ConfigHandle};
 use crate::error::AppError;
-use crate::storage::report::Report;
+use crate::storage::report::{Kind, Report, Step, Trouble};
 use crate::storage::settings::{Store, StoreSettings};
 use crate::storage::{Backends, FileBackend};
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -136,7 +137,9 @@ impl Handler<Join> for FileProbeActor {
         if let Some(test) = self.tests.get(&settings).and_then(WeakShared::upgrade) {
             return Ok(test);
         }
-        if self.tests.len() >= MOST_TESTS {
+        // What serves is checked however much else is tried: otherwise it would look ill.
+        let is_in_service = self.current().with_settings(&settings).is_some();
+        if self.tests.len() >= MOST_TESTS && !is_in_service {
             return Err(AppError::new("app.file.too_many_tests.app_error"));
         }
         Ok(self.begin_test(settings))
@@ -237,11 +240,24 @@ impl FileProbeActor {
     }
 }
 
-async fn run(backend: Result<Arc<dyn FileBackend>, crate::storage::report::Trouble>, driver: String) -> Arc<Report> {
-    Arc::new(match backend {
-        Ok(backend) => backend.probe().await,
-        Err(trouble) => Report::unusable(&driver, trouble),
-    })
+/// Runs a test. A panic in it is a report like any other: it must end neither the actor nor whoever waits.
+async fn run(backend: Result<Arc<dyn FileBackend>, Trouble>, driver: String) -> Arc<Report> {
+    let tried = match backend {
+        Ok(backend) => AssertUnwindSafe(async move { backend.probe().await }).catch_unwind().await,
+        Err(trouble) => Ok(Report::unusable(&driver, trouble)),
+    };
+    Arc::new(tried.unwrap_or_else(|_| Report::unusable(&driver, broken_off())))
+}
+
+fn broken_off() -> Trouble {
+    Trouble {
+        step: Step::Settings,
+        kind: Kind::Other,
+        code: None,
+        cause: "the test broke off".to_owned(),
+        remedy: "Check the settings of the store for characters that do not belong there, and look into the log."
+            .to_owned(),
+    }
 }
 
 fn pause_after(tries: u32) -> Duration {

@@ -46,6 +46,10 @@ impl Container {
                 return Err(unusable("a setting is missing", format!("Set {name}.")));
             }
         }
+        // A parent step would lead to another container, with a signature that holds there.
+        if settings.azure_path_prefix.split(['/', '\\']).any(|element| element == "..") {
+            return Err(unusable("the prefix leads out of the container", "Correct FileSettings.AzurePathPrefix."));
+        }
         let account = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
         let rules = certificate_rules(settings.skip_certificate_check);
@@ -59,6 +63,13 @@ impl Container {
             ..ClientOptions::default()
         };
         let identity = credential::Identity::of(settings, &mut options)?;
+        // Whoever gets a token can use it: what signs with a key shows only the signature.
+        if identity.token.is_some() && !address::is_azure(&account) {
+            return Err(unusable(
+                "the identity of this machine is shown to nobody but Azure",
+                "Set FileSettings.AzureAuthMode to shared_key, or leave FileSettings.AzureEndpoint empty.",
+            ));
+        }
         let about = About {
             driver: "azureblob",
             target: joined(url.as_str(), settings.azure_path_prefix.trim_matches('/')),

@@ -1,15 +1,18 @@
 //! Files in a directory of this machine.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, read_dir, remove_file};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
 use quarterdeck_actors::storage::settings::StoreSettings;
+use tokio::sync::Semaphore;
 
 use super::endpoint::Endpoint;
 use super::network::code;
@@ -20,10 +23,27 @@ const SETTING: &str = "FileSettings.Directory";
 /// The longest wait for one operation; a disk on a network may hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// So many operations at once in a directory, also those that nobody waits for any more.
+const TURNS_EACH: usize = 8;
+
 /// A directory; relative paths start at the working directory.
 pub(super) struct Folder {
     path: PathBuf,
+    turns: Arc<Semaphore>,
     about: About,
+}
+
+/// The turns at a directory, for everything that is opened on it.
+fn turns_at(path: &Path) -> Arc<Semaphore> {
+    static TURNS: Mutex<BTreeMap<PathBuf, Weak<Semaphore>>> = Mutex::new(BTreeMap::new());
+    let mut all = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|_, turns| turns.strong_count() > 0);
+    if let Some(turns) = all.get(path).and_then(Weak::upgrade) {
+        return turns;
+    }
+    let turns = Arc::new(Semaphore::new(TURNS_EACH));
+    all.insert(path.to_owned(), Arc::downgrade(&turns));
+    turns
 }
 
 impl Folder {
@@ -41,7 +61,7 @@ impl Folder {
             place: SETTING,
             tls: "",
         };
-        Ok(Self { path, about })
+        Ok(Self { turns: turns_at(&path), path, about })
     }
 
     /// Runs blocking work on the path of `key`, away from the async threads.
@@ -53,9 +73,17 @@ impl Folder {
     ) -> Done<'static, T> {
         let path = self.path.join(joined("", key));
         let failed = move |path: &Path, error: &io::Error| failure(step, path, error);
+        let turns = self.turns.clone();
         async move {
             let place = path.clone();
-            match tokio::task::spawn_blocking(move || work(&path)).await {
+            let turn = turns.acquire_owned().await.map_err(|error| failed(&place, &io::Error::other(error)))?;
+            // The turn goes along: what a disk keeps waiting cannot be called off.
+            let working = move || {
+                let done = work(&path);
+                drop(turn);
+                done
+            };
+            match tokio::task::spawn_blocking(working).await {
                 Ok(ended) => ended.map_err(|error| failed(&place, &error)),
                 Err(error) => Err(failed(&place, &io::Error::other(error))),
             }

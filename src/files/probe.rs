@@ -14,6 +14,10 @@ use super::Limits;
 use super::network::{connect, resolve, shake_hands};
 use super::objects::{Objects, too_slow};
 
+/// What is shown of a code and of a cause, in characters: both may be the words of a server that nobody knows.
+const LONGEST_CODE: usize = 100;
+const LONGEST_CAUSE: usize = 1000;
+
 const STEPS: [Step; 11] = [
     Step::Settings,
     Step::Resolve,
@@ -40,8 +44,18 @@ pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
         target: about.target.clone(),
         identity: about.identity.clone(),
         stages: course.complete(trouble.as_ref()),
-        trouble,
+        trouble: trouble.map(shortened),
         duration_ms: in_ms(started.elapsed()),
+    }
+}
+
+/// The trouble with no more of the words of others than somebody reads.
+fn shortened(trouble: Trouble) -> Trouble {
+    let cut = |text: String, longest| text.chars().take(longest).collect();
+    Trouble {
+        code: trouble.code.map(|code| cut(code, LONGEST_CODE)),
+        cause: cut(trouble.cause, LONGEST_CAUSE),
+        ..trouble
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) enum Problem {
     Eager,
     #[error("the user name and the password would go in clear to another machine")]
     InClear,
-    #[error("the server offers {0}, and this one speaks PLAIN and LOGIN")]
+    #[error("the server offers {}, and this one speaks PLAIN and LOGIN", shown(.0))]
     NoLogin(String),
     #[error("the address needs SMTPUTF8, which the server does not offer")]
     NoUtf8,
@@ -177,6 +177,12 @@ mod tests {
         let text = "authenticate: the server answered 535 \"5.7.8 no  *** is wrong\". \
                     Check SMTPUsername and SMTPPassword.";
         assert_eq!(failure.to_string(), text);
+    }
+
+    #[test]
+    fn what_the_server_offers_is_cut() {
+        let text = Problem::NoLogin("X".repeat(60_000)).to_string();
+        assert!(text.len() < 2 * LONGEST_TEXT, "{} bytes", text.len());
     }
 
     #[test]

@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::proposal::Surroundings;
 use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
-use crate::storage::report::{Kind, Step, Trouble};
 
 #[actix_rt::test]
 async fn a_test_gives_the_report_of_the_backend() {
@@ -67,10 +66,12 @@ async fn so_many_different_tests_run_at_once_and_no_more() {
         }
         tests.push(test);
     }
-    let refused = setup.probe.test(settings("good")).await.unwrap_err();
+    let refused = setup.probe.test(settings("better")).await.unwrap_err();
     assert_eq!(refused.id, "app.file.too_many_tests.app_error");
+    // Nobody makes a store that serves look ill by testing others.
+    assert!(setup.probe.check(Store::Files).await.unwrap().unwrap().is_ok());
     tests.clear();
-    assert!(setup.test("good").await.is_ok());
+    assert!(setup.test("better").await.is_ok());
 }
 
 #[actix_rt::test]
@@ -139,6 +140,17 @@ async fn a_crash_forgets_neither_what_serves_nor_what_is_to_be_tried() {
     setup.world.gate.add_permits(1);
     let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
     assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "slow".to_owned()));
+}
+
+#[actix_rt::test]
+async fn a_backend_that_panics_fails_its_test_and_nothing_else() {
+    let setup = start("good");
+    setup.probe.check(Store::Files).await.unwrap();
+    setup.save("broken").await;
+    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(standing, Some(Standing::Refused(_))), "{standing:?}");
+    assert_eq!(setup.test("broken").await.trouble.as_ref().unwrap().kind, Kind::Other);
+    assert_eq!((setup.probe.vitals().restarts(), setup.in_service()), (0, "good".to_owned()));
 }
 
 #[actix_rt::test]
@@ -215,6 +227,7 @@ impl FileBackend for Fake {
         let (bucket, world) = (self.bucket.clone(), self.world.clone());
         let is_bad = bucket == "bad" && !world.is_mended.load(Ordering::Relaxed);
         async move {
+            assert_ne!(bucket, "broken", "as told");
             if bucket.starts_with("slow") {
                 let mut end = End { world: world.clone(), is_regular: false };
                 world.begun.fetch_add(1, Ordering::Relaxed);

@@ -13,6 +13,14 @@ use crate::files::objects::unusable;
 const REMEDY: &str =
     "Set FileSettings.AzureEndpoint to a host, or to a host and a port, such as blobs.example.com:10000.";
 
+/// What the names of the hosts of Azure end with, in each of its clouds.
+const AZURE: [&str; 4] = [
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.storage.azure.net",
+];
+
 /// Whether a host of one's own is asked, instead of Azure's.
 pub(super) fn is_custom(settings: &StoreSettings) -> bool {
     settings.azure_cloud == "custom" || !settings.azure_endpoint.is_empty()
@@ -33,6 +41,11 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Url, Trouble> {
     let parsed = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let parsed = parsed.filter(|url| url.username().is_empty() && url.password().is_none() && url.query().is_none());
     parsed.ok_or_else(|| unusable("the endpoint is no host", REMEDY))
+}
+
+/// Whether an account is at Azure itself, whoever owns it.
+pub(super) fn is_azure(account: &Url) -> bool {
+    account.host_str().is_some_and(|host| AZURE.iter().any(|suffix| host.ends_with(suffix)))
 }
 
 /// The URL of a container.

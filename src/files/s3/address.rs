@@ -33,6 +33,13 @@ impl Address {
             return Err(unusable("the endpoint begins with a scheme", format!("{remedy} {tls}")));
         }
         let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is no host", remedy))?;
+        let region = settings.amazon_s3_region.trim();
+        // It becomes part of a host's name and of a header.
+        let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if !is_region {
+            let remedy = "Set FileSettings.AmazonS3Region to the name of a region, such as eu-central-1.";
+            return Err(unusable("the region is no name", remedy));
+        }
         let allows_virtual = VIRTUAL_HOSTS.iter().any(|suffix| host.ends_with(suffix));
         Ok(Self {
             is_virtual_host: allows_virtual && fits_a_host(&settings.amazon_s3_bucket, settings.amazon_s3_ssl),
@@ -40,7 +47,7 @@ impl Address {
             port,
             is_tls: settings.amazon_s3_ssl,
             skips_check: settings.skip_certificate_check,
-            region: settings.amazon_s3_region.trim().to_owned(),
+            region: region.to_owned(),
         })
     }
 

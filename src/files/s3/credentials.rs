@@ -31,6 +31,14 @@ impl Identity {
                  what the environment, the instance or the container provides.",
             ));
         }
+        // The library that signs requests panics on a header that cannot be sent.
+        let is_sendable = id.trim().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        if !is_sendable {
+            return Err(unusable(
+                "the access key id has characters that no key has",
+                "Enter FileSettings.AmazonS3AccessKeyId again, without invisible characters.",
+            ));
+        }
         let keys = Credentials::new(id.trim(), secret.expose().trim(), None, None, "FileSettings");
         Ok(Self::Keys { id: id.trim().to_owned(), provider: SharedCredentialsProvider::new(keys) })
     }

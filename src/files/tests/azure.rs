@@ -80,8 +80,38 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AzureCloud": "custom"}), "FileSettings.AzureEndpoint"),
         (json!({"AzureEndpoint": "ftp://example.com"}), "FileSettings.AzureEndpoint"),
         (json!({"AzureAuthMode": "none"}), "FileSettings.AzureAuthMode"),
+        (json!({"AzurePathPrefix": "../another-container"}), "FileSettings.AzurePathPrefix"),
     ] {
         expect_trouble(&probed(&changed(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
+    }
+}
+
+#[tokio::test]
+async fn the_identity_of_the_machine_is_shown_to_azure_alone() {
+    install_cryptography();
+    let provided = |mut more: Value| {
+        more["AzureAuthMode"] = "default_credential".into();
+        changed(more)
+    };
+    for elsewhere in [
+        json!({"AzureEndpoint": "evil.invalid"}),
+        json!({"AzureEndpoint": "https://evil.invalid/", "AzureCloud": "custom"}),
+        json!({"AzureEndpoint": "blob.core.windows.net.evil.invalid"}),
+        json!({"AzureEndpoint": "evilblob.core.windows.net.invalid"}),
+        json!({"AzureStorageAccount": "evil.invalid/"}),
+        json!({"AzureStorageAccount": "evil.invalid#"}),
+        json!({"AzureStorageAccount": "evil.invalid:443/x"}),
+    ] {
+        let report = probed(&provided(elsewhere)).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AzureAuthMode");
+    }
+    for azure in [
+        json!({}),
+        json!({"AzureCloud": "government"}),
+        json!({"AzureEndpoint": "https://files.blob.core.windows.net"}),
+        json!({"AzureEndpoint": "https://files.blob.core.chinacloudapi.cn", "AzureCloud": "custom"}),
+    ] {
+        assert!(Container::open(&provided(azure)).is_ok());
     }
 }
 

@@ -89,6 +89,29 @@ async fn another_region_is_named_or_followed() {
     expect_trouble(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
 }
 
+#[tokio::test]
+async fn keys_and_regions_that_no_request_can_carry_reach_no_host() {
+    for key in ["AKIA\nEXAMPLE", "AKIAEXAMPLE\u{200b}", "AKIAÉXAMPLE"] {
+        let report = answered(vec![missing()], |settings| settings.amazon_s3_access_key_id = key.to_owned()).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
+    }
+    for region in ["eu\u{a0}west", "eu\n", "evil.example/", "x@evil.example"] {
+        let region = format!("a{region}b");
+        let report = answered(vec![missing()], |settings| settings.amazon_s3_region = region).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3Region");
+    }
+}
+
+#[tokio::test]
+async fn of_what_a_store_says_little_is_shown() {
+    let long = "x".repeat(1 << 20);
+    for answer in [refusal("403 Forbidden", &long, ""), with_body("200 OK", "", &format!("<x long=\"{long}\"/>"))] {
+        let report = answered(vec![answer], |_| {}).await;
+        let shown = serde_json::to_string(&report).unwrap();
+        assert!(!report.is_ok() && shown.len() < 4096, "{} bytes", shown.len());
+    }
+}
+
 type Settings = quarterdeck_actors::storage::settings::StoreSettings;
 
 /// A store behind a certificate of its own, in which there is no bucket; the certificate is valid for that year.
@@ -148,7 +171,10 @@ fn moved() -> String {
 }
 
 fn refusal(status: &str, code: &str, header: &str) -> String {
-    let body = format!("<Error><Code>{code}</Code><Message>it says no</Message></Error>");
+    with_body(status, header, &format!("<Error><Code>{code}</Code><Message>it says no</Message></Error>"))
+}
+
+fn with_body(status: &str, header: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\n{header}content-type: application/xml\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"

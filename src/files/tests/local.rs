@@ -1,13 +1,16 @@
 //! A directory of this machine.
 
+use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quarterdeck_actors::storage::report::{Kind, Step};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::support::{expect_passed, expect_trouble, passed, probed, settings};
 use crate::files::Stores;
@@ -59,6 +62,25 @@ async fn a_read_only_disk_fails_at_the_write() {
     assert!(mount(&["-o", "remount,ro"], folder.path()));
     let report = probed(&at(folder.path())).await;
     expect_trouble(&report, Step::Write, Kind::Other, Some("EROFS"), "FileSettings.Directory");
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_a_few_threads_and_not_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(16).enable_all().build().unwrap();
+    let is_free = runtime.block_on(async {
+        for _ in 0..40 {
+            // Whoever opens it waits for a writer, who does not come.
+            let store = Stores::objects(&at(folder.path())).unwrap();
+            timeout(Duration::from_millis(5), store.read("pipe")).await.unwrap_err();
+        }
+        timeout(Duration::from_secs(5), tokio::task::spawn_blocking(|| ())).await.is_ok()
+    });
+    drop(OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+    runtime.shutdown_background();
+    assert!(is_free);
 }
 
 #[tokio::test]
