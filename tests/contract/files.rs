@@ -240,6 +240,31 @@ async fn a_secret_that_is_entered_goes_where_it_is_said_and_no_stored_one_with_i
     assert!(!heard.contains("hunter2") && !heard.contains("aHVudGVyMi1henVyZQ") && !heard.contains(PLACEHOLDER));
 }
 
+#[actix_web::test]
+async fn what_the_machine_provides_goes_to_no_host_that_somebody_typed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let elsewhere = listener.local_addr().unwrap().to_string();
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for (driver, more) in [
+        ("amazons3", [("AmazonS3Bucket", "files"), ("AmazonS3Endpoint", &*elsewhere), ("AzureContainer", "")]),
+        (
+            "azureblob",
+            [("AzureAuthMode", "default_credential"), ("AzureEndpoint", &*elsewhere), ("AzureContainer", "files")],
+        ),
+    ] {
+        let mut body = admin.config().await;
+        put_at(&mut body, "FileSettings.DriverName", driver);
+        put_at(&mut body, "FileSettings.AzureStorageAccount", "account1");
+        for (key, value) in more {
+            put_at(&mut body, &format!("FileSettings.{key}"), value);
+        }
+        let refused = admin.post("/file/test", body).await;
+        refused.expect_refusal(400, "api.file.test_connection_own_credentials.app_error");
+    }
+    assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "somebody called elsewhere");
+}
+
 /// Settings of a store on a host that takes connections and says nothing.
 async fn hanging(admin: &Client, listener: &TcpListener) -> Value {
     let mut body = admin.config().await;
@@ -247,6 +272,8 @@ async fn hanging(admin: &Client, listener: &TcpListener) -> Value {
     put_at(&mut body, "FileSettings.AmazonS3Endpoint", listener.local_addr().unwrap().to_string());
     put_at(&mut body, "FileSettings.AmazonS3SSL", true);
     put_at(&mut body, "FileSettings.AmazonS3Bucket", "files");
+    put_at(&mut body, "FileSettings.AmazonS3AccessKeyId", "AKIAQUARTER");
+    put_at(&mut body, "FileSettings.AmazonS3SecretAccessKey", "entered");
     put_at(&mut body, "FileSettings.AmazonS3RequestTimeoutMilliseconds", 2000);
     body
 }

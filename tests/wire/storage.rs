@@ -36,7 +36,19 @@ fn blocked(server: &TestServer) -> (PathBuf, PathBuf) {
 async fn save(admin: &Client, key: &str, folder: &Path) -> String {
     let reply = admin.set(&format!("FileSettings.{key}"), folder.to_str().unwrap()).await;
     reply.expect(200);
-    reply.header(HEADER)
+    settled(admin, reply.header(HEADER)).await
+}
+
+/// What is said once the test is over: on a busy machine it may outlast the answer.
+async fn settled(admin: &Client, first: String) -> String {
+    let mut said = first;
+    let last = Instant::now() + PATIENCE;
+    while said.contains("=testing") {
+        assert!(Instant::now() < last, "it does not come about");
+        sleep(Duration::from_millis(20)).await;
+        said = admin.get("/config").await.header(HEADER);
+    }
+    said
 }
 
 async fn ready(server: &TestServer) -> (u16, String) {
