@@ -7,6 +7,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::license::client::told_to_anybody;
 use quarterdeck_actors::presence::StatusAudience;
 use quarterdeck_actors::probe::stores::{Standing, Stores};
 use quarterdeck_actors::storage::settings::Store;
@@ -40,6 +41,16 @@ pub(crate) async fn configurations(app: Data<AppState>) {
         }
         // What makes a session valid may be among what changed.
         log(app.hub.check_sessions().await);
+    }
+}
+
+/// Tells everybody of each change of the licence as long as the server runs.
+pub(crate) async fn licenses(app: Data<AppState>) {
+    let mut current = app.license.follow();
+    while current.changed().await.is_ok() {
+        let license = current.borrow_and_update().clone();
+        let told = told_to_anybody(license.as_deref());
+        app.hub.publish(Event::new("license_changed", json!({ "license": told }))).await;
     }
 }
 

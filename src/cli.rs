@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod config;
+mod license;
 mod serve;
 mod storage;
 mod user;
@@ -59,6 +60,9 @@ enum Command {
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
+    /// Makes keys and licences, checks them, and shows what is in force
+    #[command(subcommand, after_help = license::AFTER_HELP)]
+    License(license::LicenseCommand),
     /// Tests where files are kept
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -77,6 +81,7 @@ impl Cli {
             Command::Audit(command) => audit::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
+            Command::License(command) => license::run(&self.common, command),
             Command::Storage(command) => storage::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),

@@ -34,15 +34,29 @@ const TABLE: [Row; 8] = [
     row("SocketStopSeconds", 5, 0, 25),
 ];
 
+/// The options that are text.
+const TEXTS: [&str; 1] = [LICENSE_KEY];
+
+/// The file with the public key that licences are checked with.
+const LICENSE_KEY: &str = "LicensePublicKeyFile";
+
 const MILLISECONDS: i64 = 1_000;
 
 /// The options that were given.
 #[derive(Debug, Clone, Default)]
-pub struct Options(BTreeMap<&'static str, i64>);
+pub struct Options {
+    numbers: BTreeMap<&'static str, i64>,
+    texts: BTreeMap<&'static str, String>,
+}
 
 impl Options {
     /// Takes one; the error says what is wrong with it. `None` when there is no such option.
     pub(crate) fn take(&mut self, name: &str, value: &Value) -> Option<Result<(), String>> {
+        if let Some(name) = TEXTS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+            let Some(text) = value.as_str() else { return Some(Err(format!("{SECTION}.{name} must be a string"))) };
+            self.texts.insert(name, text.to_owned());
+            return Some(Ok(()));
+        }
         let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))?;
         let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
         let number = number.filter(|number| (row.least..=row.most).contains(number));
@@ -52,13 +66,13 @@ impl Options {
                 row.name, row.least, row.most
             )));
         };
-        self.0.insert(row.name, number);
+        self.numbers.insert(row.name, number);
         Some(Ok(()))
     }
 
     /// The names of all options, as they stand in the file.
     pub(crate) fn names() -> impl Iterator<Item = String> {
-        TABLE.iter().map(|row| format!("{SECTION}.{}", row.name))
+        TABLE.iter().map(|row| row.name).chain(TEXTS).map(|name| format!("{SECTION}.{name}"))
     }
 
     /// What all sockets together may take.
@@ -84,13 +98,18 @@ impl Options {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
     }
 
+    /// The file with the public key that licences are checked with; empty when none is named.
+    pub(crate) fn license_public_key_file(&self) -> &str {
+        self.texts.get(LICENSE_KEY).map_or("", String::as_str)
+    }
+
     fn count(&self, name: &str) -> usize {
         usize::try_from(self.number(name)).unwrap_or(usize::MAX)
     }
 
     fn number(&self, name: &str) -> i64 {
         let default = || TABLE.iter().find(|row| row.name == name).map_or(0, |row| row.default);
-        self.0.get(name).copied().unwrap_or_else(default)
+        self.numbers.get(name).copied().unwrap_or_else(default)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bytes that many answers share, made once for each configuration.
+//! Bytes that many answers share, made once for each configuration and licence.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,9 @@ use quarterdeck_actors::config::client::{Audience, Build, Facts, client_config, 
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::license::LicenseHandle;
+use quarterdeck_actors::license::client::{facts as license_facts, told, told_to_anybody};
+use quarterdeck_actors::license::document::License;
 
 use crate::routes::short_ping;
 use crate::version::{API_VERSION, VERSION};
@@ -42,6 +45,7 @@ pub(crate) struct Installation {
 /// One set of prepared bytes.
 pub(crate) struct Prepared {
     config: Arc<Config>,
+    license: Option<Arc<License>>,
     /// The `X-Version-Id` of every answer.
     pub(crate) version: HeaderValue,
     /// What a ping without questions answers while all is well.
@@ -50,6 +54,10 @@ pub(crate) struct Prepared {
     pub(crate) anonymous_config: Packed,
     /// The client configuration for whoever is.
     pub(crate) authenticated_config: Packed,
+    /// The client licence for whoever may not read about it.
+    pub(crate) anonymous_license: Packed,
+    /// The client licence for whoever may.
+    pub(crate) whole_license: Packed,
     whole_config: OnceLock<Packed>,
 }
 
@@ -62,6 +70,7 @@ pub(crate) struct Packed {
 /// The prepared bytes in force.
 pub(crate) struct PreparedAnswers {
     installation: Installation,
+    license: LicenseHandle,
     current: RwLock<Arc<Prepared>>,
     /// Whoever holds it makes the bytes; the others wait for them.
     renewing: Mutex<()>,
@@ -73,20 +82,20 @@ impl PreparedAnswers {
         &self.installation.diagnostic_id
     }
 
-    pub(crate) fn new(installation: Installation, config: Arc<Config>) -> Self {
-        let current = RwLock::new(Arc::new(Prepared::of(&installation, config)));
-        Self { installation, current, renewing: Mutex::new(()) }
+    pub(crate) fn new(installation: Installation, config: Arc<Config>, license: LicenseHandle) -> Self {
+        let current = RwLock::new(Arc::new(Prepared::of(&installation, config, license.current())));
+        Self { installation, license, current, renewing: Mutex::new(()) }
     }
 
-    /// The bytes of the configuration in force; they are made here if nobody was faster.
+    /// The bytes of the configuration and the licence in force; they are made here if nobody was faster.
     pub(crate) fn current(&self, config: &ConfigHandle) -> Arc<Prepared> {
         let current = self.newest();
-        if config.is_current(&current.config) {
+        if self.is_current(&current, config) {
             return current;
         }
         let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.newest();
-        if config.is_current(&current.config) { current } else { self.renew(config) }
+        if self.is_current(&current, config) { current } else { self.renew(config) }
     }
 
     /// Takes note that somebody has an account.
@@ -98,21 +107,26 @@ impl PreparedAnswers {
         }
     }
 
+    fn is_current(&self, prepared: &Prepared, config: &ConfigHandle) -> bool {
+        config.is_current(&prepared.config) && self.license.is_current(prepared.license.as_ref())
+    }
+
     fn newest(&self) -> Arc<Prepared> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn renew(&self, config: &ConfigHandle) -> Arc<Prepared> {
-        let fresh = Arc::new(Prepared::of(&self.installation, config.current()));
+        let fresh = Arc::new(Prepared::of(&self.installation, config.current(), self.license.current()));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
         fresh
     }
 }
 
 impl Prepared {
-    fn of(installation: &Installation, config: Arc<Config>) -> Self {
+    fn of(installation: &Installation, config: Arc<Config>, license: Option<Arc<License>>) -> Self {
+        let allowed = license.as_deref().map(license_facts);
         let facts = Facts {
-            license: None,
+            license: allowed.as_ref(),
             build: &BUILD,
             diagnostic_id: &installation.diagnostic_id,
             has_no_accounts: !installation.has_accounts.load(Ordering::SeqCst),
@@ -125,11 +139,14 @@ impl Prepared {
         };
         let body = |audience| Packed::of(&client_config(&config.document, audience, &facts));
         Self {
-            version: version_header(&version_basis(&config.document, &facts)),
+            version: version_header(&version_basis(&config.document, &facts), license.is_some()),
             ping: short_ping(&config),
             anonymous_config: body(Audience::Anonymous),
             authenticated_config: body(Audience::Authenticated),
+            anonymous_license: Packed::bare(&told_to_anybody(license.as_deref())),
+            whole_license: Packed::bare(&told(license.as_deref())),
             whole_config: OnceLock::new(),
+            license,
             config,
         }
     }
@@ -145,6 +162,15 @@ impl Packed {
     fn of(value: &impl serde::Serialize) -> Self {
         let mut plain = to_json(value).unwrap_or_default();
         plain.push(b'\n');
+        Self::new(plain)
+    }
+
+    /// The same without a line feed at the end.
+    fn bare(value: &impl serde::Serialize) -> Self {
+        Self::new(to_json(value).unwrap_or_default())
+    }
+
+    fn new(plain: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to memory does not fail.
         let _ = encoder.write_all(&plain);
@@ -153,8 +179,8 @@ impl Packed {
 }
 
 /// `X-Version-Id`: version, build, a hash of what clients see of the configuration, and whether a licence is loaded.
-fn version_header(basis: &[u8]) -> HeaderValue {
+fn version_header(basis: &[u8], is_licensed: bool) -> HeaderValue {
     let hash = HEXLOWER.encode(digest(&SHA256, basis).as_ref());
-    let text = format!("{API_VERSION}.{VERSION}.{hash}.false");
+    let text = format!("{API_VERSION}.{VERSION}.{hash}.{is_licensed}");
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(API_VERSION))
 }

@@ -227,6 +227,21 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// Reads a body of at most `limit` bytes.
+    pub(crate) fn read(payload: Payload, limit: u64, context: &Context) -> impl Future<Output = Self> + use<> {
+        let deadline = Duration::from_secs(context.config.view.service.read_timeout);
+        async move {
+            let late = |_| AppError::new("api.context.request_body_timeout.app_error");
+            let read = timeout(deadline, read_all(payload, limit)).await;
+            Self { read: read.map_err(late).and_then(|read| read) }
+        }
+    }
+
+    /// The body as it came.
+    pub(crate) fn bytes(self) -> Result<Bytes, AppError> {
+        self.read
+    }
+
     /// The body as an object; `name` is what a refusal calls it.
     pub(crate) fn object<T: DeserializeOwned>(self, name: &'static str) -> Result<T, AppError> {
         self.json(b'{', name)
@@ -309,10 +324,7 @@ impl FromRequest for Body {
         let payload = payload.take();
         async move {
             let context = context?;
-            let deadline = Duration::from_secs(context.config.view.service.read_timeout);
-            let read = timeout(deadline, read_all(payload, context.body_limit)).await;
-            let late = |_| AppError::new("api.context.request_body_timeout.app_error");
-            Ok(Self { read: read.map_err(late).and_then(|read| read) })
+            Ok(Self::read(payload, context.body_limit, &context).await)
         }
         .boxed_local()
     }

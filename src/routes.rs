@@ -6,6 +6,7 @@ mod config;
 mod email;
 mod files;
 mod health;
+mod license;
 mod login;
 mod notifications;
 mod onboarding;
@@ -35,6 +36,7 @@ pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
 #[expect(clippy::too_many_lines, reason = "it is a table")]
+#[expect(clippy::too_many_lines, reason = "one row a route")]
 fn table() -> Vec<Route> {
     vec![
         // For people and machines that watch.
@@ -77,7 +79,10 @@ fn table() -> Vec<Route> {
         post("/api/v4/config/reload", config::reload).on_socket().audited("configReload"),
         post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket().audited("migrateConfig"),
         get("/api/v4/config/client", config::show_to_clients).open().probe().on_socket(),
-        get("/api/v4/license/client", config::show_license_to_clients).open().probe().on_socket(),
+        post("/api/v4/license", license::install).taking_files().on_socket().audited("addLicense"),
+        delete("/api/v4/license", license::remove).on_socket().audited("removeLicense"),
+        get("/api/v4/license/client", license::show_to_clients).open().probe().on_socket(),
+        get("/api/v4/license/load_metric", license::show_load),
         // In and out.
         post("/api/v4/users/login", login::login).open().audited("login"),
         post("/api/v4/users/logout", login::logout).open().audited("logout"),
@@ -242,6 +247,10 @@ impl Route {
 
     fn trusting(self) -> Self {
         Self { trusts_requester: true, ..self }
+    }
+
+    fn taking_files(self) -> Self {
+        Self { takes_files: true, ..self }
     }
 
     fn waiting(self) -> Self {

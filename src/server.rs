@@ -21,6 +21,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::LicenseHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -35,6 +36,7 @@ use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::files::Stores;
+use crate::license::{self, Signatory};
 use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -110,6 +112,7 @@ impl Server {
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(announce::stores(app.clone()));
+        actix_web::rt::spawn(announce::licenses(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
         if let Some(days) = app.options.audit_retention_days() {
@@ -240,6 +243,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
+    let variable = sources.license();
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
@@ -251,6 +255,11 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
+    let signatory = Signatory::of(options.license_public_key_file());
+    let signatory =
+        signatory.map_err(|cause| StartError::Configuration(format!("Quarterdeck.LicensePublicKeyFile: {cause}")))?;
+    let found = license::found(&signatory, variable, &current, &db).await?;
+    let license = LicenseHandle::start(Arc::new(db.clone()), found);
     let outbound = Arc::new(Outbound::new()?);
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let health = HealthHandle::start(checks::all(&db, &config, &files));
@@ -262,6 +271,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         health,
         files,
         hub,
+        license: license.clone(),
+        signatory,
         hostname: hostname(),
         options,
         busy,
@@ -275,7 +286,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         mailer: Mailer::new(),
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        prepared: PreparedAnswers::new(installation(&db).await?, current.clone()),
+        prepared: PreparedAnswers::new(installation(&db).await?, current.clone(), license),
         started_with: current,
         config,
         configurations,

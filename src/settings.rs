@@ -27,9 +27,12 @@ const PREFIX: &str = "MM_";
 /// Names the store of the configuration.
 const STORE: &str = "MM_CONFIG";
 
+/// Holds a licence.
+const LICENSE: &str = "MM_LICENSE";
+
 /// Variables with the prefix that are no settings.
 const OTHER_VARIABLES: [&str; 6] =
-    [STORE, "MM_CUSTOM_DEFAULTS_PATH", "MM_LICENSE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
+    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
 
 /// Names further apart than this are not offered as what was meant.
 const LIKENESS: f64 = 0.7;
@@ -111,9 +114,18 @@ impl Sources {
 
     /// Where the stored configuration is, as the environment names it; `None` for the database.
     pub fn store_name(&self) -> Option<String> {
+        self.variable(STORE)
+    }
+
+    /// The licence in the environment: its signed text.
+    pub(crate) fn license(&self) -> Option<String> {
+        self.variable(LICENSE).filter(|text| !text.is_empty())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
         match &self.environment {
-            Some(variables) => variables.iter().find(|(name, _)| name == STORE).map(|(_, value)| value.clone()),
-            None => std::env::var_os(STORE).map(|value| value.to_string_lossy().into_owned()),
+            Some(variables) => variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
+            None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
         }
     }
 

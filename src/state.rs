@@ -11,6 +11,7 @@ use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::license::LicenseHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::roles::Roles;
@@ -22,6 +23,7 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::license::Signatory;
 use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -43,6 +45,9 @@ pub(crate) struct AppState {
     pub(crate) audit: AuditHandle,
     pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
+    pub(crate) license: LicenseHandle,
+    /// Whose signatures licences need.
+    pub(crate) signatory: Signatory,
     /// The machine's name, if it has one.
     pub(crate) hostname: Option<String>,
     pub(crate) options: Options,
@@ -83,6 +88,7 @@ impl AppState {
             self.config.vitals(),
             self.files.vitals(),
             self.health.vitals(),
+            self.license.vitals(),
             self.presence.vitals(),
             self.sessions.vitals(),
         ];

@@ -8,6 +8,7 @@ mod bots;
 mod channels;
 mod config_file;
 mod configurations;
+mod licenses;
 mod postgres;
 mod posts;
 mod preferences;

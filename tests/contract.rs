@@ -10,6 +10,7 @@ mod config_round_trip;
 mod email;
 mod files;
 mod files_elsewhere;
+mod license;
 mod lifetime;
 mod login;
 mod notification_receipts;

@@ -6,6 +6,7 @@ pub mod config_place;
 pub mod configuration;
 pub mod database;
 pub mod home;
+pub mod license;
 pub mod peers;
 pub mod process;
 pub mod proxy;

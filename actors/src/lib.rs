@@ -10,6 +10,7 @@ pub mod health;
 pub mod hub;
 pub mod id;
 pub mod json;
+pub mod license;
 pub mod presence;
 pub mod probe;
 pub mod roles;

@@ -1,4 +1,4 @@
-//! The configuration, and what clients learn of it and of the licence.
+//! The configuration, and what clients learn of it.
 
 pub(super) mod document;
 pub(super) mod migrate;
@@ -13,7 +13,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::error::AppError;
 
-use crate::answer::{Answer, Done, JSON, Json, Reply};
+use crate::answer::{Done, JSON, Reply};
 use crate::audit::Audit;
 use crate::prepared::Packed;
 use crate::request::Request;
@@ -47,7 +47,7 @@ pub(super) async fn show_to_clients(request: Request, session: Option<Session>, 
 }
 
 /// A prepared body, in the coding that the client takes.
-fn packed(request: &Request, body: &Packed) -> HttpResponse {
+pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.insert_header((CONTENT_TYPE, JSON));
     if request.accepts_gzip() {
@@ -55,21 +55,5 @@ fn packed(request: &Request, body: &Packed) -> HttpResponse {
         answer.body(body.gzip.clone())
     } else {
         answer.body(body.plain.clone())
-    }
-}
-
-/// What clients learn of the licence while there is none.
-#[derive(serde::Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ClientLicense {
-    is_licensed: &'static str,
-}
-
-/// `GET /license/client`: what clients need to know of the licence.
-pub(super) async fn show_license_to_clients(request: Request) -> Answer<ClientLicense> {
-    match request.query("format").as_deref() {
-        None => Err(AppError::new("api.license.client.old_format.app_error")),
-        Some("old") => Ok(Json(ClientLicense { is_licensed: "false" })),
-        Some(_) => Err(AppError::new("api.license.client.other_format.app_error")),
     }
 }

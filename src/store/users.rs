@@ -150,7 +150,7 @@ impl Db {
         Ok(users)
     }
 
-    async fn count(&self, sql: &'static str) -> Result<i64, StoreError> {
+    pub(super) async fn count(&self, sql: &'static str) -> Result<i64, StoreError> {
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }

@@ -63,6 +63,7 @@ impl View {
 pub struct ServiceSettings {
     #[serde(rename = "SiteURL")]
     pub site_url: String,
+    pub license_file_location: String,
     pub listen_address: String,
     pub connection_security: String,
     #[serde(rename = "TLSCertFile")]

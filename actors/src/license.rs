@@ -1,0 +1,141 @@
+//! The licence in force: one writer, replaced as a whole, read without asking.
+//!
+//! It comes with a good signature: who may sign is not for this actor to know.
+//! A crash loses the message being handled; readers keep the last published licence.
+
+pub mod client;
+pub mod document;
+pub mod features;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::error::AppError;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+use document::License;
+
+/// Where the licence is kept, for the next start of the server.
+pub trait LicenseStore: Send + Sync {
+    /// Stores the signed text and names it as the one in force.
+    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Names none as the one in force.
+    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+type Current = Option<Arc<License>>;
+
+/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+#[derive(Clone)]
+pub struct LicenseHandle {
+    actor: ActorRef<LicenseActor>,
+    current: watch::Receiver<Current>,
+}
+
+impl LicenseHandle {
+    /// Starts the actor with the licence that was found.
+    pub fn start(store: Arc<dyn LicenseStore>, found: Option<License>) -> Self {
+        let publish = Arc::new(watch::Sender::new(found.map(Arc::new)));
+        let current = publish.subscribe();
+        let actor = supervise("license", move || LicenseActor { store: store.clone(), publish: publish.clone() });
+        Self { actor, current }
+    }
+
+    /// The licence in force now.
+    pub fn current(&self) -> Option<Arc<License>> {
+        self.current.borrow().clone()
+    }
+
+    /// Whether `license` is the one in force now.
+    pub fn is_current(&self, license: Option<&Arc<License>>) -> bool {
+        match (self.current.borrow().as_ref(), license) {
+            (Some(current), Some(license)) => Arc::ptr_eq(current, license),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Tells of each licence that comes into force, and of its end.
+    pub fn follow(&self) -> watch::Receiver<Option<Arc<License>>> {
+        self.current.clone()
+    }
+
+    /// Puts a licence in force once its signed text is stored.
+    pub async fn install(&self, license: License, text: String) -> Result<Arc<License>, AppError> {
+        self.actor.ask(Install { license, text }).await?
+    }
+
+    /// Ends the licence in force, once that is stored; without one, nothing happens.
+    pub async fn remove(&self) -> Result<(), AppError> {
+        self.actor.ask(Remove).await?
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+struct LicenseActor {
+    store: Arc<dyn LicenseStore>,
+    publish: Arc<watch::Sender<Current>>,
+}
+
+impl Actor for LicenseActor {
+    type Context = Context<Self>;
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<Arc<License>, AppError>")]
+struct Install {
+    license: License,
+    text: String,
+}
+
+impl Handler<Install> for LicenseActor {
+    type Result = AtomicResponse<Self, Result<Arc<License>, AppError>>;
+
+    // Atomic: what is published last is what was stored last.
+    fn handle(&mut self, Install { license, text }: Install, _: &mut Self::Context) -> Self::Result {
+        let storing = self.store.install(license.id.clone(), text).into_actor(self);
+        AtomicResponse::new(Box::pin(storing.map(move |stored, actor, _| {
+            stored?;
+            let license = Arc::new(license);
+            actor.publish.send_replace(Some(license.clone()));
+            info!(license.id = %license.id, license.sku = %license.sku_short_name, "license installed");
+            Ok(license)
+        })))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Remove;
+
+impl Handler<Remove> for LicenseActor {
+    type Result = AtomicResponse<Self, Result<(), AppError>>;
+
+    // Atomic: as above.
+    fn handle(&mut self, Remove: Remove, _: &mut Self::Context) -> Self::Result {
+        let is_licensed = self.publish.borrow().is_some();
+        let removing = is_licensed.then(|| self.store.remove());
+        let removing = async move {
+            match removing {
+                Some(removing) => removing.await.map(|()| true),
+                None => Ok(false),
+            }
+        };
+        AtomicResponse::new(Box::pin(removing.into_actor(self).map(|removed, actor, _| {
+            if removed? {
+                actor.publish.send_replace(None);
+                info!("license removed");
+            }
+            Ok(())
+        })))
+    }
+}

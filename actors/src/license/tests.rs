@@ -1,0 +1,129 @@
+//! What a licence says, and how it comes into force.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+
+use super::client::{facts, told, told_to_anybody};
+use super::*;
+use crate::config::client::Tier;
+
+/// A table that can be out of reach; holds the id of the licence in force.
+#[derive(Default)]
+struct Table {
+    active: Mutex<String>,
+    is_away: AtomicBool,
+}
+
+impl Table {
+    fn set(&self, id: &str) -> BoxFuture<'static, Result<(), AppError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return async { Err(AppError::new("app.system.save.app_error")) }.boxed();
+        }
+        id.clone_into(&mut self.active.lock().unwrap());
+        async { Ok(()) }.boxed()
+    }
+}
+
+impl LicenseStore for Table {
+    fn install(&self, id: String, _: String) -> BoxFuture<'static, Result<(), AppError>> {
+        self.set(&id)
+    }
+
+    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        self.set("")
+    }
+}
+
+const ID: &str = "abcdefghijklmnopqrstuvwxyz";
+
+fn document() -> Value {
+    json!({
+        "id": ID, "issued_at": 1, "starts_at": 2, "expires_at": 1_000,
+        "customer": { "id": "c", "name": "Anna", "email": "anna@example.org", "company": "Example" },
+        "features": { "users": 10, "ldap": false }, "sku_name": "Enterprise", "sku_short_name": "enterprise",
+    })
+}
+
+fn read(document: &Value) -> Result<License, AppError> {
+    License::read(document.to_string().as_bytes())
+}
+
+#[test]
+fn what_a_licence_does_not_name_is_filled_in() {
+    let license = read(&document()).unwrap();
+    let features = serde_json::to_value(&license.features).unwrap();
+    assert_eq!((&features["ldap"], &features["mfa"], &features["cloud"]), (&json!(false), &json!(true), &json!(false)));
+    assert_eq!((&features["auto_translation"], &features["users"]), (&Value::Null, &json!(10)));
+    let mut modest = document();
+    modest["features"] = json!({ "users": 1, "future_features": false });
+    let modest = read(&modest).unwrap().features;
+    assert!(!modest.has("mfa") && modest.has("announcement") && modest.has("theme_management"));
+}
+
+#[test]
+fn clients_are_told_39_keys_and_strangers_7_fewer() {
+    let license = read(&document()).unwrap();
+    let all = told(Some(&license));
+    assert_eq!((all.len(), all["IsLicensed"].as_str(), all["ExpiresAt"].as_str()), (39, "true", "1000"));
+    let sanitized = told_to_anybody(Some(&license));
+    assert_eq!((sanitized.len(), sanitized["Company"].as_str()), (32, "Example"));
+    assert_eq!(told(None), told_to_anybody(None));
+    let facts = facts(&license);
+    assert!(facts.features.contains("ThemeManagement") && !facts.features.contains("LDAP"));
+    assert_eq!(facts.tier, Tier::Enterprise);
+}
+
+#[test]
+fn what_is_no_licence_is_refused() {
+    let deep = format!("{{\"limits\":{}", "[".repeat(100_000));
+    for broken in ["", "[]", "null", "{", deep.as_str(), r#"{"features":{"users":"ten"},"customer":{}}"#] {
+        assert_eq!(License::read(broken.as_bytes()).unwrap_err().id, "api.unmarshal_error");
+    }
+    for lacking in [r#"{"customer":{}}"#, r#"{"features":{"users":1}}"#] {
+        let refusal = License::read(lacking.as_bytes()).unwrap_err();
+        assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
+    }
+}
+
+#[test]
+fn seats_come_before_the_end_and_both_before_the_row() {
+    let license = read(&document()).unwrap();
+    let refused = |used, now| license.check(used, now).map_err(|refusal| refusal.id);
+    assert_eq!(refused(10, 1_000), Ok(()));
+    assert_eq!(refused(11, 1_001).unwrap_err(), "api.license.add_license.unique_users.app_error");
+    assert_eq!(refused(10, 1_001).unwrap_err(), "api.license.add_license.expired.app_error");
+    assert!(license.check_row(&"x".repeat(10_000)).is_ok());
+    let too_long = license.check_row(&"x".repeat(10_001)).unwrap_err();
+    assert_eq!(too_long.id, "model.license_record.is_valid.bytes.app_error");
+    assert_eq!((license.load(0), license.load(3), license.load(11)), (0, 300, 1_100));
+}
+
+#[actix_rt::test]
+async fn a_licence_is_in_force_once_stored_until_it_is_removed_and_survives_a_crash() {
+    let table = Arc::new(Table::default());
+    let handle = LicenseHandle::start(table.clone(), None);
+    let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
+    assert!(handle.is_current(Some(&license)) && *table.active.lock().unwrap() == ID);
+    handle.vitals().crash();
+    while handle.vitals().restarts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(handle.is_current(Some(&license)));
+    handle.remove().await.unwrap();
+    handle.remove().await.unwrap();
+    assert!(handle.is_current(None) && table.active.lock().unwrap().is_empty());
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_stored_is_not_published() {
+    let table = Arc::new(Table::default());
+    let handle = LicenseHandle::start(table.clone(), None);
+    let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
+    table.is_away.store(true, Ordering::Relaxed);
+    assert!(handle.remove().await.is_err());
+    assert!(handle.install(read(&document()).unwrap(), String::new()).await.is_err());
+    assert!(handle.is_current(Some(&license)));
+}

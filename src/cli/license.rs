@@ -1,0 +1,185 @@
+//! `quarterdeck license`: keys, licences signed with them, and what is in force.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::client::told;
+use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::license::features::Features;
+use serde_json::{Map, Value, json};
+
+use super::{Common, failure, say};
+use crate::error::text_of;
+use crate::license::key::{Pair, bounded};
+use crate::license::{self, Signatory};
+use crate::server::stored::{with_file, with_stored};
+use crate::state::now_ms;
+use crate::store::Db;
+
+const DAY_MS: i64 = 86_400_000;
+
+pub(super) const AFTER_HELP: &str = "\
+A server trusts the licences of the key that [Quarterdeck] LicensePublicKeyFile names; without one, none.
+
+  quarterdeck license keygen --private license.key --public license.pub
+  quarterdeck license sign --key license.key --users 500 --days 365 --company Example > example.license
+  quarterdeck license verify example.license --key license.pub";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LicenseCommand {
+    /// Makes a pair of keys, in files that are not there yet
+    Keygen(Keygen),
+    /// Makes a licence and prints its signed text
+    Sign(Box<Sign>),
+    /// Checks the signature of a licence, and prints what it says
+    Verify(Verify),
+    /// Prints the licence that a server would start with
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Keygen {
+    /// Where the private key goes; only its owner may read it
+    #[arg(long, value_name = "FILE")]
+    private: PathBuf,
+    /// Where the public key goes
+    #[arg(long, value_name = "FILE")]
+    public: PathBuf,
+    /// The length of the key: 2048 or 4096
+    #[arg(long, default_value_t = 2048)]
+    bits: u16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sign {
+    /// The file with the private key
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Signs the document in this file as it is; no other option counts
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+    /// How many active accounts it is for
+    #[arg(long, default_value_t = 100)]
+    users: i64,
+    /// For how many days it holds
+    #[arg(long, default_value_t = 365)]
+    days: i64,
+    /// In how many days it begins; a negative number lies in the past
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    starts: i64,
+    /// What was bought: professional, enterprise, advanced or entry
+    #[arg(long, default_value = "enterprise")]
+    sku: String,
+    /// Who bought it: the company
+    #[arg(long, default_value = "")]
+    company: String,
+    /// Who bought it: the person
+    #[arg(long, default_value = "")]
+    name: String,
+    /// The person's e-mail address
+    #[arg(long, default_value = "")]
+    email: String,
+    /// Marks it as one for trying out
+    #[arg(long)]
+    trial: bool,
+    /// A feature that it allows, such as ldap; given once or more, no other is allowed
+    #[arg(long = "feature", value_name = "NAME")]
+    features: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// The file with the licence
+    file: PathBuf,
+    /// The file with the public key [default: that of the settings]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+pub(super) fn run(common: &Common, command: LicenseCommand) -> ExitCode {
+    let done = match command {
+        LicenseCommand::Keygen(keygen) => make_keys(&keygen),
+        LicenseCommand::Sign(sign) => signed(&sign).map(say),
+        LicenseCommand::Verify(verify) => verified(common, &verify).map(|license| show(Some(&license))),
+        LicenseCommand::Show => {
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            actix_web::rt::System::new().block_on(in_force(common)).map(|license| show(license.as_ref()))
+        }
+    };
+    done.map_or_else(failure, |()| ExitCode::SUCCESS)
+}
+
+fn make_keys(keygen: &Keygen) -> Result<(), String> {
+    let pair = Pair::make(keygen.bits).ok_or("a key has 2048 or 4096 bits")?;
+    pair.write(&keygen.private, &keygen.public)
+}
+
+fn signed(sign: &Sign) -> Result<String, String> {
+    let document = match &sign.payload {
+        Some(file) => bounded(file).map_err(|cause| format!("{}: {cause}", file.display()))?,
+        None => document(sign)?.to_string().into_bytes(),
+    };
+    Pair::read(&sign.key)?.sign(&document).ok_or_else(|| "the key signs nothing".to_owned())
+}
+
+fn document(sign: &Sign) -> Result<Value, String> {
+    let unknown = sign.features.iter().find(|name| Features::names().all(|known| known != name.as_str()));
+    if let Some(name) = unknown {
+        let known: Vec<_> = Features::names().collect();
+        return Err(format!("{name} is no feature; these are: {}", known.join(", ")));
+    }
+    let mut features = Map::from_iter([("users".to_owned(), Value::from(sign.users))]);
+    if !sign.features.is_empty() {
+        features.extend(Features::names().map(|name| (name.to_owned(), Value::from(false))));
+        features.extend(sign.features.iter().map(|name| (name.clone(), Value::from(true))));
+    }
+    let now = now_ms();
+    let starts_at = now.saturating_add(sign.starts.saturating_mul(DAY_MS));
+    Ok(json!({
+        "id": new_id(),
+        "issued_at": now,
+        "starts_at": starts_at,
+        "expires_at": starts_at.saturating_add(sign.days.saturating_mul(DAY_MS)),
+        "customer": { "id": new_id(), "name": sign.name, "email": sign.email, "company": sign.company },
+        "features": features,
+        "sku_name": sign.sku,
+        "sku_short_name": sign.sku,
+        "is_trial": sign.trial,
+    }))
+}
+
+fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
+    let signatory = match &verify.key {
+        Some(file) => Signatory::of(&file.to_string_lossy())?,
+        None => {
+            Signatory::of(common.settings().map_err(|cause| cause.to_string())?.0.options.license_public_key_file())?
+        }
+    };
+    if !signatory.is_somebody() {
+        return Err("no public key is set: name one with --key, or in [Quarterdeck] LicensePublicKeyFile".to_owned());
+    }
+    let text = bounded(Path::new(&verify.file)).map_err(|cause| format!("{}: {cause}", verify.file.display()))?;
+    signatory.open(&text).map_err(|refusal| explain(&refusal))
+}
+
+async fn in_force(common: &Common) -> Result<Option<License>, String> {
+    let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
+    let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    let signatory = Signatory::of(settings.options.license_public_key_file())?;
+    let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
+    let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    license::found(&signatory, sources.license(), &config, &db).await.map_err(|refusal| explain(&refusal))
+}
+
+fn explain(refusal: &AppError) -> String {
+    format!("{} ({refusal})", text_of(refusal))
+}
+
+fn show(license: Option<&License>) {
+    for (key, value) in told(license) {
+        say(format_args!("{key}: {value}"));
+    }
+}

@@ -1,0 +1,121 @@
+//! The licence as it comes: signed text, opened with the operator's public key.
+
+pub(crate) mod key;
+
+use std::path::Path;
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
+use data_encoding::BASE64;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::license::document::License;
+use tracing::{error, warn};
+
+use crate::store::Db;
+
+/// A file with a licence is read up to this length, in bytes: more than any that can be stored.
+pub(crate) const LONGEST_FILE: u64 = 64 << 10;
+
+/// How long signatures are, in bytes: of keys with 2048 and with 4096 bits.
+const SIGNATURES: [usize; 2] = [256, 512];
+
+/// Whose signatures count. Without a key, nobody's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signatory(Option<Vec<u8>>);
+
+impl Signatory {
+    /// The one whose public key is in that file; nobody when no file is named.
+    pub(crate) fn of(file: &str) -> Result<Self, String> {
+        if file.is_empty() {
+            return Ok(Self(None));
+        }
+        key::public(Path::new(file)).map(|key| Self(Some(key)))
+    }
+
+    /// Whether there is one at all.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Reads a licence whose signature is good.
+    pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
+        let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
+        let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set that licences are checked with"))?;
+        let text: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is no base64"))?;
+        let document = verified(key, &signed).ok_or_else(|| invalid("the signature is not that of the key"))?;
+        License::read(document)
+    }
+}
+
+/// What was signed, if it was with the key.
+fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, key);
+    SIGNATURES.into_iter().find_map(|length| {
+        let (document, signature) = signed.split_at_checked(signed.len().checked_sub(length)?)?;
+        key.verify(document, signature).ok().map(|()| document)
+    })
+}
+
+/// The licence that a server starts with: the one in the environment, that in the named file, or the stored one.
+///
+/// One that is over counts as well; one that cannot be used is logged, and the next is tried.
+pub(crate) async fn found(
+    signatory: &Signatory,
+    variable: Option<String>,
+    config: &Config,
+    db: &Db,
+) -> Result<Option<License>, AppError> {
+    let file = config.view.service.license_file_location.clone();
+    let texts =
+        [("MM_LICENSE", variable.map(String::into_bytes)), ("ServiceSettings.LicenseFileLocation", read(&file))];
+    for (place, text) in texts {
+        if let Some(license) = text.and_then(|text| usable(signatory, place, &text)) {
+            return Ok(Some(license));
+        }
+    }
+    let stored = db.active_license().await.or_fail("app.license.get.app_error")?;
+    Ok(stored.and_then(|text| usable(signatory, "the database", text.as_bytes())))
+}
+
+fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
+    let opened = signatory.open(text).and_then(|license| license.seats().map(|_| license));
+    opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
+}
+
+fn read(file: &str) -> Option<Vec<u8>> {
+    if file.is_empty() {
+        return None;
+    }
+    let text = key::bounded(Path::new(file));
+    text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_licence_is_opened_with_its_key_and_with_no_other() {
+        let keys = key::Pair::make(2048).unwrap();
+        let document = br#"{"id":"abcdefghijklmnopqrstuvwxyz","customer":{},"features":{"users":5}}"#;
+        let text = keys.sign(document).unwrap();
+        let signatory = Signatory(Some(keys.public_der().unwrap()));
+        assert_eq!(signatory.open(text.as_bytes()).unwrap().seats().unwrap(), 5);
+        let wrapped = format!("{}\r\n{}\n", &text[..64], &text[64..]);
+        assert!(signatory.open(wrapped.as_bytes()).is_ok());
+        let other = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        for (signatory, text) in [(&other, text.as_str()), (&Signatory(None), &text), (&signatory, &text[4..])] {
+            let refusal = signatory.open(text.as_bytes()).unwrap_err();
+            assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
+        }
+    }
+
+    #[test]
+    fn a_longer_key_signs_as_well() {
+        let keys = key::Pair::make(4096).unwrap();
+        let text = keys.sign(br#"{"id":"","customer":{},"features":{"users":5}}"#).unwrap();
+        let signatory = Signatory(Some(keys.public_der().unwrap()));
+        assert!(signatory.open(text.as_bytes()).is_ok());
+    }
+}

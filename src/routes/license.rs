@@ -1,0 +1,80 @@
+//! The licence.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::license::document::License;
+use serde::Serialize;
+use serde_json::json;
+
+use super::config::packed;
+use crate::answer::{Answer, Created, Done, Json};
+use crate::audit::Audit;
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::{AppState, now_ms};
+use crate::upload::Upload;
+
+/// Whoever was there within so many milliseconds counts as active: 31 days.
+const MONTH_MS: i64 = 31 * 86_400_000;
+
+const MANAGE: &str = "manage_license_information";
+
+/// `POST /license`: puts a signed licence in force; one that is refused leaves the one in force as it is.
+pub(super) async fn install(
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    upload: Upload,
+) -> Result<Created<License>, AppError> {
+    session.require_unrestricted(MANAGE)?;
+    let file = upload.file("license").await?;
+    let file = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
+    audit.parameter("filename", file.name);
+    let license = app.signatory.open(&file.bytes)?;
+    license.seats()?;
+    let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
+    license.check(taken, now_ms())?;
+    let text = String::from_utf8_lossy(&file.bytes).into_owned();
+    license.check_row(&text)?;
+    let license = app.license.install(license, text).await?;
+    audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
+    Ok(Created(License::clone(&license)))
+}
+
+/// `DELETE /license`: ends the licence in force, also when there is none.
+pub(super) async fn remove(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    session.require_unrestricted(MANAGE)?;
+    app.license.remove().await?;
+    Ok(Done)
+}
+
+/// `GET /license/client`: what clients need to know of the licence, in bytes made when it was published.
+pub(super) async fn show_to_clients(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    match request.query("format").as_deref() {
+        None => return Err(AppError::new("api.license.client.old_format.app_error")),
+        Some("old") => {}
+        Some(_) => return Err(AppError::new("api.license.client.other_format.app_error")),
+    }
+    let prepared = app.prepared.current(&app.config);
+    let may_read = session.is_some_and(|session| session.may("read_license_information"));
+    Ok(packed(&request, if may_read { &prepared.whole_license } else { &prepared.anonymous_license }))
+}
+
+/// How much of the licence is used.
+#[derive(Serialize)]
+pub(super) struct Load {
+    /// Active accounts, in thousandths of those that the licence is for.
+    load: i64,
+}
+
+/// `GET /license/load_metric`: how many of the accounts that the licence is for were active within a month.
+pub(super) async fn show_load(_: Session, app: Data<AppState>) -> Answer<Load> {
+    let Some(license) = app.license.current() else { return Ok(Json(Load { load: 0 })) };
+    let active = app.db.active_since(now_ms() - MONTH_MS).await.or_fail("api.license.load_metric.app_error")?;
+    Ok(Json(Load { load: license.load(active) }))
+}

@@ -1,0 +1,65 @@
+//! The table `licenses`, and which of its rows is in force.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::license::LicenseStore;
+
+use super::systems::setting_system;
+use super::{Db, StoreError, statement};
+use crate::state::now_ms;
+
+/// The row of `systems` that names the licence in force; empty when it was removed.
+const ACTIVE: &str = "ActiveLicenseId";
+
+/// What a hosted installation waits for until it has a licence.
+const SCREENING: &str = "HostedPurchaseNeedsScreening";
+
+impl LicenseStore for Db {
+    fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.install_license(&id, &text, now_ms()).await.or_fail("api.license.add_license.save.app_error") }
+            .boxed()
+    }
+
+    fn remove(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let db = self.clone();
+        async move { db.set_system(ACTIVE, "").await.or_fail("app.system.save.app_error") }.boxed()
+    }
+}
+
+impl Db {
+    /// The signed text of the licence in force.
+    pub(crate) async fn active_license(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $1";
+        let rows = self.read(statement(sql, vec![ACTIVE.into()])).await?;
+        Ok(rows.into_iter().next().map(|mut row| row.optional_text()).transpose()?.flatten())
+    }
+
+    /// How many seats are taken: active accounts of this installation, without bots and guests of a single channel.
+    pub(crate) async fn taken_seats(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
+                   WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' \
+                   AND NOT (u.roles LIKE '%system_guest%' AND 1 = (SELECT COUNT(*) FROM channelmembers m \
+                   JOIN channels c ON c.id = m.channelid WHERE m.userid = u.id AND c.deleteat = 0 AND c.type IN ('O', 'P')))";
+        self.count(sql).await
+    }
+
+    /// How many of those who hold a seat were there at `since` (Unix milliseconds) or later.
+    pub(crate) async fn active_since(&self, since: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM status s JOIN users u ON u.id = s.userid LEFT JOIN bots b ON b.userid = u.id \
+                   WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' AND s.lastactivityat > $1";
+        let rows = self.read(statement(sql, vec![since.into()])).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<(), StoreError> {
+        let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        let statements = vec![
+            statement(insertion, vec![id.into(), now.into(), text.into()]),
+            setting_system(ACTIVE, id),
+            statement("DELETE FROM systems WHERE name = $1", vec![SCREENING.into()]),
+        ];
+        self.transaction(statements).await.map(drop)
+    }
+}

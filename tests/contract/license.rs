@@ -1,0 +1,148 @@
+//! `/license`: who may, what is refused, what comes into force.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::license::{Seller, send, upload, upload_as};
+use crate::support::websocket::WebSocket;
+use crate::support::{Client, LocalServer, TestServer};
+
+const INVALID: &str = "api.license.add_license.invalid.app_error";
+
+#[actix_web::test]
+async fn a_licence_comes_into_force_and_goes_and_everybody_is_told_what_they_may_know() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let before = admin.get("/users/me").await.header("x-version-id");
+    assert_eq!(before.rsplit('.').next(), Some("false"));
+    let (mut to_bert, _) = WebSocket::greeted(&bert).await;
+    let options = ["--users", "10", "--company", "Example", "--name", "Anna", "--feature", "ldap"];
+    let installed = upload(&admin, &seller.license(&options).await).await.expect(201);
+    assert_eq!((&installed["features"]["ldap"], &installed["features"]["mfa"]), (&json!(true), &json!(false)));
+    assert_eq!((&installed["customer"]["company"], &installed["limits"]), (&json!("Example"), &Value::Null));
+    let after = admin.get("/users/me").await.header("x-version-id");
+    assert_eq!(after.rsplit('.').next(), Some("true"));
+    let whole = shown(&admin).await;
+    assert_eq!((whole.as_object().unwrap().len(), &whole["Id"]), (39, &installed["id"]));
+    assert_eq!((&whole["Users"], &whole["LDAP"], &whole["MFA"]), (&json!("10"), &json!("true"), &json!("false")));
+    for client in [&bert, &server.client()] {
+        let sanitized = shown(client).await;
+        assert_eq!((sanitized.as_object().unwrap().len(), &sanitized["Company"]), (32, &json!("Example")));
+        assert_eq!(sanitized.get("Name"), None);
+    }
+    assert_eq!(to_bert.event_named("license_changed").await["data"]["license"], shown(&bert).await);
+    for _ in 0..2 {
+        admin.delete("/license").await.expect_ok();
+        assert_eq!(admin.get("/license/client?format=old").await.text(), r#"{"IsLicensed":"false"}"#);
+    }
+    let gone = to_bert.event_named("license_changed").await;
+    assert_eq!(gone["data"]["license"], json!({ "IsLicensed": "false" }));
+}
+
+#[actix_web::test]
+async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
+    let seller = Seller::new().await;
+    let server = seller.server("[FileSettings]\nMaxFileSize = 200000\n").await;
+    let admin = server.admin().await;
+    server.user(&admin, "bert").await;
+    let good = seller.license(&["--users", "2"]).await;
+    upload(&admin, &good).await.expect(201);
+    let in_force = shown(&admin).await;
+    let stranger = Seller::new().await.license(&[]).await;
+    for broken in [&stranger, "", "AAAA", "%%%", &good[4..], &good[..good.len() - 4], &"A".repeat(100_000)] {
+        upload(&admin, broken).await.expect_refusal(400, INVALID);
+    }
+    let signed = [
+        (seller.license(&["--starts", "-10", "--days", "5"]).await, 400, "api.license.add_license.expired.app_error"),
+        (seller.license(&["--users", "1"]).await, 400, "api.license.add_license.unique_users.app_error"),
+        (seller.signed(r#"{"customer":{}}"#).await, 400, INVALID),
+        (seller.signed(r#"{"customer":{},"features":{}}"#).await, 400, INVALID),
+        (seller.signed(r#"{"customer":{},"features":{"users":"2"}}"#).await, 500, "api.unmarshal_error"),
+        (seller.signed(&format!("{{\"limits\":{}", "[".repeat(60_000))).await, 500, "api.unmarshal_error"),
+        (seller.signed(&document("short", 0)).await, 400, "model.license_record.is_valid.id.app_error"),
+        (seller.signed(&document(&"a".repeat(26), 9_000)).await, 400, "model.license_record.is_valid.bytes.app_error"),
+    ];
+    for (text, status, id) in signed {
+        upload(&admin, &text).await.expect_refusal(status, id);
+    }
+    let count = upload(&admin, &seller.license(&["--users", "1"]).await).await.text();
+    assert!(count.contains("for 1 accounts, and 2 are in use"), "{count}");
+    upload_as(&admin, "file", "text/plain", &good)
+        .await
+        .expect_refusal(400, "api.license.add_license.no_file.app_error");
+    for unreadable in [
+        "",
+        "random \u{1}\u{2} bytes",
+        "--limit\r\nContent-Disposition: form-data; name=\"license\"; filename=\"x\"\r\n\r\nAAAA",
+    ] {
+        send(&admin, unreadable.to_owned()).await.expect_refusal(400, "api.license.add_license.open.app_error");
+    }
+    let no_form = admin.send(Method::POST, "/license", Some("{}".to_owned()), &[]).await;
+    no_form.expect_refusal(400, "api.license.add_license.open.app_error");
+    let too_large = upload(&admin, &"A".repeat(201_000)).await;
+    too_large.expect_refusal(413, "api.context.request_body_too_large.app_error");
+    assert_eq!(shown(&admin).await, in_force);
+}
+
+#[actix_web::test]
+async fn a_licence_that_has_not_begun_is_taken() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    upload(&admin, &seller.license(&["--starts", "10"]).await).await.expect(201);
+}
+
+#[actix_web::test]
+async fn a_server_without_a_key_trusts_nobody() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    upload(&admin, &Seller::new().await.license(&[]).await).await.expect_refusal(400, INVALID);
+}
+
+#[actix_web::test]
+async fn only_who_manages_licences_may_and_that_is_decided_before_the_form_is_read() {
+    let seller = Seller::new().await;
+    let server = seller.server("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    for method in [Method::POST, Method::DELETE] {
+        let anonymous = server.client().send(method.clone(), "/license", None, &[]).await;
+        anonymous.expect_refusal(401, "api.context.session_expired.app_error");
+        for client in [&admin, &bert] {
+            let refused = client.send(method.clone(), "/license", None, &[]).await;
+            refused.expect_refusal(403, "api.context.permissions.app_error");
+        }
+    }
+    server.client().get("/license/load_metric").await.expect_refusal(401, "api.context.session_expired.app_error");
+}
+
+#[actix_web::test]
+async fn the_load_is_told_in_thousandths_of_the_accounts() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    assert_eq!(admin.get("/license/load_metric").await.text(), r#"{"load":0}"#);
+    upload(&admin, &seller.license(&["--users", "3"]).await).await.expect(201);
+    admin.put("/users/me/status", json!({ "user_id": admin.user_id, "status": "online" })).await.expect(200);
+    assert_eq!(admin.get("/license/load_metric").await.expect(200)["load"], 333);
+}
+
+#[actix_web::test]
+async fn the_local_socket_takes_a_licence_as_well() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    upload(local, "AAAA").await.expect_refusal(400, INVALID);
+    local.delete("/license").await.expect_ok();
+    assert_eq!(shown(local).await, shown(&admin).await);
+}
+
+async fn shown(client: &Client) -> Value {
+    client.get("/license/client?format=old").await.expect(200)
+}
+
+fn document(id: &str, padding: usize) -> String {
+    let customer = json!({ "company": "x".repeat(padding) });
+    json!({ "id": id, "expires_at": i64::MAX, "customer": customer, "features": { "users": 9 } }).to_string()
+}

@@ -1,0 +1,89 @@
+//! Licences as an operator makes them: with the command line.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use reqwest::Method;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{Client, Reply, TestServer};
+
+/// A folder with a pair of keys.
+pub struct Seller {
+    folder: TempDir,
+}
+
+impl Seller {
+    /// One with new keys.
+    pub async fn new() -> Self {
+        let seller = Self { folder: tempfile::tempdir().unwrap() };
+        seller.run(&["keygen", "--private", "private.pem", "--public", "public.pem"]).await;
+        seller
+    }
+
+    /// A server that trusts it, with more settings as TOML.
+    pub async fn server(&self, settings: &str) -> TestServer {
+        TestServer::start_with(&self.settings(settings)).await
+    }
+
+    /// The settings of a server that trusts it, and more, as TOML.
+    pub fn settings(&self, more: &str) -> String {
+        format!("[Quarterdeck]\nLicensePublicKeyFile = \"{}\"\n{more}", self.path("public.pem").display())
+    }
+
+    /// A licence with these options; its signed text.
+    pub async fn license(&self, options: &[&str]) -> String {
+        self.run(&[&["sign", "--key", "private.pem"], options].concat()).await
+    }
+
+    /// A licence with this document, whatever it is.
+    pub async fn signed(&self, document: &str) -> String {
+        std::fs::write(self.path("document.json"), document).unwrap();
+        self.license(&["--payload", "document.json"]).await
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs `quarterdeck license`, which must go well; gives what it says.
+    pub async fn run(&self, arguments: &[&str]) -> String {
+        let output = command(self.folder.path(), arguments).output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Runs `quarterdeck license`, which must fail; gives the reason.
+    pub async fn fail(&self, arguments: &[&str]) -> String {
+        let output = command(self.folder.path(), arguments).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+    command.env_clear().current_dir(folder).arg("license").args(arguments);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+/// Sends a licence as clients do: a file in a form.
+pub async fn upload(client: &Client, text: &str) -> Reply {
+    upload_as(client, "license", "application/octet-stream", text).await
+}
+
+/// Sends a file under that name.
+pub async fn upload_as(client: &Client, name: &str, kind: &str, text: &str) -> Reply {
+    let body = format!(
+        "--limit\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"test-license.mattermost-license\"\r\n\
+         Content-Type: {kind}\r\n\r\n{text}\r\n--limit--\r\n"
+    );
+    send(client, body).await
+}
+
+/// Sends a form as it is.
+pub async fn send(client: &Client, body: String) -> Reply {
+    client.send(Method::POST, "/license", Some(body), &[("Content-Type", "multipart/form-data; boundary=limit")]).await
+}
