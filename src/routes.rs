@@ -35,7 +35,6 @@ use crate::socket;
 pub(crate) use health::short_ping;
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
-#[expect(clippy::too_many_lines, reason = "it is a table")]
 #[expect(clippy::too_many_lines, reason = "one row a route")]
 fn table() -> Vec<Route> {
     vec![
