@@ -6,19 +6,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use thiserror::Error;
-
-/// The program has not chosen its cryptography yet.
-#[derive(Debug, Error)]
-#[error("no cryptography provider is installed")]
-pub(crate) struct NoProvider;
 
 /// TLS to another server, which must show a certificate that this machine trusts, or with `verifies` off any at all.
 ///
 /// Reads the machine's certificates from the disk.
-pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, NoProvider> {
-    let provider = CryptoProvider::get_default().cloned().ok_or(NoProvider)?;
-    let builder = ClientConfig::builder();
+pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     Ok(if verifies {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -52,7 +52,7 @@ impl Container {
         }
         let account = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
-        let rules = certificate_rules(settings.skip_certificate_check);
+        let rules = certificate_rules(settings.skip_certificate_check)?;
         let endpoint = address::endpoint(&account, &rules)?;
         let web = Web::new(&rules, false);
         let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;

@@ -61,7 +61,7 @@ impl Bucket {
             ));
         }
         let address = Address::of(settings)?;
-        let web = Web::new(&certificate_rules(settings.skip_certificate_check), settings.amazon_s3_trace);
+        let web = Web::new(&certificate_rules(settings.skip_certificate_check)?, settings.amazon_s3_trace);
         let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
         let identity = Identity::of(settings, &web)?;
         let patience = Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));

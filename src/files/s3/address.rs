@@ -1,7 +1,10 @@
 //! Where a bucket is: host, port, TLS, region, and whether its name is part of the host's.
 
+use std::sync::Arc;
+
 use quarterdeck_actors::storage::report::Trouble;
 use quarterdeck_actors::storage::settings::StoreSettings;
+use rustls::ClientConfig;
 
 use crate::files::endpoint::{Endpoint, certificate_rules};
 use crate::files::objects::unusable;
@@ -15,8 +18,8 @@ const VIRTUAL_HOSTS: [&str; 4] = [".amazonaws.com", ".amazonaws.com.cn", ".aliyu
 pub(super) struct Address {
     host: String,
     port: Option<u16>,
-    is_tls: bool,
-    skips_check: bool,
+    /// How to speak TLS, where it is spoken.
+    tls: Option<Arc<ClientConfig>>,
     /// Empty: the default, until the store names another.
     region: String,
     is_virtual_host: bool,
@@ -41,12 +44,12 @@ impl Address {
             return Err(unusable("the region is no name", remedy));
         }
         let allows_virtual = VIRTUAL_HOSTS.iter().any(|suffix| host.ends_with(suffix));
+        let tls = settings.amazon_s3_ssl.then(|| certificate_rules(settings.skip_certificate_check)).transpose()?;
         Ok(Self {
             is_virtual_host: allows_virtual && fits_a_host(&settings.amazon_s3_bucket, settings.amazon_s3_ssl),
             host,
             port,
-            is_tls: settings.amazon_s3_ssl,
-            skips_check: settings.skip_certificate_check,
+            tls,
             region: region.to_owned(),
         })
     }
@@ -64,12 +67,12 @@ impl Address {
     }
 
     pub(super) fn is_tls(&self) -> bool {
-        self.is_tls
+        self.tls.is_some()
     }
 
     /// The URL of the store, for `found` or for the region that is set: each of Amazon's has a host of its own.
     pub(super) fn url(&self, found: Option<&str>) -> String {
-        let scheme = if self.is_tls { "https" } else { "http" };
+        let scheme = if self.is_tls() { "https" } else { "http" };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{scheme}://{}{port}", self.host_in(found))
     }
@@ -84,8 +87,8 @@ impl Address {
         let host = self.host_in(None);
         let host = if self.is_virtual_host { format!("{bucket}.{host}") } else { host };
         let host = host.trim_matches(['[', ']']).to_owned();
-        let port = self.port.unwrap_or(if self.is_tls { 443 } else { 80 });
-        Endpoint { host, port, tls: self.is_tls.then(|| certificate_rules(self.skips_check)) }
+        let port = self.port.unwrap_or(if self.is_tls() { 443 } else { 80 });
+        Endpoint { host, port, tls: self.tls.clone() }
     }
 
     fn host_in(&self, found: Option<&str>) -> String {
