@@ -1,4 +1,4 @@
-//! The route table: method, path, class, handler.
+//! Which handler a request goes to. The rows stand in `table`.
 
 mod audits;
 mod busy;
@@ -15,6 +15,7 @@ mod roles;
 mod sessions;
 mod site_url;
 mod status;
+mod table;
 mod teams;
 mod tokens;
 mod users;
@@ -31,130 +32,8 @@ use quarterdeck_actors::error::AppError;
 use crate::answer::Reply;
 use crate::pipeline::Origin;
 use crate::request::{Refused, decoded};
-use crate::socket;
 pub(crate) use health::short_ping;
-
-/// Every route. A path that stands here with another method is answered 404, as clients rely on.
-#[expect(clippy::too_many_lines, reason = "one row a route")]
-fn table() -> Vec<Route> {
-    vec![
-        // For people and machines that watch.
-        get("/", health::front_page).open().probe(),
-        get("/livez", health::live).open().probe(),
-        get("/readyz", health::ready).open().probe(),
-        get("/startupz", health::started).open().probe(),
-        // The system.
-        get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
-        get("/api/v4/system/timezones", health::timezones),
-        post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
-        post("/api/v4/notifications/ack", notifications::receipts::acknowledge).reading("notificationAck"),
-        get("/api/v4/audits", audits::list).audited("getAudits"),
-        get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
-        post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
-        get("/api/v4/server_busy", busy::show).on_socket(),
-        delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
-        post("/api/v4/email/test", email::test).audited("testEmail"),
-        post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
-        get("/api/v4/system/onboarding/complete", onboarding::show).audited("getOnboarding"),
-        post("/api/v4/system/onboarding/complete", onboarding::complete).audited("completeOnboarding"),
-        get("/api/v4/websocket", socket::open).open().trusting(),
-        get("/api/v4/websocket/", socket::open).open().trusting(),
-        // What the server depends on.
-        post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
-        post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
-        // Configuration and licence.
-        get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
-        put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),
-        put("/api/v4/config/patch", config::document::patch).on_socket().audited("patchConfig"),
-        get("/api/v4/config/environment", config::document::show_pinned),
-        get("/api/v4/config/provenance", config::origins::list).on_socket(),
-        get("/api/v4/config/pending_restart", config::origins::list_pending).on_socket(),
-        get("/api/v4/config/versions", config::versions::list).on_socket(),
-        get("/api/v4/config/versions/{version_id}", config::versions::show).on_socket(),
-        get("/api/v4/config/versions/{version_id}/difference/{other_id}", config::versions::compare).on_socket(),
-        post("/api/v4/config/versions/{version_id}/rollback", config::versions::roll_back)
-            .on_socket()
-            .audited("rollbackConfig"),
-        post("/api/v4/config/reload", config::reload).on_socket().audited("configReload"),
-        post("/api/v4/config/migrate", config::migrate::migrate).only_on_socket().audited("migrateConfig"),
-        get("/api/v4/config/client", config::show_to_clients).open().probe().on_socket(),
-        post("/api/v4/license", license::install).taking_files().on_socket().audited("addLicense"),
-        delete("/api/v4/license", license::remove).on_socket().audited("removeLicense"),
-        get("/api/v4/license/client", license::show_to_clients).open().probe().on_socket(),
-        get("/api/v4/license/load_metric", license::show_load),
-        // In and out.
-        post("/api/v4/users/login", login::login).open().audited("login"),
-        post("/api/v4/users/logout", login::logout).open().audited("logout"),
-        // Accounts.
-        post("/api/v4/users", users::create).open().on_socket().audited("createUser"),
-        get("/api/v4/users/{user_id}", users::show).on_socket(),
-        get("/api/v4/users", users::list::list).on_socket(),
-        post("/api/v4/users/ids", users::list::with_ids).on_socket().reading("getUsersByIds"),
-        post("/api/v4/users/usernames", users::list::named).reading("getUsersByNames"),
-        post("/api/v4/users/search", users::list::search).waiting().reading("searchUsers"),
-        get("/api/v4/users/stats", users::list::stats),
-        get("/api/v4/users/stats/filtered", users::list::filtered_stats),
-        get("/api/v4/users/known", users::list::acquaintances),
-        get("/api/v4/users/username/{username}", users::show_named).on_socket(),
-        get("/api/v4/users/email/{email}", users::show_with_email).on_socket(),
-        put("/api/v4/users/{user_id}", users::edit::replace).on_socket().audited("updateUser"),
-        put("/api/v4/users/{user_id}/patch", users::edit::patch).audited("patchUser"),
-        put("/api/v4/users/{user_id}/password", users::password::replace).on_socket().audited("updatePassword"),
-        put("/api/v4/users/{user_id}/active", users::active::replace).on_socket().audited("updateUserActive"),
-        put("/api/v4/users/{user_id}/roles", users::roles::replace).on_socket().audited("updateUserRoles"),
-        delete("/api/v4/users/{user_id}", users::active::remove).on_socket().audited("deleteUser"),
-        post("/api/v4/users/{user_id}/email/verify/member", users::verify_email)
-            .on_socket()
-            .audited("verifyUserEmailWithoutToken"),
-        post("/api/v4/users/{user_id}/reset_failed_attempts", users::password::reset_failed_attempts)
-            .audited("resetPasswordFailedAttempts"),
-        // Sessions.
-        get("/api/v4/users/{user_id}/sessions", sessions::list),
-        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke).audited("revokeSession"),
-        post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user)
-            .audited("revokeAllSessionsForUser"),
-        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all).audited("revokeAllSessionsAllUsers"),
-        put("/api/v4/users/sessions/device", sessions::attach_device).audited("attachDeviceId"),
-        // Personal access tokens.
-        get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
-        post("/api/v4/users/{user_id}/tokens", tokens::create).on_socket().audited("createUserAccessToken"),
-        get("/api/v4/users/tokens", tokens::list),
-        get("/api/v4/users/tokens/{token_id}", tokens::show),
-        post("/api/v4/users/tokens/search", tokens::search).reading("searchUserAccessTokens"),
-        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket().audited("revokeUserAccessToken"),
-        post("/api/v4/users/tokens/disable", tokens::disable).audited("disableUserAccessToken"),
-        post("/api/v4/users/tokens/enable", tokens::enable).audited("enableUserAccessToken"),
-        // Who is there.
-        get("/api/v4/users/{user_id}/status", status::show),
-        put("/api/v4/users/{user_id}/status", status::save).audited("updateUserStatus"),
-        post("/api/v4/users/status/ids", status::list).reading("getUserStatusesByIds"),
-        // What people like to see how.
-        get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
-        put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket().audited("updatePreferences"),
-        post("/api/v4/users/{user_id}/preferences/delete", preferences::delete)
-            .on_socket()
-            .audited("deletePreferences"),
-        get("/api/v4/users/{user_id}/preferences/{category}", preferences::list_category).on_socket(),
-        get("/api/v4/users/{user_id}/preferences/{category}/name/{name}", preferences::show).on_socket(),
-        // Teams.
-        get("/api/v4/users/{user_id}/teams", teams::list_of_user),
-        get("/api/v4/users/{user_id}/teams/members", teams::list_memberships),
-        get("/api/v4/users/{user_id}/teams/unread", teams::list_unread),
-        get("/api/v4/teams", teams::list).on_socket(),
-        post("/api/v4/teams", teams::create).on_socket().audited("createTeam"),
-        get("/api/v4/teams/{team_id}", teams::show).on_socket(),
-        get("/api/v4/teams/name/{team_name}", teams::show_named).on_socket(),
-        get("/api/v4/teams/name/{team_name}/exists", teams::exists),
-        get("/api/v4/teams/{team_id}/members", teams::list_members),
-        post("/api/v4/teams/{team_id}/members", teams::add_member).on_socket().audited("addTeamMember"),
-        get("/api/v4/teams/{team_id}/members/{user_id}", teams::show_member),
-        // Roles.
-        get("/api/v4/roles", roles::list).on_socket(),
-        get("/api/v4/roles/{role_id}", roles::show).on_socket().trusting(),
-        get("/api/v4/roles/name/{role_name}", roles::show_named).on_socket().trusting(),
-        post("/api/v4/roles/names", roles::list_named).on_socket().trusting().reading("getRolesByNames"),
-    ]
-}
+use table::table;
 
 /// What the refusal of a reading route is called that has no name of its own.
 const READ: &str = "read";
