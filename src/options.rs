@@ -23,8 +23,9 @@ const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
     Row { name, default, least, most }
 }
 
-const TABLE: [Row; 8] = [
+const TABLE: [Row; 9] = [
     row("AuditRetentionDays", 0, 0, 36_500),
+    row("ImageProxyMegabytes", 10, 1, 100),
     row("MaximumSockets", 50_000, 1, 1_000_000),
     row("MaximumSocketsPerUser", 500, 1, 1_000_000),
     row("SocketMemoryMegabytes", 256, 1, 65_536),
@@ -35,7 +36,13 @@ const TABLE: [Row; 8] = [
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 1] = [LICENSE_KEY];
+const TEXTS: [&str; 2] = [LATEST_VERSION, LICENSE_KEY];
+
+/// Where the latest release is asked for.
+const LATEST_VERSION: &str = "LatestVersionURL";
+
+/// Where the web app's own releases are told, with whose version clients compare the answer.
+const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/mattermost-server/releases/latest";
 
 /// The file with the public key that licences are checked with.
 const LICENSE_KEY: &str = "LicensePublicKeyFile";
@@ -98,9 +105,19 @@ impl Options {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
     }
 
+    /// The largest image that is fetched for somebody, in bytes.
+    pub(crate) fn image_proxy_bytes(&self) -> usize {
+        self.count("ImageProxyMegabytes") << 20
+    }
+
     /// The file with the public key that licences are checked with; empty when none is named.
     pub(crate) fn license_public_key_file(&self) -> &str {
         self.texts.get(LICENSE_KEY).map_or("", String::as_str)
+    }
+
+    /// Where the latest release is asked for.
+    pub(crate) fn latest_version_url(&self) -> &str {
+        self.texts.get(LATEST_VERSION).map_or(LATEST_VERSION_DEFAULT, String::as_str)
     }
 
     fn count(&self, name: &str) -> usize {

@@ -107,6 +107,12 @@ impl PreparedAnswers {
         }
     }
 
+    /// Makes them anew, whether or not anything changed.
+    pub(crate) fn make_anew(&self, config: &ConfigHandle) {
+        let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.renew(config);
+    }
+
     fn is_current(&self, prepared: &Prepared, config: &ConfigHandle) -> bool {
         config.is_current(&prepared.config) && self.license.is_current(prepared.license.as_ref())
     }

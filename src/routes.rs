@@ -2,15 +2,20 @@
 
 mod audits;
 mod busy;
+mod caches;
 mod config;
+mod database;
 mod email;
 mod files;
 mod health;
+mod images;
 mod license;
+mod links;
 mod login;
 mod notifications;
 mod onboarding;
 mod preferences;
+mod releases;
 mod roles;
 mod sessions;
 mod site_url;

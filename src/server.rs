@@ -36,7 +36,9 @@ use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::files::Stores;
+use crate::images::Images;
 use crate::license::{self, Signatory};
+use crate::links::Links;
 use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -44,6 +46,7 @@ use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::{Installation, PreparedAnswers};
 use crate::push::PushProxy;
+use crate::releases::Releases;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
@@ -108,7 +111,7 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
-        let app = Data::new(state(settings, sources, place, db).await?);
+        let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(announce::stores(app.clone()));
@@ -274,7 +277,6 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         license: license.clone(),
         signatory,
         hostname: hostname(),
-        options,
         busy,
         presence,
         roles,
@@ -282,6 +284,10 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         gate: Gate::new(),
         push: PushProxy::new(outbound.clone()),
         outbound,
+        links: Links::new(),
+        releases: Releases::new(options.latest_version_url()),
+        images: Images::new(options.image_proxy_bytes()),
+        options,
         listening: OnceLock::new(),
         mailer: Mailer::new(),
         limiter: Limiter::new(),

@@ -23,7 +23,9 @@ use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::images::Images;
 use crate::license::Signatory;
+use crate::links::Links;
 use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -31,6 +33,7 @@ use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
 use crate::push::PushProxy;
+use crate::releases::Releases;
 use crate::store::Db;
 
 /// Handles and store. One for all workers.
@@ -61,6 +64,9 @@ pub(crate) struct AppState {
     pub(crate) gate: Gate,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,
+    pub(crate) links: Links,
+    pub(crate) images: Images,
+    pub(crate) releases: Releases,
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) mailer: Mailer,

@@ -8,10 +8,12 @@ mod bots;
 mod channels;
 mod config_file;
 mod configurations;
+mod integrity;
 mod licenses;
 mod postgres;
 mod posts;
 mod preferences;
+mod recycling;
 mod roles;
 mod schema;
 mod sessions;
@@ -33,6 +35,7 @@ use tracing::{info, warn};
 pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
+pub(crate) use integrity::{Outcome, Relation};
 use postgres::Postgres;
 use sqlite::Sqlite;
 pub(crate) use tokens::AccessToken;
@@ -159,6 +162,14 @@ impl Db {
     pub fn retire_connections(&self) {
         if let Engine::Postgres(postgres) = &self.engine {
             postgres.retire();
+        }
+    }
+
+    /// Has all connections made anew: those in use are closed when their work is done, and nobody waits.
+    pub fn recycle_connections(&self) {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.recycle(),
+            Engine::Sqlite(sqlite) => sqlite.recycle(),
         }
     }
 

@@ -75,6 +75,11 @@ impl LicenseHandle {
         self.actor.ask(Remove).await?
     }
 
+    /// Tells those who follow of the licence in force once more.
+    pub async fn tell(&self) -> Result<(), AppError> {
+        self.actor.ask(Tell).await
+    }
+
     /// How the actor fares.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
@@ -110,6 +115,18 @@ impl Handler<Install> for LicenseActor {
             info!(license.id = %license.id, license.sku = %license.sku_short_name, "license installed");
             Ok(license)
         })))
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Tell;
+
+impl Handler<Tell> for LicenseActor {
+    type Result = ();
+
+    fn handle(&mut self, Tell: Tell, _: &mut Self::Context) {
+        self.publish.send_modify(|_| {});
     }
 }
 

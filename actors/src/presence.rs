@@ -110,6 +110,11 @@ impl PresenceHandle {
         self.shared.people().forget(user_id);
     }
 
+    /// Forgets what is remembered of the store; who is connected, and what is not stored yet, stays.
+    pub fn doubt(&self) {
+        self.shared.people().doubt_all();
+    }
+
     /// Every socket is gone.
     pub fn disconnect_all(&self) {
         self.shared.people().disconnect_all();

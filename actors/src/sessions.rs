@@ -237,6 +237,11 @@ impl SessionsHandle {
         self.actor.ask(Open { session, now }).await?
     }
 
+    /// Forgets what is cached of the store: each session is read again when it is next used.
+    pub async fn doubt(&self) -> Result<(), AppError> {
+        self.actor.ask(Doubt).await
+    }
+
     /// Revokes sessions.
     pub async fn close(&self, which: Which) -> Result<(), AppError> {
         self.actor.ask(Close(which)).await?
@@ -300,6 +305,18 @@ impl Handler<Remember> for SessionActor {
 
     fn handle(&mut self, Remember { session, now, epoch }: Remember, _: &mut Self::Context) {
         self.remember_since(session, now, epoch);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Doubt;
+
+impl Handler<Doubt> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, Doubt: Doubt, _: &mut Self::Context) {
+        self.forget(|_| true);
     }
 }
 

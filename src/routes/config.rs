@@ -35,7 +35,7 @@ pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) 
 }
 
 /// Tells everybody on the way to keep no copy of an answer.
-fn never_cached(mut answer: HttpResponse) -> HttpResponse {
+pub(super) fn never_cached(mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
     answer
 }

@@ -4,8 +4,8 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, config, email, files, health, license, login, notifications, onboarding, preferences, roles,
-    sessions, site_url, status, teams, tokens, users,
+    audits, busy, caches, config, database, email, files, health, images, license, links, login, notifications,
+    onboarding, preferences, releases, roles, sessions, site_url, status, teams, tokens, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -36,6 +36,16 @@ pub(super) fn table() -> Vec<Route> {
         // What the server depends on.
         post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
         post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
+        get("/api/v4/system/schema/version", database::list_migrations)
+            .on_socket()
+            .audited("getAppliedSchemaMigrations"),
+        post("/api/v4/database/recycle", database::recycle).audited("databaseRecycle"),
+        post("/api/v4/integrity", database::check).only_on_socket().audited("localCheckIntegrity"),
+        post("/api/v4/caches/invalidate", caches::invalidate).audited("invalidateCaches"),
+        // Other sites.
+        get("/api/v4/latest_version", releases::show_latest),
+        get("/api/v4/redirect_location", links::show).trusting(),
+        get("/api/v4/image", images::show).trusting(),
         // Configuration and licence.
         get("/api/v4/config", config::document::show).on_socket().audited("getConfig"),
         put("/api/v4/config", config::document::replace).on_socket().audited("updateConfig"),

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
@@ -16,6 +18,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::recycling::Recycling;
 use super::{LOCK_KEY, Row, Statement, StoreError, Value};
 use crate::trust::client_config;
 
@@ -37,6 +40,7 @@ const FOREIGN_WORDS: [&str; 3] = ["binary_parameters", "sslrootcert", "sslmode"]
 pub(super) struct Postgres {
     pool: Pool,
     keeping: Keeping,
+    recycling: Recycling,
 }
 
 /// Which idle connections are kept.
@@ -59,9 +63,16 @@ impl Postgres {
         let limit_ms = Duration::from_secs(settings.query_timeout).min(LONGEST).as_millis();
         let options = config.get_options().unwrap_or_default().to_owned();
         config.options(format!("{options} -c statement_timeout={limit_ms}").trim_start());
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls(source.verifies_host)?, recycling);
+        let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, tls(source.verifies_host)?, method);
+        let over = Recycling::default();
+        let recycling = over.clone();
+        let is_wanted = Hook::sync_fn(move |_, metrics| {
+            let is_over = over.is_over(metrics.created);
+            if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
+        });
         let pool = Pool::builder(manager)
+            .pre_recycle(is_wanted)
             .config(PoolConfig::new(settings.max_open_conns.max(1)))
             .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
             .runtime(Runtime::Tokio1)
@@ -72,7 +83,7 @@ impl Postgres {
             longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
             most_idle: settings.max_idle_conns,
         };
-        Ok(Self { pool, keeping })
+        Ok(Self { pool, keeping, recycling })
     }
 
     pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
@@ -122,6 +133,12 @@ impl Postgres {
             kept += usize::from(is_kept);
             is_kept
         });
+    }
+
+    /// Closes idle connections now, and each that is in use when its work is done.
+    pub(super) fn recycle(&self) {
+        self.recycling.begin();
+        self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
     }
 
     /// Does `work` within the time limit. A connection that did not answer in time is closed.

@@ -23,6 +23,13 @@ impl Db {
         Ok(pending.map(ToString::to_string).collect())
     }
 
+    /// The migrations that were applied, the newest first.
+    pub(crate) async fn schema_versions(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version DESC");
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
+    }
+
     async fn applied_migrations(&self) -> Result<Vec<(i64, String)>, StoreError> {
         let is_there = match &self.engine {
             Engine::Postgres(_) => "SELECT to_regclass($1) IS NOT NULL",

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 use tokio::runtime::Handle;
 
+use super::recycling::Recycling;
 use super::{Row, Statement, StoreError, Value};
 
 /// How long a request waits for its turn.
@@ -31,6 +32,7 @@ struct Pools {
     writer: Pool,
     readers: Pool,
     runtime: Handle,
+    recycling: Recycling,
 }
 
 impl Drop for Pools {
@@ -45,9 +47,11 @@ impl Drop for Pools {
 impl Sqlite {
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         let file = PathBuf::from(&settings.data_source);
+        let recycling = Recycling::default();
         let pools = Pools {
-            writer: pool(&file, 1)?,
-            readers: pool(&file, settings.max_open_conns.clamp(1, READERS))?,
+            writer: pool(&file, 1, &recycling)?,
+            readers: pool(&file, settings.max_open_conns.clamp(1, READERS), &recycling)?,
+            recycling,
             runtime: Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?,
         };
         Ok(Self { file, pools: Arc::new(pools) })
@@ -108,6 +112,15 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Closes idle connections now, and each that is in use when its work is done.
+    pub(super) fn recycle(&self) {
+        let Pools { writer, readers, recycling, .. } = &*self.pools;
+        recycling.begin();
+        for pool in [writer, readers] {
+            pool.retain(|_, metrics| !recycling.is_over(metrics.created));
+        }
+    }
+
     pub(super) fn open_connections(&self) -> usize {
         self.pools.writer.status().size + self.pools.readers.status().size
     }
@@ -129,7 +142,7 @@ fn try_access(path: &Path) -> Result<(), StoreError> {
     allowed.map_err(|cause| StoreError::Setting(format!("{}: {cause}", path.display())))
 }
 
-fn pool(file: &Path, size: usize) -> Result<Pool, StoreError> {
+fn pool(file: &Path, size: usize, recycling: &Recycling) -> Result<Pool, StoreError> {
     let mut config = Config::new(file);
     config.pool = Some(PoolConfig {
         timeouts: Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) },
@@ -148,7 +161,12 @@ fn pool(file: &Path, size: usize) -> Result<Pool, StoreError> {
         })
     });
     let builder = config.builder(Runtime::Tokio1).map_err(|cause| StoreError::Setting(cause.to_string()))?;
-    builder.post_create(prepare).build().map_err(|cause| StoreError::Setting(cause.to_string()))
+    let over = recycling.clone();
+    let is_wanted = Hook::sync_fn(move |_, metrics| {
+        let is_over = over.is_over(metrics.created);
+        if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
+    });
+    builder.post_create(prepare).pre_recycle(is_wanted).build().map_err(|cause| StoreError::Setting(cause.to_string()))
 }
 
 fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {

@@ -71,7 +71,8 @@ impl WebPeer {
         (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap())
     }
 
-    fn answer_with(&self, status: u16, headers: &str, body: &str) {
+    /// The same, with header lines, each ended by CR and LF.
+    pub fn answer_with(&self, status: u16, headers: &str, body: &str) {
         let length = body.len();
         let answer = format!("HTTP/1.1 {status} So\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         self.shared.answer.replace(answer);

@@ -28,6 +28,8 @@ pub struct View {
     pub email: EmailSettings,
     #[serde(rename = "FileSettings")]
     pub file: FileSettings,
+    #[serde(rename = "ImageProxySettings")]
+    pub image_proxy: ImageProxySettings,
     #[serde(rename = "PrivacySettings")]
     pub privacy: PrivacySettings,
     #[serde(rename = "LocalizationSettings")]
@@ -88,6 +90,8 @@ pub struct ServiceSettings {
     pub maximum_login_attempts: i64,
     pub goroutine_health_threshold: i64,
     pub enable_developer: bool,
+    pub enable_testing: bool,
+    pub enable_link_previews: bool,
     pub enable_insecure_outgoing_connections: bool,
     pub allowed_untrusted_internal_connections: String,
     pub enable_user_access_tokens: bool,
@@ -220,6 +224,17 @@ pub struct EmailSettings {
     pub smtp_server_timeout: i64,
     pub connection_security: String,
     pub skip_server_certificate_verification: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct ImageProxySettings {
+    pub enable: bool,
+    pub image_proxy_type: String,
+    #[serde(rename = "RemoteImageProxyURL")]
+    pub remote_image_proxy_url: String,
+    pub remote_image_proxy_options: Secret,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -83,6 +83,11 @@ impl People {
         self.remembered.remove(user_id);
     }
 
+    /// The same for everybody.
+    pub(super) fn doubt_all(&mut self) {
+        self.remembered.clear();
+    }
+
     /// Forgets a user altogether.
     pub(super) fn forget(&mut self, user_id: &str) {
         self.remembered.remove(user_id);

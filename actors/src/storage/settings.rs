@@ -77,6 +77,8 @@ pub struct StoreSettings {
 pub struct FileSettings {
     /// Bytes.
     pub max_file_size: u64,
+    /// Pixels.
+    pub max_image_resolution: i64,
     /// Whether exports have a store of their own.
     pub dedicated_export_store: bool,
     /// Where files are kept.
@@ -89,6 +91,7 @@ pub struct FileSettings {
 #[serde(rename_all = "PascalCase")]
 struct Rest {
     max_file_size: u64,
+    max_image_resolution: i64,
     dedicated_export_store: bool,
 }
 
@@ -101,6 +104,7 @@ impl TryFrom<Document> for FileSettings {
         let rest: Rest = serde_json::from_value(section.clone().into())?;
         Ok(Self {
             max_file_size: rest.max_file_size,
+            max_image_resolution: rest.max_image_resolution,
             dedicated_export_store: rest.dedicated_export_store,
             files: serde_json::from_value(section.into())?,
             exports: StoreSettings { store: Store::Exports, ..serde_json::from_value(exports.into())? },

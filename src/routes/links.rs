@@ -1,0 +1,26 @@
+//! Where addresses redirect to.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+
+use crate::answer::{Answer, Json};
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::AppState;
+
+#[derive(Serialize)]
+pub(super) struct Target {
+    location: String,
+}
+
+/// `GET /redirect_location`: where an address redirects to, without going there; empty when nowhere.
+pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Target> {
+    let service = &request.config().view.service;
+    if !service.enable_link_previews {
+        return Ok(Json(Target { location: String::new() }));
+    }
+    let url = request.query("url").ok_or_else(|| AppError::invalid_body("url"))?;
+    let location = request.while_awaited(app.links.location(&url, &app.outbound, service)).await?;
+    Ok(Json(Target { location }))
+}

@@ -1,0 +1,101 @@
+//! Rows that name a row which is not there.
+
+use serde::Serialize;
+
+use super::{Db, Engine, StoreError, statement};
+
+/// At most so many rows are told for one relation; more say no more about what is wrong.
+const MOST: usize = 10_000;
+
+/// Which child's attribute names which parent, as the original checks it: parent, child, attribute, the child's id, and
+/// whether an attribute without a value is none.
+const TABLE: &str = include_str!("integrity/relations.tsv");
+
+/// One way in which rows name other rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Relation {
+    pub(crate) parent: &'static str,
+    pub(crate) child: &'static str,
+    /// The column of the child that holds the parent's id.
+    pub(crate) parent_id_attr: &'static str,
+    /// The column with the child's own id; empty where it has none.
+    pub(crate) child_id_attr: &'static str,
+    exempt: &'static str,
+}
+
+/// A row whose parent is not there.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Orphan {
+    pub(crate) parent_id: Option<String>,
+    pub(crate) child_id: Option<String>,
+}
+
+/// What came of checking one relation.
+pub(crate) type Outcome = Result<Vec<Orphan>, StoreError>;
+
+impl Relation {
+    /// All of them, in the order in which they are told.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        TABLE.lines().skip(1).filter_map(|line| {
+            let mut columns = line.split('\t');
+            Some(Self {
+                parent: columns.next()?,
+                child: columns.next()?,
+                parent_id_attr: columns.next()?,
+                child_id_attr: columns.next()?,
+                exempt: columns.next()?,
+            })
+        })
+    }
+
+    fn sql(&self) -> String {
+        let Self { parent, child, parent_id_attr, child_id_attr, exempt } = self;
+        let child_id = if child_id_attr.is_empty() { "NULL".to_owned() } else { format!("c.{child_id_attr}") };
+        let exemption = match *exempt {
+            "empty" => format!(" AND COALESCE(c.{parent_id_attr}, '') <> ''"),
+            "direct" => format!(" AND (c.{parent_id_attr} <> '' OR c.type NOT IN ('D', 'G'))"),
+            _ => String::new(),
+        };
+        format!(
+            "SELECT c.{parent_id_attr}, {child_id} FROM {child} c LEFT JOIN {parent} p ON p.id = c.{parent_id_attr}
+             WHERE p.id IS NULL{exemption} ORDER BY c.{parent_id_attr} LIMIT {MOST}"
+        )
+    }
+}
+
+impl Db {
+    /// Checks one relation; between tables that this database does not have, nothing is wrong.
+    pub(crate) async fn orphans(&self, relation: &Relation) -> Outcome {
+        if !(self.has_table(relation.parent).await? && self.has_table(relation.child).await?) {
+            return Ok(Vec::new());
+        }
+        let rows = self.read(statement(relation.sql(), Vec::new())).await?;
+        let orphan =
+            |mut row: super::Row| Ok(Orphan { parent_id: row.optional_text()?, child_id: row.optional_text()? });
+        rows.into_iter().map(orphan).collect()
+    }
+
+    async fn has_table(&self, name: &str) -> Result<bool, StoreError> {
+        let sql = match &self.engine {
+            Engine::Postgres(_) => {
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
+            }
+            Engine::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1",
+        };
+        let found = self.read(statement(sql, vec![name.to_lowercase().into()])).await?;
+        Ok(!found.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_relations_of_the_original_in_its_order() {
+        let relations: Vec<_> = Relation::all().collect();
+        assert_eq!(relations.len(), 41);
+        assert_eq!((relations[0].parent, relations[0].child), ("Channels", "CommandWebhooks"));
+        assert_eq!((relations[40].parent, relations[40].child), ("Users", "UserAccessTokens"));
+    }
+}

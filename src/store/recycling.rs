@@ -1,0 +1,35 @@
+//! Which pooled connections are of before the last time that all were to be made anew.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+/// A moment that pools share with whoever sets it.
+#[derive(Clone, Default)]
+pub(super) struct Recycling(Arc<RwLock<Option<Instant>>>);
+
+impl Recycling {
+    /// From now on no connection is used again that is there already.
+    pub(super) fn begin(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection that was made then is one of them.
+    pub(super) fn is_over(&self, made: Instant) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).is_some_and(|began| made <= began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_before_is_over_and_what_is_made_later_is_not() {
+        let (before, recycling) = (Instant::now(), Recycling::default());
+        assert!(!recycling.is_over(before));
+        recycling.begin();
+        assert!(recycling.is_over(before));
+        let later = before + std::time::Duration::from_mins(1);
+        assert!(!recycling.is_over(later));
+    }
+}
