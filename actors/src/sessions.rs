@@ -3,6 +3,8 @@
 //! A revocation is stored, then taken out of the cache, then answered: when the answer is there, the token is dead on this node.
 //! A crash loses the message being handled; the cache belongs to the handle and stays.
 
+pub mod change;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,7 @@ use crate::error::AppError;
 use crate::hub::HubHandle;
 use crate::secret::Secret;
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use change::Change;
 
 /// How many sessions are cached; the least used go first.
 const CACHED: usize = 20_000;
@@ -125,37 +128,6 @@ impl Which {
             }
             Self::AccessToken(id) => session.is_from_access_token() && session.prop("user_access_token_id") == id,
             Self::All => true,
-        }
-    }
-}
-
-/// A stored change of open sessions.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// The user's system roles are now these.
-    Roles {
-        /// Whose.
-        user_id: String,
-        /// All of them, space separated.
-        roles: String,
-    },
-    /// The session was used.
-    Activity {
-        /// Which session.
-        id: String,
-        /// When.
-        at: i64,
-    },
-    /// The session's device, end and properties are now these.
-    Device(Box<Session>),
-}
-
-impl Change {
-    fn concerns(&self, session: &Session) -> bool {
-        match self {
-            Self::Roles { user_id, .. } => session.user_id == *user_id,
-            Self::Activity { id, .. } => session.id == *id,
-            Self::Device(changed) => session.id == changed.id,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! When somebody was last here.
 
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::sessions::{Change, Session as Stored};
+use quarterdeck_actors::sessions::Session as Stored;
+use quarterdeck_actors::sessions::change::Change;
 use tracing::warn;
 
 use super::HOUR_MS;

@@ -2,7 +2,8 @@
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::sessions::{Change, Which};
+use quarterdeck_actors::sessions::Which;
+use quarterdeck_actors::sessions::change::Change;
 
 use super::HOUR_MS;
 use crate::request::Strings;

@@ -4,7 +4,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::{Added, Change, Session, SessionStore, Which};
+use quarterdeck_actors::sessions::change::Change;
+use quarterdeck_actors::sessions::{Added, Session, SessionStore, Which};
 
 use super::{Db, Row, Statement, StoreError, json_of, statement};
 

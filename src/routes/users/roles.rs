@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::sessions::Change;
+use quarterdeck_actors::sessions::change::Change;
 use serde_json::json;
 
 use super::known;
