@@ -89,6 +89,7 @@ impl<'a> Call<'a> {
 pub(crate) struct Received {
     pub(crate) host: String,
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -208,6 +209,7 @@ impl Outbound {
 
 async fn receive(url: &Url, mut answer: reqwest::Response, largest: usize) -> Result<Received, CallFailure> {
     let host = url.host_str().unwrap_or_default().to_owned();
+    let headers = std::mem::take(answer.headers_mut());
     let mut body = Vec::new();
     while largest > 0
         && let Some(chunk) = answer.chunk().await.map_err(|cause| CallFailure::of(&host, cause, LONGEST))?
@@ -217,7 +219,7 @@ async fn receive(url: &Url, mut answer: reqwest::Response, largest: usize) -> Re
             return Err(CallFailure::TooLarge(largest));
         }
     }
-    Ok(Received { status: answer.status().as_u16(), host, body: body.into() })
+    Ok(Received { status: answer.status().as_u16(), host, headers, body: body.into() })
 }
 
 #[cfg(test)]
