@@ -21,6 +21,7 @@ mod line;
 mod logging;
 mod mail;
 mod metrics;
+mod notices;
 mod options;
 mod outbound;
 mod passwords;

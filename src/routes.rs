@@ -8,6 +8,7 @@ mod files;
 mod health;
 mod license;
 mod login;
+mod notices;
 mod notifications;
 mod onboarding;
 mod preferences;

@@ -22,6 +22,7 @@ use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::license::LicenseHandle;
+use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -38,6 +39,7 @@ use crate::configurations::{Configurations, Place};
 use crate::files::Stores;
 use crate::license::{self, Signatory};
 use crate::mail::Mailer;
+use crate::notices::WebFeed;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -108,7 +110,8 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
-        let app = Data::new(state(settings, sources, place, db).await?);
+        // On the heap: it holds the configuration several times, and so would whoever waits for it.
+        let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(announce::stores(app.clone()));
@@ -261,6 +264,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let found = license::found(&signatory, variable, &current, &db).await?;
     let license = LicenseHandle::start(Arc::new(db.clone()), found);
     let outbound = Arc::new(Outbound::new()?);
+    let feed = WebFeed::new(outbound.clone(), config.clone());
+    let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
@@ -272,6 +277,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         files,
         hub,
         license: license.clone(),
+        notices,
         signatory,
         hostname: hostname(),
         options,

@@ -9,6 +9,7 @@ mod channels;
 mod config_file;
 mod configurations;
 mod licenses;
+mod notices;
 mod postgres;
 mod posts;
 mod preferences;

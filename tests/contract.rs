@@ -13,6 +13,7 @@ mod files_elsewhere;
 mod license;
 mod lifetime;
 mod login;
+mod notices;
 mod notification_receipts;
 mod notifications;
 mod onboarding;

@@ -4,7 +4,7 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, config, email, files, health, license, login, notifications, onboarding, preferences, roles,
+    audits, busy, config, email, files, health, license, login, notices, notifications, onboarding, preferences, roles,
     sessions, site_url, status, teams, tokens, users,
 };
 
@@ -29,6 +29,10 @@ pub(super) fn table() -> Vec<Route> {
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         post("/api/v4/email/test", email::test).audited("testEmail"),
         post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
+        get("/api/v4/system/notices/{team_id}", notices::list),
+        // Not the id of a team, and refused as any other that is none.
+        get("/api/v4/system/notices/view", notices::list),
+        put("/api/v4/system/notices/view", notices::view).audited("updateViewedProductNotices"),
         get("/api/v4/system/onboarding/complete", onboarding::show).audited("getOnboarding"),
         post("/api/v4/system/onboarding/complete", onboarding::complete).audited("completeOnboarding"),
         get("/api/v4/websocket", socket::open).open().trusting(),
