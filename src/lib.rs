@@ -23,6 +23,7 @@ mod links;
 mod logging;
 mod mail;
 mod metrics;
+mod notices;
 mod options;
 mod outbound;
 mod passwords;

@@ -12,6 +12,7 @@ mod images;
 mod license;
 mod links;
 mod login;
+mod notices;
 mod notifications;
 mod onboarding;
 mod preferences;

@@ -22,6 +22,7 @@ use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::{HubHandle, Limits};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::license::LicenseHandle;
+use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -40,6 +41,7 @@ use crate::images::Images;
 use crate::license::{self, Signatory};
 use crate::links::Links;
 use crate::mail::Mailer;
+use crate::notices::WebFeed;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -264,6 +266,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let found = license::found(&signatory, variable, &current, &db).await?;
     let license = LicenseHandle::start(Arc::new(db.clone()), found);
     let outbound = Arc::new(Outbound::new()?);
+    let feed = WebFeed::new(outbound.clone(), config.clone());
+    let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
@@ -275,6 +279,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         files,
         hub,
         license: license.clone(),
+        notices,
         signatory,
         hostname: hostname(),
         busy,

@@ -12,6 +12,7 @@ use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::license::LicenseHandle;
+use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::roles::Roles;
@@ -49,6 +50,7 @@ pub(crate) struct AppState {
     pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
     pub(crate) license: LicenseHandle,
+    pub(crate) notices: NoticesHandle,
     /// Whose signatures licences need.
     pub(crate) signatory: Signatory,
     /// The machine's name, if it has one.
@@ -95,6 +97,7 @@ impl AppState {
             self.files.vitals(),
             self.health.vitals(),
             self.license.vitals(),
+            self.notices.vitals(),
             self.presence.vitals(),
             self.sessions.vitals(),
         ];

@@ -10,6 +10,7 @@ mod config_file;
 mod configurations;
 mod integrity;
 mod licenses;
+mod notices;
 mod postgres;
 mod posts;
 mod preferences;

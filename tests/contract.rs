@@ -17,6 +17,7 @@ mod license;
 mod lifetime;
 mod links;
 mod login;
+mod notices;
 mod notification_receipts;
 mod notifications;
 mod onboarding;

@@ -11,6 +11,7 @@ pub mod hub;
 pub mod id;
 pub mod json;
 pub mod license;
+pub mod notices;
 pub mod presence;
 pub mod probe;
 pub mod roles;

@@ -21,6 +21,8 @@ impl Process {
         let program = program.canonicalize()?;
         let mut server = Command::new(program);
         server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
+        // Nothing that is measured waits for a server elsewhere.
+        server.env("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "");
         // All sockets of a load test belong to one account.
         Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
     }

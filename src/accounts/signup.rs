@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Profile, User};
 use crate::announce;
+use crate::notices;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
 use crate::store::{Db, StoreError, own_record};
@@ -49,6 +50,7 @@ pub(crate) async fn create(
     user.password = Secret::new(app.passwords.hash(password).await?);
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
     app.prepared.note_account(&app.config);
+    notices::spare(app, &user.id);
     announce::new_user(app, &user).await;
     Ok(user)
 }

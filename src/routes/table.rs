@@ -4,8 +4,8 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, caches, config, database, email, files, health, images, license, links, login, notifications,
-    onboarding, preferences, releases, roles, sessions, site_url, status, teams, tokens, users,
+    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
+    notifications, onboarding, preferences, releases, roles, sessions, site_url, status, teams, tokens, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -29,6 +29,10 @@ pub(super) fn table() -> Vec<Route> {
         delete("/api/v4/server_busy", busy::clear).on_socket().audited("clearServerBusy"),
         post("/api/v4/email/test", email::test).audited("testEmail"),
         post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
+        get("/api/v4/system/notices/{team_id}", notices::list),
+        // Not the id of a team, and refused as any other that is none.
+        get("/api/v4/system/notices/view", notices::list),
+        put("/api/v4/system/notices/view", notices::view).audited("updateViewedProductNotices"),
         get("/api/v4/system/onboarding/complete", onboarding::show).audited("getOnboarding"),
         post("/api/v4/system/onboarding/complete", onboarding::complete).audited("completeOnboarding"),
         get("/api/v4/websocket", socket::open).open().trusting(),

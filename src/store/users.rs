@@ -125,7 +125,16 @@ impl Db {
 
     /// Deletes the account and what belongs to it alone.
     pub(crate) async fn remove_user(&self, id: &str) -> Result<(), StoreError> {
-        let tables = ["sessions", "useraccesstokens", "preferences", "status", "teammembers", "channelmembers", "bots"];
+        let tables = [
+            "sessions",
+            "useraccesstokens",
+            "preferences",
+            "status",
+            "teammembers",
+            "channelmembers",
+            "productnoticeviewstate",
+            "bots",
+        ];
         let mut statements: Vec<Statement> = tables
             .iter()
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))

@@ -241,6 +241,16 @@ CREATE TABLE preferences (
 CREATE INDEX idx_preferences_category ON preferences (category);
 CREATE INDEX idx_preferences_name ON preferences (name);
 
+CREATE TABLE productnoticeviewstate (
+    userid varchar(26) NOT NULL,
+    noticeid varchar(26) NOT NULL,
+    viewed integer,
+    "timestamp" bigint,
+    PRIMARY KEY (userid, noticeid)
+);
+CREATE INDEX idx_notice_views_notice_id ON productnoticeviewstate (noticeid);
+CREATE INDEX idx_notice_views_timestamp ON productnoticeviewstate ("timestamp");
+
 CREATE TABLE roles (
     id varchar(26) NOT NULL,
     name varchar(64),

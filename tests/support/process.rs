@@ -43,8 +43,11 @@ impl Workplace {
     pub fn configure(&self, settings: &str) {
         let listen = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n";
         let more = if settings.contains("[ServiceSettings]") { "" } else { listen };
+        // Tests fetch nothing from elsewhere.
+        let quiet = "\n[AnnouncementSettings]\nNoticesURL = \"\"\n";
+        let quiet = if settings.contains("[AnnouncementSettings]") { "" } else { quiet };
         let database = if settings.contains("[SqlSettings]") { "" } else { &self.database };
-        std::fs::write(self.path("config.toml"), format!("{more}{database}{settings}")).unwrap();
+        std::fs::write(self.path("config.toml"), format!("{more}{database}{settings}{quiet}")).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

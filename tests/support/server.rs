@@ -87,6 +87,10 @@ pub fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::P
         let files = folder.join("files");
         writeln!(text, "[FileSettings]\nDirectory = \"{}\"", files.display()).unwrap();
     }
+    if !has("AnnouncementSettings") {
+        // Tests fetch nothing from elsewhere.
+        text.push_str("[AnnouncementSettings]\nNoticesURL = \"\"\n");
+    }
     text.push_str(database);
     // A section of the test's own gets what every test needs.
     let more = more.replace("[ServiceSettings]", "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"");

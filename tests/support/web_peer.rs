@@ -45,6 +45,15 @@ impl WebPeer {
         self.answer_with(status, "", body);
     }
 
+    /// The value of a header in the last request; empty when it was not sent.
+    pub fn last_header(&self, name: &str) -> String {
+        let seen = self.shared.seen.borrow();
+        let lines = seen.last().into_iter().flat_map(|request| request.lines());
+        let mut values =
+            lines.filter_map(|line| line.split_once(": ")).filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        values.next().map(|(_, value)| value.to_owned()).unwrap_or_default()
+    }
+
     /// It redirects from now on.
     pub fn redirect(&self, location: &str) {
         self.answer_with(302, &format!("Location: {location}\r\n"), "");
@@ -84,7 +93,8 @@ async fn serve(listener: TcpListener, shared: Rc<Shared>) {
         let request = receive(&mut connection).await;
         shared.seen.borrow_mut().push(request);
         let answer = shared.answer.borrow().clone();
-        connection.write_all(answer.as_bytes()).await.unwrap();
+        // Who has read enough goes.
+        let _ = connection.write_all(answer.as_bytes()).await;
     }
 }
 

@@ -38,6 +38,8 @@ pub struct View {
     pub metrics: MetricsSettings,
     #[serde(rename = "ExperimentalSettings")]
     pub experimental: ExperimentalSettings,
+    #[serde(rename = "AnnouncementSettings")]
+    pub announcement: AnnouncementSettings,
     #[serde(rename = "ClientRequirements")]
     pub client_requirements: ClientRequirements,
 }
@@ -265,6 +267,19 @@ pub struct MetricsSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct ExperimentalSettings {
     pub restrict_system_admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct AnnouncementSettings {
+    pub admin_notices_enabled: bool,
+    pub user_notices_enabled: bool,
+    #[serde(rename = "NoticesURL")]
+    pub notices_url: String,
+    /// Seconds.
+    pub notices_fetch_frequency: i64,
+    pub notices_skip_cache: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

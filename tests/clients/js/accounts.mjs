@@ -60,6 +60,11 @@ const steps = {
         const preferences = await client.getMyPreferences();
         assert.ok(preferences.some((preference) => preference.category === 'tutorial_step'));
     },
+    async notices_are_told_and_counted_as_viewed() {
+        assert.deepEqual(await client.getInProductNotices('a'.repeat(26), 'web', '11.6.0'), []);
+        assert.equal((await client.updateNoticesAsViewed(['some_notice', 'another'])).status, 'OK');
+        await refused(client.getInProductNotices('view', 'web', '11.6.0'), 400, 'api.context.invalid_url_param.app_error');
+    },
     async preferences_are_saved() {
         const preference = {user_id: me.id, category: 'display_settings', name: 'use_military_time', value: 'true'};
         await client.savePreferences(me.id, [preference]);

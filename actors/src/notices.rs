@@ -1,0 +1,304 @@
+//! What people are told by a feed: fetched from time to time, replaced as a whole, read without asking.
+//!
+//! No start waits for the feed, and nothing fails without it.
+//! A crash loses the fetch under way, and the next begins at once; readers keep the last published notices.
+
+pub mod conditions;
+mod constraint;
+mod dates;
+pub mod feed;
+pub mod versions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::config::view::AnnouncementSettings;
+use crate::config::{Config, ConfigHandle};
+use crate::error::AppError;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+use conditions::{Facts, Reader, Site};
+use feed::{Feed, Notice, Shown, Viewing};
+
+/// The longest id of a notice, in characters: what the table of views has room for.
+pub const LONGEST_ID: usize = 26;
+
+/// How long until the next fetch where the configuration names no time that can be waited for.
+const USUAL_PAUSE_S: u64 = 3600;
+
+/// Where feeds come from.
+pub trait NoticeSource: Send + Sync {
+    /// Asks for the feed at `url`; with marks, only if it is another one than those were given for.
+    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>>;
+}
+
+/// What is stored beside the feed.
+pub trait NoticeStore: Send + Sync {
+    /// What is known of the installation.
+    fn facts(&self) -> BoxFuture<'static, Result<Facts, AppError>>;
+    /// Forgets who saw notices that are not among `ids`.
+    fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>>;
+}
+
+/// By which a feed is known again, as its server wrote it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The `ETag`.
+    pub etag: Option<String>,
+    /// The `Date`.
+    pub date: Option<String>,
+}
+
+/// What a server of feeds answers.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The feed, with its marks.
+    New(Vec<u8>, Marks),
+    /// That it is the one of the marks.
+    Same,
+    /// Something else, with this status.
+    Refused(u16),
+}
+
+/// The notices in force, and what was found out with them.
+#[derive(Debug, Clone, Default)]
+pub struct Notices {
+    /// In the order of the feed.
+    pub list: Arc<[Notice]>,
+    facts: Facts,
+}
+
+impl Notices {
+    /// What `reader` is told, in the language `locale` where there is that, or else in English.
+    ///
+    /// Fails for a client whose version cannot be read, as soon as anything is for its kind.
+    pub fn shown(
+        &self,
+        locale: &str,
+        viewings: &[Viewing],
+        reader: &Reader<'_>,
+        site: &Site<'_>,
+    ) -> Result<Vec<Shown<'_>>, AppError> {
+        let shown = self.list.iter().map(|notice| {
+            let viewing = viewings.iter().find(|viewing| viewing.notice_id == notice.id());
+            notice.shown(locale, viewing, reader, site, &self.facts)
+        });
+        let shown = shown.filter_map(Result::transpose).collect::<Result<_, _>>();
+        shown.map_err(|_| AppError::new("api.system.update_notices.validating_failed"))
+    }
+
+    /// The ids of all of them.
+    pub fn ids(&self) -> Vec<String> {
+        self.list.iter().map(|notice| notice.id().to_owned()).collect()
+    }
+}
+
+/// What the server holds. `fn` reads the snapshot.
+#[derive(Clone)]
+pub struct NoticesHandle {
+    actor: ActorRef<NoticesActor>,
+    current: watch::Receiver<Arc<Notices>>,
+}
+
+impl NoticesHandle {
+    /// Starts fetching, as the configuration in force says; there are no notices until that is done.
+    pub fn start(config: ConfigHandle, source: Arc<dyn NoticeSource>, store: Arc<dyn NoticeStore>) -> Self {
+        let publish = Arc::new(watch::Sender::new(Arc::default()));
+        let current = publish.subscribe();
+        let actor = supervise("notices", move || NoticesActor {
+            settings: config.current().view.announcement.clone(),
+            config: config.clone(),
+            source: source.clone(),
+            store: store.clone(),
+            publish: publish.clone(),
+            marks: Marks::default(),
+            ids: None,
+            refused: Vec::new(),
+            trouble: None,
+            next: None,
+        });
+        Self { actor, current }
+    }
+
+    /// The notices in force now.
+    pub fn current(&self) -> Arc<Notices> {
+        self.current.borrow().clone()
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+struct NoticesActor {
+    config: ConfigHandle,
+    source: Arc<dyn NoticeSource>,
+    store: Arc<dyn NoticeStore>,
+    publish: Arc<watch::Sender<Arc<Notices>>>,
+    settings: AnnouncementSettings,
+    /// Those of the feed in force.
+    marks: Marks,
+    /// Every id of the feed in force; `None` while there is none.
+    ids: Option<Vec<String>>,
+    /// Why entries of the feed in force were left out.
+    refused: Vec<String>,
+    /// Why the last fetch gave no feed.
+    trouble: Option<String>,
+    /// The fetch under way, or the pause before the next.
+    next: Option<SpawnHandle>,
+}
+
+/// What a fetch came to.
+enum Outcome {
+    Same,
+    New(Feed, Marks),
+    /// There is none any more.
+    Gone(String),
+    /// Nobody knows: what was fetched last still counts.
+    Failed(String),
+}
+
+impl Actor for NoticesActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.wait_for_change(self.config.follow(), context);
+        self.fetch(context);
+    }
+}
+
+impl NoticesActor {
+    fn wait_for_change(&mut self, mut config: watch::Receiver<Arc<Config>>, context: &mut Context<Self>) {
+        let change = async move { config.changed().await.map(|()| config) };
+        context.spawn(change.into_actor(self).map(|config, actor, context| {
+            if let Ok(mut config) = config {
+                let settings = config.borrow_and_update().view.announcement.clone();
+                actor.adopt(settings, context);
+                actor.wait_for_change(config, context);
+            }
+        }));
+    }
+
+    fn adopt(&mut self, settings: AnnouncementSettings, context: &mut Context<Self>) {
+        if settings == self.settings {
+            return;
+        }
+        let is_elsewhere = settings.notices_url != self.settings.notices_url;
+        self.settings = settings;
+        if is_elsewhere {
+            self.drop_feed();
+        }
+        self.fetch(context);
+    }
+
+    /// Fetches now, in place of any fetch under way, and again after the pause; nothing while no notices are wanted.
+    fn fetch(&mut self, context: &mut Context<Self>) {
+        if let Some(earlier) = self.next.take() {
+            context.cancel_future(earlier);
+        }
+        let settings = &self.settings;
+        let is_wanted = settings.admin_notices_enabled || settings.user_notices_enabled;
+        if !is_wanted || settings.notices_url.is_empty() {
+            return;
+        }
+        let marks = if settings.notices_skip_cache { Marks::default() } else { self.marks.clone() };
+        let fetching = self.source.fetch(settings.notices_url.clone(), marks);
+        let facts = self.store.facts();
+        let round = async move { (outcome(fetching.await), facts.await) };
+        self.next = Some(context.spawn(round.into_actor(self).map(|(outcome, facts), actor, context| {
+            actor.take_facts(facts);
+            actor.take(outcome);
+            actor.clean_up(context);
+            let pause = pause(actor.settings.notices_fetch_frequency);
+            actor.next = Some(context.run_later(pause, Self::fetch));
+        })));
+    }
+
+    fn take_facts(&mut self, facts: Result<Facts, AppError>) {
+        match facts {
+            Ok(facts) => self.publish.send_modify(|notices| Arc::make_mut(notices).facts = facts),
+            Err(cause) => warn!(error = %cause, "what notices depend on could not be found out"),
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Same => self.note(None),
+            Outcome::New(feed, marks) => {
+                self.note(None);
+                self.note_refused(feed.refused);
+                self.marks = marks;
+                self.ids = Some(feed.ids);
+                self.put_in_force(feed.notices.into());
+            }
+            Outcome::Gone(cause) => {
+                self.note(Some(cause));
+                self.drop_feed();
+            }
+            Outcome::Failed(cause) => self.note(Some(cause)),
+        }
+    }
+
+    fn drop_feed(&mut self) {
+        self.marks = Marks::default();
+        self.ids = None;
+        self.refused.clear();
+        self.put_in_force(Arc::default());
+    }
+
+    fn put_in_force(&mut self, list: Arc<[Notice]>) {
+        self.publish.send_modify(|notices| Arc::make_mut(notices).list = list);
+    }
+
+    /// Who saw what is no longer told need not be known. Without a feed nobody knows what is no longer told.
+    fn clean_up(&mut self, context: &mut Context<Self>) {
+        let Some(ids) = self.ids.clone() else { return };
+        context.spawn(self.store.forget_others(ids).into_actor(self).map(|forgotten, _, _| {
+            if let Err(cause) = forgotten {
+                warn!(error = %cause, "views of notices that are gone were not deleted");
+            }
+        }));
+    }
+
+    /// Logs why there is no feed when that changes: an installation without a way out has said enough with one line.
+    fn note(&mut self, trouble: Option<String>) {
+        match &trouble {
+            Some(cause) if self.trouble != trouble => warn!(cause, "no product notices could be fetched"),
+            None if self.trouble.is_some() => info!("product notices can be fetched again"),
+            Some(_) | None => {}
+        }
+        self.trouble = trouble;
+    }
+
+    fn note_refused(&mut self, refused: Vec<String>) {
+        let is_news = refused != self.refused;
+        if let (true, Some(first)) = (is_news, refused.first()) {
+            warn!(notices.refused = refused.len(), first, "entries of the feed of product notices were left out");
+        }
+        self.refused = refused;
+    }
+}
+
+fn outcome(fetched: Result<Fetched, String>) -> Outcome {
+    match fetched {
+        Ok(Fetched::Same) => Outcome::Same,
+        Ok(Fetched::New(body, marks)) => match Feed::read(&body) {
+            Ok(feed) => Outcome::New(feed, marks),
+            Err(cause) => Outcome::Failed(format!("the answer is no feed: {cause}")),
+        },
+        Ok(Fetched::Refused(status)) => Outcome::Gone(format!("the server of the feed answered {status}")),
+        Err(cause) => Outcome::Failed(cause),
+    }
+}
+
+fn pause(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).unwrap_or(USUAL_PAUSE_S))
+}
+
+#[cfg(test)]
+mod tests;

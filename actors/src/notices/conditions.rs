@@ -1,0 +1,282 @@
+//! Who is meant by a notice.
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::dates::DateRange;
+use super::versions::{VersionRange, read_version};
+use crate::config::document::{Document, given};
+
+/// The program with which somebody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// A browser.
+    Web,
+    /// The desktop application.
+    Desktop,
+    /// The application for Android.
+    Android,
+    /// The application for iOS.
+    Ios,
+}
+
+impl Client {
+    /// The program of that name, as the API writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "web" => Self::Web,
+            "desktop" => Self::Desktop,
+            "mobile-android" => Self::Android,
+            "mobile-ios" => Self::Ios,
+            _ => return None,
+        })
+    }
+
+    fn is_mobile(self) -> bool {
+        matches!(self, Self::Android | Self::Ios)
+    }
+}
+
+/// Somebody who asks for notices.
+pub struct Reader<'a> {
+    /// With which program.
+    pub client: Client,
+    /// Its version, as it says so itself.
+    pub client_version: &'a str,
+    /// Whether they manage the system.
+    pub is_system_admin: bool,
+    /// Whether they manage the team that they look at.
+    pub is_team_admin: bool,
+    /// Their preference of that category and name.
+    pub preference: &'a dyn Fn(&str, &str) -> Option<&'a str>,
+}
+
+/// The installation that they use.
+pub struct Site<'a> {
+    /// Its version.
+    pub version: &'a Version,
+    /// What was bought, in short; empty without a licence.
+    pub sku: &'a str,
+    /// Whether somebody hosts it.
+    pub is_cloud: bool,
+    /// The configuration in force.
+    pub config: &'a Document,
+    /// Unix seconds.
+    pub now_s: i64,
+}
+
+/// What is found out about an installation from time to time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// How many messages there are; 0 while nobody knows.
+    pub posts: i64,
+    /// How many accounts there are that are no bots; 0 while nobody knows.
+    pub users: i64,
+    /// The version of PostgreSQL, where that is the database.
+    pub postgres: Option<Version>,
+}
+
+/// The version of a client that is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoVersion;
+
+/// Everything that must be so; what is absent is no condition.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Conditions {
+    client_type: Option<ClientType>,
+    mobile_version: Option<Vec<VersionRange>>,
+    desktop_version: Option<Vec<VersionRange>>,
+    display_date: Option<DateRange>,
+    server_version: Option<Vec<VersionRange>>,
+    sku: Option<String>,
+    audience: Option<Audience>,
+    number_of_users: Option<i64>,
+    number_of_posts: Option<i64>,
+    #[serde(rename = "deprecating_dependency")]
+    deprecating_dependency: Option<Dependency>,
+    server_config: Option<BTreeMap<String, Value>>,
+    user_config: Option<UserConfig>,
+    instance_type: Option<InstanceType>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ClientType {
+    All,
+    Desktop,
+    Mobile,
+    MobileAndroid,
+    MobileIos,
+    Web,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Audience {
+    All,
+    Member,
+    Sysadmin,
+    Teamadmin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InstanceType {
+    Both,
+    Cloud,
+    Onprem,
+}
+
+/// Something that the server uses and that is to be renewed below a version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Dependency {
+    name: String,
+    minimum_version: Minimum,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+struct Minimum(Version);
+
+impl TryFrom<String> for Minimum {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        read_version(&text).map(Self).ok_or_else(|| format!("{text:?} is no version"))
+    }
+}
+
+/// Preferences by category and name.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+struct UserConfig(BTreeMap<(String, String), String>);
+
+impl TryFrom<BTreeMap<String, String>> for UserConfig {
+    type Error = String;
+
+    fn try_from(members: BTreeMap<String, String>) -> Result<Self, String> {
+        let split = |(key, value): (String, String)| {
+            let parts = key.split_once('.').filter(|(_, name)| !name.contains('.'));
+            let (category, name) = parts.ok_or_else(|| format!("{key:?} is no preference"))?;
+            Ok(((category.to_owned(), name.to_owned()), value))
+        };
+        members.into_iter().map(split).collect::<Result<_, String>>().map(Self)
+    }
+}
+
+impl Conditions {
+    /// Whether everything is so. The order matters only for who is refused: those whose program is meant, and has no version.
+    pub(super) fn hold(&self, reader: &Reader<'_>, site: &Site<'_>, facts: &Facts) -> Result<bool, NoVersion> {
+        if !self.client_type.is_none_or(|kind| kind.means(reader.client)) {
+            return Ok(false);
+        }
+        let version = read_version(reader.client_version).ok_or(NoVersion)?;
+        let versions = if reader.client.is_mobile() { &self.mobile_version } else { &self.desktop_version };
+        let is_meant = all_hold(versions.as_ref(), &version)
+            && self.display_date.as_ref().is_none_or(|dates| dates.holds(site.now_s))
+            && (site.is_cloud || all_hold(self.server_version.as_ref(), site.version))
+            && self.sku.as_deref().is_none_or(|sku| is_sold_as(site.sku, sku))
+            && self.audience.is_none_or(|audience| audience.includes(reader))
+            && is_reached(self.number_of_users, facts.users)
+            && is_reached(self.number_of_posts, facts.posts);
+        if !is_meant {
+            return Ok(false);
+        }
+        // Decides alone, as the documented feed has it: what stands below is then not looked at.
+        if let Some(dependency) = &self.deprecating_dependency {
+            return Ok(dependency.is_outdated(facts));
+        }
+        Ok(self.server_config.iter().flatten().all(|(path, value)| is_set(site.config, path, value))
+            && self.user_config.as_ref().is_none_or(|wanted| wanted.holds(reader))
+            && self.instance_type.is_none_or(|kind| kind.means(site.is_cloud)))
+    }
+
+    /// Whom it is for.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        self.audience
+    }
+
+    /// Whether preferences matter.
+    pub(super) fn need_preferences(&self) -> bool {
+        self.user_config.is_some()
+    }
+}
+
+impl ClientType {
+    fn means(self, client: Client) -> bool {
+        match self {
+            Self::All => true,
+            Self::Desktop => client == Client::Desktop,
+            Self::Mobile => client.is_mobile(),
+            Self::MobileAndroid => client == Client::Android,
+            Self::MobileIos => client == Client::Ios,
+            Self::Web => client == Client::Web,
+        }
+    }
+}
+
+impl Audience {
+    fn includes(self, reader: &Reader<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Member => !reader.is_system_admin && !reader.is_team_admin,
+            Self::Sysadmin => reader.is_system_admin,
+            Self::Teamadmin => reader.is_team_admin,
+        }
+    }
+}
+
+impl InstanceType {
+    fn means(self, is_cloud: bool) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Cloud => is_cloud,
+            Self::Onprem => !is_cloud,
+        }
+    }
+}
+
+impl Dependency {
+    /// Whether the server uses it, in a version that is too old. Of those that feeds name, it may use PostgreSQL.
+    fn is_outdated(&self, facts: &Facts) -> bool {
+        let used = facts.postgres.as_ref().filter(|_| self.name == "postgres");
+        used.is_some_and(|version| self.minimum_version.0.cmp_precedence(version).is_gt())
+    }
+}
+
+impl UserConfig {
+    fn holds(&self, reader: &Reader<'_>) -> bool {
+        self.0.iter().all(|((category, name), value)| (reader.preference)(category, name) == Some(value.as_str()))
+    }
+}
+
+fn all_hold(ranges: Option<&Vec<VersionRange>>, version: &Version) -> bool {
+    ranges.into_iter().flatten().all(|range| range.holds(version))
+}
+
+/// Licences write `E20` where feeds write `e20`.
+fn is_sold_as(sku: &str, wanted: &str) -> bool {
+    match wanted {
+        "all" => true,
+        "e0" | "team" => sku.is_empty(),
+        _ => sku.eq_ignore_ascii_case(wanted),
+    }
+}
+
+/// A count that nobody knows is no reason to be silent.
+fn is_reached(wanted: Option<i64>, count: i64) -> bool {
+    count == 0 || wanted.is_none_or(|wanted| count >= wanted)
+}
+
+/// Whether a setting has that value; 5 and 5.0 are the same.
+fn is_set(config: &Document, path: &str, wanted: &Value) -> bool {
+    let Some(value) = given(config, path) else { return false };
+    value == wanted || value.as_f64().is_some_and(|number| Some(number) == wanted.as_f64())
+}
+
+#[cfg(test)]
+mod tests;

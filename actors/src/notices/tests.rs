@@ -1,0 +1,216 @@
+//! The actor on a source that answers as it is told, and never when it is told nothing.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use futures_util::FutureExt;
+use futures_util::future::pending;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::*;
+use crate::config::proposal::Surroundings;
+use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
+
+const URL: &str = "AnnouncementSettings.NoticesURL";
+const FREQUENCY: &str = "AnnouncementSettings.NoticesFetchFrequency";
+
+#[actix_rt::test]
+async fn nobody_waits_for_a_source_that_never_answers() {
+    let mut setup = start([]);
+    assert_eq!(setup.asked().await.1, Marks::default());
+    assert!(setup.notices.current().list.is_empty());
+}
+
+#[actix_rt::test]
+async fn a_feed_is_in_force_until_another_comes_and_what_left_it_is_forgotten() {
+    let mut setup = start([Ok(feed(&["one", "two"], "first")), Ok(Fetched::Same), Ok(feed(&["three"], "second"))]);
+    setup.asked().await;
+    assert_eq!(setup.forgotten().await, ["one", "two"]);
+    assert_eq!(setup.notices.current().ids(), ["one", "two"]);
+    setup.save([(FREQUENCY, 60.into())]).await;
+    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.forgotten().await, ["one", "two"]);
+    setup.save([(FREQUENCY, 61.into())]).await;
+    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.forgotten().await, ["three"]);
+    setup.save([(FREQUENCY, 62.into())]).await;
+    assert_eq!(setup.asked().await.1, marks("second"));
+}
+
+#[actix_rt::test]
+async fn a_failure_keeps_what_is_known_and_a_refusal_drops_it() {
+    let broken = || Ok(Fetched::New(b"{".to_vec(), marks("broken")));
+    let away = || Err("nobody is there".to_owned());
+    let mut setup =
+        start([Ok(feed(&["one"], "first")), broken(), away(), Ok(Fetched::Refused(500)), Ok(Fetched::Same)]);
+    setup.asked().await;
+    for frequency in [60, 61] {
+        setup.save([(FREQUENCY, frequency.into())]).await;
+        assert_eq!(setup.asked().await.1, marks("first"));
+        assert_eq!(setup.notices.current().ids(), ["one"]);
+    }
+    setup.save([(FREQUENCY, 62.into())]).await;
+    assert_eq!(setup.asked().await.1, marks("first"));
+    assert!(setup.notices.current().list.is_empty());
+    setup.save([(FREQUENCY, 63.into())]).await;
+    assert_eq!(setup.asked().await.1, Marks::default());
+    // After each fetch as long as there is a feed; without one nobody knows what is gone.
+    for _ in 0..3 {
+        assert_eq!(setup.forgotten().await, ["one"]);
+    }
+    assert!(setup.forgotten.try_recv().is_err());
+}
+
+#[actix_rt::test]
+async fn another_address_ends_the_fetch_under_way_and_nothing_is_asked_of_none() {
+    let mut setup = start([]);
+    assert_eq!(setup.asked().await.0, "http://feed.example");
+    setup.save([(URL, "http://other.example".into())]).await;
+    assert_eq!(setup.asked().await.0, "http://other.example");
+    setup.save([(URL, "".into())]).await;
+    setup.save([(URL, "http://third.example".into())]).await;
+    assert_eq!(setup.asked().await.0, "http://third.example");
+    let off = ["AdminNoticesEnabled", "UserNoticesEnabled"].map(|name| format!("AnnouncementSettings.{name}"));
+    setup.save([(URL, "http://fourth.example".into()), (&off[0], false.into()), (&off[1], false.into())]).await;
+    setup.save([(URL, "http://fifth.example".into()), (&off[0], false.into())]).await;
+    assert_eq!(setup.asked().await.0, "http://fifth.example");
+}
+
+#[actix_rt::test]
+async fn the_next_fetch_comes_by_itself() {
+    let mut setup = start([Err("nobody is there".to_owned()), Ok(feed(&["one"], "first"))]);
+    setup.asked().await;
+    setup.save([(FREQUENCY, 1.into())]).await;
+    setup.asked().await;
+    assert_eq!(setup.forgotten().await, ["one"]);
+    assert_eq!(setup.asked().await.1, marks("first"));
+}
+
+#[actix_rt::test]
+async fn a_crash_keeps_the_notices_and_fetches_at_once_without_marks() {
+    let mut setup = start([Ok(feed(&["one"], "first"))]);
+    setup.asked().await;
+    setup.forgotten().await;
+    setup.notices.vitals().crash();
+    assert_eq!(setup.asked().await.1, Marks::default());
+    assert_eq!(setup.notices.vitals().restarts(), 1);
+    assert_eq!(setup.notices.current().ids(), ["one"]);
+}
+
+#[test]
+fn a_time_that_cannot_be_waited_for_is_an_hour() {
+    let pauses = [1, 60, 0, -1, i64::MIN].map(|seconds| pause(seconds).as_secs());
+    assert_eq!(pauses, [1, 60, 3600, 3600, 3600]);
+}
+
+struct Setup {
+    notices: NoticesHandle,
+    config: ConfigHandle,
+    pinned: Arc<Pinned>,
+    asked: UnboundedReceiver<(String, Marks)>,
+    forgotten: UnboundedReceiver<Vec<String>>,
+}
+
+impl Setup {
+    /// The next question to the source.
+    async fn asked(&mut self) -> (String, Marks) {
+        self.asked.recv().await.unwrap()
+    }
+
+    /// What the store keeps the views of.
+    async fn forgotten(&mut self) -> Vec<String> {
+        self.forgotten.recv().await.unwrap()
+    }
+
+    async fn save<const N: usize>(&self, values: [(&str, Value); N]) {
+        *self.pinned.0.lock().unwrap() = overrides(values);
+        self.config.reload(around()).await.unwrap();
+        self.settled().await;
+    }
+
+    /// Lets the actor deal with what it was just given: neither source nor store takes any time.
+    async fn settled(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+struct Source {
+    answers: Mutex<VecDeque<Result<Fetched, String>>>,
+    asked: UnboundedSender<(String, Marks)>,
+}
+
+impl NoticeSource for Source {
+    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>> {
+        self.asked.send((url, marks)).unwrap();
+        match self.answers.lock().unwrap().pop_front() {
+            Some(answer) => async { answer }.boxed(),
+            None => pending().boxed(),
+        }
+    }
+}
+
+struct Store(UnboundedSender<Vec<String>>);
+
+impl NoticeStore for Store {
+    fn facts(&self) -> BoxFuture<'static, Result<Facts, AppError>> {
+        async { Err(AppError::new("test.refused")) }.boxed()
+    }
+
+    fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
+        self.0.send(ids).unwrap();
+        async { Err(AppError::new("test.refused")) }.boxed()
+    }
+}
+
+/// What is pinned, to change between two reloads.
+struct Pinned(Mutex<Overrides>);
+
+impl ConfigSource for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        let pinned = self.0.lock().unwrap().clone();
+        async move { Ok(pinned) }.boxed()
+    }
+}
+
+impl ConfigStore for Pinned {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        async { Ok(None) }.boxed()
+    }
+
+    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+fn start<const N: usize>(answers: [Result<Fetched, String>; N]) -> Setup {
+    let overrides = overrides([]);
+    let pinned = Arc::new(Pinned(Mutex::new(overrides.clone())));
+    let config = ConfigHandle::start(Config::compose(None, overrides).unwrap(), pinned.clone(), pinned.clone());
+    let ((ask, asked), (forget, forgotten)) = (unbounded_channel(), unbounded_channel());
+    let source = Source { answers: Mutex::new(answers.into()), asked: ask };
+    let notices = NoticesHandle::start(config.clone(), Arc::new(source), Arc::new(Store(forget)));
+    Setup { notices, config, pinned, asked, forgotten }
+}
+
+fn overrides<const N: usize>(values: [(&str, Value); N]) -> Overrides {
+    let first = (URL.to_owned(), Value::from("http://feed.example"));
+    let values = values.map(|(path, value)| (path.to_owned(), value));
+    Config::from_overrides([first].into_iter().chain(values)).unwrap().overrides
+}
+
+fn feed(ids: &[&str], etag: &str) -> Fetched {
+    let entry = |id: &&str| serde_json::json!({ "id": id, "localizedMessages": { "en": {} } });
+    let entries: Vec<Value> = ids.iter().map(entry).collect();
+    Fetched::New(serde_json::to_vec(&entries).unwrap(), marks(etag))
+}
+
+fn marks(etag: &str) -> Marks {
+    Marks { etag: Some(etag.to_owned()), date: None }
+}
+
+fn around() -> Surroundings {
+    Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+}

@@ -1,0 +1,85 @@
+//! A server of notices, and a server that shows them.
+
+use serde_json::{Value, json};
+
+use super::backdoor::texts_in;
+use super::process::until;
+use super::web_peer::WebPeer;
+use super::{Client, TestServer};
+
+/// A team that nobody is in.
+pub const NO_TEAM: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// A server with its feed, and its administrator.
+pub struct Noticed {
+    pub feed: WebPeer,
+    pub server: TestServer,
+    pub admin: Client,
+}
+
+impl Noticed {
+    /// One whose feed is empty: who is new is spared what is there, so readers come before notices.
+    pub async fn start(settings: &str) -> Self {
+        let feed = WebPeer::start().await;
+        feed.answer(200, "[]");
+        let url = feed.url();
+        let settings =
+            format!("[AnnouncementSettings]\nNoticesURL = \"{url}/feed\"\nNoticesFetchFrequency = 3600\n{settings}");
+        let server = TestServer::start_with(&settings).await;
+        let admin = server.admin().await;
+        Self { feed, server, admin }
+    }
+
+    /// Has the server fetch these entries.
+    pub async fn tell(&self, entries: Value) {
+        self.feed.answer(200, &entries.to_string());
+        self.fetch().await;
+    }
+
+    /// Has the feed fetched now: the time between two fetches changes.
+    pub async fn fetch(&self) {
+        let before = self.feed.count();
+        let pause = 3600 + before;
+        self.configure("NoticesFetchFrequency", &pause.to_string()).await;
+        until("the feed is asked for again", async || self.feed.count() > before).await;
+    }
+
+    /// Pins another value and puts it in force.
+    pub async fn configure(&self, setting: &str, value: &str) {
+        let file = self.server.folder().join("config.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (before, behind) = text.split_once(&format!("{setting} = ")).unwrap();
+        let rest = behind.split_once('\n').unwrap().1;
+        std::fs::write(&file, format!("{before}{setting} = {value}\n{rest}")).unwrap();
+        self.admin.post("/config/reload", json!({})).await.expect_ok();
+    }
+
+    /// What a query gives on the database of the server, its first column.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        texts_in(self.server.folder(), sql).await
+    }
+}
+
+/// An entry for everybody.
+pub fn entry(id: &str) -> Value {
+    json!({ "id": id, "localizedMessages": { "en": { "title": format!("About {id}"), "description": "Read it." } } })
+}
+
+/// An entry for whom these conditions mean.
+pub fn entry_if(id: &str, conditions: Value) -> Value {
+    let mut entry = entry(id);
+    entry["conditions"] = conditions;
+    entry
+}
+
+/// Which notices somebody is shown in a browser.
+pub async fn shown(reader: &Client) -> Vec<String> {
+    let path = format!("/system/notices/{NO_TEAM}?client=web&clientVersion=11.6.0");
+    let shown = reader.get(&path).await.expect(200);
+    shown.as_array().unwrap().iter().map(|notice| notice["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until somebody is shown exactly these.
+pub async fn shows(reader: &Client, ids: &[&str]) {
+    until(&format!("{ids:?} are shown"), async || shown(reader).await == ids).await;
+}
