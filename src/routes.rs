@@ -15,6 +15,7 @@ mod roles;
 mod sessions;
 mod site_url;
 mod status;
+mod support_packet;
 mod table;
 mod teams;
 mod tokens;

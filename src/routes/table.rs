@@ -5,7 +5,7 @@ use crate::socket;
 use super::{Route, delete, get, post, put};
 use super::{
     audits, busy, config, email, files, health, license, login, notifications, onboarding, preferences, roles,
-    sessions, site_url, status, teams, tokens, users,
+    sessions, site_url, status, support_packet, teams, tokens, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -22,6 +22,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/system/timezones", health::timezones),
         post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
         post("/api/v4/notifications/ack", notifications::receipts::acknowledge).reading("notificationAck"),
+        get("/api/v4/system/support_packet", support_packet::show).on_socket().audited("generateSupportPacket"),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),
