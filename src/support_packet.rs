@@ -9,6 +9,7 @@ mod outlet;
 mod parts;
 mod scrub;
 mod secrets;
+mod tokens;
 mod yaml;
 
 use std::io::Write;

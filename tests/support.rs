@@ -7,6 +7,7 @@ pub mod configuration;
 pub mod database;
 pub mod home;
 pub mod license;
+pub mod packet;
 pub mod peers;
 pub mod process;
 pub mod proxy;

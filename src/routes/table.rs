@@ -22,7 +22,10 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/system/timezones", health::timezones),
         post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
         post("/api/v4/notifications/ack", notifications::receipts::acknowledge).reading("notificationAck"),
-        get("/api/v4/system/support_packet", support_packet::show).on_socket().audited("generateSupportPacket"),
+        get("/api/v4/system/support_packet", support_packet::show)
+            .on_socket()
+            .audited("generateSupportPacket")
+            .always(),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+/// Words that some readers take for true, false or nothing.
+const MEANINGS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
+
 /// A document.
 pub(super) fn yaml(value: &Value) -> String {
     let mut text = String::new();
@@ -82,10 +85,8 @@ fn indent(text: &mut String, depth: usize) {
 }
 
 fn name(key: &str) -> String {
-    // Long enough to be none of the words that mean true, false or nothing.
-    let is_plain = key.len() > 5 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let is_known = ["columns", "count", "error", "id", "name", "os", "sku", "type", "users"].contains(&key);
-    if is_plain || is_known { key.to_owned() } else { quoted(&Value::from(key)) }
+    let is_word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_word && !MEANINGS.contains(&key) { key.to_owned() } else { quoted(&Value::from(key)) }
 }
 
 /// JSON, which is YAML as well, but for characters that YAML does not print.
@@ -119,8 +120,8 @@ mod tests {
             "nested": { "nothing": null, "really": true },
         });
         let expected = "\
-\"empty\": []
-\"lists\":
+empty: []
+lists:
   -
     - 1
     - 2
