@@ -6,6 +6,7 @@ mod config;
 mod license;
 mod serve;
 mod storage;
+mod support_packet;
 mod user;
 mod version;
 
@@ -66,6 +67,9 @@ enum Command {
     /// Tests where files are kept
     #[command(subcommand)]
     Storage(storage::StorageCommand),
+    /// Writes what helps to find a fault into a file, without secrets
+    #[command(after_help = support_packet::AFTER_HELP)]
+    SupportPacket(support_packet::SupportPacket),
     /// Manages accounts, also while the server runs
     #[command(subcommand)]
     User(user::UserCommand),
@@ -83,6 +87,7 @@ impl Cli {
             Command::Config(command) => config::run(&self.common, command),
             Command::License(command) => license::run(&self.common, command),
             Command::Storage(command) => storage::run(&self.common, &command),
+            Command::SupportPacket(command) => support_packet::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
         }

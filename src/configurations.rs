@@ -184,6 +184,14 @@ impl Configurations {
         }
     }
 
+    /// The file, as an address; `None` for the database.
+    pub(crate) fn file_name(&self) -> Option<String> {
+        match self {
+            Self::Database(_) => None,
+            Self::File(file) => Some(format!("file://{}", file.path().display())),
+        }
+    }
+
     /// Whether what is stored for a setting has no effect: only what is pinned has.
     pub(crate) fn ignores(&self, path: &str) -> bool {
         match self {

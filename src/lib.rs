@@ -38,6 +38,7 @@ mod routes;
 mod session;
 mod socket;
 mod state;
+mod support_packet;
 mod teams;
 mod trust;
 mod upload;

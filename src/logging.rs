@@ -35,7 +35,7 @@ const FILE_NAME: &str = "mattermost.log";
 const LARGEST_FILE: u64 = 100 * 1024 * 1024;
 
 /// So many files that were moved aside are kept.
-const FILES_KEPT: u32 = 10;
+pub(crate) const FILES_KEPT: u32 = 10;
 
 /// The running log.
 #[derive(Clone)]

@@ -47,6 +47,12 @@ const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/ma
 /// The file with the public key that licences are checked with.
 const LICENSE_KEY: &str = "LicensePublicKeyFile";
 
+/// The options that are true or false; each is false until it is given.
+const FLAGS: [&str; 1] = [PACKET_LICENSE];
+
+/// Whether support packets are made only while a licence is in force.
+const PACKET_LICENSE: &str = "SupportPacketNeedsLicense";
+
 const MILLISECONDS: i64 = 1_000;
 
 /// The options that were given.
@@ -54,6 +60,7 @@ const MILLISECONDS: i64 = 1_000;
 pub struct Options {
     numbers: BTreeMap<&'static str, i64>,
     texts: BTreeMap<&'static str, String>,
+    flags: BTreeMap<&'static str, bool>,
 }
 
 impl Options {
@@ -62,6 +69,13 @@ impl Options {
         if let Some(name) = TEXTS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
             let Some(text) = value.as_str() else { return Some(Err(format!("{SECTION}.{name} must be a string"))) };
             self.texts.insert(name, text.to_owned());
+            return Some(Ok(()));
+        }
+        if let Some(name) = FLAGS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+            let Some(flag) = value.as_bool().or_else(|| value.as_str()?.parse().ok()) else {
+                return Some(Err(format!("{SECTION}.{name} must be true or false")));
+            };
+            self.flags.insert(name, flag);
             return Some(Ok(()));
         }
         let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))?;
@@ -79,7 +93,7 @@ impl Options {
 
     /// The names of all options, as they stand in the file.
     pub(crate) fn names() -> impl Iterator<Item = String> {
-        TABLE.iter().map(|row| row.name).chain(TEXTS).map(|name| format!("{SECTION}.{name}"))
+        TABLE.iter().map(|row| row.name).chain(TEXTS).chain(FLAGS).map(|name| format!("{SECTION}.{name}"))
     }
 
     /// What all sockets together may take.
@@ -118,6 +132,9 @@ impl Options {
     /// Where the latest release is asked for.
     pub(crate) fn latest_version_url(&self) -> &str {
         self.texts.get(LATEST_VERSION).map_or(LATEST_VERSION_DEFAULT, String::as_str)
+    /// Whether support packets are made only while a licence is in force.
+    pub(crate) fn support_packet_needs_license(&self) -> bool {
+        self.flags.get(PACKET_LICENSE).copied().unwrap_or_default()
     }
 
     fn count(&self, name: &str) -> usize {
@@ -146,6 +163,11 @@ mod tests {
         assert_eq!(refused, "Quarterdeck.SocketPingSeconds must be a whole number from 1 to 29");
         assert!(options.take("SocketPingSeconds", &"soon".into()).unwrap().is_err());
         assert!(options.take("Unheard", &1.into()).is_none());
+        assert!(!options.support_packet_needs_license());
+        assert_eq!(options.take("SUPPORTPACKETNEEDSLICENSE", &"true".into()), Some(Ok(())));
+        assert!(options.support_packet_needs_license());
+        let refused = options.take("SupportPacketNeedsLicense", &"perhaps".into()).unwrap().unwrap_err();
+        assert_eq!(refused, "Quarterdeck.SupportPacketNeedsLicense must be true or false");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod roles;
 mod sessions;
 mod site_url;
 mod status;
+mod support_packet;
 mod table;
 mod teams;
 mod tokens;
@@ -79,7 +80,7 @@ pub(crate) struct Route {
     pub(crate) can_wait: bool,
     /// What the audit trail calls it.
     pub(crate) event: &'static str,
-    /// Changes something: each request is recorded, not only those that are refused.
+    /// Changes something, or gives something away: each request is recorded, not only those that are refused.
     pub(crate) is_change: bool,
     /// Asked all the time by machines, with no effect: logged for whoever looks for it, at the level TRACE.
     pub(crate) is_probe: bool,
@@ -149,6 +150,11 @@ impl Route {
     /// The same for a route that only reads, though its method is none for reading.
     fn reading(self, event: &'static str) -> Self {
         Self { event, is_change: false, ..self }
+    }
+
+    /// Records each request although it only reads: what it gives is meant to leave the house.
+    fn always(self) -> Self {
+        Self { is_change: true, ..self }
     }
 
     fn probe(self) -> Self {

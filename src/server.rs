@@ -53,6 +53,7 @@ use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError, own_record};
+use crate::support_packet::{SupportPackets, Surroundings};
 use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
@@ -113,6 +114,7 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
+        // On the heap: all that a server is made of would make every future that starts one a large one.
         let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
@@ -249,6 +251,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
     let variable = sources.license();
+    let support_packets = SupportPackets::new(Surroundings::of(&sources));
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
@@ -296,6 +299,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         listening: OnceLock::new(),
         mailer: Mailer::new(),
         limiter: Limiter::new(),
+        support_packets,
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db).await?, current.clone(), license),
         started_with: current,
@@ -315,7 +319,8 @@ fn socket_limits(options: &Options) -> Limits {
     Limits { sockets: limits.sockets.min(usize::try_from(most).unwrap_or(usize::MAX)), ..limits }
 }
 
-fn hostname() -> Option<String> {
+/// The machine's name, if it has one.
+pub(crate) fn hostname() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     Some(name).filter(|name| !name.is_empty())
 }

@@ -122,6 +122,11 @@ impl Sources {
         self.variable(LICENSE).filter(|text| !text.is_empty())
     }
 
+    /// Every variable, to find secrets in.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        self.environment.clone().unwrap_or_else(|| utf8_variables().collect())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         match &self.environment {
             Some(variables) => variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),

@@ -36,6 +36,7 @@ use crate::prepared::PreparedAnswers;
 use crate::push::PushProxy;
 use crate::releases::Releases;
 use crate::store::Db;
+use crate::support_packet::SupportPackets;
 
 /// Handles and store. One for all workers.
 pub(crate) struct AppState {
@@ -73,6 +74,7 @@ pub(crate) struct AppState {
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
+    pub(crate) support_packets: SupportPackets,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,
 }

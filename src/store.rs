@@ -20,6 +20,7 @@ mod schema;
 mod sessions;
 mod sqlite;
 mod status;
+mod support_packet;
 mod systems;
 mod teams;
 mod tokens;

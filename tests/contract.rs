@@ -27,6 +27,7 @@ mod roles;
 mod sessions;
 mod site_url;
 mod status;
+mod support_packet;
 mod team_members;
 mod teams;
 mod tokens;

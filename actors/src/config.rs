@@ -19,6 +19,7 @@ pub mod restored;
 pub mod rules;
 pub mod secrets;
 pub mod shape;
+pub mod shown;
 pub mod table;
 pub mod view;
 

@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 25] = [
+const DETAILS: [(&str, &str); 26] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -38,6 +38,7 @@ const DETAILS: [(&str, &str); 25] = [
     ("deleteUser", "`permanent`; the account, or that it is active no more"),
     ("disableUserAccessToken", "`token_id`, `user_id`"),
     ("enableUserAccessToken", "`token_id`, `user_id`"),
+    ("generateSupportPacket", "`include_logs`, `plugin_packets`, `filename`"),
     ("login", "`login_id`; the user and the session that came of it"),
     ("migrateConfig", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`; each setting that changed"),

@@ -4,8 +4,7 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
-    notifications, onboarding, preferences, releases, roles, sessions, site_url, status, teams, tokens, users,
+    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices, notifications, onboarding, preferences, releases, roles, sessions, site_url, status, support_packet, teams, tokens, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -22,6 +21,10 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/system/timezones", health::timezones),
         post("/api/v4/site_url/test", site_url::test).reading("testSiteURL"),
         post("/api/v4/notifications/ack", notifications::receipts::acknowledge).reading("notificationAck"),
+        get("/api/v4/system/support_packet", support_packet::show)
+            .on_socket()
+            .audited("generateSupportPacket")
+            .always(),
         get("/api/v4/audits", audits::list).audited("getAudits"),
         get("/api/v4/audits/{audit_id}", audits::show).audited("getAudit"),
         post("/api/v4/server_busy", busy::mark).on_socket().audited("setServerBusy"),

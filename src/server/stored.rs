@@ -45,7 +45,7 @@ pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result
 }
 
 /// Where `MM_CONFIG` says that the configuration is.
-pub(super) fn place(sources: &Sources) -> Result<Place, StartError> {
+pub(crate) fn place(sources: &Sources) -> Result<Place, StartError> {
     Place::named(sources.store_name().as_deref()).map_err(|cause| StartError::Configuration(cause.to_string()))
 }
 

@@ -22,7 +22,8 @@ impl Db {
         self.roles().await
     }
 
-    async fn roles(&self) -> Result<Roles, StoreError> {
+    /// Every role, as stored.
+    pub(crate) async fn roles(&self) -> Result<Roles, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM roles");
         self.read(statement(sql, Vec::new())).await?.into_iter().map(role).collect()
     }

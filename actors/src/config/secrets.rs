@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::document::{Document, below, steps};
 use super::table::{Kind, Node, Setting, settings, tree};
+use crate::secret::Secret;
 
 /// What stands for a secret in an answer; long enough to pass the checks of length.
 pub const PLACEHOLDER: &str = "********************************";
@@ -41,6 +42,22 @@ pub fn masked(document: &Document) -> Document {
         }
     });
     masked
+}
+
+/// Every text that is kept secret in `document`, at any depth; empty ones are left out.
+pub fn texts(document: &Document) -> Vec<Secret> {
+    let mut texts = Vec::new();
+    each(&mut document.clone(), &mut |_, _, secret| texts_in(secret, &mut texts));
+    texts
+}
+
+fn texts_in(value: &Value, texts: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) if !text.is_empty() => texts.push(Secret::new(text.as_str())),
+        Value::Array(items) => items.iter().for_each(|item| texts_in(item, texts)),
+        Value::Object(members) => members.values().for_each(|member| texts_in(member, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Calls `visit` with the path, the rule and the value of every secret that is not null.

@@ -10,6 +10,7 @@ use super::document::{Document, insert, steps};
 use super::fixes::Fix;
 use super::merge::DefaultFrom;
 use super::secrets::Mask;
+use super::shown::Shown;
 
 const ROWS: &str = include_str!("settings.json");
 
@@ -76,6 +77,9 @@ pub struct Setting {
     /// How it is hidden; `None` when it is no secret.
     #[serde(default)]
     pub mask: Option<Mask>,
+    /// How a text may appear where secrets must not; `None` when it may not.
+    #[serde(default)]
+    pub(super) shown: Option<Shown>,
     /// What is mended in it although it is set.
     #[serde(default)]
     pub(super) fixes: Vec<Fix>,

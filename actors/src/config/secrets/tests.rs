@@ -100,3 +100,16 @@ fn null_stays_null() {
     let unset = with("EmailSettings.SMTPPassword", Value::Null);
     assert_eq!(masked(&unset), unset);
 }
+
+#[test]
+fn the_texts_of_secrets_are_found_at_every_depth() {
+    let document = json!({
+        "EmailSettings": { "SMTPPassword": "one", "SMTPServer": "host" },
+        "SqlSettings": { "DataSourceReplicas": ["two", ""] },
+        "PluginSettings": { "Plugins": { "any": { "secret": { "deep": ["three"] }, "plain": "four" } } },
+    });
+    let found: Vec<Secret> = texts(document.as_object().unwrap());
+    let mut found: Vec<&str> = found.iter().map(Secret::expose).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["one", "three", "two"]);
+}

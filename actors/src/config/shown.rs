@@ -1,0 +1,118 @@
+//! The configuration as strangers may see it: only what the table says may be shown, never merely what is not known as secret.
+
+pub mod address;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::document::{Document, below};
+use super::secrets::{Mask, PLACEHOLDER};
+use super::table::{Kind, Node, Setting, tree};
+use address::{address, data_source, plain};
+
+/// How a text may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// As it is, if it is a word, a list of words or a path.
+    Plain,
+    /// Scheme, host, port and path.
+    Address,
+    /// Driver, host, port and well-known options.
+    DataSource,
+}
+
+/// What was taken out of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Where: a setting, or a section with `.*`.
+    pub path: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// The parts of `document` that may be shown, the placeholder for texts that may not, and what that concerns.
+///
+/// Truth values and numbers are shown; a text needs a mark in the table.
+/// Free maps and what the table does not know are left out.
+pub fn shown(document: &Document) -> (Document, Vec<Hidden>) {
+    let mut hidden = Vec::new();
+    let shown = section(document, tree(), "", &mut hidden);
+    (shown, hidden)
+}
+
+fn section(document: &Document, node: &Node, path: &str, hidden: &mut Vec<Hidden>) -> Document {
+    let mut shown = Document::new();
+    let mut has_unknown = false;
+    for (key, value) in document {
+        match node.children.get(key.as_str()) {
+            Some(node) => {
+                if let Some(value) = shown_value(value, node, &below(path, key), hidden) {
+                    shown.insert(key.clone(), value);
+                }
+            }
+            None => has_unknown = true,
+        }
+    }
+    if has_unknown {
+        hidden.push(Hidden { path: below(path, "*"), why: "keys that are no settings" });
+    }
+    shown
+}
+
+/// What is shown of a value; `None` when it is left out.
+fn shown_value(value: &Value, node: &Node, path: &str, hidden: &mut Vec<Hidden>) -> Option<Value> {
+    if value.is_null() {
+        return Some(Value::Null);
+    }
+    let mut leave_out = |why| {
+        hidden.push(Hidden { path: path.to_owned(), why });
+        None
+    };
+    match (node.kind(), value) {
+        (Kind::Map, _) => leave_out("a map with free keys"),
+        (Kind::RawJson, _) => leave_out("any JSON may stand here"),
+        (Kind::Bool, Value::Bool(_)) | (Kind::Int, Value::Number(_)) => Some(value.clone()),
+        (Kind::Object, Value::Object(inner)) => Some(Value::Object(section(inner, node, path, hidden))),
+        (Kind::Objects, Value::Array(items)) => {
+            let element = node.children.get("[]")?;
+            let shown = items.iter().filter_map(Value::as_object).enumerate();
+            let shown = shown.map(|(at, item)| section(item, element, &format!("{path}[{at}]"), hidden));
+            Some(shown.map(Value::Object).collect())
+        }
+        (Kind::Strings, Value::Array(items)) => {
+            Some(items.iter().map(|item| shown_text(item, node.setting, path, hidden)).collect())
+        }
+        (Kind::String, Value::String(_)) => Some(shown_text(value, node.setting, path, hidden)),
+        _ => leave_out("not of the kind of the setting"),
+    }
+}
+
+fn shown_text(value: &Value, setting: Option<&Setting>, path: &str, hidden: &mut Vec<Hidden>) -> Value {
+    let text = value.as_str().unwrap_or_default();
+    let mask = setting.and_then(|setting| setting.mask);
+    let tells_nothing = text.is_empty() && matches!(mask, None | Some(Mask::NonEmpty));
+    if tells_nothing {
+        return Value::from("");
+    }
+    let way = setting.and_then(|setting| setting.shown);
+    let shown = match way {
+        Some(Shown::DataSource) => data_source(text),
+        Some(Shown::Plain) if mask.is_none() => plain(text),
+        Some(Shown::Address) if mask.is_none() => address(text),
+        Some(Shown::Plain | Shown::Address) | None => None,
+    };
+    if shown.as_deref() != Some(text) {
+        let why = match (mask, way) {
+            (_, Some(Shown::DataSource)) => "data source: only driver, host and known options are shown",
+            (Some(_), _) => "secret",
+            (None, Some(_)) => "not of the form that may be shown",
+            (None, None) => "text that may hold anything",
+        };
+        hidden.push(Hidden { path: path.to_owned(), why });
+    }
+    Value::from(shown.unwrap_or_else(|| PLACEHOLDER.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! `quarterdeck support-packet`: the support packet of a server that may not even start.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::{Common, failure, say};
+use crate::configurations::has_tables;
+use crate::error::text_of;
+use crate::license::{self, Signatory};
+use crate::server::hostname;
+use crate::server::stored::{place, with_file, with_stored};
+use crate::store::Db;
+use crate::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
+
+pub(super) const AFTER_HELP: &str = "\
+The packet holds what helps to find a fault: settings, figures, the schema of the database and the log, without secrets.
+Its manifest.json says what was taken out, and what only a running server could tell. It changes nothing.
+
+  quarterdeck support-packet --output packet.zip";
+
+#[derive(Debug, Args)]
+pub(super) struct SupportPacket {
+    /// Where the packet goes; a file that is there already stays [default: a name with the time]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Leaves the files of the log out
+    #[arg(long)]
+    no_logs: bool,
+}
+
+pub(super) fn run(common: &Common, command: &SupportPacket) -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match actix_web::rt::System::new().block_on(make(common, command)) {
+        Ok(file) => {
+            say(file.display());
+            ExitCode::SUCCESS
+        }
+        Err(reason) => failure(reason),
+    }
+}
+
+async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, String> {
+    let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
+    let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    let signatory = Signatory::of(settings.options.license_public_key_file())?;
+    let needs_license = settings.options.support_packet_needs_license();
+    let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
+    let store = place(&sources).map_err(|refusal| refusal.to_string())?.file();
+    let store = store.map(|file| format!("file://{}", file.path().display()));
+    let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
+    // A database that does not answer is a fault to find: the packet is made without it.
+    let has_tables = has_tables(&db).await.unwrap_or_default();
+    let license = if has_tables {
+        let found = license::found(&signatory, sources.license(), &config, &db).await;
+        found.map_err(|refusal| text_of(&refusal))?
+    } else {
+        None
+    };
+    if needs_license && license.is_none() {
+        return Err("the settings ask for a licence, and none is in force".to_owned());
+    }
+    let file = command.output.clone();
+    let file = file.unwrap_or_else(|| file_name(license.as_ref(), OffsetDateTime::now_utc()).into());
+    let surroundings = Surroundings::of(&sources);
+    let source = Source {
+        config: Arc::new(config),
+        db,
+        has_tables,
+        license: license.map(Arc::new),
+        store,
+        hostname: hostname(),
+        installation: surroundings.installation(),
+        secrets: surroundings.secrets(),
+        live: None,
+    };
+    let packet = gather(source, Wanted { with_logs: !command.no_logs, plugins: Vec::new() }).await;
+    save(packet, &file).map_err(|cause| format!("{}: {cause}", file.display()))?;
+    Ok(file)
+}
+
+fn save(packet: Packet, path: &Path) -> std::io::Result<()> {
+    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = packet.write(BufWriter::new(file)).and_then(|mut out| {
+        out.flush()?;
+        out.get_ref().sync_all()
+    });
+    if written.is_err() {
+        // Half a packet is of no use to anybody.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}

@@ -1,0 +1,69 @@
+//! The support packet.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS,
+};
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use time::OffsetDateTime;
+
+use crate::audit::Audit;
+use crate::request::Request;
+use crate::session::Session;
+use crate::state::AppState;
+use crate::support_packet::{Live, Source, Wanted, file_name, gather};
+
+/// `GET /system/support_packet`: an archive with what helps to find a fault, written while it is taken.
+pub(super) async fn show(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("manage_system")?;
+    let leaves_logs_out = request.query("basic_server_logs").as_deref() == Some("false");
+    let wanted = Wanted { with_logs: !leaves_logs_out, plugins: request.queries("plugin_packets") };
+    audit.parameter("include_logs", wanted.with_logs);
+    audit.parameter("plugin_packets", wanted.noted_plugins());
+    let license = app.license.current();
+    if app.options.support_packet_needs_license() && license.is_none() {
+        return Err(AppError::new("api.no_license"));
+    }
+    let name = file_name(license.as_deref(), OffsetDateTime::now_utc());
+    audit.parameter("filename", name.as_str());
+    let turn = app.support_packets.turn()?;
+    let packet = request.while_awaited(gather(source(&app), wanted)).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/zip"))
+        .insert_header((CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
+        .insert_header((CONTENT_DISPOSITION, format!("attachment;filename=\"{name}\"; filename*=UTF-8''{name}")))
+        .insert_header((X_FRAME_OPTIONS, "DENY"))
+        .insert_header((CONTENT_SECURITY_POLICY, "Frame-ancestors 'none'"))
+        .streaming(packet.stream(turn, app.traffic.begin())))
+}
+
+fn source(app: &AppState) -> Source {
+    let surroundings = app.support_packets.surroundings();
+    let mut secrets = surroundings.secrets();
+    secrets.push(app.fingerprint_key.clone());
+    let outcomes = app.health.current();
+    let filestore = outcomes.iter().find(|outcome| outcome.name == "filestore");
+    Source {
+        config: app.config.current(),
+        db: app.db.clone(),
+        has_tables: true,
+        license: app.license.current(),
+        store: app.configurations.file_name(),
+        hostname: app.hostname.clone(),
+        installation: surroundings.installation(),
+        secrets,
+        live: Some(Live {
+            sockets: app.hub.counts().sockets.load(Ordering::Relaxed),
+            database_connections: app.db.open_connections(),
+            file_problem: filestore.and_then(|outcome| outcome.problem.clone()),
+        }),
+    }
+}

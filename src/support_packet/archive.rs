@@ -1,0 +1,97 @@
+//! A zip archive that is written from front to back, and remembers what is in it.
+
+use std::io::{Error, Result, Write};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use time::OffsetDateTime;
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+/// What is in an entry, unpacked.
+#[derive(Debug, Serialize)]
+pub(super) struct Content {
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+}
+
+/// An archive that is being written.
+pub(super) struct Archive<W: Write> {
+    zip: ZipWriter<StreamWriter<W>>,
+    options: SimpleFileOptions,
+    contents: Vec<Content>,
+}
+
+/// An entry that is being written.
+pub(super) struct Entry<'a, W: Write> {
+    archive: &'a mut Archive<W>,
+    name: String,
+    bytes: u64,
+    digest: Context,
+}
+
+impl<W: Write> Archive<W> {
+    /// One whose entries are all of that time.
+    pub(super) fn new(out: W, at: OffsetDateTime) -> Self {
+        let time = DateTime::from_date_and_time(
+            u16::try_from(at.year()).unwrap_or_default(),
+            at.month().into(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+        );
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(time.unwrap_or_default())
+            .unix_permissions(0o600);
+        Self { zip: ZipWriter::new_stream(out), options, contents: Vec::new() }
+    }
+
+    /// Adds an entry as a whole.
+    pub(super) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let mut entry = self.begin(name)?;
+        entry.write_all(bytes)?;
+        entry.end();
+        Ok(())
+    }
+
+    /// Begins an entry; it ends with [`Entry::end`].
+    pub(super) fn begin(&mut self, name: &str) -> Result<Entry<'_, W>> {
+        self.zip.start_file(name, self.options).map_err(Error::other)?;
+        Ok(Entry { archive: self, name: name.to_owned(), bytes: 0, digest: Context::new(&SHA256) })
+    }
+
+    /// What is in the entries that have ended.
+    pub(super) fn contents(&self) -> &[Content] {
+        &self.contents
+    }
+
+    /// Writes the directory of the archive.
+    pub(super) fn finish(self) -> Result<W> {
+        Ok(self.zip.finish().map_err(Error::other)?.into_inner())
+    }
+}
+
+impl<W: Write> Write for Entry<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let written = self.archive.zip.write(bytes)?;
+        self.digest.update(bytes.get(..written).unwrap_or_default());
+        self.bytes += u64::try_from(written).unwrap_or_default();
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<W: Write> Entry<'_, W> {
+    /// Notes what was written.
+    pub(super) fn end(self) {
+        let sha256 = HEXLOWER.encode(self.digest.finish().as_ref());
+        self.archive.contents.push(Content { name: self.name, bytes: self.bytes, sha256 });
+    }
+}

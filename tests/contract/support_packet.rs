@@ -1,0 +1,193 @@
+//! `GET /system/support_packet`: who may, what is in it, what it says of itself.
+
+mod canaries;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::license::{Seller, upload};
+use crate::support::packet::{PATH, Packet, reasons};
+use crate::support::trail::newest_in;
+use crate::support::{LocalServer, TestServer, backdoor};
+
+const SMALL: [&str; 8] = [
+    "database_schema.yaml",
+    "diagnostics.yaml",
+    "manifest.json",
+    "metadata.yaml",
+    "permissions.yaml",
+    "plugins.json",
+    "sanitized_config.json",
+    "stats.yaml",
+];
+
+#[actix_web::test]
+async fn only_unrestricted_system_administrators_may() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let manager = server.staff(&admin, "carla", "system_manager").await;
+    server.client().get(PATH).await.expect_refusal(401, "api.context.session_expired.app_error");
+    for client in [&bert, &manager] {
+        client.get(PATH).await.expect_refusal(403, "api.context.permissions.app_error");
+    }
+    admin.send(Method::POST, PATH, None, &[]).await.expect_refusal(404, "api.context.404.app_error");
+    let restricted = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = restricted.admin().await;
+    admin.get(PATH).await.expect_refusal(403, "api.context.permissions.app_error");
+}
+
+#[actix_web::test]
+async fn a_licence_is_needed_only_where_the_operator_says_so() {
+    let seller = Seller::new().await;
+    let server = seller.server("SupportPacketNeedsLicense = true\n").await;
+    let admin = server.admin().await;
+    admin.get(PATH).await.expect_refusal(403, "api.no_license");
+    upload(&admin, &seller.license(&["--company", " A.B & Söhne. "]).await).await.expect(201);
+    let reply = admin.get(PATH).await;
+    let packet = Packet::in_reply(&reply);
+    let name = reply.header("content-disposition");
+    assert!(name.starts_with("attachment;filename=\"mm_support_packet_AB___S_hne_20"), "{name}");
+    for name in ["license_id", "customer_id", "server_id"] {
+        assert!(packet.text("metadata.yaml").contains(&format!("{name}: \"")), "{name}");
+    }
+    assert!(packet.text("diagnostics.yaml").contains("company: \" A.B & Söhne. \"\n"));
+}
+
+#[actix_web::test]
+async fn the_answer_is_an_archive_with_its_headers_and_its_name_is_recorded() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let query = "?basic_server_logs=False&plugin_packets=one&plugin_packets=two";
+    let reply = admin.send(Method::GET, &format!("{PATH}{query}"), None, &[("Content-Type", "application/zip")]).await;
+    let packet = Packet::in_reply(&reply);
+    let headers = [
+        ("content-type", "application/zip"),
+        ("cache-control", "no-cache, no-store, must-revalidate"),
+        ("x-frame-options", "DENY"),
+        ("content-security-policy", "Frame-ancestors 'none'"),
+    ];
+    for (name, value) in headers {
+        assert_eq!(reply.header(name), value, "{name}");
+    }
+    admin.audits().await;
+    let record = newest_in(server.folder(), "generateSupportPacket").await;
+    let name = record["parameters"]["filename"].as_str().unwrap();
+    let form = name.chars().map(|one| if one.is_ascii_digit() { '0' } else { one }).collect::<String>();
+    assert_eq!(form, "mm_support_packet_0000-00-00T00-00.zip");
+    assert_eq!(reply.header("content-disposition"), format!("attachment;filename=\"{name}\"; filename*=UTF-8''{name}"));
+    assert_eq!(record["parameters"]["include_logs"], true, "only the exact word leaves the log out");
+    assert_eq!(record["parameters"]["plugin_packets"], json!(["one", "two"]));
+    let plugins = packet.manifest()["plugin_packets"].clone();
+    assert_eq!(
+        (&plugins[0]["id"], &plugins[1]["id"], plugins.as_array().unwrap().len()),
+        (&json!("one"), &json!("two"), 2)
+    );
+}
+
+#[actix_web::test]
+async fn the_packet_tells_the_server_its_database_and_what_it_does_not_tell() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    server.user(&admin, "bert").await;
+    let packet = Packet::of(&admin, "?basic_server_logs=false").await;
+    assert_eq!(packet.names(), SMALL);
+    let manifest = packet.manifest();
+    assert_eq!((&manifest["generated_by"], &manifest["warnings"]), (&json!("server"), &json!([])));
+    for name in ["cpu.prof", "jobs.yaml", "mattermost.log", "diagnostics.yaml: ldap"] {
+        assert_eq!(reasons(&manifest["not_available"], name).len(), 1, "{name}: {manifest}");
+    }
+    assert_eq!(reasons(&manifest["taken_out"], "FileSettings.PublicLinkSalt"), ["secret"]);
+    let stats = packet.text("stats.yaml");
+    for line in ["registered_users: 2\n", "active_users: 2\n", "deactivated_users: 0\n", "guests: 0\n", "posts: 0\n"] {
+        assert!(stats.contains(line), "{line}{stats}");
+    }
+    let engine = server.server.config().current().view.sql.driver_name.clone();
+    let diagnostics = packet.text("diagnostics.yaml");
+    for line in [&format!("  type: \"{engine}\"\n"), "  file_status: \"OK\"\n", "  connections: 0\n"] {
+        assert!(diagnostics.contains(line), "{line}{diagnostics}");
+    }
+    let schema = packet.text("database_schema.yaml");
+    let (users, index) = ("    name: \"users\"\n", "name: \"idx_users_create_at\"\n");
+    assert!(schema.contains(users) && schema.contains("- data_type: ") && schema.contains("definition: "), "{schema}");
+    assert!(schema.contains("database_encoding: \"") && schema.contains(index), "{schema}");
+    assert!(packet.text("permissions.yaml").contains("name: \"system_admin\"\n"));
+    assert_eq!(packet.json("plugins.json"), json!({ "enabled": [], "disabled": [] }));
+    let config = packet.json("sanitized_config.json");
+    assert_eq!(
+        (&config["SqlSettings"]["DriverName"], &config["ServiceSettings"]["SiteURL"]),
+        (&json!(engine), &json!(""))
+    );
+}
+
+#[actix_web::test]
+async fn a_part_that_fails_is_left_out_and_told() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    backdoor::execute(&server, "ALTER TABLE bots RENAME COLUMN userid TO somebody").await;
+    let packet = Packet::of(&admin, "?basic_server_logs=false").await;
+    let mut expected: Vec<&str> = SMALL.into_iter().filter(|name| *name != "stats.yaml").collect();
+    expected.push("warning.txt");
+    assert_eq!(packet.names(), expected);
+    let warning = packet.text("warning.txt");
+    assert!(warning.starts_with("stats.yaml: database: ") && warning.lines().count() == 1, "{warning}");
+    assert_eq!(packet.manifest()["warnings"], json!([warning.trim_end()]));
+}
+
+#[actix_web::test]
+async fn jobs_are_told_where_the_database_has_some() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let table = "CREATE TABLE jobs (id varchar(26), type varchar(32), priority bigint, createat bigint, startat bigint, \
+                 lastactivityat bigint, status varchar(32), progress bigint, data varchar(1024))";
+    backdoor::execute(&server, table).await;
+    for number in 1..=7 {
+        let row = format!(
+            "INSERT INTO jobs VALUES ('job{number}', 'migrations', 0, {number}, 0, 0, 'success', 100, 'canary')"
+        );
+        backdoor::execute(&server, &row).await;
+    }
+    let jobs = Packet::of(&admin, "?basic_server_logs=false").await.text("jobs.yaml");
+    assert!(jobs.contains("create_at: \"1970-01-01T00:00:00.007Z\"\n"), "{jobs}");
+    assert_eq!((jobs.matches("type: \"migrations\"").count(), jobs.contains("canary")), (5, false));
+}
+
+#[actix_web::test]
+async fn no_more_than_two_are_made_at_once_and_a_client_that_hangs_up_makes_room() {
+    let server = TestServer::start_in(&logging_to("logs"), &|folder| {
+        let folder = folder.join("logs");
+        std::fs::create_dir(&folder).unwrap();
+        // More than what the way to the client holds, also when it is compressed.
+        let lines = (0..200_000_u64).map(|number| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        std::fs::write(folder.join("mattermost.log"), lines.collect::<String>().repeat(4)).unwrap();
+        vec![("MM_LOGSETTINGS_FILELOCATION".to_owned(), folder.display().to_string())]
+    })
+    .await;
+    let admin = server.admin().await;
+    let begun = async || {
+        let request = reqwest::Client::new().get(format!("{}/api/v4{PATH}", server.base));
+        request.bearer_auth(admin.token.as_ref().unwrap()).send().await.unwrap()
+    };
+    let held = [begun().await, begun().await];
+    assert!(held.iter().all(|reply| reply.status() == 200));
+    admin.get(PATH).await.expect_refusal(503, "api.context.server_busy.app_error");
+    drop(held);
+    crate::support::process::until("there is room again", async || begun().await.status() == 200).await;
+}
+
+#[actix_web::test]
+async fn the_local_socket_gives_it_as_well() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let packet = Packet::of(local, "?basic_server_logs=false").await;
+    assert_eq!(packet.names(), SMALL);
+    packet.manifest();
+    admin.audits().await;
+    let record = newest_in(server.folder(), "generateSupportPacket").await;
+    assert_eq!((&record["source"], &record["userid"]), (&json!("local"), &Value::from("")));
+}
+
+/// Settings of a server that logs into that folder.
+fn logging_to(folder: &str) -> String {
+    format!("[LogSettings]\nEnableFile = false\nFileLocation = \"{folder}\"\n")
+}
