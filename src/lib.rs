@@ -35,5 +35,6 @@ mod session;
 mod socket;
 mod state;
 mod teams;
+mod trial;
 mod trust;
 mod upload;

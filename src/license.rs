@@ -11,7 +11,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::document::License;
 use tracing::{error, warn};
 
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 
 /// A file with a licence is read up to this length, in bytes: more than any that can be stored.
 pub(crate) const LONGEST_FILE: u64 = 64 << 10;
@@ -76,6 +76,19 @@ pub(crate) async fn found(
     }
     let stored = db.active_license().await.or_fail("app.license.get.app_error")?;
     Ok(stored.and_then(|text| usable(signatory, "the database", text.as_bytes())))
+}
+
+/// How many of the stored licences are looked through for a trial.
+const MOST_STORED: usize = 200;
+
+/// The trial that was stored last. Only those count whose signature is good.
+pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
+    if !signatory.is_somebody() {
+        return Ok(None);
+    }
+    let texts = db.licenses(MOST_STORED).await?;
+    let mut stored = texts.iter().filter_map(|text| signatory.open(text.as_bytes()).ok());
+    Ok(stored.find(License::is_for_trying))
 }
 
 fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {

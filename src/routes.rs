@@ -18,6 +18,7 @@ mod status;
 mod table;
 mod teams;
 mod tokens;
+mod trials;
 mod users;
 
 use std::collections::HashMap;

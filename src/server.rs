@@ -48,6 +48,7 @@ use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError, own_record};
+use crate::trial::Trials;
 use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
@@ -108,7 +109,8 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
-        let app = Data::new(state(settings, sources, place, db).await?);
+        // Boxed, because it is large, and would be part of all that waits for a start.
+        let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(announce::stores(app.clone()));
@@ -281,6 +283,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         passwords: Passwords::new(),
         gate: Gate::new(),
         push: PushProxy::new(outbound.clone()),
+        trials: Trials::new(outbound.clone()),
         outbound,
         listening: OnceLock::new(),
         mailer: Mailer::new(),

@@ -32,6 +32,7 @@ use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
 use crate::push::PushProxy;
 use crate::store::Db;
+use crate::trial::Trials;
 
 /// Handles and store. One for all workers.
 pub(crate) struct AppState {
@@ -63,6 +64,7 @@ pub(crate) struct AppState {
     pub(crate) push: PushProxy,
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+    pub(crate) trials: Trials,
     pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
     pub(crate) traffic: Arc<Traffic>,

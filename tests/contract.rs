@@ -24,4 +24,5 @@ mod status;
 mod team_members;
 mod teams;
 mod tokens;
+mod trials;
 mod users;
