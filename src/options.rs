@@ -35,10 +35,13 @@ const TABLE: [Row; 8] = [
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 1] = [LICENSE_KEY];
+const TEXTS: [&str; 2] = [LICENSE_KEY, TEST_LICENSE_KEY];
 
 /// The file with the public key that licences are checked with.
 const LICENSE_KEY: &str = "LicensePublicKeyFile";
+
+/// The same for servers that serve nobody but tests and developers.
+const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
 
 const MILLISECONDS: i64 = 1_000;
 
@@ -98,9 +101,12 @@ impl Options {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
     }
 
-    /// The file with the public key that licences are checked with; empty when none is named.
-    pub(crate) fn license_public_key_file(&self) -> &str {
-        self.texts.get(LICENSE_KEY).map_or("", String::as_str)
+    /// The file with the public key that licences are checked with on a server for `purpose`, and the option that
+    /// names it; empty when none does. A server for tests or developers without a key of its own has the usual one.
+    pub(crate) fn license_public_key_file(&self, purpose: &str) -> (&'static str, &str) {
+        let named = |option| (option, self.texts.get(option).map_or("", String::as_str));
+        let test = Some(named(TEST_LICENSE_KEY)).filter(|(_, file)| purpose != "production" && !file.is_empty());
+        test.unwrap_or_else(|| named(LICENSE_KEY))
     }
 
     fn count(&self, name: &str) -> usize {
@@ -129,6 +135,17 @@ mod tests {
         assert_eq!(refused, "Quarterdeck.SocketPingSeconds must be a whole number from 1 to 29");
         assert!(options.take("SocketPingSeconds", &"soon".into()).unwrap().is_err());
         assert!(options.take("Unheard", &1.into()).is_none());
+    }
+
+    #[test]
+    fn a_server_for_tests_has_a_key_of_its_own_where_one_is_named() {
+        let mut options = Options::default();
+        assert_eq!(options.license_public_key_file("test"), (LICENSE_KEY, ""));
+        options.take(LICENSE_KEY, &"usual".into());
+        assert_eq!(options.license_public_key_file("dev"), (LICENSE_KEY, "usual"));
+        options.take(TEST_LICENSE_KEY, &"test".into());
+        assert_eq!(options.license_public_key_file("dev"), (TEST_LICENSE_KEY, "test"));
+        assert_eq!(options.license_public_key_file("production"), (LICENSE_KEY, "usual"));
     }
 
     #[test]

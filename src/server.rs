@@ -245,7 +245,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
-    let variable = sources.license();
+    let (variable, purpose) = (sources.license(), sources.purpose());
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
@@ -257,11 +257,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
-    let signatory = Signatory::of(options.license_public_key_file());
-    let signatory =
-        signatory.map_err(|cause| StartError::Configuration(format!("Quarterdeck.LicensePublicKeyFile: {cause}")))?;
-    let found = license::found(&signatory, variable, &current, &db).await?;
-    let license = LicenseHandle::start(Arc::new(db.clone()), found);
+    let signatory = Signatory::named(&options, purpose).map_err(StartError::Configuration)?;
+    let license =
+        LicenseHandle::start(Arc::new(db.clone()), license::loaded(&signatory, variable, &current, &db).await?);
     let outbound = Arc::new(Outbound::new()?);
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
     let health = HealthHandle::start(checks::all(&db, &config, &files));
@@ -289,7 +287,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         mailer: Mailer::new(),
         limiter: Limiter::new(),
         traffic: Arc::new(Traffic::default()),
-        prepared: PreparedAnswers::new(installation(&db).await?, current.clone(), license),
+        prepared: PreparedAnswers::new(installation(&db, purpose).await?, current.clone(), license),
         started_with: current,
         config,
         configurations,
@@ -313,11 +311,12 @@ fn hostname() -> Option<String> {
 }
 
 /// What this installation is known by; made at its first start.
-async fn installation(db: &Db) -> Result<Installation, StoreError> {
+async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, StoreError> {
     let installed_at = db.ready_system("InstallationDate", &now_ms().to_string()).await?;
     Ok(Installation {
         diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
         installed_at: installed_at.parse().ok(),
+        purpose,
         has_accounts: AtomicBool::new(db.user_count().await? > 0),
     })
 }

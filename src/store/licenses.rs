@@ -62,7 +62,8 @@ impl Db {
     }
 
     async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<(), StoreError> {
-        let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) \
+                         ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
         let statements = vec![
             statement(insertion, vec![id.into(), now.into(), text.into()]),
             setting_system(ACTIVE, id),

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::backdoor::texts_in;
 use crate::support::license::{Seller, send, upload, upload_as};
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, LocalServer, TestServer};
@@ -84,6 +85,24 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
     let too_large = upload(&admin, &"A".repeat(201_000)).await;
     too_large.expect_refusal(413, "api.context.request_body_too_large.app_error");
     assert_eq!(shown(&admin).await, in_force);
+}
+
+#[actix_web::test]
+async fn a_licence_that_is_uploaded_again_is_stored_as_it_came_last() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    for _ in 0..2 {
+        for company in ["Before", "After"] {
+            let document = json!({
+                "id": "a".repeat(26), "expires_at": i64::MAX, "customer": { "company": company }, "features": { "users": 9 },
+            });
+            let text = seller.signed(&document.to_string()).await;
+            upload(&admin, &text).await.expect(201);
+            assert_eq!(shown(&admin).await["Company"], company);
+            assert_eq!(texts_in(server.folder(), "SELECT bytes FROM licenses").await, [text]);
+        }
+    }
 }
 
 #[actix_web::test]
