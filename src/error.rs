@@ -53,6 +53,11 @@ struct Problem<'a> {
     message: String,
 }
 
+/// The id as clients see it: where an id has two statuses, what follows the `#` tells its rows apart.
+pub(crate) fn sent(id: &str) -> &str {
+    id.split_once('#').map_or(id, |(id, _)| id)
+}
+
 /// The status that goes with an id; one that is not in the table is a fault of ours.
 pub(crate) fn status_of(id: &str) -> StatusCode {
     TEXTS
@@ -79,7 +84,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
         }
     } else {
         Envelope {
-            id: &failure.id,
+            id: sent(&failure.id),
             message: text_of(failure),
             detailed_error: if service.enable_developer { detail_of(failure) } else { String::new() },
             request_id,

@@ -40,5 +40,6 @@ mod socket;
 mod state;
 mod support_packet;
 mod teams;
+mod trial;
 mod trust;
 mod upload;

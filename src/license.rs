@@ -8,16 +8,21 @@ use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
 use data_encoding::BASE64;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::license::LicenseStore;
 use quarterdeck_actors::license::document::License;
 use tracing::{error, warn};
 
-use crate::store::Db;
+use crate::options::Options;
+use crate::store::{Db, StoreError};
 
 /// A file with a licence is read up to this length, in bytes: more than any that can be stored.
 pub(crate) const LONGEST_FILE: u64 = 64 << 10;
 
 /// How long signatures are, in bytes: of keys with 2048 and with 4096 bits.
 const SIGNATURES: [usize; 2] = [256, 512];
+
+const VARIABLE: &str = "MM_LICENSE";
+const UNREADABLE: &str = "app.license.get.app_error";
 
 /// Whose signatures count. Without a key, nobody's.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +35,12 @@ impl Signatory {
             return Ok(Self(None));
         }
         key::public(Path::new(file)).map(|key| Self(Some(key)))
+    }
+
+    /// The one that the options name for a server of that purpose; the error names the option.
+    pub(crate) fn named(options: &Options, purpose: &str) -> Result<Self, String> {
+        let (option, file) = options.license_public_key_file(purpose);
+        Self::of(file).map_err(|cause| format!("Quarterdeck.{option}: {cause}"))
     }
 
     /// Whether there is one at all.
@@ -57,7 +68,14 @@ fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// The licence that a server starts with: the one in the environment, that in the named file, or the stored one.
+/// The licence that a server starts with.
+pub(crate) struct Found {
+    pub(crate) license: License,
+    /// Its signed text, where that is still to be stored.
+    unstored: Option<String>,
+}
+
+/// The licence that a server starts with: the one in the environment, the stored one, or that in the named file.
 ///
 /// One that is over counts as well; one that cannot be used is logged, and the next is tried.
 pub(crate) async fn found(
@@ -65,17 +83,48 @@ pub(crate) async fn found(
     variable: Option<String>,
     config: &Config,
     db: &Db,
-) -> Result<Option<License>, AppError> {
-    let file = config.view.service.license_file_location.clone();
-    let texts =
-        [("MM_LICENSE", variable.map(String::into_bytes)), ("ServiceSettings.LicenseFileLocation", read(&file))];
-    for (place, text) in texts {
-        if let Some(license) = text.and_then(|text| usable(signatory, place, &text)) {
-            return Ok(Some(license));
+) -> Result<Option<Found>, AppError> {
+    if let Some(license) = variable.and_then(|text| usable(signatory, VARIABLE, text.as_bytes())) {
+        let before =
+            if license.is_only_once() { previous_trial(signatory, db).await.or_fail(UNREADABLE)? } else { None };
+        // The same trial is there again at each start.
+        if before.is_none_or(|before| before.id == license.id) {
+            return Ok(Some(Found { license, unstored: None }));
         }
+        error!(license.place = VARIABLE, license.id = %license.id, "there was a trial before, and there is only one");
     }
-    let stored = db.active_license().await.or_fail("app.license.get.app_error")?;
-    Ok(stored.and_then(|text| usable(signatory, "the database", text.as_bytes())))
+    let stored = db.active_license().await.or_fail(UNREADABLE)?;
+    if let Some(license) = stored.and_then(|text| usable(signatory, "the database", text.as_bytes())) {
+        return Ok(Some(Found { license, unstored: None }));
+    }
+    Ok(filed(signatory, &config.view.service.license_file_location))
+}
+
+/// The same, stored as well where it is in a file: what was stored later wins over the file from then on.
+pub(crate) async fn loaded(
+    signatory: &Signatory,
+    variable: Option<String>,
+    config: &Config,
+    db: &Db,
+) -> Result<Option<License>, AppError> {
+    let Some(Found { license, unstored }) = found(signatory, variable, config, db).await? else { return Ok(None) };
+    if let Some(text) = unstored {
+        db.install(license.id.clone(), text).await?;
+    }
+    Ok(Some(license))
+}
+
+/// How many of the stored licences are looked through for a trial.
+const MOST_STORED: usize = 200;
+
+/// The trial that was stored last. Only those count whose signature is good.
+pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
+    if !signatory.is_somebody() {
+        return Ok(None);
+    }
+    let texts = db.licenses(MOST_STORED).await?;
+    let mut stored = texts.iter().filter_map(|text| signatory.open(text.as_bytes()).ok());
+    Ok(stored.find(License::is_for_trying))
 }
 
 fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
@@ -83,12 +132,19 @@ fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
     opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
 }
 
-fn read(file: &str) -> Option<Vec<u8>> {
+/// The licence in a file; one that could not be stored is none.
+fn filed(signatory: &Signatory, file: &str) -> Option<Found> {
+    const PLACE: &str = "ServiceSettings.LicenseFileLocation";
     if file.is_empty() {
         return None;
     }
     let text = key::bounded(Path::new(file));
-    text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()
+    let text = text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()?;
+    let license = usable(signatory, PLACE, &text)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let checked = license.check_row(&text);
+    checked.map_err(|cause| error!(license.place = PLACE, %cause, "a license cannot be stored")).ok()?;
+    Some(Found { license, unstored: Some(text) })
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const TABLE: [Row; 9] = [
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 2] = [LATEST_VERSION, LICENSE_KEY];
+const TEXTS: [&str; 3] = [LATEST_VERSION, LICENSE_KEY, TEST_LICENSE_KEY];
 
 /// Where the latest release is asked for.
 const LATEST_VERSION: &str = "LatestVersionURL";
@@ -46,6 +46,9 @@ const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/ma
 
 /// The file with the public key that licences are checked with.
 const LICENSE_KEY: &str = "LicensePublicKeyFile";
+
+/// The same for servers that serve nobody but tests and developers.
+const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
 
 /// The options that are true or false; each is false until it is given.
 const FLAGS: [&str; 1] = [PACKET_LICENSE];
@@ -124,14 +127,19 @@ impl Options {
         self.count("ImageProxyMegabytes") << 20
     }
 
-    /// The file with the public key that licences are checked with; empty when none is named.
-    pub(crate) fn license_public_key_file(&self) -> &str {
-        self.texts.get(LICENSE_KEY).map_or("", String::as_str)
+    /// The file with the public key that licences are checked with on a server for `purpose`, and the option that
+    /// names it; empty when none does. A server for tests or developers without a key of its own has the usual one.
+    pub(crate) fn license_public_key_file(&self, purpose: &str) -> (&'static str, &str) {
+        let named = |option| (option, self.texts.get(option).map_or("", String::as_str));
+        let test = Some(named(TEST_LICENSE_KEY)).filter(|(_, file)| purpose != "production" && !file.is_empty());
+        test.unwrap_or_else(|| named(LICENSE_KEY))
     }
 
     /// Where the latest release is asked for.
     pub(crate) fn latest_version_url(&self) -> &str {
         self.texts.get(LATEST_VERSION).map_or(LATEST_VERSION_DEFAULT, String::as_str)
+    }
+
     /// Whether support packets are made only while a licence is in force.
     pub(crate) fn support_packet_needs_license(&self) -> bool {
         self.flags.get(PACKET_LICENSE).copied().unwrap_or_default()
@@ -168,6 +176,17 @@ mod tests {
         assert!(options.support_packet_needs_license());
         let refused = options.take("SupportPacketNeedsLicense", &"perhaps".into()).unwrap().unwrap_err();
         assert_eq!(refused, "Quarterdeck.SupportPacketNeedsLicense must be true or false");
+    }
+
+    #[test]
+    fn a_server_for_tests_has_a_key_of_its_own_where_one_is_named() {
+        let mut options = Options::default();
+        assert_eq!(options.license_public_key_file("test"), (LICENSE_KEY, ""));
+        options.take(LICENSE_KEY, &"usual".into());
+        assert_eq!(options.license_public_key_file("dev"), (LICENSE_KEY, "usual"));
+        options.take(TEST_LICENSE_KEY, &"test".into());
+        assert_eq!(options.license_public_key_file("dev"), (TEST_LICENSE_KEY, "test"));
+        assert_eq!(options.license_public_key_file("production"), (LICENSE_KEY, "usual"));
     }
 
     #[test]

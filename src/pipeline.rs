@@ -122,7 +122,7 @@ impl Arrival {
                 answer
             }
             Err(failure) => {
-                pending.close(error::status_of(&failure.id), &failure.id).await;
+                pending.close(error::status_of(&failure.id), error::sent(&failure.id)).await;
                 self.refuse(&failure)
             }
         };

@@ -38,6 +38,8 @@ pub(crate) struct Installation {
     pub(crate) diagnostic_id: String,
     /// When it first started, in Unix milliseconds.
     pub(crate) installed_at: Option<i64>,
+    /// What it is for: `production`, `test` or `dev`.
+    pub(crate) purpose: &'static str,
     /// Whether anybody ever had an account; never goes back.
     pub(crate) has_accounts: AtomicBool,
 }
@@ -141,7 +143,7 @@ impl Prepared {
             installation_date_ms: installation.installed_at,
             schema_version: None,
             upgraded_from_te: false,
-            service_environment: "production",
+            service_environment: installation.purpose,
         };
         let body = |audience| Packed::of(&client_config(&config.document, audience, &facts));
         Self {

@@ -25,6 +25,7 @@ mod support_packet;
 mod table;
 mod teams;
 mod tokens;
+mod trials;
 mod users;
 
 use std::collections::HashMap;

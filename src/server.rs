@@ -54,6 +54,7 @@ use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError, own_record};
 use crate::support_packet::{SupportPackets, Surroundings};
+use crate::trial::Trials;
 use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
@@ -250,8 +251,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
-    let variable = sources.license();
     let support_packets = SupportPackets::new(Surroundings::of(&sources));
+    let (variable, purpose) = (sources.license(), sources.purpose());
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
@@ -263,11 +264,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
-    let signatory = Signatory::of(options.license_public_key_file());
-    let signatory =
-        signatory.map_err(|cause| StartError::Configuration(format!("Quarterdeck.LicensePublicKeyFile: {cause}")))?;
-    let found = license::found(&signatory, variable, &current, &db).await?;
-    let license = LicenseHandle::start(Arc::new(db.clone()), found);
+    let signatory = Signatory::named(&options, purpose).map_err(StartError::Configuration)?;
+    let license =
+        LicenseHandle::start(Arc::new(db.clone()), license::loaded(&signatory, variable, &current, &db).await?);
     let outbound = Arc::new(Outbound::new()?);
     let feed = WebFeed::new(outbound.clone(), config.clone());
     let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
@@ -291,6 +290,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         passwords: Passwords::new(),
         gate: Gate::new(),
         push: PushProxy::new(outbound.clone()),
+        trials: Trials::new(outbound.clone()),
         outbound,
         links: Links::new(),
         releases: Releases::new(options.latest_version_url()),
@@ -301,7 +301,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         limiter: Limiter::new(),
         support_packets,
         traffic: Arc::new(Traffic::default()),
-        prepared: PreparedAnswers::new(installation(&db).await?, current.clone(), license),
+        prepared: PreparedAnswers::new(installation(&db, purpose).await?, current.clone(), license),
         started_with: current,
         config,
         configurations,
@@ -326,11 +326,12 @@ pub(crate) fn hostname() -> Option<String> {
 }
 
 /// What this installation is known by; made at its first start.
-async fn installation(db: &Db) -> Result<Installation, StoreError> {
+async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, StoreError> {
     let installed_at = db.ready_system("InstallationDate", &now_ms().to_string()).await?;
     Ok(Installation {
         diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
         installed_at: installed_at.parse().ok(),
+        purpose,
         has_accounts: AtomicBool::new(db.user_count().await? > 0),
     })
 }

@@ -30,9 +30,12 @@ const STORE: &str = "MM_CONFIG";
 /// Holds a licence.
 const LICENSE: &str = "MM_LICENSE";
 
+/// Says what the server is for.
+const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
+
 /// Variables with the prefix that are no settings.
 const OTHER_VARIABLES: [&str; 6] =
-    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", "MM_SERVICEENVIRONMENT", "MM_FEATUREFLAGS"];
+    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS"];
 
 /// Names further apart than this are not offered as what was meant.
 const LIKENESS: f64 = 0.7;
@@ -125,6 +128,12 @@ impl Sources {
     /// Every variable, to find secrets in.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         self.environment.clone().unwrap_or_else(|| utf8_variables().collect())
+    }
+
+    /// What the server is for: `test`, `dev`, or else `production`.
+    pub(crate) fn purpose(&self) -> &'static str {
+        let named = self.variable(PURPOSE).unwrap_or_default();
+        ["test", "dev"].into_iter().find(|known| known.eq_ignore_ascii_case(named.trim())).unwrap_or("production")
     }
 
     fn variable(&self, name: &str) -> Option<String> {

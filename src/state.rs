@@ -37,6 +37,7 @@ use crate::push::PushProxy;
 use crate::releases::Releases;
 use crate::store::Db;
 use crate::support_packet::SupportPackets;
+use crate::trial::Trials;
 
 /// Handles and store. One for all workers.
 pub(crate) struct AppState {
@@ -72,6 +73,7 @@ pub(crate) struct AppState {
     pub(crate) releases: Releases,
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+    pub(crate) trials: Trials,
     pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
     pub(crate) support_packets: SupportPackets,

@@ -31,4 +31,5 @@ mod support_packet;
 mod team_members;
 mod teams;
 mod tokens;
+mod trials;
 mod users;

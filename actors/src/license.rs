@@ -8,6 +8,7 @@ pub mod document;
 pub mod features;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::sync::Arc;
 

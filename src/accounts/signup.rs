@@ -18,7 +18,7 @@ use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
 use crate::store::{Db, StoreError, own_record};
 
-/// The server takes no more active accounts than this; Mattermost asks for a licence beyond it.
+/// Without a licence the server takes no more active accounts than this.
 const MOST_ACTIVE: i64 = 250;
 
 /// Who asks for the account.
@@ -45,7 +45,7 @@ pub(crate) async fn create(
     if signup == Signup::Open {
         check_signup(&app.db, config).await?;
     }
-    check_room(&app.db).await?;
+    check_room(app).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
     user.password = Secret::new(app.passwords.hash(password).await?);
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
@@ -123,10 +123,21 @@ async fn check_signup(db: &Db, config: &Config) -> Result<(), AppError> {
     Ok(())
 }
 
-async fn check_room(db: &Db) -> Result<(), AppError> {
-    let active = db.active_user_count().await.or_fail("app.user.get_total_users_count.app_error")?;
-    let has_room = active < MOST_ACTIVE;
-    if has_room { Ok(()) } else { Err(AppError::new("api.user.create_user.user_limits.exceeded")) }
+/// Whether one more account may be made: what the licence in force says, or else a number of our own.
+async fn check_room(app: &AppState) -> Result<(), AppError> {
+    const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
+    let (has_room, refusal) = match app.license.current() {
+        None => {
+            let active = app.db.active_user_count().await.or_fail(UNCOUNTED)?;
+            (active < MOST_ACTIVE, "api.user.create_user.user_limits.exceeded")
+        }
+        Some(license) => {
+            let Some(most) = license.most_seats() else { return Ok(()) };
+            let taken = app.db.taken_seats().await.or_fail(UNCOUNTED)?;
+            (taken < most, "api.user.create_user.license_user_limits.exceeded")
+        }
+    };
+    if has_room { Ok(()) } else { Err(AppError::new(refusal)) }
 }
 
 /// Whether accounts may have an address of that domain.

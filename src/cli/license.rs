@@ -153,11 +153,9 @@ fn document(sign: &Sign) -> Result<Value, String> {
 
 fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
     let signatory = match &verify.key {
-        Some(file) => Signatory::of(&file.to_string_lossy())?,
-        None => {
-            Signatory::of(common.settings().map_err(|cause| cause.to_string())?.0.options.license_public_key_file())?
-        }
-    };
+        Some(file) => Signatory::of(&file.to_string_lossy()),
+        None => trusted(common),
+    }?;
     if !signatory.is_somebody() {
         return Err("no public key is set: name one with --key, or in [Quarterdeck] LicensePublicKeyFile".to_owned());
     }
@@ -165,13 +163,20 @@ fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
     signatory.open(&text).map_err(|refusal| explain(&refusal))
 }
 
+/// Whom the settings trust.
+fn trusted(common: &Common) -> Result<Signatory, String> {
+    let (settings, sources) = common.settings().map_err(|cause| cause.to_string())?;
+    Signatory::named(&settings.options, sources.purpose())
+}
+
 async fn in_force(common: &Common) -> Result<Option<License>, String> {
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let signatory = Signatory::of(settings.options.license_public_key_file())?;
+    let signatory = Signatory::named(&settings.options, sources.purpose())?;
     let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
     let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    license::found(&signatory, sources.license(), &config, &db).await.map_err(|refusal| explain(&refusal))
+    let found = license::found(&signatory, sources.license(), &config, &db).await;
+    found.map(|found| found.map(|found| found.license)).map_err(|refusal| explain(&refusal))
 }
 
 fn explain(refusal: &AppError) -> String {

@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, command: &SupportPacket) -> ExitCode {
 async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, String> {
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let signatory = Signatory::of(settings.options.license_public_key_file())?;
+    let signatory = Signatory::named(&settings.options, sources.purpose())?;
     let needs_license = settings.options.support_packet_needs_license();
     let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
     let store = place(&sources).map_err(|refusal| refusal.to_string())?.file();
@@ -59,7 +59,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
     let has_tables = has_tables(&db).await.unwrap_or_default();
     let license = if has_tables {
         let found = license::found(&signatory, sources.license(), &config, &db).await;
-        found.map_err(|refusal| text_of(&refusal))?
+        found.map_err(|refusal| text_of(&refusal))?.map(|found| found.license)
     } else {
         None
     };

@@ -1,5 +1,7 @@
 //! The licence.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -18,7 +20,10 @@ use crate::upload::Upload;
 /// Whoever was there within so many milliseconds counts as active: 31 days.
 const MONTH_MS: i64 = 31 * 86_400_000;
 
-const MANAGE: &str = "manage_license_information";
+pub(super) const MANAGE: &str = "manage_license_information";
+
+/// The refusal of a trial when nobody can say whether there was one before.
+const UNCHECKED: &str = "api.license.add_license.open.app_error#unchecked";
 
 /// `POST /license`: puts a signed licence in force; one that is refused leaves the one in force as it is.
 pub(super) async fn install(
@@ -32,14 +37,27 @@ pub(super) async fn install(
     let file = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
     audit.parameter("filename", file.name);
     let license = app.signatory.open(&file.bytes)?;
+    let is_refused_twice = license.is_only_once() && !session.is_local();
+    let _turn = if is_refused_twice { Some(app.trials.turn(&app.signatory, &app.db, UNCHECKED).await?) } else { None };
+    let text = String::from_utf8_lossy(&file.bytes).into_owned();
+    let license = put_in_force(&app, &audit, license, text).await?;
+    Ok(Created(License::clone(&license)))
+}
+
+/// Puts a licence whose signature was found good in force, once nothing else speaks against it.
+pub(super) async fn put_in_force(
+    app: &AppState,
+    audit: &Audit,
+    license: License,
+    text: String,
+) -> Result<Arc<License>, AppError> {
     license.seats()?;
     let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
     license.check(taken, now_ms())?;
-    let text = String::from_utf8_lossy(&file.bytes).into_owned();
     license.check_row(&text)?;
     let license = app.license.install(license, text).await?;
     audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
-    Ok(Created(License::clone(&license)))
+    Ok(license)
 }
 
 /// `DELETE /license`: ends the licence in force, also when there is none.

@@ -4,7 +4,9 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices, notifications, onboarding, preferences, releases, roles, sessions, site_url, status, support_packet, teams, tokens, users,
+    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
+    notifications, onboarding, preferences, releases, roles, sessions, site_url, status, support_packet, teams, tokens,
+    trials, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -73,6 +75,8 @@ pub(super) fn table() -> Vec<Route> {
         delete("/api/v4/license", license::remove).on_socket().audited("removeLicense"),
         get("/api/v4/license/client", license::show_to_clients).open().probe().on_socket(),
         get("/api/v4/license/load_metric", license::show_load),
+        post("/api/v4/trial-license", trials::install).audited("requestTrialLicense"),
+        get("/api/v4/trial-license/prev", trials::show_previous),
         // In and out.
         post("/api/v4/users/login", login::login).open().audited("login"),
         post("/api/v4/users/logout", login::logout).open().audited("logout"),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Db, Engine, StoreError, statement};
+use super::{Db, StoreError, statement};
 
 /// At most so many rows are told for one relation; more say no more about what is wrong.
 const MOST: usize = 10_000;
@@ -66,24 +66,14 @@ impl Relation {
 impl Db {
     /// Checks one relation; between tables that this database does not have, nothing is wrong.
     pub(crate) async fn orphans(&self, relation: &Relation) -> Outcome {
-        if !(self.has_table(relation.parent).await? && self.has_table(relation.child).await?) {
+        let has = async |name: &str| self.has_table(&name.to_lowercase()).await;
+        if !(has(relation.parent).await? && has(relation.child).await?) {
             return Ok(Vec::new());
         }
         let rows = self.read(statement(relation.sql(), Vec::new())).await?;
         let orphan =
             |mut row: super::Row| Ok(Orphan { parent_id: row.optional_text()?, child_id: row.optional_text()? });
         rows.into_iter().map(orphan).collect()
-    }
-
-    async fn has_table(&self, name: &str) -> Result<bool, StoreError> {
-        let sql = match &self.engine {
-            Engine::Postgres(_) => {
-                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
-            }
-            Engine::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1",
-        };
-        let found = self.read(statement(sql, vec![name.to_lowercase().into()])).await?;
-        Ok(!found.is_empty())
     }
 }
 

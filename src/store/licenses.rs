@@ -36,6 +36,14 @@ impl Db {
         Ok(rows.into_iter().next().map(|mut row| row.optional_text()).transpose()?.flatten())
     }
 
+    /// The signed texts that were stored last, at most so many, the newest first.
+    pub(crate) async fn licenses(&self, most: usize) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT bytes FROM licenses ORDER BY createat DESC, id LIMIT $1";
+        let rows = self.read(statement(sql, vec![i64::try_from(most).unwrap_or(i64::MAX).into()])).await?;
+        let texts: Result<Vec<_>, StoreError> = rows.into_iter().map(|mut row| row.optional_text()).collect();
+        Ok(texts?.into_iter().flatten().collect())
+    }
+
     /// How many seats are taken: active accounts of this installation, without bots and guests of a single channel.
     pub(crate) async fn taken_seats(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
@@ -54,7 +62,8 @@ impl Db {
     }
 
     async fn install_license(&self, id: &str, text: &str, now: i64) -> Result<(), StoreError> {
-        let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+        let insertion = "INSERT INTO licenses (id, createat, bytes) VALUES ($1, $2, $3) \
+                         ON CONFLICT (id) DO UPDATE SET bytes = excluded.bytes";
         let statements = vec![
             statement(insertion, vec![id.into(), now.into(), text.into()]),
             setting_system(ACTIVE, id),

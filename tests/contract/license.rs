@@ -3,7 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::backdoor::texts_in;
 use crate::support::license::{Seller, send, upload, upload_as};
+use crate::support::server::account;
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, LocalServer, TestServer};
 
@@ -87,11 +89,85 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
 }
 
 #[actix_web::test]
+async fn a_licence_that_is_uploaded_again_is_stored_as_it_came_last() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    for _ in 0..2 {
+        for company in ["Before", "After"] {
+            let document = json!({
+                "id": "a".repeat(26), "expires_at": i64::MAX, "customer": { "company": company }, "features": { "users": 9 },
+            });
+            let text = seller.signed(&document.to_string()).await;
+            upload(&admin, &text).await.expect(201);
+            assert_eq!(shown(&admin).await["Company"], company);
+            assert_eq!(texts_in(server.folder(), "SELECT bytes FROM licenses").await, [text]);
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_licence_that_has_not_begun_is_taken() {
     let seller = Seller::new().await;
     let server = seller.server("").await;
     let admin = server.admin().await;
     upload(&admin, &seller.license(&["--starts", "10"]).await).await.expect(201);
+}
+
+#[actix_web::test]
+async fn a_licence_is_for_accounts_that_are_active_and_from_here_but_for_bots_and_guests_of_one_channel() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    let users = "INSERT INTO users (id, username, email, deleteat, roles, remoteid) VALUES ";
+    server.execute(&format!("{users} ('bot', 'bot', 'bot@x', 0, 'system_user', '')")).await;
+    server.execute("INSERT INTO bots (userid) VALUES ('bot')").await;
+    server.execute(&format!("{users} ('away', 'away', 'away@x', 0, 'system_user', 'elsewhere')")).await;
+    server.execute(&format!("{users} ('gone', 'gone', 'gone@x', 1, 'system_user', '')")).await;
+    server.execute(&format!("{users} ('one', 'one', 'one@x', 0, 'system_guest', NULL)")).await;
+    server.execute(&format!("{users} ('two', 'two', 'two@x', 0, 'system_guest', '')")).await;
+    for (channel, kind, deleted) in [("a", 'O', 0), ("b", 'P', 0), ("c", 'O', 1), ("d", 'D', 0)] {
+        let channels = "INSERT INTO channels (id, type, deleteat, name) VALUES ";
+        server.execute(&format!("{channels} ('{channel}', '{kind}', {deleted}, '{channel}')")).await;
+    }
+    for (channel, user) in [("a", "one"), ("c", "one"), ("d", "one"), ("a", "two"), ("b", "two")] {
+        server.execute(&format!("INSERT INTO channelmembers (channelid, userid) VALUES ('{channel}', '{user}')")).await;
+    }
+    let refused = upload(&admin, &seller.license(&["--users", "1"]).await).await;
+    refused.expect_refusal(400, "api.license.add_license.unique_users.app_error");
+    assert!(refused.text().contains("for 1 accounts, and 2 are in use"), "{}", refused.text());
+    upload(&admin, &seller.license(&["--users", "2"]).await).await.expect(201);
+    server.execute("DROP TABLE channelmembers").await;
+    let uncounted = upload(&admin, &seller.license(&["--users", "2"]).await).await;
+    uncounted.expect_refusal(400, "api.license.add_license.invalid_count.app_error");
+}
+
+#[actix_web::test]
+async fn a_licence_lifts_the_limit_of_accounts_and_has_one_of_its_own_where_it_says_so() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    let rows: Vec<String> = (1..250).map(|number| format!("('u{number}', 'u{number}', 'u{number}@x', 0)")).collect();
+    server.execute(&format!("INSERT INTO users (id, username, email, deleteat) VALUES {}", rows.join(", "))).await;
+    let refused = admin.post("/users", account("late")).await;
+    refused.expect_refusal(400, "api.user.create_user.user_limits.exceeded");
+    let limited = |enforced: bool, extra: i64| {
+        json!({
+            "id": "a".repeat(26), "expires_at": i64::MAX, "customer": {}, "features": { "users": 250 },
+            "is_seat_count_enforced": enforced, "extra_users": extra,
+        })
+    };
+    upload(&admin, &seller.signed(&limited(true, 0).to_string()).await).await.expect(201);
+    let refused = admin.post("/users", account("late")).await;
+    refused.expect_refusal(400, "api.user.create_user.license_user_limits.exceeded");
+    upload(&admin, &seller.signed(&limited(true, 1).to_string()).await).await.expect(201);
+    admin.post("/users", account("late")).await.expect(201);
+    let refused = admin.post("/users", account("later")).await;
+    refused.expect_refusal(400, "api.user.create_user.license_user_limits.exceeded");
+    server.execute("UPDATE users SET deleteat = 1 WHERE id = 'u1'").await;
+    upload(&admin, &seller.signed(&limited(false, 0).to_string()).await).await.expect(201);
+    admin.post("/users", account("later")).await.expect(201);
+    admin.post("/users", account("last")).await.expect(201);
 }
 
 #[actix_web::test]

@@ -4,32 +4,101 @@ use crate::support::license::{Seller, upload};
 use crate::support::server::account;
 use crate::support::{Client, Home, Process};
 
+const FILE: &str = "MM_SERVICESETTINGS_LICENSEFILELOCATION";
+
 #[actix_web::test]
 async fn a_licence_is_there_again_after_a_restart_and_the_environment_wins() {
     let seller = Seller::new().await;
-    let home = Home::new(&seller.settings("")).await;
-    let server = home.start().await;
-    server.client().post("/users", account("admin")).await.expect(201);
-    let admin = server.client().log_in("admin").await;
+    let (home, server, admin) = installation(&seller).await;
     upload(&admin, &seller.license(&["--company", "Stored"]).await).await.expect(201);
     server.kill().await;
     let server = home.start().await;
     assert_eq!(company(&server).await, "Stored");
     server.stop().await;
     let variable = seller.license(&["--company", "Environment", "--starts", "-10", "--days", "5"]).await;
-    let mut server = home.launch_with(&[("MM_LICENSE", &variable)]);
-    server.listens().await;
+    let server = launched(&home, &[("MM_LICENSE", &variable)]).await;
     assert_eq!(company(&server).await, "Environment");
-    let admin: Client = server.client().log_in("admin").await;
-    admin.delete("/license").await.expect_ok();
-    server.stop().await;
-    let file = seller.path("file.license");
-    std::fs::write(&file, seller.license(&["--company", "File"]).await).unwrap();
-    let mut server = home.launch_with(&[("MM_SERVICESETTINGS_LICENSEFILELOCATION", file.to_str().unwrap())]);
-    server.listens().await;
-    assert_eq!(company(&server).await, "File");
+    server.client().log_in("admin").await.delete("/license").await.expect_ok();
+    assert_eq!(company(&server).await, "null");
     server.stop().await;
     assert_eq!(company(&home.start().await).await, "null");
+}
+
+#[actix_web::test]
+async fn the_file_counts_until_something_is_uploaded_and_again_after_a_removal() {
+    let seller = Seller::new().await;
+    let (home, server, _) = installation(&seller).await;
+    server.stop().await;
+    let file = seller.path("file.license");
+    let named = [(FILE, file.to_str().unwrap())];
+    std::fs::write(&file, seller.license(&["--company", "File"]).await).unwrap();
+    let server = launched(&home, &named).await;
+    assert_eq!(company(&server).await, "File");
+    let admin = server.client().log_in("admin").await;
+    upload(&admin, &seller.license(&["--company", "Renewed"]).await).await.expect(201);
+    server.stop().await;
+    let server = launched(&home, &named).await;
+    assert_eq!(company(&server).await, "Renewed");
+    server.client().log_in("admin").await.delete("/license").await.expect_ok();
+    assert_eq!(company(&server).await, "null");
+    server.stop().await;
+    assert!(home.shell(&format!("{FILE}={} {SHOW}", file.display())).await.contains("Company: File"));
+    assert_eq!(home.shell(SHOW).await, "IsLicensed: false\n");
+    assert_eq!(company(&launched(&home, &named).await).await, "File");
+    assert!(home.shell(SHOW).await.contains("Company: File"));
+}
+
+#[actix_web::test]
+async fn a_trial_in_the_environment_counts_where_there_was_no_other() {
+    let seller = Seller::new().await;
+    let (home, server, admin) = installation(&seller).await;
+    let trial = seller.license(&["--trial", "--days", "30", "--company", "First"]).await;
+    upload(&admin, &trial).await.expect(201);
+    upload(&admin, &seller.license(&["--company", "Bought"]).await).await.expect(201);
+    server.stop().await;
+    let other = seller.license(&["--trial", "--days", "30", "--company", "Second"]).await;
+    for (variable, expected) in [(trial, "First"), (other, "Bought")] {
+        let server = launched(&home, &[("MM_LICENSE", &variable)]).await;
+        assert_eq!(company(&server).await, expected);
+        server.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_server_for_tests_trusts_the_test_key_and_says_what_it_is_for() {
+    let (usual, test) = (Seller::new().await, Seller::new().await);
+    let key = format!("LicenseTestPublicKeyFile = \"{}\"\n", test.path("public.pem").display());
+    let home = Home::new(&usual.settings(&key)).await;
+    let licenses = [usual.license(&["--company", "Usual"]).await, test.license(&["--company", "Test"]).await];
+    for (named, purpose, trusted) in [("", "production", "Usual"), (" Test ", "test", "Test"), ("dev", "dev", "Test")] {
+        for license in &licenses {
+            let server = launched(&home, &[("MM_SERVICEENVIRONMENT", named), ("MM_LICENSE", license)]).await;
+            let is_trusted = (license == &licenses[0]) == (trusted == "Usual");
+            assert_eq!(company(&server).await, if is_trusted { trusted } else { "null" }, "{named}");
+            let config = server.client().get("/config/client?format=old").await.expect(200);
+            assert_eq!(config["ServiceEnvironment"], purpose);
+            server.stop().await;
+        }
+    }
+    let mut server = home.launch_with(&[("MM_QUARTERDECK_LICENSEPUBLICKEYFILE", "/nowhere")]);
+    server.complains_until(|said| said.contains("Quarterdeck.LicensePublicKeyFile: /nowhere: ")).await;
+}
+
+const SHOW: &str = "quarterdeck license show --config config.toml";
+
+/// A server with an administrator.
+async fn installation(seller: &Seller) -> (Home, Process, Client) {
+    let home = Home::new(&seller.settings("")).await;
+    let server = home.start().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    (home, server, admin)
+}
+
+async fn launched(home: &Home, variables: &[(&str, &str)]) -> Process {
+    let mut server = home.launch_with(variables);
+    server.listens().await;
+    server
 }
 
 async fn company(server: &Process) -> String {

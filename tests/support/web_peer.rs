@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// A running server; it ends with the test.
 pub struct WebPeer {
@@ -17,6 +18,7 @@ pub struct WebPeer {
 struct Shared {
     answer: RefCell<String>,
     seen: RefCell<Vec<String>>,
+    is_held: watch::Sender<bool>,
 }
 
 impl WebPeer {
@@ -24,7 +26,11 @@ impl WebPeer {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Rc::new(Shared { answer: RefCell::default(), seen: RefCell::default() });
+        let shared = Rc::new(Shared {
+            answer: RefCell::default(),
+            seen: RefCell::default(),
+            is_held: watch::Sender::new(false),
+        });
         actix_web::rt::spawn(serve(listener, shared.clone()));
         let peer = Self { address, shared };
         peer.answer(200, "{}");
@@ -57,6 +63,18 @@ impl WebPeer {
     /// It redirects from now on.
     pub fn redirect(&self, location: &str) {
         self.answer_with(302, &format!("Location: {location}\r\n"), "");
+    }
+
+    /// From now on it takes requests and answers none, until it is told to.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.is_held.send_replace(is_held);
+    }
+
+    /// Waits until it was sent something.
+    pub async fn is_asked(&self) {
+        while self.count() == 0 {
+            actix_web::rt::task::yield_now().await;
+        }
     }
 
     /// How many requests there were since the last time somebody asked for them.
@@ -92,6 +110,7 @@ async fn serve(listener: TcpListener, shared: Rc<Shared>) {
     while let Ok((mut connection, _)) = listener.accept().await {
         let request = receive(&mut connection).await;
         shared.seen.borrow_mut().push(request);
+        shared.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
         let answer = shared.answer.borrow().clone();
         // Who has read enough goes.
         let _ = connection.write_all(answer.as_bytes()).await;

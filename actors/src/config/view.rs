@@ -40,6 +40,8 @@ pub struct View {
     pub experimental: ExperimentalSettings,
     #[serde(rename = "AnnouncementSettings")]
     pub announcement: AnnouncementSettings,
+    #[serde(rename = "CloudSettings")]
+    pub cloud: CloudSettings,
     #[serde(rename = "ClientRequirements")]
     pub client_requirements: ClientRequirements,
 }
@@ -267,6 +269,13 @@ pub struct MetricsSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct ExperimentalSettings {
     pub restrict_system_admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct CloudSettings {
+    #[serde(rename = "CWSURL")]
+    pub cws_url: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -134,6 +134,12 @@ impl License {
         self.features.users.ok_or_else(|| AppError::new(INVALID).because("the licence has no number of users"))
     }
 
+    /// How many seats there may be taken when an account is made; `None` when there may be more than were bought.
+    pub fn most_seats(&self) -> Option<i64> {
+        let most = self.features.users.unwrap_or_default().saturating_add(self.extra_users.unwrap_or_default());
+        self.is_seat_count_enforced.then_some(most)
+    }
+
     /// Refuses a licence for fewer accounts than are in use, and one that is over at `now`.
     pub fn check(&self, used: i64, now: i64) -> Result<(), AppError> {
         let seats = self.seats()?;

@@ -127,3 +127,22 @@ async fn what_cannot_be_stored_is_not_published() {
     assert!(handle.install(read(&document()).unwrap(), String::new()).await.is_err());
     assert!(handle.is_current(Some(&license)));
 }
+
+#[test]
+fn a_trial_says_so_or_has_the_usual_length_and_another_length_was_agreed_upon() {
+    const DAY_MS: i64 = 86_400_000;
+    let of = |is_trial: bool, duration: i64| {
+        let mut document = document();
+        document["is_trial"] = is_trial.into();
+        document["expires_at"] = (2 + duration).into();
+        let license = read(&document).unwrap();
+        (license.is_for_trying(), license.is_only_once())
+    };
+    for usual in [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000] {
+        assert_eq!((of(false, usual), of(true, usual)), ((true, true), (true, true)));
+        assert_eq!(of(false, usual + 1), (false, false));
+    }
+    assert_eq!((of(true, 30 * DAY_MS - 1_000), of(true, 30 * DAY_MS - 999)), ((true, false), (true, true)));
+    assert_eq!((of(true, 32 * DAY_MS - 1_000), of(true, 32 * DAY_MS - 1_001)), ((true, false), (true, true)));
+    assert_eq!((of(false, 365 * DAY_MS), of(true, i64::MAX - 2)), ((false, false), (true, false)));
+}

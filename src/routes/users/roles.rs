@@ -17,7 +17,7 @@ use crate::state::{AppState, now_ms};
 /// As long as the column.
 const LONGEST: usize = 256;
 
-/// Roles that Mattermost sells.
+/// Roles that need a licence with `custom_permissions_schemes`.
 const LICENSED: [&str; 5] = [
     "system_manager",
     "system_user_manager",
@@ -38,6 +38,7 @@ pub(crate) async fn replace(
     let body = body.strings();
     audit.parameter("roles", body.get("roles"));
     let roles = checked(body.get("roles"))?;
+    check_licensed(&app, &roles)?;
     session.require("manage_roles")?;
     let user = known(&app, &id).await?;
     check_known(&app, &roles)?;
@@ -52,16 +53,18 @@ pub(crate) async fn replace(
     Ok(Done)
 }
 
-/// The names, refused where they are no names, where an administrator would not be a user, and where a licence is due.
+/// The names, refused where they are no names, and where an administrator would not be a user.
 fn checked(text: &str) -> Result<Vec<&str>, AppError> {
     let roles: Vec<&str> = text.split_whitespace().collect();
     let is_admin_alone = roles == ["system_admin"];
     let is_valid = !roles.is_empty() && !is_admin_alone && roles.iter().all(|role| is_role_name(role));
-    if !is_valid {
-        return Err(AppError::invalid_body("roles"));
-    }
-    let is_licensed = roles.iter().any(|role| LICENSED.contains(role));
-    if is_licensed { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(roles) }
+    if is_valid { Ok(roles) } else { Err(AppError::invalid_body("roles")) }
+}
+
+fn check_licensed(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
+    let is_needed = roles.iter().any(|role| LICENSED.contains(role));
+    let has_it = || app.license.current().is_some_and(|license| license.features.has("custom_permissions_schemes"));
+    if is_needed && !has_it() { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(()) }
 }
 
 fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::server_with_bert;
+use crate::support::license::{Seller, upload};
 
 #[actix_web::test]
 async fn new_roles_count_at_once_in_open_sessions() {
@@ -58,4 +59,25 @@ async fn the_last_administrator_stays_one() {
     refusal.expect_refusal(400, "app.user.update.lastAdmin.app_error");
     admin.put(&format!("/users/{}/active", bert.user_id), json!({ "active": true })).await.expect_ok();
     admin.put("/users/me/roles", json!({ "roles": "system_user" })).await.expect_ok();
+}
+
+#[actix_web::test]
+async fn a_licence_for_them_allows_delegated_roles_as_long_as_it_is_in_force() {
+    let seller = Seller::new().await;
+    let server = seller.server("").await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let path = format!("/users/{}/roles", bert.user_id);
+    let delegated = json!({ "roles": "system_user system_manager" });
+    upload(&admin, &seller.license(&["--feature", "ldap"]).await).await.expect(201);
+    let refusal = "api.user.update_user_roles.license.app_error";
+    admin.put(&path, delegated.clone()).await.expect_refusal(400, refusal);
+    bert.get("/config").await.expect_refusal(403, "api.context.permissions.app_error");
+    upload(&admin, &seller.license(&["--feature", "custom_permissions_schemes"]).await).await.expect(201);
+    admin.put(&path, delegated.clone()).await.expect_ok();
+    bert.get("/config").await.expect(200);
+    assert_eq!(bert.get("/users/me").await.expect(200)["roles"], "system_user system_manager");
+    admin.delete("/license").await.expect_ok();
+    admin.put(&path, delegated).await.expect_refusal(400, refusal);
+    admin.put(&path, json!({ "roles": "system_user" })).await.expect_ok();
 }
