@@ -34,8 +34,8 @@ const LICENSE: &str = "MM_LICENSE";
 const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
 
 /// Variables with the prefix that are no settings.
-const OTHER_VARIABLES: [&str; 6] =
-    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS"];
+const OTHER_VARIABLES: [&str; 7] =
+    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
 
 /// Names further apart than this are not offered as what was meant.
 const LIKENESS: f64 = 0.7;
