@@ -15,7 +15,7 @@ use tracing::{error, warn};
 use crate::options::Options;
 use crate::store::{Db, StoreError};
 
-/// A file with a licence is read up to this length, in bytes: more than any that can be stored.
+/// A file with a licence may be this long, in bytes: more than any that can be stored.
 pub(crate) const LONGEST_FILE: u64 = 64 << 10;
 
 /// How long signatures are, in bytes: of keys with 2048 and with 4096 bits.

@@ -11,6 +11,7 @@ mod config_unreadable;
 mod database_late;
 mod database_lost;
 mod killed;
+mod license_hostile;
 mod license_restart;
 mod two_servers;
 mod websocket;

@@ -73,8 +73,9 @@ pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
 /// What is in a file that is no longer than any licence or key.
 pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(LONGEST_FILE).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let read = std::fs::File::open(file)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    let is_too_long = u64::try_from(read).is_ok_and(|length| length > LONGEST_FILE);
+    if is_too_long { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 fn create(file: &Path, mode: u32, text: &str) -> Result<(), String> {

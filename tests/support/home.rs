@@ -142,6 +142,13 @@ impl Process {
         self.output.borrow().contains(GREETING)
     }
 
+    /// The most memory that it ever had, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Ends it at once, in the middle of whatever it does.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

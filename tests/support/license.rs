@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::RSA_PKCS1_SHA512;
+use data_encoding::BASE64;
 use reqwest::Method;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -41,6 +47,15 @@ impl Seller {
     pub async fn signed(&self, document: &str) -> String {
         std::fs::write(self.path("document.json"), document).unwrap();
         self.license(&["--payload", "document.json"]).await
+    }
+
+    /// The same without the command line: for documents of any length, and for many of them.
+    pub fn sign(&self, document: &[u8]) -> String {
+        let key = PrivatePkcs8KeyDer::from_pem_file(self.path("private.pem")).unwrap();
+        let key = KeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), document, &mut signature).unwrap();
+        BASE64.encode(&[document, &signature].concat())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
