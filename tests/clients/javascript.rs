@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use tokio::process::Command;
 
+use crate::support::license::Seller;
 use crate::support::server::PASSWORD;
 use crate::support::teams::meeting;
+use crate::support::web_peer::WebPeer;
 use crate::support::{Home, Proxy, peers};
 
 #[actix_web::test]
@@ -26,6 +29,23 @@ async fn the_javascript_client_stays_connected_through_drops_and_a_restart_until
 #[actix_web::test]
 async fn the_javascript_client_is_told_when_it_was_away_too_long() {
     connect("forgetful", "[Quarterdeck]\nSocketResumeSeconds = 0\n", "longer_drop_is_a_new_start").await;
+}
+
+#[actix_web::test]
+async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
+    let Some(folder) = peers::folder("js") else { return };
+    let (seller, service) = (Seller::new().await, WebPeer::start().await);
+    let text = seller.license(&["--company", "Example", "--days", "90"]).await;
+    std::fs::write(seller.path("bought.license"), text).unwrap();
+    let trial = seller.license(&["--trial", "--days", "30"]).await;
+    service.answer(200, &json!({ "license": trial }).to_string());
+    let settings = seller.settings(&format!("[CloudSettings]\nCWSURL = \"{}\"\n", service.url()));
+    let server = Home::new(&settings).await.start().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/licenses.mjs");
+    let mut node = Command::new("node");
+    node.arg(script).args([&server.base, PASSWORD]).arg(seller.path("bought.license")).current_dir(folder);
+    assert_eq!(peers::play(&mut node).await.last().unwrap()["step"], "second_trial_is_refused");
+    assert_eq!(service.lines(), ["POST /api/v1/trials HTTP/1.1"]);
 }
 
 /// Plays a scenario over a line that is cut on demand, to a server that is restarted on demand.

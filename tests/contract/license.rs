@@ -214,6 +214,23 @@ async fn the_local_socket_takes_a_licence_as_well() {
     assert_eq!(shown(local).await, shown(&admin).await);
 }
 
+#[actix_web::test]
+async fn the_local_socket_installs_a_good_licence_and_a_second_trial_as_well() {
+    let seller = Seller::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("local.socket");
+    let place = format!("EnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", socket.display());
+    let server = seller.server(&format!("[ServiceSettings]\n{place}")).await;
+    let (admin, local) = (server.admin().await, Client::on_socket(&socket));
+    for company in ["First", "Second"] {
+        let trial = seller.license(&["--trial", "--days", "30", "--company", company]).await;
+        upload(&local, &trial).await.expect(201);
+        assert_eq!(shown(&admin).await["Company"], company);
+    }
+    local.delete("/license").await.expect_ok();
+    assert_eq!(shown(&admin).await, json!({ "IsLicensed": "false" }));
+}
+
 async fn shown(client: &Client) -> Value {
     client.get("/license/client?format=old").await.expect(200)
 }
