@@ -23,7 +23,7 @@ use super::endpoint::{Endpoint, certificate_rules};
 use super::objects::{About, Done, Objects, chain, joined, unusable};
 
 /// Larger blobs are written, and read, in blocks of that many bytes.
-const BLOCK: NonZero<u32> = NonZero::new(4 * 1024 * 1024).expect("it is not zero");
+const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);
 
 /// Where none is set, or none that makes sense.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);

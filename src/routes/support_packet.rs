@@ -3,13 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS,
-};
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use time::OffsetDateTime;
 
+use super::config::never_cached;
 use crate::audit::Audit;
 use crate::request::Request;
 use crate::session::Session;
@@ -36,13 +35,13 @@ pub(super) async fn show(
     audit.parameter("filename", name.as_str());
     let turn = app.support_packets.turn()?;
     let packet = request.while_awaited(gather(source(&app), wanted)).await?;
-    Ok(HttpResponse::Ok()
+    let answer = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/zip"))
-        .insert_header((CACHE_CONTROL, "no-cache, no-store, must-revalidate"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment;filename=\"{name}\"; filename*=UTF-8''{name}")))
         .insert_header((X_FRAME_OPTIONS, "DENY"))
         .insert_header((CONTENT_SECURITY_POLICY, "Frame-ancestors 'none'"))
-        .streaming(packet.stream(turn, app.traffic.begin())))
+        .streaming(packet.stream(turn, app.traffic.begin()));
+    Ok(never_cached(answer))
 }
 
 fn source(app: &AppState) -> Source {

@@ -21,7 +21,26 @@ impl Recycling {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::config::Config;
+    use serde_json::Value;
+
+    use super::super::Db;
     use super::*;
+
+    #[actix_web::test]
+    async fn recycled_connections_are_closed_and_the_next_statement_makes_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db").display().to_string();
+        let source = ("SqlSettings.DataSource".to_owned(), Value::from(file));
+        let db = Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap();
+        db.migrate().await.unwrap();
+        db.user_count().await.unwrap();
+        assert!(db.open_connections() >= 2);
+        db.recycle_connections();
+        assert_eq!(db.open_connections(), 0);
+        assert_eq!(db.user_count().await.unwrap(), 0);
+        assert_eq!(db.open_connections(), 1);
+    }
 
     #[test]
     fn what_was_made_before_is_over_and_what_is_made_later_is_not() {
