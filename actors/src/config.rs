@@ -25,6 +25,8 @@ pub mod view;
 
 #[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
+pub(crate) mod pinned;
 
 use std::sync::Arc;
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
+use crate::config::Overrides;
+use crate::config::pinned::Pinned;
 use crate::config::proposal::Surroundings;
-use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
 
 const URL: &str = "AnnouncementSettings.NoticesURL";
 const FREQUENCY: &str = "AnnouncementSettings.NoticesFetchFrequency";
@@ -162,26 +163,6 @@ impl NoticeStore for Store {
     fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
         self.0.send(ids).unwrap();
         async { Err(AppError::new("test.refused")) }.boxed()
-    }
-}
-
-/// What is pinned, to change between two reloads.
-struct Pinned(Mutex<Overrides>);
-
-impl ConfigSource for Pinned {
-    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
-        let pinned = self.0.lock().unwrap().clone();
-        async move { Ok(pinned) }.boxed()
-    }
-}
-
-impl ConfigStore for Pinned {
-    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        async { Ok(None) }.boxed()
-    }
-
-    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        async { Ok(()) }.boxed()
     }
 }
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::config::Overrides;
+use crate::config::pinned::Pinned;
 use crate::config::proposal::Surroundings;
-use crate::config::{ConfigSource, ConfigStore, Overrides, Stored, Version};
 
 #[actix_rt::test]
 async fn a_test_gives_the_report_of_the_backend() {
@@ -283,26 +284,6 @@ fn report(bucket: &str) -> Report {
 fn settings(bucket: &str) -> StoreSettings {
     let config = Config::from_overrides([]).unwrap();
     StoreSettings { amazon_s3_bucket: bucket.to_owned(), ..config.view.store(Store::Files) }
-}
-
-/// What is pinned, to change between two reloads.
-struct Pinned(Mutex<Overrides>);
-
-impl ConfigSource for Pinned {
-    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
-        let pinned = self.0.lock().unwrap().clone();
-        async move { Ok(pinned) }.boxed()
-    }
-}
-
-impl ConfigStore for Pinned {
-    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        async { Ok(None) }.boxed()
-    }
-
-    fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        async { Ok(()) }.boxed()
-    }
 }
 
 fn overrides<const N: usize>(values: [(&str, Value); N]) -> Overrides {
