@@ -24,6 +24,7 @@ mod logging;
 mod mail;
 mod metrics;
 mod notices;
+mod openapi;
 mod options;
 mod outbound;
 mod passwords;

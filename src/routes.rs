@@ -15,6 +15,7 @@ mod login;
 mod notices;
 mod notifications;
 mod onboarding;
+mod openapi;
 mod preferences;
 mod releases;
 mod roles;
@@ -49,6 +50,22 @@ const READ: &str = "read";
 /// Every event that a request can be, with its method and path, and whether it is recorded also when it is not refused.
 pub(crate) fn audited() -> Vec<(&'static str, Method, &'static str, bool)> {
     table().into_iter().map(|route| (route.event, route.method, route.path, route.is_change)).collect()
+}
+
+/// What the description of the API needs of a route.
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) class: Class,
+    pub(crate) is_on_socket: bool,
+    pub(crate) is_local: bool,
+}
+
+/// Every route.
+pub(crate) fn rows() -> Vec<Row> {
+    let row =
+        |Route { method, path, class, is_on_socket, is_local, .. }| Row { method, path, class, is_on_socket, is_local };
+    table().into_iter().map(row).collect()
 }
 
 /// Whether a route needs to know who is calling.

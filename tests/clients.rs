@@ -1,6 +1,9 @@
 //! Clients that others wrote, against the real binary; and the local socket, as mmctl uses it.
 
+mod browser;
 mod javascript;
 mod local_socket;
 mod mmctl;
+mod newcomer;
 mod python;
+mod schemathesis;

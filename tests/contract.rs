@@ -21,6 +21,7 @@ mod notices;
 mod notification_receipts;
 mod notifications;
 mod onboarding;
+mod openapi;
 mod preferences;
 mod releases;
 mod roles;

@@ -5,8 +5,8 @@ use crate::socket;
 use super::{Route, delete, get, post, put};
 use super::{
     audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
-    notifications, onboarding, preferences, releases, roles, sessions, site_url, status, support_packet, teams, tokens,
-    trials, users,
+    notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status, support_packet,
+    teams, tokens, trials, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -18,6 +18,10 @@ pub(super) fn table() -> Vec<Route> {
         get("/livez", health::live).open().probe(),
         get("/readyz", health::ready).open().probe(),
         get("/startupz", health::started).open().probe(),
+        // The API itself.
+        get("/api/v4/openapi.json", openapi::show).open(),
+        get("/api/v4/openapi", openapi::page).open(),
+        get("/api/v4/openapi/{file}", openapi::part).open(),
         // The system.
         get("/api/v4/system/ping", health::ping).open().probe().on_socket(),
         get("/api/v4/system/timezones", health::timezones),

@@ -15,10 +15,15 @@ pub struct LocalServer {
 
 impl LocalServer {
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with more settings of the section `ServiceSettings`, as TOML.
+    pub async fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("local.socket");
         let place = format!("EnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", socket.display());
-        let server = TestServer::start_with(&format!("[ServiceSettings]\n{place}")).await;
+        let server = TestServer::start_with(&format!("[ServiceSettings]\n{place}{settings}")).await;
         Self { server, local: Client::on_socket(&socket), _folder: folder }
     }
 }

@@ -1,0 +1,109 @@
+//! Types as the tables write them, and the schemas that they stand for.
+//!
+//! `string`, `id`, `integer`, `number`, `boolean`, `object`, `any`, `binary`; the name of a schema, which begins with a
+//! capital; `[T]` a list, `{T}` a map with free keys, `a|b` one of these texts, `T?` a `T` or null; `string+` and
+//! `[T]+` are not empty.
+
+use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, KnownFormat, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
+
+/// What an id looks like.
+const ID: &str = "^[a-z0-9]{26}$";
+
+/// The schema that a type stands for; `None` for what is no type.
+pub(super) fn parsed(text: &str) -> Option<RefOr<Schema>> {
+    if let Some(inner) = text.strip_suffix('?') {
+        let null = ObjectBuilder::new().schema_type(Type::Null).build();
+        return Some(Schema::AnyOf(AnyOfBuilder::new().item(parsed(inner)?).item(null).build()).into());
+    }
+    let (list, least) = text.strip_suffix('+').map_or((text, None), |text| (text, Some(1)));
+    if let Some(inner) = list.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        return Some(ArrayBuilder::new().items(parsed(inner)?).min_items(least).build().into());
+    }
+    if let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        let values = AdditionalProperties::RefOr(parsed(inner)?);
+        return Some(ObjectBuilder::new().additional_properties(Some(values)).build().into());
+    }
+    if text.contains('|') {
+        return Some(one_of(text.split('|')));
+    }
+    let schema = match text {
+        "string" => ObjectBuilder::new().schema_type(Type::String),
+        "string+" => ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)),
+        "id" => ObjectBuilder::new().schema_type(Type::String).pattern(Some(ID)),
+        "binary" => {
+            ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+        }
+        "integer" => {
+            ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        }
+        "number" => ObjectBuilder::new().schema_type(Type::Number),
+        "boolean" => ObjectBuilder::new().schema_type(Type::Boolean),
+        "object" => ObjectBuilder::new(),
+        "any" => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
+        "OK" | "old" => return Some(one_of([text].into_iter())),
+        name if name.starts_with(|first: char| first.is_ascii_uppercase()) => {
+            return Some(Ref::from_schema_name(name).into());
+        }
+        _ => return None,
+    };
+    Some(schema.build().into())
+}
+
+fn one_of<'a>(texts: impl Iterator<Item = &'a str>) -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts)).build().into()
+}
+
+/// A body that is no JSON.
+pub(super) fn text_body(media: &str) -> RefOr<Schema> {
+    let body = ObjectBuilder::new().schema_type(Type::String);
+    let is_text = media.starts_with("text/");
+    let format = (!is_text).then_some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+    body.format(format).build().into()
+}
+
+/// What stands in a path under a name, and what it is.
+pub(super) fn in_path(name: &str) -> (RefOr<Schema>, &'static str) {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    match name {
+        "user_id" => {
+            (text.pattern(Some("^(me|[a-z0-9]{26})$")).build().into(), "The id of an account; `me` is the caller.")
+        }
+        "username" => (text.build().into(), "The name of an account."),
+        "email" => (text.build().into(), "The address of an account."),
+        "team_name" => (text.build().into(), "The name of a team, as in addresses."),
+        "role_name" => (text.build().into(), "The name of a role."),
+        "category" => (text.build().into(), "The category."),
+        "name" => (text.build().into(), "The name."),
+        _ => (text.pattern(Some(ID)).build().into(), "The id: 26 characters."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn written(text: &str) -> Value {
+        serde_json::to_value(parsed(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn types_stand_for_schemas() {
+        assert_eq!(written("boolean"), json!({ "type": "boolean" }));
+        assert_eq!(written("[string]"), json!({ "type": "array", "items": { "type": "string" } }));
+        assert_eq!(written("{string}"), json!({ "type": "object", "additionalProperties": { "type": "string" } }));
+        assert_eq!(written("a|b"), json!({ "type": "string", "enum": ["a", "b"] }));
+        assert_eq!(written("Team"), json!({ "$ref": "#/components/schemas/Team" }));
+        assert_eq!(written("boolean?"), json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] }));
+        assert_eq!(written("any"), json!({}));
+    }
+
+    #[test]
+    fn what_is_no_type_is_refused() {
+        for text in ["", "text", "[text]", "{", "[string", "?"] {
+            assert!(parsed(text).is_none(), "{text:?}");
+        }
+    }
+}

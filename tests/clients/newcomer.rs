@@ -1,0 +1,135 @@
+//! The first steps as the README shows them: its commands are run, and its output must be what they print.
+//!
+//! Cloning and building are left out: the folder is there, with the program that is tested in it. `…` stands for
+//! whatever is different each time.
+
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::support::database;
+
+const README: &str = include_str!("../../README.md");
+const SETTINGS: &str = include_str!("../../config.toml");
+
+/// The address that the README shows; the test takes a free one.
+const ADDRESS: &str = "127.0.0.1:8065";
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A command, and what it prints.
+struct Step {
+    command: String,
+    printed: Vec<String>,
+}
+
+fn steps() -> Vec<Step> {
+    let section = README.split("\n## ").find(|section| section.starts_with("Start it")).unwrap();
+    let mut steps: Vec<Step> = Vec::new();
+    for block in section.split("```console\n").skip(1) {
+        for line in block.split("\n```").next().unwrap().lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => steps.push(Step { command: command.to_owned(), printed: Vec::new() }),
+                None => steps.last_mut().unwrap().printed.push(line.to_owned()),
+            }
+        }
+    }
+    steps
+}
+
+/// Whether a line is what the README shows.
+fn is_as_shown(line: &str, shown: &str) -> bool {
+    let mut parts = shown.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn dots_stand_for_anything() {
+    assert!(is_as_shown("made anna (x1) now", "made anna (…) now"));
+    assert!(is_as_shown("a-b-c", "…-b-…"));
+    assert!(!is_as_shown("made anna (x1)", "made anna (…) now"));
+    assert!(!is_as_shown("made anna", "made ann"));
+}
+
+/// A clone with the program built, listening elsewhere.
+fn prepare(folder: &Path, address: &str) {
+    let clone = folder.join("quarterdeck");
+    std::fs::create_dir_all(clone.join("target/release")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_quarterdeck"), clone.join("target/release/quarterdeck")).unwrap();
+    std::fs::write(clone.join("config.toml"), SETTINGS.replace(ADDRESS, address)).unwrap();
+    for done in ["git", "cargo"] {
+        let path = folder.join("done").join(done);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+struct Shell {
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Shell {
+    /// Runs a command until it has ended, or is in the background, and has printed as many lines as are shown.
+    async fn run(&mut self, command: &str, count: usize) -> Vec<String> {
+        const END: &str = "-- the command has ended";
+        self.input.write_all(format!("{command}\necho '{END}'\n").as_bytes()).await.unwrap();
+        let (mut printed, mut has_ended) = (Vec::new(), false);
+        while !has_ended || printed.len() < count {
+            let line = timeout(PATIENCE, self.output.next_line()).await;
+            let line = line.unwrap_or_else(|_| panic!("{command} printed no more than {printed:#?}")).unwrap().unwrap();
+            if line == END { has_ended = true } else { printed.push(line) }
+        }
+        printed
+    }
+}
+
+#[actix_web::test]
+async fn the_first_steps_of_the_readme_lead_where_it_says() {
+    if database::base().is_some() {
+        println!("skipped: the README begins with the embedded engine");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    prepare(folder.path(), &address);
+    let path = format!("{}:{}", folder.path().join("done").display(), std::env::var("PATH").unwrap());
+    let mut bash = Command::new("bash");
+    bash.arg("--norc").current_dir(folder.path()).env("PATH", path).env("no_proxy", "*");
+    bash.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut bash = bash.spawn().unwrap();
+    let output = BufReader::new(bash.stdout.take().unwrap()).lines();
+    let mut shell = Shell { input: bash.stdin.take().unwrap(), output };
+    // Nothing stays behind, however this ends.
+    shell.run("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT", 0).await;
+    let steps = steps();
+    assert!(steps.len() > 6, "the README shows too little");
+    for step in steps {
+        let command = step.command.replace(ADDRESS, &address);
+        let printed = shell.run(&command, step.printed.len()).await;
+        let shown: Vec<String> = step.printed.iter().map(|line| line.replace(ADDRESS, &address)).collect();
+        let is_same = printed.len() == shown.len();
+        let is_so = is_same && printed.iter().zip(&shown).all(|(line, shown)| is_as_shown(line, shown));
+        assert!(is_so, "{command}\nprinted {printed:#?}\nand the README shows {shown:#?}");
+        if command.contains("-o events") {
+            // Whoever types is slower than a socket opens.
+            shell.run("until grep -qa hello events; do sleep 0.05; done", 0).await;
+        }
+    }
+    drop(shell);
+    assert!(timeout(PATIENCE, bash.wait()).await.unwrap().unwrap().success());
+}

@@ -1,0 +1,59 @@
+//! Schemathesis, which makes requests up from the document of the API and holds the answers against it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::support::{TestServer, database, peers};
+
+const PATIENCE: Duration = Duration::from_mins(8);
+
+/// Settings under which every operation has something to do, and none that is made up can shut the others out.
+const SETTINGS: &str = "[ServiceSettings]\nEnableUserAccessTokens = true\nEnableDeveloper = true\n\
+    [RateLimitSettings]\nEnable = false\n";
+
+/// What ends the session that all requests are made with, or changes what they may.
+const LEFT_OUT: [&str; 11] = [
+    "Logout",
+    "DeleteUser",
+    "UpdateUserActive",
+    "UpdateUserRoles",
+    "UpdateUserPassword",
+    "RevokeAllSessions",
+    "RevokeSession",
+    "RevokeSessionsFromAllUsers",
+    "RollBackConfig",
+    // On the local socket only.
+    "CheckIntegrity",
+    "MigrateConfig",
+];
+
+#[actix_web::test]
+async fn made_up_requests_are_answered_as_the_document_says() {
+    if database::base().is_some() {
+        println!("skipped: what is held against the document does not depend on the engine");
+        return;
+    }
+    let Some(folder) = peers::folder("schemathesis") else { return };
+    let server = TestServer::start_with(SETTINGS).await;
+    let admin = server.admin().await;
+    admin.post("/teams", json!({ "name": "crew", "display_name": "Crew", "type": "O" })).await.expect(201);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/schemathesis/schemathesis.toml");
+    let mut command = Command::new(folder.join("bin/schemathesis"));
+    command.arg("--config-file").arg(here).arg("run").arg(format!("{}/api/v4/openapi.json", server.base));
+    command.arg("--header").arg(format!("Authorization: Bearer {}", admin.token.as_deref().unwrap()));
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "1", "--warnings", "off"]);
+    command.args(["--generation-database", "none", "--no-color", "--request-timeout", "60"]);
+    for id in LEFT_OUT {
+        command.args(["--exclude-operation-id", id]);
+    }
+    command.current_dir(server.folder()).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    admin.get("/users/me").await.expect(200);
+}
