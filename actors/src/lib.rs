@@ -19,3 +19,4 @@ pub mod secret;
 pub mod sessions;
 pub mod storage;
 pub mod supervisor;
+pub mod upgrade;

@@ -1,0 +1,109 @@
+use std::sync::Mutex;
+
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+
+use super::*;
+
+const RUNNING: &str = "api.upgrade_to_enterprise.app_error";
+
+/// An upgrade under way: where it tells how far it is, and what ends it.
+type UnderWay = (Progress, oneshot::Sender<Result<String, AppError>>);
+
+/// A replacement that ends when the test says so.
+#[derive(Default)]
+struct Scripted {
+    refusal: Mutex<Option<&'static str>>,
+    under_way: Mutex<Vec<UnderWay>>,
+}
+
+impl Replacement for Scripted {
+    fn check(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let refusal = *self.refusal.lock().unwrap();
+        async move { refusal.map_or(Ok(()), |id| Err(AppError::new(id))) }.boxed()
+    }
+
+    fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
+        let (end, ended) = oneshot::channel();
+        self.under_way.lock().unwrap().push((progress, end));
+        async move { ended.await.expect("the test dropped it") }.boxed()
+    }
+}
+
+impl Scripted {
+    fn started(&self) -> UnderWay {
+        self.under_way.lock().unwrap().pop().unwrap()
+    }
+}
+
+fn start() -> (Arc<Scripted>, UpgradeHandle) {
+    let scripted = Arc::<Scripted>::default();
+    let upgrade = UpgradeHandle::start(scripted.clone());
+    (scripted, upgrade)
+}
+
+async fn ended(upgrade: &UpgradeHandle) -> Stage {
+    let mut stage = upgrade.stage.clone();
+    stage.wait_for(|stage| !matches!(stage, Stage::UnderWay(_))).await.unwrap().clone()
+}
+
+#[actix_rt::test]
+async fn there_is_one_upgrade_at_a_time_and_none_after_a_complete_one() {
+    let (scripted, upgrade) = start();
+    assert_eq!(upgrade.stage().percentage(), 0);
+    upgrade.begin().await.unwrap();
+    assert_eq!(upgrade.stage().percentage(), 1);
+    assert_eq!(upgrade.begin().await.unwrap_err().id, RUNNING);
+    let (progress, end) = scripted.started();
+    for (done, percentage) in [(0, 1), (50, 25), (199, 99), (200, 99), (u64::MAX, 99)] {
+        progress.tell(done, 200);
+        assert_eq!(upgrade.stage().percentage(), percentage);
+    }
+    end.send(Ok("2.0.0".to_owned())).unwrap();
+    assert_eq!(ended(&upgrade).await.percentage(), 100);
+    assert_eq!(upgrade.begin().await.unwrap_err().id, "api.upgrade_to_enterprise.already-done.app_error");
+}
+
+#[actix_rt::test]
+async fn a_failed_upgrade_tells_why_and_another_may_follow() {
+    let (scripted, upgrade) = start();
+    upgrade.begin().await.unwrap();
+    scripted.started().1.send(Err(AppError::new("api.upgrade_to_enterprise_status.signature.app_error"))).unwrap();
+    let Stage::Failed(cause) = ended(&upgrade).await else { panic!("it did not fail") };
+    assert_eq!(cause.id, "api.upgrade_to_enterprise_status.signature.app_error");
+    upgrade.begin().await.unwrap();
+    assert_eq!(upgrade.stage().percentage(), 1);
+}
+
+#[actix_rt::test]
+async fn what_cannot_be_replaced_does_not_begin() {
+    let (scripted, upgrade) = start();
+    *scripted.refusal.lock().unwrap() = Some("api.upgrade_to_enterprise.invalid-permission.app_error");
+    let refused = upgrade.begin().await.unwrap_err();
+    assert_eq!(refused.id, "api.upgrade_to_enterprise.invalid-permission.app_error");
+    assert_eq!(upgrade.check().await.unwrap_err().id, refused.id);
+    assert!(matches!(upgrade.stage(), Stage::Idle));
+}
+
+#[actix_rt::test]
+async fn a_crash_of_the_actor_stops_no_upgrade_and_lets_no_second_one_begin() {
+    let (scripted, upgrade) = start();
+    upgrade.begin().await.unwrap();
+    upgrade.vitals().crash();
+    while upgrade.vitals().restarts() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(upgrade.begin().await.unwrap_err().id, RUNNING);
+    scripted.started().1.send(Ok("2.0.0".to_owned())).unwrap();
+    assert_eq!(ended(&upgrade).await.percentage(), 100);
+}
+
+#[actix_rt::test]
+async fn an_upgrade_that_panics_has_failed() {
+    let (scripted, upgrade) = start();
+    upgrade.begin().await.unwrap();
+    drop(scripted.started());
+    let Stage::Failed(cause) = ended(&upgrade).await else { panic!("it did not fail") };
+    assert_eq!(cause.id, "api.upgrade_to_enterprise_status.app_error");
+    upgrade.begin().await.unwrap();
+}
