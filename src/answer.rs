@@ -22,6 +22,9 @@ pub(crate) struct Created<T>(pub(crate) T);
 /// 200 with `{"status":"OK"}`.
 pub(crate) struct Done;
 
+/// 202 with `{"status":"OK"}`: the work goes on in the background.
+pub(crate) struct Begun;
+
 /// What can become a response.
 pub(crate) trait Reply {
     fn reply(self) -> Result<HttpResponse, AppError>;
@@ -42,6 +45,12 @@ impl<T: Serialize> Reply for Created<T> {
 impl Reply for Done {
     fn reply(self) -> Result<HttpResponse, AppError> {
         Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"OK"}"#))
+    }
+}
+
+impl Reply for Begun {
+    fn reply(self) -> Result<HttpResponse, AppError> {
+        Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"OK"}"#))
     }
 }
 

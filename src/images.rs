@@ -106,7 +106,7 @@ fn accepted() -> Result<HeaderValue, AppError> {
 
 fn failure(cause: CallFailure) -> AppError {
     let id = match cause {
-        CallFailure::Late(_) => "app.image_proxy.late.app_error",
+        CallFailure::Late(_) | CallFailure::Stalled { .. } => "app.image_proxy.late.app_error",
         CallFailure::TooLarge(most) => return not_allowed(&format!("it is larger than {most} bytes")),
         CallFailure::Address(_) => "api.image.get.app_error",
         CallFailure::Message(_)

@@ -43,4 +43,5 @@ mod support_packet;
 mod teams;
 mod trial;
 mod trust;
+mod upgrade;
 mod upload;

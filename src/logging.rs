@@ -92,12 +92,13 @@ impl Logs {
     }
 
     /// Writes what is still waiting.
-    pub(crate) fn flush(self) {
+    pub(crate) fn flush(&self) {
         let _ = self.0.recorder.reload(Recorder::default());
         *self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner) = Outputs::default();
     }
 
-    fn apply(&self, settings: &LogSettings) -> Result<(), String> {
+    /// Writes from now on as these settings say.
+    pub(crate) fn apply(&self, settings: &LogSettings) -> Result<(), String> {
         let levels = Levels::of(settings)?;
         let mut outputs = self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         let earlier = std::mem::take(&mut *outputs);

@@ -23,11 +23,12 @@ const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
     Row { name, default, least, most }
 }
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 10] = [
     row("AuditRetentionDays", 0, 0, 36_500),
     row("ImageProxyMegabytes", 10, 1, 100),
     row("MaximumSockets", 50_000, 1, 1_000_000),
     row("MaximumSocketsPerUser", 500, 1, 1_000_000),
+    row("ReleaseStallSeconds", 30, 1, 300),
     row("SocketMemoryMegabytes", 256, 1, 65_536),
     row("SocketPingSeconds", 25, 1, 29),
     row("SocketSilenceSeconds", 100, 2, 3_600),
@@ -36,7 +37,7 @@ const TABLE: [Row; 9] = [
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 3] = [LATEST_VERSION, LICENSE_KEY, TEST_LICENSE_KEY];
+const TEXTS: [&str; 5] = [LATEST_VERSION, LICENSE_KEY, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
 
 /// Where the latest release is asked for.
 const LATEST_VERSION: &str = "LatestVersionURL";
@@ -49,6 +50,12 @@ const LICENSE_KEY: &str = "LicensePublicKeyFile";
 
 /// The same for servers that serve nobody but tests and developers.
 const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
+
+/// Where the manifest of the newest release of this program is.
+const RELEASE: &str = "ReleaseURL";
+
+/// The file with the public key that manifests of releases are checked with.
+const RELEASE_KEY: &str = "ReleasePublicKeyFile";
 
 /// The options that are true or false; each is false until it is given.
 const FLAGS: [&str; 1] = [PACKET_LICENSE];
@@ -133,6 +140,18 @@ impl Options {
         let named = |option| (option, self.texts.get(option).map_or("", String::as_str));
         let test = Some(named(TEST_LICENSE_KEY)).filter(|(_, file)| purpose != "production" && !file.is_empty());
         test.unwrap_or_else(|| named(LICENSE_KEY))
+    }
+
+    /// Where the manifest of the newest release of this program is, and the file with the key that it is checked with;
+    /// empty where they are not given.
+    pub(crate) fn release_source(&self) -> (&str, &str) {
+        let given = |option| self.texts.get(option).map_or("", String::as_str);
+        (given(RELEASE), given(RELEASE_KEY))
+    }
+
+    /// How long the download of a release may stand still.
+    pub(crate) fn release_silence(&self) -> Duration {
+        Duration::from_secs(self.number("ReleaseStallSeconds").unsigned_abs())
     }
 
     /// Where the latest release is asked for.

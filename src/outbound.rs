@@ -6,6 +6,7 @@
 mod address;
 mod allowed;
 mod failure;
+mod incoming;
 mod names;
 mod networks;
 mod policy;
@@ -29,6 +30,7 @@ use tracing::warn;
 use crate::version::VERSION;
 use address::Place;
 pub(crate) use failure::CallFailure;
+pub(crate) use incoming::Incoming;
 use names::{Checked, Names, SystemNames};
 pub(crate) use policy::Chosen;
 use policy::Policy;
@@ -130,22 +132,39 @@ impl Outbound {
 
     /// Sends a call and reads what it asks for of the answer.
     pub(crate) async fn call(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
-        let deadline = call.deadline.min(LONGEST);
-        let sent = timeout(deadline, self.follow(call, service)).await;
-        sent.unwrap_or(Err(CallFailure::Late(deadline)))
+        let (deadline, largest) = (call.deadline.min(LONGEST), call.largest_answer);
+        let calling = async {
+            // Nobody closes it; and if somebody did, the call would only not be counted.
+            let _turn = self.turns.acquire().await;
+            let (url, answer) = self.follow(call, service).await?;
+            receive(&url, answer, largest).await
+        };
+        timeout(deadline, calling).await.unwrap_or(Err(CallFailure::Late(deadline)))
     }
 
-    async fn follow(&self, mut call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
-        // Nobody closes it; and if somebody did, the call would only not be counted.
-        let _turn = self.turns.acquire().await;
+    /// Sends a call whose answer is larger than memory should hold: its body is left to be read piece by piece,
+    /// within the bounds of whoever reads it. The deadline is that of everything before the body.
+    pub(crate) async fn open(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Incoming, CallFailure> {
+        let deadline = call.deadline.min(LONGEST);
+        let calling = async {
+            let _turn = self.turns.acquire().await;
+            self.follow(call, service).await
+        };
+        let (url, answer) = timeout(deadline, calling).await.unwrap_or(Err(CallFailure::Late(deadline)))?;
+        Ok(Incoming::new(&url, answer))
+    }
+
+    async fn follow(
+        &self,
+        mut call: Call<'_>,
+        service: &ServiceSettings,
+    ) -> Result<(Url, reqwest::Response), CallFailure> {
         let mut url = address::read(&call.url)?;
         let policy = Policy::new(call.chosen, &url, service);
         for _ in 0..=call.redirects {
             let answer = self.send(&call, &url, &policy, service).await?;
             let next = if call.redirects == 0 { None } else { next_of(&url, &answer)? };
-            let Some(next) = next else {
-                return receive(&url, answer, call.largest_answer).await;
-            };
+            let Some(next) = next else { return Ok((url, answer)) };
             redirects::change(&mut call, answer.status(), &url, &next);
             url = next;
         }

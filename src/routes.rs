@@ -27,6 +27,7 @@ mod table;
 mod teams;
 mod tokens;
 mod trials;
+mod upgrade;
 mod users;
 
 use std::collections::HashMap;

@@ -27,7 +27,9 @@ use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
+use quarterdeck_actors::upgrade::UpgradeHandle;
 use thiserror::Error;
+use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
@@ -55,6 +57,7 @@ use crate::state::{AppState, Traffic, now_ms};
 use crate::store::{Db, StoreError, own_record};
 use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
+use crate::upgrade;
 use stored::{place, stored_configuration, with_file};
 
 /// How long requests in flight may take once the server stops.
@@ -192,6 +195,11 @@ impl Server {
         matches!(self.app.db.user_count().await, Ok(0))
     }
 
+    /// Waits until somebody wants the program that an upgrade put in place to run.
+    pub async fn restart_wanted(&self) {
+        self.app.restart.notified().await;
+    }
+
     /// Stops: readiness turns 503, the listeners close, requests in flight finish within 30 s.
     pub async fn stop(self) {
         self.app.traffic.drain();
@@ -268,6 +276,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let license =
         LicenseHandle::start(Arc::new(db.clone()), license::loaded(&signatory, variable, &current, &db).await?);
     let outbound = Arc::new(Outbound::new()?);
+    let source = upgrade::Source::named(&options).map_err(StartError::Configuration)?;
+    let audit = AuditHandle::start(Arc::new(db.clone()));
+    let upgrade = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone());
     let feed = WebFeed::new(outbound.clone(), config.clone());
     let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
@@ -275,12 +286,14 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
         sessions,
-        audit: AuditHandle::start(Arc::new(db.clone())),
+        audit,
         strangers: Strangers::default(),
         health,
         files,
         hub,
         license: license.clone(),
+        upgrade: UpgradeHandle::start(Arc::new(upgrade)),
+        restart: Notify::new(),
         notices,
         signatory,
         hostname: hostname(),

@@ -19,6 +19,8 @@ use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
+use quarterdeck_actors::upgrade::UpgradeHandle;
+use tokio::sync::Notify;
 
 use crate::accounts::Gate;
 use crate::audit::strangers::Strangers;
@@ -74,6 +76,9 @@ pub(crate) struct AppState {
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) trials: Trials,
+    pub(crate) upgrade: UpgradeHandle,
+    /// Told when the server is to end and its program to be run anew.
+    pub(crate) restart: Notify,
     pub(crate) mailer: Mailer,
     pub(crate) limiter: Limiter,
     pub(crate) support_packets: SupportPackets,
@@ -104,6 +109,7 @@ impl AppState {
             self.notices.vitals(),
             self.presence.vitals(),
             self.sessions.vitals(),
+            self.upgrade.vitals(),
         ];
         vitals.extend(self.hub.vitals());
         vitals

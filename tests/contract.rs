@@ -33,4 +33,5 @@ mod team_members;
 mod teams;
 mod tokens;
 mod trials;
+mod upgrade;
 mod users;

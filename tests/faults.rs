@@ -14,6 +14,8 @@ mod killed;
 mod license_hostile;
 mod license_restart;
 mod two_servers;
+mod upgrade;
+mod upgrade_refused;
 mod websocket;
 mod websocket_hostile;
 mod websocket_line;

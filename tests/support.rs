@@ -13,6 +13,7 @@ pub mod peers;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod release;
 pub mod server;
 pub mod smtp;
 pub mod socket;

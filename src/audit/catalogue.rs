@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 26] = [
+const DETAILS: [(&str, &str); 27] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -44,6 +44,7 @@ const DETAILS: [(&str, &str); 26] = [
     ("patchConfig", "`dry_run`, `version`; each setting that changed"),
     ("patchUser", "each member that changed"),
     ("resetPasswordFailedAttempts", "the number before"),
+    ("restartServer", "`version`: of the program that runs afterwards; nothing when there is no restart"),
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
     ("rollbackConfig", "`version`; each setting that changed"),
@@ -59,9 +60,14 @@ const DETAILS: [(&str, &str); 26] = [
 ];
 
 /// What is recorded without a request: event, when, what it tells.
-const OWN: [(&str, &str, &str); 9] = [
+const OWN: [(&str, &str, &str); 10] = [
     ("configReload", "SIGHUP", "each setting that changed"),
     ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
+    (
+        "endUpgrade",
+        "an upgrade of the program ended",
+        "`version` of the program now in place, or the `reason` why none is",
+    ),
     ("migrateConfig", "`quarterdeck config migrate`", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),
     (

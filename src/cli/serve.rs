@@ -1,7 +1,11 @@
-//! `quarterdeck serve`: start, wait for a signal, stop.
+//! `quarterdeck serve`: start, wait for a signal, stop; or start anew, as the program that an upgrade put in place.
 
-use std::process::ExitCode;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
+use futures_util::FutureExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -11,20 +15,56 @@ use crate::logging;
 use crate::server::Server;
 use crate::settings::{Settings, Sources};
 
+/// What follows when the server has ended.
+enum Next {
+    Exit(ExitCode),
+    Restart,
+}
+
 pub(super) fn run(common: &Common) -> ExitCode {
+    // Asked now: once the file is replaced, nothing leads back to its name.
+    let program = std::env::current_exe();
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let logs = match logging::start(&settings.config.view.log) {
+    let log_settings = settings.config.view.log.clone();
+    let logs = match logging::start(&log_settings) {
         Ok(logs) => logs,
         Err(refusal) => return failure(refusal),
     };
     settings.report();
     raise_file_limit();
-    let ended = actix_web::rt::System::new().block_on(serve(settings, sources, &logs));
+    let next = actix_web::rt::System::new().block_on(serve(settings, sources, &logs));
     logs.flush();
-    ended
+    match next {
+        Next::Exit(code) => code,
+        Next::Restart => {
+            let cause = restarted(program);
+            let _ = logs.apply(&log_settings);
+            error!(%cause, "the server stopped to start anew, and its program cannot be run");
+            logs.flush();
+            failure(format_args!("the program cannot be run anew: {cause}"))
+        }
+    }
+}
+
+/// Becomes the program that is in this one's place now, with the same process id, arguments and environment.
+/// Gives the reason when that fails; else nobody is left to give anything to.
+///
+/// Every file and socket was opened so that the kernel closes it here.
+fn restarted(program: io::Result<PathBuf>) -> io::Error {
+    let program = match program {
+        Ok(program) => program,
+        Err(cause) => return cause,
+    };
+    let mut arguments = std::env::args_os();
+    let mut command = Command::new(&program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    let cause = command.args(arguments).exec();
+    io::Error::new(cause.kind(), format!("{}: {cause}", program.display()))
 }
 
 /// Lets the process open as many files as the system admits: each socket is one.
@@ -35,32 +75,35 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> ExitCode {
+async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Next {
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
-        return failure("signals cannot be received");
+        return Next::Exit(failure("signals cannot be received"));
     };
     let starting = tokio::select! {
         started = Server::start(settings, sources) => started,
-        _ = terminate.recv() => return ExitCode::SUCCESS,
-        _ = interrupt.recv() => return ExitCode::SUCCESS,
+        _ = terminate.recv() => return Next::Exit(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Next::Exit(ExitCode::SUCCESS),
     };
     let server = match starting {
         Ok(server) => server,
         Err(refusal) => {
             error!(cause = %refusal, "the server did not start");
-            return failure(refusal);
+            return Next::Exit(failure(refusal));
         }
     };
     logs.follow(server.config().follow());
     greet(&server).await;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = reload_on(&mut hangup, &server) => {}
-    }
+    let next = tokio::select! {
+        _ = terminate.recv() => Next::Exit(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Next::Exit(ExitCode::SUCCESS),
+        () = server.restart_wanted() => Next::Restart,
+        () = reload_on(&mut hangup, &server) => Next::Exit(ExitCode::SUCCESS),
+    };
     server.stop().await;
-    ExitCode::SUCCESS
+    // Who asked for an end in the meantime gets one.
+    let is_to_end = [&mut terminate, &mut interrupt].into_iter().any(|signal| signal.recv().now_or_never().is_some());
+    if is_to_end { Next::Exit(ExitCode::SUCCESS) } else { next }
 }
 
 /// SIGHUP reads `config.toml` and the environment again.

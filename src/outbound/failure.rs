@@ -44,6 +44,9 @@ pub(crate) enum CallFailure {
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Late(Duration),
+    /// The answer stopped coming before its end.
+    #[error("{host} sent nothing more for {} s", .silence.as_secs_f32())]
+    Stalled { host: String, silence: Duration },
     /// One redirect led to the next.
     #[error("more than {0} redirects")]
     Redirects(usize),

@@ -6,7 +6,7 @@ use super::{Route, delete, get, post, put};
 use super::{
     audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
     notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status, support_packet,
-    teams, tokens, trials, users,
+    teams, tokens, trials, upgrade, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -46,6 +46,10 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v4/system/onboarding/complete", onboarding::complete).audited("completeOnboarding"),
         get("/api/v4/websocket", socket::open).open().trusting(),
         get("/api/v4/websocket/", socket::open).open().trusting(),
+        post("/api/v4/upgrade_to_enterprise", upgrade::begin).audited("upgradeToEnterprise"),
+        get("/api/v4/upgrade_to_enterprise/status", upgrade::show),
+        get("/api/v4/upgrade_to_enterprise/allowed", upgrade::check),
+        post("/api/v4/restart", upgrade::restart).audited("restartServer"),
         // What the server depends on.
         post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
         post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Workplace {
     folder: TempDir,
     database: String,
+    program: PathBuf,
+    user: Option<u32>,
 }
 
 /// A running server; it ends with the test.
@@ -34,7 +36,8 @@ impl Workplace {
     pub async fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
-        let place = Self { folder, database };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_quarterdeck"));
+        let place = Self { folder, database, program, user: None };
         place.configure(settings);
         place
     }
@@ -48,6 +51,24 @@ impl Workplace {
         let quiet = if settings.contains("[AnnouncementSettings]") { "" } else { quiet };
         let database = if settings.contains("[SqlSettings]") { "" } else { &self.database };
         std::fs::write(self.path("config.toml"), format!("{more}{database}{settings}{quiet}")).unwrap();
+    }
+
+    /// From now on a copy of the program is run, which is alone in a folder of its own; gives that copy.
+    pub fn copy_program(&mut self) -> PathBuf {
+        let copy = self.path("bin/quarterdeck");
+        std::fs::create_dir(copy.parent().unwrap()).unwrap();
+        std::fs::copy(&self.program, &copy).unwrap();
+        self.program.clone_from(&copy);
+        copy
+    }
+
+    /// From now on the program runs as another user, who owns the folder; only root can have that.
+    pub fn run_as(&mut self, user: u32) {
+        self.user = Some(user);
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            std::os::unix::fs::chown(entry.unwrap().path(), Some(user), None).unwrap();
+        }
+        std::os::unix::fs::chown(self.folder.path(), Some(user), None).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -87,11 +108,14 @@ impl Workplace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        let mut command = Command::new(&self.program);
         let settings = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("MM_"));
         settings.for_each(|name| {
             command.env_remove(name);
         });
+        if let Some(user) = self.user {
+            command.uid(user);
+        }
         command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::piped()).kill_on_drop(true);
         command
     }

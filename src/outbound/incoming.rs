@@ -1,0 +1,36 @@
+//! An answer that is read piece by piece.
+
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use reqwest::Url;
+use tokio::time::timeout;
+
+use super::LONGEST;
+use super::failure::CallFailure;
+
+/// An answer whose body is still to come.
+pub(crate) struct Incoming {
+    host: String,
+    answer: reqwest::Response,
+}
+
+impl Incoming {
+    pub(super) fn new(url: &Url, answer: reqwest::Response) -> Self {
+        Self { host: url.host_str().unwrap_or_default().to_owned(), answer }
+    }
+
+    /// Refuses every status but 200.
+    pub(crate) fn ok(self) -> Result<Self, CallFailure> {
+        let status = self.answer.status().as_u16();
+        if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
+    }
+
+    /// The next piece of the body, which comes within `silence`; `None` at its end.
+    pub(crate) async fn next(&mut self, silence: Duration) -> Result<Option<Bytes>, CallFailure> {
+        match timeout(silence, self.answer.chunk()).await {
+            Ok(piece) => piece.map_err(|cause| CallFailure::of(&self.host, cause, LONGEST)),
+            Err(_) => Err(CallFailure::Stalled { host: self.host.clone(), silence }),
+        }
+    }
+}

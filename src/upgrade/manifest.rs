@@ -1,0 +1,104 @@
+//! What a release says of itself, in a few lines of JSON that are signed as a whole.
+
+use std::cmp::Ordering;
+use std::env::consts::{ARCH, OS};
+
+use data_encoding::HEXLOWER;
+use semver::Version;
+use serde::Deserialize;
+
+use crate::version::VERSION;
+
+/// The largest manifest that is read, in bytes.
+pub(super) const LARGEST: usize = 64 << 10;
+
+/// The largest program that is fetched, in bytes.
+const LARGEST_PROGRAM: u64 = 1 << 30;
+
+/// The C library that the program was linked with: a program for another one does not run.
+const LIBRARY: &str = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+
+/// A release that may take the place of this program. What it says beyond that is for others.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) version: Version,
+    /// Which machines it is for.
+    target: String,
+    /// The name of the program, which lies beside the manifest.
+    pub(super) file: String,
+    /// How long the program is, in bytes.
+    pub(super) size: u64,
+    /// The SHA-256 of the program, in lower-case hexadecimal digits.
+    pub(super) sha256: String,
+}
+
+impl Manifest {
+    /// Reads one that was proved; refuses what is not newer, what is not for this machine, and what makes no sense.
+    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+        let manifest: Self =
+            serde_json::from_slice(text).map_err(|cause| format!("the manifest cannot be read: {cause}"))?;
+        let running = Version::parse(VERSION).map_err(|cause| format!("this version, {VERSION}: {cause}"))?;
+        if manifest.version.cmp_precedence(&running) != Ordering::Greater {
+            return Err(format!("the release is {}, which is not newer than {running}", manifest.version));
+        }
+        if manifest.target != target() {
+            return Err(format!("the release is for {}, and this machine is {}", manifest.target, target()));
+        }
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
+        if !manifest.file.chars().all(is_plain) || manifest.file.chars().all(|letter| letter == '.') {
+            return Err("the manifest names no file that could lie beside it".to_owned());
+        }
+        if !(1..=LARGEST_PROGRAM).contains(&manifest.size) {
+            return Err(format!("a program of {} bytes is not fetched; 1 GiB is the most", manifest.size));
+        }
+        let is_digest = HEXLOWER.decode(manifest.sha256.as_bytes()).is_ok_and(|digest| digest.len() == 32);
+        is_digest.then_some(manifest).ok_or_else(|| "the manifest has no SHA-256 in hexadecimal digits".to_owned())
+    }
+}
+
+/// What this program runs on.
+pub(super) fn target() -> String {
+    format!("{ARCH}-{OS}-{LIBRARY}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(change: impl Fn(&mut Value)) -> Result<Manifest, String> {
+        let mut manifest = json!({
+            "version": "999.0.0", "target": target(), "file": "quarterdeck-999.0.0", "size": 5, "sha256": "0a".repeat(32),
+            "notes": "for people",
+        });
+        change(&mut manifest);
+        Manifest::read(manifest.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_newer_release_for_this_machine_is_taken_and_nothing_else() {
+        assert_eq!(read(|_| ()).unwrap().version, Version::new(999, 0, 0));
+        for (member, value, reason) in [
+            ("version", json!(VERSION), "not newer"),
+            ("version", json!(format!("{VERSION}+later")), "not newer"),
+            ("version", json!(format!("{VERSION}-rc.1")), "not newer"),
+            ("version", json!("0.0.1"), "not newer"),
+            ("version", json!("next"), "cannot be read"),
+            ("target", json!("pdp11-linux-gnu"), "is for pdp11-linux-gnu"),
+            ("file", json!("../quarterdeck"), "names no file"),
+            ("file", json!(".."), "names no file"),
+            ("file", json!(""), "names no file"),
+            ("file", json!("http:quarterdeck"), "names no file"),
+            ("size", json!(0), "0 bytes"),
+            ("size", json!((1_u64 << 30) + 1), "1 GiB is the most"),
+            ("size", json!(-1), "cannot be read"),
+            ("sha256", json!("0A".repeat(32)), "no SHA-256"),
+            ("sha256", json!("0a"), "no SHA-256"),
+            ("sha256", Value::Null, "cannot be read"),
+        ] {
+            let refusal = read(|manifest| manifest[member] = value.clone()).unwrap_err();
+            assert!(refusal.contains(reason), "{member} {value}: {refusal}");
+        }
+    }
+}

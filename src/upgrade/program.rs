@@ -1,0 +1,101 @@
+//! The file that this program was started from, and what lies beside it.
+
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use quarterdeck_actors::error::AppError;
+use rustix::fs::{Access as Right, AtFlags, CWD, FlockOperation, accessat, flock};
+use rustix::process::geteuid;
+
+use super::NOT_HERE;
+
+/// The kernel's name for the program that runs, whatever became of its file.
+const RUNNING: &str = "/proc/self/exe";
+
+/// The program that runs: where it was at the start, and which file that is.
+#[derive(Debug)]
+pub(super) struct Program {
+    path: PathBuf,
+    identity: (u64, u64),
+    access: Access,
+}
+
+/// Who may read and run a file, beside its owner.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Access {
+    pub(super) group: u32,
+    pub(super) mode: u32,
+}
+
+impl Program {
+    /// The one that runs. Asked at the start: once the file is replaced, nothing leads back to its name.
+    pub(super) fn running() -> io::Result<Self> {
+        let path = std::env::current_exe()?;
+        let found = std::fs::metadata(RUNNING).or_else(|_| std::fs::metadata(&path))?;
+        let access = Access { group: found.gid(), mode: found.mode() & 0o777 };
+        Ok(Self { path, identity: identity(&found), access })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who may read and run it, beside its owner.
+    pub(super) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The folder in which it is.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// The file beside it whose name has this before and after its own.
+    pub(super) fn beside(&self, before: &str, after: &str) -> PathBuf {
+        let mut name = OsString::from(before);
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(after);
+        self.folder().join(name)
+    }
+
+    /// Fails unless this very file is still there and the server may put another one in its place.
+    pub(super) fn check(&self) -> Result<(), AppError> {
+        let not_here = |reason: String| AppError::new(NOT_HERE).with("Reason", reason);
+        let found = std::fs::metadata(&self.path);
+        let found = found.map_err(|cause| not_here(format!("{}: {cause}", self.path.display())))?;
+        if identity(&found) != self.identity {
+            let path = self.path.display();
+            return Err(not_here(format!("{path} is not the program that runs any more; restart the server first")));
+        }
+        let user = geteuid().as_raw();
+        let is_own = found.uid() == user;
+        // What may be changed is what may be made anew: a program that runs cannot be written to.
+        let is_open = accessat(CWD, self.folder(), Right::WRITE_OK | Right::EXEC_OK, AtFlags::empty()).is_ok();
+        let id = match (is_own, is_open) {
+            (true, true) => return Ok(()),
+            (false, false) => "api.upgrade_to_enterprise.invalid-user-and-permission.app_error",
+            (false, true) => "api.upgrade_to_enterprise.invalid-user.app_error",
+            (true, false) => "api.upgrade_to_enterprise.invalid-permission.app_error",
+        };
+        let refusal = AppError::new(id).with("MattermostUsername", user.to_string());
+        Err(refusal
+            .with("FileUsername", found.uid().to_string())
+            .with("Path", self.path.display().to_string())
+            .with("Folder", self.folder().display().to_string()))
+    }
+
+    /// Keeps every other server that runs this program from replacing it, until dropped.
+    pub(super) fn lock(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let is_it = identity(&file.metadata()?) == self.identity;
+        is_it.then_some(file).ok_or_else(|| io::Error::other("the program was replaced in the meantime"))
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}

@@ -1,0 +1,176 @@
+//! Upgrades that come to nothing: the program stays as it was, and nothing is left beside it.
+
+use std::os::unix::fs::{MetadataExt, chown};
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Value, json};
+
+use super::upgrade::Stand;
+use crate::support::process::until;
+use crate::support::release::{Answer, NEWER, Rest, teller};
+use crate::support::trail::newest_in;
+use crate::support::web_peer::WebPeer;
+
+const UPGRADE: &str = "/upgrade_to_enterprise";
+const ALLOWED: &str = "/upgrade_to_enterprise/allowed";
+const PROGRAM: &str = "/latest/quarterdeck-next";
+const MANIFEST: &str = "/latest/release.json";
+const SIGNATURE: &str = "/latest/release.json.sig";
+const GENERIC: &str = "api.upgrade_to_enterprise.generic_error.app_error";
+const UNPROVED: &str = "the signature of the release is not that of the configured key";
+
+/// Nobody in particular, who exists everywhere.
+const NOBODY: u32 = 65_534;
+
+impl Stand {
+    /// An upgrade that must fail for this reason, and leave everything as it was.
+    async fn fails(&self, reason: &str) {
+        let before = std::fs::metadata(&self.program).unwrap();
+        self.begin().await;
+        let status = self.ended().await;
+        let error = status["error"].as_str().unwrap_or_default();
+        assert!(error.contains(reason), "{reason}: {status}");
+        assert_eq!(status["percentage"], 0);
+        let after = std::fs::metadata(&self.program).unwrap();
+        let state = |file: &std::fs::Metadata| (file.ino(), file.len(), file.mtime_nsec(), file.mode());
+        assert_eq!(state(&before), state(&after), "{reason}");
+        assert_eq!(self.files(), ["quarterdeck"], "{reason}");
+    }
+}
+
+#[actix_web::test]
+async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched() {
+    let stand = Stand::start().await;
+    let releases = &stand.releases;
+    let bytes = |text: &str| Answer::Bytes(text.as_bytes().into());
+    stand.fails("127.0.0.1 answered 404").await;
+    releases.offer_of_a_stranger(&teller(NEWER));
+    stand.fails(UNPROVED).await;
+    releases.offer(&teller(NEWER), &json!({}));
+    releases.answer(MANIFEST, bytes("{}"));
+    stand.fails(UNPROVED).await;
+    releases.offer(&teller(NEWER), &json!({}));
+    releases.answer(SIGNATURE, bytes(&"x".repeat(2_000)));
+    stand.fails("larger than 1024 bytes").await;
+    releases.answer(SIGNATURE, bytes("x"));
+    stand.fails(UNPROVED).await;
+    for (other, reason) in [
+        (json!({ "version": env!("CARGO_PKG_VERSION") }), "not newer"),
+        (json!({ "version": "0.0.1" }), "not newer"),
+        (json!({ "target": "pdp11-linux-gnu" }), "is for pdp11-linux-gnu"),
+        (json!({ "size": 1_u64 << 31 }), "1 GiB is the most"),
+        (json!({ "file": "../quarterdeck-next" }), "names no file"),
+        (json!({ "sha256": Value::Null }), "cannot be read"),
+    ] {
+        releases.offer(&teller(NEWER), &other);
+        stand.fails(reason).await;
+    }
+    let log = std::fs::read_to_string(stand.place.path("stderr")).unwrap();
+    assert!(log.contains("the upgrade failed; nothing has changed"), "{log}");
+    assert!(std::fs::read(&stand.program).unwrap() == std::fs::read(env!("CARGO_BIN_EXE_quarterdeck")).unwrap());
+}
+
+#[actix_web::test]
+async fn a_download_that_is_not_what_was_signed_takes_nobodys_place() {
+    let stand = Stand::prepared(1, |_| ()).await;
+    let releases = &stand.releases;
+    let program: Vec<u8> = teller(NEWER).repeat(1_000);
+    let answers = |answer: Answer| {
+        releases.offer(&program, &json!({}));
+        releases.answer(PROGRAM, answer);
+    };
+    let mut other = program.clone();
+    other[500] ^= 1;
+    answers(Answer::Bytes(other.into()));
+    stand.fails("its SHA-256 is another one").await;
+    answers(Answer::Bytes(program[..999].into()));
+    stand.fails(&format!("the file ended after 999 of {} bytes", program.len())).await;
+    answers(Answer::Bytes([program.as_slice(), b"\n"].concat().into()));
+    stand.fails(&format!("longer than the {} bytes", program.len())).await;
+    answers(Answer::Half(program.clone().into(), Rest::Closed));
+    stand.fails("127.0.0.1 cannot be reached").await;
+    answers(Answer::Half(program.clone().into(), Rest::Withheld));
+    stand.fails("127.0.0.1 sent nothing more for 1 s").await;
+    let inner = WebPeer::start().await;
+    answers(Answer::Redirect(format!("{}/quarterdeck-next", inner.url())));
+    stand.fails("127.0.0.1 is a loopback address").await;
+    assert_eq!(inner.count(), 0);
+    releases.answer(PROGRAM, None);
+    stand.fails("127.0.0.1 answered 404").await;
+    releases.answer(MANIFEST, Answer::Redirect(format!("{}/release.json", inner.url())));
+    stand.fails("127.0.0.1 is a loopback address").await;
+}
+
+#[actix_web::test]
+async fn a_program_that_does_not_run_here_or_is_another_one_takes_nobodys_place() {
+    let stand = Stand::start().await;
+    for (program, reason) in [
+        (b"\x7fELF and so on".to_vec(), "the new program does not run here"),
+        (b"#!/nowhere/at/all\n".to_vec(), "the new program does not run here"),
+        (b"#!/bin/sh\nexit 3\n".to_vec(), "it ended with exit status: 3"),
+        (teller("999.0.1"), "calls itself \"quarterdeck 999.0.1\""),
+        (b"#!/bin/sh\necho ${CARGO_MANIFEST_DIR:-nothing}\n".to_vec(), "calls itself \"nothing\""),
+        (b"#!/bin/sh\nexec yes\n".to_vec(), "does not run here"),
+        (b"#!/bin/sh\nexec sleep 600\n".to_vec(), "did not tell its version within 10s"),
+    ] {
+        stand.releases.offer(&program, &json!({}));
+        stand.fails(reason).await;
+    }
+    // The last of them is not left running.
+    let is_gone = async || !processes().iter().any(|line| line.ends_with("sleep\x00600\x00"));
+    until("nobody sleeps", is_gone).await;
+}
+
+#[actix_web::test]
+async fn two_servers_with_one_program_do_not_replace_it_at_once() {
+    let stand = Stand::start().await;
+    stand.releases.offer(&teller(NEWER), &json!({}));
+    let other = std::fs::File::open(&stand.program).unwrap();
+    flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
+    stand.fails("another server that runs this program is upgrading it").await;
+    drop(other);
+    stand.begin().await;
+    assert_eq!(stand.ended().await["percentage"], 100);
+    stand.admin.audits().await;
+    let begun = newest_in(&stand.place.path(""), "upgradeToEnterprise").await;
+    assert_eq!((&begun["status"], &begun["code"]), (&json!("success"), &json!(202)));
+}
+
+#[actix_web::test]
+async fn who_may_not_replace_the_program_is_told_what_to_change() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can run the server as somebody else");
+        return;
+    }
+    let stand = Stand::prepared(60, |place| place.run_as(NOBODY)).await;
+    stand.releases.offer(&teller(NEWER), &json!({}));
+    let folder = stand.program.parent().unwrap();
+    for (folder_of, program_of, id) in [
+        (0, 0, "api.upgrade_to_enterprise.invalid-user-and-permission.app_error"),
+        (0, NOBODY, "api.upgrade_to_enterprise.invalid-permission.app_error"),
+        (NOBODY, 0, "api.upgrade_to_enterprise.invalid-user.app_error"),
+    ] {
+        chown(folder, Some(folder_of), None).unwrap();
+        chown(&stand.program, Some(program_of), None).unwrap();
+        for refused in [stand.admin.get(ALLOWED).await, stand.admin.post(UPGRADE, json!({})).await] {
+            refused.expect_refusal(403, id);
+            assert!(refused.text().contains("65534") && !refused.text().contains("{{"), "{}", refused.text());
+        }
+    }
+    chown(&stand.program, Some(NOBODY), None).unwrap();
+    stand.admin.get(ALLOWED).await.expect_ok();
+    // Somebody else replaced it: what runs is not what would be kept as the previous one.
+    std::fs::rename(&stand.program, folder.join("aside")).unwrap();
+    stand.admin.get(ALLOWED).await.expect_refusal(403, GENERIC);
+    std::fs::write(&stand.program, "another program").unwrap();
+    let refused = stand.admin.post(UPGRADE, json!({})).await;
+    refused.expect_refusal(403, GENERIC);
+    assert!(refused.text().contains("restart the server first"), "{}", refused.text());
+    assert_eq!(stand.status().await, json!({ "error": null, "percentage": 0 }));
+}
+
+/// The command lines of all processes.
+fn processes() -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok()).collect()
+}
