@@ -11,6 +11,7 @@ use crate::logging;
 use crate::server::stored::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError};
+use crate::upgrade::Source;
 
 pub(super) const AFTER_HELP: &str = "\
 It connects to the database and says whether the next start would bring the schema up to date, but writes nothing.
@@ -28,6 +29,11 @@ pub(super) fn run(common: &Common) -> ExitCode {
     show(&settings);
     if let Err(refusal) = logging::check(&settings.config.view.log) {
         return failure(refusal);
+    }
+    match Source::named(&settings.options) {
+        Ok(Some(source)) => say(format_args!("releases: from {}", source.host())),
+        Ok(None) => {}
+        Err(refusal) => return failure(refusal),
     }
     match actix_web::rt::System::new().block_on(look_at_database(&settings)) {
         Ok(finding) => {

@@ -46,6 +46,11 @@ impl Source {
         Ok(Some(Self { manifest, key: key.to_vec(), silence: options.release_silence() }))
     }
 
+    /// Where it is; what else its address says may be nobody's business.
+    pub(crate) fn host(&self) -> &str {
+        self.manifest.host_str().unwrap_or_default()
+    }
+
     /// The address of the manifest.
     pub(super) fn manifest(&self) -> String {
         self.manifest.to_string()

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::database;
 use crate::support::process::Workplace;
+use crate::support::release::ReleasePlace;
 use crate::support::server::PASSWORD;
 
 const QUIET: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n";
@@ -72,6 +73,21 @@ async fn a_check_refuses_an_unknown_level() {
         let refused = place.run(&[subcommand], "").await;
         assert_eq!(refused.status.code(), Some(1));
         assert!(complaint(&refused).starts_with("quarterdeck: LogSettings.FileLevel is \"loud\""), "{refused:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_check_refuses_a_source_of_releases_that_cannot_be_proved() {
+    let place = Workplace::new("").await;
+    let releases = ReleasePlace::start().await;
+    place.configure(&releases.settings(&place.path(""), 60));
+    let check = place.run(&["check"], "").await;
+    assert!(check.status.success() && said(&check).contains("releases: from 127.0.0.1\n"), "{check:?}");
+    std::fs::write(place.path("release.pub"), "no key").unwrap();
+    for subcommand in ["check", "serve"] {
+        let refused = place.run(&[subcommand], "").await;
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(complaint(&refused).contains("Quarterdeck.ReleasePublicKeyFile: "), "{refused:?}");
     }
 }
 
