@@ -18,6 +18,7 @@ pub mod server;
 pub mod smtp;
 pub mod socket;
 pub mod sql;
+pub mod stand;
 pub mod stores;
 pub mod swarm;
 pub mod teams;

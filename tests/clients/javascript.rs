@@ -6,7 +6,9 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::license::Seller;
+use crate::support::release::NEWER;
 use crate::support::server::PASSWORD;
+use crate::support::stand::Stand;
 use crate::support::teams::meeting;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Home, Proxy, peers};
@@ -49,6 +51,18 @@ async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
 }
 
 /// Plays a scenario over a line that is cut on demand, to a server that is restarted on demand.
+#[actix_web::test]
+async fn the_javascript_client_upgrades_the_server_and_waits_for_the_newer_one() {
+    let (Some(folder), Some(newer)) = (peers::folder("js"), peers::folder("newer")) else { return };
+    let stand = Stand::start().await;
+    stand.releases.offer(&std::fs::read(newer.join("quarterdeck")).unwrap(), &json!({}));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/upgrade.mjs");
+    let mut node = Command::new("node");
+    node.arg(script).args([&stand.server.base, PASSWORD, NEWER]).current_dir(folder);
+    assert_eq!(peers::play(&mut node).await.last().unwrap()["step"], "newer_server_answers");
+    assert!(stand.server.stop().await.success());
+}
+
 async fn connect(scenario: &str, settings: &str, last: &str) {
     let Some(folder) = peers::folder("js") else { return };
     let home = Home::new(settings).await;

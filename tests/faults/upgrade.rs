@@ -4,80 +4,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::process::{Process, Workplace, lines, read, until};
-use crate::support::release::{Answer, NEWER, ReleasePlace, Rest, teller};
-use crate::support::server::account;
+use crate::support::peers;
+use crate::support::process::{Process, lines, read, until};
+use crate::support::release::{Answer, NEWER, Rest, teller};
+use crate::support::stand::{Stand, files};
 use crate::support::trail::newest_in;
-use crate::support::{Client, peers};
 
 const UPGRADE: &str = "/upgrade_to_enterprise";
-const STATUS: &str = "/upgrade_to_enterprise/status";
 const ALLOWED: &str = "/upgrade_to_enterprise/allowed";
 const RESTART: &str = "/restart";
-
-/// A server that runs a copy of the program, and a place with releases for it.
-pub struct Stand {
-    pub place: Workplace,
-    pub program: PathBuf,
-    pub releases: ReleasePlace,
-    pub server: Process,
-    pub admin: Client,
-}
-
-impl Stand {
-    pub async fn start() -> Self {
-        Self::prepared(60, |_| ()).await
-    }
-
-    /// One that waits so many seconds for a download to go on, and whose folder is changed before the server starts.
-    pub async fn prepared(patience: u32, change: impl Fn(&mut Workplace)) -> Self {
-        let mut place = Workplace::new("").await;
-        let program = place.copy_program();
-        let releases = ReleasePlace::start().await;
-        // A server that starts anew must be found again.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let listen = format!("[ServiceSettings]\nListenAddress = \"127.0.0.1:{port}\"\n");
-        place.configure(&format!("{listen}{}", releases.settings(&place.path(""), patience)));
-        change(&mut place);
-        let server = place.serve().await;
-        server.client().post("/users", account("admin")).await.expect(201);
-        let admin = server.client().log_in("admin").await;
-        Self { place, program, releases, server, admin }
-    }
-
-    pub async fn begin(&self) {
-        let begun = self.admin.post(UPGRADE, json!({})).await;
-        assert_eq!((begun.status, begun.text().as_str()), (202, r#"{"status":"OK"}"#));
-    }
-
-    /// The status once the upgrade is over.
-    pub async fn ended(&self) -> Value {
-        let is_over = async || {
-            let percentage = self.status().await["percentage"].as_u64().unwrap();
-            percentage == 0 || percentage == 100
-        };
-        until("the upgrade ends", is_over).await;
-        self.status().await
-    }
-
-    pub async fn status(&self) -> Value {
-        self.admin.get(STATUS).await.expect(200)
-    }
-
-    /// What lies where the program is.
-    pub fn files(&self) -> Vec<String> {
-        files(&self.program)
-    }
-
-    async fn version(&self) -> String {
-        let ping = self.server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
-        ping.map(|reply| reply.header("x-version-id")).unwrap_or_default()
-    }
-}
 
 #[actix_web::test]
 async fn a_newer_program_takes_the_place_of_the_one_that_runs_and_runs_after_a_restart() {
@@ -198,13 +137,6 @@ impl SlowLogin {
         self.0.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     }
-}
-
-fn files(program: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(program.parent().unwrap()).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn process_file(stand: &Stand, name: &str) -> PathBuf {

@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt, chown};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
-use super::upgrade::Stand;
 use crate::support::process::until;
 use crate::support::release::{Answer, NEWER, Rest, teller};
+use crate::support::stand::Stand;
 use crate::support::trail::newest_in;
 use crate::support::web_peer::WebPeer;
 
