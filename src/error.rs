@@ -97,6 +97,18 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
     respond(status, &envelope)
 }
 
+/// The page that tells people of a failed request.
+pub(crate) fn page(failure: &AppError) -> HttpResponse {
+    let status = status_of(&failure.id);
+    log(failure, status, "");
+    let text = text_of(failure).replace('&', "&amp;").replace('<', "&lt;");
+    let page = format!(
+        "<!DOCTYPE html><html lang=\"en\"><title>{status}</title><p>{text}</p><p>{}</p></html>",
+        sent(&failure.id)
+    );
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(page)
+}
+
 /// The answer to a path that no route serves: the one error without a request id, and with its detail always in clear.
 pub(crate) fn not_found(path: &str) -> HttpResponse {
     let missing = AppError::new("api.context.404.app_error");

@@ -7,6 +7,7 @@ pub mod store;
 pub mod version;
 
 mod accounts;
+mod ai_bridge;
 mod announce;
 mod answer;
 mod audit;

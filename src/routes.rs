@@ -1,5 +1,6 @@
 //! Which handler a request goes to. The rows stand in `table`.
 
+mod ai_bridge;
 mod audits;
 mod busy;
 mod caches;
@@ -12,6 +13,7 @@ mod images;
 mod license;
 mod links;
 mod login;
+mod manual_test;
 mod notices;
 mod notifications;
 mod onboarding;

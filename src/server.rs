@@ -33,6 +33,7 @@ use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
+use crate::ai_bridge::AiBridge;
 use crate::announce::{self, Statuses};
 use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
@@ -303,6 +304,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         passwords: Passwords::new(),
         gate: Gate::new(),
         push: PushProxy::new(outbound.clone()),
+        ai_bridge: AiBridge::default(),
         trials: Trials::new(outbound.clone()),
         outbound,
         links: Links::new(),

@@ -23,6 +23,7 @@ use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
 use crate::accounts::Gate;
+use crate::ai_bridge::AiBridge;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
@@ -76,6 +77,8 @@ pub(crate) struct AppState {
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) trials: Trials,
+    /// The stand-in for an AI service, for end-to-end tests.
+    pub(crate) ai_bridge: AiBridge,
     pub(crate) upgrade: UpgradeHandle,
     /// Told when the server is to end and its program to be run anew.
     pub(crate) restart: Notify,

@@ -169,6 +169,13 @@ pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members:
     Ok(joined)
 }
 
+impl Proposal {
+    /// A team that anybody may join who is invited.
+    pub(crate) fn open(name: String, display_name: String) -> Self {
+        Self { name, display_name, kind: OPEN.to_owned(), ..Self::default() }
+    }
+}
+
 impl Team {
     /// Whether anybody may join, and so may see it.
     pub(crate) fn is_open(&self) -> bool {

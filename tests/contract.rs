@@ -1,6 +1,7 @@
 //! Each route: who may, each refusal in its order, success.
 
 mod accounts;
+mod ai_bridge;
 mod audits;
 mod busy;
 mod caches;
@@ -17,6 +18,7 @@ mod license;
 mod lifetime;
 mod links;
 mod login;
+mod manual_test;
 mod notices;
 mod notification_receipts;
 mod notifications;

@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 27] = [
+const DETAILS: [(&str, &str); 28] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -40,6 +40,7 @@ const DETAILS: [(&str, &str); 27] = [
     ("enableUserAccessToken", "`token_id`, `user_id`"),
     ("generateSupportPacket", "`include_logs`, `plugin_packets`, `filename`"),
     ("login", "`login_id`; the user and the session that came of it"),
+    ("manualTest", "the account that was made; nothing is recorded where none was"),
     ("migrateConfig", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`; each setting that changed"),
     ("patchUser", "each member that changed"),

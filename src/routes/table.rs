@@ -4,9 +4,9 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    audits, busy, caches, config, database, email, files, health, images, license, links, login, notices,
-    notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status, support_packet,
-    teams, tokens, trials, upgrade, users,
+    ai_bridge, audits, busy, caches, config, database, email, files, health, images, license, links, login,
+    manual_test, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status,
+    support_packet, teams, tokens, trials, upgrade, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -50,6 +50,11 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/upgrade_to_enterprise/status", upgrade::show),
         get("/api/v4/upgrade_to_enterprise/allowed", upgrade::check),
         post("/api/v4/restart", upgrade::restart).audited("restartServer"),
+        // For tests of clients.
+        get("/manualtest", manual_test::run).open().audited("manualTest").always(),
+        put("/api/v4/system/e2e/ai_bridge", ai_bridge::replace).audited("setAIBridgeTestHelper"),
+        get("/api/v4/system/e2e/ai_bridge", ai_bridge::show),
+        delete("/api/v4/system/e2e/ai_bridge", ai_bridge::reset).audited("deleteAIBridgeTestHelper"),
         // What the server depends on.
         post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
         post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
