@@ -6,6 +6,7 @@ mod file;
 mod layer;
 mod level;
 mod output;
+mod reading;
 mod record;
 
 use std::io::IsTerminal;
@@ -20,6 +21,8 @@ use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
+
+pub(crate) use reading::{LogReader, Span, Wanted, open};
 
 use file::{Console, RotatingFile};
 use layer::{Channel, Recorder};

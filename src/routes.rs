@@ -13,6 +13,7 @@ mod images;
 mod license;
 mod links;
 mod login;
+mod logs;
 mod manual_test;
 mod notices;
 mod notifications;

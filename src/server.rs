@@ -43,6 +43,7 @@ use crate::files::Stores;
 use crate::images::Images;
 use crate::license::{self, Signatory};
 use crate::links::Links;
+use crate::logging::LogReader;
 use crate::mail::Mailer;
 use crate::notices::WebFeed;
 use crate::options::Options;
@@ -305,6 +306,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         gate: Gate::new(),
         push: PushProxy::new(outbound.clone()),
         ai_bridge: AiBridge::default(),
+        log_reader: LogReader::new(),
         trials: Trials::new(outbound.clone()),
         outbound,
         links: Links::new(),

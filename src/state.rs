@@ -30,6 +30,7 @@ use crate::configurations::Configurations;
 use crate::images::Images;
 use crate::license::Signatory;
 use crate::links::Links;
+use crate::logging::LogReader;
 use crate::mail::Mailer;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -77,6 +78,7 @@ pub(crate) struct AppState {
     /// Where the server listens, once it does.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
     pub(crate) trials: Trials,
+    pub(crate) log_reader: LogReader,
     /// The stand-in for an AI service, for end-to-end tests.
     pub(crate) ai_bridge: AiBridge,
     pub(crate) upgrade: UpgradeHandle,

@@ -18,6 +18,7 @@ mod license;
 mod lifetime;
 mod links;
 mod login;
+mod logs;
 mod manual_test;
 mod notices;
 mod notification_receipts;

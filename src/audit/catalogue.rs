@@ -29,7 +29,7 @@ const SERVER: &str = "
 ";
 
 /// What a record of an event tells beside the request itself.
-const DETAILS: [(&str, &str); 28] = [
+const DETAILS: [(&str, &str); 30] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
@@ -39,11 +39,13 @@ const DETAILS: [(&str, &str); 28] = [
     ("disableUserAccessToken", "`token_id`, `user_id`"),
     ("enableUserAccessToken", "`token_id`, `user_id`"),
     ("generateSupportPacket", "`include_logs`, `plugin_packets`, `filename`"),
+    ("getLogs", "`page`, `logs_per_page`"),
     ("login", "`login_id`; the user and the session that came of it"),
     ("manualTest", "the account that was made; nothing is recorded where none was"),
     ("migrateConfig", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`; each setting that changed"),
     ("patchUser", "each member that changed"),
+    ("queryLogs", "`page`, `logs_per_page`"),
     ("resetPasswordFailedAttempts", "the number before"),
     ("restartServer", "`version`: of the program that runs afterwards; nothing when there is no restart"),
     ("revokeSession", "`session_id`"),

@@ -4,7 +4,7 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    ai_bridge, audits, busy, caches, config, database, email, files, health, images, license, links, login,
+    ai_bridge, audits, busy, caches, config, database, email, files, health, images, license, links, login, logs,
     manual_test, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status,
     support_packet, teams, tokens, trials, upgrade, users,
 };
@@ -64,6 +64,11 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v4/database/recycle", database::recycle).audited("databaseRecycle"),
         post("/api/v4/integrity", database::check).only_on_socket().audited("localCheckIntegrity"),
         post("/api/v4/caches/invalidate", caches::invalidate).audited("invalidateCaches"),
+        // What happened here.
+        get("/api/v4/logs", logs::list).on_socket().audited("getLogs").always(),
+        get("/api/v4/logs/download", logs::download).audited("downloadLogs").always(),
+        post("/api/v4/logs/query", logs::query).audited("queryLogs"),
+        post("/api/v4/logs", logs::record).open().reading("postLog"),
         // Other sites.
         get("/api/v4/latest_version", releases::show_latest),
         get("/api/v4/redirect_location", links::show).trusting(),

@@ -1,0 +1,202 @@
+//! Which lines of the log are wanted.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use memchr::memmem::Finder;
+use quarterdeck_actors::error::AppError;
+use serde::{Deserialize, Deserializer};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+/// How times are written, in the log and by whoever asks; `Z` stands for `+00:00`.
+const TIME: &[BorrowedFormatItem<'_>] = format_description!(
+    version = 2,
+    "[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]] [offset_hour sign:mandatory]:[offset_minute]"
+);
+
+/// Threads may write their lines out of order, but not by more than this.
+const DISORDER: Duration = Duration::from_mins(1);
+
+/// What is looked for; whatever is empty matches all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) server_names: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    log_levels: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    date_from: String,
+    #[serde(deserialize_with = "or_default")]
+    date_to: String,
+    #[serde(deserialize_with = "or_default")]
+    text: String,
+    #[serde(deserialize_with = "or_default")]
+    request_id: String,
+}
+
+/// Clients written in Go send null for what is empty.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The same, ready to be compared with lines.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    levels: Vec<String>,
+    from: Option<OffsetDateTime>,
+    to: Option<OffsetDateTime>,
+    text: Finder<'static>,
+    request_id: String,
+    /// The id as it stands in a line: most lines are passed over without being read.
+    request: Finder<'static>,
+}
+
+/// What a line says of itself.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default)]
+    timestamp: Cow<'a, str>,
+    #[serde(borrow, default)]
+    level: Cow<'a, str>,
+    #[serde(borrow, default, rename = "request.id")]
+    request_id: Cow<'a, str>,
+}
+
+/// What becomes of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Wanted,
+    Passed,
+    /// It and all before it are too old.
+    TooOld,
+}
+
+impl Wanted {
+    /// The error names the time that cannot be read.
+    pub(crate) fn filter(self) -> Result<Filter, AppError> {
+        let from = bound("date_from", &self.date_from)?;
+        let to = bound("date_to", &self.date_to)?;
+        let text = escaped(&self.text);
+        let request = escaped(&self.request_id);
+        Ok(Filter {
+            levels: self.log_levels,
+            from,
+            to,
+            text: Finder::new(&text).into_owned(),
+            request: Finder::new(&request).into_owned(),
+            request_id: self.request_id,
+        })
+    }
+}
+
+fn bound(name: &str, text: &str) -> Result<Option<OffsetDateTime>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = time_in(text).ok_or_else(|| {
+        let reason = format!("{name} is no time such as 2026-01-31 23:59:59.999 +00:00");
+        AppError::new("api.system.logs.invalidFilter").because(reason)
+    })?;
+    Ok(Some(time))
+}
+
+fn time_in(text: &str) -> Option<OffsetDateTime> {
+    match text.strip_suffix('Z') {
+        Some(start) => OffsetDateTime::parse(&format!("{} +00:00", start.trim_end()), TIME).ok(),
+        None => OffsetDateTime::parse(text, TIME).ok(),
+    }
+}
+
+/// A text as it stands inside of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap_or_default();
+    quoted.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned()
+}
+
+impl Filter {
+    pub(super) fn judge(&self, line: &[u8]) -> Verdict {
+        let may_match = self.text.find(line).is_some() && self.request.find(line).is_some();
+        // Where there is a date to stop at, also lines without the text are read.
+        if !may_match && self.from.is_none() {
+            return Verdict::Passed;
+        }
+        // What serde takes for a structure may also be a list.
+        let head = if line.first() == Some(&b'{') { serde_json::from_slice::<Head<'_>>(line).ok() } else { None };
+        let Some(head) = head else { return Verdict::Passed };
+        let has_dates = self.from.is_some() || self.to.is_some();
+        let time = if has_dates { time_in(&head.timestamp) } else { None };
+        if let (Some(time), Some(from)) = (time, self.from)
+            && time + DISORDER < from
+        {
+            return Verdict::TooOld;
+        }
+        let is_in_time = !has_dates
+            || time
+                .is_some_and(|time| self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time <= to));
+        let is_of_level = self.levels.is_empty() || self.levels.iter().any(|level| *level == head.level);
+        let is_of_request = self.request_id.is_empty() || self.request_id == head.request_id;
+        if may_match && is_in_time && is_of_level && is_of_request { Verdict::Wanted } else { Verdict::Passed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const LINE: &[u8] =
+        br#"{"timestamp":"2026-03-01 12:00:00.500 Z","level":"info","msg":"say \"a\" \u00e4","request.id":"abc"}"#;
+
+    fn filter(wanted: serde_json::Value) -> Filter {
+        serde_json::from_value::<Wanted>(wanted).unwrap().filter().unwrap()
+    }
+
+    #[test]
+    fn each_filter_takes_what_it_names_and_nothing_else() {
+        let wanted = [
+            json!({}),
+            json!({ "log_levels": ["warn", "info"], "date_from": null }),
+            json!({ "text": "say \"a\"" }),
+            json!({ "request_id": "abc" }),
+            json!({ "date_from": "2026-03-01 12:00:00.5 +00:00", "date_to": "2026-03-01 13:00:00.500 +01:00" }),
+        ];
+        for wanted in wanted {
+            assert_eq!(filter(wanted.clone()).judge(LINE), Verdict::Wanted, "{wanted}");
+        }
+        let passed = [
+            json!({ "log_levels": ["INFO"] }),
+            json!({ "text": "Say" }),
+            json!({ "request_id": "ab" }),
+            json!({ "date_from": "2026-03-01 12:00:00.501 Z" }),
+            json!({ "date_to": "2026-03-01 12:00:00.499 -00:00" }),
+        ];
+        for wanted in passed {
+            assert_eq!(filter(wanted.clone()).judge(LINE), Verdict::Passed, "{wanted}");
+        }
+        let old = filter(json!({ "date_from": "2026-03-01 12:01:01 Z", "text": "absent" }));
+        assert_eq!(old.judge(LINE), Verdict::TooOld);
+    }
+
+    #[test]
+    fn what_is_no_record_is_never_wanted() {
+        for line in [&b""[..], b"plain", b"[]", b"{", b"{\"level\":1}", b"\xff\xfe"] {
+            assert_eq!(filter(json!({})).judge(line), Verdict::Passed);
+        }
+        let undated = br#"{"timestamp":"yesterday","level":"info"}"#;
+        assert_eq!(filter(json!({ "date_to": "2026-03-01 00:00:00 Z" })).judge(undated), Verdict::Passed);
+        assert_eq!(filter(json!({})).judge(undated), Verdict::Wanted);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_refused_by_name() {
+        for text in ["yesterday", "2026-03-01", "2026-13-01 00:00:00 Z", "2026-03-01 00:00:00"] {
+            let wanted = Wanted { date_to: text.to_owned(), ..Wanted::default() };
+            let refused = wanted.filter().unwrap_err();
+            assert!(refused.to_string().contains("date_to"), "{refused}");
+        }
+    }
+}
