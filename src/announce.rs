@@ -82,7 +82,8 @@ fn outcomes(stores: &Stores) -> Vec<Value> {
     stores.standings().into_iter().filter_map(outcome).collect()
 }
 
-fn has_guests(config: &Config) -> bool {
+/// Whether the settings let guests in.
+pub(crate) fn has_guests(config: &Config) -> bool {
     let section = config.document.get("GuestAccountsSettings");
     section.and_then(|section| section.get("Enable")).and_then(Value::as_bool).unwrap_or_default()
 }

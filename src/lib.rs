@@ -8,6 +8,7 @@ pub mod version;
 
 mod accounts;
 mod ai_bridge;
+mod analytics;
 mod announce;
 mod answer;
 mod audit;

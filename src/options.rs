@@ -23,7 +23,9 @@ const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
     Row { name, default, least, most }
 }
 
-const TABLE: [Row; 10] = [
+const TABLE: [Row; 12] = [
+    row("AnalyticsAgeSeconds", 300, 0, 86_400),
+    row("AnalyticsTimeoutSeconds", 30, 1, 600),
     row("AuditRetentionDays", 0, 0, 36_500),
     row("ImageProxyMegabytes", 10, 1, 100),
     row("MaximumSockets", 50_000, 1, 1_000_000),
@@ -127,6 +129,12 @@ impl Options {
     /// After how many days rows of the audit trail are deleted; `None` when they stay.
     pub(crate) fn audit_retention_days(&self) -> Option<i64> {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
+    }
+
+    /// How old the figures of the site may be, and how long one statement that counts them may take.
+    pub(crate) fn analytics_limits(&self) -> (Duration, Duration) {
+        let seconds = |name| Duration::from_secs(self.number(name).unsigned_abs());
+        (seconds("AnalyticsAgeSeconds"), seconds("AnalyticsTimeoutSeconds"))
     }
 
     /// The largest image that is fetched for somebody, in bytes.

@@ -1,6 +1,7 @@
 //! Which handler a request goes to. The rows stand in `table`.
 
 mod ai_bridge;
+mod analytics;
 mod audits;
 mod busy;
 mod caches;

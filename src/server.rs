@@ -4,6 +4,7 @@ mod checks;
 mod listeners;
 mod metrics;
 pub(crate) mod stored;
+mod tasks;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
-use quarterdeck_actors::audit::{AuditHandle, Status};
+use quarterdeck_actors::analytics::AnalyticsHandle;
+use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -34,6 +36,7 @@ use tracing::{error, info, warn};
 
 use crate::accounts::Gate;
 use crate::ai_bridge::AiBridge;
+use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
 use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
@@ -56,11 +59,12 @@ use crate::releases::Releases;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
-use crate::store::{Db, StoreError, own_record};
+use crate::store::{Db, StoreError};
 use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
 use crate::upgrade;
 use stored::{place, stored_configuration, with_file};
+use tasks::{keep_pruning, keep_reporting_strangers, renew_prepared, report_strangers, retire_connections};
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(30);
@@ -70,17 +74,6 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How long what waits in memory is tried to be stored at a stop.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-
-/// How often connections are looked through for those that are too old.
-const RETIREMENT: Duration = Duration::from_secs(30);
-
-/// How often old rows of the audit trail are looked for.
-const PRUNING: Duration = Duration::from_hours(1);
-
-const DAY_MS: i64 = 86_400_000;
-
-/// How often refusals of callers without a session are put together into a record.
-const REPORT: Duration = Duration::from_mins(1);
 
 /// Why the server did not start.
 #[derive(Debug, Error)]
@@ -284,9 +277,12 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let feed = WebFeed::new(outbound.clone(), config.clone());
     let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
+    let (age, limit) = options.analytics_limits();
+    let statistics = Statistics::new(db.clone(), config.clone(), license.clone(), limit);
     let health = HealthHandle::start(checks::all(&db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;
     Ok(AppState {
+        analytics: AnalyticsHandle::start(Arc::new(statistics), age),
         sessions,
         audit,
         strangers: Strangers::default(),
@@ -351,44 +347,4 @@ async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, St
         purpose,
         has_accounts: AtomicBool::new(db.user_count().await? > 0),
     })
-}
-
-async fn renew_prepared(app: Data<AppState>) {
-    let mut config = app.config.follow();
-    while config.changed().await.is_ok() {
-        config.borrow_and_update();
-        app.prepared.current(&app.config);
-    }
-}
-
-async fn retire_connections(db: Db) {
-    loop {
-        tokio::time::sleep(RETIREMENT).await;
-        db.retire_connections();
-    }
-}
-
-async fn keep_reporting_strangers(app: Data<AppState>) {
-    loop {
-        tokio::time::sleep(REPORT).await;
-        report_strangers(&app).await;
-    }
-}
-
-async fn keep_pruning(db: Db, days: i64) {
-    loop {
-        match db.prune_audits(now_ms() - days * DAY_MS).await {
-            Ok(0) => {}
-            Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
-            Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
-        }
-        tokio::time::sleep(PRUNING).await;
-    }
-}
-
-/// Records how many callers without a session were turned away.
-async fn report_strangers(app: &AppState) {
-    if let Some(parameters) = app.strangers.take() {
-        app.audit.record(own_record("refuseStrangers", Status::Fail, parameters)).await;
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
 use quarterdeck_actors::config::proposal::Surroundings;
@@ -52,6 +53,7 @@ pub(crate) struct AppState {
     pub(crate) busy: BusyHandle,
     pub(crate) health: HealthHandle,
     pub(crate) files: FileProbeHandle,
+    pub(crate) analytics: AnalyticsHandle,
     pub(crate) audit: AuditHandle,
     pub(crate) strangers: Strangers,
     pub(crate) hub: HubHandle,
@@ -105,6 +107,7 @@ impl AppState {
     /// How each actor fares.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
         let mut vitals = vec![
+            self.analytics.vitals(),
             self.audit.vitals(),
             self.busy.vitals(),
             self.config.vitals(),

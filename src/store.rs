@@ -3,6 +3,7 @@
 //! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
 //! SQL stands in this module and its parts, nowhere else.
 
+mod analytics;
 mod audits;
 mod bots;
 mod channels;
@@ -34,6 +35,7 @@ use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
+pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};

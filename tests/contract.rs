@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ai_bridge;
+mod analytics;
 mod audits;
 mod busy;
 mod caches;

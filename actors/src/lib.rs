@@ -2,6 +2,7 @@
 //!
 //! This package knows no HTTP, no SQL and no files; it declares the small traits it needs, and the server implements them.
 
+pub mod analytics;
 pub mod audit;
 pub mod busy;
 pub mod config;

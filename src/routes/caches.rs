@@ -14,6 +14,7 @@ pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<
     session.require_unrestricted("invalidate_caches")?;
     app.sessions.doubt().await?;
     app.presence.doubt();
+    app.analytics.forget().await?;
     app.links.clear();
     app.releases.clear().await;
     app.prepared.make_anew(&app.config);

@@ -4,9 +4,9 @@ use crate::socket;
 
 use super::{Route, delete, get, post, put};
 use super::{
-    ai_bridge, audits, busy, caches, config, database, email, files, health, images, license, links, login, logs,
-    manual_test, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url, status,
-    support_packet, teams, tokens, trials, upgrade, users,
+    ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
+    logs, manual_test, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url,
+    status, support_packet, teams, tokens, trials, upgrade, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -69,6 +69,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/logs/download", logs::download).audited("downloadLogs").always(),
         post("/api/v4/logs/query", logs::query).audited("queryLogs"),
         post("/api/v4/logs", logs::record).open().reading("postLog"),
+        get("/api/v4/analytics/old", analytics::list),
         // Other sites.
         get("/api/v4/latest_version", releases::show_latest),
         get("/api/v4/redirect_location", links::show).trusting(),

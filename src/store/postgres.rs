@@ -87,7 +87,7 @@ impl Postgres {
     }
 
     pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
-        self.with_client(move |client| {
+        self.with_client(LONGEST, move |client| {
             async move {
                 let prepared = client.prepare_cached(&sql).await?;
                 let rows = client.query(&prepared, &borrowed(&values)).await?;
@@ -98,8 +98,28 @@ impl Postgres {
         .await
     }
 
+    /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
+    pub(super) async fn run_within(
+        &self,
+        Statement { sql, values }: Statement,
+        limit: Duration,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.with_client(limit + PATIENCE, move |client| {
+            async move {
+                let transaction = client.build_transaction().read_only(true).start().await?;
+                transaction.batch_execute(&format!("SET LOCAL statement_timeout = {}", limit.as_millis())).await?;
+                let rows = transaction.query(&*sql, &borrowed(&values)).await?;
+                let rows = rows.iter().map(decode).collect();
+                transaction.commit().await?;
+                rows
+            }
+            .boxed()
+        })
+        .await
+    }
+
     pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.with_client(move |client| run_as_one(client, statements).boxed()).await
+        self.with_client(LONGEST, move |client| run_as_one(client, statements).boxed()).await
     }
 
     /// Applies the migrations while no other server does.
@@ -144,16 +164,17 @@ impl Postgres {
     /// Does `work` within the time limit. A connection that did not answer in time is closed.
     async fn with_client<T: Send + 'static>(
         &self,
+        limit: Duration,
         work: impl for<'a> FnOnce(&'a mut Object) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let pool = self.pool.clone();
         let running = tokio::spawn(async move {
-            let deadline = Instant::now() + LONGEST;
-            let mut client = timeout_at(deadline, pool.get()).await.map_err(|_| no_answer())??;
+            let deadline = Instant::now() + limit;
+            let mut client = timeout_at(deadline, pool.get()).await.map_err(|_| no_answer(limit))??;
             let done = timeout_at(deadline, work(&mut client)).await;
             done.unwrap_or_else(|_| {
                 drop(Object::take(client));
-                Err(no_answer())
+                Err(no_answer(limit))
             })
         });
         running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
@@ -173,8 +194,8 @@ async fn run_as_one(client: &mut Object, statements: Vec<Statement>) -> Result<V
     Ok(answers)
 }
 
-fn no_answer() -> StoreError {
-    StoreError::Unavailable(format!("no answer within {} s", LONGEST.as_secs()))
+fn no_answer(limit: Duration) -> StoreError {
+    StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))
 }
 
 fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -5,7 +5,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_sqlite::{Config, Hook, HookError, Pool, PoolConfig, Runtime, Timeouts};
 use quarterdeck_actors::config::view::SqlSettings;
@@ -18,6 +18,9 @@ use super::{Row, Statement, StoreError, Value};
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// After so many steps of its machine the engine looks whether a time limit is over.
+const INSTRUCTIONS: std::ffi::c_int = 10_000;
 
 /// Readers beyond this many gain nothing: they share one file.
 const READERS: usize = 8;
@@ -60,6 +63,19 @@ impl Sqlite {
     pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let connection = self.pools.readers.get().await?;
         connection.interact(move |connection| run(connection, &statement)).await?
+    }
+
+    /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
+    pub(super) async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
+        let connection = self.pools.readers.get().await?;
+        let within = move |connection: &mut Connection| {
+            let until = Instant::now() + limit;
+            connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() > until))?;
+            let rows = run(connection, &statement);
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            rows
+        };
+        connection.interact(within).await?
     }
 
     pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {

@@ -38,6 +38,8 @@ pub struct View {
     pub metrics: MetricsSettings,
     #[serde(rename = "ExperimentalSettings")]
     pub experimental: ExperimentalSettings,
+    #[serde(rename = "AnalyticsSettings")]
+    pub analytics: AnalyticsSettings,
     #[serde(rename = "AnnouncementSettings")]
     pub announcement: AnnouncementSettings,
     #[serde(rename = "CloudSettings")]
@@ -269,6 +271,13 @@ pub struct MetricsSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct ExperimentalSettings {
     pub restrict_system_admin: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[expect(missing_docs, reason = "each field is the setting of that name")]
+pub struct AnalyticsSettings {
+    pub max_users_for_statistics: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

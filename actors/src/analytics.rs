@@ -1,0 +1,278 @@
+//! Figures of the site, counted seldom and told often.
+//!
+//! One question is counted at a time over the whole server; who asks the same meanwhile waits for the same answer.
+//! What was counted before is told at once, however old it is, while it is counted anew.
+//! A crash loses the counts under way, whose askers are refused; what was counted stays.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::error::AppError;
+use crate::supervisor::{ActorRef, Vitals, supervise};
+
+/// So many questions have an answer kept; the oldest goes first.
+const MOST_KEPT: usize = 256;
+
+/// So many questions wait at once; who asks another one is refused.
+const MOST_WAITING: usize = 32;
+
+/// How long somebody waits for an answer that was never counted; it is counted to its end all the same.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// After a failure the same is not counted again for so long.
+const PAUSE: Duration = Duration::from_secs(30);
+
+const FAILED: &str = "app.analytics.getanalytics.internal_error";
+const BUSY: &str = "api.context.server_busy.app_error";
+
+/// What can be counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Channels, messages, people, teams, and who was active.
+    Standard,
+    /// Messages of each day.
+    PostsByDay,
+    /// Messages of bots of each day.
+    BotPostsByDay,
+    /// Who wrote, each day.
+    AuthorsByDay,
+    /// Webhooks, commands, sessions and files.
+    Extra,
+}
+
+/// What somebody wants to know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// What is counted.
+    pub topic: Topic,
+    /// Of which team; empty for all of them.
+    pub team_id: String,
+}
+
+/// One number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// What was counted, or the day.
+    pub name: Cow<'static, str>,
+    /// How many; -1 where it is not counted.
+    pub value: i64,
+}
+
+/// The answer to a question, as of when it was counted.
+#[derive(Debug)]
+pub struct Counted {
+    /// In the order of the contract.
+    pub figures: Vec<Figure>,
+    at: Instant,
+}
+
+impl Counted {
+    /// How long ago that was.
+    pub fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+}
+
+impl Topic {
+    /// The topic that clients call `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "standard" => Some(Self::Standard),
+            "post_counts_day" => Some(Self::PostsByDay),
+            "bot_post_counts_day" => Some(Self::BotPostsByDay),
+            "user_counts_with_posts_day" => Some(Self::AuthorsByDay),
+            "extra_counts" => Some(Self::Extra),
+            _ => None,
+        }
+    }
+}
+
+/// Who counts.
+pub trait AnalyticsSource: Send + Sync {
+    /// Counts what is asked for, one statement after the other.
+    fn count(&self, question: Question) -> BoxFuture<'static, Result<Vec<Figure>, AppError>>;
+}
+
+/// How a count ended: what came of it, or the id of the error.
+type Outcome = Result<Arc<Counted>, Cow<'static, str>>;
+
+type Answers = Arc<Mutex<HashMap<Question, Arc<Counted>>>>;
+
+/// What the server holds. `fn` reads what was counted; `async fn` asks the actor.
+#[derive(Clone)]
+pub struct AnalyticsHandle {
+    actor: ActorRef<AnalyticsActor>,
+    answers: Answers,
+    /// Older answers are counted anew.
+    longest_age: Duration,
+}
+
+impl AnalyticsHandle {
+    /// Starts the actor with nothing counted.
+    pub fn start(source: Arc<dyn AnalyticsSource>, longest_age: Duration) -> Self {
+        let answers = Answers::default();
+        let kept = answers.clone();
+        let actor = supervise("analytics", move || AnalyticsActor {
+            source: source.clone(),
+            answers: kept.clone(),
+            longest_age,
+            waiting: HashMap::new(),
+            queue: VecDeque::new(),
+            failures: HashMap::new(),
+            is_counting: false,
+            generation: 0,
+        });
+        Self { actor, answers, longest_age }
+    }
+
+    /// The answer: at once if it was ever counted, or else when it is.
+    pub async fn answer(&self, question: Question) -> Result<Arc<Counted>, AppError> {
+        let known = locked(&self.answers).get(&question).cloned();
+        if let Some(fresh) = known.as_ref().filter(|known| known.age() < self.longest_age) {
+            return Ok(fresh.clone());
+        }
+        let joined = self.actor.ask(Join(question)).await.and_then(|joined| joined);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let mut outcome = joined?;
+        let outcome = timeout(PATIENCE, outcome.wait_for(Option::is_some)).await.map_err(|_| AppError::new(BUSY))?;
+        let outcome = outcome.map_err(|_| AppError::new(FAILED))?.clone();
+        outcome.unwrap_or_else(|| Err(FAILED.into())).map_err(AppError::new)
+    }
+
+    /// Forgets what was counted, and what is being counted right now.
+    pub async fn forget(&self) -> Result<(), AppError> {
+        self.actor.ask(Forget).await
+    }
+
+    /// How the actor fares.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.actor.vitals()
+    }
+}
+
+fn locked(answers: &Answers) -> MutexGuard<'_, HashMap<Question, Arc<Counted>>> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct AnalyticsActor {
+    source: Arc<dyn AnalyticsSource>,
+    answers: Answers,
+    longest_age: Duration,
+    /// Who waits for which count, under way or in the queue.
+    waiting: HashMap<Question, watch::Sender<Option<Outcome>>>,
+    queue: VecDeque<Question>,
+    failures: HashMap<Question, (Instant, Cow<'static, str>)>,
+    is_counting: bool,
+    /// What was begun in an earlier one is not kept.
+    generation: u64,
+}
+
+impl Actor for AnalyticsActor {
+    type Context = Context<Self>;
+}
+
+#[derive(Message)]
+#[rtype(result = "Result<watch::Receiver<Option<Outcome>>, AppError>")]
+struct Join(Question);
+
+impl Handler<Join> for AnalyticsActor {
+    type Result = Result<watch::Receiver<Option<Outcome>>, AppError>;
+
+    fn handle(&mut self, Join(question): Join, context: &mut Self::Context) -> Self::Result {
+        // Counted between the question and now.
+        let known = locked(&self.answers).get(&question).cloned();
+        if let Some(fresh) = known.filter(|known| known.age() < self.longest_age) {
+            return Ok(watch::channel(Some(Ok(fresh))).1);
+        }
+        if let Some(waiting) = self.waiting.get(&question) {
+            return Ok(waiting.subscribe());
+        }
+        self.failures.retain(|_, (at, _)| at.elapsed() < PAUSE);
+        if let Some((_, id)) = self.failures.get(&question) {
+            return Err(AppError::new(id.clone()));
+        }
+        if self.waiting.len() >= MOST_WAITING {
+            return Err(AppError::new(BUSY));
+        }
+        let (outcome, joined) = watch::channel(None);
+        self.waiting.insert(question.clone(), outcome);
+        self.queue.push_back(question);
+        self.go_on(context);
+        Ok(joined)
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Forget;
+
+impl Handler<Forget> for AnalyticsActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Forget, _: &mut Self::Context) {
+        self.generation += 1;
+        self.failures.clear();
+        locked(&self.answers).clear();
+    }
+}
+
+impl AnalyticsActor {
+    /// Begins to count what waits longest, unless something is being counted.
+    fn go_on(&mut self, context: &mut Context<Self>) {
+        if self.is_counting {
+            return;
+        }
+        let Some(question) = self.queue.pop_front() else { return };
+        self.is_counting = true;
+        let generation = self.generation;
+        let counting = self.source.count(question.clone()).into_actor(self);
+        context.spawn(counting.map(move |counted, actor, context| {
+            actor.is_counting = false;
+            actor.end(&question, counted, generation);
+            actor.go_on(context);
+        }));
+    }
+
+    fn end(&mut self, question: &Question, counted: Result<Vec<Figure>, AppError>, generation: u64) {
+        let outcome = match counted {
+            Ok(figures) => {
+                let counted = Arc::new(Counted { figures, at: Instant::now() });
+                if generation == self.generation {
+                    self.keep(question.clone(), counted.clone());
+                }
+                Ok(counted)
+            }
+            Err(cause) => {
+                warn!(%cause, topic = ?question.topic, "figures could not be counted; the earlier ones stay");
+                self.failures.insert(question.clone(), (Instant::now(), cause.id.clone()));
+                Err(cause.id)
+            }
+        };
+        if let Some(waiting) = self.waiting.remove(question) {
+            waiting.send_replace(Some(outcome));
+        }
+    }
+
+    fn keep(&self, question: Question, counted: Arc<Counted>) {
+        let mut answers = locked(&self.answers);
+        let is_full = answers.len() >= MOST_KEPT && !answers.contains_key(&question);
+        let oldest = answers.iter().max_by_key(|(_, counted)| counted.age()).map(|(question, _)| question.clone());
+        if let Some(oldest) = oldest.filter(|_| is_full) {
+            answers.remove(&oldest);
+        }
+        answers.insert(question, counted);
+    }
+}
+
+#[cfg(test)]
+mod tests;

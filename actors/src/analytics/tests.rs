@@ -1,0 +1,138 @@
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::{join, join_all};
+use tokio::sync::Semaphore;
+
+use super::*;
+
+/// Counts how often it was asked, when it is let.
+struct Abacus {
+    asked: AtomicI64,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+    is_broken: AtomicBool,
+    turns: Semaphore,
+}
+
+impl Counting {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Arc::new(Abacus {
+            asked: AtomicI64::new(0),
+            at_once: AtomicUsize::new(0),
+            most_at_once: AtomicUsize::new(0),
+            is_broken: AtomicBool::new(false),
+            turns: Semaphore::new(0),
+        })))
+    }
+}
+
+struct Counting(Arc<Abacus>);
+
+impl AnalyticsSource for Counting {
+    fn count(&self, _: Question) -> BoxFuture<'static, Result<Vec<Figure>, AppError>> {
+        let abacus = self.0.clone();
+        async move {
+            let at_once = abacus.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+            abacus.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+            abacus.turns.acquire().await.unwrap().forget();
+            abacus.at_once.fetch_sub(1, Ordering::SeqCst);
+            let value = abacus.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            if abacus.is_broken.load(Ordering::SeqCst) {
+                return Err(AppError::new("app.post.analytics_posts_count.app_error"));
+            }
+            Ok(vec![Figure { name: "asked".into(), value }])
+        }
+        .boxed()
+    }
+}
+
+fn about(team_id: &str) -> Question {
+    Question { topic: Topic::Standard, team_id: team_id.to_owned() }
+}
+
+async fn value(analytics: &AnalyticsHandle, team_id: &str) -> i64 {
+    analytics.answer(about(team_id)).await.unwrap().figures[0].value
+}
+
+#[actix_rt::test]
+async fn many_who_ask_the_same_cause_one_count_and_different_ones_follow_each_other() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
+    source.0.turns.add_permits(100);
+    let asked = (0..40).map(|n| value(&analytics, ["a", "b", "c", "d"][n % 4]));
+    let mut values = join_all(asked).await;
+    values.sort_unstable();
+    values.dedup();
+    assert_eq!(values, [1, 2, 3, 4]);
+    assert_eq!(source.0.most_at_once.load(Ordering::SeqCst), 1);
+    assert_eq!(value(&analytics, "a").await, value(&analytics, "a").await);
+    assert_eq!(source.0.asked.load(Ordering::SeqCst), 4);
+}
+
+#[actix_rt::test]
+async fn an_old_answer_is_told_at_once_while_it_is_counted_anew() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::ZERO);
+    source.0.turns.add_permits(1);
+    assert_eq!(value(&analytics, "a").await, 1);
+    // Nobody lets the second count go on.
+    assert_eq!((value(&analytics, "a").await, value(&analytics, "a").await), (1, 1));
+    source.0.turns.add_permits(1);
+    while value(&analytics, "a").await == 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_failure_keeps_the_earlier_answer_and_is_not_repeated_at_once() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::ZERO);
+    source.0.turns.add_permits(1);
+    assert_eq!(value(&analytics, "a").await, 1);
+    source.0.is_broken.store(true, Ordering::SeqCst);
+    source.0.turns.add_permits(100);
+    for _ in 0..2 {
+        let refused = analytics.answer(about("b")).await.unwrap_err();
+        assert_eq!(refused.id, "app.post.analytics_posts_count.app_error");
+    }
+    assert_eq!(value(&analytics, "a").await, 1);
+    // The old answer of "a" had it counted once more, and the failure of "b" was told twice.
+    while source.0.asked.load(Ordering::SeqCst) < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(value(&analytics, "a").await, 1);
+    assert_eq!(source.0.asked.load(Ordering::SeqCst), 3);
+}
+
+#[actix_rt::test]
+async fn what_was_counted_is_forgotten_when_that_is_asked_for() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
+    source.0.turns.add_permits(2);
+    assert_eq!(value(&analytics, "a").await, 1);
+    analytics.forget().await.unwrap();
+    assert_eq!(value(&analytics, "a").await, 2);
+}
+
+#[actix_rt::test]
+async fn so_many_questions_wait_and_so_many_answers_are_kept() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
+    let teams: Vec<String> = (0..MOST_WAITING).map(|n| n.to_string()).collect();
+    let waiting = join_all(teams.iter().map(|team| value(&analytics, team)));
+    let late = async {
+        while source.0.at_once.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = analytics.answer(about("late")).await.unwrap_err();
+        source.0.turns.add_permits(1_000);
+        refused
+    };
+    let (_, refused) = join(waiting, late).await;
+    assert_eq!(refused.id, BUSY);
+    for n in 0..MOST_KEPT {
+        value(&analytics, &format!("more {n}")).await;
+    }
+    assert_eq!(locked(&analytics.answers).len(), MOST_KEPT);
+}
