@@ -189,11 +189,12 @@ fn about(described: &Described, row: &Row) -> Option<String> {
 
 fn requirements(class: Class) -> Vec<SecurityRequirement> {
     let one = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
-    let mut requirements = vec![one("bearerAuth"), one("cookieAuth")];
-    if class == Class::Open {
-        requirements.insert(0, SecurityRequirement::default());
+    let nobody = SecurityRequirement::default();
+    match class {
+        Class::Anonymous => vec![nobody],
+        Class::Open => vec![nobody, one("bearerAuth"), one("cookieAuth")],
+        Class::Session => vec![one("bearerAuth"), one("cookieAuth")],
     }
-    requirements
 }
 
 fn path_parameters(path: &'static str) -> impl Iterator<Item = Parameter> {

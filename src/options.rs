@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quarterdeck_actors::hub::Limits;
+use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
 /// The section's name.
@@ -39,7 +40,7 @@ const TABLE: [Row; 12] = [
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 5] = [LATEST_VERSION, LICENSE_KEY, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
+const TEXTS: [&str; 6] = [LATEST_VERSION, LICENSE_KEY, METRICS_TOKEN, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
 
 /// Where the latest release is asked for.
 const LATEST_VERSION: &str = "LatestVersionURL";
@@ -52,6 +53,12 @@ const LICENSE_KEY: &str = "LicensePublicKeyFile";
 
 /// The same for servers that serve nobody but tests and developers.
 const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
+
+/// What Prometheus shows to be told the metrics where everybody else is served.
+const METRICS_TOKEN: &str = "MetricsToken";
+
+/// A token has this many characters or more: one that can be guessed is none.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Where the manifest of the newest release of this program is.
 const RELEASE: &str = "ReleaseURL";
@@ -80,6 +87,10 @@ impl Options {
     pub(crate) fn take(&mut self, name: &str, value: &Value) -> Option<Result<(), String>> {
         if let Some(name) = TEXTS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
             let Some(text) = value.as_str() else { return Some(Err(format!("{SECTION}.{name} must be a string"))) };
+            let is_guessable = *name == METRICS_TOKEN && (1..SHORTEST_TOKEN).contains(&text.chars().count());
+            if is_guessable {
+                return Some(Err(format!("{SECTION}.{name} must have {SHORTEST_TOKEN} characters or more")));
+            }
             self.texts.insert(name, text.to_owned());
             return Some(Ok(()));
         }
@@ -167,6 +178,11 @@ impl Options {
         self.texts.get(LATEST_VERSION).map_or(LATEST_VERSION_DEFAULT, String::as_str)
     }
 
+    /// What has to be shown for the metrics where everybody else is served; `None` when they are not shown there.
+    pub(crate) fn metrics_token(&self) -> Option<Secret> {
+        self.texts.get(METRICS_TOKEN).filter(|token| !token.is_empty()).map(|token| Secret::new(token.as_str()))
+    }
+
     /// Whether support packets are made only while a licence is in force.
     pub(crate) fn support_packet_needs_license(&self) -> bool {
         self.flags.get(PACKET_LICENSE).copied().unwrap_or_default()
@@ -197,6 +213,11 @@ mod tests {
         let refused = options.take("SocketPingSeconds", &30.into()).unwrap().unwrap_err();
         assert_eq!(refused, "Quarterdeck.SocketPingSeconds must be a whole number from 1 to 29");
         assert!(options.take("SocketPingSeconds", &"soon".into()).unwrap().is_err());
+        let refused = options.take("MetricsToken", &"guess".into()).unwrap().unwrap_err();
+        assert_eq!(refused, "Quarterdeck.MetricsToken must have 16 characters or more");
+        assert!(options.metrics_token().is_none());
+        assert_eq!(options.take("METRICSTOKEN", &"0123456789abcdef".into()), Some(Ok(())));
+        assert_eq!(options.metrics_token().unwrap().expose(), "0123456789abcdef");
         assert!(options.take("Unheard", &1.into()).is_none());
         assert!(!options.support_packet_needs_license());
         assert_eq!(options.take("SUPPORTPACKETNEEDSLICENSE", &"true".into()), Some(Ok(())));

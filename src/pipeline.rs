@@ -11,7 +11,7 @@ use std::cell::{OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::SEC_WEBSOCKET_VERSION;
 use actix_web::http::{ConnectionType, StatusCode};
@@ -65,7 +65,9 @@ pub(crate) async fn serve(
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     let answer = dress::compress(answer, &arrival.http, &arrival.config);
-    arrival.log(found.as_ref(), answer.status(), started);
+    let took = started.elapsed();
+    app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
+    arrival.log(found.as_ref(), answer.status(), took);
     answer
 }
 
@@ -196,10 +198,10 @@ impl Arrival {
         answer
     }
 
-    fn log(&self, found: Option<&Found<'_>>, status: StatusCode, started: Instant) {
+    fn log(&self, found: Option<&Found<'_>>, status: StatusCode, took: Duration) {
         let method = self.http.method().as_str();
         let pattern = found.map_or("-", |found| found.route.path);
-        let duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         // Probes ask every few seconds, and every client at its start: only who looks for them sees them.
         let is_probe = found.is_some_and(|found| found.route.is_probe);

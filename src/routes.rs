@@ -16,6 +16,7 @@ mod links;
 mod login;
 mod logs;
 mod manual_test;
+mod metrics;
 mod notices;
 mod notifications;
 mod onboarding;
@@ -78,6 +79,8 @@ pub(crate) fn rows() -> Vec<Row> {
 pub(crate) enum Class {
     /// Anybody; a session only adds to the answer.
     Open,
+    /// Anybody, and nobody asks who: it answers also while sessions cannot be read.
+    Anonymous,
     /// Somebody who is logged in.
     Session,
 }
@@ -88,7 +91,7 @@ pub(crate) enum Class {
     reason = "each says one thing about the route, and a row names only what is so"
 )]
 pub(crate) struct Route {
-    method: Method,
+    pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) class: Class,
     /// Served on the local socket.
@@ -143,6 +146,10 @@ impl Route {
 
     fn open(self) -> Self {
         Self { class: Class::Open, ..self }
+    }
+
+    fn anonymous(self) -> Self {
+        Self { class: Class::Anonymous, ..self }
     }
 
     fn on_socket(self) -> Self {

@@ -48,6 +48,7 @@ use crate::license::{self, Signatory};
 use crate::links::Links;
 use crate::logging::LogReader;
 use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::notices::WebFeed;
 use crate::options::Options;
 use crate::outbound::Outbound;
@@ -124,6 +125,7 @@ impl Server {
         if let Some(days) = app.options.audit_retention_days() {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
+        app.metrics.follow(&app.vitals());
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         app.listening.get_or_init(|| listening.addresses.clone());
@@ -311,6 +313,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         options,
         listening: OnceLock::new(),
         mailer: Mailer::new(),
+        metrics: Metrics::new()?,
         limiter: Limiter::new(),
         support_packets,
         traffic: Arc::new(Traffic::default()),

@@ -33,6 +33,7 @@ use crate::license::Signatory;
 use crate::links::Links;
 use crate::logging::LogReader;
 use crate::mail::Mailer;
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbound::Outbound;
 use crate::passwords::Passwords;
@@ -87,6 +88,7 @@ pub(crate) struct AppState {
     /// Told when the server is to end and its program to be run anew.
     pub(crate) restart: Notify,
     pub(crate) mailer: Mailer,
+    pub(crate) metrics: Metrics,
     pub(crate) limiter: Limiter,
     pub(crate) support_packets: SupportPackets,
     pub(crate) traffic: Arc<Traffic>,

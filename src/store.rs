@@ -54,6 +54,19 @@ const MIGRATIONS_TABLE: &str = "qd_migrations";
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// How the connections to the database stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolStatus {
+    /// How many there may be.
+    pub(crate) most: usize,
+    /// Those that are open.
+    pub(crate) open: usize,
+    /// Those of them that nobody uses.
+    pub(crate) idle: usize,
+    /// Requests that wait for one.
+    pub(crate) waiting: usize,
+}
+
 /// Why a statement gave no answer.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -154,11 +167,11 @@ impl Db {
         }
     }
 
-    /// How many connections are open.
-    pub fn open_connections(&self) -> usize {
+    /// How the connections stand.
+    pub(crate) fn pool(&self) -> PoolStatus {
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.open_connections(),
-            Engine::Sqlite(sqlite) => sqlite.open_connections(),
+            Engine::Postgres(postgres) => postgres.status(),
+            Engine::Sqlite(sqlite) => sqlite.status(),
         }
     }
 

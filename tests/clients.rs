@@ -5,5 +5,6 @@ mod javascript;
 mod local_socket;
 mod mmctl;
 mod newcomer;
+mod prometheus;
 mod python;
 mod schemathesis;

@@ -58,6 +58,8 @@ pub struct Outcome {
     pub problem: Option<String>,
     /// When the check ended.
     pub at: Instant,
+    /// How long it took.
+    pub took: Duration,
 }
 
 impl Outcome {
@@ -166,12 +168,13 @@ async fn run_due(checks: Vec<Arc<dyn Check>>, known: Arc<Vec<Outcome>>) -> Vec<O
 }
 
 async fn run_one(check: &Arc<dyn Check>) -> Outcome {
+    let begun = Instant::now();
     let problem = match timeout(DEADLINE, check.run()).await {
         Ok(Ok(())) => None,
         Ok(Err(problem)) => Some(problem),
         Err(_) => Some(format!("no answer within {} s", DEADLINE.as_secs())),
     };
-    Outcome { name: check.name(), is_vital: check.is_vital(), problem, at: Instant::now() }
+    Outcome { name: check.name(), is_vital: check.is_vital(), problem, at: Instant::now(), took: begun.elapsed() }
 }
 
 #[cfg(test)]

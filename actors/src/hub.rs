@@ -142,13 +142,13 @@ impl HubHandle {
                 return;
             }
         };
-        self.shared.counts.events.fetch_add(1, Ordering::Relaxed);
+        self.shared.counts.note_event(&event);
         let event = Arc::new(event);
-        let publish = || Publish { event: event.clone(), frame: frame.clone() };
+        let publish = |errand| Publish { event: event.clone(), frame: frame.clone(), errand };
         let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
         let concerned = only.map_or(&self.hubs[..], std::slice::from_ref);
         for hub in concerned {
-            if let Err(cause) = hub.tell(publish()).await {
+            if let Err(cause) = hub.tell(&publish).await {
                 self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
                 error!(event = %event.name, %cause, "a hub did not take an event");
             }

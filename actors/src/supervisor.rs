@@ -5,8 +5,8 @@
 //! A crash costs the message being handled and whatever waited in that mailbox; each of their senders gets an error at once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
@@ -52,6 +52,17 @@ impl<A: Actor> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
+        let _errand = Errand::new(&self.vitals);
+        self.send(message).await
+    }
+
+    async fn send<M>(&self, message: M) -> Result<M::Result, AppError>
+    where
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
         let answer = timeout(self.deadline, async { self.living().await?.send(message).await });
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
@@ -61,7 +72,8 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Leaves `message` with the actor; waits for room in its mailbox, not for what comes of it.
-    pub async fn tell<M>(&self, message: M) -> Result<(), AppError>
+    /// The message holds the errand that it is made with until it is done with.
+    pub async fn tell<M>(&self, message: impl FnOnce(Errand) -> M) -> Result<(), AppError>
     where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
@@ -71,9 +83,9 @@ impl<A: Actor> ActorRef<A> {
         let Ok(Ok(address)) = timeout(self.deadline, self.living()).await else {
             return Err(self.failure("app.actor.deadline.app_error"));
         };
-        match address.try_send(message) {
+        match address.try_send(message(Errand::new(&self.vitals))) {
             Ok(()) => Ok(()),
-            Err(SendError::Full(message)) => self.ask(message).await.map(drop),
+            Err(SendError::Full(message)) => self.send(message).await.map(drop),
             Err(SendError::Closed(_)) => Err(self.failure("app.actor.ended.app_error")),
         }
     }
@@ -90,24 +102,58 @@ impl<A: Actor> ActorRef<A> {
     }
 
     fn failure(&self, id: &'static str) -> AppError {
+        self.vitals.failed.fetch_add(1, Ordering::Relaxed);
         AppError::new(id).with("Name", self.vitals.name)
     }
 }
 
 /// How an actor fares: read by readiness and metrics.
-#[derive(Debug)]
 pub struct Vitals {
     /// What the actor is called in logs and metrics.
     pub name: &'static str,
     restarts: AtomicU64,
     alive: AtomicBool,
     crash: Notify,
+    waiting: AtomicUsize,
+    failed: AtomicU64,
+    note: OnceLock<Box<Note>>,
 }
+
+/// What is told how long a message took.
+type Note = dyn Fn(Duration) + Send + Sync;
 
 impl Vitals {
     /// Makes the actor panic: how tests see that a crash is survived.
     pub fn crash(&self) {
         self.crash.notify_one();
+    }
+
+    /// Messages that were sent and are not done with: they wait in the mailbox or for their answer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Messages that got no answer: the actor ended, or the deadline passed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Tells `note` from now on how long each message took, from being sent to being done with.
+    /// There is one to be told; another is not heard.
+    pub fn time_with(&self, note: impl Fn(Duration) + Send + Sync + 'static) {
+        let _ = self.note.set(Box::new(note));
+    }
+
+    fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            restarts: AtomicU64::new(0),
+            alive: AtomicBool::new(true),
+            crash: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            failed: AtomicU64::new(0),
+            note: OnceLock::new(),
+        })
     }
 
     /// How often the actor was rebuilt.
@@ -121,13 +167,34 @@ impl Vitals {
     }
 }
 
+/// A message on its way to an actor, until dropped.
+pub struct Errand {
+    vitals: Arc<Vitals>,
+    sent: Instant,
+}
+
+impl Errand {
+    fn new(vitals: &Arc<Vitals>) -> Self {
+        vitals.waiting.fetch_add(1, Ordering::Relaxed);
+        Self { vitals: vitals.clone(), sent: Instant::now() }
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.vitals.waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(note) = self.vitals.note.get() {
+            note(self.sent.elapsed());
+        }
+    }
+}
+
 /// Keeps an actor alive on the current thread: whenever it ends, `build` makes the next one.
 pub fn supervise<A>(name: &'static str, build: impl Fn() -> A + 'static) -> ActorRef<A>
 where
     A: Actor<Context = Context<A>>,
 {
-    let vitals =
-        Arc::new(Vitals { name, restarts: AtomicU64::new(0), alive: AtomicBool::new(true), crash: Notify::new() });
+    let vitals = Vitals::new(name);
     let (publish, address) = watch::channel(None);
     actix_rt::spawn(keep_alive(vitals.clone(), publish, build));
     ActorRef { address, vitals, deadline: DEADLINE }
@@ -195,97 +262,4 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::rc::Rc;
-    use std::sync::atomic::AtomicUsize;
-
-    use actix::ActorContext;
-
-    use super::*;
-
-    struct Counter {
-        total: Arc<AtomicUsize>,
-    }
-
-    impl Actor for Counter {
-        type Context = Context<Self>;
-    }
-
-    #[derive(Message)]
-    #[rtype(result = "usize")]
-    enum Order {
-        Add,
-        Panic,
-        Stop,
-    }
-
-    impl Handler<Order> for Counter {
-        type Result = usize;
-
-        fn handle(&mut self, order: Order, context: &mut Self::Context) -> usize {
-            match order {
-                Order::Add => self.total.fetch_add(1, Ordering::Relaxed) + 1,
-                Order::Panic => panic!("asked to"),
-                Order::Stop => {
-                    context.stop();
-                    0
-                }
-            }
-        }
-    }
-
-    fn counter() -> ActorRef<Counter> {
-        let total = Arc::new(AtomicUsize::new(0));
-        supervise("counter", move || Counter { total: total.clone() })
-    }
-
-    #[actix_rt::test]
-    async fn a_panic_costs_one_message_and_no_published_state() {
-        let counter = counter();
-        assert_eq!(counter.ask(Order::Add).await.unwrap(), 1);
-        let lost = counter.ask(Order::Panic).await.unwrap_err();
-        assert_eq!(lost.id, "app.actor.ended.app_error");
-        assert_eq!(counter.ask(Order::Add).await.unwrap(), 2);
-        assert_eq!(counter.vitals().restarts(), 1);
-        assert!(counter.vitals().is_alive());
-    }
-
-    #[actix_rt::test]
-    async fn an_actor_that_stops_is_rebuilt_as_well() {
-        let counter = counter();
-        counter.ask(Order::Stop).await.unwrap();
-        while counter.vitals().restarts() == 0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(counter.ask(Order::Add).await.unwrap(), 1);
-    }
-
-    #[actix_rt::test]
-    async fn a_factory_that_panics_is_tried_again() {
-        let tries = Rc::new(std::cell::Cell::new(0));
-        let counted = tries.clone();
-        let actor = supervise("fragile", move || {
-            counted.set(counted.get() + 1);
-            assert!(counted.get() > 2, "not yet");
-            Counter { total: Arc::default() }
-        });
-        assert_eq!(actor.ask(Order::Add).await.unwrap(), 1);
-        assert_eq!(tries.get(), 3);
-    }
-
-    #[actix_rt::test]
-    async fn a_message_that_gets_no_answer_fails_at_its_deadline() {
-        let (_publish, address) = watch::channel(None);
-        let absent = ActorRef::<Counter> { address, vitals: counter().vitals(), deadline: Duration::from_millis(5) };
-        let late = absent.ask(Order::Add).await.unwrap_err();
-        assert_eq!(late.id, "app.actor.deadline.app_error");
-    }
-
-    #[test]
-    fn the_pause_doubles_up_to_a_limit() {
-        assert_eq!(pause_after(0), Duration::ZERO);
-        assert_eq!(pause_after(1), Duration::from_millis(20));
-        assert_eq!(pause_after(2), Duration::from_millis(40));
-        assert_eq!(pause_after(1000), LONGEST_PAUSE);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use quarterdeck_actors::error::AppError;
 use super::token::{Place, Token};
 use super::{Arrival, Origin};
 use crate::request::header_of;
-use crate::routes::Route;
+use crate::routes::{Class, Route};
 use crate::session::{Session, resolve};
 use crate::state::AppState;
 
@@ -16,6 +16,9 @@ use crate::state::AppState;
 pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
     if arrival.origin == Origin::LocalSocket {
         return Ok(Some(known(arrival, Session::local(app))));
+    }
+    if route.class == Class::Anonymous {
+        return Ok(None);
     }
     let (http, config) = (&arrival.http, &arrival.config);
     let Some(token) = Token::of(http) else { return Ok(None) };

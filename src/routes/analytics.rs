@@ -38,7 +38,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 fn row<'a>(figure: &'a Figure, app: &AppState) -> Row<'a> {
     let live = match figure.name.as_ref() {
         "total_websocket_connections" => i64::try_from(app.hub.counts().sockets.load(Ordering::Relaxed)).ok(),
-        "total_master_db_connections" => i64::try_from(app.db.open_connections()).ok(),
+        "total_master_db_connections" => i64::try_from(app.db.pool().open).ok(),
         _ => None,
     };
     Row { name: &figure.name, value: live.unwrap_or(figure.value) }

@@ -35,7 +35,9 @@ pub(super) async fn login(
         device_id: [body.get("device_id"), body.get("deviceId")].concat(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let (user, session) = open_session(&app, request.config(), credentials).await?;
+    let opened = open_session(&app, request.config(), credentials).await;
+    app.metrics.login(opened.is_ok());
+    let (user, session) = opened?;
     audit.by(&user.id, &session.id);
     let mut answer = Json(user.for_owner()).reply()?;
     let token = HeaderValue::from_str(session.token.expose()).or_fail("app.session.save.app_error")?;

@@ -61,7 +61,7 @@ fn source(app: &AppState) -> Source {
         secrets,
         live: Some(Live {
             sockets: app.hub.counts().sockets.load(Ordering::Relaxed),
-            database_connections: app.db.open_connections(),
+            database_connections: app.db.pool().open,
             file_problem: filestore.and_then(|outcome| outcome.problem.clone()),
         }),
     }

@@ -5,8 +5,8 @@ use crate::socket;
 use super::{Route, delete, get, post, put};
 use super::{
     ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
-    logs, manual_test, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions, site_url,
-    status, support_packet, teams, tokens, trials, upgrade, users,
+    logs, manual_test, metrics, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions,
+    site_url, status, support_packet, teams, tokens, trials, upgrade, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -15,9 +15,10 @@ pub(super) fn table() -> Vec<Route> {
     vec![
         // For people and machines that watch.
         get("/", health::front_page).open().probe(),
-        get("/livez", health::live).open().probe(),
-        get("/readyz", health::ready).open().probe(),
-        get("/startupz", health::started).open().probe(),
+        get("/livez", health::live).anonymous().probe(),
+        get("/readyz", health::ready).anonymous().probe(),
+        get("/startupz", health::started).anonymous().probe(),
+        get("/metrics", metrics::show).anonymous().probe(),
         // The API itself.
         get("/api/v4/openapi.json", openapi::show).open(),
         get("/api/v4/openapi", openapi::page).open(),

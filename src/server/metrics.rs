@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use actix_web::dev::Server;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Data, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use tracing::error;
@@ -35,14 +34,8 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
 
 /// `GET /metrics`.
 async fn show(app: Data<AppState>) -> HttpResponse {
-    match metrics::text(&app) {
-        Ok(text) => {
-            let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
-            HttpResponse::Ok().insert_header((CONTENT_TYPE, format)).body(text)
-        }
-        Err(cause) => {
-            error!(cause = %cause, "metrics cannot be shown");
-            HttpResponse::InternalServerError().finish()
-        }
-    }
+    metrics::show(&app).unwrap_or_else(|cause| {
+        error!(%cause, "metrics cannot be shown");
+        HttpResponse::InternalServerError().finish()
+    })
 }

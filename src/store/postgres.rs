@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Status, Timeouts,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -19,7 +19,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::recycling::Recycling;
-use super::{LOCK_KEY, Row, Statement, StoreError, Value};
+use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Value};
 use crate::trust::client_config;
 
 /// How long a request waits for a free connection, and for a new one to be made.
@@ -139,8 +139,9 @@ impl Postgres {
         applied.map_err(|cause: StoreError| if is_lost { StoreError::Unavailable(cause.to_string()) } else { cause })
     }
 
-    pub(super) fn open_connections(&self) -> usize {
-        self.pool.status().size
+    pub(super) fn status(&self) -> PoolStatus {
+        let Status { max_size, size, available, waiting } = self.pool.status();
+        PoolStatus { most: max_size, open: size, idle: available, waiting }
     }
 
     /// Closes idle connections that are too old, idle for too long, or more than are to be kept.

@@ -35,11 +35,11 @@ mod tests {
         let db = Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap();
         db.migrate().await.unwrap();
         db.user_count().await.unwrap();
-        assert!(db.open_connections() >= 2);
+        assert!(db.pool().open >= 2);
         db.recycle_connections();
-        assert_eq!(db.open_connections(), 0);
+        assert_eq!(db.pool().open, 0);
         assert_eq!(db.user_count().await.unwrap(), 0);
-        assert_eq!(db.open_connections(), 1);
+        assert_eq!(db.pool().open, 1);
     }
 
     #[test]

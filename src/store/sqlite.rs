@@ -14,7 +14,7 @@ use rustix::fs::Access;
 use tokio::runtime::Handle;
 
 use super::recycling::Recycling;
-use super::{Row, Statement, StoreError, Value};
+use super::{PoolStatus, Row, Statement, StoreError, Value};
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -137,8 +137,15 @@ impl Sqlite {
         }
     }
 
-    pub(super) fn open_connections(&self) -> usize {
-        self.pools.writer.status().size + self.pools.readers.status().size
+    /// The connection that writes and those that read, together.
+    pub(super) fn status(&self) -> PoolStatus {
+        let (writer, readers) = (self.pools.writer.status(), self.pools.readers.status());
+        PoolStatus {
+            most: writer.max_size + readers.max_size,
+            open: writer.size + readers.size,
+            idle: writer.available + readers.available,
+            waiting: writer.waiting + readers.waiting,
+        }
     }
 }
 

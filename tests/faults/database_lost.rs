@@ -56,6 +56,7 @@ async fn outage(lose: fn(&Proxy)) {
         for _ in 0..3 {
             timed(AT_ONCE, newcomer.get("/system/ping")).await.expect(200);
             timed(AT_ONCE, newcomer.get("//livez")).await;
+            assert_eq!(timed(AT_ONCE, stranger.get("//livez")).await.status, 200);
         }
     };
     let (reads, unknown, write, logout, (), ()) = tokio::join!(

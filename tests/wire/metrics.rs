@@ -1,8 +1,38 @@
-//! `GET /metrics` on its own address.
+//! `GET /metrics`: on its own address, and with a token where everybody else is served.
 
-use crate::support::{Client, TestServer};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::str::FromStr;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::websocket::WebSocket;
+use crate::support::{Client, Reply, TestServer};
 
 const METRICS: &str = "[MetricsSettings]\nEnable = true\nListenAddress = \"127.0.0.1:0\"\n";
+const TOKEN: &str = "0123456789abcdef-metrics";
+const GUARDED: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\n";
+
+async fn asked(server: &TestServer, headers: &[(&str, &str)]) -> Reply {
+    server.client().send(Method::GET, "//metrics", None, headers).await
+}
+
+async fn text_of(server: &TestServer) -> String {
+    let reply = asked(server, &[("Authorization", &format!("Bearer {TOKEN}"))]).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.text()
+}
+
+/// The value of one series, as it is written before the blank.
+fn value<N: FromStr<Err: Debug>>(text: &str, series: &str) -> N {
+    let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("{series} is not in {text}")).parse().unwrap()
+}
+
+fn count(text: &str, series: &str) -> u64 {
+    value(text, series)
+}
 
 #[actix_web::test]
 async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
@@ -22,9 +52,11 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
     }
-    let has = |name: &str| text.lines().any(|line| line.starts_with(name));
-    assert!(has(r#"quarterdeck_health_check_age_seconds{check="filestore"} "#), "{text}");
-    assert!(has("quarterdeck_database_connections ") && has("process_resident_memory_bytes "), "{text}");
+    assert!(value::<f64>(&text, r#"quarterdeck_health_check_seconds{check="filestore"}"#) > 0.0);
+    assert!(count(&text, "mattermost_db_master_connections_total") >= 1);
+    assert!(count(&text, "quarterdeck_database_connections_most") >= 2);
+    assert!(count(&text, "mattermost_process_resident_memory_bytes") > 1_000_000);
+    assert!(count(&text, "mattermost_process_max_fds") >= count(&text, "mattermost_process_open_fds"));
     assert_eq!(server.client().get("//metrics").await.status, 404);
     server.server.stop().await;
     assert!(reqwest::get(format!("{base}/metrics")).await.is_err());
@@ -32,5 +64,118 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
 
 #[actix_web::test]
 async fn metrics_are_off_unless_asked_for() {
-    assert_eq!(TestServer::start().await.server.metrics_address(), None);
+    let server = TestServer::start().await;
+    assert_eq!(server.server.metrics_address(), None);
+    let admin = server.admin().await;
+    admin.get("//metrics").await.expect_refusal(404, "api.context.404.app_error");
+    asked(&server, &[("Authorization", "Bearer ")]).await.expect_refusal(404, "api.context.404.app_error");
+}
+
+#[actix_web::test]
+async fn where_everybody_is_served_they_take_the_token() {
+    let server = TestServer::start_with(GUARDED).await;
+    let admin = server.admin().await;
+    let longer = format!("Bearer {TOKEN}x");
+    for wrong in ["Bearer 0123456789abcdef-metricz", "Bearer 0123456789abcdef", &longer, "Bearer ", TOKEN, "Basic eDp5"]
+    {
+        let refused = asked(&server, &[("Authorization", wrong)]).await;
+        refused.expect_refusal(401, "app.metrics.token.app_error");
+    }
+    asked(&server, &[]).await.expect_refusal(401, "app.metrics.token.app_error");
+    admin.get("//metrics").await.expect_refusal(401, "app.metrics.token.app_error");
+    admin.get(&format!("//metrics?access_token={TOKEN}")).await.expect_refusal(401, "app.metrics.token.app_error");
+    assert!(text_of(&server).await.contains("quarterdeck_build_info"));
+    let as_user = server.client().with_token(TOKEN).get("/users/me").await;
+    assert_eq!(as_user.status, 401);
+}
+
+#[actix_web::test]
+async fn what_happens_is_counted_where_it_belongs() {
+    let server = TestServer::start_with(GUARDED).await;
+    let admin = server.admin().await;
+    let wrong = json!({ "login_id": "admin", "password": "wrong" });
+    server.client().post("/users/login", wrong).await.expect(401);
+    admin.get("/users/me").await.expect(200);
+    admin.get("/users/nobody").await.expect(400);
+    let before = text_of(&server).await;
+    assert_eq!(count(&before, "mattermost_login_logins_total"), 1);
+    assert_eq!(count(&before, "mattermost_login_logins_fail_total"), 1);
+    let of_user = |status: &str| {
+        format!(
+            r#"mattermost_api_time_count{{handler="/api/v4/users/{{user_id}}",method="GET",status_code="{status}"}}"#
+        )
+    };
+    assert_eq!((count(&before, &of_user("200")), count(&before, &of_user("400"))), (1, 1));
+    let (errors, requests) =
+        (count(&before, "mattermost_http_errors_total"), count(&before, "mattermost_http_requests_total"));
+    admin.get("/users/nobody").await.expect(400);
+    let (mut socket, _) = WebSocket::greeted(&admin).await;
+    admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Harbour" } })).await.expect(200);
+    socket.event_named("config_changed").await;
+    let after = text_of(&server).await;
+    assert_eq!(count(&after, "mattermost_http_errors_total"), errors + 1);
+    // The scrape before, the refusal, the socket, the patch.
+    assert_eq!(count(&after, "mattermost_http_requests_total"), requests + 4);
+    assert_eq!(count(&after, &of_user("400")), 2);
+    assert_eq!(count(&after, "mattermost_http_websockets_total"), 1);
+    assert_eq!(count(&after, r#"mattermost_websocket_broadcasts_total{name="config_changed"}"#), 1);
+    let messages = r#"quarterdeck_actor_message_seconds_count{actor="config"}"#;
+    assert!(count(&after, messages) > count(&before, messages));
+    assert!(value::<f64>(&after, r#"quarterdeck_actor_message_seconds_sum{actor="config"}"#) > 0.0);
+    assert_eq!(count(&after, r#"quarterdeck_actor_mailbox_messages{actor="config"}"#), 0);
+    assert!(!after.contains(r#"handler="/api/v4/websocket""#), "{after}");
+}
+
+#[actix_web::test]
+async fn what_clients_make_up_makes_no_series() {
+    let server = TestServer::start_with(GUARDED).await;
+    let admin = server.admin().await;
+    text_of(&server).await;
+    for number in 0..1_000 {
+        let path = format!("//made-up/{number}/{}", "x".repeat(number % 7));
+        let method = Method::from_bytes(format!("GET{number}").as_bytes()).unwrap();
+        assert_eq!(server.client().send(method, &path, None, &[]).await.status, 404);
+        admin.get(&format!("/users/username/nobody-{number}")).await.expect(404);
+    }
+    let text = text_of(&server).await;
+    let (of_strangers, of_names) = (
+        r#"mattermost_api_time_count{handler="other",method="other",status_code="404"}"#,
+        r#"mattermost_api_time_count{handler="/api/v4/users/username/{username}",method="GET",status_code="404"}"#,
+    );
+    assert_eq!((count(&text, of_strangers), count(&text, of_names)), (1_000, 1_000));
+    assert!(!text.contains("made-up") && !text.contains("nobody-") && !text.contains("GET1"), "{text}");
+    let series = text.lines().filter(|line| line.starts_with("mattermost_api_time_count")).count();
+    assert!(series <= 8, "{text}");
+}
+
+/// The names in a text that begin as metrics do.
+fn names_in(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
+    words.filter(|word| word.starts_with("mattermost_") || word.starts_with("quarterdeck_")).collect()
+}
+
+#[actix_web::test]
+async fn the_documents_name_what_is_told_and_nothing_else() {
+    let server = TestServer::start_with(GUARDED).await;
+    let admin = server.admin().await;
+    let back = "?connection_id=abcdefghijklmnopqrstuvwxyz&sequence_number=1&disconnect_err_code=1006";
+    WebSocket::of(&admin, back).await.event().await;
+    let text = text_of(&server).await;
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let told: BTreeSet<&str> = types.clone().map(|(name, _)| name).collect();
+    let documented = names_in(include_str!("../../docs/metrics.md"));
+    let documented: BTreeSet<&str> = documented.into_iter().filter(|name| *name != "mattermost_").collect();
+    assert_eq!(documented, told);
+    let histograms: Vec<&str> = types.filter(|(_, kind)| *kind == "histogram").map(|(name, _)| name).collect();
+    let of_histogram = |name: &str| {
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
+        base.is_some_and(|base| histograms.contains(&base))
+    };
+    for used in [include_str!("../../docs/grafana-dashboard.json"), include_str!("../../docs/alerts.yml")] {
+        let names = names_in(used);
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            assert!(told.contains(name) || of_histogram(name), "{name} is told nowhere");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use crate::error::AppError;
 use crate::id::new_id;
 use crate::roles::Roles;
 use crate::sessions::{Session, Which};
+use crate::supervisor::Errand;
 
 /// How often a hub looks after its connections.
 const TICK: Duration = Duration::from_millis(250);
@@ -245,12 +246,13 @@ impl WebSocketHub {
 pub(super) struct Publish {
     pub(super) event: Arc<Event>,
     pub(super) frame: Arc<Frame>,
+    pub(super) errand: Errand,
 }
 
 impl Handler<Publish> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, Publish { event, frame }: Publish, _: &mut Self::Context) {
+    fn handle(&mut self, Publish { event, frame, errand: _errand }: Publish, _: &mut Self::Context) {
         let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
         self.registry.for_each_receiver(&event, |entry| match entry.connection.offer(&frame) {
             Offered::Accepted => accepted += 1,

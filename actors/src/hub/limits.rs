@@ -1,10 +1,12 @@
 //! What all connections together may take, and what became of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::end::End;
+use super::event::Event;
 use super::frame::Held;
 
 /// What all connections together may take. Times are milliseconds.
@@ -83,8 +85,6 @@ pub struct Counts {
     pub connections: AtomicUsize,
     /// Sockets that were refused because there were too many.
     pub refused: AtomicU64,
-    /// Events that were published.
-    pub events: AtomicU64,
     /// Events that were put into a connection's queue.
     pub deliveries: AtomicU64,
     /// Events that a slow connection was spared.
@@ -93,6 +93,8 @@ pub struct Counts {
     pub lost: AtomicU64,
     /// Codes with which clients say that their connection before ended.
     breaks: Mutex<BTreeMap<u16, u64>>,
+    /// Events that were published, by name.
+    events: Mutex<BTreeMap<&'static str, u64>>,
     receptions: [AtomicU64; Reception::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
 }
@@ -119,6 +121,16 @@ impl Counts {
     /// How often clients said so, by code.
     pub fn breaks(&self) -> BTreeMap<u16, u64> {
         self.breaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many events were published, by name; those whose names are made up are one.
+    pub fn events(&self) -> BTreeMap<&'static str, u64> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note_event(&self, event: &Event) {
+        let name = if let Cow::Borrowed(name) = event.name { name } else { "other" };
+        *self.events.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
     }
 
     pub(super) fn receive(&self, reception: Reception) {

@@ -1,0 +1,168 @@
+//! What the parts of the server know of themselves, read when somebody asks.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use quarterdeck_actors::hub::{End, Reception};
+use quarterdeck_actors::probe::stores::Standing;
+
+use crate::state::AppState;
+use crate::store::PoolStatus;
+use crate::version::VERSION;
+
+/// A registry of what is known now.
+pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    add_build(&registry)?;
+    add_actors(&registry, app)?;
+    add_checks(&registry, app)?;
+    let in_flight = app.traffic.in_flight();
+    add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
+    add_pool(&registry, app)?;
+    add_audit(&registry, app)?;
+    add_sockets(&registry, app)?;
+    Ok(registry)
+}
+
+fn add_build(registry: &Registry) -> Result<(), prometheus::Error> {
+    let build =
+        IntGaugeVec::new(Opts::new("quarterdeck_build_info", "The version that runs; always 1."), &["version"])?;
+    build.with_label_values(&[VERSION]).set(1);
+    add(registry, build)
+}
+
+fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let restarts = Opts::new("quarterdeck_actor_restarts_total", "How often an actor was rebuilt.");
+    let restarts = IntCounterVec::new(restarts, &["actor"])?;
+    let alive = Opts::new("quarterdeck_actor_alive", "Whether an actor takes messages now.");
+    let alive = IntGaugeVec::new(alive, &["actor"])?;
+    let waiting = Opts::new(
+        "quarterdeck_actor_mailbox_messages",
+        "Messages that were sent to an actor and are not done with: waiting, or being handled.",
+    );
+    let waiting = IntGaugeVec::new(waiting, &["actor"])?;
+    let failed = Opts::new(
+        "quarterdeck_actor_messages_failed_total",
+        "Messages without an answer: the actor ended, or took longer than it may.",
+    );
+    let failed = IntCounterVec::new(failed, &["actor"])?;
+    for vitals in app.vitals() {
+        waiting.with_label_values(&[vitals.name]).set(as_gauge(vitals.waiting()));
+        failed.with_label_values(&[vitals.name]).inc_by(vitals.failed());
+        restarts.with_label_values(&[vitals.name]).inc_by(vitals.restarts());
+        alive.with_label_values(&[vitals.name]).set(vitals.is_alive().into());
+    }
+    add(registry, waiting)?;
+    add(registry, failed)?;
+    add(registry, restarts)?;
+    add(registry, alive)
+}
+
+fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let PoolStatus { most, open, idle, waiting } = app.db.pool();
+    add_gauge(registry, "mattermost_db_master_connections_total", "Open connections to the database.", open)?;
+    add_gauge(registry, "quarterdeck_database_connections_idle", "Open connections that nobody uses.", idle)?;
+    add_gauge(registry, "quarterdeck_database_connections_most", "How many connections there may be.", most)?;
+    add_gauge(registry, "quarterdeck_database_waiting", "Requests that wait for a connection.", waiting)
+}
+
+fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let healthy = Opts::new("quarterdeck_health_check_ok", "Whether the last check of a dependency passed.");
+    let healthy = IntGaugeVec::new(healthy, &["check"])?;
+    let age = Opts::new("quarterdeck_health_check_age_seconds", "Time since the last check of a dependency ended.");
+    let age = GaugeVec::new(age, &["check"])?;
+    let took = Opts::new("quarterdeck_health_check_seconds", "How long the last check of a dependency took.");
+    let took = GaugeVec::new(took, &["check"])?;
+    for outcome in app.health.current().iter() {
+        took.with_label_values(&[outcome.name]).set(outcome.took.as_secs_f64());
+        healthy.with_label_values(&[outcome.name]).set(outcome.is_ok().into());
+        age.with_label_values(&[outcome.name]).set(outcome.at.elapsed().as_secs_f64());
+    }
+    let in_service = Opts::new(
+        "quarterdeck_storage_settings_in_service",
+        "Whether the saved settings of a store are in service; if not, the earlier ones are.",
+    );
+    let in_service = IntGaugeVec::new(in_service, &["store"])?;
+    for (store, standing) in app.files.current().standings() {
+        in_service.with_label_values(&[store.name()]).set((standing == Standing::InService).into());
+    }
+    add(registry, healthy)?;
+    add(registry, in_service)?;
+    add(registry, took)?;
+    add(registry, age)
+}
+
+fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let waiting = app.audit.waiting();
+    add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
+    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
+    lost.inc_by(app.audit.lost());
+    add(registry, lost)
+}
+
+fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let counts = app.hub.counts();
+    let gauges = [
+        ("mattermost_http_websockets_total", "Open WebSockets, authenticated or not.", load(&counts.sockets)),
+        ("quarterdeck_socket_connections", "Known connections, with or without a socket.", load(&counts.connections)),
+        ("quarterdeck_socket_held_bytes", "Bytes of events that wait or can be sent again.", app.hub.held_bytes()),
+    ];
+    for (name, help, value) in gauges {
+        add_gauge(registry, name, help, value)?;
+    }
+    let counters = [
+        ("quarterdeck_sockets_refused_total", "WebSockets refused because there were too many.", &counts.refused),
+        ("quarterdeck_socket_deliveries_total", "Events put into a connection's queue.", &counts.deliveries),
+        ("quarterdeck_socket_spared_total", "Events that a slow connection was spared.", &counts.spared),
+        ("quarterdeck_socket_lost_total", "Events that a hub did not take.", &counts.lost),
+    ];
+    for (name, help, value) in counters {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(value.load(Ordering::Relaxed));
+        add(registry, counter)?;
+    }
+    let receptions = Opts::new("quarterdeck_socket_receptions_total", "How clients were received that connected.");
+    let receptions = IntCounterVec::new(receptions, &["outcome"])?;
+    for reception in Reception::ALL {
+        receptions.with_label_values(&[reception.name()]).inc_by(counts.received(reception));
+    }
+    let ends = Opts::new("quarterdeck_socket_ends_total", "Connections that the server ended.");
+    let ends = IntCounterVec::new(ends, &["reason"])?;
+    for end in End::ALL {
+        ends.with_label_values(&[end.name()]).inc_by(counts.ended(end));
+    }
+    let breaks =
+        Opts::new("quarterdeck_socket_breaks_total", "Why connections ended before, as clients say on return.");
+    let breaks = IntCounterVec::new(breaks, &["code"])?;
+    for (code, count) in counts.breaks() {
+        breaks.with_label_values(&[&code.to_string()]).inc_by(count);
+    }
+    let broadcasts = Opts::new("mattermost_websocket_broadcasts_total", "Events published on WebSockets.");
+    let broadcasts = IntCounterVec::new(broadcasts, &["name"])?;
+    for (name, count) in counts.events() {
+        broadcasts.with_label_values(&[name]).inc_by(count);
+    }
+    add(registry, broadcasts)?;
+    add(registry, receptions)?;
+    add(registry, breaks)?;
+    add(registry, ends)
+}
+
+fn load(count: &AtomicUsize) -> usize {
+    count.load(Ordering::Relaxed)
+}
+
+fn add_gauge(registry: &Registry, name: &str, help: &str, value: usize) -> Result<(), prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    gauge.set(as_gauge(value));
+    add(registry, gauge)
+}
+
+fn as_gauge(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn add(registry: &Registry, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(collector))
+}
