@@ -16,8 +16,17 @@ pub(crate) fn used(pid: u32) -> io::Result<Duration> {
 
 /// Resident memory of a process, in kilobytes.
 pub(crate) fn resident_kb(pid: u32) -> io::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most that the resident memory of a process ever was, in kilobytes.
+pub(crate) fn peak_kb(pid: u32) -> io::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, name: &str) -> io::Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.ok_or_else(|| io::Error::other("no VmRSS"))
+    number.ok_or_else(|| io::Error::other(format!("no {name}")))
 }

@@ -3,11 +3,13 @@
 //! Speed is stated as a ratio against a baseline in the same run, because the load generator shares the cores with what it measures.
 
 mod account;
+mod analytics;
 mod bare;
 mod compare;
 mod config;
 mod cpu;
 mod load;
+mod logs;
 mod ping;
 mod process;
 mod storage;
@@ -32,6 +34,10 @@ enum Command {
     Config(compare::Options),
     /// Latency of `GET /system/ping` while tests of a storage hang, beside an idle server
     StorageProbes(storage::Options),
+    /// Time and memory to read and search a log of gigabytes, beside reading the file through
+    Logs(logs::Options),
+    /// Latency of the statistics of a site with a million messages, beside a ping
+    Analytics(analytics::Options),
     /// Memory of each idle WebSocket connection, beside a bare actix-ws server
     WsIdle(ws::idle::Options),
     /// Server CPU and latency of each event that many sockets get, beside a bare actix-ws server
@@ -54,6 +60,8 @@ fn main() -> Done {
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),
         Command::StorageProbes(options) => wait_for(storage::run(&options)),
+        Command::Logs(options) => wait_for(logs::run(&options)),
+        Command::Analytics(options) => wait_for(analytics::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
         Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),

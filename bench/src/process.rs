@@ -18,11 +18,17 @@ pub(crate) struct Process {
 impl Process {
     /// The server to measure, with a fresh embedded database in `folder`.
     pub(crate) fn server(program: &Path, folder: &Path) -> Result<Self, Failure> {
+        Self::server_with(program, folder, &[])
+    }
+
+    /// The same with more variables; one may name another database.
+    pub(crate) fn server_with(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Self, Failure> {
         let program = program.canonicalize()?;
         let mut server = Command::new(program);
         server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
         // Nothing that is measured waits for a server elsewhere.
         server.env("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "");
+        server.envs(variables.iter().copied());
         // All sockets of a load test belong to one account.
         Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
     }

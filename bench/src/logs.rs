@@ -1,0 +1,129 @@
+//! `quarterdeck-bench logs`: what it takes to read and search a log of any size, beside reading the file through.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use reqwest::{Client, RequestBuilder};
+use serde_json::json;
+
+use crate::account::{self, url};
+use crate::compare::Folder;
+use crate::cpu;
+use crate::process::Process;
+
+/// Lines of a block, which is written again and again.
+const LINES: u64 = 40_000;
+
+/// How much the baseline reads at once, in bytes.
+const BLOCK: usize = 256 * 1024;
+
+/// Each question is asked so often; the middle time counts.
+const TIMES: usize = 3;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The server to measure, built for release
+    #[arg(long, default_value = "target/release/quarterdeck")]
+    server: PathBuf,
+    /// How large the log is
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=8192))]
+    megabytes: u64,
+}
+
+/// Asks the questions of an administrator about a log that is written before.
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
+    let folder = Folder::new()?;
+    let file = folder.path().join("mattermost.log");
+    write(&file, options.megabytes << 20)?;
+    let plain = middle((0..TIMES).map(|_| read_through(&file)).collect::<Result<_, _>>()?);
+    println!("log of {} bytes; reading it through takes {} ms", file.metadata()?.len(), plain.as_millis());
+    // At its start the server moves so large a file aside; what is asked for is found there.
+    let location = folder.path().display().to_string();
+    let server = Process::server_with(&options.server, folder.path(), &[("MM_LOGSETTINGS_FILELOCATION", &location)])?;
+    let http = Client::new();
+    let token = account::first(&http, &server.address).await?;
+    let before = cpu::resident_kb(server.pid())?;
+    let page = |query: &str| http.get(url(&server.address, &format!("/logs?{query}")));
+    let search = |filter| http.post(url(&server.address, "/logs/query")).json(&filter);
+    let questions = [
+        ("the newest 10,000 lines", page("logs_per_page=10000")),
+        ("10,000 lines after the newest million", page("page=100&logs_per_page=10000")),
+        ("the newest 10,000 errors", search(json!({ "log_levels": ["error"] }))),
+        ("the lines of one request", search(json!({ "request_id": request_id(LINES - 1) }))),
+        ("text that is nowhere", search(json!({ "text": "never-there" }))),
+    ];
+    for (name, question) in questions {
+        let mut times = Vec::new();
+        let mut length = 0;
+        for _ in 0..TIMES {
+            let asked = ask(question.try_clone().ok_or("a question that cannot be asked again")?, &token).await?;
+            times.push(asked.0);
+            length = asked.1;
+        }
+        let took = middle(times);
+        let ratio = took.as_secs_f64() / plain.as_secs_f64();
+        println!("{name:<38} {:>6} ms  {length:>9} bytes  ratio to reading through {ratio:>6.3}", took.as_millis());
+    }
+    let grown = cpu::peak_kb(server.pid())?.saturating_sub(before);
+    println!("memory of the server grew by {:.1} MB at most", to_megabytes(grown));
+    Ok(())
+}
+
+/// Asks and takes the whole answer; gives how long that took and how long the answer is.
+async fn ask(question: RequestBuilder, token: &str) -> Result<(Duration, usize), Failure> {
+    let started = Instant::now();
+    let answer = question.bearer_auth(token).send().await?.error_for_status()?.bytes().await?;
+    Ok((started.elapsed(), answer.len()))
+}
+
+fn request_id(number: u64) -> String {
+    format!("r{number:025}")
+}
+
+fn write(file: &Path, length: u64) -> Result<(), Failure> {
+    let levels = ["info", "debug", "warn", "error"].into_iter().cycle();
+    let mut block = String::new();
+    for (number, level) in (0..LINES).zip(levels) {
+        let line = json!({
+            "timestamp": format!("2026-11-24 12:{:02}:{:02}.000 Z", number / 1_000 % 60, number % 60),
+            "level": level,
+            "msg": "request answered",
+            "caller": "quarterdeck::pipeline",
+            "request.id": request_id(number),
+            "http.method": "GET",
+            "http.route": "/api/v4/system/ping",
+            "http.status": 200,
+            "duration_us": 123,
+        });
+        block.push_str(&line.to_string());
+        block.push('\n');
+    }
+    let mut log = File::create(file)?;
+    while log.metadata()?.len() < length {
+        log.write_all(block.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn read_through(file: &Path) -> std::io::Result<Duration> {
+    let started = Instant::now();
+    let (mut file, mut block) = (File::open(file)?, vec![0; BLOCK]);
+    while file.read(&mut block)? > 0 {}
+    Ok(started.elapsed())
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the memory of a process is exact in a float")]
+fn to_megabytes(kilobytes: u64) -> f64 {
+    kilobytes as f64 * 1024.0 / 1e6
+}
