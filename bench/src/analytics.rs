@@ -14,6 +14,7 @@ use crate::account;
 use crate::compare::Folder;
 use crate::load::{Request, run as load};
 use crate::process::Process;
+use crate::report::{median, to_float};
 
 /// How long each topic is asked for, so that it is counted anew in between.
 const SPAN: Duration = Duration::from_secs(8);
@@ -97,7 +98,7 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
             of_topic.push(round.latency.value_at_quantile(0.99));
             slowest = slowest.max(round.latency.max());
         }
-        let (ping, topic_p99) = (median(of_ping), median(of_topic));
+        let (ping, topic_p99) = (median(&of_ping), median(&of_topic));
         println!(
             "{topic:<27} first {:>5} ms, then p99 {topic_p99:>6} µs, slowest {slowest:>6} µs; ping p99 {ping:>6} µs; ratio {:>6.3}",
             first.as_millis(),
@@ -133,14 +134,4 @@ async fn watch(site: Database, busiest: Arc<AtomicI64>) {
         busiest.fetch_max(row.get(0), Ordering::Relaxed);
         sleep(Duration::from_millis(5)).await;
     }
-}
-
-fn median(mut figures: Vec<u64>) -> u64 {
-    figures.sort_unstable();
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of one answer are exact in a float")]
-fn to_float(micros: u64) -> f64 {
-    micros as f64
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cpu;
 use crate::load::{Request, Round, fetch, run as load};
 use crate::process::Process;
+use crate::report::median;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -111,8 +112,6 @@ impl Account {
     }
 
     fn p99(&self) -> u64 {
-        let mut sorted = self.p99_us.clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+        median(&self.p99_us)
     }
 }

@@ -13,6 +13,7 @@ use crate::account::{self, url};
 use crate::compare::Folder;
 use crate::cpu;
 use crate::process::Process;
+use crate::report::{median, to_float};
 
 /// Lines of a block, which is written again and again.
 const LINES: u64 = 40_000;
@@ -41,7 +42,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let file = folder.path().join("mattermost.log");
     write(&file, options.megabytes << 20)?;
-    let plain = middle((0..TIMES).map(|_| read_through(&file)).collect::<Result<_, _>>()?);
+    let plain = median(&(0..TIMES).map(|_| read_through(&file)).collect::<Result<Vec<_>, _>>()?);
     println!("log of {} bytes; reading it through takes {} ms", file.metadata()?.len(), plain.as_millis());
     // At its start the server moves so large a file aside; what is asked for is found there.
     let location = folder.path().display().to_string();
@@ -66,12 +67,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
             times.push(asked.0);
             length = asked.1;
         }
-        let took = middle(times);
+        let took = median(&times);
         let ratio = took.as_secs_f64() / plain.as_secs_f64();
         println!("{name:<38} {:>6} ms  {length:>9} bytes  ratio to reading through {ratio:>6.3}", took.as_millis());
     }
     let grown = cpu::peak_kb(server.pid())?.saturating_sub(before);
-    println!("memory of the server grew by {:.1} MB at most", to_megabytes(grown));
+    println!("memory of the server grew by {:.1} MB at most", to_float(grown) * 1024.0 / 1e6);
     Ok(())
 }
 
@@ -116,14 +117,4 @@ fn read_through(file: &Path) -> std::io::Result<Duration> {
     let (mut file, mut block) = (File::open(file)?, vec![0; BLOCK]);
     while file.read(&mut block)? > 0 {}
     Ok(started.elapsed())
-}
-
-fn middle(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the memory of a process is exact in a float")]
-fn to_megabytes(kilobytes: u64) -> f64 {
-    kilobytes as f64 * 1024.0 / 1e6
 }

@@ -12,6 +12,7 @@ mod load;
 mod logs;
 mod ping;
 mod process;
+mod report;
 mod storage;
 mod ws;
 

@@ -17,6 +17,7 @@ use crate::account::{self, url};
 use crate::compare::Folder;
 use crate::load::{Request, run as load};
 use crate::process::Process;
+use crate::report::{median, to_float};
 
 /// So long all probes may take to hang, or to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -66,7 +67,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         while probes.join_next().await.is_some() {}
         hole.holds(0).await?;
     }
-    let (idle, busy) = (median(calm), median(hanging));
+    let (idle, busy) = (median(&calm), median(&hanging));
     println!("idle               p99 of ping {idle:>6} µs (median of rounds)");
     println!("{} probes hanging  p99 of ping {busy:>6} µs (median of rounds)", options.probes);
     println!("ratio of p99       {:>8.3}", to_float(busy) / to_float(idle));
@@ -149,14 +150,4 @@ fn probes(count: u64, http: &Client, address: &str, token: &str, settings: &Valu
         probes.spawn(async move { while let Some(Ok(_)) = async { Some(request.try_clone()?.send().await) }.await {} });
     }
     probes
-}
-
-fn median(mut figures: Vec<u64>) -> u64 {
-    figures.sort_unstable();
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of one answer are exact in a float")]
-fn to_float(micros: u64) -> f64 {
-    micros as f64
 }

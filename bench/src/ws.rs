@@ -11,6 +11,5 @@ mod frame;
 pub(crate) mod idle;
 mod place;
 mod publisher;
-mod report;
 pub(crate) mod storm;
 mod tally;

@@ -10,12 +10,12 @@ use reqwest::Client;
 
 use crate::cpu;
 use crate::process::Process;
+use crate::report::{micros_each, percentiles, rate};
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
 use crate::ws::place::{Tested, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
-use crate::ws::report::{micros_each, percentiles, rate};
 use crate::ws::tally::Tally;
 
 /// A publication that has not reached everybody by then has lost something.

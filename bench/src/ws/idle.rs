@@ -7,11 +7,11 @@ use reqwest::Client;
 
 use crate::cpu::resident_kb;
 use crate::process::Process;
+use crate::report::median;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
 use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
-use crate::ws::report::median;
 
 /// Memory is looked at so often, until it stays as it is or this many looks are over.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -9,11 +9,11 @@ use reqwest::Client;
 
 use crate::cpu;
 use crate::process::Process;
+use crate::report::micros_each;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
-use crate::ws::report::micros_each;
 use crate::ws::tally::Count;
 
 /// Whoever is not back after so many seconds is not coming; nor is anybody once nothing came for so many of them.

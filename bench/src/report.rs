@@ -5,10 +5,16 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// The middle one of some figures; of two middle ones the larger.
-pub(crate) fn median(figures: &[u64]) -> u64 {
+pub(crate) fn median<F: Copy + Default + Ord>(figures: &[F]) -> F {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// A figure, to divide it.
+#[expect(clippy::cast_precision_loss, reason = "microseconds of an answer and kilobytes of a process are exact")]
+pub(crate) fn to_float(figure: u64) -> f64 {
+    figure as f64
 }
 
 /// Microseconds for each of `count`.
@@ -40,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_median_is_one_of_the_figures() {
-        assert_eq!((median(&[5, 1, 9]), median(&[1, 2]), median(&[])), (5, 2, 0));
+        assert_eq!((median(&[5, 1, 9]), median(&[1, 2]), median::<u64>(&[])), (5, 2, 0));
     }
 
     #[test]
