@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::str::FromStr;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, Reply, TestServer};
@@ -84,6 +86,14 @@ async fn where_everybody_is_served_they_take_the_token() {
     asked(&server, &[]).await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get("//metrics").await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get(&format!("//metrics?access_token={TOKEN}")).await.expect_refusal(401, "app.metrics.token.app_error");
+    let recorded = || async { admin.get("/audits").await.text().contains("/metrics") };
+    for _ in 0..50 {
+        if recorded().await {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(recorded().await, "the refusals are not in the audit trail");
     assert!(text_of(&server).await.contains("quarterdeck_build_info"));
     let as_user = server.client().with_token(TOKEN).get("/users/me").await;
     assert_eq!(as_user.status, 401);
