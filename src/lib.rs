@@ -7,6 +7,7 @@ pub mod store;
 pub mod version;
 
 mod accounts;
+mod address;
 mod ai_bridge;
 mod analytics;
 mod announce;

@@ -9,6 +9,8 @@ use quarterdeck_actors::hub::Limits;
 use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
+use crate::address::TrustedProxies;
+
 /// The section's name.
 pub(crate) const SECTION: &str = "Quarterdeck";
 
@@ -24,7 +26,7 @@ const fn row(name: &'static str, default: i64, least: i64, most: i64) -> Row {
     Row { name, default, least, most }
 }
 
-const TABLE: [Row; 12] = [
+const TABLE: &[Row] = &[
     row("AnalyticsAgeSeconds", 300, 0, 86_400),
     row("AnalyticsTimeoutSeconds", 30, 1, 600),
     row("AuditRetentionDays", 0, 0, 36_500),
@@ -72,6 +74,9 @@ const FLAGS: [&str; 1] = [PACKET_LICENSE];
 /// Whether support packets are made only while a licence is in force.
 const PACKET_LICENSE: &str = "SupportPacketNeedsLicense";
 
+/// The option with the networks of the proxies in front of this server.
+const TRUSTED_PROXIES: &str = "TrustedProxies";
+
 const MILLISECONDS: i64 = 1_000;
 
 /// The options that were given.
@@ -80,6 +85,7 @@ pub struct Options {
     numbers: BTreeMap<&'static str, i64>,
     texts: BTreeMap<&'static str, String>,
     flags: BTreeMap<&'static str, bool>,
+    trusted_proxies: Option<TrustedProxies>,
 }
 
 impl Options {
@@ -101,6 +107,9 @@ impl Options {
             self.flags.insert(name, flag);
             return Some(Ok(()));
         }
+        if TRUSTED_PROXIES.eq_ignore_ascii_case(name) {
+            return Some(self.take_proxies(value));
+        }
         let row = TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name))?;
         let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
         let number = number.filter(|number| (row.least..=row.most).contains(number));
@@ -114,9 +123,36 @@ impl Options {
         Some(Ok(()))
     }
 
+    /// Takes a list of networks, or a text with networks between commas or blanks, as a variable holds it.
+    fn take_proxies(&mut self, value: &Value) -> Result<(), String> {
+        let wanted =
+            || format!("{SECTION}.{TRUSTED_PROXIES} must be a list of addresses and networks in CIDR notation");
+        let texts: Option<Vec<&str>> = match value {
+            Value::Array(items) => items.iter().map(Value::as_str).collect(),
+            Value::String(text) => {
+                Some(text.split([',', ' ']).map(str::trim).filter(|text| !text.is_empty()).collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+        };
+        let proxies = TrustedProxies::read(texts.ok_or_else(wanted)?.into_iter());
+        self.trusted_proxies = Some(proxies.map_err(|text| format!("{}, and {text:?} is neither", wanted()))?);
+        Ok(())
+    }
+
+    /// The proxies in front of this server; `None` where the option is not given.
+    pub(crate) fn trusted_proxies(&self) -> Option<&TrustedProxies> {
+        self.trusted_proxies.as_ref()
+    }
+
     /// The names of all options, as they stand in the file.
     pub(crate) fn names() -> impl Iterator<Item = String> {
-        TABLE.iter().map(|row| row.name).chain(TEXTS).chain(FLAGS).map(|name| format!("{SECTION}.{name}"))
+        TABLE
+            .iter()
+            .map(|row| row.name)
+            .chain(TEXTS)
+            .chain(FLAGS)
+            .chain([TRUSTED_PROXIES])
+            .map(|name| format!("{SECTION}.{name}"))
     }
 
     /// What all sockets together may take.
@@ -238,8 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn trusted_proxies_are_a_list_or_a_text_and_a_name_is_refused() {
+        let mut options = Options::default();
+        assert_eq!(options.trusted_proxies(), None);
+        assert_eq!(options.take("TrustedProxies", &serde_json::json!(["10.0.0.0/8", "::1"])), Some(Ok(())));
+        let listed = options.trusted_proxies().cloned();
+        assert_eq!(options.take("TRUSTEDPROXIES", &"10.0.0.0/8, ::1".into()), Some(Ok(())));
+        assert_eq!(options.trusted_proxies(), listed.as_ref());
+        let refused = options.take("TrustedProxies", &"10.0.0.1,proxy".into()).unwrap().unwrap_err();
+        let wanted = "Quarterdeck.TrustedProxies must be a list of addresses and networks in CIDR notation";
+        assert_eq!(refused, format!("{wanted}, and \"proxy\" is neither"));
+        assert!(options.take("TrustedProxies", &1.into()).unwrap().is_err());
+    }
+
+    #[test]
     fn every_option_has_a_default_within_its_bounds() {
-        for row in &TABLE {
+        for row in TABLE {
             assert!((row.least..=row.most).contains(&row.default), "{}", row.name);
         }
     }

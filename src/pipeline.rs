@@ -23,6 +23,7 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use tracing::{info, trace};
 
+use crate::address::ClientAddress;
 use crate::audit::Notes;
 use crate::cookies;
 use crate::error;
@@ -57,6 +58,8 @@ pub(crate) async fn serve(
     let _in_flight = app.traffic.begin();
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
+    let client = ClientAddress::of(&http, &config, app.options.trusted_proxies());
+    http.extensions_mut().insert(client);
     let (caller, context) = (OnceCell::new(), OnceCell::new());
     let arrival = Arrival { id: new_id(), http, config, origin: **origin, caller, context };
     let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
@@ -176,7 +179,7 @@ impl Arrival {
             config: self.config.clone(),
             session,
             params: found.params.clone(),
-            is_secure: caller::is_secure(&self.http),
+            is_secure: ClientAddress::determined(&self.http).is_secure,
             body_limit: limit.saturating_add(BODY_SLACK),
             notes: RefCell::new(Notes::default()),
         });

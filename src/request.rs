@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Ready, ready};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Duration, timeout};
 
+use crate::address::address_of;
 use crate::audit::Notes;
 use crate::line;
 use crate::pipeline::dress;
@@ -70,7 +70,7 @@ impl Request {
 
     /// The client's address, as far as trusted proxies tell.
     pub(crate) fn address(&self) -> String {
-        address_of(&self.http, self.config())
+        address_of(&self.http)
     }
 
     /// Does `work`, but only for as long as the client waits for it.
@@ -157,17 +157,6 @@ impl Request {
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.http.cookie(name).map(|cookie| cookie.value().to_owned())
     }
-}
-
-/// The first address in a header that the settings trust, or else the peer's; empty on the local socket.
-pub(crate) fn address_of(http: &HttpRequest, config: &Config) -> String {
-    let trusted = config.view.service.trusted_proxy_ip_header.iter();
-    let named = trusted.filter_map(|name| header_of(http, name)).find_map(|value| {
-        let first = value.split(',').next()?.trim();
-        first.parse::<IpAddr>().ok()
-    });
-    let address = named.or_else(|| http.peer_addr().map(|peer| peer.ip()));
-    address.map_or_else(String::new, |address| address.to_string())
 }
 
 /// A query parameter as it stands, decoded.

@@ -126,6 +126,7 @@ impl Server {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
         app.metrics.follow(&app.vitals());
+        warn_of_unnamed_proxies(&app);
         let router = Data::new(Router::new()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         app.listening.get_or_init(|| listening.addresses.clone());
@@ -324,6 +325,18 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         db,
         fingerprint_key,
     })
+}
+
+/// Warns where every caller is believed that names its own address.
+fn warn_of_unnamed_proxies(app: &AppState) {
+    let headers = &app.started_with.view.service.trusted_proxy_ip_header;
+    if !headers.is_empty() && app.options.trusted_proxies().is_none() {
+        warn!(
+            headers = headers.join(" "),
+            "ServiceSettings.TrustedProxyIPHeader is set and Quarterdeck.TrustedProxies is not: every client that \
+             reaches this server can make up its address. Name the networks of the proxies in TrustedProxies"
+        );
+    }
 }
 
 /// What sockets may take: never so many that no file is left for the rest.

@@ -60,8 +60,3 @@ fn check_forgery(
     }
     Ok(())
 }
-
-/// Whether the client's side of the connection is encrypted.
-pub(super) fn is_secure(http: &HttpRequest) -> bool {
-    http.app_config().secure() || header_of(http, "X-Forwarded-Proto") == Some("https")
-}

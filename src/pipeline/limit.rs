@@ -14,7 +14,8 @@ use quarterdeck_actors::config::view::RateLimitSettings;
 use quarterdeck_actors::error::AppError;
 
 use super::token::Token;
-use crate::request::{address_of, header_of};
+use crate::address::group_of;
+use crate::request::header_of;
 use crate::session::Session;
 
 /// Logins have a bucket of their own, for each address, while rate limiting is on.
@@ -155,7 +156,7 @@ fn key(http: &HttpRequest, config: &Config) -> String {
     let token = settings.vary_by_user.then(|| Token::of(http)).flatten();
     let who = match token {
         Some(token) => token.text,
-        None if settings.vary_by_remote_addr => address_of(http, config),
+        None if settings.vary_by_remote_addr => group_of(http),
         None => String::new(),
     };
     format!("from {who}{}", by_header(http, settings))

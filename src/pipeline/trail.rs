@@ -6,8 +6,9 @@ use quarterdeck_actors::id::new_id;
 use serde_json::{Map, Value};
 
 use super::{Arrival, Origin};
+use crate::address::address_of;
 use crate::audit::Notes;
-use crate::request::{address_of, query_of};
+use crate::request::query_of;
 use crate::routes::{Class, Found};
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
@@ -107,7 +108,7 @@ impl<'a> Pending<'a> {
     }
 
     fn address(&self) -> String {
-        address_of(&self.arrival.http, &self.arrival.config)
+        address_of(&self.arrival.http)
     }
 
     fn source(&self) -> &'static str {
