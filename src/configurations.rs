@@ -15,7 +15,7 @@ use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
 use crate::request::Paging;
-use crate::store::{ConfigFile, Db, StoreError, VersionRecord};
+use crate::store::{ConfigFile, DataSource, Db, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -76,9 +76,7 @@ impl Place {
         match name.unwrap_or_default() {
             "" => Ok(Self::Database),
             "sqlite" => Ok(Self::Sqlite),
-            address if address.starts_with("postgres://") || address.starts_with("postgresql://") => {
-                Ok(Self::Postgres(address.to_owned()))
-            }
+            address if DataSource::is_address(address) => Ok(Self::Postgres(address.to_owned())),
             name => match name.strip_prefix("file://").unwrap_or(name) {
                 other if other.contains("://") => {
                     Err(AppError::new(LOAD_FAILED).because(Unmoved::Unknown(scheme(other))))

@@ -9,6 +9,7 @@ mod bots;
 mod channels;
 mod config_file;
 mod configurations;
+mod data_source;
 mod integrity;
 mod licenses;
 mod notices;
@@ -39,6 +40,7 @@ pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
+pub(crate) use data_source::DataSource;
 pub(crate) use integrity::{Outcome, Relation};
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -258,8 +260,16 @@ impl From<deadpool_postgres::PoolError> for StoreError {
 
 /// Whether the server answers that the data source is wrong: waiting will not mend it.
 fn is_misconfiguration(state: &SqlState) -> bool {
-    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::INVALID_CATALOG_NAME]
-        .contains(state)
+    [
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        SqlState::INVALID_CATALOG_NAME,
+        // A run-time parameter of the data source that the database does not know, or with a value it does not take.
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_PARAMETER_VALUE,
+        SqlState::CANT_CHANGE_RUNTIME_PARAM,
+    ]
+    .contains(state)
 }
 
 impl From<deadpool_sqlite::PoolError> for StoreError {

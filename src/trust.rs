@@ -14,12 +14,22 @@ pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Erro
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     Ok(if verifies {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        builder.with_root_certificates(roots).with_no_client_auth()
+        builder.with_root_certificates(machine_roots()).with_no_client_auth()
     } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyHost(provider))).with_no_client_auth()
+        builder.dangerous().with_custom_certificate_verifier(any_host(provider)).with_no_client_auth()
     })
+}
+
+/// The certificates that this machine trusts, read from the disk.
+pub(crate) fn machine_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// Accepts any certificate.
+pub(crate) fn any_host(provider: Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(AnyHost(provider))
 }
 
 /// Accepts any certificate: what remains is secrecy from listeners, not the identity of the host.

@@ -22,6 +22,7 @@ pub mod stand;
 pub mod stores;
 pub mod swarm;
 pub mod teams;
+pub mod tls_postgres;
 pub mod trail;
 pub mod web_peer;
 pub mod websocket;

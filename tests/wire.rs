@@ -8,6 +8,7 @@ mod command_line_license;
 mod command_line_migrate;
 mod command_line_storage;
 mod command_line_support_packet;
+mod database_tls;
 mod health;
 mod limits;
 mod log;

@@ -3,8 +3,8 @@
 //! A statement runs to its end even when nobody waits for it any more.
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
-use std::collections::HashMap;
-use std::str::FromStr;
+mod hosts;
+
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -14,13 +14,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
 use tokio::time::{Instant, timeout_at};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::data_source::DataSource;
 use super::recycling::Recycling;
 use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Value};
-use crate::trust::client_config;
+use hosts::Hosts;
 
 /// How long a request waits for a free connection, and for a new one to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -29,12 +28,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// A database that hangs acknowledges everything and answers nothing; no limit of TCP notices that.
 const LONGEST: Duration = Duration::from_secs(10);
-
-/// How long sent data may stay unacknowledged before a connection counts as lost.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-
-/// Words of a data source that other drivers know and this one has no use for.
-const FOREIGN_WORDS: [&str; 3] = ["binary_parameters", "sslrootcert", "sslmode"];
 
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -54,17 +47,11 @@ struct Keeping {
 impl Postgres {
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         let source = DataSource::parse(&settings.data_source)?;
-        let mut config = source.config;
-        config.connect_timeout(PATIENCE);
-        config.tcp_user_timeout(UNACKNOWLEDGED);
-        config.keepalives_idle(UNACKNOWLEDGED);
-        config.application_name("quarterdeck");
         // The database gives a statement up no later than its caller does.
-        let limit_ms = Duration::from_secs(settings.query_timeout).min(LONGEST).as_millis();
-        let options = config.get_options().unwrap_or_default().to_owned();
-        config.options(format!("{options} -c statement_timeout={limit_ms}").trim_start());
+        let statement_limit = source.statement_limit(Duration::from_secs(settings.query_timeout).min(LONGEST));
+        let hosts = Hosts::new(&source, PATIENCE, statement_limit)?;
         let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls(source.verifies_host)?, method);
+        let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts, method);
         let over = Recycling::default();
         let recycling = over.clone();
         let is_wanted = Hook::sync_fn(move |_, metrics| {
@@ -206,68 +193,4 @@ fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
 fn decode(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let columns = (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Vec<Value>, _>>()?;
     Ok(Row::new(columns))
-}
-
-/// What a data source says, with the words of other drivers taken out.
-struct DataSource {
-    config: tokio_postgres::Config,
-    verifies_host: bool,
-}
-
-impl DataSource {
-    fn parse(text: &str) -> Result<Self, StoreError> {
-        let (own, foreign) = split_words(text);
-        let mut config =
-            tokio_postgres::Config::from_str(&own).map_err(|cause| StoreError::Setting(cause.to_string()))?;
-        let mode = foreign.get("sslmode").map_or("prefer", String::as_str);
-        config.ssl_mode(match mode {
-            "disable" => SslMode::Disable,
-            "allow" | "prefer" => SslMode::Prefer,
-            "require" | "verify-ca" | "verify-full" => SslMode::Require,
-            other => {
-                return Err(StoreError::Setting(format!(
-                    "sslmode {other:?} is none of disable, allow, prefer, require, verify-ca, verify-full"
-                )));
-            }
-        });
-        Ok(Self { config, verifies_host: mode.starts_with("verify") })
-    }
-}
-
-/// Takes the words of other drivers out of the query of a URL.
-fn split_words(text: &str) -> (String, HashMap<String, String>) {
-    let Some((base, query)) = text.split_once('?') else {
-        return (text.to_owned(), HashMap::new());
-    };
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (foreign, own): (Vec<_>, Vec<_>) = pairs.partition(|(word, _)| FOREIGN_WORDS.contains(word));
-    let own: Vec<String> = own.iter().map(|(word, value)| format!("{word}={value}")).collect();
-    let foreign = foreign.into_iter().map(|(word, value)| (word.to_owned(), value.to_owned())).collect();
-    (format!("{base}?{}", own.join("&")), foreign)
-}
-
-/// TLS to the database. `require` encrypts without asking who answers, as libpq defines it; `verify-full` asks.
-fn tls(verifies_host: bool) -> Result<MakeRustlsConnect, StoreError> {
-    let config = client_config(verifies_host).map_err(|cause| StoreError::Setting(cause.to_string()))?;
-    Ok(MakeRustlsConnect::new(config))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_data_source_of_mattermost_is_read_as_it_is() {
-        let text = "postgres://mmuser:mostest@localhost/mattermost_test?sslmode=disable&connect_timeout=10&binary_parameters=yes";
-        let source = DataSource::parse(text).unwrap();
-        assert_eq!(source.config.get_dbname(), Some("mattermost_test"));
-        assert_eq!(source.config.get_ssl_mode(), SslMode::Disable);
-        assert!(!source.verifies_host);
-    }
-
-    #[test]
-    fn an_unknown_tls_mode_is_refused_by_name() {
-        let refused = DataSource::parse("postgres://db/x?sslmode=maybe").err().unwrap();
-        assert!(refused.to_string().contains("\"maybe\""), "{refused}");
-    }
 }

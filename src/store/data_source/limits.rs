@@ -1,0 +1,33 @@
+//! Numbers and lengths of time in a data source.
+
+use std::time::Duration;
+
+use super::Problem;
+use super::words::Word;
+
+/// Units that PostgreSQL knows for a time limit, in microseconds.
+const UNITS: [(&str, u64); 6] =
+    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("min", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
+
+/// A whole number from zero.
+pub(super) fn number(word: &Word) -> Result<u32, Problem> {
+    word.value.trim().parse().map_err(|_| Problem::about(word, "must be a whole number from 0"))
+}
+
+/// Seconds; `None` for 0, which means no limit.
+pub(super) fn seconds(word: &Word) -> Result<Option<Duration>, Problem> {
+    let seconds = number(word)?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+}
+
+/// A time limit as PostgreSQL reads it: milliseconds, or a number with a unit; `None` for 0, which means no limit.
+pub(super) fn time_limit(word: &Word) -> Result<Option<Duration>, Problem> {
+    let text = word.value.trim();
+    let (digits, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = if unit.trim().is_empty() { "ms" } else { unit.trim() };
+    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let limit = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    let limit =
+        limit.ok_or_else(|| Problem::about(word, "must be milliseconds, or a number with us, ms, s, min, h or d"))?;
+    Ok((limit > 0).then(|| Duration::from_micros(limit).max(Duration::from_millis(1))))
+}

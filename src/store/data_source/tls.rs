@@ -1,0 +1,324 @@
+//! TLS to a PostgreSQL: how far `sslmode` and its companions trust the other side.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use tokio_postgres::config::{SslMode, SslNegotiation};
+
+use super::Problem;
+use super::words::Word;
+use crate::trust::{any_host, machine_roots};
+
+/// Stands in `sslrootcert` for the certificates of the machine.
+const SYSTEM: &str = "system";
+
+/// The protocol that a client names when it begins with TLS instead of asking for it.
+const ALPN: &[u8] = b"postgresql";
+
+/// What a data source says about TLS.
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the data source")]
+#[derive(Clone, Default)]
+pub(in crate::store) struct Encryption {
+    mode: Option<Mode>,
+    roots: Option<String>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    shows_no_certificate: bool,
+    hides_name: bool,
+    is_direct: bool,
+    needs_1_3: bool,
+    ends_at_1_2: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyAuthority,
+    VerifyFull,
+}
+
+impl Encryption {
+    /// Takes a word about TLS; false if it is none.
+    pub(super) fn take(&mut self, word: &Word) -> Result<bool, Problem> {
+        let value = word.value.as_str();
+        match word.name.as_str() {
+            "sslmode" => self.mode = Some(mode(word)?),
+            "sslrootcert" => self.roots = Some(value.to_owned()),
+            "sslcert" => self.certificate = Some(value.into()),
+            "sslkey" => self.key = Some(value.into()),
+            "sslcertmode" => self.shows_no_certificate = chosen(word, &["allow", "disable"])? == 1,
+            "sslsni" => self.hides_name = chosen(word, &["1", "0"])? == 1,
+            "sslnegotiation" => self.is_direct = chosen(word, &["postgres", "direct"])? == 1,
+            // Versions before 1.2 are not spoken at all.
+            "ssl_min_protocol_version" => {
+                self.needs_1_3 = chosen(word, &["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"])? == 3;
+            }
+            "ssl_max_protocol_version" => self.ends_at_1_2 = chosen(word, &["TLSv1.3", "TLSv1.2"])? == 1,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Puts the words together, and refuses those that contradict each other.
+    pub(super) fn settle(&mut self) -> Result<(), Problem> {
+        let is_system = self.roots.as_deref() == Some(SYSTEM);
+        let mode = match (self.mode, &self.roots) {
+            (None, Some(_)) if is_system => Mode::VerifyFull,
+            // As in libpq: without a mode of its own, whoever names certificates wants them to be asked.
+            (None | Some(Mode::Require), Some(_)) if !is_system => Mode::VerifyAuthority,
+            (Some(Mode::Prefer | Mode::Require | Mode::VerifyAuthority), Some(_)) if is_system => {
+                return Err(Problem::new("sslrootcert=system needs sslmode=verify-full"));
+            }
+            (Some(Mode::Prefer), Some(_)) => {
+                return Err(Problem::new(
+                    "sslrootcert needs sslmode=require, verify-ca or verify-full: \
+                     with allow and prefer a connection may go without TLS",
+                ));
+            }
+            (mode, _) => mode.unwrap_or(Mode::Prefer),
+        };
+        if self.certificate.is_some() != self.key.is_some() {
+            return Err(Problem::new("sslcert and sslkey are needed together"));
+        }
+        if self.is_direct && matches!(mode, Mode::Disable | Mode::Prefer) {
+            return Err(Problem::new("sslnegotiation=direct needs sslmode=require, verify-ca or verify-full"));
+        }
+        if self.needs_1_3 && self.ends_at_1_2 {
+            return Err(Problem::new("ssl_min_protocol_version is above ssl_max_protocol_version"));
+        }
+        self.mode = Some(mode);
+        Ok(())
+    }
+
+    /// What the driver needs to know of the mode.
+    pub(super) fn mode(&self) -> SslMode {
+        match self.mode.unwrap_or(Mode::Prefer) {
+            Mode::Disable => SslMode::Disable,
+            Mode::Prefer => SslMode::Prefer,
+            Mode::Require | Mode::VerifyAuthority | Mode::VerifyFull => SslMode::Require,
+        }
+    }
+
+    pub(super) fn negotiation(&self) -> SslNegotiation {
+        if self.is_direct { SslNegotiation::Direct } else { SslNegotiation::Postgres }
+    }
+
+    /// The settings of TLS; reads certificates and keys from the disk.
+    pub(in crate::store) fn client_config(&self) -> Result<ClientConfig, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(&self.versions())
+            .map_err(|cause| cause.to_string())?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(provider)?);
+        let mut config = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) if self.is_used() && !self.shows_no_certificate => builder
+                .with_client_auth_cert(certificates("sslcert", certificate)?, private_key(key)?)
+                .map_err(|cause| format!("sslcert and sslkey: {cause}"))?,
+            _ => builder.with_no_client_auth(),
+        };
+        config.enable_sni = !self.hides_name;
+        if self.is_direct {
+            config.alpn_protocols = vec![ALPN.to_vec()];
+        }
+        Ok(config)
+    }
+
+    fn is_used(&self) -> bool {
+        self.mode != Some(Mode::Disable)
+    }
+
+    fn versions(&self) -> Vec<&'static SupportedProtocolVersion> {
+        let all = [(&TLS13, self.ends_at_1_2), (&TLS12, self.needs_1_3)];
+        all.into_iter().filter(|(_, is_out)| !is_out).map(|(version, _)| version).collect()
+    }
+
+    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
+        let asks_for_name = match self.mode.unwrap_or(Mode::Prefer) {
+            Mode::Disable | Mode::Prefer | Mode::Require => return Ok(any_host(provider)),
+            Mode::VerifyAuthority => false,
+            Mode::VerifyFull => true,
+        };
+        let own = match self.roots.as_deref() {
+            None | Some(SYSTEM) => Vec::new(),
+            Some(file) => certificates("sslrootcert", Path::new(file))?,
+        };
+        let mut roots = if own.is_empty() { machine_roots() } else { RootCertStore::empty() };
+        let (added, _) = roots.add_parsable_certificates(own.iter().cloned());
+        if roots.is_empty() || added < own.len() {
+            return Err("sslrootcert: this machine or the file has no certificate that can be used".to_owned());
+        }
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let chain = chain.map_err(|cause| cause.to_string())?;
+        Ok(Arc::new(Authority { chain, own, asks_for_name }))
+    }
+}
+
+fn mode(word: &Word) -> Result<Mode, Problem> {
+    match word.value.as_str() {
+        "disable" => Ok(Mode::Disable),
+        // The driver cannot begin without TLS and change its mind; beginning with it is no weaker.
+        "allow" | "prefer" => Ok(Mode::Prefer),
+        "require" => Ok(Mode::Require),
+        "verify-ca" => Ok(Mode::VerifyAuthority),
+        "verify-full" => Ok(Mode::VerifyFull),
+        _ => Err(Problem::about(word, "must be disable, allow, prefer, require, verify-ca or verify-full")),
+    }
+}
+
+/// The place of a value among those that may be.
+fn chosen(word: &Word, values: &[&str]) -> Result<usize, Problem> {
+    let place = values.iter().position(|value| value.eq_ignore_ascii_case(&word.value));
+    place.ok_or_else(|| Problem::about(word, &format!("must be one of {}", values.join(", "))))
+}
+
+fn certificates(word: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let unreadable = |cause: &dyn std::fmt::Display| format!("{word}: {}: {cause}", file.display());
+    let found = CertificateDer::pem_file_iter(file).map_err(|cause| unreadable(&cause))?;
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(|cause| unreadable(&cause))?;
+    if found.is_empty() { Err(unreadable(&"no certificate in PEM form is in it")) } else { Ok(found) }
+}
+
+/// The key of the server itself. As in libpq it must be private: 0600, or 0640 if it is root's.
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let unreadable = |cause: &dyn std::fmt::Display| format!("sslkey: {}: {cause}", file.display());
+    let found = std::fs::metadata(file).map_err(|cause| unreadable(&cause))?;
+    let open_to = if found.uid() == 0 { 0o037 } else { 0o077 };
+    if found.permissions().mode() & open_to != 0 {
+        let cause = std::io::Error::new(ErrorKind::PermissionDenied, "other users can read it; make it 0600");
+        return Err(unreadable(&cause));
+    }
+    PrivateKeyDer::from_pem_file(file).map_err(|cause| unreadable(&cause))
+}
+
+/// Accepts servers whose certificate leads to a trusted one, and with `asks_for_name` only under their own name.
+#[derive(Debug)]
+struct Authority {
+    chain: Arc<WebPkiServerVerifier>,
+    own: Vec<CertificateDer<'static>>,
+    asks_for_name: bool,
+}
+
+impl Authority {
+    /// Whether the certificate itself is among the trusted ones: a self-signed one that may also sign others.
+    fn is_trusted_itself(&self, certificate: &CertificateDer<'_>, refused: &CertificateError) -> bool {
+        // The check of dates comes before this refusal, so the dates are good.
+        let is_only_authority =
+            matches!(refused, CertificateError::Other(cause) if cause.to_string() == "CaUsedAsEndEntity");
+        is_only_authority && self.own.iter().any(|own| own == certificate)
+    }
+}
+
+impl ServerCertVerifier for Authority {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.chain.verify_server_cert(certificate, between, name, ocsp, now) {
+            // The chain is checked first: a wrong name means that the rest is right.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if !self.asks_for_name => Ok(ServerCertVerified::assertion()),
+            Err(Error::InvalidCertificate(refused)) if self.is_trusted_itself(certificate, &refused) => {
+                if self.asks_for_name {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+
+    use super::*;
+
+    /// A certificate that signed itself, as the documents of PostgreSQL make one: the server's own and an authority.
+    fn self_signed(until_year: i32) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(["db.test".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn verified(trusted: &CertificateDer<'static>, shown: &CertificateDer<'static>, mode: Mode, name: &str) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("root.crt");
+        let pem = pem_of(trusted);
+        std::fs::write(&file, pem).unwrap();
+        let roots = Some(file.display().to_string());
+        let encryption = Encryption { mode: Some(mode), roots, ..Encryption::default() };
+        let verifier = encryption.verifier(Arc::new(rustls::crypto::aws_lc_rs::default_provider())).unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).is_ok()
+    }
+
+    fn pem_of(certificate: &CertificateDer<'_>) -> String {
+        let text = data_encoding::BASE64.encode(certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+
+    #[test]
+    fn a_certificate_that_is_trusted_itself_is_good_under_its_name_until_its_end() {
+        let (own, other, ended) = (self_signed(4000), self_signed(4000), self_signed(2000));
+        assert!(verified(&own, &own, Mode::VerifyFull, "db.test"));
+        assert!(!verified(&own, &own, Mode::VerifyFull, "other.test"));
+        assert!(verified(&own, &own, Mode::VerifyAuthority, "other.test"));
+        assert!(!verified(&own, &other, Mode::VerifyAuthority, "db.test"));
+        assert!(!verified(&ended, &ended, Mode::VerifyAuthority, "db.test"));
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("client.key");
+        std::fs::write(&file, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+        for (mode, is_taken) in [(0o644, false), (0o604, false), (0o600, true)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(private_key(&file).is_ok(), is_taken, "{mode:o}");
+        }
+    }
+}

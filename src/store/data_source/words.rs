@@ -1,0 +1,179 @@
+//! The two forms of a data source, as words with values. No error repeats a value: it may be a part of the password.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use percent_encoding::percent_decode_str;
+
+use super::Problem;
+
+const URL_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// Explains an address in which a character of the password ended the password too early.
+const UNESCAPED: &str = "an @ in a user name, a password or the name of a database is written %40, and likewise \
+     / is %2F, ? is %3F, # is %23, : is %3A and % is %25";
+
+/// A word and its value.
+#[derive(PartialEq)]
+pub(super) struct Word {
+    /// The word, in lower case.
+    pub(super) name: String,
+    /// Its value without quotes and escapes.
+    pub(super) value: String,
+    /// Whether the word may be a part of a password that was written without quotes.
+    pub(super) is_doubtful: bool,
+}
+
+impl Word {
+    fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_ascii_lowercase(), value: value.into(), is_doubtful: false }
+    }
+}
+
+/// What follows the scheme, when the text is the address of a PostgreSQL.
+pub(super) fn after_scheme(text: &str) -> Option<&str> {
+    URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
+}
+
+/// The words of either form, each at most once; words without a value are left out.
+pub(super) fn words(text: &str) -> Result<Vec<Word>, Problem> {
+    let text = text.trim();
+    let words = match after_scheme(text) {
+        Some(rest) => of_url(rest)?,
+        None if text.contains("://") && !text.contains('=') => {
+            return Err(Problem::new("an address of PostgreSQL begins with postgres:// or postgresql://"));
+        }
+        None => of_pairs(text)?,
+    };
+    let words: Vec<Word> = words.into_iter().filter(|word| !word.value.is_empty()).collect();
+    for (index, word) in words.iter().enumerate() {
+        if word.value.contains('\0') {
+            return Err(Problem::new("a value holds the character NUL"));
+        }
+        let is_repeated = words.iter().take(index).any(|earlier| earlier.name == word.name);
+        if is_repeated {
+            return Err(Problem::about(word, "is given twice"));
+        }
+    }
+    Ok(words)
+}
+
+fn of_url(rest: &str) -> Result<Vec<Word>, Problem> {
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    let pairs: Vec<(&str, &str)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect();
+    let may_name_somebody = |name: &str| ["user", "password"].contains(&name);
+    let names_nobody = !authority.contains('@');
+    let is_cut = rest.contains('#')
+        || authority.matches('@').count() > 1
+        || database.contains('@')
+        || names_nobody
+            && pairs.iter().any(|(name, value)| name.contains('@') || value.contains('@') && !may_name_somebody(name));
+    if is_cut {
+        return Err(Problem::new(UNESCAPED));
+    }
+    let mut words = Vec::new();
+    let (somebody, hosts) = authority.split_once('@').unwrap_or(("", authority));
+    let (user, password) = somebody.split_once(':').unwrap_or((somebody, ""));
+    words.push(Word::new("user", decoded(user)?));
+    words.push(Word::new("password", decoded(password)?));
+    words.extend(of_hosts(hosts)?);
+    words.push(Word::new("dbname", decoded(database)?));
+    for (name, value) in pairs {
+        words.push(Word::new(&decoded(name)?, decoded(value)?));
+    }
+    Ok(words)
+}
+
+/// `host`, `host:port`, `[address]:port`, several of them with commas.
+fn of_hosts(text: &str) -> Result<Vec<Word>, Problem> {
+    let mut hosts = Vec::new();
+    let mut ports = Vec::new();
+    for part in text.split(',') {
+        let (host, port) = match part.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']').ok_or(Problem::new("a bracket around an address is open"))?;
+                let port = if port.is_empty() { Some("") } else { port.strip_prefix(':') };
+                (host, port.ok_or(Problem::new("what follows an address in brackets is no port"))?)
+            }
+            None => part.split_once(':').unwrap_or((part, "")),
+        };
+        if port.contains(':') {
+            return Err(Problem::new("an IPv6 address stands in brackets"));
+        }
+        hosts.push(decoded(host)?);
+        ports.push(port);
+    }
+    let names_ports = ports.iter().any(|port| !port.is_empty());
+    let ports = if names_ports { ports.join(",") } else { String::new() };
+    Ok(vec![Word::new("host", hosts.join(",")), Word::new("port", ports)])
+}
+
+fn decoded(text: &str) -> Result<String, Problem> {
+    let mut escapes = text.split('%').skip(1).map(|rest| rest.as_bytes().get(..2).unwrap_or_default());
+    let is_sound = escapes.all(|digits| digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit));
+    if !is_sound {
+        return Err(Problem::new("a % that begins no escape is written %25"));
+    }
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| Problem::new("an escape with % is no UTF-8"))?;
+    Ok(text.into_owned())
+}
+
+/// `word=value word='a value'`: blanks around `=` are allowed, a backslash takes the next character as it is.
+fn of_pairs(text: &str) -> Result<Vec<Word>, Problem> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut rest = text.chars().peekable();
+    let mut follows_bare_password = false;
+    loop {
+        skip_blanks(&mut rest);
+        if rest.peek().is_none() {
+            return Ok(words);
+        }
+        let mut name = String::new();
+        while let Some(character) = rest.next_if(|character| !character.is_whitespace() && *character != '=') {
+            name.push(character);
+        }
+        skip_blanks(&mut rest);
+        if rest.next_if_eq(&'=').is_none() {
+            let number = words.len() + 1;
+            return Err(Problem(format!(
+                "word {number} has no = behind it; a value with blanks in it stands in single quotes"
+            )));
+        }
+        skip_blanks(&mut rest);
+        let is_quoted = rest.peek() == Some(&'\'');
+        let value = if is_quoted { quoted(&mut rest)? } else { bare(&mut rest) };
+        let word = Word { is_doubtful: follows_bare_password, ..Word::new(&name, value) };
+        follows_bare_password = !is_quoted && (word.name == "password" || word.name == "sslpassword");
+        words.push(word);
+    }
+}
+
+fn skip_blanks(rest: &mut Peekable<Chars<'_>>) {
+    while rest.next_if(|character| character.is_whitespace()).is_some() {}
+}
+
+fn bare(rest: &mut Peekable<Chars<'_>>) -> String {
+    let mut value = String::new();
+    while let Some(character) = rest.next_if(|character| !character.is_whitespace()) {
+        value.extend(if character == '\\' { rest.next() } else { Some(character) });
+    }
+    value
+}
+
+fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
+    let mut value = String::new();
+    rest.next();
+    loop {
+        match rest.next() {
+            Some('\'') => return Ok(value),
+            Some('\\') => value.extend(rest.next()),
+            Some(character) => value.push(character),
+            None => return Err(Problem::new("a single quote is open; one inside a value is written \\'")),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! New connections: the hosts of the data source one after the other, until one takes it.
+
+use std::time::Duration;
+
+use deadpool_postgres::Connect;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rand::seq::SliceRandom;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::{debug, warn};
+
+use super::super::StoreError;
+use super::super::data_source::DataSource;
+
+/// How long sent data may stay unacknowledged before a connection counts as lost.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// The longest quiet time before the system asks whether the other side is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+
+/// The idle time that the driver has by default, as libpq's documents give it.
+const DRIVER_KEEPALIVE_IDLE: Duration = Duration::from_hours(2);
+
+/// The hosts of a data source, each with the settings of its connections.
+pub(super) struct Hosts {
+    connections: Vec<Config>,
+    tls: MakeRustlsConnect,
+    /// How long one host is waited for.
+    turn: Duration,
+    is_random: bool,
+}
+
+impl Hosts {
+    /// Shares `limit` among the hosts, so that each is tried within it. Reads certificates.
+    pub(super) fn new(source: &DataSource, limit: Duration, statement_limit: Duration) -> Result<Self, StoreError> {
+        let tls = source.encryption().client_config().map_err(StoreError::Setting)?;
+        let mut connections = source.connections();
+        let turn = limit / u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
+        for config in &mut connections {
+            let connect_timeout = config.get_connect_timeout().copied().unwrap_or(turn).min(turn);
+            config.connect_timeout(connect_timeout);
+            if config.get_tcp_user_timeout().is_none() {
+                config.tcp_user_timeout(UNACKNOWLEDGED);
+            }
+            if config.get_keepalives_idle() == DRIVER_KEEPALIVE_IDLE {
+                config.keepalives_idle(KEEPALIVE_IDLE);
+            }
+            let options = config.get_options().unwrap_or_default().to_owned();
+            let own = format!("{options} -c statement_timeout={}", statement_limit.as_millis());
+            config.options(own.trim_start());
+        }
+        Ok(Self { connections, tls: MakeRustlsConnect::new(tls), turn, is_random: source.is_random() })
+    }
+
+    async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {
+        let mut order: Vec<&Config> = self.connections.iter().collect();
+        if self.is_random {
+            order.shuffle(&mut rand::rng());
+        }
+        while order.len() > 1 {
+            let config = order.remove(0);
+            match timeout(self.turn, self.connect_to(config)).await {
+                Ok(Ok(connected)) => return Ok(connected),
+                // As with libpq: a host that answers and refuses the login has the last word.
+                Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
+                Ok(Err(failed)) => debug!(error = %failed, "a host of the database takes no connection"),
+                Err(_) => debug!("a host of the database does not answer"),
+            }
+        }
+        match order.first() {
+            Some(config) => self.connect_to(config).await,
+            None => self.connect_to(&Config::new()).await,
+        }
+    }
+
+    async fn connect_to(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+        let (client, connection) = config.connect(self.tls.clone()).await?;
+        let work = tokio::spawn(async move {
+            if let Err(failed) = connection.await {
+                warn!(error = %failed, "a connection to the database ended");
+            }
+        });
+        Ok((client, work))
+    }
+}
+
+impl Connect for Hosts {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
+        self.connect_to_one().boxed()
+    }
+}
+
+fn is_refused_login(code: &SqlState) -> bool {
+    [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION].contains(code)
+}

@@ -1,0 +1,143 @@
+//! A PostgreSQL of the test's own that speaks TLS, with a certificate of a made-up authority for `db.test`.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+/// PostgreSQL refuses to run as root. This user exists everywhere.
+const NOBODY: u32 = 65_534;
+
+/// Another process may take a free port before the server does.
+const ATTEMPTS: usize = 5;
+
+/// A running PostgreSQL; it ends with the test.
+pub struct TlsPostgres {
+    folder: TempDir,
+    pub port: u16,
+    server: Child,
+}
+
+impl TlsPostgres {
+    /// Starts one; `None` where PostgreSQL is not installed.
+    pub fn start() -> Option<Self> {
+        let programs = programs()?;
+        let folder = tempfile::Builder::new().prefix("quarterdeck-tls").tempdir_in("/tmp").unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        certify(folder.path());
+        give(folder.path());
+        let data = folder.path().join("data");
+        let made = command(&programs.join("initdb"))
+            .args(["-U", "qd", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        // Over the network only with TLS, so that a connection without it cannot pass for one.
+        let rules = "local all all trust\nhostssl all guest 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        (0..ATTEMPTS).find_map(|_| run(&programs, folder.path())).map(|(port, server)| Self { folder, port, server })
+    }
+
+    /// A file that was made for this server: `root.crt`, `other.crt`, `client.crt`, `client.key`.
+    pub fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Its Unix socket, as a data source.
+    pub fn socket(&self) -> String {
+        format!("host={} port={} user=qd dbname=postgres", self.folder.path().display(), self.port)
+    }
+}
+
+impl Drop for TlsPostgres {
+    fn drop(&mut self) {
+        // Immediate shutdown, with all of its processes.
+        let id = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
+        let _ = id.map(|id| kill_process(id, Signal::QUIT));
+        let _ = self.server.wait();
+    }
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    folders.filter(|folder| folder.join("initdb").exists()).max()
+}
+
+fn run(programs: &Path, folder: &Path) -> Option<(u16, Child)> {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = command(&programs.join("postgres"));
+    server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-p", &port.to_string()]);
+    for setting in [
+        "listen_addresses=127.0.0.1".to_owned(),
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", folder.join("server.crt").display()),
+        format!("ssl_key_file={}", folder.join("server.key").display()),
+        format!("ssl_ca_file={}", folder.join("root.crt").display()),
+        "fsync=off".to_owned(),
+        "max_connections=20".to_owned(),
+    ] {
+        server.args(["-c", &setting]);
+    }
+    let mut server = server.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
+    let is_ready = said.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections"));
+    // What it says from here on must not fill the pipe.
+    std::thread::spawn(move || said.for_each(drop));
+    if is_ready {
+        return Some((port, server));
+    }
+    server.wait().unwrap();
+    None
+}
+
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir("/").env_clear().env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null());
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// The server's certificate is of an authority; another authority signed nothing.
+fn certify(folder: &Path) {
+    let authority = authority();
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    write("root.crt", authority.pem());
+    write("other.crt", self::authority().pem());
+    for (file, name) in [("server", "db.test"), ("client", "guest")] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        write(&format!("{file}.crt"), params.signed_by(&key, &authority).unwrap().pem());
+        write(&format!("{file}.key"), key.serialize_pem());
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "made up");
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// The server reads its own files only as their owner; the client's stay with the test.
+fn give(folder: &Path) {
+    if geteuid().is_root() {
+        for path in ["", "server.crt", "server.key"] {
+            chown(folder.join(path), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        std::fs::set_permissions(folder.join("root.crt"), PermissionsExt::from_mode(0o644)).unwrap();
+    }
+}
