@@ -36,6 +36,7 @@ mod posts;
 mod preferences;
 mod prepared;
 mod push;
+mod private;
 mod releases;
 mod request;
 mod routes;

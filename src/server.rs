@@ -2,6 +2,7 @@
 
 mod checks;
 mod listeners;
+mod mending;
 mod metrics;
 pub(crate) mod stored;
 mod tasks;
@@ -112,6 +113,7 @@ impl Server {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let settings = with_file(settings, &sources).await?;
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
+        mending::mend(&settings.config);
         let db = Db::new(&settings.config.view.sql)?;
         db.migrate_when_ready().await?;
         // On the heap: all that a server is made of would make every future that starts one a large one.
@@ -260,6 +262,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let support_packets = SupportPackets::new(Surroundings::of(&sources));
     let (variable, purpose) = (sources.license(), sources.purpose());
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
+    mending::mend(&loaded);
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
     let current = config.current();
     let roles = Arc::new(roles);

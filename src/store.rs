@@ -44,6 +44,7 @@ pub(crate) use data_source::DataSource;
 pub(crate) use integrity::{Outcome, Relation};
 use postgres::Postgres;
 use sqlite::Sqlite;
+pub(crate) use sqlite::files as embedded_files;
 pub(crate) use tokens::AccessToken;
 pub(crate) use users::{Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};

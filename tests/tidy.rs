@@ -28,6 +28,27 @@ fn no_file_is_longer_than_the_wall() {
     }
 }
 
+/// Files and folders of the server are for its user alone: one module makes them.
+#[test]
+fn only_one_module_makes_files_and_folders() {
+    const MAKERS: [&str; 7] =
+        ["File::create", "OpenOptions", "create_dir", "DirBuilder", "fs::write(", "NamedTempFile", "File::options"];
+    for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
+        let name = path.display().to_string();
+        let is_test = name.ends_with("/tests.rs") || name.contains("/tests/");
+        if is_test || name.ends_with("src/private.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let found: Vec<&&str> = MAKERS.iter().filter(|maker| code.contains(**maker)).collect();
+        assert!(
+            found.is_empty(),
+            "{name}: {found:?} belongs into src/private.rs, which makes files 0600 in folders 0700"
+        );
+    }
+}
+
 #[test]
 fn every_error_id_that_is_raised_has_a_text() {
     let table = include_str!("../src/error/texts.tsv");

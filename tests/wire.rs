@@ -16,6 +16,7 @@ mod mail;
 mod metrics;
 mod outbound;
 mod pipeline;
+mod private_files;
 mod rate;
 mod signals;
 mod storage;

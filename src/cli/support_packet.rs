@@ -1,8 +1,6 @@
 //! `quarterdeck support-packet`: the support packet of a server that may not even start.
 
-use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,6 +12,7 @@ use super::{Common, failure, say};
 use crate::configurations::has_tables;
 use crate::error::text_of;
 use crate::license::{self, Signatory};
+use crate::private;
 use crate::server::hostname;
 use crate::server::stored::{place, with_file, with_stored};
 use crate::store::Db;
@@ -86,7 +85,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
 }
 
 fn save(packet: Packet, path: &Path) -> std::io::Result<()> {
-    let file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = private::create(path)?;
     let written = packet.write(BufWriter::new(file)).and_then(|mut out| {
         out.flush()?;
         out.get_ref().sync_all()

@@ -1,9 +1,8 @@
 //! Files in a directory of this machine.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, read_dir, remove_file};
+use std::fs::{File, read_dir, remove_file};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::endpoint::Endpoint;
 use super::network::code;
 use super::objects::{About, Done, Objects, joined, unusable};
+use crate::private;
 
 const SETTING: &str = "FileSettings.Directory";
 
@@ -104,7 +104,7 @@ impl Objects for Folder {
     fn look(&self) -> Done<'_, ()> {
         async move {
             self.at(Step::Bucket, "", |folder| {
-                DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
+                private::folder(folder)?;
                 if folder.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
             })
             .await?;
@@ -138,7 +138,7 @@ impl Objects for Folder {
 }
 
 fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = private::create(path)?;
     file.write_all(content)?;
     file.sync_all()
 }

@@ -1,8 +1,7 @@
 //! Keys that licences are signed and checked with: RSA, in PEM files.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -12,6 +11,8 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA512};
 use data_encoding::BASE64;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+
+use crate::private::create_public;
 
 use super::LONGEST_FILE;
 
@@ -57,8 +58,8 @@ impl Pair {
     pub(crate) fn write(&self, private: &Path, public: &Path) -> Result<(), String> {
         const FAILED: &str = "the key cannot be encoded";
         let secret: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| FAILED)?;
-        create(private, 0o600, &pem("PRIVATE KEY", secret.as_ref()))?;
-        create(public, 0o644, &pem("PUBLIC KEY", &self.public_der().ok_or(FAILED)?))
+        write(private, crate::private::create(private), &pem("PRIVATE KEY", secret.as_ref()))?;
+        write(public, create_public(public), &pem("PUBLIC KEY", &self.public_der().ok_or(FAILED)?))
     }
 }
 
@@ -78,8 +79,7 @@ pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     if is_too_long { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-fn create(file: &Path, mode: u32, text: &str) -> Result<(), String> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(file);
+fn write(file: &Path, opened: std::io::Result<File>, text: &str) -> Result<(), String> {
     let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
     written.map_err(|cause| format!("{}: {cause}", file.display()))
 }

@@ -1,12 +1,13 @@
 //! The log file: moved aside before it grows too large, opened anew when somebody else moved it; and the console.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Error, ErrorKind, Result, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::output::Sink;
+use crate::private;
 
 /// Standard error: standard output belongs to what the command line says.
 pub(super) struct Console;
@@ -72,7 +73,7 @@ impl Sink for RotatingFile {
 
 /// The file at `path`, opened unless `open` is that file, and its length.
 fn current(open: Option<File>, path: &Path) -> Result<(File, u64)> {
-    let here = std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let here = std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
     if let Some(file) = open {
         let ours = file.metadata()?;
         if here == Some((ours.dev(), ours.ino())) {
@@ -80,9 +81,9 @@ fn current(open: Option<File>, path: &Path) -> Result<(File, u64)> {
         }
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        private::folder(folder)?;
     }
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let file = private::append(path)?;
     let length = file.metadata()?.len();
     Ok((file, length))
 }
@@ -141,6 +142,41 @@ mod tests {
         std::fs::remove_file(&in_the_way).unwrap();
         file.append(b"kept\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept\n");
+    }
+
+    #[test]
+    fn a_link_or_a_pipe_in_the_way_is_an_error_and_is_not_followed_before_or_after_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("mattermost.log"), folder.path().join("target"));
+        std::fs::write(&target, "kept\n").unwrap();
+        let mut file = RotatingFile::new(path.clone(), 10, 2);
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let refused = file.append(b"lost\n").unwrap_err().to_string();
+        assert!(refused.contains("mattermost.log: a link is in the way"), "{refused}");
+        std::fs::remove_file(&path).unwrap();
+        file.append(b"1111\n").unwrap();
+        // Also the file that is open is given up when a link stands at its name.
+        std::fs::rename(&path, folder.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("moved"), &path).unwrap();
+        assert!(file.append(b"lost\n").is_err());
+        std::fs::remove_file(&path).unwrap();
+        file.append(b"2222222\n").unwrap();
+        // The file that is full is moved over a link, which leads nowhere any more.
+        std::os::unix::fs::symlink(&target, folder.path().join("mattermost.log.1")).unwrap();
+        file.append(b"3333\n").unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("mattermost.log.1")).unwrap(), "2222222\n");
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "kept\n");
+    }
+
+    #[test]
+    fn a_log_that_others_could_read_is_made_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mattermost.log");
+        std::fs::write(&path, "earlier\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        RotatingFile::new(path.clone(), 100, 2).append(b"now\n").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

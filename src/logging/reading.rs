@@ -19,6 +19,7 @@ pub(crate) use filter::{Filter, Wanted};
 use lines::{Line, Lines};
 
 use super::FILES_KEPT;
+use crate::private;
 
 /// So many readers are at work at once; who comes then is refused.
 const AT_ONCE: usize = 4;
@@ -83,7 +84,7 @@ impl LogReader {
 /// Opens the log file to be sent as it is.
 pub(crate) async fn open(path: PathBuf) -> Result<File, AppError> {
     const FAILED: &str = "api.system.logs.download_bytes_buffer.app_error";
-    let opened = spawn_blocking(move || lines::open(&path)).await;
+    let opened = spawn_blocking(move || private::read(&path)).await;
     let opened = opened.map_err(|ended| AppError::new(FAILED).because(ended))?;
     opened.map_err(|cause| AppError::new(FAILED).because(cause))
 }

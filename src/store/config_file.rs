@@ -3,9 +3,8 @@
 //! `config.json` holds what is in force; `config.json.versions/` holds one file a version, named by time and id.
 //! Each file is written under another name, synchronised and renamed, so that whoever reads finds the old or the new one.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -22,6 +21,7 @@ use thiserror::Error;
 use tracing::warn;
 
 use super::configurations::{VersionRecord, changes_json, pretty};
+use crate::private;
 
 /// So many versions are kept.
 const KEPT: usize = 20;
@@ -270,7 +270,7 @@ impl ConfigFile {
 
     fn make_versions_folder(&self) -> Result<(), FileError> {
         let folder = self.versions_folder();
-        match DirBuilder::new().mode(0o700).create(&folder) {
+        match private::new_folder(&folder) {
             Ok(()) => self.read_folder(self.folder())?.sync_all().map_err(|cause| self.refusal(cause)),
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(cause) => Err(FileError { file: folder, problem: cause.to_string() }),
@@ -324,16 +324,21 @@ fn place(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.{}{TEMPORARY}", new_id()));
-    let renamed = write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, file));
+    let replaced = std::fs::metadata(file).ok();
+    let renamed = write(&temporary, bytes, replaced.as_ref()).and_then(|()| std::fs::rename(&temporary, file));
     if renamed.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }
     renamed.and_then(|()| File::open(folder)?.sync_all()).map_err(refusal)
 }
 
-fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+/// Writes a new file, private or with the access of the one that it is about to replace: that was its operator's choice.
+fn write(file: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> std::io::Result<()> {
+    let mut file = private::create(file)?;
     file.write_all(bytes)?;
+    if let Some(replaced) = replaced {
+        private::take_access(&file, replaced)?;
+    }
     file.sync_all()
 }
 

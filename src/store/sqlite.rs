@@ -2,19 +2,21 @@
 //!
 //! Write-ahead log with `synchronous=FULL`: what was acknowledged is on the disk.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_sqlite::{Config, Hook, HookError, Pool, PoolConfig, Runtime, Timeouts};
+use deadpool_sqlite::{Config, Hook, HookError, Object, Pool, PoolConfig, Runtime, Timeouts};
 use quarterdeck_actors::config::view::SqlSettings;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Value};
+use crate::private;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ struct Pools {
     readers: Pool,
     runtime: Handle,
     recycling: Recycling,
+    /// Whether the file was seen to.
+    is_private: OnceCell<()>,
 }
 
 impl Drop for Pools {
@@ -55,19 +59,20 @@ impl Sqlite {
             writer: pool(&file, 1, &recycling)?,
             readers: pool(&file, settings.max_open_conns.clamp(1, READERS), &recycling)?,
             recycling,
+            is_private: OnceCell::new(),
             runtime: Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?,
         };
         Ok(Self { file, pools: Arc::new(pools) })
     }
 
     pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.pools.readers.get().await?;
+        let connection = self.connection(&self.pools.readers).await?;
         connection.interact(move |connection| run(connection, &statement)).await?
     }
 
     /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
     pub(super) async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
-        let connection = self.pools.readers.get().await?;
+        let connection = self.connection(&self.pools.readers).await?;
         let within = move |connection: &mut Connection| {
             let until = Instant::now() + limit;
             connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() > until))?;
@@ -79,12 +84,12 @@ impl Sqlite {
     }
 
     pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.pools.writer.get().await?;
+        let connection = self.connection(&self.pools.writer).await?;
         connection.interact(move |connection| run(connection, &statement)).await?
     }
 
     pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let connection = self.pools.writer.get().await?;
+        let connection = self.connection(&self.pools.writer).await?;
         let all = move |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let answers = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
@@ -113,19 +118,34 @@ impl Sqlite {
     /// Applies the migrations while no other server does: whoever holds the lock file is alone.
     pub(super) async fn migrate(&self, runner: refinery::Runner) -> Result<(), StoreError> {
         if let Some(folder) = self.file.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
+            private::folder(folder).map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
         }
-        let lock = File::create(self.file.with_extension("lock"))?;
+        let lock = lock_file(&self.file);
+        let lock =
+            private::append(&lock).map_err(|cause| StoreError::Setting(format!("{}: {cause}", lock.display())))?;
         while let Err(refused) = lock.try_lock() {
             match refused {
                 TryLockError::WouldBlock => tokio::time::sleep(Duration::from_millis(50)).await,
                 TryLockError::Error(cause) => return Err(cause.into()),
             }
         }
-        let connection = self.pools.writer.get().await?;
+        let connection = self.connection(&self.pools.writer).await?;
         connection.interact(move |connection| runner.run(connection).map(drop)).await??;
         Ok(())
+    }
+
+    /// A connection of the pool. SQLite would make the file for everybody, so it is made before the first of them.
+    ///
+    /// Its companions (`-wal`, `-shm`) get the mode of the file from SQLite.
+    async fn connection(&self, pool: &Pool) -> Result<Object, StoreError> {
+        let seen_to = self.pools.is_private.get_or_try_init(|| async {
+            let file = self.file.clone();
+            let made = tokio::task::spawn_blocking(move || private::ensure(&file).map_err(|cause| (file, cause))).await;
+            let made = made.map_err(|cause| StoreError::Unavailable(cause.to_string()))?;
+            made.map_err(|(file, cause)| StoreError::Setting(format!("{}: {cause}", file.display())))
+        });
+        seen_to.await?;
+        Ok(pool.get().await?)
     }
 
     /// Closes idle connections now, and each that is in use when its work is done.
@@ -147,6 +167,22 @@ impl Sqlite {
             waiting: writer.waiting + readers.waiting,
         }
     }
+}
+
+/// The files of a database: itself, and what the engine and the server make beside it.
+pub(crate) fn files(database: &Path) -> Vec<PathBuf> {
+    // The engine follows links, and makes its files beside the one behind them.
+    let behind = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let beside = |ending: &str| {
+        let mut name = behind.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    vec![behind.clone(), beside("-wal"), beside("-shm"), beside("-journal"), lock_file(database)]
+}
+
+fn lock_file(database: &Path) -> PathBuf {
+    database.with_extension("lock")
 }
 
 /// Whether the nearest folder that is there may be written to.

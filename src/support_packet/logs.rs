@@ -1,14 +1,12 @@
 //! The files of the log, line by line, from the folder of the log and from nowhere else.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::OFlags;
-
 use super::scrub::{Scrubber, Tally};
+use crate::private;
 
 /// Of a longer file only the end is taken, in bytes.
 pub(super) const LONGEST_FILE: u64 = 1 << 30;
@@ -51,13 +49,8 @@ pub(super) fn files(path: &Path, kept: u32, longest: u64) -> (Vec<LogFile>, Vec<
 }
 
 fn open(path: &Path, longest: u64) -> Result<LogFile> {
-    // Neither a link to somewhere else, nor a pipe that nobody writes to.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = private::read(path)?;
     let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(Error::other("this is no file"));
-    }
     let is_cut = found.len() > longest;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut file = LogFile { name, reader: BufReader::new(file), rest: found.len().min(longest), is_cut };

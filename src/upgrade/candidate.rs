@@ -1,8 +1,8 @@
 //! The file that is to take the place of the program. Dropped before that, it is gone.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -10,6 +10,7 @@ use data_encoding::HEXLOWER;
 use tokio::io::AsyncWriteExt;
 
 use super::program::{Access, Program};
+use crate::private;
 
 /// A file beside the program, on the same file system, so that one step moves it.
 pub(super) struct Candidate {
@@ -30,7 +31,7 @@ impl Candidate {
         let path = program.beside(".", ".upgrade");
         remove(&path)?;
         remove(&waiting(program))?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = private::create(&path)?;
         let file = Some(tokio::fs::File::from_std(file));
         Ok(Self { path, file, size: 0, digest: Context::new(&SHA256), is_in_place: false, _lock: lock })
     }

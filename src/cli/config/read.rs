@@ -1,8 +1,6 @@
 //! `get` and `export`: the configuration in force.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,6 +14,7 @@ use super::paths::{found, unknown};
 use super::reach::{Current, Reach};
 use super::say_json;
 use crate::cli::say;
+use crate::private;
 use crate::store::pretty;
 
 pub(super) const GET_HELP: &str = "\
@@ -102,7 +101,7 @@ fn escaped(json: &str) -> String {
 
 fn write_privately(file: &Path, text: &str) -> std::io::Result<()> {
     let hidden = file.with_extension(format!("{}.new", std::process::id()));
-    let mut writing = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&hidden)?;
+    let mut writing = private::create(&hidden)?;
     let written = writing.write_all(text.as_bytes()).and_then(|()| writing.sync_all());
     let placed = written.and_then(|()| std::fs::rename(&hidden, file));
     if placed.is_err() {

@@ -22,7 +22,7 @@ async fn a_directory_is_made_and_nothing_is_left_in_it() {
     let report = probed(&at(&files)).await;
     expect_passed(&report);
     assert_eq!(passed(&report).first_chunk(), Some(&["settings", "bucket"]));
-    assert_eq!(std::fs::metadata(&files).unwrap().permissions().mode() & 0o777, 0o750);
+    assert_eq!(std::fs::metadata(&files).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(names(&files), Vec::<String>::new());
     assert!(report.identity.contains("uid"), "{}", report.identity);
 }

@@ -1,12 +1,13 @@
 //! The lines of the log from the newest back, whatever the size of its files: one block in memory, and the line at hand.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{ErrorKind, Result};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use memchr::memrchr;
-use rustix::fs::OFlags;
+
+use crate::private;
 
 /// So much is read at once, in bytes.
 const BLOCK: u64 = 256 << 10;
@@ -46,13 +47,13 @@ pub(super) struct Line {
 impl Lines {
     /// Opens the log file and those that were moved aside. An error is one of the log file itself.
     pub(super) fn open(path: &Path, kept: u32) -> Result<Self> {
-        let newest = open(path)?;
+        let newest = private::read(path)?;
         let mut known = vec![identity(&newest)?];
         let mut files = vec![newest];
         for number in 1..=kept {
             let aside = PathBuf::from(format!("{}.{number}", path.display()));
             // One that is gone or no file of ours is where the log begins.
-            let Ok(file) = open(&aside) else { break };
+            let Ok(file) = private::read(&aside) else { break };
             let identity = identity(&file)?;
             // A file that was moved since it was opened would come twice.
             if !known.contains(&identity) {
@@ -155,14 +156,6 @@ impl Lines {
         self.has_text = self.at > 0;
         self.read_block()
     }
-}
-
-/// Opens a file of the log: neither a link to somewhere else, nor a pipe that nobody writes to.
-pub(super) fn open(path: &Path) -> Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let is_file = file.metadata()?.is_file();
-    if is_file { Ok(file) } else { Err(Error::other("this is no file")) }
 }
 
 fn identity(file: &File) -> Result<(u64, u64)> {

@@ -1,3 +1,5 @@
+use std::os::unix::fs::MetadataExt;
+
 use quarterdeck_actors::config::Author;
 use serde_json::Value;
 
@@ -28,6 +30,27 @@ fn a_link_stays_a_link() {
     ConfigFile::new(&link).save(&version(1, "after")).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(std::fs::read_to_string(&real).unwrap().contains("after"));
+}
+
+#[test]
+fn the_file_keeps_the_access_that_its_operator_gave_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = tempfile::tempdir().unwrap();
+    let name = place.path().join("config.json");
+    std::fs::write(&name, "{}").unwrap();
+    std::fs::set_permissions(&name, PermissionsExt::from_mode(0o640)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&name, Some(65_534), Some(65_534)).unwrap();
+    }
+    let before = std::fs::metadata(&name).unwrap();
+    ConfigFile::new(&name).save(&version(1, "one")).unwrap();
+    let after = std::fs::metadata(&name).unwrap();
+    let access = |found: &Metadata| (found.permissions().mode() & 0o777, found.uid(), found.gid());
+    assert_eq!(access(&after), access(&before));
+    let versions = std::fs::read_dir(place.path().join("config.json.versions")).unwrap();
+    assert!(
+        versions.map(|kept| kept.unwrap().metadata().unwrap()).all(|kept| kept.permissions().mode() & 0o777 == 0o600)
+    );
 }
 
 #[test]

@@ -1,0 +1,268 @@
+//! Files and folders for the user of the server alone: everything that the server makes is made here.
+//!
+//! The process's umask is no substitute: an operator may have set any, and SQLite copies the mode of its database.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+/// The mode of files: no one but their owner reads them.
+const FILE_MODE: u32 = 0o600;
+
+/// The mode of folders.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The mode of a file that others must read, such as a public key.
+const PUBLIC_FILE_MODE: u32 = 0o644;
+
+/// The bits of a mode that give rights to others than the owner.
+const RIGHTS_OF_OTHERS: u32 = 0o077;
+
+/// Modes that earlier versions gave to folders that they made, under the usual masks.
+const EARLIER_FOLDER_MODES: [u32; 4] = [0o750, 0o755, 0o775, 0o777];
+
+/// Makes a file that is not there yet.
+pub(crate) fn create(path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Makes a file that is not there yet and that others may read.
+pub(crate) fn create_public(path: &Path) -> Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(PUBLIC_FILE_MODE).open(path)
+}
+
+/// Opens a file to write at its end, made if it is not there and made private if it was not.
+///
+/// A link is refused: whoever may make one in the folder would choose what is written to.
+/// A pipe is refused, because it would make the server wait.
+pub(crate) fn append(path: &Path) -> Result<File> {
+    let options = OpenOptions::new().create(true).append(true).mode(FILE_MODE).clone();
+    let file = without_links(options).open(path).map_err(|cause| explained(path, cause))?;
+    let found = file.metadata()?;
+    refuse_pipes(&found)?;
+    make_private(&file, &found);
+    Ok(file)
+}
+
+/// Opens a file to read. Links and pipes are refused.
+pub(crate) fn read(path: &Path) -> Result<File> {
+    let file = without_links(OpenOptions::new().read(true).clone()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(Error::other("this is no file")) }
+}
+
+/// Sees to it that a file is there, and leaves its content alone. Where it is a link, the file behind it is meant.
+pub(crate) fn ensure(path: &Path) -> Result<()> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
+    match made {
+        // Through a link that leads nowhere, the file behind it is made.
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists && !path.exists() => {
+            OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path).map(drop)
+        }
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// Makes a folder and those above it, as far as they are not there. Those that are there stay as they are.
+pub(crate) fn folder(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+}
+
+/// Makes a single folder that is not there yet.
+pub(crate) fn new_folder(path: &Path) -> Result<()> {
+    DirBuilder::new().mode(FOLDER_MODE).create(path)
+}
+
+/// Gives a new file owner, group and mode of the file that it is about to replace.
+///
+/// Where the group cannot be given, it gets no rights.
+pub(crate) fn take_access(file: &File, replaced: &Metadata) -> Result<()> {
+    let (owner, group) = (replaced.uid(), replaced.gid());
+    let has_group = std::os::unix::fs::fchown(file, Some(owner), Some(group)).is_ok()
+        || std::os::unix::fs::fchown(file, None, Some(group)).is_ok();
+    let mode = replaced.mode() & if has_group { 0o777 } else { 0o707 };
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Makes private what earlier versions of the server made for everybody.
+///
+/// `files` are those that the server makes, by name. Of `folders` those are made private that the server would make,
+/// belong to its user, have a mode that earlier versions gave, and hold nothing but these files and folders.
+/// All others stay as they are, and so do the working folder and those above it.
+pub(crate) fn mend(files: &[PathBuf], folders: &[PathBuf]) {
+    let own: Vec<PathBuf> = files.iter().chain(folders).map(|path| resolved(path)).collect();
+    for file in files {
+        mend_file(file);
+    }
+    // The innermost first: those outside hold them.
+    let mut folders: Vec<PathBuf> = folders.iter().map(|path| resolved(path)).collect();
+    folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
+    folders.dedup();
+    for folder in &folders {
+        // What cannot be looked at or changed belongs to somebody else.
+        let _ = mend_folder(folder, &own);
+    }
+}
+
+/// Makes a file private if it belongs to the server's user; a link is not followed.
+pub(crate) fn mend_file(path: &Path) {
+    let opened = without_links(OpenOptions::new().read(true).clone()).open(path);
+    if let Ok(file) = opened
+        && let Ok(found) = file.metadata()
+    {
+        make_private(&file, &found);
+    }
+}
+
+/// The path without links but for its last part, which must be none.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let parent = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
+    parent.zip(path.file_name()).map_or_else(|| path.clone(), |(parent, name)| parent.join(name))
+}
+
+fn mend_folder(folder: &Path, own: &[PathBuf]) -> Result<()> {
+    let opened = without_links(OpenOptions::new().read(true).clone()).open(folder)?;
+    let found = opened.metadata()?;
+    let is_as_made = found.is_dir() && is_own(&found) && EARLIER_FOLDER_MODES.contains(&(found.mode() & 0o7777));
+    let holds_work = std::env::current_dir()?.starts_with(std::fs::canonicalize(folder)?);
+    if !is_as_made || holds_work {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        if !own.contains(&folder.join(entry?.file_name())) {
+            return Ok(());
+        }
+    }
+    opened.set_permissions(Permissions::from_mode(FOLDER_MODE))
+}
+
+fn make_private(file: &File, found: &Metadata) {
+    let is_open = found.is_file() && is_own(found) && found.mode() & RIGHTS_OF_OTHERS != 0;
+    if is_open {
+        // Of a file system without modes this cannot be asked.
+        let _ = file.set_permissions(Permissions::from_mode(found.mode() & FILE_MODE));
+    }
+}
+
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == geteuid().as_raw()
+}
+
+fn without_links(mut options: OpenOptions) -> OpenOptions {
+    options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    options
+}
+
+/// Regular files, and devices that take what is written.
+fn refuse_pipes(found: &Metadata) -> Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = found.file_type();
+    let is_good = kind.is_file() || kind.is_char_device();
+    if is_good { Ok(()) } else { Err(Error::other("a pipe or something else that is no file is in the way")) }
+}
+
+/// Says in words what the system says with a number.
+fn explained(path: &Path, cause: Error) -> Error {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => {
+            Error::new(cause.kind(), "a link is in the way, and links are not followed here")
+        }
+        Ok(found) if !found.is_dir() && !found.is_file() => refuse_pipes(&found).err().unwrap_or(cause),
+        _ => cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::symlink_metadata(path).unwrap().mode() & 0o777
+    }
+
+    fn open_up(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("a/b");
+        folder(&inner).unwrap();
+        create(&inner.join("new")).unwrap();
+        append(&inner.join("log")).unwrap();
+        ensure(&inner.join("db")).unwrap();
+        for path in ["a", "a/b"] {
+            assert_eq!(mode(&place.path().join(path)), 0o700, "{path}");
+        }
+        for path in ["new", "log", "db"] {
+            assert_eq!(mode(&inner.join(path)), 0o600, "{path}");
+        }
+        assert_eq!(create(&inner.join("new")).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_folder_that_was_there_keeps_its_mode() {
+        let place = tempfile::tempdir().unwrap();
+        open_up(place.path(), 0o755);
+        folder(&place.path().join("new")).unwrap();
+        assert_eq!(mode(place.path()), 0o755);
+    }
+
+    #[test]
+    fn links_and_pipes_are_refused_in_words_and_nothing_is_written_through_them() {
+        let place = tempfile::tempdir().unwrap();
+        let (target, link, pipe) = (place.path().join("target"), place.path().join("link"), place.path().join("pipe"));
+        std::fs::write(&target, "kept").unwrap();
+        open_up(&target, 0o644);
+        symlink(&target, &link).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o644.into(), 0).unwrap();
+        assert!(append(&link).unwrap_err().to_string().contains("a link is in the way"));
+        assert_eq!(read(&link).unwrap_err().raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()));
+        for open in [append, read] {
+            assert!(open(&pipe).unwrap_err().to_string().contains("no file"));
+        }
+        mend(std::slice::from_ref(&link), &[]);
+        assert_eq!((mode(&target), std::fs::read_to_string(&target).unwrap()), (0o644, "kept".to_owned()));
+    }
+
+    #[test]
+    fn of_what_was_made_earlier_files_are_mended_by_name_and_folders_that_hold_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for (folder, mode) in [("data", 0o755), ("data/logs", 0o755), ("shared", 0o755), ("group", 0o770)] {
+            std::fs::create_dir(path(folder)).unwrap();
+            open_up(&path(folder), mode);
+        }
+        let files = ["data/db", "data/logs/log", "shared/log", "shared/other", "group/log"].map(path);
+        for file in &files {
+            std::fs::write(file, "").unwrap();
+            open_up(file, 0o644);
+        }
+        let own: Vec<PathBuf> = files.iter().filter(|file| !file.ends_with("other")).cloned().collect();
+        mend(&own, &["data", "data/logs", "shared", "group"].map(path));
+        for file in &own {
+            assert_eq!(mode(file), 0o600, "{}", file.display());
+        }
+        assert_eq!(mode(&path("shared/other")), 0o644);
+        let folders = ["data", "data/logs", "shared", "group"].map(|folder| mode(&path(folder)));
+        assert_eq!(folders, [0o700, 0o700, 0o755, 0o770]);
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_takes_its_access_over() {
+        let place = tempfile::tempdir().unwrap();
+        let (before, after) = (place.path().join("before"), place.path().join("after"));
+        std::fs::write(&before, "").unwrap();
+        open_up(&before, 0o640);
+        take_access(&create(&after).unwrap(), &std::fs::metadata(&before).unwrap()).unwrap();
+        assert_eq!(mode(&after), 0o640);
+    }
+}
