@@ -32,6 +32,7 @@ use crate::routes::{Class, Found, Router};
 use crate::session::Session;
 use crate::socket;
 use crate::state::{AppState, now_ms};
+pub(crate) use token::COOKIE;
 
 /// All headers of a request together may be this long, in bytes.
 const MOST_HEADER_BYTES: usize = 64 * 1024;

@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 
 use crate::request::{header_of, query_of};
 
-pub(super) const COOKIE: &str = "MMAUTHTOKEN";
+/// The cookie that holds a session's token.
+pub(crate) const COOKIE: &str = "MMAUTHTOKEN";
 
 /// Tokens are cut to this many characters.
 const LONGEST: usize = 50;

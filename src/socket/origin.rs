@@ -1,36 +1,41 @@
 //! Which pages may open a socket.
 
-use actix_web::http::Uri;
 use quarterdeck_actors::config::view::ServiceSettings;
 
-/// Whether a page of that origin may open a socket at that host. Who names no origin is no page.
-pub(super) fn admits(service: &ServiceSettings, origin: Option<&str>, host: &str) -> bool {
-    if service.allow_cors_from.is_empty() {
-        return origin.is_none_or(|origin| is_ours(service, origin, host));
-    }
-    let Some(origin) = origin.filter(|origin| !origin.is_empty()) else { return true };
-    let site = origin_of(&service.site_url).unwrap_or_default();
-    service.allow_cors_from == "*" || service.allow_cors_from.split(' ').any(|known| known == origin) || origin == site
+use crate::origins::{Allowed, Origin, Page};
+
+/// How a socket is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// By a program, or by a page whose site may act for its visitors.
+    Trusted,
+    /// By a page of any site: the cookie that its browser sends along is not used.
+    WithoutCookie,
+    /// Not at all.
+    Refused,
 }
 
-fn is_ours(service: &ServiceSettings, origin: &str, host: &str) -> bool {
-    let Some((scheme, authority)) = parts(origin) else { return false };
+/// How a page may open a socket at that host. Who names no origin is no page.
+pub(super) fn admission(service: &ServiceSettings, page: &Page, host: &str) -> Admission {
+    let allowed = Allowed::of(&service.allow_cors_from);
+    let is_trusted = match page {
+        Page::None => true,
+        Page::Known(origin) => is_ours(service, &allowed, origin, host) || allowed.lists(origin),
+        Page::Foreign => false,
+    };
+    match (is_trusted, allowed) {
+        (true, _) => Admission::Trusted,
+        (false, Allowed::Any) => Admission::WithoutCookie,
+        (false, Allowed::Own | Allowed::Listed(_)) => Admission::Refused,
+    }
+}
+
+/// Whether the page is of this site: of `SiteURL`, or while there is neither that nor a list, of the host that it calls.
+fn is_ours(service: &ServiceSettings, allowed: &Allowed, origin: &Origin, host: &str) -> bool {
     if service.site_url.is_empty() {
-        return authority.eq_ignore_ascii_case(host);
+        return !matches!(allowed, Allowed::Listed(_)) && origin.is_at(host);
     }
-    parts(&service.site_url).is_some_and(|(site_scheme, site_authority)| {
-        site_scheme.eq_ignore_ascii_case(&scheme) && site_authority.eq_ignore_ascii_case(&authority)
-    })
-}
-
-/// The address of a site without its path.
-fn origin_of(url: &str) -> Option<String> {
-    parts(url).map(|(scheme, authority)| format!("{scheme}://{authority}"))
-}
-
-fn parts(url: &str) -> Option<(String, String)> {
-    let uri: Uri = url.parse().ok()?;
-    Some((uri.scheme_str()?.to_owned(), uri.authority()?.as_str().to_owned()))
+    Origin::of_site(&service.site_url).as_ref() == Some(origin)
 }
 
 #[cfg(test)]
@@ -46,14 +51,18 @@ mod tests {
         service
     }
 
+    fn page(origin: &str) -> Page {
+        Origin::parse(origin).map_or(Page::Foreign, Page::Known)
+    }
+
     fn admitted(service: &ServiceSettings, origin: &str) -> bool {
-        admits(service, Some(origin), "chat.example:8065")
+        admission(service, &page(origin), "chat.example:8065") == Admission::Trusted
     }
 
     #[test]
     fn without_a_site_address_the_page_must_come_from_the_host_it_calls() {
         let service = service("", "");
-        assert!(admits(&service, None, "chat.example"));
+        assert_eq!(admission(&service, &Page::None, "chat.example"), Admission::Trusted);
         assert!(admitted(&service, "https://CHAT.example:8065"));
         for foreign in ["null", "", "http://chat.example", "http://evil.example:8065", "chat.example:8065", "::"] {
             assert!(!admitted(&service, foreign), "{foreign}");
@@ -70,14 +79,26 @@ mod tests {
     }
 
     #[test]
-    fn with_a_list_the_origin_must_be_in_it_to_the_letter_or_be_the_site() {
-        let listed = service("https://chat.example/sub", "https://one.example https://two.example");
-        for known in ["https://one.example", "https://two.example", "https://chat.example", ""] {
+    fn with_a_list_the_origin_must_be_in_it_or_be_the_site() {
+        let listed = service("https://chat.example/sub", " https://one.example  HTTPS://Two.example:443 ");
+        for known in ["https://one.example", "https://ONE.example:443", "https://two.example", "https://chat.example"] {
             assert!(admitted(&listed, known), "{known}");
         }
-        for foreign in ["https://ONE.example", "https://one.example.evil", "https://evil.example", "null"] {
+        for foreign in ["http://one.example", "https://one.example.evil", "https://evil.example", "null", ""] {
             assert!(!admitted(&listed, foreign), "{foreign}");
         }
-        assert!(admitted(&service("", "*"), "https://anything.example"));
+    }
+
+    #[test]
+    fn a_page_of_any_site_opens_a_socket_without_the_cookie_of_its_visitor() {
+        for (setting, site) in [("*", "https://chat.example"), (" https://one.example * ", "")] {
+            let any = service(site, setting);
+            let opened = |origin: &str| admission(&any, &page(origin), "chat.example:8065");
+            assert_eq!(opened("https://anything.example"), Admission::WithoutCookie);
+            assert_eq!(opened("null"), Admission::WithoutCookie);
+        }
+        assert!(admitted(&service("https://chat.example", "*"), "https://chat.example"));
+        assert!(admitted(&service("", "*"), "http://chat.example:8065"));
+        assert_eq!(admission(&service("", "*"), &Page::None, "chat.example"), Admission::Trusted);
     }
 }

@@ -3,8 +3,7 @@
 use actix_http::ws::hash_key;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,7 +11,10 @@ use data_encoding::BASE64;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
+use super::origin::{Admission, admission};
 use super::{Resume, Socket, actions, known, unknown};
+use crate::origins::Page;
+use crate::pipeline::COOKIE;
 use crate::request::{Request, header_of};
 use crate::session::Session;
 use crate::state::AppState;
@@ -35,13 +37,15 @@ pub(crate) async fn open(
     incoming: Payload,
     app: Data<AppState>,
 ) -> Result<HttpResponse, AppError> {
-    let key = check_handshake(&request, &http)?;
+    let (key, admission) = check_handshake(&request, &http)?;
     let resume = wanted(&request)?;
     if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
         app.hub.counts().note_break(code);
     }
     let seat = app.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
-    let session = request.context.session.as_ref().and_then(Session::stored_shared);
+    // Where a cookie is, the session is that of the cookie.
+    let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
+    let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
     let party = match session {
         Some(session) => {
             let joined = actions::join(&app, &session, resume).await?;
@@ -54,8 +58,8 @@ pub(crate) async fn open(
     Ok(answer.body(Socket::new(incoming, app, party, seat)))
 }
 
-/// Gives the client's key.
-fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<&'a str, AppError> {
+/// Gives the client's key, and how far the page that it runs in is trusted.
+fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<(&'a str, Admission), AppError> {
     let lists = |name: HeaderName, token: &str| {
         let mut values = http.headers().get_all(name).filter_map(|value| value.to_str().ok());
         values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
@@ -65,12 +69,13 @@ fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<&'a s
         return Err(AppError::new(REFUSED));
     }
     let host = header_of(http, HOST.as_str()).unwrap_or_default();
-    if !super::origin::admits(&request.config().view.service, header_of(http, ORIGIN.as_str()), host) {
+    let admission = admission(&request.config().view.service, &Page::of(http.headers()), host);
+    if admission == Admission::Refused {
         return Err(AppError::new(FOREIGN));
     }
     let key = header_of(http, SEC_WEBSOCKET_KEY.as_str()).unwrap_or_default();
     let is_key = BASE64.decode(key.as_bytes()).is_ok_and(|bytes| bytes.len() == 16);
-    if is_key { Ok(key) } else { Err(AppError::new(REFUSED)) }
+    if is_key { Ok((key, admission)) } else { Err(AppError::new(REFUSED)) }
 }
 
 fn accept(key: &str) -> Result<HeaderValue, AppError> {

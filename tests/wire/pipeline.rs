@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::raw::exchange;
 use crate::support::server::account;
-use crate::support::{TestServer, raw};
+use crate::support::{Reply, TestServer, raw};
 
 #[actix_web::test]
 async fn an_answer_wears_the_standard_headers() {
@@ -142,6 +142,49 @@ async fn pages_of_admitted_sites_may_read_answers_and_others_may_not() {
     assert_eq!((preflight.status, preflight.header("access-control-max-age").as_str()), (204, "86400"));
     assert_eq!(preflight.header("access-control-allow-headers"), "authorization");
     assert!(preflight.header("access-control-allow-methods").contains("PUT"));
+}
+
+#[actix_web::test]
+async fn pages_of_any_site_are_admitted_without_credentials() {
+    let settings = "[ServiceSettings]\nAllowCorsFrom = \"  https://one.example  * \"\nCorsAllowCredentials = true\n";
+    let server = TestServer::start_with(settings).await;
+    for origin in ["https://evil.example", "https://one.example", "null"] {
+        let question = [("Origin", origin), ("Access-Control-Request-Method", "PUT")];
+        for (method, headers) in [(Method::GET, &question[..1]), (Method::OPTIONS, &question[..])] {
+            let answer = server.client().send(method, "/system/ping", None, headers).await;
+            assert_eq!(answer.header("access-control-allow-origin"), "*", "{origin}");
+            assert_eq!(answer.header("access-control-allow-credentials"), "", "{origin}");
+        }
+    }
+    let program = server.client().get("/system/ping").await;
+    assert_eq!((program.header("access-control-allow-origin").as_str(), varies_by_origin(&program)), ("", true));
+}
+
+#[actix_web::test]
+async fn an_origin_is_known_in_any_case_and_with_the_port_of_its_scheme_and_nothing_else_is_one() {
+    let settings = "[ServiceSettings]\nAllowCorsFrom = \"HTTPS://One.Example:443 http://two.example\"\n";
+    let server = TestServer::start_with(settings).await;
+    for (origin, is_admitted) in [
+        ("https://one.example", true),
+        ("https://ONE.example:443", true),
+        ("http://two.example:80", true),
+        ("http://one.example", false),
+        ("https://two.example", false),
+        ("https://one.example:8443", false),
+        ("https://one.example/", false),
+        ("https://one.example.evil.example", false),
+        ("null", false),
+    ] {
+        let answer = server.client().send(Method::GET, "/system/ping", None, &[("Origin", origin)]).await;
+        let told = if is_admitted { origin } else { "" };
+        assert_eq!(answer.header("access-control-allow-origin"), told, "{origin}");
+        assert!(varies_by_origin(&answer), "{origin}");
+    }
+}
+
+/// Whether caches keep the answers to different pages apart.
+fn varies_by_origin(answer: &Reply) -> bool {
+    answer.headers.get_all("vary").iter().any(|value| value == "Origin")
 }
 
 #[actix_web::test]

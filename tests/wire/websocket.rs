@@ -54,6 +54,29 @@ async fn what_is_no_request_for_a_socket_is_refused_with_the_version_that_is_spo
 }
 
 #[actix_rt::test]
+async fn a_page_of_any_site_opens_a_socket_but_the_cookie_of_its_visitor_does_not_log_in() {
+    let server = quiet("AllowCorsFrom = \"*\"\nSiteURL = \"http://chat.example\"\n").await;
+    let admin = server.admin().await;
+    let cookie = format!("Cookie: MMAUTHTOKEN={}\r\n", admin.token.as_deref().unwrap());
+    for (origin, is_logged_in) in [
+        ("", true),
+        ("Origin: http://chat.example:80\r\n", true),
+        ("Origin: https://evil.example\r\n", false),
+        ("Origin: null\r\n", false),
+    ] {
+        let mut socket = WebSocket::try_open(&server.base, &upgrade("", &format!("{origin}{cookie}"))).await.unwrap();
+        if is_logged_in {
+            socket.event_named("hello").await;
+        } else {
+            assert!(socket.is_silent().await, "{origin}");
+            let token = admin.token.as_deref().unwrap();
+            let reply = socket.reply(1, "authentication_challenge", json!({ "token": token })).await;
+            assert_eq!(reply["status"], "OK", "{origin}");
+        }
+    }
+}
+
+#[actix_rt::test]
 async fn what_cannot_be_resumed_by_its_form_is_refused_before_the_switch() {
     let server = quiet("").await;
     let id = "abcdefghijklmnopqrstuvwxyz";

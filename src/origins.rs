@@ -1,0 +1,183 @@
+//! Which pages of other sites may call the server: one rule for requests (CORS) and for sockets.
+
+use actix_web::http::header::{HeaderMap, ORIGIN};
+use reqwest::Url;
+
+/// Admits every site, without the credentials of its visitors.
+const ANY: &str = "*";
+
+/// Scheme, host and port of a page; the port that the scheme has by default is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
+
+/// What a request says about the page that sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// The request names no page: it comes from a program, or from a page of this site.
+    None,
+    /// A page of that origin.
+    Known(Origin),
+    /// A page without an origin (`null`), or a header that is no origin.
+    Foreign,
+}
+
+/// The sites that `AllowCorsFrom` admits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    /// No site but this one: the setting is empty.
+    Own,
+    /// Every site, but without credentials.
+    Any,
+    /// The listed ones.
+    Listed(Vec<Origin>),
+}
+
+impl Origin {
+    /// Reads what browsers send: scheme, host and perhaps a port, in ASCII, and nothing else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (_, authority) = text.split_once("://")?;
+        let is_plain = text.is_ascii()
+            && !authority.contains(|character: char| {
+                "/?#@\\".contains(character) || character.is_ascii_whitespace() || character.is_ascii_control()
+            });
+        if is_plain { Self::of_site(text) } else { None }
+    }
+
+    /// The origin of an address, whatever its path.
+    pub(crate) fn of_site(address: &str) -> Option<Self> {
+        let url = Url::parse(address).ok()?;
+        let host = url.host_str().filter(|host| !host.is_empty())?.to_ascii_lowercase();
+        Some(Self { scheme: url.scheme().to_owned(), host, port: url.port() })
+    }
+
+    /// Whether this is the authority of a `Host` header, with this origin's scheme.
+    pub(crate) fn is_at(&self, host: &str) -> bool {
+        Self::parse(&format!("{}://{host}", self.scheme)).as_ref() == Some(self)
+    }
+}
+
+impl Page {
+    /// The page that the headers of a request name.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(ORIGIN);
+        match (values.next(), values.next()) {
+            (None, _) => Self::None,
+            (Some(value), None) => value.to_str().ok().and_then(Origin::parse).map_or(Self::Foreign, Self::Known),
+            (Some(_), Some(_)) => Self::Foreign,
+        }
+    }
+}
+
+impl Allowed {
+    /// Reads the setting: origins with blanks between them, or a `*` among them.
+    pub(crate) fn of(setting: &str) -> Self {
+        let entries: Vec<&str> = setting.split_whitespace().collect();
+        if entries.is_empty() {
+            Self::Own
+        } else if entries.contains(&ANY) {
+            Self::Any
+        } else {
+            Self::Listed(
+                entries.into_iter().filter_map(|entry| Origin::of_site(entry).filter(|_| is_bare(entry))).collect(),
+            )
+        }
+    }
+
+    /// Whether the origin is listed by its name.
+    pub(crate) fn lists(&self, origin: &Origin) -> bool {
+        matches!(self, Self::Listed(origins) if origins.contains(origin))
+    }
+}
+
+/// Whether the entry is an origin, or one with the slash that people copy along.
+fn is_bare(entry: &str) -> bool {
+    let authority = entry.split_once("://").map_or("", |(_, rest)| rest);
+    !authority.strip_suffix('/').unwrap_or(authority).contains(['/', '?', '#', '@', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn page(values: &[&[u8]]) -> Page {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(ORIGIN, HeaderValue::from_bytes(value).unwrap());
+        }
+        Page::of(&headers)
+    }
+
+    #[test]
+    fn case_and_default_ports_make_no_difference() {
+        for (one, other) in [
+            ("https://Chat.Example", "HTTPS://chat.example:443"),
+            ("http://chat.example:80", "http://chat.example"),
+            ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+        ] {
+            assert_eq!(Origin::parse(one).unwrap(), Origin::parse(other).unwrap());
+        }
+        for (one, other) in [
+            ("https://chat.example", "http://chat.example"),
+            ("https://chat.example", "https://chat.example:8443"),
+            ("http://chat.example:443", "https://chat.example:443"),
+            ("https://chat.example", "https://chat.example.evil.example"),
+        ] {
+            assert_ne!(Origin::parse(one).unwrap(), Origin::parse(other).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_foreign() {
+        for header in [
+            "null",
+            "chat.example",
+            "https://chat.example/",
+            "https://chat.example/path",
+            "https://u@chat.example",
+            "https://chat.example https://evil.example",
+            "https://",
+            "://",
+            "*",
+        ] {
+            assert_eq!(page(&[header.as_bytes()]), Page::Foreign, "{header}");
+        }
+        assert_eq!(page(&["https://b\u{fc}cher.example".as_bytes()]), Page::Foreign);
+        assert_eq!(page(&[b"https://chat.example\xff"]), Page::Foreign);
+        assert_eq!(page(&[b"https://chat.example", b"https://chat.example"]), Page::Foreign);
+        assert_eq!((page(&[]), page(&[b""])), (Page::None, Page::Foreign));
+    }
+
+    #[test]
+    fn the_setting_is_read_once_for_both_uses() {
+        assert_eq!(Allowed::of(" \t"), Allowed::Own);
+        assert_eq!(Allowed::of("*"), Allowed::Any);
+        assert_eq!(Allowed::of(" https://one.example  * "), Allowed::Any);
+        let listed =
+            Allowed::of("  HTTPS://One.Example:443/ \n http://two.example https://three.example/path three.example");
+        for (origin, is_listed) in [
+            ("https://one.example", true),
+            ("http://two.example:80", true),
+            ("http://one.example", false),
+            ("https://three.example", false),
+        ] {
+            assert_eq!(listed.lists(&Origin::parse(origin).unwrap()), is_listed, "{origin}");
+        }
+        // Names in other scripts are sent as browsers encode them.
+        assert!(
+            Allowed::of("https://b\u{fc}cher.example").lists(&Origin::parse("https://xn--bcher-kva.example").unwrap())
+        );
+    }
+
+    #[test]
+    fn a_host_header_is_compared_under_the_scheme_of_the_page() {
+        let at = |origin: &str, host: &str| Origin::parse(origin).unwrap().is_at(host);
+        assert!(at("https://chat.example", "CHAT.example:443") && at("http://chat.example:8065", "chat.example:8065"));
+        assert!(!at("https://chat.example", "chat.example:80") && !at("https://chat.example", ""));
+    }
+}
