@@ -20,6 +20,6 @@ pub(crate) use device::{Device, attach, enable_notifications};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use login::{Credentials, Gate, login};
 pub(crate) use signup::{Signup, create, create_offline};
-pub(crate) use user::{Profile, User, UserView, is_email, is_role_name, is_username};
+pub(crate) use user::{Profile, Sight, User, UserView, is_email, is_role_name, is_username};
 
 const HOUR_MS: i64 = 3_600_000;

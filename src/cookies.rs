@@ -14,7 +14,20 @@ pub(crate) fn path(config: &Config) -> String {
     let site = &config.view.service.site_url;
     let after_host = site.split_once("://").map_or("", |(_, rest)| rest);
     let path = after_host.find('/').and_then(|slash| after_host.get(slash..)).unwrap_or_default();
-    if path.is_empty() { "/".to_owned() } else { path.to_owned() }
+    harmless(path)
+}
+
+/// A path that a cookie can have: up to the last folder before a character that would begin another attribute,
+/// or that browsers encode in addresses. A shorter path sends the cookie to more of the same site.
+fn harmless(path: &str) -> String {
+    let is_harmless = |character: char| character.is_ascii_alphanumeric() || "/-._~!$&'()*+=:@%".contains(character);
+    let Some(end) = path.find(|character| !is_harmless(character)) else {
+        return if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+    };
+    let is_end_of_path = path.get(end..).is_some_and(|rest| rest.starts_with(['?', '#']));
+    let kept = path.get(..end).unwrap_or_default();
+    let kept = if is_end_of_path { kept } else { kept.rsplit_once('/').map_or("", |(folders, _)| folders) };
+    if kept.is_empty() { "/".to_owned() } else { kept.to_owned() }
 }
 
 /// The cookie that makes a browser forget its token.
@@ -59,5 +72,42 @@ fn cookie(name: &'static str, value: &str, http_only: bool, request: &Request) -
 fn host(site_url: &str) -> Option<String> {
     let after_scheme = site_url.split_once("://")?.1;
     let host = after_scheme.split(['/', ':']).next()?;
-    (!host.is_empty()).then(|| host.to_owned())
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    (is_name && !host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_of_the_site_adds_an_attribute_to_a_cookie() {
+        for (path, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/chat", "/chat"),
+            ("/a/b%20c", "/a/b%20c"),
+            ("/chat;Domain=evil.example", "/"),
+            ("/chat/x; Secure", "/chat"),
+            ("/chat,x", "/"),
+            ("/chat/x\r\nSet-Cookie: a=b", "/chat"),
+            ("/chat/b\u{fc}cher", "/chat"),
+            ("/chat?x;y", "/chat"),
+            ("/chat/#x", "/chat/"),
+        ] {
+            assert_eq!(harmless(path), expected, "{path:?}");
+            let cookie = Cookie::build("MMAUTHTOKEN", "x").path(harmless(path)).finish().to_string();
+            assert_eq!(cookie, format!("MMAUTHTOKEN=x; Path={expected}"));
+        }
+    }
+
+    #[test]
+    fn only_a_name_becomes_the_domain_of_a_cookie() {
+        assert_eq!(host("https://chat.example:8065/x").as_deref(), Some("chat.example"));
+        for site in
+            ["https://chat.example;HttpOnly/x", "https://u@chat.example", "https://", "chat.example", "https://[::1]/"]
+        {
+            assert_eq!(host(site), None, "{site}");
+        }
+    }
 }

@@ -136,6 +136,7 @@ impl User {
     /// The account as its owner sees it.
     pub(crate) fn for_owner(&self) -> UserView<'_> {
         UserView {
+            sight: Sight::Owner,
             id: &self.id,
             create_at: self.create_at,
             update_at: self.update_at,
@@ -169,7 +170,14 @@ impl User {
 
     /// The account as an administrator sees it.
     pub(crate) fn for_admin(&self) -> UserView<'_> {
-        UserView { email_verified: false, allow_marketing: false, last_password_update: 0, ..self.for_owner() }
+        let full = self.for_owner();
+        UserView {
+            sight: Sight::Administrator,
+            email_verified: false,
+            allow_marketing: false,
+            last_password_update: 0,
+            ..full
+        }
     }
 
     /// The account as anybody else sees it.
@@ -177,6 +185,7 @@ impl User {
         let privacy = &config.view.privacy;
         let full = self.for_admin();
         UserView {
+            sight: Sight::Other,
             notify_props: None,
             failed_attempts: 0,
             auth_data: Some(""),
@@ -263,10 +272,20 @@ fn is_locale(tag: &str) -> bool {
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }
 
+/// Who sees an account: each is told something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Owner,
+    Administrator,
+    Other,
+}
+
 #[expect(clippy::struct_excessive_bools, reason = "the contract has these members")]
 /// An account in an answer, with its keys in the order of the original.
 #[derive(Serialize)]
 pub(crate) struct UserView<'a> {
+    #[serde(skip)]
+    pub(crate) sight: Sight,
     id: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
     create_at: i64,

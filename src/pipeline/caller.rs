@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 
@@ -51,7 +52,9 @@ fn check_forgery(
     let changes_something = !matches!(*http.method(), Method::GET | Method::HEAD);
     let is_at_risk = token.place == Place::Cookie && changes_something && !route.trusts_requester;
     let expected = session.stored().map_or("", |stored| stored.prop("csrf"));
-    let has_token = header_of(http, "X-CSRF-Token").unwrap_or_default() == expected;
+    let shown = header_of(http, "X-CSRF-Token").unwrap_or_default();
+    // A session that was stored without a token proves nothing with an absent header.
+    let has_token = !expected.is_empty() && verify_slices_are_equal(shown.as_bytes(), expected.as_bytes()).is_ok();
     let is_script = header_of(http, "X-Requested-With") == Some("XMLHttpRequest");
     let is_strict = config.view.service.experimental_strict_csrf_enforcement;
     let is_proven = has_token || (is_script && !is_strict);

@@ -12,7 +12,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
-use crate::accounts::{self, Profile, Signup, User, UserView, is_email, is_username};
+use crate::accounts::{self, Profile, Sight, Signup, User, UserView, is_email, is_username};
 use crate::announce;
 use crate::answer::{Created, Json, Reply};
 use crate::audit::Audit;
@@ -114,18 +114,24 @@ fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
 
 /// What is seen of the account, or 304 for a client that says it has this already.
 fn tagged(request: &Request, user: &User, view: &UserView<'_>) -> Result<HttpResponse, AppError> {
-    let etag = etag(user, request.config());
+    let etag = etag(user, view, request.config());
     let has_it = request.header("If-None-Match") == Some(&etag);
     let mut answer = if has_it { HttpResponse::NotModified().finish() } else { Json(view).reply()? };
     answer.headers_mut().insert(ETAG, HeaderValue::from_str(&etag).or_fail("api.marshal_error")?);
     Ok(answer)
 }
 
-/// Names a state of the account. The two empty places belong to terms of service, which this server has none of.
-fn etag(user: &User, config: &Config) -> String {
+/// Names a state of the account, as its owner, an administrator or another user sees it: each is told something else.
+/// The two empty places belong to terms of service, which this server has none of.
+fn etag(user: &User, view: &UserView<'_>, config: &Config) -> String {
     let privacy = &config.view.privacy;
+    let sight = match view.sight {
+        Sight::Owner => "",
+        Sight::Administrator => ".administrator",
+        Sight::Other => ".other",
+    };
     format!(
-        "{API_VERSION}.{}.{}..0.{}.{}.{}",
+        "{API_VERSION}.{}.{}..0.{}.{}.{}{sight}",
         user.id, user.update_at, privacy.show_full_name, privacy.show_email_address, user.bot_last_icon_update
     )
 }

@@ -188,6 +188,36 @@ fn varies_by_origin(answer: &Reply) -> bool {
 }
 
 #[actix_web::test]
+async fn a_cookie_proves_nothing_without_the_token_of_its_session_also_if_none_was_stored() {
+    let settings = "[ServiceSettings]\nExperimentalStrictCSRFEnforcement = true\n";
+    let server = TestServer::start_with(settings).await;
+    let admin = server.admin().await;
+    let session = admin.get("/users/me/sessions").await.expect(200)[0].clone();
+    let token = session["props"]["csrf"].as_str().unwrap().to_owned();
+    let cookie = format!("MMAUTHTOKEN={}", admin.token.as_deref().unwrap());
+    let patch = |headers: Vec<(&'static str, String)>| {
+        let (client, cookie) = (server.client(), cookie.clone());
+        async move {
+            let mut all = vec![("Cookie", cookie.as_str())];
+            all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+            client.send(Method::PUT, "/users/me/patch", Some("{}".to_owned()), &all).await.status
+        }
+    };
+    assert_eq!(patch(vec![("X-CSRF-Token", token.clone())]).await, 200);
+    let other = format!("{}x", &token[..25]);
+    for wrong in [vec![], vec![("X-CSRF-Token", String::new())], vec![("X-CSRF-Token", other)]] {
+        assert_eq!(patch(wrong).await, 401);
+    }
+    server.execute("UPDATE sessions SET props = '{}'").await;
+    admin.post("/caches/invalidate", serde_json::json!({})).await.expect_ok();
+    for absent in [vec![], vec![("X-CSRF-Token", String::new())], vec![("X-CSRF-Token", token)]] {
+        assert_eq!(patch(absent).await, 401);
+    }
+    // A request whose token is in a header needs no proof.
+    admin.put("/users/me/patch", serde_json::json!({})).await.expect(200);
+}
+
+#[actix_web::test]
 async fn what_can_wait_is_refused_while_the_server_is_busy() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

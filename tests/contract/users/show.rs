@@ -33,6 +33,27 @@ async fn the_etag_names_the_state_of_the_account_and_saves_sending_it_again() {
 }
 
 #[actix_web::test]
+async fn each_who_sees_something_else_of_an_account_has_another_etag() {
+    let (server, admin, bert) = server_with_bert("").await;
+    let carl = server.user(&admin, "carl").await;
+    let path = format!("/users/{}", bert.user_id);
+    let views = [bert.get(&path).await, admin.get(&path).await, carl.get(&path).await];
+    let tags = views.each_ref().map(|view| view.header("etag"));
+    assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+    for (client, own) in [(&bert, 0), (&admin, 1), (&carl, 2)] {
+        for (index, tag) in tags.iter().enumerate() {
+            let answer = client.send(Method::GET, &path, None, &[("If-None-Match", tag)]).await;
+            assert_eq!(answer.status, if index == own { 304 } else { 200 }, "{own} {index}");
+        }
+    }
+    // The other ways to an account tell the same tags.
+    for path in ["/users/username/bert", "/users/email/bert@chat.example"] {
+        assert_eq!(carl.get(path).await.header("etag"), tags[2]);
+        assert_eq!(admin.get(path).await.header("etag"), tags[1]);
+    }
+}
+
+#[actix_web::test]
 async fn a_name_in_the_address_must_be_a_username() {
     let (_server, admin, bert) = server_with_bert("").await;
     let found = admin.get("/users/username/bert").await;
