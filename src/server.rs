@@ -279,7 +279,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let outbound = Arc::new(Outbound::new()?);
     let source = upgrade::Source::named(&options).map_err(StartError::Configuration)?;
     let audit = AuditHandle::start(Arc::new(db.clone()));
-    let upgrade = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone());
+    let upgrade = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());
     let feed = WebFeed::new(outbound.clone(), config.clone());
     let notices = NoticesHandle::start(config.clone(), Arc::new(feed), Arc::new(db.clone()));
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));

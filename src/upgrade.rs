@@ -21,12 +21,13 @@ use quarterdeck_actors::config::view::ServiceSettings;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::upgrade::{Progress, Replacement};
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::error::text_of;
 use crate::outbound::{Call, CallFailure, Chosen, Outbound};
-use crate::store::own_record;
+use crate::store::{Db, own_record};
 use candidate::Candidate;
 use manifest::Manifest;
 use program::Program;
@@ -50,6 +51,8 @@ struct Parts {
     outbound: Arc<Outbound>,
     config: ConfigHandle,
     audit: AuditHandle,
+    /// Remembers which releases were offered.
+    db: Db,
 }
 
 impl Upgrades {
@@ -59,9 +62,10 @@ impl Upgrades {
         outbound: Arc<Outbound>,
         config: ConfigHandle,
         audit: AuditHandle,
+        db: Db,
     ) -> Self {
         let program = Program::running().map(Arc::new).map_err(|cause| cause.to_string());
-        Self(Arc::new(Parts { source, program, outbound, config, audit }))
+        Self(Arc::new(Parts { source, program, outbound, config, audit, db }))
     }
 }
 
@@ -123,7 +127,9 @@ impl Parts {
         let signed = self.fetch(source.manifest(), manifest::LARGEST, service).await.map_err(failed)?;
         let signature = self.fetch(source.signature(), source::LARGEST_SIGNATURE, service).await.map_err(failed)?;
         source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
-        let manifest = Manifest::read(&signed).map_err(failed)?;
+        let seen = self.db.newest_release().await.map_err(failed)?;
+        let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
+        self.db.note_release(&manifest.version).await.map_err(failed)?;
         self.download(source, &manifest, &mut candidate, service, progress).await?;
         let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;
         trial::run(candidate.path(), &manifest.version).await.map_err(failed)?;

@@ -1,9 +1,12 @@
 //! The table `systems`: server-wide facts by name.
 
+use std::cmp::Ordering;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::busy::BusyStore;
 use quarterdeck_actors::error::{AppError, OrFail};
+use semver::Version;
 use tracing::error;
 
 use super::{Db, Statement, StoreError, statement};
@@ -15,6 +18,9 @@ const PROBE: &str = "health_check_";
 
 /// The row that says until when the server is busy, in Unix milliseconds; there is none while it is not.
 const BUSY_UNTIL: &str = "QuarterdeckBusyUntil";
+
+/// The row with the highest version of a release that was ever offered under a good signature.
+const NEWEST_RELEASE: &str = "QuarterdeckNewestRelease";
 
 impl BusyStore for Db {
     fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>> {
@@ -62,6 +68,23 @@ impl Db {
     /// Stores a fact, in place of the one of that name.
     pub(crate) async fn set_system(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.write(setting_system(name, value)).await.map(drop)
+    }
+
+    /// The newest release that was ever offered. What cannot be read counts as none, and the log says so.
+    pub(crate) async fn newest_release(&self) -> Result<Option<Version>, StoreError> {
+        let Some(stored) = self.system(NEWEST_RELEASE).await? else { return Ok(None) };
+        let version = Version::parse(&stored);
+        if version.is_err() {
+            error!(db.row = NEWEST_RELEASE, "systems holds no version of a release: earlier ones are not recognised");
+        }
+        Ok(version.ok())
+    }
+
+    /// Remembers a release that was offered, unless a newer one was.
+    pub(crate) async fn note_release(&self, version: &Version) -> Result<(), StoreError> {
+        let seen = self.newest_release().await?;
+        let is_newest = seen.is_none_or(|seen| version.cmp_precedence(&seen) == Ordering::Greater);
+        if is_newest { self.set_system(NEWEST_RELEASE, &version.to_string()).await } else { Ok(()) }
     }
 
     async fn remove_system(&self, name: &str) -> Result<(), StoreError> {

@@ -6,6 +6,8 @@ use std::env::consts::{ARCH, OS};
 use data_encoding::HEXLOWER;
 use semver::Version;
 use serde::Deserialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::version::VERSION;
 
@@ -30,16 +32,32 @@ pub(super) struct Manifest {
     pub(super) size: u64,
     /// The SHA-256 of the program, in lower-case hexadecimal digits.
     pub(super) sha256: String,
+    /// Until when this may be taken for the newest release.
+    expires: String,
 }
 
 impl Manifest {
     /// Reads one that was proved; refuses what is not newer, what is not for this machine, and what makes no sense.
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    ///
+    /// A source cannot pass an old manifest off as the newest: it has a date in it, and after a release that was
+    /// `seen` no earlier one is taken.
+    pub(super) fn read(text: &[u8], now: OffsetDateTime, seen: Option<&Version>) -> Result<Self, String> {
         let manifest: Self =
             serde_json::from_slice(text).map_err(|cause| format!("the manifest cannot be read: {cause}"))?;
         let running = Version::parse(VERSION).map_err(|cause| format!("this version, {VERSION}: {cause}"))?;
         if manifest.version.cmp_precedence(&running) != Ordering::Greater {
             return Err(format!("the release is {}, which is not newer than {running}", manifest.version));
+        }
+        if let Some(seen) = seen.filter(|seen| manifest.version.cmp_precedence(seen) == Ordering::Less) {
+            return Err(format!("the release is {}, and {seen} was offered before it", manifest.version));
+        }
+        let expires = OffsetDateTime::parse(&manifest.expires, &Rfc3339);
+        let expires = expires.map_err(|_| "the manifest says no date and time in `expires`".to_owned())?;
+        if expires <= now {
+            return Err(format!(
+                "the manifest was good until {}: the source may hold a newer one back",
+                manifest.expires
+            ));
         }
         if manifest.target != target() {
             return Err(format!("the release is for {}, and this machine is {}", manifest.target, target()));
@@ -64,27 +82,39 @@ pub(super) fn target() -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use time::macros::datetime;
 
     use super::*;
 
     fn read(change: impl Fn(&mut Value)) -> Result<Manifest, String> {
         let mut manifest = json!({
             "version": "999.0.0", "target": target(), "file": "quarterdeck-999.0.0", "size": 5, "sha256": "0a".repeat(32),
-            "notes": "for people",
+            "expires": "2026-06-01T00:00:00Z", "notes": "for people",
         });
         change(&mut manifest);
-        Manifest::read(manifest.to_string().as_bytes())
+        Manifest::read(
+            manifest.to_string().as_bytes(),
+            datetime!(2026-05-31 23:59:59 UTC),
+            Some(&Version::new(998, 0, 0)),
+        )
     }
 
     #[test]
     fn a_newer_release_for_this_machine_is_taken_and_nothing_else() {
         assert_eq!(read(|_| ()).unwrap().version, Version::new(999, 0, 0));
+        read(|manifest| manifest["version"] = json!("998.0.0")).unwrap();
         for (member, value, reason) in [
             ("version", json!(VERSION), "not newer"),
             ("version", json!(format!("{VERSION}+later")), "not newer"),
             ("version", json!(format!("{VERSION}-rc.1")), "not newer"),
             ("version", json!("0.0.1"), "not newer"),
             ("version", json!("next"), "cannot be read"),
+            ("version", json!("997.9.9"), "998.0.0 was offered before it"),
+            ("version", json!("998.0.0-rc.1"), "998.0.0 was offered before it"),
+            ("expires", json!("2026-05-31T23:59:59Z"), "may hold a newer one back"),
+            ("expires", json!("2026-06-01T01:00:00+02:00"), "may hold a newer one back"),
+            ("expires", json!("2027-01-01"), "no date and time"),
+            ("expires", Value::Null, "cannot be read"),
             ("target", json!("pdp11-linux-gnu"), "is for pdp11-linux-gnu"),
             ("file", json!("../quarterdeck"), "names no file"),
             ("file", json!(".."), "names no file"),

@@ -57,6 +57,8 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
     for (other, reason) in [
         (json!({ "version": env!("CARGO_PKG_VERSION") }), "not newer"),
         (json!({ "version": "0.0.1" }), "not newer"),
+        (json!({ "expires": "2020-01-01T00:00:00Z" }), "may hold a newer one back"),
+        (json!({ "expires": Value::Null }), "cannot be read"),
         (json!({ "target": "pdp11-linux-gnu" }), "is for pdp11-linux-gnu"),
         (json!({ "size": 1_u64 << 31 }), "1 GiB is the most"),
         (json!({ "file": "../quarterdeck-next" }), "names no file"),
@@ -68,6 +70,18 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
     let log = std::fs::read_to_string(stand.place.path("stderr")).unwrap();
     assert!(log.contains("the upgrade failed; nothing has changed"), "{log}");
     assert!(std::fs::read(&stand.program).unwrap() == std::fs::read(env!("CARGO_BIN_EXE_quarterdeck")).unwrap());
+}
+
+#[actix_web::test]
+async fn after_a_release_was_offered_no_earlier_one_is_taken() {
+    let stand = Stand::start().await;
+    stand.releases.offer(&teller(NEWER), &json!({ "sha256": "0a".repeat(32) }));
+    stand.fails("its SHA-256 is another one").await;
+    stand.releases.offer(&teller("998.0.0"), &json!({ "version": "998.0.0" }));
+    stand.fails(&format!("the release is 998.0.0, and {NEWER} was offered before it")).await;
+    stand.releases.offer(&teller(NEWER), &json!({}));
+    stand.begin().await;
+    assert_eq!(stand.ended().await["percentage"], 100);
 }
 
 #[actix_web::test]

@@ -80,7 +80,7 @@ impl ReleasePlace {
     pub fn offer(&self, program: &[u8], other: &Value) {
         let mut manifest = json!({
             "version": NEWER, "target": target(), "file": "quarterdeck-next", "size": program.len(),
-            "sha256": HEXLOWER.encode(digest(&SHA256, program).as_ref()),
+            "sha256": HEXLOWER.encode(digest(&SHA256, program).as_ref()), "expires": "9999-12-31T23:59:59Z",
         });
         manifest.as_object_mut().unwrap().extend(other.as_object().cloned().unwrap_or_default());
         self.sign(manifest.to_string().as_bytes(), self.folder.path());
