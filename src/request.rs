@@ -1,5 +1,8 @@
 //! What a handler may ask of its request; made once by the pipeline.
 
+mod body;
+mod nul;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -7,23 +10,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::web::{Bytes, Query};
+use actix_web::web::Query;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
-use futures_util::future::LocalBoxFuture;
-use futures_util::{FutureExt, StreamExt};
 use percent_encoding::percent_decode_str;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-use tokio::time::{Duration, timeout};
 
 use crate::address::address_of;
 use crate::audit::Notes;
 use crate::line;
 use crate::pipeline::dress;
 use crate::session::Session;
+pub(crate) use body::{Body, Strings};
 
 const DEFAULT_PER_PAGE: usize = 60;
 const MOST_PER_PAGE: usize = 200;
@@ -210,128 +209,6 @@ pub(crate) fn context_of(http: &HttpRequest) -> Result<Rc<Context>, Refused> {
     context.ok_or_else(|| AppError::new("app.request.no_context.app_error").into())
 }
 
-/// A request's body, read within its limits of size and time; whether it could be read is the handler's question.
-pub(crate) struct Body {
-    read: Result<Bytes, AppError>,
-}
-
-impl Body {
-    /// Reads a body of at most `limit` bytes.
-    pub(crate) fn read(payload: Payload, limit: u64, context: &Context) -> impl Future<Output = Self> + use<> {
-        let deadline = Duration::from_secs(context.config.view.service.read_timeout);
-        async move {
-            let late = |_| AppError::new("api.context.request_body_timeout.app_error");
-            let read = timeout(deadline, read_all(payload, limit)).await;
-            Self { read: read.map_err(late).and_then(|read| read) }
-        }
-    }
-
-    /// The body as it came.
-    pub(crate) fn bytes(self) -> Result<Bytes, AppError> {
-        self.read
-    }
-
-    /// The body as an object; `name` is what a refusal calls it.
-    pub(crate) fn object<T: DeserializeOwned>(self, name: &'static str) -> Result<T, AppError> {
-        self.json(b'{', name)
-    }
-
-    /// The body as a list; `name` is what a refusal calls it.
-    pub(crate) fn list<T: DeserializeOwned>(self, name: &'static str) -> Result<Vec<T>, AppError> {
-        self.json(b'[', name)
-    }
-
-    /// The body as any JSON at all; `None` when it is empty, broken or `null`.
-    pub(crate) fn anything(self) -> Result<Option<Value>, AppError> {
-        Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
-    }
-
-    // What it begins with is checked, because serde takes a list for a structure as well.
-    fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
-        let bytes = self.read?;
-        let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(&bytes);
-        if !is_fitting {
-            return Err(AppError::invalid_body(name));
-        }
-        serde_json::from_slice(&bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
-    }
-
-    /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
-    pub(crate) fn strings(self) -> Strings {
-        Strings(
-            self.members()
-                .into_iter()
-                .map(|(key, value)| (key, value.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-        )
-    }
-
-    /// The body as an object of anything, which never fails: what is broken or too large is empty.
-    pub(crate) fn members(self) -> Map<String, Value> {
-        let bytes = self.read.ok().filter(|bytes| !holds_nul(bytes));
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-    }
-}
-
-/// Whether a JSON text holds the character NUL, which no database column takes.
-fn holds_nul(json: &[u8]) -> bool {
-    const NUL: &[u8] = b"\\u0000";
-    json.windows(NUL.len()).enumerate().any(|(at, window)| {
-        let before = json.get(..at).unwrap_or_default();
-        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-        window == NUL && backslashes % 2 == 0
-    })
-}
-
-/// Where a body does not fit; serde's own text quotes the value, which may be a password.
-fn place_of(cause: &serde_json::Error) -> String {
-    let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
-    format!("{problem} at line {} column {}", cause.line(), cause.column())
-}
-
-/// A lenient body: every member is text.
-pub(crate) struct Strings(std::collections::HashMap<String, String>);
-
-impl Strings {
-    /// The member `name`; empty when it is not there.
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// The member `name`, which must not be empty.
-    pub(crate) fn require(&self, name: &'static str) -> Result<&str, AppError> {
-        Some(self.get(name)).filter(|text| !text.is_empty()).ok_or_else(|| AppError::invalid_body(name))
-    }
-}
-
-impl FromRequest for Body {
-    type Error = Refused;
-    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
-
-    fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let context = context_of(http);
-        let payload = payload.take();
-        async move {
-            let context = context?;
-            Ok(Self::read(payload, context.body_limit, &context).await)
-        }
-        .boxed_local()
-    }
-}
-
-async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, AppError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|cause| AppError::new("api.payload.parse.error").because(cause.to_string()))?;
-        let is_too_large = u64::try_from(body.len() + chunk.len()).is_ok_and(|size| size > limit);
-        if is_too_large {
-            return Err(AppError::new("api.context.request_body_too_large.app_error"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
-}
-
 /// An `AppError` on its way through actix, which wants errors of its own kind.
 pub(crate) struct Refused(RefCell<Option<Box<AppError>>>);
 
@@ -362,15 +239,3 @@ impl fmt::Display for Refused {
 }
 
 impl ResponseError for Refused {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nul_is_found_where_it_is_escaped_and_not_where_its_name_is_spelled() {
-        assert!(holds_nul(br#"{"a":"x\u0000"}"#));
-        assert!(holds_nul(br#"{"a":"\\\u0000"}"#));
-        assert!(!holds_nul(br#"{"a":"\\u0000"}"#));
-    }
-}

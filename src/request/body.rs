@@ -1,0 +1,126 @@
+//! A request's body: bytes read within limits of size and time, then JSON.
+
+use actix_web::dev::Payload;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use quarterdeck_actors::error::AppError;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use tokio::time::{Duration, timeout};
+
+use super::nul::holds_nul;
+use super::{Context, Refused, context_of};
+
+/// A request's body, read within its limits of size and time; whether it could be read is the handler's question.
+pub(crate) struct Body {
+    read: Result<Bytes, AppError>,
+}
+
+impl Body {
+    /// Reads a body of at most `limit` bytes.
+    pub(crate) fn read(payload: Payload, limit: u64, context: &Context) -> impl Future<Output = Self> + use<> {
+        let deadline = Duration::from_secs(context.config.view.service.read_timeout);
+        async move {
+            let late = |_| AppError::new("api.context.request_body_timeout.app_error");
+            let read = timeout(deadline, read_all(payload, limit)).await;
+            Self { read: read.map_err(late).and_then(|read| read) }
+        }
+    }
+
+    /// The body as it came.
+    pub(crate) fn bytes(self) -> Result<Bytes, AppError> {
+        self.read
+    }
+
+    /// The body as an object; `name` is what a refusal calls it.
+    pub(crate) fn object<T: DeserializeOwned>(self, name: &'static str) -> Result<T, AppError> {
+        self.json(b'{', name)
+    }
+
+    /// The body as a list; `name` is what a refusal calls it.
+    pub(crate) fn list<T: DeserializeOwned>(self, name: &'static str) -> Result<Vec<T>, AppError> {
+        self.json(b'[', name)
+    }
+
+    /// The body as any JSON at all; `None` when it is empty, broken or `null`.
+    pub(crate) fn anything(self) -> Result<Option<Value>, AppError> {
+        Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
+    }
+
+    // What it begins with is checked, because serde takes a list for a structure as well.
+    fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
+        let bytes = self.read?;
+        let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(&bytes);
+        if !is_fitting {
+            return Err(AppError::invalid_body(name));
+        }
+        serde_json::from_slice(&bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
+    }
+
+    /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
+    pub(crate) fn strings(self) -> Strings {
+        Strings(
+            self.members()
+                .into_iter()
+                .map(|(key, value)| (key, value.as_str().unwrap_or_default().to_owned()))
+                .collect(),
+        )
+    }
+
+    /// The body as an object of anything, which never fails: what is broken or too large is empty.
+    pub(crate) fn members(self) -> Map<String, Value> {
+        let bytes = self.read.ok().filter(|bytes| !holds_nul(bytes));
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+}
+
+/// Where a body does not fit; serde's own text quotes the value, which may be a password.
+fn place_of(cause: &serde_json::Error) -> String {
+    let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
+    format!("{problem} at line {} column {}", cause.line(), cause.column())
+}
+
+/// A lenient body: every member is text.
+pub(crate) struct Strings(std::collections::HashMap<String, String>);
+
+impl Strings {
+    /// The member `name`; empty when it is not there.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// The member `name`, which must not be empty.
+    pub(crate) fn require(&self, name: &'static str) -> Result<&str, AppError> {
+        Some(self.get(name)).filter(|text| !text.is_empty()).ok_or_else(|| AppError::invalid_body(name))
+    }
+}
+
+impl FromRequest for Body {
+    type Error = Refused;
+    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+
+    fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let context = context_of(http);
+        let payload = payload.take();
+        async move {
+            let context = context?;
+            Ok(Self::read(payload, context.body_limit, &context).await)
+        }
+        .boxed_local()
+    }
+}
+
+async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, AppError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|cause| AppError::new("api.payload.parse.error").because(cause.to_string()))?;
+        let is_too_large = u64::try_from(body.len() + chunk.len()).is_ok_and(|size| size > limit);
+        if is_too_large {
+            return Err(AppError::new("api.context.request_body_too_large.app_error"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
