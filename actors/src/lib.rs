@@ -18,6 +18,7 @@ pub mod probe;
 pub mod roles;
 pub mod secret;
 pub mod sessions;
+pub mod steps;
 pub mod storage;
 pub mod supervisor;
 pub mod upgrade;

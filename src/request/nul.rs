@@ -1,13 +1,22 @@
 //! The character NUL in a JSON text, which no database column takes.
 
-/// Whether a JSON text holds the character NUL, which no database column takes.
+use quarterdeck_actors::steps::counted;
+
+/// What JSON writes for NUL after the backslash.
+const NUL: &[u8] = b"u0000";
+
+/// Whether a JSON text holds the character NUL. Each byte is read once, plus at most four after a backslash.
 pub(super) fn holds_nul(json: &[u8]) -> bool {
-    const NUL: &[u8] = b"\\u0000";
-    json.windows(NUL.len()).enumerate().any(|(at, window)| {
-        let before = json.get(..at).unwrap_or_default();
-        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-        window == NUL && backslashes % 2 == 0
-    })
+    let mut bytes = counted(json.iter().enumerate());
+    // JSON has backslashes in its strings only, and there the byte after one belongs to it.
+    while let Some((at, _)) = bytes.find(|(_, byte)| **byte == b'\\') {
+        let is_nul = json.get(at + 1..).is_some_and(|rest| rest.starts_with(NUL));
+        if is_nul {
+            return true;
+        }
+        bytes.next();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -21,5 +30,12 @@ mod tests {
         assert!(!holds_nul(br#"{"a":"\\u0000"}"#));
         assert!(!holds_nul(br#"{"a":"\\\\u0000"}"#));
         assert!(!holds_nul(br#"{"a":"\"#));
+        assert!(!holds_nul(br#"{"a":"\u000"}"#));
+    }
+
+    #[test]
+    fn an_escape_that_is_broken_hides_no_other() {
+        assert!(holds_nul(br#"{"a":"\u\u0000"}"#));
+        assert!(holds_nul(br#"{"a":"\u000\u0000"}"#));
     }
 }
