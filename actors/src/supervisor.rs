@@ -4,14 +4,16 @@
 //! Here a guard lives in the actor's context; when the context goes, for whatever reason, the next one is built.
 //! A crash costs the message being handled and whatever waited in that mailbox; each of their senders gets an error at once.
 
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
-use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
+use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info};
@@ -26,6 +28,12 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Ends further apart than this are not held against an actor.
 const WINDOW: Duration = Duration::from_mins(1);
+
+/// How often an actor shows that it takes turns.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// An actor that took no turn and answered nothing for this long counts as one that does not answer.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -65,7 +73,10 @@ impl<A: Actor> ActorRef<A> {
     {
         let answer = timeout(self.deadline, async { self.living().await?.send(message).await });
         match answer.await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => {
+                self.vitals.beat();
+                Ok(answer)
+            }
             Ok(Err(MailboxError::Closed)) => Err(self.failure("app.actor.ended.app_error")),
             Ok(Err(MailboxError::Timeout)) | Err(_) => Err(self.failure("app.actor.deadline.app_error")),
         }
@@ -114,8 +125,12 @@ pub struct Vitals {
     restarts: AtomicU64,
     alive: AtomicBool,
     crash: Notify,
+    hang: Notify,
     waiting: AtomicUsize,
     failed: AtomicU64,
+    born: Instant,
+    /// When the actor last took a turn or answered, in milliseconds after `born`.
+    heard_ms: AtomicU64,
     note: OnceLock<Box<Note>>,
 }
 
@@ -126,6 +141,11 @@ impl Vitals {
     /// Makes the actor panic: how tests see that a crash is survived.
     pub fn crash(&self) {
         self.crash.notify_one();
+    }
+
+    /// Makes the actor wait for something that does not end: how tests see that this is noticed.
+    pub fn hang(&self) {
+        self.hang.notify_one();
     }
 
     /// Messages that were sent and are not done with: they wait in the mailbox or for their answer.
@@ -144,14 +164,32 @@ impl Vitals {
         let _ = self.note.set(Box::new(note));
     }
 
+    /// Time since the actor last took a turn or answered: long while its thread is kept busy, or while it waits for
+    /// something that does not end. Reading it asks nobody.
+    pub fn silence(&self) -> Duration {
+        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Whether the actor has been silent for too long.
+    pub fn is_stuck(&self) -> bool {
+        self.silence() > SILENCE_LIMIT
+    }
+
+    fn beat(&self) {
+        self.heard_ms.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
+    }
+
     fn new(name: &'static str) -> Arc<Self> {
         Arc::new(Self {
             name,
             restarts: AtomicU64::new(0),
             alive: AtomicBool::new(true),
             crash: Notify::new(),
+            hang: Notify::new(),
             waiting: AtomicUsize::new(0),
             failed: AtomicU64::new(0),
+            born: Instant::now(),
+            heard_ms: AtomicU64::new(0),
             note: OnceLock::new(),
         })
     }
@@ -207,6 +245,7 @@ where
     let mut ends: Vec<Instant> = Vec::new();
     loop {
         if let Some((address, ended)) = start(&build, vitals.clone()) {
+            vitals.beat();
             vitals.alive.store(true, Ordering::Relaxed);
             publish.send_replace(Some(address));
             let _ = ended.await;
@@ -239,10 +278,17 @@ where
     let (alive, ended) = oneshot::channel::<()>();
     let mut context = Context::new();
     context.set_mailbox_capacity(MAILBOX);
+    let hanging = vitals.clone();
+    let hang = actix::fut::wrap_future::<_, A>(async move { hanging.hang.notified().await });
+    context.spawn(hang.map(|(), _, context: &mut Context<A>| context.wait(actix::fut::wrap_future(pending()))));
     // The sender is dropped with the context: after `stop`, after a panic, at the end of the thread.
     context.spawn(actix::fut::wrap_future::<_, A>(async move {
         let _alive = alive;
-        vitals.crash.notified().await;
+        let mut crash = pin!(vitals.crash.notified());
+        // The context polls this only while the actor waits for nothing else.
+        while timeout(HEARTBEAT, crash.as_mut()).await.is_err() {
+            vitals.beat();
+        }
         panic!("{} was made to crash", vitals.name);
     }));
     Some((context.run(actor), ended))

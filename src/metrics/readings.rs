@@ -47,13 +47,20 @@ fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
         "Messages without an answer: the actor ended, or took longer than it may.",
     );
     let failed = IntCounterVec::new(failed, &["actor"])?;
+    let silence = Opts::new(
+        "quarterdeck_actor_silence_seconds",
+        "Time since an actor last took a turn or answered; above 10 it counts as one that does not answer.",
+    );
+    let silence = GaugeVec::new(silence, &["actor"])?;
     for vitals in app.vitals() {
+        silence.with_label_values(&[vitals.name]).set(vitals.silence().as_secs_f64());
         waiting.with_label_values(&[vitals.name]).set(as_gauge(vitals.waiting()));
         failed.with_label_values(&[vitals.name]).inc_by(vitals.failed());
         restarts.with_label_values(&[vitals.name]).inc_by(vitals.restarts());
         alive.with_label_values(&[vitals.name]).set(vitals.is_alive().into());
     }
     add(registry, waiting)?;
+    add(registry, silence)?;
     add(registry, failed)?;
     add(registry, restarts)?;
     add(registry, alive)

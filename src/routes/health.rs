@@ -1,5 +1,6 @@
 //! Health: for clients, for Kubernetes, for people. None of these routes causes any I/O.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use actix_web::HttpResponse;
@@ -147,7 +148,7 @@ pub(super) async fn started() -> HttpResponse {
 
 /// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
-    let excluded = request.queries("exclude");
+    let excluded: HashSet<String> = request.queries("exclude").into_iter().collect();
     let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
     let is_ready = checks.iter().all(|check| check.problem.is_none() || !check.is_vital);
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -198,7 +199,11 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
     checks.extend(app.vitals().iter().map(|vitals| Readiness {
         name: format!("actor-{}", vitals.name),
         is_vital: true,
-        problem: (!vitals.is_alive()).then_some("being rebuilt"),
+        problem: match (vitals.is_alive(), vitals.is_stuck()) {
+            (false, _) => Some("being rebuilt"),
+            (true, true) => Some("does not answer"),
+            (true, false) => None,
+        },
         age_s: None,
     }));
     checks

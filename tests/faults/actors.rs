@@ -52,3 +52,20 @@ async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_s
     let login = server.client().post("/users/login", json!({ "login_id": "admin", "password": PASSWORD })).await;
     login.expect(200);
 }
+
+#[actix_web::test]
+async fn an_actor_that_does_not_answer_is_named_by_readiness_and_measured() {
+    let server = TestServer::start().await;
+    let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == "notices").unwrap();
+    let client = server.client();
+    assert_eq!(client.get("//readyz").await.status, 200);
+    vitals.hang();
+    while !vitals.is_stuck() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let reply = client.get("//readyz").await;
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("[-]actor-notices failed: does not answer\n"), "{}", reply.text());
+    assert_eq!(reply.text().matches("[-]").count(), 1, "{}", reply.text());
+    assert_eq!(client.get("//readyz?exclude=actor-notices").await.status, 200);
+}

@@ -134,3 +134,16 @@ fn the_pause_doubles_up_to_a_limit() {
     assert_eq!(pause_after(2), Duration::from_millis(40));
     assert_eq!(pause_after(1000), LONGEST_PAUSE);
 }
+
+#[actix_rt::test]
+async fn an_actor_that_waits_without_end_falls_silent_and_one_that_idles_does_not() {
+    let (hanging, idle) = (counter(), counter());
+    assert_eq!(hanging.ask(Order::Add).await.unwrap(), 1);
+    hanging.vitals().hang();
+    let some_beats = HEARTBEAT * 5 / 2;
+    while hanging.vitals().silence() < some_beats {
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(idle.vitals().silence() < some_beats, "{:?}", idle.vitals().silence());
+    assert!(hanging.vitals().is_alive() && !hanging.vitals().is_stuck());
+}
