@@ -11,6 +11,7 @@ pub mod effective;
 pub mod events;
 pub mod extras;
 pub mod fixes;
+pub mod limits;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;
@@ -25,6 +26,8 @@ pub mod view;
 
 #[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 pub(crate) mod pinned;
 

@@ -1,15 +1,16 @@
 //! Counts the steps that loops take over what a caller sent, so that a test sees a loop that is not linear.
 //!
-//! Steps are counted in debug builds, which is what tests run; a release build has none of it. They are counted for each
+//! Steps are counted in debug builds, which is what tests run; a release build counts none. They are counted for each
 //! thread, and unlike time they do not depend on how busy the machine is.
 
-#[cfg(debug_assertions)]
 use std::cell::Cell;
 
-#[cfg(debug_assertions)]
 thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
+
+/// Steps that do not count as growth, such as for a number with one digit more.
+const SLACK: u64 = 100;
 
 /// `items`, each of which counts as one step.
 pub fn counted<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
@@ -18,22 +19,41 @@ pub fn counted<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
 
 /// Counts `steps`, such as the bytes that a library reads.
 pub fn walked(steps: usize) {
-    #[cfg(debug_assertions)]
-    STEPS.set(STEPS.get().saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)));
-    #[cfg(not(debug_assertions))]
-    let _ = steps;
+    if cfg!(debug_assertions) {
+        STEPS.set(STEPS.get().saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)));
+    }
 }
 
-/// The steps that this thread takes in `work`.
-#[cfg(debug_assertions)]
+/// The steps that this thread takes in `work`; none in a release build.
 pub fn steps_of(work: impl FnOnce()) -> u64 {
     let before = STEPS.get();
     work();
     STEPS.get() - before
 }
 
-#[cfg(all(test, debug_assertions))]
+/// Holds `work` to be linear: what an input takes beyond an empty one may be 2.5 times that of an input of half the size.
+///
+/// It is tried with the size, twice the size and four times the size. A release build tries nothing.
+///
+/// # Panics
+/// Where it takes more, or where no step is counted.
+pub fn assert_linear(what: &str, size: usize, work: impl Fn(usize)) {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let [empty, one, two, four] = [0, 1, 2, 4].map(|times| steps_of(|| work(size * times)));
+    assert!(one > 0, "{what}: no step is counted");
+    for (steps, more_steps) in [(one, two), (two, four)] {
+        let [steps, more_steps] = [steps, more_steps].map(|steps| steps.saturating_sub(empty));
+        let is_linear = more_steps * 2 <= steps * 5 + SLACK;
+        assert!(is_linear, "{what}: {steps} steps become {more_steps} for twice the input of {size}");
+    }
+}
+
+#[cfg(test)]
 mod tests {
+    use std::panic::catch_unwind;
+
     use super::*;
 
     #[test]
@@ -44,5 +64,12 @@ mod tests {
             std::thread::spawn(|| walked(1000)).join().unwrap();
         });
         assert_eq!(steps, 13);
+    }
+
+    #[test]
+    fn a_loop_in_a_loop_is_not_linear_whatever_is_done_besides() {
+        assert_linear("one loop", 100, |size| walked(1_000_000 + size));
+        assert!(catch_unwind(|| assert_linear("two loops", 100, |size| walked(1_000_000 + size * size))).is_err());
+        assert!(catch_unwind(|| assert_linear("nothing", 100, |_| ())).is_err());
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::document::{Document, below};
 use super::secrets;
 use super::table::{Kind, settings};
+use crate::steps::counted;
 
 /// A value that changed; null stands for one that is not there.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +36,7 @@ fn discreet(document: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -
 }
 
 fn compare(before: &Document, after: &Document, path: &str, changes: &mut Vec<Change>) {
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let keys: BTreeSet<&String> = counted(before.keys().chain(after.keys())).collect();
     for key in keys {
         let path = below(path, key);
         let [before, after] = [before, after].map(|document| document.get(key).unwrap_or(&Value::Null));

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::steps::walked;
+
 /// A configuration document or a part of one: sections with settings, under the names of the API.
 pub type Document = Map<String, Value>;
 
@@ -65,6 +67,7 @@ pub(super) fn steps(path: &str) -> impl Iterator<Item = &str> {
 
 /// The place `key` below `place`.
 pub(super) fn below(place: &str, key: &str) -> String {
+    walked(place.len() + key.len());
     if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::table::{Kind, Node, tree};
+use crate::steps::counted;
 
 /// The section that is never stored, whatever is in it.
 const FLAGS: &str = "FeatureFlags";
@@ -29,7 +30,7 @@ pub fn with_extras(mut document: Document, extras: &Document) -> Document {
 /// What the table knows below `node`, and what it does not.
 fn split(section: &Document, node: &Node) -> (Document, Document) {
     let (mut known, mut unknown) = (Document::new(), Document::new());
-    for (key, value) in section {
+    for (key, value) in counted(section.iter()) {
         match (node.children.get(key.as_str()), value) {
             (None, _) => {
                 unknown.insert(key.clone(), value.clone());

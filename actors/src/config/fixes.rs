@@ -1,12 +1,13 @@
 //! Values that are mended although they are set, before a configuration is checked and stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::document::{Document, given, insert};
 use super::table::{Mode, Setting, placed};
+use crate::steps::counted;
 
 /// How a value is mended.
 #[derive(Debug, Deserialize)]
@@ -102,13 +103,9 @@ fn comma_list(list: &str, also: &str) -> String {
     if is_for_all {
         return String::new();
     }
-    let mut once = Vec::new();
-    for entry in list.split(',').chain(also.split(',')).map(str::trim) {
-        let is_new = !entry.is_empty() && !once.contains(&entry);
-        if is_new {
-            once.push(entry);
-        }
-    }
+    let mut known = HashSet::new();
+    let entries = counted(list.split(',').chain(also.split(','))).map(str::trim);
+    let once: Vec<&str> = entries.filter(|entry| !entry.is_empty() && known.insert(*entry)).collect();
     once.join(",")
 }
 

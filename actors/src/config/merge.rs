@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::document::{Document, found, given, insert, remove};
 use super::secrets::holds_secrets;
 use super::table::{self, Kind, Mode, Node, Setting, placed, tree};
+use crate::steps::counted;
 
 /// A default that looks at other settings.
 #[derive(Debug, Deserialize)]
@@ -56,7 +57,7 @@ pub fn replaced(running: &Document, body: &Document, may_write: &dyn Fn(&Setting
 }
 
 fn overlay(base: &mut Document, patch: &Document, node: &Node, may_write: &dyn Fn(&Setting) -> bool) {
-    for (key, value) in patch {
+    for (key, value) in counted(patch.iter()) {
         let Some(node) = node.children.get(key.as_str()) else { continue };
         let is_refused = node.setting.is_some_and(|setting| !may_write(setting));
         if value.is_null() || is_refused {
@@ -78,7 +79,7 @@ fn overlay(base: &mut Document, patch: &Document, node: &Node, may_write: &dyn F
 }
 
 fn overlay_keys(base: &mut Document, keys: &Document) {
-    for (key, value) in keys {
+    for (key, value) in counted(keys.iter()) {
         if value.is_null() {
             base.remove(key);
         } else {

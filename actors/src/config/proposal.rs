@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::difference::{Change, changes};
-use super::document::{Document, given, insert};
+use super::document::{Document, given, insert, remove};
 use super::effective::{Config, Stored, filled, overridden};
 use super::extras::{extras, without_extras};
+use super::limits::check_limits;
 use super::merge::{patched, replaced};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::table::{Setting, placed};
+use super::table::{Kind, Setting, placed};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
 
@@ -88,12 +89,17 @@ pub struct Decision {
 
 /// Decides what `proposal` makes of the running configuration, or why it is refused.
 pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> Result<Decision, AppError> {
+    // An earlier version was measured when it was submitted, or is older than the limits.
+    if proposal.manner != Manner::Restore {
+        check_limits(&proposal.body)?;
+    }
     if !proposal.is_local {
         check_protection(running, proposal)?;
     }
-    let Restored { document: body, unset, ambiguous } = restored(&without_extras(&proposal.body), &running.document);
-    check_certainty(ambiguous)?;
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
+    let body = writable(without_extras(&proposal.body), &running.document, &may_write);
+    let Restored { document: body, unset, ambiguous } = restored(&body, &running.document);
+    check_certainty(ambiguous)?;
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
         Manner::Patch => patched(&running.document, &body, &may_write),
@@ -116,6 +122,20 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset })
+}
+
+/// `body` with what the caller may not write as it runs: no work goes into what is passed over.
+fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
+    for setting in placed().filter(|setting| setting.kind != Kind::Object) {
+        let is_passed_over = given(&body, &setting.path).is_some() && !may_write(setting);
+        if is_passed_over {
+            match given(running, &setting.path) {
+                Some(value) => insert(&mut body, &setting.path, value.clone()),
+                None => remove(&mut body, &setting.path),
+            }
+        }
+    }
+    body
 }
 
 /// Refuses what would change a protected setting; where a whole document does, its value is passed over instead.

@@ -1,11 +1,15 @@
 //! Secrets put back where a submitted document has placeholders for them.
 
+use std::collections::HashMap;
+use std::vec::IntoIter;
+
 use serde_json::Value;
 
 use super::document::{Document, below};
 use super::secrets::{Mask, PLACEHOLDER, masked};
 use super::shape::pointer_below;
 use super::table::settings;
+use crate::steps::{counted, walked};
 
 /// A submitted document with its secrets, and the placeholders that stand for none.
 #[derive(Debug, Default)]
@@ -98,9 +102,13 @@ impl Restored {
     }
 
     fn elements(&mut self, submitted: &[Value], known: &[Known<'_>], place: &Place) -> Vec<Value> {
+        if !counted(submitted.iter()).any(holds_placeholder) {
+            return submitted.to_vec();
+        }
+        let mut counterparts = Counterparts::new(submitted, known);
         let restore = |(position, element): (usize, &Value)| {
             let place = place.element(position);
-            let counterpart = counterpart(submitted, known, position, element);
+            let counterpart = counterparts.of(position, element);
             let is_uncertain = holds_placeholder(element) && counterpart.is_none() && !known.is_empty();
             if is_uncertain {
                 self.ambiguous.push(place.pointer);
@@ -112,23 +120,47 @@ impl Restored {
     }
 }
 
-/// The stored element that the submitted one at `position` means, if that is certain.
-fn counterpart<'a>(submitted: &[Value], known: &[Known<'a>], position: usize, element: &Value) -> Option<Known<'a>> {
-    let is_settled = |look: &Value| {
-        let now = submitted.iter().filter(|element| *element == look).count();
-        now > 0 && now == known.iter().filter(|known| known.seen == look).count()
-    };
-    if is_settled(element) {
-        let rank = submitted.iter().take(position).filter(|other| *other == element).count();
-        return known.iter().filter(|known| known.seen == element).nth(rank).copied();
+/// The stored elements that the elements of a submitted list mean, as far as that is certain.
+struct Counterparts<'a> {
+    known: &'a [Known<'a>],
+    /// For each look that the submitted list has as often as the stored one: its stored elements that are still to come.
+    settled: HashMap<&'a Value, IntoIter<Known<'a>>>,
+    is_as_long: bool,
+    /// How many positions of the two lists look different.
+    different: usize,
+}
+
+impl<'a> Counterparts<'a> {
+    /// Walks over both lists once: whoever submits a list chooses its length.
+    fn new(submitted: &'a [Value], known: &'a [Known<'a>]) -> Self {
+        let mut submitted_looks: HashMap<&Value, usize> = HashMap::new();
+        for look in counted(submitted.iter()) {
+            *submitted_looks.entry(look).or_default() += 1;
+        }
+        let mut stored_looks: HashMap<&Value, Vec<Known<'a>>> = HashMap::new();
+        for known in counted(known.iter()) {
+            stored_looks.entry(known.seen).or_default().push(*known);
+        }
+        stored_looks.retain(|look, stored| submitted_looks.get(look) == Some(&stored.len()));
+        let settled = stored_looks.into_iter().map(|(look, stored)| (look, stored.into_iter())).collect();
+        let different = counted(submitted.iter().zip(known)).filter(|(element, known)| *element != known.seen).count();
+        Self { known, settled, is_as_long: submitted.len() == known.len(), different }
     }
-    let is_as_long = submitted.len() == known.len();
-    let others = submitted.iter().zip(known).enumerate().filter(|(other, _)| *other != position);
-    let is_only_change = others.map(|(_, pair)| pair).all(|(element, known)| element == known.seen);
-    known.get(position).copied().filter(|_| is_as_long && (element == PLACEHOLDER || is_only_change))
+
+    /// The stored element that the submitted one at `position` means. Each position is asked for once, in order.
+    fn of(&mut self, position: usize, element: &Value) -> Option<Known<'a>> {
+        if let Some(stored) = self.settled.get_mut(element) {
+            return stored.next();
+        }
+        let known = self.known.get(position).copied()?;
+        let others_different = self.different - usize::from(element != known.seen);
+        let is_certain = self.is_as_long && (element == PLACEHOLDER || others_different == 0);
+        is_certain.then_some(known)
+    }
 }
 
 fn holds_placeholder(value: &Value) -> bool {
+    walked(1);
     match value {
         Value::String(text) => text == PLACEHOLDER,
         Value::Array(elements) => elements.iter().any(holds_placeholder),

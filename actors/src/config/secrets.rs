@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::document::{Document, below, steps};
 use super::table::{Kind, Node, Setting, settings, tree};
 use crate::secret::Secret;
+use crate::steps::{counted, walked};
 
 /// What stands for a secret in an answer; long enough to pass the checks of length.
 pub const PLACEHOLDER: &str = "********************************";
@@ -98,7 +99,7 @@ fn each_at(value: &mut Value, path: &str, steps: &[&str], visit: &mut dyn FnMut(
     match steps.split_first() {
         None => visit(path, value),
         Some((&"[]", rest)) => {
-            for (position, element) in value.as_array_mut().into_iter().flatten().enumerate() {
+            for (position, element) in counted(value.as_array_mut().into_iter().flatten()).enumerate() {
                 each_at(element, &format!("{path}[{position}]"), rest, visit);
             }
         }
@@ -136,7 +137,7 @@ fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Valu
             }
         }
         Value::Array(_) => {
-            for (position, element) in value.as_array_mut().into_iter().flatten().enumerate() {
+            for (position, element) in counted(value.as_array_mut().into_iter().flatten()).enumerate() {
                 each_key(element, &format!("{path}[{position}]"), visit);
             }
         }
@@ -145,6 +146,7 @@ fn each_key(value: &mut Value, path: &str, visit: &mut dyn FnMut(&str, &mut Valu
 }
 
 fn is_secret(key: &str, value: &Value) -> bool {
+    walked(key.len());
     let key = key.to_lowercase();
     let is_switch = value.is_null() || value.is_boolean();
     !is_switch && SECRET_WORDS.iter().any(|word| key.contains(word))

@@ -4,9 +4,13 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::table::{Kind, Node, tree};
+use crate::steps::{counted, walked};
 
 /// Names further apart than this are not offered as what was meant.
 const LIKENESS: f64 = 0.7;
+
+/// Longer keys are like no setting.
+const MAX_NAME_BYTES: usize = 128;
 
 /// A place of a document that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,80 +38,133 @@ pub enum ProblemKind {
     },
 }
 
-/// Everything in `body` that does not fit, in the order of its keys.
+/// The pointers of one kind of problem take this many bytes at most; further problems of that kind are not listed.
+const MAX_POINTER_BYTES: usize = 64 * 1024;
+
+/// What in `body` does not fit, in the order of its keys, without the nearest names: those take long to find.
 ///
-/// Null fits everywhere a setting or a section stands; nothing is converted.
+/// Null fits everywhere a setting or a section stands; nothing is converted. Of many unknown keys, or of many wrong
+/// types, only the first are listed; at least one is.
 pub fn problems(body: &Document) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    check_section(body, &Place { node: tree(), pointer: String::new() }, &mut problems);
-    problems
+    found(body, |_, _| None)
 }
 
-struct Place {
+/// The same with the nearest name for each unknown key.
+pub fn explained_problems(body: &Document) -> Vec<Problem> {
+    found(body, nearest)
+}
+
+fn found(body: &Document, nearest: Nearest) -> Vec<Problem> {
+    let room = Room { unknown: MAX_POINTER_BYTES, wrong: MAX_POINTER_BYTES };
+    let mut search = Search { found: Vec::new(), room, nearest };
+    search.section(body, &Place { node: tree(), step: None });
+    search.found
+}
+
+type Nearest = fn(&str, &Node) -> Option<String>;
+
+/// Bytes that are left for pointers.
+struct Room {
+    unknown: usize,
+    wrong: usize,
+}
+
+/// A place of the document. Its pointer is made only where something is wrong: a caller chooses how long keys are.
+struct Place<'a> {
     node: &'static Node,
-    pointer: String,
+    /// How to come here from the place above.
+    step: Option<(&'a Place<'a>, Step<'a>)>,
 }
 
-impl Place {
-    fn below(&self, node: &'static Node, key: &str) -> Self {
-        Self { node, pointer: pointer_below(&self.pointer, key) }
+enum Step<'a> {
+    Key(&'a str),
+    Element(usize),
+}
+
+impl<'a> Place<'a> {
+    fn below(&'a self, node: &'static Node, step: Step<'a>) -> Self {
+        Self { node, step: Some((self, step)) }
     }
-}
 
-fn check_section(section: &Document, place: &Place, problems: &mut Vec<Problem>) {
-    for (key, value) in section {
-        match place.node.children.get(key.as_str()) {
-            None => problems.push(Problem {
-                pointer: pointer_below(&place.pointer, key),
-                kind: ProblemKind::Unknown { nearest: nearest(key, place.node) },
-            }),
-            Some(node) if !value.is_null() => check(value, &place.below(node, key), problems),
-            Some(_) => {}
+    fn pointer(&self) -> String {
+        match &self.step {
+            None => String::new(),
+            Some((above, Step::Key(key))) => pointer_below(&above.pointer(), key),
+            Some((above, Step::Element(position))) => pointer_below(&above.pointer(), &position.to_string()),
         }
     }
 }
 
-fn check(value: &Value, place: &Place, problems: &mut Vec<Problem>) {
-    let kind = place.node.kind();
-    match (kind, value) {
-        (Kind::Object, Value::Object(section)) => check_section(section, place, problems),
-        (Kind::Strings, Value::Array(elements)) => {
-            for (position, element) in elements.iter().enumerate() {
-                check_kind(Kind::String, element, &pointer_below(&place.pointer, &position.to_string()), problems);
+struct Search {
+    found: Vec<Problem>,
+    room: Room,
+    nearest: Nearest,
+}
+
+impl Search {
+    fn section(&mut self, section: &Document, place: &Place<'_>) {
+        for (key, value) in counted(section.iter()) {
+            match place.node.children.get(key.as_str()) {
+                None if self.room.unknown > 0 => {
+                    let kind = ProblemKind::Unknown { nearest: (self.nearest)(key, place.node) };
+                    let pointer = pointer_below(&place.pointer(), key);
+                    self.room.unknown = self.room.unknown.saturating_sub(pointer.len());
+                    self.found.push(Problem { pointer, kind });
+                }
+                Some(node) if !value.is_null() => self.value(value, &place.below(node, Step::Key(key))),
+                None | Some(_) => {}
             }
         }
-        (Kind::Objects, Value::Array(elements)) => check_elements(elements, place, problems),
-        (Kind::Map, Value::Object(map)) => check_map(map, place, problems),
-        (kind, value) => check_kind(kind, value, &place.pointer, problems),
     }
-}
 
-fn check_elements(elements: &[Value], place: &Place, problems: &mut Vec<Problem>) {
-    let Some(node) = place.node.children.get("[]") else { return };
-    for (position, element) in elements.iter().enumerate() {
-        check(element, &place.below(node, &position.to_string()), problems);
-    }
-}
-
-fn check_map(map: &Document, place: &Place, problems: &mut Vec<Problem>) {
-    let values = place.node.setting.and_then(|setting| setting.values);
-    for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
-        match (place.node.children.get("<plugin id>"), values) {
-            (Some(node), _) => check(value, &place.below(node, key), problems),
-            (None, Some(kind)) => check_kind(kind, value, &pointer_below(&place.pointer, key), problems),
-            (None, None) => {}
+    fn value(&mut self, value: &Value, place: &Place<'_>) {
+        let kind = place.node.kind();
+        match (kind, value) {
+            (Kind::Object, Value::Object(section)) => self.section(section, place),
+            (Kind::Strings, Value::Array(elements)) => {
+                for (position, element) in counted(elements.iter()).enumerate() {
+                    self.kind(Kind::String, element, &place.below(place.node, Step::Element(position)));
+                }
+            }
+            (Kind::Objects, Value::Array(elements)) => self.elements(elements, place),
+            (Kind::Map, Value::Object(map)) => self.map(map, place),
+            (kind, value) => self.kind(kind, value, place),
         }
     }
-}
 
-fn check_kind(wanted: Kind, value: &Value, pointer: &str, problems: &mut Vec<Problem>) {
-    if !wanted.admits(value) {
-        let kind = ProblemKind::WrongType { wanted: wanted.name(), found: name_of(value) };
-        problems.push(Problem { pointer: pointer.to_owned(), kind });
+    fn elements(&mut self, elements: &[Value], place: &Place<'_>) {
+        let Some(node) = place.node.children.get("[]") else { return };
+        for (position, element) in counted(elements.iter()).enumerate() {
+            self.value(element, &place.below(node, Step::Element(position)));
+        }
+    }
+
+    fn map(&mut self, map: &Document, place: &Place<'_>) {
+        let values = place.node.setting.and_then(|setting| setting.values);
+        for (key, value) in counted(map.iter()).filter(|(_, value)| !value.is_null()) {
+            match (place.node.children.get("<plugin id>"), values) {
+                (Some(node), _) => self.value(value, &place.below(node, Step::Key(key))),
+                (None, Some(kind)) => self.kind(kind, value, &place.below(place.node, Step::Key(key))),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn kind(&mut self, wanted: Kind, value: &Value, place: &Place<'_>) {
+        let is_listed = !wanted.admits(value) && self.room.wrong > 0;
+        if is_listed {
+            let kind = ProblemKind::WrongType { wanted: wanted.name(), found: name_of(value) };
+            let pointer = place.pointer();
+            self.room.wrong = self.room.wrong.saturating_sub(pointer.len());
+            self.found.push(Problem { pointer, kind });
+        }
     }
 }
 
 fn nearest(key: &str, node: &Node) -> Option<String> {
+    if key.len() > MAX_NAME_BYTES {
+        return None;
+    }
     let likeness = |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase());
     let (_, (known, node)) = node
         .children
@@ -120,6 +177,7 @@ fn nearest(key: &str, node: &Node) -> Option<String> {
 
 /// The place `key` below a place, as a JSON pointer.
 pub(super) fn pointer_below(pointer: &str, key: &str) -> String {
+    walked(pointer.len() + key.len());
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
@@ -145,7 +203,7 @@ mod tests {
     use super::*;
 
     fn found_in(body: &Value) -> Vec<(String, ProblemKind)> {
-        let problems = problems(body.as_object().unwrap());
+        let problems = explained_problems(body.as_object().unwrap());
         problems.into_iter().map(|problem| (problem.pointer, problem.kind)).collect()
     }
 
@@ -231,6 +289,21 @@ mod tests {
                 wrong("/SqlSettings/ReplicaLagSettings/0", "a section", "null"),
             ]
         );
+    }
+
+    #[test]
+    fn of_many_problems_only_the_first_are_listed_and_a_wrong_type_is_never_missed() {
+        let mut body: Document = (0..100_000).map(|number| (format!("Unknown{number}"), json!(1))).collect();
+        body.insert("Z".repeat(100_000), json!(1));
+        body.insert("ZSettings".to_owned(), json!(1));
+        let states: Document = (0..10_000).map(|number| (format!("plugin{number}"), json!(1))).collect();
+        body.insert("PluginSettings".to_owned(), json!({ "PluginStates": states }));
+        let listed = problems(&body);
+        let bytes: usize = listed.iter().map(|problem| problem.pointer.len()).sum();
+        assert!(bytes < 3 * MAX_POINTER_BYTES, "{bytes}");
+        let is_wrong = |problem: &&Problem| matches!(problem.kind, ProblemKind::WrongType { .. });
+        assert!(listed.iter().any(|problem| is_wrong(&problem)));
+        assert!(listed.iter().any(|problem| !is_wrong(&problem)));
     }
 
     proptest! {

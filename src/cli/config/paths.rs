@@ -2,7 +2,7 @@
 
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
-use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, explained_problems};
 use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use serde_json::{Value, json};
 
@@ -68,8 +68,9 @@ pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
 
 /// What does not fit the table of settings: what is unknown, and what is of the wrong kind.
 pub(super) fn misfits(document: &Document) -> (Vec<Misfit>, Vec<Misfit>) {
-    let (unknown, wrong): (Vec<Problem>, Vec<Problem>) =
-        problems(document).into_iter().partition(|problem| matches!(problem.kind, ProblemKind::Unknown { .. }));
+    let (unknown, wrong): (Vec<Problem>, Vec<Problem>) = explained_problems(document)
+        .into_iter()
+        .partition(|problem| matches!(problem.kind, ProblemKind::Unknown { .. }));
     (unknown.into_iter().map(misfit).collect(), wrong.into_iter().map(misfit).collect())
 }
 
