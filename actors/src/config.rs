@@ -36,6 +36,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
+use tokio::task::spawn_blocking;
 use tracing::info;
 
 use crate::error::{AppError, OrFail};
@@ -222,7 +223,7 @@ impl Handler<Write> for ConfigActor {
     fn handle(&mut self, write: Write, _: &mut Self::Context) -> Self::Result {
         let running = self.publisher.current();
         let store = self.store.clone();
-        let save = async move { decide_and_save(running, &*store, &write).await };
+        let save = async move { decide_and_save(running, &*store, Arc::new(write)).await };
         AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
             let (decision, is_saved) = saved?;
             if is_saved {
@@ -238,22 +239,16 @@ impl Handler<Write> for ConfigActor {
 async fn decide_and_save(
     mut running: Arc<Config>,
     store: &dyn ConfigStore,
-    write: &Write,
+    write: Arc<Write>,
 ) -> Result<(Decision, bool), AppError> {
     for _ in 0..ATTEMPTS {
         check_version(&running, write.expected.as_deref())?;
-        let mut decision = decide(&running, &write.proposal, &write.around)?;
-        let stored = decision.config.stored.clone();
-        let changes_nothing =
-            stored.as_ref().is_some_and(|new| new.document == running.storable(&running.document, &running.extras()));
-        if changes_nothing {
-            decision.config = (*running).clone();
-        }
+        let Decided { decision, changes_nothing } = decided(running.clone(), write.clone()).await?;
         if write.is_dry_run || changes_nothing {
             return Ok((decision, false));
         }
         let version = Version {
-            stored: stored.ok_or_else(|| AppError::new(SAVE_FAILED))?,
+            stored: decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?,
             replaces: running.stored.as_ref().map(|stored| stored.id.clone()),
             at: write.around.now_ms,
             author: write.author.clone(),
@@ -269,6 +264,28 @@ async fn decide_and_save(
         }
     }
     Err(AppError::new(CONFLICT).with("Current", running.version()))
+}
+
+struct Decided {
+    decision: Decision,
+    changes_nothing: bool,
+}
+
+/// Decides on a thread of its own, because every actor waits for the one that they share.
+///
+/// A panic there refuses this change and leaves the actor alive: nothing was stored or published.
+async fn decided(running: Arc<Config>, write: Arc<Write>) -> Result<Decided, AppError> {
+    let deciding = spawn_blocking(move || {
+        let mut decision = decide(&running, &write.proposal, &write.around)?;
+        let stored = decision.config.stored.as_ref();
+        let changes_nothing =
+            stored.is_some_and(|new| new.document == running.storable(&running.document, &running.extras()));
+        if changes_nothing {
+            decision.config = (*running).clone();
+        }
+        Ok(Decided { decision, changes_nothing })
+    });
+    deciding.await.or_fail(SAVE_FAILED)?
 }
 
 fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {

@@ -219,3 +219,63 @@ async fn a_change_is_told_once_it_is_in_force_and_what_an_override_hides_is_not(
     config.reload(around()).await.unwrap();
     assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "again");
 }
+
+/// A patch whose decision asks `may_write` about each setting.
+fn asking(may_write: impl Fn() -> bool + Send + Sync + 'static) -> Write {
+    let mut write = named("slow");
+    write.proposal.may_write = Arc::new(move |_| may_write());
+    write
+}
+
+#[actix_rt::test]
+async fn while_a_change_is_decided_the_other_actors_of_the_thread_answer() {
+    let (slow, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let (other, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (finish, may_finish) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new((Some(begun), Some(may_finish)));
+    let write = asking(move || {
+        let (begun, may_finish) = std::mem::take(&mut *gate.lock().unwrap());
+        if let (Some(begun), Some(may_finish)) = (begun, may_finish) {
+            begun.send(()).unwrap();
+            may_finish.recv().unwrap();
+        }
+        true
+    });
+    let waiting = slow.clone();
+    let deciding = actix_rt::spawn(async move { waiting.write(write).await });
+    has_begun.await.unwrap();
+    other.write(named("other")).await.unwrap();
+    assert_eq!(other.current().view.team.site_name, "other");
+    finish.send(()).unwrap();
+    deciding.await.unwrap().unwrap();
+    assert_eq!(slow.current().view.team.site_name, "slow");
+}
+
+#[actix_rt::test]
+async fn a_panic_while_a_change_is_decided_refuses_that_change_only() {
+    let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let refused = config.write(asking(|| panic!("asked to"))).await.unwrap_err();
+    assert_eq!(refused.id, "app.save_config.app_error");
+    assert!(memory.versions.lock().unwrap().is_empty());
+    config.write(named("next")).await.unwrap();
+    assert_eq!(config.current().view.team.site_name, "next");
+    assert_eq!(config.vitals().restarts(), 0);
+}
+
+#[actix_rt::test]
+async fn what_the_caller_may_not_write_is_passed_over_before_any_work_goes_into_it() {
+    let (config, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
+    let stored = json!({ "SqlSettings": { "DataSourceReplicas": ["one", "two"] } });
+    config.write(patch(stored)).await.unwrap();
+    let hidden = json!({
+        "SqlSettings": { "DataSourceReplicas": [super::secrets::PLACEHOLDER] }, "TeamSettings": { "SiteName": "named" },
+    });
+    let mut write = patch(hidden.clone());
+    assert_eq!(config.write(write).await.unwrap_err().id, "api.config.ambiguous_secret.app_error");
+    write = patch(hidden);
+    write.proposal.may_write = Arc::new(|setting| setting.path == "TeamSettings.SiteName");
+    let decision = config.write(write).await.unwrap();
+    assert_eq!(decision.changes.len(), 1);
+    assert_eq!(config.current().document["SqlSettings"]["DataSourceReplicas"], json!(["one", "two"]));
+}
