@@ -2,6 +2,7 @@
 
 mod body;
 mod nul;
+mod query;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -10,7 +11,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::web::Query;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use percent_encoding::percent_decode_str;
 use quarterdeck_actors::config::Config;
@@ -23,6 +23,7 @@ use crate::line;
 use crate::pipeline::dress;
 use crate::session::Session;
 pub(crate) use body::{Body, Strings};
+use query::Pairs;
 
 const DEFAULT_PER_PAGE: usize = 60;
 const MOST_PER_PAGE: usize = 200;
@@ -105,7 +106,7 @@ impl Request {
 
     /// Every value of a query parameter that may be given more than once.
     pub(crate) fn queries(&self, name: &str) -> Vec<String> {
-        pairs_of(&self.http).filter_map(|(known, value)| (known == name).then_some(value)).collect()
+        Pairs::of(&self.http).values(name).map(str::to_owned).collect()
     }
 
     /// Whether there is a query at all.
@@ -115,7 +116,7 @@ impl Request {
 
     /// Whether a query parameter is there, with or without a value.
     pub(crate) fn has_query(&self, name: &str) -> bool {
-        pairs_of(&self.http).any(|(known, _)| known == name)
+        Pairs::of(&self.http).values(name).next().is_some()
     }
 
     /// Whether a query parameter is exactly `true`.
@@ -160,15 +161,7 @@ impl Request {
 
 /// A query parameter as it stands, decoded.
 pub(crate) fn query_of(http: &HttpRequest, name: &str) -> Option<String> {
-    if http.query_string().is_empty() {
-        return None;
-    }
-    pairs_of(http).find_map(|(known, value)| (known == name).then_some(value))
-}
-
-fn pairs_of(http: &HttpRequest) -> impl Iterator<Item = (String, String)> {
-    let pairs = Query::<Vec<(String, String)>>::from_query(http.query_string());
-    pairs.map(Query::into_inner).unwrap_or_default().into_iter()
+    Pairs::of(http).values(name).next().map(str::to_owned)
 }
 
 /// A header, if it is there and text.

@@ -66,3 +66,39 @@ impl FromRequest for Upload {
         std::future::ready(upload)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    async fn file(form: String) -> Result<Option<Part>, AppError> {
+        let body = ready(Body::of(form.as_bytes())).boxed_local();
+        Upload { body, content_type: "multipart/form-data; boundary=X".to_owned() }.file("license").await
+    }
+
+    fn part(name: &str, content: &str) -> String {
+        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n{content}\r\n")
+    }
+
+    /// The library takes the steps here; a loop in a loop over a megabyte would take minutes.
+    #[actix_web::test]
+    async fn a_form_made_to_cost_work_is_read_in_no_time() {
+        let size = 1 << 20;
+        let shapes = [
+            ("many parts", part("a", "").repeat(size / 80) + &part("license", "text") + "--X--\r\n"),
+            ("almost ends", part("license", &"\r\n--".repeat(size / 4)) + "--X--\r\n"),
+            ("line feeds", part("license", &"\r\n".repeat(size / 2)) + "--X--\r\n"),
+            ("hyphens", part("license", &"-".repeat(size)) + "--X--\r\n"),
+            ("a head without end", format!("--X\r\nContent-Disposition: {}", "a".repeat(size))),
+            ("no part", "--X".repeat(size / 3)),
+        ];
+        for (shape, form) in shapes {
+            let begun = Instant::now();
+            let found = file(form).await;
+            assert!(begun.elapsed() < Duration::from_secs(5), "{shape}: {:?}", begun.elapsed());
+            assert_eq!(matches!(found, Ok(Some(_))), !["a head without end", "no part"].contains(&shape), "{shape}");
+        }
+    }
+}

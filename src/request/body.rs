@@ -29,6 +29,12 @@ impl Body {
         }
     }
 
+    /// A body that was read, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { read: Ok(Bytes::copy_from_slice(bytes)) }
+    }
+
     /// The body as it came.
     pub(crate) fn bytes(self) -> Result<Bytes, AppError> {
         self.read
@@ -123,4 +129,129 @@ async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, AppError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use quarterdeck_actors::steps::assert_linear;
+
+    use super::*;
+
+    /// Everything that a handler may make of a body.
+    fn read_in_every_way(bytes: &[u8]) {
+        let _ = Body::of(bytes).object::<Value>("body");
+        let _ = Body::of(bytes).list::<Value>("body");
+        let _ = Body::of(bytes).anything();
+        drop(Body::of(bytes).strings());
+        drop(Body::of(bytes).members());
+    }
+
+    /// A body of about so many bytes.
+    type Shape = fn(usize) -> String;
+
+    /// Bodies that are made to cost much work.
+    const SHAPES: [(&str, Shape); 12] = [
+        ("backslashes", |size| format!("{{{}", "\\".repeat(size))),
+        ("backslashes in a text", |size| format!("{{\"a\":\"{}\"}}", "\\\\".repeat(size / 2))),
+        ("almost NUL", |size| format!("{{\"a\":\"{}\"}}", "\\u0001".repeat(size / 6))),
+        ("escaped almost NUL", |size| format!("{{\"a\":\"{}\"}}", "\\\\u000".repeat(size / 6))),
+        ("quotes", |size| format!("{{{}", "\"".repeat(size))),
+        ("escaped quotes", |size| format!("{{\"{}", "\\\"".repeat(size / 2))),
+        ("open lists", |size| format!("{{\"a\":{}", "[".repeat(size))),
+        ("open objects", |size| "{\"a\":".repeat(size / 5)),
+        ("many members", |size| format!("{{{}\"z\":0}}", members(size / 12))),
+        ("equal members", |size| format!("{{{}\"a\":0}}", "\"a\":\"b\",".repeat(size / 8))),
+        ("a long list", |size| format!("[{}0]", "0,".repeat(size / 2))),
+        ("a long number", |size| format!("{{\"a\":{}}}", "9".repeat(size))),
+    ];
+
+    fn members(count: usize) -> String {
+        (0..count).map(|at| format!("\"{at:07}\":0,")).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn a_body_is_read_in_steps_that_grow_as_it_does() {
+        for (shape, text) in SHAPES {
+            assert_linear(shape, 5_000, |size| read_in_every_way(text(size).as_bytes()));
+        }
+    }
+
+    /// Where a library takes the steps, its time shows them: a loop in a loop would take a minute.
+    #[test]
+    fn the_largest_body_of_any_shape_is_read_in_no_time() {
+        for (shape, text) in SHAPES {
+            let text = text(300_000);
+            let begun = Instant::now();
+            read_in_every_way(text.as_bytes());
+            assert!(begun.elapsed() < Duration::from_secs(5), "{shape}: {:?}", begun.elapsed());
+        }
+    }
+
+    fn holds_nul_character(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(holds_nul_character),
+            Value::Object(members) => {
+                members.iter().any(|(key, value)| key.contains('\0') || holds_nul_character(value))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// Texts made of what means something in JSON, so that they get further than noise does.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"",
+            ":",
+            ",",
+            "\\",
+            "\\u0000",
+            "\\u00",
+            "u0000",
+            "00",
+            "\\n",
+            "a",
+            "\u{e4}",
+            "-1",
+            "1e9",
+            " ",
+            "null",
+            "true",
+            "\"a\":",
+            "\"b\"",
+            "{\"a\":\"",
+            "\"}",
+        ]);
+        vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn noise_is_read_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
+            read_in_every_way(&bytes);
+        }
+
+        #[test]
+        fn nul_is_refused_wherever_a_text_or_a_name_holds_it(text in pieces()) {
+            read_in_every_way(text.as_bytes());
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                let is_refused = Body::of(text.as_bytes()).object::<Value>("body").is_err()
+                    && Body::of(text.as_bytes()).list::<Value>("body").is_err();
+                let is_collection = value.is_object() || value.is_array();
+                // Of two members of one name the last counts, and the first is looked at as well.
+                prop_assert!(is_refused || !holds_nul_character(&value));
+                prop_assert!(!is_refused || !is_collection || text.contains("\\u0000"));
+            }
+        }
+    }
 }

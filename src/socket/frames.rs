@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use actix_http::ws::{OpCode, Parser, ProtocolError};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::Stream;
+use quarterdeck_actors::steps::walked;
 
 use super::close::Close;
 use super::request::Demand;
@@ -60,6 +61,7 @@ impl Frames {
     /// The next message that is complete in the buffer, or the fault in it.
     fn take(&mut self) -> Option<Heard> {
         while !self.buffer.is_empty() {
+            walked(1);
             let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, LONGEST_MESSAGE) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.buffer.len() > LONGEST_MESSAGE + LONGEST_HEAD => {
@@ -69,7 +71,9 @@ impl Frames {
                 Err(ProtocolError::Overflow) => return Some(Heard::Fault(Close::TOO_LARGE)),
                 Err(_) => return Some(Heard::Fault(Close::PROTOCOL)),
             };
-            if let Some(heard) = self.frame(is_last, kind, payload.unwrap_or_default()) {
+            let payload = payload.unwrap_or_default();
+            walked(payload.len());
+            if let Some(heard) = self.frame(is_last, kind, payload) {
                 return Some(heard);
             }
         }
@@ -144,6 +148,10 @@ pub(super) fn write_close(close: Close, out: &mut BytesMut) {
     }
     Parser::write_message(out, payload, OpCode::Close, true, false);
 }
+
+#[cfg(test)]
+#[path = "frames/hostile.rs"]
+mod hostile;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use actix_web::web::Bytes;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::steps::walked;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -32,6 +33,8 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads a message; `None` when it is no request.
     pub(super) fn read(message: &Demand) -> Option<Self> {
+        let (Demand::Json(bytes) | Demand::MessagePack(bytes)) = message;
+        walked(bytes.len());
         let value = match message {
             // What follows the first value is ignored.
             Demand::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
@@ -65,6 +68,7 @@ impl Asked {
 
 /// The same value as JSON. Bytes are text, as the reference client sends it; `None` for what JSON has not.
 fn to_value(value: rmpv::Value) -> Option<Value> {
+    walked(1);
     Some(match value {
         rmpv::Value::Nil => Value::Null,
         rmpv::Value::Boolean(truth) => Value::Bool(truth),
@@ -132,6 +136,7 @@ fn is_zero(number: &i64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::steps::assert_linear;
     use serde_json::json;
 
     use super::*;
@@ -185,6 +190,27 @@ mod tests {
         let huge = vec![0xdd, 0xff, 0xff, 0xff, 0xff];
         for bytes in [nested, huge, vec![]] {
             assert_eq!(Asked::read(&Demand::MessagePack(bytes.into())), None);
+        }
+    }
+
+    /// A message of about so many members.
+    type Shape = fn(usize) -> Demand;
+
+    #[test]
+    fn a_message_is_read_in_steps_that_grow_as_it_does() {
+        let shapes: [(&str, Shape); 7] = [
+            ("packed lists in lists", |size| Demand::MessagePack(vec![0x91; size].into())),
+            ("a packed list", |size| Demand::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![1; size]].concat().into())),
+            ("packed maps in maps", |size| Demand::MessagePack([0x81, 0xa1, b'a'].repeat(size).into())),
+            ("packed empty maps", |size| {
+                Demand::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![0x80; size]].concat().into())
+            }),
+            ("lists in lists", |size| Demand::Json("[".repeat(size).into())),
+            ("backslashes", |size| Demand::Json(format!("{{\"{}", "\\".repeat(size)).into())),
+            ("equal members", |size| Demand::Json(format!("{{{}\"a\":0}}", "\"a\":0,".repeat(size)).into())),
+        ];
+        for (shape, message) in shapes {
+            assert_linear(shape, 1_000, |size| drop(Asked::read(&message(size))));
         }
     }
 

@@ -7,6 +7,7 @@ mod entry;
 mod prune;
 mod verify;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -101,7 +102,7 @@ impl Db {
         let sql = format!("SELECT id FROM qd_audits WHERE id IN ({})", placeholders(1, records.len()));
         let ids = records.iter().map(|record| (&record.id).into()).collect();
         let known = self.read(statement(sql, ids)).await?;
-        let known: Vec<String> = known.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
+        let known: HashSet<String> = known.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
         Ok(records.iter().map(|record| &**record).filter(|record| !known.contains(&record.id)).collect())
     }
 

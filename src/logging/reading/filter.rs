@@ -1,10 +1,12 @@
 //! Which lines of the log are wanted.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use memchr::memmem::Finder;
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::steps::walked;
 use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -45,7 +47,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
 /// The same, ready to be compared with lines.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    levels: Vec<String>,
+    levels: HashSet<String>,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
     text: Finder<'static>,
@@ -82,7 +84,7 @@ impl Wanted {
         let text = escaped(&self.text);
         let request = escaped(&self.request_id);
         Ok(Filter {
-            levels: self.log_levels,
+            levels: self.log_levels.into_iter().collect(),
             from,
             to,
             text: Finder::new(&text).into_owned(),
@@ -118,6 +120,7 @@ fn escaped(text: &str) -> String {
 
 impl Filter {
     pub(super) fn judge(&self, line: &[u8]) -> Verdict {
+        walked(line.len());
         let may_match = self.text.find(line).is_some() && self.request.find(line).is_some();
         // Where there is a date to stop at, also lines without the text are read.
         if !may_match && self.from.is_none() {
@@ -136,7 +139,7 @@ impl Filter {
         let is_in_time = !has_dates
             || time
                 .is_some_and(|time| self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time <= to));
-        let is_of_level = self.levels.is_empty() || self.levels.iter().any(|level| *level == head.level);
+        let is_of_level = self.levels.is_empty() || self.levels.contains(&*head.level);
         let is_of_request = self.request_id.is_empty() || self.request_id == head.request_id;
         if may_match && is_in_time && is_of_level && is_of_request { Verdict::Wanted } else { Verdict::Passed }
     }
