@@ -10,6 +10,7 @@ mod config_step;
 mod config_unreadable;
 mod database_late;
 mod database_lost;
+mod hostile_bodies;
 mod killed;
 mod license_hostile;
 mod license_restart;
