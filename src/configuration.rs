@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{MayWrite, Surroundings};
+use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal, Surroundings};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::AppError;
@@ -62,12 +62,19 @@ pub(crate) fn reads_everything(session: &Session) -> bool {
 }
 
 /// What the caller may write.
-pub(crate) fn writable_by(session: &Session) -> MayWrite {
+fn writable_by(session: &Session) -> MayWrite {
     let session = session.clone();
     Arc::new(move |setting| {
         let has = |permission: &str| session.may(permission);
         session.is_local() || may_write(setting, &has, session.is_restricted())
     })
+}
+
+/// A document that the caller submits.
+pub(crate) fn proposal_of(manner: Manner, body: Document, session: &Session) -> Proposal {
+    let is_local = session.is_local();
+    let may_keep_secrets = is_local || session.may(EVERYTHING);
+    Proposal { manner, body, may_write: writable_by(session), is_local, may_keep_secrets }
 }
 
 /// The key of this installation's fingerprints; made when it is first needed.

@@ -228,7 +228,17 @@ pub(crate) fn put_back(
         None => Config::compose(Some(target.clone()), overrides.clone()).or_fail(LOAD_FAILED)?,
     };
     let body = target.document.clone();
-    decide(&running, &Proposal { manner: Manner::Restore, body, may_write: Arc::new(|_| true), is_local: true }, around)
+    decide(
+        &running,
+        &Proposal {
+            manner: Manner::Restore,
+            body,
+            may_write: Arc::new(|_| true),
+            is_local: true,
+            may_keep_secrets: true,
+        },
+        around,
+    )
 }
 
 impl ConfigStore for Configurations {

@@ -1,5 +1,6 @@
 //! What clients learn of the configuration and the licence.
 
+mod kept_secrets;
 mod origins;
 mod pinned;
 mod protected;

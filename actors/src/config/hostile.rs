@@ -90,7 +90,7 @@ fn stored(size: usize) -> Document {
 
 fn decided(manner: Manner, body: Document) {
     let running = Config::from_overrides([]).unwrap();
-    let proposal = Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false };
+    let proposal = Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true };
     let around = Surroundings {
         now_ms: 1,
         file_exists: Arc::new(|_| false),

@@ -10,6 +10,7 @@ use super::effective::{Config, Stored, filled, overridden};
 use super::extras::{extras, without_extras};
 use super::limits::check_limits;
 use super::merge::{patched, replaced};
+use super::reentry::{Kept, kept};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
 use super::table::{Kind, Setting, placed};
@@ -63,6 +64,8 @@ pub struct Proposal {
     pub may_write: MayWrite,
     /// Whether it came over the local socket, where nothing is protected.
     pub is_local: bool,
+    /// Whether the caller may have a secret sent to another place without entering it again.
+    pub may_keep_secrets: bool,
 }
 
 /// What decisions must know beside the running configuration.
@@ -85,6 +88,8 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// Settings whose placeholder had nothing stored behind it: they are unset.
     pub unset: Vec<String>,
+    /// Secrets that go to another place now and were not entered again.
+    pub kept: Vec<String>,
 }
 
 /// Decides what `proposal` makes of the running configuration, or why it is refused.
@@ -117,11 +122,12 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
         Manner::Restore => running.restorable(&document, &extras(&proposal.body)),
     };
     let document = overridden(&filled(&stored), &running.overrides);
+    let kept = kept_secrets(running, proposal, &document)?;
     check_rules(&document, around)?;
     let changes = changes(&running.document, &document, &*around.fingerprint);
     let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
-    Ok(Decision { config, changes, unset })
+    Ok(Decision { config, changes, unset, kept })
 }
 
 /// `body` with what the caller may not write as it runs: no work goes into what is passed over.
@@ -197,6 +203,22 @@ fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
     }
     let detail = |pointer| Detail { pointer, id: REFUSAL, params: Vec::new() };
     Err(AppError { failures: ambiguous.into_iter().map(detail).collect(), ..AppError::new(REFUSAL) })
+}
+
+/// The secrets that would go to another place without being entered again, where the caller may have that.
+fn kept_secrets(running: &Config, proposal: &Proposal, after: &Document) -> Result<Vec<String>, AppError> {
+    const REFUSAL: &str = "api.config.reenter_secret.app_error";
+    // A version that is put back holds secrets that its caller did not enter.
+    let nothing = Document::new();
+    let entered = if proposal.manner == Manner::Restore { &nothing } else { &proposal.body };
+    let kept = kept(&running.document, after, entered);
+    let names: Vec<String> = kept.iter().map(|kept| kept.path.clone()).collect();
+    if kept.is_empty() || proposal.may_keep_secrets {
+        return Ok(names);
+    }
+    let detail = |Kept { path, pointer }: Kept| Detail { pointer, id: REFUSAL, params: vec![("Name", path)] };
+    let failures = kept.into_iter().map(detail).collect();
+    Err(AppError { failures, ..AppError::new(REFUSAL).with("Name", names.join(", ")) })
 }
 
 /// There is no search engine here that could complete names.

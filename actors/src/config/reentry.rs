@@ -1,72 +1,167 @@
-//! When a stored secret may be used in the place of a submitted placeholder, to try settings that are not in force.
+//! When a secret must be entered again: before it is sent to another place than the one that it was entered for.
 //!
-//! A secret goes only where it goes already: whoever may try settings could otherwise have it sent to a server of their own.
+//! A stored or pinned secret goes only where it goes already. A caller who may try or save settings, and may not read
+//! everything, could otherwise have it sent to a server of their own.
 
 use serde_json::Value;
 
-use super::document::{Document, given};
+use super::document::{Document, below, given};
+use super::restored::holds_placeholder;
 use super::secrets::PLACEHOLDER;
+use super::shape::pointer_below;
 
-/// Secrets, each with its companions: the settings that say to whom it is shown, and how.
-const COMPANIONS: [(&str, &[&str]); 5] = [
-    (
-        "EmailSettings.SMTPPassword",
-        &[
-            "EmailSettings.SMTPServer",
-            "EmailSettings.SMTPPort",
-            "EmailSettings.ConnectionSecurity",
-            "EmailSettings.SMTPUsername",
-            "EmailSettings.SkipServerCertificateVerification",
-        ],
-    ),
+/// The companions of the secret of a provider of identities.
+macro_rules! open_id {
+    ($section:literal) => {
+        [
+            concat!($section, ".Id"),
+            concat!($section, ".AuthEndpoint"),
+            concat!($section, ".TokenEndpoint"),
+            concat!($section, ".UserAPIEndpoint"),
+            concat!($section, ".DiscoveryEndpoint"),
+        ]
+    };
+}
+
+/// The place that a secret goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Goes {
+    /// The place that other settings name: its companions, which say to whom it is shown, and how.
+    To(&'static [&'static str]),
+    /// The place that it names itself, as a data source does: it cannot be sent elsewhere without being entered anew.
+    WhereItSays,
+    /// Each value of the map names secrets and places of its own.
+    Within,
+    /// No other machine.
+    Nowhere,
+}
+
+/// Every secret of the table of settings, with the place that it goes to. A test walks over all of them.
+const ROWS: [(&str, Goes); 25] = [
+    // Clients are told it.
+    ("ServiceSettings.GoogleDeveloperKey", Goes::Nowhere),
+    // Clients are told it.
+    ("ServiceSettings.GiphySdkKey", Goes::Nowhere),
+    // Its service is not called.
+    ("ServiceSettings.SplitKey", Goes::Nowhere),
+    ("SqlSettings.DataSource", Goes::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.DataSourceReplicas", Goes::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.DataSourceSearchReplicas", Goes::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.ReplicaLagSettings[].DataSource", Goes::WhereItSays),
+    // It encrypts on this machine.
+    ("SqlSettings.AtRestEncryptKey", Goes::Nowhere),
+    // It signs on this machine.
+    ("FileSettings.PublicLinkSalt", Goes::Nowhere),
     (
         "FileSettings.AmazonS3SecretAccessKey",
-        &[
-            "FileSettings.DriverName",
+        Goes::To(&[
             "FileSettings.AmazonS3Endpoint",
             "FileSettings.AmazonS3Region",
             "FileSettings.AmazonS3Bucket",
             "FileSettings.AmazonS3SSL",
             "FileSettings.AmazonS3SignV2",
             "FileSettings.AmazonS3AccessKeyId",
-        ],
+            INSECURE,
+        ]),
     ),
     (
         "FileSettings.AzureAccessKey",
-        &[
-            "FileSettings.DriverName",
+        Goes::To(&[
             "FileSettings.AzureStorageAccount",
             "FileSettings.AzureContainer",
             "FileSettings.AzureEndpoint",
             "FileSettings.AzureCloud",
             "FileSettings.AzureSSL",
-            "FileSettings.AzureAuthMode",
-        ],
+            INSECURE,
+        ]),
     ),
     (
         "FileSettings.ExportAmazonS3SecretAccessKey",
-        &[
-            "FileSettings.ExportDriverName",
+        Goes::To(&[
             "FileSettings.ExportAmazonS3Endpoint",
             "FileSettings.ExportAmazonS3Region",
             "FileSettings.ExportAmazonS3Bucket",
             "FileSettings.ExportAmazonS3SSL",
             "FileSettings.ExportAmazonS3SignV2",
             "FileSettings.ExportAmazonS3AccessKeyId",
-        ],
+            INSECURE,
+        ]),
     ),
     (
         "FileSettings.ExportAzureAccessKey",
-        &[
-            "FileSettings.ExportDriverName",
+        Goes::To(&[
             "FileSettings.ExportAzureStorageAccount",
             "FileSettings.ExportAzureContainer",
             "FileSettings.ExportAzureEndpoint",
             "FileSettings.ExportAzureCloud",
             "FileSettings.ExportAzureSSL",
-            "FileSettings.ExportAzureAuthMode",
-        ],
+            INSECURE,
+        ]),
     ),
+    (
+        "EmailSettings.SMTPPassword",
+        Goes::To(&[
+            "EmailSettings.SMTPServer",
+            "EmailSettings.SMTPPort",
+            "EmailSettings.ConnectionSecurity",
+            "EmailSettings.SMTPUsername",
+            "EmailSettings.SkipServerCertificateVerification",
+        ]),
+    ),
+    ("GitLabSettings.Secret", Goes::To(&open_id!("GitLabSettings"))),
+    ("GoogleSettings.Secret", Goes::To(&open_id!("GoogleSettings"))),
+    ("Office365Settings.Secret", Goes::To(&open_id!("Office365Settings"))),
+    ("OpenIdSettings.Secret", Goes::To(&open_id!("OpenIdSettings"))),
+    (
+        "LdapSettings.BindPassword",
+        Goes::To(&[
+            "LdapSettings.LdapServer",
+            "LdapSettings.LdapPort",
+            "LdapSettings.ConnectionSecurity",
+            "LdapSettings.SkipCertificateVerification",
+            "LdapSettings.BindUsername",
+        ]),
+    ),
+    ("CacheSettings.RedisPassword", Goes::To(&["CacheSettings.CacheType", "CacheSettings.RedisAddress"])),
+    (
+        "ElasticsearchSettings.Password",
+        Goes::To(&[
+            "ElasticsearchSettings.ConnectionURL",
+            "ElasticsearchSettings.Username",
+            "ElasticsearchSettings.Sniff",
+            "ElasticsearchSettings.SkipTLSVerification",
+            "ElasticsearchSettings.CA",
+        ]),
+    ),
+    (
+        "MessageExportSettings.GlobalRelaySettings.SMTPPassword",
+        Goes::To(&[
+            "MessageExportSettings.GlobalRelaySettings.CustomerType",
+            "MessageExportSettings.GlobalRelaySettings.SMTPUsername",
+            "MessageExportSettings.GlobalRelaySettings.CustomSMTPServerName",
+            "MessageExportSettings.GlobalRelaySettings.CustomSMTPPort",
+        ]),
+    ),
+    ("PluginSettings.Plugins", Goes::Within),
+    (
+        "ImageProxySettings.RemoteImageProxyOptions",
+        Goes::To(&["ImageProxySettings.ImageProxyType", "ImageProxySettings.RemoteImageProxyURL"]),
+    ),
+    (
+        "AutoTranslationSettings.LibreTranslate.APIKey",
+        Goes::To(&["AutoTranslationSettings.Provider", "AutoTranslationSettings.LibreTranslate.URL"]),
+    ),
+];
+
+/// Whether certificates of the stores of files are checked.
+const INSECURE: &str = "ServiceSettings.EnableInsecureOutgoingConnections";
+
+/// What a store is tried with beyond the companions of its secret: a secret that is not in use is not sent either.
+const TRIED_WITH: [(&str, &[&str]); 4] = [
+    ("FileSettings.AmazonS3SecretAccessKey", &["FileSettings.DriverName"]),
+    ("FileSettings.AzureAccessKey", &["FileSettings.DriverName", "FileSettings.AzureAuthMode"]),
+    ("FileSettings.ExportAmazonS3SecretAccessKey", &["FileSettings.ExportDriverName"]),
+    ("FileSettings.ExportAzureAccessKey", &["FileSettings.ExportDriverName", "FileSettings.ExportAzureAuthMode"]),
 ];
 
 /// Whether the running secret at `secret_path` may stand in for a placeholder in `submitted`.
@@ -80,68 +175,73 @@ pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> 
 
 /// Whether the secret would go to whom it goes already: each of its companions is submitted as it is in force.
 pub fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
-    let row = COMPANIONS.iter().find(|(secret, _)| *secret == secret_path);
+    let Some(Goes::To(companions)) = destination(secret_path) else { return false };
+    let tried_with = TRIED_WITH.iter().find(|(secret, _)| *secret == secret_path).map_or(&[][..], |(_, paths)| paths);
+    // It is no part of the section that is tried: what is in force applies to the test as well.
+    let submitted_ones = companions.iter().chain(tried_with).filter(|path| **path != INSECURE);
     let is_as_in_force = |path: &&str| given(submitted, path).is_some_and(|value| given(running, path) == Some(value));
-    row.is_some_and(|(_, companions)| companions.iter().all(is_as_in_force))
+    submitted_ones.copied().all(|path| is_as_in_force(&path))
+}
+
+fn destination(secret_path: &str) -> Option<Goes> {
+    ROWS.iter().find(|(secret, _)| *secret == secret_path).map(|(_, goes)| *goes)
+}
+
+/// A secret that a change sends elsewhere although it was not entered with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// Where it stands.
+    pub(super) path: String,
+    /// The same as a JSON pointer.
+    pub(super) pointer: String,
+}
+
+/// The secrets that a change sends elsewhere although they were not entered with it.
+///
+/// `entered` is what was submitted, with its placeholders. A secret is entered when it stands there in clear: also the
+/// pinned one, which no other text replaces.
+pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
+    let mut kept = Vec::new();
+    for (path, goes) in ROWS {
+        match goes {
+            Goes::To(companions) => {
+                let Some(secret) = given(running, path).filter(|secret| is_something(secret)) else { continue };
+                let stays = given(after, path) == Some(secret) && given(entered, path) != Some(secret);
+                let moves = companions.iter().any(|companion| given(running, companion) != given(after, companion));
+                if stays && moves {
+                    kept.push(Kept { path: path.to_owned(), pointer: pointer_of(path) });
+                }
+            }
+            Goes::Within => kept.extend(kept_within(path, running, after, entered)),
+            Goes::WhereItSays | Goes::Nowhere => {}
+        }
+    }
+    kept
+}
+
+/// The keys of a map whose value changes around a placeholder.
+fn kept_within(path: &str, running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
+    let [running, after, entered] =
+        [running, after, entered].map(|document| given(document, path).and_then(Value::as_object));
+    let (Some(running), Some(after), Some(entered)) = (running, after, entered) else { return Vec::new() };
+    let changes = entered.iter().filter(|(key, value)| {
+        holds_placeholder(value) && running.contains_key(*key) && running.get(*key) != after.get(*key)
+    });
+    let told = |key: &String| Kept { path: below(path, key), pointer: pointer_below(&pointer_of(path), key) };
+    changes.map(|(key, _)| told(key)).collect()
+}
+
+fn pointer_of(path: &str) -> String {
+    path.split('.').fold(String::new(), |pointer, key| pointer_below(&pointer, key))
+}
+
+fn is_something(secret: &Value) -> bool {
+    match secret {
+        Value::String(text) => !text.is_empty() && text != PLACEHOLDER,
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::document::{found, insert, remove};
-    use super::super::secrets::masked;
-    use super::super::table::{Mode, defaults, settings};
-    use super::*;
-
-    const PASSWORD: &str = "EmailSettings.SMTPPassword";
-
-    fn running(password: &str) -> Document {
-        let mut running = defaults(Mode::Update);
-        insert(&mut running, PASSWORD, json!(password));
-        running
-    }
-
-    #[test]
-    fn the_table_names_secrets_and_settings_that_are_none() {
-        for (secret, companions) in COMPANIONS {
-            assert!(settings()[secret].mask.is_some(), "{secret}");
-            assert!(companions.iter().all(|path| settings()[*path].mask.is_none()), "{secret}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_reused_where_every_companion_is_as_in_force() {
-        let running = running("hunter2");
-        assert!(reusable(PASSWORD, &masked(&running), &running));
-        let mut submitted = masked(&running);
-        insert(&mut submitted, "EmailSettings.FeedbackName", json!("Another"));
-        assert!(reusable(PASSWORD, &submitted, &running), "what is no companion may differ");
-    }
-
-    #[test]
-    fn a_companion_that_differs_or_is_missing_asks_for_the_secret() {
-        for (secret, companions) in COMPANIONS {
-            let mut running = defaults(Mode::Update);
-            insert(&mut running, secret, json!("hunter2"));
-            assert!(reusable(secret, &masked(&running), &running), "{secret}");
-            for path in companions {
-                let mut changed = masked(&running);
-                let value = found(&mut changed, path).unwrap();
-                *value = if value.is_boolean() { json!(value != &json!(true)) } else { json!("other") };
-                assert!(!reusable(secret, &changed, &running), "{path} changed");
-                let mut lacking = masked(&running);
-                remove(&mut lacking, path);
-                assert!(!reusable(secret, &lacking, &running), "{path} missing");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_there_and_what_has_no_row_is_not_reused() {
-        let with_none = running("");
-        assert!(!reusable(PASSWORD, &with_none, &with_none));
-        let other = running("hunter2");
-        assert!(!reusable("FileSettings.PublicLinkSalt", &other, &other));
-    }
-}
+mod tests;

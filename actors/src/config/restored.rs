@@ -159,7 +159,8 @@ impl<'a> Counterparts<'a> {
     }
 }
 
-fn holds_placeholder(value: &Value) -> bool {
+/// Whether the placeholder stands anywhere in `value`.
+pub(super) fn holds_placeholder(value: &Value) -> bool {
     walked(1);
     match value {
         Value::String(text) => text == PLACEHOLDER,

@@ -91,7 +91,13 @@ fn start(config: Config, sources: Vec<Step<Overrides>>, faults: Vec<Step<()>>) -
 
 fn patch(body: Value) -> Write {
     let Value::Object(body) = body else { panic!("no object") };
-    let proposal = Proposal { manner: Manner::Patch, body, may_write: Arc::new(|_| true), is_local: false };
+    let proposal = Proposal {
+        manner: Manner::Patch,
+        body,
+        may_write: Arc::new(|_| true),
+        is_local: false,
+        may_keep_secrets: true,
+    };
     let author = Author {
         user_id: "anna".to_owned(),
         session_id: "session".to_owned(),

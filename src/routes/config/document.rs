@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal};
+use quarterdeck_actors::config::proposal::{Decision, Manner};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::config::{Author, Write};
@@ -19,7 +19,7 @@ use super::{never_cached, packed};
 use crate::answer::{Json, Reply};
 use crate::audit::Audit;
 use crate::configuration::{
-    self, answered_to, reads_everything, require_any_read, require_any_write, seen_by, writable_by,
+    self, answered_to, proposal_of, reads_everything, require_any_read, require_any_write, seen_by,
 };
 use crate::request::{Body, Request};
 use crate::session::Session;
@@ -40,6 +40,9 @@ const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 
 /// Names the settings that were stored and have no effect here, only in `config.toml` and the environment.
 const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
+
+/// Names the secrets that go to another place than before and were not entered again.
+const KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
 
 /// `GET /config`: the configuration in force, as far as the caller may read it.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
@@ -105,7 +108,7 @@ async fn write(
     let body: Document = body.object("config")?;
     let unknown = check_shape(&body)?;
     require_any_write(session)?;
-    let proposal = Proposal { manner, body, may_write: writable_by(session), is_local: session.is_local() };
+    let proposal = proposal_of(manner, body, session);
     let is_dry_run = request.is_true("dry_run");
     audit.parameter("dry_run", is_dry_run);
     let write = Write {
@@ -152,8 +155,12 @@ pub(super) async fn written(
 ) -> Result<HttpResponse, AppError> {
     audit.settings(&decision.changes);
     audit.parameter("version", decision.config.version());
+    if !decision.kept.is_empty() {
+        audit.parameter("secrets_kept", decision.kept.clone());
+    }
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &app.configurations.ineffective(&decision.changes));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
@@ -163,9 +170,15 @@ pub(super) async fn written(
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
     let ineffective = app.configurations.ineffective(&decision.changes);
     let changes = changes_json(&decision.changes);
-    let preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
+    let mut preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
+    if let Value::Object(preview) = &mut preview
+        && !decision.kept.is_empty()
+    {
+        preview.insert("kept".to_owned(), decision.kept.clone().into());
+    }
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &ineffective);
     Ok(answer)
 }

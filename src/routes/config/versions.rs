@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{Manner, Proposal};
+use quarterdeck_actors::config::proposal::Manner;
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::{Stored, Write};
 use quarterdeck_actors::error::AppError;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::document::{author, written};
 use crate::answer::{Answer, Json};
 use crate::audit::Audit;
-use crate::configuration::writable_by;
+use crate::configuration::proposal_of;
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
@@ -52,8 +52,7 @@ pub(crate) async fn roll_back(
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
     let body: Document = known(&app, request.id("version_id")?).await?.document;
-    let proposal =
-        Proposal { manner: Manner::Restore, body, may_write: writable_by(&session), is_local: session.is_local() };
+    let proposal = proposal_of(Manner::Restore, body, &session);
     let author = author(&request, &session, "rollback");
     let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.surroundings() };
     let decision = app.config.write(write).await?;

@@ -78,7 +78,12 @@ fn decided(running: &Config, manner: Manner, body: Document) -> Decision {
         file_exists: Arc::new(|_| true),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
-    decide(running, &Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false }, &around).unwrap()
+    decide(
+        running,
+        &Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true },
+        &around,
+    )
+    .unwrap()
 }
 
 #[test]
