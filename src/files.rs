@@ -7,6 +7,7 @@ mod local;
 mod network;
 mod objects;
 mod probe;
+mod reach;
 mod s3;
 
 #[cfg(test)]

@@ -67,10 +67,7 @@ impl Mailer {
             return Err(Failure { stage, problem: Problem::Busy(TURNS) });
         };
         let sent = timeout_at(deadline, deliver(settings, &hello_name(site_url), mail, &mut stage)).await;
-        sent.unwrap_or(Err(Problem::Late(patience))).map_err(|problem| {
-            let problem = problem.without(settings.smtp_password.expose(), "***").without(&mail.to, "the recipient");
-            Failure { stage, problem }
-        })
+        sent.unwrap_or(Err(Problem::Late(patience))).map_err(|problem| Failure { stage, problem })
     }
 }
 

@@ -32,6 +32,7 @@ use address::Place;
 pub(crate) use failure::CallFailure;
 pub(crate) use incoming::Incoming;
 use names::{Checked, Names, SystemNames};
+pub(crate) use networks::is_metadata;
 pub(crate) use policy::Chosen;
 use policy::Policy;
 use redirects::next_of;

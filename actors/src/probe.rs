@@ -175,7 +175,7 @@ impl FileProbeActor {
 
     fn look_at_config(&mut self, context: &mut Context<Self>) {
         let config = self.config.current();
-        let wanted = config.view.stores().into_iter().map(|store| (store, config.view.store(store)));
+        let wanted = config.view.stores().into_iter().map(|store| (store, config.store(store)));
         let before = self.current();
         let open = |settings: &StoreSettings| self.in_service(settings);
         let after = before.adopting(wanted, &open);

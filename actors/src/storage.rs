@@ -1,5 +1,6 @@
 //! Where files are kept: what is set about it, what can be done with it, and what a test of it finds.
 
+pub mod own_hosts;
 pub mod report;
 pub mod settings;
 pub mod submitted;

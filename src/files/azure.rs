@@ -20,7 +20,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, chain, joined, unusable};
+use super::objects::{About, Done, Objects, chain, climbs, joined, unusable};
+use super::reach::Reach;
 
 /// Larger blobs are written, and read, in blocks of that many bytes.
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);
@@ -47,14 +48,17 @@ impl Container {
             }
         }
         // A parent step would lead to another container, with a signature that holds there.
-        if settings.azure_path_prefix.split(['/', '\\']).any(|element| element == "..") {
+        if climbs(&settings.azure_path_prefix) {
             return Err(unusable("the prefix leads out of the container", "Correct FileSettings.AzurePathPrefix."));
         }
-        let account = address::account(settings)?;
+        let address::Account { url: account, note } = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
-        let rules = certificate_rules(settings.skip_certificate_check)?;
-        let endpoint = address::endpoint(&account, &rules)?;
-        let web = Web::new(&rules, false);
+        let reach = Reach::of(settings);
+        reach.check_host(account.host_str().unwrap_or_default(), place(settings))?;
+        let has_key = settings.azure_auth_mode != "default_credential";
+        let rules = certificate_rules(settings.skip_certificate_check && has_key)?;
+        let endpoint = address::endpoint(&account, &rules, reach)?;
+        let web = Web::new(&rules, reach, false);
         let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
         let mut options = ClientOptions {
             transport: Some(Transport::new(Arc::new(web))),
@@ -66,14 +70,16 @@ impl Container {
         // Whoever gets a token can use it: what signs with a key shows only the signature.
         if identity.token.is_some() && !address::is_azure(&account) {
             return Err(unusable(
-                "the identity of this machine is shown to nobody but Azure",
-                "Set FileSettings.AzureAuthMode to shared_key, or leave FileSettings.AzureEndpoint empty.",
+                "the identity of this machine is shown to nobody but Azure, over TLS",
+                "Set FileSettings.AzureAuthMode to shared_key, or leave FileSettings.AzureEndpoint empty and \
+                 FileSettings.AzureSSL on.",
             ));
         }
         let about = About {
             driver: "azureblob",
             target: joined(url.as_str(), settings.azure_path_prefix.trim_matches('/')),
             identity: identity.shown,
+            note,
             patience: patience(settings),
             place: place(settings),
             tls: "FileSettings.AzureSSL",

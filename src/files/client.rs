@@ -17,6 +17,8 @@ use azure_core::http::{AsyncRawResponse, Request};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
 
+use super::reach::Reach;
+
 /// The largest answer that is taken, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -31,9 +33,10 @@ pub(super) struct Web {
 }
 
 impl Web {
-    /// One that trusts certificates by these rules.
-    pub(super) fn new(rules: &Arc<ClientConfig>, is_traced: bool) -> Result<Self, reqwest::Error> {
+    /// One that trusts certificates by these rules, and connects to these addresses only.
+    pub(super) fn new(rules: &Arc<ClientConfig>, reach: Reach, is_traced: bool) -> Result<Self, reqwest::Error> {
         let builder = reqwest::Client::builder().tls_backend_preconfigured(ClientConfig::clone(rules));
+        let builder = builder.dns_resolver(reach);
         let client = builder.redirect(Policy::none()).no_proxy().http1_only().build()?;
         Ok(Self { client, is_traced, limit: None })
     }

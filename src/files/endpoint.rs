@@ -6,6 +6,7 @@ use quarterdeck_actors::storage::report::Trouble;
 use rustls::ClientConfig;
 
 use super::objects::{chain, unusable};
+use super::reach::Reach;
 use crate::trust::client_config;
 
 /// Where a connection goes.
@@ -15,6 +16,8 @@ pub(super) struct Endpoint {
     pub(super) port: u16,
     /// How to speak TLS, where it is spoken.
     pub(super) tls: Option<Arc<ClientConfig>>,
+    /// Which of its addresses may be connected to.
+    pub(super) reach: Reach,
 }
 
 /// The rules for certificates: those of the system, or none; made once.

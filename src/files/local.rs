@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use tokio::sync::Semaphore;
@@ -29,6 +30,8 @@ const TURNS_EACH: usize = 8;
 /// A directory; relative paths start at the working directory.
 pub(super) struct Folder {
     path: PathBuf,
+    /// It is not the one in force: nothing is created but a probe, and failures tell no paths apart.
+    is_tried: bool,
     turns: Arc<Semaphore>,
     about: About,
 }
@@ -53,15 +56,18 @@ impl Folder {
         }
         let path = std::path::absolute(&settings.directory)
             .map_err(|error| unusable(format!("{}: {error}", settings.directory), format!("Check {SETTING}.")))?;
+        let is_tried = settings.is_tried;
         let about = About {
             driver: "local",
-            target: path.display().to_string(),
+            // Where relative paths begin is not told to who tries one.
+            target: if is_tried { settings.directory.clone() } else { path.display().to_string() },
             identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
             patience: PATIENCE,
             place: SETTING,
             tls: "",
+            note: None,
         };
-        Ok(Self { turns: turns_at(&path), path, about })
+        Ok(Self { turns: turns_at(&path), path, is_tried, about })
     }
 
     /// Runs blocking work on the path of `key`, away from the async threads.
@@ -72,7 +78,9 @@ impl Folder {
         work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Done<'static, T> {
         let path = self.path.join(joined("", key));
-        let failed = move |path: &Path, error: &io::Error| failure(step, path, error);
+        let is_tried = self.is_tried;
+        let failed =
+            move |path: &Path, error: &io::Error| if is_tried { no_folder() } else { failure(step, path, error) };
         let turns = self.turns.clone();
         async move {
             let place = path.clone();
@@ -103,6 +111,9 @@ impl Objects for Folder {
 
     fn look(&self) -> Done<'_, ()> {
         async move {
+            if self.is_tried {
+                return self.at(Step::Bucket, "", usable).await;
+            }
             self.at(Step::Bucket, "", |folder| {
                 private::folder(folder)?;
                 if folder.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
@@ -141,6 +152,29 @@ fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = private::create(path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// Refuses what is no folder that the server may list and write: a probe is all that is created, and it is removed.
+fn usable(folder: &Path) -> io::Result<()> {
+    read_dir(folder)?.next().transpose()?;
+    let probe = folder.join(format!("qd-probe-{}", new_id()));
+    let written = whole(&probe, b"");
+    let removed = remove_file(&probe);
+    written.and(removed)
+}
+
+/// The failure of a directory that is tried: the same for one that is not there, is none, or is not the server's.
+fn no_folder() -> Trouble {
+    Trouble {
+        step: Step::Bucket,
+        kind: Kind::Missing,
+        code: None,
+        cause: "there is no such directory that the server can read and write".to_owned(),
+        remedy: format!(
+            "Set {SETTING} to a directory that exists, and give the user whom the server runs as the rights to read, \
+             write and search it."
+        ),
+    }
 }
 
 fn failure(step: Step, path: &Path, error: &io::Error) -> Trouble {

@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, Error as TlsError};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::Endpoint;
-use super::objects::About;
+use super::objects::{About, is_code};
+use super::reach::{is_refusal, refused};
 
 /// The addresses of the host.
 pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, Trouble> {
-    let found = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
-    let addresses: Vec<_> = found.map(Iterator::collect).map_err(|error| unknown_host(endpoint, about, &error))?;
+    let addresses = endpoint.reach.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
+        if is_refusal(&error) { refused(Step::Resolve, about.place) } else { unknown_host(endpoint, about, &error) }
+    })?;
     if addresses.is_empty() {
         let nothing = io::Error::from(io::ErrorKind::NotFound);
         return Err(unknown_host(endpoint, about, &nothing));
@@ -107,12 +109,20 @@ fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &About) -> Trouble
             format!("{host} port {port} does not speak TLS"),
             format!("Check the port in {}, or turn {} off.", about.place, about.tls),
         ),
-        Some(_) | None => trouble(
-            code(error),
-            format!("{host} port {port} ended the handshake: {error}"),
-            format!("Check that it speaks TLS 1.2 or 1.3, or turn {} off.", about.tls),
-        ),
+        Some(TlsError::AlertReceived(alert)) => {
+            let alert = format!("{alert:?}");
+            trouble(Some(&alert).filter(|alert| is_code(alert)).map(String::as_str), ended(host, port), no_tls(about))
+        }
+        Some(_) | None => trouble(code(error), ended(host, port), no_tls(about)),
     }
+}
+
+fn ended(host: &str, port: u16) -> String {
+    format!("{host} port {port} ended the handshake")
+}
+
+fn no_tls(about: &About) -> String {
+    format!("Check that it speaks TLS 1.2 or 1.3, or turn {} off.", about.tls)
 }
 
 fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> Trouble {
@@ -131,7 +141,7 @@ fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> Trou
     let is_unknown = matches!(reason, CertificateError::UnknownIssuer);
     trouble(
         Some(if is_unknown { "UnknownIssuer" } else { "InvalidCertificate" }),
-        format!("nobody whom this system trusts vouches for the certificate of {host}: {reason}"),
+        format!("nobody whom this system trusts vouches for the certificate of {host}"),
         "Add its authority to the certificates of this system, or, where any certificate will do, turn \
          ServiceSettings.EnableInsecureOutgoingConnections on."
             .to_owned(),

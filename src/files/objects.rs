@@ -41,6 +41,8 @@ pub(super) struct About {
     pub(super) target: String,
     /// On whose behalf.
     pub(super) identity: String,
+    /// What was made of the settings, where that is not what they say.
+    pub(super) note: Option<String>,
     /// How long one request may take.
     pub(super) patience: Duration,
     /// The setting that says where the host is.
@@ -76,6 +78,24 @@ pub(super) fn joined(prefix: &str, key: &str) -> String {
         ("", only) | (only, "") => only.to_owned(),
         (prefix, key) => format!("{prefix}/{key}"),
     }
+}
+
+/// A provider's own code, or the status where it gives none. What does not read like a code is not passed on: it may be
+/// anything that a host says.
+pub(super) fn code_or_status(code: Option<&str>, status: u16) -> String {
+    code.filter(|code| is_code(code)).map_or_else(|| format!("HTTP {status}"), str::to_owned)
+}
+
+/// Whether it is a short word of letters and digits, as codes of providers are.
+pub(super) fn is_code(text: &str) -> bool {
+    const LONGEST_CODE: usize = 64;
+    let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    begins_well && text.len() <= LONGEST_CODE && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Whether a prefix, or a part of it, is a step to another place: it would lead out of the bucket.
+pub(super) fn climbs(prefix: &str) -> bool {
+    prefix.split(['/', '\\']).any(|element| matches!(element, "." | ".."))
 }
 
 /// A cause with everything below it, on one line.

@@ -14,10 +14,6 @@ use super::Limits;
 use super::network::{connect, resolve, shake_hands};
 use super::objects::{Objects, too_slow};
 
-/// What is shown of a code and of a cause, in characters: both may be the words of a server that nobody knows.
-const LONGEST_CODE: usize = 100;
-const LONGEST_CAUSE: usize = 1000;
-
 const STEPS: [Step; 11] = [
     Step::Settings,
     Step::Resolve,
@@ -43,19 +39,10 @@ pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
         driver: about.driver.to_owned(),
         target: about.target.clone(),
         identity: about.identity.clone(),
+        note: about.note.clone(),
         stages: course.complete(trouble.as_ref()),
-        trouble: trouble.map(shortened),
+        trouble,
         duration_ms: in_ms(started.elapsed()),
-    }
-}
-
-/// The trouble with no more of the words of others than somebody reads.
-fn shortened(trouble: Trouble) -> Trouble {
-    let cut = |text: String, longest| text.chars().take(longest).collect();
-    Trouble {
-        code: trouble.code.map(|code| cut(code, LONGEST_CODE)),
-        cause: cut(trouble.cause, LONGEST_CAUSE),
-        ..trouble
     }
 }
 

@@ -26,7 +26,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, chain, joined, unusable};
+use super::objects::{About, Done, Objects, chain, climbs, joined, unusable};
+use super::reach::Reach;
 use address::Address;
 use credentials::Identity;
 
@@ -60,16 +61,40 @@ impl Bucket {
                 "Turn FileSettings.AmazonS3SignV2 off; every store of today takes version 4.",
             ));
         }
-        let address = Address::of(settings)?;
-        let web = Web::new(&certificate_rules(settings.skip_certificate_check)?, settings.amazon_s3_trace);
-        let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
-        let identity = Identity::of(settings, &web)?;
+        if !address::is_bucket(&settings.amazon_s3_bucket) {
+            return Err(unusable(
+                "the bucket is no name of a bucket",
+                "Set FileSettings.AmazonS3Bucket to letters, digits, dots, hyphens and underscores.",
+            ));
+        }
+        // A parent step would lead to another bucket.
+        if climbs(&settings.amazon_s3_path_prefix) {
+            return Err(unusable("the prefix leads out of the bucket", "Correct FileSettings.AmazonS3PathPrefix."));
+        }
+        let is_provided = Identity::is_provided(settings);
+        let address = Address::of(settings, settings.skip_certificate_check && !is_provided)?;
+        if is_provided && !address.is_amazons_own() {
+            return Err(unusable(
+                "the credentials of this machine go to nobody but Amazon, over TLS",
+                "Set FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or leave \
+                 FileSettings.AmazonS3Endpoint empty and FileSettings.AmazonS3SSL on.",
+            ));
+        }
+        let rules = certificate_rules(settings.skip_certificate_check && !is_provided)?;
+        let made = |reach| {
+            let web = Web::new(&rules, reach, settings.amazon_s3_trace);
+            web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))
+        };
+        let web = made(Reach::of(settings))?;
+        // The library itself says where it asks for credentials, a link-local address among others.
+        let identity = Identity::of(settings, &made(Reach::Everywhere)?)?;
         let patience = Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
         let (name, prefix) = (settings.amazon_s3_bucket.clone(), settings.amazon_s3_path_prefix.clone());
         let about = About {
             driver: "amazons3",
             target: joined(&address.shown(&name), prefix.trim_matches('/')),
             identity: identity.shown(),
+            note: None,
             patience,
             place: "FileSettings.AmazonS3Endpoint",
             tls: "FileSettings.AmazonS3SSL",
@@ -174,7 +199,7 @@ impl Objects for Bucket {
             let read = self.client().get_object().bucket(&self.name).key(self.key(key)).send().await;
             let object = read.map_err(|error| self.trouble(Step::Read, &error))?;
             let content = object.body.collect().await;
-            content.map(AggregatedBytes::into_bytes).map_err(|error| errors::broken(Step::Read, &error))
+            content.map(AggregatedBytes::into_bytes).map_err(|_| errors::broken(Step::Read))
         }
         .boxed()
     }

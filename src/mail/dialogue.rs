@@ -157,7 +157,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
 
 fn accepted(reply: Reply, class: u16) -> Result<Reply, Problem> {
     let is_as_wanted = reply.code / 100 == class;
-    if is_as_wanted { Ok(reply) } else { Err(Problem::Refused { code: reply.code, text: reply.lines.join(" ") }) }
+    if is_as_wanted {
+        Ok(reply)
+    } else {
+        Err(Problem::refused(reply.code, reply.lines.first().map_or("", String::as_str)))
+    }
 }
 
 /// The message with its end; a dot at the beginning of a line is doubled, because one alone is the end.

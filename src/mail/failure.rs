@@ -7,9 +7,6 @@ use std::time::Duration;
 use rustls::CertificateError;
 use thiserror::Error;
 
-/// So many characters of what a mail server says are passed on.
-const LONGEST_TEXT: usize = 300;
-
 /// How far a mail came, and why no further.
 #[derive(Debug, Error)]
 #[error("{stage}: {problem}. {}", remedy(*stage, problem))]
@@ -79,12 +76,12 @@ pub(super) enum Problem {
     Eager,
     #[error("the user name and the password would go in clear to another machine")]
     InClear,
-    #[error("the server offers {}, and this one speaks PLAIN and LOGIN", shown(.0))]
-    NoLogin(String),
+    #[error("the server offers {}, and this one speaks PLAIN and LOGIN", offers(*offers_others))]
+    NoLogin { offers_others: bool },
     #[error("the address needs SMTPUTF8, which the server does not offer")]
     NoUtf8,
-    #[error("the server answered {code} {:?}", shown(text))]
-    Refused { code: u16, text: String },
+    #[error("the server answered {code}{}", shown(*enhanced))]
+    Refused { code: u16, enhanced: Option<[u16; 3]> },
 }
 
 impl Problem {
@@ -92,14 +89,9 @@ impl Problem {
         Self::Setting(text.to_owned())
     }
 
-    /// The same with `hidden` out of the server's words.
-    pub(super) fn without(mut self, hidden: &str, shown: &str) -> Self {
-        if let Self::Refused { text, .. } = &mut self
-            && !hidden.is_empty()
-        {
-            *text = text.replace(hidden, shown);
-        }
-        self
+    /// A refusal, with the codes of the answer and none of its words: whoever chose the host would read them.
+    pub(super) fn refused(code: u16, text: &str) -> Self {
+        Self::Refused { code, enhanced: enhanced(text) }
     }
 
     /// What a failed handshake means.
@@ -130,10 +122,21 @@ fn of_certificate(problem: &CertificateError) -> String {
     format!("the server's certificate {text}")
 }
 
-/// Words of the server, as far as they can be shown.
-fn shown(text: &str) -> String {
-    let shown = text.chars().map(|character| if character.is_control() { ' ' } else { character });
-    shown.take(LONGEST_TEXT).collect()
+/// The enhanced status code (RFC 3463) that an answer begins with, such as `5.7.8`.
+fn enhanced(text: &str) -> Option<[u16; 3]> {
+    let mut numbers = text.split_ascii_whitespace().next()?.split('.').map(|number| number.parse().ok());
+    let code = [numbers.next()??, numbers.next()??, numbers.next()??];
+    let [class, subject, detail] = code;
+    let is_code = numbers.next().is_none() && matches!(class, 2 | 4 | 5) && subject < 1000 && detail < 1000;
+    is_code.then_some(code)
+}
+
+fn shown(enhanced: Option<[u16; 3]>) -> String {
+    enhanced.map(|[class, subject, detail]| format!(" {class}.{subject}.{detail}")).unwrap_or_default()
+}
+
+fn offers(others: bool) -> &'static str {
+    if others { "other ways to log in" } else { "no authentication" }
 }
 
 fn remedy(stage: Stage, problem: &Problem) -> &'static str {
@@ -142,7 +145,7 @@ fn remedy(stage: Stage, problem: &Problem) -> &'static str {
         (_, Problem::Eager) => "Find out what stands between the two servers.",
         (_, Problem::NoStartTls) => "Set ConnectionSecurity to TLS, or enable STARTTLS there.",
         (_, Problem::InClear) => "Set ConnectionSecurity to STARTTLS or TLS.",
-        (_, Problem::NoLogin(_)) => "Enable one of them there, or turn EnableSMTPAuth off.",
+        (_, Problem::NoLogin { .. }) => "Enable one of them there, or turn EnableSMTPAuth off.",
         (_, Problem::NoUtf8) => "Use an address of plain letters.",
         (Stage::Waiting, _) => "Try again later.",
         (Stage::Settings, _) => "Correct the settings and try again.",
@@ -166,29 +169,20 @@ fn remedy(stage: Stage, problem: &Problem) -> &'static str {
 mod tests {
     use super::*;
 
-    fn refused(code: u16, text: &str) -> Problem {
-        Problem::Refused { code, text: text.to_owned() }
-    }
-
     #[test]
-    fn a_failure_says_where_what_and_what_to_do() {
-        let problem = refused(535, "5.7.8 no\r\nhunter2 is wrong").without("hunter2", "***");
-        let failure = Failure { stage: Stage::Authenticate, problem };
-        let text = "authenticate: the server answered 535 \"5.7.8 no  *** is wrong\". \
-                    Check SMTPUsername and SMTPPassword.";
-        assert_eq!(failure.to_string(), text);
-    }
-
-    #[test]
-    fn what_the_server_offers_is_cut() {
-        let text = Problem::NoLogin("X".repeat(60_000)).to_string();
-        assert!(text.len() < 2 * LONGEST_TEXT, "{} bytes", text.len());
-    }
-
-    #[test]
-    fn words_of_the_server_are_cut_and_never_within_what_is_hidden() {
-        let problem = refused(500, &format!("{}hunter2{}", "é".repeat(LONGEST_TEXT - 3), "é".repeat(1000)));
-        let text = problem.without("hunter2", "***").to_string();
-        assert_eq!(text, format!("the server answered 500 \"{}***\"", "é".repeat(LONGEST_TEXT - 3)));
+    fn a_failure_says_where_what_and_what_to_do_and_none_of_the_words_of_the_server() {
+        for (text, shown) in [
+            ("5.7.8 no hunter2 is wrong", "535 5.7.8"),
+            ("hunter2 is wrong", "535"),
+            ("5.7 no", "535"),
+            ("5.7.8.9 no", "535"),
+            ("9.7.8 no", "535"),
+            ("5.99999.8 no", "535"),
+            ("", "535"),
+        ] {
+            let failure = Failure { stage: Stage::Authenticate, problem: Problem::refused(535, text) };
+            let expected = format!("authenticate: the server answered {shown}. Check SMTPUsername and SMTPPassword.");
+            assert_eq!(failure.to_string(), expected);
+        }
     }
 }

@@ -17,23 +17,17 @@ pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     password: &Secret,
 ) -> Result<(), Problem> {
     let mechanisms: Vec<&str> = offers.of("AUTH").into_iter().flatten().collect();
-    let (secret, answer) = if mechanisms.contains(&"PLAIN") {
+    let answer = if mechanisms.contains(&"PLAIN") {
         let secret = encoded(&format!("\0{username}\0{}", password.expose()));
-        let answer = dialogue.ask(&format!("AUTH PLAIN {secret}"), 2).await;
-        (secret, answer)
+        dialogue.ask(&format!("AUTH PLAIN {secret}"), 2).await
     } else if mechanisms.contains(&"LOGIN") {
         dialogue.ask("AUTH LOGIN", 3).await?;
         dialogue.ask(&encoded(username), 3).await?;
-        let secret = encoded(password.expose());
-        let answer = dialogue.ask(&secret, 2).await;
-        (secret, answer)
-    } else if mechanisms.is_empty() {
-        return Err(Problem::NoLogin("no authentication".to_owned()));
+        dialogue.ask(&encoded(password.expose()), 2).await
     } else {
-        return Err(Problem::NoLogin(format!("only {}", mechanisms.join(", "))));
+        return Err(Problem::NoLogin { offers_others: !mechanisms.is_empty() });
     };
-    // There are servers that quote the command that they refuse.
-    answer.map(drop).map_err(|problem| problem.without(&secret, "***"))
+    answer.map(drop)
 }
 
 fn encoded(text: &str) -> String {

@@ -46,6 +46,23 @@ pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
     wrapped(address).find_map(|inner| internal(inner, own).map(|what| format!("a way to {inner}, {what}")))
 }
 
+/// Whether an address is link-local, or that of a metadata service of a cloud, which hands out credentials of the machine.
+pub(crate) fn is_metadata(address: IpAddr) -> bool {
+    METADATA.iter().any(|network| network.contains(address)) || wrapped(address).any(is_metadata)
+}
+
+/// The link-local networks, and where metadata services are outside of them: Alibaba, Oracle, Azure; Amazon and Google
+/// over IPv6.
+const METADATA: [Network; 7] = [
+    v4([169, 254, 0, 0], 16, "").0,
+    v4([100, 100, 100, 200], 32, "").0,
+    v4([192, 0, 0, 192], 32, "").0,
+    v4([168, 63, 129, 16], 32, "").0,
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, "").0,
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32, "").0,
+    v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0], 32, "").0,
+];
+
 /// The IPv4 addresses that an IPv6 address stands for: whoever connects to it may end up there.
 pub(super) fn wrapped(address: IpAddr) -> impl Iterator<Item = IpAddr> {
     let found = match address {

@@ -161,7 +161,7 @@ async fn a_login_is_made_as_the_server_offers_it_and_a_wrong_one_is_told() {
 async fn a_login_that_is_not_offered_is_told() {
     let nothing = json!({ "username": USERNAME, "password": PASSWORD, "mechanisms": [] });
     let others = json!({ "username": USERNAME, "password": PASSWORD, "mechanisms": ["CRAM-MD5"] });
-    for (wish, wanted) in [(nothing, "no authentication"), (others, "only CRAM-MD5")] {
+    for (wish, wanted) in [(nothing, "no authentication"), (others, "other ways to log in")] {
         let Some(mail) = MailServer::start(wish).await else { return };
         let (_server, admin, mut config) = desk().await;
         mail.name_in(&mut config, "");
@@ -186,7 +186,7 @@ async fn a_password_goes_in_clear_to_this_machine_only() {
 
 #[actix_web::test]
 async fn a_refusal_is_told_with_its_step_and_its_code() {
-    for (step, wanted) in [("sender", "553 \"5.1.8 "), ("recipient", "550 \"5.1.1 "), ("data", "452 \"4.3.1 ")] {
+    for (step, wanted) in [("sender", "553 5.1.8."), ("recipient", "550 5.1.1."), ("data", "452 4.3.1.")] {
         let Some(mail) = MailServer::start(json!({ "refuse": step })).await else { return };
         let (_server, admin, mut config) = desk().await;
         mail.name_in(&mut config, "");
@@ -269,7 +269,7 @@ async fn a_server_that_says_something_else_is_told_from_one_that_is_silent() {
     let (_server, admin, config) = desk().await;
     for (said, wanted) in [
         (&b"HTTP/1.1 200 OK\r\n\r\n"[..], "greeting: the server does not speak SMTP."),
-        (b"554 no mail here\r\n", "greeting: the server answered 554 \"no mail here\"."),
+        (b"554 no mail here\r\n", "greeting: the server answered 554."),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port().to_string();

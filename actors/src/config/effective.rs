@@ -10,6 +10,8 @@ use super::fixes::fixed;
 use super::merge::patched;
 use super::table::{Kind, Mode, Setting, defaults, placed, settings};
 use super::view::View;
+use crate::storage::settings::{Store, StoreSettings};
+use crate::storage::submitted::host_settings;
 
 /// The values that win over what is stored, by path.
 pub type Overrides = BTreeMap<String, Override>;
@@ -69,6 +71,14 @@ impl Config {
     /// Puts a new document in force: what is overridden stays so.
     pub(super) fn with_stored(&self, stored: Stored) -> Result<Self, serde_json::Error> {
         Self::compose(Some(stored), self.overrides.clone())
+    }
+
+    /// The settings of a store, with whose word its host is.
+    pub fn store(&self, store: Store) -> StoreSettings {
+        let settings = self.view.store(store);
+        let host = host_settings(store, &settings.driver_name);
+        let is_pinned = !host.is_empty() && host.iter().all(|path| self.overrides.contains_key(path));
+        StoreSettings { is_pinned, ..settings }
     }
 
     /// What is stored beside the settings.

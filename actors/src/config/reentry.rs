@@ -174,7 +174,7 @@ pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> 
 }
 
 /// Whether the secret would go to whom it goes already: each of its companions is submitted as it is in force.
-pub fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
+fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
     let Some(Goes::To(companions)) = destination(secret_path) else { return false };
     let tried_with = TRIED_WITH.iter().find(|(secret, _)| *secret == secret_path).map_or(&[][..], |(_, paths)| paths);
     // It is no part of the section that is tried: what is in force applies to the test as well.

@@ -272,6 +272,7 @@ fn trouble(step: Step, kind: Kind) -> Trouble {
 
 fn report(bucket: &str) -> Report {
     Report {
+        note: None,
         driver: bucket.to_owned(),
         target: String::new(),
         identity: String::new(),

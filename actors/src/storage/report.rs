@@ -125,6 +125,9 @@ pub struct Report {
     pub target: String,
     /// On whose behalf, without secrets, such as `access key AKIA…` or `the server's own user`.
     pub identity: String,
+    /// What was made of the settings, where that is not what they say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Every step, in order.
     pub stages: Vec<Stage>,
     /// Why it failed, if it did.
@@ -144,7 +147,7 @@ impl Report {
     pub fn unusable(driver: &str, trouble: Trouble) -> Self {
         let stages = vec![Stage { step: trouble.step, outcome: Outcome::Failed, duration_ms: 0 }];
         let (target, identity) = (String::new(), String::new());
-        Self { driver: driver.to_owned(), target, identity, stages, trouble: Some(trouble), duration_ms: 0 }
+        Self { driver: driver.to_owned(), target, identity, note: None, stages, trouble: Some(trouble), duration_ms: 0 }
     }
 }
 

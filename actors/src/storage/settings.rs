@@ -66,6 +66,14 @@ pub struct StoreSettings {
     /// `ServiceSettings.EnableInsecureOutgoingConnections`: certificates are not checked.
     #[serde(skip)]
     pub skip_certificate_check: bool,
+    /// The host is the operator's own word, pinned in a file or a variable. Any other was typed by a caller, now or when
+    /// it was saved, and leads to no link-local or metadata address.
+    #[serde(skip)]
+    pub is_pinned: bool,
+    /// The directory is not the one in force: it is tried as it is and not created, and every failure reads the same, so
+    /// that a test tells nothing of the paths of this machine.
+    #[serde(skip)]
+    pub is_tried: bool,
     /// Which store they are of: what goes wrong is told in the names of its settings.
     #[serde(skip)]
     pub store: Store,

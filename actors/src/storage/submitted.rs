@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::own_hosts::{is_amazon_region, is_amazon_s3, is_azure};
 use super::settings::{FileSettings, Store, StoreSettings};
 use crate::config::Config;
 use crate::config::document::{Document, given, insert};
 use crate::config::fixes::fixed;
-use crate::config::reentry::{goes_where_it_goes, reusable};
+use crate::config::reentry::reusable;
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Setting, settings};
 use crate::error::{AppError, OrFail};
@@ -24,7 +25,7 @@ const SECRETS: [(&str, &str); 2] = [("amazons3", "AmazonS3SecretAccessKey"), ("a
 pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) -> Result<StoreSettings, AppError> {
     let Some(submitted) = submitted else {
         check_driver(&running.document, store)?;
-        return Ok(running.view.store(store));
+        return Ok(running.store(store));
     };
     check_complete(submitted)?;
     check_driver(submitted, store)?;
@@ -33,7 +34,7 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
     for (user, key) in SECRETS {
         restore(&mut document, &path(store, key), driver == user, &running.document)?;
     }
-    check_own_credentials(&document, store, driver, &running.document)?;
+    check_own_credentials(&document, store, driver)?;
     let Some(Value::Object(section)) = fixed(&document).remove("FileSettings") else { return Err(incomplete()) };
     let settings = FileSettings::try_from(section).or_fail(INCOMPLETE)?;
     let settings = match store {
@@ -41,7 +42,20 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
         Store::Exports => settings.exports,
     };
     let skip_certificate_check = running.view.service.enable_insecure_outgoing_connections;
-    Ok(StoreSettings { skip_certificate_check, ..settings })
+    let is_as_in_force = |path: &String| given(&document, path) == given(&running.document, path);
+    let is_pinned = running.store(store).is_pinned && host_settings(store, driver).iter().all(is_as_in_force);
+    let is_tried = driver == "local" && !is_as_in_force(&path(store, "Directory"));
+    Ok(StoreSettings { skip_certificate_check, is_pinned, is_tried, ..settings })
+}
+
+/// The settings that a store's host is made from.
+pub(crate) fn host_settings(store: Store, driver: &str) -> Vec<String> {
+    let keys: &[&str] = match driver {
+        "amazons3" => &["AmazonS3Endpoint"],
+        "azureblob" => &["AzureEndpoint"],
+        _ => &[],
+    };
+    keys.iter().map(|key| path(store, key)).collect()
 }
 
 const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
@@ -115,39 +129,35 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
     Ok(())
 }
 
-/// What the machine or the environment provides is a stored secret as well: it goes to the provider itself, or where
-/// it goes already.
-fn check_own_credentials(document: &Document, store: Store, driver: &str, running: &Document) -> Result<(), AppError> {
+/// What the machine or the environment provides goes to the provider's own hosts, over TLS, and nowhere else.
+fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Result<(), AppError> {
     let value = |key: &str| text(document, &path(store, key));
-    let (secret, endpoint, is_with_provider) = match driver {
+    let is_off = |key: &str| given(document, &path(store, key)) == Some(&Value::from(false));
+    let (place, is_with_provider) = match driver {
         "amazons3" if value("AmazonS3AccessKeyId").is_empty() && value("AmazonS3SecretAccessKey").is_empty() => {
-            let is_of_amazon = is_of_amazon(value("AmazonS3Endpoint")) && is_label(value("AmazonS3Region"));
-            ("AmazonS3SecretAccessKey", "AmazonS3Endpoint", is_of_amazon)
+            let region = value("AmazonS3Region").trim();
+            let is_of_amazon =
+                is_amazon_s3(value("AmazonS3Endpoint")) && (region.is_empty() || is_amazon_region(region));
+            ("AmazonS3Endpoint", is_of_amazon && !is_off("AmazonS3SSL"))
         }
         "azureblob" if value("AzureAuthMode") == "default_credential" => {
-            let is_of_azure = value("AzureEndpoint").is_empty() && is_label(value("AzureStorageAccount"));
-            ("AzureAccessKey", "AzureEndpoint", is_of_azure)
+            let is_of_azure = match value("AzureEndpoint").trim() {
+                "" => is_label(value("AzureStorageAccount")) && !is_off("AzureSSL"),
+                endpoint => endpoint.strip_prefix("https://").is_some_and(|host| is_azure(host.trim_end_matches('/'))),
+            };
+            ("AzureEndpoint", is_of_azure)
         }
         _ => return Ok(()),
     };
-    if is_with_provider || goes_where_it_goes(&path(store, secret), document, running) {
+    if is_with_provider {
         return Ok(());
     }
-    Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", path(store, endpoint)))
+    Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", path(store, place)))
 }
 
 /// Whether it stays what it is as a part of a host's name.
 fn is_label(text: &str) -> bool {
-    text.trim().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Whether a host, with or without a port, is one of Amazon's own. Empty means Amazon.
-fn is_of_amazon(endpoint: &str) -> bool {
-    let endpoint = endpoint.trim().to_ascii_lowercase();
-    let (host, port) = endpoint.split_once(':').unwrap_or((&endpoint, "443"));
-    let is_plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
-    let is_listed = [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|own| host.ends_with(own));
-    endpoint.is_empty() || (is_plain && is_listed && port.bytes().all(|byte| byte.is_ascii_digit()))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn path(store: Store, key: &str) -> String {

@@ -3,53 +3,91 @@
 use std::sync::Arc;
 
 use azure_core::http::Url;
+use quarterdeck_actors::storage::own_hosts;
 use quarterdeck_actors::storage::report::Trouble;
 use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
 use crate::files::endpoint::Endpoint;
 use crate::files::objects::unusable;
+use crate::files::reach::Reach;
 
 const REMEDY: &str =
     "Set FileSettings.AzureEndpoint to a host, or to a host and a port, such as blobs.example.com:10000.";
-
-/// What the names of the hosts of Azure end with, in each of its clouds.
-const AZURE: [&str; 4] = [
-    ".blob.core.windows.net",
-    ".blob.core.usgovcloudapi.net",
-    ".blob.core.chinacloudapi.cn",
-    ".blob.storage.azure.net",
-];
 
 /// Whether a host of one's own is asked, instead of Azure's.
 pub(super) fn is_custom(settings: &StoreSettings) -> bool {
     settings.azure_cloud == "custom" || !settings.azure_endpoint.is_empty()
 }
 
-/// The URL of the account: its own host at Azure, a folder of a host elsewhere; a complete URL is taken as it is.
-pub(super) fn account(settings: &StoreSettings) -> Result<Url, Trouble> {
+/// Where an account is.
+pub(super) struct Account {
+    pub(super) url: Url,
+    /// What was made of the endpoint, where that is not what it says.
+    pub(super) note: Option<String>,
+}
+
+/// The URL of the account: its own host at Azure, a folder of a host elsewhere.
+///
+/// An endpoint is a host, with a port and a scheme if need be. The account's name behind it is taken off: emulators
+/// write it there, and it is added from the setting of its own.
+pub(super) fn account(settings: &StoreSettings) -> Result<Account, Trouble> {
     let account = &settings.azure_storage_account;
+    if !is_label(account) {
+        return Err(unusable(
+            "the account is no name of an account",
+            "Set FileSettings.AzureStorageAccount to the name of the account alone.",
+        ));
+    }
     let scheme = if settings.azure_ssl { "https" } else { "http" };
     let endpoint = settings.azure_endpoint.trim().trim_matches('/');
-    let url = match settings.azure_cloud.as_str() {
-        _ if endpoint.contains("://") => endpoint.to_owned(),
-        _ if !endpoint.is_empty() => format!("{scheme}://{endpoint}/{account}"),
+    let has_scheme = endpoint.contains("://");
+    let (text, is_custom) = match settings.azure_cloud.as_str() {
+        _ if has_scheme => (endpoint.to_owned(), true),
+        _ if !endpoint.is_empty() => (format!("{scheme}://{endpoint}"), true),
         "custom" => return Err(unusable("a custom cloud has no endpoint", REMEDY)),
-        "government" => format!("{scheme}://{account}.blob.core.usgovcloudapi.net"),
-        _ => format!("{scheme}://{account}.blob.core.windows.net"),
+        "government" => (format!("{scheme}://{account}.blob.core.usgovcloudapi.net"), false),
+        _ => (format!("{scheme}://{account}.blob.core.windows.net"), false),
     };
-    let parsed = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let parsed = parsed.filter(|url| url.username().is_empty() && url.password().is_none() && url.query().is_none());
-    parsed.ok_or_else(|| unusable("the endpoint is no host", REMEDY))
+    let is_clean = !text.contains(['@', '\\', '?', '#', '%']) && !text.chars().any(char::is_control);
+    let url =
+        Url::parse(&text).ok().filter(|url| is_clean && matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or_else(|| unusable("the endpoint is no host", REMEDY))?;
+    let path = url.path().trim_matches('/').to_owned();
+    let names_account = path == *account;
+    if !path.is_empty() && !names_account {
+        return Err(unusable("the endpoint has a path", REMEDY));
+    }
+    if is_custom && (names_account || !has_scheme) {
+        url.set_path(account);
+    }
+    let note = names_account.then(|| {
+        "The name of the account at the end of FileSettings.AzureEndpoint is taken off; FileSettings.AzureStorageAccount \
+         gives it."
+            .to_owned()
+    });
+    Ok(Account { url, note })
 }
 
-/// Whether an account is at Azure itself, whoever owns it.
+/// Whether an account is at Azure itself, whoever owns it, and asked over TLS.
 pub(super) fn is_azure(account: &Url) -> bool {
-    account.host_str().is_some_and(|host| AZURE.iter().any(|suffix| host.ends_with(suffix)))
+    let is_usual_port = account.port().is_none();
+    account.scheme() == "https" && is_usual_port && account.host_str().is_some_and(own_hosts::is_azure)
 }
 
-/// The URL of a container.
+/// Whether it is one label of a host's name, and one segment of a path.
+fn is_label(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// The URL of a container, whose name is one segment.
 pub(super) fn container(account: &Url, name: &str) -> Result<Url, Trouble> {
+    if !is_label(name) && !matches!(name, "$root" | "$web" | "$logs") {
+        return Err(unusable(
+            "the container is no name of a container",
+            "Set FileSettings.AzureContainer to letters, digits and hyphens.",
+        ));
+    }
     let mut url = account.clone();
     match url.path_segments_mut() {
         Ok(mut segments) => {
@@ -60,10 +98,10 @@ pub(super) fn container(account: &Url, name: &str) -> Result<Url, Trouble> {
     Ok(url)
 }
 
-pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>) -> Result<Endpoint, Trouble> {
+pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, reach: Reach) -> Result<Endpoint, Trouble> {
     let is_tls = account.scheme() == "https";
     let host = account.host_str().ok_or_else(|| unusable("the endpoint is no host", REMEDY))?;
     let host = host.trim_matches(['[', ']']).to_owned();
     let port = account.port_or_known_default().unwrap_or(443);
-    Ok(Endpoint { host, port, tls: is_tls.then(|| rules.clone()) })
+    Ok(Endpoint { host, port, tls: is_tls.then(|| rules.clone()), reach })
 }

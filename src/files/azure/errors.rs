@@ -4,7 +4,7 @@ use azure_core::error::ErrorKind;
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, Trouble};
 
-use crate::files::objects::{About, chain};
+use crate::files::objects::{About, code_or_status};
 
 const KEY: &str =
     "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
@@ -18,7 +18,7 @@ pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_t
             Trouble {
                 step,
                 kind,
-                code: Some(error_code.clone().unwrap_or_else(|| format!("HTTP {status}"))),
+                code: Some(code_or_status(error_code.as_deref(), status)),
                 cause: format!("the store refuses with status {status}"),
                 remedy,
             }
@@ -27,7 +27,7 @@ pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_t
             step: Step::Authenticate,
             kind: Authentication,
             code: Some("NoCredentials".to_owned()),
-            cause: format!("nothing provides credentials: {}", chain(error)),
+            cause: "nothing provides credentials".to_owned(),
             remedy: "Give this machine an identity with rights on the container, or set FileSettings.AzureAuthMode to \
                      shared_key."
                 .to_owned(),
@@ -81,7 +81,11 @@ fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool
         step,
         kind: Other,
         code: None,
-        cause: format!("no answer that Azure would give: {}", chain(error)),
+        cause: if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
+            "the connection broke before there was an answer".to_owned()
+        } else {
+            "no answer that Azure would give".to_owned()
+        },
         remedy: format!("Check that {} leads to Azure Blob Storage.{tls}", about.place),
     }
 }

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
+use quarterdeck_actors::storage::own_hosts::{is_amazon_region, is_amazon_s3};
 use quarterdeck_actors::storage::report::Trouble;
 use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
 use crate::files::endpoint::{Endpoint, certificate_rules};
 use crate::files::objects::unusable;
+use crate::files::reach::Reach;
 
 const AMAZON: &str = "s3.amazonaws.com";
+/// The setting that says where the host is.
+const PLACE: &str = "FileSettings.AmazonS3Endpoint";
+
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// The stores that take the bucket as part of the host's name.
@@ -23,10 +28,11 @@ pub(super) struct Address {
     /// Empty: the default, until the store names another.
     region: String,
     is_virtual_host: bool,
+    reach: Reach,
 }
 
 impl Address {
-    pub(super) fn of(settings: &StoreSettings) -> Result<Self, Trouble> {
+    pub(super) fn of(settings: &StoreSettings, skips_certificate_check: bool) -> Result<Self, Trouble> {
         let endpoint = settings.amazon_s3_endpoint.trim();
         let endpoint = if endpoint.is_empty() { AMAZON } else { endpoint };
         let remedy =
@@ -36,6 +42,8 @@ impl Address {
             return Err(unusable("the endpoint begins with a scheme", format!("{remedy} {tls}")));
         }
         let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is no host", remedy))?;
+        let reach = Reach::of(settings);
+        reach.check_host(&host, PLACE)?;
         let region = settings.amazon_s3_region.trim();
         // It becomes part of a host's name and of a header.
         let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -44,14 +52,22 @@ impl Address {
             return Err(unusable("the region is no name", remedy));
         }
         let allows_virtual = VIRTUAL_HOSTS.iter().any(|suffix| host.ends_with(suffix));
-        let tls = settings.amazon_s3_ssl.then(|| certificate_rules(settings.skip_certificate_check)).transpose()?;
+        let tls = settings.amazon_s3_ssl.then(|| certificate_rules(skips_certificate_check)).transpose()?;
         Ok(Self {
             is_virtual_host: allows_virtual && fits_a_host(&settings.amazon_s3_bucket, settings.amazon_s3_ssl),
             host,
             port,
             tls,
             region: region.to_owned(),
+            reach,
         })
+    }
+
+    /// Whether it is a host of Amazon S3 itself, over TLS: credentials of the machine go nowhere else.
+    pub(super) fn is_amazons_own(&self) -> bool {
+        let is_usual_port = matches!(self.port, None | Some(443));
+        let is_region = self.region.is_empty() || is_amazon_region(&self.region);
+        self.is_tls() && is_usual_port && is_region && is_amazon_s3(&self.host)
     }
 
     pub(super) fn has_region(&self) -> bool {
@@ -88,7 +104,7 @@ impl Address {
         let host = if self.is_virtual_host { format!("{bucket}.{host}") } else { host };
         let host = host.trim_matches(['[', ']']).to_owned();
         let port = self.port.unwrap_or(if self.is_tls() { 443 } else { 80 });
-        Endpoint { host, port, tls: self.tls.clone() }
+        Endpoint { host, port, tls: self.tls.clone(), reach: self.reach }
     }
 
     fn host_in(&self, found: Option<&str>) -> String {
@@ -101,11 +117,20 @@ impl Address {
 /// Host and port; an address of IPv6 stands in brackets.
 pub(super) fn split(endpoint: &str) -> Option<(String, Option<u16>)> {
     let url = reqwest::Url::parse(&format!("http://{endpoint}")).ok()?;
-    let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let is_plain =
+        is_plain && !endpoint.contains(['@', '\\', '?', '#', '%']) && !endpoint.chars().any(char::is_control);
     // A URL drops the port that its scheme implies; here it may be meant.
     let port = url.port().or_else(|| endpoint.trim_end_matches('/').ends_with(":80").then_some(80));
     is_plain.then_some(())?;
     Some((url.host_str()?.to_owned(), port))
+}
+
+/// Whether it is one segment of a path, loosely by the rules for names of buckets: the oldest have capitals and
+/// underscores.
+pub(super) fn is_bucket(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=255).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with('.') && !name.contains("..")
 }
 
 /// Lower-case letters, digits and hyphens; dots only without TLS, as certificates cover one level.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
 use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use tokio::sync::OnceCell;
 
 use crate::files::client::Web;
-use crate::files::objects::{chain, unusable};
+use crate::files::objects::unusable;
 
 pub(super) enum Identity {
     Keys { id: String, provider: SharedCredentialsProvider },
@@ -18,9 +19,14 @@ pub(super) enum Identity {
 }
 
 impl Identity {
+    /// Whether it is the environment or the machine that provides the credentials.
+    pub(super) fn is_provided(settings: &StoreSettings) -> bool {
+        settings.amazon_s3_access_key_id.is_empty() && settings.amazon_s3_secret_access_key.is_empty()
+    }
+
     pub(super) fn of(settings: &StoreSettings, web: &Web) -> Result<Self, Trouble> {
         let (id, secret) = (&settings.amazon_s3_access_key_id, &settings.amazon_s3_secret_access_key);
-        if id.is_empty() && secret.is_empty() {
+        if Self::is_provided(settings) {
             let provided = Provided { web: web.clone(), chain: Arc::default() };
             return Ok(Self::Provided(SharedCredentialsProvider::new(provided)));
         }
@@ -69,12 +75,25 @@ impl Identity {
             step: Step::Authenticate,
             kind: Kind::Authentication,
             code: Some("NoCredentials".to_owned()),
-            cause: format!("nothing provides credentials: {}", chain(&error)),
+            cause: format!("nothing provides credentials: {}", reason(&error)),
             remedy:
                 "Set FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or give the instance \
                      or the container of this server a role."
                     .to_owned(),
         })
+    }
+}
+
+/// Why there are none, without the words of whoever was asked for them.
+fn reason(error: &CredentialsError) -> &'static str {
+    if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+        "none is set up"
+    } else if matches!(error, CredentialsError::ProviderTimedOut(_)) {
+        "there was no answer in time"
+    } else if matches!(error, CredentialsError::InvalidConfiguration(_)) {
+        "what is set up is not valid"
+    } else {
+        "the request for them failed"
     }
 }
 

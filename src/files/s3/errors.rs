@@ -4,10 +4,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, Trouble};
 
-use crate::files::objects::{About, chain, too_slow};
-
-/// What is shown of a message of the store, in characters.
-const LONGEST_MESSAGE: usize = 300;
+use crate::files::objects::{About, code_or_status, too_slow};
 
 const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey.";
 const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
@@ -21,13 +18,13 @@ where
     let SdkError::ServiceError(refusal) = error else { return unanswered(step, error, about, is_tls) };
     let status = refusal.raw().status().as_u16();
     let meta = refusal.err().meta();
-    let (code, message) = (meta.code(), meta.message().unwrap_or("no reason is given"));
+    let code = meta.code();
     let (step, kind, remedy) = meaning(step, code, status, region(error).as_deref());
     Trouble {
         step,
         kind,
-        code: Some(code.map_or_else(|| format!("HTTP {status}"), str::to_owned)),
-        cause: format!("the store refuses: {}", message.chars().take(LONGEST_MESSAGE).collect::<String>()),
+        code: Some(code_or_status(code, status)),
+        cause: format!("the store refuses with status {status}"),
         remedy,
     }
 }
@@ -113,7 +110,8 @@ pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Str
         message.split_once("expecting '")?.1.split_once('\'').map(|(region, _)| region)
     };
     let named = header.or_else(expected)?;
-    let is_region = named.len() <= 32 && named.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_region = named.len() <= 32
+        && named.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     is_region.then(|| named.to_owned())
 }
 
@@ -130,18 +128,22 @@ where
         step,
         kind: Other,
         code: None,
-        cause: format!("no answer that S3 would give: {}", chain(error)),
+        cause: if matches!(error, SdkError::DispatchFailure(_)) {
+            "the connection broke before there was an answer".to_owned()
+        } else {
+            "no answer that S3 would give".to_owned()
+        },
         remedy: format!("Check that FileSettings.AmazonS3Endpoint is a store that speaks S3.{tls}"),
     }
 }
 
 /// An answer that ended before its end.
-pub(super) fn broken(step: Step, error: &dyn std::error::Error) -> Trouble {
+pub(super) fn broken(step: Step) -> Trouble {
     Trouble {
         step,
         kind: Other,
         code: None,
-        cause: format!("the answer broke off: {}", chain(error)),
+        cause: "the answer broke off".to_owned(),
         remedy: "Try again, and check the line to FileSettings.AmazonS3Endpoint.".to_owned(),
     }
 }

@@ -22,6 +22,7 @@ async fn a_container_passes_every_step_and_keeps_nothing() {
         assert!(passed(&report).contains(&"authenticate"));
         assert_eq!(report.target, format!("http://{host}/{ACCOUNT}/passes/under/here"));
         assert_eq!(report.identity, format!("account {ACCOUNT} with its shared key"));
+        assert_eq!(report.note.is_some(), settings.azure_endpoint.contains("://"), "{report:?}");
     }
     assert_eq!(names(&settings).await, Vec::<String>::new());
 }
@@ -61,12 +62,12 @@ async fn large_blobs_are_written_in_blocks() {
 async fn an_account_that_does_not_exist_has_no_address() {
     let unknown = settings(json!({
         "DriverName": "azureblob",
-        "AzureStorageAccount": "nobody.invalid",
+        "AzureStorageAccount": "nobodyinvalid",
         "AzureContainer": "files",
         "AzureAccessKey": KEY,
     }));
     let container = Container::open(&unknown).unwrap();
-    assert_eq!(container.endpoint().unwrap().host, "nobody.invalid.blob.core.windows.net");
+    assert_eq!(container.endpoint().unwrap().host, "nobodyinvalid.blob.core.windows.net");
     assert_eq!(container.about().place, "FileSettings.AzureStorageAccount");
 }
 
@@ -79,6 +80,24 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AzureAccessKey": "canary-secret!"}), "FileSettings.AzureAccessKey"),
         (json!({"AzureCloud": "custom"}), "FileSettings.AzureEndpoint"),
         (json!({"AzureEndpoint": "ftp://example.com"}), "FileSettings.AzureEndpoint"),
+        (
+            json!({"AzureEndpoint": "http://169.254.169.254/latest/meta-data/iam/security-credentials/"}),
+            "FileSettings.AzureEndpoint",
+        ),
+        (json!({"AzureEndpoint": "127.0.0.1:1/quarterdeck/more"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "http://127.0.0.1:1/?comp=list"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "http://127.0.0.1:1/#x"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "http://user:word@127.0.0.1:1"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "user@127.0.0.1:1"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "http://127.0.0.1:1\\x"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureEndpoint": "http://127.0.0.1:1/%2e%2e"}), "FileSettings.AzureEndpoint"),
+        (json!({"AzureContainer": "../another"}), "FileSettings.AzureContainer"),
+        (json!({"AzureContainer": "a/b"}), "FileSettings.AzureContainer"),
+        (json!({"AzureContainer": "a?x"}), "FileSettings.AzureContainer"),
+        (json!({"AzureContainer": ".."}), "FileSettings.AzureContainer"),
+        (json!({"AzureStorageAccount": "evil.invalid/"}), "FileSettings.AzureStorageAccount"),
+        (json!({"AzureStorageAccount": "evil.invalid#"}), "FileSettings.AzureStorageAccount"),
+        (json!({"AzureStorageAccount": "evil.invalid:443/x"}), "FileSettings.AzureStorageAccount"),
         (json!({"AzureAuthMode": "none"}), "FileSettings.AzureAuthMode"),
         (json!({"AzurePathPrefix": "../another-container"}), "FileSettings.AzurePathPrefix"),
     ] {
@@ -98,9 +117,10 @@ async fn the_identity_of_the_machine_is_shown_to_azure_alone() {
         json!({"AzureEndpoint": "https://evil.invalid/", "AzureCloud": "custom"}),
         json!({"AzureEndpoint": "blob.core.windows.net.evil.invalid"}),
         json!({"AzureEndpoint": "evilblob.core.windows.net.invalid"}),
-        json!({"AzureStorageAccount": "evil.invalid/"}),
-        json!({"AzureStorageAccount": "evil.invalid#"}),
-        json!({"AzureStorageAccount": "evil.invalid:443/x"}),
+        json!({"AzureEndpoint": "http://files.blob.core.windows.net"}),
+        json!({"AzureEndpoint": "https://files.blob.core.windows.net:8443"}),
+        json!({"AzureEndpoint": "https://files.cloudapp.azure.com"}),
+        json!({"AzureSSL": false}),
     ] {
         let report = probed(&provided(elsewhere)).await;
         expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AzureAuthMode");
@@ -112,6 +132,19 @@ async fn the_identity_of_the_machine_is_shown_to_azure_alone() {
         json!({"AzureEndpoint": "https://files.blob.core.chinacloudapi.cn", "AzureCloud": "custom"}),
     ] {
         assert!(Container::open(&provided(azure)).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_was_typed_is_no_metadata_service() {
+    install_cryptography();
+    for host in ["169.254.169.254", "http://169.254.169.254:80", "[fe80::1]", "metadata.google.internal", "2852039166"]
+    {
+        let typed = changed(json!({"AzureEndpoint": host}));
+        let report = probed(&typed).await;
+        let code = Some("ForbiddenAddress");
+        expect_trouble(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AzureEndpoint");
+        assert!(Container::open(&StoreSettings { is_pinned: true, ..typed }).is_ok(), "the operator's own word");
     }
 }
 

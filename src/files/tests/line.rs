@@ -112,6 +112,29 @@ async fn of_what_a_store_says_little_is_shown() {
     }
 }
 
+/// What a host says that hands out credentials: none of it may come back in a report.
+const CANARY: &str = "AKIACANARY/canary-secret";
+
+#[tokio::test]
+async fn nothing_that_a_host_says_is_repeated() {
+    let json = format!("{{\"SecretAccessKey\":\"{CANARY}\"}}");
+    for text in [
+        with_body("200 OK", &format!("x-secret: {CANARY}\r\n"), &json),
+        with_body("200 OK", "", CANARY),
+        with_body("404 Not Found", "", &json),
+        with_body("500 Oops", &format!("x-amz-request-id: {CANARY}\r\n"), &format!("<{}>", CANARY.replace('/', "-"))),
+        refusal("403 Forbidden", CANARY, ""),
+        with_body("403 Forbidden", "", &format!("<Error><Code>AccessDenied</Code><Message>{CANARY}</Message></Error>")),
+        with_body("301 Moved", &format!("location: http://169.254.169.254/{CANARY}\r\n"), ""),
+        refusal("301 Moved", "PermanentRedirect", &format!("x-amz-bucket-region: {CANARY}\r\n")),
+        format!("{CANARY}\r\n\r\n"),
+    ] {
+        let report = answered(vec![text.clone(), text], |_| {}).await;
+        let told = format!("{report:?}{}", serde_json::to_string(&report).unwrap());
+        assert!(!report.is_ok() && !told.contains("canary") && !told.contains("CANARY"), "{told}");
+    }
+}
+
 type Settings = quarterdeck_actors::storage::settings::StoreSettings;
 
 /// A store behind a certificate of its own, in which there is no bucket; the certificate is valid for that year.

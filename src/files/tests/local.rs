@@ -45,6 +45,50 @@ async fn a_file_is_no_directory() {
 }
 
 #[tokio::test]
+async fn a_directory_that_is_only_tried_is_not_made_and_tells_no_paths_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("file"), "").unwrap();
+    std::fs::create_dir(path("there")).unwrap();
+    std::os::unix::fs::symlink(path("there"), path("link")).unwrap();
+    std::os::unix::fs::symlink(path("nowhere"), path("dangling")).unwrap();
+    std::os::unix::fs::symlink(path("round"), path("round")).unwrap();
+    let tried = async |path: &Path| {
+        let mut report = probed(&StoreSettings { is_tried: true, ..at(path) }).await;
+        assert_eq!(report.target, path.to_str().unwrap(), "what was typed, and not where relative paths begin");
+        report.target.clear();
+        report.duration_ms = 0;
+        report.stages.iter_mut().for_each(|stage| stage.duration_ms = 0);
+        report
+    };
+    for good in [path("there"), path("link"), path("there/../there")] {
+        expect_passed(&tried(&good).await);
+        assert!(names(&good).is_empty());
+    }
+    let missing = tried(&path("missing")).await;
+    expect_trouble(&missing, Step::Bucket, Kind::Missing, None, "FileSettings.Directory");
+    for bad in [
+        path("missing/below"),
+        path("file"),
+        path("file/below"),
+        path("dangling"),
+        path("round"),
+        path("missing/../there"),
+        path(&"long".repeat(100)),
+        "relative/nowhere".into(),
+        "../../nowhere".into(),
+        "/proc".into(),
+        "/sys/kernel".into(),
+        "/dev/null".into(),
+    ] {
+        assert_eq!(tried(&bad).await, missing, "{}", bad.display());
+    }
+    let mut left = names(folder.path());
+    left.sort();
+    assert_eq!(left, ["dangling", "file", "link", "round", "there"]);
+}
+
+#[tokio::test]
 async fn a_full_disk_fails_at_the_write_and_keeps_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_disk) = Disk::mount(folder.path()) else { return };

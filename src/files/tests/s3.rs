@@ -123,10 +123,70 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AmazonS3Bucket": ""}), "FileSettings.AmazonS3Bucket"),
         (json!({"AmazonS3Endpoint": "https://s3.example.com"}), "FileSettings.AmazonS3Endpoint"),
         (json!({"AmazonS3Endpoint": "s3.example.com/path"}), "FileSettings.AmazonS3Endpoint"),
+        (json!({"AmazonS3Endpoint": "s3.example.com?x"}), "FileSettings.AmazonS3Endpoint"),
+        (json!({"AmazonS3Endpoint": "s3.example.com#x"}), "FileSettings.AmazonS3Endpoint"),
+        (json!({"AmazonS3Endpoint": "user:word@s3.example.com"}), "FileSettings.AmazonS3Endpoint"),
+        (json!({"AmazonS3Endpoint": ":word@s3.example.com"}), "FileSettings.AmazonS3Endpoint"),
+        (json!({"AmazonS3Bucket": "../x"}), "FileSettings.AmazonS3Bucket"),
+        (json!({"AmazonS3Bucket": "a/b"}), "FileSettings.AmazonS3Bucket"),
+        (json!({"AmazonS3Bucket": "a?x"}), "FileSettings.AmazonS3Bucket"),
+        (json!({"AmazonS3Bucket": "evil.example#"}), "FileSettings.AmazonS3Bucket"),
+        (json!({"AmazonS3PathPrefix": "../other"}), "FileSettings.AmazonS3PathPrefix"),
         (json!({"AmazonS3SignV2": true}), "FileSettings.AmazonS3SignV2"),
         (json!({"AmazonS3AccessKeyId": "alone"}), "FileSettings.AmazonS3SecretAccessKey"),
     ] {
         expect_trouble(&probed(&s3(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_was_typed_is_no_metadata_service() {
+    for host in
+        ["169.254.169.254", "169.254.169.254:80", "[::ffff:169.254.169.254]", "metadata.google.internal", "0xA9FEA9FE"]
+    {
+        let all = json!({
+            "DriverName": "amazons3",
+            "AmazonS3Bucket": "files",
+            "AmazonS3Endpoint": host,
+            "AmazonS3AccessKeyId": "AKIAEXAMPLE",
+            "AmazonS3SecretAccessKey": "canary-secret",
+        });
+        let typed = settings(all);
+        let report = probed(&typed).await;
+        let code = Some("ForbiddenAddress");
+        expect_trouble(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AmazonS3Endpoint");
+        assert!(Bucket::open(&StoreSettings { is_pinned: true, ..typed }).is_ok(), "the operator's own word");
+    }
+}
+
+#[tokio::test]
+async fn the_credentials_of_the_machine_go_to_amazon_alone_and_over_tls() {
+    let provided = |more: serde_json::Value| {
+        let mut all = json!({"DriverName": "amazons3", "AmazonS3Bucket": "files"});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        settings(all)
+    };
+    for elsewhere in [
+        json!({"AmazonS3Endpoint": "127.0.0.1:1"}),
+        json!({"AmazonS3Endpoint": "ec2-203-0-113-5.compute-1.amazonaws.com"}),
+        json!({"AmazonS3Endpoint": "evil.us-east-1.elb.amazonaws.com"}),
+        json!({"AmazonS3Endpoint": "s3.us-east-1.amazonaws.com:8443"}),
+        json!({"AmazonS3Endpoint": "storage.googleapis.com"}),
+        json!({"AmazonS3SSL": false}),
+        json!({"AmazonS3Region": "x.y"}),
+    ] {
+        let report = probed(&provided(elsewhere.clone())).await;
+        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
+        let pinned = StoreSettings { is_pinned: true, ..provided(elsewhere) };
+        assert!(Bucket::open(&pinned).is_err(), "also where the operator pinned the host");
+    }
+    for own in [
+        json!({}),
+        json!({"AmazonS3Region": "eu-central-1"}),
+        json!({"AmazonS3Endpoint": "s3.dualstack.eu-west-1.amazonaws.com"}),
+        json!({"AmazonS3Endpoint": "s3.cn-north-1.amazonaws.com.cn", "AmazonS3Region": "cn-north-1"}),
+    ] {
+        assert!(Bucket::open(&provided(own)).is_ok());
     }
 }
 

@@ -9,7 +9,7 @@ const BOTH: [(Store, &str); 2] = [(Store::Files, ""), (Store::Exports, "Export")
 #[test]
 fn without_a_document_the_settings_in_force_are_tried() {
     let running = running("", "s3");
-    assert_eq!(proposed(None, Store::Files, &running).unwrap(), running.view.store(Store::Files));
+    assert_eq!(proposed(None, Store::Files, &running).unwrap(), running.store(Store::Files));
     let refused = proposed(None, Store::Files, &with(&running, "AmazonS3Bucket", json!(""))).unwrap_err();
     assert_eq!(refused.id, "api.admin.test_s3.missing_s3_bucket");
 }
@@ -84,7 +84,7 @@ fn a_stored_secret_goes_only_where_it_is_in_use() {
             let running = running(prefix, driver);
             let submitted = masked(&running.document);
             let settings = proposed(Some(&submitted), store, &running).unwrap();
-            assert_eq!(settings, running.view.store(store));
+            assert_eq!(settings, running.store(store));
             for place in places {
                 let mut elsewhere = submitted.clone();
                 insert(&mut elsewhere, &path(store, place), json!("elsewhere"));
@@ -138,7 +138,7 @@ fn with(running: &Config, key: &str, value: Value) -> Config {
 const REFUSED: &str = "api.file.test_connection_own_credentials.app_error";
 
 #[test]
-fn what_the_machine_provides_goes_to_the_provider_or_where_it_goes_already() {
+fn what_the_machine_provides_goes_to_the_provider_over_tls_and_nowhere_else() {
     let id = |running: &Config, changes: &[(&str, Value)]| {
         let mut submitted = running.document.clone();
         for (key, value) in changes {
@@ -151,20 +151,51 @@ fn what_the_machine_provides_goes_to_the_provider_or_where_it_goes_already() {
     for own in ["", "s3.amazonaws.com", "S3.eu-west-1.amazonaws.com:443", "s3.cn-north-1.amazonaws.com.cn"] {
         assert!(id(&no_keys, &[("AmazonS3Endpoint", json!(own)), ("AmazonS3Bucket", json!("other"))]).is_ok(), "{own}");
     }
-    for other in ["127.0.0.1:9000", "amazonaws.com.example", "evilamazonaws.com", "evil.example/.amazonaws.com"] {
+    for other in [
+        "127.0.0.1:9000",
+        "amazonaws.com.example",
+        "evilamazonaws.com",
+        "evil.example/.amazonaws.com",
+        "ec2-1-2-3-4.compute-1.amazonaws.com",
+    ] {
         let refused = id(&no_keys, &[("AmazonS3Endpoint", json!(other))]);
         assert_eq!(refused.unwrap_err(), REFUSED, "{other}");
         let in_force = with(&no_keys, "AmazonS3Endpoint", json!(other));
-        assert!(id(&in_force, &[]).is_ok());
-        assert_eq!(id(&in_force, &[("AmazonS3Bucket", json!("other"))]).unwrap_err(), REFUSED);
+        assert_eq!(id(&in_force, &[]).unwrap_err(), REFUSED);
     }
     let region = [("AmazonS3Endpoint", json!("")), ("AmazonS3Region", json!("x@evil.example/"))];
     assert_eq!(id(&no_keys, &region).unwrap_err(), REFUSED);
+    assert_eq!(id(&no_keys, &[("AmazonS3SSL", json!(false))]).unwrap_err(), REFUSED);
     let identity = with(&running("", "azure"), "AzureAuthMode", json!("default_credential"));
     assert!(id(&identity, &[("AzureStorageAccount", json!("account2"))]).is_ok());
     assert_eq!(id(&identity, &[("AzureStorageAccount", json!("evil.example/"))]).unwrap_err(), REFUSED);
+    assert_eq!(id(&identity, &[("AzureSSL", json!(false))]).unwrap_err(), REFUSED);
+    assert!(id(&identity, &[("AzureEndpoint", json!("https://files.blob.core.windows.net"))]).is_ok());
+    let plain = id(&identity, &[("AzureEndpoint", json!("http://files.blob.core.windows.net"))]);
+    assert_eq!(plain.unwrap_err(), REFUSED);
     let refused = id(&identity, &[("AzureCloud", json!("custom")), ("AzureEndpoint", json!("https://evil.example"))]);
     assert_eq!(refused.unwrap_err(), REFUSED);
     let key = [("AzureAuthMode", json!("shared_key")), ("AzureEndpoint", json!("https://evil.example"))];
     assert!(id(&identity, &[key.to_vec(), vec![("AzureAccessKey", json!("ZW50ZXJlZA=="))]].concat()).is_ok());
+}
+
+#[test]
+fn a_host_is_pinned_where_the_operators_file_gives_it_and_the_request_leaves_it() {
+    for (store, prefix) in BOTH {
+        for (driver, endpoint) in [("s3", "AmazonS3Endpoint"), ("azure", "AzureEndpoint")] {
+            let typed = running(prefix, driver);
+            assert!(!proposed(None, store, &typed).unwrap().is_pinned, "a default, or saved over the API");
+            let values = typed.overrides.iter().map(|(path, pinned)| (path.clone(), pinned.value.clone()));
+            let values = values.chain([(path(store, endpoint), json!("169.254.10.1:9000"))]);
+            let pinned = Config::from_overrides(values).unwrap();
+            assert!(proposed(None, store, &pinned).unwrap().is_pinned);
+            let mut submitted = masked(&pinned.document);
+            assert!(proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
+            insert(&mut submitted, &path(store, endpoint), json!("169.254.10.2:9000"));
+            for key in ["AmazonS3SecretAccessKey", "AzureAccessKey"] {
+                insert(&mut submitted, &path(store, key), json!("ZW50ZXJlZA=="));
+            }
+            assert!(!proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
+        }
+    }
 }

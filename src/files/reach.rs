@@ -1,0 +1,156 @@
+//! Which hosts a store may be at.
+//!
+//! Stores are often on a private network, so private addresses are allowed. Link-local addresses and those of the
+//! metadata services of clouds hand out credentials of the machine: only the operator's own file may name them.
+
+use std::io;
+use std::net::SocketAddr;
+
+use futures_util::FutureExt;
+use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::settings::StoreSettings;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::lookup_host;
+
+use crate::outbound::is_metadata;
+
+/// The code of a refusal.
+const CODE: &str = "ForbiddenAddress";
+
+/// Names of metadata services; each resolves to a link-local address as well.
+const NAMES: [&str; 6] = [
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.azure.com",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
+
+/// Which addresses may be connected to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Any: the operator pinned the host.
+    Everywhere,
+    /// Any but link-local ones and metadata services: a caller typed the host.
+    NoMetadata,
+}
+
+impl Reach {
+    pub(super) fn of(settings: &StoreSettings) -> Self {
+        if settings.is_pinned { Self::Everywhere } else { Self::NoMetadata }
+    }
+
+    /// Refuses a host that is forbidden as it is written, before any name is looked up.
+    pub(super) fn check_host(self, host: &str, place: &str) -> Result<(), Trouble> {
+        let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+        let is_forbidden = NAMES.contains(&host.as_str()) || host.parse().is_ok_and(is_metadata);
+        if self == Self::NoMetadata && is_forbidden {
+            return Err(Trouble { kind: Kind::Unusable, ..refused(Step::Settings, place) });
+        }
+        Ok(())
+    }
+
+    /// Every address of a host, none of which is forbidden.
+    pub(super) async fn addresses(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+        if self == Self::NoMetadata && found.iter().any(|address| is_metadata(address.ip())) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, Forbidden));
+        }
+        Ok(found)
+    }
+}
+
+/// Connections go to addresses that were checked when the name was looked up for them: a name that is given another
+/// address between a test and a request leads nowhere else.
+impl Resolve for Reach {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reach = *self;
+        async move {
+            let addresses: Addrs = Box::new(reach.addresses(name.as_str(), 0).await?.into_iter());
+            Ok(addresses)
+        }
+        .boxed()
+    }
+}
+
+/// Marks a look-up that found a forbidden address.
+#[derive(Debug, thiserror::Error)]
+#[error("the address is link-local, or that of a metadata service")]
+struct Forbidden;
+
+/// Whether an address was found and is forbidden.
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Forbidden>)
+}
+
+/// The trouble with a forbidden address.
+pub(super) fn refused(step: Step, place: &str) -> Trouble {
+    Trouble {
+        step,
+        kind: Kind::Other,
+        code: Some(CODE.to_owned()),
+        cause: "the host has a link-local address, or that of the metadata service of a machine".to_owned(),
+        remedy: format!("Choose another host in {place}; only config.toml or a variable may name such a host."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn forbids(address: &str) -> bool {
+        is_metadata(address.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn link_local_and_metadata_addresses_are_forbidden_in_every_form() {
+        for address in [
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.0.1",
+            "100.100.100.200",
+            "192.0.0.192",
+            "168.63.129.16",
+            "fe80::1",
+            "febf::1",
+            "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "::ffff:169.254.169.254",
+            "::169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+        ] {
+            assert!(forbids(address), "{address}");
+            let refused = Reach::NoMetadata.check_host(address, "X").unwrap_err();
+            assert_eq!((refused.step, refused.code.as_deref()), (Step::Settings, Some(CODE)));
+            assert!(Reach::Everywhere.check_host(address, "X").is_ok());
+        }
+        for address in ["127.0.0.1", "10.0.0.5", "192.168.1.1", "100.100.100.201", "::1", "fd00::1", "8.8.8.8"] {
+            assert!(!forbids(address), "{address}");
+            assert!(Reach::NoMetadata.check_host(address, "X").is_ok());
+        }
+    }
+
+    #[test]
+    fn names_of_metadata_services_are_refused_without_a_look_up() {
+        for name in ["metadata.google.internal", "METADATA.google.internal.", "metadata", "instance-data"] {
+            assert!(Reach::NoMetadata.check_host(name, "X").is_err(), "{name}");
+        }
+        assert!(Reach::NoMetadata.check_host("metadata.example.com", "X").is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_a_name_leads_to_is_checked_for_each_connection() {
+        let refused = Reach::NoMetadata.addresses("169.254.169.254", 80).await.unwrap_err();
+        assert!(is_refusal(&refused), "{refused}");
+        assert!(Reach::Everywhere.addresses("169.254.169.254", 80).await.is_ok());
+        assert!(Reach::NoMetadata.addresses("localhost", 80).await.is_ok());
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        assert!(Reach::NoMetadata.resolve(name("169.254.169.254")).await.is_err(), "each connection looks it up anew");
+        assert!(Reach::NoMetadata.resolve(name("localhost")).await.is_ok());
+    }
+}
