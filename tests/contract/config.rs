@@ -3,6 +3,7 @@
 mod kept_secrets;
 mod origins;
 mod pinned;
+mod plugin_settings;
 mod protected;
 mod reading;
 mod refusals;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::document::{Document, insert};
-use super::secrets::PLACEHOLDER;
+use super::secrets::{Mask, PLACEHOLDER};
 use super::table::{self, Kind, Mode, Node, Setting, tree};
 
 /// The permission that covers every setting.
@@ -15,8 +15,12 @@ const ANY_READ: &str = "*_read";
 /// The tags that restrict writing and grant nothing.
 const RESTRICTIONS: [&str; 2] = ["write_restrictable", "cloud_restrictable"];
 
-/// Whether a caller may read `setting`.
+/// Whether a caller may read `setting`. The settings of plugins are for those who may read everything.
 pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_any_console_read: bool) -> bool {
+    // Nothing says which settings of a plugin are secrets.
+    if setting.mask == Some(Mask::Keys) {
+        return has_permission(EVERYTHING);
+    }
     let is_for_any_reader = setting.access.iter().any(|tag| tag == ANY_READ) && has_any_console_read;
     is_for_any_reader || is_granted(setting, "sysconsole_read_", has_permission)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::document::{Document, below};
-use super::secrets;
+use super::document::{Document, below, found};
+use super::secrets::{self, Mask};
 use super::table::{Kind, settings};
 use crate::steps::counted;
 
@@ -22,7 +22,8 @@ pub struct Change {
 
 /// Every change from `before` to `after`, in the order of their paths.
 ///
-/// A secret is shown as its `fingerprint` only, which must be the same for equal values and differ for others.
+/// A secret is shown as its `fingerprint` only, which must be the same for equal values and differ for others. So is
+/// every setting of a plugin: nothing says which of them are secrets.
 pub fn changes(before: &Document, after: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -> Vec<Change> {
     let mut changes = Vec::new();
     compare(&discreet(before, fingerprint), &discreet(after, fingerprint), "", &mut changes);
@@ -31,8 +32,36 @@ pub fn changes(before: &Document, after: &Document, fingerprint: &dyn Fn(&str, &
 
 fn discreet(document: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -> Document {
     let mut discreet = document.clone();
-    secrets::each(&mut discreet, &mut |path, _, secret| *secret = Value::from(fingerprint(path, secret)));
+    let mut plugins = Vec::new();
+    for setting in settings().values().filter(|setting| setting.mask == Some(Mask::Keys)) {
+        plugins.push(format!("{}.", setting.path));
+        let Some(Value::Object(map)) = found(&mut discreet, &setting.path) else { continue };
+        for (id, plugin) in map {
+            hide_plugin(plugin, &below(&setting.path, id), fingerprint);
+        }
+    }
+    secrets::each(&mut discreet, &mut |path, _, secret| {
+        let is_hidden = plugins.iter().any(|plugin| path.starts_with(plugin));
+        if !is_hidden {
+            *secret = Value::from(fingerprint(path, secret));
+        }
+    });
     discreet
+}
+
+/// Each setting as a whole: what is below it may be secret by its very keys.
+fn hide_plugin(plugin: &mut Value, path: &str, fingerprint: &dyn Fn(&str, &Value) -> String) {
+    match plugin {
+        Value::Object(settings) => {
+            for (key, value) in settings.iter_mut().filter(|(_, value)| !value.is_null()) {
+                *value = Value::from(fingerprint(&below(path, key), value));
+            }
+        }
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            *plugin = Value::from(fingerprint(path, plugin));
+        }
+    }
 }
 
 fn compare(before: &Document, after: &Document, path: &str, changes: &mut Vec<Change>) {
@@ -94,10 +123,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_by_its_fingerprint_wherever_it_stands() {
-        let before = [("PluginSettings.Plugins", json!({"one": {"Token": "abc", "Name": "n"}}))];
+        let before = [("PluginSettings.Plugins", json!({"one": {"Token": "abc", "Name": "n", "Zugang": "a"}}))];
         let after = [
             ("EmailSettings.SMTPPassword", json!("mail")),
-            ("PluginSettings.Plugins", json!({"one": {"Token": "abcd", "Name": "n"}, "two": {"Deep": {"Key": "k"}}})),
+            (
+                "PluginSettings.Plugins",
+                json!({"one": {"Token": "abcd", "Name": "n", "Zugang": "ab"}, "two": {"Deep": {"Key": "k"}}}),
+            ),
             ("SqlSettings.DataSourceReplicas", json!(["one"])),
             ("SqlSettings.ReplicaLagSettings", json!([{"DataSource": "lag"}])),
         ];
@@ -115,9 +147,14 @@ mod tests {
                     json!("PluginSettings.Plugins.one.Token=6")
                 ),
                 change(
+                    "PluginSettings.Plugins.one.Zugang",
+                    json!("PluginSettings.Plugins.one.Zugang=3"),
+                    json!("PluginSettings.Plugins.one.Zugang=4")
+                ),
+                change(
                     "PluginSettings.Plugins.two",
                     Value::Null,
-                    json!({"Deep": {"Key": "PluginSettings.Plugins.two.Deep.Key=3"}})
+                    json!({"Deep": "PluginSettings.Plugins.two.Deep=11"})
                 ),
                 change("SqlSettings.DataSourceReplicas", json!([]), json!(["SqlSettings.DataSourceReplicas[0]=5"])),
                 change(
