@@ -3,6 +3,7 @@
 //! A variable `MM_QUARTERDECK_<NAME>` wins over the file. Read at start; the API neither shows nor changes them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use quarterdeck_actors::hub::Limits;
@@ -80,12 +81,21 @@ const TRUSTED_PROXIES: &str = "TrustedProxies";
 const MILLISECONDS: i64 = 1_000;
 
 /// The options that were given.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     numbers: BTreeMap<&'static str, i64>,
     texts: BTreeMap<&'static str, String>,
     flags: BTreeMap<&'static str, bool>,
     trusted_proxies: Option<TrustedProxies>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A text may be a token.
+        let texts: Vec<_> = self.texts.keys().collect();
+        let mut shown = formatter.debug_struct("Options");
+        shown.field("numbers", &self.numbers).field("texts", &texts).field("flags", &self.flags).finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -237,6 +247,14 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_among_the_options_is_not_printed() {
+        let mut options = Options::default();
+        assert_eq!(options.take(METRICS_TOKEN, &"canary-0123456789".into()), Some(Ok(())));
+        let text = format!("{options:?}");
+        assert!(text.contains(METRICS_TOKEN) && !text.contains("canary"), "{text}");
+    }
 
     #[test]
     fn an_option_keeps_its_default_until_it_is_given_within_its_bounds() {

@@ -6,6 +6,7 @@
 pub mod change;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +30,7 @@ const CACHED: usize = 20_000;
 const MINUTE_MS: i64 = 60_000;
 
 /// A login, as stored. Times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Session {
     /// The id by which it is listed and revoked.
     pub id: String,
@@ -53,6 +54,14 @@ pub struct Session {
     pub expired_notify: bool,
     /// Free properties: `csrf`, `platform`, `os`, `browser`, `type`, …
     pub props: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Properties hold the token against forged requests, and the device its own.
+        let mut shown = formatter.debug_struct("Session");
+        shown.field("id", &self.id).field("user_id", &self.user_id).finish_non_exhaustive()
+    }
 }
 
 impl Session {

@@ -31,14 +31,13 @@ pub(super) enum Heard {
 }
 
 /// Takes messages out of a stream of bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Frames {
     buffer: BytesMut,
     /// A message of which more is to come.
     begun: Option<Box<Begun>>,
 }
 
-#[derive(Debug)]
 struct Begun {
     is_text: bool,
     payload: BytesMut,

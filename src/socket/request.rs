@@ -1,5 +1,7 @@
 //! What a client asks, and the form of the reply.
 
+use std::fmt;
+
 use actix_web::web::Bytes;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::json::to_json;
@@ -13,7 +15,7 @@ use crate::error::{status_of, text_of};
 const DEEPEST: usize = 64;
 
 /// A message as it came.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) enum Demand {
     /// A text frame.
     Json(Bytes),
@@ -22,12 +24,30 @@ pub(super) enum Demand {
 }
 
 /// A request of a client.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Asked {
     /// The client's number for it, which the reply repeats.
     pub(super) seq: i64,
     pub(super) action: String,
     pub(super) data: Map<String, Value>,
+}
+
+// A message may hold the token of a session.
+impl fmt::Debug for Demand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, bytes) = match self {
+            Self::Json(bytes) => ("Json", bytes),
+            Self::MessagePack(bytes) => ("MessagePack", bytes),
+        };
+        formatter.debug_struct(name).field("bytes", &bytes.len()).finish()
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Asked");
+        shown.field("seq", &self.seq).field("action", &self.action).finish_non_exhaustive()
+    }
 }
 
 impl Asked {
@@ -140,6 +160,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_client_sends_is_not_printed() {
+        let text = r#"{"seq":1,"action":"authentication_challenge","data":{"token":"canary"}}"#;
+        let demand = Demand::Json(Bytes::from_static(text.as_bytes()));
+        let asked = Asked::read(&demand).unwrap();
+        assert!(!format!("{demand:?}{asked:?}").contains("canary"));
+    }
 
     fn json(text: &'static str) -> Option<Asked> {
         Asked::read(&Demand::Json(Bytes::from_static(text.as_bytes())))

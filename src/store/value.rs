@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -12,7 +13,7 @@ use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 use super::StoreError;
 
 /// A parameter or a column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
     Text(String),
@@ -20,6 +21,19 @@ pub(crate) enum Value {
     Bool(bool),
     /// `jsonb` on PostgreSQL, text on SQLite.
     Json(Json),
+}
+
+// Tokens and hashes are among them.
+impl fmt::Debug for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Null => "Null",
+            Self::Text(_) => "Text",
+            Self::Int(_) => "Int",
+            Self::Bool(_) => "Bool",
+            Self::Json(_) => "Json",
+        })
+    }
 }
 
 impl From<&str> for Value {
@@ -246,4 +260,16 @@ pub(crate) fn json_of(map: &BTreeMap<String, String>) -> Value {
 pub(crate) fn placeholders(first: usize, count: usize) -> String {
     let names: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_a_statement_are_not_printed() {
+        let values = vec!["canary".into(), Value::Json("canary".into())];
+        let statement = statement("SELECT $1, $2", values);
+        assert!(!format!("{statement:?}{:?}", statement.values).contains("canary"));
+    }
 }

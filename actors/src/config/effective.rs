@@ -1,6 +1,7 @@
 //! The configuration in force: what is stored, with what is pinned on top.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::storage::submitted::host_settings;
 pub type Overrides = BTreeMap<String, Override>;
 
 /// A value that wins over what is stored and is never written back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Override {
     /// The value.
     pub value: Value,
@@ -26,7 +27,7 @@ pub struct Override {
 }
 
 /// A version of the configuration, as stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Stored {
     /// Its id; also its `ETag`.
     pub id: String,
@@ -35,7 +36,7 @@ pub struct Stored {
 }
 
 /// A configuration: the whole document, the part of it that the server itself acts on, and where it comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Config {
     /// Every section with every setting, under the names of the API.
     pub document: Document,
@@ -45,6 +46,25 @@ pub struct Config {
     pub stored: Option<Stored>,
     /// What wins over it.
     pub overrides: Overrides,
+}
+
+impl fmt::Debug for Override {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Override").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Stored").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Config");
+        shown.field("stored", &self.stored).field("overrides", &self.overrides).finish_non_exhaustive()
+    }
 }
 
 impl Config {

@@ -1,6 +1,7 @@
 //! Secrets put back where a submitted document has placeholders for them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::vec::IntoIter;
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::table::settings;
 use crate::steps::{counted, walked};
 
 /// A submitted document with its secrets, and the placeholders that stand for none.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Restored {
     /// The document without any placeholder.
     pub document: Document,
@@ -35,6 +36,13 @@ pub fn restored(submitted: &Document, stored: &Document) -> Restored {
     let place = Place { path: String::new(), pointer: String::new() };
     restored.document = restored.section(submitted, Some(Known { stored: &stored, seen: &seen }), &place);
     restored
+}
+
+impl fmt::Debug for Restored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Restored");
+        shown.field("unset", &self.unset).field("ambiguous", &self.ambiguous).finish_non_exhaustive()
+    }
 }
 
 /// A stored value, and what readers see of it.

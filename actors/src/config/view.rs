@@ -2,6 +2,8 @@
 //!
 //! Names, defaults and meanings are those of the settings table; times are in the unit the field names.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::secret::Secret;
@@ -142,7 +144,7 @@ pub struct TeamSettings {
     pub user_status_away_timeout: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct SqlSettings {
@@ -155,6 +157,13 @@ pub struct SqlSettings {
     /// Seconds.
     pub query_timeout: u64,
     pub disable_database_search: bool,
+}
+
+impl fmt::Debug for SqlSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The data source holds a password.
+        formatter.debug_struct("SqlSettings").field("driver_name", &self.driver_name).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -39,7 +39,7 @@ A placeholder keeps what is stored. Keys that are no settings are named and pass
   quarterdeck config import config.json --comment 'from the old server'
   quarterdeck config import - < config.json";
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(in crate::cli) struct Set {
     /// The setting
     path: String,
@@ -51,6 +51,13 @@ pub(in crate::cli) struct Set {
     dry_run: bool,
     #[command(flatten)]
     remark: Remark,
+}
+
+impl std::fmt::Debug for Set {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The value may be a secret.
+        formatter.debug_struct("Set").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,86 @@
+//! Where secrets are taken out of custody, and which types must not print themselves.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::sources;
+
+/// How often a file takes a secret out as plain text. A new call is looked at before it is counted here: it must not
+/// print, log, store or answer what it takes out.
+const EXPOSED: [(&str, usize); 20] = [
+    ("actors/src/sessions.rs", 1),
+    ("src/accounts/edit.rs", 1),
+    ("src/accounts/login.rs", 4),
+    ("src/accounts/mfa.rs", 1),
+    ("src/accounts/signup.rs", 2),
+    ("src/configuration.rs", 1),
+    ("src/cookies.rs", 1),
+    ("src/files/azure/credential/shared_key.rs", 1),
+    ("src/files/s3/credentials.rs", 1),
+    ("src/images.rs", 1),
+    ("src/mail/login.rs", 2),
+    ("src/passwords.rs", 2),
+    ("src/routes/login.rs", 1),
+    ("src/routes/metrics.rs", 1),
+    ("src/routes/tokens.rs", 1),
+    ("src/socket/actions.rs", 3),
+    ("src/store/sessions.rs", 3),
+    ("src/store/tokens.rs", 1),
+    ("src/store/users.rs", 2),
+    ("src/support_packet/scrub.rs", 1),
+];
+
+/// The names of fields that hold secrets as plain text.
+const WORDS: [&str; 6] = ["password", "secret", "token", "data_source", "private_key", "passphrase"];
+
+/// What a field of such a name may be: hidden by its own type, a number or a truth value, or the rules for passwords.
+const SAFE: [&str; 9] =
+    ["PasswordSettings", "Secret", "Option<Secret>", "Vec<Secret>", "bool", "i64", "u64", "usize", "Duration"];
+
+/// The files of the program with their path, without their tests.
+fn files() -> impl Iterator<Item = (String, String)> {
+    let files = ["src", "actors/src"].iter().flat_map(|folder| sources(folder));
+    files.filter_map(|path| {
+        let name = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap().display().to_string();
+        let is_test = name.contains("/tests/") || name.ends_with("/tests.rs");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+        (!is_test).then_some((name, text))
+    })
+}
+
+#[test]
+fn every_place_that_takes_a_secret_out_is_counted() {
+    let found = files().map(|(name, text)| (name, text.matches(".expose()").count())).filter(|(_, count)| *count > 0);
+    let found: BTreeMap<String, usize> = found.collect();
+    let known: BTreeMap<String, usize> = EXPOSED.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    assert_eq!(found, known, "look at each new call, then count it in EXPOSED");
+}
+
+/// A configuration, and a structure with a password in plain text, write a `Debug` of their own.
+#[test]
+fn no_type_with_a_secret_in_plain_text_derives_debug() {
+    for (name, text) in files() {
+        for derived in text.split("#[derive(").skip(1) {
+            let Some((traits, rest)) = derived.split_once(")]") else { continue };
+            let Some((head, body)) = rest.split_once('{') else { continue };
+            let is_struct = head.contains("struct ") && !head.contains(';');
+            if !traits.contains("Debug") || !is_struct {
+                continue;
+            }
+            let body = body.split("\n}").next().unwrap();
+            for (field, kind) in body.lines().filter_map(field) {
+                let is_named_so = WORDS.iter().any(|word| field.contains(word));
+                let prints = is_named_so && !SAFE.contains(&kind);
+                assert!(!prints && kind != "Document", "{name}: {field}: {kind} of a type that derives Debug");
+            }
+        }
+    }
+}
+
+fn field(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim().trim_end_matches(',');
+    let is_comment = line.starts_with("//") || line.starts_with('#');
+    let (name, kind) = line.split_once(": ").filter(|_| !is_comment)?;
+    Some((name.rsplit(' ').next()?, kind))
+}
