@@ -4,11 +4,14 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, fchmod};
 use rustix::process::geteuid;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The mode of files: no one but their owner reads them.
 const FILE_MODE: u32 = 0o600;
@@ -18,6 +21,9 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// The mode of a file that others must read, such as a public key.
 const PUBLIC_FILE_MODE: u32 = 0o644;
+
+/// How many connections of a Unix socket may wait to be taken.
+const BACKLOG: i32 = 1024;
 
 /// The bits of a mode that give rights to others than the owner.
 const RIGHTS_OF_OTHERS: u32 = 0o077;
@@ -77,6 +83,16 @@ pub(crate) fn new_folder(path: &Path) -> Result<()> {
     DirBuilder::new().mode(FOLDER_MODE).create(path)
 }
 
+/// Listens on a Unix socket that its owner alone may connect to, from the moment that it has a name.
+pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // On Linux its name gets the mode that the socket has before; elsewhere this does nothing.
+    let _ = fchmod(&socket, Mode::from_raw_mode(FILE_MODE));
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    Ok(OwnedFd::from(socket).into())
+}
+
 /// Gives a new file owner, group and mode of the file that it is about to replace.
 ///
 /// Where the group cannot be given, it gets no rights.
@@ -109,12 +125,12 @@ pub(crate) fn mend(files: &[PathBuf], folders: &[PathBuf]) {
 }
 
 /// Makes a file private if it belongs to the server's user; a link is not followed.
-pub(crate) fn mend_file(path: &Path) {
-    let opened = without_links(OpenOptions::new().read(true).clone()).open(path);
-    if let Ok(file) = opened
-        && let Ok(found) = file.metadata()
+fn mend_file(path: &Path) {
+    if let Ok(handle) = Handle::on(path)
+        && is_open_to_others(&handle.found)
     {
-        make_private(&file, &found);
+        // A file system without modes may refuse this.
+        let _ = handle.set_mode(handle.found.mode() & FILE_MODE);
     }
 }
 
@@ -126,9 +142,9 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 fn mend_folder(folder: &Path, own: &[PathBuf]) -> Result<()> {
-    let opened = without_links(OpenOptions::new().read(true).clone()).open(folder)?;
-    let found = opened.metadata()?;
-    let is_as_made = found.is_dir() && is_own(&found) && EARLIER_FOLDER_MODES.contains(&(found.mode() & 0o7777));
+    let handle = Handle::on(folder)?;
+    let found = &handle.found;
+    let is_as_made = found.is_dir() && is_own(found) && EARLIER_FOLDER_MODES.contains(&(found.mode() & 0o7777));
     let holds_work = std::env::current_dir()?.starts_with(std::fs::canonicalize(folder)?);
     if !is_as_made || holds_work {
         return Ok(());
@@ -138,15 +154,42 @@ fn mend_folder(folder: &Path, own: &[PathBuf]) -> Result<()> {
             return Ok(());
         }
     }
-    opened.set_permissions(Permissions::from_mode(FOLDER_MODE))
+    handle.set_mode(FOLDER_MODE)
+}
+
+/// A file or a folder that is held but not opened.
+///
+/// SQLite keeps its locks on a file for the whole process, and the system drops them when any other descriptor of that
+/// file is closed. A descriptor that was made with `O_PATH` is the exception.
+struct Handle {
+    held: File,
+    found: Metadata,
+}
+
+impl Handle {
+    fn on(path: &Path) -> Result<Self> {
+        let held = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let held = File::from(held);
+        let found = held.metadata()?;
+        Ok(Self { held, found })
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<()> {
+        // The only name for this very file: its path may have become another's.
+        let name = format!("/proc/self/fd/{}", self.held.as_raw_fd());
+        std::fs::set_permissions(name, Permissions::from_mode(mode))
+    }
 }
 
 fn make_private(file: &File, found: &Metadata) {
-    let is_open = found.is_file() && is_own(found) && found.mode() & RIGHTS_OF_OTHERS != 0;
-    if is_open {
-        // Of a file system without modes this cannot be asked.
+    if is_open_to_others(found) {
+        // A file system without modes may refuse this.
         let _ = file.set_permissions(Permissions::from_mode(found.mode() & FILE_MODE));
     }
+}
+
+fn is_open_to_others(found: &Metadata) -> bool {
+    found.is_file() && is_own(found) && found.mode() & RIGHTS_OF_OTHERS != 0
 }
 
 fn is_own(found: &Metadata) -> bool {
@@ -209,6 +252,15 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_is_its_owners_alone_from_the_first_moment() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("socket");
+        let _listener = listen(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        std::os::unix::net::UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
     fn a_folder_that_was_there_keeps_its_mode() {
         let place = tempfile::tempdir().unwrap();
         open_up(place.path(), 0o755);
@@ -254,6 +306,24 @@ mod tests {
         assert_eq!(mode(&path("shared/other")), 0o644);
         let folders = ["data", "data/logs", "shared", "group"].map(|folder| mode(&path(folder)));
         assert_eq!(folders, [0o700, 0o700, 0o755, 0o770]);
+    }
+
+    #[test]
+    fn mending_a_database_that_is_in_use_leaves_its_locks_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let database = place.path().join("test.db");
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        connection.execute_batch("CREATE TABLE t (n); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)").unwrap();
+        let is_locked = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            let inode = format!(":{} ", std::fs::metadata(&database).unwrap().ino());
+            locks.lines().any(|line| line.contains("POSIX") && line.contains(&inode))
+        };
+        assert!(is_locked(), "the engine takes its locks in another way: this test proves nothing");
+        open_up(&database, 0o644);
+        mend(std::slice::from_ref(&database), &[place.path().to_owned()]);
+        assert_eq!(mode(&database), 0o600);
+        assert!(is_locked(), "the locks are gone");
     }
 
     #[test]

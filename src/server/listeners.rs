@@ -138,10 +138,10 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
             return Err("another server answers on this socket".to_owned());
         }
     }
-    // Under another name until its mode is right, so that nobody ever finds it open.
+    // Under another name until it listens, so that no client finds it refusing.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);
-    let listener = UnixListener::bind(&hidden).map_err(explain)?;
+    let listener = crate::private::listen(&hidden).map_err(explain)?;
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(explain)?;
     std::fs::rename(&hidden, path).map_err(explain)?;
     listener.set_nonblocking(true).map_err(explain)?;

@@ -13,7 +13,7 @@ use crate::support::server::account;
 const NOBODY: u32 = 65_534;
 
 /// What the test itself puts into the folder.
-const OF_THE_TEST: [&str; 2] = ["config.toml", "stderr"];
+const OF_THE_TEST: [&str; 3] = ["bin", "config.toml", "stderr"];
 
 const SETTINGS: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\n\
      LocalModeSocketLocation = \"data/local.socket\"\n\
@@ -68,7 +68,10 @@ fn assert_private(place: &Workplace, expected: &[&str]) {
 
 #[actix_web::test]
 async fn everything_that_a_server_makes_is_private_and_what_it_made_earlier_is_mended() {
-    let place = Workplace::new(SETTINGS).await;
+    let mut place = Workplace::new(SETTINGS).await;
+    // Whatever the mask is, it is not what keeps others out.
+    let script = format!("#!/bin/sh\numask 000\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_quarterdeck"));
+    std::fs::write(place.copy_program(), script).unwrap();
     let server = place.serve().await;
     let client = Client::new(&server.base);
     client.post("/users", account("admin")).await.expect(201);
