@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, Detail};
 use quarterdeck_actors::json::to_json;
@@ -66,7 +66,7 @@ pub(crate) fn status_of(id: &str) -> StatusCode {
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Makes the answer to a failed request and logs the failure.
+/// Makes the answer to a failed request and logs the failure. The parameter `RetryAfter` becomes a header, in seconds.
 pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
     let status = status_of(&failure.id);
     log(failure, status, request_id);
@@ -94,7 +94,12 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
         }
     };
     let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-    respond(status, &envelope)
+    let mut answer = respond(status, &envelope);
+    let retry_after = failure.params.iter().find(|(name, _)| *name == "RetryAfter");
+    if let Some(seconds) = retry_after.and_then(|(_, seconds)| HeaderValue::from_str(seconds).ok()) {
+        answer.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    answer
 }
 
 /// The page that tells people of a failed request.

@@ -34,6 +34,8 @@ const TABLE: &[Row] = &[
     row("ImageProxyMegabytes", 10, 1, 100),
     row("MaximumSockets", 50_000, 1, 1_000_000),
     row("MaximumSocketsPerUser", 500, 1, 1_000_000),
+    row("PasswordQueue", 256, 8, 65_536),
+    row("PasswordQueuePerCaller", 64, 4, 65_536),
     row("ReleaseStallSeconds", 30, 1, 300),
     row("SocketMemoryMegabytes", 256, 1, 65_536),
     row("SocketPingSeconds", 25, 1, 29),
@@ -176,6 +178,11 @@ impl Options {
             resume_ms: self.number("SocketResumeSeconds") * MILLISECONDS,
             ..Limits::default()
         }
+    }
+
+    /// How many passwords may wait to be hashed: of all callers, and of one.
+    pub(crate) fn password_queue(&self) -> (usize, usize) {
+        (self.count("PasswordQueue"), self.count("PasswordQueuePerCaller"))
     }
 
     /// The time over which sockets are closed when the server stops.

@@ -17,8 +17,9 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
-use crate::address::address_of;
+use crate::address::{address_of, group_of};
 use crate::audit::Notes;
+use crate::caller::Caller;
 use crate::line;
 use crate::pipeline::dress;
 use crate::session::Session;
@@ -71,6 +72,25 @@ impl Request {
     /// The client's address, as far as trusted proxies tell.
     pub(crate) fn address(&self) -> String {
         address_of(&self.http)
+    }
+
+    /// The caller, as far as costly work is counted: its user, or its address where it has no session.
+    pub(crate) fn caller(&self) -> Caller {
+        match self.context.session.as_ref().map(Session::user_id).filter(|id| !id.is_empty()) {
+            Some(id) => Caller::user(id, self.hang_up()),
+            None => self.visitor(),
+        }
+    }
+
+    /// The caller as one without a session, by its address.
+    pub(crate) fn visitor(&self) -> Caller {
+        Caller::at(group_of(&self.http), self.hang_up())
+    }
+
+    /// Ends when the client has hung up.
+    fn hang_up(&self) -> impl Future<Output = ()> + use<> {
+        let http = self.http.clone();
+        async move { line::hung_up(&http).await }
     }
 
     /// Does `work`, but only for as long as the client waits for it.

@@ -35,7 +35,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use crate::accounts::Gate;
+use crate::accounts::Attempts;
 use crate::ai_bridge::AiBridge;
 use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
@@ -304,8 +304,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         busy,
         presence,
         roles,
-        passwords: Passwords::new(),
-        gate: Gate::new(),
+        passwords: Passwords::new(&options),
+        attempts: Attempts::new(),
         push: PushProxy::new(outbound.clone()),
         ai_bridge: AiBridge::default(),
         log_reader: LogReader::new(),

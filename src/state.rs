@@ -23,7 +23,7 @@ use quarterdeck_actors::supervisor::Vitals;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
-use crate::accounts::Gate;
+use crate::accounts::Attempts;
 use crate::ai_bridge::AiBridge;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
@@ -72,7 +72,7 @@ pub(crate) struct AppState {
     /// Makes the fingerprints that tell secrets apart in the history of the configuration.
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
-    pub(crate) gate: Gate,
+    pub(crate) attempts: Attempts,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,
     pub(crate) links: Links,

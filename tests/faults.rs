@@ -14,6 +14,7 @@ mod hostile_bodies;
 mod killed;
 mod license_hostile;
 mod license_restart;
+mod logins;
 mod two_servers;
 mod upgrade;
 mod upgrade_refused;

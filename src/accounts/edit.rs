@@ -4,11 +4,11 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 
-use super::login::count_failure;
+use super::compare::{Verdict, compare};
 use super::signup::{is_domain_allowed, refusal};
 use super::{Profile, User};
 use crate::announce;
-use crate::passwords::Match;
+use crate::caller::Caller;
 use crate::state::{AppState, now_ms};
 
 /// Puts the given members of `profile` in place. A new address has yet to be verified.
@@ -34,29 +34,28 @@ pub(crate) async fn update(
     Ok(user)
 }
 
-/// Makes sure that the caller knows the account's password; what is wrong here counts as a failed login.
+/// Makes sure that the caller knows the account's password; a wrong one counts as a failed login.
 pub(crate) async fn confirm_password(
     app: &AppState,
     config: &Config,
     id: &str,
     password: Secret,
+    caller: &Caller,
 ) -> Result<(), AppError> {
-    let _turn = app.gate.enter(id).await;
-    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
-    let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
-    if user.failed_attempts >= config.view.service.maximum_login_attempts {
-        app.passwords.pretend(password).await?;
-        return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error"));
-    }
-    let matched = app.passwords.check(password, user.password.expose().to_owned()).await?;
-    if matched == Match::No {
-        count_failure(app, &user).await?;
-        return Err(AppError::new("api.user.check_user_password.invalid.app_error"));
-    }
-    if user.failed_attempts > 0 {
-        app.db.set_failed_attempts(id, 0).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
-    }
-    Ok(())
+    let permit = app.passwords.enter(caller, id)?;
+    let confirmed = caller.while_waiting(async {
+        let turn = permit.turn().await?;
+        let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
+        let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+        match compare(app, config, (id, Some(&user)), &password, (caller, &turn)).await? {
+            Verdict::Right(_) => {
+                app.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")
+            }
+            Verdict::Wrong => Err(AppError::new("api.user.check_user_password.invalid.app_error")),
+            Verdict::Locked => Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),
+        }
+    });
+    confirmed.await
 }
 
 impl Profile {

@@ -8,12 +8,13 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
-use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
 use super::{Profile, User};
 use crate::announce;
+use crate::caller::Caller;
 use crate::notices;
+use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
 use crate::store::{Db, StoreError, own_record};
@@ -36,6 +37,7 @@ pub(crate) async fn create(
     config: &Config,
     mut profile: Profile,
     signup: Signup,
+    caller: &Caller,
 ) -> Result<User, AppError> {
     let password = profile.password.take().unwrap_or_default();
     let has_id = profile.id.as_deref().is_some_and(|id| !id.is_empty());
@@ -47,7 +49,7 @@ pub(crate) async fn create(
     }
     check_room(app).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
-    user.password = Secret::new(app.passwords.hash(password).await?);
+    user.password = app.passwords.hash(caller, &user.username, password).await?;
     user.roles = app.db.add_user(&user).await.map_err(refusal)?;
     app.prepared.note_account(&app.config);
     notices::spare(app, &user.id);
@@ -72,7 +74,8 @@ pub(crate) async fn create_offline(
     }
     let db = Db::new(sql).or_fail(FAILED)?;
     db.migrate().await.or_fail(FAILED)?;
-    user.password = Secret::new(Passwords::new().hash(password).await?);
+    let passwords = Passwords::new(&Options::default());
+    user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
     user.roles = db.add_user(&user).await.map_err(refusal)?;
     let record = own_record("createUser", Status::Success, Value::Null);
     db.append(vec![Arc::new(AuditRecord { source: "cli", after: user.made(), ..record })]).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::session::Session;
 
-const LONGEST_EMAIL: usize = 128;
+pub(super) const LONGEST_EMAIL: usize = 128;
 const LONGEST_NAME: usize = 64;
 const LONGEST_POSITION: usize = 128;
 const LONGEST_LOCALE: usize = 5;

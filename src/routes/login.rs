@@ -17,6 +17,9 @@ use crate::state::AppState;
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
+/// The audit trail keeps so many characters of the name, as many as the longest address of an account has.
+const LONGEST_LOGIN_ID: usize = 128;
+
 /// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
 pub(super) async fn login(
     request: Request,
@@ -26,16 +29,17 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, AppError> {
     app.limiter.count_login(&request.address(), request.config())?;
     let body = body.strings();
-    audit.parameter("login_id", body.get("login_id").trim());
+    let login_id = body.get("login_id").trim();
+    audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
     let credentials = Credentials {
         id: body.get("id").to_owned(),
-        login_id: body.get("login_id").trim().to_owned(),
+        login_id: login_id.to_owned(),
         password: Secret::new(body.get("password")),
         code: Secret::new(body.get("token")),
         device_id: [body.get("device_id"), body.get("deviceId")].concat(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let opened = open_session(&app, request.config(), credentials).await;
+    let opened = open_session(&app, request.config(), credentials, &request.visitor()).await;
     app.metrics.login(opened.is_ok());
     let (user, session) = opened?;
     audit.by(&user.id, &session.id);

@@ -79,7 +79,7 @@ async fn enter(
         email_verified: Some(true),
         ..Profile::default()
     };
-    let user = accounts::create(app, config, profile, Signup::ByAdmin).await?;
+    let user = accounts::create(app, config, profile, Signup::ByAdmin, &request.caller()).await?;
     join(app, &team, &user, config.view.team.max_users_per_team).await?;
     let credentials = Credentials {
         id: user.id.clone(),
@@ -89,7 +89,7 @@ async fn enter(
         device_id: String::new(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let (user, session) = login(app, config, credentials).await?;
+    let (user, session) = login(app, config, credentials, &request.caller()).await?;
     audit.by(&user.id, &session.id);
     audit.made(user.made());
     let place = format!("{}/channels/town-square", cookies::path(config).trim_end_matches('/'));

@@ -32,7 +32,7 @@ pub(super) async fn create(
     let profile: Profile = body.object("user")?;
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open };
-    let user = accounts::create(&app, request.config(), profile, signup).await?;
+    let user = accounts::create(&app, request.config(), profile, signup, &request.caller()).await?;
     audit.made(user.made());
     Created(user.for_owner()).reply()
 }

@@ -1,5 +1,6 @@
 //! The table `users`, with `bots` beside it.
 
+mod attempts;
 mod filter;
 
 use quarterdeck_actors::secret::Secret;
@@ -87,18 +88,6 @@ impl Db {
         let sql =
             "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = $3, failedattempts = 0 WHERE id = $1";
         self.write(statement(sql, vec![id.into(), hash.expose().into(), now.into()])).await.map(drop)
-    }
-
-    /// Stores the number of failed attempts to log in.
-    pub(crate) async fn set_failed_attempts(&self, id: &str, count: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET failedattempts = $2 WHERE id = $1";
-        self.write(statement(sql, vec![id.into(), count.into()])).await.map(drop)
-    }
-
-    /// Stores that somebody logged in.
-    pub(crate) async fn set_last_login(&self, id: &str, now: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1";
-        self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
     }
 
     /// Stores the system roles; `false` when the account would have been the last administrator.

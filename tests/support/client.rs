@@ -29,6 +29,12 @@ impl Client {
         Self { base: base.to_owned(), token: None, user_id: String::new(), http: http.build().unwrap() }
     }
 
+    /// A client that comes from another address of this machine.
+    pub fn at_address(&self, address: &str) -> Self {
+        let http = reqwest::Client::builder().local_address(address.parse::<std::net::IpAddr>().unwrap());
+        Self { http: http.build().unwrap(), ..self.clone() }
+    }
+
     /// A client that comes in over the local socket.
     pub fn on_socket(socket: &std::path::Path) -> Self {
         let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();

@@ -7,10 +7,9 @@ use super::sources;
 
 /// How often a file takes a secret out as plain text. A new call is looked at before it is counted here: it must not
 /// print, log, store or answer what it takes out.
-const EXPOSED: [(&str, usize); 20] = [
+const EXPOSED: [(&str, usize); 21] = [
     ("actors/src/sessions.rs", 1),
-    ("src/accounts/edit.rs", 1),
-    ("src/accounts/login.rs", 4),
+    ("src/accounts/login.rs", 3),
     ("src/accounts/mfa.rs", 1),
     ("src/accounts/signup.rs", 2),
     ("src/configuration.rs", 1),
@@ -19,7 +18,8 @@ const EXPOSED: [(&str, usize); 20] = [
     ("src/files/s3/credentials.rs", 1),
     ("src/images.rs", 1),
     ("src/mail/login.rs", 2),
-    ("src/passwords.rs", 2),
+    ("src/passwords/hash.rs", 3),
+    ("src/passwords/queue.rs", 1),
     ("src/routes/login.rs", 1),
     ("src/routes/metrics.rs", 1),
     ("src/routes/tokens.rs", 1),
@@ -27,6 +27,7 @@ const EXPOSED: [(&str, usize); 20] = [
     ("src/store/sessions.rs", 3),
     ("src/store/tokens.rs", 1),
     ("src/store/users.rs", 2),
+    ("src/store/users/attempts.rs", 2),
     ("src/support_packet/scrub.rs", 1),
 ];
 

@@ -8,6 +8,7 @@ use super::{known, protect_admin, require_access};
 use crate::accounts::{self, Profile, User};
 use crate::answer::{Json, Reply};
 use crate::audit::Audit;
+use crate::passwords::is_full;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
@@ -70,6 +71,6 @@ async fn confirm_address(
     }
     let password = profile.password.clone().filter(|password| !password.is_empty());
     let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
-    let confirmed = accounts::confirm_password(app, request.config(), &user.id, password).await;
-    confirmed.map_err(|cause| AppError::invalid_body("password").because(cause))
+    let confirmed = accounts::confirm_password(app, request.config(), &user.id, password, &request.caller()).await;
+    confirmed.map_err(|cause| if is_full(&cause) { cause } else { AppError::invalid_body("password").because(cause) })
 }

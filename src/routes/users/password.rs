@@ -32,9 +32,9 @@ pub(crate) async fn replace(
         Way::Hash => given_hash(&body)?,
         Way::Own => {
             confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
-            hash(&request, &app, &body).await?
+            hash(&request, &app, &id, &body).await?
         }
-        Way::Other => hash(&request, &app, &body).await?,
+        Way::Other => hash(&request, &app, &id, &body).await?,
     };
     known(&app, &id).await?;
     app.db.set_password(&id, &hash, now_ms()).await.or_fail("app.user.update_password.app_error")?;
@@ -57,7 +57,7 @@ pub(crate) async fn reset_failed_attempts(
     session.require("sysconsole_write_user_management_users")?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;
-    app.db.set_failed_attempts(&id, 0).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+    app.db.reset_attempts(&id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
     audit.changed(&json!({ "failed_attempts": user.failed_attempts }), &json!({ "failed_attempts": 0 }));
     Ok(Done)
 }
@@ -104,7 +104,8 @@ async fn confirm(
     if is_elsewhere {
         return Err(AppError::new("api.user.update_password.oauth.app_error"));
     }
-    let confirmed = accounts::confirm_password(app, request.config(), id, Secret::new(current)).await;
+    let confirmed =
+        accounts::confirm_password(app, request.config(), id, Secret::new(current), &request.caller()).await;
     confirmed.map_err(|refusal| match refusal.id.as_ref() {
         "api.user.check_user_password.invalid.app_error" => {
             AppError::new("api.user.update_password.incorrect.app_error").because(refusal)
@@ -113,8 +114,8 @@ async fn confirm(
     })
 }
 
-async fn hash(request: &Request, app: &AppState, body: &Strings) -> Result<Secret, AppError> {
+async fn hash(request: &Request, app: &AppState, id: &str, body: &Strings) -> Result<Secret, AppError> {
     let password = body.get("new_password");
     check_policy(password, &request.config().view.password)?;
-    app.passwords.hash(Secret::new(password)).await.map(Secret::new)
+    app.passwords.hash(&request.caller(), id, Secret::new(password)).await
 }

@@ -1,0 +1,68 @@
+//! When a refusal is answered: at a moment that does not show the kind of work behind it.
+
+use std::time::{Duration, Instant};
+
+/// Refusals are answered at multiples of this after the request.
+const STEP: Duration = Duration::from_millis(250);
+
+/// The time of one login.
+pub(super) struct Pace {
+    started: Instant,
+    /// When the login left the queue; the wait before is no work.
+    began: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(started: Instant) -> Self {
+        Self { started, began: started }
+    }
+
+    /// Notes that the work begins.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began = now;
+    }
+
+    /// How long to wait before the refusal, where an ordinary one takes `usual` to work out.
+    ///
+    /// Work that is shorter, because nothing was hashed, counts as `usual`, so that it ends at the same step.
+    pub(super) fn pause(&self, now: Instant, usual: Duration) -> Duration {
+        let waited = self.began.saturating_duration_since(self.started);
+        let worked = now.saturating_duration_since(self.began);
+        let counted = (waited + worked.max(usual)).as_nanos();
+        let answer = (counted / STEP.as_nanos() + 1) * STEP.as_nanos();
+        let answer = Duration::from_nanos(u64::try_from(answer).unwrap_or(u64::MAX));
+        answer.saturating_sub(now.saturating_duration_since(self.started))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: Duration = Duration::from_millis(150);
+
+    /// When the answer goes out, in milliseconds after the request.
+    fn answered(waited_ms: u64, worked_ms: u64) -> u128 {
+        let started = Instant::now();
+        let mut pace = Pace::new(started);
+        let began = started + Duration::from_millis(waited_ms);
+        pace.begin(began);
+        let now = began + Duration::from_millis(worked_ms);
+        (now + pace.pause(now, USUAL) - started).as_millis()
+    }
+
+    #[test]
+    fn a_refusal_is_answered_on_the_next_step() {
+        for (worked_ms, expected) in [(130, 250), (250, 500), (612, 750)] {
+            assert_eq!(answered(0, worked_ms), expected);
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_hash_takes_as_long_as_one_with_it() {
+        for waited_ms in [0, 40, 99, 100, 240, 1_000, 1_130] {
+            assert_eq!(answered(waited_ms, 3), answered(waited_ms, 149), "after {waited_ms} ms");
+            assert_eq!(answered(waited_ms, 3) % STEP.as_millis(), 0);
+        }
+    }
+}

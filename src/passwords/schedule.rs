@@ -1,0 +1,209 @@
+//! The order in which passwords are hashed: callers take turns, and within one caller the account names do.
+//!
+//! Plain data without locks or I/O. `W` is whatever is waiting.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::keyed::Key;
+
+/// How much is hashed at once, and how many may wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Hashes that are computed at the same time.
+    pub(super) at_once: usize,
+    /// Places of one caller, the ones being hashed included.
+    pub(super) per_caller: usize,
+    /// Places of all callers.
+    pub(super) total: usize,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// This caller has all the places that one may have.
+    Caller,
+    /// All places are taken, and this caller has its fair part of them.
+    All,
+}
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Granted<W> {
+    pub(super) caller: Key,
+    pub(super) name: Key,
+    pub(super) waiter: W,
+}
+
+/// Who waits, and what is being hashed.
+pub(super) struct Schedule<W> {
+    limits: Limits,
+    lanes: HashMap<Key, Lane<W>>,
+    /// The callers that wait, in the order of their turns.
+    rotation: VecDeque<Key>,
+    /// The names being hashed: two attempts at one name follow each other.
+    busy: HashSet<Key>,
+    places: usize,
+    running: usize,
+    next_ticket: u64,
+}
+
+/// The places of one caller.
+struct Lane<W> {
+    places: usize,
+    /// What waits, by name, in the order of their turns. None is empty.
+    names: VecDeque<(Key, VecDeque<(u64, W)>)>,
+}
+
+impl<W> Lane<W> {
+    fn waiting_for(&self, name: Key) -> usize {
+        self.names.iter().find(|(known, _)| *known == name).map_or(0, |(_, waiters)| waiters.len())
+    }
+
+    fn waiting(&self) -> usize {
+        self.names.iter().map(|(_, waiters)| waiters.len()).sum()
+    }
+
+    /// Takes out whoever came last for the name that most wait for, if those are more than `least`.
+    fn evict(&mut self, least: usize) -> Option<W> {
+        let longest = (0..self.names.len()).max_by_key(|index| self.names.get(*index).map_or(0, |(_, w)| w.len()))?;
+        let (_, waiters) = self.names.get_mut(longest)?;
+        if waiters.len() <= least {
+            return None;
+        }
+        let (_, evicted) = waiters.pop_back()?;
+        if waiters.is_empty() {
+            self.names.remove(longest);
+        }
+        self.places -= 1;
+        Some(evicted)
+    }
+}
+
+impl<W> Schedule<W> {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            lanes: HashMap::new(),
+            rotation: VecDeque::new(),
+            busy: HashSet::new(),
+            places: 0,
+            running: 0,
+            next_ticket: 0,
+        }
+    }
+
+    /// How many places are taken.
+    pub(super) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Takes a place. When there is none, one is taken from whoever has clearly more than a fair part: within a full
+    /// caller from the name with the most attempts, in a full queue from the caller with the most. What is evicted is given back.
+    pub(super) fn enter(&mut self, caller: Key, name: Key) -> Result<Option<W>, Full> {
+        let (own, of_name) = self.lanes.get(&caller).map_or((0, 0), |lane| (lane.places, lane.waiting_for(name)));
+        let evicted = if own >= self.limits.per_caller {
+            Some(self.evict(caller, of_name + 1).ok_or(Full::Caller)?)
+        } else if self.places >= self.limits.total {
+            let largest = self.lanes.iter().max_by_key(|(_, lane)| lane.waiting());
+            let largest = largest.filter(|(_, lane)| lane.waiting() > own + 1).map(|(caller, _)| *caller);
+            Some(largest.and_then(|largest| self.evict(largest, 0)).ok_or(Full::All)?)
+        } else {
+            None
+        };
+        self.places += 1;
+        self.lanes.entry(caller).or_insert_with(|| Lane { places: 0, names: VecDeque::new() }).places += 1;
+        Ok(evicted)
+    }
+
+    fn evict(&mut self, caller: Key, least: usize) -> Option<W> {
+        let lane = self.lanes.get_mut(&caller)?;
+        let evicted = lane.evict(least)?;
+        let is_idle = lane.names.is_empty();
+        if is_idle {
+            self.rotation.retain(|waiting| *waiting != caller);
+        }
+        self.places -= 1;
+        self.drop_if_empty(caller);
+        Some(evicted)
+    }
+
+    /// Queues who has a place; the ticket cancels it.
+    pub(super) fn wait(&mut self, caller: Key, name: Key, waiter: W) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let Some(lane) = self.lanes.get_mut(&caller) else { return ticket };
+        if lane.names.is_empty() {
+            self.rotation.push_back(caller);
+        }
+        match lane.names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, waiters)) => waiters.push_back((ticket, waiter)),
+            None => lane.names.push_back((name, VecDeque::from([(ticket, waiter)]))),
+        }
+        ticket
+    }
+
+    /// Takes out who no longer waits, and frees the place. `None` when its turn has come already, or it was evicted.
+    pub(super) fn cancel(&mut self, caller: Key, name: Key, ticket: u64) -> Option<W> {
+        let lane = self.lanes.get_mut(&caller)?;
+        let index = lane.names.iter().position(|(known, _)| *known == name)?;
+        let (_, waiters) = lane.names.get_mut(index)?;
+        let position = waiters.iter().position(|(waiting, _)| *waiting == ticket)?;
+        let (_, waiter) = waiters.remove(position)?;
+        if waiters.is_empty() {
+            lane.names.remove(index);
+        }
+        if lane.names.is_empty() {
+            self.rotation.retain(|waiting| *waiting != caller);
+        }
+        self.leave(caller);
+        Some(waiter)
+    }
+
+    /// Whose turn it is, if anything may be hashed now.
+    pub(super) fn next(&mut self) -> Option<Granted<W>> {
+        if self.running >= self.limits.at_once {
+            return None;
+        }
+        let (lanes, busy) = (&self.lanes, &self.busy);
+        let free_name = |caller: &Key| lanes.get(caller)?.names.iter().position(|(name, _)| !busy.contains(name));
+        let place = self.rotation.iter().position(|caller| free_name(caller).is_some())?;
+        let index = free_name(self.rotation.get(place)?)?;
+        let caller = self.rotation.remove(place)?;
+        let lane = self.lanes.get_mut(&caller)?;
+        let (name, mut waiters) = lane.names.remove(index)?;
+        let (_, waiter) = waiters.pop_front()?;
+        if !waiters.is_empty() {
+            lane.names.push_back((name, waiters));
+        }
+        if !lane.names.is_empty() {
+            self.rotation.push_back(caller);
+        }
+        self.busy.insert(name);
+        self.running += 1;
+        Some(Granted { caller, name, waiter })
+    }
+
+    /// Ends a turn.
+    pub(super) fn finish(&mut self, caller: Key, name: Key) {
+        self.busy.remove(&name);
+        self.running = self.running.saturating_sub(1);
+        self.leave(caller);
+    }
+
+    /// Gives a place back.
+    pub(super) fn leave(&mut self, caller: Key) {
+        let Some(lane) = self.lanes.get_mut(&caller) else { return };
+        lane.places = lane.places.saturating_sub(1);
+        self.places = self.places.saturating_sub(1);
+        self.drop_if_empty(caller);
+    }
+
+    fn drop_if_empty(&mut self, caller: Key) {
+        if self.lanes.get(&caller).is_some_and(|lane| lane.places == 0) {
+            self.lanes.remove(&caller);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What a login changes in an account: the count of attempts, the last login, a hash in its current form.
+//!
+//! Counts are changed by the database itself, never written back from what was read: two logins at once, on one server
+//! or several, both count.
+
+use quarterdeck_actors::secret::Secret;
+
+use crate::store::{Db, StoreError, statement};
+
+impl Db {
+    /// Counts one more failed attempt before it is known to fail; `false` when there were `most` already.
+    pub(crate) async fn take_attempt(&self, id: &str, most: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET failedattempts = COALESCE(failedattempts, 0) + 1 \
+                   WHERE id = $1 AND COALESCE(failedattempts, 0) < $2 RETURNING id";
+        let taken = self.write(statement(sql, vec![id.into(), most.into()])).await?;
+        Ok(!taken.is_empty())
+    }
+
+    /// Takes back one attempt that did not fail for want of the password.
+    pub(crate) async fn give_attempt_back(&self, id: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET failedattempts = failedattempts - 1 WHERE id = $1 AND failedattempts > 0";
+        self.write(statement(sql, vec![id.into()])).await.map(drop)
+    }
+
+    /// Sets the count of failed attempts to zero.
+    pub(crate) async fn reset_attempts(&self, id: &str) -> Result<(), StoreError> {
+        self.write(statement("UPDATE users SET failedattempts = 0 WHERE id = $1", vec![id.into()])).await.map(drop)
+    }
+
+    /// Stores the time of a login and sets the count of failed attempts to zero.
+    pub(crate) async fn set_last_login(&self, id: &str, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1";
+        self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
+    }
+
+    /// Stores another hash of the same password, unless the password was changed meanwhile.
+    pub(crate) async fn renew_password(
+        &self,
+        id: &str,
+        (old, new): (&Secret, &Secret),
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "UPDATE users SET password = $3, lastpasswordupdate = $4, updateat = $4 WHERE id = $1 AND password = $2";
+        let values = vec![id.into(), old.expose().into(), new.expose().into(), now.into()];
+        self.write(statement(sql, values)).await.map(drop)
+    }
+}

@@ -1,0 +1,90 @@
+//! Logins under attack: floods of them, callers who hang up, two servers.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::server::{PASSWORD, account};
+use crate::support::{Client, Home, Process, Reply, raw};
+
+/// Nobody waits longer than this for a login, whatever others do.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[actix_web::test]
+async fn a_flood_of_unknown_names_delays_nobody_elsewhere() {
+    let server = with_admin("").await;
+    let hostile = server.client().at_address("127.0.0.2");
+    let flood = (0..300).map(|number| login(&hostile, format!("nobody{number}"), "wrong"));
+    let flood = join_all(flood);
+    let honest = async {
+        for _ in 0..5 {
+            gets_in(&server.client()).await;
+        }
+    };
+    let (replies, ()) = futures_util::future::join(flood, honest).await;
+    // A bounded number waited; the others were told at once, and when to come back.
+    let refused: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 429).collect();
+    assert!(refused.len() >= 200, "{} were refused", refused.len());
+    for reply in refused {
+        reply.expect_refusal(429, "app.password.caller_queue_full.app_error");
+        assert!(reply.header("retry-after").parse::<u32>().unwrap() >= 1);
+    }
+    let hashed = replies.iter().filter(|reply| reply.status == 401).count();
+    assert!((1..=100).contains(&hashed), "{hashed} were hashed");
+}
+
+#[actix_web::test]
+async fn a_hammered_name_delays_neither_others_nor_its_owner() {
+    let server = with_admin("[ServiceSettings]\nMaximumLoginAttempts = 100000\n").await;
+    let hostile = server.client().at_address("127.0.0.2");
+    let flood = join_all((0..1_000).map(|_| login(&hostile, "admin".to_owned(), "wrong")));
+    let honest = async {
+        for _ in 0..3 {
+            gets_in(&server.client()).await;
+        }
+        let neighbour = server.client().at_address("127.0.0.2");
+        // From the same address, names take turns.
+        let started = Instant::now();
+        login(&neighbour, "bert".to_owned(), PASSWORD).await.expect(200);
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    };
+    let (replies, ()) = futures_util::future::join(flood, honest).await;
+    assert!(replies.iter().all(|reply| [401, 429].contains(&reply.status)));
+}
+
+#[actix_web::test]
+async fn work_for_callers_who_hung_up_is_not_done() {
+    let server = with_admin("").await;
+    let body = json!({ "login_id": "nobody", "password": "wrong" }).to_string();
+    let request =
+        format!("POST /api/v4/users/login HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    for _ in 0..10 {
+        join_all((0..50).map(|_| raw::send_and_leave(&server.base, &request))).await;
+    }
+    // From the same address: had those 500 been hashed, this would take a minute, or find the queue full.
+    let started = Instant::now();
+    let mut reply = login(&server.client(), "admin".to_owned(), PASSWORD).await;
+    while reply.status == 429 && started.elapsed() < Duration::from_secs(10) {
+        reply = login(&server.client(), "admin".to_owned(), PASSWORD).await;
+    }
+    reply.expect(200);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+async fn with_admin(settings: &str) -> Process {
+    let server = Home::new(settings).await.start().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    server.client().log_in("admin").await.post("/users", account("bert")).await.expect(201);
+    server
+}
+
+async fn gets_in(client: &Client) {
+    let started = Instant::now();
+    login(client, "admin".to_owned(), PASSWORD).await.expect(200);
+    assert!(started.elapsed() < PATIENCE, "a login took {:?}", started.elapsed());
+}
+
+async fn login(client: &Client, name: String, password: &str) -> Reply {
+    client.post("/users/login", json!({ "login_id": name, "password": password })).await
+}
