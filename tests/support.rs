@@ -8,6 +8,7 @@ pub mod database;
 pub mod home;
 pub mod license;
 pub mod notices;
+pub mod one_time;
 pub mod packet;
 pub mod peers;
 pub mod process;

@@ -110,7 +110,7 @@ impl Admission<'_> {
             Verdict::Locked => return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),
         };
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
-        if let Err(refusal) = self.check(&user) {
+        if let Err(refusal) = self.check(&user).await {
             if refusal.id != BAD_CODE {
                 let given = app.db.give_attempt_back(&user.id).await;
                 given.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
@@ -148,14 +148,14 @@ impl Admission<'_> {
     }
 
     /// What else keeps an account from logging in, in the order of the contract.
-    fn check(&self, user: &User) -> Result<(), AppError> {
+    async fn check(&self, user: &User) -> Result<(), AppError> {
         if user.delete_at > 0 {
             return Err(AppError::new("api.user.login.inactive.app_error"));
         }
         if user.is_bot {
             return Err(AppError::new("api.user.login.bot_login_forbidden.app_error"));
         }
-        self.check_code(user)?;
+        self.check_code(user).await?;
         if !user.email_verified && self.config.view.email.require_email_verification {
             return Err(AppError::new("api.user.login.not_verified.app_error"));
         }
@@ -168,17 +168,19 @@ impl Admission<'_> {
         Ok(())
     }
 
-    fn check_code(&self, user: &User) -> Result<(), AppError> {
+    async fn check_code(&self, user: &User) -> Result<(), AppError> {
         if !user.mfa_active {
             return Ok(());
         }
         if self.credentials.code.expose().is_empty() {
             return Err(AppError::new("mfa.validate_token.authenticate.app_error"));
         }
-        if mfa::is_valid(&user.mfa_secret, self.credentials.code.expose(), now_ms()) {
-            return Ok(());
-        }
-        Err(AppError::new(BAD_CODE))
+        let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), now_ms());
+        let is_fresh = match step {
+            Some(step) => self.app.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
+            None => false,
+        };
+        if is_fresh { Ok(()) } else { Err(AppError::new(BAD_CODE)) }
     }
 }
 

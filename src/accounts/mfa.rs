@@ -1,5 +1,6 @@
 //! One-time codes: TOTP as RFC 6238 defines it, six digits that change every 30 seconds.
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use data_encoding::BASE32_NOPAD;
 use quarterdeck_actors::secret::Secret;
@@ -9,14 +10,20 @@ const STEP_MS: i64 = 30_000;
 /// Clocks may be apart by so many steps.
 const TOLERANCE: i64 = 1;
 
-/// Whether `code` is the one for `secret` now.
-pub(super) fn is_valid(secret: &Secret, code: &str, now: i64) -> bool {
+/// The 30-second step whose code is `code`, of those that are valid now.
+///
+/// Every step is compared, each in constant time.
+pub(super) fn step_of(secret: &Secret, code: &str, now: i64) -> Option<i64> {
     let text = secret.expose().trim_end_matches('=').to_uppercase();
     let Ok(key) = BASE32_NOPAD.decode(text.as_bytes()) else {
-        return false;
+        return None;
     };
     let step = now / STEP_MS;
-    (step - TOLERANCE..=step + TOLERANCE).any(|step| code_at(&key, step).is_some_and(|expected| expected == code))
+    let matches = |step: &i64| {
+        code_at(&key, *step)
+            .is_some_and(|expected| verify_slices_are_equal(expected.as_bytes(), code.as_bytes()).is_ok())
+    };
+    (step - TOLERANCE..=step + TOLERANCE).filter(matches).fold(None, |found, step| found.or(Some(step)))
 }
 
 fn code_at(key: &[u8], step: i64) -> Option<String> {
@@ -36,10 +43,12 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_the_standard() {
         let secret = Secret::new(BASE32_NOPAD.encode(b"12345678901234567890"));
-        assert!(is_valid(&secret, "287082", 59_000));
-        assert!(is_valid(&secret, "081804", 1_111_111_109_000));
-        assert!(is_valid(&secret, "287082", 59_000 + STEP_MS));
-        assert!(!is_valid(&secret, "287082", 59_000 + 3 * STEP_MS));
-        assert!(!is_valid(&Secret::new("not base32!"), "287082", 59_000));
+        assert_eq!(step_of(&secret, "287082", 59_000), Some(1));
+        assert_eq!(step_of(&secret, "081804", 1_111_111_109_000), Some(37_037_036));
+        assert_eq!(step_of(&secret, "287082", 59_000 + STEP_MS), Some(1));
+        assert_eq!(step_of(&secret, "287082", 59_000 - STEP_MS), Some(1));
+        assert_eq!(step_of(&secret, "287082", 59_000 + 3 * STEP_MS), None);
+        assert_eq!(step_of(&secret, "", 59_000), None);
+        assert_eq!(step_of(&Secret::new("not base32!"), "287082", 59_000), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The table `users`, with `bots` beside it.
 
 mod attempts;
+mod codes;
 mod filter;
 
 use quarterdeck_actors::secret::Secret;

@@ -1,5 +1,6 @@
 //! `POST /users/login` and `/users/logout`.
 
+mod codes;
 mod cookies;
 mod lockout;
 
