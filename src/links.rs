@@ -3,14 +3,18 @@
 use std::time::{Duration, Instant};
 
 use quarterdeck_actors::config::view::ServiceSettings;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use reqwest::Method;
 use reqwest::header::LOCATION;
 
 use crate::outbound::{Call, Chosen, Outbound};
 
-/// So many addresses are remembered; those that nobody asks for go first.
-const REMEMBERED: usize = 10_000;
+/// The memory of addresses and locations, in bytes; those that are not asked for are evicted first.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// What an entry takes in the cache beside its texts.
+const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
 
 /// How long an answer counts, also one that there is none.
 const COUNTS_FOR: Duration = Duration::from_hours(1);
@@ -20,7 +24,7 @@ const LONGEST: usize = 2_100;
 
 /// What is known of addresses.
 pub(crate) struct Links {
-    known: Cache<String, Known>,
+    known: Cache<String, Known, Bytes>,
 }
 
 #[derive(Clone)]
@@ -29,9 +33,20 @@ struct Known {
     since: Instant,
 }
 
+/// Weighs entries in bytes: callers choose how long an address is, and hosts how long a location is.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<String, Known> for Bytes {
+    fn weight(&self, url: &String, known: &Known) -> u64 {
+        u64::try_from(url.len() + known.location.len() + ENTRY_BYTES).unwrap_or(u64::MAX)
+    }
+}
+
 impl Links {
     pub(crate) fn new() -> Self {
-        Self { known: Cache::new(REMEMBERED) }
+        let entries = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX) / (4 * ENTRY_BYTES);
+        Self { known: Cache::with_weighter(entries, MAX_BYTES, Bytes) }
     }
 
     /// Where `url` redirects to; empty when nowhere, when nobody answers, or when the address may not be called.
@@ -61,4 +76,20 @@ async fn ask(url: &str, outbound: &Outbound, service: &ServiceSettings) -> Optio
     let answer = outbound.call(Call { method: Method::HEAD, redirects: 0, ..get }, service).await.ok()?;
     let location = answer.headers.get(LOCATION)?.to_str().ok()?;
     (location.len() <= LONGEST).then(|| location.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_end_take_a_bounded_number_of_bytes() {
+        let links = Links::new();
+        for number in 0..10_000 {
+            let known = Known { location: "y".repeat(LONGEST), since: Instant::now() };
+            links.known.insert(format!("{number}{}", "x".repeat(2_000)), known);
+        }
+        assert!(links.known.weight() <= MAX_BYTES, "{} bytes", links.known.weight());
+        assert!(links.known.len() > 100);
+    }
 }

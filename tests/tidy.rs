@@ -1,5 +1,6 @@
 //! House rules that a compiler cannot check.
 
+mod bounds;
 mod secrets;
 
 use std::path::{Path, PathBuf};
