@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
+use crate::support::configuration::named;
 
 /// Far more than such a body needs also in a debug build beside other tests; each took minutes there.
 const SOON: Duration = Duration::from_secs(5);
@@ -48,7 +49,8 @@ async fn a_list_that_is_far_too_long_is_refused_by_name_while_the_actors_go_on_a
     assert_eq!(message, "The setting ServiceSettings.TrustedProxyIPHeader takes at most 1000 elements.");
     assert_eq!(passed_over.expect(200)["changes"], json!([]), "the delegate may not write it");
     let admitted = admin.put("/config/patch?dry_run=true", list(1_000)).await.expect(200);
-    assert_eq!(admitted["changes"][0]["path"], "ServiceSettings.TrustedProxyIPHeader");
+    // The first change also makes the keys that were empty.
+    assert!(named(&admitted["changes"], "path").contains(&"ServiceSettings.TrustedProxyIPHeader".to_owned()));
 }
 
 #[actix_web::test]

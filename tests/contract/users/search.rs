@@ -80,6 +80,18 @@ async fn a_term_of_very_many_words_is_answered() {
     assert_eq!(found(&bert, json!({ "term": "bert ".repeat(50_000) })).await, ["bert"]);
 }
 
+#[actix_web::test]
+async fn a_word_longer_than_any_name_finds_nobody() {
+    let (_server, admin, bert) = server_with_bert("").await;
+    for length in [1_001, 100_000] {
+        let word = "b".repeat(length);
+        assert_eq!(found(&bert, json!({ "term": word })).await, Vec::<String>::new());
+        assert_eq!(found(&bert, json!({ "term": "b", "role": word })).await, Vec::<String>::new());
+        let tokens = admin.post("/users/tokens/search", json!({ "term": word })).await;
+        assert_eq!(tokens.expect(200), json!([]));
+    }
+}
+
 async fn found(client: &Client, body: Value) -> Vec<String> {
     let users = client.post("/users/search", body).await.expect(200);
     names(&users).into_iter().map(str::to_owned).collect()
