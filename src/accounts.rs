@@ -9,6 +9,7 @@ mod bot;
 mod compare;
 mod device;
 mod edit;
+mod first;
 mod login;
 mod mfa;
 mod signup;
@@ -21,8 +22,9 @@ pub(crate) use attempts::Attempts;
 pub(crate) use bot::{SYSTEM_BOT, system_bot};
 pub(crate) use device::{Device, attach, enable_notifications};
 pub(crate) use edit::{confirm_password, update};
+pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};
-pub(crate) use signup::{Signup, create, create_offline};
+pub(crate) use signup::{Signup, create, create_offline, entry};
 pub(crate) use user::{Profile, Sight, User, UserView, is_email, is_role_name, is_username};
 
 const HOUR_MS: i64 = 3_600_000;

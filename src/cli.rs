@@ -32,6 +32,9 @@ const AFTER_HELP: &str = "\
 Without a subcommand the server starts. Without a configuration file it keeps its data in ./data
 and listens on port 8065 of every address.
 
+MM_CONFIG names where the configuration is kept: a config.json, or postgres://... for a database, which then holds the
+accounts as well. SqlSettings.DataSource in config.toml or MM_SQLSETTINGS_DATASOURCE names the database otherwise.
+
 Settings are read from config.toml (or the file named with --config) and from environment variables,
 which win. They have the names of the Mattermost API, MM_<SECTION>_<KEY> as variables:
   MM_SERVICESETTINGS_LISTENADDRESS=127.0.0.1:9000 quarterdeck
@@ -46,6 +49,9 @@ struct Common {
     /// The file with the settings [default: config.toml in the working folder, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Begins with an empty database although a config.json that nothing names lies in the working folder
+    #[arg(long, global = true)]
+    new: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +102,7 @@ impl Cli {
 
 impl Common {
     fn settings(&self) -> Result<(Settings, Sources), SettingsError> {
-        let sources = Sources::new(self.config.clone());
+        let sources = Sources::new(self.config.clone()).with_new_database(self.new);
         Ok((sources.load()?, sources))
     }
 }

@@ -1,6 +1,6 @@
 //! Where the versions of the configuration are kept: the database, or a JSON file that `MM_CONFIG` names.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -303,11 +303,4 @@ async fn in_background<T: Send + 'static>(
 ) -> Result<T, AppError> {
     let file = file.clone();
     actix_web::rt::task::spawn_blocking(move || work(&file)).await.or_fail(LOAD_FAILED)
-}
-
-/// A path as a shell takes it.
-pub(crate) fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    let is_plain = path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-+".contains(character));
-    if is_plain { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

@@ -1,6 +1,7 @@
 //! What a handler may ask of its request; made once by the pipeline.
 
 mod body;
+mod claim;
 mod nul;
 mod query;
 

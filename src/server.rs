@@ -1,6 +1,7 @@
 //! Starting and stopping: settings in, addresses out.
 
 mod checks;
+pub(crate) mod database;
 mod listeners;
 mod mending;
 mod metrics;
@@ -28,6 +29,7 @@ use quarterdeck_actors::license::LicenseHandle;
 use quarterdeck_actors::notices::NoticesHandle;
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
+use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use quarterdeck_actors::upgrade::UpgradeHandle;
@@ -35,7 +37,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use crate::accounts::Attempts;
+use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
@@ -61,10 +63,11 @@ use crate::releases::Releases;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, when_ready};
 use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
 use crate::upgrade;
+use database::{first_account, refuse_beside_unnamed};
 use stored::{place, stored_configuration, with_file};
 use tasks::{keep_pruning, keep_reporting_strangers, renew_prepared, report_strangers, retire_connections};
 
@@ -115,6 +118,8 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         mending::mend(&settings.config);
         let db = Db::new(&settings.config.view.sql)?;
+        let accounts = async || when_ready(async || db.accounts_found().await).await;
+        refuse_beside_unnamed(&sources, &settings.config.view.sql, accounts).await?;
         db.migrate_when_ready().await?;
         // On the heap: all that a server is made of would make every future that starts one a large one.
         let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
@@ -190,9 +195,14 @@ impl Server {
         &self.app.hub
     }
 
-    /// Whether nobody has an account yet.
-    pub async fn has_no_accounts(&self) -> bool {
-        matches!(self.app.db.user_count().await, Ok(0))
+    /// Who may make the first account, as long as nobody has one.
+    pub(crate) fn first_account(&self) -> &FirstAccount {
+        &self.app.first_account
+    }
+
+    /// The one-time code with which the first account is made over the network; `None` when there is no such way.
+    pub fn setup_code(&self) -> Option<&Secret> {
+        self.app.first_account.code()
     }
 
     /// Waits until somebody wants the program that an upgrade put in place to run.
@@ -256,6 +266,7 @@ async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), A
 async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Result<AppState, StartError> {
     let roles = db.ready_roles().await?;
     let fingerprint_key = fingerprint_key(&db).await?;
+    let first_account = first_account(&db, &place, &settings.config.view.sql).await?;
     let opened = Configurations::open(&place, &db, &settings.config.view.sql).await;
     let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let options = settings.options.clone();
@@ -306,6 +317,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         roles,
         passwords: Passwords::new(&options),
         attempts: Attempts::new(),
+        first_account,
         push: PushProxy::new(outbound.clone()),
         ai_bridge: AiBridge::default(),
         log_reader: LogReader::new(),

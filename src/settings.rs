@@ -3,6 +3,10 @@
 //! They are *pinned*: they win over what is stored and are never written back.
 //! The environment wins over the file.
 
+mod database;
+mod unnamed;
+mod values;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,11 +17,13 @@ use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde_json::Value;
 use thiserror::Error;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
 use crate::options::{self, Options};
+pub(crate) use database::{DATA_SOURCE, is_shipped};
+pub(crate) use unnamed::quoted;
+use values::{check, from_text, kind_of, to_json};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "config.toml";
@@ -96,18 +102,27 @@ pub struct Settings {
 pub struct Sources {
     file: Option<PathBuf>,
     environment: Option<Vec<(String, String)>>,
+    /// The folder in which a configuration file may lie that nothing names.
+    working_folder: Option<PathBuf>,
+    /// Whether the operator wants a new, empty database beside such a file.
+    is_new: bool,
 }
 
 impl Sources {
     /// The named file, or `config.toml` in the working folder if there is one; and the process's environment.
     pub fn new(file: Option<PathBuf>) -> Self {
         let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
-        Self { file, environment: None }
+        Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false }
+    }
+
+    /// The same where a new, empty database is wanted beside a configuration file that nothing names.
+    pub(crate) fn with_new_database(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
     }
 
     /// A file and an environment of their own, for servers that share a process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
-        Self { file, environment: Some(environment) }
+        Self { file, environment: Some(environment), working_folder: None, is_new: false }
     }
 
     /// The file with the settings, unless it is the one that is read when none is named.
@@ -150,12 +165,14 @@ impl Sources {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file)
                 .map_err(|cause| SettingsError::Unreadable { file: name.clone(), cause })?;
+            unnamed::refuse_json(file, &text)?;
             reading.file(&name, &text)?;
         }
         match &self.environment {
             Some(variables) => reading.environment(variables.iter().cloned())?,
             None => reading.environment(utf8_variables())?,
         }
+        reading.settle_database(self.store_name().as_deref())?;
         reading.settings()
     }
 }
@@ -329,61 +346,6 @@ fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsErro
 fn is_section(path: &str) -> bool {
     let prefix = format!("{path}.");
     settings().range(prefix.clone()..).next().is_some_and(|(known, _)| known.starts_with(&prefix))
-}
-
-fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
-    match value.get_ref() {
-        DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from)
-        }
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
-        DeValue::Boolean(truth) => Value::from(*truth),
-        DeValue::Datetime(time) => Value::from(time.to_string()),
-        DeValue::Array(items) => items.iter().map(to_json).collect(),
-        DeValue::Table(table) => {
-            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), to_json(value))).collect())
-        }
-    }
-}
-
-/// Reads a variable. What does not fit the kind stays text, which `check` then refuses.
-fn from_text(kind: Kind, text: &str) -> Value {
-    let read = match kind {
-        Kind::Bool => match text {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(Value::from(true)),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(Value::from(false)),
-            _ => None,
-        },
-        Kind::Int => text.parse::<i64>().ok().map(Value::from),
-        Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
-        Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
-        Kind::String => None,
-    };
-    read.unwrap_or_else(|| Value::from(text))
-}
-
-fn check(kind: Kind, value: &Value, path: &str, place: &str) -> Result<(), SettingsError> {
-    if kind.admits(value) {
-        return Ok(());
-    }
-    Err(SettingsError::Kind {
-        place: place.to_owned(),
-        path: path.to_owned(),
-        wanted: kind.name(),
-        found: kind_of(value),
-    })
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing usable",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a section",
-    }
 }
 
 #[cfg(test)]

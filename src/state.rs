@@ -23,7 +23,7 @@ use quarterdeck_actors::supervisor::Vitals;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
-use crate::accounts::Attempts;
+use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
@@ -73,6 +73,8 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
+    /// Who may make the first account over the network.
+    pub(crate) first_account: FirstAccount,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,
     pub(crate) links: Links,

@@ -10,6 +10,8 @@ mod channels;
 mod config_file;
 mod configurations;
 mod data_source;
+mod engine;
+mod foreign;
 mod integrity;
 mod licenses;
 mod notices;
@@ -41,12 +43,14 @@ pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 pub(crate) use data_source::DataSource;
+use engine::EngineKind;
+pub(crate) use engine::described;
 pub(crate) use integrity::{Outcome, Relation};
 use postgres::Postgres;
 use sqlite::Sqlite;
 pub(crate) use sqlite::files as embedded_files;
 pub(crate) use tokens::AccessToken;
-pub(crate) use users::{Filter, Order};
+pub(crate) use users::{Entry, Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
 /// Names the lock that serialises migrations and transactions among the servers of one database.
@@ -121,33 +125,16 @@ enum Engine {
 impl Db {
     /// Prepares the pool that `settings` describe; connects later.
     pub fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
-        let engine = match settings.driver_name.as_str() {
-            "postgres" => Engine::Postgres(Postgres::new(settings)?),
-            "sqlite" => Engine::Sqlite(Sqlite::new(settings)?),
-            other => {
-                return Err(StoreError::Setting(format!(
-                    "SqlSettings.DriverName is {other:?}, which is neither \"postgres\" nor \"sqlite\""
-                )));
-            }
+        let engine = match engine::kind(settings)? {
+            EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
+            EngineKind::Sqlite => Engine::Sqlite(Sqlite::new(settings)?),
         };
         Ok(Self { engine })
     }
 
     /// Brings the schema up to date; tries again, and says so, until the database answers.
     pub async fn migrate_when_ready(&self) -> Result<(), StoreError> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.migrate().await {
-                Ok(()) => return Ok(()),
-                Err(StoreError::Unavailable(problem)) => {
-                    let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                    warn!(problem, pause_ms, "the database does not answer, trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                }
-                Err(failed) => return Err(failed),
-            }
-        }
+        when_ready(async || self.migrate().await).await
     }
 
     /// Brings the schema up to date, once.
@@ -214,6 +201,22 @@ impl Db {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.run_all(statements).await,
             Engine::Sqlite(sqlite) => sqlite.run_all(statements).await,
+        }
+    }
+}
+
+/// Tries `attempt` again, and logs so, until the database answers.
+pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut delay = FIRST_PAUSE;
+    loop {
+        match attempt().await {
+            Err(StoreError::Unavailable(problem)) => {
+                let pause_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                warn!(problem, pause_ms, "the database does not answer, trying again");
+                tokio::time::sleep(delay).await;
+                delay = delay.saturating_mul(2).min(LONGEST_PAUSE);
+            }
+            answered => return answered,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
 
 mod apply;
+mod chosen_database;
 mod command_line;
 mod command_line_audit;
 mod command_line_config;
@@ -9,6 +10,7 @@ mod command_line_migrate;
 mod command_line_storage;
 mod command_line_support_packet;
 mod database_tls;
+mod first_account;
 mod health;
 mod limits;
 mod log;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::config::Config;
@@ -10,33 +11,40 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde_json::Value;
 
-use super::{Profile, User};
+use super::{Claim, Profile, User};
 use crate::announce;
 use crate::caller::Caller;
 use crate::notices;
 use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
-use crate::store::{Db, StoreError, own_record};
+use crate::store::{Db, Entry, StoreError, own_record};
 
 /// Without a licence the server takes no more active accounts than this.
 const MOST_ACTIVE: i64 = 250;
 
+/// An account is decided on so many times: another one may be added or deleted meanwhile.
+const ATTEMPTS: usize = 3;
+
+const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
+
 /// Who asks for the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signup {
+#[derive(Clone, Copy)]
+pub(crate) enum Signup<'a> {
     /// Somebody who manages the system.
     ByAdmin,
+    /// A test of clients, which the settings for sign-up do not concern.
+    ForTests(&'a Claim),
     /// Anybody, as far as the settings allow.
-    Open,
+    Open(&'a Claim),
 }
 
-/// Makes an account. The first one becomes the system administrator.
+/// Makes an account. The first one becomes the system administrator, if the caller may become that.
 pub(crate) async fn create(
     app: &AppState,
     config: &Config,
     mut profile: Profile,
-    signup: Signup,
+    signup: Signup<'_>,
     caller: &Caller,
 ) -> Result<User, AppError> {
     let password = profile.password.take().unwrap_or_default();
@@ -44,17 +52,41 @@ pub(crate) async fn create(
     if has_id {
         return Err(AppError::new("app.user.save.existing.app_error"));
     }
-    if signup == Signup::Open {
-        check_signup(&app.db, config).await?;
-    }
+    let mut entry = entry(app, config, signup).await?;
     check_room(app).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
     user.password = app.passwords.hash(caller, &user.username, password).await?;
-    user.roles = app.db.add_user(&user).await.map_err(refusal)?;
+    let mut roles = app.db.add_user(&user, entry).await.map_err(refusal)?;
+    for _ in 1..ATTEMPTS {
+        if roles.is_none() {
+            entry = self::entry(app, config, signup).await?;
+            roles = app.db.add_user(&user, entry).await.map_err(refusal)?;
+        }
+    }
+    user.roles = roles.ok_or_else(|| AppError::new("app.user.save.app_error"))?;
     app.prepared.note_account(&app.config);
     notices::spare(app, &user.id);
     announce::new_user(app, &user).await;
     Ok(user)
+}
+
+/// Decides among which accounts the new one is added: the first one needs a claim of its own.
+pub(crate) async fn entry(app: &AppState, config: &Config, signup: Signup<'_>) -> Result<Entry, AppError> {
+    let claim = match signup {
+        Signup::ByAdmin => return Ok(Entry::Any),
+        Signup::ForTests(claim) => claim,
+        Signup::Open(claim) => {
+            check_signup_is_on(config)?;
+            claim
+        }
+    };
+    let is_first = app.db.user_count().await.or_fail(UNCOUNTED)? == 0;
+    if is_first {
+        app.first_account.admit(claim, Instant::now())?;
+        return Ok(Entry::First);
+    }
+    let is_invited = config.view.team.enable_open_server || matches!(signup, Signup::ForTests(_));
+    if is_invited { Ok(Entry::Further) } else { Err(AppError::new("api.user.create_user.no_open_server")) }
 }
 
 /// Makes an account without a running server, as the operator of the store.
@@ -76,13 +108,14 @@ pub(crate) async fn create_offline(
     db.migrate().await.or_fail(FAILED)?;
     let passwords = Passwords::new(&Options::default());
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
-    user.roles = db.add_user(&user).await.map_err(refusal)?;
+    let roles = db.add_user(&user, Entry::Any).await.map_err(refusal)?;
+    user.roles = roles.ok_or_else(|| AppError::new(FAILED))?;
     let record = own_record("createUser", Status::Success, Value::Null);
     db.append(vec![Arc::new(AuditRecord { source: "cli", after: user.made(), ..record })]).await?;
     Ok(user)
 }
 
-fn checked(profile: Profile, password: &str, signup: Signup, config: &Config) -> Result<User, AppError> {
+fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config) -> Result<User, AppError> {
     let mut user = proposed(profile, signup);
     user.fill_defaults(config);
     if !is_domain_allowed(&user.email, config) {
@@ -93,9 +126,9 @@ fn checked(profile: Profile, password: &str, signup: Signup, config: &Config) ->
     Ok(user)
 }
 
-fn proposed(profile: Profile, signup: Signup) -> User {
+fn proposed(profile: Profile, signup: Signup<'_>) -> User {
     let now = now_ms();
-    let is_verified = signup == Signup::ByAdmin && profile.email_verified == Some(true);
+    let is_verified = !matches!(signup, Signup::Open(_)) && profile.email_verified == Some(true);
     let mut user = User {
         id: new_id(),
         create_at: now,
@@ -112,23 +145,13 @@ fn proposed(profile: Profile, signup: Signup) -> User {
     user
 }
 
-async fn check_signup(db: &Db, config: &Config) -> Result<(), AppError> {
+fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     let is_on = config.view.email.enable_sign_up_with_email && config.view.team.enable_user_creation;
-    if !is_on {
-        return Err(AppError::new("api.user.create_user.signup_email_disabled.app_error"));
-    }
-    if !config.view.team.enable_open_server {
-        let is_first = db.user_count().await.or_fail("app.user.get_total_users_count.app_error")? == 0;
-        if !is_first {
-            return Err(AppError::new("api.user.create_user.no_open_server"));
-        }
-    }
-    Ok(())
+    if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }
 
 /// Whether one more account may be made: what the licence in force says, or else a number of our own.
 async fn check_room(app: &AppState) -> Result<(), AppError> {
-    const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
     let (has_room, refusal) = match app.license.current() {
         None => {
             let active = app.db.active_user_count().await.or_fail(UNCOUNTED)?;

@@ -7,26 +7,35 @@ use quarterdeck_actors::config::table;
 use serde_json::Value;
 
 use super::{Common, failure, say};
+use crate::accounts::{FirstAccount, SETUP_CODE};
+use crate::configurations::Place;
 use crate::logging;
-use crate::server::stored::with_file;
-use crate::settings::Settings;
-use crate::store::{Db, StoreError};
+use crate::server::StartError;
+use crate::server::database::{Choice, Other, choose, first_account, refuse_beside_unnamed};
+use crate::server::stored::{place, with_file};
+use crate::settings::{Settings, Sources};
+use crate::store::Db;
 use crate::upgrade::Source;
 
 pub(super) const AFTER_HELP: &str = "\
-It connects to the database and says whether the next start would bring the schema up to date, but writes nothing.
+It says which database would be used and who names it, and who may become the first administrator. It connects to the
+database and says whether the next start would bring the schema up to date, but writes nothing.
 Passwords and keys are not shown. The exit code is 1 when the server could not start, with the reason on standard error.";
 
 pub(super) fn run(common: &Common) -> ExitCode {
-    let settings = match common.settings() {
-        Ok((settings, sources)) => actix_web::rt::System::new().block_on(with_file(settings, &sources)),
+    let (settings, sources) = match common.settings() {
+        Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let settings = match settings {
-        Ok(settings) => settings,
+    let found = actix_web::rt::System::new().block_on(in_use(settings, &sources));
+    let (settings, place, choice) = match found {
+        Ok(found) => found,
         Err(refusal) => return failure(refusal),
     };
-    show(&settings);
+    show(&settings, &choice);
+    if let Some(file) = sources.unnamed_file() {
+        say(format_args!("warning: {}", file.notice()));
+    }
     if let Err(refusal) = logging::check(&settings.config.view.log) {
         return failure(refusal);
     }
@@ -35,19 +44,27 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Ok(None) => {}
         Err(refusal) => return failure(refusal),
     }
-    match actix_web::rt::System::new().block_on(look_at_database(&settings)) {
-        Ok(finding) => {
-            say(format_args!("database: {finding}"));
-            ExitCode::SUCCESS
-        }
-        Err(reason) => failure(format_args!("database: {reason}")),
+    match actix_web::rt::System::new().block_on(look_at_database(&settings, &sources, &place)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failure(reason),
     }
 }
 
-fn show(settings: &Settings) {
+/// The settings with the configuration file beneath them, where the configuration is kept, and the database they choose.
+async fn in_use(settings: Settings, sources: &Sources) -> Result<(Settings, Place, Choice), StartError> {
+    let settings = with_file(settings, sources).await?;
+    let place = place(sources)?.seen_from(&settings.config.view.sql);
+    let choice = choose(&settings.config, &place)?;
+    Ok((settings, place, choice))
+}
+
+fn show(settings: &Settings, choice: &Choice) {
     let service = &settings.config.view.service;
     say(format_args!("listen address: {}", service.listen_address));
-    say(format_args!("database engine: {}", settings.config.view.sql.driver_name));
+    say(format_args!("database in use: {}, by {}", choice.name, choice.by));
+    if let Some(Other { name, by }) = &choice.other {
+        say(format_args!("not used for accounts: {name}, by {by}"));
+    }
     for (path, Override { place, .. }) in &settings.config.overrides {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
@@ -70,14 +87,37 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
     (setting.mask.is_none() && !is_free_form).then(|| value.to_string())
 }
 
-async fn look_at_database(settings: &Settings) -> Result<String, StoreError> {
+async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place) -> Result<(), StartError> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let db = Db::new(&settings.config.view.sql)?;
-    let pending = db.pending_migrations().await?;
+    let sql = &settings.config.view.sql;
+    let db = Db::new(sql)?;
     let engine = db.engine_name();
-    Ok(if pending.is_empty() {
-        format!("{engine} answers, its schema is up to date")
+    say(format_args!("database engine: {engine}"));
+    let pending = db.pending_migrations().await?;
+    refuse_beside_unnamed(sources, sql, async || db.accounts_found().await).await?;
+    if pending.is_empty() {
+        say(format_args!("database: {engine} answers, its schema is up to date"));
     } else {
-        format!("{engine} can be used, the next start brings its schema up to date: {}", pending.join(", "))
-    })
+        let pending = pending.join(", ");
+        say(format_args!("database: {engine} can be used, the next start brings its schema up to date: {pending}"));
+    }
+    show_first(&first_account(&db, place, sql).await?);
+    Ok(())
+}
+
+/// Says who may become the first administrator.
+fn show_first(first: &FirstAccount) {
+    if first.accounts() > 0 {
+        say(format_args!("accounts: {}", first.accounts()));
+        return;
+    }
+    say("accounts: none; the first one becomes the system administrator");
+    match first.why_offline() {
+        Some(why) => say(format_args!("first administrator: made with `quarterdeck user create` only, because {why}")),
+        None => say(format_args!(
+            "first administrator: made with `quarterdeck user create`, or by a sign-up with the one-time code that the \
+             start prints ({SETUP_CODE}); from this machine itself also without the code, unless \
+             ServiceSettings.SiteURL names another one"
+        )),
+    }
 }

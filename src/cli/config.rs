@@ -78,10 +78,17 @@ struct Remark {
 }
 
 pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
-    let (settings, named) = match common.settings() {
-        Ok((settings, sources)) => (settings, sources.store_name()),
+    let (settings, sources) = match common.settings() {
+        Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
+    // These are given the file themselves.
+    let takes_file =
+        matches!(command, ConfigCommand::Import(_) | ConfigCommand::Migrate(_) | ConfigCommand::Validate(_));
+    if let Some(file) = sources.unnamed_file().filter(|_| !takes_file) {
+        remark(file.notice());
+    }
+    let named = sources.store_name();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(perform(&settings, named.as_deref(), command)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{Common, failure, say};
+use crate::accounts::{FirstAccount, SETUP_CODE};
 use crate::logging;
 use crate::server::Server;
 use crate::settings::{Settings, Sources};
@@ -80,6 +81,7 @@ async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Ne
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         return Next::Exit(failure("signals cannot be received"));
     };
+    let unnamed = sources.unnamed_file();
     let starting = tokio::select! {
         started = Server::start(settings, sources) => started,
         _ = terminate.recv() => return Next::Exit(ExitCode::SUCCESS),
@@ -93,7 +95,11 @@ async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Ne
         }
     };
     logs.follow(server.config().follow());
-    greet(&server).await;
+    greet(&server);
+    if let Some(file) = unnamed {
+        say(file.notice());
+        warn!("{}", file.notice());
+    }
     let next = tokio::select! {
         _ = terminate.recv() => Next::Exit(ExitCode::SUCCESS),
         _ = interrupt.recv() => Next::Exit(ExitCode::SUCCESS),
@@ -115,7 +121,7 @@ async fn reload_on(hangup: &mut Signal, server: &Server) {
     }
 }
 
-async fn greet(server: &Server) {
+fn greet(server: &Server) {
     let scheme = server.scheme();
     for address in server.addresses() {
         say(format_args!("Quarterdeck listens on {scheme}://{address}"));
@@ -127,9 +133,22 @@ async fn greet(server: &Server) {
     if let Some(address) = server.metrics_address() {
         say(format_args!("and shows its metrics on http://{address}/metrics"));
     }
-    if server.has_no_accounts().await {
-        say("Nobody has an account yet. The first one becomes the system administrator:");
-        let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
-        say(format_args!("  {program} user create --email you@example.org --username you --system-admin"));
+    greet_first(server.first_account());
+}
+
+/// Says how the first account is made. The code is printed here and nowhere else: it must not get into the log.
+fn greet_first(first: &FirstAccount) {
+    if first.accounts() > 0 {
+        return;
+    }
+    say("Nobody has an account yet. The first one becomes the system administrator:");
+    let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
+    say(format_args!("  {program} user create --email you@example.org --username you --system-admin"));
+    if let Some(why) = first.why_offline() {
+        say(format_args!("It is made in no other way, because {why}."));
+    }
+    if let Some(code) = first.code() {
+        say("or a sign-up over the network that carries this one-time code:");
+        say(format_args!("  {SETUP_CODE}: {}", code.expose()));
     }
 }

@@ -12,8 +12,10 @@ use quarterdeck_actors::secret::Secret;
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
 use crate::server::StartError;
+use crate::server::database::refuse_beside_unnamed;
 use crate::server::stored::{with_file, with_stored};
 use crate::settings::{Settings, Sources};
+use crate::store::Db;
 
 /// Longer than any password may be; what is piped in beyond that is refused, not cut.
 const LONGEST_INPUT: u64 = 4096;
@@ -78,6 +80,8 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
 async fn in_force(settings: Settings, sources: &Sources) -> Result<(Config, SqlSettings), StartError> {
     let settings = with_file(settings, sources).await?;
     let sql = settings.config.view.sql.clone();
+    let db = Db::new(&sql)?;
+    refuse_beside_unnamed(sources, &sql, async || db.accounts_found().await).await?;
     Ok((with_stored(settings, sources).await?, sql))
 }
 

@@ -69,6 +69,10 @@ async fn enter(
     team: String,
 ) -> Result<HttpResponse, AppError> {
     let config = request.config();
+    let claim = request.claim();
+    let signup = Signup::ForTests(&claim);
+    // Before the team: a refusal makes nothing.
+    accounts::entry(app, config, signup).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
     let name = format!("zz{}", letters.map(char::from).collect::<String>());
     let team = found(app, Proposal::open(name, team), None).await?;
@@ -79,7 +83,7 @@ async fn enter(
         email_verified: Some(true),
         ..Profile::default()
     };
-    let user = accounts::create(app, config, profile, Signup::ByAdmin, &request.caller()).await?;
+    let user = accounts::create(app, config, profile, signup, &request.caller()).await?;
     join(app, &team, &user, config.view.team.max_users_per_team).await?;
     let credentials = Credentials {
         id: user.id.clone(),

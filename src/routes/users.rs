@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::state::AppState;
 use crate::version::API_VERSION;
 
-/// `POST /users`: makes an account; the first one becomes the system administrator.
+/// `POST /users`: makes an account; the first one becomes the system administrator, if the caller may become that.
 pub(super) async fn create(
     request: Request,
     session: Option<Session>,
@@ -31,7 +31,8 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, AppError> {
     let profile: Profile = body.object("user")?;
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
-    let signup = if is_admin { Signup::ByAdmin } else { Signup::Open };
+    let claim = request.claim();
+    let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
     let user = accounts::create(&app, request.config(), profile, signup, &request.caller()).await?;
     audit.made(user.made());
     Created(user.for_owner()).reply()

@@ -7,9 +7,10 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
+use super::database::choose;
 use crate::configuration::surroundings;
-use crate::configurations::{Configurations, Place, has_tables, put_back, quoted};
-use crate::settings::{Settings, Sources};
+use crate::configurations::{Configurations, Place, has_tables, put_back};
+use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 
 /// What is to be done where no version can be put back.
@@ -17,14 +18,19 @@ const UNREADABLE: &str = "no version of it is left that can be used: put a copy 
 const BROKEN: &str = "no other version of it can be used: mend these settings with `quarterdeck config set` or `quarterdeck config import`";
 
 /// The settings with what a configuration file says beneath them: a file can say which database to use.
+///
+/// Every command that opens the database comes through here: its data source is one that somebody chose.
 pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
-    match place(sources)?.file() {
+    let place = place(sources)?;
+    let settings = match place.file() {
         Some(file) => {
             let config = compose(&Configurations::File(file), settings.config.overrides, sources).await?;
-            Ok(Settings { config, ..settings })
+            Settings { config, ..settings }
         }
-        None => Ok(settings),
-    }
+        None => settings,
+    };
+    choose(&settings.config, &place)?;
+    Ok(settings)
 }
 
 /// The configuration that a server would start with, without starting one. Looking makes nothing.

@@ -86,6 +86,11 @@ impl ConfigFile {
         versions
     }
 
+    /// How many versions are kept beside the file; none while only editors have written it.
+    pub(crate) fn kept_count(&self) -> i64 {
+        i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
+    }
+
     /// Adds a version and puts it in force; both are on the disk when this answers.
     pub(crate) fn save(&self, version: &Version) -> Result<(), FileError> {
         let lock = self.read_folder(self.folder())?;

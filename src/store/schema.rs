@@ -48,7 +48,8 @@ impl Db {
         rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
     }
 
-    async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+    /// Runs a statement that changes nothing on the database as it is; where there is none, nothing is found.
+    pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.run(statement).await,
             Engine::Sqlite(sqlite) => sqlite.look(statement).await,

@@ -16,15 +16,38 @@ const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.usernam
      u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
      FROM users u LEFT JOIN bots b ON b.userid = u.id";
 
+/// Among which accounts a new one is added. Bots do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// Whether there are others or not.
+    Any,
+    /// Only while there is no other.
+    First,
+    /// Only beside others.
+    Further,
+}
+
+impl Entry {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::First => "first",
+            Self::Further => "further",
+        }
+    }
+}
+
 /// A statement takes so many parameters on either engine.
 const MOST_KEYS: usize = 10_000;
 
 impl Db {
-    /// Adds an account. The first one that is no bot becomes the system administrator; this answers with its roles.
-    pub(crate) async fn add_user(&self, user: &User) -> Result<String, StoreError> {
-        let mut answers = self.transaction(insertion(user)).await?;
+    /// Adds an account and answers with its roles; the first one that is no bot becomes the system administrator.
+    ///
+    /// Nothing is added, and there is no answer, where `entry` does not hold at that moment.
+    pub(crate) async fn add_user(&self, user: &User, entry: Entry) -> Result<Option<String>, StoreError> {
+        let mut answers = self.transaction(insertion(user, entry)).await?;
         let mut inserted = answers.swap_remove(0);
-        inserted.first_mut().map_or(Ok(String::new()), Row::text)
+        inserted.first_mut().map(Row::text).transpose()
     }
 
     /// The account with that id.
@@ -155,14 +178,16 @@ impl Db {
     }
 }
 
-fn insertion(user: &User) -> Vec<Statement> {
+fn insertion(user: &User, entry: Entry) -> Vec<Statement> {
     // The transaction is alone, so two accounts cannot both find the table empty.
     let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
                lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
                SELECT $1, $2, $2, 0, $3, $4, NULL, '', $5, $6, $7, $8, $9, $10, \
                CASE WHEN EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) \
-               THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 RETURNING roles";
+               THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 \
+               WHERE CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
+               EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) RETURNING roles";
     let values = vec![
         (&user.id).into(),
         user.create_at.into(),
@@ -181,6 +206,7 @@ fn insertion(user: &User) -> Vec<Statement> {
         (&user.locale).into(),
         false.into(),
         json_of(&user.timezone),
+        entry.name().into(),
     ];
     let preferences = [
         ("recommended_next_steps", "hide", "false"),
@@ -189,7 +215,9 @@ fn insertion(user: &User) -> Vec<Statement> {
     ];
     let mut statements = vec![statement(sql, values)];
     statements.extend(preferences.iter().map(|(category, name, value)| {
-        let sql = "INSERT INTO preferences (userid, category, name, value) VALUES ($1, $2, $3, $4)";
+        // For the account alone that was just added.
+        let sql = "INSERT INTO preferences (userid, category, name, value) \
+                   SELECT u.id, $2, $3, $4 FROM users u WHERE u.id = $1";
         statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
     }));
     statements

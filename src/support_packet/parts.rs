@@ -92,10 +92,10 @@ impl Source {
             },
             "config": {
                 "store_type": self.store.clone().unwrap_or_else(|| {
-                    data_source(&sql.data_source).unwrap_or_else(|| sql.driver_name.clone())
+                    data_source(&sql.data_source).unwrap_or_else(|| self.db.engine_name().to_owned())
                 }),
             },
-            "database": { "type": sql.driver_name },
+            "database": { "type": self.db.engine_name() },
             "file_store": { "file_driver": self.config.view.file.files.driver_name },
         });
         let mut add = |section: &str, key: &str, value: Value| {

@@ -28,7 +28,7 @@ pub struct Workplace {
 pub struct Process {
     pub base: String,
     child: Child,
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Workplace {
@@ -96,15 +96,21 @@ impl Workplace {
 
     /// Starts the server and waits until it listens; what it writes on standard error is in the file `stderr`.
     pub async fn serve(&self) -> Process {
+        self.serve_with(&[], &["serve"]).await
+    }
+
+    /// The same with more variables in its environment, and with these arguments.
+    pub async fn serve_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Process {
         let stderr = std::fs::File::create(self.path("stderr")).unwrap();
-        let mut child = self.command(&["serve"]).stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let mut command = self.command(arguments);
+        let mut child = command.envs(variables.iter().copied()).stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
         let Some(base) = line.trim_end().strip_prefix("Quarterdeck listens on ") else {
             panic!("{line:?}: {}", read(&self.path("stderr")));
         };
-        Process { base: base.to_owned(), child, _stdout: stdout }
+        Process { base: base.to_owned(), child, stdout }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -125,6 +131,24 @@ impl Process {
     /// A client that is not logged in.
     pub fn client(&self) -> Client {
         Client::new(&self.base)
+    }
+
+    /// The next line that it prints on standard output.
+    pub async fn line(&mut self) -> String {
+        let mut line = String::new();
+        timeout(PATIENCE, self.stdout.read_line(&mut line)).await.unwrap().unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The one-time code for the first account, which it prints after its address.
+    pub async fn setup_code(&mut self) -> String {
+        loop {
+            let line = self.line().await;
+            if let Some(code) = line.trim_start().strip_prefix("X-Quarterdeck-Setup-Code: ") {
+                return code.to_owned();
+            }
+            assert!(!line.is_empty(), "no code was printed");
+        }
     }
 
     /// The number of the process.

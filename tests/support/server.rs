@@ -5,6 +5,7 @@ use std::path::Path;
 
 use quarterdeck::server::Server;
 use quarterdeck::settings::Sources;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -54,7 +55,10 @@ impl TestServer {
 
     /// Makes the first account, which is an administrator, and logs in.
     pub async fn admin(&self) -> Client {
-        let created = self.client().post("/users", account("admin")).await;
+        // A site with an address of its own wants the code, also from this machine.
+        let code = self.server.setup_code().map_or("", |code| code.expose());
+        let body = Some(account("admin").to_string());
+        let created = self.client().send(Method::POST, "/users", body, &[("X-Quarterdeck-Setup-Code", code)]).await;
         created.expect(201);
         self.login("admin").await
     }

@@ -18,6 +18,7 @@ use crate::audit::both_sides;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
 use crate::request::Paging;
+use crate::server::database::choose;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord, own_record};
 
@@ -41,11 +42,13 @@ impl Store {
     /// The store that the settings name; `named` is what `MM_CONFIG` says.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
         let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
-        let sql = match place.file() {
-            Some(file) => named_database(&Configurations::File(file), &overrides).await,
+        let named = match place.file() {
+            Some(file) => usable_configuration(&Configurations::File(file), &overrides).await,
             None => None,
         };
-        let sql = sql.unwrap_or_else(|| settings.config.view.sql.clone());
+        let config = named.as_ref().unwrap_or(&settings.config);
+        choose(config, &place).or_fail(LOAD_FAILED)?;
+        let sql = config.view.sql.clone();
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
         let configurations = Configurations::open(&place, &db, &sql).await?;
         Ok(Self { db, configurations, overrides, sql })
@@ -199,12 +202,12 @@ impl Store {
     }
 }
 
-/// The database that a configuration file names; where the file cannot be used, the one of its newest version.
-async fn named_database(file: &Configurations, overrides: &Overrides) -> Option<SqlSettings> {
+/// The configuration of a file, which names the database; where it cannot be used, its newest version that can.
+async fn usable_configuration(file: &Configurations, overrides: &Overrides) -> Option<Config> {
     let active = file.active().await.ok().flatten();
     let versions = file.readable().await.unwrap_or_default();
-    let configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));
-    configs.filter_map(Result::ok).map(|config| config.view.sql).next()
+    let mut configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));
+    configs.find_map(Result::ok)
 }
 
 fn author(source: &'static str, comment: &str) -> Author {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::server::{PASSWORD, account};
+use crate::support::server::PASSWORD;
 use crate::support::{Reply, TestServer};
 
 const SCRIPT: (&str, &str) = ("X-Requested-With", "XMLHttpRequest");
@@ -66,7 +66,7 @@ async fn logging_out_by_cookie_takes_the_proof_of_a_page_and_clears_the_cookie()
 
 async fn server(settings: &str) -> TestServer {
     let server = TestServer::start_with(settings).await;
-    server.client().post("/users", account("admin")).await.expect(201);
+    server.admin().await;
     server
 }
 

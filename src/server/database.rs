@@ -1,0 +1,188 @@
+//! Which database holds the accounts, and who says so. Every command that opens it decides here.
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::document::given;
+use quarterdeck_actors::config::provenance::{Origin, origin};
+use quarterdeck_actors::config::table::{Mode, defaults};
+use quarterdeck_actors::config::view::SqlSettings;
+
+use super::StartError;
+use crate::accounts::{FirstAccount, WhyOffline};
+use crate::configurations::Place;
+use crate::settings::{DATA_SOURCE, Sources, is_shipped};
+use crate::store::{Db, StoreError, described};
+
+/// The database in use, as people read of it. It holds no password.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The database.
+    pub(crate) name: String,
+    /// Who says so: file and line, the variable, the configuration file, or a default of the program.
+    pub(crate) by: String,
+    /// Another database that the configuration names or is kept in.
+    pub(crate) other: Option<Other>,
+}
+
+/// A database that is not used for accounts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Other {
+    /// The database.
+    pub(crate) name: String,
+    /// Who names it.
+    pub(crate) by: String,
+}
+
+/// Decides which database `config` uses, where its stored part is kept at `place`.
+///
+/// A default of ours (built in, or the shipped `config.toml`) never wins over another database that the configuration
+/// names: that is refused. What the operator wrote, and what a variable says, wins.
+pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartError> {
+    let used = config.view.sql.data_source.as_str();
+    let (by, default) = match origin(config, DATA_SOURCE) {
+        Origin::Default => ("the built-in default".to_owned(), Some("no setting names a database, and the default is")),
+        // What is stored in a database says nothing about which database it is: that was decided before it was read.
+        Origin::Stored => (place.file().map_or_else(String::new, |file| file.path().display().to_string()), None),
+        Origin::File(line) if is_shipped(&config.overrides) => {
+            (format!("{line}, as shipped"), Some("the config.toml names, as it was shipped,"))
+        }
+        Origin::File(line) => (line.to_owned(), None),
+        Origin::Environment(name) => (name.to_owned(), None),
+    };
+    let other = named_beside(config, place).filter(|(source, _)| source != used);
+    let other = other.map(|(source, by)| Other { name: described(&source), by });
+    let choice = Choice { name: described(used), by, other };
+    match (&choice, default) {
+        (Choice { name, other: Some(other), .. }, Some(default)) => {
+            Err(StartError::Configuration(refusal(default, name, used, other)))
+        }
+        _ => Ok(choice),
+    }
+}
+
+/// The data source that the configuration brings along, and who names it.
+fn named_beside(config: &Config, place: &Place) -> Option<(String, String)> {
+    match place {
+        Place::File(_) => {
+            let stored = config.stored.as_ref()?;
+            let named = given(&stored.document, DATA_SOURCE)?.as_str().filter(|named| !named.is_empty())?;
+            // A file that this server wrote holds the default, which nobody chose.
+            let is_default = given(&defaults(Mode::Blank), DATA_SOURCE).is_some_and(|default| default == named);
+            let file = place.file()?.path().display().to_string();
+            (!is_default).then(|| (named.to_owned(), file))
+        }
+        Place::Postgres(address) => Some((address.clone(), "MM_CONFIG".to_owned())),
+        Place::Database | Place::Sqlite => None,
+    }
+}
+
+/// Refuses a database without accounts beside a configuration file that nothing names.
+pub(crate) async fn refuse_beside_unnamed(
+    sources: &Sources,
+    sql: &SqlSettings,
+    accounts: impl AsyncFnOnce() -> Result<i64, StoreError>,
+) -> Result<(), StartError> {
+    let Some(file) = sources.unwanted_file() else { return Ok(()) };
+    let is_empty = accounts().await? == 0;
+    if is_empty { Err(StartError::Configuration(file.refusal(&described(&sql.data_source)))) } else { Ok(()) }
+}
+
+/// Decides who may make the first account in `db`, where the configuration is kept at `place`. Looking makes nothing.
+///
+/// Accounts that are missing beside a used configuration, or beside the tables of a Mattermost, are in another database:
+/// the next caller must not become the administrator there.
+pub(crate) async fn first_account(db: &Db, place: &Place, sql: &SqlSettings) -> Result<FirstAccount, StoreError> {
+    let accounts = db.accounts_found().await?;
+    if accounts > 0 {
+        return Ok(FirstAccount::made(accounts));
+    }
+    if db.holds_mattermost().await? {
+        return Ok(FirstAccount::offline(WhyOffline::Mattermost));
+    }
+    let versions = match place {
+        Place::File(_) => place.file().map_or(0, |file| file.kept_count()),
+        Place::Database | Place::Sqlite => db.versions_found().await?,
+        Place::Postgres(address) => {
+            let other = SqlSettings { data_source: address.clone(), ..sql.clone() };
+            Db::new(&other)?.versions_found().await?
+        }
+    };
+    Ok(if versions > 0 { FirstAccount::offline(WhyOffline::Versions(versions)) } else { FirstAccount::open() })
+}
+
+fn refusal(default: &str, name: &str, used: &str, other: &Other) -> String {
+    let Other { name: other, by } = other;
+    format!(
+        "{default} {name}, but {by} names {other}\n\
+         to use what {by} names, delete the section [SqlSettings] from config.toml\n\
+         to use {name} all the same, say so: MM_SQLSETTINGS_DATASOURCE={used} quarterdeck"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::{Override, Stored};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OTHER: &str = "postgres://me:canary@db/chat";
+
+    fn config(pinned: &[(&str, &str, &str)], stored: Option<&str>) -> Config {
+        let pin = |(path, value, place): &(&str, &str, &str)| {
+            ((*path).to_owned(), Override { value: Value::from(*value), place: (*place).to_owned() })
+        };
+        let stored = stored.map(|source| {
+            let document = json!({ "SqlSettings": { "DataSource": source } }).as_object().unwrap().clone();
+            Stored { id: "one".to_owned(), document }
+        });
+        Config::compose(stored, pinned.iter().map(pin).collect()).unwrap()
+    }
+
+    fn in_file() -> Place {
+        Place::File("/etc/chat/config.json".into())
+    }
+
+    const SHIPPED: [(&str, &str, &str); 2] = [
+        ("SqlSettings.DriverName", "sqlite", "config.toml:11"),
+        (DATA_SOURCE, "data/quarterdeck.db", "config.toml:12"),
+    ];
+
+    #[test]
+    fn a_default_of_ours_beside_another_database_is_refused() {
+        for place in [in_file(), Place::Postgres(OTHER.to_owned())] {
+            let refused = choose(&config(&SHIPPED, Some(OTHER)), &place).unwrap_err().to_string();
+            assert!(refused.contains("PostgreSQL at db:5432/chat"), "{refused}");
+            assert!(refused.contains("MM_SQLSETTINGS_DATASOURCE=data/quarterdeck.db"), "{refused}");
+            assert!(!refused.contains("canary"), "{refused}");
+        }
+        let built_in = choose(&config(&[], None), &Place::Postgres(OTHER.to_owned()));
+        assert!(built_in.unwrap_err().to_string().contains("the default is the file data/quarterdeck.db"));
+    }
+
+    #[test]
+    fn what_the_operator_wrote_wins_and_both_are_named() {
+        for (place, by) in [("config.toml:3", "config.toml:3"), ("environment variable MM_X", "MM_X")] {
+            let choice = choose(&config(&[(DATA_SOURCE, "own.db", place)], Some(OTHER)), &in_file()).unwrap();
+            assert_eq!((choice.name.as_str(), choice.by.as_str()), ("the file own.db", by));
+            let other = choice.other.unwrap();
+            assert_eq!(other.name, "PostgreSQL at db:5432/chat");
+            assert_eq!(other.by, "/etc/chat/config.json");
+        }
+        let variable = (DATA_SOURCE, "data/quarterdeck.db", "environment variable MM_SQLSETTINGS_DATASOURCE");
+        assert!(choose(&config(&[SHIPPED[0], variable], Some(OTHER)), &in_file()).is_ok());
+    }
+
+    #[test]
+    fn a_configuration_file_says_which_database_it_is_and_its_default_says_nothing() {
+        let choice = choose(&config(&[], Some(OTHER)), &in_file()).unwrap();
+        assert_eq!((choice.by.as_str(), &choice.other), ("/etc/chat/config.json", &None));
+        assert!(choose(&config(&SHIPPED, Some("data/quarterdeck.db")), &in_file()).is_ok());
+        assert!(choose(&config(&SHIPPED, None), &in_file()).is_ok());
+    }
+
+    #[test]
+    fn what_is_stored_in_a_database_does_not_say_which_one_it_is() {
+        let stored = config(&SHIPPED, Some(OTHER));
+        assert_eq!(choose(&stored, &Place::Database).unwrap().other, None);
+    }
+}

@@ -1,0 +1,63 @@
+//! Values of `config.toml` and of variables, read as the kind of their setting.
+
+use quarterdeck_actors::config::table::Kind;
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::SettingsError;
+
+pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::from)
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Value::Null, Value::from),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(items) => items.iter().map(to_json).collect(),
+        DeValue::Table(table) => {
+            Value::Object(table.iter().map(|(key, value)| (key.get_ref().to_string(), to_json(value))).collect())
+        }
+    }
+}
+
+/// Reads a variable. What does not fit the kind stays text, which `check` then refuses.
+pub(super) fn from_text(kind: Kind, text: &str) -> Value {
+    let read = match kind {
+        Kind::Bool => match text {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(Value::from(true)),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(Value::from(false)),
+            _ => None,
+        },
+        Kind::Int => text.parse::<i64>().ok().map(Value::from),
+        Kind::Strings => Some(text.split(' ').map(Value::from).collect()),
+        Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
+        Kind::String => None,
+    };
+    read.unwrap_or_else(|| Value::from(text))
+}
+
+pub(super) fn check(kind: Kind, value: &Value, path: &str, place: &str) -> Result<(), SettingsError> {
+    if kind.admits(value) {
+        return Ok(());
+    }
+    Err(SettingsError::Kind {
+        place: place.to_owned(),
+        path: path.to_owned(),
+        wanted: kind.name(),
+        found: kind_of(value),
+    })
+}
+
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing usable",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a section",
+    }
+}

@@ -1,0 +1,143 @@
+//! Which engine a data source means, and how it is named without its password.
+
+use quarterdeck_actors::config::view::SqlSettings;
+
+use super::{DataSource, StoreError};
+
+/// One of the two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EngineKind {
+    Postgres,
+    Sqlite,
+}
+
+/// Words that stand in a data source of PostgreSQL in the form `key=value`, and in no sensible name of a file.
+const POSTGRES_WORDS: [&str; 5] = ["host=", "password=", "user=", "dbname=", "sslmode="];
+
+/// Parts of a data source of `MySQL`, which has no scheme.
+const MYSQL_PARTS: [&str; 2] = ["@tcp(", "@unix("];
+
+/// Says which engine the settings mean. The address of a PostgreSQL is never taken for the name of a file.
+///
+/// The refusals do not quote the data source, which may hold a password.
+pub(super) fn kind(settings: &SqlSettings) -> Result<EngineKind, StoreError> {
+    let source = settings.data_source.as_str();
+    if DataSource::is_address(source) {
+        return Ok(EngineKind::Postgres);
+    }
+    match settings.driver_name.as_str() {
+        "postgres" => Ok(EngineKind::Postgres),
+        "sqlite" => match why_no_file(source) {
+            None => Ok(EngineKind::Sqlite),
+            Some(why) => Err(StoreError::Setting(format!("SqlSettings.DriverName is \"sqlite\", but {why}"))),
+        },
+        other => Err(StoreError::Setting(format!(
+            "SqlSettings.DriverName is {other:?}, which is neither \"postgres\" nor \"sqlite\""
+        ))),
+    }
+}
+
+/// Says why a data source cannot be the name of a file.
+fn why_no_file(source: &str) -> Option<&'static str> {
+    if source.trim().is_empty() {
+        Some("SqlSettings.DataSource is empty: it must name a file")
+    } else if source.contains("://") {
+        Some("SqlSettings.DataSource is an address (not shown): it must name a file, or begin with postgres://")
+    } else if holds(source, &POSTGRES_WORDS) {
+        Some(
+            "SqlSettings.DataSource reads like one of PostgreSQL (not shown): set SqlSettings.DriverName to \"postgres\"",
+        )
+    } else if holds(source, &MYSQL_PARTS) {
+        Some("SqlSettings.DataSource reads like one of MySQL (not shown), which is no engine of this server")
+    } else if source.chars().all(|character| character == '*') {
+        Some("SqlSettings.DataSource is the placeholder of a hidden value: it must name a file")
+    } else {
+        None
+    }
+}
+
+/// Names a database for people: the file, or hosts and database of a PostgreSQL. Never a user or a password.
+pub(crate) fn described(data_source: &str) -> String {
+    let is_postgres = DataSource::is_address(data_source) || holds(data_source, &POSTGRES_WORDS);
+    if is_postgres {
+        return match DataSource::parse(data_source) {
+            Ok(source) => format!("PostgreSQL at {}", source.place()),
+            Err(_) => "a PostgreSQL database".to_owned(),
+        };
+    }
+    match why_no_file(data_source) {
+        None => format!("the file {data_source}"),
+        Some(_) => "a database (not shown)".to_owned(),
+    }
+}
+
+fn holds(source: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| source.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::Config;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn engine_of(driver: &str, source: &str) -> Result<EngineKind, String> {
+        let settings = [("DriverName", driver), ("DataSource", source)];
+        let pinned = settings.map(|(name, value)| (format!("SqlSettings.{name}"), Value::from(value)));
+        kind(&Config::from_overrides(pinned).unwrap().view.sql).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn the_scheme_says_which_engine_it_is() {
+        for driver in ["sqlite", "postgres", "mysql"] {
+            for scheme in ["postgres", "postgresql"] {
+                assert_eq!(engine_of(driver, &format!("{scheme}://db/chat")), Ok(EngineKind::Postgres));
+            }
+        }
+        assert_eq!(engine_of("sqlite", "data/quarterdeck.db"), Ok(EngineKind::Sqlite));
+        assert_eq!(engine_of("postgres", "host=db dbname=chat"), Ok(EngineKind::Postgres));
+        assert!(engine_of("mysql", "chat").unwrap_err().contains("neither"));
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_file_is_refused_without_being_shown() {
+        for source in [
+            "mysql://me:canary@db/chat",
+            "POSTGRES://me:canary@db/chat",
+            "file:///canary/chat.db",
+            "host=db user=me password=canary dbname=chat",
+            "me:canary@tcp(db:3306)/chat?charset=utf8mb4",
+            "********************************",
+            "",
+            " ",
+        ] {
+            let refused = engine_of("sqlite", source).unwrap_err();
+            assert!(refused.contains("SqlSettings.DataSource"), "{refused}");
+            assert!(!refused.contains("canary") && !described(source).contains("canary"), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_database_is_described_without_user_and_password() {
+        for (source, expected) in [
+            ("data/quarterdeck.db", "the file data/quarterdeck.db"),
+            ("postgres://me:canary@db:5432/chat?sslmode=disable", "PostgreSQL at db:5432/chat"),
+            ("host=db user=me password=canary dbname=chat", "PostgreSQL at db:5432/chat"),
+        ] {
+            assert_eq!(described(source), expected);
+        }
+        for hidden in [
+            "postgres://me:can@ary@db/chat",
+            "postgres://me:can/ary@db/chat",
+            "postgres://me:can?ary@db/chat",
+            "postgres://me:can#ary@db/chat",
+            "postgres://me:canary",
+            "postgres:///chat?user=me&password=canary",
+            "postgres://db/chat?password=can@ary",
+        ] {
+            let shown = described(hidden);
+            assert!(!shown.contains("can") && !shown.contains("ary"), "{hidden}: {shown}");
+        }
+    }
+}

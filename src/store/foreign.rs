@@ -1,0 +1,88 @@
+//! What is in a database before this server has made its tables there. Looking makes nothing, not even the file.
+
+use super::{Db, Engine, StoreError, placeholders, statement};
+
+/// Tables that every Mattermost has and no migration of this server makes.
+const MATTERMOST_TABLES: [&str; 8] =
+    ["commands", "db_lock", "db_migrations", "emoji", "fileinfo", "jobs", "oauthapps", "reactions"];
+
+const PEOPLE: &str = "SELECT COUNT(*) FROM users u WHERE NOT EXISTS (SELECT 1 FROM bots b WHERE b.userid = u.id)";
+
+impl Db {
+    /// Counts the accounts that are no bots; 0 where the table is not there.
+    pub(crate) async fn accounts_found(&self) -> Result<i64, StoreError> {
+        let tables = self.tables_among(&["users", "bots"]).await?;
+        let has = |name: &str| tables.iter().any(|table| table == name);
+        let sql = match (has("users"), has("bots")) {
+            (true, true) => PEOPLE,
+            (true, false) => "SELECT COUNT(*) FROM users",
+            (false, _) => return Ok(0),
+        };
+        self.found(sql).await
+    }
+
+    /// Counts the stored versions of the configuration; 0 where the table is not there.
+    pub(crate) async fn versions_found(&self) -> Result<i64, StoreError> {
+        if self.tables_among(&["configurations"]).await?.is_empty() {
+            return Ok(0);
+        }
+        self.found("SELECT COUNT(*) FROM configurations").await
+    }
+
+    /// Tells whether a Mattermost keeps its tables here.
+    pub(crate) async fn holds_mattermost(&self) -> Result<bool, StoreError> {
+        Ok(!self.tables_among(&MATTERMOST_TABLES).await?.is_empty())
+    }
+
+    /// Those of the tables that are there, where statements of this server find them.
+    async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
+        let listed = placeholders(1, names.len());
+        let sql = match &self.engine {
+            Engine::Postgres(_) => format!(
+                "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p') AND c.relname::text IN ({listed})"
+            ),
+            Engine::Sqlite(_) => format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({listed})"),
+        };
+        let rows = self.look(statement(sql, names.iter().map(|name| (*name).into()).collect())).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    async fn found(&self, sql: &'static str) -> Result<i64, StoreError> {
+        self.look(statement(sql, Vec::new())).await?.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::Config;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn at(path: &std::path::Path) -> Db {
+        let source = ("SqlSettings.DataSource".to_owned(), Value::from(path.display().to_string()));
+        Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap()
+    }
+
+    #[actix_web::test]
+    async fn nothing_is_found_where_nothing_is_and_nothing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = at(&folder.path().join("data/new.db"));
+        assert_eq!(db.accounts_found().await.unwrap(), 0);
+        assert_eq!(db.versions_found().await.unwrap(), 0);
+        assert!(!db.holds_mattermost().await.unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Were a migration to make one of these tables, every new database would pass for one of Mattermost.
+    #[actix_web::test]
+    async fn no_migration_makes_a_table_that_shows_a_mattermost() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = at(&folder.path().join("test.db"));
+        db.migrate().await.unwrap();
+        assert!(!db.holds_mattermost().await.unwrap());
+        db.write(statement("CREATE TABLE db_migrations (version bigint)", Vec::new())).await.unwrap();
+        assert!(db.holds_mattermost().await.unwrap());
+    }
+}

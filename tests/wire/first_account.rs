@@ -1,0 +1,188 @@
+//! Who becomes the first administrator over the network.
+
+use futures_util::future::join;
+use reqwest::Method;
+
+use crate::support::process::{Workplace, read};
+use crate::support::server::{PASSWORD, account};
+use crate::support::{Client, Home, LocalServer, Reply, TestServer, database};
+
+const CODE: &str = "X-Quarterdeck-Setup-Code";
+const NEEDS_CODE: &str = "api.user.create_user.first_account_code.app_error";
+const TOO_MANY: &str = "api.user.create_user.first_account_attempts.app_error";
+const OFFLINE: &str = "api.user.create_user.first_account_offline.app_error";
+
+/// What a proxy on this machine adds.
+const FORWARDED: (&str, &str) = ("X-Forwarded-For", "192.0.2.7");
+
+async fn sign_up(client: &Client, name: &str, headers: &[(&str, &str)]) -> Reply {
+    client.send(Method::POST, "/users", Some(account(name).to_string()), headers).await
+}
+
+#[actix_web::test]
+async fn a_start_prints_a_code_that_makes_one_account_over_the_network() {
+    let place = Workplace::new("").await;
+    let mut server = place.serve().await;
+    let code = server.setup_code().await;
+    let client = server.client();
+    let refused = sign_up(&client, "mallory", &[FORWARDED]).await;
+    refused.expect_refusal(403, NEEDS_CODE);
+    assert!(refused.text().contains("standard output"), "{}", refused.text());
+    sign_up(&client, "mallory", &[FORWARDED, (CODE, "0000-0000")]).await.expect_refusal(403, NEEDS_CODE);
+    let made = sign_up(&client, "anna", &[FORWARDED, (CODE, &code)]).await.expect(201);
+    assert_eq!(made["roles"], "system_admin system_user");
+    // From now on the code means nothing.
+    let closed = sign_up(&client, "bert", &[FORWARDED, (CODE, &code)]).await;
+    closed.expect_refusal(403, "api.user.create_user.no_open_server");
+    let anna = client.log_in("anna").await;
+    let people = anna.get("/users").await.expect(200);
+    assert!(people.as_array().unwrap().iter().all(|user| user["username"] != "mallory"), "{people}");
+    assert!(server.stop().await.success());
+    // The terminal alone was told.
+    let log = std::fs::read_to_string(place.path("logs/mattermost.log")).unwrap_or_default();
+    assert!(!log.contains(&code) && !read(&place.path("stderr")).contains(&code));
+}
+
+#[actix_web::test]
+async fn each_start_makes_a_new_code_while_nobody_has_an_account() {
+    let place = Workplace::new("").await;
+    let mut server = place.serve().await;
+    let earlier = server.setup_code().await;
+    assert!(server.stop().await.success());
+    let mut server = place.serve().await;
+    let code = server.setup_code().await;
+    assert_ne!(code, earlier);
+    sign_up(&server.client(), "anna", &[FORWARDED, (CODE, &earlier)]).await.expect_refusal(403, NEEDS_CODE);
+    sign_up(&server.client(), "anna", &[FORWARDED, (CODE, &code.to_uppercase())]).await.expect(201);
+    assert!(server.stop().await.success());
+}
+
+#[actix_web::test]
+async fn after_three_wrong_codes_not_even_the_right_one_is_taken_and_this_machine_still_is() {
+    let server = TestServer::start().await;
+    let code = server.server.setup_code().unwrap().expose().to_owned();
+    let client = server.client();
+    for _ in 0..3 {
+        sign_up(&client, "anna", &[FORWARDED, (CODE, "wrong")]).await.expect_refusal(403, NEEDS_CODE);
+    }
+    sign_up(&client, "anna", &[FORWARDED, (CODE, &code)]).await.expect_refusal(429, TOO_MANY);
+    sign_up(&client, "anna", &[]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn whatever_is_not_a_program_on_this_machine_needs_the_code() {
+    let server = TestServer::start().await;
+    let client = server.client();
+    for header in [
+        FORWARDED,
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", "for=192.0.2.7"),
+        ("Via", "1.1 proxy"),
+        ("CF-Connecting-IP", "192.0.2.7"),
+        ("Host", "chat.example"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ] {
+        sign_up(&client, "mallory", &[header]).await.expect_refusal(403, NEEDS_CODE);
+    }
+    let admin = server.admin().await;
+    assert_eq!(admin.get("/users/stats").await.expect(200)["total_users_count"], 1);
+}
+
+#[actix_web::test]
+async fn a_site_with_an_address_wants_the_code_from_this_machine_too() {
+    let server = TestServer::start_with("[ServiceSettings]\nSiteURL = \"https://chat.example\"\n").await;
+    sign_up(&server.client(), "mallory", &[]).await.expect_refusal(403, NEEDS_CODE);
+    let code = server.server.setup_code().unwrap().expose().to_owned();
+    sign_up(&server.client(), "anna", &[(CODE, &code)]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn a_test_of_clients_makes_no_administrator_for_a_stranger() {
+    let server = TestServer::start_with("[ServiceSettings]\nEnableTesting = true\n").await;
+    let path = "//manualtest?test=general&username=mallory&teamname=harbour";
+    let page = server.client().send(Method::GET, path, None, &[FORWARDED]).await;
+    assert_eq!(page.status, 403, "{}", page.text());
+    sign_up(&server.client(), "anna", &[]).await.expect(201);
+}
+
+#[actix_web::test]
+async fn the_local_socket_needs_no_code() {
+    let place = LocalServer::start_with("SiteURL = \"https://chat.example\"\n").await;
+    let made = place.local.post("/users", account("anna")).await.expect(201);
+    assert_eq!(made["roles"], "system_admin system_user");
+}
+
+#[actix_web::test]
+async fn of_two_first_sign_ups_on_two_servers_one_becomes_administrator_and_the_other_is_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = database::fresh(folder.path()).await;
+    let homes = [0; 2].map(|_| Home::on_database(&settings, ""));
+    let mut servers = homes.each_ref().map(Home::launch);
+    for server in &mut servers {
+        server.listens().await;
+    }
+    let (one, other) = (servers[0].client(), servers[1].client());
+    let (first, second) = join(sign_up(&one, "anna", &[]), sign_up(&other, "bert", &[])).await;
+    let (made, refused) = if first.status == 201 { (first, second) } else { (second, first) };
+    assert_eq!(made.expect(201)["roles"], "system_admin system_user");
+    refused.expect_refusal(403, "api.user.create_user.no_open_server");
+    let name = made.expect(201)["username"].as_str().unwrap().to_owned();
+    let admin = one.log_in(&name).await;
+    assert_eq!(admin.get("/users/stats").await.expect(200)["total_users_count"], 1);
+    for server in servers {
+        assert!(server.stop().await.success());
+    }
+}
+
+#[actix_web::test]
+async fn beside_a_used_configuration_the_first_account_is_made_on_the_command_line_only() {
+    let place = Workplace::new("").await;
+    let set = place.run(&["config", "set", "TeamSettings.SiteName", "Bridge"], "").await;
+    assert!(set.status.success(), "{set:?}");
+    expect_offline(&place, "a version of the configuration is stored already").await;
+}
+
+#[actix_web::test]
+async fn beside_the_tables_of_a_mattermost_the_first_account_is_made_on_the_command_line_only() {
+    if database::base().is_some() {
+        return println!("skipped: another test begins with a PostgreSQL of Mattermost");
+    }
+    let place = Workplace::new("").await;
+    let file = rusqlite::Connection::open(place.path("test.db")).unwrap();
+    file.execute_batch("CREATE TABLE db_migrations (version bigint)").unwrap();
+    drop(file);
+    expect_offline(&place, "the database holds tables of a Mattermost").await;
+}
+
+async fn expect_offline(place: &Workplace, why: &str) {
+    let check = place.run(&["check"], "").await;
+    let only = format!("first administrator: made with `quarterdeck user create` only, because {why}");
+    assert!(String::from_utf8_lossy(&check.stdout).contains(&only), "{check:?}");
+    let mut server = place.serve().await;
+    let printed = [server.line().await, server.line().await, server.line().await];
+    assert_eq!(printed[2], format!("It is made in no other way, because {why}."));
+    for headers in [&[][..], &[FORWARDED][..], &[(CODE, "0000")][..]] {
+        sign_up(&server.client(), "mallory", headers).await.expect_refusal(403, OFFLINE);
+    }
+    let create = ["user", "create", "--email", "anna@chat.example", "--username", "anna"];
+    let made = place.run(&create, &format!("{PASSWORD}\n")).await;
+    assert!(made.status.success(), "{made:?}");
+    let anna = server.client().log_in("anna").await;
+    assert!(anna.get("/users/me").await.expect(200)["roles"].as_str().unwrap().contains("system_admin"));
+    assert!(server.stop().await.success());
+}
+
+#[actix_web::test]
+async fn a_named_file_beside_a_new_database_is_as_before() {
+    let file = "{\"TeamSettings\": {\"SiteName\": \"theirs\"}}";
+    let server = TestServer::start_in("", &|folder| {
+        let path = folder.join("config.json");
+        std::fs::write(&path, file).unwrap();
+        vec![("MM_CONFIG".to_owned(), path.display().to_string())]
+    })
+    .await;
+    let made = sign_up(&server.client(), "anna", &[]).await.expect(201);
+    assert_eq!(made["roles"], "system_admin system_user");
+}
