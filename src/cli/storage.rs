@@ -70,6 +70,9 @@ fn show(report: &Report) {
         say(format_args!("target: {}", report.target));
         say(format_args!("identity: {}", report.identity));
     }
+    if let Some(note) = &report.note {
+        say(format_args!("note: {note}"));
+    }
     for stage in &report.stages {
         let duration_ms = stage.duration_ms;
         match stage.outcome {

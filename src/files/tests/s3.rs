@@ -199,7 +199,12 @@ fn amazon_has_a_host_for_each_bucket_and_region() {
         (json!({"AmazonS3Endpoint": "own.example.com:9000"}), "own.example.com", 9000),
         (json!({"AmazonS3Endpoint": "[::1]:80"}), "::1", 80),
     ] {
-        let mut all = json!({"DriverName": "amazons3", "AmazonS3Bucket": "files"});
+        let mut all = json!({
+            "DriverName": "amazons3",
+            "AmazonS3Bucket": "files",
+            "AmazonS3AccessKeyId": "AKIAEXAMPLE",
+            "AmazonS3SecretAccessKey": "word",
+        });
         all.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
         let endpoint = bucket(&settings(all)).endpoint().unwrap();
         assert_eq!((endpoint.host.as_str(), endpoint.port), (host, port));
