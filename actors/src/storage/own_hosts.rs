@@ -34,7 +34,9 @@ pub fn is_amazon_region(text: &str) -> bool {
     let Some((number, names)) = parts.split_last() else { return false };
     let is_name = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && (2..=3).contains(&names.len()) && names.iter().all(is_name)
+    // Two letters come first: `s3-website-us-east-1` serves what anybody has put there.
+    let has_country = names.first().is_some_and(|name| name.len() == 2);
+    is_number && has_country && (2..=3).contains(&names.len()) && names.iter().all(is_name)
 }
 
 /// Whether `host` is the host of an account at Azure, whoever owns it.
