@@ -49,7 +49,7 @@ fn no_type_that_holds_secrets_prints_one() {
     let around = Surroundings {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
-        fingerprint: Arc::new(|_: &str, _: &Value| "fingerprint".to_owned()),
+        fingerprint: Arc::new(|_: &str, value: &Value| format!("fingerprint {}", value != "")),
     };
     let mut body = Document::new();
     insert(&mut body, "PluginSettings.Plugins", json!({ "plugin": { "Zugang": "canary", "Url": "canary" } }));
