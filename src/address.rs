@@ -6,6 +6,8 @@ use actix_web::{HttpMessage, HttpRequest};
 use ipnet::IpNet;
 use quarterdeck_actors::config::Config;
 
+use crate::line;
+
 /// The leading bits of an IPv6 address that its owner is given; the rest is the owner's to choose.
 const OWNED_BITS: u8 = 64;
 
@@ -75,7 +77,7 @@ impl ClientAddress {
             None => http.headers().get(name)?.to_str().ok()?.split(',').next().and_then(parse),
         });
         let proto = http.headers().get("X-Forwarded-Proto").filter(|_| is_believed);
-        let is_secure = http.app_config().secure() || proto.is_some_and(|proto| proto == "https");
+        let is_secure = line::is_tls(http) || proto.is_some_and(|proto| proto == "https");
         Self { address: named.or(peer), is_behind_proxy, is_secure }
     }
 
@@ -85,7 +87,7 @@ impl ClientAddress {
         found.unwrap_or_else(|| Self {
             address: http.peer_addr().map(|peer| peer.ip().to_canonical()),
             is_behind_proxy: false,
-            is_secure: http.app_config().secure(),
+            is_secure: line::is_tls(http),
         })
     }
 }
@@ -116,7 +118,9 @@ pub(crate) fn group_of(http: &HttpRequest) -> String {
     let group = ClientAddress::determined(http).address.map(group);
     group.map_or_else(
         String::new,
-        |group| if group.addr().is_ipv4() { group.addr().to_string() } else { group.to_string() },
+        |group| {
+            if group.addr().is_ipv4() { group.addr().to_string() } else { group.to_string() }
+        },
     )
 }
 

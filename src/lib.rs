@@ -17,6 +17,7 @@ mod caller;
 mod channels;
 mod configuration;
 mod configurations;
+mod connections;
 mod cookies;
 mod error;
 mod files;

@@ -1,23 +1,95 @@
-//! The connection that a request came in on: whether anybody is still at its other end.
+//! The connection that a request came in on: whether its client is still there, and what is under way on it.
 
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long to wait before looking behind what a client has sent ahead.
 const SENT_AHEAD: Duration = Duration::from_millis(250);
 
 /// The descriptor of a connection, for as long as the connection serves requests.
-struct Line(RawFd);
+struct Line {
+    descriptor: RawFd,
+    exchange: Rc<Exchange>,
+    is_tls: bool,
+}
+
+/// What happens on a connection. The stream reads it, and the requests of the connection write it.
+pub(crate) struct Exchange {
+    under_way: Cell<usize>,
+    last_end: Cell<Instant>,
+    is_refused: Cell<bool>,
+    has_begun: Cell<bool>,
+}
+
+impl Exchange {
+    /// Starts with a connection that was just accepted.
+    pub(crate) fn new() -> Rc<Self> {
+        let last_end = Cell::new(Instant::now());
+        Rc::new(Self { under_way: Cell::new(0), last_end, is_refused: Cell::new(false), has_begun: Cell::new(false) })
+    }
+
+    /// Returns the time since which no request is being answered; `None` while one is.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.under_way.get() == 0).then(|| self.last_end.get())
+    }
+
+    /// Returns true if a request began since this was last asked.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.take()
+    }
+
+    /// Returns true if the last answer goes out before its request was read, so that the connection ends with it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.get()
+    }
+}
+
+/// A request that is being answered; it ends when the answer's body is dropped.
+pub(crate) struct UnderWay(Rc<Exchange>);
+
+impl UnderWay {
+    /// Marks the connection as one that ends with this answer.
+    pub(crate) fn refuse(&self) {
+        self.0.is_refused.set(true);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
+        self.0.last_end.set(Instant::now());
+    }
+}
 
 /// Notes the connection, so that its requests can ask for it.
-pub(crate) fn note(connection: &impl AsRawFd, extensions: &mut Extensions) {
-    extensions.insert(Line(connection.as_raw_fd()));
+pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bool, extensions: &mut Extensions) {
+    extensions.insert(Line { descriptor: connection.as_raw_fd(), exchange, is_tls });
+}
+
+/// Marks a request of the connection as being answered. `None` where no connection was noted.
+pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
+    let exchange = http.conn_data::<Line>()?.exchange.clone();
+    exchange.under_way.set(exchange.under_way.get() + 1);
+    exchange.has_begun.set(true);
+    Some(UnderWay(exchange))
+}
+
+/// Returns true if an earlier answer on the connection said that it ends the connection.
+pub(crate) fn is_closing(http: &HttpRequest) -> bool {
+    http.conn_data::<Line>().is_some_and(|line| line.exchange.is_refused())
+}
+
+/// Returns true if the connection to this server is encrypted.
+pub(crate) fn is_tls(http: &HttpRequest) -> bool {
+    http.conn_data::<Line>().is_some_and(|line| line.is_tls)
 }
 
 /// Ends when the client has hung up; never, where that cannot be seen.
@@ -36,7 +108,7 @@ pub(crate) async fn hung_up(http: &HttpRequest) {
 #[expect(unsafe_code, reason = "a connection cannot be asked for by anything but its descriptor")]
 fn own(line: &Line) -> std::io::Result<OwnedFd> {
     // SAFETY: the connection is open as long as one of its requests is being handled, and this is asked by one.
-    unsafe { BorrowedFd::borrow_raw(line.0) }.try_clone_to_owned()
+    unsafe { BorrowedFd::borrow_raw(line.descriptor) }.try_clone_to_owned()
 }
 
 async fn end_of(line: OwnedFd) -> std::io::Result<()> {

@@ -31,7 +31,10 @@ const TABLE: &[Row] = &[
     row("AnalyticsAgeSeconds", 300, 0, 86_400),
     row("AnalyticsTimeoutSeconds", 30, 1, 600),
     row("AuditRetentionDays", 0, 0, 36_500),
+    row("BodyMemoryMegabytes", 64, 1, 65_536),
     row("ImageProxyMegabytes", 10, 1, 100),
+    row("MaximumConnections", 60_000, 1, 1_000_000),
+    row("MaximumConnectionsPerAddress", 1_000, 1, 1_000_000),
     row("MaximumSockets", 50_000, 1, 1_000_000),
     row("MaximumSocketsPerUser", 500, 1, 1_000_000),
     row("PasswordQueue", 256, 8, 65_536),
@@ -183,6 +186,16 @@ impl Options {
     /// How many passwords may wait to be hashed: of all callers, and of one.
     pub(crate) fn password_queue(&self) -> (usize, usize) {
         (self.count("PasswordQueue"), self.count("PasswordQueuePerCaller"))
+    }
+
+    /// The memory for the bodies of all requests, in bytes.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.count("BodyMemoryMegabytes") << 20
+    }
+
+    /// The largest number of connections, in total and for each address.
+    pub(crate) fn connection_limits(&self) -> (usize, usize) {
+        (self.count("MaximumConnections"), self.count("MaximumConnectionsPerAddress"))
     }
 
     /// The time over which sockets are closed when the server stops.

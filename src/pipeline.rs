@@ -3,19 +3,21 @@
 mod caller;
 mod cors;
 pub(crate) mod dress;
+mod incoming;
 pub(crate) mod limit;
 mod token;
 mod trail;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::SEC_WEBSOCKET_VERSION;
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use actix_web::http::{ConnectionType, StatusCode};
-use actix_web::web::{Data, Payload};
+use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 use quarterdeck_actors::config::Config;
@@ -25,11 +27,13 @@ use tracing::{info, trace};
 
 use crate::address::ClientAddress;
 use crate::audit::Notes;
+use crate::connections::Permit;
 use crate::cookies;
 use crate::error;
-use crate::request::Context;
+use crate::line;
+use crate::request::{BodyLimits, Context};
 use crate::routes::{Class, Found, Router};
-use crate::session::Session;
+use crate::session::{Session, known_user};
 use crate::socket;
 use crate::state::{AppState, now_ms};
 pub(crate) use token::COOKIE;
@@ -39,6 +43,9 @@ const MOST_HEADER_BYTES: usize = 64 * 1024;
 
 /// A body may be this much longer than its limit says, in bytes.
 const BODY_SLACK: u64 = 512;
+
+/// The largest body of a request without a session, in bytes.
+const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +57,31 @@ pub(crate) enum Origin {
 /// Answers one request.
 pub(crate) async fn serve(
     http: HttpRequest,
-    payload: Payload,
+    payload: web::Payload,
     app: Data<AppState>,
     router: Data<Router>,
     origin: Data<Origin>,
 ) -> HttpResponse {
+    // The client was told that nothing after that answer counts, so what it sent ahead is not done.
+    if line::is_closing(&http) {
+        return HttpResponse::BadRequest().force_close().finish();
+    }
     let started = Instant::now();
+    let under_way = line::begin(&http);
     let _in_flight = app.traffic.begin();
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
     let client = ClientAddress::of(&http, &config, app.options.trusted_proxies());
     http.extensions_mut().insert(client);
-    let (caller, context) = (OnceCell::new(), OnceCell::new());
-    let arrival = Arrival { id: new_id(), http, config, origin: **origin, caller, context };
-    let mut answer = arrival.limit(payload, &app, found.as_ref()).await;
+    let incoming = incoming::Incoming::new(&http, payload.into_inner());
+    let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
+    let announced = incoming.announced();
+    let arrival = Arrival { id: new_id(), http, config, origin: **origin, announced, caller, context, is_user_counted };
+    let permit = permit(client, &app);
+    let mut answer = match &permit {
+        Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
+        Err(failure) => arrival.refuse(failure),
+    };
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     if app.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -72,7 +90,14 @@ pub(crate) async fn serve(
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
-    answer
+    incoming.settle(answer, under_way, permit.ok().flatten()).await
+}
+
+/// Counts the request for the client that a trusted proxy named. Without a proxy, the connection itself is counted.
+fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppError> {
+    let Some(address) = client.address.filter(|_| client.is_behind_proxy) else { return Ok(None) };
+    let permit = app.connections.admit_request(address);
+    permit.map(Some).ok_or_else(|| AppError::new("api.context.rate_limited.app_error"))
 }
 
 /// A request as it came in.
@@ -81,10 +106,14 @@ struct Arrival {
     http: HttpRequest,
     config: Arc<Config>,
     origin: Origin,
+    /// The length of the body that the client announced, in bytes.
+    announced: Option<u64>,
     /// Who is calling, once that is known.
     caller: OnceCell<Session>,
     /// What its handler works with, once it has one.
     context: OnceCell<Rc<Context>>,
+    /// Set once the rate limiter counted the request for its user.
+    is_user_counted: Cell<bool>,
 }
 
 impl Arrival {
@@ -94,10 +123,25 @@ impl Arrival {
         if !is_counted {
             return self.share(payload, app, found).await;
         }
-        let rate = app.limiter.count_request(&self.http, &self.config);
-        let mut answer = if rate.is_over() { limit::refusal() } else { self.share(payload, app, found).await };
+        let user = self.config.view.rate_limit.vary_by_user.then(|| self.known_user(app)).flatten();
+        let rate = match &user {
+            Some(user_id) => app.limiter.count_user(user_id, &self.http, &self.config),
+            None => app.limiter.count_address(&self.http, &self.config),
+        };
+        self.is_user_counted.set(user.is_some());
+        let mut answer = match rate.admit() {
+            Ok(()) => self.share(payload, app, found).await,
+            Err(failure) if user.is_some() => self.refuse(&failure),
+            Err(_) => limit::refusal(),
+        };
         rate.show(answer.headers_mut());
         answer
+    }
+
+    /// The user of a session that is in the cache. A session that is not is counted by its user once it is looked up.
+    fn known_user(&self, app: &AppState) -> Option<String> {
+        let token = token::Token::of(&self.http)?;
+        known_user(app, &self.config, &token.text)
     }
 
     /// Answers browsers that ask for another site, where that is admitted.
@@ -176,17 +220,26 @@ impl Arrival {
         let limits = &self.config.view;
         let limit =
             if route.takes_files { limits.file.max_file_size } else { limits.service.maximum_payload_size_bytes };
+        let body = self.body_limits(limit.saturating_add(BODY_SLACK), session.as_ref(), app);
         let context = Rc::new(Context {
             config: self.config.clone(),
             session,
+            body,
             params: found.params.clone(),
             is_secure: ClientAddress::determined(&self.http).is_secure,
-            body_limit: limit.saturating_add(BODY_SLACK),
             notes: RefCell::new(Notes::default()),
         });
         self.http.extensions_mut().insert(self.context.get_or_init(|| context).clone());
-        let handled = AssertUnwindSafe(route.call(self.http.clone(), payload.into_inner())).catch_unwind().await;
+        let handled = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind().await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
+    }
+
+    fn body_limits(&self, bytes: u64, session: Option<&Session>, app: &AppState) -> BodyLimits {
+        let is_strict = session.is_none() && bytes > MAX_BODY_BYTES_WITHOUT_SESSION;
+        let bytes = if is_strict { MAX_BODY_BYTES_WITHOUT_SESSION } else { bytes };
+        let user_id = session.map(|session| if session.is_local() { "local" } else { session.user_id() });
+        let share = RefCell::new(app.bodies.share(user_id.unwrap_or_default(), bytes));
+        BodyLimits { bytes, is_strict, announced: self.announced, share }
     }
 
     fn refuse(&self, failure: &AppError) -> HttpResponse {
@@ -195,6 +248,9 @@ impl Arrival {
         if ends_session && self.http.cookie(token::COOKIE).is_some() {
             // A cookie that cannot be written would be one with a broken name, and the name is a constant.
             let _ = answer.add_cookie(&cookies::cleared(&self.config));
+        }
+        if matches!(failure.id.as_ref(), "app.request.no_room.app_error" | "api.context.rate_limited.app_error") {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if socket::is_refusal(failure) {
             answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, socket::VERSION);

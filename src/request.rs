@@ -1,9 +1,11 @@
 //! What a handler may ask of its request; made once by the pipeline.
 
 mod body;
+pub(crate) mod budget;
 mod claim;
 mod nul;
 mod query;
+mod reading;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -26,6 +28,7 @@ use crate::pipeline::dress;
 use crate::session::Session;
 pub(crate) use body::{Body, Strings};
 use query::Pairs;
+pub(crate) use reading::BodyLimits;
 
 const DEFAULT_PER_PAGE: usize = 60;
 const MOST_PER_PAGE: usize = 200;
@@ -36,7 +39,7 @@ pub(crate) struct Context {
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) is_secure: bool,
-    pub(crate) body_limit: u64,
+    pub(crate) body: BodyLimits,
     /// What the audit trail is to know.
     pub(crate) notes: RefCell<Notes>,
 }

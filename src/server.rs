@@ -2,10 +2,12 @@
 
 mod checks;
 pub(crate) mod database;
+mod http;
 mod listeners;
 mod mending;
 mod metrics;
 pub(crate) mod stored;
+mod stream;
 mod tasks;
 
 use std::net::SocketAddr;
@@ -45,6 +47,7 @@ use crate::audit::reload_record;
 use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
+use crate::connections::Connections;
 use crate::files::Stores;
 use crate::images::Images;
 use crate::license::{self, Signatory};
@@ -60,6 +63,7 @@ use crate::pipeline::limit::Limiter;
 use crate::prepared::{Installation, PreparedAnswers};
 use crate::push::PushProxy;
 use crate::releases::Releases;
+use crate::request::budget::BodyBudget;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
@@ -326,11 +330,13 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         links: Links::new(),
         releases: Releases::new(options.latest_version_url()),
         images: Images::new(options.image_proxy_bytes()),
+        connections: Connections::new(&options),
+        bodies: BodyBudget::new(options.body_bytes()),
         options,
         listening: OnceLock::new(),
         mailer: Mailer::new(),
         metrics: Metrics::new()?,
-        limiter: Limiter::new(),
+        limiter: Limiter::new(config.clone()),
         support_packets,
         traffic: Arc::new(Traffic::default()),
         prepared: PreparedAnswers::new(installation(&db, purpose).await?, current.clone(), license),

@@ -28,6 +28,7 @@ use crate::ai_bridge::AiBridge;
 use crate::audit::strangers::Strangers;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
+use crate::connections::Connections;
 use crate::images::Images;
 use crate::license::Signatory;
 use crate::links::Links;
@@ -41,6 +42,7 @@ use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
 use crate::push::PushProxy;
 use crate::releases::Releases;
+use crate::request::budget::BodyBudget;
 use crate::store::Db;
 use crate::support_packet::SupportPackets;
 use crate::trial::Trials;
@@ -92,6 +94,8 @@ pub(crate) struct AppState {
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Metrics,
     pub(crate) limiter: Limiter,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) bodies: Arc<BodyBudget>,
     pub(crate) support_packets: SupportPackets,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,

@@ -58,9 +58,9 @@ impl FromRequest for Upload {
     type Future = std::future::Ready<Result<Self, Refused>>;
 
     fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = |context: &Context| context.body_limit.min(LONGEST_FORM);
+        let limit = |context: &Context| context.body.bytes.min(LONGEST_FORM);
         let upload = context_of(http).map(|context| Self {
-            body: Body::read(payload.take(), limit(&context), &context).boxed_local(),
+            body: Body::read(payload.take(), limit(&context), context).boxed_local(),
             content_type: header_of(http, CONTENT_TYPE.as_str()).unwrap_or_default().to_owned(),
         });
         std::future::ready(upload)

@@ -238,7 +238,8 @@ impl SessionsHandle {
         self.actor.vitals()
     }
 
-    fn cached(&self, token: &str, now: i64) -> Option<Arc<Session>> {
+    /// Returns the session that holds `token`, expired or not, if it is in memory.
+    pub fn cached(&self, token: &str, now: i64) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;
         let keep_ms = self.config.current().view.service.session_cache_in_minutes * MINUTE_MS;
         let is_fresh = now - cached.loaded_at < keep_ms;

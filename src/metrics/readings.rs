@@ -22,6 +22,7 @@ pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     add_pool(&registry, app)?;
     add_audit(&registry, app)?;
     add_sockets(&registry, app)?;
+    add_connections(&registry, app)?;
     Ok(registry)
 }
 
@@ -154,6 +155,25 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
     add(registry, receptions)?;
     add(registry, breaks)?;
     add(registry, ends)
+}
+
+fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let (open, limit) = (app.connections.open(), app.connections.limit());
+    add_gauge(registry, "quarterdeck_connections_open", "Open connections of clients.", open)?;
+    add_gauge(registry, "quarterdeck_connections_limit", "How many connections there may be.", limit)?;
+    let help = "Connections, and requests behind a proxy, that were refused because there were too many.";
+    let refused = IntCounterVec::new(Opts::new("quarterdeck_connections_refused_total", help), &["limit"])?;
+    for (limit, count) in app.connections.refused() {
+        refused.with_label_values(&[limit]).inc_by(count);
+    }
+    add(registry, refused)?;
+    add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.bodies.held())?;
+    let help = "Request bodies that were refused: without room for them, or because they arrived too slowly.";
+    let refused = IntCounterVec::new(Opts::new("quarterdeck_bodies_refused_total", help), &["reason"])?;
+    for (reason, count) in app.bodies.refused() {
+        refused.with_label_values(&[reason]).inc_by(count);
+    }
+    add(registry, refused)
 }
 
 fn load(count: &AtomicUsize) -> usize {

@@ -31,9 +31,19 @@ pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) ->
     if is_exposed {
         return Err(AppError::new("api.context.token_provided.app_error"));
     }
-    app.limiter.count_user(&session, http, config)?;
+    count_user(arrival, app, &session)?;
     check_forgery(http, config, &session, &token, route)?;
     Ok(Some(session))
+}
+
+/// Counts the request for its user, where the settings ask for that and it was not counted for the user before.
+fn count_user(arrival: &Arrival, app: &AppState, session: &Session) -> Result<(), AppError> {
+    let settings = &arrival.config.view.rate_limit;
+    let is_counted = settings.enable && settings.vary_by_user && !arrival.is_user_counted.get();
+    if !is_counted {
+        return Ok(());
+    }
+    app.limiter.count_user(session.user_id(), &arrival.http, &arrival.config).admit()
 }
 
 /// Keeps who it is, for the audit trail: also the refusals that follow are somebody's.

@@ -1,17 +1,18 @@
 //! A request's body: bytes read within limits of size and time, then JSON.
 
+use std::rc::Rc;
+
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use futures_util::{FutureExt, StreamExt};
 use quarterdeck_actors::error::AppError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::time::{Duration, timeout};
 
 use super::nul::holds_nul;
-use super::{Context, Refused, context_of};
+use super::{Context, Refused, context_of, reading};
 
 /// A request's body, read within its limits of size and time; whether it could be read is the handler's question.
 pub(crate) struct Body {
@@ -20,13 +21,8 @@ pub(crate) struct Body {
 
 impl Body {
     /// Reads a body of at most `limit` bytes.
-    pub(crate) fn read(payload: Payload, limit: u64, context: &Context) -> impl Future<Output = Self> + use<> {
-        let deadline = Duration::from_secs(context.config.view.service.read_timeout);
-        async move {
-            let late = |_| AppError::new("api.context.request_body_timeout.app_error");
-            let read = timeout(deadline, read_all(payload, limit)).await;
-            Self { read: read.map_err(late).and_then(|read| read) }
-        }
+    pub(crate) async fn read(payload: Payload, limit: u64, context: Rc<Context>) -> Self {
+        Self { read: reading::read(payload, limit, context).await }
     }
 
     /// A body that was read, for tests.
@@ -112,23 +108,14 @@ impl FromRequest for Body {
         let payload = payload.take();
         async move {
             let context = context?;
-            Ok(Self::read(payload, context.body_limit, &context).await)
+            let body = Self::read(payload, context.body.bytes, context.clone()).await;
+            match body.read {
+                Err(error) if reading::is_final(&error, &context.body) => Err(error.into()),
+                read => Ok(Self { read }),
+            }
         }
         .boxed_local()
     }
-}
-
-async fn read_all(mut payload: Payload, limit: u64) -> Result<Bytes, AppError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|cause| AppError::new("api.payload.parse.error").because(cause.to_string()))?;
-        let is_too_large = u64::try_from(body.len() + chunk.len()).is_ok_and(|size| size > limit);
-        if is_too_large {
-            return Err(AppError::new("api.context.request_body_too_large.app_error"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
 }
 
 #[cfg(test)]

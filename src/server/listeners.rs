@@ -1,25 +1,21 @@
 //! The doors: TCP with or without TLS, and the local socket.
 
-use std::any::Any;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::rt::net::TcpStream;
-use actix_web::web::{Data, to};
-use actix_web::{App, HttpServer};
+use actix_server::{Server, ServerBuilder};
+use actix_web::web::Data;
 use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
-use crate::line;
-use crate::pipeline::{Origin, serve};
+use super::http::{Door, builder};
+use crate::pipeline::Origin;
 use crate::routes::Router;
 use crate::state::AppState;
 
@@ -49,52 +45,34 @@ pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listen
     Ok(Listening { servers, addresses: vec![address], socket })
 }
 
-macro_rules! http_server {
-    ($app:expr, $router:expr, $origin:expr, $service:expr) => {{
-        let (app, router, origin) = ($app.clone(), $router.clone(), Data::new($origin));
-        HttpServer::new(move || {
-            App::new()
-                .app_data(app.clone())
-                .app_data(router.clone())
-                .app_data(origin.clone())
-                .default_service(to(serve))
-        })
-        .keep_alive(Duration::from_secs($service.idle_timeout))
-        .client_request_timeout(Duration::from_secs($service.read_timeout))
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .shutdown_timeout(super::GRACE.as_secs())
-        .disable_signals()
-    }};
-}
-
 fn network(
     listener: TcpListener,
     service: &ServiceSettings,
     app: &Data<AppState>,
     router: &Data<Router>,
 ) -> Result<Server, String> {
-    let write_limit = Duration::from_secs(service.write_timeout);
-    let server = http_server!(app, router, Origin::Network, service).on_connect(move |connection, extensions| {
-        if let Some(stream) = stream_of(connection) {
-            limit_writes(stream, write_limit);
-            line::note(stream, extensions);
-        }
-    });
-    let listening = match service.connection_security.as_str() {
-        "" => server.listen(listener),
-        "TLS" => server.listen_rustls_0_23(listener, tls(service)?),
+    let tls = match service.connection_security.as_str() {
+        "" => None,
+        "TLS" => Some(tls(service)?),
         other => {
             return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}, which is neither \"\" nor \"TLS\""));
         }
     };
-    listening.map(HttpServer::run).map_err(|cause| format!("{}: {cause}", service.listen_address))
+    let door = Door::new(app, router, Origin::Network, service, tls);
+    let server = builder(app);
+    let stop = server.graceful_shutdown_signal();
+    let listening = server.listen("network", listener, move || door.over_tcp(stop.clone()));
+    listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", service.listen_address))
 }
 
 fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
     let config = app.config.current();
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
-    let server = http_server!(app, router, Origin::LocalSocket, config.view.service).workers(1).listen_uds(listener);
-    server.map(HttpServer::run).map_err(|cause| format!("{}: {cause}", path.display()))
+    let door = Door::new(app, router, Origin::LocalSocket, &config.view.service, None);
+    let server = builder(app).workers(1);
+    let stop = server.graceful_shutdown_signal();
+    let listening = server.listen_uds("local socket", listener, move || door.over_socket(stop.clone()));
+    listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 
 /// `:8065` means every address, of both families where the machine has both.
@@ -148,19 +126,6 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
-    let tls = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
-    let plain = connection.downcast_ref::<TcpStream>();
-    plain.or_else(|| tls.map(|tls| tls.get_ref().0))
-}
-
-/// A reader that takes nothing for so long loses its connection.
-fn limit_writes(stream: &TcpStream, limit: Duration) {
-    let socket = SockRef::from(stream);
-    let _ = socket.set_tcp_user_timeout(Some(limit));
-    let _ = socket.set_tcp_nodelay(true);
-}
-
 fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
     let versions: &[&'static rustls::SupportedProtocolVersion] = match service.tls_min_ver.as_str() {
         "1.0" | "1.1" | "1.2" => &[&rustls::version::TLS12, &rustls::version::TLS13],
@@ -178,6 +143,10 @@ fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| cause.to_string())?;
-    let config = config.with_no_client_auth().with_single_cert(chain, key);
-    config.map_err(|cause| format!("ServiceSettings.TLSCertFile {:?} and TLSKeyFile: {cause}", service.tls_cert_file))
+    let mut config = config
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|cause| format!("ServiceSettings.TLSCertFile {:?} and TLSKeyFile: {cause}", service.tls_cert_file))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }

@@ -22,6 +22,7 @@ pub struct Workplace {
     database: String,
     program: PathBuf,
     user: Option<u32>,
+    files: Option<u32>,
 }
 
 /// A running server; it ends with the test.
@@ -37,7 +38,7 @@ impl Workplace {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
         let program = PathBuf::from(env!("CARGO_BIN_EXE_quarterdeck"));
-        let place = Self { folder, database, program, user: None };
+        let place = Self { folder, database, program, user: None, files: None };
         place.configure(settings);
         place
     }
@@ -69,6 +70,11 @@ impl Workplace {
             std::os::unix::fs::chown(entry.unwrap().path(), Some(user), None).unwrap();
         }
         std::os::unix::fs::chown(self.folder.path(), Some(user), None).unwrap();
+    }
+
+    /// From now on the program may open so many files.
+    pub fn limit_files(&mut self, files: u32) {
+        self.files = Some(files);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -114,7 +120,14 @@ impl Workplace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.files {
+            None => Command::new(&self.program),
+            Some(files) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg("-c").arg(format!("ulimit -n {files}; exec \"$0\" \"$@\"")).arg(&self.program);
+                shell
+            }
+        };
         let settings = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("MM_"));
         settings.for_each(|name| {
             command.env_remove(name);

@@ -55,6 +55,40 @@ async fn callers_beyond_the_size_of_the_store_share_one_bucket() {
 }
 
 #[actix_web::test]
+async fn made_up_tokens_share_the_bucket_of_their_address_and_a_user_has_one() {
+    let settings = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 9\nVaryByUser = true\n";
+    let server = TestServer::start_with(settings).await;
+    let admin = server.admin().await;
+    let stranger = server.client();
+    let replies: Vec<u16> = join_all(
+        (0..20).map(async |number| stranger.with_token(&format!("{number:026}")).get("/users/me").await.status),
+    )
+    .await;
+    assert!(replies.contains(&429), "{replies:?}");
+    // The address is used up, and the user who shares it is not.
+    let other = admin.with_token(admin.token.as_deref().unwrap());
+    admin.get("/users/me").await.expect(200);
+    let replies = join_all(
+        (0..20).map(|number| if number % 2 == 0 { &admin } else { &other }).map(|client| client.get("/users/me")),
+    )
+    .await;
+    let refused = replies.iter().find(|reply| reply.status == 429).unwrap();
+    assert_eq!(refused.json()["id"], "api.context.rate_limited.app_error");
+    assert!(replies.iter().filter(|reply| reply.status == 200).count() >= 5);
+}
+
+#[actix_web::test]
+async fn new_quantities_count_at_once_and_an_old_count_does_not_come_back() {
+    let server = TestServer::start_with("[RateLimitSettings]\nEnable = true\nPerSec = 1\n").await;
+    let admin = server.admin().await;
+    for burst in [200, 300] {
+        admin.put("/config/patch", json!({ "RateLimitSettings": { "MaxBurst": burst } })).await.expect(200);
+        let reply = admin.get("/system/ping").await;
+        assert_eq!(reply.header("x-ratelimit-limit"), (burst + 1).to_string());
+    }
+}
+
+#[actix_web::test]
 async fn logins_have_a_limit_of_their_own() {
     let server = TestServer::start_with("[RateLimitSettings]\nEnable = true\nPerSec = 1000\nMaxBurst = 1000\n").await;
     let client = server.client();

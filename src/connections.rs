@@ -1,0 +1,240 @@
+//! How many connections are open, in total and for each client.
+//!
+//! Behind a trusted proxy one connection carries the requests of many clients, so there each request in flight counts
+//! as a connection of the address that the proxy names.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+
+use crate::address::{TrustedProxies, group};
+use crate::options::Options;
+
+/// Open files that are left for everything but clients: the database, logs, calls to other servers.
+const RESERVED_FILES: u64 = 256;
+
+/// Bytes of a request's head that every connection may hold before the request is complete.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Bytes that the longer heads of all connections may hold beyond that.
+const LONG_HEADS_BYTES: usize = 32 << 20;
+
+/// Counts connections and refuses those beyond the limits.
+pub(crate) struct Connections {
+    limit: usize,
+    limit_per_client: usize,
+    proxies: Option<TrustedProxies>,
+    open: AtomicUsize,
+    long_heads: AtomicUsize,
+    by_client: Mutex<HashMap<IpNet, usize>>,
+    refused: AtomicU64,
+    refused_for_client: AtomicU64,
+}
+
+/// A permit to hold a connection, or to have a request answered; dropping it gives it back.
+pub(crate) struct Permit {
+    connections: Arc<Connections>,
+    client: Option<IpNet>,
+    is_connection: bool,
+    /// Bytes of a head that is not complete.
+    head: usize,
+}
+
+impl Connections {
+    /// Takes the limits from the options, and from the number of files that the process may open.
+    pub(crate) fn new(options: &Options) -> Arc<Self> {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let (limit, limit_per_client) = options.connection_limits();
+        let limit = files.map_or(limit, |files| limit.min(within(files)));
+        Self::with(limit, limit_per_client, options.trusted_proxies().cloned())
+    }
+
+    fn with(limit: usize, limit_per_client: usize, proxies: Option<TrustedProxies>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            limit_per_client,
+            proxies,
+            open: AtomicUsize::new(0),
+            long_heads: AtomicUsize::new(0),
+            by_client: Mutex::default(),
+            refused: AtomicU64::new(0),
+            refused_for_client: AtomicU64::new(0),
+        })
+    }
+
+    /// The largest number of connections.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Admits a connection from `peer`; `None` if there are too many.
+    pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.limit {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        // From here on, dropping the permit gives the connection back.
+        let mut permit = Permit { connections: self.clone(), client: None, is_connection: true, head: 0 };
+        permit.client = self.count(peer).ok()?;
+        Some(permit)
+    }
+
+    /// Admits a connection to the local socket. It counts, but it is never refused: an administrator must get in.
+    pub(crate) fn admit_local(self: &Arc<Self>) -> Permit {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Permit { connections: self.clone(), client: None, is_connection: true, head: 0 }
+    }
+
+    /// Admits a request of `client`, whom a trusted proxy named; `None` if the client has too many in flight.
+    pub(crate) fn admit_request(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
+        let client = self.count(Some(client)).ok()?;
+        Some(Permit { connections: self.clone(), client, is_connection: false, head: 0 })
+    }
+
+    /// Returns the number of open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many connections and requests were refused, by the limit that refused them.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [("total", load(&self.refused)), ("address", load(&self.refused_for_client))]
+    }
+
+    /// Counts for the client of `address`. Loopback and proxies carry the requests of others and are not counted.
+    fn count(&self, address: Option<IpAddr>) -> Result<Option<IpNet>, ()> {
+        let Some(address) = address.map(|address| address.to_canonical()) else { return Ok(None) };
+        let is_proxy = self.proxies.as_ref().is_some_and(|proxies| proxies.holds(address));
+        if address.is_loopback() || is_proxy {
+            return Ok(None);
+        }
+        let client = group(address);
+        let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = by_client.entry(client).or_default();
+        if *held >= self.limit_per_client {
+            self.refused_for_client.fetch_add(1, Ordering::Relaxed);
+            return Err(());
+        }
+        *held += 1;
+        Ok(Some(client))
+    }
+}
+
+impl Permit {
+    /// Counts bytes of a head that is not complete. Returns false if it is long and there are too many long ones.
+    pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
+        let before = self.head.saturating_sub(HEAD_BYTES);
+        self.head += bytes;
+        let more = self.head.saturating_sub(HEAD_BYTES) - before;
+        more == 0 || self.connections.long_heads.fetch_add(more, Ordering::Relaxed) + more <= LONG_HEADS_BYTES
+    }
+
+    /// Gives the bytes of the head back.
+    pub(crate) fn release_head(&mut self) {
+        let long = std::mem::take(&mut self.head).saturating_sub(HEAD_BYTES);
+        self.connections.long_heads.fetch_sub(long, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.release_head();
+        if self.is_connection {
+            self.connections.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        let Some(client) = self.client else { return };
+        let mut by_client = self.connections.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = by_client.get_mut(&client) {
+            *held -= 1;
+            if *held == 0 {
+                by_client.remove(&client);
+            }
+        }
+    }
+}
+
+/// Returns the number of connections that leave enough of `files` for the rest; at least half of them.
+fn within(files: u64) -> usize {
+    usize::try_from(files.saturating_sub(RESERVED_FILES).max(files / 2)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "a peer may have no address")]
+    fn at(text: &str) -> Option<IpAddr> {
+        Some(address(text))
+    }
+
+    #[test]
+    fn a_client_has_its_limit_and_an_ipv6_network_is_one_client() {
+        let connections = Connections::with(100, 2, None);
+        let first = connections.admit(at("192.0.2.1"));
+        let second = connections.admit(at("::ffff:192.0.2.1"));
+        assert!(first.is_some() && second.is_some());
+        assert!(connections.admit(at("192.0.2.1")).is_none());
+        assert!(connections.admit(at("192.0.2.2")).is_some());
+        drop(first);
+        let _third = connections.admit(at("192.0.2.1")).unwrap();
+        let network = ["2001:db8::1", "2001:db8::2"].map(|text| connections.admit(at(text)).unwrap());
+        assert!(connections.admit(at("2001:db8::3")).is_none());
+        assert!(connections.admit(at("2001:db8:0:1::3")).is_some());
+        assert_eq!(connections.open(), 4);
+        assert_eq!(connections.refused(), [("total", 0), ("address", 2)]);
+        drop((second, network));
+        assert_eq!(connections.by_client.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn loopback_proxies_and_the_local_socket_count_in_total_only() {
+        let proxies = TrustedProxies::read(["10.0.0.0/8"].into_iter()).unwrap();
+        let connections = Connections::with(8, 1, Some(proxies));
+        let exempt = [at("127.0.0.1"), at("::1"), at("10.0.0.1"), None];
+        let held: Vec<_> = exempt.iter().chain(&exempt).map(|peer| connections.admit(*peer).unwrap()).collect();
+        assert!(connections.admit(at("127.0.0.1")).is_none());
+        assert_eq!(connections.refused(), [("total", 1), ("address", 0)]);
+        drop(held);
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn requests_that_a_proxy_passes_on_count_for_the_client_that_it_names() {
+        let connections = Connections::with(1, 2, None);
+        let client = address("192.0.2.1");
+        let held = [connections.admit_request(client).unwrap(), connections.admit_request(client).unwrap()];
+        assert!(connections.admit_request(client).is_none());
+        assert!(connections.admit_request(address("192.0.2.2")).is_some());
+        drop(held);
+        assert!(connections.admit_request(client).is_some());
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn long_heads_share_a_budget_that_short_ones_do_not_need() {
+        let connections = Connections::with(10_000, 1, None);
+        let mut held: Vec<Permit> = (0..300).map(|_| connections.admit(None).unwrap()).collect();
+        let long = held.iter_mut().filter_map(|permit| permit.hold_head(128 * 1024).then_some(())).count();
+        assert_eq!(long, 292);
+        let mut short = connections.admit(None).unwrap();
+        assert!(short.hold_head(HEAD_BYTES) && !short.hold_head(1));
+        drop(held);
+        assert!(short.hold_head(1));
+        short.release_head();
+        assert_eq!(connections.long_heads.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn some_files_are_left_for_the_rest() {
+        assert_eq!((within(2048), within(300), within(u64::from(u32::MAX))), (1792, 150, 4_294_967_039));
+    }
+}

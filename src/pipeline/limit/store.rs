@@ -1,0 +1,97 @@
+//! Buckets by key, at most so many of them.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+
+use super::Rate;
+
+/// Callers beyond the store's size share this bucket.
+const CROWD: u64 = 0;
+
+/// The shortest time between two looks for buckets that can go.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
+type Buckets = RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock, StateInformationMiddleware>;
+
+/// How much a bucket holds, and how fast it empties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Quantities {
+    pub(super) per_sec: u32,
+    pub(super) burst: u32,
+}
+
+pub(super) struct Store {
+    quantities: Quantities,
+    buckets: Buckets,
+    swept: Mutex<Option<Instant>>,
+}
+
+impl Store {
+    pub(super) fn new(quantities: Quantities) -> Self {
+        let one = NonZeroU32::MIN;
+        let per_sec = NonZeroU32::new(quantities.per_sec).unwrap_or(one);
+        let burst = NonZeroU32::new(quantities.burst).unwrap_or(one);
+        let buckets = RateLimiter::keyed(Quota::per_second(per_sec).allow_burst(burst)).with_middleware();
+        Self { quantities, buckets, swept: Mutex::new(None) }
+    }
+
+    /// Counts a request under `key`.
+    pub(super) fn take(&self, key: u64, most_keys: usize) -> Rate {
+        let key = if self.is_full(most_keys, Instant::now()) { CROWD } else { key };
+        let Quantities { per_sec, burst: limit } = self.quantities;
+        match self.buckets.check_key(&key) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let used = limit.saturating_sub(remaining);
+                Rate { limit, remaining, reset_s: u64::from(used.div_ceil(per_sec)), retry_after_s: None }
+            }
+            Err(early) => {
+                let wait = early.wait_time_from(DefaultClock::default().now());
+                let wait_s = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                let reset_s = u64::from(limit.div_ceil(per_sec));
+                Rate { limit, remaining: 0, reset_s, retry_after_s: Some(wait_s) }
+            }
+        }
+    }
+
+    /// Returns true if there is no room for another bucket. Empty ones are dropped first, at most once a second,
+    /// because that goes through all of them.
+    fn is_full(&self, most_keys: usize, now: Instant) -> bool {
+        if self.buckets.len() < most_keys {
+            return false;
+        }
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_sweep_due(*swept, now) {
+            self.buckets.retain_recent();
+            *swept = Some(now);
+        }
+        self.buckets.len() >= most_keys
+    }
+}
+
+fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {
+    swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_is_swept_at_most_once_a_second() {
+        let now = Instant::now();
+        assert!(is_sweep_due(None, now));
+        assert!(!is_sweep_due(Some(now), now + Duration::from_millis(999)));
+        assert!(is_sweep_due(Some(now), now + Duration::from_secs(1)));
+        // A full store of buckets that are in use stays full: the others share one bucket.
+        let store = Store::new(Quantities { per_sec: 1, burst: 5 });
+        let remaining: Vec<u32> = [1, 2, 3, 4].map(|key| store.take(key, 2).remaining).into();
+        assert_eq!(remaining, [4, 4, 4, 3]);
+    }
+}

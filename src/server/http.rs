@@ -1,0 +1,155 @@
+//! HTTP over the streams of this server: what is accepted becomes a `Stream`, and `actix-http` serves it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::rt::net::{TcpStream, UnixStream};
+use actix_web::web::{Data, to};
+use actix_web::{App, Error};
+use quarterdeck_actors::config::view::ServiceSettings;
+use rustls::ServerConfig;
+use socket2::SockRef;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::stream::{Carrier, Stream, Times};
+use crate::connections::Permit;
+use crate::line;
+use crate::pipeline::{Origin, serve};
+use crate::routes::Router;
+use crate::state::AppState;
+
+/// How long a client may take for the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection, as `actix-http` takes it.
+type Accepted = (Stream, Protocol, Option<SocketAddr>);
+
+/// Makes a service for each worker that serves what a listener accepts.
+#[derive(Clone)]
+pub(super) struct Door {
+    app: Data<AppState>,
+    router: Data<Router>,
+    origin: Data<Origin>,
+    tls: Option<Arc<ServerConfig>>,
+    times: Times,
+    head_timeout: Duration,
+    keep_alive: KeepAlive,
+}
+
+impl Door {
+    pub(super) fn new(
+        app: &Data<AppState>,
+        router: &Data<Router>,
+        origin: Origin,
+        service: &ServiceSettings,
+        tls: Option<ServerConfig>,
+    ) -> Self {
+        let seconds = Duration::from_secs;
+        let is_kept_alive = service.idle_timeout > 0;
+        // The stream itself ends idle connections: it counts from the last answer.
+        let keep_alive = if is_kept_alive { KeepAlive::Os } else { KeepAlive::Disabled };
+        let idle = if is_kept_alive { service.idle_timeout } else { service.read_timeout };
+        Self {
+            app: app.clone(),
+            router: router.clone(),
+            origin: Data::new(origin),
+            tls: tls.map(Arc::new),
+            times: Times { idle: seconds(idle), write: seconds(service.write_timeout) },
+            head_timeout: seconds(service.read_timeout),
+            keep_alive,
+        }
+    }
+
+    /// Serves connections that come over the network.
+    pub(super) fn over_tcp(
+        &self,
+        stop: GracefulShutdownSignal,
+    ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
+        let door = self.clone();
+        fn_service(move |stream: TcpStream| {
+            let door = door.clone();
+            async move { door.accept(stream).await.map_err(DispatchError::Io) }
+        })
+        .and_then(self.http(stop))
+    }
+
+    async fn accept(&self, stream: TcpStream) -> io::Result<Accepted> {
+        let peer = stream.peer_addr()?;
+        let permit = self.admit(Some(peer.ip()))?;
+        let socket = SockRef::from(&stream);
+        // A client whose machine is gone loses its connection, too.
+        let _ = socket.set_tcp_user_timeout(Some(self.times.write));
+        let _ = socket.set_tcp_nodelay(true);
+        let carrier = match &self.tls {
+            None => Carrier::Tcp(stream),
+            Some(config) => {
+                let shaken = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config.clone()).accept(stream)).await;
+                Carrier::Tls(Box::new(shaken.map_err(|_| io::ErrorKind::TimedOut)??))
+            }
+        };
+        Ok((Stream::new(carrier, self.times, permit), Protocol::Http1, Some(peer)))
+    }
+
+    /// A connection beyond the limits is dropped at once: an answer would cost more than it tells.
+    fn admit(&self, peer: Option<IpAddr>) -> io::Result<Permit> {
+        self.app.connections.admit(peer).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+    }
+
+    fn http(
+        &self,
+        stop: GracefulShutdownSignal,
+    ) -> impl ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
+        let app = App::new()
+            .app_data(self.app.clone())
+            .app_data(self.router.clone())
+            .app_data(self.origin.clone())
+            .default_service(to(serve));
+        let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
+        HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stop = stop.clone();
+                async move { stop.notified().await }
+            })
+            .keep_alive(self.keep_alive)
+            .client_request_timeout(self.head_timeout)
+            // The stream closes connections itself, within a time of its own.
+            .client_disconnect_timeout(Duration::ZERO)
+            .on_connect_ext(|stream: &Stream, extensions| {
+                line::note(stream, stream.exchange(), stream.is_tls(), extensions);
+            })
+            .finish(map_config(app, |()| AppConfig::default()))
+    }
+
+    /// Serves connections to the local socket.
+    pub(super) fn over_socket(
+        &self,
+        stop: GracefulShutdownSignal,
+    ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
+    {
+        let door = self.clone();
+        fn_service(move |stream: UnixStream| std::future::ready(Ok(door.accept_local(stream))))
+            .and_then(self.http(stop))
+    }
+
+    fn accept_local(&self, stream: UnixStream) -> Accepted {
+        let permit = self.app.connections.admit_local();
+        (Stream::new(Carrier::Unix(stream), self.times, permit), Protocol::Http1, None)
+    }
+}
+
+/// Starts a server with one listener.
+pub(super) fn builder(app: &AppState) -> ServerBuilder {
+    Server::build()
+        // Each worker gets as many as there may be in all: the limit is counted once for all of them.
+        .max_concurrent_connections(app.connections.limit().saturating_mul(2))
+        .shutdown_timeout(super::GRACE.as_secs())
+        .disable_signals()
+}

@@ -1,0 +1,248 @@
+//! A client's connection as the HTTP server reads and writes it: TCP, TLS or the local socket.
+//!
+//! It ends a connection that waits for a request for too long, that takes nothing of its answer for too long, and it
+//! closes every connection so that the client can read the last answer: the write side first, then what the client
+//! still sends is thrown away for a moment.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
+
+use crate::connections::Permit;
+use crate::line::Exchange;
+
+/// How long input is thrown away after the write side is closed.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a client may take nothing of an answer that ends its connection.
+const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that are thrown away at a time, and how often before other connections get their turn.
+const DISCARD_BYTES: usize = 8 * 1024;
+const DISCARDS_PER_TURN: usize = 16;
+
+/// Bytes that are read in one turn of the server, which takes them all into memory before it looks at them.
+const TURN_BYTES: usize = 16 * 1024;
+
+/// What carries the bytes.
+pub(super) enum Carrier {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+}
+
+/// How long a connection may be without progress.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// Without a request, from the last answer on.
+    pub(super) idle: Duration,
+    /// With an answer of which the client takes nothing.
+    pub(super) write: Duration,
+}
+
+/// A connection with its limits.
+pub(super) struct Stream {
+    carrier: Carrier,
+    times: Times,
+    exchange: Rc<Exchange>,
+    idle: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    closing: Closing,
+    is_read_to_end: bool,
+    /// Bytes that were read in this turn.
+    turn: usize,
+    permit: Permit,
+}
+
+/// How far the end of a connection is.
+enum Closing {
+    Open,
+    Writing(Pin<Box<Sleep>>),
+    Discarding(Pin<Box<Sleep>>),
+}
+
+impl Stream {
+    pub(super) fn new(carrier: Carrier, times: Times, permit: Permit) -> Self {
+        Self {
+            carrier,
+            times,
+            exchange: Exchange::new(),
+            idle: None,
+            stalled: None,
+            closing: Closing::Open,
+            is_read_to_end: false,
+            turn: 0,
+            permit,
+        }
+    }
+
+    /// What happens on the connection.
+    pub(super) fn exchange(&self) -> Rc<Exchange> {
+        self.exchange.clone()
+    }
+
+    /// Returns true if the connection is encrypted.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.carrier, Carrier::Tls(_))
+    }
+
+    /// Returns true once the connection has waited for a request for too long; until then the task is woken in time.
+    fn is_idle_for_too_long(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(since) = self.exchange.idle_since() else {
+            self.idle = None;
+            return false;
+        };
+        let end = since + self.times.idle;
+        if Instant::now() >= end {
+            return true;
+        }
+        let timer = self.idle.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        // Requests do not move the timer: it is moved when it ends too early.
+        while timer.as_mut().poll(context).is_ready() {
+            if Instant::now() >= end {
+                return true;
+            }
+            timer.as_mut().reset(end);
+        }
+        false
+    }
+
+    /// Passes on the outcome of a write, but ends the connection if there was no progress for too long.
+    fn watched<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let limit = if self.exchange.is_refused() { REFUSAL_WRITE_TIMEOUT } else { self.times.write };
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Reads and drops what the client still sends; ready at its end.
+    fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0; DISCARD_BYTES];
+        for _ in 0..DISCARDS_PER_TURN {
+            let mut buffer = ReadBuf::new(&mut space);
+            let read = match &mut self.carrier {
+                Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+                // Nothing of it is needed, so nothing is decrypted.
+                Carrier::Tls(stream) => Pin::new(stream.get_mut().0).poll_read(context, &mut buffer),
+                Carrier::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            };
+            let is_over = ready!(read).is_err() || buffer.filled().is_empty();
+            if is_over {
+                return Poll::Ready(());
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match &self.carrier {
+            Carrier::Tcp(stream) => stream.as_raw_fd(),
+            Carrier::Tls(stream) => stream.get_ref().0.as_raw_fd(),
+            Carrier::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // The server takes the end of input as a wish to close, and answers nothing any more.
+        if this.is_idle_for_too_long(context) {
+            return Poll::Ready(Ok(()));
+        }
+        if this.turn >= TURN_BYTES {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let read = match &mut this.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Carrier::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        let bytes = buffer.filled().len() - before;
+        this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
+        this.turn += bytes;
+        let is_head = this.exchange.idle_since().is_some();
+        if is_head && !this.permit.hold_head(bytes) {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = match &mut this.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+            Carrier::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        };
+        this.watched(written, context)
+    }
+
+    // The server flushes at the end of each turn, so a request that began and an answer that ended are noticed here.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.turn = 0;
+        if this.exchange.has_begun() {
+            this.permit.release_head();
+        }
+        let flushed = match &mut this.carrier {
+            Carrier::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Carrier::Unix(stream) => Pin::new(stream).poll_flush(context),
+        };
+        let flushed = this.watched(flushed, context);
+        if this.idle.is_none() && this.is_idle_for_too_long(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.closing {
+                Closing::Open => this.closing = Closing::Writing(Box::pin(sleep(LINGER))),
+                Closing::Writing(timer) => {
+                    let shut = match &mut this.carrier {
+                        Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+                        Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+                        Carrier::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+                    };
+                    match shut {
+                        Poll::Ready(Ok(())) if !this.is_read_to_end => {
+                            this.closing = Closing::Discarding(Box::pin(sleep(LINGER)));
+                        }
+                        // Whatever the failure is, the connection is over.
+                        Poll::Ready(_) => return Poll::Ready(Ok(())),
+                        Poll::Pending => return timer.as_mut().poll(context).map(Ok),
+                    }
+                }
+                Closing::Discarding(timer) => {
+                    if timer.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    return this.discard(context).map(Ok);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! nginx in front, which passes bodies on as they come: the answer to a body that was not read reaches the client.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+
+use crate::support::raw::{connect, read_to_end};
+use crate::support::{TestServer, peers};
+
+/// Starts nginx in front of `server`; it ends with the test.
+async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let folder = server.folder().join("nginx");
+    std::fs::create_dir(&folder).unwrap();
+    let (path, upstream) = (folder.display(), server.base.strip_prefix("http://").unwrap());
+    let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let places: String = places.map(|name| format!("{name}_temp_path {path}/{name};\n")).concat();
+    let settings = format!(
+        "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log;\n\
+         events {{}}\n\
+         http {{\n access_log off;\n{places}\
+         upstream quarterdeck {{ server {upstream}; keepalive 4; }}\n\
+         server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://quarterdeck; proxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\"; proxy_request_buffering off; client_max_body_size 0; }} }} }}\n"
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, settings).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-e").arg(folder.join("error.log")).arg("-c").arg(&file).stdout(Stdio::null()).kill_on_drop(true);
+    let child = command.spawn().unwrap();
+    let base = format!("http://127.0.0.1:{port}");
+    crate::support::process::until("nginx listens", async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+    })
+    .await;
+    (child, base)
+}
+
+#[actix_web::test]
+async fn a_refusal_of_an_unread_body_passes_a_proxy_that_streams() {
+    let Some(folder) = peers::folder("nginx") else { return };
+    let server = TestServer::start().await;
+    let (_nginx, base) = front(&server, &folder.join("nginx")).await;
+    let announced = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n");
+    let chunked = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let filler = format!("1000\r\n{}\r\n", "x".repeat(0x1000)).repeat(64);
+    for (line, status) in [
+        ("PUT /api/v4/config", "HTTP/1.1 401"),
+        ("POST /api/v4/nothing", "HTTP/1.1 404"),
+        ("POST /api/v4/users", "HTTP/1.1 413"),
+    ] {
+        for head in [announced(line), chunked(line)] {
+            let mut connection = connect(&base).await;
+            connection.write_all(head.as_bytes()).await.unwrap();
+            // More than any buffer on the way takes at once; the proxy may stop to read when it has the answer.
+            let _ = connection.write_all(filler.as_bytes()).await;
+            let answer = read_to_end(&mut connection).await;
+            assert!(answer.starts_with(status), "{head}{answer}");
+        }
+    }
+    assert!(crate::support::raw::exchange(&base, "GET /api/v4/system/ping HTTP/1.0\r\n\r\n").await.contains("200 OK"));
+}

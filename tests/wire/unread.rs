@@ -1,0 +1,161 @@
+//! Answers that go out before their request was read: they arrive, and the connection ends.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::support::TestServer;
+use crate::support::process::Workplace;
+use crate::support::raw::{connect, exchange, read_to_end};
+
+/// Within so long every such connection is closed for good; the server takes 2 s, and the machine may be busy.
+const GONE: Duration = Duration::from_secs(8);
+
+const PING: &str = "GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+/// Each refusal of a body that was not read, with its status.
+fn refused() -> [(String, &'static str); 3] {
+    let begun = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let large = format!("{}2400\r\n{}\r\n", begun("POST /api/v4/users"), "x".repeat(0x2400));
+    [
+        (begun("PUT /api/v4/config"), "HTTP/1.1 401"),
+        (begun("POST /api/v4/nothing"), "HTTP/1.1 404"),
+        (large, "HTTP/1.1 413"),
+    ]
+}
+
+/// Sends chunks without end until the server does not take them any more.
+async fn until_gone(connection: &mut TcpStream) {
+    let mut beat = interval(Duration::from_millis(50));
+    let endless = async {
+        while connection.write_all(b"4\r\nGET \r\n").await.is_ok() {
+            beat.tick().await;
+        }
+    };
+    timeout(GONE, endless).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_refusal_arrives_and_ends_the_connection_however_long_the_body_goes_on() {
+    let server = TestServer::start().await;
+    for (request, status) in refused() {
+        let mut connection = connect(&server.base).await;
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let started = Instant::now();
+        // The write side is closed at once: the answer is read to its end although the body goes on.
+        let answer = read_to_end(&mut connection).await;
+        assert!(answer.starts_with(status), "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        assert!(started.elapsed() < Duration::from_secs(2), "{status}: {:?}", started.elapsed());
+        until_gone(&mut connection).await;
+    }
+}
+
+#[actix_web::test]
+async fn neither_an_unread_body_nor_what_follows_it_is_taken_for_a_request() {
+    let server = TestServer::start().await;
+    let inner = format!("{:x}\r\n{PING}\r\n0\r\n\r\n{PING}", PING.len());
+    for (request, status) in refused() {
+        let answer = exchange(&server.base, &format!("{request}{inner}")).await;
+        assert!(answer.starts_with(status), "{answer}");
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+}
+
+#[actix_web::test]
+async fn a_small_announced_body_is_thrown_away_and_the_connection_goes_on() {
+    let server = TestServer::start().await;
+    let body = "x".repeat(100_000);
+    let request = format!("POST /api/v4/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer = exchange(&server.base, &format!("{request}{PING}")).await;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[actix_web::test]
+async fn an_announced_body_that_does_not_come_or_is_large_ends_the_connection() {
+    let server = TestServer::start().await;
+    for (length, at_least, at_most) in [(1000, 1900, 8000), (2_000_000, 0, 1900)] {
+        let mut connection = connect(&server.base).await;
+        let head = format!("POST /api/v4/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\nx");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let started = Instant::now();
+        let answer = read_to_end(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+        let took = started.elapsed().as_millis();
+        assert!((at_least..at_most).contains(&took), "{length} bytes: {took} ms");
+        until_gone(&mut connection).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_body_without_a_session_has_8_kib_and_one_with_a_session_keeps_its_limit() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let login = |size: usize| json!({ "login_id": "admin", "password": "x", "device_id": "x".repeat(size) });
+    let large = server.client().post("/users/login", login(300_000)).await;
+    large.expect_refusal(413, "api.context.request_body_too_large.app_error");
+    let slightly = server.client().post("/users/login", login(8 * 1024)).await;
+    slightly.expect_refusal(413, "api.context.request_body_too_large.app_error");
+    let fitting = server.client().post("/users/login", login(8000)).await;
+    assert_ne!(fitting.status, 413);
+    let mut account = crate::support::server::account("anna");
+    account["props"] = json!({ "filler": "x".repeat(100_000) });
+    assert_ne!(admin.post("/users", account.clone()).await.status, 413);
+    account["username"] = json!("ben");
+    let stranger = server.client().post("/users", account).await;
+    stranger.expect_refusal(413, "api.context.request_body_too_large.app_error");
+}
+
+#[actix_web::test]
+async fn unfinished_logins_are_gone_within_seconds() {
+    let server = TestServer::start().await;
+    let started = Instant::now();
+    // As large as the issue of the day, and as large as is admitted.
+    let bodies = (0..300).map(async |number: usize| {
+        let length = if number.is_multiple_of(2) { 300_000 } else { 8000 };
+        let mut connection = connect(&server.base).await;
+        let head = format!("POST /api/v4/users/login HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{{");
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_to_end(&mut connection).await;
+        let status = if length > 8192 { "HTTP/1.1 413" } else { "HTTP/1.1 408" };
+        assert!(answer.starts_with(status), "{length}: {answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    });
+    join_all(bodies).await;
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(server.client().get("/system/ping").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_server_with_few_files_serves_on_under_bodies_without_end() {
+    let mut place = Workplace::new("").await;
+    place.limit_files(400);
+    let server = place.serve().await;
+    let endless = join_all((0..700).map(async |number: usize| {
+        let mut connection = connect(&server.base).await;
+        let (request, _) = &refused()[number % 3];
+        // What is beyond the limit is refused without an answer.
+        let _ = connection.write_all(request.as_bytes()).await;
+        connection
+    }));
+    let mut held = endless.await;
+    // They take up all places for two seconds, and then none although none of the clients has hung up.
+    let served = timeout(Duration::from_secs(20), async {
+        loop {
+            let ping = server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
+            if ping.is_ok_and(|reply| reply.status == 200) {
+                break;
+            }
+            actix_web::rt::task::yield_now().await;
+        }
+    });
+    served.await.unwrap();
+    let mut answer = [0; 12];
+    let answered = held[0].read(&mut answer).await.unwrap();
+    assert_eq!(&answer[..answered], b"HTTP/1.1 401");
+}
