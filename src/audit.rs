@@ -1,7 +1,7 @@
 //! What a handler tells the audit trail about its request; the pipeline makes the record.
 
 pub(crate) mod catalogue;
-pub(crate) mod strangers;
+pub(crate) mod refusals;
 
 use std::cell::RefCell;
 use std::future::{Ready, ready};
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use quarterdeck_actors::audit::{AuditRecord, Status};
+use quarterdeck_actors::audit::{AuditRecord, Caller, Permit, Status};
 use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::Surroundings;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::request::{Context, Refused, context_of};
+use crate::state::AppState;
 use crate::store::own_record;
 
 /// A text that a client sent is kept up to this many characters.
@@ -35,6 +36,8 @@ pub(crate) struct Notes {
     pub(crate) before: Value,
     pub(crate) after: Value,
     pub(crate) is_nothing: bool,
+    /// Room for the record, reserved before anything is changed.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// The notes of a request, for its handler to fill. Nothing secret goes in here.
@@ -54,6 +57,19 @@ impl Audit {
         let mut notes = self.notes().borrow_mut();
         user_id.clone_into(&mut notes.user_id);
         session_id.clone_into(&mut notes.session_id);
+    }
+
+    /// Reserves room for the record of a change by a caller who came without a session.
+    ///
+    /// The pipeline does so for callers with a session. A route that is open does it itself, as late as it can:
+    /// before that, strangers could hold the room with requests that do not get anywhere.
+    pub(crate) async fn reserve(&self, app: &AppState, caller: Caller) -> Result<(), AppError> {
+        if self.notes().borrow().permit.is_some() {
+            return Ok(());
+        }
+        let permit = app.audit.reserve(&caller).await.ok_or_else(no_room)?;
+        self.notes().borrow_mut().permit = Some(permit);
+        Ok(())
     }
 
     /// Notes something that is new.
@@ -91,6 +107,16 @@ impl FromRequest for Audit {
     fn from_request(http: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(context_of(http).map(Self))
     }
+}
+
+/// In which room of the trail the records of a user wait.
+pub(crate) fn room_of(user_id: &str, is_admin: bool) -> Caller {
+    if is_admin { Caller::Admin(user_id.to_owned()) } else { Caller::User(user_id.to_owned()) }
+}
+
+/// The refusal of a change that the trail could not record.
+pub(crate) fn no_room() -> AppError {
+    AppError::new("app.audit.no_room.app_error")
 }
 
 /// The record of a reload that nobody asked for over the API.

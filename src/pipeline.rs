@@ -168,11 +168,11 @@ impl Arrival {
         let mut answer = match self.handle(payload, app, found).await {
             Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,
             Ok(answer) => {
-                pending.close(answer.status(), "").await;
+                pending.close(answer.status(), "");
                 answer
             }
             Err(failure) => {
-                pending.close(error::status_of(&failure.id), error::sent(&failure.id)).await;
+                pending.close(error::status_of(&failure.id), error::sent(&failure.id));
                 self.refuse(&failure)
             }
         };
@@ -229,7 +229,9 @@ impl Arrival {
             is_secure: ClientAddress::determined(&self.http).is_secure,
             notes: RefCell::new(Notes::default()),
         });
-        self.http.extensions_mut().insert(self.context.get_or_init(|| context).clone());
+        let context = self.context.get_or_init(|| context).clone();
+        trail::reserve(app, route, &context).await?;
+        self.http.extensions_mut().insert(context);
         let handled = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind().await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }

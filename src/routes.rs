@@ -108,6 +108,8 @@ pub(crate) struct Route {
     pub(crate) event: &'static str,
     /// Changes something, or gives something away: each request is recorded, not only those that are refused.
     pub(crate) is_change: bool,
+    /// Ends sessions: served also where the audit trail has no room for its record.
+    pub(crate) ends_sessions: bool,
     /// Asked all the time by machines, with no effect: logged for whoever looks for it, at the level TRACE.
     pub(crate) is_probe: bool,
     handler: BoxedHandler,
@@ -137,6 +139,7 @@ impl Route {
             takes_files: false,
             can_wait: false,
             is_probe: false,
+            ends_sessions: false,
             is_change: method != Method::GET,
             event: READ,
             method,
@@ -185,6 +188,10 @@ impl Route {
     /// Records each request although it only reads: what it gives is meant to leave the house.
     fn always(self) -> Self {
         Self { is_change: true, ..self }
+    }
+
+    fn ending_sessions(self) -> Self {
+        Self { ends_sessions: true, ..self }
     }
 
     fn probe(self) -> Self {
@@ -303,6 +310,16 @@ mod tests {
         for route in table().iter().filter(|route| route.method != Method::GET) {
             assert_ne!(route.event, READ, "{} {}", route.method, route.path);
         }
+    }
+
+    /// The pipeline reserves room for the record of a change only where the caller has a session.
+    #[test]
+    fn every_open_route_that_changes_something_is_known_to_reserve_room_in_its_handler() {
+        let rows = table();
+        let open = rows.iter().filter(|route| route.class != Class::Session && route.is_change);
+        let events: Vec<&str> = open.map(|route| route.event).collect();
+        // Logout ends sessions, which is served without room.
+        assert_eq!(events, ["manualTest", "login", "logout", "createUser"], "a new one calls `Audit::reserve`");
     }
 
     #[test]

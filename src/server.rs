@@ -43,8 +43,8 @@ use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
+use crate::audit::refusals::Refusals;
 use crate::audit::reload_record;
-use crate::audit::strangers::Strangers;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::connections::Connections;
@@ -73,7 +73,7 @@ use crate::trial::Trials;
 use crate::upgrade;
 use database::{first_account, refuse_beside_unnamed};
 use stored::{place, stored_configuration, with_file};
-use tasks::{keep_pruning, keep_reporting_strangers, renew_prepared, report_strangers, retire_connections};
+use tasks::{keep_pruning, keep_reporting_refusals, renew_prepared, report_refusals, retire_connections};
 
 /// How long requests in flight may take once the server stops.
 const GRACE: Duration = Duration::from_secs(30);
@@ -132,7 +132,7 @@ impl Server {
         actix_web::rt::spawn(announce::stores(app.clone()));
         actix_web::rt::spawn(announce::licenses(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
-        actix_web::rt::spawn(keep_reporting_strangers(app.clone()));
+        actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
         if let Some(days) = app.options.audit_retention_days() {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
@@ -243,7 +243,7 @@ impl Server {
         if let Err(cause) = insist(async || self.app.presence.flush().await).await {
             warn!(error = %cause, "the last changes of statuses are not stored");
         }
-        report_strangers(&self.app).await;
+        report_refusals(&self.app).await;
         if let Err(cause) = insist(async || self.app.audit.flush().await).await {
             error!(cause = %cause, audit.waiting = self.app.audit.waiting(), "the end of the audit trail was not stored");
         }
@@ -306,7 +306,8 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         analytics: AnalyticsHandle::start(Arc::new(statistics), age),
         sessions,
         audit,
-        strangers: Strangers::default(),
+        strangers: Refusals::of_strangers(),
+        refusals: Refusals::of_users(),
         health,
         files,
         hub,

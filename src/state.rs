@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
-use crate::audit::strangers::Strangers;
+use crate::audit::refusals::Refusals;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
 use crate::connections::Connections;
@@ -58,7 +58,10 @@ pub(crate) struct AppState {
     pub(crate) files: FileProbeHandle,
     pub(crate) analytics: AnalyticsHandle,
     pub(crate) audit: AuditHandle,
-    pub(crate) strangers: Strangers,
+    /// Refusals of callers without a session.
+    pub(crate) strangers: Refusals,
+    /// Refusals of callers with a session.
+    pub(crate) refusals: Refusals,
     pub(crate) hub: HubHandle,
     pub(crate) license: LicenseHandle,
     pub(crate) notices: NoticesHandle,

@@ -2,6 +2,7 @@
 
 mod actors;
 mod attach;
+mod audit_flood;
 mod audits;
 mod busy_restart;
 mod config_disk;

@@ -1,7 +1,11 @@
 //! The audit trail: one writer that stores records in batches, so that no request waits for the disk.
 //!
-//! A crash loses nothing: what waits belongs to the handle, and the store passes over what it has already.
+//! A change reserves room before it runs and is refused where there is none, so no change is acknowledged without a record.
+//! A crash loses nothing: the queue belongs to the handle, and the store skips records that it has already.
 //! Only the end of the process without [`AuditHandle::flush`] loses what the last interval brought.
+
+mod cut;
+mod rooms;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,10 +14,13 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use futures_util::future::BoxFuture;
+pub use rooms::{Caller, Permit};
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
+
+use rooms::Rooms;
 
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -24,11 +31,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// So many records are stored at once.
 const BATCH: usize = 64;
 
-/// All that waits may be so large, in KiB: about as many ordinary records.
-const ROOM_KIB: u32 = 16 * 1024;
-
-/// How long a sender waits for room.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long the store may take for a batch; what it stored all the same is skipped the next time.
+const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -92,14 +96,6 @@ pub struct AuditRecord {
     pub after: Value,
 }
 
-impl AuditRecord {
-    fn weight_kib(&self) -> u32 {
-        let values = [&self.parameters, &self.before, &self.after];
-        let length: usize = values.iter().map(|value| value.to_string().len()).sum::<usize>() + self.path.len();
-        u32::try_from(length / 1024 + 1).unwrap_or(ROOM_KIB).min(ROOM_KIB)
-    }
-}
-
 /// Where the trail is kept.
 pub trait AuditStore: Send + Sync {
     /// Adds records at the end, in this order and all at once; those that are there already are passed over.
@@ -122,21 +118,36 @@ impl AuditHandle {
         Self { actor, queue }
     }
 
-    /// Takes a record; waits a moment where there is no room, and says so where none comes.
-    pub async fn record(&self, record: AuditRecord) {
-        let placing = Placing::new(&self.queue, record);
-        if let Ok(Ok(permit)) = timeout(PATIENCE, self.queue.room.acquire_many(placing.weight_kib)).await {
-            permit.forget();
-            placing.place();
+    /// Reserves room for the record of a change before it runs; `None` where the caller has no room left.
+    pub async fn reserve(&self, caller: &Caller) -> Option<Permit> {
+        let permit = self.queue.rooms.reserve(caller).await;
+        if permit.is_none() {
+            self.queue.refused.fetch_add(1, Ordering::Relaxed);
         }
+        permit
     }
 
-    /// Takes a record where nobody can wait.
-    pub fn record_now(&self, record: AuditRecord) {
-        let placing = Placing::new(&self.queue, record);
-        if let Ok(permit) = self.queue.room.try_acquire_many(placing.weight_kib) {
-            permit.forget();
-            placing.place();
+    /// Reserves room, if there is some now.
+    pub fn try_reserve(&self, caller: &Caller) -> Option<Permit> {
+        self.queue.rooms.try_reserve(caller)
+    }
+
+    /// Takes a record for which room was reserved. It is cut where it is too large.
+    pub fn place(&self, mut permit: Permit, mut record: AuditRecord) {
+        record.cut();
+        let record_kib = record.weight_kib();
+        let room_kib = permit.fit(record_kib);
+        if room_kib < record_kib {
+            record.cut_to_kib(room_kib);
+        }
+        self.queue.push(record, permit);
+    }
+
+    /// Takes a record of the server itself; where there is no room for it, it is lost, and the log says so.
+    pub async fn record(&self, record: AuditRecord) {
+        match self.queue.rooms.reserve(&Caller::Server).await {
+            Some(permit) => self.place(permit, record),
+            None => self.queue.lose(&record),
         }
     }
 
@@ -158,63 +169,48 @@ impl AuditHandle {
         self.queue.lost.load(Ordering::Relaxed)
     }
 
+    /// How many changes were refused for want of room.
+    pub fn refused(&self) -> u64 {
+        self.queue.refused.load(Ordering::Relaxed)
+    }
+
+    /// Each room by name, with the memory in use and its bound in KiB.
+    pub fn rooms(&self) -> Vec<(&'static str, u32, u32)> {
+        self.queue.rooms.readings()
+    }
+
     /// How the actor fares.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
 }
 
-/// A record on its way into the queue; dropped before it is there, also by a sender that gives up, it counts as lost.
-struct Placing<'a> {
-    queue: &'a Queue,
-    record: Option<AuditRecord>,
-    weight_kib: u32,
-}
-
-impl<'a> Placing<'a> {
-    fn new(queue: &'a Queue, record: AuditRecord) -> Self {
-        let weight_kib = record.weight_kib();
-        Self { queue, record: Some(record), weight_kib }
-    }
-
-    fn place(mut self) {
-        if let Some(record) = self.record.take() {
-            self.queue.push(record, self.weight_kib);
-        }
-    }
-}
-
-impl Drop for Placing<'_> {
-    fn drop(&mut self) {
-        if let Some(record) = &self.record {
-            self.queue.lose(record);
-        }
-    }
-}
-
 struct Waiting {
     record: Arc<AuditRecord>,
-    weight_kib: u32,
+    /// Given back once the record is stored.
+    _permit: Permit,
 }
 
 /// What waits to be stored; it outlives the actor.
 struct Queue {
     waiting: Mutex<VecDeque<Waiting>>,
-    room: Semaphore,
+    rooms: Arc<Rooms>,
     arrived: Notify,
     /// Held while a batch is stored: the next one is taken when this one is gone.
     turn: tokio::sync::Mutex<()>,
     lost: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Queue {
     fn new() -> Self {
         Self {
             waiting: Mutex::default(),
-            room: Semaphore::new(usize::try_from(ROOM_KIB).unwrap_or(usize::MAX)),
+            rooms: Arc::default(),
             arrived: Notify::new(),
             turn: tokio::sync::Mutex::default(),
             lost: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -226,8 +222,8 @@ impl Queue {
         self.lock().is_empty()
     }
 
-    fn push(&self, record: AuditRecord, weight_kib: u32) {
-        self.lock().push_back(Waiting { record: Arc::new(record), weight_kib });
+    fn push(&self, record: AuditRecord, permit: Permit) {
+        self.lock().push_back(Waiting { record: Arc::new(record), _permit: permit });
         self.arrived.notify_one();
     }
 
@@ -267,9 +263,11 @@ impl Queue {
             return Ok(false);
         }
         let count = batch.len();
-        store.append(batch).await?;
-        let stored: u32 = self.lock().drain(..count).map(|waiting| waiting.weight_kib).sum();
-        self.room.add_permits(usize::try_from(stored).unwrap_or(0));
+        let stored = timeout(STORE_TIMEOUT, store.append(batch)).await;
+        stored.map_err(|late| AppError::new("app.audit.save.saving.app_error").because(late))??;
+        // Outside of the lock: each permit wakes who waits for room.
+        let stored: Vec<Waiting> = self.lock().drain(..count).collect();
+        drop(stored);
         Ok(true)
     }
 }

@@ -19,6 +19,7 @@ use super::agent::Agent;
 use super::compare::{Verdict, compare};
 use super::user::LONGEST_EMAIL;
 use super::{HOUR_MS, User, mfa};
+use crate::audit::{Audit, room_of};
 use crate::caller::Caller;
 use crate::error::status_of;
 use crate::passwords::{Match, Permit, is_full};
@@ -55,6 +56,7 @@ impl Credentials {
 pub(crate) async fn login(
     app: &AppState,
     config: &Config,
+    audit: &Audit,
     credentials: Credentials,
     caller: &Caller,
 ) -> Result<(User, Arc<Session>), AppError> {
@@ -68,6 +70,7 @@ pub(crate) async fn login(
     let admitted = caller.while_waiting(admission.admit(permit, &mut pace)).await;
     match admitted {
         Ok(user) => {
+            audit.reserve(app, room_of(&user.id, app.roles.grant(&user.roles, "manage_system"))).await?;
             let session = open(app, config, &user, &credentials).await?;
             Ok((user, session))
         }

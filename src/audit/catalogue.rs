@@ -14,9 +14,15 @@ Each record has a number, the time, the event, its status (`success`, `fail`, or
 `parameters` holds the named parts of the path and what the last column says; `before` and `after` hold what changed.
 Secrets are never recorded; those of the configuration appear as fingerprints.
 
+A value of more than 1 KiB is cut: it appears as `{\"cut\": its first 256 characters, \"length\": its length in bytes}`.
+A document of more than 64 KiB keeps the members that fit, and `members_left_out` says how many do not.
+
+A change runs only after room for its record was reserved. Where a caller has no room left, because the database takes no records, the change is answered 503 (`app.audit.no_room.app_error`) and nothing is changed.
+Requests that end sessions are always served.
+
 ## Requests
 An event that is recorded *always* has one record for each request; one that is recorded *when refused* has a record for each answer 401 or 403.
-Refusals of callers without a session are put together, see `refuseStrangers` below.
+Refusals beyond a number a minute are counted together, see `refuseStrangers` and `countRefusals` below.
 
 | event | request | recorded | what it tells beside the request |
 |---|---|---|---|
@@ -63,8 +69,15 @@ const DETAILS: [(&str, &str); 30] = [
 ];
 
 /// What is recorded without a request: event, when, what it tells.
-const OWN: [(&str, &str, &str); 10] = [
+const OWN: [(&str, &str, &str); 11] = [
     ("configReload", "SIGHUP", "each setting that changed"),
+    (
+        "countRefusals",
+        "each minute, and at the stop, if there is something to tell",
+        "`count`, `users` and `events`: how many refusals of users were not recorded one by one, because there were more \
+         than 60 in a minute (600 of an administrator or the local socket), or because there was no room; with them the \
+         ends of sessions that there was no room for",
+    ),
     ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
     (
         "endUpgrade",
@@ -81,8 +94,8 @@ const OWN: [(&str, &str, &str); 10] = [
     (
         "refuseStrangers",
         "each minute, and at the stop, if there is something to tell",
-        "`count` and `addresses`: how many requests of callers without a session were refused for want of one, \
-         or failed beyond the 60 a minute of each address that are recorded one by one",
+        "`count`, `addresses` and `events`: how many requests of callers without a session were refused for want of one, \
+         or failed beyond the 60 a minute of each address and the 300 a minute of all that are recorded one by one",
     ),
     (
         "repairAuditTrail",

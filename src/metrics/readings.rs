@@ -106,7 +106,25 @@ fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Erro
     add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
     let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
     lost.inc_by(app.audit.lost());
-    add(registry, lost)
+    add(registry, lost)?;
+    let refused = IntCounter::new("quarterdeck_audit_refused_total", "Changes refused for want of room in the trail.")?;
+    refused.inc_by(app.audit.refused());
+    add(registry, refused)?;
+    let counted = Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted together.");
+    let counted = IntCounterVec::new(counted, &["callers"])?;
+    counted.with_label_values(&["strangers"]).inc_by(app.strangers.counted());
+    counted.with_label_values(&["users"]).inc_by(app.refusals.counted());
+    add(registry, counted)?;
+    let used = Opts::new("quarterdeck_audit_room_used_bytes", "Memory reserved for records that are not stored yet.");
+    let used = IntGaugeVec::new(used, &["room"])?;
+    let bound = Opts::new("quarterdeck_audit_room_bytes", "The most memory that records of a room may reserve.");
+    let bound = IntGaugeVec::new(bound, &["room"])?;
+    for (name, used_kib, room_kib) in app.audit.rooms() {
+        used.with_label_values(&[name]).set(i64::from(used_kib) * 1024);
+        bound.with_label_values(&[name]).set(i64::from(room_kib) * 1024);
+    }
+    add(registry, used)?;
+    add(registry, bound)
 }
 
 fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

@@ -1,17 +1,45 @@
 //! What the audit trail is told of a request: one record for each that changes something or is refused.
+//!
+//! Room for the record of a change is reserved before its handler runs, and the change is refused where there is none.
+//! Refusals beyond a budget, and those that there is no room for, are counted.
 
 use actix_web::http::StatusCode;
-use quarterdeck_actors::audit::{AuditRecord, Status};
+use quarterdeck_actors::audit::{AuditRecord, Caller, Permit, Status};
+use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use serde_json::{Map, Value};
 
 use super::{Arrival, Origin};
-use crate::address::address_of;
-use crate::audit::Notes;
-use crate::request::query_of;
-use crate::routes::{Class, Found};
+use crate::address::{address_of, group_of};
+use crate::audit::refusals::{RECORDED_OF_ADMIN, RECORDED_OF_USER};
+use crate::audit::{Notes, no_room, room_of};
+use crate::request::{Context, query_of};
+use crate::routes::{Class, Found, Route};
 use crate::session::Session;
 use crate::state::{AppState, now_ms};
+
+/// The name of the local socket where refusals are counted by user.
+const LOCAL: &str = "local";
+
+/// Reserves room for the record of a change, if the caller has a session; other routes reserve it in their handler.
+///
+/// Ending sessions is never refused: where there is no room at all, it is counted.
+pub(super) async fn reserve(app: &AppState, route: &Route, context: &Context) -> Result<(), AppError> {
+    let Some(session) = context.session.as_ref().filter(|_| route.is_change) else { return Ok(()) };
+    let caller = caller_of(session);
+    let permit = if route.ends_sessions {
+        let ending = || app.audit.try_reserve(&Caller::Ending(session.user_id().to_owned()));
+        app.audit.try_reserve(&caller).or_else(ending)
+    } else {
+        Some(app.audit.reserve(&caller).await.ok_or_else(no_room)?)
+    };
+    context.notes.borrow_mut().permit = permit;
+    Ok(())
+}
+
+fn caller_of(session: &Session) -> Caller {
+    if session.is_local() { Caller::Local } else { room_of(session.user_id(), session.may("manage_system")) }
+}
 
 /// A request whose end the trail waits for. One that is dropped before its end is recorded as an attempt:
 /// its client went away, and what it asked for may have happened.
@@ -35,36 +63,68 @@ impl<'a> Pending<'a> {
     }
 
     /// Records how the request ended.
-    pub(super) async fn close(mut self, code: StatusCode, error_id: &str) {
+    pub(super) fn close(mut self, code: StatusCode, error_id: &str) {
         self.is_open = false;
         let is_failed = code.is_client_error() || code.is_server_error();
         let status = if is_failed { Status::Fail } else { Status::Success };
-        let end = End { status, code: code.as_u16(), error_id };
-        if self.is_recorded(&end) {
-            self.app.audit.record(self.record(&end)).await;
+        self.end(&End { status, code: code.as_u16(), error_id });
+    }
+
+    fn end(&self, end: &End<'_>) {
+        let permit = self.take_permit();
+        if !self.concerns_the_trail(end) {
+            return;
+        }
+        // A change that was refused changed nothing, and neither did one that never got room.
+        let can_be_counted = permit.is_none() || (400..500).contains(&end.code);
+        if can_be_counted && !self.is_within_budget() {
+            return;
+        }
+        match permit.or_else(|| self.app.audit.try_reserve(&self.caller())) {
+            Some(permit) => self.app.audit.place(permit, self.record(end)),
+            None => self.count(),
         }
     }
 
-    fn is_recorded(&self, end: &End<'_>) -> bool {
+    fn take_permit(&self) -> Option<Permit> {
+        self.arrival.context.get().and_then(|context| context.notes.borrow_mut().permit.take())
+    }
+
+    fn concerns_the_trail(&self, end: &End<'_>) -> bool {
         let route = self.found.route;
         let is_refused = matches!(end.code, 401 | 403);
         let is_nothing = self.notes(|notes| notes.is_nothing).unwrap_or_default();
-        let concerns_the_trail = (route.is_change || is_refused) && !is_nothing;
-        if !concerns_the_trail {
-            return false;
-        }
-        let is_known = self.arrival.caller.get().is_some() || end.status == Status::Success;
-        is_known || self.admits_stranger()
+        (route.is_change || is_refused) && !is_nothing
     }
 
-    /// Whether the refusal of somebody without a session is recorded on its own.
-    fn admits_stranger(&self) -> bool {
-        let address = self.address();
-        let is_turned_away = self.found.route.class == Class::Session;
-        if is_turned_away {
-            self.app.strangers.count(&address);
+    /// Whether one more refusal is recorded on its own; otherwise it is counted.
+    fn is_within_budget(&self) -> bool {
+        let event = self.found.route.event;
+        match self.caller() {
+            Caller::Admin(id) => self.app.refusals.admits(&id, RECORDED_OF_ADMIN, event),
+            Caller::User(id) => self.app.refusals.admits(&id, RECORDED_OF_USER, event),
+            Caller::Local => self.app.refusals.admits(LOCAL, RECORDED_OF_ADMIN, event),
+            Caller::Stranger | Caller::Ending(_) | Caller::Server => {
+                let is_turned_away = self.found.route.class == Class::Session;
+                if is_turned_away {
+                    self.count();
+                }
+                !is_turned_away && self.app.strangers.admits_address(&self.client(), event)
+            }
         }
-        !is_turned_away && self.app.strangers.admits(&address)
+    }
+
+    fn count(&self) {
+        let event = self.found.route.event;
+        match self.caller() {
+            Caller::Admin(id) | Caller::User(id) => self.app.refusals.count(&id, event),
+            Caller::Local => self.app.refusals.count(LOCAL, event),
+            Caller::Stranger | Caller::Ending(_) | Caller::Server => self.app.strangers.count(&self.client(), event),
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        self.arrival.caller.get().map_or(Caller::Stranger, caller_of)
     }
 
     fn record(&self, end: &End<'_>) -> AuditRecord {
@@ -111,6 +171,11 @@ impl<'a> Pending<'a> {
         address_of(&self.arrival.http)
     }
 
+    /// The name that a stranger's refusals are counted under.
+    fn client(&self) -> String {
+        group_of(&self.arrival.http)
+    }
+
     fn source(&self) -> &'static str {
         match self.arrival.origin {
             Origin::Network => "api",
@@ -125,9 +190,6 @@ impl Drop for Pending<'_> {
         if !self.is_open {
             return;
         }
-        let end = End { status: Status::Attempt, code: 0, error_id: "" };
-        if self.is_recorded(&end) {
-            self.app.audit.record_now(self.record(&end));
-        }
+        self.end(&End { status: Status::Attempt, code: 0, error_id: "" });
     }
 }

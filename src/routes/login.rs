@@ -39,7 +39,7 @@ pub(super) async fn login(
         device_id: [body.get("device_id"), body.get("deviceId")].concat(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let opened = open_session(&app, request.config(), credentials, &request.visitor()).await;
+    let opened = open_session(&app, request.config(), &audit, credentials, &request.visitor()).await;
     app.metrics.login(opened.is_ok());
     let (user, session) = opened?;
     audit.by(&user.id, &session.id);

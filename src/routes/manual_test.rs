@@ -5,6 +5,7 @@ use std::iter::repeat_with;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use quarterdeck_actors::audit::Caller;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -73,6 +74,7 @@ async fn enter(
     let signup = Signup::ForTests(&claim);
     // Before the team: a refusal makes nothing.
     accounts::entry(app, config, signup).await?;
+    audit.reserve(app, Caller::Stranger).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
     let name = format!("zz{}", letters.map(char::from).collect::<String>());
     let team = found(app, Proposal::open(name, team), None).await?;
@@ -93,7 +95,7 @@ async fn enter(
         device_id: String::new(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let (user, session) = login(app, config, credentials, &request.caller()).await?;
+    let (user, session) = login(app, config, audit, credentials, &request.caller()).await?;
     audit.by(&user.id, &session.id);
     audit.made(user.made());
     let place = format!("{}/channels/town-square", cookies::path(config).trim_end_matches('/'));

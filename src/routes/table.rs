@@ -99,7 +99,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/trial-license/prev", trials::show_previous),
         // In and out.
         post("/api/v4/users/login", login::login).open().audited("login"),
-        post("/api/v4/users/logout", login::logout).open().audited("logout"),
+        post("/api/v4/users/logout", login::logout).open().audited("logout").ending_sessions(),
         // Accounts.
         post("/api/v4/users", users::create).open().on_socket().audited("createUser"),
         get("/api/v4/users/{user_id}", users::show).on_socket(),
@@ -125,10 +125,13 @@ pub(super) fn table() -> Vec<Route> {
             .audited("resetPasswordFailedAttempts"),
         // Sessions.
         get("/api/v4/users/{user_id}/sessions", sessions::list),
-        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke).audited("revokeSession"),
+        post("/api/v4/users/{user_id}/sessions/revoke", sessions::revoke).audited("revokeSession").ending_sessions(),
         post("/api/v4/users/{user_id}/sessions/revoke/all", sessions::revoke_all_of_user)
-            .audited("revokeAllSessionsForUser"),
-        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all).audited("revokeAllSessionsAllUsers"),
+            .audited("revokeAllSessionsForUser")
+            .ending_sessions(),
+        post("/api/v4/users/sessions/revoke/all", sessions::revoke_all)
+            .audited("revokeAllSessionsAllUsers")
+            .ending_sessions(),
         put("/api/v4/users/sessions/device", sessions::attach_device).audited("attachDeviceId"),
         // Personal access tokens.
         get("/api/v4/users/{user_id}/tokens", tokens::list_of_user).on_socket(),
@@ -136,8 +139,11 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/users/tokens", tokens::list),
         get("/api/v4/users/tokens/{token_id}", tokens::show),
         post("/api/v4/users/tokens/search", tokens::search).reading("searchUserAccessTokens"),
-        post("/api/v4/users/tokens/revoke", tokens::revoke).on_socket().audited("revokeUserAccessToken"),
-        post("/api/v4/users/tokens/disable", tokens::disable).audited("disableUserAccessToken"),
+        post("/api/v4/users/tokens/revoke", tokens::revoke)
+            .on_socket()
+            .audited("revokeUserAccessToken")
+            .ending_sessions(),
+        post("/api/v4/users/tokens/disable", tokens::disable).audited("disableUserAccessToken").ending_sessions(),
         post("/api/v4/users/tokens/enable", tokens::enable).audited("enableUserAccessToken"),
         // Who is there.
         get("/api/v4/users/{user_id}/status", status::show),

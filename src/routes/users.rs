@@ -9,6 +9,7 @@ pub(super) mod roles;
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
+use quarterdeck_actors::audit::Caller;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
@@ -33,6 +34,7 @@ pub(super) async fn create(
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let claim = request.claim();
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
+    audit.reserve(&app, Caller::Stranger).await?;
     let user = accounts::create(&app, request.config(), profile, signup, &request.caller()).await?;
     audit.made(user.made());
     Created(user.for_owner()).reply()

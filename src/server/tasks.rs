@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web::Data;
-use quarterdeck_actors::audit::Status;
+use quarterdeck_actors::audit::{Caller, Status};
 use tracing::{info, warn};
 
 use crate::state::{AppState, now_ms};
@@ -17,7 +17,7 @@ const PRUNING: Duration = Duration::from_hours(1);
 
 const DAY_MS: i64 = 86_400_000;
 
-/// How often refusals of callers without a session are put together into a record.
+/// How often refusals that were counted are put together into a record.
 const REPORT: Duration = Duration::from_mins(1);
 
 pub(super) async fn renew_prepared(app: Data<AppState>) {
@@ -35,10 +35,10 @@ pub(super) async fn retire_connections(db: Db) {
     }
 }
 
-pub(super) async fn keep_reporting_strangers(app: Data<AppState>) {
+pub(super) async fn keep_reporting_refusals(app: Data<AppState>) {
     loop {
         tokio::time::sleep(REPORT).await;
-        report_strangers(&app).await;
+        report_refusals(&app).await;
     }
 }
 
@@ -53,9 +53,12 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
     }
 }
 
-/// Records how many callers without a session were turned away.
-pub(super) async fn report_strangers(app: &AppState) {
-    if let Some(parameters) = app.strangers.take() {
-        app.audit.record(own_record("refuseStrangers", Status::Fail, parameters)).await;
+/// Records how many refusals were counted. Where there is no room for that, the counts stay for the next time.
+pub(super) async fn report_refusals(app: &AppState) {
+    for (event, refusals) in [("refuseStrangers", &app.strangers), ("countRefusals", &app.refusals)] {
+        let Some(permit) = app.audit.reserve(&Caller::Server).await else { continue };
+        if let Some(parameters) = refusals.take() {
+            app.audit.place(permit, own_record(event, Status::Fail, parameters));
+        }
     }
 }

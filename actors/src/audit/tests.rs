@@ -7,10 +7,12 @@ use super::*;
 /// Keeps what it is given, each record once; fails or panics when told to.
 #[derive(Default)]
 struct Memory {
-    records: Mutex<Vec<Arc<AuditRecord>>>,
+    records: Arc<Mutex<Vec<Arc<AuditRecord>>>>,
     batches: AtomicUsize,
     fails: AtomicBool,
     panics: AtomicBool,
+    /// Held while the store is frozen.
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Memory {
@@ -24,16 +26,18 @@ impl AuditStore for Memory {
         if self.fails.load(Ordering::Relaxed) {
             return Box::pin(async { Err(AppError::new("test.away")) });
         }
-        let mut kept = self.records.lock().unwrap();
-        for record in records {
-            if !kept.iter().any(|known| known.id == record.id) {
-                kept.push(record);
-            }
-        }
-        drop(kept);
         self.batches.fetch_add(1, Ordering::Relaxed);
         let panics = self.panics.swap(false, Ordering::Relaxed);
+        let (kept, gate) = (self.records.clone(), self.gate.clone());
         Box::pin(async move {
+            let _open = gate.lock().await;
+            let mut kept = kept.lock().unwrap();
+            for record in records {
+                if !kept.iter().any(|known| known.id == record.id) {
+                    kept.push(record);
+                }
+            }
+            drop(kept);
             assert!(!panics, "asked to");
             Ok(())
         })
@@ -45,7 +49,7 @@ fn start() -> (AuditHandle, Arc<Memory>) {
     (AuditHandle::start(memory.clone()), memory)
 }
 
-fn record(id: &str) -> AuditRecord {
+pub(super) fn record(id: &str) -> AuditRecord {
     AuditRecord {
         id: id.to_owned(),
         at: 1,
@@ -120,20 +124,90 @@ async fn while_the_store_is_away_records_wait() {
 }
 
 #[actix_rt::test]
-async fn what_has_no_room_is_counted_and_room_comes_back() {
+async fn a_caller_that_floods_uses_up_its_own_room_and_nobody_elses() {
     let (audit, memory) = start();
     memory.fails.store(true, Ordering::Relaxed);
-    let megabyte = "x".repeat(1024 * 1024);
-    for name in names(0..15) {
-        audit.record(AuditRecord { parameters: json!(megabyte), ..record(&name) }).await;
+    let [flooder, other, admin] = [user("flooder"), user("other"), Caller::Admin("admin".to_owned())];
+    let mut taken = Vec::new();
+    while let Some(permit) = audit.try_reserve(&flooder) {
+        let name = format!("f{}", taken.len());
+        audit.place(permit, AuditRecord { parameters: text_of(900), ..record(&name) });
+        taken.push(name);
     }
-    audit.record(AuditRecord { parameters: json!(megabyte), ..record("late") }).await;
-    audit.record_now(AuditRecord { parameters: json!(megabyte), ..record("later") });
-    assert_eq!((audit.waiting(), audit.lost()), (15, 2));
+    assert!(taken.len() > 1000, "{} records of about 1 KiB fit in 2 MiB", taken.len());
+    assert!(audit.reserve(&flooder).await.is_none(), "refused after a moment");
+    assert_eq!(audit.refused(), 1);
+    let all = [&other, &admin, &Caller::Local, &Caller::Stranger, &Caller::Server];
+    for (number, caller) in all.into_iter().enumerate() {
+        audit.place(audit.reserve(caller).await.unwrap(), record(&format!("o{number}")));
+    }
     memory.fails.store(false, Ordering::Relaxed);
     audit.flush().await.unwrap();
-    audit.record_now(record("again"));
+    assert_eq!(memory.ids().len(), taken.len() + 5, "nothing that was admitted is lost");
+    assert!(audit.try_reserve(&flooder).is_some(), "room comes back");
+    assert_eq!(audit.lost(), 0);
+}
+
+#[actix_rt::test]
+async fn many_users_together_leave_room_for_administrators() {
+    let (audit, memory) = start();
+    memory.fails.store(true, Ordering::Relaxed);
+    let permits: Vec<Permit> =
+        (0..100_000).map_while(|number| audit.try_reserve(&user(&format!("user {number}")))).collect();
+    assert_eq!(permits.len(), 16 * 1024 / 4);
+    assert!(audit.try_reserve(&Caller::Admin("admin".to_owned())).is_some());
+    assert!(audit.try_reserve(&Caller::Ending("user 1".to_owned())).is_some());
+    drop(permits);
+    assert!(audit.rooms().iter().all(|(_, used_kib, _)| *used_kib == 0), "{:?}", audit.rooms());
+}
+
+#[actix_rt::test]
+async fn a_record_larger_than_the_room_of_its_caller_is_cut_and_not_lost() {
+    let (audit, memory) = start();
+    let ending = Caller::Ending("anna".to_owned());
+    let members: serde_json::Map<String, Value> = (0..200).map(|number| (format!("m{number}"), text_of(900))).collect();
+    let permit = audit.reserve(&ending).await.unwrap();
+    audit.place(permit, AuditRecord { before: members.clone().into(), after: members.into(), ..record("large") });
+    assert!(audit.rooms().iter().all(|(_, used_kib, room_kib)| used_kib <= room_kib), "{:?}", audit.rooms());
     audit.flush().await.unwrap();
-    assert_eq!(memory.ids().last().unwrap(), "again");
-    assert_eq!(audit.lost(), 2);
+    let stored = memory.records.lock().unwrap();
+    assert!(stored[0].after["members_left_out"].as_u64().unwrap() > 0);
+    assert!(stored[0].weight_kib() <= 4, "{}", stored[0].weight_kib());
+}
+
+#[actix_rt::test]
+async fn a_store_that_never_answers_refuses_changes_and_loses_none_that_were_admitted() {
+    let (audit, memory) = start();
+    let frozen = memory.gate.clone().lock_owned().await;
+    let anna = user("anna");
+    let mut admitted = 0;
+    while let Some(permit) = audit.try_reserve(&anna) {
+        audit.place(permit, AuditRecord { parameters: text_of(900), ..record(&format!("r{admitted}")) });
+        admitted += 1;
+    }
+    assert!(audit.reserve(&anna).await.is_none());
+    assert_eq!(audit.waiting(), admitted);
+    drop(frozen);
+    audit.flush().await.unwrap();
+    while audit.waiting() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(memory.ids().len(), admitted);
+}
+
+#[actix_rt::test]
+async fn a_change_waits_a_moment_for_room_that_comes_back() {
+    let (audit, _) = start();
+    let anna = user("anna");
+    let permits: Vec<Permit> = std::iter::from_fn(|| audit.try_reserve(&anna)).collect();
+    let (waited, ()) = futures_util::future::join(audit.reserve(&anna), async { drop(permits) }).await;
+    assert!(waited.is_some());
+}
+
+fn user(id: &str) -> Caller {
+    Caller::User(id.to_owned())
+}
+
+fn text_of(characters: usize) -> Value {
+    json!("x".repeat(characters))
 }

@@ -1,0 +1,161 @@
+//! Refusals: a caller can cause any number of them, so some are recorded one by one and the others are counted.
+//!
+//! A window lasts until the counts are taken, which the server does each minute and at its stop.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+/// Refusals of one address that are recorded one by one in a window.
+const RECORDED_OF_ADDRESS: u32 = 60;
+
+/// Refusals of all callers without a session that are recorded one by one in a window.
+const RECORDED_OF_STRANGERS: u32 = 300;
+
+/// Refusals of one user that are recorded one by one in a window.
+pub(crate) const RECORDED_OF_USER: u32 = 60;
+
+/// The same for a system administrator and the local socket.
+pub(crate) const RECORDED_OF_ADMIN: u32 = 600;
+
+/// Refusals of all users that are recorded one by one in a window.
+const RECORDED_OF_USERS: u32 = 3000;
+
+/// This many addresses or users are told apart; the others share one entry.
+const MAX_NAMES: usize = 256;
+
+/// The entry that the others share.
+const OTHERS: &str = "others";
+
+/// Refusals of one kind of callers in the current window.
+pub(crate) struct Refusals {
+    /// What the names are called in the record.
+    names: &'static str,
+    /// Records of all callers together in a window.
+    max_records: u32,
+    window: Mutex<Window>,
+    counted: AtomicU64,
+}
+
+#[derive(Default)]
+struct Window {
+    recorded: u32,
+    seen: BTreeMap<String, Seen>,
+    events: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Default)]
+struct Seen {
+    recorded: u32,
+    counted: u64,
+}
+
+impl Refusals {
+    /// Refusals of callers without a session, by address.
+    pub(crate) fn of_strangers() -> Self {
+        Self::new("addresses", RECORDED_OF_STRANGERS)
+    }
+
+    /// Refusals of callers with a session, by user.
+    pub(crate) fn of_users() -> Self {
+        Self::new("users", RECORDED_OF_USERS)
+    }
+
+    fn new(names: &'static str, max_records: u32) -> Self {
+        Self { names, max_records, window: Mutex::default(), counted: AtomicU64::new(0) }
+    }
+
+    /// Whether one more refusal of an address is recorded on its own; otherwise it is counted.
+    pub(crate) fn admits_address(&self, address: &str, event: &'static str) -> bool {
+        self.admits(address, RECORDED_OF_ADDRESS, event)
+    }
+
+    /// Whether one more refusal of a caller, `max_records` of which are recorded, is recorded on its own;
+    /// otherwise it is counted.
+    pub(crate) fn admits(&self, name: &str, max_records: u32, event: &'static str) -> bool {
+        let mut window = self.lock();
+        let has_budget = window.recorded < self.max_records && window.entry(name).recorded < max_records;
+        if has_budget {
+            window.recorded += 1;
+            window.entry(name).recorded += 1;
+        } else {
+            self.count_in(&mut window, name, event);
+        }
+        has_budget
+    }
+
+    /// Counts what is not recorded on its own.
+    pub(crate) fn count(&self, name: &str, event: &'static str) {
+        self.count_in(&mut self.lock(), name, event);
+    }
+
+    fn count_in(&self, window: &mut Window, name: &str, event: &'static str) {
+        window.entry(name).counted += 1;
+        *window.events.entry(event).or_default() += 1;
+        self.counted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The numbers of this window by name and by event, if anything was counted; the next window begins.
+    pub(crate) fn take(&self) -> Option<Value> {
+        let Window { seen, events, .. } = std::mem::take(&mut *self.lock());
+        let counted = |(name, seen): (String, Seen)| (seen.counted > 0).then(|| (name, seen.counted.into()));
+        let names: Map<String, Value> = seen.into_iter().filter_map(counted).collect();
+        let total: u64 = events.values().sum();
+        (total > 0).then(|| json!({ "count": total, self.names: names, "events": events }))
+    }
+
+    /// How many were counted since the start.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    fn entry(&mut self, name: &str) -> &mut Seen {
+        let is_told_apart = self.seen.contains_key(name) || self.seen.len() < MAX_NAMES;
+        let name = if is_told_apart { name } else { OTHERS };
+        self.seen.entry(name.to_owned()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_recorded_a_few_times_and_counted_beyond_that() {
+        let strangers = Refusals::of_strangers();
+        assert_eq!(strangers.take(), None);
+        let recorded = (0..100).filter(|_| strangers.admits_address("192.0.2.1", "login")).count();
+        assert_eq!(recorded, 60);
+        strangers.count("192.0.2.2", "read");
+        let addresses = json!({ "192.0.2.1": 40, "192.0.2.2": 1 });
+        let events = json!({ "login": 40, "read": 1 });
+        assert_eq!(strangers.take(), Some(json!({ "count": 41, "addresses": addresses, "events": events })));
+        assert_eq!(strangers.take(), None);
+        assert!(strangers.admits_address("192.0.2.1", "login"));
+        assert_eq!(strangers.counted(), 41, "since the start");
+    }
+
+    #[test]
+    fn addresses_without_end_share_one_budget_and_one_entry() {
+        let strangers = Refusals::of_strangers();
+        let recorded =
+            (0..15_000).filter(|number| strangers.admits_address(&format!("address {number}"), "login")).count();
+        assert_eq!(recorded, 300, "all addresses together");
+        let counted = strangers.take().unwrap();
+        assert_eq!((&counted["count"], &counted["addresses"]["others"]), (&json!(14_700), &json!(14_700)));
+        for number in 0..1000 {
+            strangers.count(&format!("address {number}"), "login");
+        }
+        let counted = strangers.take().unwrap();
+        assert_eq!((&counted["count"], &counted["addresses"]["others"]), (&json!(1000), &json!(744)));
+        assert_eq!(counted["addresses"].as_object().unwrap().len(), 257);
+    }
+}
