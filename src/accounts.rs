@@ -11,6 +11,7 @@ mod device;
 mod edit;
 mod first;
 mod login;
+mod maps;
 mod mfa;
 mod signup;
 mod user;
@@ -20,7 +21,7 @@ pub(crate) use access_token::{add_access_token, open_access_token, set_access_to
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::Attempts;
 pub(crate) use bot::{SYSTEM_BOT, system_bot};
-pub(crate) use device::{Device, attach, enable_notifications};
+pub(crate) use device::{Device, attach, check_device_id, enable_notifications};
 pub(crate) use edit::{confirm_password, update};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};

@@ -32,6 +32,7 @@ mod roles;
 mod sessions;
 mod site_url;
 mod status;
+mod stored_limits;
 mod support_packet;
 mod team_members;
 mod teams;

@@ -28,7 +28,10 @@ pub(crate) async fn add_access_token(
     }
     let token = AccessToken { id: new_id(), user_id: user.id.clone(), description, is_active: true };
     let text = Secret::new(new_id());
-    app.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
+    let is_added = app.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
+    if !is_added {
+        return Err(AppError::new("app.user_access_token.too_many.app_error"));
+    }
     Ok((token, text))
 }
 

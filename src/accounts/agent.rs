@@ -37,6 +37,9 @@ const BROWSERS: [(&str, &str); 9] = [
     ("python-requests", "python-requests"),
 ];
 
+/// Longer versions are cut: the header is as long as its sender likes.
+const MAX_VERSION_BYTES: usize = 32;
+
 impl Agent {
     pub(super) fn of(header: &str) -> Self {
         let system = SYSTEMS.iter().find(|(word, _, _)| header.contains(word));
@@ -52,7 +55,8 @@ impl Agent {
 
 fn version<'a>(header: &'a str, product: &str) -> Option<&'a str> {
     let after = header.split_once(&format!("{product}/"))?.1;
-    after.split([' ', ';', ')']).next()
+    let version = after.split([' ', ';', ')']).next()?;
+    version.get(..version.floor_char_boundary(MAX_VERSION_BYTES))
 }
 
 #[cfg(test)]

@@ -35,15 +35,18 @@ impl Device {
             return Err(AppError::invalid_body("mobile_version"));
         }
         let id = body.get("device_id");
-        if id.chars().count() > LONGEST_ID {
-            return Err(AppError::invalid_body("device_id"));
-        }
+        check_device_id(id)?;
         Ok(Self {
             id: id.to_owned(),
             notification_disabled: notification_disabled.to_owned(),
             mobile_version: mobile_version.to_owned(),
         })
     }
+}
+
+/// Refuses the id of a device that is longer than its column.
+pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
+    if id.chars().count() <= LONGEST_ID { Ok(()) } else { Err(AppError::invalid_body("device_id")) }
 }
 
 /// Attaches the device to the caller's session, which then lasts as long as those of mobile devices do;

@@ -6,7 +6,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::compare::{Verdict, compare};
 use super::signup::{is_domain_allowed, refusal};
-use super::{Profile, User};
+use super::{Profile, User, maps};
 use crate::announce;
 use crate::caller::Caller;
 use crate::state::{AppState, now_ms};
@@ -18,15 +18,16 @@ pub(crate) async fn update(
     mut user: User,
     profile: Profile,
 ) -> Result<User, AppError> {
-    let old_email = user.email.clone();
+    let old = user.clone();
     user.apply(profile);
-    if user.email != old_email {
+    if user.email != old.email {
         if !is_domain_allowed(&user.email, config) {
             return Err(AppError::new("api.user.update_user.accepted_domain.app_error"));
         }
         user.email_verified = false;
     }
     user.check()?;
+    maps::check(&old, &user)?;
     // Later than before even within one millisecond: clients tell states of an account apart by it.
     user.update_at = now_ms().max(user.update_at.saturating_add(1));
     app.db.save_profile(&user).await.map_err(refusal)?;

@@ -11,7 +11,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde_json::Value;
 
-use super::{Claim, Profile, User};
+use super::{Claim, Profile, User, maps};
 use crate::announce;
 use crate::caller::Caller;
 use crate::notices;
@@ -123,6 +123,7 @@ fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config
     }
     check_policy(password, &config.view.password)?;
     user.check()?;
+    maps::check(&User::default(), &user)?;
     Ok(user)
 }
 

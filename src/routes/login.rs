@@ -7,7 +7,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::Which;
 
-use crate::accounts::{Credentials, login as open_session};
+use crate::accounts::{Credentials, check_device_id, login as open_session};
 use crate::answer::{Done, Json, Reply};
 use crate::audit::Audit;
 use crate::cookies;
@@ -31,12 +31,14 @@ pub(super) async fn login(
     let body = body.strings();
     let login_id = body.get("login_id").trim();
     audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
+    let device_id = [body.get("device_id"), body.get("deviceId")].concat();
+    check_device_id(&device_id)?;
     let credentials = Credentials {
         id: body.get("id").to_owned(),
         login_id: login_id.to_owned(),
         password: Secret::new(body.get("password")),
         code: Secret::new(body.get("token")),
-        device_id: [body.get("device_id"), body.get("deviceId")].concat(),
+        device_id,
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
     let opened = open_session(&app, request.config(), &audit, credentials, &request.visitor()).await;

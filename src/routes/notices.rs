@@ -17,6 +17,9 @@ use crate::state::{AppState, now_ms};
 use crate::teams::standing;
 use crate::version::API_VERSION;
 
+/// A user has seen at most this many notices; those that the feed does not have any more are deleted now and then.
+const MAX_VIEWINGS: usize = 5000;
+
 const VIEWS_FAILED: &str = "api.system.update_viewed_notices.failed";
 const NOT_EVALUATED: &str = "api.system.update_notices.validating_failed";
 
@@ -66,6 +69,11 @@ pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> R
     let mut ids = ids.unwrap_or_default();
     ids.sort();
     ids.dedup();
+    let known = app.db.viewings(session.user_id()).await.or_fail(VIEWS_FAILED)?;
+    let others = known.iter().filter(|viewing| ids.binary_search(&viewing.notice_id).is_err()).count();
+    if others + ids.len() > MAX_VIEWINGS {
+        return Err(AppError::new(VIEWS_FAILED).because("too many notices"));
+    }
     let can_be_stored = |id: &String| id.chars().count() <= LONGEST_ID && !id.contains('\0');
     if !ids.iter().all(can_be_stored) {
         return Err(AppError::new(VIEWS_FAILED).because("the id of a notice is too long, or no text"));

@@ -19,6 +19,11 @@ use crate::state::{AppState, now_ms};
 
 const TEXT: &str = "This is the notification that you asked for. Seeing it means that notifications reach you.";
 
+const HOUR_MS: i64 = 3_600_000;
+
+/// A user gets at most this many test messages in an hour; each is stored for good.
+const MAX_MESSAGES_PER_HOUR: i64 = 100;
+
 const NOT_STORED: &str = "app.notifications.send_test_message.errors.create_post";
 
 /// `POST /notifications/test`: the system bot sends the caller a direct message; the body does not matter.
@@ -26,7 +31,12 @@ pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) ->
     const NO_USER: &str = "app.notifications.send_test_message.errors.no_user";
     let bot = system_bot(&app).await.or_fail("app.notifications.send_test_message.errors.no_bot")?;
     let user = app.db.user(session.user_id()).await.or_fail(NO_USER)?.ok_or_else(|| AppError::new(NO_USER))?;
-    let post = Post::new(&bot, TEXT, now_ms()).forced();
+    let now = now_ms();
+    let sent = app.db.direct_message_count(&bot.id, &user.id, now - HOUR_MS).await.or_fail(NOT_STORED)?;
+    if sent >= MAX_MESSAGES_PER_HOUR {
+        return Err(AppError::new("app.notifications.send_test_message.errors.too_many"));
+    }
+    let post = Post::new(&bot, TEXT, now).forced();
     let place = app.db.add_direct_message(&post, &user.id).await.or_fail(NOT_STORED)?;
     let place = place.ok_or_else(|| AppError::new("app.notifications.send_test_message.errors.no_channel"))?;
     audit.parameter("post_id", post.id.as_str());

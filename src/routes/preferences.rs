@@ -54,7 +54,10 @@ pub(super) async fn save(
         return Err(AppError::new("api.preference.update_preferences.set.app_error"));
     }
     preferences.iter().try_for_each(Preference::check)?;
-    app.db.save_preferences(&preferences).await.or_fail("app.preference.save.updating.app_error")?;
+    let is_saved = app.db.save_preferences(&user_id, &preferences).await;
+    if !is_saved.or_fail("app.preference.save.updating.app_error")? {
+        return Err(AppError::new("app.preference.save.too_many.app_error"));
+    }
     announce::preferences_changed(&app, &user_id, &preferences).await;
     Ok(Done)
 }

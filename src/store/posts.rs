@@ -30,6 +30,14 @@ impl Db {
         Ok(id.map(|id| DirectChannel { id, name, is_new }))
     }
 
+    /// How many messages one user sent another since a moment (Unix milliseconds).
+    pub(crate) async fn direct_message_count(&self, from: &str, to: &str, since: i64) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM posts p JOIN channels c ON c.id = p.channelid \
+                   WHERE c.name = $1 AND c.teamid = '' AND p.deleteat = 0 AND p.createat >= $2 AND p.userid = $3";
+        let values = vec![direct_name(from, to).into(), since.into(), from.into()];
+        self.read(statement(sql, values)).await?.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
     /// Whether a message may be read by a user, who must be in its channel; `None` when there is no such message.
     pub(crate) async fn may_read_post(&self, post_id: &str, user_id: &str) -> Result<Option<bool>, StoreError> {
         let sql = "SELECT CASE WHEN m.userid IS NULL THEN 'no' ELSE 'yes' END FROM posts p \

@@ -1,9 +1,18 @@
 //! The table `preferences`.
 
+use std::collections::BTreeMap;
+use std::iter::once;
+
 use super::{Db, Row, Statement, StoreError, Value, statement};
 use crate::preferences::Preference;
 
 const SELECT: &str = "SELECT userid, category, name, value FROM preferences WHERE userid = $1";
+
+/// A user has at most this many preferences.
+const MAX_ROWS: i64 = 10_000;
+
+/// The values of a user's preferences have at most this many characters together.
+const MAX_CHARACTERS: i64 = 2_000_000;
 
 impl Db {
     /// A user's preferences, by category and name.
@@ -27,9 +36,18 @@ impl Db {
         Ok(self.some_preferences(" AND category = $2 AND name = $3", values).await?.pop())
     }
 
-    /// Stores all of them, in place of those of the same category and name.
-    pub(crate) async fn save_preferences(&self, preferences: &[Preference]) -> Result<(), StoreError> {
-        self.transaction(preferences.iter().map(replacement).collect()).await.map(drop)
+    /// Stores all of them, in place of those of the same category and name. `false` when the user would then have
+    /// too many or too long ones; nothing is stored then.
+    pub(crate) async fn save_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<bool, StoreError> {
+        // The last one of a category and name is the one that stays.
+        let distinct: BTreeMap<(&str, &str), &Preference> =
+            preferences.iter().map(|preference| ((&*preference.category, &*preference.name), preference)).collect();
+        let distinct: Vec<&Preference> = distinct.into_values().collect();
+        let statements = once(bound(user_id, &distinct)).chain(distinct.iter().map(|one| replacement(one)));
+        match self.transaction(statements.collect()).await {
+            Err(StoreError::Duplicate(_)) => Ok(false),
+            stored => stored.map(|_| true),
+        }
     }
 
     /// Deletes those with the category and name of each.
@@ -41,6 +59,31 @@ impl Db {
         let sql = format!("{SELECT}{condition} ORDER BY category, name");
         self.read(statement(sql, values)).await?.into_iter().map(preference).collect()
     }
+}
+
+/// Breaks the transaction, by a row that is there already, when the user's preferences grow beyond a limit.
+/// Preferences that are beyond it already can still be changed and made shorter.
+fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
+    let named: Vec<String> = (0..preferences.len())
+        .map(|at| format!("(p.category = ${} AND p.name = ${})", at * 2 + 6, at * 2 + 7))
+        .collect();
+    let named = named.join(" OR ");
+    let sql = format!(
+        "INSERT INTO preferences (userid, category, name, value) \
+         SELECT p.userid, p.category, p.name, p.value FROM preferences p, (\
+         SELECT COUNT(*) AS rows_then, SUM(LENGTH(p.value)) AS length_then, \
+         SUM(CASE WHEN {named} THEN 1 ELSE 0 END) AS rows_replaced, \
+         SUM(CASE WHEN {named} THEN LENGTH(p.value) ELSE 0 END) AS length_replaced \
+         FROM preferences p WHERE p.userid = $1) s \
+         WHERE p.userid = $1 AND ((s.rows_replaced < $2 AND s.rows_then - s.rows_replaced + $2 > $3) \
+         OR (s.length_replaced < $4 AND s.length_then - s.length_replaced + $4 > $5)) LIMIT 1"
+    );
+    let rows = i64::try_from(preferences.len()).unwrap_or(i64::MAX);
+    let length: usize = preferences.iter().map(|preference| preference.value.chars().count()).sum();
+    let length = i64::try_from(length).unwrap_or(i64::MAX);
+    let limits: [Value; 5] = [user_id.into(), rows.into(), MAX_ROWS.into(), length.into(), MAX_CHARACTERS.into()];
+    let keys = preferences.iter().flat_map(|preference| [(&preference.category).into(), (&preference.name).into()]);
+    statement(sql, limits.into_iter().chain(keys).collect())
 }
 
 fn replacement(preference: &Preference) -> Statement {

@@ -23,18 +23,24 @@ const MOST_FOUND: i64 = 200;
 /// A longer term begins no id and no name, so it is not compared. In bytes; SQLite takes patterns up to 50,000.
 const LONGEST_TERM: usize = 1_000;
 
+/// A user has at most this many tokens, active or not.
+const MAX_TOKENS_PER_USER: i64 = 200;
+
 impl Db {
-    /// Adds a token; `text` is what its user sends.
-    pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<(), StoreError> {
-        let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) VALUES ($1, $2, $3, $4, $5)";
+    /// Adds a token; `text` is what its user sends. `false` when the user has too many already.
+    pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
+                   SELECT $1, $2, CAST($3 AS varchar), $4, $5 \
+                   WHERE (SELECT COUNT(*) FROM useraccesstokens WHERE userid = CAST($3 AS varchar)) < $6 RETURNING id";
         let values = vec![
             (&token.id).into(),
             text.expose().into(),
             (&token.user_id).into(),
             (&token.description).into(),
             token.is_active.into(),
+            MAX_TOKENS_PER_USER.into(),
         ];
-        self.write(statement(sql, values)).await.map(drop)
+        Ok(!self.write(statement(sql, values)).await?.is_empty())
     }
 
     /// The active token with that text.
