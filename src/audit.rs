@@ -1,6 +1,7 @@
 //! What a handler tells the audit trail about its request; the pipeline makes the record.
 
 pub(crate) mod catalogue;
+pub(crate) mod key_file;
 pub(crate) mod refusals;
 
 use std::cell::RefCell;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use quarterdeck_actors::hub::Limits;
@@ -48,7 +49,11 @@ const TABLE: &[Row] = &[
 ];
 
 /// The options that are text.
-const TEXTS: [&str; 6] = [LATEST_VERSION, LICENSE_KEY, METRICS_TOKEN, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
+const TEXTS: [&str; 7] =
+    [AUDIT_KEY_FILE, LATEST_VERSION, LICENSE_KEY, METRICS_TOKEN, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
+
+/// The file with the keys of the audit trail.
+const AUDIT_KEY_FILE: &str = "AuditKeyFile";
 
 /// Where the latest release is asked for.
 const LATEST_VERSION: &str = "LatestVersionURL";
@@ -206,6 +211,11 @@ impl Options {
     /// After how many days rows of the audit trail are deleted; `None` when they stay.
     pub(crate) fn audit_retention_days(&self) -> Option<i64> {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
+    }
+
+    /// The file with the keys of the audit trail; `None` where the default applies.
+    pub(crate) fn audit_key_file(&self) -> Option<PathBuf> {
+        self.texts.get(AUDIT_KEY_FILE).filter(|file| !file.is_empty()).map(PathBuf::from)
     }
 
     /// How old the figures of the site may be, and how long one statement that counts them may take.

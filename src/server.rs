@@ -43,6 +43,7 @@ use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
+use crate::audit::key_file::ready_keys;
 use crate::audit::refusals::Refusals;
 use crate::audit::reload_record;
 use crate::configuration::fingerprint_key;
@@ -124,7 +125,9 @@ impl Server {
         let db = Db::new(&settings.config.view.sql)?;
         let accounts = async || when_ready(async || db.accounts_found().await).await;
         refuse_beside_unnamed(&sources, &settings.config.view.sql, accounts).await?;
+        let db = db.with_audit_keys(ready_keys(&settings));
         db.migrate_when_ready().await?;
+        db.note_audit_key().await?;
         // On the heap: all that a server is made of would make every future that starts one a large one.
         let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));

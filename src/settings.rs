@@ -95,6 +95,8 @@ pub struct Settings {
     pub options: Options,
     /// Names that mean nothing here, each with the nearest that does.
     pub unknown: Vec<String>,
+    /// The folder of the file that they were read from, if there is one.
+    pub folder: Option<PathBuf>,
 }
 
 /// Where the settings are read from, at start and at each reload.
@@ -173,7 +175,8 @@ impl Sources {
             None => reading.environment(utf8_variables())?,
         }
         reading.settle_database(self.store_name().as_deref())?;
-        reading.settings()
+        let folder = self.file.as_deref().and_then(Path::parent).map(Path::to_owned);
+        Ok(Settings { folder, ..reading.settings()? })
     }
 }
 
@@ -307,7 +310,7 @@ impl Reading {
     fn settings(self) -> Result<Settings, SettingsError> {
         let config = Config::compose(None, self.overrides);
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
-        Ok(Settings { config, options: self.options, unknown: self.unknown })
+        Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
     }
 }
 

@@ -31,6 +31,7 @@ mod tokens;
 mod users;
 mod value;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_actors::config::view::SqlSettings;
@@ -39,7 +40,7 @@ use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
-pub(crate) use audits::{AuditEntry, Finding, Mark, own_record};
+pub(crate) use audits::{AuditEntry, AuditKeys, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 pub(crate) use data_source::DataSource;
@@ -114,6 +115,8 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
+    /// What new rows of the audit trail are hashed with.
+    audit_keys: Arc<AuditKeys>,
 }
 
 #[derive(Clone)]
@@ -129,7 +132,13 @@ impl Db {
             EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
             EngineKind::Sqlite => Engine::Sqlite(Sqlite::new(settings)?),
         };
-        Ok(Self { engine })
+        Ok(Self { engine, audit_keys: Arc::default() })
+    }
+
+    /// The same database, with keys for the audit trail.
+    #[must_use]
+    pub(crate) fn with_audit_keys(self, keys: AuditKeys) -> Self {
+        Self { audit_keys: Arc::new(keys), ..self }
     }
 
     /// Brings the schema up to date; tries again, and says so, until the database answers.

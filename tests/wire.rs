@@ -4,6 +4,7 @@ mod apply;
 mod chosen_database;
 mod command_line;
 mod command_line_audit;
+mod command_line_audit_keys;
 mod command_line_config;
 mod command_line_license;
 mod command_line_migrate;

@@ -18,7 +18,7 @@ use crate::notices;
 use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
-use crate::store::{Db, Entry, StoreError, own_record};
+use crate::store::{AuditKeys, Db, Entry, StoreError, own_record};
 
 /// Without a licence the server takes no more active accounts than this.
 const MOST_ACTIVE: i64 = 250;
@@ -91,10 +91,11 @@ pub(crate) async fn entry(app: &AppState, config: &Config, signup: Signup<'_>) -
 
 /// Makes an account without a running server, as the operator of the store.
 ///
-/// `config` says which accounts there may be, `sql` where they are.
+/// `config` says which accounts there may be, `sql` where they are, `keys` what their record is hashed with.
 pub(crate) async fn create_offline(
     config: &Config,
     sql: &SqlSettings,
+    keys: AuditKeys,
     mut profile: Profile,
     is_admin: bool,
 ) -> Result<User, AppError> {
@@ -104,7 +105,7 @@ pub(crate) async fn create_offline(
     if is_admin {
         "system_admin system_user".clone_into(&mut user.roles);
     }
-    let db = Db::new(sql).or_fail(FAILED)?;
+    let db = Db::new(sql).or_fail(FAILED)?.with_audit_keys(keys);
     db.migrate().await.or_fail(FAILED)?;
     let passwords = Passwords::new(&Options::default());
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;

@@ -17,6 +17,8 @@ Secrets are never recorded; those of the configuration appear as fingerprints.
 A value of more than 1 KiB is cut: it appears as `{\"cut\": its first 256 characters, \"length\": its length in bytes}`.
 A document of more than 64 KiB keeps the members that fit, and `members_left_out` says how many do not.
 
+Rows are hashed with a key that is not in the database; `key_id` names it, and is empty in rows of earlier versions. The section about the trail in `docs/deployment.md` says what each of the two proves.
+
 A change runs only after room for its record was reserved. Where a caller has no room left, because the database takes no records, the change is answered 503 (`app.audit.no_room.app_error`) and nothing is changed.
 Requests that end sessions are always served.
 
@@ -69,7 +71,12 @@ const DETAILS: [(&str, &str); 30] = [
 ];
 
 /// What is recorded without a request: event, when, what it tells.
-const OWN: [(&str, &str, &str); 11] = [
+const OWN: [(&str, &str, &str); 12] = [
+    (
+        "changeAuditKey",
+        "a start with another key for the trail than its last row has",
+        "`before`, `after`: ids of the keys",
+    ),
     ("configReload", "SIGHUP", "each setting that changed"),
     (
         "countRefusals",

@@ -1,11 +1,12 @@
 //! `quarterdeck audit`: the audit trail, straight in the store, also while the server runs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use super::{Common, failure, say};
-use crate::audit::catalogue;
+use crate::audit::{catalogue, key_file};
 use crate::server::stored::with_file;
 use crate::settings::Settings;
 use crate::state::now_ms;
@@ -16,12 +17,18 @@ const DAY_MS: i64 = 86_400_000;
 /// The migration that makes the tables of the trail.
 const MIGRATION: &str = "V3__audits";
 
+/// The migration that lets rows name their key.
+const KEY_MIGRATION: &str = "V7__audit_keys";
+
 const VERIFY_HELP: &str = "\
 Each row carries the hash of the one before it. Rows that were changed, moved, removed or added by anybody but the
-server are named, and the exit code is 1. Whoever can write to the whole database could write a whole new trail: to
-find that as well, note the end that is printed somewhere else and name it the next time.
+server are named, and the exit code is 1. The hashes are made with a key that is in a file beside config.toml, or where
+Quarterdeck.AuditKeyFile says: who can write to the database, but cannot read that file, cannot make rows that fit.
+Such a person can still put an earlier state of the whole trail back. To find that as well, note the end that is
+printed somewhere else and name it the next time. Servers on one database may have keys of their own: name their files.
 
   quarterdeck audit verify
+  quarterdeck audit verify --key-file /media/other/audit.key
   quarterdeck audit verify --noted 1234:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
 const PRUNE_HELP: &str = "\
@@ -47,6 +54,9 @@ pub(super) struct Verify {
     /// An end of the trail that was printed earlier; the trail must still hold it
     #[arg(long, value_name = "NUMBER:HASH", value_parser = mark)]
     noted: Option<Mark>,
+    /// A file with keys of other servers that write to the same database; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    key_file: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -82,16 +92,31 @@ pub(super) fn run(common: &Common, command: &AuditCommand) -> ExitCode {
 
 async fn perform(settings: &Settings, command: &AuditCommand) -> Result<ExitCode, StoreError> {
     let db = Db::new(&settings.config.view.sql)?;
-    let is_made = !db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION);
-    if !is_made {
+    let pending = db.pending_migrations().await?;
+    if pending.iter().any(|pending| pending == MIGRATION) {
         say("nothing was ever recorded");
         return Ok(ExitCode::SUCCESS);
+    }
+    if pending.iter().any(|pending| pending == KEY_MIGRATION) {
+        return Ok(failure(
+            "the trail is that of an earlier version: start the server once, or use the earlier program",
+        ));
     }
     match command {
         // It needs no database.
         AuditCommand::Events => Ok(ExitCode::SUCCESS),
-        AuditCommand::Verify(Verify { noted }) => verify(&db, noted.as_ref()).await,
+        AuditCommand::Verify(Verify { noted, key_file: files }) => {
+            let mut keys = key_file::known_keys(settings);
+            for file in files {
+                match key_file::read(file) {
+                    Ok(others) => keys.extend_before(others),
+                    Err(problem) => return Ok(failure(format_args!("{}: {problem}", file.display()))),
+                }
+            }
+            verify(&db.with_audit_keys(keys), noted.as_ref()).await
+        }
         AuditCommand::Prune(Prune { days }) => {
+            let db = db.with_audit_keys(key_file::ready_keys(settings));
             let pruned = db.prune_audits(now_ms() - i64::from(*days) * DAY_MS).await?;
             say(format_args!("rows deleted: {pruned}"));
             Ok(ExitCode::SUCCESS)
@@ -111,6 +136,16 @@ async fn verify(db: &Db, noted: Option<&Mark>) -> Result<ExitCode, StoreError> {
     {
         findings += 1;
         say(format_args!("row {}, which was noted, is not there any more", noted.number));
+    }
+    for (key_id, rows) in &verified.keys {
+        let is_known = db.audit_key_ids().any(|known| known == key_id);
+        match key_id.as_str() {
+            "" => say(format_args!(
+                "without a key: {rows}; they fit each other, but who writes the database could make them"
+            )),
+            known if is_known => say(format_args!("with key {known}: {rows}; a server with that key made them")),
+            missing => say(format_args!("with key {missing}, which is missing: {rows}")),
+        }
     }
     say(format_args!("rows: {}; the end is {}", verified.count, verified.end));
     Ok(if findings == 0 { ExitCode::SUCCESS } else { failure("the audit trail is not what was written") })

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Common, failure, say};
 use crate::accounts::{FirstAccount, SETUP_CODE};
+use crate::audit::key_file::known_keys;
 use crate::configurations::Place;
 use crate::logging;
 use crate::server::StartError;
@@ -71,6 +72,12 @@ fn show(settings: &Settings, choice: &Choice) {
     }
     if let Some(days) = settings.options.audit_retention_days() {
         say(format_args!("audit trail: kept for {days} days"));
+    }
+    let keys = known_keys(settings);
+    if keys.in_use().is_empty() {
+        say("audit key: none yet, the first start makes one");
+    } else {
+        say(format_args!("audit key: {}", keys.in_use()));
     }
     for notice in &settings.unknown {
         say(format_args!("warning: {notice}"));

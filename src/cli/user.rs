@@ -11,6 +11,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
 use crate::accounts::{Profile, create_offline};
+use crate::audit::key_file::ready_keys;
 use crate::server::StartError;
 use crate::server::database::refuse_beside_unnamed;
 use crate::server::stored::{with_file, with_stored};
@@ -51,7 +52,7 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let (config, sql) = match actix_web::rt::System::new().block_on(in_force(settings, &sources)) {
+    let (config, sql) = match actix_web::rt::System::new().block_on(in_force(settings.clone(), &sources)) {
         Ok(in_force) => in_force,
         Err(refusal) => return failure(refusal),
     };
@@ -66,7 +67,7 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
         email_verified: Some(true),
         ..Profile::default()
     };
-    let making = create_offline(&config, &sql, profile, create.system_admin);
+    let making = create_offline(&config, &sql, ready_keys(&settings), profile, create.system_admin);
     match actix_web::rt::System::new().block_on(making) {
         Ok(user) => {
             say(format_args!("created {} ({}) with the roles: {}", user.username, user.id, user.roles));

@@ -2,8 +2,11 @@
 //!
 //! Each row of ours carries the hash of the one before it, and `systems` the number and hash of the last:
 //! what is changed, moved or taken away later does not fit any more.
+//! The hashes are made with a key that is not in the database, so that nobody who can write there makes rows that fit.
 
 mod entry;
+mod head;
+mod keys;
 mod prune;
 mod verify;
 
@@ -17,6 +20,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
+use tracing::warn;
 
 use super::systems::setting_system;
 use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
@@ -24,6 +28,8 @@ use crate::request::Paging;
 use crate::state::now_ms;
 use entry::Entry;
 pub(crate) use entry::Mark;
+use head::{Head, Proof};
+pub(crate) use keys::AuditKeys;
 pub(crate) use verify::Finding;
 
 /// Where the trail ends: number and hash of the last row.
@@ -36,13 +42,16 @@ const ANCHOR: &str = "QuarterdeckAuditAnchor";
 const PRUNED: &str = "pruneAudits";
 const REPAIRED: &str = "repairAuditTrail";
 
+/// What the trail says when the rows that follow have another key than those before, or have one at last.
+const KEY_CHANGED: &str = "changeAuditKey";
+
 /// How often rows are chained anew because another server added some meanwhile.
 const ATTEMPTS: usize = 16;
 
 /// The columns of `qd_audits`, in the order of `Entry::values`.
 const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, address, source, requestid, method, path, \
-                       code, errorid, parameters, before, after, extrainfo, previous, hash";
-const WIDTH: usize = 20;
+                       code, errorid, parameters, before, after, extrainfo, previous, hash, keyid";
+const WIDTH: usize = 21;
 
 /// A row of the trail as clients see it.
 #[derive(Debug, Serialize)]
@@ -73,7 +82,7 @@ impl Db {
                 return Ok(());
             }
             // Another server was faster: the number is taken.
-            match self.transaction(addition(&entries)).await {
+            match self.transaction(self.addition(&entries)).await {
                 Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
                 added => return added.map(drop),
             }
@@ -112,43 +121,69 @@ impl Db {
             return Ok(Vec::new());
         }
         // In this order: a row that is added in between moves the mark as well.
-        let last = self.last_audit().await?;
-        let head = self.audit_mark(HEAD).await?;
-        let is_broken = last.number > head.as_ref().map_or(0, |head| head.number);
+        let (last, last_key) = self.last_audit().await?;
+        let head = self.audit_head().await?;
+        let is_forged = head.as_ref().is_some_and(|head| head.is_forged(&self.audit_keys, &last_key));
+        let is_broken = is_forged || last.number > head.as_ref().map_or(0, |head| head.mark.number);
         let mut entries = Vec::with_capacity(records.len() + 1);
-        let mut end = if is_broken { last } else { head.unwrap_or_default() };
+        let mut end = if is_broken { last } else { head.map(|head| head.mark).unwrap_or_default() };
         let repair = is_broken.then(|| repair(&end));
         for record in repair.iter().chain(records) {
-            let entry = Entry::after(&end, record);
+            let entry = Entry::after(&end, record, &self.audit_keys);
             end = entry.mark();
             entries.push(entry);
         }
         Ok(entries)
     }
 
-    async fn last_audit(&self) -> Result<Mark, StoreError> {
-        let sql = "SELECT number, hash FROM qd_audits ORDER BY number DESC LIMIT 1";
+    /// Says in the trail that the rows which follow have another key, where that is so; tells of a key that is missing.
+    pub(crate) async fn note_audit_key(&self) -> Result<(), StoreError> {
+        let (last, last_key) = self.last_audit().await?;
+        let in_use = self.audit_keys.in_use();
+        if !last_key.is_empty() && !self.audit_keys.ids().any(|id| id == last_key) {
+            warn!(audit.key = last_key, "the last row of the audit trail has a key that is not in the key file");
+        }
+        if last.number == 0 || last_key == in_use {
+            return Ok(());
+        }
+        let parameters = json!({ "before": last_key, "after": in_use });
+        self.add_audits(&[Arc::new(own_record(KEY_CHANGED, Status::Success, parameters))]).await
+    }
+
+    /// The ids of the keys at hand.
+    pub(crate) fn audit_key_ids(&self) -> impl Iterator<Item = &str> {
+        self.audit_keys.ids()
+    }
+
+    /// The last row, and the id of its key.
+    async fn last_audit(&self) -> Result<(Mark, String), StoreError> {
+        let sql = "SELECT number, hash, keyid FROM qd_audits ORDER BY number DESC LIMIT 1";
         let rows = self.read(statement(sql, Vec::new())).await?;
-        let Some(mut row) = rows.into_iter().next() else { return Ok(Mark::default()) };
-        Ok(Mark { number: row.int()?, hash: row.text()? })
+        let Some(mut row) = rows.into_iter().next() else { return Ok((Mark::default(), String::new())) };
+        Ok((Mark { number: row.int()?, hash: row.text()? }, row.text()?))
+    }
+
+    /// The mark of the end.
+    async fn audit_head(&self) -> Result<Option<Head>, StoreError> {
+        Ok(self.system(HEAD).await?.as_deref().and_then(Head::parse))
+    }
+
+    /// What adds rows to both tables and moves the mark of the end.
+    fn addition(&self, entries: &[Entry]) -> Vec<Statement> {
+        let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
+        let own = format!("INSERT INTO qd_audits ({COLUMNS})");
+        let end = entries.last().map(Entry::mark).unwrap_or_default();
+        vec![
+            insertion(&own, WIDTH, entries.iter().map(Entry::values).collect()),
+            insertion(classic, 7, entries.iter().map(Entry::classic_values).collect()),
+            setting_system(HEAD, &Head::new(end, &self.audit_keys).to_string()),
+        ]
     }
 
     /// A place of the trail that `systems` keeps; one that cannot be read counts as gone.
     async fn audit_mark(&self, name: &str) -> Result<Option<Mark>, StoreError> {
         Ok(self.system(name).await?.as_deref().and_then(Mark::parse))
     }
-}
-
-/// What adds rows to both tables and moves the mark of the end.
-fn addition(entries: &[Entry]) -> Vec<Statement> {
-    let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
-    let own = format!("INSERT INTO qd_audits ({COLUMNS})");
-    let end = entries.last().map(Entry::mark).unwrap_or_default();
-    vec![
-        insertion(&own, WIDTH, entries.iter().map(Entry::values).collect()),
-        insertion(classic, 7, entries.iter().map(Entry::classic_values).collect()),
-        setting_system(HEAD, &end.to_string()),
-    ]
 }
 
 fn insertion(into: &str, width: usize, rows: Vec<Vec<Value>>) -> Statement {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::audit::both_sides;
+use crate::audit::key_file::ready_keys;
 use crate::configuration::{fingerprint_key, surroundings};
 use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
 use crate::request::Paging;
@@ -36,6 +37,7 @@ pub(super) struct Store {
     configurations: Configurations,
     overrides: Overrides,
     sql: SqlSettings,
+    settings: Settings,
 }
 
 impl Store {
@@ -51,7 +53,7 @@ impl Store {
         let sql = config.view.sql.clone();
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
         let configurations = Configurations::open(&place, &db, &sql).await?;
-        Ok(Self { db, configurations, overrides, sql })
+        Ok(Self { db, configurations, overrides, sql, settings: settings.clone() })
     }
 
     /// The configuration that a server would start with.
@@ -144,7 +146,8 @@ impl Store {
     async fn record(&self, event: &'static str, parameters: Value, changes: &[Change]) -> Result<(), AppError> {
         let (before, after) = both_sides(changes);
         let record = AuditRecord { source: "cli", before, after, ..own_record(event, Status::Success, parameters) };
-        self.db.append(vec![Arc::new(record)]).await
+        let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
+        db.append(vec![Arc::new(record)]).await
     }
 
     fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {

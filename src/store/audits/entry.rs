@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use data_encoding::HEXLOWER;
 use quarterdeck_actors::audit::AuditRecord;
 use serde_json::{Value as Json, json};
 
 use super::super::{Row, StoreError, Value};
+use super::AuditKeys;
 
 /// The hash before the first row.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -72,11 +71,13 @@ pub(crate) struct Entry {
     pub(crate) extra_info: String,
     pub(crate) previous: String,
     pub(crate) hash: String,
+    /// The key that the hash was made with; empty without one.
+    pub(crate) key_id: String,
 }
 
 impl Entry {
     /// The record as the row that follows `end`.
-    pub(super) fn after(end: &Mark, record: &AuditRecord) -> Self {
+    pub(super) fn after(end: &Mark, record: &AuditRecord, keys: &AuditKeys) -> Self {
         let mut entry = Self {
             id: record.id.clone(),
             number: end.number.saturating_add(1),
@@ -98,13 +99,16 @@ impl Entry {
             extra_info: cut(&extra_info(record), LONGEST_EXTRA),
             previous: end.hash.clone(),
             hash: String::new(),
+            key_id: keys.in_use().to_owned(),
         };
-        entry.hash = entry.expected_hash();
+        // The key in use is there.
+        entry.hash = entry.expected_hash(keys).unwrap_or_default();
         entry
     }
 
     /// The hash that fits what the row says and the row that it follows; its number is its place, not part of it.
-    pub(crate) fn expected_hash(&self) -> String {
+    /// `None` when the key is missing.
+    pub(crate) fn expected_hash(&self, keys: &AuditKeys) -> Option<String> {
         let content = json!([
             self.previous,
             self.id,
@@ -125,7 +129,7 @@ impl Entry {
             self.after,
             self.extra_info,
         ]);
-        HEXLOWER.encode(digest(&SHA256, content.to_string().as_bytes()).as_ref())
+        keys.hash(&self.key_id, &content.to_string())
     }
 
     /// The row in an answer.
@@ -150,6 +154,7 @@ impl Entry {
             "before": document(&self.before),
             "after": document(&self.after),
             "hash": self.hash,
+            "key_id": self.key_id,
         })
     }
 
@@ -185,6 +190,7 @@ impl Entry {
             (&self.extra_info).into(),
             (&self.previous).into(),
             (&self.hash).into(),
+            (&self.key_id).into(),
         ]
     }
 
@@ -223,6 +229,7 @@ impl Entry {
             extra_info: row.text()?,
             previous: row.text()?,
             hash: row.text()?,
+            key_id: row.text()?,
         })
     }
 
@@ -259,16 +266,21 @@ mod tests {
     use super::super::own_record;
     use super::*;
 
+    fn keys() -> AuditKeys {
+        AuditKeys::parse(&"1".repeat(64)).unwrap()
+    }
+
     fn entry() -> Entry {
         let mut record = own_record("login", Status::Fail, json!({ "login_id": "an\u{0}na" }));
         record.path = "/\u{0}x".to_owned();
-        Entry::after(&Mark::default(), &record)
+        Entry::after(&Mark::default(), &record, &keys())
     }
 
     #[test]
     fn the_hash_covers_everything_but_the_place() {
         let entry = entry();
-        let changes: [fn(&mut Entry); 6] = [
+        let changes: [fn(&mut Entry); 7] = [
+            |entry| entry.key_id.clear(),
             |entry| entry.status = "success".to_owned(),
             |entry| entry.create_at += 1,
             |entry| entry.parameters.push(' '),
@@ -279,10 +291,10 @@ mod tests {
         for change in changes {
             let mut other = entry.clone();
             change(&mut other);
-            assert_ne!(other.expected_hash(), entry.hash);
+            assert_ne!(other.expected_hash(&keys()).unwrap(), entry.hash);
         }
         let moved = Entry { number: 9, ..entry.clone() };
-        assert_eq!(moved.expected_hash(), entry.hash);
+        assert_eq!(moved.expected_hash(&keys()).unwrap(), entry.hash);
     }
 
     #[test]

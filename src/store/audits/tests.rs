@@ -32,7 +32,7 @@ async fn old_rows_go_and_what_remains_can_be_verified() {
     assert_eq!(db.prune_audits(5900).await.unwrap(), 5900, "in two steps");
     assert_eq!(findings(&db).await, []);
     assert_eq!(db.prune_audits(5900).await.unwrap(), 0);
-    assert_eq!(db.last_audit().await.unwrap().number, 6002);
+    assert_eq!(db.last_audit().await.unwrap().0.number, 6002);
     assert_eq!(db.audits(Paging { page: 0, per_page: 1000 }).await.unwrap().len(), 102);
     // An older row that was written late waits for those before it.
     db.add_audits(&records(1..3)).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_record_that_is_stored_already_is_passed_over() {
     db.add_audits(&records[..2]).await.unwrap();
     db.add_audits(&records).await.unwrap();
     db.add_audits(&records).await.unwrap();
-    assert_eq!(db.last_audit().await.unwrap().number, 3);
+    assert_eq!(db.last_audit().await.unwrap().0.number, 3);
     assert_eq!(findings(&db).await, []);
 }
 
@@ -60,6 +60,80 @@ async fn writers_at_the_same_time_take_different_places() {
     for added in futures_util::future::join_all(batches.iter().map(|batch| db.add_audits(batch))).await {
         added.unwrap();
     }
-    assert_eq!(db.last_audit().await.unwrap().number, 40);
+    assert_eq!(db.last_audit().await.unwrap().0.number, 40);
     assert_eq!(findings(&db).await, []);
+}
+
+#[actix_web::test]
+async fn two_servers_with_keys_of_their_own_write_one_trail_that_both_keys_prove() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = fresh(folder.path()).await;
+    old.add_audits(&records(0..3)).await.unwrap();
+    let (one, two) = (key("1"), key("2"));
+    let first = old.clone().with_audit_keys(one.clone());
+    let second = old.clone().with_audit_keys(two.clone());
+    first.note_audit_key().await.unwrap();
+    for _ in 0..3 {
+        first.add_audits(&records(0..2)).await.unwrap();
+        second.add_audits(&records(0..1)).await.unwrap();
+    }
+    let mut both = one.clone();
+    both.extend_before(two.clone());
+    let verifier = old.clone().with_audit_keys(both);
+    let mut found = Vec::new();
+    let verified = verifier.verify_audits(&mut |finding| found.push(finding)).await.unwrap();
+    assert_eq!(found, []);
+    let counts: Vec<(&str, u64)> = verified.keys.iter().map(|(id, rows)| (id.as_str(), rows.count)).collect();
+    let mut expected = vec![("", 3), (one.in_use(), 7), (two.in_use(), 3)];
+    expected.sort_unstable();
+    assert_eq!(counts, expected);
+    let rows = verified.keys[two.in_use()];
+    let missing = Finding::KeyMissing { key_id: two.in_use().to_owned(), rows };
+    assert_eq!(findings(&first).await, [missing]);
+}
+
+#[actix_web::test]
+async fn whoever_writes_the_database_cannot_make_rows_or_an_end_that_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await.with_audit_keys(key("1"));
+    db.add_audits(&records(0..4)).await.unwrap();
+    let forger = fresh(folder.path()).await;
+    let end = forger.system(HEAD).await.unwrap().unwrap();
+
+    // A row after the end, chained as a server without a key chains.
+    forger.add_audits(&records(9..10)).await.unwrap();
+    let found = findings(&db).await;
+    assert!(found.contains(&Finding::EndForged), "{found:?}");
+    assert!(found.iter().any(|finding| matches!(finding, Finding::NotKeyed { number: 5 | 6, .. })), "{found:?}");
+
+    // The tail cut off, and an end made for what is left: seen, and noted in the trail at the next row.
+    for sql in ["DELETE FROM qd_audits WHERE number > 2", "DELETE FROM audits WHERE createat > 1"] {
+        forger.write(statement(sql, Vec::new())).await.unwrap();
+    }
+    let (mark, _) = forger.last_audit().await.unwrap();
+    forger.set_system(HEAD, &mark.to_string()).await.unwrap();
+    assert_eq!(findings(&db).await, [Finding::EndForged]);
+    let tag = end.rsplit(':').next().unwrap();
+    forger.set_system(HEAD, &format!("{mark}:{}:{tag}", key("1").in_use())).await.unwrap();
+    assert_eq!(findings(&db).await, [Finding::EndForged], "the tag of another end");
+    db.add_audits(&records(20..21)).await.unwrap();
+    assert_eq!(findings(&db).await, [Finding::Repaired { number: 3 }]);
+}
+
+#[actix_web::test]
+async fn a_trail_that_was_written_anew_without_a_key_is_not_taken_for_an_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await.with_audit_keys(key("1"));
+    db.add_audits(&records(0..4)).await.unwrap();
+    let forger = fresh(folder.path()).await;
+    for sql in ["DELETE FROM qd_audits", "DELETE FROM audits", "DELETE FROM systems"] {
+        forger.write(statement(sql, Vec::new())).await.unwrap();
+    }
+    forger.add_audits(&records(0..4)).await.unwrap();
+    assert_eq!(findings(&forger).await, [], "in itself it is whole");
+    assert_eq!(findings(&db).await, [Finding::EndForged]);
+}
+
+fn key(digit: &str) -> AuditKeys {
+    AuditKeys::parse(&digit.repeat(64)).unwrap()
 }

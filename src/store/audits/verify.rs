@@ -1,9 +1,10 @@
 //! Whether the trail is what was written: a walk from its first row to its last, a page at a time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::entry::{Entry, Mark};
-use super::{ANCHOR, COLUMNS, HEAD, PRUNED, REPAIRED};
+use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
 /// So many rows are in memory at once.
@@ -30,6 +31,27 @@ pub(crate) enum Finding {
     Added { first: i64, last: i64 },
     /// Rows at the beginning are gone that no record says were pruned.
     NotPruned { last: i64 },
+    /// A row without a key follows one with a key.
+    NotKeyed { number: i64, id: String },
+    /// Rows have a key that is missing here.
+    KeyMissing { key_id: String, rows: KeyedRows },
+    /// The mark of the end is not what a server wrote.
+    EndForged,
+}
+
+/// The rows that have one key, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyedRows {
+    pub(crate) count: u64,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl fmt::Display for KeyedRows {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, first, last } = self;
+        write!(formatter, "{count} rows from {first} to {last}")
+    }
 }
 
 impl fmt::Display for Finding {
@@ -65,6 +87,13 @@ impl fmt::Display for Finding {
             Self::NotPruned { last } => {
                 write!(formatter, "rows up to {last} are gone, and no record says that they were pruned")
             }
+            Self::NotKeyed { number, id } => {
+                write!(formatter, "row {number} ({id}) has no key, although rows before it have one")
+            }
+            Self::KeyMissing { key_id, rows } => {
+                write!(formatter, "key {key_id} is missing: nothing proves {rows}; name its file with --key-file")
+            }
+            Self::EndForged => write!(formatter, "the mark of the end was written by somebody else"),
         }
     }
 }
@@ -76,6 +105,8 @@ pub(crate) struct Verified {
     pub(crate) count: u64,
     /// Where the trail ends.
     pub(crate) end: Mark,
+    /// The rows by the id of their key; the empty id is that of rows without one.
+    pub(crate) keys: BTreeMap<String, KeyedRows>,
 }
 
 /// A walk on its way.
@@ -86,6 +117,7 @@ struct Walk<'a> {
     /// The place up to which rows were pruned, and whether a record of the trail says so.
     anchor: Mark,
     is_anchor_told: bool,
+    keys: BTreeMap<String, KeyedRows>,
     report: &'a mut dyn FnMut(Finding),
 }
 
@@ -96,7 +128,8 @@ impl Db {
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
         let head = self.audit_end(report).await?;
         let is_anchor_told = anchor.number == 0;
-        let mut walk = Walk { db: self, last: anchor.clone(), count: 0, anchor, is_anchor_told, report };
+        let keys = BTreeMap::new();
+        let mut walk = Walk { db: self, last: anchor.clone(), count: 0, anchor, is_anchor_told, keys, report };
         loop {
             let rows = self.audit_page(walk.last.number, head.number).await?;
             if rows.is_empty() {
@@ -106,17 +139,24 @@ impl Db {
                 walk.step(&entry, is_shown).await?;
             }
         }
-        let count = walk.count;
+        let (count, keys) = (walk.count, walk.keys.clone());
         walk.end(&head).await?;
-        Ok(Verified { count, end: head })
+        Ok(Verified { count, end: head, keys })
     }
 
     /// Where the trail ends; without a mark, where it seems to.
     async fn audit_end(&self, report: &mut dyn FnMut(Finding)) -> Result<Mark, StoreError> {
-        if let Some(head) = self.audit_mark(HEAD).await? {
-            return Ok(head);
+        let head = self.audit_head().await?;
+        let (last, last_key) = self.last_audit().await?;
+        if let Some(head) = head {
+            let is_unproved = head.proof(&self.audit_keys) == Proof::Unkeyed && last.number > 0;
+            // A server with a key notes that it has one before it serves.
+            let has_lost_its_key = is_unproved && !self.audit_keys.in_use().is_empty();
+            if head.is_forged(&self.audit_keys, &last_key) || has_lost_its_key {
+                report(Finding::EndForged);
+            }
+            return Ok(head.mark);
         }
-        let last = self.last_audit().await?;
         if last.number > 0 {
             report(Finding::NoEnd { last: last.number });
         }
@@ -165,7 +205,9 @@ impl Walk<'_> {
         if !is_next {
             (self.report)(Finding::Missing { first: self.last.number + 1, last: number - 1 });
         }
-        let is_changed = entry.expected_hash() != entry.hash;
+        // A row whose key is missing is told of at the end; its place is looked at all the same.
+        let is_changed = entry.expected_hash(&self.db.audit_keys).is_some_and(|hash| hash != entry.hash);
+        self.note_key(entry);
         let is_moved = is_next && entry.previous != self.last.hash;
         if is_changed {
             (self.report)(Finding::Changed { number, id });
@@ -187,6 +229,18 @@ impl Walk<'_> {
         Ok(())
     }
 
+    fn note_key(&mut self, entry: &Entry) {
+        let (number, key_id) = (entry.number, &entry.key_id);
+        let lacks_key = key_id.is_empty() && self.keys.keys().any(|known| !known.is_empty());
+        if lacks_key {
+            (self.report)(Finding::NotKeyed { number, id: entry.id.clone() });
+        }
+        let rows = KeyedRows { count: 0, first: number, last: number };
+        let rows = self.keys.entry(key_id.clone()).or_insert(rows);
+        rows.count += 1;
+        rows.last = number;
+    }
+
     /// Whether a row follows the last one. Rows that were pruned meanwhile are not missing.
     async fn is_next(&mut self, number: i64) -> Result<bool, StoreError> {
         if number != self.last.number + 1
@@ -206,13 +260,19 @@ impl Walk<'_> {
             (self.report)(Finding::OtherEnd { number: self.last.number });
         }
         // In this order: whoever adds a row moves the mark with it.
-        let last = self.db.last_audit().await?.number;
-        let marked = self.db.audit_mark(HEAD).await?.map_or(last, |marked| marked.number);
+        let last = self.db.last_audit().await?.0.number;
+        let marked = self.db.audit_head().await?.map_or(last, |head| head.mark.number);
         if last > marked {
             (self.report)(Finding::Added { first: marked + 1, last });
         }
         if !self.is_anchor_told {
             (self.report)(Finding::NotPruned { last: self.anchor.number });
+        }
+        for (key_id, rows) in self.keys {
+            let is_known = key_id.is_empty() || self.db.audit_keys.ids().any(|known| known == key_id);
+            if !is_known {
+                (self.report)(Finding::KeyMissing { key_id, rows });
+            }
         }
         Ok(())
     }
