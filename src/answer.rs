@@ -1,5 +1,13 @@
 //! What a handler gives back, before the pipeline dresses it.
 
+pub(crate) mod budget;
+pub(crate) mod outgoing;
+pub(crate) mod pace;
+pub(crate) mod pack;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
@@ -7,11 +15,29 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
 
+use budget::Budget;
+use pack::Packer;
+
 /// What most handlers give: a value as JSON, or a refusal.
 pub(crate) type Answer<T> = Result<Json<T>, AppError>;
 
 /// Exactly this: clients compare the whole value, and a charset makes them treat the body as text.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The bounds within which response bodies are made and sent, shared by all workers.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) packer: Packer,
+    /// How many responses were refused because their caller held too many.
+    pub(crate) refused: AtomicU64,
+}
+
+impl Sending {
+    pub(crate) fn new() -> Self {
+        Self { budget: Arc::default(), packer: Packer::new(), refused: AtomicU64::new(0) }
+    }
+}
 
 /// 200 with a value.
 pub(crate) struct Json<T>(pub(crate) T);

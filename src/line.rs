@@ -1,12 +1,14 @@
 //! The connection that a request came in on: whether its client is still there, and what is under way on it.
 
 use std::cell::Cell;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
@@ -69,6 +71,9 @@ impl Drop for UnderWay {
     }
 }
 
+/// Ends the connection of a response that is being sent. The body of that response must own it, and drop it first.
+pub(crate) struct Cutter(RawFd);
+
 /// Notes the connection, so that its requests can ask for it.
 pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bool, extensions: &mut Extensions) {
     extensions.insert(Line { descriptor: connection.as_raw_fd(), exchange, is_tls });
@@ -96,7 +101,7 @@ pub(crate) fn is_tls(http: &HttpRequest) -> bool {
 ///
 /// A client that only stops sending counts as gone: none does so while it waits for an answer.
 pub(crate) async fn hung_up(http: &HttpRequest) {
-    if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line).ok())
+    if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line.descriptor).ok())
         && end_of(line).await.is_ok()
     {
         return;
@@ -104,11 +109,27 @@ pub(crate) async fn hung_up(http: &HttpRequest) {
     std::future::pending::<()>().await;
 }
 
+/// What ends the connection of a request; `None` where the connection was not noted.
+pub(crate) fn cutter(http: &HttpRequest) -> Option<Cutter> {
+    http.conn_data::<Line>().map(|line| Cutter(line.descriptor))
+}
+
+impl Cutter {
+    /// Ends the connection at once, whatever still waits to be sent.
+    pub(crate) fn cut(self) {
+        if let Ok(line) = own(self.0) {
+            // It fails where the client has ended the connection already.
+            let _ = SockRef::from(&line).shutdown(Shutdown::Both);
+        }
+    }
+}
+
 /// A descriptor of our own for the connection: that of the server is registered with its worker already.
 #[expect(unsafe_code, reason = "a connection cannot be asked for by anything but its descriptor")]
-fn own(line: &Line) -> std::io::Result<OwnedFd> {
-    // SAFETY: the connection is open as long as one of its requests is being handled, and this is asked by one.
-    unsafe { BorrowedFd::borrow_raw(line.descriptor) }.try_clone_to_owned()
+fn own(descriptor: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: the connection is open as long as one of its requests is being handled or one of its responses is being
+    // sent, because actix-http drops the body of a response before the connection. Only those two ask for it.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
 }
 
 async fn end_of(line: OwnedFd) -> std::io::Result<()> {

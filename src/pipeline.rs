@@ -5,6 +5,7 @@ mod cors;
 pub(crate) mod dress;
 mod incoming;
 pub(crate) mod limit;
+mod send;
 mod token;
 mod trail;
 
@@ -26,6 +27,7 @@ use quarterdeck_actors::id::new_id;
 use tracing::{info, trace};
 
 use crate::address::ClientAddress;
+use crate::answer::outgoing::Outgoing;
 use crate::audit::Notes;
 use crate::connections::Permit;
 use crate::cookies;
@@ -36,6 +38,7 @@ use crate::routes::{Class, Found, Router};
 use crate::session::{Session, known_user};
 use crate::socket;
 use crate::state::{AppState, now_ms};
+use incoming::Lasting;
 pub(crate) use token::COOKIE;
 
 /// All headers of a request together may be this long, in bytes.
@@ -61,10 +64,11 @@ pub(crate) async fn serve(
     app: Data<AppState>,
     router: Data<Router>,
     origin: Data<Origin>,
-) -> HttpResponse {
+) -> HttpResponse<Lasting> {
     // The client was told that nothing after that answer counts, so what it sent ahead is not done.
     if line::is_closing(&http) {
-        return HttpResponse::BadRequest().force_close().finish();
+        let answer = HttpResponse::BadRequest().force_close().finish();
+        return answer.map_body(|_, body| Lasting::of(Outgoing::chunks(body)));
     }
     let started = Instant::now();
     let under_way = line::begin(&http);
@@ -86,7 +90,8 @@ pub(crate) async fn serve(
     if app.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let answer = dress::compress(answer, &arrival.http, &arrival.config);
+    let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.sending.packer).await;
+    let answer = arrival.send(answer, &app, found.as_ref());
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
@@ -176,14 +181,13 @@ impl Arrival {
                 self.refuse(&failure)
             }
         };
-        dress::add_headers(
-            &mut answer,
-            self.http.method(),
-            &self.id,
-            app.prepared.current(&app.config).version.clone(),
-            &self.config,
-        );
+        self.add_headers(&mut answer, app);
         answer
+    }
+
+    fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {
+        let version = app.prepared.current(&app.config).version.clone();
+        dress::add_headers(answer, self.http.method(), &self.id, version, &self.config);
     }
 
     fn check_address(&self) -> Result<(), AppError> {

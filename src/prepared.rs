@@ -63,7 +63,7 @@ pub(crate) struct Prepared {
     whole_config: OnceLock<Packed>,
 }
 
-/// A body in both of its codings.
+/// A body in both of its codings, packed once and shared by all responses.
 pub(crate) struct Packed {
     pub(crate) plain: Bytes,
     pub(crate) gzip: Bytes,
@@ -178,7 +178,8 @@ impl Packed {
         Self::new(to_json(value).unwrap_or_default())
     }
 
-    fn new(plain: Vec<u8>) -> Self {
+    /// These bytes, and their gzip.
+    pub(crate) fn new(plain: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to memory does not fail.
         let _ = encoder.write_all(&plain);

@@ -43,6 +43,7 @@ use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::analytics::Statistics;
 use crate::announce::{self, Statuses};
+use crate::answer::Sending;
 use crate::audit::key_file::ready_keys;
 use crate::audit::refusals::Refusals;
 use crate::audit::reload_record;
@@ -295,6 +296,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let license =
         LicenseHandle::start(Arc::new(db.clone()), license::loaded(&signatory, variable, &current, &db).await?);
     let outbound = Arc::new(Outbound::new()?);
+    let sending = Sending::new();
     let source = upgrade::Source::named(&options).map_err(StartError::Configuration)?;
     let audit = AuditHandle::start(Arc::new(db.clone()));
     let upgrade = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());
@@ -349,6 +351,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         configurations,
         db,
         fingerprint_key,
+        sending,
     })
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
+use crate::answer::Sending;
 use crate::audit::refusals::Refusals;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
@@ -102,6 +103,7 @@ pub(crate) struct AppState {
     pub(crate) support_packets: SupportPackets,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) prepared: PreparedAnswers,
+    pub(crate) sending: Sending,
 }
 
 impl AppState {

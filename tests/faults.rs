@@ -16,6 +16,7 @@ mod killed;
 mod license_hostile;
 mod license_restart;
 mod logins;
+mod slow_readers;
 mod two_servers;
 mod upgrade;
 mod upgrade_refused;

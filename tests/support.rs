@@ -16,6 +16,7 @@ pub mod proxy;
 pub mod raw;
 pub mod release;
 pub mod server;
+pub mod slow;
 pub mod smtp;
 pub mod socket;
 pub mod sql;

@@ -19,6 +19,7 @@ pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     add_checks(&registry, app)?;
     let in_flight = app.traffic.in_flight();
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
+    add_responses(&registry, app)?;
     add_pool(&registry, app)?;
     add_audit(&registry, app)?;
     add_sockets(&registry, app)?;
@@ -65,6 +66,15 @@ fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     add(registry, failed)?;
     add(registry, restarts)?;
     add(registry, alive)
+}
+
+fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let held = app.sending.budget.held_bytes();
+    add_gauge(registry, "quarterdeck_response_held_bytes", "Bytes of large responses that are not sent yet.", held)?;
+    let text = "Responses refused because too many large ones were not read yet.";
+    let refused = IntCounter::new("quarterdeck_responses_refused_total", text)?;
+    refused.inc_by(app.sending.refused.load(Ordering::Relaxed));
+    add(registry, refused)
 }
 
 fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

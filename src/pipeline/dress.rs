@@ -1,28 +1,21 @@
 //! What every answer wears: the standard headers, and gzip for larger bodies.
 
-use std::io::Write;
-
 use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use quarterdeck_actors::config::Config;
 
 use crate::answer::JSON;
+use crate::answer::pack::Packer;
 use crate::request::header_of;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_VERSION_ID: HeaderName = HeaderName::from_static("x-version-id");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
-
-/// Smaller bodies are sent as they are.
-const WORTH_COMPRESSING: usize = 1024;
 
 pub(super) fn add_headers(answer: &mut HttpResponse, method: &Method, id: &str, version: HeaderValue, config: &Config) {
     let headers = answer.headers_mut();
@@ -51,7 +44,12 @@ pub(super) fn add_headers(answer: &mut HttpResponse, method: &Method, id: &str, 
 }
 
 /// Compresses a body that is worth it, for a client that accepts it.
-pub(super) fn compress(answer: HttpResponse, http: &HttpRequest, config: &Config) -> HttpResponse {
+pub(super) async fn compress(
+    answer: HttpResponse,
+    http: &HttpRequest,
+    config: &Config,
+    packer: &Packer,
+) -> HttpResponse {
     let is_encoded = answer.headers().contains_key(CONTENT_ENCODING);
     if is_encoded || !accepts_gzip(http, config) {
         return answer;
@@ -61,7 +59,7 @@ pub(super) fn compress(answer: HttpResponse, http: &HttpRequest, config: &Config
         Ok(body) => body,
         Err(body) => return answer.set_body(body),
     };
-    match compressed(&body) {
+    match packer.pack(&body).await {
         Some(smaller) => {
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             answer.set_body(smaller).map_into_boxed_body()
@@ -83,15 +81,6 @@ fn offers_gzip(header: &str) -> bool {
         let refuses_it = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
         names_it && !refuses_it
     })
-}
-
-fn compressed(body: &Bytes) -> Option<Bytes> {
-    if body.len() < WORTH_COMPRESSING {
-        return None;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::fast());
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -19,6 +19,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, StreamExt};
 use tokio::time::timeout;
 
+use crate::answer::outgoing::Outgoing;
 use crate::connections::Permit;
 use crate::line::UnderWay;
 
@@ -75,10 +76,10 @@ impl Incoming {
     /// Deals with what was not read, and gives the answer what lives as long as it.
     pub(super) async fn settle(
         self,
-        mut answer: HttpResponse,
+        mut answer: HttpResponse<Outgoing>,
         under_way: Option<UnderWay>,
         permit: Option<Permit>,
-    ) -> HttpResponse {
+    ) -> HttpResponse<Lasting> {
         let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let is_read = is_switch || self.is_drained().await;
         if !is_read {
@@ -89,7 +90,7 @@ impl Incoming {
         }
         // The server reads on to the end of a body that nobody holds, however long it is.
         let unread = (!is_read).then_some(self.source.payload);
-        answer.map_body(|_, body| Lasting { body, _unread: unread, _under_way: under_way, _permit: permit }.boxed())
+        answer.map_body(|_, body| Lasting { body, _unread: unread, _under_way: under_way, _permit: permit })
     }
 
     /// Returns true if all of the body was read, here at the latest.
@@ -108,15 +109,22 @@ fn announced(http: &HttpRequest) -> Option<u64> {
 }
 
 /// The body of an answer, and what ends with it.
-struct Lasting {
-    body: BoxBody,
+pub(crate) struct Lasting {
+    body: Outgoing,
     _unread: Option<Rc<RefCell<Payload>>>,
     _under_way: Option<UnderWay>,
     _permit: Option<Permit>,
 }
 
+impl Lasting {
+    /// A body with which nothing else ends.
+    pub(super) fn of(body: Outgoing) -> Self {
+        Self { body, _unread: None, _under_way: None, _permit: None }
+    }
+}
+
 impl MessageBody for Lasting {
-    type Error = <BoxBody as MessageBody>::Error;
+    type Error = <Outgoing as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
         self.body.size()

@@ -6,13 +6,14 @@ pub(super) mod origins;
 mod stores;
 pub(super) mod versions;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::error::AppError;
 
+use crate::answer::outgoing::Outgoing;
 use crate::answer::{Done, JSON, Reply};
 use crate::audit::Audit;
 use crate::prepared::Packed;
@@ -46,14 +47,17 @@ pub(super) async fn show_to_clients(request: Request, session: Option<Session>, 
     packed(&request, if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config })
 }
 
-/// A prepared body, in the coding that the client takes.
+/// A prepared body, in the coding that the client takes. It counts against no budget, because all responses share it.
 pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((CONTENT_TYPE, JSON));
+    packed_as(request, body, HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)))
+}
+
+/// The same as the body of a response that is begun already.
+pub(super) fn packed_as(request: &Request, body: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
     if request.accepts_gzip() {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        answer.body(body.gzip.clone())
+        answer.body(Outgoing::bytes(body.gzip.clone()))
     } else {
-        answer.body(body.plain.clone())
+        answer.body(Outgoing::bytes(body.plain.clone()))
     }
 }

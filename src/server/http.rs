@@ -26,6 +26,9 @@ use crate::pipeline::{Origin, serve};
 use crate::routes::Router;
 use crate::state::AppState;
 
+/// As many bytes that are not sent yet wait in the kernel for a connection; the rest of a response waits here.
+const UNSENT_BYTES: u32 = 128 * 1024;
+
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -87,6 +90,8 @@ impl Door {
         let socket = SockRef::from(&stream);
         // A client whose machine is gone loses its connection, too.
         let _ = socket.set_tcp_user_timeout(Some(self.times.write));
+        // Beyond it the kernel would buffer up to 4 MB for each client that reads nothing.
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
         let _ = socket.set_tcp_nodelay(true);
         let carrier = match &self.tls {
             None => Carrier::Tcp(stream),

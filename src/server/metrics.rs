@@ -8,6 +8,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use tracing::error;
 
 use super::listeners::bind;
+use crate::answer::outgoing::Outgoing;
 use crate::metrics;
 use crate::state::AppState;
 
@@ -33,9 +34,10 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
 }
 
 /// `GET /metrics`.
-async fn show(app: Data<AppState>) -> HttpResponse {
-    metrics::show(&app).unwrap_or_else(|cause| {
+async fn show(app: Data<AppState>) -> HttpResponse<Outgoing> {
+    let answer = metrics::show(&app).unwrap_or_else(|cause| {
         error!(%cause, "metrics cannot be shown");
         HttpResponse::InternalServerError().finish()
-    })
+    });
+    answer.map_body(|_, body| Outgoing::chunks(body))
 }

@@ -1,0 +1,63 @@
+//! Clients that ask for large responses and do not read them.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::process::until;
+use crate::support::slow::SlowReader;
+use crate::support::swarm;
+use crate::support::{Client, Home, TestServer};
+
+const MEGABYTE: usize = 1 << 20;
+
+const UNREAD: &str = "app.request.responses_unread.app_error";
+
+async fn slow_readers(client: &Client, path: &str, count: usize) -> Vec<SlowReader> {
+    join_all((0..count).map(|_| SlowReader::start(client, path))).await
+}
+
+#[actix_web::test]
+async fn many_slow_readers_of_the_largest_asset_hold_a_few_pieces_each() {
+    const READERS: usize = 400;
+    swarm::size(READERS);
+    let home = Home::new("").await;
+    let server = home.start().await;
+    let client = server.client();
+    let path = "/openapi/swagger-ui-bundle.js";
+    let whole = client.get(path).await;
+    assert!(whole.body.len() > MEGABYTE, "{}", whole.body.len());
+    let before = server.peak_memory();
+    let mut readers = slow_readers(&client, path, READERS).await;
+    assert!(readers.iter().all(|reader| reader.length() == whole.body.len()));
+    let grown = usize::try_from(server.peak_memory() - before).unwrap() * 1024;
+    // Whole bodies would take 400 times more than a megabyte.
+    assert!(grown < READERS * 150 * 1024, "{grown} bytes for {READERS} readers");
+    assert!(client.get("/system/ping").await.status == 200);
+    // Who reads on gets everything.
+    assert!(readers.pop().unwrap().finish().await == whole.body);
+}
+
+#[actix_web::test]
+async fn who_reads_no_large_lists_gets_no_more_of_them_but_changes_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = json!({ "timestamp": "2026-03-01 12:00:00.000 Z", "level": "info", "msg": "x".repeat(10_000) });
+    std::fs::write(folder.path().join("mattermost.log"), format!("{line}\n").repeat(500)).unwrap();
+    let settings = format!("[LogSettings]\nFileLocation = \"{}\"\n", folder.path().display());
+    let server = TestServer::start_with(&settings).await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let mut readers = Vec::new();
+    for _ in 0..8 {
+        readers.push(SlowReader::start(&admin, "/logs?logs_per_page=500").await);
+    }
+    let admitted = readers.iter().filter(|reader| reader.status() == 200).count();
+    assert!((1..=4).contains(&admitted), "{admitted}");
+    assert!(readers.iter().all(|reader| [200, 503].contains(&reader.status())));
+    admin.get("/logs?logs_per_page=500").await.expect_refusal(503, UNREAD);
+    // What is small, shared or a change is served as ever, and other users are not concerned.
+    assert_eq!(admin.get("/openapi.json").await.status, 200);
+    admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Readers" } })).await.expect(200);
+    assert_eq!(bert.get("/users/me").await.status, 200);
+    drop(readers);
+    until("there is room again", async || admin.get("/logs?logs_per_page=500").await.status == 200).await;
+}
