@@ -2,6 +2,9 @@
 
 mod kind;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::web::Bytes;
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
@@ -9,13 +12,14 @@ use quarterdeck_actors::config::view::{ImageProxySettings, View};
 use quarterdeck_actors::error::{AppError, OrFail};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
-use crate::outbound::{Call, CallFailure, Chosen, Outbound};
+use crate::answer::budget::{Budget, Room};
+use crate::outbound::{Call, CallFailure, Chosen, Incoming, Outbound};
 use kind::{KINDS, Kind};
 
-/// So many images are held at once; who comes later waits.
-const AT_ONCE: usize = 16;
+/// An image must be here within this time.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An image that was fetched.
 pub(crate) struct Image {
@@ -24,6 +28,8 @@ pub(crate) struct Image {
     pub(crate) content_type: &'static str,
     /// What its host says of it.
     pub(crate) headers: HeaderMap,
+    /// The room that the image takes in the budget of its reader, to be held until it is sent.
+    pub(crate) room: Room,
 }
 
 /// Where a reader finds an image.
@@ -35,35 +41,62 @@ pub(crate) enum Way {
     Here(Url),
 }
 
-/// Fetches images, a few at a time.
+/// Fetches images. How many at once is bounded by the permits for calls, how large they are together by the budget.
 pub(crate) struct Images {
-    turns: Semaphore,
+    budget: Arc<Budget>,
     largest: usize,
 }
 
 impl Images {
-    /// One that fetches nothing larger than `largest` bytes.
-    pub(crate) fn new(largest: usize) -> Self {
-        Self { turns: Semaphore::new(AT_ONCE), largest }
+    /// One that fetches nothing larger than `largest` bytes, and holds no more than `budget` has room for.
+    pub(crate) fn new(largest: usize, budget: Arc<Budget>) -> Self {
+        Self { budget, largest }
     }
 
-    /// Fetches an image whose kind and size are known from its bytes.
-    pub(crate) async fn fetch(&self, url: Url, outbound: &Outbound, view: &View) -> Result<Image, AppError> {
-        let _turn = self.turns.acquire().await;
-        let get = Call::get(url.into(), Chosen::ByCaller { own_site: None });
-        let headers = HeaderMap::from_iter([(ACCEPT, accepted()?)]);
-        let call = Call { headers, largest_answer: self.largest, ..get };
-        let received = outbound.call(call, &view.service).await.map_err(failure)?;
-        if matches!(received.status, 404 | 410) {
+    /// Fetches an image for a user; its kind and size are known from its bytes.
+    pub(crate) async fn fetch(
+        &self,
+        url: Url,
+        user_id: &str,
+        outbound: &Outbound,
+        view: &View,
+    ) -> Result<Image, AppError> {
+        let deadline = Instant::now() + DEADLINE;
+        let get = Call::get(url.into(), Chosen::ByUser(user_id));
+        let call = Call { headers: HeaderMap::from_iter([(ACCEPT, accepted()?)]), deadline: DEADLINE, ..get };
+        let incoming = outbound.open(call, &view.service).await.map_err(failure)?;
+        if matches!(incoming.status(), 404 | 410) {
             return Err(AppError::new("app.image_proxy.not_found.app_error"));
         }
-        let received = received.ok().map_err(failure)?;
-        let kind = Kind::of(&received.body).ok_or_else(|| not_allowed("it is no image of a kind that is shown"))?;
+        let incoming = incoming.ok().map_err(failure)?;
+        let headers = incoming.headers().clone();
+        let reading = timeout_at(deadline, self.read(incoming, user_id)).await;
+        let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(DEADLINE))))?;
+        let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is no image of a kind that is shown"))?;
         let most = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
         if kind.pixels > most {
             return Err(not_allowed(&format!("it has more than {most} pixels")));
         }
-        Ok(Image { body: received.body, content_type: kind.content_type, headers: received.headers })
+        Ok(Image { body, content_type: kind.content_type, headers, room })
+    }
+
+    /// Reads a body while there is room for it.
+    async fn read(&self, mut incoming: Incoming, user_id: &str) -> Result<(Bytes, Room), AppError> {
+        let no_room = || AppError::new("app.request.responses_unread.app_error");
+        let mut room = self.budget.room(user_id, 0).ok_or_else(no_room)?;
+        let mut body = Vec::new();
+        while let Some(piece) = incoming.next(DEADLINE).await.map_err(failure)? {
+            if body.len() + piece.len() > self.largest {
+                return Err(failure(CallFailure::TooLarge(self.largest)));
+            }
+            if !room.grow(piece.len()) {
+                return Err(no_room());
+            }
+            body.extend_from_slice(&piece);
+        }
+        // What a vector holds for growing would not be counted.
+        body.shrink_to_fit();
+        Ok((body.into(), room))
     }
 }
 
@@ -109,6 +142,7 @@ fn failure(cause: CallFailure) -> AppError {
         CallFailure::Late(_) | CallFailure::Stalled { .. } => "app.image_proxy.late.app_error",
         CallFailure::TooLarge(most) => return not_allowed(&format!("it is larger than {most} bytes")),
         CallFailure::Address(_) => "api.image.get.app_error",
+        CallFailure::Busy => "app.outbound.busy.app_error",
         CallFailure::Message(_)
         | CallFailure::Unresolved { .. }
         | CallFailure::Internal(_)

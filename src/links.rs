@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use quarterdeck_actors::config::view::ServiceSettings;
+use quarterdeck_actors::error::AppError;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use reqwest::Method;
 use reqwest::header::LOCATION;
 
-use crate::outbound::{Call, Chosen, Outbound};
+use crate::outbound::{Call, CallFailure, Chosen, Outbound};
 
 /// The memory of addresses and locations, in bytes; those that are not asked for are evicted first.
 const MAX_BYTES: u64 = 8 << 20;
@@ -49,20 +50,24 @@ impl Links {
         Self { known: Cache::with_weighter(entries, MAX_BYTES, Bytes) }
     }
 
-    /// Where `url` redirects to; empty when nowhere, when nobody answers, or when the address may not be called.
-    pub(crate) async fn location(&self, url: &str, outbound: &Outbound, service: &ServiceSettings) -> String {
+    /// Where `url` redirects to, for a user; empty when nowhere, when nobody answers, or when the address may not be
+    /// called. A call that could not be made for want of a permit is an error, and not remembered.
+    pub(crate) async fn location(
+        &self,
+        url: &str,
+        user_id: &str,
+        outbound: &Outbound,
+        service: &ServiceSettings,
+    ) -> Result<String, AppError> {
         let is_old = self.known.peek(url).is_some_and(|known| known.since.elapsed() > COUNTS_FOR);
         if is_old {
             self.known.remove(url);
         }
         let asked = self.known.get_or_insert_async(url, async {
-            let location = ask(url, outbound, service).await.unwrap_or_default();
-            Ok::<_, std::convert::Infallible>(Known { location, since: Instant::now() })
+            let location = ask(url, user_id, outbound, service).await?;
+            Ok::<_, AppError>(Known { location, since: Instant::now() })
         });
-        match asked.await {
-            Ok(known) => known.location,
-            Err(never) => match never {},
-        }
+        Ok(asked.await?.location)
     }
 
     /// Forgets everything.
@@ -71,11 +76,14 @@ impl Links {
     }
 }
 
-async fn ask(url: &str, outbound: &Outbound, service: &ServiceSettings) -> Option<String> {
-    let get = Call::get(url.to_owned(), Chosen::ByCaller { own_site: None });
-    let answer = outbound.call(Call { method: Method::HEAD, redirects: 0, ..get }, service).await.ok()?;
-    let location = answer.headers.get(LOCATION)?.to_str().ok()?;
-    (location.len() <= LONGEST).then(|| location.to_owned())
+async fn ask(url: &str, user_id: &str, outbound: &Outbound, service: &ServiceSettings) -> Result<String, AppError> {
+    let get = Call::get(url.to_owned(), Chosen::ByUser(user_id));
+    let answer = outbound.call(Call { method: Method::HEAD, redirects: 0, ..get }, service).await;
+    if let Err(busy @ CallFailure::Busy) = answer {
+        return Err(AppError::new("app.outbound.busy.app_error").because(busy));
+    }
+    let location = answer.ok().and_then(|answer| answer.headers.get(LOCATION)?.to_str().ok().map(str::to_owned));
+    Ok(location.filter(|location| location.len() <= LONGEST).unwrap_or_default())
 }
 
 #[cfg(test)]

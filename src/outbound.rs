@@ -9,6 +9,7 @@ mod failure;
 mod incoming;
 mod names;
 mod networks;
+pub(crate) mod permits;
 mod policy;
 mod redirects;
 
@@ -24,7 +25,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use rustls::RootCertStore;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -34,6 +34,7 @@ pub(crate) use failure::CallFailure;
 pub(crate) use incoming::Incoming;
 use names::{Checked, Names, SystemNames};
 pub(crate) use networks::is_metadata;
+use permits::Pools;
 pub(crate) use policy::Chosen;
 use policy::Policy;
 use redirects::next_of;
@@ -47,8 +48,21 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// So many redirects are followed unless a call says otherwise.
 const REDIRECTS: usize = 10;
 
-/// So many calls are under way at once; others wait, within their deadline.
-const CALLS: usize = 64;
+/// The server makes this many calls of its own at once, to hosts that the configuration names.
+const SERVER_CALLS: usize = 64;
+
+/// Operators make this many calls at once.
+const OPERATOR_CALLS: usize = 16;
+
+/// All users together make this many calls at once, and each of them `USER_SHARE`.
+const USER_CALLS: usize = 48;
+const USER_SHARE: usize = 6;
+
+/// As many names are looked up at once. A look-up goes on when nobody waits for it, because it cannot be called off.
+const SERVER_LOOK_UPS: usize = 8;
+const OPERATOR_LOOK_UPS: usize = 8;
+const USER_LOOK_UPS: usize = 16;
+const USER_LOOK_UP_SHARE: usize = 3;
 
 /// What is to be sent, and what the answer may cost.
 pub(crate) struct Call<'a> {
@@ -115,7 +129,8 @@ impl Received {
 pub(crate) struct Outbound {
     names: Arc<dyn Names>,
     tls: rustls::ClientConfig,
-    turns: Semaphore,
+    calls: Pools,
+    look_ups: Pools,
 }
 
 impl Outbound {
@@ -127,7 +142,7 @@ impl Outbound {
         if roots.is_empty() {
             warn!("the system has no root certificates: no server that is called over TLS is trusted");
         }
-        Self::with(Arc::new(SystemNames::new()), roots)
+        Self::with(Arc::new(SystemNames), roots)
     }
 
     fn with(names: Arc<dyn Names>, roots: RootCertStore) -> Result<Self, AppError> {
@@ -135,15 +150,16 @@ impl Outbound {
         let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let versions = versions.or_fail("app.outbound.client.app_error")?;
         let tls = versions.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { names, tls, turns: Semaphore::new(CALLS) })
+        let calls = Pools::new(SERVER_CALLS, OPERATOR_CALLS, USER_CALLS, USER_SHARE);
+        let look_ups = Pools::new(SERVER_LOOK_UPS, OPERATOR_LOOK_UPS, USER_LOOK_UPS, USER_LOOK_UP_SHARE);
+        Ok(Self { names, tls, calls, look_ups })
     }
 
     /// Sends a call and reads what it asks for of the answer.
     pub(crate) async fn call(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
         let (deadline, largest) = (call.deadline.min(LONGEST), call.largest_answer);
         let calling = async {
-            // Nobody closes it; and if somebody did, the call would only not be counted.
-            let _turn = self.turns.acquire().await;
+            let _permit = self.calls.permit(call.chosen).await?;
             let (url, answer) = self.follow(call, service).await?;
             receive(&url, answer, largest).await
         };
@@ -155,11 +171,11 @@ impl Outbound {
     pub(crate) async fn open(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Incoming, CallFailure> {
         let deadline = call.deadline.min(LONGEST);
         let calling = async {
-            let _turn = self.turns.acquire().await;
-            self.follow(call, service).await
+            let permit = self.calls.permit(call.chosen).await?;
+            let (url, answer) = self.follow(call, service).await?;
+            Ok(Incoming::new(&url, answer, permit))
         };
-        let (url, answer) = timeout(deadline, calling).await.unwrap_or(Err(CallFailure::Late(deadline)))?;
-        Ok(Incoming::new(&url, answer))
+        timeout(deadline, calling).await.unwrap_or(Err(CallFailure::Late(deadline)))
     }
 
     async fn follow(
@@ -187,7 +203,7 @@ impl Outbound {
         service: &ServiceSettings,
     ) -> Result<reqwest::Response, CallFailure> {
         let place = Place::of(url).ok_or_else(|| CallFailure::Address("it names no host".to_owned()))?;
-        let addresses = self.addresses(&place).await?;
+        let addresses = self.addresses(&place, call.chosen).await?;
         policy.check(&place, &addresses)?;
         let failed = |cause| CallFailure::of(&place.host, cause, CONNECT);
         let client = self.client(&place, &addresses, service).map_err(failed)?;
@@ -195,11 +211,12 @@ impl Outbound {
         request.body(call.body.clone()).send().await.map_err(failed)
     }
 
-    async fn addresses(&self, place: &Place) -> Result<Vec<IpAddr>, CallFailure> {
+    async fn addresses(&self, place: &Place, chosen: Chosen<'_>) -> Result<Vec<IpAddr>, CallFailure> {
         if let Some(address) = place.literal() {
             return Ok(vec![address]);
         }
-        let found = timeout(CONNECT, self.names.look_up(&place.host)).await;
+        let permit = self.look_ups.permit(chosen).await?;
+        let found = timeout(CONNECT, self.names.look_up(&place.host, permit)).await;
         let found = found.unwrap_or_else(|late| Err(late.into()));
         let found = found.and_then(|found| {
             let is_known = !found.is_empty();

@@ -11,13 +11,18 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::outbound::permits::{Exhausted, SharedPool};
 use crate::outbound::{Call, CallFailure, Chosen, Outbound};
 
 /// How long one message may take, the wait for its turn included.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// So many messages are under way at once; others wait.
+/// As many messages are under way at once, and as many for one user; others wait.
 const MESSAGES: usize = 32;
+const USER_SHARE: usize = 4;
+
+/// As many messages for one user are under way or wait; others are not sent.
+const MAX_PER_USER: usize = 64;
 
 /// Anybody may ask for a test: so many run at once, and nobody waits.
 const TESTS: usize = 8;
@@ -128,18 +133,25 @@ struct Verdict {
 /// The push proxy, wherever the configuration says that it is.
 pub(crate) struct PushProxy {
     outbound: Arc<Outbound>,
-    messages: Semaphore,
+    messages: SharedPool,
     tests: Semaphore,
 }
 
 impl PushProxy {
     pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
-        Self { outbound, messages: Semaphore::new(MESSAGES), tests: Semaphore::new(TESTS) }
+        Self { outbound, messages: SharedPool::new(MESSAGES, USER_SHARE, MAX_PER_USER), tests: Semaphore::new(TESTS) }
     }
 
-    /// Sends a notification; what fails is logged and fails nothing else. Waits for the proxy, for up to 10 s.
-    pub(crate) async fn send(&self, notification: &Notification, view: &View) -> Delivery {
-        let delivery = self.deliver(notification, view).await;
+    /// Sends a notification for a user; what fails is logged and fails nothing else. Waits for the proxy, for up to 10 s.
+    pub(crate) async fn send(&self, notification: &Notification, user_id: &str, view: &View) -> Delivery {
+        let sending = async {
+            let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
+            self.deliver(notification, view).await
+        };
+        Self::outcome(notification, timeout(DEADLINE, sending).await.unwrap_or(Err(CallFailure::Late(DEADLINE))))
+    }
+
+    fn outcome(notification: &Notification, delivery: Result<Delivery, CallFailure>) -> Delivery {
         delivery.unwrap_or_else(|cause| {
             warn!(push.kind = notification.kind, error = %cause, "a push notification was not sent");
             Delivery::Failed
@@ -152,16 +164,20 @@ impl PushProxy {
             return "unknown";
         };
         let message = Notification { badge: -1, ..Notification::new("test", device) };
-        match self.send(&message, view).await {
+        match Self::outcome(&message, self.deliver(&message, view).await) {
             Delivery::Sent => "true",
             Delivery::Gone => "false",
             Delivery::Failed => "unknown",
         }
     }
 
-    /// Passes on that a device received a notification.
-    pub(crate) async fn acknowledge(&self, ack: &Ack, view: &View) -> Result<(), CallFailure> {
-        self.post("ack", ack, view).await.map(drop)
+    /// Passes on that a device of a user received a notification.
+    pub(crate) async fn acknowledge(&self, ack: &Ack, user_id: &str, view: &View) -> Result<(), CallFailure> {
+        let posting = async {
+            let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
+            self.post("ack", ack, view).await.map(drop)
+        };
+        timeout(DEADLINE, posting).await.unwrap_or(Err(CallFailure::Late(DEADLINE)))
     }
 
     async fn deliver(&self, notification: &Notification, view: &View) -> Result<Delivery, CallFailure> {
@@ -178,11 +194,7 @@ impl PushProxy {
         let server = view.email.push_notification_server.trim_end_matches('/');
         let call = Call::post(format!("{server}/api/v1/{action}"), Chosen::InConfiguration, body)?;
         let call = Call { largest_answer: LARGEST_ANSWER, deadline: DEADLINE, ..call };
-        let posting = async {
-            let _turn = self.messages.acquire().await;
-            self.outbound.call(call, &view.service).await
-        };
-        let answer = timeout(DEADLINE, posting).await.unwrap_or(Err(CallFailure::Late(DEADLINE)))?;
+        let answer = self.outbound.call(call, &view.service).await?;
         answer.ok().map(|answer| answer.body)
     }
 }

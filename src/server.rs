@@ -335,7 +335,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         outbound,
         links: Links::new(),
         releases: Releases::new(options.latest_version_url()),
-        images: Images::new(options.image_proxy_bytes()),
+        images: Images::new(options.image_proxy_bytes(), sending.budget.clone()),
         connections: Connections::new(&options),
         bodies: BodyBudget::new(options.body_bytes()),
         options,

@@ -16,6 +16,7 @@ mod killed;
 mod license_hostile;
 mod license_restart;
 mod logins;
+mod outbound_shares;
 mod slow_readers;
 mod two_servers;
 mod upgrade;

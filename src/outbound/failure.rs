@@ -41,6 +41,9 @@ pub(crate) enum CallFailure {
         #[source]
         cause: reqwest::Error,
     },
+    /// The user, or all users together, have too many calls under way.
+    #[error("too many calls to other servers are under way")]
+    Busy,
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Late(Duration),

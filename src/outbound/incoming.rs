@@ -4,25 +4,39 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 use tokio::time::timeout;
 
 use super::LONGEST;
 use super::failure::CallFailure;
+use super::permits::Permit;
 
 /// An answer whose body is still to come.
 pub(crate) struct Incoming {
     host: String,
     answer: reqwest::Response,
+    /// The call is under way until its body is read.
+    _permit: Permit,
 }
 
 impl Incoming {
-    pub(super) fn new(url: &Url, answer: reqwest::Response) -> Self {
-        Self { host: url.host_str().unwrap_or_default().to_owned(), answer }
+    pub(super) fn new(url: &Url, answer: reqwest::Response, permit: Permit) -> Self {
+        Self { host: url.host_str().unwrap_or_default().to_owned(), answer, _permit: permit }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.answer.status().as_u16()
+    }
+
+    /// The headers of the answer.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.answer.headers()
     }
 
     /// Refuses every status but 200.
     pub(crate) fn ok(self) -> Result<Self, CallFailure> {
-        let status = self.answer.status().as_u16();
+        let status = self.status();
         if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
     }
 

@@ -11,16 +11,19 @@ use super::allowed::Allowed;
 use super::failure::CallFailure;
 use super::networks::internal;
 
-/// Who chose the host of a call; redirects to another host are nobody's choice and always checked.
+/// Who chose the host of a call. It decides which addresses may be called, and from which pool the permit is.
+/// A redirect to another host is nobody's choice and always checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Chosen<'a> {
     /// An operator, in the configuration: it may be anywhere, as push proxies often are.
     InConfiguration,
-    /// Somebody who asks for something: internal addresses are refused.
-    ByCaller {
-        /// Where this server listens, for calls that may go to its own site: there, and to the site URL in force.
-        own_site: Option<&'a [SocketAddr]>,
+    /// An operator who tries the address of this site: internal addresses are refused, except its own.
+    ByOperator {
+        /// Where this server listens: calls may go there, and to the site URL in force.
+        listening: &'a [SocketAddr],
     },
+    /// The user with this id: internal addresses are refused.
+    ByUser(&'a str),
 }
 
 /// What is allowed for one call.
@@ -37,8 +40,8 @@ impl<'a> Policy<'a> {
         let site = || Url::parse(&service.site_url).ok().as_ref().and_then(Place::of);
         let (trusted, listening): (_, &[SocketAddr]) = match chosen {
             Chosen::InConfiguration => (Place::of(url), &[]),
-            Chosen::ByCaller { own_site: Some(listening) } => (site(), listening),
-            Chosen::ByCaller { own_site: None } => (None, &[]),
+            Chosen::ByOperator { listening } => (site(), listening),
+            Chosen::ByUser(_) => (None, &[]),
         };
         Self { allowed, trusted, listening }
     }

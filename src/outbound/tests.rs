@@ -15,13 +15,13 @@ use reqwest::header::{AUTHORIZATION, COOKIE};
 use super::*;
 use peer::{Peer, answer, redirect};
 
-const TYPED: Chosen<'static> = Chosen::ByCaller { own_site: None };
+const TYPED: Chosen<'static> = Chosen::ByUser("user");
 
 /// Gives one list of addresses after the other, the last one for ever.
 struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Names for Script {
-    fn look_up(&self, _: &str) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+    fn look_up(&self, _: &str, _: permits::Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
         let mut answers = self.0.lock().unwrap();
         let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
         std::future::ready(answer.ok_or_else(|| io::Error::other("no such name"))).boxed()
@@ -207,4 +207,34 @@ async fn the_operating_system_is_asked_for_names() {
     let refused = outbound.call(get(&url), &service("")).await.unwrap_err().to_string();
     assert!(refused.starts_with("localhost resolves to "), "{refused}");
     outbound.call(get(&url), &service("localhost")).await.unwrap();
+}
+
+/// Keeps the permit of every look-up, as a name server does that does not answer.
+#[derive(Default)]
+struct Lingering(Mutex<Vec<permits::Permit>>);
+
+impl Names for Lingering {
+    fn look_up(&self, _: &str, permit: permits::Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+        self.0.lock().unwrap().push(permit);
+        std::future::pending().boxed()
+    }
+}
+
+#[actix_web::test]
+async fn look_ups_that_linger_count_against_their_user_and_hold_up_nobody_else() {
+    let names = Arc::new(Lingering::default());
+    let outbound = Outbound::with(names.clone(), RootCertStore::empty()).unwrap();
+    let service = service("");
+    let begin = |chosen, count: usize| {
+        let call = || Call { chosen, ..get("http://slow.test/") };
+        // Each is begun and given up, as when its client hangs up.
+        (0..count).for_each(|_| assert!(outbound.call(call(), &service).now_or_never().is_none()));
+        names.0.lock().unwrap().len()
+    };
+    assert_eq!(begin(Chosen::ByUser("anna"), 20), USER_LOOK_UP_SHARE);
+    assert_eq!(begin(Chosen::ByUser("bert"), 1), USER_LOOK_UP_SHARE + 1);
+    assert_eq!(begin(Chosen::ByOperator { listening: &[] }, 1), USER_LOOK_UP_SHARE + 2);
+    assert_eq!(begin(Chosen::InConfiguration, 1), USER_LOOK_UP_SHARE + 3);
+    names.0.lock().unwrap().clear();
+    assert_eq!(begin(Chosen::ByUser("anna"), 1), 1);
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::answer::Done;
 use crate::audit::Audit;
 use crate::mail::Mail;
-use crate::request::Body;
+use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
 
@@ -21,7 +21,13 @@ const SECTION: &str = "EmailSettings";
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
 
 /// `POST /email/test`: sends the caller a mail with the submitted settings, or without any with those in force.
-pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
+pub(super) async fn test(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
     session.require_unrestricted("test_email")?;
     let config = app.config.current();
     let settings = proposed(body.anything()?, &config)?;
@@ -31,7 +37,7 @@ pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit, bo
     let caller = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
     let caller = caller.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
     let mail = test_mail(caller.email, &config);
-    let sent = app.mailer.send(&settings, &config.view.service.site_url, &mail).await;
+    let sent = request.while_awaited(app.mailer.send(&settings, &config.view.service.site_url, &mail)).await?;
     sent.map_err(|failure| AppError::new("app.admin.test_email.failure").with("Error", failure.to_string()))?;
     Ok(Done)
 }

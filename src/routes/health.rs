@@ -124,7 +124,8 @@ async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> 
     if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
         return Some("false");
     }
-    Some(app.push.test(&device, &request.config().view).await)
+    let tested = request.while_awaited(app.push.test(&device, &request.config().view)).await;
+    Some(tested.unwrap_or("unknown"))
 }
 
 fn is_root() -> bool {

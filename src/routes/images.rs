@@ -2,34 +2,40 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, X_FRAME_OPTIONS,
 };
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 
+use crate::answer::outgoing::Outgoing;
 use crate::images::{Image, Way, way};
 use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
 
-/// What the host says about keeping a copy.
-const KEPT: [HeaderName; 3] = [CACHE_CONTROL, ETAG, LAST_MODIFIED];
+/// What the host says about its version of the image.
+const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
+
+/// The answer needs a session, so that only the client of that session may keep a copy, whatever the host says.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 
 /// `GET /image`: the image at an address, by way of the image proxy that the settings name.
-pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let view = &request.config().view;
     let url = match way(&request.query("url").unwrap_or_default(), view)? {
         Way::Elsewhere(address) => return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish()),
         Way::Here(url) => url,
     };
-    let image = request.while_awaited(app.images.fetch(url, &app.outbound, view)).await??;
+    let fetching = app.images.fetch(url, session.user_id(), &app.outbound, view);
+    let image = request.while_awaited(fetching).await??;
     Ok(answer(&request, image))
 }
 
 fn answer(request: &Request, image: Image) -> HttpResponse {
     let is_known = is_known(request, &image);
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((CACHE_CONTROL, PRIVATE));
     for name in KEPT {
         if let Some(value) = told(&image, &name) {
             answer.insert_header((name, value));
@@ -43,7 +49,7 @@ fn answer(request: &Request, image: Image) -> HttpResponse {
         .insert_header((CONTENT_TYPE, image.content_type))
         .insert_header((CONTENT_SECURITY_POLICY, "script-src 'none'"))
         .insert_header((X_FRAME_OPTIONS, "deny"))
-        .body(image.body)
+        .body(Outgoing::with_permit(image.body, image.room))
 }
 
 /// Whether the client has this very image already.

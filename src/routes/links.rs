@@ -15,12 +15,13 @@ pub(super) struct Target {
 }
 
 /// `GET /redirect_location`: where an address redirects to, without going there; empty when nowhere.
-pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Target> {
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Target> {
     let service = &request.config().view.service;
     if !service.enable_link_previews {
         return Ok(Json(Target { location: String::new() }));
     }
     let url = request.query("url").ok_or_else(|| AppError::invalid_body("url"))?;
-    let location = request.while_awaited(app.links.location(&url, &app.outbound, service)).await?;
+    let location = app.links.location(&url, session.user_id(), &app.outbound, service);
+    let location = request.while_awaited(location).await??;
     Ok(Json(Target { location }))
 }

@@ -75,8 +75,8 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
         ..Notification::new("message", &session.device_id)
     };
     for notification in sessions.into_iter().map(tell) {
-        let (app, config) = (app.clone(), config.clone());
-        actix_web::rt::spawn(async move { app.push.send(&notification, &config.view).await });
+        let (app, config, user_id) = (app.clone(), config.clone(), user.id.clone());
+        actix_web::rt::spawn(async move { app.push.send(&notification, &user_id, &config.view).await });
     }
 }
 

@@ -37,10 +37,15 @@ async fn an_image_of_another_site_comes_through_the_proxy() {
     assert_eq!(reply.text(), GIF);
     let told = ["content-type", "etag", "cache-control", "content-security-policy", "x-frame-options", "set-cookie"];
     let told = told.map(|name| reply.header(name));
-    assert_eq!(told, ["image/gif", "\"a\"", "max-age=60", "script-src 'none'", "deny", ""]);
+    assert_eq!(told, ["image/gif", "\"a\"", "private, max-age=3600", "script-src 'none'", "deny", ""]);
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
     let again = bert.send(Method::GET, &format!("/image?url={url}"), None, &[("If-None-Match", "\"a\"")]).await;
     assert_eq!((again.status, again.text()), (304, String::new()));
+    assert_eq!(again.header("cache-control"), "private, max-age=3600");
+    for host in ["public, max-age=31536000, immutable", "no-store"] {
+        peer.answer_with(200, &format!("Cache-Control: {host}\r\n"), GIF);
+        assert_eq!(image(&bert, &url).await.header("cache-control"), "private, max-age=3600", "{host}");
+    }
     server
         .client()
         .get("/image?url=http://a.example")

@@ -6,11 +6,20 @@ use serde_json::json;
 use crate::support::process::until;
 use crate::support::slow::SlowReader;
 use crate::support::swarm;
+use crate::support::web_peer::WebPeer;
 use crate::support::{Client, Home, TestServer};
 
 const MEGABYTE: usize = 1 << 20;
 
+const IMAGES: &str =
+    "[ServiceSettings]\nAllowedUntrustedInternalConnections = \"127.0.0.1\"\n[ImageProxySettings]\nEnable = true\n";
+
 const UNREAD: &str = "app.request.responses_unread.app_error";
+
+/// A picture of 5 by 3 pixels, and more bytes behind it.
+fn picture(bytes: usize) -> String {
+    format!("GIF89a\x05\0\x03\0\0\0\0{}", "x".repeat(bytes))
+}
 
 async fn slow_readers(client: &Client, path: &str, count: usize) -> Vec<SlowReader> {
     join_all((0..count).map(|_| SlowReader::start(client, path))).await
@@ -35,6 +44,39 @@ async fn many_slow_readers_of_the_largest_asset_hold_a_few_pieces_each() {
     assert!(client.get("/system/ping").await.status == 200);
     // Who reads on gets everything.
     assert!(readers.pop().unwrap().finish().await == whole.body);
+}
+
+#[actix_web::test]
+async fn a_user_who_reads_no_images_gets_no_more_of_them_and_other_users_do() {
+    let (server, peer) = (TestServer::start_with(IMAGES).await, WebPeer::start().await);
+    let admin = server.admin().await;
+    let (anna, bert) = (server.user(&admin, "anna").await, server.user(&admin, "bert").await);
+    peer.answer(200, &picture(6 * MEGABYTE));
+    let path = format!("/image?url={}/a.gif", peer.url());
+    let readers = slow_readers(&anna, &path, 30).await;
+    let admitted = readers.iter().filter(|reader| reader.status() == 200).count();
+    assert!((1..=2).contains(&admitted), "{admitted}");
+    assert!(readers.iter().all(|reader| [200, 503].contains(&reader.status())));
+    anna.get(&path).await.expect_refusal(503, UNREAD);
+    let whole = bert.get(&path).await;
+    assert_eq!((whole.status, whole.body.len()), (200, picture(6 * MEGABYTE).len()));
+    // The room is free again once the bodies are gone.
+    drop(readers);
+    until("there is room again", async || anna.get(&path).await.status == 200).await;
+}
+
+#[actix_web::test]
+async fn a_client_that_reads_too_slowly_loses_its_connection() {
+    let slow = IMAGES.replace("[ServiceSettings]\n", "[ServiceSettings]\nWriteTimeout = 1\n");
+    let (server, peer) = (TestServer::start_with(&slow).await, WebPeer::start().await);
+    let admin = server.admin().await;
+    peer.answer(200, &picture(9 * MEGABYTE));
+    let path = format!("/image?url={}/a.gif", peer.url());
+    let reader = SlowReader::start(&admin, &path).await;
+    assert_eq!(reader.status(), 200);
+    let (taken, _) = reader.drip().await;
+    assert!(taken < MEGABYTE, "{taken}");
+    until("the room is free", async || admin.get(&path).await.status == 200).await;
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use quarterdeck_actors::config::Config;
 use super::super::address;
 use super::*;
 
-const TYPED: Chosen<'static> = Chosen::ByCaller { own_site: None };
+const TYPED: Chosen<'static> = Chosen::ByUser("user");
 
 fn service(allowed: &str, site_url: &str) -> ServiceSettings {
     let values = [("AllowedUntrustedInternalConnections", allowed), ("SiteURL", site_url)];
@@ -234,7 +234,7 @@ fn a_host_in_the_configuration_may_be_anywhere_but_leads_nowhere_else() {
 fn ones_own_site_may_be_called_and_no_other_door_of_its_host() {
     let site = service("", "https://chat.example/team");
     let listening = ["0.0.0.0:8065".parse().unwrap()];
-    let own_site = Chosen::ByCaller { own_site: Some(&listening) };
+    let own_site = Chosen::ByOperator { listening: &listening };
     for url in [
         "https://chat.example/x",
         "http://chat.example:443/",
@@ -250,7 +250,7 @@ fn ones_own_site_may_be_called_and_no_other_door_of_its_host() {
         verdict(url, &["127.0.0.1"], own_site, &site).unwrap_err();
     }
     let one_door = ["127.0.0.1:8065".parse().unwrap()];
-    let own_site = Chosen::ByCaller { own_site: Some(&one_door) };
+    let own_site = Chosen::ByOperator { listening: &one_door };
     verdict("http://[::ffff:127.0.0.1]:8065/", &[], own_site, &site).unwrap();
     verdict("http://localhost:8065/", &["::1", "127.0.0.1"], own_site, &site).unwrap();
     verdict("http://127.0.0.2:8065/", &[], own_site, &site).unwrap_err();

@@ -29,7 +29,7 @@ pub(crate) async fn acknowledge(
     if is_message && ack.platform == "ios" {
         see_notifications(&app, &session).await;
     }
-    let passed_on = app.push.acknowledge(&ack, view).await;
+    let passed_on = app.push.acknowledge(&ack, session.user_id(), view).await;
     if !ack.is_id_loaded {
         passed_on.or_fail("api.push_notifications_ack.forward.app_error")?;
         return Done.reply();
