@@ -10,6 +10,7 @@ mod config;
 mod cpu;
 mod load;
 mod logs;
+mod memory;
 mod ping;
 mod process;
 mod report;
@@ -37,6 +38,8 @@ enum Command {
     StorageProbes(storage::Options),
     /// Time and memory to read and search a log of gigabytes, beside reading the file through
     Logs(logs::Options),
+    /// Memory that a burst of connections takes, how much of it is given back, and server CPU for each request after it
+    Memory(memory::Options),
     /// Latency of the statistics of a site with a million messages, beside a ping
     Analytics(analytics::Options),
     /// Memory of each idle WebSocket connection, beside a bare actix-ws server
@@ -62,6 +65,7 @@ fn main() -> Done {
         Command::Config(options) => wait_for(config::show(&options)),
         Command::StorageProbes(options) => wait_for(storage::run(&options)),
         Command::Logs(options) => wait_for(logs::run(&options)),
+        Command::Memory(options) => wait_for(memory::run(&options)),
         Command::Analytics(options) => wait_for(analytics::run(&options)),
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
