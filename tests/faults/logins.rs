@@ -9,9 +9,9 @@ use crate::support::one_time::{ENABLE, code, step};
 use crate::support::server::{PASSWORD, account};
 use crate::support::{Client, Home, Process, Reply, backdoor, database, raw};
 
-/// Nobody waits longer than this for a login, whatever others do. On a machine that is busy with something else, the
-/// measure is what a login takes there by itself.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// No login takes longer than this, whatever others do: 2 s on an idle machine, and a margin for one that runs other
+/// tests and a thousand clients beside the server. Without turns it is 10 to 55 s.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A turn waits for the hash under way and for one of each other caller.
 const HASHES: u32 = 6;
