@@ -3,8 +3,10 @@
 use reqwest::Client;
 use serde_json::{Value, json};
 
-const NAME: &str = "admin";
-const PASSWORD: &str = "correct-horse-1";
+/// The name of the first account.
+pub(crate) const NAME: &str = "admin";
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "correct-horse-1";
 
 type Failure = Box<dyn std::error::Error>;
 

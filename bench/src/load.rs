@@ -81,7 +81,8 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     Ok(latency)
 }
 
-async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+/// Reads one whole answer that must be a 200 with a length.
+pub(crate) async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     loop {
         let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());
@@ -111,6 +112,7 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
     Ok(answer.len() >= head + 4 + length)
 }
 
-fn histogram() -> io::Result<Histogram<u64>> {
+/// Latencies of up to a minute, in microseconds.
+pub(crate) fn histogram() -> io::Result<Histogram<u64>> {
     Histogram::new_with_max(60_000_000, 3).map_err(io::Error::other)
 }

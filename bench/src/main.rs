@@ -4,6 +4,7 @@
 
 mod account;
 mod analytics;
+mod attack;
 mod bare;
 mod compare;
 mod config;
@@ -48,6 +49,8 @@ enum Command {
     WsFanout(ws::fanout::Options),
     /// All sockets break at once, miss events and come back for them
     WsStorm(ws::storm::Options),
+    /// Latency of a ping, logins and memory while hostile clients try everything at once, beside harmless ones
+    Attack(attack::Options),
     /// The bare handler itself; the others start it
     #[command(hide = true)]
     Bare(bare::Options),
@@ -70,6 +73,7 @@ fn main() -> Done {
         Command::WsIdle(options) => wait_alone_for(ws::idle::run(&options)),
         Command::WsFanout(options) => wait_alone_for(ws::fanout::run(&options)),
         Command::WsStorm(options) => wait_alone_for(ws::storm::run(&options)),
+        Command::Attack(options) => wait_alone_for(attack::run(&options)),
         Command::Bare(options) => bare::run(&options),
         Command::BareBroadcast => ws::bare::run(),
     }

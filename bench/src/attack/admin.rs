@@ -1,0 +1,63 @@
+//! An administrator who logs in while the attack goes on, and the roles that the attack needs.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use reqwest::Client;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Failure;
+use crate::account::{self, url};
+use crate::load::histogram;
+
+/// Pause between two logins.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A login that takes longer has failed and counts as this long.
+const MAX_LOGIN: Duration = Duration::from_secs(30);
+
+/// The administrator's address, which is none of the attackers'.
+const ADDRESS: &str = "198.51.100.7";
+
+/// Logins of an administrator, one after another.
+pub(super) struct Logins(JoinHandle<Result<Histogram<u64>, String>>);
+
+impl Logins {
+    pub(super) fn start(address: String, until: Instant) -> Self {
+        Self(tokio::spawn(log_in_until(address, until)))
+    }
+
+    /// How long each took, in microseconds.
+    pub(super) async fn end(self) -> Result<Histogram<u64>, Failure> {
+        Ok(self.0.await??)
+    }
+}
+
+async fn log_in_until(address: String, until: Instant) -> Result<Histogram<u64>, String> {
+    let mut took = histogram().map_err(|cause| cause.to_string())?;
+    while Instant::now() < until {
+        let started = Instant::now();
+        let is_in = timeout(MAX_LOGIN, log_in(&address)).await.is_ok_and(|status| status == Some(200));
+        let micros = if is_in { started.elapsed().as_micros() } else { MAX_LOGIN.as_micros() };
+        took.saturating_record(u64::try_from(micros).unwrap_or(u64::MAX));
+        sleep(INTERVAL).await;
+    }
+    Ok(took)
+}
+
+async fn log_in(address: &str) -> Option<u16> {
+    let login = json!({ "login_id": account::NAME, "password": account::PASSWORD });
+    let request = Client::new().post(url(address, "/users/login")).header("X-Forwarded-For", ADDRESS).json(&login);
+    Some(request.send().await.ok()?.status().as_u16())
+}
+
+/// Makes the account behind a token a system manager, which may write some settings.
+pub(super) async fn delegate(http: &Client, address: &str, admin: &str, token: &str) -> Result<(), Failure> {
+    let id = account::id(http, address, token).await?;
+    let roles = json!({ "roles": "system_user system_manager" });
+    let request = http.put(url(address, &format!("/users/{id}/roles"))).bearer_auth(admin).json(&roles);
+    request.send().await?.error_for_status()?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! One core for the server, the other for everything else.
+
+use std::io;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// Runs `start` bound to one core, so that what it starts inherits that, then moves this thread to another one.
+///
+/// On a machine with a single core both share it, and the figures say so little that this is an error.
+pub(super) fn split<T, E: From<io::Error>>(start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let all = sched_getaffinity(None).map_err(io::Error::from)?;
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+    let (Some(first), Some(second)) = (cores.next(), cores.next()) else {
+        return Err(io::Error::other("two cores are needed: one for the server, one for the attackers").into());
+    };
+    bind(first)?;
+    let started = start();
+    bind(second)?;
+    started
+}
+
+fn bind(core: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
