@@ -69,6 +69,9 @@ pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> R
     let mut ids = ids.unwrap_or_default();
     ids.sort();
     ids.dedup();
+    if ids.is_empty() {
+        return Ok(Done);
+    }
     let known = app.db.viewings(session.user_id()).await.or_fail(VIEWS_FAILED)?;
     let others = known.iter().filter(|viewing| ids.binary_search(&viewing.notice_id).is_err()).count();
     if others + ids.len() > MAX_VIEWINGS {
