@@ -134,9 +134,10 @@ mod tests {
     fn a_response_grows_while_there_is_room_and_the_first_of_all_always_has_some() {
         let budget = Arc::new(Budget::default());
         let mut first = budget.room("anna", 0).unwrap();
-        assert!(first.grow(100 * MEGABYTE));
         let mut second = budget.room("bert", 0).unwrap();
+        assert!(first.grow(100 * MEGABYTE));
         assert!(!second.grow(1));
+        assert!(budget.room("carla", 0).is_none(), "nothing is begun for which there will be no room");
         drop(first);
         assert!(second.grow(15 * MEGABYTE));
         let mut third = budget.room("bert", MEGABYTE).unwrap();

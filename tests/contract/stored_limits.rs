@@ -69,12 +69,13 @@ async fn preferences_have_a_number_and_a_length_and_a_refusal_stores_none_of_the
     save(&bert, "new", 0..10, 1).await.expect_ok();
     save(&bert, "new", 0..10, 2).await.expect_ok();
     save(&bert, "new", 0..11, 1).await.expect_refusal(400, TOO_MANY);
+    // 1,980,000 characters, beside the few that every new account has.
     for tens in 0..10 {
-        save(&admin, "new", tens * 10..tens * 10 + 10, 20_000).await.expect_ok();
+        save(&admin, "new", tens * 10..tens * 10 + 10, 19_800).await.expect_ok();
     }
-    save(&admin, "more", 0..1, 1).await.expect_refusal(400, TOO_MANY);
-    save(&admin, "new", 0..10, 19_990).await.expect_ok();
-    save(&admin, "more", 0..1, 100).await.expect_ok();
+    save(&admin, "more", 0..1, 20_000).await.expect_refusal(400, TOO_MANY);
+    save(&admin, "new", 0..10, 19_000).await.expect_ok();
+    save(&admin, "more", 0..1, 20_000).await.expect_ok();
     // More than there may be, from before there was a limit: they can be changed, and none comes in.
     let extra = format!("INSERT INTO preferences VALUES ('{}', 'extra', 'one', 'x')", bert.user_id);
     server.execute(&extra).await;
