@@ -75,8 +75,6 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let http = Client::new();
     let admin = account::first(&http, &server.address).await?;
     let user = account::another(&http, &server.address, &admin, 1).await?;
-    let manager = account::another(&http, &server.address, &admin, 2).await?;
-    admin::delegate(&http, &server.address, &admin, &manager).await?;
     let peers = Peers::start().await?;
     println!("{} connections for {} s, {PINGERS} clients ping", options.connections, options.seconds);
 
@@ -88,7 +86,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let target = Target {
         address: server.address.clone(),
         user,
-        manager,
+        admin,
         silent: peers.silent.clone(),
         image: peers.image.clone(),
         until,

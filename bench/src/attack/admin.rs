@@ -1,4 +1,4 @@
-//! An administrator who logs in while the attack goes on, and the roles that the attack needs.
+//! An administrator who logs in while the attack goes on.
 
 use std::time::Duration;
 
@@ -51,13 +51,4 @@ async fn log_in(address: &str) -> Option<u16> {
     let login = json!({ "login_id": account::NAME, "password": account::PASSWORD });
     let request = Client::new().post(url(address, "/users/login")).header("X-Forwarded-For", ADDRESS).json(&login);
     Some(request.send().await.ok()?.status().as_u16())
-}
-
-/// Makes the account behind a token a system manager, which may write some settings.
-pub(super) async fn delegate(http: &Client, address: &str, admin: &str, token: &str) -> Result<(), Failure> {
-    let id = account::id(http, address, token).await?;
-    let roles = json!({ "roles": "system_user system_manager" });
-    let request = http.put(url(address, &format!("/users/{id}/roles"))).bearer_auth(admin).json(&roles);
-    request.send().await?.error_for_status()?;
-    Ok(())
 }

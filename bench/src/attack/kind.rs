@@ -84,8 +84,8 @@ pub(super) struct Target {
     pub(super) address: String,
     /// The token of an ordinary account.
     pub(super) user: String,
-    /// The token of an account that may write some settings.
-    pub(super) manager: String,
+    /// The token of an account that may write settings.
+    pub(super) admin: String,
     /// A host that never answers.
     pub(super) silent: String,
     /// A host with an image.
@@ -269,5 +269,5 @@ fn redirect(target: &Target, number: u64) -> Vec<u8> {
 fn long_list(target: &Target, number: u64) -> Vec<u8> {
     let list = vec!["\"\""; LIST_ELEMENTS].join(",");
     let body = format!("{{\"ServiceSettings\":{{\"TrustedProxyIPHeader\":[{list}]}}}}");
-    whole("PUT", "/api/v4/config/patch?dry_run=true", &bearer(&target.manager), &body, number)
+    whole("PUT", "/api/v4/config/patch?dry_run=true", &bearer(&target.admin), &body, number)
 }
