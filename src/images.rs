@@ -94,7 +94,7 @@ impl Images {
             }
             body.extend_from_slice(&piece);
         }
-        // What a vector holds for growing would not be counted.
+        // Spare capacity of a vector would not be counted.
         body.shrink_to_fit();
         Ok((body.into(), room))
     }

@@ -23,7 +23,7 @@ struct Line {
     is_tls: bool,
 }
 
-/// What happens on a connection. The stream reads it, and the requests of the connection write it.
+/// The state of a connection. The stream reads it, and the requests of the connection write it.
 pub(crate) struct Exchange {
     under_way: Cell<usize>,
     last_end: Cell<Instant>,
@@ -109,7 +109,7 @@ pub(crate) async fn hung_up(http: &HttpRequest) {
     std::future::pending::<()>().await;
 }
 
-/// What ends the connection of a request; `None` where the connection was not noted.
+/// The handle that ends the connection of a request; `None` where the connection was not noted.
 pub(crate) fn cutter(http: &HttpRequest) -> Option<Cutter> {
     http.conn_data::<Line>().map(|line| Cutter(line.descriptor))
 }

@@ -14,7 +14,7 @@ use crate::outbound::{Call, CallFailure, Chosen, Outbound};
 /// The memory of addresses and locations, in bytes; those that are not asked for are evicted first.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// What an entry takes in the cache beside its texts.
+/// The bytes of an entry in the cache beside its texts.
 const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
 
 /// How long an answer counts, also one that there is none.

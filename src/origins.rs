@@ -14,7 +14,7 @@ pub(crate) struct Origin {
     port: Option<u16>,
 }
 
-/// What a request says about the page that sent it.
+/// The page that sent a request, as far as its headers say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Page {
     /// The request names no page: it comes from a program, or from a page of this site.
@@ -54,7 +54,7 @@ impl Origin {
         Some(Self { scheme: url.scheme().to_owned(), host, port: url.port() })
     }
 
-    /// Whether this is the authority of a `Host` header, with this origin's scheme.
+    /// True when this is the authority of a `Host` header, with this origin's scheme.
     pub(crate) fn is_at(&self, host: &str) -> bool {
         Self::parse(&format!("{}://{host}", self.scheme)).as_ref() == Some(self)
     }
@@ -87,13 +87,13 @@ impl Allowed {
         }
     }
 
-    /// Whether the origin is listed by its name.
+    /// True when the origin is listed by its name.
     pub(crate) fn lists(&self, origin: &Origin) -> bool {
         matches!(self, Self::Listed(origins) if origins.contains(origin))
     }
 }
 
-/// Whether the entry is an origin, or one with the slash that people copy along.
+/// True when the entry is an origin, or one with the slash that people copy along.
 fn is_bare(entry: &str) -> bool {
     let authority = entry.split_once("://").map_or("", |(_, rest)| rest);
     !authority.strip_suffix('/').unwrap_or(authority).contains(['/', '?', '#', '@', '\\'])

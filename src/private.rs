@@ -119,7 +119,7 @@ pub(crate) fn mend(files: &[PathBuf], folders: &[PathBuf]) {
     folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
     folders.dedup();
     for folder in &folders {
-        // What cannot be looked at or changed belongs to somebody else.
+        // A file that cannot be looked at or changed belongs to another user.
         let _ = mend_folder(folder, &own);
     }
 }

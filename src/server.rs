@@ -203,7 +203,7 @@ impl Server {
         &self.app.hub
     }
 
-    /// Who may make the first account, as long as nobody has one.
+    /// Decides which caller may make the first account, while there is none.
     pub(crate) fn first_account(&self) -> &FirstAccount {
         &self.app.first_account
     }

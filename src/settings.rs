@@ -106,7 +106,7 @@ pub struct Sources {
     environment: Option<Vec<(String, String)>>,
     /// The folder in which a configuration file may lie that nothing names.
     working_folder: Option<PathBuf>,
-    /// Whether the operator wants a new, empty database beside such a file.
+    /// True when the operator wants a new, empty database beside such a file.
     is_new: bool,
 }
 
@@ -117,7 +117,7 @@ impl Sources {
         Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false }
     }
 
-    /// The same where a new, empty database is wanted beside a configuration file that nothing names.
+    /// These sources, with a new, empty database wanted beside a configuration file that nothing names.
     pub(crate) fn with_new_database(self, is_new: bool) -> Self {
         Self { is_new, ..self }
     }

@@ -79,7 +79,7 @@ pub(crate) struct AppState {
     pub(crate) fingerprint_key: Secret,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
-    /// Who may make the first account over the network.
+    /// Decides which caller may make the first account over the network.
     pub(crate) first_account: FirstAccount,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,

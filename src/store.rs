@@ -115,7 +115,7 @@ impl StoreError {
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
-    /// What new rows of the audit trail are hashed with.
+    /// The keys that new rows of the audit trail are hashed with.
     audit_keys: Arc<AuditKeys>,
 }
 
@@ -135,7 +135,7 @@ impl Db {
         Ok(Self { engine, audit_keys: Arc::default() })
     }
 
-    /// The same database, with keys for the audit trail.
+    /// This database, with keys for the audit trail.
     #[must_use]
     pub(crate) fn with_audit_keys(self, keys: AuditKeys) -> Self {
         Self { audit_keys: Arc::new(keys), ..self }

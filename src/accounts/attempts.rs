@@ -10,7 +10,7 @@ use crate::keyed::{Key, Keyed};
 /// The memory of all attempts, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What one entry takes in the cache: key, value, and the cache's own links.
+/// The bytes of one entry in the cache: key, value, and the cache's own links.
 const ENTRY_BYTES: usize = size_of::<(Key, Tally)>() + 48;
 
 /// The period over which attempts at locked accounts are counted.
@@ -19,7 +19,7 @@ const PERIOD: Duration = Duration::from_hours(1);
 /// Attempts at one locked account that are hashed in one period, whoever makes them.
 const HASHED_PER_ACCOUNT: u32 = 10;
 
-/// The same for one caller.
+/// The limit for one caller.
 const HASHED_PER_CALLER: u32 = 3;
 
 /// Counts by cache key. The least used are evicted first.
@@ -57,7 +57,7 @@ impl Attempts {
         is_left
     }
 
-    /// Whether one more attempt at a locked account, or an unknown name that is treated as one, is hashed.
+    /// True when one more attempt at a locked account, or an unknown name that is treated as one, is hashed.
     pub(super) fn take_locked(&self, account: &str, caller: &str, now: Instant) -> bool {
         let period = now.saturating_duration_since(self.started).as_secs() / PERIOD.as_secs();
         let budgets = [

@@ -1,4 +1,4 @@
-//! Who may make the first account over the network, and so become the system administrator.
+//! Decides which caller may make the first account over the network, and so become the system administrator.
 //!
 //! Decided at the start. `quarterdeck user create` and the local socket always may.
 
@@ -14,7 +14,7 @@ use tracing::warn;
 /// The header that carries the one-time code.
 pub(crate) const SETUP_CODE: &str = "X-Quarterdeck-Setup-Code";
 
-/// So many wrong codes are compared in a window; after them none is, not even the right one.
+/// Wrong codes that are compared in a window; after them none is, not even the right one.
 const WRONG_CODES_PER_WINDOW: usize = 3;
 
 const WINDOW: Duration = Duration::from_mins(1);
@@ -28,15 +28,15 @@ const CODE_LENGTH: usize = 28;
 /// A code is printed in groups of so many characters.
 const GROUP_LENGTH: usize = 4;
 
-/// What a request shows that would make the first account.
+/// The facts of a request that decide whether it may make the first account.
 pub(crate) struct Claim {
-    /// Whether it comes from a program on this machine, and from there only.
+    /// True when it comes from a program on this machine, and from there only.
     pub(crate) is_from_this_machine: bool,
     /// The one-time code, as it was sent.
     pub(crate) code: Option<Secret>,
 }
 
-/// Who may make the first account over the network.
+/// Decides which caller may make the first account over the network.
 pub(crate) struct FirstAccount {
     way: Way,
     /// When wrong codes were sent, within the last window.
@@ -48,7 +48,7 @@ pub(crate) struct FirstAccount {
 pub(crate) enum WhyOffline {
     /// The database holds the tables of a Mattermost.
     Mattermost,
-    /// So many versions of the configuration are stored already.
+    /// The number of versions of the configuration that are stored already.
     Versions(i64),
 }
 
@@ -67,7 +67,7 @@ enum Way {
     Made(i64),
     /// The command line and the local socket only.
     Offline(WhyOffline),
-    /// Whoever knows the code, or calls from this machine.
+    /// A caller that knows the code, or calls from this machine.
     Open(Secret),
 }
 

@@ -1,7 +1,7 @@
 //! The way in with name and password.
 //!
 //! A refusal does not tell whether an account exists: it is worded alike and it takes as long.
-//! What is special about an account (deactivated, bot, locked) is told only to a caller who knows its password.
+//! The state of an account (deactivated, bot, locked) is told only to a caller who knows its password.
 
 mod pace;
 
@@ -29,7 +29,7 @@ use pace::Pace;
 /// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
 const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
 
-/// What a caller presents to log in.
+/// The credentials that a caller presents to log in.
 pub(crate) struct Credentials {
     /// The account's id, if the client knows it.
     pub(crate) id: String,
@@ -89,7 +89,7 @@ pub(crate) async fn login(
     }
 }
 
-/// What decides whether a caller is let in.
+/// The stores and settings that a login is decided with.
 struct Admission<'a> {
     app: &'a AppState,
     config: &'a Config,
@@ -150,7 +150,7 @@ impl Admission<'_> {
         Ok(found)
     }
 
-    /// What else keeps an account from logging in, in the order of the contract.
+    /// Checks the other states that keep an account from logging in, in the order of the contract.
     async fn check(&self, user: &User) -> Result<(), AppError> {
         if user.delete_at > 0 {
             return Err(AppError::new("api.user.login.inactive.app_error"));

@@ -272,7 +272,7 @@ fn is_locale(tag: &str) -> bool {
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }
 
-/// Who sees an account: each is told something else.
+/// The reader of an account: each kind is told something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
     Owner,

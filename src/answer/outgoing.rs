@@ -57,7 +57,7 @@ impl Outgoing {
         Self { piece_bytes: usize::MAX, ..Self::chunks(body) }
     }
 
-    /// The same body, watched by `pace`.
+    /// This body, watched by `pace`.
     pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
         Self { pace, ..self }
     }

@@ -17,7 +17,7 @@ const RECORDED_OF_STRANGERS: u32 = 300;
 /// Refusals of one user that are recorded one by one in a window.
 pub(crate) const RECORDED_OF_USER: u32 = 60;
 
-/// The same for a system administrator and the local socket.
+/// The limit for a system administrator and the local socket.
 pub(crate) const RECORDED_OF_ADMIN: u32 = 600;
 
 /// Refusals of all users that are recorded one by one in a window.
@@ -31,7 +31,7 @@ const OTHERS: &str = "others";
 
 /// Refusals of one kind of callers in the current window.
 pub(crate) struct Refusals {
-    /// What the names are called in the record.
+    /// The key of the names in the record.
     names: &'static str,
     /// Records of all callers together in a window.
     max_records: u32,
@@ -67,12 +67,12 @@ impl Refusals {
         Self { names, max_records, window: Mutex::default(), counted: AtomicU64::new(0) }
     }
 
-    /// Whether one more refusal of an address is recorded on its own; otherwise it is counted.
+    /// True when one more refusal of an address is recorded on its own; otherwise it is counted.
     pub(crate) fn admits_address(&self, address: &str, event: &'static str) -> bool {
         self.admits(address, RECORDED_OF_ADDRESS, event)
     }
 
-    /// Whether one more refusal of a caller, `max_records` of which are recorded, is recorded on its own;
+    /// True when one more refusal of a caller, `max_records` of which are recorded, is recorded on its own;
     /// otherwise it is counted.
     pub(crate) fn admits(&self, name: &str, max_records: u32, event: &'static str) -> bool {
         let mut window = self.lock();

@@ -41,7 +41,7 @@ pub(super) struct About {
     pub(super) target: String,
     /// On whose behalf.
     pub(super) identity: String,
-    /// What was made of the settings, where that is not what they say.
+    /// The changes that were made to the settings before use, in words.
     pub(super) note: Option<String>,
     /// How long one request may take.
     pub(super) patience: Duration,
@@ -86,14 +86,14 @@ pub(super) fn code_or_status(code: Option<&str>, status: u16) -> String {
     code.filter(|code| is_code(code)).map_or_else(|| format!("HTTP {status}"), str::to_owned)
 }
 
-/// Whether it is a short word of letters and digits, as codes of providers are.
+/// True when it is a short word of letters and digits, as codes of providers are.
 pub(super) fn is_code(text: &str) -> bool {
     const LONGEST_CODE: usize = 64;
     let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
     begins_well && text.len() <= LONGEST_CODE && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether a prefix, or a part of it, is a step to another place: it would lead out of the bucket.
+/// True when a prefix, or a part of it, is a step to another place: it would lead out of the bucket.
 pub(super) fn climbs(prefix: &str) -> bool {
     prefix.split(['/', '\\']).any(|element| matches!(element, "." | ".."))
 }

@@ -79,7 +79,7 @@ impl Resolve for Reach {
 #[error("the address is link-local, or that of a metadata service")]
 struct Forbidden;
 
-/// Whether an address was found and is forbidden.
+/// True when an address was found and is forbidden.
 pub(super) fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Forbidden>)
 }

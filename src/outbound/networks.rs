@@ -46,7 +46,8 @@ pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
     wrapped(address).find_map(|inner| internal(inner, own).map(|what| format!("a way to {inner}, {what}")))
 }
 
-/// Whether an address is link-local, or that of a metadata service of a cloud, which hands out credentials of the machine.
+/// True when an address is link-local, or that of a metadata service of a cloud, which hands out credentials of the
+/// machine.
 pub(crate) fn is_metadata(address: IpAddr) -> bool {
     METADATA.iter().any(|network| network.contains(address)) || wrapped(address).any(is_metadata)
 }

@@ -11,7 +11,8 @@ use super::allowed::Allowed;
 use super::failure::CallFailure;
 use super::networks::internal;
 
-/// Who chose the host of a call. It decides which addresses may be called, and from which pool the permit is.
+/// The party that chose the host of a call. It decides which addresses may be called, and from which pool the permit
+/// is.
 /// A redirect to another host is nobody's choice and always checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Chosen<'a> {

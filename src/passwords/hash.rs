@@ -1,4 +1,4 @@
-//! What is stored of a password, and how one is compared with it.
+//! Hashes of passwords as they are stored, and the comparison with a password.
 //!
 //! Stored form since Mattermost 11.0: `$pbkdf2$f=SHA256,w=600000,l=32$<salt>$<hash>`; bcrypt before, still accepted.
 
@@ -16,7 +16,7 @@ const WORK: u32 = 600_000;
 /// A stored hash that asks for more rounds would hold a core for minutes; it matches nothing.
 const MOST_WORK: u32 = 10_000_000;
 
-/// The same for bcrypt, in powers of two. Mattermost made such hashes with a cost of 10.
+/// The highest cost of bcrypt, a power of two. Mattermost made such hashes with a cost of 10.
 const MAX_BCRYPT_COST: u32 = 14;
 
 /// A bcrypt hash has this many characters.
@@ -88,7 +88,7 @@ fn spellings(password: &str) -> Vec<String> {
     spellings
 }
 
-/// What a stored text turned out to be.
+/// The kind of a stored text.
 enum Stored {
     Pbkdf2(Phc),
     Bcrypt,
@@ -126,7 +126,7 @@ impl Stored {
     }
 }
 
-/// Whether the text is a bcrypt hash whose cost is bounded: each step of the cost doubles the time.
+/// True when the text is a bcrypt hash whose cost is bounded: each step of the cost doubles the time.
 fn is_bcrypt(stored: &str) -> bool {
     let cost = stored.strip_prefix("$2").and_then(|rest| rest.get(2..4)?.parse::<u32>().ok());
     stored.len() == BCRYPT_LENGTH && cost.is_some_and(|cost| cost <= MAX_BCRYPT_COST)

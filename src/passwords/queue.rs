@@ -20,7 +20,7 @@ const ASSUMED_HASH: Duration = Duration::from_millis(150);
 /// Refusals of a full queue; both are made before anything is known of the account.
 const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.caller_queue_full.app_error"];
 
-/// Who may hash when. Shared by all workers.
+/// Gives out turns to hash. Shared by all workers.
 pub(super) struct Queue {
     schedule: Mutex<Schedule<oneshot::Sender<Turn>>>,
     keyed: Keyed,
@@ -42,7 +42,7 @@ impl Queue {
     /// Takes a permit, or refuses at once.
     pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
         let (caller, name) = (self.keyed.key(&[caller.lane()]), self.keyed.key(&[name]));
-        // What is evicted learns of it by losing its sender.
+        // An evicted waiter learns of it by losing its sender.
         let entered = self.lock().enter(caller, name).map(drop);
         match entered {
             Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
@@ -81,7 +81,7 @@ impl Queue {
     }
 }
 
-/// Whether a request was refused because the queue is full.
+/// True when a request was refused because the queue is full.
 pub(crate) fn is_full(refusal: &AppError) -> bool {
     FULL.contains(&refusal.id.as_ref())
 }
@@ -117,7 +117,7 @@ impl Drop for Permit {
     }
 }
 
-/// What waits for its turn; it leaves the queue when the caller hangs up.
+/// A waiter for a turn; it leaves the queue when the caller hangs up.
 struct Queued {
     queue: Arc<Queue>,
     caller: Key,

@@ -34,7 +34,7 @@ pub(super) struct Granted<W> {
     pub(super) waiter: W,
 }
 
-/// Who waits, and what is being hashed.
+/// The waiters, and the names that are being hashed.
 pub(super) struct Schedule<W> {
     limits: Limits,
     lanes: HashMap<Key, Lane<W>>,
@@ -50,7 +50,7 @@ pub(super) struct Schedule<W> {
 /// The places of one caller.
 struct Lane<W> {
     places: usize,
-    /// What waits, by name, in the order of their turns. None is empty.
+    /// The waiters by name, in the order of their turns. None of the lists is empty.
     names: VecDeque<(Key, VecDeque<(u64, W)>)>,
 }
 

@@ -97,7 +97,7 @@ impl<'a> Pending<'a> {
         (route.is_change || is_refused) && !is_nothing
     }
 
-    /// Whether one more refusal is recorded on its own; otherwise it is counted.
+    /// True when one more refusal is recorded on its own; otherwise it is counted.
     fn is_within_budget(&self) -> bool {
         let event = self.found.route.event;
         match self.caller() {

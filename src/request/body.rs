@@ -51,7 +51,7 @@ impl Body {
         Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
     }
 
-    // What it begins with is checked, because serde takes a list for a structure as well.
+    // The first byte is checked, because serde takes a list for a structure as well.
     fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
         let bytes = self.read?;
         let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(&bytes);

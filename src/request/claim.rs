@@ -1,4 +1,4 @@
-//! Whether a request comes from a program on this machine, and from nowhere behind it.
+//! Recognises a request from a program on this machine, and from nowhere behind it.
 
 use std::net::IpAddr;
 
@@ -24,14 +24,14 @@ const FORWARDING_HEADERS: [&str; 8] = [
     "x-cluster-client-ip",
 ];
 
-/// What such headers begin with.
+/// The prefixes of such headers.
 const FORWARDING_PREFIXES: [&str; 6] = ["cf-", "x-appengine-", "x-envoy-", "x-forwarded", "x-original-", "x-real-"];
 
 /// Tells scripts of pages, which a browser sends, where they come from.
 const FETCH_SITE: &str = "sec-fetch-site";
 
 impl Request {
-    /// What this request shows that would make the first account.
+    /// The facts of this request that decide whether it may make the first account.
     pub(crate) fn claim(&self) -> Claim {
         let is_on_socket = self.context.session.as_ref().is_some_and(Session::is_local);
         let code = self.header(SETUP_CODE).map(Secret::new);

@@ -2,10 +2,10 @@
 
 use quarterdeck_actors::steps::counted;
 
-/// What JSON writes for NUL after the backslash.
+/// The text that JSON writes for NUL after the backslash.
 const NUL: &[u8] = b"u0000";
 
-/// Whether a JSON text holds the character NUL. Each byte is read once, plus at most four after a backslash.
+/// True when a JSON text holds the character NUL. Each byte is read once, plus at most four after a backslash.
 pub(super) fn holds_nul(json: &[u8]) -> bool {
     let mut bytes = counted(json.iter().enumerate());
     // JSON has backslashes in its strings only, and there the byte after one belongs to it.

@@ -52,7 +52,7 @@ pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
     packed_as(request, body, HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)))
 }
 
-/// The same as the body of a response that is begun already.
+/// Writes the document as the body of a response that is begun already.
 pub(super) fn packed_as(request: &Request, body: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
     if request.accepts_gzip() {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::session::Session;
 use crate::state::AppState;
 
-/// What the host says about its version of the image.
+/// The headers with which the host names its version of the image.
 const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
 
 /// The answer needs a session, so that only the client of that session may keep a copy, whatever the host says.

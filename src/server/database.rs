@@ -17,7 +17,7 @@ use crate::store::{Db, StoreError, described};
 pub(crate) struct Choice {
     /// The database.
     pub(crate) name: String,
-    /// Who says so: file and line, the variable, the configuration file, or a default of the program.
+    /// The source of the setting: file and line, the variable, the configuration file, or a default of the program.
     pub(crate) by: String,
     /// Another database that the configuration names or is kept in.
     pub(crate) other: Option<Other>,
@@ -28,7 +28,7 @@ pub(crate) struct Choice {
 pub(crate) struct Other {
     /// The database.
     pub(crate) name: String,
-    /// Who names it.
+    /// The source that names it.
     pub(crate) by: String,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartErro
     let used = config.view.sql.data_source.as_str();
     let (by, default) = match origin(config, DATA_SOURCE) {
         Origin::Default => ("the built-in default".to_owned(), Some("no setting names a database, and the default is")),
-        // What is stored in a database says nothing about which database it is: that was decided before it was read.
+        // Settings stored in a database say nothing about which database it is: that was decided before they were read.
         Origin::Stored => (place.file().map_or_else(String::new, |file| file.path().display().to_string()), None),
         Origin::File(line) if is_shipped(&config.overrides) => {
             (format!("{line}, as shipped"), Some("the config.toml names, as it was shipped,"))

@@ -32,7 +32,7 @@ const DISCARDS_PER_TURN: usize = 16;
 /// Bytes that are read in one turn of the server, which takes them all into memory before it looks at them.
 const TURN_BYTES: usize = 16 * 1024;
 
-/// What carries the bytes.
+/// The transport that carries the bytes.
 pub(super) enum Carrier {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -84,7 +84,7 @@ impl Stream {
         }
     }
 
-    /// What happens on the connection.
+    /// The state of the connection.
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         self.exchange.clone()
     }

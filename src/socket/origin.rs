@@ -30,7 +30,8 @@ pub(super) fn admission(service: &ServiceSettings, page: &Page, host: &str) -> A
     }
 }
 
-/// Whether the page is of this site: of `SiteURL`, or while there is neither that nor a list, of the host that it calls.
+/// True when the page is of this site: of `SiteURL`, or while there is neither that nor a list, of the host that it
+/// calls.
 fn is_ours(service: &ServiceSettings, allowed: &Allowed, origin: &Origin, host: &str) -> bool {
     if service.site_url.is_empty() {
         return !matches!(allowed, Allowed::Listed(_)) && origin.is_at(host);

@@ -42,7 +42,7 @@ const ANCHOR: &str = "QuarterdeckAuditAnchor";
 const PRUNED: &str = "pruneAudits";
 const REPAIRED: &str = "repairAuditTrail";
 
-/// What the trail says when the rows that follow have another key than those before, or have one at last.
+/// The event of a row after which the rows have another key than those before, or their first one.
 const KEY_CHANGED: &str = "changeAuditKey";
 
 /// How often rows are chained anew because another server added some meanwhile.
@@ -168,7 +168,7 @@ impl Db {
         Ok(self.system(HEAD).await?.as_deref().and_then(Head::parse))
     }
 
-    /// What adds rows to both tables and moves the mark of the end.
+    /// The statements that add rows to both tables and move the mark of the end.
     fn addition(&self, entries: &[Entry]) -> Vec<Statement> {
         let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
         let own = format!("INSERT INTO qd_audits ({COLUMNS})");

@@ -93,7 +93,7 @@ impl DataSource {
         Ok(meaning::data_source(words::words(text)?)?)
     }
 
-    /// Whether the text is the address of a PostgreSQL, whatever the name of the driver says.
+    /// True when the text is the address of a PostgreSQL, whatever the name of the driver says.
     pub(crate) fn is_address(text: &str) -> bool {
         words::after_scheme(text.trim()).is_some()
     }
@@ -133,7 +133,7 @@ impl DataSource {
         &self.encryption
     }
 
-    /// Whether the hosts are tried in a random order.
+    /// True when the hosts are tried in a random order.
     pub(super) fn is_random(&self) -> bool {
         self.is_random
     }

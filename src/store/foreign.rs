@@ -1,4 +1,4 @@
-//! What is in a database before this server has made its tables there. Looking makes nothing, not even the file.
+//! Looks at a database before this server has made its tables there. Looking makes nothing, not even the file.
 
 use super::{Db, Engine, StoreError, placeholders, statement};
 

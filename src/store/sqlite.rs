@@ -38,7 +38,7 @@ struct Pools {
     readers: Pool,
     runtime: Handle,
     recycling: Recycling,
-    /// Whether the file was seen to.
+    /// True when the file was seen to.
     is_private: OnceCell<()>,
 }
 

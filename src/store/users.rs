@@ -19,7 +19,7 @@ const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.usernam
 /// Among which accounts a new one is added. Bots do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// Whether there are others or not.
+    /// There may be other accounts or not.
     Any,
     /// Only while there is no other.
     First,

@@ -23,7 +23,7 @@ pub(super) fn is_custom(settings: &StoreSettings) -> bool {
 /// Where an account is.
 pub(super) struct Account {
     pub(super) url: Url,
-    /// What was made of the endpoint, where that is not what it says.
+    /// The change that was made to the endpoint before use, in words.
     pub(super) note: Option<String>,
 }
 
@@ -69,13 +69,13 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, Trouble> {
     Ok(Account { url, note })
 }
 
-/// Whether an account is at Azure itself, whoever owns it, and asked over TLS.
+/// True when an account is at Azure itself, whoever owns it, and asked over TLS.
 pub(super) fn is_azure(account: &Url) -> bool {
     let is_usual_port = account.port().is_none();
     account.scheme() == "https" && is_usual_port && account.host_str().is_some_and(own_hosts::is_azure)
 }
 
-/// Whether it is one label of a host's name, and one segment of a path.
+/// True when it is one label of a host's name, and one segment of a path.
 fn is_label(name: &str) -> bool {
     (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

@@ -63,7 +63,7 @@ impl Address {
         })
     }
 
-    /// Whether it is a host of Amazon S3 itself, over TLS: credentials of the machine go nowhere else.
+    /// True when it is a host of Amazon S3 itself, over TLS: credentials of the machine go nowhere else.
     pub(super) fn is_amazons_own(&self) -> bool {
         let is_usual_port = matches!(self.port, None | Some(443));
         let is_region = self.region.is_empty() || is_amazon_region(&self.region);
@@ -126,7 +126,7 @@ pub(super) fn split(endpoint: &str) -> Option<(String, Option<u16>)> {
     Some((url.host_str()?.to_owned(), port))
 }
 
-/// Whether it is one segment of a path, loosely by the rules for names of buckets: the oldest have capitals and
+/// True when it is one segment of a path, loosely by the rules for names of buckets: the oldest have capitals and
 /// underscores.
 pub(super) fn is_bucket(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');

@@ -19,7 +19,7 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Whether it is the environment or the machine that provides the credentials.
+    /// True when it is the environment or the machine that provides the credentials.
     pub(super) fn is_provided(settings: &StoreSettings) -> bool {
         settings.amazon_s3_access_key_id.is_empty() && settings.amazon_s3_secret_access_key.is_empty()
     }

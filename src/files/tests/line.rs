@@ -112,7 +112,7 @@ async fn of_what_a_store_says_little_is_shown() {
     }
 }
 
-/// What a host says that hands out credentials: none of it may come back in a report.
+/// The answer of a host that hands out credentials: none of it may come back in a report.
 const CANARY: &str = "AKIACANARY/canary-secret";
 
 #[tokio::test]

@@ -12,7 +12,7 @@ pub(super) struct Head {
     tag: String,
 }
 
-/// What the tag of a head proves.
+/// The finding about the tag of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     /// A server wrote it.
@@ -51,7 +51,7 @@ impl Head {
         }
     }
 
-    /// Whether no server wrote it: its tag does not fit, or is gone though the last row has a key.
+    /// True when no server wrote it: its tag does not fit, or is gone though the last row has a key.
     pub(super) fn is_forged(&self, keys: &AuditKeys, last_key: &str) -> bool {
         match self.proof(keys) {
             Proof::Forged => true,
@@ -61,7 +61,7 @@ impl Head {
     }
 }
 
-/// What the tag is made of. No row has such a text, so no hash of a row is the tag of a head.
+/// The text that the tag is made of. No row has such a text, so no hash of a row is the tag of a head.
 fn text(mark: &Mark) -> String {
     format!("end of the trail {mark}")
 }

@@ -1,4 +1,4 @@
-//! What each word of a data source does.
+//! The meaning of each word of a data source.
 
 use std::net::IpAddr;
 use std::time::Duration;

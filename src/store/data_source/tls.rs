@@ -28,7 +28,7 @@ const SYSTEM: &str = "system";
 /// The protocol that a client names when it begins with TLS instead of asking for it.
 const ALPN: &[u8] = b"postgresql";
 
-/// What a data source says about TLS.
+/// The part of a data source that is about TLS.
 #[expect(clippy::struct_excessive_bools, reason = "each is a word of the data source")]
 #[derive(Clone, Default)]
 pub(in crate::store) struct Encryption {
@@ -105,7 +105,7 @@ impl Encryption {
         Ok(())
     }
 
-    /// What the driver needs to know of the mode.
+    /// The mode in the driver's terms.
     pub(super) fn mode(&self) -> SslMode {
         match self.mode.unwrap_or(Mode::Prefer) {
             Mode::Disable => SslMode::Disable,
@@ -214,7 +214,7 @@ struct Authority {
 }
 
 impl Authority {
-    /// Whether the certificate itself is among the trusted ones: a self-signed one that may also sign others.
+    /// True when the certificate itself is among the trusted ones: a self-signed one that may also sign others.
     fn is_trusted_itself(&self, certificate: &CertificateDer<'_>, refused: &CertificateError) -> bool {
         // The check of dates comes before this refusal, so the dates are good.
         let is_only_authority =

@@ -20,7 +20,7 @@ pub(super) struct Word {
     pub(super) name: String,
     /// Its value without quotes and escapes.
     pub(super) value: String,
-    /// Whether the word may be a part of a password that was written without quotes.
+    /// True when the word may be a part of a password that was written without quotes.
     pub(super) is_doubtful: bool,
 }
 
@@ -30,7 +30,7 @@ impl Word {
     }
 }
 
-/// What follows the scheme, when the text is the address of a PostgreSQL.
+/// The text after the scheme, when it is the address of a PostgreSQL.
 pub(super) fn after_scheme(text: &str) -> Option<&str> {
     URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }

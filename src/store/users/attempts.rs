@@ -1,4 +1,4 @@
-//! What a login changes in an account: the count of attempts, the last login, a hash in its current form.
+//! The changes that a login makes to an account: the count of attempts, the last login, a hash in its current form.
 //!
 //! Counts are changed by the database itself, never written back from what was read: two logins at once, on one server
 //! or several, both count.

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::store::{Db, StoreError, statement};
 
-/// So many of the last used steps are kept. Three are valid at a time; the others are for a clock that is set back.
+/// The number of used steps that are kept. Three are valid at a time; the others are for a clock that is set back.
 const KEPT: usize = 10;
 
 /// How often a list that another login changes meanwhile is read again.
