@@ -170,7 +170,7 @@ impl Vitals {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
     }
 
-    /// Whether the actor has been silent for too long.
+    /// True when the actor has been silent for too long.
     pub fn is_stuck(&self) -> bool {
         self.silence() > SILENCE_LIMIT
     }

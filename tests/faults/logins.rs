@@ -118,7 +118,7 @@ async fn gets_in(client: &Client) -> Duration {
     started.elapsed()
 }
 
-/// Whether a login under attack took no longer than it may, given what one took before and after.
+/// True when a login under attack took no longer than it may, given what one took before and after.
 #[track_caller]
 fn is_soon(longest: Duration, before: Duration, after: Duration) {
     let most = PATIENCE.max(before.max(after) * HASHES);

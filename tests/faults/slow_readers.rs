@@ -42,7 +42,7 @@ async fn many_slow_readers_of_the_largest_asset_hold_a_few_pieces_each() {
     // Whole bodies would take 400 times more than a megabyte.
     assert!(grown < READERS * 150 * 1024, "{grown} bytes for {READERS} readers");
     assert!(client.get("/system/ping").await.status == 200);
-    // Who reads on gets everything.
+    // A client that reads on gets everything.
     assert!(readers.pop().unwrap().finish().await == whole.body);
 }
 
@@ -96,7 +96,7 @@ async fn who_reads_no_large_lists_gets_no_more_of_them_but_changes_go_on() {
     assert!((1..=4).contains(&admitted), "{admitted}");
     assert!(readers.iter().all(|reader| [200, 503].contains(&reader.status())));
     admin.get("/logs?logs_per_page=500").await.expect_refusal(503, UNREAD);
-    // What is small, shared or a change is served as ever, and other users are not concerned.
+    // Small and shared answers and changes are served as ever, and other users are not concerned.
     assert_eq!(admin.get("/openapi.json").await.status, 200);
     admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Readers" } })).await.expect(200);
     assert_eq!(bert.get("/users/me").await.status, 200);

@@ -105,7 +105,7 @@ impl Workplace {
         self.serve_with(&[], &["serve"]).await
     }
 
-    /// The same with more variables in its environment, and with these arguments.
+    /// Starts it with more variables in its environment, and with these arguments.
     pub async fn serve_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Process {
         let stderr = std::fs::File::create(self.path("stderr")).unwrap();
         let mut command = self.command(arguments);

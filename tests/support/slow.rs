@@ -21,7 +21,7 @@ impl SlowReader {
     /// Asks for `path` of the API and reads nothing behind the head of the response.
     pub async fn start(client: &Client, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        // What the kernel buffers is not to hide what the server holds.
+        // Buffers of the kernel must not hide the bytes that the server holds.
         socket.set_recv_buffer_size(4096).unwrap();
         let address = client.base.strip_prefix("http://").unwrap().parse().unwrap();
         let mut connection = socket.connect(address).await.unwrap();

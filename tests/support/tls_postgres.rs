@@ -88,7 +88,7 @@ fn run(programs: &Path, folder: &Path) -> Option<(u16, Child)> {
     let mut server = server.stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
     let is_ready = said.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections"));
-    // What it says from here on must not fill the pipe.
+    // Its further output must not fill the pipe.
     std::thread::spawn(move || said.for_each(drop));
     if is_ready {
         return Some((port, server));

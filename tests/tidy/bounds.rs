@@ -1,4 +1,4 @@
-//! What callers can make grow is bounded, and the bound is written down here.
+//! Each store that callers can make grow is bounded, and the bound is written down here.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn every_cache_has_a_bound_that_is_written_down() {
     }
 }
 
-/// Whoever hashes takes a turn: the functions that do it are private to the queue.
+/// Every hash takes a turn: the functions that hash are private to the queue.
 #[test]
 fn passwords_are_hashed_behind_the_queue_only() {
     for (path, text) in shipped() {

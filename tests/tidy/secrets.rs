@@ -37,7 +37,8 @@ const EXPOSED: [(&str, usize); 24] = [
 /// The names of fields that hold secrets as plain text.
 const WORDS: [&str; 6] = ["password", "secret", "token", "data_source", "private_key", "passphrase"];
 
-/// What a field of such a name may be: hidden by its own type, a number or a truth value, or the rules for passwords.
+/// The types that a field of such a name may have: one that hides itself, a number or a truth value, or the rules for
+/// passwords.
 const SAFE: [&str; 9] =
     ["PasswordSettings", "Secret", "Option<Secret>", "Vec<Secret>", "bool", "i64", "u64", "usize", "Duration"];
 

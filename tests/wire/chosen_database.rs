@@ -12,7 +12,7 @@ const TABLES: &str = include_str!("../faults/mattermost.sql");
 /// A PostgreSQL that nobody answers for; the user and the password must never be seen.
 const OTHER: &str = "postgres://canary-user:canary-word@127.0.0.1:1/chat?sslmode=disable";
 
-/// What every server here needs that has no `config.toml`.
+/// The variables of every server here that has no `config.toml`.
 const LISTEN: [(&str, &str); 2] =
     [("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0"), ("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "")];
 

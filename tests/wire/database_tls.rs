@@ -6,7 +6,7 @@ use crate::support::database;
 use crate::support::process::Workplace;
 use crate::support::tls_postgres::TlsPostgres;
 
-/// What `check` says about a data source, and whether it can be used.
+/// The output of `check` about a data source, and whether it can be used.
 async fn check(place: &Workplace, source: &str) -> (bool, String) {
     place.configure(&settings(source));
     let ended = place.run(&["check"], "").await;
@@ -55,7 +55,7 @@ async fn each_mode_trusts_what_it_says_and_nothing_else() {
         assert_eq!(is_usable, is_trusted, "{words}: {said}");
         assert!(said.contains(reason), "{words}: {said}");
     }
-    // The same in the other form, and a certificate of the client's own.
+    // The other form, and a certificate of the client's own.
     let url = |more: &str| {
         format!("postgres://db.test:{port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={root}{more}")
     };

@@ -1,4 +1,4 @@
-//! Who becomes the first administrator over the network.
+//! The first administrator over the network: each way to become one, and each refusal.
 
 use futures_util::future::join;
 use reqwest::Method;
@@ -12,7 +12,7 @@ const NEEDS_CODE: &str = "api.user.create_user.first_account_code.app_error";
 const TOO_MANY: &str = "api.user.create_user.first_account_attempts.app_error";
 const OFFLINE: &str = "api.user.create_user.first_account_offline.app_error";
 
-/// What a proxy on this machine adds.
+/// The headers that a proxy on this machine adds.
 const FORWARDED: (&str, &str) = ("X-Forwarded-For", "192.0.2.7");
 
 async fn sign_up(client: &Client, name: &str, headers: &[(&str, &str)]) -> Reply {

@@ -182,7 +182,7 @@ async fn an_origin_is_known_in_any_case_and_with_the_port_of_its_scheme_and_noth
     }
 }
 
-/// Whether caches keep the answers to different pages apart.
+/// True when caches keep the answers to different pages apart.
 fn varies_by_origin(answer: &Reply) -> bool {
     answer.headers.get_all("vary").iter().any(|value| value == "Origin")
 }

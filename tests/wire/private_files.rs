@@ -12,7 +12,7 @@ use crate::support::server::account;
 /// A user who exists everywhere and may do nothing.
 const NOBODY: u32 = 65_534;
 
-/// What the test itself puts into the folder.
+/// The files that the test itself puts into the folder.
 const OF_THE_TEST: [&str; 3] = ["bin", "config.toml", "stderr"];
 
 const SETTINGS: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\n\
@@ -103,7 +103,7 @@ async fn everything_that_a_server_makes_is_private_and_what_it_made_earlier_is_m
     }
     let packet = place.path("packet.zip");
     for mine in [packet, place.path("exported.json"), place.path("license.key")] {
-        // What a command wrote for the operator is the operator's.
+        // A file that a command wrote for the operator is the operator's.
         let _ = std::fs::remove_file(mine);
     }
     let server = place.serve().await;

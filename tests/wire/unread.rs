@@ -139,7 +139,7 @@ async fn a_server_with_few_files_serves_on_under_bodies_without_end() {
     let endless = join_all((0..700).map(async |number: usize| {
         let mut connection = connect(&server.base).await;
         let (request, _) = &refused()[number % 3];
-        // What is beyond the limit is refused without an answer.
+        // A connection beyond the limit is refused without an answer.
         let _ = connection.write_all(request.as_bytes()).await;
         connection
     }));

@@ -1,4 +1,4 @@
-//! What a record keeps of large values: a beginning and the length, so that no caller can fill the trail with one.
+//! Cuts large values of a record to a beginning and the length, so that no caller can fill the trail with one.
 
 use serde_json::{Map, Value, json};
 

@@ -15,7 +15,7 @@ const ROOM_TIMEOUT: Duration = Duration::from_millis(250);
 /// A change reserves this much before it runs, in KiB; most records are smaller.
 const RESERVED_KIB: u32 = 4;
 
-/// Who causes a record, which decides in which room it waits.
+/// The caller that causes a record. It decides in which room the record waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// A caller without a session; all of them share one room.

@@ -15,7 +15,7 @@ const ANY_READ: &str = "*_read";
 /// The tags that restrict writing and grant nothing.
 const RESTRICTIONS: [&str; 2] = ["write_restrictable", "cloud_restrictable"];
 
-/// Whether a caller may read `setting`. The settings of plugins are for those who may read everything.
+/// True when a caller may read `setting`. The settings of plugins are for those who may read everything.
 pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_any_console_read: bool) -> bool {
     // Nothing says which settings of a plugin are secrets.
     if setting.mask == Some(Mask::Keys) {

@@ -132,7 +132,7 @@ fn every_walk_over_every_shape_is_linear() {
     }
 }
 
-/// What no step is counted in shows in the time: a loop in a loop over so many elements takes minutes.
+/// Work without counted steps shows in the time: a loop in a loop over this many elements takes minutes.
 #[test]
 fn no_walk_over_a_document_of_the_largest_body_takes_long() {
     const ELEMENTS: usize = 40_000;

@@ -1,6 +1,6 @@
 //! How much a submitted document may give a setting. A configuration is read and compared often: it stays small.
 //!
-//! What the table of settings does not know is dropped before, so it is not measured.
+//! Members that the table of settings does not know are dropped before, so they are not measured.
 
 use serde_json::Value;
 

@@ -64,7 +64,7 @@ pub struct Proposal {
     pub may_write: MayWrite,
     /// Whether it came over the local socket, where nothing is protected.
     pub is_local: bool,
-    /// Whether the caller may have a secret sent to another place without entering it again.
+    /// True when the caller may have a secret sent to another place without entering it again.
     pub may_keep_secrets: bool,
 }
 

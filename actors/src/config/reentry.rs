@@ -153,10 +153,10 @@ const ROWS: [(&str, Goes); 25] = [
     ),
 ];
 
-/// Whether certificates of the stores of files are checked.
+/// True when certificates of the stores of files are checked.
 const INSECURE: &str = "ServiceSettings.EnableInsecureOutgoingConnections";
 
-/// What a store is tried with beyond the companions of its secret: a secret that is not in use is not sent either.
+/// Further settings that a test of a store depends on: a secret that is not in use is not sent either.
 const TRIED_WITH: [(&str, &[&str]); 4] = [
     ("FileSettings.AmazonS3SecretAccessKey", &["FileSettings.DriverName"]),
     ("FileSettings.AzureAccessKey", &["FileSettings.DriverName", "FileSettings.AzureAuthMode"]),
@@ -192,7 +192,7 @@ fn destination(secret_path: &str) -> Option<Goes> {
 pub(super) struct Kept {
     /// Where it stands.
     pub(super) path: String,
-    /// The same as a JSON pointer.
+    /// The path as a JSON pointer.
     pub(super) pointer: String,
 }
 

@@ -167,7 +167,7 @@ impl<'a> Counterparts<'a> {
     }
 }
 
-/// Whether the placeholder stands anywhere in `value`.
+/// True when the placeholder stands anywhere in `value`.
 pub(super) fn holds_placeholder(value: &Value) -> bool {
     walked(1);
     match value {

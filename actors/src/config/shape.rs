@@ -41,7 +41,7 @@ pub enum ProblemKind {
 /// The pointers of one kind of problem take this many bytes at most; further problems of that kind are not listed.
 const MAX_POINTER_BYTES: usize = 64 * 1024;
 
-/// What in `body` does not fit, in the order of its keys, without the nearest names: those take long to find.
+/// The places of `body` that do not fit, in the order of its keys, without the nearest names: those take long to find.
 ///
 /// Null fits everywhere a setting or a section stands; nothing is converted. Of many unknown keys, or of many wrong
 /// types, only the first are listed; at least one is.
@@ -49,7 +49,7 @@ pub fn problems(body: &Document) -> Vec<Problem> {
     found(body, |_, _| None)
 }
 
-/// The same with the nearest name for each unknown key.
+/// The places that do not fit, with the nearest name for each unknown key.
 pub fn explained_problems(body: &Document) -> Vec<Problem> {
     found(body, nearest)
 }

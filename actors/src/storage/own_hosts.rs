@@ -2,7 +2,7 @@
 //!
 //! Credentials of the machine go to these only: anybody may have a host under `amazonaws.com`.
 
-/// What the names of the hosts of Azure Blob Storage end with, in each of its clouds.
+/// The suffixes of the hosts of Azure Blob Storage, one for each of its clouds.
 const AZURE: [&str; 4] = [
     ".blob.core.windows.net",
     ".blob.core.usgovcloudapi.net",
@@ -10,7 +10,7 @@ const AZURE: [&str; 4] = [
     ".blob.storage.azure.net",
 ];
 
-/// Whether `endpoint`, a host with or without the port of HTTPS, is one of Amazon S3. Empty means Amazon.
+/// True when `endpoint`, a host with or without the port of HTTPS, is one of Amazon S3. Empty means Amazon.
 pub fn is_amazon_s3(endpoint: &str) -> bool {
     let endpoint = endpoint.trim().to_ascii_lowercase();
     let host = endpoint.strip_suffix(":443").unwrap_or(&endpoint);
@@ -28,7 +28,7 @@ pub fn is_amazon_s3(endpoint: &str) -> bool {
     region.is_some_and(|region| is_amazon_region(region) && region.starts_with("cn-") == is_china)
 }
 
-/// Whether it reads like `eu-central-1` or `us-gov-west-1`.
+/// True when it reads like `eu-central-1` or `us-gov-west-1`.
 pub fn is_amazon_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let Some((number, names)) = parts.split_last() else { return false };
@@ -39,7 +39,7 @@ pub fn is_amazon_region(text: &str) -> bool {
     is_number && has_country && (2..=3).contains(&names.len()) && names.iter().all(is_name)
 }
 
-/// Whether `host` is the host of an account at Azure, whoever owns it.
+/// True when `host` is the host of an account at Azure, whoever owns it.
 pub fn is_azure(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     AZURE.iter().filter_map(|suffix| host.strip_suffix(suffix)).any(|name| match name.split_once('.') {
@@ -53,7 +53,7 @@ pub fn is_azure(host: &str) -> bool {
     })
 }
 
-/// Whether it can be the name of a storage account, or of its second location.
+/// True when it can be the name of a storage account, or of its second location.
 fn is_azure_account(name: &str) -> bool {
     let name = name.strip_suffix("-secondary").unwrap_or(name);
     (3..=24).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())

@@ -125,7 +125,7 @@ pub struct Report {
     pub target: String,
     /// On whose behalf, without secrets, such as `access key AKIA…` or `the server's own user`.
     pub identity: String,
-    /// What was made of the settings, where that is not what they say.
+    /// The changes that were made to the settings before use, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Every step, in order.

@@ -129,7 +129,7 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
     Ok(())
 }
 
-/// What the machine or the environment provides goes to the provider's own hosts, over TLS, and nowhere else.
+/// Credentials of the machine or the environment go to the provider's own hosts, over TLS, and nowhere else.
 fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Result<(), AppError> {
     let value = |key: &str| text(document, &path(store, key));
     let is_off = |key: &str| given(document, &path(store, key)) == Some(&Value::from(false));

@@ -130,7 +130,7 @@ async fn a_pinned_secret_goes_elsewhere_with_nobody_who_does_not_know_it() {
     let manager = server.staff(&admin, "mona", "system_manager").await;
     let change = nested("EmailSettings.SMTPServer", "evil.example");
     expect_reentry(&patch(&manager, change.clone()).await, PASSWORD);
-    // What is entered does not replace a pinned one.
+    // A secret that is entered does not replace a pinned one.
     expect_reentry(&patch(&manager, with(change.clone(), PASSWORD, "a guess")).await, PASSWORD);
     patch(&manager, with(change, PASSWORD, "hunter2")).await.expect(200);
     // A companion that is pinned stays where it is.
