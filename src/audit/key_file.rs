@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::store::AuditKeys;
 
 /// The name of the file where no option names another.
-const DEFAULT_NAME: &str = "audit.key";
+pub(crate) const DEFAULT_NAME: &str = "audit.key";
 
 const COMMENT: &str = "\
 # The key of the audit trail, one of 64 hexadecimal digits a line. The last one is used for new rows.
@@ -27,6 +27,11 @@ const COMMENT: &str = "\
 pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
     let places = places(settings);
     if let Some(found) = places.iter().find(|file| file.exists()) {
+        let is_made_by_server = settings.options.audit_key_file().is_none();
+        if is_made_by_server {
+            // A copy that was put back may be open to others.
+            private::mend(std::slice::from_ref(found), &[]);
+        }
         return read_or_report(found);
     }
     for file in &places {

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
 
+use crate::audit::key_file::DEFAULT_NAME;
 use crate::logging::{FILES_KEPT, file_path};
 use crate::{private, store};
 
 /// Makes private what these settings name and an earlier version made: the database of the embedded engine, the log,
-/// and the folders of both and of local stores.
+/// the key of the audit trail, and the folders of these and of local stores.
 pub(super) fn mend(config: &Config) {
     let (files, folders) = own(config);
     private::mend(&files, &folders);
@@ -32,5 +33,6 @@ fn own(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
         // Its folder is the operator's: the server makes none for it.
         files.push(PathBuf::from(&view.service.local_mode_socket_location));
     }
+    files.push(Path::new(&view.file.files.directory).join(DEFAULT_NAME));
     (files, folders)
 }
