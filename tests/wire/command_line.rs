@@ -96,7 +96,7 @@ async fn a_check_of_a_database_that_does_not_answer_fails_in_time_and_shows_no_s
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = silent.local_addr().map(|address| (address, silent)).unwrap();
     for address in ["127.0.0.1:1".to_owned(), silent.0.to_string()] {
-        let source = format!("postgres://canary-user:canary-word@{address}/canary?sslmode=disable");
+        let source = format!("postgres://canary-user:canary-word@{address}/harbour?sslmode=disable");
         let settings = format!(
             "{QUIET}[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n[EmailSettings]\nSMTPPassword = \"canary-mail\"\n"
         );
