@@ -57,8 +57,8 @@ pub(crate) struct Options {
     /// How long the attack lasts, and the baseline as well
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How many addresses the attackers come from
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=250))]
+    /// How many addresses the attackers come from: by default as few as may have so many connections
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=250))]
     addresses: u64,
     /// Only this kind of attack; may be given several times
     #[arg(long)]

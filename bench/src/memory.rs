@@ -75,7 +75,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 /// A connection that asks for the asset and reads one byte of it.
 async fn slow_reader(address: &str) -> Result<TcpStream, Failure> {
     let socket = TcpSocket::new_v4()?;
-    // What the kernel buffers is not what the server holds.
+    // Bytes in buffers of the kernel are not held by the server.
     socket.set_recv_buffer_size(4096)?;
     let mut connection = socket.connect(address.parse()?).await?;
     connection.write_all(format!("GET /api/v4{ASSET} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await?;

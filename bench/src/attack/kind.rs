@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DRIBBLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pause between two attempts of one connection.
-const ATTEMPT_INTERVAL: Duration = Duration::from_millis(100);
+const ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The attackers' thread yields to the clients that are timed on the same core.
 const ATTACKERS_NICE: i32 = 10;
@@ -38,7 +38,7 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     /// How many of all connections attack like this, as a weight.
     weight: u64,
-    /// What is sent at once.
+    /// The bytes that are sent at once.
     request: fn(&Target, u64) -> Vec<u8>,
     then: Then,
 }
@@ -79,7 +79,7 @@ const fn kind(name: &'static str, weight: u64, request: fn(&Target, u64) -> Vec<
     Kind { name, weight, request, then }
 }
 
-/// What is attacked, and with which accounts.
+/// The server under attack, and the accounts that attack it.
 pub(super) struct Target {
     pub(super) address: String,
     /// The token of an ordinary account.
@@ -93,7 +93,7 @@ pub(super) struct Target {
     pub(super) until: Instant,
 }
 
-/// What came of the attempts of one kind.
+/// The results of the attempts of one kind.
 #[derive(Default)]
 pub(super) struct Tally {
     attempts: u64,
@@ -121,7 +121,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What came of each kind.
+/// The results of each kind.
 pub(super) type Outcome = Vec<(&'static Kind, Tally)>;
 
 /// An attack that is under way, on a thread of its own: what is timed meanwhile does not wait for the attackers.
