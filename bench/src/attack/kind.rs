@@ -62,7 +62,7 @@ pub(super) const KINDS: [Kind; 13] = [
     kind("body-login", 4, |_, n| announced("/api/v4/users/login", HOSTILE_BYTES, n), Then::Dribbles),
     kind("body-hostile", 1, |_, n| whole("POST", "/api/v4/users/login", "", &backslashes(), n), Then::ComesBack),
     kind("login-unknown", 2, |_, n| login(&format!("nobody{n}"), n), Then::ComesBack),
-    kind("login-one-name", 2, |_, n| login("admin", n), Then::ComesBack),
+    kind("login-one-name", 2, |_, n| login("user1", n), Then::ComesBack),
     kind("login-hangs-up", 1, |_, n| login("user1", n), Then::HangsUp),
     kind("bundle-takes-nothing", 6, |_, n| get(BUNDLE, "", n), Then::TakesNothing),
     kind("bundle-packed", 1, |_, n| get(BUNDLE, "Accept-Encoding: gzip\r\n", n), Then::ComesBack),
