@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::process::until;
+use crate::support::server::account;
 use crate::support::slow::SlowReader;
 use crate::support::swarm;
 use crate::support::web_peer::WebPeer;
@@ -47,22 +48,40 @@ async fn many_slow_readers_of_the_largest_asset_hold_a_few_pieces_each() {
 }
 
 #[actix_web::test]
-async fn a_user_who_reads_no_images_gets_no_more_of_them_and_other_users_do() {
-    let (server, peer) = (TestServer::start_with(IMAGES).await, WebPeer::start().await);
-    let admin = server.admin().await;
-    let (anna, bert) = (server.user(&admin, "anna").await, server.user(&admin, "bert").await);
+async fn users_who_read_no_images_get_no_more_of_them_and_other_users_do() {
+    const READERS: usize = 300;
+    const USERS: usize = 10;
+    swarm::size(READERS);
+    let (home, peer) = (Home::new(IMAGES).await, WebPeer::start().await);
+    let server = home.start().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    let mut users = Vec::new();
+    for number in 0..=USERS {
+        let name = format!("user{number}");
+        admin.post("/users", account(&name)).await.expect(201);
+        users.push(server.client().log_in(&name).await);
+    }
+    let (bert, users) = users.split_last().unwrap();
     peer.answer(200, &picture(6 * MEGABYTE));
     let path = format!("/image?url={}/a.gif", peer.url());
-    let readers = slow_readers(&anna, &path, 30).await;
-    let admitted = readers.iter().filter(|reader| reader.status() == 200).count();
-    assert!((1..=2).contains(&admitted), "{admitted}");
+    bert.get(&path).await;
+    let before = server.peak_memory();
+    let readers = join_all((0..READERS).map(|number| SlowReader::start(&users[number % USERS], &path))).await;
     assert!(readers.iter().all(|reader| [200, 503].contains(&reader.status())));
-    anna.get(&path).await.expect_refusal(503, UNREAD);
+    let of = |user: usize| readers.iter().skip(user).step_by(USERS).filter(|reader| reader.status() == 200).count();
+    let admitted: Vec<usize> = (0..USERS).map(of).collect();
+    let grown = (server.peak_memory() - before) / 1024;
+    // A user has 16 MB, and all of them 48 MB and one image each: all images would take 1.8 GB.
+    assert!(admitted.iter().all(|count| *count <= 2) && admitted.iter().sum::<usize>() > 0, "{admitted:?}");
+    assert!(grown < 200, "{grown} MiB");
     let whole = bert.get(&path).await;
     assert_eq!((whole.status, whole.body.len()), (200, picture(6 * MEGABYTE).len()));
+    let held = admitted.iter().position(|count| *count > 0).unwrap();
+    users[held].get(&path).await.expect_refusal(503, UNREAD);
     // The room is free again once the bodies are gone.
     drop(readers);
-    until("there is room again", async || anna.get(&path).await.status == 200).await;
+    until("there is room again", async || users[held].get(&path).await.status == 200).await;
 }
 
 #[actix_web::test]

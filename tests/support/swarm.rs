@@ -24,8 +24,8 @@ pub fn size(default: usize) -> usize {
     std::env::var(VARIABLE).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Both ends of each socket are in this process.
-fn raise_open_files() {
+/// Lets this process open as many files as it may: it has one end of each connection, and often both.
+pub fn raise_open_files() {
     let most = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
 }
