@@ -10,6 +10,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseStore;
 use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::steps::{counted, walked};
 use tracing::{error, warn};
 
 use crate::options::Options;
@@ -52,7 +53,7 @@ impl Signatory {
     pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
         let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
         let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set that licences are checked with"))?;
-        let text: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        let text: Vec<u8> = counted(text.iter().copied()).filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
         let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is no base64"))?;
         let document = verified(key, &signed).ok_or_else(|| invalid("the signature is not that of the key"))?;
         License::read(document)
@@ -64,6 +65,7 @@ fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, key);
     SIGNATURES.into_iter().find_map(|length| {
         let (document, signature) = signed.split_at_checked(signed.len().checked_sub(length)?)?;
+        walked(document.len());
         key.verify(document, signature).ok().map(|()| document)
     })
 }
@@ -149,6 +151,8 @@ fn filed(signatory: &Signatory, file: &str) -> Option<Found> {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::steps::assert_linear;
+
     use super::*;
 
     #[test]
@@ -164,6 +168,16 @@ mod tests {
         for (signatory, text) in [(&other, text.as_str()), (&Signatory(None), &text), (&signatory, &text[4..])] {
             let refusal = signatory.open(text.as_bytes()).unwrap_err();
             assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
+        }
+    }
+
+    #[test]
+    fn a_licence_takes_steps_in_proportion_to_its_text_whatever_is_in_it() {
+        let signatory = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        for shape in ["\n", "\r\n", "A", "A\n", "A=", "=", "AAAA", "\\", "\0", "\u{e4}"] {
+            assert_linear(&format!("a licence of {shape:?}"), 1_000, |size| {
+                signatory.open(shape.repeat(size).as_bytes()).unwrap_err();
+            });
         }
     }
 

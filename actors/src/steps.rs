@@ -72,4 +72,46 @@ mod tests {
         assert!(catch_unwind(|| assert_linear("two loops", 100, |size| walked(1_000_000 + size * size))).is_err());
         assert!(catch_unwind(|| assert_linear("nothing", 100, |_| ())).is_err());
     }
+
+    /// Looks before each position for the backslashes that escape it, as if nothing were known of those before.
+    fn count_escapes_anew(text: &[u8]) -> usize {
+        let is_escaped = |at: &usize| {
+            let before = text.get(..*at).unwrap_or_default();
+            counted(before.iter().rev()).take_while(|byte| **byte == b'\\').count() % 2 == 1
+        };
+        (0..text.len()).filter(is_escaped).count()
+    }
+
+    /// The same in one walk.
+    fn count_escapes(text: &[u8]) -> usize {
+        let mut bytes = counted(text.iter());
+        let mut escapes = 0;
+        while bytes.any(|byte| *byte == b'\\') {
+            escapes += usize::from(bytes.next().is_some());
+        }
+        escapes
+    }
+
+    /// Looks in one list for each element of another.
+    fn count_common(one: &[usize], other: &[usize]) -> usize {
+        one.iter().filter(|item| counted(other.iter()).any(|known| known == *item)).count()
+    }
+
+    #[test]
+    fn a_walk_that_begins_anew_at_each_position_is_not_linear_on_the_shape_that_makes_it_slow() {
+        let backslashes = |size: usize| "\\".repeat(size).into_bytes();
+        assert_eq!((count_escapes_anew(br"\\\"), count_escapes(br"\\\")), (1, 1));
+        assert_linear("one walk", 100, |size| assert!(count_escapes(&backslashes(size)) <= size));
+        assert_linear("harmless input", 100, |size| assert_eq!(count_escapes_anew("x".repeat(size).as_bytes()), 0));
+        let anew =
+            || assert_linear("each position", 100, |size| assert!(count_escapes_anew(&backslashes(size)) <= size));
+        assert!(catch_unwind(anew).is_err());
+        let lists = || {
+            assert_linear("list in list", 100, |size| {
+                let [one, other]: [Vec<usize>; 2] = [(0..size).collect(), (size..2 * size).collect()];
+                assert_eq!(count_common(&one, &other), 0);
+            });
+        };
+        assert!(catch_unwind(lists).is_err());
+    }
 }

@@ -5,6 +5,7 @@ mod codes;
 mod filter;
 
 use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::steps::walked;
 
 use super::{Db, Row, Statement, StoreError, Value, json_of, placeholders, statement};
 use crate::accounts::User;
@@ -225,6 +226,7 @@ fn insertion(user: &User, entry: Entry) -> Vec<Statement> {
 
 /// Takes the meaning from the signs that LIKE gives one.
 pub(crate) fn escaped(term: &str) -> String {
+    walked(term.len());
     term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::features::Features;
 use crate::error::{AppError, OrFail};
 use crate::id::is_id;
+use crate::steps::walked;
 
 /// The longest licence that can be stored: its signed text, in characters.
 pub const LONGEST_TEXT: usize = 10_000;
@@ -106,6 +107,7 @@ impl License {
         if !is_object {
             return Err(AppError::new(UNREADABLE).because("the licence is no JSON object"));
         }
+        walked(document.len());
         let payload: Payload = serde_json::from_slice(document).or_fail(UNREADABLE)?;
         let lacks = |what: &'static str| AppError::new(INVALID).because(format!("the licence has no {what}"));
         let features = payload.features.ok_or_else(|| lacks("features"))?;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::steps::counted;
+
 /// What a feature is when the licence does not name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absent {
@@ -88,7 +90,7 @@ impl Features {
             None => true,
         };
         let mut values = BTreeMap::new();
-        for row in &TABLE {
+        for row in counted(TABLE.iter()) {
             let value = match given(members, row.name) {
                 Some(value) => Some(value.as_bool()?),
                 None => match row.absent {

@@ -146,3 +146,27 @@ fn a_trial_says_so_or_has_the_usual_length_and_another_length_was_agreed_upon() 
     assert_eq!((of(true, 32 * DAY_MS - 1_000), of(true, 32 * DAY_MS - 1_001)), ((true, false), (true, true)));
     assert_eq!((of(false, 365 * DAY_MS), of(true, i64::MAX - 2)), ((false, false), (true, false)));
 }
+
+#[test]
+fn a_document_takes_steps_in_proportion_to_its_length_whatever_is_in_it() {
+    type Shape = fn(usize) -> String;
+    let shapes: [(&str, Shape); 6] = [
+        ("members", |size| numbered(size, '9')),
+        ("features", |size| format!(r#""features":{{{}"users":5}},"#, numbered(size, '1'))),
+        ("the same feature", |size| format!(r#""features":{{{}"users":5}},"#, r#""ldap":true,"#.repeat(size))),
+        ("lists in lists", |size| format!(r#""limits":{}"#, "[".repeat(size))),
+        ("a text of escapes", |size| format!(r#""sku_name":"{}","#, r"\\".repeat(size))),
+        ("a text that does not end", |size| format!(r#""sku_name":"{}"#, r"\".repeat(size))),
+    ];
+    for (what, shape) in shapes {
+        crate::steps::assert_linear(what, 1_000, |size| {
+            let document = format!(r#"{{{}"customer":{{}},"features":{{"users":5}}}}"#, shape(size));
+            let _ = License::read(document.as_bytes());
+        });
+    }
+}
+
+/// Members with names of their own.
+fn numbered(size: usize, value: char) -> String {
+    (0..size).fold(String::new(), |text, at| text + &format!("\"member{at:07}\":{value},"))
+}

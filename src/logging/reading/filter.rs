@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memchr::memmem::Finder;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::steps::walked;
+use quarterdeck_actors::steps::{counted, walked};
 use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -84,7 +84,7 @@ impl Wanted {
         let text = escaped(&self.text);
         let request = escaped(&self.request_id);
         Ok(Filter {
-            levels: self.log_levels.into_iter().collect(),
+            levels: counted(self.log_levels.into_iter()).collect(),
             from,
             to,
             text: Finder::new(&text).into_owned(),
@@ -114,6 +114,7 @@ fn time_in(text: &str) -> Option<OffsetDateTime> {
 
 /// A text as it stands inside of a JSON string.
 fn escaped(text: &str) -> String {
+    walked(text.len());
     let quoted = serde_json::to_string(text).unwrap_or_default();
     quoted.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned()
 }
@@ -147,6 +148,7 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::steps::assert_linear;
     use serde_json::json;
 
     use super::*;
@@ -194,6 +196,24 @@ mod tests {
             assert_eq!(filter.judge(LINE), Verdict::Passed);
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_search_takes_steps_in_proportion_to_its_text_and_to_the_line() {
+        let shapes = [("x", "x"), ("a", "b"), ("\"", "\\\""), ("\\", "\\\\"), ("ab", "a"), ("\u{1}", "\\u0001")];
+        for (of_text, of_line) in shapes {
+            let what = format!("the text {of_text:?} in lines of {of_line:?}");
+            assert_linear(&what, 1_000, |size| {
+                let [text, request] = [&of_text, &of_text].map(|part| part.repeat(size));
+                let filter = filter(json!({ "text": text, "request_id": request, "log_levels": [of_text] }));
+                let line = format!("{{\"level\":\"{0}\",\"request.id\":\"{0}\"}}", of_line.repeat(size));
+                filter.judge(line.as_bytes());
+            });
+        }
+        assert_linear("levels", 1_000, |size| {
+            let levels: Vec<String> = (0..size).map(|level| level.to_string()).collect();
+            filter(json!({ "log_levels": levels })).judge(LINE);
+        });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Lists of accounts: which ones, in which order, how many.
 
+use quarterdeck_actors::steps::{counted, walked};
+
 use super::super::{Db, Row, StoreError, Value, statement};
 use super::{SELECT, escaped, user};
 use crate::accounts::User;
@@ -166,8 +168,10 @@ impl Filter {
             ("firstname", self.searches_full_name),
             ("lastname", self.searches_full_name),
         ];
+        walked(self.term.len());
         let term = self.term.to_lowercase();
-        let words = term.split_whitespace().map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
+        let words =
+            counted(term.split_whitespace()).map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
         for word in words.take(MOST_WORDS) {
             if word.len() > LONGEST_WORD {
                 condition.add("1 = 0");
@@ -189,4 +193,28 @@ fn holds(role: &str, condition: &mut Condition) -> String {
 
 fn holds_chiefly(role: &str, condition: &mut Condition) -> String {
     if role == "system_user" { "u.roles = 'system_user'".to_owned() } else { holds(role, condition) }
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::steps::assert_linear;
+
+    use super::*;
+
+    #[test]
+    fn a_search_takes_steps_in_proportion_to_its_words_and_roles() {
+        for shape in ["x", "@", "x ", "@ ", " ", "%", "\\", "_%\\ ", "\u{130}", "\u{130} "] {
+            assert_linear(&format!("words of {shape:?}"), 1_000, |size| {
+                let term = shape.repeat(size);
+                Filter { term, searches_email: true, searches_full_name: true, ..Filter::default() }.condition();
+            });
+            assert_linear(&format!("a role of {shape:?}"), 1_000, |size| {
+                Filter { role: Some(shape.repeat(size)), roles: vec![shape.repeat(size)], ..Filter::default() }
+                    .condition();
+            });
+            assert_linear(&format!("roles of {shape:?}"), 1_000, |size| {
+                Filter { roles: vec![shape.to_owned(); size], ..Filter::default() }.condition();
+            });
+        }
+    }
 }
