@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::rt::task::spawn_blocking;
 use actix_web::web::Bytes;
 use futures_util::Stream;
+use quarterdeck_actors::background;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::shown::shown;
 use quarterdeck_actors::error::AppError;
@@ -215,7 +215,7 @@ impl Packet {
         in_flight: InFlight,
     ) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
         let (outlet, stream) = outlet();
-        spawn_blocking(move || {
+        background::compute(move || {
             let written = self.write(outlet).and_then(outlet::Outlet::close);
             if let Err(cause) = written {
                 warn!(%cause, "a support packet was not taken to its end");

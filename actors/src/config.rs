@@ -36,9 +36,9 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
-use tokio::task::spawn_blocking;
 use tracing::info;
 
+use crate::background;
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use difference::Change;
@@ -275,7 +275,7 @@ struct Decided {
 ///
 /// A panic there refuses this change and leaves the actor alive: nothing was stored or published.
 async fn decided(running: Arc<Config>, write: Arc<Write>) -> Result<Decided, AppError> {
-    let deciding = spawn_blocking(move || {
+    let deciding = background::compute(move || {
         let mut decision = decide(&running, &write.proposal, &write.around)?;
         let stored = decision.config.stored.as_ref();
         let changes_nothing =

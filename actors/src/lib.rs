@@ -4,6 +4,7 @@
 
 pub mod analytics;
 pub mod audit;
+pub mod background;
 pub mod busy;
 pub mod config;
 pub mod error;

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use actix_web::rt::task::spawn_blocking;
 use actix_web::web::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use quarterdeck_actors::background;
 use tokio::sync::Semaphore;
 
 /// A smaller body is sent as it is.
@@ -38,7 +38,7 @@ impl Packer {
         }
         let _permit = self.permits.try_acquire().ok()?;
         let body = body.clone();
-        spawn_blocking(move || packed(&body)).await.ok()?
+        background::compute(move || packed(&body)).await.ok()?
     }
 }
 

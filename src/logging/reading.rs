@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::rt::task::spawn_blocking;
+use quarterdeck_actors::background;
 use quarterdeck_actors::error::AppError;
 use tokio::sync::Semaphore;
 
@@ -70,7 +71,7 @@ impl LogReader {
         let turn = turn.map_err(|_| AppError::new("api.context.server_busy.app_error"))?;
         let is_over = Arc::new(AtomicBool::new(false));
         let patience = Patience(is_over.clone());
-        let read = spawn_blocking(move || {
+        let read = background::compute(move || {
             let _turn = turn;
             let until = Instant::now() + LONGEST;
             gather(&path, span, filter.as_ref(), &|| is_over.load(Ordering::Relaxed) || Instant::now() > until)

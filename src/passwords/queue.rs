@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_web::rt::task::spawn_blocking;
+use quarterdeck_actors::background;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 use tokio::sync::oneshot;
@@ -169,7 +169,7 @@ impl Turn {
 
     async fn compute<T: Send + 'static>(&self, work: impl FnOnce(&Queue) -> T + Send + 'static) -> Result<T, AppError> {
         let turn = self.clone();
-        let computed = spawn_blocking(move || work(&turn.0.queue)).await;
+        let computed = background::compute(move || work(&turn.0.queue)).await;
         computed.map_err(|cause| AppError::new("api.user.check_user_password.invalid_hash.app_error").because(cause))
     }
 }

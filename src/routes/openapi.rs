@@ -3,8 +3,8 @@
 use std::io::{Cursor, Read};
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
-use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
 use tokio::sync::OnceCell;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
@@ -39,7 +39,7 @@ impl Large {
     }
 
     async fn get() -> Result<&'static Self, AppError> {
-        LARGE.get_or_try_init(|| spawn_blocking(Self::make)).await.or_fail("api.marshal_error")
+        LARGE.get_or_try_init(|| background::compute(Self::make)).await.or_fail("api.marshal_error")
     }
 }
 
