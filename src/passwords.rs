@@ -46,6 +46,11 @@ impl Passwords {
         self.queue.enter(caller, name)
     }
 
+    /// Keeps in mind that the caller proved that it owns the account of that name: its next logins wait less.
+    pub(crate) fn remember(&self, caller: &Caller, name: &str) {
+        self.queue.remember(caller, name);
+    }
+
     /// The form in which `password` is stored, computed for as long as the caller waits.
     pub(crate) async fn hash(&self, caller: &Caller, name: &str, password: Secret) -> Result<Secret, AppError> {
         let permit = self.enter(caller, name)?;

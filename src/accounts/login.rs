@@ -72,6 +72,7 @@ pub(crate) async fn login(
         Ok(user) => {
             audit.reserve(app, room_of(&user.id, app.roles.grant(&user.roles, "manage_system"))).await?;
             let session = open(app, config, &user, &credentials).await?;
+            app.passwords.remember(caller, &name);
             Ok((user, session))
         }
         // The queue is full whatever the account is, so there is nothing to hide.

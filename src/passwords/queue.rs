@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
+use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 
 use super::hash::{self, Match};
-use super::schedule::{Full, Limits, Schedule};
+use super::schedule::{Full, Limits, Schedule, Standing};
 use crate::caller::Caller;
 use crate::keyed::{Key, Keyed};
 
 /// How long a hash is taken to last before the first one is measured.
 const ASSUMED_HASH: Duration = Duration::from_millis(150);
+
+/// As many pairs of a caller and an account are kept in mind, 16 bytes each: the ones that logged in last.
+const KNOWN_PAIRS: usize = 10_000;
 
 /// Refusals of a full queue; both are made before anything is known of the account.
 const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.caller_queue_full.app_error"];
@@ -24,6 +28,8 @@ const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.call
 pub(super) struct Queue {
     schedule: Mutex<Schedule<oneshot::Sender<Turn>>>,
     keyed: Keyed,
+    /// The callers who proved an account, each with the name by which it named the account.
+    known: Cache<Key, ()>,
     at_once: u32,
     /// How long the last hash of the current form took, in nanoseconds.
     last_hash_ns: AtomicU64,
@@ -34,6 +40,7 @@ impl Queue {
         Self {
             schedule: Mutex::new(Schedule::new(limits)),
             keyed: Keyed::default(),
+            known: Cache::new(KNOWN_PAIRS),
             at_once: u32::try_from(limits.at_once).unwrap_or(1).max(1),
             last_hash_ns: AtomicU64::new(u64::try_from(ASSUMED_HASH.as_nanos()).unwrap_or(0)),
         }
@@ -41,13 +48,24 @@ impl Queue {
 
     /// Takes a permit, or refuses at once.
     pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
-        let (caller, name) = (self.keyed.key(&[caller.lane()]), self.keyed.key(&[name]));
+        // Who is known has places of its own: others at the same address cannot fill them with other names.
+        let pair = self.keyed.key(&[caller.lane(), name]);
+        let (caller, standing) = match self.known.get(&pair) {
+            Some(()) => (pair, Standing::Known),
+            None => (self.keyed.key(&[caller.lane()]), Standing::Stranger),
+        };
+        let name = self.keyed.key(&[name]);
         // An evicted waiter learns of it by losing its sender.
-        let entered = self.lock().enter(caller, name).map(drop);
+        let entered = self.lock().enter((caller, standing), name).map(drop);
         match entered {
             Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
             Err(full) => Err(self.refusal(full)),
         }
+    }
+
+    /// Keeps in mind that the caller owns the account of that name: its next logins do not wait for all strangers.
+    pub(super) fn remember(&self, caller: &Caller, name: &str) {
+        self.known.insert(self.keyed.key(&[caller.lane(), name]), ());
     }
 
     /// How long a hash takes at present.
@@ -235,6 +253,23 @@ mod tests {
         assert!(is_full(&refusal));
         drop(queue.enter(&at("192.0.2.2"), "4").unwrap());
         drop(permits);
+    }
+
+    #[actix_rt::test]
+    async fn whoever_logged_in_before_waits_for_no_crowd_of_strangers() {
+        let queue = Arc::new(Queue::new(Limits { at_once: 1, per_caller: 2, total: 100 }));
+        queue.remember(&at("192.0.2.1"), "anna");
+        let turn = queue.enter(&at("203.0.113.1"), "anna").unwrap().turn().await.unwrap();
+        let crowd = (0..99).map(|number| queue.enter(&at(&format!("203.0.113.{number}")), "anna").unwrap().turn());
+        let mut crowd: Vec<_> = crowd.map(Box::pin).collect();
+        assert!(crowd.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        // The queue is full of its name, and so is its own address with other names.
+        let mut known = Box::pin(queue.enter(&at("192.0.2.1"), "anna").unwrap().turn());
+        assert!((&mut known).now_or_never().is_none());
+        drop(turn);
+        drop(known.await.unwrap());
+        let served: Vec<_> = crowd.iter_mut().filter_map(FutureExt::now_or_never).collect();
+        assert_eq!(served.len(), 2, "one made room in the full queue, then a stranger's turn has come");
     }
 
     #[actix_rt::test]

@@ -1,5 +1,8 @@
 //! The order in which passwords are hashed: callers take turns, and within one caller the account names do.
 //!
+//! Callers who proved an account before have every second turn: however many addresses an attack comes from, they wait
+//! for one hash of a stranger at most.
+//!
 //! Plain data without locks or I/O. `W` is whatever is waiting.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -38,8 +41,10 @@ pub(super) struct Granted<W> {
 pub(super) struct Schedule<W> {
     limits: Limits,
     lanes: HashMap<Key, Lane<W>>,
-    /// The callers that wait, in the order of their turns.
-    rotation: VecDeque<Key>,
+    /// The callers that wait, in the order of their turns: those who proved an account before, and all others.
+    rotations: [VecDeque<Key>; 2],
+    /// The standing of whoever had the last turn.
+    last: Standing,
     /// The names being hashed: two attempts at one name follow each other.
     busy: HashSet<Key>,
     places: usize,
@@ -47,14 +52,37 @@ pub(super) struct Schedule<W> {
     next_ticket: u64,
 }
 
+/// A caller's standing in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It proved before, from the same address, that it owns the account it names.
+    Known,
+    /// It did not.
+    Stranger,
+}
+
+impl Standing {
+    fn other(self) -> Self {
+        match self {
+            Self::Known => Self::Stranger,
+            Self::Stranger => Self::Known,
+        }
+    }
+}
+
 /// The places of one caller.
 struct Lane<W> {
+    standing: Standing,
     places: usize,
     /// The waiters by name, in the order of their turns. None of the lists is empty.
     names: VecDeque<(Key, VecDeque<(u64, W)>)>,
 }
 
 impl<W> Lane<W> {
+    fn new(standing: Standing) -> Self {
+        Self { standing, places: 0, names: VecDeque::new() }
+    }
+
     fn waiting_for(&self, name: Key) -> usize {
         self.names.iter().find(|(known, _)| *known == name).map_or(0, |(_, waiters)| waiters.len())
     }
@@ -84,7 +112,8 @@ impl<W> Schedule<W> {
         Self {
             limits,
             lanes: HashMap::new(),
-            rotation: VecDeque::new(),
+            rotations: [VecDeque::new(), VecDeque::new()],
+            last: Standing::Stranger,
             busy: HashSet::new(),
             places: 0,
             running: 0,
@@ -98,20 +127,25 @@ impl<W> Schedule<W> {
     }
 
     /// Takes a place. When there is none, one is taken from whoever has clearly more than a fair part: within a full
-    /// caller from the name with the most attempts, in a full queue from the caller with the most. What is evicted is given back.
-    pub(super) fn enter(&mut self, caller: Key, name: Key) -> Result<Option<W>, Full> {
+    /// caller from the name with the most attempts, in a full queue from the caller with the most; in a full queue every
+    /// stranger yields to who is known. What is evicted is given back.
+    pub(super) fn enter(&mut self, (caller, standing): (Key, Standing), name: Key) -> Result<Option<W>, Full> {
         let (own, of_name) = self.lanes.get(&caller).map_or((0, 0), |lane| (lane.places, lane.waiting_for(name)));
         let evicted = if own >= self.limits.per_caller {
             Some(self.evict(caller, of_name + 1).ok_or(Full::Caller)?)
         } else if self.places >= self.limits.total {
-            let largest = self.lanes.iter().max_by_key(|(_, lane)| lane.waiting());
-            let largest = largest.filter(|(_, lane)| lane.waiting() > own + 1).map(|(caller, _)| *caller);
+            let yields = |lane: &Lane<W>| match (standing, lane.standing) {
+                (Standing::Known, Standing::Stranger) => lane.waiting() > 0,
+                (Standing::Known | Standing::Stranger, _) => lane.waiting() > own + 1,
+            };
+            let largest = self.lanes.iter().filter(|(_, lane)| yields(lane)).max_by_key(|(_, lane)| lane.waiting());
+            let largest = largest.map(|(caller, _)| *caller);
             Some(largest.and_then(|largest| self.evict(largest, 0)).ok_or(Full::All)?)
         } else {
             None
         };
         self.places += 1;
-        self.lanes.entry(caller).or_insert_with(|| Lane { places: 0, names: VecDeque::new() }).places += 1;
+        self.lanes.entry(caller).or_insert_with(|| Lane::new(standing)).places += 1;
         Ok(evicted)
     }
 
@@ -120,7 +154,7 @@ impl<W> Schedule<W> {
         let evicted = lane.evict(least)?;
         let is_idle = lane.names.is_empty();
         if is_idle {
-            self.rotation.retain(|waiting| *waiting != caller);
+            self.forget_turn(caller);
         }
         self.places -= 1;
         self.drop_if_empty(caller);
@@ -133,7 +167,7 @@ impl<W> Schedule<W> {
         self.next_ticket += 1;
         let Some(lane) = self.lanes.get_mut(&caller) else { return ticket };
         if lane.names.is_empty() {
-            self.rotation.push_back(caller);
+            of(&mut self.rotations, lane.standing).push_back(caller);
         }
         match lane.names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, waiters)) => waiters.push_back((ticket, waiter)),
@@ -153,7 +187,7 @@ impl<W> Schedule<W> {
             lane.names.remove(index);
         }
         if lane.names.is_empty() {
-            self.rotation.retain(|waiting| *waiting != caller);
+            self.forget_turn(caller);
         }
         self.leave(caller);
         Some(waiter)
@@ -164,11 +198,8 @@ impl<W> Schedule<W> {
         if self.running >= self.limits.at_once {
             return None;
         }
-        let (lanes, busy) = (&self.lanes, &self.busy);
-        let free_name = |caller: &Key| lanes.get(caller)?.names.iter().position(|(name, _)| !busy.contains(name));
-        let place = self.rotation.iter().position(|caller| free_name(caller).is_some())?;
-        let index = free_name(self.rotation.get(place)?)?;
-        let caller = self.rotation.remove(place)?;
+        let standings = [self.last.other(), self.last];
+        let (standing, caller, index) = standings.into_iter().find_map(|standing| self.take_turn(standing))?;
         let lane = self.lanes.get_mut(&caller)?;
         let (name, mut waiters) = lane.names.remove(index)?;
         let (_, waiter) = waiters.pop_front()?;
@@ -176,11 +207,28 @@ impl<W> Schedule<W> {
             lane.names.push_back((name, waiters));
         }
         if !lane.names.is_empty() {
-            self.rotation.push_back(caller);
+            of(&mut self.rotations, standing).push_back(caller);
         }
+        self.last = standing;
         self.busy.insert(name);
         self.running += 1;
         Some(Granted { caller, name, waiter })
+    }
+
+    /// Takes the first caller of that standing out of the rotation who waits for a name that is not being hashed.
+    fn take_turn(&mut self, standing: Standing) -> Option<(Standing, Key, usize)> {
+        let (lanes, busy) = (&self.lanes, &self.busy);
+        let free_name = |caller: &Key| lanes.get(caller)?.names.iter().position(|(name, _)| !busy.contains(name));
+        let rotation = of(&mut self.rotations, standing);
+        let place = rotation.iter().position(|caller| free_name(caller).is_some())?;
+        let index = free_name(rotation.get(place)?)?;
+        Some((standing, rotation.remove(place)?, index))
+    }
+
+    fn forget_turn(&mut self, caller: Key) {
+        for rotation in &mut self.rotations {
+            rotation.retain(|waiting| *waiting != caller);
+        }
     }
 
     /// Ends a turn.
@@ -202,6 +250,14 @@ impl<W> Schedule<W> {
         if self.lanes.get(&caller).is_some_and(|lane| lane.places == 0) {
             self.lanes.remove(&caller);
         }
+    }
+}
+
+fn of(rotations: &mut [VecDeque<Key>; 2], standing: Standing) -> &mut VecDeque<Key> {
+    let [known, strangers] = rotations;
+    match standing {
+        Standing::Known => known,
+        Standing::Stranger => strangers,
     }
 }
 

@@ -8,8 +8,13 @@ const LIMITS: Limits = Limits { at_once: 1, per_caller: 64, total: 256 };
 
 /// Takes a place and queues under it.
 fn join(schedule: &mut Schedule<&'static str>, caller: Key, name: Key, label: &'static str) -> u64 {
-    assert_eq!(schedule.enter(caller, name), Ok(None));
+    assert_eq!(schedule.enter((caller, Standing::Stranger), name), Ok(None));
     schedule.wait(caller, name, label)
+}
+
+/// How many callers are in the rotations.
+fn callers_in(schedule: &Schedule<&'static str>) -> usize {
+    schedule.rotations.iter().map(VecDeque::len).sum()
 }
 
 /// The next in turn, hashed to its end.
@@ -61,10 +66,10 @@ fn a_caller_has_a_bounded_number_of_places_and_all_have_too() {
     let mut schedule = Schedule::new(Limits { at_once: 1, per_caller: 2, total: 3 });
     join(&mut schedule, HOSTILE, 1, "one");
     join(&mut schedule, HOSTILE, 2, "two");
-    assert_eq!(schedule.enter(HOSTILE, 3), Err(Full::Caller));
+    assert_eq!(schedule.enter((HOSTILE, Standing::Stranger), 3), Err(Full::Caller));
     join(&mut schedule, HONEST, 4, "three");
     // Nobody has clearly more than the one who comes now.
-    assert_eq!(schedule.enter(HONEST, 5), Err(Full::All));
+    assert_eq!(schedule.enter((HONEST, Standing::Stranger), 5), Err(Full::All));
     assert_eq!(served(&mut schedule), Some("one"));
     join(&mut schedule, HONEST, 5, "four");
 }
@@ -76,13 +81,13 @@ fn a_full_queue_makes_room_for_who_has_fewer_places() {
         join(&mut schedule, caller, 1, "first");
         join(&mut schedule, caller, 2, "last");
     }
-    assert_eq!(schedule.enter(HONEST, 3), Ok(Some("last")));
+    assert_eq!(schedule.enter((HONEST, Standing::Stranger), 3), Ok(Some("last")));
     schedule.wait(HONEST, 3, "honest");
     assert_eq!(schedule.places(), 4);
     let order: Vec<_> = std::iter::from_fn(|| served(&mut schedule)).collect();
     assert_eq!(order.len(), 4);
     assert!(order[..3].contains(&"honest"), "{order:?}");
-    assert_eq!((schedule.places(), schedule.lanes.len(), schedule.rotation.len()), (0, 0, 0));
+    assert_eq!((schedule.places(), schedule.lanes.len(), callers_in(&schedule)), (0, 0, 0));
 }
 
 #[test]
@@ -91,8 +96,8 @@ fn behind_one_address_a_full_lane_makes_room_for_another_name() {
     join(&mut schedule, HOSTILE, 7, "first");
     join(&mut schedule, HOSTILE, 7, "second");
     join(&mut schedule, HOSTILE, 7, "third");
-    assert_eq!(schedule.enter(HOSTILE, 7), Err(Full::Caller));
-    assert_eq!(schedule.enter(HOSTILE, 8), Ok(Some("third")));
+    assert_eq!(schedule.enter((HOSTILE, Standing::Stranger), 7), Err(Full::Caller));
+    assert_eq!(schedule.enter((HOSTILE, Standing::Stranger), 8), Ok(Some("third")));
     schedule.wait(HOSTILE, 8, "colleague");
     assert_eq!([served(&mut schedule), served(&mut schedule)], [Some("first"), Some("colleague")]);
 }
@@ -106,7 +111,7 @@ fn who_hangs_up_leaves_nothing_behind() {
         assert_eq!(schedule.cancel(HOSTILE, name, ticket), None);
     }
     assert_eq!((schedule.places(), served(&mut schedule)), (0, None));
-    assert!(schedule.lanes.is_empty() && schedule.rotation.is_empty() && schedule.busy.is_empty());
+    assert!(schedule.lanes.is_empty() && callers_in(&schedule) == 0 && schedule.busy.is_empty());
 }
 
 /// Any order of calls keeps the counts right.
@@ -120,7 +125,7 @@ fn places_add_up_through_any_order_of_calls() {
         let (caller, name) = (Key::from(state >> 60), Key::from(state >> 40 & 3));
         match state >> 33 & 3 {
             0 | 1 => {
-                if let Ok(evicted) = schedule.enter(caller, name) {
+                if let Ok(evicted) = schedule.enter((caller, Standing::Stranger), name) {
                     waiting.retain(|(_, _, label, _)| Some(*label) != evicted);
                     waiting.push((caller, name, step, schedule.wait(caller, name, step)));
                 }
@@ -143,4 +148,29 @@ fn places_add_up_through_any_order_of_calls() {
         assert!(schedule.places() <= limits.total && running.len() <= limits.at_once);
         assert!(schedule.lanes.values().all(|lane| lane.places <= limits.per_caller));
     }
+}
+
+#[test]
+fn who_is_known_has_every_second_turn() {
+    let mut schedule = Schedule::new(LIMITS);
+    for caller in 10..60 {
+        join(&mut schedule, caller, caller, "stranger");
+    }
+    for name in [1, 2] {
+        assert_eq!(schedule.enter((HONEST, Standing::Known), name), Ok(None));
+        schedule.wait(HONEST, name, "known");
+    }
+    let served: Vec<_> = (0..5).map(|_| served(&mut schedule).unwrap()).collect();
+    assert_eq!(served, ["known", "stranger", "known", "stranger", "stranger"]);
+}
+
+#[test]
+fn a_known_caller_that_hangs_up_leaves_no_turn_behind() {
+    let mut schedule = Schedule::new(LIMITS);
+    assert_eq!(schedule.enter((HONEST, Standing::Known), 1), Ok(None));
+    let ticket = schedule.wait(HONEST, 1, "known");
+    join(&mut schedule, HOSTILE, 2, "stranger");
+    assert_eq!(schedule.cancel(HONEST, 1, ticket), Some("known"));
+    assert_eq!(served(&mut schedule), Some("stranger"));
+    assert_eq!((served(&mut schedule), schedule.places()), (None, 0));
 }
