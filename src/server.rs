@@ -6,6 +6,7 @@ mod http;
 mod listeners;
 mod mending;
 mod metrics;
+mod rest;
 pub(crate) mod stored;
 mod stream;
 mod tasks;

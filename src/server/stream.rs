@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
+use super::rest::Rest;
 use crate::connections::Permit;
 use crate::line::Exchange;
 
@@ -59,6 +60,7 @@ pub(super) struct Stream {
     is_read_to_end: bool,
     /// Bytes that were read in this turn.
     turn: usize,
+    rest: Rest,
     permit: Permit,
 }
 
@@ -80,6 +82,7 @@ impl Stream {
             closing: Closing::Open,
             is_read_to_end: false,
             turn: 0,
+            rest: Rest::default(),
             permit,
         }
     }
@@ -129,7 +132,9 @@ impl Stream {
 
     /// Reads and drops what the client still sends; ready at its end.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.rest.poll(context));
         let mut space = [0; DISCARD_BYTES];
+        let mut is_drained = false;
         for _ in 0..DISCARDS_PER_TURN {
             let mut buffer = ReadBuf::new(&mut space);
             let read = match &mut self.carrier {
@@ -138,9 +143,16 @@ impl Stream {
                 Carrier::Tls(stream) => Pin::new(stream.get_mut().0).poll_read(context, &mut buffer),
                 Carrier::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             };
-            let is_over = ready!(read).is_err() || buffer.filled().is_empty();
-            if is_over {
-                return Poll::Ready(());
+            match read {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => is_drained = true,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if is_drained => {
+                    self.rest.begin();
+                    // Registers the end of the rest as what wakes the task.
+                    let _ = self.rest.poll(context);
+                    return Poll::Pending;
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
         context.waker().wake_by_ref();
@@ -169,6 +181,10 @@ impl AsyncRead for Stream {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let is_head = this.exchange.idle_since().is_some();
+        if is_head {
+            ready!(this.rest.poll(context));
+        }
         let before = buffer.filled().len();
         let read = match &mut this.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -178,7 +194,9 @@ impl AsyncRead for Stream {
         let bytes = buffer.filled().len() - before;
         this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
         this.turn += bytes;
-        let is_head = this.exchange.idle_since().is_some();
+        if is_head && bytes > 0 {
+            this.rest.count();
+        }
         if is_head && !this.permit.hold_head(bytes) {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
@@ -203,6 +221,7 @@ impl AsyncWrite for Stream {
         this.turn = 0;
         if this.exchange.has_begun() {
             this.permit.release_head();
+            this.rest.forget();
         }
         let flushed = match &mut this.carrier {
             Carrier::Tcp(stream) => Pin::new(stream).poll_flush(context),

@@ -91,3 +91,17 @@ async fn idle_time_counts_from_the_last_answer_whatever_is_sent_since() {
     read_to_end(&mut connect(&server.base).await).await;
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
+
+#[actix_web::test]
+async fn a_head_that_comes_byte_by_byte_is_answered() {
+    let server = TestServer::start().await;
+    let mut connection = connect(&server.base).await;
+    connection.set_nodelay(true).unwrap();
+    for byte in PING {
+        connection.write_all(&[*byte]).await.unwrap();
+        connection.flush().await.unwrap();
+    }
+    let mut status = [0; 12];
+    connection.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+}

@@ -1,0 +1,81 @@
+//! Rests between reads of what comes in crumbs: each read costs as much, however few bytes it brings.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep};
+
+/// The length of a rest. What arrives meanwhile is read at once afterwards.
+const LENGTH: Duration = Duration::from_millis(20);
+
+/// Reads of one head before the first rest: a large head of an honest client comes in pieces as well.
+const READS_OF_HEAD: u32 = 16;
+
+/// The rests of one connection.
+#[derive(Default)]
+pub(super) struct Rest {
+    under_way: Option<Pin<Box<Sleep>>>,
+    reads: u32,
+}
+
+impl Rest {
+    /// Ready when there is no rest, or it is over.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(timer) = &mut self.under_way {
+            ready!(timer.as_mut().poll(context));
+            self.under_way = None;
+        }
+        Poll::Ready(())
+    }
+
+    /// Begins a rest.
+    pub(super) fn begin(&mut self) {
+        self.under_way.get_or_insert_with(|| Box::pin(sleep(LENGTH)));
+    }
+
+    /// Counts a read of a head, and begins a rest when there were many.
+    pub(super) fn count(&mut self) {
+        self.reads += 1;
+        if self.reads > READS_OF_HEAD {
+            self.begin();
+        }
+    }
+
+    /// Forgets the reads of a head that is complete.
+    pub(super) fn forget(&mut self) {
+        self.reads = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn is_resting(rest: &mut Rest) -> bool {
+        poll_fn(|context| rest.poll(context)).now_or_never().is_none()
+    }
+
+    #[actix_rt::test]
+    async fn a_head_in_crumbs_is_read_with_rests_and_one_in_pieces_without() {
+        let mut rest = Rest::default();
+        for _ in 0..READS_OF_HEAD {
+            rest.count();
+            assert!(!is_resting(&mut rest));
+        }
+        rest.count();
+        assert!(is_resting(&mut rest));
+        poll_fn(|context| rest.poll(context)).await;
+        assert!(!is_resting(&mut rest));
+        rest.count();
+        assert!(is_resting(&mut rest), "each further read");
+        poll_fn(|context| rest.poll(context)).await;
+        rest.forget();
+        rest.count();
+        assert!(!is_resting(&mut rest), "the next head begins anew");
+    }
+}
