@@ -7,12 +7,23 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::background;
+use quarterdeck_actors::error::{AppError, OrFail};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::nul::holds_nul;
 use super::{Context, Refused, context_of, reading};
+
+/// A larger body is parsed on a thread that yields: a worker is busy for less than half a millisecond with this many bytes.
+const INLINE_BYTES: usize = 16 * 1024;
+
+/// As many larger bodies are parsed at once: what JSON becomes takes many times its bytes.
+const PARSED_AT_ONCE: usize = 2;
+
+/// The turns to parse a larger body.
+static TURNS: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
 
 /// A request's body, read within its limits of size and time; whether it could be read is the handler's question.
 pub(crate) struct Body {
@@ -37,45 +48,80 @@ impl Body {
     }
 
     /// The body as an object; `name` is what a refusal calls it.
-    pub(crate) fn object<T: DeserializeOwned>(self, name: &'static str) -> Result<T, AppError> {
-        self.json(b'{', name)
+    pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(self, name: &'static str) -> Result<T, AppError> {
+        self.object_for(name, Ok).await
+    }
+
+    /// The body as an object, handed to `then` on the thread that parsed it.
+    pub(crate) async fn object_for<T: DeserializeOwned, R: Send + 'static>(
+        self,
+        name: &'static str,
+        then: impl FnOnce(T) -> Result<R, AppError> + Send + 'static,
+    ) -> Result<R, AppError> {
+        worked_out(self.read?, move |bytes| then(json(bytes, b'{', name)?)).await?
     }
 
     /// The body as a list; `name` is what a refusal calls it.
-    pub(crate) fn list<T: DeserializeOwned>(self, name: &'static str) -> Result<Vec<T>, AppError> {
-        self.json(b'[', name)
+    pub(crate) async fn list<T>(self, name: &'static str) -> Result<Vec<T>, AppError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        worked_out(self.read?, move |bytes| json(bytes, b'[', name)).await?
     }
 
     /// The body as any JSON at all; `None` when it is empty, broken or `null`.
-    pub(crate) fn anything(self) -> Result<Option<Value>, AppError> {
-        Ok(serde_json::from_slice(&self.read?).ok().filter(|value: &Value| !value.is_null()))
-    }
-
-    // The first byte is checked, because serde takes a list for a structure as well.
-    fn json<T: DeserializeOwned>(self, first: u8, name: &'static str) -> Result<T, AppError> {
-        let bytes = self.read?;
-        let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(&bytes);
-        if !is_fitting {
-            return Err(AppError::invalid_body(name));
-        }
-        serde_json::from_slice(&bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
+    pub(crate) async fn anything(self) -> Result<Option<Value>, AppError> {
+        worked_out(self.read?, anything).await
     }
 
     /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
-    pub(crate) fn strings(self) -> Strings {
-        Strings(
-            self.members()
-                .into_iter()
-                .map(|(key, value)| (key, value.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-        )
+    pub(crate) async fn strings(self) -> Strings {
+        let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
+        Strings(self.members().await.into_iter().map(|(key, value)| (key, text(value))).collect())
     }
 
     /// The body as an object of anything, which never fails: what is broken or too large is empty.
-    pub(crate) fn members(self) -> Map<String, Value> {
-        let bytes = self.read.ok().filter(|bytes| !holds_nul(bytes));
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    pub(crate) async fn members(self) -> Map<String, Value> {
+        let Ok(bytes) = self.read else { return Map::new() };
+        worked_out(bytes, members).await.unwrap_or_default()
     }
+}
+
+/// Parses `bytes` here when they are few, and otherwise where no other request waits for it.
+async fn worked_out<T: Send + 'static>(
+    bytes: Bytes,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, AppError> {
+    if bytes.len() <= INLINE_BYTES {
+        return Ok(work(&bytes));
+    }
+    let turn = TURNS.acquire().await.or_fail("api.marshal_error")?;
+    let worked_out = move || {
+        // The turn ends with the work, also when nobody waits for it any more.
+        let _turn = turn;
+        work(&bytes)
+    };
+    background::compute(worked_out).await.or_fail("api.marshal_error")
+}
+
+// The first byte is checked, because serde takes a list for a structure as well.
+fn json<T: DeserializeOwned>(bytes: &[u8], first: u8, name: &'static str) -> Result<T, AppError> {
+    let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(bytes);
+    if !is_fitting {
+        return Err(AppError::invalid_body(name));
+    }
+    serde_json::from_slice(bytes).map_err(|cause| AppError::invalid_body(name).because(place_of(&cause)))
+}
+
+fn anything(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice(bytes).ok().filter(|value: &Value| !value.is_null())
+}
+
+fn members(bytes: &[u8]) -> Map<String, Value> {
+    Some(bytes)
+        .filter(|bytes| !holds_nul(bytes))
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .unwrap_or_default()
 }
 
 /// Where a body does not fit; serde's own text quotes the value, which may be a password.
@@ -131,11 +177,10 @@ mod tests {
 
     /// Everything that a handler may make of a body.
     fn read_in_every_way(bytes: &[u8]) {
-        let _ = Body::of(bytes).object::<Value>("body");
-        let _ = Body::of(bytes).list::<Value>("body");
-        let _ = Body::of(bytes).anything();
-        drop(Body::of(bytes).strings());
-        drop(Body::of(bytes).members());
+        let _ = json::<Value>(bytes, b'{', "body");
+        let _ = json::<Vec<Value>>(bytes, b'[', "body");
+        let _ = anything(bytes);
+        drop(members(bytes));
     }
 
     /// A body of about so many bytes.
@@ -151,13 +196,13 @@ mod tests {
         ("escaped quotes", |size| format!("{{\"{}", "\\\"".repeat(size / 2))),
         ("open lists", |size| format!("{{\"a\":{}", "[".repeat(size))),
         ("open objects", |size| "{\"a\":".repeat(size / 5)),
-        ("many members", |size| format!("{{{}\"z\":0}}", members(size / 12))),
+        ("many members", |size| format!("{{{}\"z\":0}}", numbered(size / 12))),
         ("equal members", |size| format!("{{{}\"a\":0}}", "\"a\":\"b\",".repeat(size / 8))),
         ("a long list", |size| format!("[{}0]", "0,".repeat(size / 2))),
         ("a long number", |size| format!("{{\"a\":{}}}", "9".repeat(size))),
     ];
 
-    fn members(count: usize) -> String {
+    fn numbered(count: usize) -> String {
         (0..count).map(|at| format!("\"{at:07}\":0,")).collect::<Vec<_>>().concat()
     }
 
@@ -176,6 +221,24 @@ mod tests {
             let begun = Instant::now();
             read_in_every_way(text.as_bytes());
             assert!(begun.elapsed() < Duration::from_secs(5), "{shape}: {:?}", begun.elapsed());
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_large_body_is_read_as_a_small_one_is() {
+        for count in [1, 100_000] {
+            let list = format!("[{}0]", "0,".repeat(count));
+            assert_eq!(Body::of(list.as_bytes()).list::<u8>("body").await.unwrap().len(), count + 1);
+            assert_eq!(
+                Body::of(list.as_bytes()).anything().await.unwrap().unwrap().as_array().unwrap().len(),
+                count + 1
+            );
+            let refusal = Body::of(list.as_bytes()).object::<Value>("body").await.unwrap_err();
+            assert_eq!(refusal.id, "api.context.invalid_body_param.app_error");
+            let object = format!(r#"{{"a":"{}"}}"#, "b".repeat(count));
+            assert_eq!(Body::of(object.as_bytes()).strings().await.get("a").len(), count);
+            let hostile = format!(r#"{{"a":"{}\u0000"}}"#, "b".repeat(count));
+            assert!(Body::of(hostile.as_bytes()).members().await.is_empty());
         }
     }
 
@@ -232,8 +295,8 @@ mod tests {
         fn nul_is_refused_wherever_a_text_or_a_name_holds_it(text in pieces()) {
             read_in_every_way(text.as_bytes());
             if let Ok(value) = serde_json::from_str::<Value>(&text) {
-                let is_refused = Body::of(text.as_bytes()).object::<Value>("body").is_err()
-                    && Body::of(text.as_bytes()).list::<Value>("body").is_err();
+                let is_refused = json::<Value>(text.as_bytes(), b'{', "body").is_err()
+                    && json::<Value>(text.as_bytes(), b'[', "body").is_err();
                 let is_collection = value.is_object() || value.is_array();
                 // Of two members of one name the last counts, and the first is looked at as well.
                 prop_assert!(is_refused || !holds_nul_character(&value));

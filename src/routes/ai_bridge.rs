@@ -12,7 +12,7 @@ use crate::state::AppState;
 /// `PUT`: replaces what it is to answer, and forgets what it was asked.
 pub(super) async fn replace(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<State> {
     check(&request, &session)?;
-    let script: Script = body.object("body")?;
+    let script: Script = body.object("body").await?;
     app.ai_bridge.follow(script)?;
     Ok(Json(app.ai_bridge.state()))
 }

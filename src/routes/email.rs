@@ -30,7 +30,7 @@ pub(super) async fn test(
 ) -> Result<Done, AppError> {
     session.require_unrestricted("test_email")?;
     let config = app.config.current();
-    let settings = proposed(body.anything()?, &config)?;
+    let settings = proposed(body.anything().await?, &config)?;
     audit.parameter("server", settings.smtp_server.as_str());
     audit.parameter("port", settings.smtp_port.as_str());
     audit.parameter("security", settings.connection_security.as_str());

@@ -32,7 +32,7 @@ pub(super) async fn test(
 ) -> Result<HttpResponse, AppError> {
     session.require("test_s3")?;
     let store = store_of(&request)?;
-    let submitted = body.anything()?;
+    let submitted = body.anything().await?;
     let submitted = submitted.map(|body| if let Value::Object(body) = body { body } else { serde_json::Map::new() });
     let settings = proposed(submitted.as_ref(), store, &app.config.current())?;
     let report = request.while_awaited(app.files.test(settings)).await??;

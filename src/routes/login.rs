@@ -28,7 +28,7 @@ pub(super) async fn login(
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     app.limiter.count_login(&request.address(), request.config())?;
-    let body = body.strings();
+    let body = body.strings().await;
     let login_id = body.get("login_id").trim();
     audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
     let device_id = [body.get("device_id"), body.get("deviceId")].concat();

@@ -59,7 +59,7 @@ pub(super) async fn query(
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("get_logs")?;
     let span = span(&request, &audit);
-    let wanted: Wanted = body.object("filter").map_err(|refusal| match refusal.id.as_ref() {
+    let wanted: Wanted = body.object("filter").await.map_err(|refusal| match refusal.id.as_ref() {
         "api.context.invalid_body_param.app_error" => AppError::new("api.system.logs.invalidFilter").because(refusal),
         _ => refusal,
     })?;
@@ -116,7 +116,7 @@ pub(super) async fn record(
         None if is_open => true,
         None => return Err(AppError::new("api.context.permissions.app_error")),
     };
-    let mut members = body.members();
+    let mut members = body.members().await;
     members.retain(|_, value| value.is_string());
     let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
     let message = format!("Client Logs API Endpoint Message: {}", cut(text("message")));

@@ -52,7 +52,7 @@ pub(super) async fn complete(
     if !session.may("manage_system") {
         return Err(AppError::new("app.system.complete_onboarding_request.no_first_user"));
     }
-    let onboarding = decoded(body)?;
+    let onboarding = decoded(body).await?;
     let organization = onboarding.organization.unwrap_or_default();
     audit.parameter("organization", organization.as_str());
     if organization.is_empty() {
@@ -71,9 +71,9 @@ pub(super) async fn complete(
     Ok(Done)
 }
 
-fn decoded(body: Body) -> Result<Onboarding, AppError> {
+async fn decoded(body: Body) -> Result<Onboarding, AppError> {
     const BROKEN: &str = "app.system.complete_onboarding_request.app_error";
-    body.object("onboarding").map_err(|refusal| match refusal.id.as_ref() {
+    body.object("onboarding").await.map_err(|refusal| match refusal.id.as_ref() {
         "api.context.invalid_body_param.app_error" => AppError::new(BROKEN).because(refusal),
         _ => refusal,
     })

@@ -48,7 +48,7 @@ pub(super) async fn save(
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
     require_access(&app, &session, &user_id).await?;
-    let preferences: Vec<Preference> = body.list("preferences")?;
+    let preferences: Vec<Preference> = body.list("preferences").await?;
     check_count(&preferences)?;
     if !all_belong_to(&user_id, &preferences) {
         return Err(AppError::new("api.preference.update_preferences.set.app_error"));
@@ -71,7 +71,7 @@ pub(super) async fn delete(
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
     require_access(&app, &session, &user_id).await?;
-    let preferences: Vec<Preference> = body.list("preferences")?;
+    let preferences: Vec<Preference> = body.list("preferences").await?;
     check_count(&preferences)?;
     if !all_belong_to(&user_id, &preferences) {
         return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));

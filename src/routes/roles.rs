@@ -37,7 +37,7 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
 
 /// `POST /roles/names`: the roles of those names; blank and unknown ones are left out.
 pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Role>> {
-    let mut names: Vec<String> = body.list("rolenames")?;
+    let mut names: Vec<String> = body.list("rolenames").await?;
     if names.is_empty() {
         return Err(AppError::invalid_body("rolenames"));
     }

@@ -74,7 +74,7 @@ pub(super) async fn revoke(
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
     accounts::require_access(&app, &session, &user_id).await?;
-    let body = body.strings();
+    let body = body.strings().await;
     let named = body.require("session_id")?;
     let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
     let found = found.ok_or_else(|| AppError::new("app.session.get.app_error"))?;
@@ -113,7 +113,7 @@ pub(super) async fn attach_device(
     app: Data<AppState>,
     body: Body,
 ) -> Result<Done, AppError> {
-    let device = Device::read(&body.strings())?;
+    let device = Device::read(&body.strings().await)?;
     accounts::attach(&app, request.config(), &session, device).await?;
     Ok(Done)
 }

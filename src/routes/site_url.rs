@@ -17,7 +17,7 @@ pub(super) async fn test(
     body: Body,
 ) -> Result<Done, AppError> {
     session.require_unrestricted("test_site_url")?;
-    let body = body.strings();
+    let body = body.strings().await;
     let site_url = body.require("site_url")?.trim_end_matches('/');
     let chosen = Chosen::ByOperator { listening: app.listening() };
     let ping = Call::get(format!("{site_url}/api/v4/system/ping"), chosen);

@@ -22,7 +22,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 /// `PUT /users/{user_id}/status`: sets it by hand.
 pub(super) async fn save(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Status> {
     let user_id = request.user_id(&session)?;
-    let wish: Wish = body.object("status")?;
+    let wish: Wish = body.object("status").await?;
     if wish.user_id != user_id {
         return Err(AppError::invalid_body("user_id"));
     }
@@ -36,7 +36,7 @@ pub(super) async fn save(request: Request, session: Session, app: Data<AppState>
 
 /// `POST /users/status/ids`: the statuses of several people; who has none is offline.
 pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Status>> {
-    let mut user_ids: Vec<String> = body.list("user_ids")?;
+    let mut user_ids: Vec<String> = body.list("user_ids").await?;
     let are_ids = !user_ids.is_empty() && user_ids.iter().all(|id| is_id(id));
     if !are_ids {
         return Err(AppError::invalid_body("user_ids"));

@@ -21,7 +21,7 @@ pub(super) async fn create(
     audit: Audit,
     body: Body,
 ) -> Result<Created<Team>, AppError> {
-    let proposal: Proposal = body.object("team")?;
+    let proposal: Proposal = body.object("team").await?;
     if !session.may("create_team") {
         return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
     }
@@ -154,7 +154,7 @@ pub(super) async fn add_member(
     body: Body,
 ) -> Result<Created<MemberView>, AppError> {
     let team_id = request.id("team_id")?;
-    let newcomer: Newcomer = body.object("team_member")?;
+    let newcomer: Newcomer = body.object("team_member").await?;
     if newcomer.team_id != team_id {
         return Err(AppError::invalid_body("team_id"));
     }

@@ -58,7 +58,7 @@ pub(super) async fn create(
     let user = app.db.user(&user_id).await.or_fail("app.user.get.app_error")?;
     let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
     session.refuse_oauth("create_user_access_token")?;
-    let draft: Draft = body.object("user_access_token")?;
+    let draft: Draft = body.object("user_access_token").await?;
     let has_description = (1..=LONGEST_DESCRIPTION).contains(&draft.description.len());
     if !has_description {
         return Err(AppError::invalid_body("description"));
@@ -92,7 +92,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 /// `POST /users/tokens/search`: the tokens whose id, or whose user's id or name, begins with a term.
 pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Shown>> {
     session.require("manage_system")?;
-    let search: Search = body.object("user_access_token_search")?;
+    let search: Search = body.object("user_access_token_search").await?;
     if search.term.is_empty() {
         return Err(AppError::invalid_body("term"));
     }
@@ -112,7 +112,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 /// `POST /users/tokens/revoke`: deletes a token and ends its session.
 pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings().await).await?;
     // Switched off first: if a later step fails, the token is dead and can be revoked again.
     accounts::set_access_token_active(&app, &token.id, false).await?;
     app.db.remove_access_token(&token.id).await.or_fail("app.user_access_token.delete.app_error")?;
@@ -122,7 +122,7 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
 /// `POST /users/tokens/disable`: switches a token off and ends its session.
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings().await).await?;
     accounts::set_access_token_active(&app, &token.id, false).await?;
     Ok(Done)
 }
@@ -130,7 +130,7 @@ pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit,
 /// `POST /users/tokens/enable`: switches a token on.
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings()).await?;
+    let token = named(&app, &session, &audit, &body.strings().await).await?;
     accounts::set_access_token_active(&app, &token.id, true).await?;
     Ok(Done)
 }

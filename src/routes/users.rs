@@ -30,7 +30,7 @@ pub(super) async fn create(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let profile: Profile = body.object("user")?;
+    let profile: Profile = body.object("user").await?;
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let claim = request.claim();
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };

@@ -105,8 +105,8 @@ async fn write(
     audit: &Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let body: Document = body.object("config")?;
-    let unknown = check_shape(&body)?;
+    let shaped = |body: Document| check_shape(&body).map(|unknown| (body, unknown));
+    let (body, unknown) = body.object_for("config", shaped).await?;
     require_any_write(session)?;
     let proposal = proposal_of(manner, body, session);
     let is_dry_run = request.is_true("dry_run");

@@ -22,7 +22,7 @@ pub(crate) async fn migrate(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let members = body.members();
+    let members = body.members().await;
     let member = |name| members.get(name).and_then(|value| value.as_str()).ok_or_else(|| AppError::invalid_body(name));
     let (from, to) = (member("from")?, member("to")?);
     session.require("manage_system")?;

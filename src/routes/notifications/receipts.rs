@@ -20,7 +20,7 @@ pub(crate) async fn acknowledge(
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let ack = ack(body)?;
+    let ack = ack(body).await?;
     let view = &request.config().view;
     if !view.email.send_push_notifications {
         return Err(AppError::new("api.push_notification.disabled.app_error"));
@@ -46,9 +46,9 @@ pub(crate) async fn acknowledge(
 }
 
 /// The body; members that are `null` count as absent.
-fn ack(body: Body) -> Result<Ack, AppError> {
+async fn ack(body: Body) -> Result<Ack, AppError> {
     const BROKEN: &str = "api.push_notifications_ack.message.parse.app_error";
-    let members = body.object::<Map<String, Value>>("ack");
+    let members = body.object::<Map<String, Value>>("ack").await;
     let mut members = members.map_err(|refusal| match refusal.id.as_ref() {
         "api.context.invalid_body_param.app_error" => AppError::new(BROKEN).because(refusal),
         _ => refusal,

@@ -24,7 +24,7 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let members = body.members();
+    let members = body.members().await;
     let is_active = members.get("active").and_then(Value::as_bool).ok_or_else(|| AppError::invalid_body("active"))?;
     let is_leaving = !is_active && session.user_id() == id;
     check_may_switch(&session, is_leaving, request.config())?;

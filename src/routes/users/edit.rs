@@ -22,7 +22,7 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
-    let profile: Profile = body.object("user")?;
+    let profile: Profile = body.object("user").await?;
     if profile.id.as_ref() != Some(&id) {
         return Err(AppError::invalid_body("user_id"));
     }
@@ -44,7 +44,7 @@ pub(crate) async fn patch(
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
-    let profile: Profile = body.object("user")?;
+    let profile: Profile = body.object("user").await?;
     require_access(&session, &id)?;
     let user = known(&app, &id).await?;
     protect_admin(&session, &user)?;

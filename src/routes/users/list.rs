@@ -39,7 +39,7 @@ pub(crate) async fn with_ids(
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let ids = keys(body, "user_ids")?;
+    let ids = keys(body, "user_ids").await?;
     let since = request.query("since").map_or(Ok(0), |text| text.parse::<i64>());
     let since = since.map_err(|cause| AppError::invalid_body("since").because(cause))?;
     let ids: Vec<String> = ids.into_iter().filter(|id| is_id(id)).collect();
@@ -55,7 +55,7 @@ pub(crate) async fn named(
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let names = keys(body, "usernames")?;
+    let names = keys(body, "usernames").await?;
     let users = app.db.users_named(&names).await.or_fail("app.user.get_profiles.app_error")?;
     seen(&users, &session, request.config())
 }
@@ -67,7 +67,7 @@ pub(crate) async fn search(
     app: Data<AppState>,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let search: Search = body.object("props")?;
+    let search: Search = body.object("props").await?;
     let limit = search.limit;
     let filter = search.filter(&session, request.config())?;
     check_may_see(&session, &app, &filter).await?;
@@ -183,8 +183,8 @@ fn roles<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, AppErr
     Ok(names.into_iter().map(str::to_owned).collect())
 }
 
-fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
-    let mut keys: Vec<String> = body.list(name)?;
+async fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
+    let mut keys: Vec<String> = body.list(name).await?;
     keys.sort();
     keys.dedup();
     if keys.is_empty() { Err(AppError::invalid_body(name)) } else { Ok(keys) }

@@ -26,7 +26,7 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let body = body.strings();
+    let body = body.strings().await;
     let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
     let hash = match Way::of(&session, &id, target.as_ref(), &body)? {
         Way::Hash => given_hash(&body)?,

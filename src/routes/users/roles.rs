@@ -35,7 +35,7 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let body = body.strings();
+    let body = body.strings().await;
     audit.parameter("roles", body.get("roles"));
     let roles = checked(body.get("roles"))?;
     check_licensed(&app, &roles)?;
