@@ -11,9 +11,10 @@ use rustix::process::setpriority_process;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::wire;
+use crate::report::to_float;
 
 /// An attacker waits this long for an answer, and for more of one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -150,7 +151,12 @@ async fn attack(target: Arc<Target>, kinds: Vec<&'static Kind>, connections: u64
     for (number, row) in (0..connections).zip(rows.iter().copied().cycle()) {
         let Some(kind) = kinds.get(row).copied() else { continue };
         let target = target.clone();
-        attackers.spawn(async move { (row, keep_attacking(kind, &target, number % addresses).await) });
+        // Spread over the time of one attempt: what is measured is a load that lasts, and not one jolt each second.
+        let offset = ATTEMPT_INTERVAL.mul_f64(to_float(number) / to_float(connections.max(1)));
+        attackers.spawn(async move {
+            sleep(offset).await;
+            (row, keep_attacking(kind, &target, number % addresses).await)
+        });
     }
     let mut outcome: Outcome = kinds.into_iter().map(|kind| (kind, Tally::default())).collect();
     while let Some(ended) = attackers.join_next().await {
@@ -202,9 +208,12 @@ async fn attempt(then: Then, address: &str, request: &[u8]) -> io::Result<Option
 async fn dribble(connection: &mut TcpStream) -> io::Result<u16> {
     let mut status = None;
     loop {
+        let next = Instant::now() + DRIBBLE_INTERVAL;
         if let Ok(found) = wire::status(connection, DRIBBLE_INTERVAL).await {
             status.get_or_insert(found);
         }
+        // After the answer there is nothing to wait for but the time of the next byte.
+        sleep_until(next).await;
         let is_closed = connection.write_all(b"1\r\n \r\n").await.is_err();
         if is_closed {
             return status.ok_or_else(|| io::Error::other("closed without an answer"));
