@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::{Settings, SettingsError, Sources};
+use crate::store::close_opened;
 
 /// A server for the system area of the Mattermost REST API v4.
 #[derive(Debug, Parser)]
@@ -49,7 +50,8 @@ struct Common {
     /// The file with the settings [default: config.toml in the working folder, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Begins with an empty database although a config.json that nothing names lies in the working folder
+    /// Begins anew although something seems to be missing: beside a config.json that nothing names, with a database file
+    /// that lost what it held, or with versions of the configuration of which none is active
     #[arg(long, global = true)]
     new: bool,
 }
@@ -86,7 +88,7 @@ enum Command {
 impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
-        match self.command.unwrap_or(Command::Serve) {
+        let code = match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&self.common),
             Command::Audit(command) => audit::run(&self.common, &command),
             Command::Check => check::run(&self.common),
@@ -96,6 +98,11 @@ impl Cli {
             Command::SupportPacket(command) => support_packet::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
+        };
+        // Also after a start that failed: a database file that is left with a log beside it looks empty when copied.
+        match close_opened() {
+            Ok(()) => code,
+            Err(cause) => failure(cause),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 pub(crate) mod database;
+mod failures;
 mod http;
 mod listeners;
 mod mending;
@@ -36,7 +37,6 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use quarterdeck_actors::upgrade::UpgradeHandle;
-use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
@@ -75,6 +75,7 @@ use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
 use crate::upgrade;
 use database::{first_account, refuse_beside_unnamed};
+pub use failures::{StartError, StopError};
 use stored::{place, stored_configuration, with_file};
 use tasks::{keep_pruning, keep_reporting_refusals, renew_prepared, report_refusals, retire_connections};
 
@@ -86,26 +87,6 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How long what waits in memory is tried to be stored at a stop.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-
-/// Why the server did not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The database cannot be used.
-    #[error("database: {0}")]
-    Store(#[from] StoreError),
-    /// The configuration cannot be used; the text names each setting that must change.
-    #[error("configuration: {0}")]
-    Configuration(String),
-    /// An address, a certificate or the socket cannot be used; the text says which and why.
-    #[error("{0}")]
-    Listen(String),
-    /// The route table contradicts itself.
-    #[error("routes: {0}")]
-    Routes(#[from] matchit::InsertError),
-    /// A part of the server could not be made.
-    #[error("{0}")]
-    Part(#[from] AppError),
-}
 
 /// A running server.
 pub struct Server {
@@ -149,6 +130,7 @@ impl Server {
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
         let metrics = measuring.as_ref().map(|(_, address)| *address);
         let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
+        app.db.mark_open().await?;
         let handles = servers.iter().map(HttpServer::handle).collect();
         let ended = servers.into_iter().map(actix_web::rt::spawn).collect();
         Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
@@ -219,8 +201,8 @@ impl Server {
         self.app.restart.notified().await;
     }
 
-    /// Stops: readiness turns 503, the listeners close, requests in flight finish within 30 s.
-    pub async fn stop(self) {
+    /// Stops: readiness turns 503, the listeners close, requests in flight finish within 30 s, the database is closed.
+    pub async fn stop(self) -> Result<(), StopError> {
         self.app.traffic.drain();
         info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
@@ -255,7 +237,12 @@ impl Server {
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
         }
-        info!("stopped");
+        let closed = self.app.db.close().await;
+        match &closed {
+            Ok(()) => info!("stopped"),
+            Err(cause) => error!(%cause, "the database was not closed"),
+        }
+        Ok(closed?)
     }
 }
 

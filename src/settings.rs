@@ -122,6 +122,11 @@ impl Sources {
         Self { is_new, ..self }
     }
 
+    /// True when the operator wants to begin anew where something seems to be missing.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// A file and an environment of their own, for servers that share a process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
         Self { file, environment: Some(environment), working_folder: None, is_new: false }

@@ -31,6 +31,7 @@ mod tokens;
 mod users;
 mod value;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub(crate) use engine::described;
 pub(crate) use integrity::{Outcome, Relation};
 use postgres::Postgres;
 use sqlite::Sqlite;
-pub(crate) use sqlite::files as embedded_files;
+pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
 pub(crate) use users::{Entry, Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
@@ -93,6 +94,9 @@ pub enum StoreError {
     /// Anything else that PostgreSQL says.
     #[error("database: {0}")]
     Postgres(#[source] tokio_postgres::Error),
+    /// The file of the embedded engine is damaged; the text names it and says what to do.
+    #[error("{0}")]
+    Damaged(String),
     /// Anything else that SQLite says.
     #[error("database: {0}")]
     Sqlite(#[source] rusqlite::Error),
@@ -163,6 +167,49 @@ impl Db {
         match &self.engine {
             Engine::Postgres(_) => "postgres",
             Engine::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// Refuses a database file that lost what it held, before anything is done with it.
+    ///
+    /// With `is_new` the operator says that nothing is missing. On PostgreSQL this does nothing.
+    pub(crate) async fn refuse_doubtful(settings: &SqlSettings, is_new: bool) -> Result<(), StoreError> {
+        match engine::kind(settings)? {
+            EngineKind::Postgres => Ok(()),
+            EngineKind::Sqlite => sqlite::refuse_doubtful(Path::new(&settings.data_source), is_new).await,
+        }
+    }
+
+    /// Marks the database as open, where a copy that was made meanwhile would lack rows.
+    pub(crate) async fn mark_open(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Postgres(_) => Ok(()),
+            Engine::Sqlite(sqlite) => sqlite.mark_open().await,
+        }
+    }
+
+    /// Looks for damage; changes nothing. On PostgreSQL this does nothing.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Postgres(_) => Ok(()),
+            Engine::Sqlite(sqlite) => sqlite.check().await,
+        }
+    }
+
+    /// Closes all connections. Afterwards one file holds everything on the embedded engine, or this is an error.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Postgres(postgres) => postgres.close(),
+            Engine::Sqlite(sqlite) => sqlite.close().await?,
+        }
+        Ok(())
+    }
+
+    /// The damage that a statement met since the start.
+    pub(crate) fn damage(&self) -> Result<(), StoreError> {
+        match &self.engine {
+            Engine::Postgres(_) => Ok(()),
+            Engine::Sqlite(sqlite) => sqlite.damage(),
         }
     }
 
@@ -287,7 +334,8 @@ fn is_misconfiguration(state: &SqlState) -> bool {
 
 impl From<deadpool_sqlite::PoolError> for StoreError {
     fn from(cause: deadpool_sqlite::PoolError) -> Self {
-        if let deadpool_sqlite::PoolError::Backend(refused) = cause {
+        use deadpool_sqlite::{HookError, PoolError};
+        if let PoolError::Backend(refused) | PoolError::PostCreateHook(HookError::Backend(refused)) = cause {
             return refused.into();
         }
         Self::Unavailable(in_full(&cause))

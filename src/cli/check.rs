@@ -20,7 +20,8 @@ use crate::upgrade::Source;
 
 pub(super) const AFTER_HELP: &str = "\
 It says which database would be used and who names it, and who may become the first administrator. It connects to the
-database and says whether the next start would bring the schema up to date, but writes nothing.
+database and says whether the next start would bring the schema up to date, but writes nothing. A database file of the
+embedded engine is read as a whole to find damage, which takes as long as reading it.
 Passwords and keys are not shown. The exit code is 1 when the server could not start, with the reason on standard error.";
 
 pub(super) fn run(common: &Common) -> ExitCode {
@@ -101,6 +102,7 @@ async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place)
     let engine = db.engine_name();
     say(format_args!("database engine: {engine}"));
     let pending = db.pending_migrations().await?;
+    db.check().await?;
     refuse_beside_unnamed(sources, sql, async || db.accounts_found().await).await?;
     if pending.is_empty() {
         say(format_args!("database: {engine} answers, its schema is up to date"));

@@ -106,10 +106,19 @@ async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Ne
         () = server.restart_wanted() => Next::Restart,
         () = reload_on(&mut hangup, &server) => Next::Exit(ExitCode::SUCCESS),
     };
-    server.stop().await;
+    let stopped = server.stop().await;
     // Who asked for an end in the meantime gets one.
     let is_to_end = [&mut terminate, &mut interrupt].into_iter().any(|signal| signal.recv().now_or_never().is_some());
-    if is_to_end { Next::Exit(ExitCode::SUCCESS) } else { next }
+    match (stopped, next) {
+        (Ok(()), Next::Restart) if !is_to_end => Next::Restart,
+        (Ok(()), _) => Next::Exit(ExitCode::SUCCESS),
+        // The program that an upgrade put in place finds what this one leaves: better it runs than none.
+        (Err(cause), Next::Restart) if !is_to_end => {
+            warn!(%cause, "the server starts anew after a stop that was not clean");
+            Next::Restart
+        }
+        (Err(cause), _) => Next::Exit(failure(cause)),
+    }
 }
 
 /// SIGHUP reads `config.toml` and the environment again.

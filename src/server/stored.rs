@@ -19,7 +19,8 @@ const BROKEN: &str = "no other version of it can be used: mend these settings wi
 
 /// The settings with what a configuration file says beneath them: a file can say which database to use.
 ///
-/// Every command that opens the database comes through here: its data source is one that somebody chose.
+/// Every command that opens the database comes through here: its data source is one that somebody chose, and a file
+/// that lost what it held is refused.
 pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
     let place = place(sources)?;
     let settings = match place.file() {
@@ -30,6 +31,7 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
         None => settings,
     };
     choose(&settings.config, &place)?;
+    Db::refuse_doubtful(&settings.config.view.sql, sources.is_new()).await?;
     Ok(settings)
 }
 

@@ -143,6 +143,11 @@ impl Postgres {
         });
     }
 
+    /// Closes idle connections now, each that is in use when its work is done, and makes no more.
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
     /// Closes idle connections now, and each that is in use when its work is done.
     pub(super) fn recycle(&self) {
         self.recycling.begin();

@@ -34,6 +34,7 @@ mod tests {
         let source = ("SqlSettings.DataSource".to_owned(), Value::from(file));
         let db = Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap();
         db.migrate().await.unwrap();
+        db.set_system("Known", "fact").await.unwrap();
         db.user_count().await.unwrap();
         assert!(db.pool().open >= 2);
         db.recycle_connections();

@@ -1,22 +1,41 @@
 //! The embedded engine: one file, one writer, several readers.
 //!
 //! Write-ahead log with `synchronous=FULL`: what was acknowledged is on the disk.
+//! At a clean stop the log is written into the file, so that one file holds everything (`closing`).
+
+mod closing;
+mod condition;
+mod damage;
+mod files;
+mod marks;
+mod opening;
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_sqlite::{Config, Hook, HookError, Object, Pool, PoolConfig, Runtime, Timeouts};
 use quarterdeck_actors::config::view::SqlSettings;
-use rusqlite::{Connection, OpenFlags};
+use quarterdeck_actors::id::new_id;
+use rusqlite::Connection;
 use rustix::fs::Access;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
+use tracing::warn;
 
 use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Value};
 use crate::private;
+pub(crate) use closing::close_opened;
+pub(crate) use condition::refuse_doubtful;
+use damage::Damage;
+pub(crate) use files::all as files_of;
+use opening::Recovered;
 
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,9 +46,16 @@ const INSTRUCTIONS: std::ffi::c_int = 10_000;
 /// Readers beyond this many gain nothing: they share one file.
 const READERS: usize = 8;
 
+/// How often a file in use is tried again, before its user counts as a running server.
+const RECOVERY_ATTEMPTS: usize = 10;
+
+/// The pause between two attempts at a file that another connection holds.
+const RETRY_DELAY: Duration = Duration::from_millis(20);
+
 #[derive(Clone)]
 pub(super) struct Sqlite {
     file: PathBuf,
+    damage: Damage,
     pools: Arc<Pools>,
 }
 
@@ -40,6 +66,10 @@ struct Pools {
     recycling: Recycling,
     /// True when the file was seen to.
     is_private: OnceCell<()>,
+    /// The name of this server's mark in the file, once it is set.
+    mark: Mutex<Option<String>>,
+    /// True at the end: statements that still run are interrupted.
+    is_ending: Arc<AtomicBool>,
 }
 
 impl Drop for Pools {
@@ -54,49 +84,65 @@ impl Drop for Pools {
 impl Sqlite {
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         let file = PathBuf::from(&settings.data_source);
-        let recycling = Recycling::default();
+        let (recycling, is_ending) = (Recycling::default(), Arc::<AtomicBool>::default());
         let pools = Pools {
-            writer: pool(&file, 1, &recycling)?,
-            readers: pool(&file, settings.max_open_conns.clamp(1, READERS), &recycling)?,
+            writer: pool(&file, 1, &recycling, &is_ending)?,
+            readers: pool(&file, settings.max_open_conns.clamp(1, READERS), &recycling, &is_ending)?,
             recycling,
+            is_ending,
+            mark: Mutex::default(),
             is_private: OnceCell::new(),
             runtime: Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?,
         };
-        Ok(Self { file, pools: Arc::new(pools) })
+        Ok(Self { damage: Damage::of(&file), file, pools: Arc::new(pools) })
     }
 
     pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection(&self.pools.readers).await?;
-        connection.interact(move |connection| run(connection, &statement)).await?
+        self.with(&self.pools.readers, move |connection| run(connection, &statement)).await
+    }
+
+    /// Does `work` with a connection of the pool. Signs of damage name the file and are remembered.
+    async fn with<T: Send + 'static>(
+        &self,
+        pool: &Pool,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = async { self.connection(pool).await?.interact(work).await? };
+        done.await.map_err(|cause| self.damage.noted(cause))
+    }
+
+    /// The damage that a statement met since the start.
+    pub(super) fn damage(&self) -> Result<(), StoreError> {
+        self.damage.found()
     }
 
     /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
     pub(super) async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection(&self.pools.readers).await?;
+        let is_ending = self.pools.is_ending.clone();
         let within = move |connection: &mut Connection| {
             let until = Instant::now() + limit;
-            connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() > until))?;
+            let ending = is_ending.clone();
+            let is_over = move || Instant::now() > until || ending.load(Ordering::Relaxed);
+            connection.progress_handler(INSTRUCTIONS, Some(is_over))?;
             let rows = run(connection, &statement);
-            connection.progress_handler(0, None::<fn() -> bool>)?;
+            interrupt_at_end(connection, is_ending)?;
             rows
         };
-        connection.interact(within).await?
+        self.with(&self.pools.readers, within).await
     }
 
     pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let connection = self.connection(&self.pools.writer).await?;
-        connection.interact(move |connection| run(connection, &statement)).await?
+        self.with(&self.pools.writer, move |connection| run(connection, &statement)).await
     }
 
     pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        let connection = self.connection(&self.pools.writer).await?;
         let all = move |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             let answers = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
             transaction.commit()?;
             Ok(answers)
         };
-        connection.interact(all).await?
+        self.with(&self.pools.writer, all).await
     }
 
     /// Runs a statement on the file as it is; where there is none, nothing is found, if one could be made.
@@ -107,12 +153,16 @@ impl Sqlite {
                 return can_be_made(&file).map(|()| Vec::new());
             }
             try_access(&file)?;
-            let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            connection.busy_timeout(PATIENCE)?;
+            let connection = condition::look_at(&file)?;
             run(&connection, &statement)
         };
-        let looked = tokio::task::spawn_blocking(looking).await;
-        looked.map_err(|cause| StoreError::Unavailable(cause.to_string()))?
+        blocking(looking).await.map_err(|cause| self.damage.noted(cause))
+    }
+
+    /// Reads the whole file and looks for damage; changes nothing. Where there is no file, nothing is found.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let file = self.file.clone();
+        blocking(move || if file.exists() { damage::check(&condition::look_at(&file)?, &file) } else { Ok(()) }).await
     }
 
     /// Applies the migrations while no other server does: whoever holds the lock file is alone.
@@ -120,7 +170,7 @@ impl Sqlite {
         if let Some(folder) = self.file.parent() {
             private::folder(folder).map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
         }
-        let lock = lock_file(&self.file);
+        let lock = files::lock(&self.file);
         let lock =
             private::append(&lock).map_err(|cause| StoreError::Setting(format!("{}: {cause}", lock.display())))?;
         while let Err(refused) = lock.try_lock() {
@@ -129,9 +179,48 @@ impl Sqlite {
                 TryLockError::Error(cause) => return Err(cause.into()),
             }
         }
-        let connection = self.connection(&self.pools.writer).await?;
-        connection.interact(move |connection| runner.run(connection).map(drop)).await??;
+        if !self.file.exists() {
+            let file = self.file.clone();
+            return blocking(move || opening::make(&file, &runner)).await;
+        }
+        self.recover().await?;
+        self.with(&self.pools.writer, move |connection| Ok(runner.run(connection).map(drop)?)).await
+    }
+
+    /// Checks the file after an unclean end, unless it belongs to a running server.
+    async fn recover(&self) -> Result<(), StoreError> {
+        for _ in 0..RECOVERY_ATTEMPTS {
+            let file = self.file.clone();
+            let recovered = blocking(move || opening::recover(&file)).await;
+            match recovered.map_err(|cause| self.damage.noted(damage::named(&self.file, cause)))? {
+                Recovered::Sound => break,
+                Recovered::InUse => tokio::time::sleep(RETRY_DELAY).await,
+            }
+        }
         Ok(())
+    }
+
+    /// Marks the file as open, in the file itself: a copy without the log is recognised from now on.
+    pub(super) async fn mark_open(&self) -> Result<(), StoreError> {
+        let mark = marks::name(&new_id());
+        *self.pools.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark.clone());
+        let marked = move |connection: &mut Connection| {
+            marks::set(connection, &mark)?;
+            closing::cut_log(connection)
+        };
+        if !self.with(&self.pools.writer, marked).await? {
+            warn!(db.file = %self.file.display(), "another program reads the database file: the mark is in its log only");
+        }
+        Ok(())
+    }
+
+    /// Closes all connections and waits until they are gone. Afterwards one file holds everything, or this is an error.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let Pools { writer, readers, mark, is_ending, .. } = &*self.pools;
+        writer.close();
+        readers.close();
+        let mark = mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+        closing::finish(&self.file, mark, is_ending).await.map_err(|cause| damage::named(&self.file, cause))
     }
 
     /// A connection of the pool. SQLite would make the file for everybody, so it is made before the first of them.
@@ -145,6 +234,7 @@ impl Sqlite {
             made.map_err(|(file, cause)| StoreError::Setting(format!("{}: {cause}", file.display())))
         });
         seen_to.await?;
+        closing::note_opened(&self.file);
         Ok(pool.get().await?)
     }
 
@@ -169,20 +259,12 @@ impl Sqlite {
     }
 }
 
-/// The files of a database: itself, and what the engine and the server make beside it.
-pub(crate) fn files(database: &Path) -> Vec<PathBuf> {
-    // The engine follows links, and makes its files beside the one behind them.
-    let behind = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let beside = |ending: &str| {
-        let mut name = behind.clone().into_os_string();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    vec![behind.clone(), beside("-wal"), beside("-shm"), beside("-journal"), lock_file(database)]
-}
-
-fn lock_file(database: &Path) -> PathBuf {
-    database.with_extension("lock")
+/// Runs what waits for the disk on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|cause| StoreError::Unavailable(cause.to_string()))?
 }
 
 /// Whether the nearest folder that is there may be written to.
@@ -201,15 +283,23 @@ fn try_access(path: &Path) -> Result<(), StoreError> {
     allowed.map_err(|cause| StoreError::Setting(format!("{}: {cause}", path.display())))
 }
 
-fn pool(file: &Path, size: usize, recycling: &Recycling) -> Result<Pool, StoreError> {
+/// Ends the statements of a connection once the server ends.
+fn interrupt_at_end(connection: &Connection, is_ending: Arc<AtomicBool>) -> rusqlite::Result<()> {
+    connection.progress_handler(INSTRUCTIONS, Some(move || is_ending.load(Ordering::Relaxed)))
+}
+
+fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicBool>) -> Result<Pool, StoreError> {
     let mut config = Config::new(file);
     config.pool = Some(PoolConfig {
         timeouts: Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) },
         ..PoolConfig::new(size)
     });
-    let prepare = Hook::async_fn(|connection, _| {
+    let is_ending = is_ending.clone();
+    let prepare = Hook::async_fn(move |connection, _| {
+        let is_ending = is_ending.clone();
         Box::pin(async move {
             let prepared = connection.interact(|connection| {
+                interrupt_at_end(connection, is_ending)?;
                 // First: another process may hold the file for a moment while this one asks for the rest.
                 connection.busy_timeout(PATIENCE)?;
                 connection.pragma_update(None, "journal_mode", "WAL")?;

@@ -42,8 +42,9 @@ impl BusyStore for Db {
 }
 
 impl Db {
-    /// Writes a row and deletes it, also when writing failed.
+    /// Writes a row and deletes it, also when writing failed. Damage that any statement met since the start is an error.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
+        self.damage()?;
         let written = self.set_system(PROBE, &now_s.to_string()).await;
         let deleted = self.remove_system(PROBE).await;
         written.and(deleted)

@@ -59,7 +59,7 @@ async fn who_edits_other_users_reaches_the_preferences_of_all_but_system_admins(
     carl.get(&format!("/users/{}/preferences", bert.user_id)).await.expect(200);
     let refused = carl.get(&format!("/users/{}/preferences", admin.user_id)).await;
     refused.expect_refusal(403, "api.context.permissions.app_error");
-    second.stop().await;
+    second.stop().await.unwrap();
 }
 
 #[actix_web::test]

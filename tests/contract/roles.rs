@@ -33,7 +33,7 @@ async fn a_role_that_was_changed_stays_as_it_is_and_a_missing_one_comes_back() {
     let roles = client.get("/roles").await.expect(200);
     assert_eq!(named(&roles, "system_user")["permissions"], json!(["create_team"]));
     assert_eq!(named(&roles, "team_user")["name"], "team_user");
-    second.stop().await;
+    second.stop().await.unwrap();
 }
 
 #[actix_web::test]
@@ -45,8 +45,8 @@ async fn servers_that_start_at_once_agree_on_the_roles() {
     let (first, second) = (first.get("/roles").await.expect(200), second.get("/roles").await.expect(200));
     assert_eq!(first.as_array().unwrap().len(), 25);
     assert_eq!(first, second);
-    one.stop().await;
-    other.stop().await;
+    one.stop().await.unwrap();
+    other.stop().await.unwrap();
 }
 
 #[actix_web::test]

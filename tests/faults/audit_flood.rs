@@ -41,7 +41,7 @@ async fn a_user_who_floods_is_refused_and_every_acknowledged_change_has_its_reco
 
     server.execute("ALTER TABLE away RENAME TO qd_audits").await;
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let events = events_in(folder.path()).await;
     let count = |wanted: &str| events.iter().filter(|event| *event == wanted).count();
     assert_eq!(count("patchUser success"), acknowledged + 2 * CHANGES);
@@ -62,7 +62,7 @@ async fn refusals_of_a_user_are_recorded_up_to_a_number_and_counted_beyond_it() 
     }
     admin.put("/users/me/patch", json!([])).await.expect(400);
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let events = events_in(folder.path()).await;
     let of_bert = events.iter().filter(|event| *event == "getConfig fail").count();
     let patches = events.iter().filter(|event| *event == "patchUser fail").count();

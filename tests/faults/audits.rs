@@ -69,7 +69,7 @@ async fn a_client_that_does_not_wait_for_the_answer_is_recorded_all_the_same() {
     }
     // Whatever is still under way ends with the server.
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let made = texts(folder.path(), "SELECT id FROM users WHERE username <> 'admin'").await.len();
     let events = events_in(folder.path()).await;
     let recorded = events.iter().filter(|event| event.starts_with("createUser")).count() - 1;

@@ -150,6 +150,8 @@ async fn beside_the_tables_of_a_mattermost_the_first_account_is_made_on_the_comm
         return println!("skipped: another test begins with a PostgreSQL of Mattermost");
     }
     let place = Workplace::new("").await;
+    // A file without our own tables is refused.
+    place.serve().await.stop().await;
     let file = rusqlite::Connection::open(place.path("test.db")).unwrap();
     file.execute_batch("CREATE TABLE db_migrations (version bigint)").unwrap();
     drop(file);

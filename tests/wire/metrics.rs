@@ -60,7 +60,7 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
     assert!(count(&text, "mattermost_process_resident_memory_bytes") > 1_000_000);
     assert!(count(&text, "mattermost_process_max_fds") >= count(&text, "mattermost_process_open_fds"));
     assert_eq!(server.client().get("//metrics").await.status, 404);
-    server.server.stop().await;
+    server.server.stop().await.unwrap();
     assert!(reqwest::get(format!("{base}/metrics")).await.is_err());
 }
 

@@ -51,6 +51,7 @@ impl Store {
         let config = named.as_ref().unwrap_or(&settings.config);
         choose(config, &place).or_fail(LOAD_FAILED)?;
         let sql = config.view.sql.clone();
+        Db::refuse_doubtful(&sql, false).await.or_fail(LOAD_FAILED)?;
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
         let configurations = Configurations::open(&place, &db, &sql).await?;
         Ok(Self { db, configurations, overrides, sql, settings: settings.clone() })

@@ -18,7 +18,7 @@ async fn refusals_for_want_of_a_session_are_put_together_into_one_record() {
     }
     assert_eq!(admin.audits().await.len(), 2);
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let record = newest_in(folder.path(), "refuseStrangers").await;
     let events = json!({ "configReload": 50, "getConfig": 50, "updateConfig": 50 });
     assert_eq!(record["parameters"], json!({ "count": 150, "addresses": { "127.0.0.1": 150 }, "events": events }));
@@ -34,7 +34,7 @@ async fn failed_logins_without_end_are_recorded_up_to_a_number_and_counted_beyon
         server.client().post("/users/login", json!({ "login_id": "admin" })).await.expect(400);
     }
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let events = events_in(folder.path()).await;
     assert_eq!(events.iter().filter(|event| *event == "login fail").count(), 60);
     let record = newest_in(folder.path(), "refuseStrangers").await;
@@ -52,7 +52,7 @@ async fn strangers_with_many_addresses_share_one_budget() {
         server.client().send(Method::POST, "/users/login", body, &headers).await.expect(400);
     }
     let TestServer { server, folder, .. } = server;
-    server.stop().await;
+    server.stop().await.unwrap();
     let events = events_in(folder.path()).await;
     assert_eq!(events.iter().filter(|event| *event == "login fail").count(), 300);
     assert_eq!(newest_in(folder.path(), "refuseStrangers").await["parameters"]["count"], 100);

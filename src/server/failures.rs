@@ -1,0 +1,34 @@
+//! The reasons why the server did not start, or did not stop as it should.
+
+use quarterdeck_actors::error::AppError;
+use thiserror::Error;
+
+use crate::store::StoreError;
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// The configuration cannot be used; the text names each setting that must change.
+    #[error("configuration: {0}")]
+    Configuration(String),
+    /// An address, a certificate or the socket cannot be used; the text says which and why.
+    #[error("{0}")]
+    Listen(String),
+    /// The route table contradicts itself.
+    #[error("routes: {0}")]
+    Routes(#[from] matchit::InsertError),
+    /// A part of the server could not be made.
+    #[error("{0}")]
+    Part(#[from] AppError),
+}
+
+/// The reason why a stop was not clean.
+#[derive(Debug, Error)]
+pub enum StopError {
+    /// The database was not closed as it should be.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,143 @@
+//! The condition of a database file before it is opened. Looking changes nothing: evidence stays as it is.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags};
+
+use super::damage::named;
+use super::{PATIENCE, StoreError, blocking, files, marks};
+use crate::private;
+use crate::store::MIGRATIONS_TABLE;
+
+/// The first bytes of a file of SQLite, up to the versions of its format.
+const HEAD_BYTES: usize = 20;
+
+/// The place in the head, and the value there, of a file that is used with a write-ahead log.
+const WITH_LOG: (usize, u8) = (18, 2);
+
+/// How often a missing log is looked for: between two connections of a running server it may not be there.
+const LOOKS: usize = 10;
+
+const LOOK_DELAY: Duration = Duration::from_millis(100);
+
+/// The reason why a file cannot be taken for the database that it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// There is no file, but the log of one.
+    OnlyLog,
+    /// The file has a length of zero.
+    Empty,
+    /// The file is a database without the tables of this server.
+    WithoutTables,
+    /// A server has the file open or was killed, and the log with its newest rows is gone.
+    WithoutLog,
+}
+
+/// Refuses a file that lost what it held. With `is_new` the operator says that nothing is missing.
+pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), StoreError> {
+    for look in 1.. {
+        let path = file.to_owned();
+        let doubt = blocking(move || doubt(&path).map_err(|cause| named(&path, cause))).await?;
+        let is_accepted = |doubt| is_new && doubt != Doubt::OnlyLog;
+        match doubt.filter(|doubt| !is_accepted(*doubt)) {
+            None => break,
+            Some(Doubt::WithoutLog) if look < LOOKS => tokio::time::sleep(LOOK_DELAY).await,
+            Some(doubt) => return Err(StoreError::Setting(refusal(file, doubt))),
+        }
+    }
+    Ok(())
+}
+
+fn refusal(file: &Path, doubt: Doubt) -> String {
+    let (name, log) = (file.display(), files::log(file));
+    let log = log.display();
+    match doubt {
+        Doubt::OnlyLog => format!(
+            "the database file {name} is gone, and {log} is still there\n\
+             put the file back; to begin with an empty database, move {log} away first"
+        ),
+        Doubt::Empty => format!(
+            "the database file {name} has a length of zero, so what it held is lost\n\
+             put a copy of it back; to begin with an empty database, delete the file, or start once with --new"
+        ),
+        Doubt::WithoutTables => format!(
+            "the database file {name} holds no tables of Quarterdeck: it belongs to another program, or {log} was not \
+             copied with it\n\
+             put the right file in its place, with its -wal; to make the tables in this one, start once with --new"
+        ),
+        Doubt::WithoutLog => format!(
+            "the database file {name} was in use when it was copied or its server was killed, and {log} is gone, so \
+             the newest rows are missing\n\
+             put {log} back, or a whole copy; where another program has written the log into the file since, or to go \
+             on without those rows, start once with --new"
+        ),
+    }
+}
+
+fn doubt(file: &Path) -> Result<Option<Doubt>, StoreError> {
+    let is_there = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    let length = match std::fs::metadata(file) {
+        Ok(found) => found.len(),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            return Ok(is_there(&files::log(file)).then_some(Doubt::OnlyLog));
+        }
+        // The attempt to open it says more.
+        Err(_) => return Ok(None),
+    };
+    if length == 0 {
+        return Ok(Some(Doubt::Empty));
+    }
+    // A log of length zero counts: a server that is killed right after a checkpoint leaves one.
+    let has_log = std::fs::symlink_metadata(files::log(file)).is_ok();
+    let lacks_log = !has_log && uses_log(file)?;
+    let connection = open_to_look(file, !lacks_log)?;
+    if lacks_log && marks::are_there(&connection)? {
+        return Ok(Some(Doubt::WithoutLog));
+    }
+    let has_tables = marks::has_table(&connection, MIGRATIONS_TABLE)?;
+    Ok((!has_tables).then_some(Doubt::WithoutTables))
+}
+
+/// True when the file is used with a write-ahead log. Another kind of file is an error.
+///
+/// The engine drops its locks when the process closes another descriptor of the file. Without a log none is held.
+fn uses_log(file: &Path) -> Result<bool, StoreError> {
+    let mut head = [0; HEAD_BYTES];
+    let read = private::read(&files::behind(file)).and_then(|mut opened: File| opened.read_exact(&mut head));
+    match read {
+        Ok(()) if head.starts_with(b"SQLite format 3\0") => Ok(head.get(WITH_LOG.0) == Some(&WITH_LOG.1)),
+        Err(cause) if cause.kind() != ErrorKind::UnexpectedEof => {
+            Err(StoreError::Setting(format!("{}: {cause}", file.display())))
+        }
+        Ok(()) | Err(_) => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, Some("file is not a database".to_owned()))))
+        }
+    }
+}
+
+/// Opens the file to look at it as it is.
+pub(super) fn look_at(file: &Path) -> Result<Connection, StoreError> {
+    let has_log = std::fs::symlink_metadata(files::log(file)).is_ok();
+    let is_plain = !has_log && uses_log(file)?;
+    open_to_look(file, !is_plain)
+}
+
+/// A file that is used with a log and has none is read as it is, because the engine would make a log otherwise.
+fn open_to_look(file: &Path, as_usual: bool) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = if as_usual {
+        Connection::open_with_flags(file, flags)?
+    } else {
+        let path = std::path::absolute(file)?;
+        let path = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC).to_string().replace("%2F", "/");
+        Connection::open_with_flags(format!("file:{path}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
+    };
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}

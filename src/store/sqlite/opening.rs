@@ -1,0 +1,65 @@
+//! A database file is made, or opened for writing after a clean or an unclean end.
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use tracing::{info, warn};
+
+use super::closing::leave_log;
+use super::{PATIENCE, StoreError, damage, files, marks};
+use crate::private;
+
+/// A file up to this size is checked at each start; a larger one after an unclean end.
+const ALWAYS_CHECKED_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The outcome of [`recover`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recovered {
+    /// The file is sound, and no mark of an earlier server is left.
+    Sound,
+    /// Another connection is open, so that a server may be running.
+    InUse,
+}
+
+/// Makes a database with its tables. It gets its name when it is complete, so that a crash leaves no half of one.
+pub(super) fn make(file: &Path, runner: &refinery::Runner) -> Result<(), StoreError> {
+    let (unfinished, target) = (files::unfinished(file), files::behind(file));
+    let _ = std::fs::remove_file(&unfinished);
+    private::create(&unfinished)?;
+    let mut connection = Connection::open_with_flags(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Without its name the file holds nothing that could be lost.
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
+    runner.run(&mut connection)?;
+    connection.close().map_err(|(_, cause)| cause)?;
+    File::open(&unfinished)?.sync_all()?;
+    std::fs::rename(&unfinished, &target)?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+/// Opens the file after a clean or an unclean end: refuses a damaged one, and removes the marks of killed servers.
+pub(super) fn recover(file: &Path) -> Result<Recovered, StoreError> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(PATIENCE)?;
+    let log_bytes = std::fs::metadata(files::log(file)).map_or(0, |found| found.len());
+    let is_unclean = log_bytes > 0 || marks::are_there(&connection)?;
+    let is_small = std::fs::metadata(file)?.len() <= ALWAYS_CHECKED_BYTES;
+    if is_unclean {
+        // Writes the log into the file, and fails while another connection is open.
+        if !leave_log(&connection)? {
+            return Ok(Recovered::InUse);
+        }
+        warn!(db.file = %file.display(), "the last server on this database file did not close it: the file is checked");
+    }
+    if is_unclean || is_small {
+        damage::check(&connection, file)?;
+    }
+    if is_unclean {
+        marks::remove_all(&connection)?;
+        info!(db.file = %file.display(), "the check of the database file found no damage");
+    }
+    connection.close().map_err(|(_, cause)| cause)?;
+    Ok(Recovered::Sound)
+}
