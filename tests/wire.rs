@@ -28,5 +28,6 @@ mod storage;
 mod support_packet;
 mod tls;
 mod unread;
+mod unread_carriers;
 mod websocket;
 mod websocket_life;

@@ -8,6 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::support::TestServer;
 
@@ -31,18 +32,26 @@ pub(super) fn settings(certificate: &Certificate, more: &str) -> String {
     )
 }
 
-async fn ping(
+pub(super) async fn connect(
     server: &TestServer,
     certificate: &Certificate,
     versions: &[&'static rustls::SupportedProtocolVersion],
-) -> std::io::Result<String> {
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.der.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
     let tcp = TcpStream::connect(server.server.addresses()[0]).await?;
-    let mut tls = connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await?;
+    connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await
+}
+
+async fn ping(
+    server: &TestServer,
+    certificate: &Certificate,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> std::io::Result<String> {
+    let mut tls = connect(server, certificate, versions).await?;
     tls.write_all(b"GET /api/v4/system/ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     tls.read_to_string(&mut answer).await?;
