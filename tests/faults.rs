@@ -3,6 +3,7 @@
 mod actors;
 mod attach;
 mod audit_flood;
+mod audit_frozen;
 mod audits;
 mod busy_restart;
 mod clean_stop;

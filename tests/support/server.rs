@@ -36,7 +36,21 @@ impl TestServer {
     pub async fn start_in(settings: &str, environment: &dyn Fn(&Path) -> Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
-        let file = write_settings(folder.path(), &database, settings);
+        Self::start_at(folder, &database, settings, environment).await
+    }
+
+    /// Starts one on a database that is there already, given as its section of the settings.
+    pub async fn start_on(database: &str, environment: &dyn Fn(&Path) -> Vec<(String, String)>) -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), database, "", environment).await
+    }
+
+    async fn start_at(
+        folder: TempDir,
+        database: &str,
+        settings: &str,
+        environment: &dyn Fn(&Path) -> Vec<(String, String)>,
+    ) -> Self {
+        let file = write_settings(folder.path(), database, settings);
         let sources = Sources::isolated(Some(file), environment(folder.path()));
         let server = Server::start(sources.load().unwrap(), sources).await.unwrap();
         let base = format!("{}://{}", server.scheme(), server.addresses()[0]);
