@@ -122,6 +122,55 @@ async fn a_system_administrator_keeps_the_secret_and_is_told() {
     assert_eq!(*at(&local.config().await, PASSWORD), "hunter2");
 }
 
+/// What mmctl does for `config set KEY VALUE`: it sends back all that it read, with one member changed.
+async fn mmctl_config_set(client: &Client, path: &str, other: impl Into<Value>) -> Reply {
+    let read = client.get("/config").await.expect(200);
+    patch(client, with(read, path, other)).await
+}
+
+#[actix_web::test]
+async fn mmctl_sets_one_setting_with_secrets_stored_and_the_trail_says_which_stayed() {
+    let stand = LocalServer::start().await;
+    let (server, local) = (&stand.server, &stand.local);
+    let admin = server.admin().await;
+    let plugin = json!({ "com.example": { "Url": "https://own.example", "Token": "hunter2" } });
+    patch(&admin, nested("PluginSettings.Plugins", plugin.clone())).await.expect(200);
+    for (secret, _) in MOVES {
+        admin.set(secret, "aHVudGVyMg==").await.expect(200);
+    }
+    for (secret, moves) in MOVES {
+        for (companion, other) in moves {
+            let set = mmctl_config_set(&admin, companion, value(other)).await;
+            let answered = set.expect(200);
+            assert_eq!(*at(&answered, companion), value(other));
+            assert_eq!(*at(&answered, secret), PLACEHOLDER);
+            assert_eq!(set.header(HEADER), secret, "{companion}");
+            admin.audits().await;
+            let record = newest_in(server.folder(), "patchConfig").await;
+            assert_eq!(record["parameters"]["secrets_kept"], json!([secret]), "{companion}: {record}");
+            assert!(!record.to_string().contains("aHVudGVyMg=="), "{record}");
+        }
+    }
+    // `config edit` replaces the whole with what was read.
+    let edited = with(admin.config().await, "EmailSettings.SMTPServer", "edited.example");
+    let edit = admin.put("/config", edited).await;
+    assert_eq!((edit.status, edit.header(HEADER).as_str()), (200, PASSWORD));
+    admin.audits().await;
+    let record = newest_in(server.folder(), "updateConfig").await;
+    assert_eq!(record["parameters"]["secrets_kept"], json!([PASSWORD]), "{record}");
+    // A setting that is no companion of a secret concerns none.
+    let unrelated = mmctl_config_set(&admin, "TeamSettings.SiteName", "Bridge").await;
+    assert_eq!((unrelated.status, unrelated.header(HEADER)), (200, String::new()));
+    // Over the local socket secrets are read in clear, and sent back so.
+    mmctl_config_set(local, "EmailSettings.SMTPServer", "local.example").await.expect(200);
+    let stored = local.config().await;
+    for (secret, _) in MOVES {
+        assert_eq!(*at(&stored, secret), "aHVudGVyMg==", "{secret}");
+    }
+    assert_eq!(*at(&stored, "PluginSettings.Plugins"), plugin);
+    assert_eq!(*at(&stored, "EmailSettings.SMTPServer"), "local.example");
+}
+
 #[actix_web::test]
 async fn a_pinned_secret_goes_elsewhere_with_nobody_who_does_not_know_it() {
     let pinned = "[EmailSettings]\nSMTPPassword = \"hunter2\"\nSMTPPort = \"465\"\n";
