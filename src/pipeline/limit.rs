@@ -139,3 +139,98 @@ fn by_header(http: &HttpRequest, settings: &RateLimitSettings) -> String {
     }
     header_of(http, &settings.vary_by_header).unwrap_or_default().to_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use actix_web::test::TestRequest;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use quarterdeck_actors::config::proposal::Surroundings;
+    use quarterdeck_actors::config::{ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Pins the burst that was last written here.
+    struct Burst(AtomicU32);
+
+    impl ConfigSource for Burst {
+        fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+            let pinned = overrides(self.0.load(Ordering::Relaxed));
+            async { Ok(pinned) }.boxed()
+        }
+    }
+
+    impl ConfigStore for Burst {
+        fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+            async { Ok(None) }.boxed()
+        }
+
+        fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+            async { Err(AppError::new("test.unused")) }.boxed()
+        }
+    }
+
+    fn overrides(burst: u32) -> Overrides {
+        let settings = [("Enable", json!(true)), ("PerSec", json!(1)), ("MaxBurst", json!(burst))];
+        let pin = |(name, value): (&str, Value)| {
+            (format!("RateLimitSettings.{name}"), Override { value, place: String::new() })
+        };
+        settings.into_iter().map(pin).collect::<BTreeMap<_, _>>()
+    }
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            now_ms: 1,
+            file_exists: Arc::new(|_| false),
+            fingerprint: Arc::new(|_, value| value.to_string()),
+        }
+    }
+
+    #[actix_web::test]
+    async fn requests_of_an_earlier_configuration_count_in_the_buckets_of_the_one_in_force() {
+        let burst = Arc::new(Burst(AtomicU32::new(9)));
+        let first = Config::compose(None, overrides(9)).unwrap();
+        let config = ConfigHandle::start(first, burst.clone(), burst.clone());
+        let limiter = Limiter::new(config.clone());
+        let http = TestRequest::default().to_http_request();
+        let old = config.current();
+        assert_eq!(limiter.count_user("anna", &http, &old).limit, 10);
+
+        burst.0.store(99, Ordering::Relaxed);
+        let new = config.reload(surroundings()).await.unwrap();
+        assert_eq!(new.view.rate_limit.max_burst, 99);
+        let before = limiter.count_user("anna", &http, &new);
+        assert_eq!((before.limit, before.remaining), (100, 99));
+        let stores = limiter.stores();
+        for config in [&old, &new, &old, &new] {
+            assert_eq!(limiter.count_user("anna", &http, config).limit, 100);
+            assert_eq!(limiter.count_address(&http, config).limit, 100);
+            assert!(Arc::ptr_eq(&stores, &limiter.stores()), "the buckets were made anew");
+        }
+        // A bucket that was made anew would be full but for one.
+        assert!(limiter.count_user("anna", &http, &old).remaining < 99);
+    }
+
+    #[actix_web::test]
+    async fn many_requests_at_once_after_a_change_make_the_buckets_anew_once() {
+        let burst = Arc::new(Burst(AtomicU32::new(9)));
+        let first = Config::compose(None, overrides(9)).unwrap();
+        let config = ConfigHandle::start(first, burst.clone(), burst.clone());
+        let limiter = Limiter::new(config.clone());
+        for change in 10..20 {
+            burst.0.store(change, Ordering::Relaxed);
+            let earlier = limiter.stores();
+            config.reload(surroundings()).await.unwrap();
+            let seen: Vec<Arc<Stores>> = thread::scope(|scope| {
+                let askers: Vec<_> = (0..8).map(|_| scope.spawn(|| limiter.stores())).collect();
+                askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+            });
+            assert!(seen.iter().all(|stores| Arc::ptr_eq(stores, &seen[0]) && !Arc::ptr_eq(stores, &earlier)));
+        }
+    }
+}
