@@ -4,6 +4,7 @@
 //! A crash loses the message being handled; the cache belongs to the handle and stays.
 
 pub mod change;
+mod which;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,32 +116,6 @@ pub enum Which {
     All,
 }
 
-impl Which {
-    /// The one user whose sessions it can mean, where it says so.
-    pub fn user_id(&self) -> Option<&str> {
-        match self {
-            Self::User { id, .. } => Some(id),
-            Self::Device { user_id, .. } => Some(user_id),
-            Self::Token(_) | Self::Id(_) | Self::AccessToken(_) | Self::All => None,
-        }
-    }
-
-    /// Whether it means `session`.
-    pub fn means(&self, session: &Session) -> bool {
-        match self {
-            Self::Token(token) => session.token == *token,
-            Self::Id(id) => session.id == *id,
-            Self::User { id, except } => session.user_id == *id && except.as_ref() != Some(&session.id),
-            Self::Device { user_id, device_id, except } => {
-                let is_there = session.user_id == *user_id && session.device_id == *device_id;
-                is_there && except.as_ref() != Some(&session.id)
-            }
-            Self::AccessToken(id) => session.is_from_access_token() && session.prop("user_access_token_id") == id,
-            Self::All => true,
-        }
-    }
-}
-
 /// What came of adding a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Added {
@@ -154,8 +129,9 @@ pub struct Added {
 pub trait SessionStore: Send + Sync {
     /// The session that holds `token`.
     fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>>;
-    /// Adds one; `None` when its user or its access token is not active any more, or when its token is taken.
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
+    /// Adds one; `None` when its user or its access token is not active any more, when its token is taken, or when the
+    /// hash of its user's password is another than `checked`, where that is given.
+    fn add(&self, session: Session, checked: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
     /// Deletes.
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
     /// Changes.
@@ -213,9 +189,14 @@ impl SessionsHandle {
         Ok(Some(session))
     }
 
-    /// Stores a new session; `None` when its user or its access token is not active any more, or when its token is taken.
-    pub async fn open(&self, session: Session, now: i64) -> Result<Option<Arc<Session>>, AppError> {
-        self.actor.ask(Open { session, now }).await?
+    /// Stores a new session; `None` where the store does not add it, see [`SessionStore::add`].
+    pub async fn open(
+        &self,
+        session: Session,
+        checked: Option<Secret>,
+        now: i64,
+    ) -> Result<Option<Arc<Session>>, AppError> {
+        self.actor.ask(Open { session, checked, now }).await?
     }
 
     /// Forgets what is cached of the store: each session is read again when it is next used.
@@ -306,15 +287,16 @@ impl Handler<Doubt> for SessionActor {
 #[rtype(result = "Result<Option<Arc<Session>>, AppError>")]
 struct Open {
     session: Session,
+    checked: Option<Secret>,
     now: i64,
 }
 
 impl Handler<Open> for SessionActor {
     type Result = ResponseActFuture<Self, Result<Option<Arc<Session>>, AppError>>;
 
-    fn handle(&mut self, Open { session, now }: Open, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Open { session, checked, now }: Open, _: &mut Self::Context) -> Self::Result {
         let epoch = self.shared.epoch.load(Ordering::SeqCst);
-        let save = self.store.add(session);
+        let save = self.store.add(session, checked);
         Box::pin(save.into_actor(self).map(move |saved, actor, context| {
             let Some(Added { session, made_room }) = saved? else { return Ok(None) };
             let session = Arc::new(session);

@@ -64,7 +64,7 @@ pub(crate) async fn open_access_token(
     if user.delete_at > 0 || !is_allowed(config, &user) {
         return Ok(None);
     }
-    match app.sessions.open(session_of(access, user, token, now), now).await? {
+    match app.sessions.open(session_of(access, user, token, now), None, now).await? {
         Some(session) => Ok(Some(session)),
         // Another request with the token was faster, or the token or its user was switched off just now.
         None => app.sessions.find(token, now).await,

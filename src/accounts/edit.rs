@@ -12,11 +12,14 @@ use crate::caller::Caller;
 use crate::state::{AppState, now_ms};
 
 /// Puts the given members of `profile` in place. A new address has yet to be verified.
+///
+/// Nothing is changed when the account has another hash by now than `checked`, where that is given.
 pub(crate) async fn update(
     app: &AppState,
     config: &Config,
     mut user: User,
     profile: Profile,
+    checked: Option<Secret>,
 ) -> Result<User, AppError> {
     let old = user.clone();
     user.apply(profile);
@@ -30,19 +33,24 @@ pub(crate) async fn update(
     maps::check(&old, &user)?;
     // Later than before even within one millisecond: clients tell states of an account apart by it.
     user.update_at = now_ms().max(user.update_at.saturating_add(1));
-    app.db.save_profile(&user).await.map_err(refusal)?;
+    let is_saved = app.db.save_profile(&user, checked.as_ref()).await.map_err(refusal)?;
+    if !is_saved {
+        return Err(AppError::invalid_body("password"));
+    }
     announce::user_updated(app, config, &user).await;
     Ok(user)
 }
 
 /// Makes sure that the caller knows the account's password; a wrong one counts as a failed login.
+///
+/// Gives the hash that the password was compared with: a change on the strength of it is made only while that is stored.
 pub(crate) async fn confirm_password(
     app: &AppState,
     config: &Config,
     id: &str,
     password: Secret,
     caller: &Caller,
-) -> Result<(), AppError> {
+) -> Result<Secret, AppError> {
     let permit = app.passwords.enter(caller, id)?;
     let confirmed = caller.while_waiting(async {
         let turn = permit.turn().await?;
@@ -50,7 +58,8 @@ pub(crate) async fn confirm_password(
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
         match compare(app, config, (id, Some(&user)), &password, (caller, &turn)).await? {
             Verdict::Right(_) => {
-                app.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")
+                app.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+                Ok(user.password)
             }
             Verdict::Wrong => Err(AppError::new("api.user.check_user_password.invalid.app_error")),
             Verdict::Locked => Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),

@@ -22,12 +22,14 @@ use super::{HOUR_MS, User, mfa};
 use crate::audit::{Audit, room_of};
 use crate::caller::Caller;
 use crate::error::status_of;
-use crate::passwords::{Match, Permit, is_full};
+use crate::passwords::{Match, Permit, Turn, is_full};
 use crate::state::{AppState, now_ms};
 use pace::Pace;
 
 /// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
 const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
+
+const WRONG: &str = "api.user.check_user_password.invalid.app_error";
 
 /// The credentials that a caller presents to log in.
 pub(crate) struct Credentials {
@@ -69,9 +71,10 @@ pub(crate) async fn login(
     let admission = Admission { app, config, credentials: &credentials, name: &name, caller };
     let admitted = caller.while_waiting(admission.admit(permit, &mut pace)).await;
     match admitted {
-        Ok(user) => {
+        Ok((user, checked)) => {
             audit.reserve(app, room_of(&user.id, app.roles.grant(&user.roles, "manage_system"))).await?;
-            let session = open(app, config, &user, &credentials).await?;
+            let opened = open(app, config, (&user, checked), &credentials).await;
+            let session = opened.map_err(|refusal| masked(refusal, config))?;
             app.passwords.remember(caller, &name);
             Ok((user, session))
         }
@@ -100,7 +103,8 @@ struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    async fn admit(&self, permit: Permit, pace: &mut Pace) -> Result<User, AppError> {
+    /// Gives the account, and the hash that the password was compared with.
+    async fn admit(&self, permit: Permit, pace: &mut Pace) -> Result<(User, Secret), AppError> {
         // The turn lasts until the attempt is given back: the next one at this name finds the right count.
         let turn = permit.turn().await?;
         pace.begin(turn.since());
@@ -110,7 +114,7 @@ impl Admission<'_> {
         let verdict = compare(app, config, target, &self.credentials.password, (self.caller, &turn)).await?;
         let matched = match verdict {
             Verdict::Right(matched) => matched,
-            Verdict::Wrong => return Err(AppError::new("api.user.check_user_password.invalid.app_error")),
+            Verdict::Wrong => return Err(AppError::new(WRONG)),
             Verdict::Locked => return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),
         };
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
@@ -121,12 +125,31 @@ impl Admission<'_> {
             }
             return Err(refusal);
         }
-        if let Match::YesRenewed(renewed) = matched {
-            let renewal = app.db.renew_password(&user.id, (&user.password, &renewed), now_ms()).await;
-            renewal.or_fail("app.user.update_password.app_error")?;
+        let checked = match matched {
+            Match::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
+            Match::Yes | Match::No => user.password.clone(),
+        };
+        let noted = app.db.set_last_login(&user.id, &checked, now_ms()).await;
+        noted.or_fail("app.user.update_last_login.app_error")?;
+        Ok((user, checked))
+    }
+
+    /// Stores the password in the current form, and gives the hash that the account has then.
+    ///
+    /// If the hash was changed meanwhile, by a login on another server or by another password, the password is compared
+    /// with that one.
+    async fn renew(&self, user: &User, renewed: Secret, turn: &Turn) -> Result<Secret, AppError> {
+        let db = &self.app.db;
+        let renewal = db.renew_password(&user.id, (&user.password, &renewed), now_ms()).await;
+        if renewal.or_fail("app.user.update_password.app_error")? {
+            return Ok(renewed);
         }
-        app.db.set_last_login(&user.id, now_ms()).await.or_fail("app.user.update_last_login.app_error")?;
-        Ok(user)
+        let stored = db.user(&user.id).await.or_fail("app.user.get.app_error")?.map(|user| user.password);
+        let matched = turn.check(self.credentials.password.clone(), stored.clone()).await?;
+        match matched {
+            Match::Yes | Match::YesRenewed(_) => stored.ok_or_else(|| AppError::new(WRONG)),
+            Match::No => Err(AppError::new(WRONG)),
+        }
     }
 
     /// The account that the caller names. Each way to name one is tried, also after a match: the number of statements
@@ -191,7 +214,7 @@ impl Admission<'_> {
 async fn open(
     app: &AppState,
     config: &Config,
-    user: &User,
+    (user, checked): (&User, Secret),
     credentials: &Credentials,
 ) -> Result<Arc<Session>, AppError> {
     let now = now_ms();
@@ -226,9 +249,13 @@ async fn open(
         expired_notify: false,
         props,
     };
-    // No session: the account was deactivated between the check of the password and now.
-    let opened = app.sessions.open(session, now).await?;
-    opened.ok_or_else(|| AppError::new("api.user.login.inactive.app_error"))
+    if let Some(opened) = app.sessions.open(session, Some(checked), now).await? {
+        return Ok(opened);
+    }
+    // The account was deactivated or got another password between the comparison and now.
+    let user = app.db.user(&user.id).await.or_fail("app.user.get.app_error")?;
+    let is_active = user.is_some_and(|user| user.delete_at == 0);
+    Err(AppError::new(if is_active { WRONG } else { "api.user.login.inactive.app_error" }))
 }
 
 /// Refusals that may be told apart; every other one reads as wrong credentials.

@@ -21,9 +21,9 @@ impl SessionStore for Db {
         async move { db.session_with_token(&token).await.or_fail("app.session.get.app_error") }.boxed()
     }
 
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
+    fn add(&self, session: Session, checked: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
         let db = self.clone();
-        async move { db.add_session(session).await.or_fail("app.session.save.app_error") }.boxed()
+        async move { db.add_session(session, checked).await.or_fail("app.session.save.app_error") }.boxed()
     }
 
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
@@ -58,8 +58,9 @@ impl Db {
         self.read(statement(sql, vec![token.expose().into()])).await?.into_iter().next().map(session).transpose()
     }
 
-    async fn add_session(&self, session: Session) -> Result<Option<Added>, StoreError> {
-        let mut answers = self.transaction(vec![insertion(&session), making_room(&session)]).await?.into_iter();
+    async fn add_session(&self, session: Session, checked: Option<Secret>) -> Result<Option<Added>, StoreError> {
+        let mut answers =
+            self.transaction(vec![insertion(&session, checked.as_ref()), making_room(&session)]).await?.into_iter();
         let Some(mut stored) = answers.next().and_then(|rows| rows.into_iter().next()) else { return Ok(None) };
         let removed = answers.next().unwrap_or_default().into_iter();
         let made_room = removed.map(|mut row| row.text().map(Secret::new)).collect::<Result<_, _>>()?;
@@ -67,14 +68,16 @@ impl Db {
     }
 }
 
-/// Inserts nothing when the account or the access token was switched off since they were read, or the token is taken.
+/// Inserts nothing when the account or the access token was switched off since they were read, when the token is taken,
+/// or when the account has another hash than the one that the password was compared with.
 /// The roles are those of the account at this moment.
-fn insertion(session: &Session) -> Statement {
+fn insertion(session: &Session, checked: Option<&Secret>) -> Statement {
     let sql = format!(
         "INSERT INTO sessions ({COLUMNS}) SELECT $1, CAST($2 AS varchar), $3, $4, $5, u.id, $7, u.roles, $8, $9, $10 \
          FROM users u WHERE u.id = $6 AND u.deleteat = 0 \
          AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.token = CAST($2 AS varchar)) \
          AND ($11 = '' OR EXISTS (SELECT 1 FROM useraccesstokens t WHERE t.id = $11 AND t.isactive = TRUE)) \
+         AND ($12 = '' OR u.password = $12) \
          RETURNING roles"
     );
     let values = vec![
@@ -89,6 +92,7 @@ fn insertion(session: &Session) -> Statement {
         session.expired_notify.into(),
         json_of(&session.props),
         session.prop("user_access_token_id").into(),
+        checked.map_or("", Secret::expose).into(),
     ];
     statement(sql, values)
 }

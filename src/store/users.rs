@@ -87,9 +87,10 @@ impl Db {
     }
 
     /// Writes back what a profile holds.
-    pub(crate) async fn save_profile(&self, user: &User) -> Result<(), StoreError> {
+    pub(crate) async fn save_profile(&self, user: &User, checked: Option<&Secret>) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET updateat = $2, username = $3, email = $4, emailverified = $5, nickname = $6, firstname = $7, \
-                   lastname = $8, position = $9, locale = $10, props = $11, notifyprops = $12, timezone = $13 WHERE id = $1";
+                   lastname = $8, position = $9, locale = $10, props = $11, notifyprops = $12, timezone = $13 \
+                   WHERE id = $1 AND ($14 = '' OR password = $14) RETURNING id";
         let values = vec![
             (&user.id).into(),
             user.update_at.into(),
@@ -104,15 +105,25 @@ impl Db {
             json_of(&user.props),
             json_of(&user.notify_props),
             json_of(&user.timezone),
+            checked.map_or("", Secret::expose).into(),
         ];
-        self.write(statement(sql, values)).await.map(drop)
+        self.write(statement(sql, values)).await.map(|saved| !saved.is_empty())
     }
 
-    /// Stores another hash and forgets failed attempts.
-    pub(crate) async fn set_password(&self, id: &str, hash: &Secret, now: i64) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = $3, failedattempts = 0 WHERE id = $1";
-        self.write(statement(sql, vec![id.into(), hash.expose().into(), now.into()])).await.map(drop)
+    /// Stores another hash and forgets failed attempts; `false` when the account has another hash by now than `checked`,
+    /// where that is given.
+    pub(crate) async fn set_password(
+        &self,
+        id: &str,
+        hash: &Secret,
+        checked: Option<&Secret>,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = $3, failedattempts = 0 \
+                   WHERE id = $1 AND ($4 = '' OR password = $4) RETURNING id";
+        let checked = checked.map_or("", Secret::expose);
+        let values = vec![id.into(), hash.expose().into(), now.into(), checked.into()];
+        self.write(statement(sql, values)).await.map(|changed| !changed.is_empty())
     }
 
     /// Stores the system roles; `false` when the account would have been the last administrator.

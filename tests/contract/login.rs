@@ -3,6 +3,7 @@
 mod codes;
 mod cookies;
 mod lockout;
+mod races;
 
 use serde_json::{Value, json};
 

@@ -21,16 +21,16 @@ const EXPOSED: [(&str, usize); 24] = [
     ("src/files/s3/credentials.rs", 1),
     ("src/images.rs", 1),
     ("src/mail/login.rs", 2),
-    ("src/passwords/hash.rs", 3),
+    ("src/passwords/hash.rs", 4),
     ("src/passwords/queue.rs", 1),
     ("src/routes/login.rs", 1),
     ("src/routes/metrics.rs", 1),
     ("src/routes/tokens.rs", 1),
     ("src/socket/actions.rs", 3),
-    ("src/store/sessions.rs", 3),
+    ("src/store/sessions.rs", 4),
     ("src/store/tokens.rs", 1),
-    ("src/store/users.rs", 2),
-    ("src/store/users/attempts.rs", 2),
+    ("src/store/users.rs", 4),
+    ("src/store/users/attempts.rs", 3),
     ("src/support_packet/scrub.rs", 1),
 ];
 
@@ -56,7 +56,8 @@ fn files() -> impl Iterator<Item = (String, String)> {
 
 #[test]
 fn every_place_that_takes_a_secret_out_is_counted() {
-    let found = files().map(|(name, text)| (name, text.matches(".expose()").count())).filter(|(_, count)| *count > 0);
+    let calls = |text: &str| text.matches(".expose()").count() + text.matches("Secret::expose)").count();
+    let found = files().map(|(name, text)| (name, calls(&text))).filter(|(_, count)| *count > 0);
     let found: BTreeMap<String, usize> = found.collect();
     let known: BTreeMap<String, usize> = EXPOSED.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
     assert_eq!(found, known, "look at each new call, then count it in EXPOSED");

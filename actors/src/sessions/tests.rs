@@ -20,7 +20,7 @@ impl SessionStore for Memory {
         Box::pin(async move { Ok(found) })
     }
 
-    fn add(&self, session: Session) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
+    fn add(&self, session: Session, _: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>> {
         let mut sessions = self.sessions.lock().unwrap();
         let is_taken = sessions.iter().any(|open| open.token == session.token);
         let mut made_room = Vec::new();
@@ -192,8 +192,8 @@ async fn a_device_that_is_attached_ends_the_other_sessions_on_it() {
 async fn a_session_that_had_to_make_room_is_dead_and_a_taken_token_opens_nothing() {
     let (sessions, memory) = start(&[("a", "anna"), ("b", "anna"), ("c", "anna")], false);
     sessions.find("a", 0).await.unwrap().unwrap();
-    sessions.open(session("d", "anna"), 0).await.unwrap().unwrap();
+    sessions.open(session("d", "anna"), None, 0).await.unwrap().unwrap();
     assert!(sessions.find("a", 0).await.unwrap().is_none());
-    assert!(sessions.open(session("d", "carl"), 0).await.unwrap().is_none());
+    assert!(sessions.open(session("d", "carl"), None, 0).await.unwrap().is_none());
     assert_eq!(memory.sessions.lock().unwrap().len(), ROOM);
 }

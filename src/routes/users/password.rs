@@ -28,16 +28,21 @@ pub(crate) async fn replace(
     let id = request.user_id(&session)?;
     let body = body.strings().await;
     let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
-    let hash = match Way::of(&session, &id, target.as_ref(), &body)? {
-        Way::Hash => given_hash(&body)?,
+    let (hash, checked) = match Way::of(&session, &id, target.as_ref(), &body)? {
+        Way::Hash => (given_hash(&body)?, None),
         Way::Own => {
-            confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
-            hash(&request, &app, &id, &body).await?
+            let checked = confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
+            (hash(&request, &app, &id, &body).await?, Some(checked))
         }
-        Way::Other => hash(&request, &app, &id, &body).await?,
+        Way::Other => (hash(&request, &app, &id, &body).await?, None),
     };
     known(&app, &id).await?;
-    app.db.set_password(&id, &hash, now_ms()).await.or_fail("app.user.update_password.app_error")?;
+    let changed = app.db.set_password(&id, &hash, checked.as_ref(), now_ms()).await;
+    let is_changed = changed.or_fail("app.user.update_password.app_error")?;
+    if !is_changed {
+        // An administrator set another one meanwhile, which an owner of the old one must not undo.
+        return Err(AppError::new("api.user.update_password.incorrect.app_error"));
+    }
     if request.config().view.service.terminate_sessions_on_password_change {
         let is_own = session.user_id() == id;
         let except = is_own.then(|| session.id().to_owned());
@@ -99,7 +104,7 @@ async fn confirm(
     target: Option<&User>,
     id: &str,
     current: &str,
-) -> Result<(), AppError> {
+) -> Result<Secret, AppError> {
     let is_elsewhere = target.is_some_and(|user| user.auth_data.as_deref().is_some_and(|data| !data.is_empty()));
     if is_elsewhere {
         return Err(AppError::new("api.user.update_password.oauth.app_error"));

@@ -27,22 +27,23 @@ impl Db {
         self.write(statement("UPDATE users SET failedattempts = 0 WHERE id = $1", vec![id.into()])).await.map(drop)
     }
 
-    /// Stores the time of a login and sets the count of failed attempts to zero.
-    pub(crate) async fn set_last_login(&self, id: &str, now: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1";
-        self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
+    /// Stores the time of a login and sets the count of failed attempts to zero, unless the account has another hash
+    /// by now than the one that the password was compared with.
+    pub(crate) async fn set_last_login(&self, id: &str, checked: &Secret, now: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1 AND password = $3";
+        self.write(statement(sql, vec![id.into(), now.into(), checked.expose().into()])).await.map(drop)
     }
 
-    /// Stores another hash of the same password, unless the password was changed meanwhile.
+    /// Stores another hash of the same password; `false` when the account has another hash than `old` by now.
     pub(crate) async fn renew_password(
         &self,
         id: &str,
         (old, new): (&Secret, &Secret),
         now: i64,
-    ) -> Result<(), StoreError> {
-        let sql =
-            "UPDATE users SET password = $3, lastpasswordupdate = $4, updateat = $4 WHERE id = $1 AND password = $2";
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password = $3, lastpasswordupdate = $4, updateat = $4 \
+                   WHERE id = $1 AND password = $2 RETURNING id";
         let values = vec![id.into(), old.expose().into(), new.expose().into(), now.into()];
-        self.write(statement(sql, values)).await.map(drop)
+        self.write(statement(sql, values)).await.map(|renewed| !renewed.is_empty())
     }
 }
