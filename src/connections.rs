@@ -22,6 +22,10 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// Bytes that the longer heads of all connections may hold beyond that.
 const LONG_HEADS_BYTES: usize = 32 << 20;
 
+/// The most connections to the listener for the metrics, in total and for each address.
+const METRICS_CONNECTIONS: usize = 64;
+const METRICS_CONNECTIONS_PER_ADDRESS: usize = 16;
+
 /// Counts connections and refuses those beyond the limits.
 pub(crate) struct Connections {
     limit: usize,
@@ -50,6 +54,11 @@ impl Connections {
         let (limit, limit_per_client) = options.connection_limits();
         let limit = files.map_or(limit, |files| limit.min(within(files)));
         Self::with(limit, limit_per_client, options.trusted_proxies().cloned())
+    }
+
+    /// Limits of the listener for the metrics. They are fixed: only Prometheus asks there.
+    pub(crate) fn of_metrics() -> Arc<Self> {
+        Self::with(METRICS_CONNECTIONS, METRICS_CONNECTIONS_PER_ADDRESS, None)
     }
 
     fn with(limit: usize, limit_per_client: usize, proxies: Option<TrustedProxies>) -> Arc<Self> {

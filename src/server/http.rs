@@ -11,7 +11,7 @@ use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::{TcpStream, UnixStream};
-use actix_web::web::{Data, to};
+use actix_web::web::{Data, get, to};
 use actix_web::{App, Error};
 use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
@@ -19,8 +19,9 @@ use socket2::SockRef;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::metrics::show;
 use super::stream::{Carrier, Stream, Times};
-use crate::connections::Permit;
+use crate::connections::{Connections, Permit};
 use crate::line;
 use crate::pipeline::{Origin, serve};
 use crate::routes::Router;
@@ -35,12 +36,19 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection, as `actix-http` takes it.
 type Accepted = (Stream, Protocol, Option<SocketAddr>);
 
+/// What is served to those who connect.
+#[derive(Clone)]
+enum Served {
+    Api(Data<Router>, Data<Origin>),
+    Metrics,
+}
+
 /// Makes a service for each worker that serves what a listener accepts.
 #[derive(Clone)]
 pub(super) struct Door {
     app: Data<AppState>,
-    router: Data<Router>,
-    origin: Data<Origin>,
+    served: Served,
+    connections: Arc<Connections>,
     tls: Option<Arc<ServerConfig>>,
     times: Times,
     head_timeout: Duration,
@@ -55,6 +63,16 @@ impl Door {
         service: &ServiceSettings,
         tls: Option<ServerConfig>,
     ) -> Self {
+        let served = Served::Api(router.clone(), Data::new(origin));
+        Self { tls: tls.map(Arc::new), ..Self::to(app, served, app.connections.clone(), service) }
+    }
+
+    /// One to the metrics, with limits of its own: no client of the API takes the place of a scrape.
+    pub(super) fn to_metrics(app: &Data<AppState>, service: &ServiceSettings) -> Self {
+        Self::to(app, Served::Metrics, Connections::of_metrics(), service)
+    }
+
+    fn to(app: &Data<AppState>, served: Served, connections: Arc<Connections>, service: &ServiceSettings) -> Self {
         let seconds = Duration::from_secs;
         let is_kept_alive = service.idle_timeout > 0;
         // The stream itself ends idle connections: it counts from the last answer.
@@ -62,9 +80,9 @@ impl Door {
         let idle = if is_kept_alive { service.idle_timeout } else { service.read_timeout };
         Self {
             app: app.clone(),
-            router: router.clone(),
-            origin: Data::new(origin),
-            tls: tls.map(Arc::new),
+            served,
+            connections,
+            tls: None,
             times: Times { idle: seconds(idle), write: seconds(service.write_timeout) },
             head_timeout: seconds(service.read_timeout),
             keep_alive,
@@ -105,18 +123,20 @@ impl Door {
 
     /// A connection beyond the limits is dropped at once: an answer would cost more than it tells.
     fn admit(&self, peer: Option<IpAddr>) -> io::Result<Permit> {
-        self.app.connections.admit(peer).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
+        self.connections.admit(peer).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
 
     fn http(
         &self,
         stop: GracefulShutdownSignal,
     ) -> impl ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
-        let app = App::new()
-            .app_data(self.app.clone())
-            .app_data(self.router.clone())
-            .app_data(self.origin.clone())
-            .default_service(to(serve));
+        let app = App::new().app_data(self.app.clone());
+        let app = match &self.served {
+            Served::Api(router, origin) => {
+                app.app_data(router.clone()).app_data(origin.clone()).default_service(to(serve))
+            }
+            Served::Metrics => app.route("/metrics", get().to(show)),
+        };
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
         HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -145,7 +165,7 @@ impl Door {
     }
 
     fn accept_local(&self, stream: UnixStream) -> Accepted {
-        let permit = self.app.connections.admit_local();
+        let permit = self.connections.admit_local();
         (Stream::new(Carrier::Unix(stream), self.times, permit), Protocol::Http1, None)
     }
 }

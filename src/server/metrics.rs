@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use actix_web::dev::Server;
-use actix_web::web::{Data, get};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_server::{Server, ServerBuilder};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use tracing::error;
 
+use super::http::{Door, builder};
 use super::listeners::bind;
 use crate::answer::outgoing::Outgoing;
-use crate::metrics;
 use crate::state::AppState;
+use crate::{line, metrics};
 
 /// Opens the address if the settings ask for it; the error names the setting.
 pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {
@@ -23,18 +24,18 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
         |cause: std::io::Error| format!("MetricsSettings.ListenAddress {:?}: {cause}", settings.listen_address);
     let listener = bind("MetricsSettings.ListenAddress", &settings.listen_address)?;
     let address = listener.local_addr().map_err(failed)?;
-    let app = app.clone();
-    let server = HttpServer::new(move || App::new().app_data(app.clone()).route("/metrics", get().to(show)))
-        .workers(1)
-        .shutdown_timeout(super::GRACE.as_secs())
-        .disable_signals()
-        .listen(listener)
-        .map_err(failed)?;
-    Ok(Some((server.run(), address)))
+    let door = Door::to_metrics(app, &config.view.service);
+    let server = builder(app).workers(1);
+    let stop = server.graceful_shutdown_signal();
+    let listening = server.listen("metrics", listener, move || door.over_tcp(stop.clone()));
+    let server = listening.map(ServerBuilder::run).map_err(failed)?;
+    Ok(Some((server, address)))
 }
 
 /// `GET /metrics`.
-async fn show(app: Data<AppState>) -> HttpResponse<Outgoing> {
+pub(super) async fn show(http: HttpRequest, app: Data<AppState>) -> HttpResponse<Outgoing> {
+    // The idle time of the connection counts from here on.
+    let _under_way = line::begin(&http);
     let answer = metrics::show(&app).unwrap_or_else(|cause| {
         error!(%cause, "metrics cannot be shown");
         HttpResponse::InternalServerError().finish()

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
+use crate::support::process::until;
+use crate::support::raw::{connect, read_to_end};
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, Reply, TestServer};
 
@@ -62,6 +65,70 @@ async fn metrics_are_shown_on_their_own_address_while_the_server_runs() {
     assert_eq!(server.client().get("//metrics").await.status, 404);
     server.server.stop().await.unwrap();
     assert!(reqwest::get(format!("{base}/metrics")).await.is_err());
+}
+
+#[actix_web::test]
+async fn the_address_of_the_metrics_has_limits_of_its_own() {
+    const LIMIT: usize = 64;
+    let times = "[ServiceSettings]\nIdleTimeout = 1\nReadTimeout = 1\n";
+    let server = TestServer::start_with(&format!("{METRICS}{times}")).await;
+    let base = format!("http://{}", server.server.metrics_address().unwrap());
+    let mut held = Vec::new();
+    for _ in 0..LIMIT {
+        let mut connection = connect(&base).await;
+        connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut status = [0; 12];
+        connection.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        held.push(connection);
+        if held.len() == LIMIT / 2 {
+            // The API has its own.
+            assert_eq!(server.client().get("/system/ping").await.status, 200);
+        }
+    }
+    drop(held.split_off(LIMIT / 2));
+    // Those that are left idle are closed, although their clients read nothing and do not hang up.
+    until("there is room", async || {
+        let mut fresh = Vec::new();
+        for _ in 0..LIMIT {
+            let mut connection = connect(&base).await;
+            let _ = connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            let mut status = [0; 12];
+            if connection.read_exact(&mut status).await.is_err() {
+                return false;
+            }
+            fresh.push(connection);
+        }
+        true
+    })
+    .await;
+    drop(held);
+    // A request that does not end is not waited for.
+    let mut endless = connect(&base).await;
+    endless.write_all(b"GET /metrics HTTP/1.1\r\nHost:").await.unwrap();
+    read_to_end(&mut endless).await;
+}
+
+#[actix_web::test]
+async fn connections_to_the_address_of_the_metrics_beyond_the_limit_are_refused() {
+    const LIMIT: usize = 64;
+    let server = TestServer::start_with(METRICS).await;
+    let base = format!("http://{}", server.server.metrics_address().unwrap());
+    let mut held = Vec::new();
+    for number in 0..LIMIT + 8 {
+        let mut connection = connect(&base).await;
+        let _ = connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut status = [0; 12];
+        assert_eq!(connection.read_exact(&mut status).await.is_ok(), number < LIMIT, "{number}");
+        held.push(connection);
+    }
+    assert_eq!(server.client().get("/system/ping").await.status, 200);
+    drop(held);
+    until("there is room", async || {
+        reqwest::get(format!("{base}/metrics")).await.is_ok_and(|reply| reply.status() == 200)
+    })
+    .await;
+    assert_eq!(Client::new(&base).get("//nothing").await.status, 404);
 }
 
 #[actix_web::test]
