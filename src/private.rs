@@ -1,6 +1,9 @@
 //! Files and folders for the user of the server alone: everything that the server makes is made here.
 //!
 //! The process's umask is no substitute: an operator may have set any, and SQLite copies the mode of its database.
+//!
+//! A process of root gives what it makes to the owner of the folder that it is made in. A command that is run as root
+//! would make files otherwise that a server with a user of its own cannot read.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
@@ -33,12 +36,12 @@ const EARLIER_FOLDER_MODES: [u32; 4] = [0o750, 0o755, 0o775, 0o777];
 
 /// Makes a file that is not there yet.
 pub(crate) fn create(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+    given(OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?, path)
 }
 
 /// Makes a file that is not there yet and that others may read.
 pub(crate) fn create_public(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(PUBLIC_FILE_MODE).open(path)
+    given(OpenOptions::new().write(true).create_new(true).mode(PUBLIC_FILE_MODE).open(path)?, path)
 }
 
 /// Opens a file to write at its end, made if it is not there and made private if it was not.
@@ -46,8 +49,12 @@ pub(crate) fn create_public(path: &Path) -> Result<File> {
 /// A link is refused: whoever may make one in the folder would choose what is written to.
 /// A pipe is refused, because it would make the server wait.
 pub(crate) fn append(path: &Path) -> Result<File> {
-    let options = OpenOptions::new().create(true).append(true).mode(FILE_MODE).clone();
-    let file = without_links(options).open(path).map_err(|cause| explained(path, cause))?;
+    let options = OpenOptions::new().append(true).mode(FILE_MODE).clone();
+    let mut options = without_links(options);
+    let file = match options.clone().create_new(true).open(path) {
+        Ok(made) => given(made, path)?,
+        Err(_) => options.create(true).open(path).map_err(|cause| explained(path, cause))?,
+    };
     let found = file.metadata()?;
     refuse_pipes(&found)?;
     make_private(&file, &found);
@@ -62,11 +69,11 @@ pub(crate) fn read(path: &Path) -> Result<File> {
 
 /// Sees to it that a file is there, and leaves its content alone. Where it is a link, the file behind it is meant.
 pub(crate) fn ensure(path: &Path) -> Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path);
-    match made {
+    match create(path) {
         // Through a link that leads nowhere, the file behind it is made.
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists && !path.exists() => {
-            OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path).map(drop)
+            let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
+            given(file, &std::fs::canonicalize(path)?).map(drop)
         }
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
@@ -75,12 +82,44 @@ pub(crate) fn ensure(path: &Path) -> Result<()> {
 
 /// Makes a folder and those above it, as far as they are not there. Those that are there stay as they are.
 pub(crate) fn folder(path: &Path) -> Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    for folder in missing.into_iter().rev() {
+        match new_folder(folder) {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+    }
+    // For what stands in the way, and for what was made meanwhile by others.
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 
 /// Makes a single folder that is not there yet.
 pub(crate) fn new_folder(path: &Path) -> Result<()> {
-    DirBuilder::new().mode(FOLDER_MODE).create(path)
+    DirBuilder::new().mode(FOLDER_MODE).create(path)?;
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    given(File::from(rustix::fs::open(path, flags, Mode::empty())?), path).map(drop)
+}
+
+/// Gives what was just made to the owner of its folder, if this process is root.
+///
+/// The owner of the folder could have put something else in its place: only what belongs to root alone is given away.
+fn given(made: File, path: &Path) -> Result<File> {
+    if !geteuid().is_root() {
+        return Ok(made);
+    }
+    let place = path.parent().filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (folder, found) = (std::fs::metadata(place)?, made.metadata()?);
+    let is_of_another = folder.uid() != found.uid();
+    let is_fresh = is_own(&found) && (found.is_dir() || found.nlink() == 1);
+    if is_of_another && is_fresh {
+        // A file system without owners may refuse this.
+        let _ = std::os::unix::fs::fchown(&made, Some(folder.uid()), Some(folder.gid()));
+    }
+    Ok(made)
 }
 
 /// Listens on a Unix socket that its owner alone may connect to, from the moment that it has a name.
@@ -221,118 +260,4 @@ fn explained(path: &Path, cause: Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        std::fs::symlink_metadata(path).unwrap().mode() & 0o777
-    }
-
-    fn open_up(path: &Path, mode: u32) {
-        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    }
-
-    #[test]
-    fn what_is_made_is_for_its_owner_alone() {
-        let place = tempfile::tempdir().unwrap();
-        let inner = place.path().join("a/b");
-        folder(&inner).unwrap();
-        create(&inner.join("new")).unwrap();
-        append(&inner.join("log")).unwrap();
-        ensure(&inner.join("db")).unwrap();
-        for path in ["a", "a/b"] {
-            assert_eq!(mode(&place.path().join(path)), 0o700, "{path}");
-        }
-        for path in ["new", "log", "db"] {
-            assert_eq!(mode(&inner.join(path)), 0o600, "{path}");
-        }
-        assert_eq!(create(&inner.join("new")).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    }
-
-    #[test]
-    fn a_socket_is_its_owners_alone_from_the_first_moment() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("socket");
-        let _listener = listen(&path).unwrap();
-        assert_eq!(mode(&path), 0o600);
-        std::os::unix::net::UnixStream::connect(&path).unwrap();
-    }
-
-    #[test]
-    fn a_folder_that_was_there_keeps_its_mode() {
-        let place = tempfile::tempdir().unwrap();
-        open_up(place.path(), 0o755);
-        folder(&place.path().join("new")).unwrap();
-        assert_eq!(mode(place.path()), 0o755);
-    }
-
-    #[test]
-    fn links_and_pipes_are_refused_in_words_and_nothing_is_written_through_them() {
-        let place = tempfile::tempdir().unwrap();
-        let (target, link, pipe) = (place.path().join("target"), place.path().join("link"), place.path().join("pipe"));
-        std::fs::write(&target, "kept").unwrap();
-        open_up(&target, 0o644);
-        symlink(&target, &link).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o644.into(), 0).unwrap();
-        assert!(append(&link).unwrap_err().to_string().contains("a link is in the way"));
-        assert_eq!(read(&link).unwrap_err().raw_os_error(), Some(rustix::io::Errno::LOOP.raw_os_error()));
-        for open in [append, read] {
-            assert!(open(&pipe).unwrap_err().to_string().contains("no file"));
-        }
-        mend(std::slice::from_ref(&link), &[]);
-        assert_eq!((mode(&target), std::fs::read_to_string(&target).unwrap()), (0o644, "kept".to_owned()));
-    }
-
-    #[test]
-    fn of_what_was_made_earlier_files_are_mended_by_name_and_folders_that_hold_nothing_else() {
-        let place = tempfile::tempdir().unwrap();
-        let path = |name: &str| place.path().join(name);
-        for (folder, mode) in [("data", 0o755), ("data/logs", 0o755), ("shared", 0o755), ("group", 0o770)] {
-            std::fs::create_dir(path(folder)).unwrap();
-            open_up(&path(folder), mode);
-        }
-        let files = ["data/db", "data/logs/log", "shared/log", "shared/other", "group/log"].map(path);
-        for file in &files {
-            std::fs::write(file, "").unwrap();
-            open_up(file, 0o644);
-        }
-        let own: Vec<PathBuf> = files.iter().filter(|file| !file.ends_with("other")).cloned().collect();
-        mend(&own, &["data", "data/logs", "shared", "group"].map(path));
-        for file in &own {
-            assert_eq!(mode(file), 0o600, "{}", file.display());
-        }
-        assert_eq!(mode(&path("shared/other")), 0o644);
-        let folders = ["data", "data/logs", "shared", "group"].map(|folder| mode(&path(folder)));
-        assert_eq!(folders, [0o700, 0o700, 0o755, 0o770]);
-    }
-
-    #[test]
-    fn mending_a_database_that_is_in_use_leaves_its_locks_alone() {
-        let place = tempfile::tempdir().unwrap();
-        let database = place.path().join("test.db");
-        let connection = rusqlite::Connection::open(&database).unwrap();
-        connection.execute_batch("CREATE TABLE t (n); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)").unwrap();
-        let is_locked = || {
-            let locks = std::fs::read_to_string("/proc/locks").unwrap();
-            let inode = format!(":{} ", std::fs::metadata(&database).unwrap().ino());
-            locks.lines().any(|line| line.contains("POSIX") && line.contains(&inode))
-        };
-        assert!(is_locked(), "the engine takes its locks in another way: this test proves nothing");
-        open_up(&database, 0o644);
-        mend(std::slice::from_ref(&database), &[place.path().to_owned()]);
-        assert_eq!(mode(&database), 0o600);
-        assert!(is_locked(), "the locks are gone");
-    }
-
-    #[test]
-    fn a_file_that_replaces_another_takes_its_access_over() {
-        let place = tempfile::tempdir().unwrap();
-        let (before, after) = (place.path().join("before"), place.path().join("after"));
-        std::fs::write(&before, "").unwrap();
-        open_up(&before, 0o640);
-        take_access(&create(&after).unwrap(), &std::fs::metadata(&before).unwrap()).unwrap();
-        assert_eq!(mode(&after), 0o640);
-    }
-}
+mod tests;

@@ -1,13 +1,13 @@
 //! Everything that a server makes is for its own user alone, also what an earlier version made for everybody.
 
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::Client;
-use crate::support::process::Workplace;
-use crate::support::server::account;
+use crate::support::process::{Workplace, read};
+use crate::support::server::{PASSWORD, account};
 
 /// A user who exists everywhere and may do nothing.
 const NOBODY: u32 = 65_534;
@@ -132,4 +132,31 @@ async fn a_folder_that_holds_something_else_and_the_operators_files_keep_their_m
         [mode(&place.path("data/quarterdeck.db")), mode(&place.path("data/logs/mattermost.log"))],
         [0o600, 0o600]
     );
+}
+
+#[actix_web::test]
+async fn what_a_command_makes_as_root_is_read_by_a_server_with_a_user_of_its_own() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root makes files for others");
+        return;
+    }
+    let mut place = Workplace::new(SETTINGS).await;
+    chown(place.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
+    let arguments = ["user", "create", "--system-admin", "--username", "admin", "--email", "admin@chat.example"];
+    let created = place.run(&arguments, &format!("{PASSWORD}\n")).await;
+    assert!(created.status.success(), "{created:?}");
+    let found = made(&place.path(""));
+    for name in ["audit.key", "data/quarterdeck.db"] {
+        assert!(found.iter().any(|path| path.ends_with(name)), "{name} is not there: {found:?}");
+    }
+    for path in &found {
+        let owner = std::fs::symlink_metadata(path).unwrap();
+        assert_eq!((owner.uid(), owner.gid()), (NOBODY, NOBODY), "{}", path.display());
+    }
+    place.run_as(NOBODY);
+    let server = place.serve().await;
+    server.client().log_in("admin").await;
+    let said = read(&place.path("stderr"));
+    assert!(!said.contains("key of the audit trail"), "{said}");
+    assert!(server.stop().await.success());
 }
