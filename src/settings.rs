@@ -58,14 +58,18 @@ pub enum SettingsError {
         cause: std::io::Error,
     },
     /// The file is no TOML.
-    #[error("{file}:{line}: near {near:?}: {problem}")]
+    ///
+    /// The text near the fault is not shown: it may be a password that was written without quotes.
+    #[error("{file}:{line}:{column}{}: {problem}", near(key.as_deref()))]
     Syntax {
         /// Which file.
         file: String,
         /// The line, from 1.
         line: usize,
-        /// The key on that line.
-        near: String,
+        /// The column, from 1, in characters.
+        column: usize,
+        /// The setting or option on that line, if it begins with the name of one.
+        key: Option<String>,
         /// What the parser says.
         problem: String,
     },
@@ -345,10 +349,21 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsError {
-    let line = line_of(text, error.span().map_or(0, |span| span.start));
-    let words = text.lines().nth(line - 1).unwrap_or_default();
-    let near = words.split('=').next().unwrap_or_default().trim().to_owned();
-    SettingsError::Syntax { file: name.to_owned(), line, near, problem: error.message().to_owned() }
+    let offset = error.span().map_or(0, |span| span.start);
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    let words = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let name_of_line = words.split('=').next().unwrap_or_default().trim();
+    let mut known = settings().keys().cloned().chain(Options::names());
+    let is_meant = |path: &String| path.split_once('.').is_some_and(|(_, known)| known == name_of_line);
+    let key = known.find(is_meant).map(|_| name_of_line.to_owned());
+    let file = name.to_owned();
+    SettingsError::Syntax { file, line: line_of(text, offset), column, key, problem: error.message().to_owned() }
+}
+
+fn near(key: Option<&str>) -> String {
+    key.map(|key| format!(": at {key}")).unwrap_or_default()
 }
 
 fn is_section(path: &str) -> bool {

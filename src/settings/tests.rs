@@ -36,7 +36,36 @@ fn an_unknown_name_is_reported_with_the_nearest_known_one() {
 #[test]
 fn a_syntax_error_names_file_line_and_key() {
     let refused = read("[ServiceSettings]\nListenAddress = \n", &[]).unwrap_err().to_string();
-    assert!(refused.starts_with("config.toml:2: near \"ListenAddress\": "), "{refused}");
+    assert!(refused.starts_with("config.toml:2:17: at ListenAddress: "), "{refused}");
+    let refused = read("[Quarterdeck]\n  MetricsToken = \n", &[]).unwrap_err().to_string();
+    assert!(refused.starts_with("config.toml:2:18: at MetricsToken: "), "{refused}");
+}
+
+#[test]
+fn a_syntax_error_shows_no_text_of_the_file_because_it_may_be_a_secret() {
+    for line in [
+        "SMTPPassword = canary",
+        "SMTPPassword = 'canary",
+        "SMTPPassword = \"canary\\q\"",
+        "SMTPPassword = \"a\" canary",
+        "SMTPPassword = \"\"\"\ncanary = \"\"\" canary",
+        "SMTPPassword canary",
+        "SMTPPassword: canary",
+        "canary",
+        "canary = ",
+        "\"canary",
+        "canary = 1\ncanary = 2",
+        "a.canary = 1\na.canary.b = 1",
+        "a = { canary",
+        "a = [ canary",
+        "[canary",
+        "[[canary]]\n[canary]",
+    ] {
+        let refused = read(&format!("[EmailSettings]\n{line}\n"), &[]).unwrap_err();
+        assert!(matches!(refused, SettingsError::Syntax { .. }), "{line}: {refused}");
+        let shown = format!("{refused} {refused:?}");
+        assert!(shown.starts_with("config.toml:") && !shown.contains("canary"), "{line}: {shown}");
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ async fn a_check_names_file_line_and_key_of_a_syntax_error() {
     let place = Workplace::new("[ServiceSettings]\nListenAddress = :8065\n[SqlSettings]\n").await;
     let check = place.run(&["check"], "").await;
     assert_eq!(check.status.code(), Some(1));
-    assert!(complaint(&check).starts_with("quarterdeck: config.toml:2: near \"ListenAddress\": "), "{check:?}");
+    assert!(complaint(&check).starts_with("quarterdeck: config.toml:2:17: at ListenAddress: "), "{check:?}");
 }
 
 #[actix_web::test]
