@@ -10,8 +10,8 @@ use rustix::process::{getpriority_process, setpriority_process};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// How much nicer these threads are than the others: next to a busy worker they get a tenth of a core.
-const NICER: i32 = 10;
+/// How much nicer these threads are than the others: next to a busy worker they get a quarter of a core.
+const NICER: i32 = 5;
 
 /// The highest value that Linux knows.
 const NICEST: i32 = 19;
