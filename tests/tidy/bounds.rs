@@ -6,11 +6,12 @@ use super::sources;
 
 /// Every file with a cache, and what bounds it. A key that a caller chooses is bounded in length or a hash, and the
 /// cache counts bytes, or entries of a known size.
-const CACHES: [(&str, &str); 5] = [
+const CACHES: [(&str, &str); 6] = [
     ("actors/src/presence/people.rs", "entries of fixed size, keyed by ids of accounts"),
     ("actors/src/sessions.rs", "entries of sessions that exist, keyed by tokens of ours"),
     ("src/accounts/attempts.rs", "bytes, keyed by hashes of 16 bytes"),
     ("src/links.rs", "bytes, addresses and locations included"),
+    ("src/passwords/queue.rs", "entries of a hash of 16 bytes"),
     ("src/pipeline/limit", "entries, keyed by networks and ids of users"),
 ];
 
