@@ -17,7 +17,7 @@ mod signup;
 mod user;
 
 pub(crate) use access::{require_access, require_access_or_bot};
-pub(crate) use access_token::{add_access_token, open_access_token, set_access_token_active};
+pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::Attempts;
 pub(crate) use bot::{SYSTEM_BOT, system_bot};

@@ -28,6 +28,7 @@ mod support_packet;
 mod systems;
 mod teams;
 mod tokens;
+mod transaction;
 mod users;
 mod value;
 
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::error::AppError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
@@ -52,10 +54,11 @@ use postgres::Postgres;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
-pub(crate) use users::{Entry, Filter, Order};
+pub(crate) use transaction::{Subject, Transaction};
+pub(crate) use users::{Changed, Entry, Filter, Order, Room};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
-/// Names the lock that serialises migrations and transactions among the servers of one database.
+/// Names the lock that serialises migrations among the servers of one database.
 const LOCK_KEY: i64 = 0x7164_6563_6b00_0001;
 
 const MIGRATIONS_TABLE: &str = "qd_migrations";
@@ -82,6 +85,9 @@ pub enum StoreError {
     /// A row with the same unique value is there; the text names the constraint or the columns.
     #[error("duplicate value: {0}")]
     Duplicate(String),
+    /// The decision on what is stored was a refusal; nothing changed.
+    #[error("refused: {0}")]
+    Refused(Box<AppError>),
     /// A setting of the database cannot be used.
     #[error("{0}")]
     Setting(String),
@@ -109,6 +115,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The refusal that a decision gave, or else `failure` of the error.
+    pub(crate) fn refused_or(self, failure: impl FnOnce(Self) -> AppError) -> AppError {
+        if let Self::Refused(refusal) = self { *refusal } else { failure(self) }
+    }
+
     /// Whether the value of `column` is taken.
     pub(crate) fn is_duplicate_of(&self, column: &str) -> bool {
         matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
@@ -249,14 +260,6 @@ impl Db {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.run(statement).await,
             Engine::Sqlite(sqlite) => sqlite.write(statement).await,
-        }
-    }
-
-    /// Runs statements as one: all of them or none, and alone among the transactions of all servers.
-    pub(crate) async fn transaction(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        match &self.engine {
-            Engine::Postgres(postgres) => postgres.run_all(statements).await,
-            Engine::Sqlite(sqlite) => sqlite.run_all(statements).await,
         }
     }
 }

@@ -164,7 +164,15 @@ pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members:
     let member = Member::new(&team.id, user);
     app.db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, now_ms()).await.or_fail(FAILED)?;
     let joined = app.db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
-    let joined = joined.ok_or_else(|| AppError::new("app.team.join_user_to_team.max_accounts.app_error"))?;
+    let Some(joined) = joined else {
+        let is_gone = app.db.user(&user.id).await.or_fail(FAILED)?.is_none();
+        let id = if is_gone {
+            "app.user.missing_account.const"
+        } else {
+            "app.team.join_user_to_team.max_accounts.app_error"
+        };
+        return Err(AppError::new(id));
+    };
     announce::added_to_team(app, &team.id, &user.id).await;
     Ok(joined)
 }

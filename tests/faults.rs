@@ -19,6 +19,7 @@ mod killed;
 mod license_hostile;
 mod license_restart;
 mod logins;
+mod lost_updates;
 mod outbound_shares;
 mod slow_readers;
 mod two_servers;

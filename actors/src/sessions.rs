@@ -134,8 +134,8 @@ pub trait SessionStore: Send + Sync {
     fn add(&self, session: Session, checked: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
     /// Deletes.
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Changes.
-    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Changes; answers with the change as it is stored, because another one may have come before it.
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>>;
 }
 
 struct Cached {
@@ -349,8 +349,8 @@ impl Handler<Change> for SessionActor {
             actor.forget(|session| change.concerns(session));
             let hub = actor.hub.clone();
             let tell = async move {
-                tell_sockets(hub, change).await;
-                saved
+                tell_sockets(hub, saved?).await;
+                Ok(())
             };
             tell.into_actor(actor)
         });

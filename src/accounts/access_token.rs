@@ -30,6 +30,10 @@ pub(crate) async fn add_access_token(
     let text = Secret::new(new_id());
     let is_added = app.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
     if !is_added {
+        let is_gone = app.db.user(&user.id).await.or_fail("app.user.get.app_error")?.is_none();
+        if is_gone {
+            return Err(AppError::new("app.user.missing_account.const"));
+        }
         return Err(AppError::new("app.user_access_token.too_many.app_error"));
     }
     Ok((token, text))
@@ -42,9 +46,19 @@ pub(crate) async fn set_access_token_active(app: &AppState, id: &str, is_active:
     } else {
         "app.user_access_token.update_token_disable.app_error"
     };
-    app.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
+    let is_known = app.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
+    if !is_known {
+        return Err(AppError::new("app.user_access_token.get_by_user.app_error"));
+    }
     // After the switch, so that the token opens no other session in between.
     if is_active { Ok(()) } else { app.sessions.close(Which::AccessToken(id.to_owned())).await }
+}
+
+/// Deletes a token for good, and ends the session that it opened.
+pub(crate) async fn remove_access_token(app: &AppState, id: &str) -> Result<(), AppError> {
+    // The token may have been switched on again, and opened another session, since it was switched off.
+    let had_session = app.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
+    if had_session { app.sessions.close(Which::AccessToken(id.to_owned())).await } else { Ok(()) }
 }
 
 /// Opens the session of a personal access token at its first use; `None` when the token is unknown, inactive or not allowed.

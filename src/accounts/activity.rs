@@ -17,9 +17,9 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Prolongs the caller's session, where activity does that. What the caller asked for does not fail with it.
 pub(crate) async fn extend(app: &AppState, config: &Config, session: &Session) {
     let Some(stored) = session.stored() else { return };
-    let Some(expires_at) = prolonged(stored, config, now_ms()) else { return };
-    let changed = Stored { expires_at, ..stored.clone() };
-    if let Err(cause) = app.sessions.change(Change::Device(Box::new(changed))).await {
+    let Some(until) = prolonged(stored, config, now_ms()) else { return };
+    let change = Change::Prolonged { id: stored.id.clone(), until };
+    if let Err(cause) = app.sessions.change(change).await {
         warn!(cause = %cause, "a session could not be prolonged");
     }
 }

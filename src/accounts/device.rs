@@ -1,5 +1,7 @@
 //! The mobile device behind a session.
 
+use std::collections::BTreeMap;
+
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::sessions::Which;
@@ -53,7 +55,7 @@ pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
 /// the user's other sessions on that device end.
 pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, device: Device) -> Result<(), AppError> {
     let Some(stored) = session.stored() else { return Ok(()) };
-    let mut changed = stored.clone();
+    let (mut device_id, mut expires_at) = (None, None);
     if !device.id.is_empty() {
         let others = Which::Device {
             user_id: stored.user_id.clone(),
@@ -61,17 +63,21 @@ pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, d
             except: Some(stored.id.clone()),
         };
         app.sessions.close(others).await?;
-        changed.device_id = device.id;
+        device_id = Some(device.id);
         // A session that an access token opened stays as long as the token.
         if !stored.is_from_access_token() {
             let length_ms = config.view.service.session_length_mobile_in_hours.saturating_mul(HOUR_MS);
-            changed.expires_at = now_ms().saturating_add(length_ms);
+            expires_at = Some(now_ms().saturating_add(length_ms));
         }
     }
     let props = [(NOTIFICATIONS_OFF, device.notification_disabled), ("mobile_version", device.mobile_version)];
     let given = props.into_iter().filter(|(_, value)| !value.is_empty());
-    changed.props.extend(given.map(|(name, value)| (name.to_owned(), value)));
-    if changed == *stored { Ok(()) } else { app.sessions.change(Change::Device(Box::new(changed))).await }
+    let props: BTreeMap<String, String> = given.map(|(name, value)| (name.to_owned(), value)).collect();
+    let is_empty = device_id.is_none() && props.is_empty();
+    if is_empty {
+        return Ok(());
+    }
+    app.sessions.change(Change::Device { id: stored.id.clone(), device_id, expires_at, props }).await
 }
 
 /// Notes that the device behind the session shows notifications, if it was noted that it does not.
@@ -80,9 +86,8 @@ pub(crate) async fn enable_notifications(app: &AppState, session: &Session) -> R
     if stored.prop(NOTIFICATIONS_OFF) != "true" {
         return Ok(());
     }
-    let mut changed = stored.clone();
-    changed.props.insert(NOTIFICATIONS_OFF.to_owned(), "false".to_owned());
-    app.sessions.change(Change::Device(Box::new(changed))).await
+    let props = BTreeMap::from([(NOTIFICATIONS_OFF.to_owned(), "false".to_owned())]);
+    app.sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
 }
 
 /// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.

@@ -6,38 +6,52 @@ use quarterdeck_actors::secret::Secret;
 
 use super::compare::{Verdict, compare};
 use super::signup::{is_domain_allowed, refusal};
+use super::user::in_lower_case;
 use super::{Profile, User, maps};
 use crate::announce;
 use crate::caller::Caller;
 use crate::state::{AppState, now_ms};
+use crate::store::Changed;
 
 /// Puts the given members of `profile` in place. A new address has yet to be verified.
 ///
-/// Nothing is changed when the account has another hash by now than `checked`, where that is given.
+/// The caller admitted the change for `known`; nothing is stored once the account has another address or other roles, and
+/// nothing is changed when it has another hash by now than `checked`, where that is given.
 pub(crate) async fn update(
     app: &AppState,
     config: &Config,
-    mut user: User,
+    known: &User,
     profile: Profile,
     checked: Option<Secret>,
-) -> Result<User, AppError> {
-    let old = user.clone();
+) -> Result<Changed, AppError> {
+    let is_admitted = profile.email.as_deref().is_none_or(|email| is_domain_allowed(&in_lower_case(email), config));
+    let (email, roles) = (known.email.clone(), known.roles.clone());
+    let change = move |stored: &User| {
+        if checked.as_ref().is_some_and(|checked| *checked != stored.password) {
+            return Err(AppError::invalid_body("password"));
+        }
+        let is_known = stored.email == email && stored.roles == roles;
+        if is_known { changed(stored, profile.clone(), is_admitted).map(Some) } else { Ok(None) }
+    };
+    let outcome = app.db.change_profile(&known.id, now_ms(), change).await;
+    let outcome = outcome.map_err(|failed| failed.refused_or(refusal))?;
+    if let Changed::Stored(accounts) = &outcome {
+        announce::user_updated(app, config, &accounts.1).await;
+    }
+    Ok(outcome)
+}
+
+fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, AppError> {
+    let mut user = stored.clone();
     user.apply(profile);
-    if user.email != old.email {
-        if !is_domain_allowed(&user.email, config) {
+    if user.email != stored.email {
+        if !is_admitted {
             return Err(AppError::new("api.user.update_user.accepted_domain.app_error"));
         }
         user.email_verified = false;
     }
     user.check()?;
-    maps::check(&old, &user)?;
-    // Later than before even within one millisecond: clients tell states of an account apart by it.
-    user.update_at = now_ms().max(user.update_at.saturating_add(1));
-    let is_saved = app.db.save_profile(&user, checked.as_ref()).await.map_err(refusal)?;
-    if !is_saved {
-        return Err(AppError::invalid_body("password"));
-    }
-    announce::user_updated(app, config, &user).await;
+    maps::check(stored, &user)?;
     Ok(user)
 }
 

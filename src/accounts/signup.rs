@@ -18,7 +18,7 @@ use crate::notices;
 use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
 use crate::state::{AppState, now_ms};
-use crate::store::{AuditKeys, Db, Entry, StoreError, own_record};
+use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
 
 /// Without a licence the server takes no more active accounts than this.
 const MOST_ACTIVE: i64 = 250;
@@ -53,14 +53,15 @@ pub(crate) async fn create(
         return Err(AppError::new("app.user.save.existing.app_error"));
     }
     let mut entry = entry(app, config, signup).await?;
-    check_room(app).await?;
+    let mut room = check_room(app).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
     user.password = app.passwords.hash(caller, &user.username, password).await?;
-    let mut roles = app.db.add_user(&user, entry).await.map_err(refusal)?;
+    let mut roles = app.db.add_user(&user, entry, room).await.map_err(refusal)?;
     for _ in 1..ATTEMPTS {
         if roles.is_none() {
             entry = self::entry(app, config, signup).await?;
-            roles = app.db.add_user(&user, entry).await.map_err(refusal)?;
+            room = check_room(app).await?;
+            roles = app.db.add_user(&user, entry, room).await.map_err(refusal)?;
         }
     }
     user.roles = roles.ok_or_else(|| AppError::new("app.user.save.app_error"))?;
@@ -109,7 +110,7 @@ pub(crate) async fn create_offline(
     db.migrate().await.or_fail(FAILED)?;
     let passwords = Passwords::new(&Options::default());
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
-    let roles = db.add_user(&user, Entry::Any).await.map_err(refusal)?;
+    let roles = db.add_user(&user, Entry::Any, Room::Unlimited).await.map_err(refusal)?;
     user.roles = roles.ok_or_else(|| AppError::new(FAILED))?;
     let record = own_record("createUser", Status::Success, Value::Null);
     db.append(vec![Arc::new(AuditRecord { source: "cli", after: user.made(), ..record })]).await?;
@@ -152,20 +153,21 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }
 
-/// Whether one more account may be made: what the licence in force says, or else a number of our own.
-async fn check_room(app: &AppState) -> Result<(), AppError> {
-    let (has_room, refusal) = match app.license.current() {
+/// Refuses one more account than the licence in force allows, or else a number of our own; gives that limit, because
+/// another account may be added before this one.
+async fn check_room(app: &AppState) -> Result<Room, AppError> {
+    let (taken, most, room, refusal) = match app.license.current() {
         None => {
             let active = app.db.active_user_count().await.or_fail(UNCOUNTED)?;
-            (active < MOST_ACTIVE, "api.user.create_user.user_limits.exceeded")
+            (active, MOST_ACTIVE, Room::Active(MOST_ACTIVE), "api.user.create_user.user_limits.exceeded")
         }
         Some(license) => {
-            let Some(most) = license.most_seats() else { return Ok(()) };
+            let Some(most) = license.most_seats() else { return Ok(Room::Unlimited) };
             let taken = app.db.taken_seats().await.or_fail(UNCOUNTED)?;
-            (taken < most, "api.user.create_user.license_user_limits.exceeded")
+            (taken, most, Room::Seats(most), "api.user.create_user.license_user_limits.exceeded")
         }
     };
-    if has_room { Ok(()) } else { Err(AppError::new(refusal)) }
+    if taken < most { Ok(room) } else { Err(AppError::new(refusal)) }
 }
 
 /// Whether accounts may have an address of that domain.

@@ -77,7 +77,7 @@ pub(crate) struct Profile {
 impl User {
     /// Puts the given members of `profile` in place; the others stay.
     pub(crate) fn apply(&mut self, profile: Profile) {
-        let lower = |text: String| text.trim().to_lowercase();
+        let lower = |text: String| in_lower_case(&text);
         replace(&mut self.username, profile.username.map(lower));
         replace(&mut self.email, profile.email.map(lower));
         replace(&mut self.nickname, profile.nickname);
@@ -207,6 +207,11 @@ impl User {
             self.for_others(config)
         }
     }
+}
+
+/// The form in which names and addresses are stored.
+pub(super) fn in_lower_case(text: &str) -> String {
+    text.trim().to_lowercase()
 }
 
 fn replace<T>(field: &mut T, given: Option<T>) {

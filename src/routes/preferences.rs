@@ -76,7 +76,7 @@ pub(super) async fn delete(
     if !all_belong_to(&user_id, &preferences) {
         return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));
     }
-    app.db.delete_preferences(&preferences).await.or_fail("app.preference.delete.app_error")?;
+    app.db.delete_preferences(&user_id, &preferences).await.or_fail("app.preference.delete.app_error")?;
     announce::preferences_deleted(&app, &user_id, &preferences).await;
     Ok(Done)
 }

@@ -115,7 +115,7 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
     let token = named(&app, &session, &audit, &body.strings().await).await?;
     // Switched off first: if a later step fails, the token is dead and can be revoked again.
     accounts::set_access_token_active(&app, &token.id, false).await?;
-    app.db.remove_access_token(&token.id).await.or_fail("app.user_access_token.delete.app_error")?;
+    accounts::remove_access_token(&app, &token.id).await?;
     Ok(Done)
 }
 

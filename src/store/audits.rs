@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 use tracing::warn;
 
 use super::systems::setting_system;
-use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
 use crate::request::Paging;
 use crate::state::now_ms;
 use entry::Entry;
@@ -82,7 +82,8 @@ impl Db {
                 return Ok(());
             }
             // Another server was faster: the number is taken.
-            match self.transaction(self.addition(&entries)).await {
+            let transaction = Transaction::of(self.addition(&entries)).alone_with(Subject::Trail);
+            match self.transaction(transaction).await {
                 Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
                 added => return added.map(drop),
             }

@@ -1,6 +1,6 @@
 //! The table `bots`, beside what `users` reads of it.
 
-use super::{Db, Statement, StoreError, json_of, statement};
+use super::{Db, Statement, StoreError, Subject, Transaction, json_of, statement};
 use crate::accounts::User;
 
 impl Db {
@@ -13,7 +13,8 @@ impl Db {
 
     /// Adds a bot, which the oldest active system administrator owns. Nothing is added where its name is taken.
     pub(crate) async fn add_bot(&self, bot: &User) -> Result<(), StoreError> {
-        self.transaction(vec![account(bot), mark(bot)]).await.map(drop)
+        let transaction = Transaction::of(vec![account(bot), mark(bot)]).alone_with(Subject::Accounts);
+        self.transaction(transaction).await.map(drop)
     }
 }
 

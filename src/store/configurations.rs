@@ -11,7 +11,7 @@ use serde_json::ser::PrettyFormatter;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 
-use super::{Db, Row, Statement, StoreError, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use crate::request::Paging;
 
 /// The stored configuration cannot be read. It is never taken for an empty one.
@@ -100,7 +100,8 @@ impl Db {
         let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
         // Two active versions are refused by the table itself.
-        match self.transaction(statements).await {
+        let transaction = Transaction::of(statements).alone_with(Subject::Configuration);
+        match self.transaction(transaction).await {
             Err(taken) if taken.is_duplicate_of("active") => {
                 let current = self.active_configuration_id().await.or_fail(FAILED)?.unwrap_or_default();
                 Err(AppError::new("app.config.version_conflict.app_error").with("Current", current))

@@ -6,7 +6,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseStore;
 
 use super::systems::setting_system;
-use super::{Db, StoreError, statement};
+use super::{Db, StoreError, Transaction, statement};
 use crate::state::now_ms;
 
 /// The row of `systems` that names the licence in force; empty when it was removed.
@@ -14,6 +14,12 @@ const ACTIVE: &str = "ActiveLicenseId";
 
 /// What a hosted installation waits for until it has a licence.
 const SCREENING: &str = "HostedPurchaseNeedsScreening";
+
+/// How many seats are taken.
+pub(super) const TAKEN_SEATS: &str = "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
+     WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' \
+     AND NOT (u.roles LIKE '%system_guest%' AND 1 = (SELECT COUNT(*) FROM channelmembers m \
+     JOIN channels c ON c.id = m.channelid WHERE m.userid = u.id AND c.deleteat = 0 AND c.type IN ('O', 'P')))";
 
 impl LicenseStore for Db {
     fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>> {
@@ -46,11 +52,7 @@ impl Db {
 
     /// How many seats are taken: active accounts of this installation, without bots and guests of a single channel.
     pub(crate) async fn taken_seats(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
-                   WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' \
-                   AND NOT (u.roles LIKE '%system_guest%' AND 1 = (SELECT COUNT(*) FROM channelmembers m \
-                   JOIN channels c ON c.id = m.channelid WHERE m.userid = u.id AND c.deleteat = 0 AND c.type IN ('O', 'P')))";
-        self.count(sql).await
+        self.count(TAKEN_SEATS).await
     }
 
     /// How many of those who hold a seat were there at `since` (Unix milliseconds) or later.
@@ -69,6 +71,6 @@ impl Db {
             setting_system(ACTIVE, id),
             statement("DELETE FROM systems WHERE name = $1", vec![SCREENING.into()]),
         ];
-        self.transaction(statements).await.map(drop)
+        self.transaction(Transaction::of(statements)).await.map(drop)
     }
 }

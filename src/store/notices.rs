@@ -10,7 +10,7 @@ use quarterdeck_actors::notices::conditions::Facts;
 use quarterdeck_actors::notices::feed::Viewing;
 use quarterdeck_actors::notices::versions::read_version;
 
-use super::{Db, Engine, Row, Statement, StoreError, Value, placeholders, statement};
+use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
 
 /// A statement stores so many views: a power of two.
 const MOST_KEYS: usize = 1024;
@@ -38,7 +38,17 @@ impl Db {
     /// Stores that a user saw these notices once more; all of them or none. Each id stands once.
     pub(crate) async fn add_viewings(&self, user_id: &str, ids: &[String], now_s: i64) -> Result<(), StoreError> {
         let additions: Vec<Statement> = portions(ids).map(|ids| addition(user_id, ids, now_s)).collect();
-        if additions.is_empty() { Ok(()) } else { self.transaction(additions).await.map(drop) }
+        if additions.is_empty() {
+            return Ok(());
+        }
+        // Not for an account that was deleted meanwhile.
+        let known = statement("SELECT id FROM users WHERE id = $1", vec![user_id.into()]);
+        let decide = move |answers: &[Vec<Row>]| {
+            let is_there = answers.first().is_some_and(|found| !found.is_empty());
+            Ok(if is_there { additions.clone() } else { Vec::new() })
+        };
+        let transaction = Transaction::decided(vec![known], decide).alone_with(Subject::User(user_id));
+        self.transaction(transaction).await.map(drop)
     }
 
     async fn forget_other_views(&self, ids: &[String]) -> Result<(), StoreError> {

@@ -4,7 +4,9 @@
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 mod hosts;
+mod work;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -15,11 +17,13 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
+use tracing::debug;
 
 use super::data_source::DataSource;
 use super::recycling::Recycling;
-use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Value};
+use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
+use work::{End, run_as_one};
 
 /// How long a request waits for a free connection, and for a new one to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// A database that hangs acknowledges everything and answers nothing; no limit of TCP notices that.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// How often a transaction is run that the database undoes.
+const ATTEMPTS: usize = 3;
 
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -105,8 +112,20 @@ impl Postgres {
         .await
     }
 
-    pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.with_client(LONGEST, move |client| run_as_one(client, statements).boxed()).await
+    /// Runs a transaction, again when the database undid it; all of that within the time limit.
+    pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
+        let work = Arc::new(transaction);
+        let deadline = Instant::now() + LONGEST;
+        let mut attempts_left = ATTEMPTS;
+        loop {
+            attempts_left -= 1;
+            let (work, limit) = (work.clone(), deadline.saturating_duration_since(Instant::now()));
+            match self.with_client(limit, move |client| async move { run_as_one(client, &work).await }.boxed()).await? {
+                End::Stored(answers) => return Ok(answers),
+                End::Undone(cause) if attempts_left == 0 => return Err(cause),
+                End::Undone(cause) => debug!(%cause, "the database undid a transaction, it runs again"),
+            }
+        }
     }
 
     /// Applies the migrations while no other server does.
@@ -172,19 +191,6 @@ impl Postgres {
         });
         running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
     }
-}
-
-async fn run_as_one(client: &mut Object, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
-    let transaction = client.transaction().await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK_KEY]).await?;
-    let mut answers = Vec::with_capacity(statements.len());
-    for Statement { sql, values } in statements {
-        let prepared = transaction.prepare_cached(&sql).await?;
-        let rows = transaction.query(&prepared, &borrowed(&values)).await?;
-        answers.push(rows.iter().map(decode).collect::<Result<Vec<Row>, StoreError>>()?);
-    }
-    transaction.commit().await?;
-    Ok(answers)
 }
 
 fn no_answer(limit: Duration) -> StoreError {

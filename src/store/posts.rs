@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Db, Row, Statement, StoreError, Value, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::posts::{DirectChannel, Post, direct_name};
 
 impl Db {
@@ -23,7 +23,8 @@ impl Db {
             counted_as_unread(post, recipient_id, &name),
             counted_as_seen(post, &name),
         ];
-        let mut answers = self.transaction(statements).await?.into_iter();
+        let transaction = Transaction::of(statements).alone_with(Subject::Channel(&name));
+        let mut answers = self.transaction(transaction).await?.into_iter();
         let is_new = answers.next().is_some_and(|made| !made.is_empty());
         let mut stored = answers.nth(1).unwrap_or_default();
         let id = stored.first_mut().map(Row::text).transpose()?;

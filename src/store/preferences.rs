@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter::once;
 
-use super::{Db, Row, Statement, StoreError, Value, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::preferences::Preference;
 
 const SELECT: &str = "SELECT userid, category, name, value FROM preferences WHERE userid = $1";
@@ -44,15 +44,17 @@ impl Db {
             preferences.iter().map(|preference| ((&*preference.category, &*preference.name), preference)).collect();
         let distinct: Vec<&Preference> = distinct.into_values().collect();
         let statements = once(bound(user_id, &distinct)).chain(distinct.iter().map(|one| replacement(one)));
-        match self.transaction(statements.collect()).await {
+        let transaction = Transaction::of(statements.collect()).alone_with(Subject::User(user_id));
+        match self.transaction(transaction).await {
             Err(StoreError::Duplicate(_)) => Ok(false),
             stored => stored.map(|_| true),
         }
     }
 
-    /// Deletes those with the category and name of each.
-    pub(crate) async fn delete_preferences(&self, preferences: &[Preference]) -> Result<(), StoreError> {
-        self.transaction(preferences.iter().map(removal).collect()).await.map(drop)
+    /// Deletes a user's preferences with the category and name of each.
+    pub(crate) async fn delete_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<(), StoreError> {
+        let removals = preferences.iter().map(removal).collect();
+        self.transaction(Transaction::of(removals).alone_with(Subject::User(user_id))).await.map(drop)
     }
 
     async fn some_preferences(&self, condition: &str, values: Vec<Value>) -> Result<Vec<Preference>, StoreError> {
@@ -87,7 +89,8 @@ fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
 }
 
 fn replacement(preference: &Preference) -> Statement {
-    let sql = "INSERT INTO preferences (userid, category, name, value) VALUES ($1, $2, $3, $4) \
+    // Not for an account that was deleted meanwhile.
+    let sql = "INSERT INTO preferences (userid, category, name, value) SELECT u.id, $2, $3, $4 FROM users u WHERE u.id = $1 \
                ON CONFLICT (userid, category, name) DO UPDATE SET value = excluded.value";
     let Preference { user_id, category, name, value } = preference;
     statement(sql, vec![user_id.into(), category.into(), name.into(), value.into()])

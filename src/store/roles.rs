@@ -3,7 +3,7 @@
 use quarterdeck_actors::roles::built_in::built_in;
 use quarterdeck_actors::roles::{Role, Roles};
 
-use super::{Db, Row, Statement, StoreError, statement};
+use super::{Db, Row, Statement, StoreError, Transaction, statement};
 use crate::state::now_ms;
 
 const COLUMNS: &str = "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin, \
@@ -18,7 +18,7 @@ impl Db {
         if missing.is_empty() {
             return Ok(known);
         }
-        self.transaction(missing.iter().map(insertion).collect()).await?;
+        self.transaction(Transaction::of(missing.iter().map(insertion).collect())).await?;
         self.roles().await
     }
 

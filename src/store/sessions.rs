@@ -7,7 +7,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::sessions::change::Change;
 use quarterdeck_actors::sessions::{Added, Session, SessionStore, Which};
 
-use super::{Db, Row, Statement, StoreError, json_of, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, json_of, statement};
 
 const COLUMNS: &str =
     "id, token, createat, expiresat, lastactivityat, userid, deviceid, roles, isoauth, expirednotify, props";
@@ -28,15 +28,12 @@ impl SessionStore for Db {
 
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        // Alone, as openings are: a session that is being opened is either deleted with the others or not opened at all.
-        async move { db.transaction(vec![removal(which)]).await.map(drop).or_fail("app.session.remove.app_error") }
-            .boxed()
+        async move { db.transaction(removing(&which)).await.map(drop).or_fail("app.session.remove.app_error") }.boxed()
     }
 
-    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>> {
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>> {
         let db = self.clone();
-        async move { db.transaction(vec![update(change)]).await.map(drop).or_fail("app.session.update.app_error") }
-            .boxed()
+        async move { db.change_session(change).await.or_fail("app.session.update.app_error") }.boxed()
     }
 }
 
@@ -59,12 +56,67 @@ impl Db {
     }
 
     async fn add_session(&self, session: Session, checked: Option<Secret>) -> Result<Option<Added>, StoreError> {
-        let mut answers =
-            self.transaction(vec![insertion(&session, checked.as_ref()), making_room(&session)]).await?.into_iter();
+        let opening = Transaction::of(vec![insertion(&session, checked.as_ref()), making_room(&session)])
+            .beside_others_with(Subject::Sessions)
+            .alone_with(Subject::User(&session.user_id));
+        let opening = match session.prop("user_access_token_id") {
+            "" => opening,
+            id => opening.alone_with(Subject::AccessToken(id)),
+        };
+        let mut answers = self.transaction(opening).await?.into_iter();
         let Some(mut stored) = answers.next().and_then(|rows| rows.into_iter().next()) else { return Ok(None) };
         let removed = answers.next().unwrap_or_default().into_iter();
         let made_room = removed.map(|mut row| row.text().map(Secret::new)).collect::<Result<_, _>>()?;
         Ok(Some(Added { session: Session { roles: stored.text()?, ..session }, made_room }))
+    }
+
+    async fn change_session(&self, change: Change) -> Result<Change, StoreError> {
+        match &change {
+            // The roles of sessions are written with those of the account.
+            Change::Roles { user_id, .. } => {
+                let sql = "SELECT roles FROM users WHERE id = $1";
+                let stored = self.read(statement(sql, vec![user_id.into()])).await?;
+                if let Some(mut row) = stored.into_iter().next() {
+                    return Ok(Change::Roles { user_id: user_id.clone(), roles: row.text()? });
+                }
+            }
+            Change::Activity { id, at } => {
+                let sql = "UPDATE sessions SET lastactivityat = $2 WHERE id = $1 AND lastactivityat < $2";
+                self.write(statement(sql, vec![id.into(), (*at).into()])).await?;
+            }
+            // 0 is never.
+            Change::Prolonged { id, until } => {
+                let sql = "UPDATE sessions SET expiresat = $2 WHERE id = $1 AND expiresat > 0 AND expiresat < $2";
+                self.write(statement(sql, vec![id.into(), (*until).into()])).await?;
+            }
+            Change::Device { id, device_id, expires_at, props } => {
+                let (of, given) = (id.clone(), props.clone());
+                let (device_id, expires_at) = (device_id.clone(), *expires_at);
+                let decide = move |answers: &[Vec<Row>]| {
+                    let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(Vec::new()) };
+                    let mut props = row.clone().string_map()?;
+                    props.extend(given.clone());
+                    let sql = "UPDATE sessions SET deviceid = COALESCE($2, deviceid), \
+                               expiresat = COALESCE($3, expiresat), props = $4 WHERE id = $1";
+                    let values = vec![(&of).into(), device_id.clone().into(), expires_at.into(), json_of(&props)];
+                    Ok(vec![statement(sql, values)])
+                };
+                let read = statement("SELECT props FROM sessions WHERE id = $1", vec![id.into()]);
+                self.transaction(Transaction::decided(vec![read], decide).alone_with(Subject::Session(id))).await?;
+            }
+        }
+        Ok(change)
+    }
+}
+
+/// The locks are those of an opening: a session that is being opened is either deleted with the others or not opened.
+fn removing(which: &Which) -> Transaction {
+    let removal = Transaction::of(vec![removal(which)]);
+    match which {
+        Which::Token(_) | Which::Id(_) => removal,
+        Which::User { id, .. } | Which::Device { user_id: id, .. } => removal.alone_with(Subject::User(id)),
+        Which::AccessToken(id) => removal.alone_with(Subject::AccessToken(id)),
+        Which::All => removal.alone_with(Subject::Sessions),
     }
 }
 
@@ -104,40 +156,23 @@ fn making_room(session: &Session) -> Statement {
     statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MOST_BESIDE.into()])
 }
 
-fn removal(which: Which) -> Statement {
+fn removal(which: &Which) -> Statement {
     match which {
         Which::Token(token) => statement("DELETE FROM sessions WHERE token = $1", vec![token.expose().into()]),
         Which::Id(id) => statement("DELETE FROM sessions WHERE id = $1", vec![id.into()]),
         Which::User { id, except } => {
             let sql = "DELETE FROM sessions WHERE userid = $1 AND id <> $2";
-            statement(sql, vec![id.into(), except.unwrap_or_default().into()])
+            statement(sql, vec![id.into(), except.as_deref().unwrap_or_default().into()])
         }
         Which::Device { user_id, device_id, except } => {
             let sql = "DELETE FROM sessions WHERE userid = $1 AND deviceid = $2 AND id <> $3";
-            statement(sql, vec![user_id.into(), device_id.into(), except.unwrap_or_default().into()])
+            statement(sql, vec![user_id.into(), device_id.into(), except.as_deref().unwrap_or_default().into()])
         }
         Which::AccessToken(id) => {
             let sql = "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1)";
             statement(sql, vec![id.into()])
         }
         Which::All => statement("DELETE FROM sessions", Vec::new()),
-    }
-}
-
-fn update(change: Change) -> Statement {
-    match change {
-        Change::Roles { user_id, roles } => {
-            statement("UPDATE sessions SET roles = $2 WHERE userid = $1", vec![user_id.into(), roles.into()])
-        }
-        Change::Activity { id, at } => {
-            statement("UPDATE sessions SET lastactivityat = $2 WHERE id = $1", vec![id.into(), at.into()])
-        }
-        Change::Device(session) => {
-            let sql = "UPDATE sessions SET deviceid = $2, expiresat = $3, props = $4 WHERE id = $1";
-            let values =
-                vec![session.id.into(), session.device_id.into(), session.expires_at.into(), json_of(&session.props)];
-            statement(sql, values)
-        }
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use super::recycling::Recycling;
-use super::{PoolStatus, Row, Statement, StoreError, Value};
+use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use crate::private;
 pub(crate) use closing::close_opened;
 pub(crate) use condition::refuse_doubtful;
@@ -102,13 +102,18 @@ impl Sqlite {
     }
 
     /// Does `work` with a connection of the pool. Signs of damage name the file and are remembered.
+    ///
+    /// The work is a task of its own: a caller that is not polled for a while, such as an actor that waits for something
+    /// else, would keep the connection from that very thing.
     async fn with<T: Send + 'static>(
         &self,
         pool: &Pool,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let done = async { self.connection(pool).await?.interact(work).await? };
-        done.await.map_err(|cause| self.damage.noted(cause))
+        let (sqlite, pool) = (self.clone(), pool.clone());
+        let running = tokio::spawn(async move { sqlite.connection(&pool).await?.interact(work).await? });
+        let done = running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?;
+        done.map_err(|cause| self.damage.noted(cause))
     }
 
     /// The damage that a statement met since the start.
@@ -135,11 +140,14 @@ impl Sqlite {
         self.with(&self.pools.writer, move |connection| run(connection, &statement)).await
     }
 
-    pub(super) async fn run_all(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, StoreError> {
+    /// Runs a transaction. It is the only one that writes, so it needs none of its locks.
+    pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let all = move |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let answers = statements.iter().map(|statement| run(&transaction, statement)).collect::<Result<_, _>>()?;
-            transaction.commit()?;
+            let begun = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let mut answers = run_each(&begun, transaction.statements())?;
+            let decided = transaction.decision(&answers)?;
+            answers.extend(run_each(&begun, &decided)?);
+            begun.commit()?;
             Ok(answers)
         };
         self.with(&self.pools.writer, all).await
@@ -316,6 +324,10 @@ fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicB
         if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
     });
     builder.post_create(prepare).pre_recycle(is_wanted).build().map_err(|cause| StoreError::Setting(cause.to_string()))
+}
+
+fn run_each(connection: &Connection, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError> {
+    statements.iter().map(|statement| run(connection, statement)).collect()
 }
 
 fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {

@@ -9,7 +9,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::presence::PresenceStore;
 use quarterdeck_actors::presence::status::Status;
 
-use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Transaction, Value, placeholders, statement};
 
 /// How many statuses are read with one statement.
 const MOST_KEYS: usize = 1024;
@@ -51,7 +51,11 @@ impl Db {
     }
 
     async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
-        self.transaction(statuses.iter().map(|status| successor(status, now)).collect()).await.map(drop)
+        // In one order on all servers, so that no two wait for each other's rows.
+        let mut statuses: Vec<&Arc<Status>> = statuses.iter().collect();
+        statuses.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+        let statements = statuses.into_iter().map(|status| successor(status, now)).collect();
+        self.transaction(Transaction::of(statements)).await.map(drop)
     }
 
     async fn left_behind(&self, before: i64) -> Result<Vec<String>, StoreError> {

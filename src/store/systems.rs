@@ -9,7 +9,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use semver::Version;
 use tracing::error;
 
-use super::{Db, Statement, StoreError, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 
 const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
@@ -42,12 +42,12 @@ impl BusyStore for Db {
 }
 
 impl Db {
-    /// Writes a row and deletes it, also when writing failed. Damage that any statement met since the start is an error.
+    /// Writes a row and deletes it, in a transaction with a lock, as other writes are. Damage that any statement met since
+    /// the start is an error.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
         self.damage()?;
-        let written = self.set_system(PROBE, &now_s.to_string()).await;
-        let deleted = self.remove_system(PROBE).await;
-        written.and(deleted)
+        let statements = vec![setting_system(PROBE, &now_s.to_string()), removing_system(PROBE)];
+        self.transaction(Transaction::of(statements).alone_with(Subject::Probe)).await.map(drop)
     }
 
     /// The fact of that name.
@@ -83,13 +83,21 @@ impl Db {
 
     /// Remembers a release that was offered, unless a newer one was.
     pub(crate) async fn note_release(&self, version: &Version) -> Result<(), StoreError> {
-        let seen = self.newest_release().await?;
-        let is_newest = seen.is_none_or(|seen| version.cmp_precedence(&seen) == Ordering::Greater);
-        if is_newest { self.set_system(NEWEST_RELEASE, &version.to_string()).await } else { Ok(()) }
+        let version = version.clone();
+        let decide = move |answers: &[Vec<Row>]| {
+            let stored =
+                answers.first().and_then(|rows| rows.first()).cloned().map(|mut row| row.text()).transpose()?;
+            let seen = stored.and_then(|stored| Version::parse(&stored).ok());
+            let is_newest = seen.is_none_or(|seen| version.cmp_precedence(&seen) == Ordering::Greater);
+            Ok(is_newest.then(|| setting_system(NEWEST_RELEASE, &version.to_string())).into_iter().collect())
+        };
+        let read = statement(READ, vec![NEWEST_RELEASE.into()]);
+        let transaction = Transaction::decided(vec![read], decide).alone_with(Subject::System(NEWEST_RELEASE));
+        self.transaction(transaction).await.map(drop)
     }
 
     async fn remove_system(&self, name: &str) -> Result<(), StoreError> {
-        self.write(statement("DELETE FROM systems WHERE name = $1", vec![name.into()])).await.map(drop)
+        self.write(removing_system(name)).await.map(drop)
     }
 
     // The flag is no reason not to start: what cannot be read counts as none, and the log says so.
@@ -108,4 +116,8 @@ pub(super) fn setting_system(name: &str, value: &str) -> Statement {
     let sql =
         "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     statement(sql, vec![name.into(), value.into()])
+}
+
+fn removing_system(name: &str) -> Statement {
+    statement("DELETE FROM systems WHERE name = $1", vec![name.into()])
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Db, Row, Statement, StoreError, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
 use crate::request::Paging;
 use crate::teams::{Channel, Member, Team, Unread};
 
@@ -27,7 +27,7 @@ impl Db {
             let names: Vec<&str> = channels.iter().map(|channel| channel.name).collect();
             statements.push(entry(leader, &names, team.create_at));
         }
-        self.transaction(statements).await.map(drop)
+        self.transaction(Transaction::of(statements)).await.map(drop)
     }
 
     /// The team with that id.
@@ -99,7 +99,11 @@ impl Db {
         most: i64,
         now: i64,
     ) -> Result<(), StoreError> {
-        self.transaction(vec![joining(member, most, now), entry(member, channels, now)]).await.map(drop)
+        let statements = vec![joining(member, most, now), entry(member, channels, now)];
+        let transaction = Transaction::of(statements)
+            .alone_with(Subject::Team(&member.team_id))
+            .alone_with(Subject::User(&member.user_id));
+        self.transaction(transaction).await.map(drop)
     }
 
     /// What a user has not read, by team; `except` is left out.
@@ -176,7 +180,7 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
 fn joining(member: &Member, most: i64, now: i64) -> Statement {
     // Who is in the team already, perhaps since a moment ago, stays what they are.
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
-               SELECT CAST($1 AS varchar), $2, '', 0, $3, false, $4, $5 WHERE $6 > (SELECT COUNT(*) FROM teammembers m \
+               SELECT CAST($1 AS varchar), a.id, '', 0, $3, false, $4, $5 FROM users a WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
                JOIN users u ON u.id = m.userid WHERE m.teamid = CAST($1 AS varchar) AND m.deleteat = 0 AND u.deleteat = 0) \
                ON CONFLICT (teamid, userid) DO UPDATE SET roles = '', deleteat = 0, schemeuser = excluded.schemeuser, \
                schemeadmin = false, schemeguest = excluded.schemeguest WHERE teammembers.deleteat <> 0";

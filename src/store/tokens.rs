@@ -3,7 +3,7 @@
 use quarterdeck_actors::secret::Secret;
 
 use super::users::escaped;
-use super::{Db, Row, StoreError, Value, statement};
+use super::{Db, Row, StoreError, Subject, Transaction, Value, statement};
 use crate::request::Paging;
 
 /// A personal access token, without its text.
@@ -27,11 +27,11 @@ const LONGEST_TERM: usize = 1_000;
 const MAX_TOKENS_PER_USER: i64 = 200;
 
 impl Db {
-    /// Adds a token; `text` is what its user sends. `false` when the user has too many already.
+    /// Adds a token; `text` is what its user sends. `false` when the user has too many already, or is gone.
     pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<bool, StoreError> {
         let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
-                   SELECT $1, $2, CAST($3 AS varchar), $4, $5 \
-                   WHERE (SELECT COUNT(*) FROM useraccesstokens WHERE userid = CAST($3 AS varchar)) < $6 RETURNING id";
+                   SELECT $1, $2, u.id, $4, $5 FROM users u WHERE u.id = $3 \
+                   AND (SELECT COUNT(*) FROM useraccesstokens t WHERE t.userid = u.id) < $6 RETURNING id";
         let values = vec![
             (&token.id).into(),
             text.expose().into(),
@@ -40,7 +40,9 @@ impl Db {
             token.is_active.into(),
             MAX_TOKENS_PER_USER.into(),
         ];
-        Ok(!self.write(statement(sql, values)).await?.is_empty())
+        let transaction = Transaction::of(vec![statement(sql, values)]).alone_with(Subject::User(&token.user_id));
+        let answers = self.transaction(transaction).await?;
+        Ok(answers.first().is_some_and(|added| !added.is_empty()))
     }
 
     /// The active token with that text.
@@ -78,15 +80,21 @@ impl Db {
         self.access_tokens_where(condition, values).await
     }
 
-    /// Switches a token on or off.
-    pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<(), StoreError> {
-        let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1";
-        self.write(statement(sql, vec![id.into(), is_active.into()])).await.map(drop)
+    /// Switches a token on or off; `false` when there is none.
+    pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<bool, StoreError> {
+        let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1 RETURNING id";
+        Ok(!self.write(statement(sql, vec![id.into(), is_active.into()])).await?.is_empty())
     }
 
-    /// Deletes a token.
-    pub(crate) async fn remove_access_token(&self, id: &str) -> Result<(), StoreError> {
-        self.write(statement("DELETE FROM useraccesstokens WHERE id = $1", vec![id.into()])).await.map(drop)
+    /// Deletes a token with the session that it opened; `true` when there was a session.
+    pub(crate) async fn remove_access_token(&self, id: &str) -> Result<bool, StoreError> {
+        let session =
+            "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1) RETURNING id";
+        let token = "DELETE FROM useraccesstokens WHERE id = $1";
+        let statements = [session, token].map(|sql| statement(sql, vec![id.into()]));
+        let transaction = Transaction::of(statements.into()).alone_with(Subject::AccessToken(id));
+        let answers = self.transaction(transaction).await?;
+        Ok(answers.first().is_some_and(|sessions| !sessions.is_empty()))
     }
 
     async fn access_tokens_where(&self, condition: &str, values: Vec<Value>) -> Result<Vec<AccessToken>, StoreError> {

@@ -3,19 +3,26 @@
 mod attempts;
 mod codes;
 mod filter;
+mod profile;
 
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;
 
-use super::{Db, Row, Statement, StoreError, Value, json_of, placeholders, statement};
+use super::licenses::TAKEN_SEATS;
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, placeholders, statement};
 use crate::accounts::User;
 pub(crate) use filter::{Filter, Order};
+pub(crate) use profile::Changed;
 
 const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.username, u.password, u.authdata, u.authservice, \
      u.email, u.emailverified, u.nickname, u.firstname, u.lastname, u.position, u.roles, u.allowmarketing, u.props, \
      u.notifyprops, u.lastpasswordupdate, u.lastpictureupdate, u.failedattempts, u.locale, u.mfaactive, u.mfasecret, \
      u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
      FROM users u LEFT JOIN bots b ON b.userid = u.id";
+
+/// How many accounts are active and no bots.
+const ACTIVE: &str =
+    "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0";
 
 /// Among which accounts a new one is added. Bots do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,15 +45,27 @@ impl Entry {
     }
 }
 
+/// The limit that a new account must keep, counted when it is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// No limit.
+    Unlimited,
+    /// At most so many active accounts.
+    Active(i64),
+    /// At most so many taken seats.
+    Seats(i64),
+}
+
 /// A statement takes so many parameters on either engine.
 const MOST_KEYS: usize = 10_000;
 
 impl Db {
     /// Adds an account and answers with its roles; the first one that is no bot becomes the system administrator.
     ///
-    /// Nothing is added, and there is no answer, where `entry` does not hold at that moment.
-    pub(crate) async fn add_user(&self, user: &User, entry: Entry) -> Result<Option<String>, StoreError> {
-        let mut answers = self.transaction(insertion(user, entry)).await?;
+    /// Nothing is added, and there is no answer, where `entry` or `room` does not hold at that moment.
+    pub(crate) async fn add_user(&self, user: &User, entry: Entry, room: Room) -> Result<Option<String>, StoreError> {
+        let transaction = Transaction::of(insertion(user, entry, room)).alone_with(Subject::Accounts);
+        let mut answers = self.transaction(transaction).await?;
         let mut inserted = answers.swap_remove(0);
         inserted.first_mut().map(Row::text).transpose()
     }
@@ -83,31 +102,7 @@ impl Db {
 
     /// How many accounts are active and no bots.
     pub(crate) async fn active_user_count(&self) -> Result<i64, StoreError> {
-        self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0").await
-    }
-
-    /// Writes back what a profile holds.
-    pub(crate) async fn save_profile(&self, user: &User, checked: Option<&Secret>) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET updateat = $2, username = $3, email = $4, emailverified = $5, nickname = $6, firstname = $7, \
-                   lastname = $8, position = $9, locale = $10, props = $11, notifyprops = $12, timezone = $13 \
-                   WHERE id = $1 AND ($14 = '' OR password = $14) RETURNING id";
-        let values = vec![
-            (&user.id).into(),
-            user.update_at.into(),
-            (&user.username).into(),
-            (&user.email).into(),
-            user.email_verified.into(),
-            (&user.nickname).into(),
-            (&user.first_name).into(),
-            (&user.last_name).into(),
-            (&user.position).into(),
-            (&user.locale).into(),
-            json_of(&user.props),
-            json_of(&user.notify_props),
-            json_of(&user.timezone),
-            checked.map_or("", Secret::expose).into(),
-        ];
-        self.write(statement(sql, values)).await.map(|saved| !saved.is_empty())
+        self.count(ACTIVE).await
     }
 
     /// Stores another hash and forgets failed attempts; `false` when the account has another hash by now than `checked`,
@@ -119,32 +114,43 @@ impl Db {
         checked: Option<&Secret>,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = $3, failedattempts = 0 \
-                   WHERE id = $1 AND ($4 = '' OR password = $4) RETURNING id";
+        let sql = format!(
+            "UPDATE users SET password = $2, lastpasswordupdate = $3, updateat = {}, failedattempts = 0 \
+             WHERE id = $1 AND ($4 = '' OR password = $4) RETURNING id",
+            later("$3")
+        );
         let checked = checked.map_or("", Secret::expose);
         let values = vec![id.into(), hash.expose().into(), now.into(), checked.into()];
         self.write(statement(sql, values)).await.map(|changed| !changed.is_empty())
     }
 
-    /// Stores the system roles; `false` when the account would have been the last administrator.
+    /// Stores the system roles, in the sessions as well; `false` when the account would have been the last administrator.
     pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET roles = $2, updateat = $3 WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
-                   OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 \
-                   AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %')) RETURNING id";
+        let sql = format!(
+            "UPDATE users SET roles = $2, updateat = {} WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
+             OR ' ' || roles || ' ' NOT LIKE '% system_admin %' OR EXISTS (SELECT 1 FROM users o WHERE o.id <> $1 \
+             AND o.deleteat = 0 AND ' ' || o.roles || ' ' LIKE '% system_admin %')) RETURNING id",
+            later("$3")
+        );
         let change = statement(sql, vec![id.into(), roles.into(), now.into()]);
-        let answers = self.transaction(vec![change]).await?;
+        let in_sessions = "UPDATE sessions SET roles = (SELECT u.roles FROM users u WHERE u.id = $1) \
+                           WHERE userid = $1 AND EXISTS (SELECT 1 FROM users u WHERE u.id = $1)";
+        let transaction = Transaction::of(vec![change, statement(in_sessions, vec![id.into()])])
+            .alone_with(Subject::Accounts)
+            .alone_with(Subject::User(id));
+        let answers = self.transaction(transaction).await?;
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
 
     /// Deactivates at `delete_at`, or activates with 0.
     pub(crate) async fn set_deleted(&self, id: &str, delete_at: i64, now: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET deleteat = $2, updateat = $3 WHERE id = $1";
+        let sql = format!("UPDATE users SET deleteat = $2, updateat = {} WHERE id = $1", later("$3"));
         self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
     }
 
     /// Stores that the address is the account's own.
     pub(crate) async fn set_email_verified(&self, id: &str, now: i64) -> Result<(), StoreError> {
-        let sql = "UPDATE users SET emailverified = TRUE, updateat = $2 WHERE id = $1";
+        let sql = format!("UPDATE users SET emailverified = TRUE, updateat = {} WHERE id = $1", later("$2"));
         self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
     }
 
@@ -165,7 +171,8 @@ impl Db {
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
         statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
-        self.transaction(statements).await.map(drop)
+        let transaction = Transaction::of(statements).alone_with(Subject::Accounts).alone_with(Subject::User(id));
+        self.transaction(transaction).await.map(drop)
     }
 
     async fn one(&self, condition: &str, values: Vec<Value>) -> Result<Option<User>, StoreError> {
@@ -190,16 +197,22 @@ impl Db {
     }
 }
 
-fn insertion(user: &User, entry: Entry) -> Vec<Statement> {
-    // The transaction is alone, so two accounts cannot both find the table empty.
+fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
+    // The transaction is alone with the accounts, so no two of them find the table empty.
     let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
                lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
                SELECT $1, $2, $2, 0, $3, $4, NULL, '', $5, $6, $7, $8, $9, $10, \
                CASE WHEN EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) \
                THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 \
-               WHERE CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
-               EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL) RETURNING roles";
+               WHERE (CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
+               EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL))";
+    let (count, most) = match room {
+        Room::Unlimited => ("SELECT 0", 1),
+        Room::Active(most) => (ACTIVE, most),
+        Room::Seats(most) => (TAKEN_SEATS, most),
+    };
+    let sql = format!("{sql} AND ({count}) < $19 RETURNING roles");
     let values = vec![
         (&user.id).into(),
         user.create_at.into(),
@@ -219,6 +232,7 @@ fn insertion(user: &User, entry: Entry) -> Vec<Statement> {
         false.into(),
         json_of(&user.timezone),
         entry.name().into(),
+        most.into(),
     ];
     let preferences = [
         ("recommended_next_steps", "hide", "false"),
@@ -233,6 +247,12 @@ fn insertion(user: &User, entry: Entry) -> Vec<Statement> {
         statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
     }));
     statements
+}
+
+/// The time of a change, later than the one before it even within one millisecond: clients tell states of an account
+/// apart by it.
+fn later(now: &str) -> String {
+    format!("CASE WHEN updateat >= {now} THEN updateat + 1 ELSE {now} END")
 }
 
 /// Takes the meaning from the signs that LIKE gives one.

@@ -79,7 +79,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 }
 
 /// One row of an answer, read column by column in the order of the statement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row {
     columns: std::vec::IntoIter<Value>,
 }

@@ -29,7 +29,7 @@ const EXPOSED: [(&str, usize); 24] = [
     ("src/socket/actions.rs", 3),
     ("src/store/sessions.rs", 4),
     ("src/store/tokens.rs", 1),
-    ("src/store/users.rs", 4),
+    ("src/store/users.rs", 3),
     ("src/store/users/attempts.rs", 3),
     ("src/support_packet/scrub.rs", 1),
 ];

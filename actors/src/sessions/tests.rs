@@ -40,7 +40,7 @@ impl SessionStore for Memory {
         Box::pin(async { Ok(()) })
     }
 
-    fn change(&self, change: Change) -> BoxFuture<'static, Result<(), AppError>> {
+    fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>> {
         for session in self.sessions.lock().unwrap().iter_mut() {
             if let Change::Roles { user_id, roles } = &change
                 && session.user_id == *user_id
@@ -48,7 +48,7 @@ impl SessionStore for Memory {
                 session.roles.clone_from(roles);
             }
         }
-        Box::pin(async { Ok(()) })
+        Box::pin(async { Ok(change) })
     }
 }
 

@@ -13,6 +13,10 @@ use crate::passwords::is_full;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
+use crate::store::Changed;
+
+/// How often a change is decided again because the account moved on while the caller's right to it was checked.
+const MAX_TRIES: usize = 8;
 
 /// `PUT /users/{user_id}`: replaces the profile; text that is not given becomes empty.
 pub(crate) async fn replace(
@@ -28,12 +32,7 @@ pub(crate) async fn replace(
         return Err(AppError::invalid_body("user_id"));
     }
     require_access(&session, &id)?;
-    let user = known(&app, &id).await?;
-    protect_admin(&session, &user)?;
-    let checked = confirm_address(&request, &session, &app, &user, &profile).await?;
-    let changed = accounts::update(&app, request.config(), user.clone(), profile.in_full(), checked).await?;
-    audit.changed(&user.for_owner(), &changed.for_owner());
-    Json(changed.for_owner()).reply()
+    change(&request, &session, &app, &audit, (&id, profile.in_full())).await
 }
 
 /// `PUT /users/{user_id}/patch`: changes what is given and leaves the rest.
@@ -47,12 +46,32 @@ pub(crate) async fn patch(
     let id = request.user_id(&session)?;
     let profile: Profile = body.object("user").await?;
     require_access(&session, &id)?;
-    let user = known(&app, &id).await?;
-    protect_admin(&session, &user)?;
-    let checked = confirm_address(&request, &session, &app, &user, &profile).await?;
-    let changed = accounts::update(&app, request.config(), user.clone(), profile, checked).await?;
-    audit.changed(&user.for_owner(), &changed.for_owner());
-    Json(changed.for_owner()).reply()
+    change(&request, &session, &app, &audit, (&id, profile)).await
+}
+
+/// Stores the profile, once the caller may change the account as it is then.
+async fn change(
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    audit: &Audit,
+    (id, profile): (&str, Profile),
+) -> Result<HttpResponse, AppError> {
+    for _ in 0..MAX_TRIES {
+        let user = known(app, id).await?;
+        protect_admin(session, &user)?;
+        let checked = confirm_address(request, session, app, &user, &profile).await?;
+        match accounts::update(app, request.config(), &user, profile.clone(), checked).await? {
+            Changed::Stored(accounts) => {
+                let (before, after) = &*accounts;
+                audit.changed(&before.for_owner(), &after.for_owner());
+                return Json(after.for_owner()).reply();
+            }
+            Changed::MovedOn => {}
+            Changed::Gone => return Err(AppError::new("app.user.missing_account.const")),
+        }
+    }
+    Err(AppError::new("app.user.update.app_error").because("the account keeps changing"))
 }
 
 /// Whoever gives an account of their own another address must know its password; it is the key to resetting that.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::entry::Mark;
 use super::{ANCHOR, ATTEMPTS, PRUNED, own_record};
 use crate::store::systems::setting_system;
-use crate::store::{Db, StoreError, statement};
+use crate::store::{Db, StoreError, Subject, Transaction, statement};
 
 /// So many rows go in one transaction.
 const AT_ONCE: i64 = 5000;
@@ -50,7 +50,7 @@ impl Db {
             statements.push(statement(classic, vec![last.number.into()]));
             statements.push(statement("DELETE FROM qd_audits WHERE number <= $1", vec![last.number.into()]));
             statements.push(setting_system(ANCHOR, &last.to_string()));
-            match self.transaction(statements).await {
+            match self.transaction(Transaction::of(statements).alone_with(Subject::Trail)).await {
                 Err(StoreError::Duplicate(_)) => {}
                 removed => return removed.map(|_| true),
             }

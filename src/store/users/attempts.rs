@@ -5,6 +5,7 @@
 
 use quarterdeck_actors::secret::Secret;
 
+use super::later;
 use crate::store::{Db, StoreError, statement};
 
 impl Db {
@@ -41,8 +42,11 @@ impl Db {
         (old, new): (&Secret, &Secret),
         now: i64,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET password = $3, lastpasswordupdate = $4, updateat = $4 \
-                   WHERE id = $1 AND password = $2 RETURNING id";
+        let sql = format!(
+            "UPDATE users SET password = $3, lastpasswordupdate = $4, updateat = {} \
+             WHERE id = $1 AND password = $2 RETURNING id",
+            later("$4")
+        );
         let values = vec![id.into(), old.expose().into(), new.expose().into(), now.into()];
         self.write(statement(sql, values)).await.map(|renewed| !renewed.is_empty())
     }

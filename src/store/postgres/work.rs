@@ -1,0 +1,78 @@
+//! A transaction on one connection.
+
+use deadpool_postgres::{Object, Transaction as Begun};
+use tokio_postgres::IsolationLevel;
+use tokio_postgres::error::SqlState;
+
+use super::super::transaction::Hold;
+use super::super::{Row, Statement, StoreError, Transaction, Value};
+use super::{borrowed, decode};
+
+/// How a transaction ended.
+pub(super) enum End {
+    /// It is stored.
+    Stored(Vec<Vec<Row>>),
+    /// The database undid it for a reason that may be gone by now, and nothing of it is stored.
+    Undone(StoreError),
+}
+
+/// Runs a transaction. An error of its commit is no `Undone`: it may be stored.
+pub(super) async fn run_as_one(client: &mut Object, work: &Transaction) -> Result<End, StoreError> {
+    // A stricter level would keep reading what was there before the locks were taken.
+    let begun = match client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await {
+        Ok(begun) => begun,
+        Err(failed) => return end_of(failed.into()),
+    };
+    match run_all_of(&begun, work).await {
+        Ok(answers) => {
+            begun.commit().await?;
+            Ok(End::Stored(answers))
+        }
+        Err(failed) => end_of(failed),
+    }
+}
+
+async fn run_all_of(begun: &Begun<'_>, work: &Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
+    for (key, hold) in work.locks() {
+        let sql = match hold {
+            Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
+            Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
+        };
+        let prepared = begun.prepare_cached(sql).await?;
+        begun.query(&prepared, &borrowed(&[Value::Int(key)])).await?;
+    }
+    let mut answers = Vec::new();
+    for statement in work.statements() {
+        answers.push(run(begun, statement).await?);
+    }
+    for statement in &work.decision(&answers)? {
+        answers.push(run(begun, statement).await?);
+    }
+    Ok(answers)
+}
+
+async fn run(begun: &Begun<'_>, Statement { sql, values }: &Statement) -> Result<Vec<Row>, StoreError> {
+    let prepared = begun.prepare_cached(sql).await?;
+    let rows = begun.query(&prepared, &borrowed(values)).await?;
+    rows.iter().map(decode).collect()
+}
+
+fn end_of(failed: StoreError) -> Result<End, StoreError> {
+    let is_passing = match &failed {
+        // The connection is gone, and the transaction with it.
+        StoreError::Unavailable(_) => true,
+        StoreError::Postgres(cause) => cause.code().is_some_and(|code| PASSING.contains(code)),
+        StoreError::Duplicate(_)
+        | StoreError::Refused(_)
+        | StoreError::Setting(_)
+        | StoreError::Column(_)
+        | StoreError::Damaged(_)
+        | StoreError::Sqlite(_)
+        | StoreError::Migration(_)
+        | StoreError::File(_) => false,
+    };
+    if is_passing { Ok(End::Undone(failed)) } else { Err(failed) }
+}
+
+/// Two transactions waited for each other, and this one had to go.
+const PASSING: [SqlState; 2] = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];
