@@ -9,7 +9,7 @@ use crate::support::TestServer;
 use crate::support::configuration::named;
 
 /// Far more than such a body needs also in a debug build beside other tests; each took minutes there.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 #[actix_web::test]
 async fn a_login_of_backslashes_is_answered_at_once_and_so_is_everybody_else() {
