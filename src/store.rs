@@ -250,7 +250,7 @@ impl Db {
     /// Runs a statement that changes nothing.
     pub(crate) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Postgres(postgres) => postgres.read(statement).await,
             Engine::Sqlite(sqlite) => sqlite.read(statement).await,
         }
     }
@@ -258,7 +258,7 @@ impl Db {
     /// Runs a statement that changes something; it is on the disk when this answers.
     pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Postgres(postgres) => postgres.write(statement).await,
             Engine::Sqlite(sqlite) => sqlite.write(statement).await,
         }
     }

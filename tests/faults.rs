@@ -14,6 +14,7 @@ mod config_unreadable;
 mod database_file;
 mod database_late;
 mod database_lost;
+mod frozen;
 mod hostile_bodies;
 mod killed;
 mod license_hostile;

@@ -22,7 +22,7 @@ pub(super) fn all(db: &Db, config: &ConfigHandle, files: &FileProbeHandle) -> Ve
     vec![Arc::new(Database(db.clone())), store("filestore", Store::Files), store("exportstore", Store::Exports)]
 }
 
-/// Writes a row and deletes it.
+/// Writes a row and deletes it, with the locks that writes take.
 struct Database(Db);
 
 impl Check for Database {
@@ -32,7 +32,13 @@ impl Check for Database {
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
         let db = self.0.clone();
-        async move { db.probe(now_ms() / 1000).await.map_err(|cause| cause.to_string()) }.boxed()
+        async move {
+            let Err(cause) = db.probe(now_ms() / 1000).await else { return Ok(()) };
+            let locked = db.locked_tables().await.unwrap_or_default();
+            let cause = cause.to_string();
+            Err(if locked.is_empty() { cause } else { format!("{cause}; locked tables: {}", locked.join(", ")) })
+        }
+        .boxed()
     }
 }
 

@@ -4,8 +4,10 @@
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 mod hosts;
+mod shares;
 mod work;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::view::SqlSettings;
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::debug;
 
@@ -23,6 +26,7 @@ use super::data_source::DataSource;
 use super::recycling::Recycling;
 use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
+use shares::{Kind, Shares};
 use work::{End, run_as_one};
 
 /// How long a request waits for a free connection, and for a new one to be made.
@@ -33,15 +37,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A database that hangs acknowledges everything and answers nothing; no limit of TCP notices that.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// The failure of work that got no permit in time.
+const NO_TURN: &str = "the connections for this table are in use, as when another session has locked it";
+
 /// How often a transaction is run that the database undoes.
 const ATTEMPTS: usize = 3;
 
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    shares: Shares,
     keeping: Keeping,
     recycling: Recycling,
 }
+
+/// The limits of a connection that migrates: any time for a statement and for the migration of another server, but not
+/// for a server that is frozen in between. `idle_session_timeout` came with PostgreSQL 14.
+const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
+     SELECT set_config(name, '5000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
 /// Which idle connections are kept.
 #[derive(Clone, Copy)]
@@ -77,11 +90,21 @@ impl Postgres {
             longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
             most_idle: settings.max_idle_conns,
         };
-        Ok(Self { pool, keeping, recycling })
+        Ok(Self { pool, shares: Shares::new(settings.max_open_conns), keeping, recycling })
     }
 
-    pub(super) async fn run(&self, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
-        self.with_client(LONGEST, move |client| {
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(Kind::Read, statement).await
+    }
+
+    /// Runs a statement that changes something.
+    pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(Kind::Write, statement).await
+    }
+
+    async fn run(&self, kind: Kind, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
+        self.with_client(LONGEST, (kind, sql.clone()), move |client| {
             async move {
                 let prepared = client.prepare_cached(&sql).await?;
                 let rows = client.query(&prepared, &borrowed(&values)).await?;
@@ -98,7 +121,7 @@ impl Postgres {
         Statement { sql, values }: Statement,
         limit: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        self.with_client(limit + PATIENCE, move |client| {
+        self.with_client(limit + PATIENCE, (Kind::Read, sql.clone()), move |client| {
             async move {
                 let transaction = client.build_transaction().read_only(true).start().await?;
                 transaction.batch_execute(&format!("SET LOCAL statement_timeout = {}", limit.as_millis())).await?;
@@ -120,7 +143,10 @@ impl Postgres {
         loop {
             attempts_left -= 1;
             let (work, limit) = (work.clone(), deadline.saturating_duration_since(Instant::now()));
-            match self.with_client(limit, move |client| async move { run_as_one(client, &work).await }.boxed()).await? {
+            let share = (Kind::Write, work.statements().first().map_or_else(|| "".into(), |first| first.sql.clone()));
+            let ended =
+                self.with_client(limit, share, move |client| async move { run_as_one(client, &work).await }.boxed());
+            match ended.await? {
                 End::Stored(answers) => return Ok(answers),
                 End::Undone(cause) if attempts_left == 0 => return Err(cause),
                 End::Undone(cause) => debug!(%cause, "the database undid a transaction, it runs again"),
@@ -131,8 +157,10 @@ impl Postgres {
     /// Applies the migrations while no other server does.
     pub(super) async fn migrate(&self, runner: &refinery::Runner) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
-        client.batch_execute("SET statement_timeout = 0").await?;
+        client.batch_execute(BEFORE_MIGRATION).await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
+        // From here on the lock of a table is waited for as briefly as ever: all who use the table wait behind that.
+        client.batch_execute("RESET lock_timeout").await?;
         let applied = async {
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;
@@ -142,7 +170,10 @@ impl Postgres {
         let is_lost = client.is_closed();
         // The lock and the changed limit end with the connection.
         drop(Object::take(client));
-        applied.map_err(|cause: StoreError| if is_lost { StoreError::Unavailable(cause.to_string()) } else { cause })
+        applied.map_err(|cause: StoreError| {
+            let is_passing = is_lost || names_lock_timeout(&cause);
+            if is_passing { StoreError::Unavailable(cause.to_string()) } else { cause }
+        })
     }
 
     pub(super) fn status(&self) -> PoolStatus {
@@ -177,11 +208,14 @@ impl Postgres {
     async fn with_client<T: Send + 'static>(
         &self,
         limit: Duration,
+        (kind, sql): (Kind, Arc<str>),
         work: impl for<'a> FnOnce(&'a mut Object) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let pool = self.pool.clone();
+        let (pool, shares) = (self.pool.clone(), self.shares.clone());
         let running = tokio::spawn(async move {
             let deadline = Instant::now() + limit;
+            let entering = timeout_at(deadline.min(Instant::now() + PATIENCE), shares.enter(kind, &sql)).await;
+            let _permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
             let mut client = timeout_at(deadline, pool.get()).await.map_err(|_| no_answer(limit))??;
             let done = timeout_at(deadline, work(&mut client)).await;
             done.unwrap_or_else(|_| {
@@ -191,6 +225,12 @@ impl Postgres {
         });
         running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
     }
+}
+
+/// True when another session kept a lock for too long.
+fn names_lock_timeout(error: &(dyn Error + 'static)) -> bool {
+    let code = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+    code == Some(&SqlState::LOCK_NOT_AVAILABLE) || error.source().is_some_and(names_lock_timeout)
 }
 
 fn no_answer(limit: Duration) -> StoreError {

@@ -51,7 +51,7 @@ impl Db {
     /// Runs a statement that changes nothing on the database as it is; where there is none, nothing is found.
     pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.run(statement).await,
+            Engine::Postgres(postgres) => postgres.read(statement).await,
             Engine::Sqlite(sqlite) => sqlite.look(statement).await,
         }
     }

@@ -9,12 +9,35 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use semver::Version;
 use tracing::error;
 
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
+use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, statement};
 
 const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
 /// The row that a health probe writes and deletes.
 const PROBE: &str = "health_check_";
+
+/// The probe waits for locks no longer than this, because its outcome is wanted.
+const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";
+
+/// The tables that requests write.
+const WRITTEN: [&str; 16] = [
+    "audits",
+    "channelmembers",
+    "channels",
+    "configurations",
+    "licenses",
+    "posts",
+    "preferences",
+    "productnoticeviewstate",
+    "qd_audits",
+    "sessions",
+    "status",
+    "systems",
+    "teammembers",
+    "teams",
+    "useraccesstokens",
+    "users",
+];
 
 /// The row that says until when the server is busy, in Unix milliseconds; there is none while it is not.
 const BUSY_UNTIL: &str = "QuarterdeckBusyUntil";
@@ -42,12 +65,34 @@ impl BusyStore for Db {
 }
 
 impl Db {
-    /// Writes a row and deletes it, in a transaction with a lock, as other writes are. Damage that any statement met since
-    /// the start is an error.
+    /// Writes a row and deletes it, in a transaction with a lock, as other writes are; on PostgreSQL it takes the lock of
+    /// every table that is written, which fails when another session keeps it.
+    /// Damage that any statement met since the start is an error.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
         self.damage()?;
-        let statements = vec![setting_system(PROBE, &now_s.to_string()), removing_system(PROBE)];
+        let mut statements = vec![setting_system(PROBE, &now_s.to_string()), removing_system(PROBE)];
+        if matches!(self.engine, Engine::Postgres(_)) {
+            let locks =
+                [PROBE_LOCK_WAIT.to_owned(), format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", WRITTEN.join(", "))];
+            statements.splice(0..0, locks.map(|sql| statement(sql, Vec::new())));
+        }
         self.transaction(Transaction::of(statements).alone_with(Subject::Probe)).await.map(drop)
+    }
+
+    /// The tables that another session keeps from being written, each with the number of its process.
+    pub(crate) async fn locked_tables(&self) -> Result<Vec<String>, StoreError> {
+        if matches!(self.engine, Engine::Sqlite(_)) {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT c.relname || ' (process ' || l.pid || ')' FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+             WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+             AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') \
+             AND c.oid IN ({}) ORDER BY 1",
+            WRITTEN.map(|table| format!("to_regclass('{table}')")).join(", ")
+        );
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        rows.into_iter().map(|mut row| row.text()).collect()
     }
 
     /// The fact of that name.

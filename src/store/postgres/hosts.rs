@@ -25,6 +25,22 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 /// The idle time that the driver has by default, as libpq's documents give it.
 const DRIVER_KEEPALIVE_IDLE: Duration = Duration::from_hours(2);
 
+/// How long a statement waits for a lock: longer than a transaction of a server that does not go on can hold it.
+const LOCK_WAIT: Duration = Duration::from_secs(4);
+
+/// How long a transaction may stay open without a statement. Its server is frozen or gone, and others wait for its locks.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
+
+/// The limits that PostgreSQL keeps by itself, also when this process cannot: it notices a dead machine within 25 s.
+fn session_limits() -> String {
+    let (lock_wait, idle) = (LOCK_WAIT.as_millis(), IDLE_IN_TRANSACTION.as_millis());
+    let (quiet, unacknowledged) = (KEEPALIVE_IDLE.as_secs(), UNACKNOWLEDGED.as_millis());
+    format!(
+        "-c lock_timeout={lock_wait} -c idle_in_transaction_session_timeout={idle} -c tcp_keepalives_idle={quiet} \
+         -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout={unacknowledged}"
+    )
+}
+
 /// The hosts of a data source, each with the settings of its connections.
 pub(super) struct Hosts {
     connections: Vec<Config>,
@@ -49,9 +65,10 @@ impl Hosts {
             if config.get_keepalives_idle() == DRIVER_KEEPALIVE_IDLE {
                 config.keepalives_idle(KEEPALIVE_IDLE);
             }
-            let options = config.get_options().unwrap_or_default().to_owned();
-            let own = format!("{options} -c statement_timeout={}", statement_limit.as_millis());
-            config.options(own.trim_start());
+            // The last word counts: the data source may set other limits than ours.
+            let given = config.get_options().unwrap_or_default();
+            let own = format!("{} {given} -c statement_timeout={}", session_limits(), statement_limit.as_millis());
+            config.options(own);
         }
         Ok(Self { connections, tls: MakeRustlsConnect::new(tls), turn, is_random: source.is_random() })
     }
