@@ -1,5 +1,6 @@
 //! The queue in front of the hashes: a bounded number of permits, fair turns, nothing left behind by callers who hang up.
 
+use std::convert::identity;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -185,9 +186,18 @@ impl Turn {
         .await
     }
 
-    async fn compute<T: Send + 'static>(&self, work: impl FnOnce(&Queue) -> T + Send + 'static) -> Result<T, AppError> {
-        let turn = self.clone();
-        let computed = background::compute(move || work(&turn.0.queue)).await;
+    /// Computes in a task of its own, which holds the turn until it is done, also when its caller hung up.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Queue) -> T + Clone + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (turn, queue) = (self.clone(), self.0.queue.clone());
+        let computing = tokio::spawn(async move {
+            let computed = background::compute_last(move || work(&queue)).await;
+            drop(turn);
+            computed
+        });
+        let computed = computing.await.and_then(identity);
         computed.map_err(|cause| AppError::new("api.user.check_user_password.invalid_hash.app_error").because(cause))
     }
 }
