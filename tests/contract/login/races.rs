@@ -16,8 +16,8 @@ use crate::support::{Client, Reply, TestServer};
 
 const NEW_PASSWORD: &str = "another-horse-2";
 
-/// Rounds of a hash that takes seconds to compare, and of one as the server makes it.
-const SLOW: u32 = 10_000_000;
+/// Rounds of a hash that takes much longer to compare than a change of the password, and of one as the server makes it.
+const SLOW: u32 = 3_000_000;
 const USUAL: u32 = 600_000;
 
 const WRONG: &str = "api.user.login.invalid_credentials_email_username";
@@ -30,7 +30,7 @@ fn hash(password: &str, work: u32) -> String {
     format!("$pbkdf2$f=SHA256,w={work},l=32${salt}${hash}")
 }
 
-/// A server with an administrator and `anna`, whose password takes seconds to compare.
+/// A server with an administrator and `anna`, whose password takes long to compare.
 async fn slow_account() -> (TestServer, Client, Client) {
     let server = TestServer::start().await;
     let admin = server.admin().await;
