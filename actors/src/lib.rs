@@ -7,6 +7,7 @@ pub mod audit;
 pub mod background;
 pub mod busy;
 pub mod config;
+pub mod data_source;
 pub mod error;
 pub mod health;
 pub mod hub;

@@ -6,7 +6,6 @@
 mod limits;
 mod meaning;
 mod tls;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -16,12 +15,12 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use quarterdeck_actors::data_source::{Problem, after_scheme, words};
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
 use super::StoreError;
 pub(super) use tls::Encryption;
-use words::Word;
 
 /// The port of PostgreSQL.
 const DEFAULT_PORT: u16 = 5432;
@@ -56,46 +55,21 @@ enum Place {
     Unix(PathBuf),
 }
 
-/// Why a data source cannot be used. It holds no value of a word, because that may be the password.
-#[derive(Debug, PartialEq)]
-struct Problem(String);
-
-impl Problem {
-    fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-
-    /// Names the word, unless it may be a part of the password.
-    fn about(word: &Word, problem: &str) -> Self {
-        let is_name = word.name.len() <= 64
-            && word.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
-        if word.is_doubtful {
-            Self(format!(
-                "the word behind the password {problem}; a password with blanks in it stands in single quotes"
-            ))
-        } else if is_name {
-            Self(format!("{} {problem}", word.name))
-        } else {
-            Self(format!("a word {problem}"))
-        }
-    }
-}
-
 impl From<Problem> for StoreError {
-    fn from(Problem(text): Problem) -> Self {
-        Self::Setting(format!("the data source cannot be used: {text}"))
+    fn from(problem: Problem) -> Self {
+        Self::Setting(format!("the data source cannot be used: {problem}"))
     }
 }
 
 impl DataSource {
     /// Reads a data source; opens and connects to nothing.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
-        Ok(meaning::data_source(words::words(text)?)?)
+        Ok(meaning::data_source(words(text)?)?)
     }
 
     /// True when the text is the address of a PostgreSQL, whatever the name of the driver says.
     pub(crate) fn is_address(text: &str) -> bool {
-        words::after_scheme(text.trim()).is_some()
+        after_scheme(text.trim()).is_some()
     }
 
     /// Hosts and database, for messages: `db.example:5432/chat`.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::Problem;
-use super::words::Word;
+use quarterdeck_actors::data_source::{Problem, Word};
 
 /// Units that PostgreSQL knows for a time limit, in microseconds.
 const UNITS: [(&str, u64); 6] =

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use quarterdeck_actors::data_source::{Problem, Word};
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
 
 use super::limits::{number, seconds, time_limit};
-use super::words::Word;
-use super::{DEFAULT_HOST, DEFAULT_PORT, DataSource, Encryption, Host, Place, Problem};
+use super::{DEFAULT_HOST, DEFAULT_PORT, DataSource, Encryption, Host, Place};
 
 /// How the server names itself to the database.
 const APPLICATION_NAME: &str = "quarterdeck";

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use quarterdeck_actors::data_source::{Problem, Word};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -18,8 +19,6 @@ use rustls::{
 };
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
-use super::Problem;
-use super::words::Word;
 use crate::trust::{any_host, machine_roots};
 
 /// Stands in `sslrootcert` for the certificates of the machine.

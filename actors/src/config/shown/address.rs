@@ -1,5 +1,7 @@
 //! Texts that may be shown: words, addresses and data sources, rebuilt from the parts that are known to be harmless.
 
+use crate::data_source::{Word, after_scheme, words};
+
 /// Longer texts are not shown, in bytes.
 const LONGEST: usize = 512;
 
@@ -7,7 +9,7 @@ const LONGEST: usize = 512;
 const HIDDEN: &str = "****";
 
 /// The options of a data source that may be shown. Passwords are none of them.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 12] = [
     "binary_parameters",
     "channel_binding",
     "connect_timeout",
@@ -16,7 +18,6 @@ const OPTIONS: [&str; 13] = [
     "keepalives_idle",
     "keepalives_interval",
     "load_balance_hosts",
-    "port",
     "sslmode",
     "sslnegotiation",
     "target_session_attrs",
@@ -40,51 +41,41 @@ pub fn address(text: &str) -> Option<String> {
     is_shown.then(|| text.to_owned())
 }
 
-/// Driver, host, port and known options of the address of a PostgreSQL; `None` for any other data source.
+/// Driver, hosts, ports and known options of the address of a PostgreSQL; `None` for any other data source, and for one
+/// that the store refuses to read, because a part of its password could pass for something else.
 pub fn data_source(text: &str) -> Option<String> {
-    match text.split_once("://") {
-        Some((driver @ ("postgres" | "postgresql"), rest)) => url(driver, rest),
-        Some(_) => None,
-        None => words(text),
+    let words = words(text).ok()?;
+    let value = |name: &str| words.iter().find(|word| word.name == name).map(|word| word.value.as_str());
+    let (hosts, ports) = (value("host"), value("port"));
+    let places = places(hosts.unwrap_or_default(), ports.unwrap_or_default())?;
+    let options: Vec<String> = words.iter().filter_map(option).collect();
+    if after_scheme(text.trim()).is_some() {
+        let driver = text.trim().split_once("://").map(|(driver, _)| driver)?;
+        let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
+        return Some(format!("{driver}://{HIDDEN}:{HIDDEN}@{}/{HIDDEN}{query}", places.join(",")));
     }
+    let host = format!("host={}", hosts?);
+    let port = ports.map(|ports| format!("port={ports}"));
+    Some([host].into_iter().chain(port).chain(options).collect::<Vec<_>>().join(" "))
 }
 
-fn url(driver: &str, rest: &str) -> Option<String> {
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    // The last one: whoever does not encode a password may have one in it.
-    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-    let host = place.split('/').next().unwrap_or_default();
-    // Behind the question mark it was no question, but a password that is not encoded.
-    let is_readable = !query.contains('@') && host.split(',').all(is_host);
-    if !is_readable {
-        return None;
-    }
-    let options: Vec<String> = query.split('&').filter_map(option).collect();
-    let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };
-    Some(format!("{driver}://{HIDDEN}:{HIDDEN}@{host}/{HIDDEN}{query}"))
-}
-
-/// `host=… port=…`: what is quoted, or not known, is not shown.
-fn words(text: &str) -> Option<String> {
-    let is_spread = text.contains("= ") || text.contains(" =");
-    let is_readable = text.contains("host=") && !text.contains(['\'', '\\']) && !is_spread;
-    if !is_readable {
-        return None;
-    }
-    let host = |word: &str| {
-        let host = word.strip_prefix("host=")?;
-        host.split(',').all(is_host).then(|| word.to_owned())
+/// Each host with its port; `None` when one is no name, no number and no port.
+fn places(hosts: &str, ports: &str) -> Option<Vec<String>> {
+    let mut ports = ports.split(',').cycle();
+    let place = |host: &str| {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let port = ports.next().filter(|port| !port.is_empty()).map(|port| format!(":{port}"));
+        let place = format!("{host}{}", port.unwrap_or_default());
+        is_host(&place).then_some(place)
     };
-    let known: Vec<String> =
-        text.split_ascii_whitespace().filter_map(|word| host(word).or_else(|| option(word))).collect();
-    Some(known.join(" "))
+    hosts.split(',').map(place).collect()
 }
 
-fn option(pair: &str) -> Option<String> {
-    let (name, value) = pair.split_once('=')?;
+fn option(word: &Word) -> Option<String> {
+    let Word { name, value, .. } = word;
     let is_value =
         value.len() <= 64 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    (OPTIONS.contains(&name) && is_value).then(|| pair.to_owned())
+    (OPTIONS.contains(&name.as_str()) && is_value).then(|| format!("{name}={value}"))
 }
 
 /// A name or a number of a machine, with a port or without; also only a port.
@@ -121,27 +112,29 @@ mod tests {
     #[test]
     fn of_a_data_source_driver_host_and_known_options_are_left() {
         let cases = [
+            ("postgres://u:canary@db:5432/canary?sslmode=disable", "postgres://****:****@db:5432/****?sslmode=disable"),
+            ("postgres://u@[::1]/x?password=canary", "postgres://****:****@[::1]/****"),
             (
-                "postgres://u:canary@db:5432/canary?sslmode=disable&password=canary",
-                "postgres://****:****@db:5432/****?sslmode=disable",
-            ),
-            ("postgres://u:c@n/ary@db/x", "postgres://****:****@db/****"),
-            (
-                "postgresql://one:1,two:2/x?connect_timeout=10&sslmode=can%61ry",
+                "postgresql://one:1,two:2/x?connect_timeout=10&sslmode=can%20ary",
                 "postgresql://****:****@one:1,two:2/****?connect_timeout=10",
             ),
             ("host=db port=5432 user=u password=canary sslmode=require", "host=db port=5432 sslmode=require"),
+            ("port = 5432 host = db password = 'x sslmode=canary'", "host=db port=5432"),
         ];
         for (text, expected) in cases {
             assert_eq!(data_source(text).as_deref(), Some(expected));
         }
         for hidden in [
-            "host=db password='x sslmode=canary'",
+            "postgres://u:canary@db/x?password=canary",
+            "postgres://u:c@n/ary@db/x",
+            "host=db password='x sslmode=canary",
+            "host=ca/nary",
             "mysql://u:canary@db/x",
             "data/canary.db",
             "postgres://u:ca?nary@db/x#",
             "postgres://nary:12?34@db/x",
-            "host=db password = nary",
+            "host=db password=ca nary",
+            "dbname=nary",
         ] {
             assert_eq!(data_source(hidden).filter(|shown| shown.contains("nary")), None, "{hidden}");
         }

@@ -1,11 +1,16 @@
-//! The two forms of a data source, as words with values. No error repeats a value: it may be a part of the password.
+//! Where a PostgreSQL is, as the operator writes it: both forms as words with values. What they mean is the store's business.
+//!
+//! No error repeats a value: it may be a part of the password.
 
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::str::Chars;
 
 use percent_encoding::percent_decode_str;
 
-use super::Problem;
+use thiserror::Error;
+
+use crate::steps::{counted, walked};
 
 const URL_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
@@ -15,13 +20,40 @@ const UNESCAPED: &str = "an @ in a user name, a password or the name of a databa
 
 /// A word and its value.
 #[derive(PartialEq)]
-pub(super) struct Word {
+pub struct Word {
     /// The word, in lower case.
-    pub(super) name: String,
+    pub name: String,
     /// Its value without quotes and escapes.
-    pub(super) value: String,
+    pub value: String,
     /// True when the word may be a part of a password that was written without quotes.
-    pub(super) is_doubtful: bool,
+    pub is_doubtful: bool,
+}
+
+/// Why a data source cannot be used. It holds no value of a word, because that may be the password.
+#[derive(Debug, PartialEq, Error)]
+#[error("{0}")]
+pub struct Problem(String);
+
+impl Problem {
+    /// One in the given words.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Names the word, unless it may be a part of the password.
+    pub fn about(word: &Word, problem: &str) -> Self {
+        let is_name = word.name.len() <= 64
+            && word.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
+        if word.is_doubtful {
+            Self(format!(
+                "the word behind the password {problem}; a password with blanks in it stands in single quotes"
+            ))
+        } else if is_name {
+            Self(format!("{} {problem}", word.name))
+        } else {
+            Self(format!("a word {problem}"))
+        }
+    }
 }
 
 impl Word {
@@ -31,12 +63,13 @@ impl Word {
 }
 
 /// The text after the scheme, when it is the address of a PostgreSQL.
-pub(super) fn after_scheme(text: &str) -> Option<&str> {
+pub fn after_scheme(text: &str) -> Option<&str> {
     URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 
 /// The words of either form, each at most once; words without a value are left out.
-pub(super) fn words(text: &str) -> Result<Vec<Word>, Problem> {
+pub fn words(text: &str) -> Result<Vec<Word>, Problem> {
+    walked(text.len());
     let text = text.trim();
     let words = match after_scheme(text) {
         Some(rest) => of_url(rest)?,
@@ -46,11 +79,12 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, Problem> {
         None => of_pairs(text)?,
     };
     let words: Vec<Word> = words.into_iter().filter(|word| !word.value.is_empty()).collect();
-    for (index, word) in words.iter().enumerate() {
+    let mut names = HashSet::new();
+    for word in counted(words.iter()) {
         if word.value.contains('\0') {
             return Err(Problem::new("a value holds the character NUL"));
         }
-        let is_repeated = words.iter().take(index).any(|earlier| earlier.name == word.name);
+        let is_repeated = !names.insert(&word.name);
         if is_repeated {
             return Err(Problem::about(word, "is given twice"));
         }
@@ -175,5 +209,26 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
             Some(character) => value.push(character),
             None => return Err(Problem::new("a single quote is open; one inside a value is written \\'")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::assert_linear;
+
+    #[test]
+    fn reading_takes_steps_in_proportion_to_the_text() {
+        for shape in ["a=b ", "=", " ", "'", "\\", "a='", "&", "&a=b", "@", ",", ":", "%41", "/", "#"] {
+            for start in ["", "host=db ", "postgres://", "postgres://db/x?"] {
+                assert_linear(&format!("{start} and many {shape:?}"), 1_000, |size| {
+                    drop(words(&format!("{start}{}", shape.repeat(size))));
+                });
+            }
+        }
+        assert_linear("different words", 1_000, |size| {
+            let pairs = (0..size).fold(String::new(), |text, at| text + &format!("word{at:07}=x "));
+            assert_eq!(words(&pairs).map(|words| words.len()), Ok(size));
+        });
     }
 }
