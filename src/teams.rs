@@ -119,7 +119,9 @@ pub(crate) async fn found(app: &AppState, proposal: Proposal, founder: Option<&U
     team.check()?;
     let channels = DEFAULT_CHANNELS.map(|(name, display_name)| Channel { id: new_id(), name, display_name });
     let leader = founder.map(|founder| Member::leader(&team.id, &founder.id));
-    app.db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)?;
+    if !app.db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)? {
+        return Err(AppError::new("app.team.save.too_many.app_error"));
+    }
     if let Some(leader) = leader {
         announce::added_to_team(app, &team.id, &leader.user_id).await;
     }

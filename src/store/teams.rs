@@ -12,14 +12,17 @@ const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.n
 
 const MEMBER: &str = "m.teamid, m.userid, m.roles, m.deleteat, m.schemeguest, m.schemeuser, m.schemeadmin";
 
+/// A user leads at most this many teams, deleted ones and those that the user left included.
+const MAX_TEAMS_PER_LEADER: i64 = 200;
+
 impl Db {
-    /// Adds a team with its channels, and who leads it.
+    /// Adds a team with its channels, and who leads it. `false` when that user leads too many already.
     pub(crate) async fn add_team(
         &self,
         team: &Team,
         channels: &[Channel],
         leader: Option<&Member>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut statements = vec![insertion(team)];
         statements.extend(channels.iter().map(|channel| channel_insertion(team, channel, leader)));
         if let Some(leader) = leader {
@@ -27,7 +30,18 @@ impl Db {
             let names: Vec<&str> = channels.iter().map(|channel| channel.name).collect();
             statements.push(entry(leader, &names, team.create_at));
         }
-        self.transaction(Transaction::of(statements)).await.map(drop)
+        let Some(leader) = leader else {
+            self.transaction(Transaction::of(statements)).await?;
+            return Ok(true);
+        };
+        let sql = "SELECT COUNT(*) FROM teammembers WHERE userid = $1 AND schemeadmin = TRUE";
+        let led = statement(sql, vec![(&leader.user_id).into()]);
+        let adding = Transaction::decided(vec![led], move |answers| {
+            let led = answers.first().and_then(|rows| rows.first().cloned()).map_or(Ok(0), |mut row| row.int())?;
+            Ok(if led < MAX_TEAMS_PER_LEADER { statements.clone() } else { Vec::new() })
+        });
+        let answers = self.transaction(adding.alone_with(Subject::User(&leader.user_id))).await?;
+        Ok(answers.len() > 1)
     }
 
     /// The team with that id.

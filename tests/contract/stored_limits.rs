@@ -98,6 +98,24 @@ async fn an_account_has_room_for_a_number_of_access_tokens() {
 }
 
 #[actix_web::test]
+async fn an_account_leads_a_number_of_teams_and_two_at_once_do_not_pass_it() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let bert = server.user(&admin, "bert").await;
+    let rows: Vec<String> =
+        (0..199).map(|number| format!("('{number:0>26}', '{}', '', 0, true, true, false)", bert.user_id)).collect();
+    let insertion =
+        "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest) VALUES";
+    server.execute(&format!("{insertion} {}", rows.join(", "))).await;
+    let team = |name: &str| json!({ "name": name, "display_name": name, "type": "O" });
+    let (one, other) = tokio::join!(bert.post("/teams", team("crew")), bert.post("/teams", team("cooks")));
+    let (founded, refused) = if one.status == 201 { (one, other) } else { (other, one) };
+    founded.expect(201);
+    refused.expect_refusal(400, "app.team.save.too_many.app_error");
+    admin.post("/teams", team("officers")).await.expect(201);
+}
+
+#[actix_web::test]
 async fn a_login_keeps_no_more_of_a_client_than_its_columns_take() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
