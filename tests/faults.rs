@@ -22,6 +22,7 @@ mod license_restart;
 mod logins;
 mod lost_updates;
 mod outbound_shares;
+mod pairs;
 mod slow_readers;
 mod two_servers;
 mod upgrade;

@@ -57,7 +57,8 @@ pub(crate) async fn set_access_token_active(app: &AppState, id: &str, is_active:
 /// Deletes a token for good, and ends the session that it opened.
 pub(crate) async fn remove_access_token(app: &AppState, id: &str) -> Result<(), AppError> {
     // The token may have been switched on again, and opened another session, since it was switched off.
-    let had_session = app.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
+    let removed = app.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
+    let had_session = removed.ok_or_else(|| AppError::new("app.user_access_token.get_by_user.app_error"))?;
     if had_session { app.sessions.close(Which::AccessToken(id.to_owned())).await } else { Ok(()) }
 }
 

@@ -111,8 +111,11 @@ fn require_access(session: &Session, id: &str) -> Result<(), AppError> {
 }
 
 /// Refuses to touch a system administrator for a caller who does not manage the system.
+///
+/// The owner of such an account is an administrator, also when the session was read just before the roles changed.
 fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
-    if user.has_role("system_admin") { session.require("manage_system") } else { Ok(()) }
+    let is_protected = user.has_role("system_admin") && session.user_id() != user.id;
+    if is_protected { session.require("manage_system") } else { Ok(()) }
 }
 
 /// What is seen of the account, or 304 for a client that says it has this already.

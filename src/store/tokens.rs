@@ -86,15 +86,16 @@ impl Db {
         Ok(!self.write(statement(sql, vec![id.into(), is_active.into()])).await?.is_empty())
     }
 
-    /// Deletes a token with the session that it opened; `true` when there was a session.
-    pub(crate) async fn remove_access_token(&self, id: &str) -> Result<bool, StoreError> {
+    /// Deletes a token with the session that it opened, and says whether there was one; `None` when there is no token.
+    pub(crate) async fn remove_access_token(&self, id: &str) -> Result<Option<bool>, StoreError> {
         let session =
             "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1) RETURNING id";
-        let token = "DELETE FROM useraccesstokens WHERE id = $1";
+        let token = "DELETE FROM useraccesstokens WHERE id = $1 RETURNING id";
         let statements = [session, token].map(|sql| statement(sql, vec![id.into()]));
         let transaction = Transaction::of(statements.into()).alone_with(Subject::AccessToken(id));
         let answers = self.transaction(transaction).await?;
-        Ok(answers.first().is_some_and(|sessions| !sessions.is_empty()))
+        let is_removed = answers.last().is_some_and(|tokens| !tokens.is_empty());
+        Ok(is_removed.then(|| answers.first().is_some_and(|sessions| !sessions.is_empty())))
     }
 
     async fn access_tokens_where(&self, condition: &str, values: Vec<Value>) -> Result<Vec<AccessToken>, StoreError> {

@@ -154,8 +154,8 @@ impl Db {
         self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
     }
 
-    /// Deletes the account and what belongs to it alone.
-    pub(crate) async fn remove_user(&self, id: &str) -> Result<(), StoreError> {
+    /// Deletes the account and what belongs to it alone; `false` when there is none.
+    pub(crate) async fn remove_user(&self, id: &str) -> Result<bool, StoreError> {
         let tables = [
             "sessions",
             "useraccesstokens",
@@ -170,9 +170,10 @@ impl Db {
             .iter()
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
-        statements.push(statement("DELETE FROM users WHERE id = $1", vec![id.into()]));
+        statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
         let transaction = Transaction::of(statements).alone_with(Subject::Accounts).alone_with(Subject::User(id));
-        self.transaction(transaction).await.map(drop)
+        let answers = self.transaction(transaction).await?;
+        Ok(answers.last().is_some_and(|removed| !removed.is_empty()))
     }
 
     async fn one(&self, condition: &str, values: Vec<Value>) -> Result<Option<User>, StoreError> {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::server::{PASSWORD, account};
-use crate::support::{Client, TestServer};
+use crate::support::{Client, Home, TestServer, database};
 
 const ROUNDS: usize = 30;
 
@@ -186,6 +186,24 @@ async fn a_token_that_is_switched_on_while_it_is_revoked_leaves_no_session() {
         let sessions = admin.get(&format!("/users/{id}/sessions")).await.expect(200);
         assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
     }
+}
+
+#[actix_web::test]
+async fn a_lock_out_of_ten_is_ten_on_two_servers_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database::fresh(folder.path()).await;
+    let homes = [0; 2].map(|_| Home::on_database(&database, ""));
+    let servers = [homes[0].start().await, homes[1].start().await];
+    let clients = [servers[0].client(), servers[1].client()];
+    clients[0].post("/users", account("admin")).await.expect(201);
+    let admin = clients[0].log_in("admin").await;
+    let path = created(&admin, "anna").await;
+    let wrong = json!({ "login_id": "anna", "password": "wrong" });
+    let attempts = (0..24).map(|number: usize| clients[number % 2].post("/users/login", wrong.clone()));
+    assert!(join_all(attempts).await.iter().all(|reply| reply.status == 401));
+    assert_eq!(admin.get(&path).await.expect(200)["failed_attempts"], 10);
+    let right = json!({ "login_id": "anna", "password": PASSWORD });
+    assert_eq!(clients[1].post("/users/login", right).await.status, 401);
 }
 
 /// Makes an account and gives its path.

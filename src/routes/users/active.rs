@@ -103,7 +103,10 @@ async fn switch(
 }
 
 async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
-    app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    let is_removed = app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    if !is_removed {
+        return Err(AppError::new("app.user.missing_account.const"));
+    }
     audit.changed(&user.for_owner(), &json!({}));
     app.presence.forget(&user.id);
     log_out(app, user).await
