@@ -13,7 +13,7 @@ use super::merge::{patched, replaced};
 use super::reentry::{Kept, kept};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::table::{Kind, Setting, placed};
+use super::table::{Kind, Setting, placed, settings};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
 
@@ -98,11 +98,12 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if proposal.manner != Manner::Restore {
         check_limits(&proposal.body)?;
     }
+    let effective = effective(running, proposal);
     if !proposal.is_local {
-        check_protection(running, proposal)?;
+        check_protection(running, proposal.manner, &effective)?;
     }
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
-    let body = writable(without_extras(&proposal.body), &running.document, &may_write);
+    let body = writable(without_extras(&effective), &running.document, &may_write);
     let Restored { document: body, unset, ambiguous } = restored(&body, &running.document);
     check_certainty(ambiguous)?;
     let mut document = match proposal.manner {
@@ -130,6 +131,22 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     Ok(Decision { config, changes, unset, kept })
 }
 
+/// The submitted document with each pinned setting as it runs: what it says of those has no effect, so that no rule that
+/// compares it with what is in force refuses it for them.
+///
+/// A patch that does not name a setting still does not.
+fn effective(running: &Config, proposal: &Proposal) -> Document {
+    let mut body = proposal.body.clone();
+    let pinned = running.overrides.keys().filter_map(|path| settings().get(path));
+    for setting in pinned.filter(|setting| setting.kind != Kind::Object) {
+        let is_meant = proposal.manner != Manner::Patch || given(&body, &setting.path).is_some();
+        if is_meant && let Some(value) = given(&running.document, &setting.path) {
+            insert(&mut body, &setting.path, value.clone());
+        }
+    }
+    body
+}
+
 /// `body` with what the caller may not write as it runs: no work goes into what is passed over.
 fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     for setting in placed().filter(|setting| setting.kind != Kind::Object) {
@@ -145,17 +162,16 @@ fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting)
 }
 
 /// Refuses what would change a protected setting; where a whole document does, its value is passed over instead.
-fn check_protection(running: &Config, proposal: &Proposal) -> Result<(), AppError> {
-    let body = &proposal.body;
+fn check_protection(running: &Config, manner: Manner, body: &Document) -> Result<(), AppError> {
     let has_site_url = text(&running.document, SITE_URL).is_some_and(|url| !url.is_empty());
-    let clears_site_url = match proposal.manner {
+    let clears_site_url = match manner {
         Manner::Replace | Manner::Restore => text(body, SITE_URL).is_none_or(str::is_empty),
         Manner::Patch => text(body, SITE_URL) == Some(""),
     };
     if has_site_url && clears_site_url {
         return Err(AppError::new("api.config.update_config.clear_siteurl.app_error"));
     }
-    if proposal.manner != Manner::Patch {
+    if manner != Manner::Patch {
         return Ok(());
     }
     for path in [UPLOADS, IMPORTS] {

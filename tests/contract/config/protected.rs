@@ -161,6 +161,34 @@ async fn a_rollback_over_the_network_does_not_clear_the_address_of_the_site() {
     assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "");
 }
 
+/// What is pinned stays in force whatever is put back: no rule that compares a version with it refuses.
+#[actix_web::test]
+async fn pinned_settings_refuse_no_rollback_and_no_change() {
+    let pinned = "[ServiceSettings]\nSiteURL = \"https://pinned.example\"\n\
+         [PluginSettings]\nEnableUploads = false\nMarketplaceURL = \"https://market.example\"\n\
+         [ImportSettings]\nDirectory = \"./pinned\"\n[ElasticsearchSettings]\nEnableAutocomplete = false\n";
+    let server = TestServer::start_with(pinned).await;
+    let admin = server.admin().await;
+    let earlier = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    admin.set("TeamSettings.SiteName", "two").await.expect(200);
+    admin.post(&format!("/config/versions/{earlier}/rollback"), json!({})).await.expect(200);
+    assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
+    let others = [
+        ("ServiceSettings.SiteURL", json!("")),
+        ("PluginSettings.MarketplaceURL", json!("https://other.example")),
+        ("ImportSettings.Directory", json!("./other")),
+        ("PluginSettings.EnableUploads", json!(true)),
+        ("ElasticsearchSettings.EnableAutocomplete", json!(true)),
+    ];
+    for (path, value) in others {
+        let before = admin.setting(path).await;
+        admin.set(path, value).await.expect(200);
+        assert_eq!(admin.setting(path).await, before, "{path}");
+    }
+    admin.put("/config", json!({})).await.expect(200);
+    assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "https://pinned.example");
+}
+
 #[actix_web::test]
 async fn nothing_is_protected_on_the_local_socket() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
