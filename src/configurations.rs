@@ -48,6 +48,13 @@ enum Unmoved {
     Nothing,
 }
 
+/// The active version of the configuration was lost. It is never taken for one that was never stored.
+#[derive(Debug, Error)]
+#[error("none of the {versions} stored versions of the configuration is active: the one in force was lost")]
+struct Inactive {
+    versions: i64,
+}
+
 /// What `MM_CONFIG` or a command names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Place {
@@ -130,10 +137,35 @@ impl Configurations {
     }
 
     /// The version in force; `None` while nothing was ever stored.
+    ///
+    /// Versions of which none is active are an error: the active one was lost, and defaults would take its place.
     pub(crate) async fn active(&self) -> Result<Option<Stored>, AppError> {
+        if let Some(stored) = self.found_active().await? {
+            return Ok(Some(stored));
+        }
+        match self.count().await? {
+            0 => Ok(None),
+            versions => Err(AppError::new(LOAD_FAILED).because(Inactive { versions })),
+        }
+    }
+
+    async fn found_active(&self) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.active_configuration().await,
             Self::File(file) => in_background(file, ConfigFile::active).await?.or_fail(LOAD_FAILED),
+        }
+    }
+
+    /// True when there are versions and none of them is active.
+    pub(crate) async fn lost_active(&self) -> Result<bool, AppError> {
+        Ok(self.found_active().await?.is_none() && self.count().await? > 0)
+    }
+
+    /// How many versions are kept.
+    async fn count(&self) -> Result<i64, AppError> {
+        match self {
+            Self::Database(db) => db.versions_found().await.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigFile::kept_count).await,
         }
     }
 

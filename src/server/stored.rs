@@ -77,7 +77,9 @@ async fn compose(
     overrides: Overrides,
     sources: &Sources,
 ) -> Result<Config, StartError> {
-    let problem = match configurations.active().await {
+    let begins_anew = sources.is_new() && configurations.lost_active().await.unwrap_or_default();
+    let active = if begins_anew { Ok(None) } else { configurations.active().await };
+    let problem = match active {
         Ok(stored) => match Config::compose(stored, overrides.clone()) {
             Ok(config) => return Ok(config),
             Err(cause) => format!("the stored configuration: {cause}"),
@@ -95,6 +97,10 @@ async fn refused(
     otherwise: &str,
 ) -> StartError {
     let around = surroundings(&Secret::new(new_id()));
+    let anew = match configurations.lost_active().await {
+        Ok(true) => "\nto begin with the defaults all the same, start once with --new",
+        Ok(false) | Err(_) => "",
+    };
     let advice = match newest_usable(configurations, overrides, &around).await {
         Some(version) => {
             let needs_variables = overrides.values().any(|pinned| pinned.place.starts_with(VARIABLE));
@@ -105,7 +111,7 @@ async fn refused(
         }
         None => otherwise.to_owned(),
     };
-    StartError::Configuration(format!("{problem}\n{advice}"))
+    StartError::Configuration(format!("{problem}\n{advice}{anew}"))
 }
 
 /// The newest version with which a server would start.

@@ -65,6 +65,23 @@ async fn a_version_that_breaks_rules_stops_the_start_and_each_setting_is_named()
     }
 }
 
+/// Versions of which none is active are no new installation: defaults would take the place of what was lost.
+#[actix_web::test]
+async fn versions_without_an_active_one_stop_the_start_and_a_reload() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let version = version_of(&admin.set("TeamSettings.SiteName", "one").await);
+    server.execute("UPDATE configurations SET active = NULL WHERE active = TRUE").await;
+    let refusal = start(&server).await.err().unwrap();
+    let cure = format!("quarterdeck config rollback {version} --config ");
+    for part in ["stored versions of the configuration is active", cure.as_str(), "--new"] {
+        assert!(refusal.contains(part), "{part}: {refusal}");
+    }
+    // A server that runs keeps what is in force.
+    server.server.reload().await.unwrap_err();
+    assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
+}
+
 /// Another server on the same database, or why it does not start.
 async fn start(server: &TestServer) -> Result<Server, String> {
     let sources = Sources::isolated(Some(server.folder().join("config.toml")), Vec::new());
