@@ -106,6 +106,8 @@ impl Server {
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         mending::mend(&settings.config);
         let db = Db::new(&settings.config.view.sql)?;
+        // First of all: nothing is written for a database that a later version changed.
+        when_ready(async || db.pending_migrations().await).await?;
         let accounts = async || when_ready(async || db.accounts_found().await).await;
         refuse_beside_unnamed(&sources, &settings.config.view.sql, accounts).await?;
         let db = db.with_audit_keys(ready_keys(&settings));

@@ -161,13 +161,17 @@ impl Db {
         when_ready(async || self.migrate().await).await
     }
 
-    /// Brings the schema up to date, once.
+    /// Brings the schema up to date, once. One that a later version changed is refused before anything is written.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        let is_behind = !self.pending_migrations().await?.is_empty();
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
             Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
             Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
+        }
+        if is_behind {
+            self.note_change().await?;
         }
         info!(db.engine = self.engine_name(), "database schema is up to date");
         Ok(())

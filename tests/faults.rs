@@ -21,6 +21,7 @@ mod license_hostile;
 mod license_restart;
 mod logins;
 mod lost_updates;
+mod older_program;
 mod outbound_shares;
 mod pairs;
 mod slow_readers;

@@ -1,7 +1,12 @@
 //! The table of migrations: how far the schema is.
 
 use super::embedded::migrations;
+use super::systems::setting_system;
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, statement};
+use crate::version::VERSION;
+
+/// The row with the version of the program that changed the schema last: older ones cannot use the database.
+const CHANGED_BY: &str = "QuarterdeckSchemaVersion";
 
 impl Db {
     /// The migrations that the next start would apply; changes nothing, makes not even the file.
@@ -14,8 +19,12 @@ impl Db {
         let later =
             applied.iter().find(|(version, _)| known.iter().all(|known| i64::from(known.version()) != *version));
         if let Some((version, name)) = later {
+            let needed = self.changed_by().await.ok().flatten();
+            let needed =
+                needed.map_or_else(|| "a later version".to_owned(), |needed| format!("version {needed} or later"));
             return Err(StoreError::Setting(format!(
-                "its schema is of a later version of this server, which applied V{version}__{name}"
+                "its schema is of a later version of this server, which applied V{version}__{name}: the database needs \
+                 {needed} of this program, and this one is {VERSION}; nothing was changed"
             )));
         }
         let is_pending = |version| applied.iter().all(|(applied, _)| *applied != version);
@@ -28,6 +37,17 @@ impl Db {
         let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version DESC");
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
+    }
+
+    /// Notes that this version of the program has changed the schema.
+    pub(super) async fn note_change(&self) -> Result<(), StoreError> {
+        self.write(setting_system(CHANGED_BY, VERSION)).await.map(drop)
+    }
+
+    /// The version of the program that changed the schema last, where it noted that.
+    async fn changed_by(&self) -> Result<Option<String>, StoreError> {
+        let rows = self.look(statement("SELECT value FROM systems WHERE name = $1", vec![CHANGED_BY.into()])).await?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
     async fn applied_migrations(&self) -> Result<Vec<(i64, String)>, StoreError> {
@@ -87,7 +107,19 @@ mod tests {
         let sql = "INSERT INTO qd_migrations (version, name, applied_on, checksum) VALUES (9000, 'later', '', '')";
         db.write(statement(sql, Vec::new())).await.unwrap();
         let refused = db.pending_migrations().await.unwrap_err().to_string();
-        assert_eq!(refused, "its schema is of a later version of this server, which applied V9000__later");
+        assert!(refused.contains("which applied V9000__later"), "{refused}");
+        assert!(refused.contains(&format!("needs version {VERSION} or later")), "{refused}");
+        let sql = "UPDATE systems SET value = '999.0.0' WHERE name = 'QuarterdeckSchemaVersion'";
+        db.write(statement(sql, Vec::new())).await.unwrap();
+        db.close().await.unwrap();
+        let before = std::fs::read(folder.path().join("test.db")).unwrap();
+        let refused = at(&folder.path().join("test.db")).migrate().await.unwrap_err().to_string();
+        assert!(refused.contains("needs version 999.0.0 or later"), "{refused}");
+        assert!(std::fs::read(folder.path().join("test.db")).unwrap() == before, "something was written");
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["test.db", "test.lock"]);
     }
 
     #[actix_web::test]

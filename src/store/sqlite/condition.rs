@@ -111,6 +111,8 @@ fn uses_log(file: &Path) -> Result<bool, StoreError> {
     let read = private::read(&files::behind(file)).and_then(|mut opened: File| opened.read_exact(&mut head));
     match read {
         Ok(()) if head.starts_with(b"SQLite format 3\0") => Ok(head.get(WITH_LOG.0) == Some(&WITH_LOG.1)),
+        // The engine makes a database of it.
+        Err(_) if std::fs::metadata(file).is_ok_and(|found| found.len() == 0) => Ok(false),
         Err(cause) if cause.kind() != ErrorKind::UnexpectedEof => {
             Err(StoreError::Setting(format!("{}: {cause}", file.display())))
         }
