@@ -97,6 +97,9 @@ pub enum StoreError {
     /// No connection, or none in time.
     #[error("no database connection: {0}")]
     Unavailable(String),
+    /// PostgreSQL takes no writes on this connection.
+    #[error("database: it is read-only, as a standby is")]
+    ReadOnly,
     /// Anything else that PostgreSQL says.
     #[error("database: {0}")]
     Postgres(#[source] tokio_postgres::Error),
@@ -294,6 +297,8 @@ impl From<tokio_postgres::Error> for StoreError {
         let constraint = cause.as_db_error().and_then(|error| error.constraint()).unwrap_or_default().to_owned();
         if is_duplicate {
             Self::Duplicate(constraint)
+        } else if cause.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            Self::ReadOnly
         } else if cause.is_closed() || cause.code().is_some_and(is_outage) {
             Self::Unavailable(cause.to_string())
         } else {

@@ -2,6 +2,7 @@
 
 pub mod backdoor;
 pub mod client;
+pub mod cluster;
 pub mod config_place;
 pub mod configuration;
 pub mod database;

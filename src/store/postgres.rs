@@ -4,6 +4,7 @@
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 mod hosts;
+mod room;
 mod shares;
 mod work;
 
@@ -20,12 +21,13 @@ use quarterdeck_actors::config::view::SqlSettings;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::data_source::DataSource;
 use super::recycling::Recycling;
 use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
+use room::{Lease, Room};
 use shares::{Kind, Shares};
 use work::{End, run_as_one};
 
@@ -43,9 +45,13 @@ const NO_TURN: &str = "the connections for this table are in use, as when anothe
 /// How often a transaction is run that the database undoes.
 const ATTEMPTS: usize = 3;
 
+/// While a database takes no writes, its connections are made anew no more often than this.
+const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
+
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    room: Room,
     shares: Shares,
     keeping: Keeping,
     recycling: Recycling,
@@ -90,7 +96,8 @@ impl Postgres {
             longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
             most_idle: settings.max_idle_conns,
         };
-        Ok(Self { pool, shares: Shares::new(settings.max_open_conns), keeping, recycling })
+        let (room, shares) = (Room::new(settings.max_open_conns.max(1)), Shares::new(settings.max_open_conns));
+        Ok(Self { pool, room, shares, keeping, recycling })
     }
 
     /// Runs a statement that changes nothing.
@@ -177,12 +184,15 @@ impl Postgres {
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let Status { max_size, size, available, waiting } = self.pool.status();
-        PoolStatus { most: max_size, open: size, idle: available, waiting }
+        let Status { size, available, waiting, .. } = self.pool.status();
+        PoolStatus { most: self.room.size(), open: size, idle: available, waiting: waiting + self.room.waiting() }
     }
 
     /// Closes idle connections that are too old, idle for too long, or more than are to be kept.
+    ///
+    /// Where the database had no room for all connections, more are tried again.
     pub(super) fn retire(&self) {
+        self.room.grow();
         let Keeping { longest_life, longest_idle, most_idle } = self.keeping;
         let mut kept = 0;
         self.pool.retain(|_, metrics| {
@@ -204,6 +214,23 @@ impl Postgres {
         self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
     }
 
+    /// Puts a connection back into the pool, unless its work shows that it is of no use.
+    fn give_back(&self, lease: Lease, failed: Option<&StoreError>) {
+        match failed {
+            // It did not answer in time, or is lost.
+            Some(StoreError::Unavailable(_)) => lease.close(),
+            // All that were made before may be as it is: made while a primary took no writes, or to a standby.
+            Some(StoreError::ReadOnly) => {
+                lease.close();
+                if self.recycling.begin_again(READ_ONLY_PAUSE) {
+                    warn!("the database takes no writes: all connections to it are made anew");
+                    self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+
     /// Does `work` within the time limit. A connection that did not answer in time is closed.
     async fn with_client<T: Send + 'static>(
         &self,
@@ -211,17 +238,17 @@ impl Postgres {
         (kind, sql): (Kind, Arc<str>),
         work: impl for<'a> FnOnce(&'a mut Object) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (pool, shares) = (self.pool.clone(), self.shares.clone());
+        let this = self.clone();
         let running = tokio::spawn(async move {
             let deadline = Instant::now() + limit;
-            let entering = timeout_at(deadline.min(Instant::now() + PATIENCE), shares.enter(kind, &sql)).await;
+            let longest_wait = || deadline.min(Instant::now() + PATIENCE);
+            let entering = timeout_at(longest_wait(), this.shares.enter(kind, &sql)).await;
             let _permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
-            let mut client = timeout_at(deadline, pool.get()).await.map_err(|_| no_answer(limit))??;
-            let done = timeout_at(deadline, work(&mut client)).await;
-            done.unwrap_or_else(|_| {
-                drop(Object::take(client));
-                Err(no_answer(limit))
-            })
+            let mut lease = this.room.lease(&this.pool, longest_wait()).await?;
+            let done = timeout_at(deadline, work(&mut lease.client)).await;
+            let done = done.unwrap_or_else(|_| Err(no_answer(limit)));
+            this.give_back(lease, done.as_ref().err());
+            done
         });
         running.await.map_err(|ended| StoreError::Unavailable(ended.to_string()))?
     }

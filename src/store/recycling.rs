@@ -1,7 +1,7 @@
 //! Which pooled connections are of before the last time that all were to be made anew.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A moment that pools share with whoever sets it.
 #[derive(Clone, Default)]
@@ -11,6 +11,16 @@ impl Recycling {
     /// From now on no connection is used again that is there already.
     pub(super) fn begin(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// The same, unless it began less than `pause` ago; true when it begins.
+    pub(super) fn begin_again(&self, pause: Duration) -> bool {
+        let mut began = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_due = began.is_none_or(|began| began.elapsed() >= pause);
+        if is_due {
+            *began = Some(Instant::now());
+        }
+        is_due
     }
 
     /// Whether a connection that was made then is one of them.

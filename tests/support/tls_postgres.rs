@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 /// PostgreSQL refuses to run as root. This user exists everywhere.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 /// Another process may take a free port before the server does.
 const ATTEMPTS: usize = 5;
@@ -64,7 +64,7 @@ impl Drop for TlsPostgres {
     }
 }
 
-fn programs() -> Option<PathBuf> {
+pub(super) fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
     folders.filter(|folder| folder.join("initdb").exists()).max()
@@ -97,7 +97,7 @@ fn run(programs: &Path, folder: &Path) -> Option<(u16, Child)> {
     None
 }
 
-fn command(program: &Path) -> Command {
+pub(super) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").env_clear().env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null());
     if geteuid().is_root() {

@@ -67,6 +67,7 @@ fn end_of(failed: StoreError) -> Result<End, StoreError> {
         | StoreError::Setting(_)
         | StoreError::Column(_)
         | StoreError::Damaged(_)
+        | StoreError::ReadOnly
         | StoreError::Sqlite(_)
         | StoreError::Migration(_)
         | StoreError::File(_) => false,

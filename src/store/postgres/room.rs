@@ -1,0 +1,117 @@
+//! How many connections the database has room for: learnt from its refusals, so that requests wait instead of failing.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::error::SqlState;
+use tracing::warn;
+
+use super::super::StoreError;
+
+/// The pause before another attempt, while the pool has no connection at all.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// Permits for the connections of a pool: as many as the settings say, or as the database has room for.
+#[derive(Clone)]
+pub(super) struct Room {
+    permits: Arc<Semaphore>,
+    size: Arc<Mutex<usize>>,
+    wanted: usize,
+    waiting: Arc<AtomicUsize>,
+    has_warned: Arc<AtomicBool>,
+}
+
+/// A connection of the pool, and the permit to have it. The connection goes back first.
+pub(super) struct Lease {
+    pub(super) client: Object,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// Closes the connection instead of giving it back.
+    pub(super) fn close(self) {
+        drop(Object::take(self.client));
+    }
+}
+
+impl Room {
+    pub(super) fn new(wanted: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(wanted));
+        let size = Arc::new(Mutex::new(wanted));
+        Self { permits, size, wanted, waiting: Arc::default(), has_warned: Arc::default() }
+    }
+
+    /// The number of connections that there may be, as far as is known.
+    pub(super) fn size(&self) -> usize {
+        *self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many requests wait for a permit.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a connection until `deadline`. A database that refuses another one makes this wait for one of ours.
+    pub(super) async fn lease(&self, pool: &Pool, deadline: Instant) -> Result<Lease, StoreError> {
+        loop {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            let permit = timeout_at(deadline, self.permits.clone().acquire_owned()).await;
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            let permit = permit.map_err(|_| StoreError::Unavailable("all connections are in use".to_owned()))?;
+            let permit = permit.map_err(|_| StoreError::Unavailable("the pool is closed".to_owned()))?;
+            let refused = match timeout_at(deadline, pool.get()).await {
+                Ok(Ok(client)) => return Ok(Lease { client, _permit: permit }),
+                Ok(Err(refused)) if is_full(&refused) => refused,
+                Ok(Err(refused)) => return Err(refused.into()),
+                Err(_) => return Err(StoreError::Unavailable("no connection in time".to_owned())),
+            };
+            let is_known = !self.shrink(permit, pool.status().size);
+            if is_known {
+                // Other programs have all connections, and none of ours comes back.
+                if Instant::now() + RETRY_DELAY >= deadline {
+                    return Err(refused.into());
+                }
+                sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+
+    /// Learns that the database takes no more connections than are `open`, of which one may always be tried. False when
+    /// that was known.
+    fn shrink(&self, permit: OwnedSemaphorePermit, open: usize) -> bool {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = open.max(1);
+        let is_news = *size > room;
+        if is_news {
+            permit.forget();
+            *size -= 1;
+            *size -= self.permits.forget_permits(*size - room);
+        }
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                db.connections.open = open,
+                db.connections.wanted = self.wanted,
+                "PostgreSQL refuses more connections: requests wait for those that are open; set SqlSettings.MaxOpenConns \
+                 to what is left for this server, or raise max_connections (or the limit of the role or the database)"
+            );
+        }
+        is_news
+    }
+
+    /// Tries twice as many connections from now on, up to those that the settings say: room may have come back.
+    pub(super) fn grow(&self) {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = (*size).min(self.wanted - *size);
+        self.permits.add_permits(more);
+        *size += more;
+    }
+}
+
+/// True when the database, or a limit of it for the role or the database, has no room for another connection.
+fn is_full(refused: &PoolError) -> bool {
+    matches!(refused, PoolError::Backend(cause) if cause.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
+}

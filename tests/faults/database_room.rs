@@ -1,0 +1,60 @@
+//! A PostgreSQL with fewer free connections than the pool would like.
+
+use futures_util::future::join_all;
+use tokio_postgres::{Client as Connection, NoTls};
+
+use crate::support::Reply;
+use crate::support::cluster::Cluster;
+use crate::support::process::Workplace;
+use crate::support::server::account;
+
+const MOST: usize = 12;
+
+/// Requests at once, and how often.
+const CALLERS: usize = 40;
+const ROUNDS: usize = 5;
+
+#[actix_web::test]
+async fn requests_wait_for_a_connection_of_ours_where_the_database_has_no_more() {
+    with_taken(MOST - 4, 20).await;
+}
+
+#[actix_web::test]
+async fn a_single_connection_serves_everybody() {
+    with_taken(MOST - 1, 20).await;
+    with_taken(MOST - 1, 1).await;
+}
+
+/// Another program holds so many connections, and the pool would like `wanted`.
+async fn with_taken(taken: usize, wanted: usize) {
+    let Some(cluster) = Cluster::start(&[&format!("max_connections={MOST}")]) else { return };
+    let place = Workplace::new(&settings(&cluster, wanted)).await;
+    let held = join_all((0..taken).map(|_| hold(&cluster))).await;
+    let server = place.serve().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    for _ in 0..ROUNDS {
+        let replies = join_all((0..CALLERS).map(|_| admin.get("/users/me"))).await;
+        let failed: Vec<_> = replies.iter().filter(|reply| reply.status != 200).map(Reply::text).collect();
+        assert_eq!(failed, Vec::<String>::new());
+    }
+    let warnings = std::fs::read_to_string(place.path("stderr")).unwrap();
+    let warnings = warnings.matches("PostgreSQL refuses more connections").count();
+    // A connection that is closed may still count when the next one is made, so that there may be one all the same.
+    assert!(warnings == 1 || (warnings == 0 && taken + wanted <= MOST), "{warnings} warnings");
+    drop(held);
+    assert_eq!(server.stop().await.code(), Some(0));
+}
+
+fn settings(cluster: &Cluster, wanted: usize) -> String {
+    format!(
+        "[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{}?sslmode=disable\"\nMaxOpenConns = {wanted}\n",
+        cluster.address()
+    )
+}
+
+async fn hold(cluster: &Cluster) -> Connection {
+    let (client, connection) = tokio_postgres::connect(&cluster.address(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
