@@ -35,6 +35,7 @@ mod options;
 mod origins;
 mod outbound;
 mod passwords;
+mod pause;
 mod pipeline;
 mod posts;
 mod preferences;

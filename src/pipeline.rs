@@ -37,7 +37,7 @@ use crate::request::{BodyLimits, Context};
 use crate::routes::{Class, Found, Router};
 use crate::session::{Session, known_user};
 use crate::socket;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use incoming::Lasting;
 pub(crate) use token::COOKIE;
 
@@ -217,7 +217,7 @@ impl Arrival {
         if is_missing {
             return Err(AppError::new("api.context.session_expired.app_error"));
         }
-        let must_wait = route.can_wait && app.busy.until(now_ms()).is_some();
+        let must_wait = route.can_wait && app.busy.until().is_some();
         if must_wait {
             return Err(AppError::new("api.context.server_busy.app_error"));
         }

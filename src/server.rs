@@ -24,6 +24,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::clock::{Clock, Uptime};
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
@@ -278,8 +279,9 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let hub = HubHandle::start(cores, socket_limits(&options), roles.clone()).await;
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
-    let busy = BusyHandle::start(Arc::new(db.clone()), now_ms()).await?;
-    let (statuses, clock) = (Arc::new(db.clone()), Arc::new(now_ms));
+    let clock = Clock::new(now_ms, Uptime::now);
+    let busy = BusyHandle::start(Arc::new(db.clone()), clock.clone()).await?;
+    let statuses = Arc::new(db.clone());
     let presence =
         PresenceHandle::start(statuses, config.clone(), busy.clone(), Arc::new(Statuses(hub.clone())), clock);
     let signatory = Signatory::named(&options, purpose).map_err(StartError::Configuration)?;

@@ -20,16 +20,18 @@ use std::time::Duration;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use futures_util::future::LocalBoxFuture;
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::hub::{Hold, Outgoing, Seat};
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::sessions::Session as Stored;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use self::close::Close;
 use self::frames::{Frames, Heard};
 use self::request::{Asked, Demand};
 pub(crate) use self::upgrade::{VERSION, is_refusal, open};
-use crate::state::{AppState, now_ms};
+use crate::pause::overslept;
+use crate::state::AppState;
 
 /// How long a client may take to say who it is.
 const AUTHENTICATION: Duration = Duration::from_secs(5);
@@ -114,7 +116,14 @@ impl Socket {
 
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
         let Party::Unknown { deadline, .. } = &mut self.party else { return false };
-        deadline.as_mut().poll(context).is_ready()
+        while deadline.as_mut().poll(context).is_ready() {
+            if overslept(deadline.deadline()).is_none() {
+                return true;
+            }
+            // The introduction may have come during the pause.
+            deadline.as_mut().reset(Instant::now() + AUTHENTICATION);
+        }
+        false
     }
 
     fn poll_work(&mut self, context: &mut Context<'_>, out: &mut BytesMut) -> Poll<()> {
@@ -147,7 +156,7 @@ impl Socket {
             Heard::Ping(payload) => frames::write_pong(&payload, out),
             Heard::Pong => {
                 if let Party::Known { hold, .. } = &self.party {
-                    hold.connection.hear(now_ms());
+                    hold.connection.hear(Uptime::now());
                     self.app.presence.heard(&hold.connection.user_id);
                 }
             }

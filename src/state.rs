@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
@@ -172,8 +172,7 @@ impl Drop for InFlight {
     }
 }
 
-/// Unix milliseconds.
+/// Wall time, in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    wall_ms()
 }

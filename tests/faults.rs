@@ -7,6 +7,7 @@ mod audit_frozen;
 mod audits;
 mod busy_restart;
 mod clean_stop;
+mod clocks;
 mod config_disk;
 mod config_killed;
 mod config_step;

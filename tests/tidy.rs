@@ -1,6 +1,7 @@
 //! House rules that a compiler cannot check.
 
 mod bounds;
+mod clocks;
 mod secrets;
 
 use std::path::{Path, PathBuf};

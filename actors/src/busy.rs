@@ -1,6 +1,8 @@
 //! The busy flag: while it is up, services that can wait are refused.
 //!
 //! The state is the moment at which it ends, compared with the clock: nothing has to fire for it to be over.
+//! This process measures the time until then on the monotonic clock, so that a step of the wall clock neither ends nor
+//! prolongs it. What is stored is wall time, for the next start.
 //! A crash loses the message being handled; readers keep the last published end.
 
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
@@ -28,21 +31,46 @@ pub trait BusyStore: Send + Sync {
 #[derive(Clone)]
 pub struct BusyHandle {
     actor: ActorRef<ServerBusyActor>,
-    until: watch::Receiver<Option<i64>>,
+    end: watch::Receiver<Option<End>>,
+    clock: Clock,
+}
+
+/// The end of the flag, on both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End {
+    /// Unix milliseconds: stored and shown.
+    wall: i64,
+    /// Decides.
+    uptime: Uptime,
+}
+
+impl End {
+    /// The end at `wall`, as far away now as the clock says.
+    fn at(wall: i64, clock: &Clock) -> Self {
+        let left_ms = wall.saturating_sub(clock.wall());
+        Self { wall, uptime: clock.uptime().plus_ms(left_ms) }
+    }
 }
 
 impl BusyHandle {
-    /// Starts the actor; the server is busy if it was so before it stopped, and the end is still to come at `now`.
-    pub async fn start(store: Arc<dyn BusyStore>, now: i64) -> Result<Self, AppError> {
-        let publish = Arc::new(watch::Sender::new(still_to_come(store.load().await?, now)));
-        let until = publish.subscribe();
-        let actor = supervise("busy", move || ServerBusyActor { store: store.clone(), publish: publish.clone() });
-        Ok(Self { actor, until })
+    /// Starts the actor; the server is busy if it was so before it stopped, and the end is still to come.
+    pub async fn start(store: Arc<dyn BusyStore>, clock: Clock) -> Result<Self, AppError> {
+        let stored = still_to_come(store.load().await?, clock.wall());
+        let publish = Arc::new(watch::Sender::new(stored.map(|wall| End::at(wall, &clock))));
+        let end = publish.subscribe();
+        let for_actor = clock.clone();
+        let actor = supervise("busy", move || ServerBusyActor {
+            store: store.clone(),
+            publish: publish.clone(),
+            clock: for_actor.clone(),
+        });
+        Ok(Self { actor, end, clock })
     }
 
-    /// When the flag comes down (Unix milliseconds), if it is up at `now`.
-    pub fn until(&self, now: i64) -> Option<i64> {
-        self.until.borrow().filter(|until| *until > now)
+    /// When the flag comes down (Unix milliseconds), if it is up now.
+    pub fn until(&self) -> Option<i64> {
+        let end = (*self.end.borrow())?;
+        (end.uptime > self.clock.uptime()).then_some(end.wall)
     }
 
     /// Raises the flag until then, in place of any earlier end.
@@ -63,7 +91,8 @@ impl BusyHandle {
 
 struct ServerBusyActor {
     store: Arc<dyn BusyStore>,
-    publish: Arc<watch::Sender<Option<i64>>>,
+    publish: Arc<watch::Sender<Option<End>>>,
+    clock: Clock,
 }
 
 impl Actor for ServerBusyActor {
@@ -82,7 +111,7 @@ impl Handler<SetBusy> for ServerBusyActor {
         let saving = self.store.save(until).into_actor(self);
         AtomicResponse::new(Box::pin(saving.map(move |saved, actor, _| {
             saved?;
-            actor.publish.send_replace(until);
+            actor.publish.send_replace(until.map(|wall| End::at(wall, &actor.clock)));
             info!(until_ms = until, "busy flag set");
             Ok(())
         })))
@@ -97,7 +126,7 @@ fn still_to_come(stored: Option<i64>, now: i64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
     use futures_util::FutureExt;
 
@@ -126,53 +155,100 @@ mod tests {
         }
     }
 
-    async fn start(cell: &Arc<Cell>, now: i64) -> BusyHandle {
-        BusyHandle::start(cell.clone(), now).await.unwrap()
+    /// Both clocks, which show the same until one of them is moved.
+    #[derive(Default)]
+    struct Times {
+        wall: AtomicI64,
+        uptime: AtomicI64,
+    }
+
+    impl Times {
+        fn at(now: i64) -> Arc<Self> {
+            Arc::new(Self { wall: now.into(), uptime: now.into() })
+        }
+
+        fn move_to(&self, wall: i64, uptime: i64) {
+            self.wall.store(wall, Ordering::Relaxed);
+            self.uptime.store(uptime, Ordering::Relaxed);
+        }
+    }
+
+    async fn start(cell: &Arc<Cell>, times: &Arc<Times>) -> BusyHandle {
+        let (wall, uptime) = (times.clone(), times.clone());
+        let clock = Clock::new(
+            move || wall.wall.load(Ordering::Relaxed),
+            move || Uptime::from_ms(uptime.uptime.load(Ordering::Relaxed)),
+        );
+        BusyHandle::start(cell.clone(), clock).await.unwrap()
     }
 
     #[actix_rt::test]
     async fn the_flag_is_up_until_its_end_and_no_longer() {
-        let busy = start(&Arc::default(), 0).await;
-        assert_eq!(busy.until(0), None);
+        let times = Times::at(0);
+        let busy = start(&Arc::default(), &times).await;
+        assert_eq!(busy.until(), None);
         busy.mark(1_000).await.unwrap();
-        assert_eq!(busy.until(999), Some(1_000));
-        assert_eq!(busy.until(1_000), None);
+        times.move_to(999, 999);
+        assert_eq!(busy.until(), Some(1_000));
+        times.move_to(1_000, 1_000);
+        assert_eq!(busy.until(), None);
+        busy.mark(2_000).await.unwrap();
         busy.clear().await.unwrap();
-        assert_eq!(busy.until(0), None);
+        assert_eq!(busy.until(), None);
+    }
+
+    #[actix_rt::test]
+    async fn a_step_of_the_wall_clock_neither_ends_the_flag_nor_prolongs_it() {
+        const DAY_MS: i64 = 86_400_000;
+        let times = Times::at(0);
+        let busy = start(&Arc::default(), &times).await;
+        busy.mark(1_000).await.unwrap();
+        for wall in [DAY_MS, -DAY_MS] {
+            times.move_to(wall, 999);
+            assert_eq!(busy.until(), Some(1_000));
+            times.move_to(wall, 1_000);
+            assert_eq!(busy.until(), None);
+        }
     }
 
     #[actix_rt::test]
     async fn the_next_start_finds_the_flag_up_until_its_end_and_down_once_it_was_taken_down() {
         let cell = Arc::default();
-        start(&cell, 0).await.mark(1_000).await.unwrap();
-        assert_eq!(start(&cell, 999).await.until(999), Some(1_000));
-        assert_eq!(start(&cell, 1_000).await.until(0), None);
-        start(&cell, 0).await.clear().await.unwrap();
-        assert_eq!(start(&cell, 0).await.until(0), None);
+        start(&cell, &Times::at(0)).await.mark(1_000).await.unwrap();
+        // The monotonic clock of another process begins anew.
+        let times = Times::at(0);
+        times.move_to(999, 0);
+        let next = start(&cell, &times).await;
+        assert_eq!(next.until(), Some(1_000));
+        times.move_to(1_000, 1);
+        assert_eq!(next.until(), None);
+        assert_eq!(start(&cell, &times).await.until(), None);
+        start(&cell, &Times::at(0)).await.clear().await.unwrap();
+        assert_eq!(start(&cell, &Times::at(0)).await.until(), None);
     }
 
     #[actix_rt::test]
     async fn what_cannot_be_stored_is_not_published() {
         let cell = Arc::default();
-        let busy = start(&cell, 0).await;
+        let busy = start(&cell, &Times::at(0)).await;
         busy.mark(1_000).await.unwrap();
         cell.is_away.store(true, Ordering::Relaxed);
         assert_eq!(busy.mark(2_000).await.unwrap_err().id, "app.system.save.app_error");
         assert_eq!(busy.clear().await.unwrap_err().id, "app.system.save.app_error");
-        assert_eq!(busy.until(0), Some(1_000));
+        assert_eq!(busy.until(), Some(1_000));
     }
 
     #[actix_rt::test]
     async fn a_crash_costs_no_published_end() {
-        let busy = start(&Arc::default(), 0).await;
+        let busy = start(&Arc::default(), &Times::at(0)).await;
         busy.mark(1_000).await.unwrap();
         busy.vitals().crash();
         while busy.vitals().restarts() == 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(busy.until(0), Some(1_000));
+        assert_eq!(busy.until(), Some(1_000));
         busy.mark(2_000).await.unwrap();
-        assert_eq!(busy.until(0), Some(2_000));
+        assert_eq!(busy.until(), Some(2_000));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod event;
 mod frame;
 mod limits;
 mod registry;
+mod upkeep;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use self::limits::Shared;
 pub use self::limits::{Counts, Limits, Reception, Seat};
 pub use self::registry::Memberships;
 use self::registry::Registry;
+use self::upkeep::Attention;
 use crate::error::AppError;
 use crate::roles::Roles;
 use crate::sessions::{Session, Which};
@@ -94,6 +96,7 @@ impl HubHandle {
                 roles: roles.clone(),
                 left: left.clone(),
                 registry: Registry::default(),
+                attention: Attention::default(),
                 stopping: Vec::new(),
             };
             let thread = Arbiter::new();

@@ -6,6 +6,7 @@ pub mod analytics;
 pub mod audit;
 pub mod background;
 pub mod busy;
+pub mod clock;
 pub mod config;
 pub mod data_source;
 pub mod error;

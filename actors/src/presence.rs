@@ -22,6 +22,7 @@ use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use crate::busy::BusyHandle;
+use crate::clock::Clock;
 use crate::config::ConfigHandle;
 use crate::error::AppError;
 use crate::id::is_id;
@@ -56,9 +57,6 @@ pub trait StatusAudience: Send + Sync {
     fn announce(&self, user_id: &str, status: &str) -> BoxFuture<'static, ()>;
 }
 
-/// What time it is, in Unix milliseconds.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
 /// What the server holds. `fn` reads, or leaves a note for the actor; `async fn` asks it, or the store.
 #[derive(Clone)]
 pub struct PresenceHandle {
@@ -80,7 +78,7 @@ impl PresenceHandle {
             config,
             busy,
             announcer: Announcer::start(audience),
-            started_at: clock(),
+            started_at: clock.wall(),
             clock,
             wake: tokio::sync::Notify::new(),
             people: Mutex::new(People::new()),
@@ -147,7 +145,11 @@ impl PresenceHandle {
 
     /// What everybody known here is seen as, by user; who is not named is offline. Empty while statuses are off.
     pub fn all(&self) -> BTreeMap<String, String> {
-        if self.shared.is_on() { self.shared.people().seen(self.shared.now()) } else { BTreeMap::new() }
+        if self.shared.is_on() {
+            self.shared.people().seen(self.shared.now(), self.shared.uptime())
+        } else {
+            BTreeMap::new()
+        }
     }
 
     /// The statuses of these users, in their order; who has none is offline. Empty while statuses are off.

@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use quick_cache::sync::Cache;
 use tracing::warn;
 
+use crate::clock::Uptime;
 use crate::config::ConfigHandle;
 use crate::error::AppError;
 use crate::hub::HubHandle;
@@ -140,7 +141,7 @@ pub trait SessionStore: Send + Sync {
 
 struct Cached {
     session: Arc<Session>,
-    loaded_at: i64,
+    loaded_at: Uptime,
 }
 
 /// What readers share with the actor.
@@ -173,7 +174,7 @@ impl SessionsHandle {
     }
 
     /// The session that holds `token`, expired or not.
-    pub async fn find(&self, token: &str, now: i64) -> Result<Option<Arc<Session>>, AppError> {
+    pub async fn find(&self, token: &str, now: Uptime) -> Result<Option<Arc<Session>>, AppError> {
         if let Some(session) = self.cached(token, now) {
             return Ok(Some(session));
         }
@@ -194,7 +195,7 @@ impl SessionsHandle {
         &self,
         session: Session,
         checked: Option<Secret>,
-        now: i64,
+        now: Uptime,
     ) -> Result<Option<Arc<Session>>, AppError> {
         self.actor.ask(Open { session, checked, now }).await?
     }
@@ -220,10 +221,10 @@ impl SessionsHandle {
     }
 
     /// Returns the session that holds `token`, expired or not, if it is in memory.
-    pub fn cached(&self, token: &str, now: i64) -> Option<Arc<Session>> {
+    pub fn cached(&self, token: &str, now: Uptime) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;
         let keep_ms = self.config.current().view.service.session_cache_in_minutes * MINUTE_MS;
-        let is_fresh = now - cached.loaded_at < keep_ms;
+        let is_fresh = now.ms_since(cached.loaded_at) < keep_ms;
         is_fresh.then(|| cached.session.clone())
     }
 }
@@ -240,7 +241,7 @@ impl Actor for SessionActor {
 
 impl SessionActor {
     /// Caches what was read or written in `epoch`, unless something changed since.
-    fn remember_since(&self, session: Arc<Session>, now: i64, epoch: u64) {
+    fn remember_since(&self, session: Arc<Session>, now: Uptime, epoch: u64) {
         let is_current = self.shared.epoch.load(Ordering::SeqCst) == epoch;
         if is_current {
             let token = session.token.expose().to_owned();
@@ -259,7 +260,7 @@ impl SessionActor {
 #[rtype(result = "()")]
 struct Remember {
     session: Arc<Session>,
-    now: i64,
+    now: Uptime,
     epoch: u64,
 }
 
@@ -288,7 +289,7 @@ impl Handler<Doubt> for SessionActor {
 struct Open {
     session: Session,
     checked: Option<Secret>,
-    now: i64,
+    now: Uptime,
 }
 
 impl Handler<Open> for SessionActor {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -79,10 +80,10 @@ pub(crate) async fn open_access_token(
     if user.delete_at > 0 || !is_allowed(config, &user) {
         return Ok(None);
     }
-    match app.sessions.open(session_of(access, user, token, now), None, now).await? {
+    match app.sessions.open(session_of(access, user, token, now), None, Uptime::now()).await? {
         Some(session) => Ok(Some(session)),
         // Another request with the token was faster, or the token or its user was switched off just now.
-        None => app.sessions.find(token, now).await,
+        None => app.sessions.find(token, Uptime::now()).await,
     }
 }
 

@@ -45,7 +45,8 @@ fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
 pub(crate) async fn touch(app: &AppState, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let now = now_ms();
-    let is_recent = now - stored.last_activity_at < STEP_MS;
+    // Activity that seems to be of the future is not recent: the clock was put back.
+    let is_recent = (0..STEP_MS).contains(&(now - stored.last_activity_at));
     if is_recent {
         return;
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -249,7 +250,7 @@ async fn open(
         expired_notify: false,
         props,
     };
-    if let Some(opened) = app.sessions.open(session, Some(checked), now).await? {
+    if let Some(opened) = app.sessions.open(session, Some(checked), Uptime::now()).await? {
         return Ok(opened);
     }
     // The account was deactivated or got another password between the comparison and now.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::line::{self, Cutter};
+use crate::pause::overslept;
 
 /// Beyond `WriteTimeout`, a client has a second for every `BYTES_PER_SECOND` bytes that it reads.
 const BYTES_PER_SECOND: usize = 8 * 1024;
@@ -52,13 +53,14 @@ impl Drop for Pace {
 }
 
 async fn cut_when_slow(shared: Rc<Shared>, write_timeout: Duration) {
-    let started = Instant::now();
+    let mut started = Instant::now();
     loop {
         let deadline = started + allowed(shared.sent_bytes.get(), write_timeout);
         if Instant::now() >= deadline {
             break;
         }
         sleep_until(deadline).await;
+        started += overslept(deadline).unwrap_or_default();
     }
     if let Some(cutter) = shared.cutter.take() {
         info!(

@@ -9,6 +9,7 @@ use quarterdeck_actors::error::AppError;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::Context;
+use crate::pause::overslept;
 use crate::request::budget::BodyShare;
 
 /// How long a body may take however small it is.
@@ -48,13 +49,18 @@ pub(super) async fn read(mut payload: Payload, limit: u64, context: Rc<Context>)
     if is_announced_too_large {
         return Err(AppError::new(TOO_LARGE));
     }
-    let started = Instant::now();
-    let last = started + Duration::from_secs(context.config.view.service.read_timeout);
+    let mut started = Instant::now();
+    let longest = Duration::from_secs(context.config.view.service.read_timeout);
     let mut body = Vec::new();
     let mut received: u64 = 0;
     loop {
-        let due = started + GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
-        let Ok(next) = timeout_at(due.min(last), payload.next()).await else {
+        let due = GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
+        let deadline = started + due.min(longest);
+        let Ok(next) = timeout_at(deadline, payload.next()).await else {
+            if let Some(paused) = overslept(deadline) {
+                started += paused;
+                continue;
+            }
             context.body.share.borrow().note_late();
             return Err(AppError::new(TOO_SLOW));
         };

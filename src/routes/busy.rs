@@ -59,7 +59,7 @@ pub(super) async fn mark(
 /// `GET /server_busy`: whether the server is busy, and until when.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Flag> {
     session.require("manage_system")?;
-    Ok(Json(Flag::new(app.busy.until(now_ms()))?))
+    Ok(Json(Flag::new(app.busy.until())?))
 }
 
 /// `DELETE /server_busy`: marks the server as not busy, also when it is not.

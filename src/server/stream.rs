@@ -173,10 +173,6 @@ impl AsRawFd for Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // The server takes the end of input as a wish to close, and answers nothing any more.
-        if this.is_idle_for_too_long(context) {
-            return Poll::Ready(Ok(()));
-        }
         if this.turn >= TURN_BYTES {
             context.waker().wake_by_ref();
             return Poll::Pending;
@@ -191,6 +187,11 @@ impl AsyncRead for Stream {
             Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
             Carrier::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         };
+        // Asked only when there is nothing to read: a request that came during a pause of the process is answered.
+        // The server takes the end of input as a wish to close, and answers nothing any more.
+        if read.is_pending() && this.is_idle_for_too_long(context) {
+            return Poll::Ready(Ok(()));
+        }
         let bytes = buffer.filled().len() - before;
         this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
         this.turn += bytes;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{Connection, Event, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
@@ -143,7 +144,7 @@ fn look(viewing: &mut Viewing, asked: &Asked) {
 /// Tells the members of a channel that somebody writes.
 async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
     crate::accounts::extend(app, &app.config.current(), session).await;
-    if app.busy.until(now_ms()).is_some() {
+    if app.busy.until().is_some() {
         return Err(AppError::new("api.websocket_handler.server_busy.app_error"));
     }
     let refusal = || invalid("channel_id");
@@ -218,7 +219,7 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
     };
     let joined = app.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
     // It may have ended meanwhile: then the hub was told before it knew of this connection.
-    let is_open = app.sessions.find(session.token.expose(), now_ms()).await?.is_some();
+    let is_open = app.sessions.find(session.token.expose(), Uptime::now()).await?.is_some();
     if is_open { Ok(joined) } else { Err(AppError::new("api.context.session_expired.app_error")) }
 }
 

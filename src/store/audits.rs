@@ -48,6 +48,9 @@ const KEY_CHANGED: &str = "changeAuditKey";
 /// How often rows are chained anew because another server added some meanwhile.
 const ATTEMPTS: usize = 16;
 
+/// The columns that `listed` reads.
+const LISTED: &str = "a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid";
+
 /// The columns of `qd_audits`, in the order of `Entry::values`.
 const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, address, source, requestid, method, path, \
                        code, errorid, parameters, before, after, extrainfo, previous, hash, keyid";
@@ -91,13 +94,29 @@ impl Db {
         Err(taken)
     }
 
-    /// The trail, the newest first; with the rows that Mattermost left.
+    /// The trail, the newest first by its own numbers, whatever the clock said; behind it the rows that Mattermost left.
     pub(crate) async fn audits(&self, paging: Paging) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid FROM audits a \
-                   ORDER BY a.createat DESC, \
-                   COALESCE((SELECT q.number FROM qd_audits q WHERE q.id = a.id), 0) DESC, a.id LIMIT $1 OFFSET $2";
-        let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
+        let own = format!(
+            "SELECT {LISTED} FROM qd_audits q JOIN audits a ON a.id = q.id ORDER BY q.number DESC LIMIT $1 OFFSET $2"
+        );
+        let mut rows = self.read(statement(own, vec![paging.limit().into(), paging.offset().into()])).await?;
+        let left = paging.limit().saturating_sub(i64::try_from(rows.len()).unwrap_or(i64::MAX));
+        if left > 0 {
+            let before = paging.offset().saturating_sub(self.listed_count().await?).max(0);
+            let others = format!(
+                "SELECT {LISTED} FROM audits a WHERE NOT EXISTS (SELECT 1 FROM qd_audits q WHERE q.id = a.id) \
+                 ORDER BY a.createat DESC, a.id LIMIT $1 OFFSET $2"
+            );
+            rows.extend(self.read(statement(others, vec![left.into(), before.into()])).await?);
+        }
         rows.into_iter().map(listed).collect()
+    }
+
+    /// The number of rows of ours that are listed.
+    async fn listed_count(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM qd_audits q JOIN audits a ON a.id = q.id";
+        let rows = self.read(statement(sql, Vec::new())).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
     /// The whole record with that id; of ours only, since nobody else keeps one.

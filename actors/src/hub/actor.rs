@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
@@ -13,15 +13,14 @@ use super::event::Event;
 use super::frame::Frame;
 use super::limits::{Reception, Shared};
 use super::registry::{Entry, Memberships, Registry};
+use super::upkeep::{Attention, TICK};
 use super::{Joined, Joining};
+use crate::clock::{Uptime, wall_ms};
 use crate::error::AppError;
 use crate::id::new_id;
 use crate::roles::Roles;
 use crate::sessions::{Session, Which};
 use crate::supervisor::Errand;
-
-/// How often a hub looks after its connections.
-const TICK: Duration = Duration::from_millis(250);
 
 /// With so much waiting, a connection is behind; what everybody is being sent just now is no sign of it.
 const BEHIND: usize = 16;
@@ -34,6 +33,7 @@ pub(super) struct WebSocketHub {
     pub(super) roles: Arc<Roles>,
     pub(super) left: Left,
     pub(super) registry: Registry,
+    pub(super) attention: Attention,
     /// Connections that are still to be ended, once the server stops.
     pub(super) stopping: Vec<Arc<Connection>>,
 }
@@ -42,7 +42,7 @@ impl Actor for WebSocketHub {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(TICK, |hub, _| hub.look_after(now_ms()));
+        context.run_interval(TICK, |hub, _| hub.look_after(Uptime::now(), wall_ms()));
     }
 }
 
@@ -67,14 +67,15 @@ impl Handler<Join> for WebSocketHub {
         if self.shared.is_stopping.load(Ordering::Relaxed) {
             return Err(AppError::new("app.socket.too_many.app_error"));
         }
-        self.take_note_of_left(now_ms());
+        let now = Uptime::now();
+        self.take_note_of_left(now);
         let user_id = joining.session.user_id.clone();
         let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
         if is_full && !self.takes_over(&joining) {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));
         }
-        let (connection, reception) = self.receive(&joining, now_ms());
+        let (connection, reception) = self.receive(&joining, now);
         self.registry.set_memberships(&user_id, joining.memberships);
         self.shared.counts.receive(reception);
         Ok(Joined { hold: Hold::on(connection, &self.left), reception })
@@ -89,7 +90,7 @@ impl WebSocketHub {
     }
 
     /// Finds what the client wants to go on with, or makes it a new connection.
-    fn receive(&mut self, joining: &Joining, now: i64) -> (Arc<Connection>, Reception) {
+    fn receive(&mut self, joining: &Joining, now: Uptime) -> (Arc<Connection>, Reception) {
         let Some((id, wanted)) = &joining.resume else {
             return (self.connect(joining, now), Reception::Fresh);
         };
@@ -117,7 +118,7 @@ impl WebSocketHub {
     }
 
     /// Makes a new connection, whose first event tells the client who it is.
-    fn connect(&mut self, joining: &Joining, now: i64) -> Arc<Connection> {
+    fn connect(&mut self, joining: &Joining, now: Uptime) -> Arc<Connection> {
         let Joining { session, greeting, .. } = joining;
         self.make_room_for(&session.user_id);
         let connection = Connection::new(new_id().into(), session.user_id.as_str().into(), now);
@@ -133,7 +134,7 @@ impl WebSocketHub {
             session: session.clone(),
             is_admin: is_admin(&self.roles, &session.roles),
             checked_at: now,
-            pinged_at: now - spread,
+            pinged_at: now.plus_ms(-spread),
             gone_at: None,
         });
         self.shared.counts.connections.fetch_add(1, Ordering::Relaxed);
@@ -151,7 +152,7 @@ impl WebSocketHub {
         }
     }
 
-    fn forget(&mut self, id: &str) -> Option<Entry> {
+    pub(super) fn forget(&mut self, id: &str) -> Option<Entry> {
         let entry = self.registry.remove(id)?;
         self.shared.counts.connections.fetch_sub(1, Ordering::Relaxed);
         Some(entry)
@@ -167,7 +168,7 @@ impl WebSocketHub {
     }
 
     /// Takes note of connections whose socket went away.
-    fn take_note_of_left(&mut self, now: i64) {
+    pub(super) fn take_note_of_left(&mut self, now: Uptime) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in left.iter().filter(|connection| !connection.has_socket()) {
             if let Some(end) = connection.ended() {
@@ -176,36 +177,6 @@ impl WebSocketHub {
             } else if let Some(entry) = self.registry.get_mut(&connection.id) {
                 entry.gone_at = Some(now);
             }
-        }
-    }
-
-    fn look_after(&mut self, now: i64) {
-        self.take_note_of_left(now);
-        let limits = &self.shared.limits;
-        let (ping_ms, silence_ms, check_ms) = (limits.ping_ms, limits.silence_ms, limits.check_ms);
-        let mut forgotten = Vec::new();
-        for entry in self.registry.entries_mut() {
-            let is_due = entry.session.is_expired(now) || now - entry.checked_at >= check_ms;
-            if let Some(gone_at) = entry.gone_at {
-                if now - gone_at >= self.shared.limits.resume_ms || entry.session.is_expired(now) {
-                    forgotten.push(entry.connection.id.clone());
-                }
-            } else if now - entry.connection.heard_at() >= silence_ms {
-                let is_news = entry.connection.hang_up(End::Silent);
-                if is_news {
-                    self.shared.counts.end(End::Silent);
-                }
-            } else if is_due {
-                // Asked again soon, should the answer get lost.
-                entry.checked_at = now - check_ms + 1_000;
-                entry.connection.check_session();
-            } else if now - entry.pinged_at >= ping_ms {
-                entry.pinged_at = now;
-                entry.connection.ping();
-            }
-        }
-        for id in forgotten {
-            self.forget(&id);
         }
     }
 
@@ -332,7 +303,7 @@ impl Handler<RenewSession> for WebSocketHub {
     fn handle(&mut self, RenewSession { id, session }: RenewSession, _: &mut Self::Context) {
         if let Some(entry) = self.registry.get_mut(&id) {
             entry.is_admin = is_admin(&self.roles, &session.roles);
-            entry.checked_at = now_ms();
+            entry.checked_at = Uptime::now();
             entry.session = session;
         }
     }
@@ -346,7 +317,7 @@ impl Handler<CheckSessions> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
-        let due = now_ms() - self.shared.limits.check_ms;
+        let due = Uptime::now().plus_ms(-self.shared.limits.check_ms);
         for entry in self.registry.entries_mut() {
             // Asked again until it is answered: a socket that is busy, or a store that is away, forgets.
             entry.checked_at = due;
@@ -392,9 +363,4 @@ fn may_resume(entry: &Entry, session: &Session) -> bool {
 
 fn is_admin(roles: &Roles, names: &str) -> bool {
     roles.grant(names, "manage_system")
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::end::End;
 use super::frame::Frame;
+use crate::clock::Uptime;
 
 /// How much may wait for one connection.
 pub const QUEUE: usize = 256;
@@ -71,6 +72,7 @@ pub struct Connection {
     pub id: Arc<str>,
     /// Whose it is.
     pub user_id: Arc<str>,
+    /// Milliseconds of `Uptime`.
     heard_at: AtomicI64,
     outbox: Mutex<Outbox>,
     viewing: Mutex<Option<Box<Viewing>>>,
@@ -113,24 +115,24 @@ pub(super) enum Continuation {
 }
 
 impl Connection {
-    pub(super) fn new(id: Arc<str>, user_id: Arc<str>, now: i64) -> Arc<Self> {
+    pub(super) fn new(id: Arc<str>, user_id: Arc<str>, now: Uptime) -> Arc<Self> {
         Arc::new(Self {
             id,
             user_id,
-            heard_at: AtomicI64::new(now),
+            heard_at: AtomicI64::new(now.ms()),
             outbox: Mutex::default(),
             viewing: Mutex::default(),
         })
     }
 
     /// The client gave a sign of life.
-    pub fn hear(&self, now: i64) {
-        self.heard_at.store(now, Ordering::Relaxed);
+    pub fn hear(&self, now: Uptime) {
+        self.heard_at.store(now.ms(), Ordering::Relaxed);
     }
 
     /// When the client last gave a sign of life.
-    pub(super) fn heard_at(&self) -> i64 {
-        self.heard_at.load(Ordering::Relaxed)
+    pub(super) fn heard_at(&self) -> Uptime {
+        Uptime::from_ms(self.heard_at.load(Ordering::Relaxed))
     }
 
     /// Changes what the client told about what its user looks at.

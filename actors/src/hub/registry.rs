@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::connection::Connection;
 use super::event::{Audience, Event};
+use crate::clock::Uptime;
 use crate::sessions::{Session, Which};
 
 /// Guests are not told of people whom they may not see.
@@ -19,16 +20,16 @@ pub struct Memberships {
     pub channels: Vec<String>,
 }
 
-/// A connection as its hub knows it. Times are Unix milliseconds.
+/// A connection as its hub knows it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Arc<Connection>,
     pub(super) session: Arc<Session>,
     pub(super) is_admin: bool,
-    pub(super) checked_at: i64,
-    pub(super) pinged_at: i64,
+    pub(super) checked_at: Uptime,
+    pub(super) pinged_at: Uptime,
     /// When its socket went away.
-    pub(super) gone_at: Option<i64>,
+    pub(super) gone_at: Option<Uptime>,
 }
 
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::secret::Secret;
 
-fn session(user_id: &str, id: &str) -> Arc<Session> {
+pub(super) fn session(user_id: &str, id: &str) -> Arc<Session> {
     Arc::new(Session {
         id: id.to_owned(),
         token: Secret::new(format!("token-{id}")),

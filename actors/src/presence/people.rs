@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quick_cache::unsync::Cache;
 
 use super::status::{Event, Status};
+use crate::clock::Uptime;
 
 /// How many statuses are remembered beside those that are not stored yet; the least used go first.
 const REMEMBERED: usize = 50_000;
@@ -32,7 +33,7 @@ pub(super) struct People {
 struct Remembered {
     status: Arc<Status>,
     /// When it was read or written, in Unix milliseconds.
-    at: i64,
+    at: Uptime,
 }
 
 /// Why a user's status is to be looked at.
@@ -62,15 +63,14 @@ impl People {
     }
 
     /// Whom to read from the store.
-    pub(super) fn missing(&self, user_ids: &[String], now: i64) -> Vec<String> {
-        // What seems to be of the future is not fresh: the clock was put back.
-        let is_fresh = |remembered: &Remembered| (0..FRESH_MS).contains(&(now - remembered.at));
+    pub(super) fn missing(&self, user_ids: &[String], now: Uptime) -> Vec<String> {
+        let is_fresh = |remembered: &Remembered| now.ms_since(remembered.at) < FRESH_MS;
         let is_known = |id: &str| self.unsaved.contains_key(id) || self.remembered.get(id).is_some_and(is_fresh);
         user_ids.iter().filter(|id| !is_known(id)).cloned().collect()
     }
 
     /// Takes in what was read from the store at `began`, unless something newer is known.
-    pub(super) fn remember(&mut self, status: &Arc<Status>, began: i64) {
+    pub(super) fn remember(&mut self, status: &Arc<Status>, began: Uptime) {
         let id = &status.user_id;
         let is_newer = self.unsaved.contains_key(id) || self.remembered.peek(id).is_some_and(|known| known.at >= began);
         if !is_newer {
@@ -111,7 +111,7 @@ impl People {
     }
 
     /// Takes in what was stored just now.
-    pub(super) fn stored(&mut self, statuses: &[Arc<Status>], now: i64) {
+    pub(super) fn stored(&mut self, statuses: &[Arc<Status>], now: Uptime) {
         for status in statuses {
             self.unsaved.remove(&status.user_id);
             self.remembered.insert(status.user_id.clone(), Remembered { status: status.clone(), at: now });
@@ -119,8 +119,8 @@ impl People {
     }
 
     /// What everybody known is seen as at `now`, those who are offline left out.
-    pub(super) fn seen(&self, now: i64) -> BTreeMap<String, String> {
-        let is_listed = |id: &String, at: i64| now - at < LISTED_MS || self.connected.contains_key(id);
+    pub(super) fn seen(&self, now: i64, uptime: Uptime) -> BTreeMap<String, String> {
+        let is_listed = |id: &String, at: Uptime| uptime.ms_since(at) < LISTED_MS || self.connected.contains_key(id);
         let remembered = self.remembered.iter().filter(|(id, known)| is_listed(id, known.at));
         let known = remembered.map(|(id, known)| (id, &known.status)).chain(&self.unsaved);
         // What is not stored yet comes last, and wins.

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
+use super::PresenceStore;
 use super::announcer::{Announcer, Change};
 use super::people::People;
 use super::status::{Event, Status, Wish};
-use super::{Clock, PresenceStore};
 use crate::busy::BusyHandle;
+use crate::clock::{Clock, Uptime};
 use crate::config::ConfigHandle;
 use crate::error::AppError;
 
@@ -49,12 +50,17 @@ pub(super) struct Progress {
     /// How long the store is left alone; 0 while it works.
     pause_ms: i64,
     /// When it is tried again, in Unix milliseconds.
-    resumes_at: i64,
+    resumes_at: Uptime,
 }
 
 impl Shared {
     pub(super) fn now(&self) -> i64 {
-        (self.clock)()
+        self.clock.wall()
+    }
+
+    /// The present moment on the monotonic clock.
+    pub(super) fn uptime(&self) -> Uptime {
+        self.clock.uptime()
     }
 
     pub(super) fn people(&self) -> MutexGuard<'_, People> {
@@ -68,7 +74,7 @@ impl Shared {
 
     /// Reads what is missing or too old, and gives what it read.
     pub(super) async fn refresh(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
-        let began = self.now();
+        let began = self.uptime();
         let missing = self.people().missing(user_ids, began);
         if missing.is_empty() {
             return Ok(HashMap::new());
@@ -113,7 +119,7 @@ impl Shared {
         if !self.is_on() {
             return Ok(());
         }
-        self.progress().resumes_at = 0;
+        self.progress().resumes_at = Uptime::default();
         let settled = self.settle_all().await;
         self.save().await?;
         settled
@@ -144,7 +150,7 @@ impl Shared {
             // The store may have done it and only its answer got lost.
             self.people().doubt(id);
         })?;
-        self.people().stored(std::slice::from_ref(&changed), now);
+        self.people().stored(std::slice::from_ref(&changed), self.uptime());
         let after = changed.as_ref().clone().at(now);
         self.announce(&known, &after);
         Ok(after)
@@ -209,7 +215,7 @@ impl Shared {
                 return Ok(());
             }
             self.store.save(batch.clone(), self.now()).await?;
-            self.people().stored(&batch, self.now());
+            self.people().stored(&batch, self.uptime());
         }
     }
 
@@ -237,14 +243,14 @@ impl Shared {
     }
 
     fn announce(&self, before: &Status, after: &Status) {
-        let is_busy = self.busy.until(self.now()).is_some();
+        let is_busy = self.busy.until().is_some();
         if after.presence != before.presence && !is_busy {
             self.announcer.announce(Change { user_id: after.user_id.clone(), presence: after.presence.clone() });
         }
     }
 
     fn is_resting(&self) -> bool {
-        self.now() < self.progress().resumes_at
+        self.uptime() < self.progress().resumes_at
     }
 
     fn note_success(&self) {
@@ -257,7 +263,7 @@ impl Shared {
 
     /// Leaves the store alone for a while if it failed.
     fn note_failure(&self, cause: Option<AppError>) {
-        let now = self.now();
+        let now = self.uptime();
         let mut progress = self.progress();
         let is_news = now >= progress.resumes_at;
         let Some(cause) = cause.filter(|_| is_news) else { return };
@@ -265,7 +271,7 @@ impl Shared {
             warn!(error = %cause, "statuses cannot be read or stored, changes are kept until they can");
         }
         progress.pause_ms = (progress.pause_ms * 2).clamp(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
-        progress.resumes_at = now + progress.pause_ms;
+        progress.resumes_at = now.plus_ms(progress.pause_ms);
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

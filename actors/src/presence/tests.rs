@@ -110,6 +110,20 @@ async fn several_statuses_are_read_with_one_statement_and_then_remembered_for_a_
 }
 
 #[actix_rt::test]
+async fn a_step_of_the_wall_clock_changes_neither_for_how_long_a_status_is_remembered_nor_who_is_listed() {
+    let Setup { presence, clock, step, store, .. } = start(&[stored("anna", "away")]).await;
+    presence.of(&[id("anna")]).await.unwrap();
+    for day in [1, -1, 400] {
+        step.store(day * 86_400_000, Ordering::Relaxed);
+        presence.of(&[id("anna")]).await.unwrap();
+        assert_eq!((store.reads(), presence.all().len()), (1, 1));
+    }
+    clock.store(60_000, Ordering::Relaxed);
+    presence.of(&[id("anna")]).await.unwrap();
+    assert_eq!(store.reads(), 2);
+}
+
+#[actix_rt::test]
 async fn many_changes_are_stored_in_few_transactions() {
     let Setup { presence, store, .. } = start(&[]).await;
     for number in 0..1200 {

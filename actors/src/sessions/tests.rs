@@ -106,10 +106,10 @@ impl Memory {
 async fn a_token_is_read_from_the_store_once_until_its_time_in_the_cache_is_over() {
     let (sessions, memory) = start(&[("a", "anna")], false);
     for now in [0, 1, 9 * MINUTE_MS] {
-        assert_eq!(sessions.find("a", now).await.unwrap().unwrap().user_id, "anna");
+        assert_eq!(sessions.find("a", Uptime::from_ms(now)).await.unwrap().unwrap().user_id, "anna");
     }
     assert_eq!(memory.reads(), 1);
-    sessions.find("a", 10 * MINUTE_MS).await.unwrap().unwrap();
+    sessions.find("a", Uptime::from_ms(10 * MINUTE_MS)).await.unwrap().unwrap();
     assert_eq!(memory.reads(), 2);
 }
 
@@ -117,15 +117,15 @@ async fn a_token_is_read_from_the_store_once_until_its_time_in_the_cache_is_over
 async fn a_revoked_token_is_dead_when_the_revocation_is_answered() {
     let (sessions, _) = start(&[("a", "anna"), ("b", "anna"), ("c", "carl")], false);
     for token in ["a", "b", "c"] {
-        sessions.find(token, 0).await.unwrap().unwrap();
+        sessions.find(token, Uptime::default()).await.unwrap().unwrap();
     }
     let others = Which::User { id: "anna".to_owned(), except: Some("id-a".to_owned()) };
     sessions.close(others).await.unwrap();
-    assert!(sessions.find("b", 0).await.unwrap().is_none());
-    assert!(sessions.find("a", 0).await.unwrap().is_some());
-    assert!(sessions.find("c", 0).await.unwrap().is_some());
+    assert!(sessions.find("b", Uptime::default()).await.unwrap().is_none());
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
+    assert!(sessions.find("c", Uptime::default()).await.unwrap().is_some());
     sessions.close(Which::All).await.unwrap();
-    assert!(sessions.find("c", 0).await.unwrap().is_none());
+    assert!(sessions.find("c", Uptime::default()).await.unwrap().is_none());
 }
 
 #[actix_rt::test]
@@ -134,29 +134,29 @@ async fn what_was_read_before_a_revocation_is_not_cached_after_it() {
     let epoch = sessions.shared.epoch.load(Ordering::SeqCst);
     let read_before = Arc::new(session("a", "anna"));
     sessions.close(Which::Id("id-a".to_owned())).await.unwrap();
-    sessions.actor.ask(Remember { session: read_before, now: 0, epoch }).await.unwrap();
-    assert!(sessions.find("a", 0).await.unwrap().is_none());
+    sessions.actor.ask(Remember { session: read_before, now: Uptime::default(), epoch }).await.unwrap();
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
 }
 
 #[actix_rt::test]
 async fn a_change_of_roles_is_seen_at_the_next_use() {
     let (sessions, _) = start(&[("a", "anna")], false);
-    sessions.find("a", 0).await.unwrap().unwrap();
+    sessions.find("a", Uptime::default()).await.unwrap().unwrap();
     let roles = Change::Roles { user_id: "anna".to_owned(), roles: "system_user system_admin".to_owned() };
     sessions.change(roles).await.unwrap();
-    assert_eq!(sessions.find("a", 0).await.unwrap().unwrap().roles, "system_user system_admin");
+    assert_eq!(sessions.find("a", Uptime::default()).await.unwrap().unwrap().roles, "system_user system_admin");
 }
 
 #[actix_rt::test]
 async fn a_crash_keeps_the_cache_and_the_next_message_is_served() {
     let (sessions, memory) = start(&[("a", "anna")], true);
-    sessions.find("a", 0).await.unwrap().unwrap();
+    sessions.find("a", Uptime::default()).await.unwrap().unwrap();
     let lost = sessions.close(Which::All).await.unwrap_err();
     assert_eq!(lost.id, "app.actor.ended.app_error");
-    assert!(sessions.find("a", 0).await.unwrap().is_some());
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
     assert_eq!(memory.reads(), 1);
     sessions.close(Which::All).await.unwrap();
-    assert!(sessions.find("a", 0).await.unwrap().is_none());
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
 }
 
 #[actix_rt::test]
@@ -167,11 +167,11 @@ async fn the_sessions_of_an_access_token_end_with_it_and_no_others() {
         session.props.insert("user_access_token_id".to_owned(), id.to_owned());
     }
     for token in ["a", "b"] {
-        sessions.find(token, 0).await.unwrap().unwrap();
+        sessions.find(token, Uptime::default()).await.unwrap().unwrap();
     }
     sessions.close(Which::AccessToken("token-1".to_owned())).await.unwrap();
-    assert!(sessions.find("a", 0).await.unwrap().is_none());
-    assert!(sessions.find("b", 0).await.unwrap().is_some());
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
+    assert!(sessions.find("b", Uptime::default()).await.unwrap().is_some());
 }
 
 #[actix_rt::test]
@@ -183,17 +183,17 @@ async fn a_device_that_is_attached_ends_the_other_sessions_on_it() {
     let device =
         Which::Device { user_id: "anna".to_owned(), device_id: "apple:1".to_owned(), except: Some("id-a".to_owned()) };
     sessions.close(device).await.unwrap();
-    assert!(sessions.find("a", 0).await.unwrap().is_some());
-    assert!(sessions.find("b", 0).await.unwrap().is_none());
-    assert!(sessions.find("c", 0).await.unwrap().is_some());
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
+    assert!(sessions.find("b", Uptime::default()).await.unwrap().is_none());
+    assert!(sessions.find("c", Uptime::default()).await.unwrap().is_some());
 }
 
 #[actix_rt::test]
 async fn a_session_that_had_to_make_room_is_dead_and_a_taken_token_opens_nothing() {
     let (sessions, memory) = start(&[("a", "anna"), ("b", "anna"), ("c", "anna")], false);
-    sessions.find("a", 0).await.unwrap().unwrap();
-    sessions.open(session("d", "anna"), None, 0).await.unwrap().unwrap();
-    assert!(sessions.find("a", 0).await.unwrap().is_none());
-    assert!(sessions.open(session("d", "carl"), None, 0).await.unwrap().is_none());
+    sessions.find("a", Uptime::default()).await.unwrap().unwrap();
+    sessions.open(session("d", "anna"), None, Uptime::default()).await.unwrap().unwrap();
+    assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
+    assert!(sessions.open(session("d", "carl"), None, Uptime::default()).await.unwrap().is_none());
     assert_eq!(memory.sessions.lock().unwrap().len(), ROOM);
 }

@@ -41,6 +41,32 @@ async fn old_rows_go_and_what_remains_can_be_verified() {
 }
 
 #[actix_web::test]
+async fn the_trail_is_listed_in_its_own_order_whatever_the_clock_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    let classic = |id: &str, at: i64| {
+        let values = vec![id.into(), at.into()];
+        statement("INSERT INTO audits VALUES ($1, $2, '', 'left by Mattermost', '', '', '')", values)
+    };
+    db.write(classic("one", 5_000)).await.unwrap();
+    db.write(classic("two", 7_000)).await.unwrap();
+    // The clock is put forward by a day, and back.
+    for moment in [1_000, 90_000_000, 2_000, 3_000] {
+        db.add_audits(&records(moment..moment + 1)).await.unwrap();
+    }
+    let page = async |page, per_page| {
+        let listed = db.audits(Paging { page, per_page }).await.unwrap();
+        listed.into_iter().map(|entry| entry.create_at).collect::<Vec<_>>()
+    };
+    let all = [3_000, 2_000, 90_000_000, 1_000, 7_000, 5_000];
+    assert_eq!(page(0, 100).await, all);
+    for per_page in 1..=7 {
+        let pages = [page(0, per_page).await, page(1, per_page).await, page(2, per_page).await];
+        assert_eq!(pages.concat(), all[..all.len().min(3 * per_page)], "{per_page} a page");
+    }
+}
+
+#[actix_web::test]
 async fn a_record_that_is_stored_already_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     let db = fresh(folder.path()).await;

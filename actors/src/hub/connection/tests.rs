@@ -9,7 +9,7 @@ fn frame(name: &'static str) -> Arc<Frame> {
 }
 
 fn held() -> Hold {
-    Hold::on(Connection::new("one".into(), "anna".into(), 0), &Left::default())
+    Hold::on(Connection::new("one".into(), "anna".into(), Uptime::default()), &Left::default())
 }
 
 /// The numbers of the events that wait, taken.
@@ -110,7 +110,7 @@ fn the_first_reason_to_end_stands() {
 #[test]
 fn letting_go_of_a_connection_that_somebody_else_holds_changes_nothing() {
     let left = Left::default();
-    let connection = Connection::new("one".into(), "anna".into(), 0);
+    let connection = Connection::new("one".into(), "anna".into(), Uptime::default());
     let first = Hold::on(connection.clone(), &left);
     let second = Hold::on(connection.clone(), &left);
     drop(first);

@@ -33,6 +33,20 @@ async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_
 }
 
 #[actix_rt::test]
+async fn a_clock_that_is_put_back_a_day_does_not_keep_a_mended_store_waiting_for_a_day() {
+    let Setup { presence, store, clock, step, .. } = start(&[]).await;
+    presence.connected(&id("anna"));
+    presence.shared.settle_pressing().await;
+    store.fails.store(true, Ordering::Relaxed);
+    presence.shared.tick().await;
+    store.fails.store(false, Ordering::Relaxed);
+    step.store(-86_400_000, Ordering::Relaxed);
+    clock.store(1_000, Ordering::Relaxed);
+    presence.shared.tick().await;
+    assert_eq!(store.presence_of("anna"), "online");
+}
+
+#[actix_rt::test]
 async fn a_flush_tries_a_store_that_failed_and_says_when_it_still_does() {
     let Setup { presence, store, .. } = start(&[]).await;
     presence.connected(&id("anna"));

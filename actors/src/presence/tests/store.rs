@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::*;
 use crate::busy::BusyStore;
+use crate::clock::Uptime;
 use crate::config::proposal::Surroundings;
 use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
 
@@ -17,6 +18,8 @@ pub(super) struct Setup {
     pub(super) store: Arc<Memory>,
     pub(super) audience: Arc<Listener>,
     pub(super) clock: Arc<AtomicI64>,
+    /// The step that the wall clock was moved by, and the monotonic one was not.
+    pub(super) step: Arc<AtomicI64>,
     pub(super) config: Arc<Pinned>,
     pub(super) busy: BusyHandle,
 }
@@ -45,11 +48,15 @@ pub(super) async fn start(rows: &[Status]) -> Setup {
     let pinned = Arc::new(Pinned::default());
     let config = ConfigHandle::start(Config::from_overrides([]).unwrap(), pinned.clone(), pinned.clone());
     *pinned.handle.lock().unwrap() = Some(config.clone());
-    let busy = BusyHandle::start(Arc::new(NeverBusy), 0).await.unwrap();
-    let ticking = clock.clone();
-    let now: Clock = Arc::new(move || ticking.load(Ordering::Relaxed));
-    let presence = PresenceHandle::start(store.clone(), config, busy.clone(), audience.clone(), now);
-    Setup { presence, store, audience, clock, config: pinned, busy }
+    let step = Arc::new(AtomicI64::new(0));
+    let (ticking, also_ticking, stepping) = (clock.clone(), clock.clone(), step.clone());
+    let clocks = Clock::new(
+        move || ticking.load(Ordering::Relaxed) + stepping.load(Ordering::Relaxed),
+        move || Uptime::from_ms(also_ticking.load(Ordering::Relaxed)),
+    );
+    let busy = BusyHandle::start(Arc::new(NeverBusy), clocks.clone()).await.unwrap();
+    let presence = PresenceHandle::start(store.clone(), config, busy.clone(), audience.clone(), clocks);
+    Setup { presence, store, audience, clock, step, config: pinned, busy }
 }
 
 /// A user's id.

@@ -1,0 +1,189 @@
+//! The regular look at every connection: pings, silence, resume windows, sessions.
+//!
+//! Durations are monotonic. Wall time only decides whether a session has expired, because its end is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::actor::WebSocketHub;
+use super::end::End;
+use super::limits::Limits;
+use super::registry::Entry;
+use crate::clock::Uptime;
+
+/// How often a hub looks after its connections.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+
+/// A look that comes so long after the one before means that the process was paused (SIGSTOP, a suspended machine).
+const PAUSE_MS: i64 = 1_000;
+
+/// The delay after which a session whose check got no answer is checked again.
+const RECHECK_MS: i64 = 1_000;
+
+/// Remembers when the process could last hear its clients without interruption.
+///
+/// Silence and absence during a pause are not the client's: pongs and resumes that it sent meanwhile may still wait to
+/// be read. After a pause every client is pinged first, and its windows start anew.
+#[derive(Debug, Default)]
+pub(super) struct Attention {
+    looked_at: Option<Uptime>,
+    paused_until: Option<Uptime>,
+}
+
+impl Attention {
+    /// Notes a look. Returns the length of a pause that ended with it, in milliseconds.
+    fn look(&mut self, now: Uptime) -> Option<i64> {
+        let gap_ms = self.looked_at.replace(now).map_or(0, |before| now.ms_since(before));
+        let was_paused = gap_ms >= PAUSE_MS;
+        if was_paused {
+            self.paused_until = Some(now);
+        }
+        was_paused.then_some(gap_ms)
+    }
+
+    /// The milliseconds since `moment` during which the process was awake, counted from the last pause.
+    fn ms_since(&self, moment: Uptime, now: Uptime) -> i64 {
+        let from = self.paused_until.map_or(moment, |paused_until| paused_until.max(moment));
+        now.ms_since(from)
+    }
+}
+
+/// The step that a connection is due for.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Forget,
+    HangUp,
+    CheckSession,
+    Ping,
+}
+
+impl WebSocketHub {
+    /// Looks after all connections. `wall` is wall time, in Unix milliseconds.
+    pub(super) fn look_after(&mut self, now: Uptime, wall: i64) {
+        if let Some(paused_ms) = self.attention.look(now) {
+            info!(pause.duration_ms = paused_ms, "the process was paused; clients are pinged before any is ended");
+        }
+        self.take_note_of_left(now);
+        let shared = self.shared.clone();
+        let mut forgotten: Vec<Arc<str>> = Vec::new();
+        for entry in self.registry.entries_mut() {
+            match due(entry, &shared.limits, &self.attention, now, wall) {
+                Due::Nothing => {}
+                Due::Forget => forgotten.push(entry.connection.id.clone()),
+                Due::HangUp => {
+                    let is_news = entry.connection.hang_up(End::Silent);
+                    if is_news {
+                        shared.counts.end(End::Silent);
+                    }
+                }
+                Due::CheckSession => {
+                    entry.checked_at = now.plus_ms(RECHECK_MS - shared.limits.check_ms);
+                    entry.connection.check_session();
+                }
+                Due::Ping => {
+                    entry.pinged_at = now;
+                    entry.connection.ping();
+                }
+            }
+        }
+        for id in forgotten {
+            self.forget(&id);
+        }
+    }
+}
+
+fn due(entry: &Entry, limits: &Limits, attention: &Attention, now: Uptime, wall: i64) -> Due {
+    let is_expired = entry.session.is_expired(wall);
+    if let Some(gone_at) = entry.gone_at {
+        let is_over = is_expired || attention.ms_since(gone_at, now) >= limits.resume_ms;
+        return if is_over { Due::Forget } else { Due::Nothing };
+    }
+    if attention.ms_since(entry.connection.heard_at(), now) >= limits.silence_ms {
+        return Due::HangUp;
+    }
+    let is_unchecked = now.ms_since(entry.checked_at) >= limits.check_ms;
+    let is_check_pending = now.ms_since(entry.checked_at) >= limits.check_ms - RECHECK_MS;
+    if is_unchecked || (is_expired && !is_check_pending) {
+        return Due::CheckSession;
+    }
+    if now.ms_since(entry.pinged_at) >= limits.ping_ms { Due::Ping } else { Due::Nothing }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::connection::Connection;
+    use crate::hub::tests::session;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    fn at(ms: i64) -> Uptime {
+        Uptime::from_ms(ms)
+    }
+
+    fn entry(now: Uptime) -> Entry {
+        Entry {
+            connection: Connection::new("connection".into(), "anna".into(), now),
+            session: session("anna", "anna"),
+            is_admin: false,
+            checked_at: now,
+            pinged_at: now,
+            gone_at: None,
+        }
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_ends_nothing_and_stops_no_ping() {
+        let (limits, attention) = (Limits::default(), Attention::default());
+        let mut absent = entry(at(0));
+        absent.gone_at = Some(at(0));
+        for wall in [0, DAY_MS, -DAY_MS, i64::MAX, i64::MIN] {
+            let due = |entry: &Entry, now: i64| due(entry, &limits, &attention, at(now), wall);
+            assert_eq!(due(&entry(at(0)), 24_999), Due::Nothing);
+            assert_eq!(due(&entry(at(0)), 25_000), Due::Ping);
+            assert_eq!(due(&entry(at(0)), 100_000), Due::HangUp);
+            assert_eq!(due(&absent, 299_999), Due::Nothing);
+            assert_eq!(due(&absent, 300_000), Due::Forget);
+        }
+    }
+
+    #[test]
+    fn a_session_is_checked_once_it_expires_by_the_wall_clock_and_again_a_second_later() {
+        let (limits, attention) = (Limits::default(), Attention::default());
+        let mut expiring = entry(at(0));
+        let expires_at = 1_000_000;
+        expiring.session = Arc::new(crate::sessions::Session { expires_at, ..(*expiring.session).clone() });
+        let due = |entry: &Entry, now: i64, wall: i64| due(entry, &limits, &attention, at(now), wall);
+        assert_eq!(due(&expiring, 1, 999_999), Due::Nothing);
+        assert_eq!(due(&expiring, 1, 1_000_000), Due::CheckSession);
+        expiring.checked_at = at(1).plus_ms(RECHECK_MS - limits.check_ms);
+        assert_eq!(due(&expiring, 1_000, 1_000_000), Due::Nothing);
+        assert_eq!(due(&expiring, 1_001, 1_000_000), Due::CheckSession);
+    }
+
+    #[test]
+    fn after_a_pause_clients_are_pinged_and_have_all_their_time_again() {
+        let (limits, mut attention) = (Limits::default(), Attention::default());
+        let (present, mut absent) = (entry(at(0)), entry(at(0)));
+        absent.gone_at = Some(at(0));
+        assert_eq!([0, 250, 1_249].map(|now| attention.look(at(now))), [None; 3]);
+        // Paused for ten minutes.
+        assert_eq!(attention.look(at(600_000)), Some(598_751));
+        let due_at = |entry: &Entry, now: i64| due(entry, &limits, &attention, at(now), 0);
+        assert_eq!(due_at(&absent, 600_000), Due::Nothing);
+        assert_eq!(due_at(&absent, 899_999), Due::Nothing);
+        assert_eq!(due_at(&absent, 900_000), Due::Forget);
+        let mut present = present;
+        // A session that has not been looked up for so long is looked up at the same time.
+        assert_eq!(due_at(&present, 600_000), Due::CheckSession);
+        present.checked_at = at(600_000);
+        assert_eq!(due_at(&present, 600_000), Due::Ping);
+        present.pinged_at = at(600_000);
+        assert_eq!(due_at(&present, 624_999), Due::Nothing);
+        assert_eq!(due_at(&present, 699_999), Due::Ping);
+        assert_eq!(due_at(&present, 700_000), Due::HangUp);
+    }
+}

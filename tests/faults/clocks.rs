@@ -1,0 +1,143 @@
+//! The wall clock is moved, or the process is paused: no duration changes by it, and no client pays for it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::Client;
+use crate::support::process::{Process, Workplace};
+use crate::support::raw::connect;
+use crate::support::server::{PASSWORD, account};
+use crate::support::wall_clock::WallClock;
+use crate::support::websocket::{Frame, PONG, WebSocket};
+
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 86_400;
+
+/// Steps of the wall clock, each from the one before, forth and back.
+const STEPS: [i64; 6] = [HOUR_S, DAY_S, 0, -HOUR_S, -DAY_S, 0];
+
+/// Short times, so that a test sees several of each.
+const SHORT: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableUserStatuses = false\nIdleTimeout = 2\n\
+                     [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 4\n";
+
+/// Longer than any limit that `SHORT` and the server have for a client that says nothing.
+const PAUSE: Duration = Duration::from_secs(7);
+
+#[actix_web::test]
+async fn a_step_of_the_wall_clock_closes_no_socket_stops_no_ping_and_keeps_every_window_open() {
+    let place = Workplace::new(SHORT).await;
+    let Some(clock) = WallClock::new(place.path("clock")) else { return };
+    let server = place.serve_with(&clock.variables(), &["serve"]).await;
+    let admin = administrator(&server).await;
+    admin.post("/server_busy?seconds=3600", json!({})).await.expect(200);
+    let busy = busy(&admin).await;
+    let (mut socket, _) = WebSocket::greeted(&admin).await;
+    for (number, step) in (1..).zip(STEPS) {
+        let (absent, id) = WebSocket::greeted(&admin).await;
+        drop(absent);
+        clock.step_to(step);
+        let shown = socket.reply(number, "ping", json!({})).await["data"]["server_time"].as_i64().unwrap();
+        assert!((shown / 1000 - wall_s() - step).abs() < HOUR_S / 2, "the server shows {shown} after a step to {step}");
+        // More pings than a client may leave unanswered, one after the other.
+        for _ in 0..5 {
+            assert_eq!(socket.next().await, Frame::Ping, "after a step to {step}");
+            socket.send_frame(true, PONG, b"").await;
+        }
+        // A client that comes back after the step goes on where it stopped: it is not greeted again.
+        let mut back = WebSocket::of(&admin, &format!("?connection_id={id}&sequence_number=1")).await;
+        let reply = back.reply(1, "ping", json!({})).await;
+        assert_eq!((&reply["status"], &reply["seq_reply"]), (&json!("OK"), &json!(1)), "after a step to {step}");
+        // The flag lasts as long as was asked for.
+        assert_eq!(self::busy(&admin).await, busy);
+    }
+    assert!(socket.is_silent().await);
+}
+
+#[actix_web::test]
+async fn the_rate_limit_and_cached_sessions_outlast_steps_of_the_wall_clock() {
+    let limit = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 20\nVaryByRemoteAddr = true\n";
+    let place = Workplace::new(limit).await;
+    let Some(clock) = WallClock::new(place.path("clock")) else { return };
+    let server = place.serve_with(&clock.variables(), &["serve"]).await;
+    let admin = administrator(&server).await;
+    let remaining = async || admin.get("/users/me").await.header("x-ratelimit-remaining").parse::<i64>().unwrap();
+    let mut before = remaining().await;
+    for step in STEPS {
+        clock.step_to(step);
+        let after = remaining().await;
+        // A bucket that took the step for time would be full, or never fill again.
+        assert!((before - 1..before + 10).contains(&after), "{after} after {before} and a step to {step}");
+        before = after;
+    }
+}
+
+#[actix_web::test]
+async fn a_pause_of_the_process_costs_no_client_anything() {
+    let place = Workplace::new(SHORT).await;
+    let server = place.serve().await;
+    let admin = administrator(&server).await;
+    let (mut answering, _) = WebSocket::greeted(&admin).await;
+    let (absent, id) = WebSocket::greeted(&admin).await;
+    drop(absent);
+    let mut unknown = WebSocket::open(&server.base).await;
+    let mut kept = connect(&server.base).await;
+    assert!(get(&mut kept, "/api/v4/system/ping").await.starts_with("HTTP/1.1 200"));
+    let mut upload = connect(&server.base).await;
+    let body = json!({ "login_id": "admin", "password": PASSWORD }).to_string();
+    let (first, rest) = body.split_at(body.len() / 2);
+    let head =
+        format!("POST /api/v4/users/login HTTP/1.1\r\nHost: chat.example\r\nContent-Length: {}\r\n\r\n", body.len());
+    upload.write_all(format!("{head}{first}").as_bytes()).await.unwrap();
+
+    server.signal(Signal::STOP);
+    // Sent to a server that does not read.
+    let token = admin.token.clone().unwrap();
+    unknown.ask(1, "authentication_challenge", json!({ "token": token })).await;
+    kept.write_all(b"GET /api/v4/system/ping HTTP/1.1\r\nHost: chat.example\r\n\r\n").await.unwrap();
+    tokio::time::sleep(PAUSE).await;
+    server.signal(Signal::CONT);
+
+    assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200"));
+    upload.write_all(rest.as_bytes()).await.unwrap();
+    let uploaded = answer(&mut upload).await;
+    assert!(uploaded.starts_with("HTTP/1.1 200"), "{uploaded}");
+    assert_eq!(unknown.answer(1).await["status"], "OK");
+    // Pinged before anything else, and not closed as long as it answers.
+    for _ in 0..5 {
+        assert_eq!(answering.next().await, Frame::Ping);
+        answering.send_frame(true, PONG, b"").await;
+    }
+    let mut back = WebSocket::of(&admin, &format!("?connection_id={id}&sequence_number=1")).await;
+    assert_eq!(back.reply(1, "ping", json!({})).await["seq_reply"], 1);
+}
+
+async fn administrator(server: &Process) -> Client {
+    server.client().post("/users", account("admin")).await.expect(201);
+    server.client().log_in("admin").await
+}
+
+async fn busy(admin: &Client) -> Value {
+    admin.get("/server_busy").await.expect(200)
+}
+
+async fn get(connection: &mut TcpStream, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    answer(connection).await
+}
+
+/// The head of the next answer, and what of its body came with it.
+async fn answer(connection: &mut TcpStream) -> String {
+    let mut answer = vec![0; 16 * 1024];
+    let read = tokio::time::timeout(Duration::from_secs(30), connection.read(&mut answer)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+/// Unix seconds.
+fn wall_s() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}

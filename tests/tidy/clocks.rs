@@ -1,0 +1,146 @@
+//! Durations are measured on the monotonic clock. Each place that reads the wall clock is listed, with its reason.
+
+use super::bounds::shipped;
+
+/// The ways to read the wall clock. A function that is handed on counts as one that is called.
+const READERS: [&str; 9] = [
+    "now_ms()",
+    "(now_ms,",
+    "wall_ms()",
+    ".wall()",
+    "SystemTime",
+    "now_utc()",
+    "now_local()",
+    "Utc::now",
+    "UtcDateTime::now",
+];
+
+const STORED: &str = "the time is stored with a row and shown";
+const EXPIRY: &str = "an end that is stored or signed as wall time is compared with it";
+const PROTOCOL: &str = "another party reads it as wall time";
+const NAME: &str = "it is part of a name or a text that people read";
+
+/// Every file that reads the wall clock, and why wall time is right there.
+const PLACES: &[(&str, &str)] = &[
+    ("actors/src/busy.rs", "the end of the flag is stored; the time until then is measured on the monotonic clock"),
+    ("actors/src/clock.rs", "the source of both clocks"),
+    ("actors/src/hub/actor.rs", EXPIRY),
+    ("actors/src/presence.rs", "activity is stored as wall time, and other servers compare it"),
+    (
+        "actors/src/presence/shared.rs",
+        "activity and the end of DND are stored as wall time, and other servers compare them",
+    ),
+    ("src/accounts/activity.rs", "the end of a session and its last activity are stored; other servers compare them"),
+    ("src/accounts/bot.rs", STORED),
+    ("src/accounts/device.rs", STORED),
+    ("src/accounts/edit.rs", STORED),
+    ("src/accounts/login.rs", "times are stored, and the steps of one-time codes are wall time"),
+    ("src/accounts/signup.rs", STORED),
+    ("src/analytics.rs", "the figures count the days of rows that store wall time"),
+    ("src/cli/audit.rs", "the age of rows that store wall time"),
+    ("src/cli/license.rs", EXPIRY),
+    ("src/cli/support_packet.rs", NAME),
+    ("src/configuration.rs", STORED),
+    ("src/cookies.rs", PROTOCOL),
+    ("src/files/azure/credential/shared_key.rs", PROTOCOL),
+    ("src/logging/record.rs", STORED),
+    ("src/notices.rs", STORED),
+    ("src/pipeline/trail.rs", STORED),
+    ("src/routes/busy.rs", STORED),
+    ("src/routes/license.rs", "the end of a licence, and the age of rows that store wall time"),
+    ("src/routes/notices.rs", "notices begin and end at wall times"),
+    ("src/routes/notifications.rs", STORED),
+    ("src/routes/support_packet.rs", NAME),
+    ("src/routes/users.rs", STORED),
+    ("src/routes/users/active.rs", STORED),
+    ("src/routes/users/password.rs", STORED),
+    ("src/routes/users/roles.rs", STORED),
+    ("src/server.rs", STORED),
+    ("src/server/checks.rs", STORED),
+    ("src/server/tasks.rs", "the age of rows that store wall time"),
+    ("src/session.rs", "the end of a session and its last activity are stored; other servers compare them"),
+    ("src/socket/actions.rs", PROTOCOL),
+    ("src/state.rs", "the server's name for wall time"),
+    ("src/store/audits.rs", STORED),
+    ("src/store/licenses.rs", STORED),
+    ("src/store/roles.rs", STORED),
+    ("src/support_packet.rs", STORED),
+    ("src/teams.rs", STORED),
+    ("src/upgrade.rs", EXPIRY),
+];
+
+/// The ways to take a duration from a time that may be wall time.
+const DIFFERENCES: [&str; 8] = [
+    "now - ",
+    "now_ms - ",
+    "now_s - ",
+    "now_ms() - ",
+    "wall_ms() - ",
+    "wall() - ",
+    "now.saturating_sub(",
+    "wall.saturating_sub(",
+];
+
+const OLD_ROWS: &str = "rows that are older, as their stored times say";
+const SESSION: &str = "the times of a session are stored, and every server compares them";
+
+/// Every such line, by file and a part of it, and why wall time is right there.
+const DURATIONS: &[(&str, &str, &str)] = &[
+    ("actors/src/busy.rs", "wall.saturating_sub(clock.wall())", "converts a stored end to the monotonic clock, once"),
+    ("actors/src/notices/dates.rs", "now_s - now_s.rem_euclid(DAY_S)", "the beginning of a calendar day"),
+    (
+        "actors/src/presence/status.rs",
+        "now - last_activity_at >= away_after_ms",
+        "activity is stored, and every server compares it",
+    ),
+    ("src/accounts/activity.rs", "now.saturating_sub(stored.expires_at", SESSION),
+    ("src/accounts/activity.rs", "now - stored.last_activity_at", SESSION),
+    ("src/cli/audit.rs", "now_ms() - i64::from(*days) * DAY_MS", OLD_ROWS),
+    ("src/routes/license.rs", "now_ms() - MONTH_MS", OLD_ROWS),
+    ("src/routes/notifications.rs", "now - HOUR_MS", "the messages of the last hour, as their stored times say"),
+    ("src/server/tasks.rs", "now_ms() - days * DAY_MS", OLD_ROWS),
+    ("src/session.rs", "now - stored.last_activity_at > limit_ms", SESSION),
+    ("src/store/analytics.rs", "now_ms - DAY_MS", OLD_ROWS),
+    ("src/store/analytics.rs", "now_ms - 31 * DAY_MS", OLD_ROWS),
+    ("src/store/support_packet.rs", "now_ms - days * DAY_MS", OLD_ROWS),
+];
+
+#[test]
+fn the_wall_clock_is_read_in_reviewed_places_only() {
+    let readers: Vec<String> = shipped()
+        .into_iter()
+        .filter(|(_, text)| code(text).any(|line| has(line, &READERS)))
+        .map(|(path, _)| path)
+        .collect();
+    let listed: Vec<&str> = PLACES.iter().map(|(path, _)| *path).collect();
+    let unlisted: Vec<&String> = readers.iter().filter(|path| !listed.contains(&path.as_str())).collect();
+    assert!(
+        unlisted.is_empty(),
+        "{unlisted:?} read the wall clock. A duration is measured with Uptime or Instant; where wall time is right, say \
+         why in this table"
+    );
+    let unused: Vec<&&str> = listed.iter().filter(|path| !readers.iter().any(|reader| reader == *path)).collect();
+    assert!(unused.is_empty(), "{unused:?} are listed, and do not read the wall clock");
+}
+
+#[test]
+fn no_duration_is_the_difference_of_wall_times_but_reviewed_ones() {
+    let mut unused: Vec<&(&str, &str, &str)> = DURATIONS.iter().collect();
+    for (path, text) in shipped() {
+        for line in code(&text).filter(|line| has(line, &DIFFERENCES)) {
+            let is_known = |(known, part, _): &&(&str, &str, &str)| *known == path && line.contains(part);
+            assert!(DURATIONS.iter().any(|row| is_known(&row)), "{path} takes a duration from wall time: {line}");
+            unused.retain(|row| !is_known(row));
+        }
+    }
+    assert!(unused.is_empty(), "listed, and not there: {unused:?}");
+}
+
+/// The lines that are neither comments nor imports.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with("use "))
+}
+
+fn has(line: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| line.contains(word))
+}
