@@ -3,18 +3,21 @@
 //! Behind a trusted proxy one connection carries the requests of many clients, so there each request in flight counts
 //! as a connection of the address that the proxy names.
 
+mod occupant;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
+use quarterdeck_actors::clock::Uptime;
 
+pub(crate) use self::occupant::Occupant;
+use self::occupant::Occupants;
 use crate::address::{TrustedProxies, group};
+use crate::descriptors::{Shares, spare};
 use crate::options::Options;
-
-/// Open files that are left for everything but clients: the database, logs, calls to other servers.
-const RESERVED_FILES: u64 = 256;
 
 /// Bytes of a request's head that every connection may hold before the request is complete.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -32,6 +35,8 @@ pub(crate) struct Connections {
     limit_per_client: usize,
     proxies: Option<TrustedProxies>,
     open: AtomicUsize,
+    occupants: Occupants,
+    made_room: AtomicU64,
     long_heads: AtomicUsize,
     by_client: Mutex<HashMap<IpNet, usize>>,
     refused: AtomicU64,
@@ -42,18 +47,17 @@ pub(crate) struct Connections {
 pub(crate) struct Permit {
     connections: Arc<Connections>,
     client: Option<IpNet>,
-    is_connection: bool,
+    /// The connection; `None` for a request.
+    occupant: Option<Arc<Occupant>>,
     /// Bytes of a head that is not complete.
     head: usize,
 }
 
 impl Connections {
-    /// Takes the limits from the options, and from the number of files that the process may open.
-    pub(crate) fn new(options: &Options) -> Arc<Self> {
-        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    /// Takes the limits from the options, and from the share of the files that the process may open.
+    pub(crate) fn new(options: &Options, shares: &Shares) -> Arc<Self> {
         let (limit, limit_per_client) = options.connection_limits();
-        let limit = files.map_or(limit, |files| limit.min(within(files)));
-        Self::with(limit, limit_per_client, options.trusted_proxies().cloned())
+        Self::with(limit.min(shares.connections), limit_per_client, options.trusted_proxies().cloned())
     }
 
     /// Limits of the listener for the metrics. They are fixed: only Prometheus asks there.
@@ -67,6 +71,8 @@ impl Connections {
             limit_per_client,
             proxies,
             open: AtomicUsize::new(0),
+            occupants: Occupants::default(),
+            made_room: AtomicU64::new(0),
             long_heads: AtomicUsize::new(0),
             by_client: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -80,14 +86,22 @@ impl Connections {
     }
 
     /// Admits a connection from `peer`; `None` if there are too many.
+    ///
+    /// Where the limit is reached, the connections that have been idle for longest make room.
     pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.limit {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let spare = spare(self.limit);
+        let is_admitted = before < self.limit || {
+            let needed = before.saturating_sub(self.limit) + 1;
+            needed <= spare && self.occupants.make_room(needed, Uptime::now())
+        };
+        if !is_admitted {
             self.open.fetch_sub(1, Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         // From here on, dropping the permit gives the connection back.
-        let mut permit = Permit { connections: self.clone(), client: None, is_connection: true, head: 0 };
+        let mut permit = self.permit();
         permit.client = self.count(peer).ok()?;
         Some(permit)
     }
@@ -95,13 +109,32 @@ impl Connections {
     /// Admits a connection to the local socket. It counts, but it is never refused: an administrator must get in.
     pub(crate) fn admit_local(self: &Arc<Self>) -> Permit {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Permit { connections: self.clone(), client: None, is_connection: true, head: 0 }
+        self.permit()
+    }
+
+    /// Tells the connections to leave that have been idle since `before`. Returns how many idle ones may stay.
+    pub(crate) fn end_idle(&self, before: Option<Uptime>) -> usize {
+        self.occupants.end_idle(before)
+    }
+
+    /// The number of connections with bytes that wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.occupants.unsent()
+    }
+
+    /// The number of idle connections that were closed to make room for others.
+    pub(crate) fn made_room(&self) -> u64 {
+        self.made_room.load(Ordering::Relaxed)
+    }
+
+    fn permit(self: &Arc<Self>) -> Permit {
+        Permit { connections: self.clone(), client: None, occupant: Some(self.occupants.add()), head: 0 }
     }
 
     /// Admits a request of `client`, whom a trusted proxy named; `None` if the client has too many in flight.
     pub(crate) fn admit_request(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
         let client = self.count(Some(client)).ok()?;
-        Some(Permit { connections: self.clone(), client, is_connection: false, head: 0 })
+        Some(Permit { connections: self.clone(), client, occupant: None, head: 0 })
     }
 
     /// Returns the number of open connections.
@@ -135,6 +168,11 @@ impl Connections {
 }
 
 impl Permit {
+    /// The connection that it permits; `None` if it permits a request.
+    pub(crate) fn occupant(&self) -> Option<Arc<Occupant>> {
+        self.occupant.clone()
+    }
+
     /// Counts bytes of a head that is not complete. Returns false if it is long and there are too many long ones.
     pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
         let before = self.head.saturating_sub(HEAD_BYTES);
@@ -153,7 +191,10 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.release_head();
-        if self.is_connection {
+        if let Some(occupant) = &self.occupant {
+            self.connections.occupants.remove(occupant);
+            let has_made_room = u64::from(occupant.makes_room());
+            self.connections.made_room.fetch_add(has_made_room, Ordering::Relaxed);
             self.connections.open.fetch_sub(1, Ordering::Relaxed);
         }
         let Some(client) = self.client else { return };
@@ -165,11 +206,6 @@ impl Drop for Permit {
             }
         }
     }
-}
-
-/// Returns the number of connections that leave enough of `files` for the rest; at least half of them.
-fn within(files: u64) -> usize {
-    usize::try_from(files.saturating_sub(RESERVED_FILES).max(files / 2)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -243,7 +279,18 @@ mod tests {
     }
 
     #[test]
-    fn some_files_are_left_for_the_rest() {
-        assert_eq!((within(2048), within(300), within(u64::from(u32::MAX))), (1792, 150, 4_294_967_039));
+    fn a_new_connection_takes_the_place_of_the_one_that_was_idle_for_longest() {
+        let connections = Connections::with(2, 8, None);
+        let held = [connections.admit(None).unwrap(), connections.admit(None).unwrap()];
+        assert!(connections.admit(None).is_none(), "both are busy");
+        held[0].occupant().unwrap().wait();
+        assert!(connections.admit(None).is_none(), "nobody has been idle for a second");
+        assert!(connections.occupants.make_room(1, Uptime::now().plus_ms(1_000)));
+        let third = connections.admit(None).unwrap();
+        assert!(held[0].occupant().unwrap().makes_room() && !held[1].occupant().unwrap().makes_room());
+        assert!(connections.admit(None).is_none(), "one makes room for one");
+        drop(held);
+        assert_eq!((connections.made_room(), connections.open()), (1, 1));
+        drop(third);
     }
 }

@@ -19,6 +19,7 @@ mod configuration;
 mod configurations;
 mod connections;
 mod cookies;
+mod descriptors;
 mod error;
 mod files;
 mod images;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
@@ -12,6 +13,8 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+
+use crate::connections::Occupant;
 
 /// How long to wait before looking behind what a client has sent ahead.
 const SENT_AHEAD: Duration = Duration::from_millis(250);
@@ -29,13 +32,23 @@ pub(crate) struct Exchange {
     last_end: Cell<Instant>,
     is_refused: Cell<bool>,
     has_begun: Cell<bool>,
+    /// The connection, as those see it who look at all of them.
+    occupant: Option<Arc<Occupant>>,
 }
 
 impl Exchange {
     /// Starts with a connection that was just accepted.
-    pub(crate) fn new() -> Rc<Self> {
-        let last_end = Cell::new(Instant::now());
-        Rc::new(Self { under_way: Cell::new(0), last_end, is_refused: Cell::new(false), has_begun: Cell::new(false) })
+    pub(crate) fn new(occupant: Option<Arc<Occupant>>) -> Rc<Self> {
+        if let Some(occupant) = &occupant {
+            occupant.wait();
+        }
+        let (under_way, last_end) = (Cell::new(0), Cell::new(Instant::now()));
+        Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), occupant })
+    }
+
+    /// The connection, as those see it who look at all of them.
+    pub(crate) fn occupant(&self) -> Option<&Occupant> {
+        self.occupant.as_deref()
     }
 
     /// Returns the time since which no request is being answered; `None` while one is.
@@ -68,6 +81,9 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
         self.0.last_end.set(Instant::now());
+        if let Some(occupant) = self.0.occupant.as_ref().filter(|_| self.0.under_way.get() == 0) {
+            occupant.wait();
+        }
     }
 }
 
@@ -84,6 +100,9 @@ pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
     let exchange = http.conn_data::<Line>()?.exchange.clone();
     exchange.under_way.set(exchange.under_way.get() + 1);
     exchange.has_begun.set(true);
+    if let Some(occupant) = &exchange.occupant {
+        occupant.begin();
+    }
     Some(UnderWay(exchange))
 }
 

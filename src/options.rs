@@ -33,6 +33,7 @@ const TABLE: &[Row] = &[
     row("AnalyticsTimeoutSeconds", 30, 1, 600),
     row("AuditRetentionDays", 0, 0, 36_500),
     row("BodyMemoryMegabytes", 64, 1, 65_536),
+    row("DrainSeconds", 0, 0, 600),
     row("ImageProxyMegabytes", 10, 1, 100),
     row("MaximumConnections", 60_000, 1, 1_000_000),
     row("MaximumConnectionsPerAddress", 1_000, 1, 1_000_000),
@@ -46,6 +47,7 @@ const TABLE: &[Row] = &[
     row("SocketSilenceSeconds", 100, 2, 3_600),
     row("SocketResumeSeconds", 300, 0, 86_400),
     row("SocketStopSeconds", 5, 0, 25),
+    row("StopSeconds", 30, 1, 3_600),
 ];
 
 /// The options that are text.
@@ -206,6 +208,16 @@ impl Options {
     /// The time over which sockets are closed when the server stops.
     pub(crate) fn socket_stop_window(&self) -> Duration {
         Duration::from_secs(self.number("SocketStopSeconds").unsigned_abs())
+    }
+
+    /// How long the server goes on serving after it was told to stop, with readiness at 503.
+    pub(crate) fn drain_window(&self) -> Duration {
+        Duration::from_secs(self.number("DrainSeconds").unsigned_abs())
+    }
+
+    /// How long requests and the bodies of their answers may take once the listeners are closed.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        Duration::from_secs(self.number("StopSeconds").unsigned_abs())
     }
 
     /// After how many days rows of the audit trail are deleted; `None` when they stay.

@@ -10,13 +10,17 @@ use tokio::time::Instant;
 /// A timer that fires so late means that the process was paused. No turn of a worker takes so long.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Returns by how much a timer that was set to `deadline` and fired now is too late, if that is because of a pause.
-pub(crate) fn overslept(deadline: Instant) -> Option<Duration> {
-    lateness(deadline, Instant::now())
+/// The time that a client has at least to go on after a pause: a timer may fire before what waits is read.
+const RESUMPTION: Duration = Duration::from_secs(2);
+
+/// Returns by how much a deadline moves whose timer fired now, if that was too late because of a pause.
+pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
+    extension_at(deadline, Instant::now())
 }
 
-fn lateness(deadline: Instant, now: Instant) -> Option<Duration> {
-    Some(now.saturating_duration_since(deadline)).filter(|late| *late >= LATE)
+fn extension_at(deadline: Instant, now: Instant) -> Option<Duration> {
+    let late = now.saturating_duration_since(deadline);
+    (late >= LATE).then(|| late + RESUMPTION)
 }
 
 #[cfg(test)]
@@ -26,8 +30,8 @@ mod tests {
     #[test]
     fn only_a_timer_that_is_late_by_a_second_shows_a_pause() {
         let (deadline, ms) = (Instant::now(), Duration::from_millis);
-        assert_eq!(lateness(deadline + ms(1), deadline), None);
-        assert_eq!(lateness(deadline, deadline + ms(999)), None);
-        assert_eq!(lateness(deadline, deadline + ms(120_000)), Some(ms(120_000)));
+        assert_eq!(extension_at(deadline + ms(1), deadline), None);
+        assert_eq!(extension_at(deadline, deadline + ms(999)), None);
+        assert_eq!(extension_at(deadline, deadline + ms(120_000)), Some(ms(122_000)));
     }
 }

@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     }
     let started = Instant::now();
     let under_way = line::begin(&http);
-    let _in_flight = app.traffic.begin();
+    let (_in_flight, sending) = (app.traffic.begin(), app.traffic.begin_sending());
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.config.current();
     let client = ClientAddress::of(&http, &config, app.options.trusted_proxies());
@@ -95,7 +95,7 @@ pub(crate) async fn serve(
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
-    incoming.settle(answer, under_way, permit.ok().flatten()).await
+    incoming.settle(answer, under_way, permit.ok().flatten(), sending).await
 }
 
 /// Counts the request for the client that a trusted proxy named. Without a proxy, the connection itself is counted.

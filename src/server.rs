@@ -8,6 +8,7 @@ mod listeners;
 mod mending;
 mod metrics;
 mod rest;
+mod stop;
 pub(crate) mod stored;
 mod stream;
 mod tasks;
@@ -15,9 +16,8 @@ mod tasks;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
@@ -39,7 +39,7 @@ use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
@@ -52,6 +52,7 @@ use crate::audit::reload_record;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place};
 use crate::connections::Connections;
+use crate::descriptors::Shares;
 use crate::files::Stores;
 use crate::images::Images;
 use crate::license::{self, Signatory};
@@ -78,16 +79,7 @@ use crate::upgrade;
 use database::{first_account, refuse_beside_unnamed};
 pub use failures::{StartError, StopError};
 use stored::{place, stored_configuration, with_file};
-use tasks::{keep_pruning, keep_reporting_refusals, renew_prepared, report_refusals, retire_connections};
-
-/// How long requests in flight may take once the server stops.
-const GRACE: Duration = Duration::from_secs(30);
-
-/// How long a socket may take to pass its close frame on; one that reads nothing is not waited for any longer.
-const LAST_WORD: Duration = Duration::from_secs(2);
-
-/// How long what waits in memory is tried to be stored at a stop.
-const LAST_WRITES: Duration = Duration::from_secs(5);
+use tasks::{keep_pruning, keep_reporting_refusals, renew_prepared, retire_connections};
 
 /// A running server.
 pub struct Server {
@@ -106,7 +98,9 @@ impl Server {
         let settings = with_file(settings, &sources).await?;
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         mending::mend(&settings.config);
-        let db = Db::new(&settings.config.view.sql)?;
+        let shares = Shares::of_process();
+        shares.report(&settings.options, &settings.config.view.sql);
+        let db = Db::new(&shares.within(&settings.config.view.sql))?;
         // First of all: nothing is written for a database that a later version changed.
         when_ready(async || db.pending_migrations().await).await?;
         let accounts = async || when_ready(async || db.accounts_found().await).await;
@@ -115,7 +109,7 @@ impl Server {
         db.migrate_when_ready().await?;
         db.note_audit_key().await?;
         // On the heap: all that a server is made of would make every future that starts one a large one.
-        let app = Data::new(Box::pin(state(settings, sources, place, db)).await?);
+        let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announce::configurations(app.clone()));
         actix_web::rt::spawn(announce::stores(app.clone()));
@@ -203,66 +197,15 @@ impl Server {
     pub async fn restart_wanted(&self) {
         self.app.restart.notified().await;
     }
-
-    /// Stops: readiness turns 503, the listeners close, requests in flight finish within 30 s, the database is closed.
-    pub async fn stop(self) -> Result<(), StopError> {
-        self.app.traffic.drain();
-        info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
-        let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
-        self.app.hub.stop(self.app.options.socket_stop_window()).await;
-        let sockets = || self.app.hub.counts().sockets.load(Ordering::Relaxed);
-        let last_word = Instant::now() + self.app.options.socket_stop_window() + LAST_WORD;
-        let quiet = async {
-            while self.app.traffic.in_flight() > 0 || (sockets() > 0 && Instant::now() < last_word) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            // The last answers are on their way out of the socket.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        };
-        let closed = futures_util::future::join_all(stops);
-        tokio::select! {
-            _ = closed => {}
-            () = quiet => {}
-            () = tokio::time::sleep(GRACE) => warn!(requests.in_flight = self.app.traffic.in_flight(), sockets = sockets(), "requests and sockets did not finish in time"),
-        }
-        self.app.hub.shut_down();
-        for ended in self.ended {
-            ended.abort();
-        }
-        self.app.presence.disconnect_all();
-        if let Err(cause) = insist(async || self.app.presence.flush().await).await {
-            warn!(error = %cause, "the last changes of statuses are not stored");
-        }
-        report_refusals(&self.app).await;
-        if let Err(cause) = insist(async || self.app.audit.flush().await).await {
-            error!(cause = %cause, audit.waiting = self.app.audit.waiting(), "the end of the audit trail was not stored");
-        }
-        if let Some(socket) = self.socket {
-            let _ = std::fs::remove_file(socket);
-        }
-        let closed = self.app.db.close().await;
-        match &closed {
-            Ok(()) => info!("stopped"),
-            Err(cause) => error!(%cause, "the database was not closed"),
-        }
-        Ok(closed?)
-    }
 }
 
-/// Tries until it is done, for as long as a stop may wait for the store.
-/// Connections to the database that workers made end with the workers: who finds one closed finds another the next time.
-async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), AppError> {
-    let last = Instant::now() + LAST_WRITES;
-    loop {
-        let done = attempt().await;
-        if done.is_ok() || Instant::now() >= last {
-            return done;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Result<AppState, StartError> {
+async fn state(
+    settings: Settings,
+    sources: Sources,
+    place: Place,
+    db: Db,
+    shares: Shares,
+) -> Result<AppState, StartError> {
     let roles = db.ready_roles().await?;
     let fingerprint_key = fingerprint_key(&db).await?;
     let first_account = first_account(&db, &place, &settings.config.view.sql).await?;
@@ -277,7 +220,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
     let current = config.current();
     let roles = Arc::new(roles);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let hub = HubHandle::start(cores, socket_limits(&options), roles.clone()).await;
+    let hub = HubHandle::start(cores, socket_limits(&options, &shares), roles.clone()).await;
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
     let clock = Clock::new(now_ms, Uptime::now);
     let busy = BusyHandle::start(Arc::new(db.clone()), clock.clone()).await?;
@@ -328,7 +271,7 @@ async fn state(settings: Settings, sources: Sources, place: Place, db: Db) -> Re
         links: Links::new(),
         releases: Releases::new(options.latest_version_url()),
         images: Images::new(options.image_proxy_bytes(), sending.budget.clone()),
-        connections: Connections::new(&options),
+        connections: Connections::new(&options, &shares),
         bodies: BodyBudget::new(options.body_bytes()),
         options,
         listening: OnceLock::new(),
@@ -359,13 +302,10 @@ fn warn_of_unnamed_proxies(app: &AppState) {
     }
 }
 
-/// What sockets may take: never so many that no file is left for the rest.
-fn socket_limits(options: &Options) -> Limits {
-    const FOR_THE_REST: u64 = 512;
+/// What sockets may take: never more than there are files for.
+fn socket_limits(options: &Options, shares: &Shares) -> Limits {
     let limits = options.socket_limits();
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let most = files.map_or(u64::MAX, |files| files.saturating_sub(FOR_THE_REST).max(1));
-    Limits { sockets: limits.sockets.min(usize::try_from(most).unwrap_or(usize::MAX)), ..limits }
+    Limits { sockets: limits.sockets.min(shares.sockets), ..limits }
 }
 
 /// The machine's name, if it has one.

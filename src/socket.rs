@@ -30,7 +30,7 @@ use self::close::Close;
 use self::frames::{Frames, Heard};
 use self::request::{Asked, Demand};
 pub(crate) use self::upgrade::{VERSION, is_refusal, open};
-use crate::pause::overslept;
+use crate::pause::extension;
 use crate::state::AppState;
 
 /// How long a client may take to say who it is.
@@ -117,7 +117,7 @@ impl Socket {
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
         let Party::Unknown { deadline, .. } = &mut self.party else { return false };
         while deadline.as_mut().poll(context).is_ready() {
-            if overslept(deadline.deadline()).is_none() {
+            if extension(deadline.deadline()).is_none() {
                 return true;
             }
             // The introduction may have come during the pause.

@@ -17,6 +17,7 @@ mod database_file;
 mod database_late;
 mod database_lost;
 mod database_room;
+mod few_files;
 mod frozen;
 mod hostile_bodies;
 mod killed;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::line::{self, Cutter};
-use crate::pause::overslept;
+use crate::pause::extension;
 
 /// Beyond `WriteTimeout`, a client has a second for every `BYTES_PER_SECOND` bytes that it reads.
 const BYTES_PER_SECOND: usize = 8 * 1024;
@@ -60,7 +60,7 @@ async fn cut_when_slow(shared: Rc<Shared>, write_timeout: Duration) {
             break;
         }
         sleep_until(deadline).await;
-        started += overslept(deadline).unwrap_or_default();
+        started += extension(deadline).unwrap_or_default();
     }
     if let Some(cutter) = shared.cutter.take() {
         info!(

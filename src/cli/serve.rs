@@ -1,15 +1,16 @@
 //! `quarterdeck serve`: start, wait for a signal, stop; or start anew, as the program that an upgrade put in place.
 
+mod signals;
+
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use futures_util::FutureExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use self::signals::{Signals, Unused};
 use super::{Common, failure, say};
 use crate::accounts::{FirstAccount, SETUP_CODE};
 use crate::logging;
@@ -23,6 +24,10 @@ enum Next {
 }
 
 pub(super) fn run(common: &Common) -> ExitCode {
+    let system = actix_web::rt::System::new();
+    let Ok(signals) = system.block_on(async { Signals::receive() }) else {
+        return failure("signals cannot be received");
+    };
     // Asked now: once the file is replaced, nothing leads back to its name.
     let program = std::env::current_exe();
     let (settings, sources) = match common.settings() {
@@ -36,7 +41,7 @@ pub(super) fn run(common: &Common) -> ExitCode {
     };
     settings.report();
     raise_file_limit();
-    let next = actix_web::rt::System::new().block_on(serve(settings, sources, &logs));
+    let next = system.block_on(serve(settings, sources, &logs, signals));
     logs.flush();
     match next {
         Next::Exit(code) => code,
@@ -76,16 +81,17 @@ fn raise_file_limit() {
     }
 }
 
-async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Next {
-    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
-        return Next::Exit(failure("signals cannot be received"));
-    };
+async fn serve(
+    settings: Settings,
+    sources: Sources,
+    logs: &logging::Logs,
+    (mut signals, unused): (Signals, Unused),
+) -> Next {
+    actix_web::rt::spawn(unused.log());
     let unnamed = sources.unnamed_file();
     let starting = tokio::select! {
         started = Server::start(settings, sources) => started,
-        _ = terminate.recv() => return Next::Exit(ExitCode::SUCCESS),
-        _ = interrupt.recv() => return Next::Exit(ExitCode::SUCCESS),
+        () = signals.end() => return Next::Exit(ExitCode::SUCCESS),
     };
     let server = match starting {
         Ok(server) => server,
@@ -100,33 +106,29 @@ async fn serve(settings: Settings, sources: Sources, logs: &logging::Logs) -> Ne
         say(file.notice());
         warn!("{}", file.notice());
     }
-    let next = tokio::select! {
-        _ = terminate.recv() => Next::Exit(ExitCode::SUCCESS),
-        _ = interrupt.recv() => Next::Exit(ExitCode::SUCCESS),
-        () = server.restart_wanted() => Next::Restart,
-        () = reload_on(&mut hangup, &server) => Next::Exit(ExitCode::SUCCESS),
+    let is_restart = tokio::select! {
+        () = signals.end_or_reload(async || reload(&server).await) => false,
+        () = server.restart_wanted() => true,
     };
-    let stopped = server.stop().await;
-    // Who asked for an end in the meantime gets one.
-    let is_to_end = [&mut terminate, &mut interrupt].into_iter().any(|signal| signal.recv().now_or_never().is_some());
-    match (stopped, next) {
-        (Ok(()), Next::Restart) if !is_to_end => Next::Restart,
-        (Ok(()), _) => Next::Exit(ExitCode::SUCCESS),
+    let stopped = server.stop_sooner_on(signals.end()).await;
+    // An end that was asked for in the meantime wins over a restart.
+    let is_restart = is_restart && !signals.is_end_wanted();
+    match stopped {
+        Ok(()) if is_restart => Next::Restart,
+        Ok(()) => Next::Exit(ExitCode::SUCCESS),
         // The program that an upgrade put in place finds what this one leaves: better it runs than none.
-        (Err(cause), Next::Restart) if !is_to_end => {
+        Err(cause) if is_restart => {
             warn!(%cause, "the server starts anew after a stop that was not clean");
             Next::Restart
         }
-        (Err(cause), _) => Next::Exit(failure(cause)),
+        Err(cause) => Next::Exit(failure(cause)),
     }
 }
 
-/// SIGHUP reads `config.toml` and the environment again.
-async fn reload_on(hangup: &mut Signal, server: &Server) {
-    while hangup.recv().await.is_some() {
-        if let Err(refusal) = server.reload().await {
-            error!(cause = %refusal, "the configuration was not reloaded; the one in force stays");
-        }
+/// Reads `config.toml` and the environment again.
+async fn reload(server: &Server) {
+    if let Err(refusal) = server.reload().await {
+        error!(cause = %refusal, "the configuration was not reloaded; the one in force stays");
     }
 }
 

@@ -195,6 +195,10 @@ fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus
         refused.with_label_values(&[limit]).inc_by(count);
     }
     add(registry, refused)?;
+    let help = "Idle connections that were closed to make room for new ones.";
+    let made_room = IntCounter::new("quarterdeck_connections_made_room_total", help)?;
+    made_room.inc_by(app.connections.made_room());
+    add(registry, made_room)?;
     add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.bodies.held())?;
     let help = "Request bodies that were refused: without room for them, or because they arrived too slowly.";
     let refused = IntCounterVec::new(Opts::new("quarterdeck_bodies_refused_total", help), &["reason"])?;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::answer::outgoing::Outgoing;
 use crate::connections::Permit;
 use crate::line::UnderWay;
+use crate::state::InFlight;
 
 /// The largest announced body that is thrown away so that the connection can go on, in bytes.
 const MAX_DRAINED_BYTES: u64 = 1 << 20;
@@ -79,6 +80,7 @@ impl Incoming {
         mut answer: HttpResponse<Outgoing>,
         under_way: Option<UnderWay>,
         permit: Option<Permit>,
+        sending: InFlight,
     ) -> HttpResponse<Lasting> {
         let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let is_read = is_switch || self.is_drained().await;
@@ -90,7 +92,15 @@ impl Incoming {
         }
         // The server reads on to the end of a body that nobody holds, however long it is.
         let unread = (!is_read).then_some(self.source.payload);
-        answer.map_body(|_, body| Lasting { body, _unread: unread, _under_way: under_way, _permit: permit })
+        // A stop ends sockets in a way of its own.
+        let sending = (!is_switch).then_some(sending);
+        answer.map_body(|_, body| Lasting {
+            body,
+            _unread: unread,
+            _under_way: under_way,
+            _permit: permit,
+            _sending: sending,
+        })
     }
 
     /// Returns true if all of the body was read, here at the latest.
@@ -114,12 +124,13 @@ pub(crate) struct Lasting {
     _unread: Option<Rc<RefCell<Payload>>>,
     _under_way: Option<UnderWay>,
     _permit: Option<Permit>,
+    _sending: Option<InFlight>,
 }
 
 impl Lasting {
     /// A body with which nothing else ends.
     pub(super) fn of(body: Outgoing) -> Self {
-        Self { body, _unread: None, _under_way: None, _permit: None }
+        Self { body, _unread: None, _under_way: None, _permit: None, _sending: None }
     }
 }
 

@@ -9,7 +9,7 @@ use quarterdeck_actors::error::AppError;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::Context;
-use crate::pause::overslept;
+use crate::pause::extension;
 use crate::request::budget::BodyShare;
 
 /// How long a body may take however small it is.
@@ -57,8 +57,8 @@ pub(super) async fn read(mut payload: Payload, limit: u64, context: Rc<Context>)
         let due = GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
         let deadline = started + due.min(longest);
         let Ok(next) = timeout_at(deadline, payload.next()).await else {
-            if let Some(paused) = overslept(deadline) {
-                started += paused;
+            if let Some(extension) = extension(deadline) {
+                started += extension;
                 continue;
             }
             context.body.share.borrow().note_late();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol, Request};
-use actix_server::{GracefulShutdownSignal, Server, ServerBuilder};
+use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::{TcpStream, UnixStream};
@@ -92,14 +92,13 @@ impl Door {
     /// Serves connections that come over the network.
     pub(super) fn over_tcp(
         &self,
-        stop: GracefulShutdownSignal,
     ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
         let door = self.clone();
         fn_service(move |stream: TcpStream| {
             let door = door.clone();
             async move { door.accept(stream).await.map_err(DispatchError::Io) }
         })
-        .and_then(self.http(stop))
+        .and_then(self.http())
     }
 
     async fn accept(&self, stream: TcpStream) -> io::Result<Accepted> {
@@ -128,7 +127,6 @@ impl Door {
 
     fn http(
         &self,
-        stop: GracefulShutdownSignal,
     ) -> impl ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
         let app = App::new().app_data(self.app.clone());
         let app = match &self.served {
@@ -139,10 +137,6 @@ impl Door {
         };
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
         HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stop = stop.clone();
-                async move { stop.notified().await }
-            })
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
             // The stream closes connections itself, within a time of its own.
@@ -156,12 +150,10 @@ impl Door {
     /// Serves connections to the local socket.
     pub(super) fn over_socket(
         &self,
-        stop: GracefulShutdownSignal,
     ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
     {
         let door = self.clone();
-        fn_service(move |stream: UnixStream| std::future::ready(Ok(door.accept_local(stream))))
-            .and_then(self.http(stop))
+        fn_service(move |stream: UnixStream| std::future::ready(Ok(door.accept_local(stream)))).and_then(self.http())
     }
 
     fn accept_local(&self, stream: UnixStream) -> Accepted {
@@ -175,6 +167,6 @@ pub(super) fn builder(app: &AppState) -> ServerBuilder {
     Server::build()
         // Each worker gets as many as there may be in all: the limit is counted once for all of them.
         .max_concurrent_connections(app.connections.limit().saturating_mul(2))
-        .shutdown_timeout(super::GRACE.as_secs())
+        .shutdown_timeout(app.options.stop_limit().as_secs())
         .disable_signals()
 }

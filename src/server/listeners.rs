@@ -60,8 +60,7 @@ fn network(
     };
     let door = Door::new(app, router, Origin::Network, service, tls);
     let server = builder(app);
-    let stop = server.graceful_shutdown_signal();
-    let listening = server.listen("network", listener, move || door.over_tcp(stop.clone()));
+    let listening = server.listen("network", listener, move || door.over_tcp());
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", service.listen_address))
 }
 
@@ -70,8 +69,7 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
     let door = Door::new(app, router, Origin::LocalSocket, &config.view.service, None);
     let server = builder(app).workers(1);
-    let stop = server.graceful_shutdown_signal();
-    let listening = server.listen_uds("local socket", listener, move || door.over_socket(stop.clone()));
+    let listening = server.listen_uds("local socket", listener, move || door.over_socket());
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 

@@ -26,8 +26,7 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
     let address = listener.local_addr().map_err(failed)?;
     let door = Door::to_metrics(app, &config.view.service);
     let server = builder(app).workers(1);
-    let stop = server.graceful_shutdown_signal();
-    let listening = server.listen("metrics", listener, move || door.over_tcp(stop.clone()));
+    let listening = server.listen("metrics", listener, move || door.over_tcp());
     let server = listening.map(ServerBuilder::run).map_err(failed)?;
     Ok(Some((server, address)))
 }

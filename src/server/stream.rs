@@ -17,8 +17,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::rest::Rest;
-use crate::connections::Permit;
+use crate::connections::{Occupant, Permit};
 use crate::line::Exchange;
+use crate::pause::extension;
 
 /// How long input is thrown away after the write side is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -55,6 +56,8 @@ pub(super) struct Stream {
     times: Times,
     exchange: Rc<Exchange>,
     idle: Option<Pin<Box<Sleep>>>,
+    /// The end of the idle time that a pause of the process moved.
+    extended_to: Option<Instant>,
     stalled: Option<Pin<Box<Sleep>>>,
     closing: Closing,
     is_read_to_end: bool,
@@ -76,8 +79,9 @@ impl Stream {
         Self {
             carrier,
             times,
-            exchange: Exchange::new(),
+            exchange: Exchange::new(permit.occupant()),
             idle: None,
+            extended_to: None,
             stalled: None,
             closing: Closing::Open,
             is_read_to_end: false,
@@ -97,13 +101,31 @@ impl Stream {
         matches!(self.carrier, Carrier::Tls(_))
     }
 
+    /// Returns true if the connection waits for a request and is to end: it waited for too long, or was told to leave.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let occupant = self.exchange.occupant();
+        let must_leave = occupant.is_some_and(|occupant| occupant.must_leave(context.waker()));
+        // What makes room does not wait until the client has closed its side.
+        // Where a body is left unread, the client would lose the answer by it.
+        let is_urgent = occupant.is_some_and(Occupant::makes_room) && !self.exchange.is_refused();
+        if must_leave && self.exchange.idle_since().is_some() {
+            self.is_read_to_end |= is_urgent;
+            return true;
+        }
+        self.is_idle_for_too_long(context)
+    }
+
     /// Returns true once the connection has waited for a request for too long; until then the task is woken in time.
     fn is_idle_for_too_long(&mut self, context: &mut Context<'_>) -> bool {
         let Some(since) = self.exchange.idle_since() else {
             self.idle = None;
             return false;
         };
-        let end = since + self.times.idle;
+        let mut end = (since + self.times.idle).max(self.extended_to.unwrap_or(since));
+        if let Some(extension) = extension(end) {
+            end += extension;
+            self.extended_to = Some(end);
+        }
         if Instant::now() >= end {
             return true;
         }
@@ -120,6 +142,9 @@ impl Stream {
 
     /// Passes on the outcome of a write, but ends the connection if there was no progress for too long.
     fn watched<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let Some(occupant) = self.exchange.occupant() {
+            occupant.set_unsent(outcome.is_pending());
+        }
         if outcome.is_ready() {
             self.stalled = None;
             return outcome;
@@ -178,8 +203,8 @@ impl AsyncRead for Stream {
             return Poll::Pending;
         }
         let is_head = this.exchange.idle_since().is_some();
-        if is_head {
-            ready!(this.rest.poll(context));
+        if is_head && this.rest.poll(context).is_pending() {
+            return if this.is_over(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         let before = buffer.filled().len();
         let read = match &mut this.carrier {
@@ -187,10 +212,15 @@ impl AsyncRead for Stream {
             Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
             Carrier::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        // Asked only when there is nothing to read: a request that came during a pause of the process is answered.
-        // The server takes the end of input as a wish to close, and answers nothing any more.
-        if read.is_pending() && this.is_idle_for_too_long(context) {
-            return Poll::Ready(Ok(()));
+        // Asked only when there is nothing to read: a request that came during a pause of the process, or just before
+        // the connection had to leave, is answered.
+        if read.is_pending() && this.is_over(context) {
+            // The server takes the end of input as a wish to close, and takes no body after it.
+            if this.turn == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // What was read in this turn may be a request. If it is none, the next turn ends the connection.
+            context.waker().wake_by_ref();
         }
         let bytes = buffer.filled().len() - before;
         this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
@@ -238,6 +268,9 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some(occupant) = this.exchange.occupant() {
+            occupant.close();
+        }
         loop {
             match &mut this.closing {
                 Closing::Open => this.closing = Closing::Writing(Box::pin(sleep(LINGER))),

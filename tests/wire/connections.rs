@@ -30,9 +30,15 @@ async fn ping_from(client: &Client, address: &str) -> u16 {
 async fn connections_beyond_the_limit_are_refused_and_counted() {
     let settings = "[Quarterdeck]\nMaximumConnections = 5\nMetricsToken = \"0123456789abcdef\"\n";
     let server = TestServer::start_with(settings).await;
+    // Connections with a request under way: idle ones would make room.
     let mut held = Vec::new();
     for _ in 0..5 {
-        held.push(served(&server).await.unwrap());
+        let mut connection = connect(&server.base).await;
+        let begun =
+            b"POST /api/v4/users/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+        connection.write_all(begun).await.unwrap();
+        connection.read_exact(&mut [0; 12]).await.unwrap();
+        held.push(connection);
     }
     for _ in 0..3 {
         assert!(served(&server).await.is_none());

@@ -5,6 +5,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::process::{Process, Workplace, lines, until};
+use crate::support::raw::read_to_end;
+use crate::support::server::account;
+use crate::support::slow::SlowReader;
 
 const FILE_LOG: &str =
     "[LogSettings]\nEnableConsole = false\nFileLocation = \"logs\"\n[FileSettings]\nDirectory = \"files\"\n";
@@ -42,6 +45,103 @@ async fn sigint_ends_the_server_as_well() {
     server.signal(Signal::INT);
     assert_eq!(server.ended().await.code(), Some(0));
     assert!(logged(&place, "stopped"));
+}
+
+#[actix_web::test]
+async fn the_next_request_on_a_kept_connection_is_answered_although_the_server_stops() {
+    let place = Workplace::new(FILE_LOG).await;
+    let mut server = place.serve().await;
+    let mut kept = Vec::new();
+    for _ in 0..60 {
+        let mut connection = connect(&server).await;
+        assert!(ping(&mut connection).await.starts_with("HTTP/1.1 200"));
+        kept.push(connection);
+    }
+    server.signal(Signal::TERM);
+    for connection in &mut kept {
+        connection.write_all(PING).await.unwrap();
+    }
+    for mut connection in kept {
+        // One that was answered before the server took note of the signal is closed a little later.
+        let answer = read_to_end(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+    }
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[actix_web::test]
+async fn while_it_drains_the_server_is_not_ready_and_serves_on_until_a_second_signal() {
+    let place = Workplace::new(&format!("{FILE_LOG}[Quarterdeck]\nDrainSeconds = 600\n")).await;
+    let mut server = place.serve().await;
+    let mut kept = connect(&server).await;
+    assert!(ping(&mut kept).await.starts_with("HTTP/1.1 200"));
+    server.signal(Signal::TERM);
+    until("it is not ready", async || server.client().get("//readyz").await.status == 503).await;
+    for connection in [&mut kept, &mut connect(&server).await] {
+        connection.write_all(PING).await.unwrap();
+        let answer = read_to_end(connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
+        assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    assert!(logged(&place, "draining: requests are served, and their connections closed"));
+    assert!(!logged(&place, "stopping"));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert!(logged(&place, "the drain was cut short") && logged(&place, "stopped"));
+}
+
+#[actix_web::test]
+async fn a_slow_download_is_sent_to_its_end_although_the_server_stops_and_not_beyond_the_limit() {
+    for (limit, is_whole) in [(60, true), (1, false)] {
+        let settings = format!("{FILE_LOG}[Quarterdeck]\nStopSeconds = {limit}\n");
+        let place = Workplace::new(&settings).await;
+        let mut server = place.serve().await;
+        server.client().post("/users", account("admin")).await.expect(201);
+        let admin = server.client().log_in("admin").await;
+        let line = format!("{}\n", "x".repeat(1_023));
+        std::fs::write(place.path("logs/mattermost.log"), line.repeat(8 * 1_024)).unwrap();
+        let slow = SlowReader::start(&admin, "/logs/download").await;
+        assert_eq!(slow.status(), 200);
+        server.signal(Signal::TERM);
+        until("nobody is let in", async || TcpStream::connect(address(&server)).await.is_err()).await;
+        if is_whole {
+            assert!(slow.finish().await.len() >= 8 << 20);
+        } else {
+            // A client that reads nothing holds the server no longer than that.
+            assert_eq!(server.ended().await.code(), Some(0));
+            continue;
+        }
+        assert_eq!(server.ended().await.code(), Some(0));
+    }
+}
+
+#[actix_web::test]
+async fn signals_without_a_meaning_change_nothing_and_sighup_reloads() {
+    let place = Workplace::new(FILE_LOG).await;
+    let mut server = place.serve().await;
+    for signal in [Signal::USR1, Signal::USR2, Signal::HUP] {
+        server.signal(signal);
+    }
+    let unused = "a signal came that changes nothing; SIGHUP reloads, SIGTERM and SIGINT stop";
+    let count = || lines(&place.path("logs/mattermost.log")).iter().filter(|line| line["msg"] == unused).count();
+    until("both are logged", async || count() == 2).await;
+    assert_eq!(server.client().get("/system/ping").await.status, 200);
+    server.signal(Signal::TERM);
+    // Also while it stops.
+    for signal in [Signal::USR1, Signal::USR2, Signal::HUP] {
+        server.signal(signal);
+    }
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+const PING: &[u8] = b"GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// The beginning of the answer, which leaves the connection open.
+async fn ping(connection: &mut TcpStream) -> String {
+    connection.write_all(PING).await.unwrap();
+    let mut answer = vec![0; 16 * 1024];
+    let read = connection.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
 async fn connect(server: &Process) -> TcpStream {

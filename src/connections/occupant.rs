@@ -1,0 +1,231 @@
+//! A connection as others see it: since when it waits for a request, and whether it is told to leave.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
+use quarterdeck_actors::clock::Uptime;
+
+/// The value of `Occupant::idle_since` while a request is being answered.
+const BUSY: i64 = -1;
+
+/// How long a connection is idle before it makes room, in milliseconds: the request of a new one is on its way.
+const MIN_IDLE_MS: i64 = 1_000;
+
+/// How long a look that found no idle connection holds, in milliseconds: it goes through all of them.
+const SCAN_PAUSE_MS: i64 = 20;
+
+/// One of so many connections makes room at a time.
+const BATCHES: usize = 64;
+
+const STAYS: u8 = 0;
+const LEAVES: u8 = 1;
+const LEAVES_AT_ONCE: u8 = 2;
+
+/// One connection. Its stream and its requests write it, from the thread that serves it.
+pub(crate) struct Occupant {
+    number: u64,
+    /// Milliseconds of `Uptime`, or `BUSY`.
+    idle_since: AtomicI64,
+    has_unsent: AtomicBool,
+    leaving: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Occupant {
+    /// Notes that a request is being answered.
+    pub(crate) fn begin(&self) {
+        self.idle_since.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Notes that the connection is being closed, and is no longer idle.
+    pub(crate) fn close(&self) {
+        self.begin();
+    }
+
+    /// Notes that the connection waits for a request.
+    pub(crate) fn wait(&self) {
+        self.idle_since.store(Uptime::now().ms(), Ordering::Relaxed);
+    }
+
+    /// Notes whether bytes of an answer wait to be taken by the kernel.
+    pub(crate) fn set_unsent(&self, has_unsent: bool) {
+        self.has_unsent.store(has_unsent, Ordering::Relaxed);
+    }
+
+    /// Returns true if the connection is to end unless a request is there; `waker` is woken when that changes.
+    pub(crate) fn must_leave(&self, waker: &Waker) -> bool {
+        // Registered first: what is told in between is not missed.
+        self.waker.register(waker);
+        self.leaving.load(Ordering::Acquire) != STAYS
+    }
+
+    /// Returns true if the connection makes room for another, so that its end waits for nothing.
+    pub(crate) fn makes_room(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE
+    }
+
+    /// The moment since which the connection has been idle; `None` while it is not.
+    fn idle_since(&self) -> Option<Uptime> {
+        let idle_since = self.idle_since.load(Ordering::Relaxed);
+        let is_idle = idle_since != BUSY && !self.has_unsent.load(Ordering::Relaxed);
+        is_idle.then(|| Uptime::from_ms(idle_since))
+    }
+
+    fn leave(&self, how: u8) {
+        self.leaving.fetch_max(how, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+/// All connections.
+#[derive(Default)]
+pub(super) struct Occupants {
+    all: Mutex<HashMap<u64, Arc<Occupant>>>,
+    next: AtomicU64,
+    /// Those that were told to make room and are still there.
+    making_room: AtomicUsize,
+    scan_at: AtomicI64,
+}
+
+impl Occupants {
+    /// Adds a connection, which counts as busy until it waits for its first request.
+    pub(super) fn add(&self) -> Arc<Occupant> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let occupant = Arc::new(Occupant {
+            number,
+            idle_since: AtomicI64::new(BUSY),
+            has_unsent: AtomicBool::new(false),
+            leaving: AtomicU8::new(STAYS),
+            waker: AtomicWaker::new(),
+        });
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(number, occupant.clone());
+        occupant
+    }
+
+    pub(super) fn remove(&self, occupant: &Occupant) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&occupant.number);
+        if occupant.makes_room() {
+            self.making_room.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes room for `needed` connections, by those that have been idle for longest. Returns false if too few are idle.
+    pub(super) fn make_room(&self, needed: usize, now: Uptime) -> bool {
+        let missing = || needed.saturating_sub(self.making_room.load(Ordering::Relaxed));
+        if missing() == 0 {
+            return true;
+        }
+        if now.ms() < self.scan_at.load(Ordering::Relaxed) {
+            return false;
+        }
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = |occupant: &Occupant| occupant.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE;
+        let mut idle: Vec<(Uptime, &Arc<Occupant>)> = all
+            .values()
+            .filter(|occupant| !is_asked(occupant))
+            .filter_map(|occupant| Some((occupant.idle_since()?, occupant)))
+            .filter(|(since, _)| now.ms_since(*since) >= MIN_IDLE_MS)
+            .collect();
+        let needed = missing();
+        // Some more at once, so that a flood of connections does not look through all for each of them.
+        let count = needed.max(all.len() / BATCHES);
+        if idle.len() > count {
+            idle.select_nth_unstable_by_key(count, |(since, occupant)| (*since, occupant.number));
+            idle.truncate(count);
+        }
+        for (_, occupant) in &idle {
+            // Counted first: the connection may be gone at once.
+            self.making_room.fetch_add(1, Ordering::Relaxed);
+            occupant.leave(LEAVES_AT_ONCE);
+        }
+        let is_enough = idle.len() >= needed;
+        if !is_enough {
+            self.scan_at.store(now.plus_ms(SCAN_PAUSE_MS).ms(), Ordering::Relaxed);
+        }
+        is_enough
+    }
+
+    /// Tells the connections to leave that have been idle since `before`. Returns how many idle ones may stay.
+    pub(super) fn end_idle(&self, before: Option<Uptime>) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut staying = 0;
+        for occupant in all.values() {
+            let Some(since) = occupant.idle_since() else { continue };
+            if before.is_some_and(|before| since <= before) {
+                occupant.leave(LEAVES);
+            }
+            staying += usize::from(occupant.leaving.load(Ordering::Relaxed) == STAYS);
+        }
+        staying
+    }
+
+    /// The number of connections with bytes that wait to be sent.
+    pub(super) fn unsent(&self) -> usize {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter(|occupant| occupant.has_unsent.load(Ordering::Relaxed)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Uptime {
+        Uptime::from_ms(ms)
+    }
+
+    fn idle_since(occupants: &Occupants, ms: i64) -> Arc<Occupant> {
+        let occupant = occupants.add();
+        occupant.idle_since.store(ms, Ordering::Relaxed);
+        occupant
+    }
+
+    fn leaves(occupant: &Occupant) -> bool {
+        occupant.must_leave(Waker::noop())
+    }
+
+    #[test]
+    fn the_longest_idle_make_room_and_those_that_answer_or_send_never_do() {
+        let occupants = Occupants::default();
+        let (busy, sending) = (occupants.add(), idle_since(&occupants, 0));
+        sending.set_unsent(true);
+        let young = idle_since(&occupants, 101);
+        let [third, first, second] = [30, 10, 20].map(|ms| idle_since(&occupants, ms));
+        assert!(occupants.make_room(2, at(1_100)));
+        assert_eq!(
+            [&busy, &sending, &first, &second, &third].map(|one| leaves(one)),
+            [false, false, true, true, false]
+        );
+        // As long as they are still there, no other is told.
+        assert!(occupants.make_room(2, at(1_100)) && !leaves(&third));
+        occupants.remove(&first);
+        assert!(occupants.make_room(1, at(1_100)) && !leaves(&third));
+        assert!(occupants.make_room(2, at(1_100)) && leaves(&third));
+        assert!(!occupants.make_room(3, at(1_100)) && !leaves(&young), "nothing else has been idle for a second");
+    }
+
+    #[test]
+    fn where_nothing_is_idle_no_room_is_made_and_not_everything_is_looked_through_each_time() {
+        let occupants = Occupants::default();
+        let busy = occupants.add();
+        assert!(!occupants.make_room(1, at(1_100)));
+        busy.idle_since.store(0, Ordering::Relaxed);
+        assert!(!occupants.make_room(1, at(1_119)));
+        assert!(occupants.make_room(1, at(1_120)));
+    }
+
+    #[test]
+    fn at_a_stop_idle_connections_leave_once_they_have_been_idle_for_the_window() {
+        let occupants = Occupants::default();
+        let (early, late, busy) = (idle_since(&occupants, 10), idle_since(&occupants, 30), occupants.add());
+        assert_eq!(occupants.end_idle(None), 2);
+        assert_eq!(occupants.end_idle(Some(at(20))), 1);
+        assert_eq!([&early, &late, &busy].map(|one| leaves(one)), [true, false, false]);
+        assert!(!early.makes_room());
+        occupants.remove(&early);
+        assert_eq!((occupants.end_idle(Some(at(30))), leaves(&late)), (0, true));
+    }
+}
