@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand.
 
 mod audit;
+mod backup;
 mod check;
 mod config;
 mod license;
+mod restore;
 mod serve;
 mod storage;
 mod support_packet;
@@ -66,12 +68,18 @@ enum Command {
     /// Verifies the audit trail, and deletes its old rows
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Writes everything that the server keeps into one file, also while it runs; verifies such a file
+    #[command(after_help = backup::AFTER_HELP)]
+    Backup(backup::Backup),
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
     /// Makes keys and licences, checks them, and shows what is in force
     #[command(subcommand, after_help = license::AFTER_HELP)]
     License(license::LicenseCommand),
+    /// Puts a backup into an empty place, on either engine
+    #[command(after_help = restore::AFTER_HELP)]
+    Restore(restore::Restore),
     /// Tests where files are kept
     #[command(subcommand)]
     Storage(storage::StorageCommand),
@@ -91,9 +99,11 @@ impl Cli {
         let code = match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&self.common),
             Command::Audit(command) => audit::run(&self.common, &command),
+            Command::Backup(command) => backup::run(&self.common, &command),
             Command::Check => check::run(&self.common),
             Command::Config(command) => config::run(&self.common, command),
             Command::License(command) => license::run(&self.common, command),
+            Command::Restore(command) => restore::run(&self.common, &command),
             Command::Storage(command) => storage::run(&self.common, &command),
             Command::SupportPacket(command) => support_packet::run(&self.common, &command),
             Command::User(command) => user::run(&self.common, command),

@@ -13,6 +13,7 @@ mod analytics;
 mod announce;
 mod answer;
 mod audit;
+mod backup;
 mod caller;
 mod channels;
 mod configuration;

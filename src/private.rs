@@ -12,7 +12,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, fchmod};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, fchmod, renameat_with};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -65,6 +66,20 @@ pub(crate) fn append(path: &Path) -> Result<File> {
 pub(crate) fn read(path: &Path) -> Result<File> {
     let file = without_links(OpenOptions::new().read(true).clone()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(Error::other("this is no file")) }
+}
+
+/// Gives a complete file its name, on the disk as well. A file that has the name already stays, and this is an error.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that cannot do this in one step.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)?;
+        }
+        renamed => renamed?,
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
 }
 
 /// Sees to it that a file is there, and leaves its content alone. Where it is a link, the file behind it is meant.

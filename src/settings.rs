@@ -136,6 +136,11 @@ impl Sources {
         Self { file, environment: Some(environment), working_folder: None, is_new: false }
     }
 
+    /// The file with the settings.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The file with the settings, unless it is the one that is read when none is named.
     pub(crate) fn named_file(&self) -> Option<&Path> {
         self.file.as_deref().filter(|file| *file != Path::new(DEFAULT_FILE))

@@ -9,6 +9,7 @@ mod bots;
 mod channels;
 mod config_file;
 mod configurations;
+mod copying;
 mod data_source;
 mod engine;
 mod foreign;
@@ -46,6 +47,9 @@ pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, Mark, own_record};
 pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
+#[cfg(test)]
+pub(crate) use copying::newest_migration;
+pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, migrations_up_to, tables_at};
 pub(crate) use data_source::DataSource;
 use engine::EngineKind;
 pub(crate) use engine::described;
@@ -170,7 +174,10 @@ impl Db {
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
-            Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
+            Engine::Postgres(postgres) => {
+                postgres.migrate(&runner).await?;
+                self.refuse_half_restored().await?;
+            }
             Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
         }
         if is_behind {

@@ -36,7 +36,7 @@ use crate::logging;
 use crate::settings::Sources;
 use crate::state::{InFlight, now_ms};
 use crate::store::{Db, StoreError};
-use archive::Archive;
+pub(crate) use archive::{Archive, Content};
 use manifest::Notes;
 use outlet::outlet;
 use scrub::Scrubber;

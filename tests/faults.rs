@@ -5,6 +5,7 @@ mod attach;
 mod audit_flood;
 mod audit_frozen;
 mod audits;
+mod backup_load;
 mod busy_restart;
 mod clean_stop;
 mod clocks;

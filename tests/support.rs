@@ -1,6 +1,7 @@
 //! A server of its own for each test, and a client to talk to it.
 
 pub mod backdoor;
+pub mod backup;
 pub mod client;
 pub mod cluster;
 pub mod config_place;

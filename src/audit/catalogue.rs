@@ -71,7 +71,7 @@ const DETAILS: [(&str, &str); 30] = [
 ];
 
 /// What is recorded without a request: event, when, what it tells.
-const OWN: [(&str, &str, &str); 12] = [
+const OWN: [(&str, &str, &str); 13] = [
     (
         "changeAuditKey",
         "a start with another key for the trail than its last row has",
@@ -109,6 +109,7 @@ const OWN: [(&str, &str, &str); 12] = [
         "the end of the trail was unknown, or was tampered with",
         "`number` of the last row there was",
     ),
+    ("restoreBackup", "`quarterdeck restore`", "`backup`, `taken_at` and `program` of the backup; `sessions_kept`"),
     ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
 ];

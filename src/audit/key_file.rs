@@ -49,6 +49,16 @@ pub(crate) fn known_keys(settings: &Settings) -> AuditKeys {
     places(settings).iter().find(|file| file.exists()).map_or_else(AuditKeys::default, |file| read_or_report(file))
 }
 
+/// The file with the keys, if there is one.
+pub(crate) fn found(settings: &Settings) -> Option<PathBuf> {
+    places(settings).into_iter().find(|file| file.exists())
+}
+
+/// The best place for a file with keys, where there is none yet.
+pub(crate) fn place_for_new(settings: &Settings) -> Option<PathBuf> {
+    places(settings).into_iter().next()
+}
+
 /// Reads a key file.
 pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
     let text = std::fs::read_to_string(file).map(Secret::new).map_err(|cause| cause.to_string())?;

@@ -79,6 +79,11 @@ impl DataSource {
         format!("{}{database}", hosts.join(","))
     }
 
+    /// True when it holds a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.base.get_password().is_some()
+    }
+
     /// The settings of a connection to each host, in the order in which they are tried.
     pub(super) fn connections(&self) -> Vec<Config> {
         self.hosts.iter().map(|host| self.connection(host)).collect()

@@ -35,7 +35,7 @@ impl Db {
     }
 
     /// Those of the tables that are there, where statements of this server find them.
-    async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
         let listed = placeholders(1, names.len());
         let sql = match &self.engine {
             Engine::Postgres(_) => format!(

@@ -5,6 +5,7 @@
 
 mod hosts;
 mod room;
+mod session;
 mod shares;
 mod work;
 
@@ -28,6 +29,7 @@ use super::recycling::Recycling;
 use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
 use room::{Lease, Room};
+pub(super) use session::Session;
 use shares::{Kind, Shares};
 use work::{End, run_as_one};
 
@@ -268,7 +270,7 @@ fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-fn decode(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
+pub(super) fn decode(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let columns = (0..row.len()).map(|column| row.try_get(column)).collect::<Result<Vec<Value>, _>>()?;
     Ok(Row::new(columns))
 }

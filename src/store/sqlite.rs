@@ -5,6 +5,7 @@
 
 mod closing;
 mod condition;
+mod copying;
 mod damage;
 mod files;
 mod marks;
@@ -33,8 +34,11 @@ use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use crate::private;
 pub(crate) use closing::close_opened;
 pub(crate) use condition::refuse_doubtful;
+pub(super) use copying::read_row;
 use damage::Damage;
 pub(crate) use files::all as files_of;
+pub(super) use files::restored;
+pub(super) use marks::PREFIX as OPEN_MARK;
 use opening::Recovered;
 
 /// How long a request waits for its turn.
@@ -330,7 +334,7 @@ fn run_each(connection: &Connection, statements: &[Statement]) -> Result<Vec<Vec
     statements.iter().map(|statement| run(connection, statement)).collect()
 }
 
-fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+pub(super) fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (number, value) in (1..).zip(&statement.values) {
         // By name: a placeholder may stand in the statement twice, or in another order.

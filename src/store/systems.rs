@@ -14,7 +14,7 @@ use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, statem
 const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
 /// The row that a health probe writes and deletes.
-const PROBE: &str = "health_check_";
+pub(super) const PROBE: &str = "health_check_";
 
 /// The probe waits for locks no longer than this, because its outcome is wanted.
 const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";

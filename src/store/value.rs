@@ -89,6 +89,11 @@ impl Row {
         Self { columns: columns.into_iter() }
     }
 
+    /// All columns.
+    pub(super) fn into_columns(self) -> Vec<Value> {
+        self.columns.collect()
+    }
+
     /// The next column as text; NULL reads as empty.
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
         Ok(self.optional_text()?.unwrap_or_default())

@@ -11,21 +11,21 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// What is in an entry, unpacked.
 #[derive(Debug, Serialize)]
-pub(super) struct Content {
-    pub(super) name: String,
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+pub(crate) struct Content {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 /// An archive that is being written.
-pub(super) struct Archive<W: Write> {
+pub(crate) struct Archive<W: Write> {
     zip: ZipWriter<StreamWriter<W>>,
     options: SimpleFileOptions,
     contents: Vec<Content>,
 }
 
 /// An entry that is being written.
-pub(super) struct Entry<'a, W: Write> {
+pub(crate) struct Entry<'a, W: Write> {
     archive: &'a mut Archive<W>,
     name: String,
     bytes: u64,
@@ -34,7 +34,7 @@ pub(super) struct Entry<'a, W: Write> {
 
 impl<W: Write> Archive<W> {
     /// One whose entries are all of that time.
-    pub(super) fn new(out: W, at: OffsetDateTime) -> Self {
+    pub(crate) fn new(out: W, at: OffsetDateTime) -> Self {
         let time = DateTime::from_date_and_time(
             u16::try_from(at.year()).unwrap_or_default(),
             at.month().into(),
@@ -50,8 +50,14 @@ impl<W: Write> Archive<W> {
         Self { zip: ZipWriter::new_stream(out), options, contents: Vec::new() }
     }
 
+    /// The same for entries of 4 GiB and more.
+    pub(crate) fn with_large_entries(mut self) -> Self {
+        self.options = self.options.large_file(true);
+        self
+    }
+
     /// Adds an entry as a whole.
-    pub(super) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut entry = self.begin(name)?;
         entry.write_all(bytes)?;
         entry.end();
@@ -59,18 +65,18 @@ impl<W: Write> Archive<W> {
     }
 
     /// Begins an entry; it ends with [`Entry::end`].
-    pub(super) fn begin(&mut self, name: &str) -> Result<Entry<'_, W>> {
+    pub(crate) fn begin(&mut self, name: &str) -> Result<Entry<'_, W>> {
         self.zip.start_file(name, self.options).map_err(Error::other)?;
         Ok(Entry { archive: self, name: name.to_owned(), bytes: 0, digest: Context::new(&SHA256) })
     }
 
     /// What is in the entries that have ended.
-    pub(super) fn contents(&self) -> &[Content] {
+    pub(crate) fn contents(&self) -> &[Content] {
         &self.contents
     }
 
     /// Writes the directory of the archive.
-    pub(super) fn finish(self) -> Result<W> {
+    pub(crate) fn finish(self) -> Result<W> {
         Ok(self.zip.finish().map_err(Error::other)?.into_inner())
     }
 }
@@ -90,7 +96,7 @@ impl<W: Write> Write for Entry<'_, W> {
 
 impl<W: Write> Entry<'_, W> {
     /// Notes what was written.
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         let sha256 = HEXLOWER.encode(self.digest.finish().as_ref());
         self.archive.contents.push(Content { name: self.name, bytes: self.bytes, sha256 });
     }

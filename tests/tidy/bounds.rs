@@ -25,12 +25,16 @@ fn every_cache_has_a_bound_that_is_written_down() {
     }
 }
 
-/// Every hash takes a turn: the functions that hash are private to the queue.
+/// Every hash of a request takes a turn: the functions that hash are private to the queue. The commands that make and
+/// read backups run in a process of their own.
 #[test]
 fn passwords_are_hashed_behind_the_queue_only() {
     for (path, text) in shipped() {
         let hashes = text.contains("pbkdf2::") || text.contains("bcrypt::");
-        assert!(!hashes || path == "src/passwords/hash.rs", "{path} hashes passwords past the queue");
+        assert!(
+            !hashes || ["src/passwords/hash.rs", "src/backup/seal.rs"].contains(&path.as_str()),
+            "{path} hashes passwords past the queue"
+        );
     }
 }
 

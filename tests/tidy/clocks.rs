@@ -37,6 +37,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/accounts/login.rs", "times are stored, and the steps of one-time codes are wall time"),
     ("src/accounts/signup.rs", STORED),
     ("src/analytics.rs", "the figures count the days of rows that store wall time"),
+    ("src/backup/making.rs", STORED),
     ("src/cli/audit.rs", "the age of rows that store wall time"),
     ("src/cli/license.rs", EXPIRY),
     ("src/cli/support_packet.rs", NAME),

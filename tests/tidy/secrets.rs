@@ -7,13 +7,15 @@ use super::sources;
 
 /// How often a file takes a secret out as plain text. A new call is looked at before it is counted here: it must not
 /// print, log, store or answer what it takes out.
-const EXPOSED: [(&str, usize); 24] = [
+const EXPOSED: [(&str, usize); 26] = [
     ("actors/src/sessions.rs", 1),
     ("src/accounts/first.rs", 1),
     ("src/accounts/login.rs", 3),
     ("src/accounts/mfa.rs", 1),
     ("src/accounts/signup.rs", 2),
     ("src/audit/key_file.rs", 2),
+    ("src/backup/seal.rs", 1),
+    ("src/cli/backup.rs", 1),
     ("src/cli/serve.rs", 1),
     ("src/configuration.rs", 1),
     ("src/cookies.rs", 1),

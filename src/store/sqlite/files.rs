@@ -32,6 +32,11 @@ pub(super) fn unfinished(database: &Path) -> PathBuf {
     beside(database, "-new")
 }
 
+/// A database that a backup is restored into, before it is complete.
+pub(in crate::store) fn restored(database: &Path) -> PathBuf {
+    beside(database, "-restore")
+}
+
 fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut name = behind(database).into_os_string();
     name.push(ending);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::StoreError;
 
 /// The names of the marks begin with this.
-const PREFIX: &str = "QuarterdeckOpen_";
+pub(in crate::store) const PREFIX: &str = "QuarterdeckOpen_";
 
 /// A new mark.
 pub(super) fn name(id: &str) -> String {

@@ -1,0 +1,182 @@
+//! A backup is read. Nothing in it is trusted: names, sizes and hashes are those of the manifest, or it is refused.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
+use quarterdeck_actors::secret::Secret;
+use zip::ZipArchive;
+use zip::read::ZipFile;
+
+use super::format::{
+    FILES, MANIFEST, MAX_MANIFEST_BYTES, MAX_ROW_BYTES, MAX_SMALL_PART_BYTES, Manifest, Part, table_part,
+};
+use super::seal::{MAGIC, Opening};
+use super::{BackupError, rows};
+use crate::store::{Table, Value};
+
+/// A batch of rows ends when its lines have so many bytes.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
+
+/// A backup whose manifest fits its parts.
+pub(crate) struct Backup {
+    zip: ZipArchive<Box<dyn Source>>,
+    pub(crate) manifest: Manifest,
+    pub(super) tables: Vec<Table>,
+}
+
+/// The rows of a table on their way.
+pub(super) struct Rows<'a> {
+    table: &'a Table,
+    part: Part,
+    reader: BufReader<Hashing<ZipFile<'a, Box<dyn Source>>>>,
+    count: u64,
+}
+
+struct Hashing<R> {
+    source: R,
+    digest: Context,
+    bytes: u64,
+}
+
+impl Backup {
+    /// Opens a backup. `passphrase` is asked for when it is encrypted.
+    pub(crate) fn open(
+        path: &Path,
+        passphrase: &mut dyn FnMut() -> Result<Secret, BackupError>,
+    ) -> Result<Self, BackupError> {
+        let mut file = File::open(path).map_err(BackupError::at(path))?;
+        let mut begin = Vec::new();
+        let looked = file.by_ref().take(8).read_to_end(&mut begin).and_then(|_| file.seek(SeekFrom::Start(0)));
+        looked.map_err(BackupError::at(path))?;
+        let source: Box<dyn Source> = if begin == MAGIC {
+            let opening = Opening::begin(BufReader::new(file), &passphrase()?);
+            Box::new(BufReader::new(opening.map_err(BackupError::bad)?))
+        } else {
+            Box::new(BufReader::new(file))
+        };
+        let mut zip =
+            ZipArchive::new(source).map_err(|cause| BackupError::bad(format!("it is no archive: {cause}")))?;
+        let mut text = Vec::new();
+        let entry = zip.by_name(MANIFEST).map_err(|_| BackupError::bad("it has no manifest"))?;
+        entry.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut text).map_err(BackupError::bad)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_MANIFEST_BYTES) {
+            return Err(BackupError::bad("its manifest is too large"));
+        }
+        let unreadable = |cause| BackupError::bad(format!("its manifest: {cause}"));
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(unreadable)?;
+        let tables = manifest.tables()?;
+        manifest.check_parts(&tables)?;
+        if zip.len() != manifest.parts.len() + 1 {
+            return Err(BackupError::bad("it holds other parts than its manifest names"));
+        }
+        Ok(Self { zip, manifest, tables })
+    }
+
+    /// Reads every part to its end: sizes, hashes and each row.
+    pub(crate) fn check(&mut self) -> Result<(), BackupError> {
+        for table in self.tables.clone() {
+            let mut rows = self.rows(&table)?;
+            while !rows.batch(usize::MAX)?.is_empty() {}
+            rows.end()?;
+        }
+        let others: Vec<Part> = self.manifest.parts.iter().filter(|part| part.rows.is_none()).cloned().collect();
+        for part in others {
+            if !part.name.starts_with(FILES) && part.bytes > MAX_SMALL_PART_BYTES {
+                return Err(BackupError::bad(format!("{} is too large", part.name)));
+            }
+            self.copy(&part, &mut std::io::sink())?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a table.
+    pub(super) fn rows<'a>(&'a mut self, table: &'a Table) -> Result<Rows<'a>, BackupError> {
+        let name = table_part(&table.name);
+        let part = self.manifest.part(&name).cloned().ok_or_else(|| BackupError::bad(format!("it lacks {name}")))?;
+        let reader = BufReader::new(entry(&mut self.zip, &part)?);
+        Ok(Rows { table, part, reader, count: 0 })
+    }
+
+    /// Copies a part, and refuses it when it is another one than the manifest says.
+    pub(super) fn copy(&mut self, part: &Part, target: &mut dyn std::io::Write) -> Result<(), BackupError> {
+        let mut entry = entry(&mut self.zip, part)?;
+        std::io::copy(&mut entry, target).map_err(|cause| BackupError::bad(format!("{}: {cause}", part.name)))?;
+        entry.end(part)
+    }
+
+    /// A part that is small, as a whole; `None` when the backup has none of that name.
+    pub(super) fn small(&mut self, name: &str) -> Result<Option<Vec<u8>>, BackupError> {
+        let Some(part) = self.manifest.part(name).cloned() else { return Ok(None) };
+        if part.bytes > MAX_SMALL_PART_BYTES {
+            return Err(BackupError::bad(format!("{name} is too large")));
+        }
+        let mut bytes = Vec::new();
+        self.copy(&part, &mut bytes)?;
+        Ok(Some(bytes))
+    }
+}
+
+/// The content of a part, and no more than the manifest says and one byte.
+fn entry<'a>(
+    zip: &'a mut ZipArchive<Box<dyn Source>>,
+    part: &Part,
+) -> Result<Hashing<ZipFile<'a, Box<dyn Source>>>, BackupError> {
+    let source = zip.by_name(&part.name).map_err(|cause| BackupError::bad(format!("{}: {cause}", part.name)))?;
+    Ok(Hashing { source, digest: Context::new(&SHA256), bytes: 0 })
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, target: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(target)?;
+        self.digest.update(target.get(..read).unwrap_or_default());
+        self.bytes += u64::try_from(read).unwrap_or_default();
+        Ok(read)
+    }
+}
+
+impl<R> Hashing<R> {
+    fn end(self, part: &Part) -> Result<(), BackupError> {
+        let is_same = self.bytes == part.bytes && HEXLOWER.encode(self.digest.finish().as_ref()) == part.sha256;
+        if is_same { Ok(()) } else { Err(BackupError::bad(format!("{} is not what was written", part.name))) }
+    }
+}
+
+impl Rows<'_> {
+    /// The next rows, no more than `most`; none at the end.
+    pub(super) fn batch(&mut self, most: usize) -> Result<Vec<Vec<Value>>, BackupError> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut line = String::new();
+        while batch.len() < most && bytes < BATCH_BYTES {
+            line.clear();
+            let name = &self.part.name;
+            let read = self.reader.by_ref().take(MAX_ROW_BYTES + 1).read_line(&mut line);
+            bytes += read.map_err(|cause| BackupError::bad(format!("{name}: {cause}")))?;
+            if line.is_empty() {
+                break;
+            }
+            self.count += 1;
+            let row = line.strip_suffix('\n').and_then(|line| rows::row(self.table, line));
+            let row = row.ok_or_else(|| BackupError::bad(format!("{name}: line {} is no row of it", self.count)))?;
+            batch.push(row);
+        }
+        Ok(batch)
+    }
+
+    /// Refuses a part that had other rows than the manifest says.
+    pub(super) fn end(self) -> Result<(), BackupError> {
+        if self.part.rows != Some(self.count) {
+            return Err(BackupError::bad(format!(
+                "{} has {} rows, not as many as it should",
+                self.part.name, self.count
+            )));
+        }
+        self.reader.into_inner().end(&self.part)
+    }
+}

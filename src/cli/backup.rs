@@ -1,0 +1,215 @@
+//! `quarterdeck backup`: one file with everything, made beside a running server; `backup verify` proves such a file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use quarterdeck_actors::secret::Secret;
+
+use super::{Common, failure, say};
+use crate::audit::key_file;
+use crate::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
+use crate::server::stored::with_file;
+
+pub(super) const AFTER_HELP: &str = "\
+The file holds the database, the configuration wherever it is kept, config.toml and the licence. It is for its owner
+alone, replaces no file, and is there only once it is complete. Every change that was acknowledged before the moment
+that is printed is in it. It holds secrets: encrypt it, or keep it where secrets are kept.
+Variables of the environment are never in it; keys of the audit trail and the files of a local store only on request.
+
+  quarterdeck backup /var/backups/monday.qdbackup --passphrase-file /etc/quarterdeck/passphrase
+  quarterdeck backup verify /var/backups/monday.qdbackup --passphrase-file /etc/quarterdeck/passphrase";
+
+const VERIFY_HELP: &str = "\
+It reads every part, compares sizes and hashes, restores all rows into a database that is deleted afterwards (below
+--scratch, without encryption), and walks over the audit trail there. The exit code is 1 when anything does not fit.
+Rows of the trail are proved with the keys of this server, those in the backup, and those of --key-file.";
+
+/// The fewest characters of a passphrase for a new backup.
+const MIN_PASSPHRASE_CHARS: usize = 12;
+
+/// The most bytes of a file with a passphrase.
+const MAX_PASSPHRASE_BYTES: usize = 4096;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Backup {
+    #[command(subcommand)]
+    command: Option<Other>,
+    /// Where the backup goes; a file that is there already stays
+    #[arg(value_name = "FILE", required = true)]
+    file: Option<PathBuf>,
+    /// Encrypts the backup to a passphrase that is asked for
+    #[arg(long)]
+    encrypt: bool,
+    #[command(flatten)]
+    unlocking: Unlocking,
+    /// Adds the keys of the audit trail; whoever has them can forge rows
+    #[arg(long)]
+    with_keys: bool,
+    /// Adds the files of a store in a folder of this machine
+    #[arg(long)]
+    with_files: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Proves a backup without restoring it
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    unlocking: Unlocking,
+    /// A file with keys of the audit trail; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    key_file: Vec<PathBuf>,
+    /// The folder for the database that is deleted afterwards [default: that for temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    scratch: Option<PathBuf>,
+}
+
+/// The passphrase of an encrypted backup. It is never an argument: every user of the machine sees those.
+#[derive(Debug, Args)]
+pub(super) struct Unlocking {
+    /// Takes the passphrase from a file: its content without line breaks at the end
+    #[arg(long = "passphrase-file", value_name = "FILE")]
+    key_source: Option<PathBuf>,
+}
+
+pub(super) fn run(common: &Common, command: &Backup) -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let done = match (&command.command, &command.file) {
+        (Some(Other::Verify(wanted)), _) => actix_web::rt::System::new().block_on(verify(common, wanted)),
+        (None, Some(file)) => actix_web::rt::System::new().block_on(make(common, command, file)),
+        (None, None) => Err(BackupError::Refused("the name of a file is missing".to_owned())),
+    };
+    match done {
+        Ok(ended) => ended,
+        Err(reason) => failure(reason),
+    }
+}
+
+async fn make(common: &Common, command: &Backup, file: &Path) -> Result<ExitCode, BackupError> {
+    let (settings, sources) = common.settings().map_err(|refusal| BackupError::Refused(refusal.to_string()))?;
+    let settings = with_file(settings, &sources).await?;
+    let passphrase = match (&command.unlocking.key_source, command.encrypt) {
+        (None, false) => None,
+        (Some(_), _) => Some(long_enough(command.unlocking.read()?)?),
+        (None, true) => Some(long_enough(prompt_twice()?)?),
+    };
+    let is_clear = passphrase.is_none();
+    let (with_keys, with_files) = (command.with_keys, command.with_files);
+    let wanted = Wanted { file, passphrase, with_keys, with_files };
+    let made = Box::pin(backup::make(&settings, &sources, &wanted)).await?;
+    let Made { manifest, left_out } = made;
+    say(format_args!("{}", file.display()));
+    describe(&manifest);
+    say(format_args!("it holds every change that was acknowledged before {}", manifest.taken));
+    if left_out > 0 {
+        say(format_args!("left out of the files: {left_out}, which are links or no plain files"));
+    }
+    if !manifest.pinned_by_variables.is_empty() {
+        let names = manifest.pinned_by_variables.join(", ");
+        say(format_args!("not in it, because variables of the environment set them: {names}"));
+    }
+    if is_clear {
+        say("it is not encrypted, and it holds secrets");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how much there is of everything.
+pub(super) fn describe(manifest: &Manifest) {
+    let rows = |name: &str| manifest.part(&format!("tables/{name}.jsonl")).and_then(|part| part.rows).unwrap_or(0);
+    let all: u64 = manifest.parts.iter().filter_map(|part| part.rows).sum();
+    let files = manifest.parts.iter().filter(|part| part.name.starts_with("files/")).count();
+    let bytes: u64 = manifest.parts.iter().map(|part| part.bytes).sum();
+    say(format_args!(
+        "rows: {all}, with {} accounts, {} sessions, {} access tokens and {} records of the trail; files: {files}; \
+         bytes: {bytes}",
+        rows("users"),
+        rows("sessions"),
+        rows("useraccesstokens"),
+        rows("qd_audits"),
+    ));
+    let schema = manifest.schema.last();
+    say(format_args!(
+        "made by quarterdeck {} on {} with the schema V{}__{}; readable by that version and later ones",
+        manifest.program,
+        manifest.engine,
+        manifest.schema_version(),
+        schema.map_or("", |migration| migration.name.as_str()),
+    ));
+}
+
+async fn verify(common: &Common, wanted: &Verify) -> Result<ExitCode, BackupError> {
+    let (settings, _) = common.settings().map_err(|refusal| BackupError::Refused(refusal.to_string()))?;
+    let mut keys = key_file::known_keys(&settings);
+    for file in &wanted.key_file {
+        let read = key_file::read(file);
+        keys.extend_before(read.map_err(|cause| BackupError::Refused(format!("{}: {cause}", file.display())))?);
+    }
+    let mut backup = wanted.unlocking.open(&wanted.file)?;
+    describe(&backup.manifest);
+    say(format_args!("it holds every change that was acknowledged before {}", backup.manifest.taken));
+    let scratch = wanted.scratch.clone().unwrap_or_else(std::env::temp_dir);
+    let proof = backup::verify(&mut backup, &settings.config.view.sql, keys, &scratch).await?;
+    let Proof { findings, trail_rows, trail_end } = proof;
+    say("every part and every row is what was written");
+    for finding in &findings {
+        say(finding);
+    }
+    say(format_args!("rows of the audit trail: {trail_rows}; the end is {trail_end}"));
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        failure("the audit trail in the backup is not proved to be what was written")
+    })
+}
+
+impl Unlocking {
+    /// Opens a backup; an encrypted one needs the passphrase, from the file or from the terminal.
+    pub(super) fn open(&self, file: &Path) -> Result<backup::Backup, BackupError> {
+        backup::Backup::open(file, &mut || match &self.key_source {
+            Some(_) => self.read(),
+            None => prompt("Passphrase: "),
+        })
+    }
+
+    fn read(&self) -> Result<Secret, BackupError> {
+        let file = self.key_source.as_deref().unwrap_or(Path::new(""));
+        let text = std::fs::read_to_string(file)
+            .map_err(|cause| BackupError::File { file: file.display().to_string(), cause })?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        let is_good = !text.is_empty() && text.len() <= MAX_PASSPHRASE_BYTES;
+        if is_good {
+            Ok(Secret::new(text))
+        } else {
+            Err(BackupError::Refused(format!("{} holds no passphrase of 1 to 4096 bytes", file.display())))
+        }
+    }
+}
+
+fn long_enough(passphrase: Secret) -> Result<Secret, BackupError> {
+    if passphrase.expose().chars().count() >= MIN_PASSPHRASE_CHARS {
+        Ok(passphrase)
+    } else {
+        Err(BackupError::Refused(format!("the passphrase must have {MIN_PASSPHRASE_CHARS} characters or more")))
+    }
+}
+
+fn prompt(text: &str) -> Result<Secret, BackupError> {
+    let typed = rpassword::prompt_password(text);
+    typed.map(Secret::new).map_err(|cause| BackupError::Refused(format!("the passphrase cannot be read: {cause}")))
+}
+
+fn prompt_twice() -> Result<Secret, BackupError> {
+    let (first, again) = (prompt("Passphrase: ")?, prompt("The same again: ")?);
+    if first == again { Ok(first) } else { Err(BackupError::Refused("the two passphrases differ".to_owned())) }
+}

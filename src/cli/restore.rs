@@ -1,0 +1,114 @@
+//! `quarterdeck restore`: a backup is put into an empty place.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use quarterdeck_actors::config::view::SqlSettings;
+
+use super::backup::{Unlocking, describe};
+use super::{Common, failure, say};
+use crate::backup::{self, BackupError, Manifest, Restoring};
+use crate::server::stored::with_file;
+use crate::store::DataSource;
+
+pub(super) const AFTER_HELP: &str = "\
+The place is the database that the settings name, as for every other command, or the one of --into; it must be empty.
+The backup may come from the other engine: so an installation moves from SQLite to PostgreSQL or back.
+All sessions are ended: their users log in again. What was changed after the moment of the backup is undone, and that
+includes what was taken away from somebody: look at accounts, access tokens and passwords before the server is open.
+
+  quarterdeck restore /var/backups/monday.qdbackup
+  MM_SQLSETTINGS_DRIVERNAME=postgres MM_SQLSETTINGS_DATASOURCE=postgres://... quarterdeck restore monday.qdbackup";
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    unlocking: Unlocking,
+    /// The empty database: a file, or the address of a PostgreSQL without its password, which belongs into the settings
+    #[arg(long, value_name = "DATABASE")]
+    into: Option<String>,
+    /// Leaves the sessions of then valid
+    #[arg(long)]
+    keep_sessions: bool,
+    /// Puts the files of the store into this folder, which must not be there yet
+    #[arg(long, value_name = "FOLDER")]
+    files: Option<PathBuf>,
+    /// Puts config.toml and a licence from outside of the database into this folder, which must not be there yet
+    #[arg(long, value_name = "FOLDER")]
+    settings: Option<PathBuf>,
+}
+
+pub(super) fn run(common: &Common, command: &Restore) -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match actix_web::rt::System::new().block_on(perform(common, command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failure(reason),
+    }
+}
+
+async fn perform(common: &Common, command: &Restore) -> Result<(), BackupError> {
+    let (settings, sources) = common.settings().map_err(|refusal| BackupError::Refused(refusal.to_string()))?;
+    let settings = with_file(settings, &sources).await?;
+    let mut backup = command.unlocking.open(&command.file)?;
+    describe(&backup.manifest);
+    let (files, folder) = (command.files.as_deref(), command.settings.as_deref());
+    let keep_sessions = command.keep_sessions;
+    let sql = target(command.into.as_deref(), &settings.config.view.sql)?;
+    let wanted = Restoring { sql: &sql, keep_sessions, files, settings: folder };
+    backup::restore(&mut backup, &settings, &sources, &wanted).await?;
+    report(&backup.manifest, command);
+    Ok(())
+}
+
+/// The database of `--into`, or that of the settings. Every user of the machine sees arguments, so none is a password.
+fn target(into: Option<&str>, of_settings: &SqlSettings) -> Result<SqlSettings, BackupError> {
+    let Some(named) = into else { return Ok(of_settings.clone()) };
+    let is_address = DataSource::is_address(named);
+    if is_address && DataSource::parse(named)?.has_password() {
+        let advice = "set MM_SQLSETTINGS_DRIVERNAME and MM_SQLSETTINGS_DATASOURCE instead";
+        return Err(BackupError::Refused(format!("--into holds a password, which other users can see: {advice}")));
+    }
+    let driver_name = if is_address { "postgres" } else { "sqlite" }.to_owned();
+    Ok(SqlSettings { driver_name, data_source: named.to_owned(), ..of_settings.clone() })
+}
+
+/// Says what is otherwise now than it was before the restore.
+fn report(manifest: &Manifest, command: &Restore) {
+    let has = |prefix: &str| manifest.parts.iter().any(|part| part.name.starts_with(prefix));
+    let rows = |name: &str| manifest.part(&format!("tables/{name}.jsonl")).and_then(|part| part.rows).unwrap_or(0);
+    let taken = &manifest.taken;
+    say(format_args!("restored as of {taken}; undone is what came later:"));
+    say(format_args!(
+        "  accounts ({} now): those made later are gone; those deactivated later are active again; passwords, roles and \
+         second factors are those of then",
+        rows("users")
+    ));
+    say(format_args!(
+        "  access tokens ({} now): those made later are gone; those revoked later are valid again",
+        rows("useraccesstokens")
+    ));
+    if command.keep_sessions {
+        let kept = rows("sessions");
+        say(format_args!("  sessions ({kept} now): kept; those that were ended later are valid again"));
+    } else {
+        say(format_args!("  sessions: all {} are ended", rows("sessions")));
+    }
+    say("  settings and the audit trail are those of then; records of later changes are gone");
+    if has("files/") && command.files.is_none() {
+        say("not restored: the files of the store; name a folder for them with --files");
+    }
+    if (has("settings/") || has("license/")) && command.settings.is_none() {
+        say("not restored: config.toml and the licence beside it; name a folder for them with --settings");
+    }
+    if !manifest.pinned_by_variables.is_empty() {
+        let names = manifest.pinned_by_variables.join(", ");
+        say(format_args!("not in the backup, because variables of the environment set them: {names}"));
+    }
+    if !has("keys/") {
+        say("the keys of the audit trail are not in the backup: put their file back to prove the rows of then");
+    }
+}

@@ -1,0 +1,93 @@
+//! The database as it is at one moment. Servers go on writing meanwhile, and the snapshot does not change.
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
+use rusqlite::Connection;
+
+use super::super::postgres::{Session, decode};
+use super::super::sqlite::read_row;
+use super::super::{Db, Engine, MIGRATIONS_TABLE, Row, StoreError, Value};
+use super::{TRANSIENT, Table, listed, quoted};
+
+/// A transaction that reads. Everything that was acknowledged before it began is in it.
+pub(crate) struct Snapshot {
+    source: Source,
+}
+
+enum Source {
+    Postgres(Session),
+    Sqlite(Connection),
+}
+
+impl Db {
+    /// Begins a snapshot. It holds no lock that a writer waits for.
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        let source = match &self.engine {
+            Engine::Postgres(postgres) => {
+                let session = postgres.session().await?;
+                session.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                Source::Postgres(session)
+            }
+            Engine::Sqlite(sqlite) => {
+                let connection = sqlite.open_to_copy()?;
+                connection.execute_batch("BEGIN")?;
+                Source::Sqlite(connection)
+            }
+        };
+        Ok(Snapshot { source })
+    }
+}
+
+impl Snapshot {
+    /// The migrations that were applied, the oldest first. The first statement decides the moment of the snapshot.
+    pub(crate) async fn schema(&mut self) -> Result<Vec<(i64, String)>, StoreError> {
+        let mut schema = Vec::new();
+        let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version");
+        self.each(&sql, &mut |mut row| {
+            schema.push((row.int()?, row.text()?));
+            Ok(())
+        })
+        .await?;
+        Ok(schema)
+    }
+
+    /// Gives each row of a table to `take`, but for those that belong to a running server.
+    pub(crate) async fn rows(
+        &mut self,
+        table: &Table,
+        take: &mut dyn FnMut(Vec<Value>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = format!("SELECT {} FROM {}", listed(table), quoted(&table.name));
+        let is_of_server = |columns: &[Value]| {
+            let name = columns.first().filter(|_| table.name == "systems");
+            matches!(name, Some(Value::Text(name)) if TRANSIENT.iter().any(|known| name.starts_with(known)))
+        };
+        self.each(&sql, &mut |row| {
+            let columns: Vec<Value> = row.into_columns();
+            if is_of_server(&columns) { Ok(()) } else { take(columns) }
+        })
+        .await
+    }
+
+    async fn each(&mut self, sql: &str, take: &mut dyn FnMut(Row) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        match &mut self.source {
+            Source::Postgres(session) => {
+                let none: [&Value; 0] = [];
+                let mut rows = pin!(session.query_raw(sql, none).await?);
+                while let Some(row) = rows.try_next().await? {
+                    take(decode(&row)?)?;
+                }
+            }
+            Source::Sqlite(connection) => {
+                let mut prepared = connection.prepare(sql)?;
+                let width = prepared.column_count();
+                let mut rows = prepared.raw_query();
+                while let Some(row) = rows.next()? {
+                    take(read_row(row, width)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

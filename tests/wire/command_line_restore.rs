@@ -1,0 +1,225 @@
+//! `quarterdeck restore`: into an empty place only, on either engine.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::Client;
+use crate::support::backdoor::{execute_in, texts_in};
+use crate::support::backup::{QUIET, bad, good, inhabit, inhabited, names};
+use crate::support::database;
+use crate::support::process::{Process, Workplace};
+use crate::support::trail::{events_in, newest_in};
+
+/// Every table that a restore leaves as it was, by a text that says all of its rows.
+const SAME: [&str; 6] = [
+    "SELECT id || username || email || password || roles || CAST(createat AS varchar) FROM users ORDER BY id",
+    "SELECT userid || category || name || value FROM preferences ORDER BY userid, category, name",
+    "SELECT id || name || permissions FROM roles ORDER BY id",
+    "SELECT id || sha || value FROM configurations ORDER BY id",
+    "SELECT id || changes FROM qd_configversions ORDER BY id",
+    "SELECT name || value FROM systems WHERE name NOT LIKE 'QuarterdeckAudit%' AND name NOT LIKE 'QuarterdeckOpen%' \
+     AND name NOT LIKE 'health%' ORDER BY name",
+];
+
+async fn content(place: &Workplace) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for sql in SAME {
+        all.push(texts_in(&place.path(""), sql).await);
+    }
+    all
+}
+
+/// A client with the session of another, on this server.
+fn resumed(server: &Process, before: &Client) -> Client {
+    server.client().with_token(before.token.as_ref().unwrap())
+}
+
+fn bring(from: &Workplace, to: &Workplace, name: &str) {
+    std::fs::copy(from.path(name), to.path(name)).unwrap();
+}
+
+#[actix_web::test]
+async fn a_restored_place_has_everything_but_the_sessions() {
+    let (place, server, admin) = inhabited(QUIET).await;
+    good(place.run(&["backup", "one.qdbackup"], "").await);
+    let before = content(&place).await;
+    assert!(server.stop().await.success());
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    let said = good(other.run(&["restore", "one.qdbackup"], "").await);
+    assert!(said.contains("accounts (2 now)") && said.contains("sessions: all "), "{said}");
+    assert!(said.contains("revoked later are valid again") && said.contains("config.toml"), "{said}");
+    assert_eq!(content(&other).await, before);
+    assert_eq!(before[0].len(), 2);
+    let server = other.serve().await;
+    resumed(&server, &admin).get("/users/me").await.expect_refusal(401, "api.context.session_expired.app_error");
+    let admin = server.client().log_in("admin").await;
+    let config = admin.get("/config").await.expect(200);
+    assert_eq!(config["TeamSettings"]["SiteName"], "Ünïted");
+    assert!(server.stop().await.success());
+    // The trail goes on: with the old key it is proved from its first row on.
+    let events = events_in(&other.path("")).await;
+    assert!(events.contains(&"changeAuditKey success".to_owned()), "{events:?}");
+    let told = newest_in(&other.path(""), "restoreBackup").await;
+    assert_eq!(told["parameters"]["sessions_kept"], Value::from(false));
+    let key = place.path("audit.key").display().to_string();
+    good(other.run(&["audit", "verify", "--key-file", &key], "").await);
+}
+
+#[actix_web::test]
+async fn sessions_keys_settings_and_files_come_along_where_that_is_asked_for() {
+    let (place, server, admin) = inhabited(QUIET).await;
+    std::fs::create_dir_all(place.path("files/brand")).unwrap();
+    std::fs::write(place.path("files/brand/image.png"), vec![7; 70_000]).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", place.path("files/link")).unwrap();
+    let said = good(place.run(&["backup", "one.qdbackup", "--with-keys", "--with-files"], "").await);
+    assert!(said.contains("left out of the files: 1"), "{said}");
+    assert!(server.stop().await.success());
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    let restore = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files", "--settings", "old"];
+    good(other.run(&restore, "").await);
+    let server = other.serve().await;
+    resumed(&server, &admin).get("/users/me").await.expect(200);
+    assert!(server.stop().await.success());
+    good(other.run(&["audit", "verify"], "").await);
+    let same = |name: &str| std::fs::read(place.path(name)).unwrap() == std::fs::read(other.path(name)).unwrap();
+    assert!(same("audit.key") && same("files/brand/image.png"));
+    assert!(!other.path("files/link").exists());
+    let old = std::fs::read(other.path("old/config.toml")).unwrap();
+    assert_eq!(old, std::fs::read(place.path("config.toml")).unwrap());
+}
+
+#[actix_web::test]
+async fn a_place_that_is_not_empty_is_refused_and_stays_as_it_is() {
+    let (place, server, _) = inhabited(QUIET).await;
+    good(place.run(&["backup", "one.qdbackup"], "").await);
+    let before = content(&place).await;
+    // Beside a server that runs, and after its end.
+    let refused = bad(place.run(&["restore", "one.qdbackup"], "").await);
+    assert!(refused.contains("there already") || refused.contains("the database is not empty"), "{refused}");
+    assert!(server.stop().await.success());
+    bad(place.run(&["restore", "one.qdbackup"], "").await);
+    assert_eq!(content(&place).await, before);
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    std::fs::create_dir(other.path("there")).unwrap();
+    for option in ["--files", "--settings"] {
+        let refused = bad(other.run(&["restore", "one.qdbackup", option, "there"], "").await);
+        assert!(refused.contains("there is there already"), "{refused}");
+    }
+    good(other.run(&["restore", "one.qdbackup"], "").await);
+    bad(other.run(&["restore", "one.qdbackup"], "").await);
+}
+
+#[actix_web::test]
+async fn a_restore_that_was_cut_off_is_no_installation_and_says_what_to_do() {
+    let (place, server, _) = inhabited(QUIET).await;
+    good(place.run(&["backup", "one.qdbackup"], "").await);
+    assert!(server.stop().await.success());
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    if database::base().is_some() {
+        execute_in(&other.path(""), "CREATE TABLE qd_restoring (startedat bigint)").await;
+        let refused = bad(other.run(&["serve"], "").await);
+        assert!(refused.contains("an attempt was cut off"), "{refused}");
+        let refused = bad(other.run(&["restore", "one.qdbackup"], "").await);
+        assert!(refused.contains("empty it and restore again"), "{refused}");
+    } else {
+        std::fs::write(other.path("test.db-restore"), "half").unwrap();
+        let refused = bad(other.run(&["restore", "one.qdbackup"], "").await);
+        assert!(refused.contains("delete that file and restore again"), "{refused}");
+        assert!(!other.path("test.db").exists());
+        std::fs::remove_file(other.path("test.db-restore")).unwrap();
+        good(other.run(&["restore", "one.qdbackup"], "").await);
+        assert!(!names(&other).iter().any(|name| name.contains("-restore")), "{:?}", names(&other));
+    }
+}
+
+#[actix_web::test]
+async fn a_configuration_in_a_file_goes_back_into_a_file() {
+    let place = Workplace::new(QUIET).await;
+    let config = [("MM_CONFIG", "config.json")];
+    let server = place.serve_with(&config, &["serve"]).await;
+    let code = crate::support::server::account("admin");
+    server.client().post("/users", code).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    let patch = crate::support::configuration::nested("TeamSettings.SiteName", "Filed");
+    admin.put("/config/patch", patch).await.expect(200);
+    good(place.run_with(&config, &["backup", "one.qdbackup"], "").await);
+    assert!(server.stop().await.success());
+    good(place.run_with(&config, &["backup", "verify", "one.qdbackup"], "").await);
+    let other = Workplace::new(QUIET).await;
+    bring(&place, &other, "one.qdbackup");
+    let refused = bad(other.run(&["restore", "one.qdbackup"], "").await);
+    assert!(refused.contains("MM_CONFIG"), "{refused}");
+    good(other.run_with(&config, &["restore", "one.qdbackup"], "").await);
+    let versions = |place: &Workplace| std::fs::read_dir(place.path("config.json.versions")).unwrap().count();
+    assert_eq!(versions(&other), versions(&place));
+    let server = other.serve_with(&config, &["serve"]).await;
+    let admin = server.client().log_in("admin").await;
+    assert_eq!(admin.get("/config").await.expect(200)["TeamSettings"]["SiteName"], "Filed");
+}
+
+#[actix_web::test]
+async fn an_installation_moves_to_the_other_engine_and_back() {
+    if database::base().is_none() {
+        println!("skipped: both engines are needed");
+        return;
+    }
+    let embedded = |place: &Workplace| {
+        place.configure(&format!("{QUIET}[SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"test.db\"\n"));
+    };
+    let first = Workplace::new(QUIET).await;
+    embedded(&first);
+    let (server, _) = inhabit(&first).await;
+    assert!(server.stop().await.success());
+    good(first.run(&["backup", "one.qdbackup", "--with-keys"], "").await);
+    let before = absolute(&first);
+
+    let second = Workplace::new(QUIET).await;
+    bring(&first, &second, "one.qdbackup");
+    good(second.run(&["restore", "one.qdbackup"], "").await);
+    let server = second.serve().await;
+    server.client().log_in("anna").await;
+    assert!(server.stop().await.success());
+    good(second.run(&["audit", "verify"], "").await);
+    good(second.run(&["backup", "two.qdbackup", "--with-keys"], "").await);
+    good(second.run(&["backup", "verify", "two.qdbackup"], "").await);
+
+    let third = Workplace::new(QUIET).await;
+    bring(&second, &third, "two.qdbackup");
+    good(third.run(&["restore", "two.qdbackup", "--into", "test.db"], "").await);
+    assert_eq!(absolute(&third), before);
+    embedded(&third);
+    let server = third.serve().await;
+    server.client().log_in("admin").await;
+    assert!(server.stop().await.success());
+    good(third.run(&["audit", "verify"], "").await);
+}
+
+#[actix_web::test]
+async fn a_password_on_the_command_line_is_refused() {
+    let (place, server, _) = inhabited(QUIET).await;
+    good(place.run(&["backup", "one.qdbackup"], "").await);
+    assert!(server.stop().await.success());
+    let refused = bad(place.run(&["restore", "one.qdbackup", "--into", "postgres://me:canary@h/d"], "").await);
+    assert!(refused.contains("--into holds a password") && !refused.contains("canary"), "{refused}");
+    // Beside the database that the settings name.
+    good(place.run(&["restore", "one.qdbackup", "--into", "other/new.db"], "").await);
+    assert!(place.path("other/new.db").exists() && !place.path("other/new.db-wal").exists());
+}
+
+/// The content of the embedded database of a place.
+fn absolute(place: &Workplace) -> Vec<Vec<String>> {
+    let file = place.path("test.db");
+    let connection = rusqlite::Connection::open(Path::new(&file)).unwrap();
+    let mut all = Vec::new();
+    for sql in &SAME[..5] {
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        all.push(rows.collect::<Result<Vec<String>, _>>().unwrap());
+    }
+    all
+}
