@@ -131,7 +131,7 @@ impl Configurations {
                     SqlSettings { driver_name: "postgres".to_owned(), data_source: address.clone(), ..sql.clone() };
                 let other = Db::new(&sql).or_fail(LOAD_FAILED)?;
                 other.migrate().await.or_fail(LOAD_FAILED)?;
-                Ok(Self::Database(other))
+                Ok(Self::Database(other.without_trail()))
             }
         }
     }
@@ -235,7 +235,15 @@ impl Configurations {
         changes.iter().map(|change| &change.path).filter(|path| self.ignores(path)).cloned().collect()
     }
 
-    async fn add(&self, version: Version) -> Result<(), AppError> {
+    /// Adds a version. Where it is not kept beside the trail, the draft of its record is stored in `trail` before it.
+    async fn add(&self, version: Version, trail: &Db) -> Result<(), AppError> {
+        let is_apart = match self {
+            Self::Database(db) => !db.has_trail(),
+            Self::File(_) => true,
+        };
+        if is_apart {
+            trail.store_draft().await.or_fail(SAVE_FAILED)?;
+        }
         match self {
             Self::Database(db) => db.add_configuration(&version).await,
             Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
@@ -273,15 +281,22 @@ pub(crate) fn put_back(
     )
 }
 
-impl ConfigStore for Configurations {
+/// Versions, and the database that has the trail.
+#[derive(Clone)]
+pub(crate) struct Recorded {
+    pub(crate) configurations: Configurations,
+    pub(crate) trail: Db,
+}
+
+impl ConfigStore for Recorded {
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let store = self.clone();
+        let store = self.configurations.clone();
         async move { store.active().await }.boxed()
     }
 
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let store = self.clone();
-        async move { store.add(version).await }.boxed()
+        let Self { configurations, trail } = self.clone();
+        async move { configurations.add(version, &trail).await }.boxed()
     }
 }
 
@@ -324,7 +339,8 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Cha
     let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
     check(&config, around)?;
-    target.add(Version { stored, replaces, at: around.now_ms, author, changes: changes.clone() }).await?;
+    let version = Version { stored, replaces, at: around.now_ms, author, changes: changes.clone() };
+    target.add(version, db).await?;
     Ok(changes)
 }
 

@@ -170,7 +170,7 @@ impl Arrival {
             return error::answer(&refusal, &self.id, &self.config);
         }
         let pending = trail::Pending::new(self, app, found);
-        let mut answer = match self.handle(payload, app, found).await {
+        let mut answer = match self.handle(payload, app, &pending).await {
             Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,
             Ok(answer) => {
                 pending.close(answer.status(), "");
@@ -209,7 +209,13 @@ impl Arrival {
         if is_too_long { Err(AppError::new("api.context.request_headers_too_large.app_error")) } else { Ok(()) }
     }
 
-    async fn handle(&self, payload: Payload, app: &AppState, found: &Found<'_>) -> Result<HttpResponse, AppError> {
+    async fn handle(
+        &self,
+        payload: Payload,
+        app: &AppState,
+        pending: &trail::Pending<'_>,
+    ) -> Result<HttpResponse, AppError> {
+        let found = pending.found();
         let route = found.route;
         self.check_headers_length()?;
         let session = caller::session(self, app, route).await?;
@@ -235,8 +241,9 @@ impl Arrival {
         });
         let context = self.context.get_or_init(|| context).clone();
         trail::reserve(app, route, &context).await?;
-        self.http.extensions_mut().insert(context);
-        let handled = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind().await;
+        self.http.extensions_mut().insert(context.clone());
+        let work = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind();
+        let handled = pending.run(&context, work).await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }
 

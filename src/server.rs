@@ -50,7 +50,7 @@ use crate::audit::key_file::ready_keys;
 use crate::audit::refusals::Refusals;
 use crate::audit::reload_record;
 use crate::configuration::fingerprint_key;
-use crate::configurations::{Configurations, Place};
+use crate::configurations::{Configurations, Place, Recorded};
 use crate::connections::Connections;
 use crate::descriptors::Shares;
 use crate::files::Stores;
@@ -79,7 +79,10 @@ use crate::upgrade;
 use database::{first_account, refuse_beside_unnamed};
 pub use failures::{StartError, StopError};
 use stored::{place, stored_configuration, with_file};
-use tasks::{keep_pruning, keep_reporting_refusals, renew_prepared, retire_connections};
+use tasks::{
+    close_earlier_drafts, keep_closing_drafts, keep_pruning, keep_reporting_refusals, renew_prepared,
+    retire_connections,
+};
 
 /// A running server.
 pub struct Server {
@@ -108,6 +111,7 @@ impl Server {
         let db = db.with_audit_keys(ready_keys(&settings));
         db.migrate_when_ready().await?;
         db.note_audit_key().await?;
+        close_earlier_drafts(&db).await;
         // On the heap: all that a server is made of would make every future that starts one a large one.
         let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
@@ -116,6 +120,7 @@ impl Server {
         actix_web::rt::spawn(announce::licenses(app.clone()));
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
+        actix_web::rt::spawn(keep_closing_drafts(app.clone()));
         if let Some(days) = app.options.audit_retention_days() {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
@@ -216,7 +221,8 @@ async fn state(
     let (variable, purpose) = (sources.license(), sources.purpose());
     let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
     mending::mend(&loaded);
-    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(configurations.clone()));
+    let versions = Recorded { configurations: configurations.clone(), trail: db.clone() };
+    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(versions));
     let current = config.current();
     let roles = Arc::new(roles);
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);

@@ -139,6 +139,8 @@ pub struct Db {
     engine: Engine,
     /// The keys that new rows of the audit trail are hashed with.
     audit_keys: Arc<AuditKeys>,
+    /// True unless it only keeps versions of the configuration for a server with another database.
+    has_trail: bool,
 }
 
 #[derive(Clone)]
@@ -154,13 +156,24 @@ impl Db {
             EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
             EngineKind::Sqlite => Engine::Sqlite(Sqlite::new(settings)?),
         };
-        Ok(Self { engine, audit_keys: Arc::default() })
+        Ok(Self { engine, audit_keys: Arc::default(), has_trail: true })
     }
 
     /// This database, with keys for the audit trail.
     #[must_use]
     pub(crate) fn with_audit_keys(self, keys: AuditKeys) -> Self {
         Self { audit_keys: Arc::new(keys), ..self }
+    }
+
+    /// This database, as one that keeps the audit trail of no server.
+    #[must_use]
+    pub(crate) fn without_trail(self) -> Self {
+        Self { has_trail: false, ..self }
+    }
+
+    /// True when it keeps the audit trail.
+    pub(crate) fn has_trail(&self) -> bool {
+        self.has_trail
     }
 
     /// Brings the schema up to date; tries again, and says so, until the database answers.
@@ -266,14 +279,6 @@ impl Db {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.read(statement).await,
             Engine::Sqlite(sqlite) => sqlite.read(statement).await,
-        }
-    }
-
-    /// Runs a statement that changes something; it is on the disk when this answers.
-    pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        match &self.engine {
-            Engine::Postgres(postgres) => postgres.write(statement).await,
-            Engine::Sqlite(sqlite) => sqlite.write(statement).await,
         }
     }
 }

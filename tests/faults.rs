@@ -2,8 +2,10 @@
 
 mod actors;
 mod attach;
+mod audit_drafts;
 mod audit_flood;
 mod audit_frozen;
+mod audit_killed;
 mod audits;
 mod backup_load;
 mod busy_restart;

@@ -2,6 +2,7 @@
 
 pub mod backdoor;
 pub mod backup;
+pub mod changes;
 pub mod client;
 pub mod cluster;
 pub mod config_place;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod clocks;
+mod drafts;
 mod secrets;
 
 use std::path::{Path, PathBuf};

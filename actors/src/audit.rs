@@ -2,7 +2,8 @@
 //!
 //! A change reserves room before it runs and is refused where there is none, so no change is acknowledged without a record.
 //! A crash loses nothing: the queue belongs to the handle, and the store skips records that it has already.
-//! Only the end of the process without [`AuditHandle::flush`] loses what the last interval brought.
+//! The end of the process without [`AuditHandle::flush`] loses what the last interval brought of refusals and reads. Of a
+//! change, the store keeps a draft (`draft.rs`), which the next start puts into the trail.
 
 mod cut;
 mod rooms;
@@ -33,6 +34,9 @@ const BATCH: usize = 64;
 
 /// How long the store may take for a batch; what it stored all the same is skipped the next time.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// So many drafts of changes that have no record wait to be deleted; one more stays in the store as an attempt.
+const MAX_WITHDRAWN: usize = 4096;
 
 /// The pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -99,7 +103,12 @@ pub struct AuditRecord {
 /// Where the trail is kept.
 pub trait AuditStore: Send + Sync {
     /// Adds records at the end, in this order and all at once; those that are there already are passed over.
-    fn append(&self, records: Vec<Arc<AuditRecord>>) -> BoxFuture<'static, Result<(), AppError>>;
+    /// Their drafts are deleted, and those with the ids `withdrawn`.
+    fn append(
+        &self,
+        records: Vec<Arc<AuditRecord>>,
+        withdrawn: Vec<String>,
+    ) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
 /// What the server holds. Records are taken into memory at once; `flush` asks the actor.
@@ -151,6 +160,11 @@ impl AuditHandle {
         }
     }
 
+    /// Deletes the draft of a change that has no record, soon.
+    pub fn withdraw(&self, id: String) {
+        self.queue.withdraw(id);
+    }
+
     /// Stores everything that waits; when this answers, it is on the disk.
     pub async fn flush(&self) -> Result<(), AppError> {
         if self.queue.is_empty() {
@@ -194,6 +208,8 @@ struct Waiting {
 /// What waits to be stored; it outlives the actor.
 struct Queue {
     waiting: Mutex<VecDeque<Waiting>>,
+    /// Ids of drafts to be deleted.
+    withdrawn: Mutex<VecDeque<String>>,
     rooms: Arc<Rooms>,
     arrived: Notify,
     /// Held while a batch is stored: the next one is taken when this one is gone.
@@ -206,6 +222,7 @@ impl Queue {
     fn new() -> Self {
         Self {
             waiting: Mutex::default(),
+            withdrawn: Mutex::default(),
             rooms: Arc::default(),
             arrived: Notify::new(),
             turn: tokio::sync::Mutex::default(),
@@ -218,8 +235,27 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn withdrawn(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.longest() == 0
+    }
+
+    /// The length of the longer queue.
+    fn longest(&self) -> usize {
+        let records = self.lock().len();
+        records.max(self.withdrawn().len())
+    }
+
+    fn withdraw(&self, id: String) {
+        let mut withdrawn = self.withdrawn();
+        if withdrawn.len() < MAX_WITHDRAWN {
+            withdrawn.push_back(id);
+            drop(withdrawn);
+            self.arrived.notify_one();
+        }
     }
 
     fn push(&self, record: AuditRecord, permit: Permit) {
@@ -247,7 +283,7 @@ impl Queue {
             self.arrived.notified().await;
         }
         let is_full = async {
-            while self.lock().len() < BATCH {
+            while self.longest() < BATCH {
                 self.arrived.notified().await;
             }
         };
@@ -259,12 +295,14 @@ impl Queue {
         let _turn = self.turn.lock().await;
         let batch: Vec<Arc<AuditRecord>> =
             self.lock().iter().take(BATCH).map(|waiting| waiting.record.clone()).collect();
-        if batch.is_empty() {
+        let withdrawn: Vec<String> = self.withdrawn().iter().take(BATCH).cloned().collect();
+        if batch.is_empty() && withdrawn.is_empty() {
             return Ok(false);
         }
-        let count = batch.len();
-        let stored = timeout(STORE_TIMEOUT, store.append(batch)).await;
+        let (count, deleted) = (batch.len(), withdrawn.len());
+        let stored = timeout(STORE_TIMEOUT, store.append(batch, withdrawn)).await;
         stored.map_err(|late| AppError::new("app.audit.save.saving.app_error").because(late))??;
+        self.withdrawn().drain(..deleted);
         // Outside of the lock: each permit wakes who waits for room.
         let stored: Vec<Waiting> = self.lock().drain(..count).collect();
         drop(stored);
@@ -317,7 +355,7 @@ impl Handler<Flush> for AuditActor {
         let (queue, store) = (self.queue.clone(), self.store.clone());
         Box::pin(async move {
             // Those that were there when it was asked: others may come faster than they are stored.
-            let rounds = queue.lock().len().div_ceil(BATCH);
+            let rounds = queue.longest().div_ceil(BATCH);
             for _ in 0..rounds {
                 queue.store_next(&*store).await?;
             }
@@ -328,4 +366,4 @@ impl Handler<Flush> for AuditActor {
 
 #[cfg(test)]
 #[path = "audit/tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::clock::{Clock, Uptime};
+use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
@@ -75,12 +76,12 @@ impl BusyHandle {
 
     /// Raises the flag until then, in place of any earlier end.
     pub async fn mark(&self, until: i64) -> Result<(), AppError> {
-        self.actor.ask(SetBusy(Some(until))).await?
+        self.actor.ask(SetBusy { until: Some(until), draft: Draft::current() }).await?
     }
 
     /// Takes the flag down.
     pub async fn clear(&self) -> Result<(), AppError> {
-        self.actor.ask(SetBusy(None)).await?
+        self.actor.ask(SetBusy { until: None, draft: Draft::current() }).await?
     }
 
     /// How the actor fares.
@@ -101,14 +102,17 @@ impl Actor for ServerBusyActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
-struct SetBusy(Option<i64>);
+struct SetBusy {
+    until: Option<i64>,
+    draft: Option<Draft>,
+}
 
 impl Handler<SetBusy> for ServerBusyActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic: what is published last is what was stored last.
-    fn handle(&mut self, SetBusy(until): SetBusy, _: &mut Self::Context) -> Self::Result {
-        let saving = self.store.save(until).into_actor(self);
+    fn handle(&mut self, SetBusy { until, draft }: SetBusy, _: &mut Self::Context) -> Self::Result {
+        let saving = around(draft, self.store.save(until)).into_actor(self);
         AtomicResponse::new(Box::pin(saving.map(move |saved, actor, _| {
             saved?;
             actor.publish.send_replace(until.map(|wall| End::at(wall, &actor.clock)));

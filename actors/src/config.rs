@@ -39,6 +39,7 @@ use tokio::sync::{broadcast, watch};
 use tracing::info;
 
 use crate::background;
+use crate::draft::{Draft, around};
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use difference::Change;
@@ -147,7 +148,7 @@ impl ConfigHandle {
 
     /// Puts a proposal in force once it is stored; one that changes nothing stores nothing.
     pub async fn write(&self, write: Write) -> Result<Decision, AppError> {
-        self.actor.ask(write).await?
+        self.actor.ask(Save { write, draft: Draft::current() }).await?
     }
 
     /// How the actor fares.
@@ -212,18 +213,21 @@ pub struct Write {
     pub around: Surroundings,
 }
 
-impl Message for Write {
-    type Result = Result<Decision, AppError>;
+#[derive(Message)]
+#[rtype(result = "Result<Decision, AppError>")]
+struct Save {
+    write: Write,
+    draft: Option<Draft>,
 }
 
-impl Handler<Write> for ConfigActor {
+impl Handler<Save> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Decision, AppError>>;
 
     // Atomic: the next change is decided on what this one leaves in force.
-    fn handle(&mut self, write: Write, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Save { write, draft }: Save, _: &mut Self::Context) -> Self::Result {
         let running = self.publisher.current();
         let store = self.store.clone();
-        let save = async move { decide_and_save(running, &*store, Arc::new(write)).await };
+        let save = around(draft, async move { decide_and_save(running, &*store, Arc::new(write)).await });
         AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
             let (decision, is_saved) = saved?;
             if is_saved {

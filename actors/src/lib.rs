@@ -9,6 +9,7 @@ pub mod busy;
 pub mod clock;
 pub mod config;
 pub mod data_source;
+pub mod draft;
 pub mod error;
 pub mod health;
 pub mod hub;

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use document::License;
@@ -68,12 +69,12 @@ impl LicenseHandle {
 
     /// Puts a licence in force once its signed text is stored.
     pub async fn install(&self, license: License, text: String) -> Result<Arc<License>, AppError> {
-        self.actor.ask(Install { license, text }).await?
+        self.actor.ask(Install { license, text, draft: Draft::current() }).await?
     }
 
     /// Ends the licence in force, once that is stored; without one, nothing happens.
     pub async fn remove(&self) -> Result<(), AppError> {
-        self.actor.ask(Remove).await?
+        self.actor.ask(Remove(Draft::current())).await?
     }
 
     /// Tells those who follow of the licence in force once more.
@@ -101,14 +102,15 @@ impl Actor for LicenseActor {
 struct Install {
     license: License,
     text: String,
+    draft: Option<Draft>,
 }
 
 impl Handler<Install> for LicenseActor {
     type Result = AtomicResponse<Self, Result<Arc<License>, AppError>>;
 
     // Atomic: what is published last is what was stored last.
-    fn handle(&mut self, Install { license, text }: Install, _: &mut Self::Context) -> Self::Result {
-        let storing = self.store.install(license.id.clone(), text).into_actor(self);
+    fn handle(&mut self, Install { license, text, draft }: Install, _: &mut Self::Context) -> Self::Result {
+        let storing = around(draft, self.store.install(license.id.clone(), text)).into_actor(self);
         AtomicResponse::new(Box::pin(storing.map(move |stored, actor, _| {
             stored?;
             let license = Arc::new(license);
@@ -133,18 +135,18 @@ impl Handler<Tell> for LicenseActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
-struct Remove;
+struct Remove(Option<Draft>);
 
 impl Handler<Remove> for LicenseActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic: as above.
-    fn handle(&mut self, Remove: Remove, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Remove(draft): Remove, _: &mut Self::Context) -> Self::Result {
         let is_licensed = self.publish.borrow().is_some();
         let removing = is_licensed.then(|| self.store.remove());
         let removing = async move {
             match removing {
-                Some(removing) => removing.await.map(|()| true),
+                Some(removing) => around(draft, removing).await.map(|()| true),
                 None => Ok(false),
             }
         };

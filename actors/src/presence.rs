@@ -24,6 +24,7 @@ use tracing::warn;
 use crate::busy::BusyHandle;
 use crate::clock::Clock;
 use crate::config::ConfigHandle;
+use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::id::is_id;
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -140,7 +141,7 @@ impl PresenceHandle {
 
     /// Sets a status by hand. It is stored when this answers, and it is the status as it is then.
     pub async fn set(&self, wish: Wish) -> Result<Status, AppError> {
-        self.actor.ask(Set(wish)).await?
+        self.actor.ask(Set { wish, draft: Draft::current() }).await?
     }
 
     /// What everybody known here is seen as, by user; who is not named is offline. Empty while statuses are off.
@@ -249,14 +250,17 @@ impl Handler<Act> for PresenceActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<Status, AppError>")]
-struct Set(Wish);
+struct Set {
+    wish: Wish,
+    draft: Option<Draft>,
+}
 
 impl Handler<Set> for PresenceActor {
     type Result = AtomicResponse<Self, Result<Status, AppError>>;
 
-    fn handle(&mut self, Set(wish): Set, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Set { wish, draft }: Set, _: &mut Self::Context) -> Self::Result {
         let shared = self.shared.clone();
-        AtomicResponse::new(Box::pin(async move { shared.set(wish).await }.into_actor(self)))
+        AtomicResponse::new(Box::pin(around(draft, async move { shared.set(wish).await }).into_actor(self)))
     }
 }
 

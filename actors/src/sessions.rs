@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::clock::Uptime;
 use crate::config::ConfigHandle;
+use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::hub::HubHandle;
 use crate::secret::Secret;
@@ -197,7 +198,7 @@ impl SessionsHandle {
         checked: Option<Secret>,
         now: Uptime,
     ) -> Result<Option<Arc<Session>>, AppError> {
-        self.actor.ask(Open { session, checked, now }).await?
+        self.actor.ask(Open { session, checked, now, draft: Draft::current() }).await?
     }
 
     /// Forgets what is cached of the store: each session is read again when it is next used.
@@ -207,12 +208,12 @@ impl SessionsHandle {
 
     /// Revokes sessions.
     pub async fn close(&self, which: Which) -> Result<(), AppError> {
-        self.actor.ask(Close(which)).await?
+        self.actor.ask(Close { which, draft: Draft::current() }).await?
     }
 
     /// Changes open sessions.
     pub async fn change(&self, change: Change) -> Result<(), AppError> {
-        self.actor.ask(change).await?
+        self.actor.ask(Alter { change, draft: Draft::current() }).await?
     }
 
     /// How the actor fares.
@@ -290,14 +291,15 @@ struct Open {
     session: Session,
     checked: Option<Secret>,
     now: Uptime,
+    draft: Option<Draft>,
 }
 
 impl Handler<Open> for SessionActor {
     type Result = ResponseActFuture<Self, Result<Option<Arc<Session>>, AppError>>;
 
-    fn handle(&mut self, Open { session, checked, now }: Open, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Open { session, checked, now, draft }: Open, _: &mut Self::Context) -> Self::Result {
         let epoch = self.shared.epoch.load(Ordering::SeqCst);
-        let save = self.store.add(session, checked);
+        let save = around(draft, self.store.add(session, checked));
         Box::pin(save.into_actor(self).map(move |saved, actor, context| {
             let Some(Added { session, made_room }) = saved? else { return Ok(None) };
             let session = Arc::new(session);
@@ -314,14 +316,17 @@ impl Handler<Open> for SessionActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
-struct Close(Which);
+struct Close {
+    which: Which,
+    draft: Option<Draft>,
+}
 
 impl Handler<Close> for SessionActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic: nothing is remembered between the moment the store forgets and the moment the cache does.
-    fn handle(&mut self, Close(which): Close, _: &mut Self::Context) -> Self::Result {
-        let removal = self.store.remove(which.clone());
+    fn handle(&mut self, Close { which, draft }: Close, _: &mut Self::Context) -> Self::Result {
+        let removal = around(draft, self.store.remove(which.clone()));
         let forgotten = removal.into_actor(self).then(move |removed, actor, _| {
             // Also after a failure: the store may have done it and only its answer got lost.
             actor.forget(|session| which.means(session));
@@ -336,16 +341,19 @@ impl Handler<Close> for SessionActor {
     }
 }
 
-impl Message for Change {
-    type Result = Result<(), AppError>;
+#[derive(Message)]
+#[rtype(result = "Result<(), AppError>")]
+struct Alter {
+    change: Change,
+    draft: Option<Draft>,
 }
 
-impl Handler<Change> for SessionActor {
+impl Handler<Alter> for SessionActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
     // Atomic for the same reason; what changed is read from the store again at its next use.
-    fn handle(&mut self, change: Change, _: &mut Self::Context) -> Self::Result {
-        let save = self.store.change(change.clone());
+    fn handle(&mut self, Alter { change, draft }: Alter, _: &mut Self::Context) -> Self::Result {
+        let save = around(draft, self.store.change(change.clone()));
         let forgotten = save.into_actor(self).then(move |saved, actor, _| {
             actor.forget(|session| change.concerns(session));
             let hub = actor.hub.clone();

@@ -74,6 +74,7 @@ pub(crate) async fn login(
     match admitted {
         Ok((user, checked)) => {
             audit.reserve(app, room_of(&user.id, app.roles.grant(&user.roles, "manage_system"))).await?;
+            audit.by(&user.id, "");
             let opened = open(app, config, (&user, checked), &credentials).await;
             let session = opened.map_err(|refusal| masked(refusal, config))?;
             app.passwords.remember(caller, &name);

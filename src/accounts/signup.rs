@@ -7,6 +7,7 @@ use std::time::Instant;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::draft::Draft;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde_json::Value;
@@ -110,10 +111,12 @@ pub(crate) async fn create_offline(
     db.migrate().await.or_fail(FAILED)?;
     let passwords = Passwords::new(&Options::default());
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
-    let roles = db.add_user(&user, Entry::Any, Room::Unlimited).await.map_err(refusal)?;
-    user.roles = roles.ok_or_else(|| AppError::new(FAILED))?;
     let record = own_record("createUser", Status::Success, Value::Null);
-    db.append(vec![Arc::new(AuditRecord { source: "cli", after: user.made(), ..record })]).await?;
+    let mut record = AuditRecord { source: "cli", after: user.made(), ..record };
+    let adding = Draft::new(record.clone()).around(db.add_user(&user, Entry::Any, Room::Unlimited)).await;
+    user.roles = adding.map_err(refusal)?.ok_or_else(|| AppError::new(FAILED))?;
+    record.after = user.made();
+    db.append(vec![Arc::new(record)], Vec::new()).await?;
     Ok(user)
 }
 

@@ -10,7 +10,7 @@ const HEAD: &str = "\
 
 This file is made from the code: `quarterdeck audit events > docs/audit-events.md`; a test fails while it is out of date.
 
-Each record has a number, the time, the event, its status (`success`, `fail`, or `attempt` when the client did not wait for the end), user, session, address, source (`api`, `local`, `cli` or `server`), request id, method, path, status of the answer and error id.
+Each record has a number, the time, the event, its status (`success`, `fail`, or `attempt` when the client did not wait for the end, or the server ended before it; then the parameter `outcome` says so), user, session, address, source (`api`, `local`, `cli` or `server`), request id, method, path, status of the answer and error id.
 `parameters` holds the named parts of the path and what the last column says; `before` and `after` hold what changed.
 Secrets are never recorded; those of the configuration appear as fingerprints.
 

@@ -1,13 +1,17 @@
 //! What the audit trail is told of a request: one record for each that changes something or is refused.
 //!
 //! Room for the record of a change is reserved before its handler runs, and the change is refused where there is none.
+//! The first commit of a change stores a draft of the record in the same transaction.
 //! Refusals beyond a budget, and those that there is no room for, are counted.
+
+use std::rc::Rc;
 
 use actix_web::http::StatusCode;
 use quarterdeck_actors::audit::{AuditRecord, Caller, Permit, Status};
+use quarterdeck_actors::draft::{Progress, within};
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Arrival, Origin};
 use crate::address::{address_of, group_of};
@@ -48,6 +52,10 @@ pub(super) struct Pending<'a> {
     app: &'a AppState,
     found: &'a Found<'a>,
     is_open: bool,
+    /// The id of the record.
+    id: String,
+    /// Says whether a draft of the record is stored.
+    progress: Progress,
 }
 
 /// How a request ended.
@@ -59,7 +67,21 @@ struct End<'a> {
 
 impl<'a> Pending<'a> {
     pub(super) fn new(arrival: &'a Arrival, app: &'a AppState, found: &'a Found<'a>) -> Self {
-        Self { arrival, app, found, is_open: true }
+        Self { arrival, app, found, is_open: true, id: new_id(), progress: Progress::default() }
+    }
+
+    pub(super) fn found(&self) -> &'a Found<'a> {
+        self.found
+    }
+
+    /// Runs the handler. The first commit of a change takes the draft of its record along.
+    pub(super) async fn run<T>(&self, context: &Rc<Context>, handler: impl Future<Output = T>) -> T {
+        if !self.found.route.is_change {
+            return handler.await;
+        }
+        let (begun, context) = (self.begun(), context.clone());
+        let record = move || noted(AuditRecord { at: now_ms(), ..begun.clone() }, &context);
+        within(record, self.progress.clone(), handler).await
     }
 
     /// Records how the request ended.
@@ -72,11 +94,16 @@ impl<'a> Pending<'a> {
 
     fn end(&self, end: &End<'_>) {
         let permit = self.take_permit();
+        let is_stored = self.progress.is_stored();
         if !self.concerns_the_trail(end) {
+            if is_stored {
+                self.app.audit.withdraw(self.id.clone());
+            }
             return;
         }
-        // A change that was refused changed nothing, and neither did one that never got room.
-        let can_be_counted = permit.is_none() || (400..500).contains(&end.code);
+        // A change that was refused changed nothing, unless it was stored in parts. Where there is no room for the record
+        // of one that is stored, its draft stays.
+        let can_be_counted = !is_stored && (permit.is_none() || (400..500).contains(&end.code));
         if can_be_counted && !self.is_within_budget() {
             return;
         }
@@ -128,13 +155,24 @@ impl<'a> Pending<'a> {
     }
 
     fn record(&self, end: &End<'_>) -> AuditRecord {
+        let begun = self.begun();
+        let record = match self.arrival.context.get() {
+            Some(context) => noted(begun, context),
+            None => begun,
+        };
+        AuditRecord { at: now_ms(), status: end.status, code: end.code, error_id: end.error_id.to_owned(), ..record }
+    }
+
+    /// What is known of a request before its handler runs.
+    fn begun(&self) -> AuditRecord {
         let Arrival { http, id, caller, .. } = self.arrival;
         let caller = caller.get();
-        let mut record = AuditRecord {
-            id: new_id(),
-            at: now_ms(),
+        let named = self.found.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        AuditRecord {
+            id: self.id.clone(),
+            at: 0,
             event: self.found.route.event,
-            status: end.status,
+            status: Status::Attempt,
             user_id: caller.map(Session::user_id).unwrap_or_default().to_owned(),
             session_id: caller.map(Session::id).unwrap_or_default().to_owned(),
             address: self.address(),
@@ -142,25 +180,12 @@ impl<'a> Pending<'a> {
             request_id: id.clone(),
             method: http.method().to_string(),
             path: http.path().to_owned(),
-            code: end.code,
-            error_id: end.error_id.to_owned(),
-            parameters: Value::Null,
+            code: 0,
+            error_id: String::new(),
+            parameters: Value::Object(named.collect()),
             before: Value::Null,
             after: Value::Null,
-        };
-        let named = self.found.params.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-        let mut parameters: Map<String, Value> = named.collect();
-        self.notes(|notes| {
-            parameters.extend(notes.parameters.clone());
-            if !notes.user_id.is_empty() {
-                record.user_id.clone_from(&notes.user_id);
-                record.session_id.clone_from(&notes.session_id);
-            }
-            record.before.clone_from(&notes.before);
-            record.after.clone_from(&notes.after);
-        });
-        record.parameters = Value::Object(parameters);
-        record
+        }
     }
 
     fn notes<T>(&self, look: impl FnOnce(&Notes) -> T) -> Option<T> {
@@ -192,4 +217,20 @@ impl Drop for Pending<'_> {
         }
         self.end(&End { status: Status::Attempt, code: 0, error_id: "" });
     }
+}
+
+/// The record with what the handler has noted so far.
+fn noted(mut record: AuditRecord, context: &Context) -> AuditRecord {
+    // A handler holds its notes for a moment only, and never while it waits.
+    let Ok(notes) = context.notes.try_borrow() else { return record };
+    if let Value::Object(parameters) = &mut record.parameters {
+        parameters.extend(notes.parameters.clone());
+    }
+    if !notes.user_id.is_empty() {
+        record.user_id.clone_from(&notes.user_id);
+        record.session_id.clone_from(&notes.session_id);
+    }
+    record.before.clone_from(&notes.before);
+    record.after.clone_from(&notes.after);
+    record
 }

@@ -7,6 +7,7 @@
 mod entry;
 mod head;
 mod keys;
+mod open;
 mod prune;
 mod verify;
 
@@ -30,6 +31,8 @@ use entry::Entry;
 pub(crate) use entry::Mark;
 use head::{Head, Proof};
 pub(crate) use keys::AuditKeys;
+use open::closing;
+pub(super) use open::opening;
 pub(crate) use verify::Finding;
 
 /// Where the trail ends: number and hash of the last row.
@@ -69,23 +72,36 @@ pub(crate) struct AuditEntry {
 }
 
 impl AuditStore for Db {
-    fn append(&self, records: Vec<Arc<AuditRecord>>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn append(
+        &self,
+        records: Vec<Arc<AuditRecord>>,
+        withdrawn: Vec<String>,
+    ) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move { db.add_audits(&records).await.or_fail("app.audit.save.saving.app_error") }.boxed()
+        let entries = records.iter().map(|record| Entry::of(record)).collect();
+        async move { db.add_entries(entries, withdrawn).await.or_fail("app.audit.save.saving.app_error") }.boxed()
     }
 }
 
 impl Db {
-    /// Adds records at the end of the trail; those that are there already are passed over.
+    /// Adds records at the end of the trail; those that are there already are passed over. Their drafts go.
     pub(crate) async fn add_audits(&self, records: &[Arc<AuditRecord>]) -> Result<(), StoreError> {
+        self.add_entries(records.iter().map(|record| Entry::of(record)).collect(), Vec::new()).await
+    }
+
+    /// The same for rows without a place; the drafts with the ids `withdrawn` go as well.
+    async fn add_entries(&self, entries: Vec<Entry>, mut withdrawn: Vec<String>) -> Result<(), StoreError> {
+        withdrawn.extend(entries.iter().map(|entry| entry.id.clone()));
         let mut taken = StoreError::Duplicate(String::new());
         for _ in 0..ATTEMPTS {
-            let entries = self.chained(self.unknown(records).await?).await?;
-            if entries.is_empty() {
+            let placed = self.chained(self.unknown(&entries).await?).await?;
+            let mut statements = if placed.is_empty() { Vec::new() } else { self.addition(&placed) };
+            statements.extend(closing(&withdrawn));
+            if statements.is_empty() {
                 return Ok(());
             }
             // Another server was faster: the number is taken.
-            let transaction = Transaction::of(self.addition(&entries)).alone_with(Subject::Trail);
+            let transaction = Transaction::of(statements).alone_with(Subject::Trail);
             match self.transaction(transaction).await {
                 Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
                 added => return added.map(drop),
@@ -126,18 +142,20 @@ impl Db {
         rows.into_iter().next().map(|mut row| Entry::read(&mut row)).transpose()
     }
 
-    /// The records that are not stored yet.
-    async fn unknown<'a>(&self, records: &'a [Arc<AuditRecord>]) -> Result<Vec<&'a AuditRecord>, StoreError> {
-        let sql = format!("SELECT id FROM qd_audits WHERE id IN ({})", placeholders(1, records.len()));
-        let ids = records.iter().map(|record| (&record.id).into()).collect();
-        let known = self.read(statement(sql, ids)).await?;
+    /// The rows that are not stored yet.
+    async fn unknown(&self, entries: &[Entry]) -> Result<Vec<Entry>, StoreError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!("SELECT id FROM qd_audits WHERE id IN ({})", placeholders(1, entries.len()));
+        let known = self.read(statement(sql, entries.iter().map(|entry| (&entry.id).into()).collect())).await?;
         let known: HashSet<String> = known.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
-        Ok(records.iter().map(|record| &**record).filter(|record| !known.contains(&record.id)).collect())
+        Ok(entries.iter().filter(|entry| !known.contains(&entry.id)).cloned().collect())
     }
 
-    /// The records as the next rows. Where the mark of the end was tampered with, a row before them says so.
-    async fn chained(&self, records: Vec<&AuditRecord>) -> Result<Vec<Entry>, StoreError> {
-        if records.is_empty() {
+    /// The rows with the next places. Where the mark of the end was tampered with, a row before them says so.
+    async fn chained(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, StoreError> {
+        if entries.is_empty() {
             return Ok(Vec::new());
         }
         // In this order: a row that is added in between moves the mark as well.
@@ -145,15 +163,15 @@ impl Db {
         let head = self.audit_head().await?;
         let is_forged = head.as_ref().is_some_and(|head| head.is_forged(&self.audit_keys, &last_key));
         let is_broken = is_forged || last.number > head.as_ref().map_or(0, |head| head.mark.number);
-        let mut entries = Vec::with_capacity(records.len() + 1);
+        let mut placed = Vec::with_capacity(entries.len() + 1);
         let mut end = if is_broken { last } else { head.map(|head| head.mark).unwrap_or_default() };
-        let repair = is_broken.then(|| repair(&end));
-        for record in repair.iter().chain(records) {
-            let entry = Entry::after(&end, record, &self.audit_keys);
+        let repair = is_broken.then(|| Entry::of(&repair(&end)));
+        for entry in repair.into_iter().chain(entries) {
+            let entry = entry.placed_after(&end, &self.audit_keys);
             end = entry.mark();
-            entries.push(entry);
+            placed.push(entry);
         }
-        Ok(entries)
+        Ok(placed)
     }
 
     /// Says in the trail that the rows which follow have another key, where that is so; tells of a key that is missing.

@@ -82,12 +82,12 @@ impl Db {
             }
             Change::Activity { id, at } => {
                 let sql = "UPDATE sessions SET lastactivityat = $2 WHERE id = $1 AND lastactivityat < $2";
-                self.write(statement(sql, vec![id.into(), (*at).into()])).await?;
+                self.write_apart(statement(sql, vec![id.into(), (*at).into()])).await?;
             }
             // 0 is never.
             Change::Prolonged { id, until } => {
                 let sql = "UPDATE sessions SET expiresat = $2 WHERE id = $1 AND expiresat > 0 AND expiresat < $2";
-                self.write(statement(sql, vec![id.into(), (*until).into()])).await?;
+                self.write_apart(statement(sql, vec![id.into(), (*until).into()])).await?;
             }
             Change::Device { id, device_id, expires_at, props } => {
                 let (of, given) = (id.clone(), props.clone());

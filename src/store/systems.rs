@@ -20,7 +20,7 @@ pub(super) const PROBE: &str = "health_check_";
 const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";
 
 /// The tables that requests write.
-const WRITTEN: [&str; 16] = [
+const WRITTEN: [&str; 17] = [
     "audits",
     "channelmembers",
     "channels",
@@ -30,6 +30,7 @@ const WRITTEN: [&str; 16] = [
     "preferences",
     "productnoticeviewstate",
     "qd_audits",
+    "qd_audits_open",
     "sessions",
     "status",
     "systems",
@@ -107,7 +108,7 @@ impl Db {
             return Ok(known);
         }
         let insertion = "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-        self.write(statement(insertion, vec![name.into(), first.into()])).await?;
+        self.write_apart(statement(insertion, vec![name.into(), first.into()])).await?;
         Ok(self.system(name).await?.unwrap_or_else(|| first.to_owned()))
     }
 

@@ -15,6 +15,9 @@ use tokio::process::Command;
 
 use super::{Client, Reply, TestServer};
 
+/// The type of a body that is such a form.
+pub const FORM: &str = "multipart/form-data; boundary=limit";
+
 /// A folder with a pair of keys.
 pub struct Seller {
     folder: TempDir,
@@ -91,14 +94,18 @@ pub async fn upload(client: &Client, text: &str) -> Reply {
 
 /// Sends a file under that name.
 pub async fn upload_as(client: &Client, name: &str, kind: &str, text: &str) -> Reply {
-    let body = format!(
+    send(client, form(name, kind, text)).await
+}
+
+/// A file in a form.
+pub fn form(name: &str, kind: &str, text: &str) -> String {
+    format!(
         "--limit\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"test-license.mattermost-license\"\r\n\
          Content-Type: {kind}\r\n\r\n{text}\r\n--limit--\r\n"
-    );
-    send(client, body).await
+    )
 }
 
 /// Sends a form as it is.
 pub async fn send(client: &Client, body: String) -> Reply {
-    client.send(Method::POST, "/license", Some(body), &[("Content-Type", "multipart/form-data; boundary=limit")]).await
+    client.send(Method::POST, "/license", Some(body), &[("Content-Type", FORM)]).await
 }

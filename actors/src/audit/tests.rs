@@ -8,6 +8,7 @@ use super::*;
 #[derive(Default)]
 struct Memory {
     records: Arc<Mutex<Vec<Arc<AuditRecord>>>>,
+    withdrawn: Arc<Mutex<Vec<String>>>,
     batches: AtomicUsize,
     fails: AtomicBool,
     panics: AtomicBool,
@@ -22,13 +23,18 @@ impl Memory {
 }
 
 impl AuditStore for Memory {
-    fn append(&self, records: Vec<Arc<AuditRecord>>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn append(
+        &self,
+        records: Vec<Arc<AuditRecord>>,
+        withdrawn: Vec<String>,
+    ) -> BoxFuture<'static, Result<(), AppError>> {
         if self.fails.load(Ordering::Relaxed) {
             return Box::pin(async { Err(AppError::new("test.away")) });
         }
         self.batches.fetch_add(1, Ordering::Relaxed);
         let panics = self.panics.swap(false, Ordering::Relaxed);
         let (kept, gate) = (self.records.clone(), self.gate.clone());
+        let deleted = self.withdrawn.clone();
         Box::pin(async move {
             let _open = gate.lock().await;
             let mut kept = kept.lock().unwrap();
@@ -38,6 +44,7 @@ impl AuditStore for Memory {
                 }
             }
             drop(kept);
+            deleted.lock().unwrap().extend(withdrawn);
             assert!(!panics, "asked to");
             Ok(())
         })
@@ -49,7 +56,7 @@ fn start() -> (AuditHandle, Arc<Memory>) {
     (AuditHandle::start(memory.clone()), memory)
 }
 
-pub(super) fn record(id: &str) -> AuditRecord {
+pub(crate) fn record(id: &str) -> AuditRecord {
     AuditRecord {
         id: id.to_owned(),
         at: 1,
@@ -121,6 +128,23 @@ async fn while_the_store_is_away_records_wait() {
     memory.fails.store(false, Ordering::Relaxed);
     audit.flush().await.unwrap();
     assert_eq!(memory.ids(), ["one"]);
+}
+
+#[actix_rt::test]
+async fn drafts_of_changes_without_a_record_are_deleted_also_where_no_record_waits() {
+    let (audit, memory) = start();
+    memory.fails.store(true, Ordering::Relaxed);
+    for name in names(0..5000) {
+        audit.withdraw(name);
+    }
+    assert_eq!(audit.flush().await.unwrap_err().id, "test.away");
+    memory.fails.store(false, Ordering::Relaxed);
+    audit.flush().await.unwrap();
+    while audit.queue.longest() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*memory.withdrawn.lock().unwrap(), names(0..MAX_WITHDRAWN));
+    assert_eq!(audit.waiting(), 0);
 }
 
 #[actix_rt::test]

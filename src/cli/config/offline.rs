@@ -8,6 +8,7 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version};
+use quarterdeck_actors::draft::Draft;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -17,7 +18,7 @@ use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::audit::both_sides;
 use crate::audit::key_file::ready_keys;
 use crate::configuration::{fingerprint_key, surroundings};
-use crate::configurations::{Configurations, Migration, Place, has_tables, migrate, put_back};
+use crate::configurations::{Configurations, Migration, Place, Recorded, has_tables, migrate, put_back};
 use crate::request::Paging;
 use crate::server::database::choose;
 use crate::settings::Settings;
@@ -139,16 +140,16 @@ impl Store {
         let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
         let replaces = active.map(str::to_owned);
         let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
-        self.configurations.save(version).await?;
-        self.record(event, json!({ "version": decision.config.version() }), &decision.changes).await
+        let record = record(event, json!({ "version": decision.config.version() }), &decision.changes);
+        let store = Recorded { configurations: self.configurations.clone(), trail: self.db.clone() };
+        Draft::new(record.clone()).around(store.save(version)).await?;
+        self.append(record).await
     }
 
     /// Adds what was done here to the audit trail.
-    async fn record(&self, event: &'static str, parameters: Value, changes: &[Change]) -> Result<(), AppError> {
-        let (before, after) = both_sides(changes);
-        let record = AuditRecord { source: "cli", before, after, ..own_record(event, Status::Success, parameters) };
+    async fn append(&self, record: AuditRecord) -> Result<(), AppError> {
         let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
-        db.append(vec![Arc::new(record)]).await
+        db.append(vec![Arc::new(record)], Vec::new()).await
     }
 
     fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
@@ -200,9 +201,11 @@ impl Store {
             author: author("migrate", comment),
             around: &around,
         };
-        let changes = migrate(from, to, migration).await?;
         let parameters = json!({ "from": Place::label(from), "to": Place::label(to) });
-        self.record("migrateConfig", parameters, &changes).await
+        let mut record = record("migrateConfig", parameters, &[]);
+        let changes = Draft::new(record.clone()).around(migrate(from, to, migration)).await?;
+        (record.before, record.after) = both_sides(&changes);
+        self.append(record).await
     }
 }
 
@@ -212,6 +215,11 @@ async fn usable_configuration(file: &Configurations, overrides: &Overrides) -> O
     let versions = file.readable().await.unwrap_or_default();
     let mut configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));
     configs.find_map(Result::ok)
+}
+
+fn record(event: &'static str, parameters: Value, changes: &[Change]) -> AuditRecord {
+    let (before, after) = both_sides(changes);
+    AuditRecord { source: "cli", before, after, ..own_record(event, Status::Success, parameters) }
 }
 
 fn author(source: &'static str, comment: &str) -> Author {

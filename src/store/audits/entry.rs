@@ -3,6 +3,7 @@
 use std::fmt;
 
 use quarterdeck_actors::audit::AuditRecord;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::super::{Row, StoreError, Value};
@@ -49,7 +50,10 @@ impl Mark {
 }
 
 /// A row of `qd_audits`. JSON is kept as the text that the hash covers.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// A draft is one as well, without a place.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) number: i64,
@@ -76,11 +80,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The record as the row that follows `end`.
-    pub(super) fn after(end: &Mark, record: &AuditRecord, keys: &AuditKeys) -> Self {
-        let mut entry = Self {
+    /// The record as a row that has no place yet.
+    pub(super) fn of(record: &AuditRecord) -> Self {
+        Self {
             id: record.id.clone(),
-            number: end.number.saturating_add(1),
+            number: 0,
             create_at: record.at,
             event: record.event.to_owned(),
             status: record.status.name().to_owned(),
@@ -97,13 +101,20 @@ impl Entry {
             before: record.before.to_string(),
             after: record.after.to_string(),
             extra_info: cut(&extra_info(record), LONGEST_EXTRA),
-            previous: end.hash.clone(),
+            previous: String::new(),
             hash: String::new(),
-            key_id: keys.in_use().to_owned(),
-        };
+            key_id: String::new(),
+        }
+    }
+
+    /// The row as the one that follows `end`.
+    pub(super) fn placed_after(mut self, end: &Mark, keys: &AuditKeys) -> Self {
+        self.number = end.number.saturating_add(1);
+        self.previous.clone_from(&end.hash);
+        keys.in_use().clone_into(&mut self.key_id);
         // The key in use is there.
-        entry.hash = entry.expected_hash(keys).unwrap_or_default();
-        entry
+        self.hash = self.expected_hash(keys).unwrap_or_default();
+        self
     }
 
     /// The hash that fits what the row says and the row that it follows; its number is its place, not part of it.
@@ -273,7 +284,7 @@ mod tests {
     fn entry() -> Entry {
         let mut record = own_record("login", Status::Fail, json!({ "login_id": "an\u{0}na" }));
         record.path = "/\u{0}x".to_owned();
-        Entry::after(&Mark::default(), &record, &keys())
+        Entry::of(&record).placed_after(&Mark::default(), &keys())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use quarterdeck_actors::audit::Status;
 use serde_json::json;
 
-use super::entry::Mark;
+use super::entry::{Entry, Mark};
 use super::{ANCHOR, ATTEMPTS, PRUNED, own_record};
 use crate::store::systems::setting_system;
 use crate::store::{Db, StoreError, Subject, Transaction, statement};
@@ -45,7 +45,7 @@ impl Db {
             if !is_there {
                 return Ok(false);
             }
-            let mut statements = self.addition(&self.chained(vec![&record]).await?);
+            let mut statements = self.addition(&self.chained(vec![Entry::of(&record)]).await?);
             let classic = "DELETE FROM audits WHERE id IN (SELECT id FROM qd_audits WHERE number <= $1)";
             statements.push(statement(classic, vec![last.number.into()]));
             statements.push(statement("DELETE FROM qd_audits WHERE number <= $1", vec![last.number.into()]));

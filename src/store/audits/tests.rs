@@ -1,4 +1,5 @@
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::draft::Draft;
 use serde_json::Value as Json;
 
 use super::*;
@@ -162,4 +163,73 @@ async fn a_trail_that_was_written_anew_without_a_key_is_not_taken_for_an_old_one
 
 fn key(digit: &str) -> AuditKeys {
     AuditKeys::parse(&digit.repeat(64)).unwrap()
+}
+
+/// Stores something as a change with this record, and gives what became of it.
+async fn change(db: &Db, record: &AuditRecord) -> Result<Option<String>, StoreError> {
+    Draft::new(record.clone()).around(db.set_system("Changed", &record.id)).await?;
+    db.system("Changed").await
+}
+
+async fn drafts(db: &Db) -> i64 {
+    let counted = db.read(statement("SELECT COUNT(*) FROM qd_audits_open", Vec::new())).await.unwrap();
+    counted.into_iter().next().unwrap().int().unwrap()
+}
+
+#[actix_web::test]
+async fn a_draft_is_stored_with_its_change_and_goes_when_its_record_has_a_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    let records = records(0..3);
+    for record in &records {
+        assert_eq!(change(&db, record).await.unwrap().as_ref(), Some(&record.id));
+    }
+    assert_eq!(drafts(&db).await, 3);
+    db.append(vec![records[0].clone()], vec![records[1].id.clone()]).await.unwrap();
+    assert_eq!((drafts(&db).await, db.last_audit().await.unwrap().0.number), (1, 1));
+    // A record that has its place already, and a draft that came late.
+    change(&db, &records[0]).await.unwrap();
+    db.append(vec![records[0].clone()], Vec::new()).await.unwrap();
+    assert_eq!((drafts(&db).await, db.last_audit().await.unwrap().0.number), (1, 1));
+    assert_eq!(findings(&db).await, []);
+}
+
+#[actix_web::test]
+async fn a_change_takes_its_draft_along_once_and_not_at_all_where_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    let record = records(0..1).remove(0);
+    let twice = async {
+        db.set_system("Changed", "once").await.unwrap();
+        assert!(!Draft::is_wanted());
+        db.transaction(Transaction::of(vec![setting_system("Changed", "twice")])).await.unwrap()
+    };
+    assert_eq!(Draft::new((*record).clone()).around(twice).await.len(), 1, "the answers are those of the change");
+    assert_eq!(drafts(&db).await, 1);
+    db.write(statement("DROP TABLE qd_audits_open", Vec::new())).await.unwrap();
+    change(&db, &record).await.unwrap_err();
+    assert_eq!(db.system("Changed").await.unwrap().as_deref(), Some("twice"));
+}
+
+#[actix_web::test]
+async fn what_a_server_left_open_gets_its_places_in_order_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    let records = records(0..150);
+    for record in records.iter().rev() {
+        change(&db, record).await.unwrap();
+    }
+    db.write(statement("INSERT INTO qd_audits_open VALUES ('broken', 3, '{')", Vec::new())).await.unwrap();
+    assert_eq!(db.close_drafts(100).await.unwrap(), 100, "the rest may belong to a server that runs");
+    assert_eq!(db.close_drafts(i64::MAX).await.unwrap(), 50);
+    assert_eq!(db.close_drafts(i64::MAX).await.unwrap(), 0);
+    assert_eq!(drafts(&db).await, 1, "the one that cannot be read");
+    // The end of a request that comes after all changes nothing.
+    db.append(vec![records[7].clone()], Vec::new()).await.unwrap();
+    assert_eq!((db.last_audit().await.unwrap().0.number, findings(&db).await), (150, Vec::new()));
+    let rows = db.read(statement("SELECT id FROM qd_audits ORDER BY number", Vec::new())).await.unwrap();
+    let places: Vec<String> = rows.into_iter().map(|mut row| row.text().unwrap()).collect();
+    assert_eq!(places, records.iter().map(|record| record.id.clone()).collect::<Vec<_>>());
+    let shown = db.audit(&records[0].id).await.unwrap().unwrap();
+    assert_eq!((shown.status.as_str(), shown.parameters.contains("not known")), ("attempt", true));
 }

@@ -13,14 +13,14 @@ impl Db {
     pub(crate) async fn take_attempt(&self, id: &str, most: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET failedattempts = COALESCE(failedattempts, 0) + 1 \
                    WHERE id = $1 AND COALESCE(failedattempts, 0) < $2 RETURNING id";
-        let taken = self.write(statement(sql, vec![id.into(), most.into()])).await?;
+        let taken = self.write_apart(statement(sql, vec![id.into(), most.into()])).await?;
         Ok(!taken.is_empty())
     }
 
     /// Takes back one attempt that did not fail for want of the password.
     pub(crate) async fn give_attempt_back(&self, id: &str) -> Result<(), StoreError> {
         let sql = "UPDATE users SET failedattempts = failedattempts - 1 WHERE id = $1 AND failedattempts > 0";
-        self.write(statement(sql, vec![id.into()])).await.map(drop)
+        self.write_apart(statement(sql, vec![id.into()])).await.map(drop)
     }
 
     /// Sets the count of failed attempts to zero.
@@ -32,7 +32,7 @@ impl Db {
     /// by now than the one that the password was compared with.
     pub(crate) async fn set_last_login(&self, id: &str, checked: &Secret, now: i64) -> Result<(), StoreError> {
         let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1 AND password = $3";
-        self.write(statement(sql, vec![id.into(), now.into(), checked.expose().into()])).await.map(drop)
+        self.write_apart(statement(sql, vec![id.into(), now.into(), checked.expose().into()])).await.map(drop)
     }
 
     /// Stores another hash of the same password; `false` when the account has another hash than `old` by now.
@@ -48,6 +48,6 @@ impl Db {
             later("$4")
         );
         let values = vec![id.into(), old.expose().into(), new.expose().into(), now.into()];
-        self.write(statement(sql, values)).await.map(|renewed| !renewed.is_empty())
+        self.write_apart(statement(sql, values)).await.map(|renewed| !renewed.is_empty())
     }
 }

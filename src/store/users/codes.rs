@@ -26,7 +26,7 @@ impl Db {
             let Some(used) = with_step(&read, step) else { return Ok(false) };
             let sql = "UPDATE users SET mfausedtimestamps = $3 \
                        WHERE id = $1 AND COALESCE(CAST(mfausedtimestamps AS text), '') = $2 RETURNING id";
-            let changed = self.write(statement(sql, vec![id.into(), read.into(), used.into()])).await?;
+            let changed = self.write_apart(statement(sql, vec![id.into(), read.into(), used.into()])).await?;
             if !changed.is_empty() {
                 return Ok(true);
             }

@@ -1,0 +1,72 @@
+//! The table `qd_audits_open`: drafts of the records of changes that are stored and not yet at their end.
+//!
+//! A draft is stored in the transaction of its change, and deleted in the one that gives the record its place in the trail.
+//! What is left there belongs to a process that ended before; it gets its place as it is, with the status `attempt`.
+
+use quarterdeck_actors::audit::{AuditRecord, Status};
+use serde_json::json;
+use tracing::warn;
+
+use super::entry::Entry;
+use crate::store::{Db, Row, Statement, StoreError, placeholders, statement};
+
+/// So many drafts get their places in one transaction.
+const AT_ONCE: i64 = 64;
+
+/// The parameter `outcome` of a record that was a draft until the end of its process.
+const OUTCOME: &str = "not known: the server ended before it was recorded";
+
+/// The statement that stores the draft of a record.
+pub(in crate::store) fn opening(record: &AuditRecord) -> Result<Statement, StoreError> {
+    let mut draft = record.clone();
+    draft.cut();
+    draft.status = Status::Attempt;
+    if let Some(parameters) = draft.parameters.as_object_mut() {
+        parameters.insert("outcome".to_owned(), OUTCOME.into());
+    } else {
+        draft.parameters = json!({ "outcome": OUTCOME });
+    }
+    let entry = serde_json::to_string(&Entry::of(&draft)).map_err(|cause| StoreError::Column(cause.to_string()))?;
+    let sql = "INSERT INTO qd_audits_open (id, createat, record) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
+    Ok(statement(sql, vec![(&draft.id).into(), draft.at.into(), entry.into()]))
+}
+
+/// The statement that deletes the drafts with these ids, if there are any ids.
+pub(super) fn closing(ids: &[String]) -> Option<Statement> {
+    let sql = format!("DELETE FROM qd_audits_open WHERE id IN ({})", placeholders(1, ids.len()));
+    (!ids.is_empty()).then(|| statement(sql, ids.iter().map(Into::into).collect()))
+}
+
+impl Db {
+    /// Gives drafts from before a moment (Unix milliseconds) their places in the trail, the oldest first; says how many.
+    pub(crate) async fn close_drafts(&self, before: i64) -> Result<usize, StoreError> {
+        let sql = "SELECT id, createat, record FROM qd_audits_open WHERE createat < $1 \
+                   AND (createat > $2 OR (createat = $2 AND id > $3)) ORDER BY createat, id LIMIT $4";
+        let (mut total, mut after) = (0, (i64::MIN, String::new()));
+        loop {
+            let values = vec![before.into(), after.0.into(), (&after.1).into(), AT_ONCE.into()];
+            let rows = self.read(statement(sql, values)).await?;
+            if rows.is_empty() {
+                return Ok(total);
+            }
+            let mut drafts = Vec::new();
+            for mut row in rows {
+                let draft = draft(&mut row)?;
+                after = (draft.0, draft.1);
+                drafts.extend(draft.2);
+            }
+            total += drafts.len();
+            self.add_entries(drafts, Vec::new()).await?;
+        }
+    }
+}
+
+/// Moment and id of a draft, and the row of the trail that it becomes, if it can be read.
+fn draft(row: &mut Row) -> Result<(i64, String, Option<Entry>), StoreError> {
+    let (id, at, record) = (row.text()?, row.int()?, row.text()?);
+    let entry = serde_json::from_str::<Entry>(&record).ok().filter(|entry| entry.id == id);
+    if entry.is_none() {
+        warn!(audit.id = id, "the draft of an audit record cannot be read and stays where it is");
+    }
+    Ok((at, id, entry))
+}
