@@ -82,14 +82,11 @@ impl Stage {
             Kind::Config => put(admin, "/config/patch", json!({ "TeamSettings": { "SiteName": name } })).await,
             Kind::Login => log_in(admin).await,
             Kind::Logout => {
-                let opened = self.opened().await?;
+                let opened = self.bert.with_token(&self.opened().await?);
                 post(&opened, "/users/logout", json!({})).await
             }
             Kind::Revocation => {
-                let opened = self.opened().await?;
-                let sessions = opened.try_send(Method::GET, "/users/me/sessions", None, &[]).await?.expect(200);
-                let newest = sessions.as_array().unwrap().iter().max_by_key(|session| session["create_at"].as_i64());
-                let session = json!({ "session_id": newest.unwrap()["id"] });
+                let session = json!({ "session_id": self.opened().await? });
                 post(admin, &format!("/users/{id}/sessions/revoke"), session).await
             }
             Kind::Busy => post(admin, "/server_busy?seconds=1", json!({})).await,
@@ -102,10 +99,11 @@ impl Stage {
         }
     }
 
-    /// A new session of the user.
-    async fn opened(&self) -> reqwest::Result<Client> {
+    /// The token of a new session of the user.
+    async fn opened(&self) -> reqwest::Result<String> {
         let reply = log_in(&self.admin).await?;
-        Ok(self.bert.with_token(&reply.header("token")))
+        reply.expect(200);
+        Ok(reply.header("token"))
     }
 }
 
