@@ -99,6 +99,7 @@ const DURATIONS: &[(&str, &str, &str)] = &[
     ("src/cli/audit.rs", "now_ms() - i64::from(*days) * DAY_MS", OLD_ROWS),
     ("src/routes/license.rs", "now_ms() - MONTH_MS", OLD_ROWS),
     ("src/routes/notifications.rs", "now - HOUR_MS", "the messages of the last hour, as their stored times say"),
+    ("src/server/tasks.rs", "now_ms() - DRAFT_AGE_MS", OLD_ROWS),
     ("src/server/tasks.rs", "now_ms() - days * DAY_MS", OLD_ROWS),
     ("src/session.rs", "now - stored.last_activity_at > limit_ms", SESSION),
     ("src/store/analytics.rs", "now_ms - DAY_MS", OLD_ROWS),
