@@ -117,7 +117,7 @@ impl Connections {
         self.occupants.end_idle(before)
     }
 
-    /// The number of connections with bytes that wait to be sent.
+    /// The number of connections with bytes of an answer that wait to be sent.
     pub(crate) fn unsent(&self) -> usize {
         self.occupants.unsent()
     }

@@ -75,6 +75,13 @@ impl UnderWay {
     pub(crate) fn refuse(&self) {
         self.0.is_refused.set(true);
     }
+
+    /// Marks the connection as a WebSocket.
+    pub(crate) fn switch(&self) {
+        if let Some(occupant) = &self.0.occupant {
+            occupant.switch();
+        }
+    }
 }
 
 impl Drop for UnderWay {

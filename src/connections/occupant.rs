@@ -30,6 +30,7 @@ pub(crate) struct Occupant {
     /// Milliseconds of `Uptime`, or `BUSY`.
     idle_since: AtomicI64,
     has_unsent: AtomicBool,
+    is_socket: AtomicBool,
     leaving: AtomicU8,
     waker: AtomicWaker,
 }
@@ -53,6 +54,16 @@ impl Occupant {
     /// Notes whether bytes of an answer wait to be taken by the kernel.
     pub(crate) fn set_unsent(&self, has_unsent: bool) {
         self.has_unsent.store(has_unsent, Ordering::Relaxed);
+    }
+
+    /// Notes that the connection is a WebSocket from now on.
+    pub(crate) fn switch(&self) {
+        self.is_socket.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if a stop waits until the bytes of an answer are sent. It ends sockets in a way of its own.
+    fn is_sending(&self) -> bool {
+        self.has_unsent.load(Ordering::Relaxed) && !self.is_socket.load(Ordering::Relaxed)
     }
 
     /// Returns true if the connection is to end unless a request is there; `waker` is woken when that changes.
@@ -98,6 +109,7 @@ impl Occupants {
             number,
             idle_since: AtomicI64::new(BUSY),
             has_unsent: AtomicBool::new(false),
+            is_socket: AtomicBool::new(false),
             leaving: AtomicU8::new(STAYS),
             waker: AtomicWaker::new(),
         });
@@ -162,10 +174,10 @@ impl Occupants {
         staying
     }
 
-    /// The number of connections with bytes that wait to be sent.
+    /// The number of connections with bytes of an answer that wait to be sent.
     pub(super) fn unsent(&self) -> usize {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().filter(|occupant| occupant.has_unsent.load(Ordering::Relaxed)).count()
+        all.values().filter(|occupant| occupant.is_sending()).count()
     }
 }
 
@@ -205,6 +217,17 @@ mod tests {
         assert!(occupants.make_room(1, at(1_100)) && !leaves(&third));
         assert!(occupants.make_room(2, at(1_100)) && leaves(&third));
         assert!(!occupants.make_room(3, at(1_100)) && !leaves(&young), "nothing else has been idle for a second");
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_is_no_answer_that_a_stop_waits_for() {
+        let occupants = Occupants::default();
+        let [answer, socket] = [(); 2].map(|()| occupants.add());
+        answer.set_unsent(true);
+        socket.set_unsent(true);
+        assert_eq!(occupants.unsent(), 2);
+        socket.switch();
+        assert_eq!(occupants.unsent(), 1);
     }
 
     #[test]

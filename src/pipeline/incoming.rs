@@ -90,6 +90,9 @@ impl Incoming {
                 under_way.refuse();
             }
         }
+        if let Some(under_way) = under_way.as_ref().filter(|_| is_switch) {
+            under_way.switch();
+        }
         // The server reads on to the end of a body that nobody holds, however long it is.
         let unread = (!is_read).then_some(self.source.payload);
         // A stop ends sockets in a way of its own.
