@@ -185,7 +185,9 @@ async fn a_database_gets_its_name_when_it_is_complete() {
     let file = folder.path().join("test.db");
     std::fs::write(files::unfinished(&file), "half of a database").unwrap();
     refuse_doubtful(&file, false).await.unwrap();
-    Db::new(&settings(&file)).unwrap().migrate().await.unwrap();
+    let db = Db::new(&settings(&file)).unwrap();
+    db.migrate().await.unwrap();
+    db.close().await.unwrap();
     assert_eq!(names(folder.path()), ["test.db", "test.lock"]);
 }
 
