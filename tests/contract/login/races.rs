@@ -17,7 +17,7 @@ use crate::support::{Client, Reply, TestServer};
 const NEW_PASSWORD: &str = "another-horse-2";
 
 /// Rounds of a hash that takes much longer to compare than a change of the password, and of one as the server makes it.
-const SLOW: u32 = 3_000_000;
+const SLOW: u32 = 9_000_000;
 const USUAL: u32 = 600_000;
 
 const WRONG: &str = "api.user.login.invalid_credentials_email_username";
