@@ -30,7 +30,7 @@ const MAX_WITHOUT_SOCKET: usize = 512;
 /// A limit below this is worth a warning: systems give so many to any service.
 const USUAL_FILES: usize = 4_096;
 
-/// What each may have.
+/// The number of files for each use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
     files: usize,

@@ -308,7 +308,7 @@ fn warn_of_unnamed_proxies(app: &AppState) {
     }
 }
 
-/// What sockets may take: never more than there are files for.
+/// The limits of sockets: never more than there are files for.
 fn socket_limits(options: &Options, shares: &Shares) -> Limits {
     let limits = options.socket_limits();
     Limits { sockets: limits.sockets.min(shares.sockets), ..limits }

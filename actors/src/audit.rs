@@ -35,7 +35,7 @@ const BATCH: usize = 64;
 /// How long the store may take for a batch; what it stored all the same is skipped the next time.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// So many drafts of changes that have no record wait to be deleted; one more stays in the store as an attempt.
+/// The most drafts of changes without a record that wait to be deleted; one more stays in the store as an attempt.
 const MAX_WITHDRAWN: usize = 4096;
 
 /// The pause after the store failed.

@@ -82,7 +82,7 @@ mod tests {
         (0..text.len()).filter(is_escaped).count()
     }
 
-    /// The same in one walk.
+    /// Does the work of the other walk in one.
     fn count_escapes(text: &[u8]) -> usize {
         let mut bytes = counted(text.iter());
         let mut escapes = 0;

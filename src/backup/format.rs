@@ -29,7 +29,7 @@ pub(super) const MAX_SMALL_PART_BYTES: u64 = 16 * 1024 * 1024;
 /// The most bytes of a row.
 pub(super) const MAX_ROW_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What a backup says of itself.
+/// The description of a backup, which it carries.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) format: u32,
@@ -41,7 +41,7 @@ pub(crate) struct Manifest {
     pub(crate) engine: String,
     /// Every change that was acknowledged before this moment is in it; Unix milliseconds.
     pub(crate) taken_at: i64,
-    /// The same moment as RFC 3339.
+    /// That moment as RFC 3339.
     pub(crate) taken: String,
     /// `database`, or `file` for a `config.json`.
     pub(crate) configuration: String,

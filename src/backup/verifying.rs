@@ -13,7 +13,7 @@ use crate::store::{AuditKeys, Db, Finding, Mark};
 
 /// The outcome of a proof.
 pub(crate) struct Proof {
-    /// What is wrong with the trail; nothing when it is what was written.
+    /// The faults of the trail; none when it is what was written.
     pub(crate) findings: Vec<Finding>,
     pub(crate) trail_rows: u64,
     pub(crate) trail_end: Mark,

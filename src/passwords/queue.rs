@@ -49,7 +49,7 @@ impl Queue {
 
     /// Takes a permit, or refuses at once.
     pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
-        // Who is known has places of its own: others at the same address cannot fill them with other names.
+        // A known caller has places of its own: others at its address cannot fill them with other names.
         let pair = self.keyed.key(&[caller.lane(), name]);
         let (caller, standing) = match self.known.get(&pair) {
             Some(()) => (pair, Standing::Known),

@@ -163,7 +163,7 @@ impl<'a> Pending<'a> {
         AuditRecord { at: now_ms(), status: end.status, code: end.code, error_id: end.error_id.to_owned(), ..record }
     }
 
-    /// What is known of a request before its handler runs.
+    /// The record as far as it is known before the handler runs.
     fn begun(&self) -> AuditRecord {
         let Arrival { http, id, caller, .. } = self.arrival;
         let caller = caller.get();

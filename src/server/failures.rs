@@ -31,7 +31,7 @@ pub enum StopError {
     /// The database was not closed as it should be.
     #[error("database: {0}")]
     Store(#[from] StoreError),
-    /// So many records of the audit trail were not stored.
+    /// The number of records of the audit trail that were not stored.
     #[error("audit trail: {0} records were not stored; changes among them keep a draft in the database")]
     Trail(usize),
 }

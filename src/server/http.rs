@@ -36,7 +36,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection, as `actix-http` takes it.
 type Accepted = (Stream, Protocol, Option<SocketAddr>);
 
-/// What is served to those who connect.
+/// The service for those who connect.
 #[derive(Clone)]
 enum Served {
     Api(Data<Router>, Data<Origin>),

@@ -105,7 +105,7 @@ impl Stream {
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let occupant = self.exchange.occupant();
         let must_leave = occupant.is_some_and(|occupant| occupant.must_leave(context.waker()));
-        // What makes room does not wait until the client has closed its side.
+        // A connection that makes room does not wait until the client has closed its side.
         // Where a body is left unread, the client would lose the answer by it.
         let is_urgent = occupant.is_some_and(Occupant::makes_room) && !self.exchange.is_refused();
         if must_leave && self.exchange.idle_since().is_some() {
@@ -219,7 +219,7 @@ impl AsyncRead for Stream {
             if this.turn == 0 {
                 return Poll::Ready(Ok(()));
             }
-            // What was read in this turn may be a request. If it is none, the next turn ends the connection.
+            // The bytes that were read in this turn may be a request. If not, the next turn ends the connection.
             context.waker().wake_by_ref();
         }
         let bytes = buffer.filled().len() - before;

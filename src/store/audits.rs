@@ -89,7 +89,7 @@ impl Db {
         self.add_entries(records.iter().map(|record| Entry::of(record)).collect(), Vec::new()).await
     }
 
-    /// The same for rows without a place; the drafts with the ids `withdrawn` go as well.
+    /// Adds rows that have no place yet; the drafts with the ids `withdrawn` go as well.
     async fn add_entries(&self, entries: Vec<Entry>, mut withdrawn: Vec<String>) -> Result<(), StoreError> {
         withdrawn.extend(entries.iter().map(|entry| entry.id.clone()));
         let mut taken = StoreError::Duplicate(String::new());

@@ -91,7 +91,7 @@ impl Transaction {
 
     /// These statements, and then those that `decide` makes of their answers.
     ///
-    /// What was read stays true until the end only as far as all who change it lock the same subject.
+    /// The answers stay true until the end only as far as all who change them lock the same subject.
     pub(crate) fn decided(
         statements: Vec<Statement>,
         decide: impl Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Send + Sync + 'static,

@@ -50,7 +50,7 @@ impl<W: Write> Archive<W> {
         Self { zip: ZipWriter::new_stream(out), options, contents: Vec::new() }
     }
 
-    /// The same for entries of 4 GiB and more.
+    /// Like the method above, for entries of 4 GiB and more.
     pub(crate) fn with_large_entries(mut self) -> Self {
         self.options = self.options.large_file(true);
         self

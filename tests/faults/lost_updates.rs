@@ -9,7 +9,7 @@ use crate::support::{Client, Home, TestServer, database};
 
 const ROUNDS: usize = 30;
 
-/// The same where each round hashes passwords.
+/// Rounds of tests that hash passwords in each.
 const COSTLY_ROUNDS: usize = 8;
 
 #[actix_web::test]

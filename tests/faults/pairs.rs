@@ -153,7 +153,7 @@ impl Place {
         let team = admin.post("/teams", team).await.expect(201)["id"].as_str().unwrap().to_owned();
         admin.post("/users", account("other")).await.expect(201);
         let id = owner.user_id.clone();
-        // What every round begins with.
+        // The rows that every round begins with.
         let first = format!(
             "UPDATE users SET failedattempts = 3 WHERE id = '{id}'; \
              INSERT INTO useraccesstokens (id, token, userid, description, isactive) \

@@ -16,7 +16,7 @@ pub async fn inhabited(settings: &str) -> (Workplace, Process, Client) {
     (place, server, admin)
 }
 
-/// The same in a place that is there already.
+/// Starts a server with an administrator in a place that is there already.
 pub async fn inhabit(place: &Workplace) -> (Process, Client) {
     let server = place.serve().await;
     server.client().post("/users", account("admin")).await.expect(201);

@@ -12,7 +12,7 @@ impl Which {
         }
     }
 
-    /// Whether it means `session`.
+    /// Returns true if it means `session`.
     pub fn means(&self, session: &Session) -> bool {
         match self {
             Self::Token(token) => session.token == *token,

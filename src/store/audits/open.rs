@@ -1,7 +1,7 @@
 //! The table `qd_audits_open`: drafts of the records of changes that are stored and not yet at their end.
 //!
 //! A draft is stored in the transaction of its change, and deleted in the one that gives the record its place in the trail.
-//! What is left there belongs to a process that ended before; it gets its place as it is, with the status `attempt`.
+//! A draft that is left there belongs to a process that ended before; it gets its place as it is, with the status `attempt`.
 
 use quarterdeck_actors::audit::{AuditRecord, Status};
 use serde_json::json;
@@ -10,7 +10,7 @@ use tracing::warn;
 use super::entry::Entry;
 use crate::store::{Db, Row, Statement, StoreError, placeholders, statement};
 
-/// So many drafts get their places in one transaction.
+/// The most drafts that get their places in one transaction.
 const AT_ONCE: i64 = 64;
 
 /// The parameter `outcome` of a record that was a draft until the end of its process.

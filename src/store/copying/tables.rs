@@ -66,7 +66,7 @@ pub(crate) fn newest_migration() -> i64 {
     migrations_up_to(i64::MAX).last().map_or(0, |(version, _)| *version)
 }
 
-/// What applies the migrations up to `version`.
+/// Makes what applies the migrations up to `version`.
 pub(super) fn runner_up_to(version: i64) -> Result<refinery::Runner, StoreError> {
     let target = version.try_into().map_err(|_| StoreError::Setting(format!("there is no schema {version}")))?;
     let mut runner = migrations::runner().set_target(Target::Version(target));

@@ -8,7 +8,7 @@ use super::{SELECT, later, user};
 use crate::accounts::User;
 use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 
-/// What came of a change that was decided on a profile.
+/// The outcome of a change that was decided on a profile.
 pub(crate) enum Changed {
     /// It is stored: the account before and after it.
     Stored(Box<(User, User)>),

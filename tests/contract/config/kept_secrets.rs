@@ -122,7 +122,7 @@ async fn a_system_administrator_keeps_the_secret_and_is_told() {
     assert_eq!(*at(&local.config().await, PASSWORD), "hunter2");
 }
 
-/// What mmctl does for `config set KEY VALUE`: it sends back all that it read, with one member changed.
+/// Does as mmctl for `config set KEY VALUE`, which sends back all that it read, with one member changed.
 async fn mmctl_config_set(client: &Client, path: &str, other: impl Into<Value>) -> Reply {
     let read = client.get("/config").await.expect(200);
     patch(client, with(read, path, other)).await

@@ -161,7 +161,7 @@ async fn a_rollback_over_the_network_does_not_clear_the_address_of_the_site() {
     assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "");
 }
 
-/// What is pinned stays in force whatever is put back: no rule that compares a version with it refuses.
+/// Pinned settings stay in force whatever is put back: no rule that compares a version with it refuses.
 #[actix_web::test]
 async fn pinned_settings_refuse_no_rollback_and_no_change() {
     let pinned = "[ServiceSettings]\nSiteURL = \"https://pinned.example\"\n\
