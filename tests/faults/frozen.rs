@@ -65,7 +65,7 @@ async fn a_server_that_is_frozen_inside_a_transaction_stops_no_other() {
     assert!(answers.reads.iter().chain(&answers.profiles).chain(&answers.preferences).all(|status| *status == 200));
     // PostgreSQL ends the session of the frozen server, so even its row is free again.
     same_row.expect(200);
-    assert_eq!(place.admin.get("//readyz").await.status, 200);
+    until("the other server is ready", async || place.admin.get("//readyz").await.status == 200).await;
     newcomer.client().get("/system/ping").await.expect(200);
     place.first.signal(Signal::CONT);
     until("the thawed server is ready", async || place.first.client().get("//readyz").await.status == 200).await;
