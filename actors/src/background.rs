@@ -83,8 +83,10 @@ fn was_starved(now: Instant) -> bool {
     starved_at.is_some_and(|at| now.duration_since(at) < BUSY_FOR)
 }
 
+/// Counted once: the answer comes from files of the system.
 fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
+    static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
+    *CORES
 }
 
 fn threads(most: usize, at_start: fn()) -> io::Result<Runtime> {
