@@ -3,7 +3,7 @@
 use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::sessions::Session;
+use quarterdeck_actors::session::Session;
 
 use crate::request::Request;
 

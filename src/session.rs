@@ -6,7 +6,7 @@ use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::Roles;
-use quarterdeck_actors::sessions::{Session as Stored, Which};
+use quarterdeck_actors::session::{Session as Stored, Which};
 
 use crate::accounts;
 use crate::state::{AppState, now_ms};

@@ -23,7 +23,7 @@ use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::hub::{Hold, Outgoing, Seat};
 use quarterdeck_actors::presence::PresenceHandle;
-use quarterdeck_actors::sessions::Session as Stored;
+use quarterdeck_actors::session::Session as Stored;
 use tokio::time::{Instant, Sleep, sleep};
 
 use self::close::Close;

@@ -38,7 +38,7 @@ use self::registry::Registry;
 use self::upkeep::Attention;
 use crate::error::AppError;
 use crate::roles::Roles;
-use crate::sessions::{Session, Which};
+use crate::session::{Session, Which};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// What each hub is called; there are no more hubs than names.

@@ -21,6 +21,7 @@ pub mod presence;
 pub mod probe;
 pub mod roles;
 pub mod secret;
+pub mod session;
 pub mod sessions;
 pub mod steps;
 pub mod storage;

@@ -4,10 +4,7 @@
 //! A crash loses the message being handled; the cache belongs to the handle and stays.
 
 pub mod change;
-mod which;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +21,7 @@ use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::hub::HubHandle;
 use crate::secret::Secret;
+use crate::session::{Session, Which};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use change::Change;
 
@@ -31,92 +29,6 @@ use change::Change;
 const CACHED: usize = 20_000;
 
 const MINUTE_MS: i64 = 60_000;
-
-/// A login, as stored. Times are Unix milliseconds.
-#[derive(Clone, PartialEq)]
-pub struct Session {
-    /// The id by which it is listed and revoked.
-    pub id: String,
-    /// What the client sends.
-    pub token: Secret,
-    /// When it was opened.
-    pub create_at: i64,
-    /// When it ends; 0 is never.
-    pub expires_at: i64,
-    /// When it was last used, to within five minutes.
-    pub last_activity_at: i64,
-    /// Whose it is.
-    pub user_id: String,
-    /// `platform:token` of a mobile device, empty for the web.
-    pub device_id: String,
-    /// The user's system roles, space separated.
-    pub roles: String,
-    /// Whether an OAuth application holds it.
-    pub is_oauth: bool,
-    /// Whether its user was told that it ended.
-    pub expired_notify: bool,
-    /// Free properties: `csrf`, `platform`, `os`, `browser`, `type`, …
-    pub props: BTreeMap<String, String>,
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Properties hold the token against forged requests, and the device its own.
-        let mut shown = formatter.debug_struct("Session");
-        shown.field("id", &self.id).field("user_id", &self.user_id).finish_non_exhaustive()
-    }
-}
-
-impl Session {
-    /// The property `name`, empty when it is not there.
-    pub fn prop(&self, name: &str) -> &str {
-        self.props.get(name).map_or("", String::as_str)
-    }
-
-    /// Whether it was made from a personal access token.
-    pub fn is_from_access_token(&self) -> bool {
-        self.prop("type") == "UserAccessToken"
-    }
-
-    /// Whether a mobile device holds it.
-    pub fn is_mobile(&self) -> bool {
-        !self.device_id.is_empty() || self.prop("isMobile") == "true"
-    }
-
-    /// Whether its time has passed.
-    pub fn is_expired(&self, now: i64) -> bool {
-        self.expires_at > 0 && self.expires_at <= now
-    }
-}
-
-/// Which sessions a revocation means.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Which {
-    /// The one that holds this token.
-    Token(Secret),
-    /// The one with this id.
-    Id(String),
-    /// All of a user, but one if it is named.
-    User {
-        /// Whose.
-        id: String,
-        /// The session to keep.
-        except: Option<String>,
-    },
-    /// A user's sessions on one device, but one if it is named.
-    Device {
-        /// Whose.
-        user_id: String,
-        /// Where.
-        device_id: String,
-        /// The session to keep.
-        except: Option<String>,
-    },
-    /// Those made from the personal access token with this id.
-    AccessToken(String),
-    /// Everybody's.
-    All,
-}
 
 /// What came of adding a session.
 #[derive(Debug, Clone, PartialEq)]

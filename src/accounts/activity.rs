@@ -1,7 +1,7 @@
 //! When somebody was last here.
 
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::sessions::Session as Stored;
+use quarterdeck_actors::session::Session as Stored;
 use quarterdeck_actors::sessions::change::Change;
 use tracing::warn;
 

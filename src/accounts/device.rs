@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::sessions::Which;
+use quarterdeck_actors::session::Which;
 use quarterdeck_actors::sessions::change::Change;
 
 use super::HOUR_MS;

@@ -14,7 +14,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::{Session, Which};
+use quarterdeck_actors::session::{Session, Which};
 
 use super::agent::Agent;
 use super::compare::{Verdict, compare};

@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::Which;
+use quarterdeck_actors::session::Which;
 
 use crate::accounts::{Credentials, check_device_id, login as open_session};
 use crate::answer::{Done, Json, Reply};

@@ -5,7 +5,7 @@ pub(super) mod receipts;
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
-use quarterdeck_actors::sessions::Session as Stored;
+use quarterdeck_actors::session::Session as Stored;
 use tracing::warn;
 
 use crate::accounts::{SYSTEM_BOT, User, system_bot};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::sessions::{Session as Stored, Which};
+use quarterdeck_actors::session::{Session as Stored, Which};
 use serde::Serialize;
 
 use crate::accounts::{self, Device};

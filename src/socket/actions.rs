@@ -9,7 +9,7 @@ use quarterdeck_actors::clock::Uptime;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{Connection, Event, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
-use quarterdeck_actors::sessions::Session as Stored;
+use quarterdeck_actors::session::Session as Stored;
 use serde_json::{Map, Value, json};
 use tracing::{debug, warn};
 

@@ -4,8 +4,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::{Session, Which};
 use quarterdeck_actors::sessions::change::Change;
-use quarterdeck_actors::sessions::{Added, Session, SessionStore, Which};
+use quarterdeck_actors::sessions::{Added, SessionStore};
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, json_of, statement};
 

@@ -19,7 +19,7 @@ use crate::clock::{Uptime, wall_ms};
 use crate::error::AppError;
 use crate::id::new_id;
 use crate::roles::Roles;
-use crate::sessions::{Session, Which};
+use crate::session::{Session, Which};
 use crate::supervisor::Errand;
 
 /// With so much waiting, a connection is behind; what everybody is being sent just now is no sign of it.

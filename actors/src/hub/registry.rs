@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::event::{Audience, Event};
 use crate::clock::Uptime;
-use crate::sessions::{Session, Which};
+use crate::session::{Session, Which};
 
 /// Guests are not told of people whom they may not see.
 const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];

@@ -155,7 +155,7 @@ mod tests {
         let (limits, attention) = (Limits::default(), Attention::default());
         let mut expiring = entry(at(0));
         let expires_at = 1_000_000;
-        expiring.session = Arc::new(crate::sessions::Session { expires_at, ..(*expiring.session).clone() });
+        expiring.session = Arc::new(crate::session::Session { expires_at, ..(*expiring.session).clone() });
         let due = |entry: &Entry, now: i64, wall: i64| due(entry, &limits, &attention, at(now), wall);
         assert_eq!(due(&expiring, 1, 999_999), Due::Nothing);
         assert_eq!(due(&expiring, 1, 1_000_000), Due::CheckSession);

@@ -10,7 +10,7 @@ use crate::config::restored::restored;
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Kind, settings};
 use crate::config::{Author, Config, Override, Stored, Version};
-use crate::sessions::{Session, Which};
+use crate::session::{Session, Which};
 
 #[test]
 fn a_secret_does_not_print_itself() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Session;
+use crate::session::Session;
 
 /// A stored change of open sessions.
 #[derive(Debug, Clone, PartialEq)]

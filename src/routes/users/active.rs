@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::sessions::Which;
+use quarterdeck_actors::session::Which;
 use serde_json::{Value, json};
 
 use super::{known, protect_admin, require_access};

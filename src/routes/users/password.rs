@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::Which;
+use quarterdeck_actors::session::Which;
 use serde_json::json;
 
 use super::{known, protect_admin};
