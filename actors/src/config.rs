@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod client;
+pub mod column;
 pub mod complete;
 pub mod difference;
 pub mod document;

@@ -8,6 +8,7 @@ mod connection;
 mod end;
 mod event;
 mod frame;
+mod joining;
 mod limits;
 mod registry;
 mod upkeep;
@@ -19,7 +20,6 @@ use std::time::Duration;
 
 use actix::{Handler, Message};
 use actix_rt::Arbiter;
-use serde_json::json;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
@@ -31,6 +31,7 @@ pub use self::connection::{Connection, Hold, Outgoing, QUEUE, RING, Viewing};
 pub use self::end::End;
 pub use self::event::{Audience, Event};
 pub use self::frame::{Frame, Held};
+pub use self::joining::{Greeting, Joined, Joining};
 use self::limits::Shared;
 pub use self::limits::{Counts, Limits, Reception, Seat};
 pub use self::registry::Memberships;
@@ -50,37 +51,6 @@ pub struct HubHandle {
     shared: Arc<Shared>,
     hubs: Arc<[ActorRef<WebSocketHub>]>,
     threads: Arc<Vec<Arbiter>>,
-}
-
-/// A client that asks to be connected.
-#[derive(Debug)]
-pub struct Joining {
-    /// Its session.
-    pub session: Arc<Session>,
-    /// What its user belongs to.
-    pub memberships: Memberships,
-    /// The connection that it wants to go on with, and the number of the event that it expects next.
-    pub resume: Option<(String, i64)>,
-    /// What a new connection is told first.
-    pub greeting: Greeting,
-}
-
-/// What a new connection is told about the server.
-#[derive(Debug, Clone)]
-pub struct Greeting {
-    /// Version, build, fingerprint of the client configuration.
-    pub server_version: String,
-    /// The machine's name; left out when it is not known.
-    pub server_hostname: Option<String>,
-}
-
-/// A client that is connected.
-#[derive(Debug)]
-pub struct Joined {
-    /// Its hold on the connection.
-    pub hold: Hold,
-    /// How it was received.
-    pub reception: Reception,
 }
 
 impl HubHandle {
@@ -244,16 +214,6 @@ impl HubHandle {
             hub.ask(message()).await?;
         }
         Ok(())
-    }
-}
-
-impl Greeting {
-    fn event(&self, connection: &Connection) -> Event {
-        let mut data = json!({ "connection_id": &*connection.id, "server_version": self.server_version });
-        if let (Some(hostname), Some(members)) = (&self.server_hostname, data.as_object_mut()) {
-            members.insert("server_hostname".to_owned(), hostname.as_str().into());
-        }
-        Event::new("hello", data).for_user(&*connection.user_id)
     }
 }
 

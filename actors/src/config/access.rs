@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::column::Mask;
 use super::document::{Document, insert};
-use super::secrets::{Mask, PLACEHOLDER};
+use super::secrets::PLACEHOLDER;
 use super::table::{self, Kind, Mode, Node, Setting, tree};
 
 /// The permission that covers every setting.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::column::Mask;
 use super::document::{Document, below, found};
-use super::secrets::{self, Mask};
+use super::secrets;
 use super::table::{Kind, settings};
 use crate::steps::counted;
 

@@ -12,7 +12,6 @@ use super::merge::patched;
 use super::table::{Kind, Mode, Setting, defaults, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
-use crate::storage::submitted::host_settings;
 
 /// The values that win over what is stored, by path.
 pub type Overrides = BTreeMap<String, Override>;
@@ -96,7 +95,7 @@ impl Config {
     /// The settings of a store, with whose word its host is.
     pub fn store(&self, store: Store) -> StoreSettings {
         let settings = self.view.store(store);
-        let host = host_settings(store, &settings.driver_name);
+        let host = store.host_settings(&settings.driver_name);
         let is_pinned = !host.is_empty() && host.iter().all(|path| self.overrides.contains_key(path));
         StoreSettings { is_pinned, ..settings }
     }

@@ -2,42 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::column::Fix;
 use super::document::{Document, given, insert};
 use super::table::{Mode, Setting, placed};
 use crate::steps::counted;
-
-/// How a value is mended.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Fix {
-    /// The default for no text.
-    EmptyToDefault,
-    /// The default for 0.
-    ZeroToDefault,
-    /// The default for any JSON that says nothing.
-    BlankToDefault,
-    /// The default for what is no link to follow.
-    UnsafeLinkToDefault,
-    /// Nothing for what is no link to follow.
-    UnsafeLinkToEmpty,
-    /// Without slashes at the end.
-    NoTrailingSlash,
-    /// With a slash at the end if another setting has this value.
-    SlashAtEndIf(String, String),
-    /// Another word for one of these.
-    Replace(BTreeMap<String, String>),
-    /// No more than this.
-    AtMost(i64),
-    /// A list in one text, each entry once, with the value of another setting; empty means all.
-    CommaListWith(String),
-    /// Every key of the default; some are switched by another setting.
-    MissingKeys(BTreeMap<String, String>),
-    /// At least this entry in the list of each of these keys.
-    AlwaysLists(BTreeMap<String, String>),
-}
 
 /// `document` with every value mended that needs it; mending it again changes nothing.
 pub fn fixed(document: &Document) -> Document {

@@ -2,27 +2,13 @@
 //!
 //! Unknown keys and values of the wrong kind are expected to have been refused.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::column::DefaultFrom;
 use super::document::{Document, found, given, insert, remove};
 use super::secrets::holds_secrets;
 use super::table::{self, Kind, Mode, Node, Setting, placed, tree};
 use crate::steps::counted;
-
-/// A default that looks at other settings.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum DefaultFrom {
-    /// The value of another one.
-    Copy(String),
-    /// A number of days, in hours.
-    HoursOf(String),
-    /// Whether another one holds text.
-    IsSet(String),
-    /// This value if any of the others is true.
-    IfAny(Vec<String>, Value),
-}
 
 /// `base` with what `patch` gives, as far as it may be written.
 ///

@@ -6,8 +6,9 @@ use std::vec::IntoIter;
 
 use serde_json::Value;
 
+use super::column::Mask;
 use super::document::{Document, below};
-use super::secrets::{Mask, PLACEHOLDER, masked};
+use super::secrets::{PLACEHOLDER, masked};
 use super::shape::pointer_below;
 use super::table::settings;
 use crate::steps::{counted, walked};

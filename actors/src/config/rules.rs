@@ -24,7 +24,9 @@ mod tests;
 
 use serde_json::{Map, Value};
 
+pub use rule::Failure;
 use rule::Rule;
+pub use settings::Facts;
 use settings::Settings;
 
 /// The tables, in the order in which failures are reported.
@@ -44,25 +46,6 @@ const ORDER: [&[Rule]; 14] = [
     export::MESSAGES,
     content::RULES,
 ];
-
-/// A rule that a document breaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The JSON pointer of the setting that must change, such as `/ServiceSettings/SiteURL`.
-    pub pointer: String,
-    /// The id of the contract.
-    pub id: &'static str,
-    /// Values for the placeholders of the text.
-    pub params: Vec<(&'static str, String)>,
-}
-
-/// What the rules must know beside the document.
-pub struct Facts<'a> {
-    /// The time, in milliseconds since 1970.
-    pub now_ms: i64,
-    /// Whether something stands at a path of the server's disk, be it a file or a folder.
-    pub file_exists: &'a dyn Fn(&str) -> bool,
-}
 
 /// Every rule that `document` breaks, in the order of the contract.
 ///

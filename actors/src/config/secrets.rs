@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::column::Mask;
 use super::document::{Document, below, steps};
 use super::table::{Kind, Node, Setting, settings, tree};
 use crate::secret::Secret;
@@ -18,20 +18,6 @@ const SECRET_WORDS: [&str; 5] = ["secret", "token", "password", "key", "salt"];
 
 static SECRETS: LazyLock<Vec<&'static Setting>> =
     LazyLock::new(|| settings().values().filter(|setting| setting.mask.is_some()).collect());
-
-/// How a secret is hidden. What is null is never hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mask {
-    /// Also when it is empty.
-    Always,
-    /// Only when there is something to hide.
-    NonEmpty,
-    /// Each element of a list.
-    Elements,
-    /// The secret keys of each plugin, at any depth; also those of what is no setting.
-    Keys,
-}
 
 /// `document` with the placeholder for every secret.
 pub fn masked(document: &Document) -> Document {

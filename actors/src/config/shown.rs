@@ -2,25 +2,13 @@
 
 pub mod address;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::column::{Mask, Shown};
 use super::document::{Document, below};
-use super::secrets::{Mask, PLACEHOLDER};
+use super::secrets::PLACEHOLDER;
 use super::table::{Kind, Node, Setting, tree};
 use address::{address, data_source, plain};
-
-/// How a text may be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shown {
-    /// As it is, if it is a word, a list of words or a path.
-    Plain,
-    /// Scheme, host, port and path.
-    Address,
-    /// Driver, host, port and well-known options.
-    DataSource,
-}
 
 /// What was taken out of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

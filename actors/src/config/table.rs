@@ -6,11 +6,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::column::{DefaultFrom, Fix, Mask, Shown};
 use super::document::{Document, insert, steps};
-use super::fixes::Fix;
-use super::merge::DefaultFrom;
-use super::secrets::Mask;
-use super::shown::Shown;
 
 const ROWS: &str = include_str!("settings.json");
 

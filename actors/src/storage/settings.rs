@@ -5,7 +5,10 @@ use serde::{Deserialize, Deserializer};
 use crate::config::document::Document;
 use crate::secret::Secret;
 
-/// What the names of the export store's settings begin with.
+/// The prefix of every setting of a store, in the table of settings.
+pub(super) const SECTION: &str = "FileSettings.";
+
+/// The prefix of the keys of the export store.
 const EXPORT: &str = "Export";
 
 /// Which of the two stores.
@@ -25,6 +28,25 @@ impl Store {
             Self::Files => "files",
             Self::Exports => "exports",
         }
+    }
+
+    /// The path of a setting of this store; `key` is its key without the prefix of the export store.
+    pub(super) fn path(self, key: &str) -> String {
+        let prefix = match self {
+            Self::Files => "",
+            Self::Exports => EXPORT,
+        };
+        format!("{SECTION}{prefix}{key}")
+    }
+
+    /// The paths of the settings from which the host of this store is made.
+    pub(crate) fn host_settings(self, driver: &str) -> Vec<String> {
+        let keys: &[&str] = match driver {
+            "amazons3" => &["AmazonS3Endpoint"],
+            "azureblob" => &["AzureEndpoint"],
+            _ => &[],
+        };
+        keys.iter().map(|key| self.path(key)).collect()
     }
 }
 

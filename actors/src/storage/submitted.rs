@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::own_hosts::{is_amazon_region, is_amazon_s3, is_azure};
-use super::settings::{FileSettings, Store, StoreSettings};
+use super::settings::{FileSettings, SECTION, Store, StoreSettings};
 use crate::config::Config;
 use crate::config::document::{Document, given, insert};
 use crate::config::fixes::fixed;
@@ -11,8 +11,6 @@ use crate::config::reentry::reusable;
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Setting, settings};
 use crate::error::{AppError, OrFail};
-
-const SECTION: &str = "FileSettings.";
 
 /// Drivers with the secret that each uses.
 const SECRETS: [(&str, &str); 2] = [("amazons3", "AmazonS3SecretAccessKey"), ("azureblob", "AzureAccessKey")];
@@ -30,9 +28,9 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
     check_complete(submitted)?;
     check_driver(submitted, store)?;
     let mut document = completed(submitted, &running.document);
-    let driver = text(submitted, &path(store, "DriverName"));
+    let driver = text(submitted, &store.path("DriverName"));
     for (user, key) in SECRETS {
-        restore(&mut document, &path(store, key), driver == user, &running.document)?;
+        restore(&mut document, &store.path(key), driver == user, &running.document)?;
     }
     check_own_credentials(&document, store, driver)?;
     let Some(Value::Object(section)) = fixed(&document).remove("FileSettings") else { return Err(incomplete()) };
@@ -43,19 +41,9 @@ pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) ->
     };
     let skip_certificate_check = running.view.service.enable_insecure_outgoing_connections;
     let is_as_in_force = |path: &String| given(&document, path) == given(&running.document, path);
-    let is_pinned = running.store(store).is_pinned && host_settings(store, driver).iter().all(is_as_in_force);
-    let is_tried = driver == "local" && !is_as_in_force(&path(store, "Directory"));
+    let is_pinned = running.store(store).is_pinned && store.host_settings(driver).iter().all(is_as_in_force);
+    let is_tried = driver == "local" && !is_as_in_force(&store.path("Directory"));
     Ok(StoreSettings { skip_certificate_check, is_pinned, is_tried, ..settings })
-}
-
-/// The settings that a store's host is made from.
-pub(crate) fn host_settings(store: Store, driver: &str) -> Vec<String> {
-    let keys: &[&str] = match driver {
-        "amazons3" => &["AmazonS3Endpoint"],
-        "azureblob" => &["AzureEndpoint"],
-        _ => &[],
-    };
-    keys.iter().map(|key| path(store, key)).collect()
 }
 
 const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
@@ -88,16 +76,15 @@ fn key(setting: &'static Setting) -> &'static str {
 
 /// Refuses a driver that is not known, and one without what it cannot do without.
 fn check_driver(document: &Document, store: Store) -> Result<(), AppError> {
-    let is_empty = |key: &str| text(document, &path(store, key)).is_empty();
-    match text(document, &path(store, "DriverName")) {
+    let is_empty = |key: &str| text(document, &store.path(key)).is_empty();
+    match text(document, &store.path("DriverName")) {
         "amazons3" if is_empty("AmazonS3Bucket") => Err(AppError::new("api.admin.test_s3.missing_s3_bucket")),
         "local" | "amazons3" => Ok(()),
         "azureblob" => {
-            let has_key = text(document, &path(store, "AzureAuthMode")) != "default_credential";
+            let has_key = text(document, &store.path("AzureAuthMode")) != "default_credential";
             let mandatory = ["AzureStorageAccount", "AzureContainer", "AzureAccessKey"];
             let missing = mandatory.into_iter().find(|key| is_empty(key) && (has_key || *key != "AzureAccessKey"));
-            let refusal =
-                |key| AppError::new("api.admin.test_azure.missing_azure_field").with("Name", path(store, key));
+            let refusal = |key| AppError::new("api.admin.test_azure.missing_azure_field").with("Name", store.path(key));
             missing.map_or(Ok(()), |key| Err(refusal(key)))
         }
         other => Err(AppError::new("api.file.test_connection_unsupported_driver.app_error").with("Driver", other)),
@@ -131,8 +118,8 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
 
 /// Credentials of the machine or the environment go to the provider's own hosts, over TLS, and nowhere else.
 fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Result<(), AppError> {
-    let value = |key: &str| text(document, &path(store, key));
-    let is_off = |key: &str| given(document, &path(store, key)) == Some(&Value::from(false));
+    let value = |key: &str| text(document, &store.path(key));
+    let is_off = |key: &str| given(document, &store.path(key)) == Some(&Value::from(false));
     let (place, is_with_provider) = match driver {
         "amazons3" if value("AmazonS3AccessKeyId").is_empty() && value("AmazonS3SecretAccessKey").is_empty() => {
             let region = value("AmazonS3Region").trim();
@@ -152,20 +139,12 @@ fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Res
     if is_with_provider {
         return Ok(());
     }
-    Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", path(store, place)))
+    Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", store.path(place)))
 }
 
 /// Whether it stays what it is as a part of a host's name.
 fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-fn path(store: Store, key: &str) -> String {
-    let prefix = match store {
-        Store::Files => "",
-        Store::Exports => "Export",
-    };
-    format!("{SECTION}{prefix}{key}")
 }
 
 fn text<'a>(document: &'a Document, path: &str) -> &'a str {

@@ -1,8 +1,18 @@
 //! A rule, as data: a demand with the id of its failure, or rules that hold under a condition.
 
-use super::Failure;
 use super::demand::Demand;
 use super::settings::{Settings, dotted};
+
+/// A rule that a document breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The JSON pointer of the setting that must change, such as `/ServiceSettings/SiteURL`.
+    pub pointer: String,
+    /// The id of the contract.
+    pub id: &'static str,
+    /// Values for the placeholders of the text.
+    pub params: Vec<(&'static str, String)>,
+}
 
 pub(super) enum Rule {
     Plain { demand: Demand, id: &'static str, params: Params },

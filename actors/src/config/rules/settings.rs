@@ -4,8 +4,15 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::Facts;
 use crate::config::table;
+
+/// Facts that the rules need beside the document.
+pub struct Facts<'a> {
+    /// The time, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// Whether something stands at a path of the server's disk, be it a file or a folder.
+    pub file_exists: &'a dyn Fn(&str) -> bool,
+}
 
 pub(super) struct Settings<'a> {
     pub(super) document: &'a Map<String, Value>,

@@ -51,11 +51,11 @@ fn a_driver_must_be_known_and_have_what_it_needs() {
             let running = running(prefix, driver);
             let mut submitted = running.document.clone();
             for (key, value) in changes {
-                insert(&mut submitted, &path(store, key), value.clone());
+                insert(&mut submitted, &store.path(key), value.clone());
             }
             proposed(Some(&submitted), store, &running).map_err(|refused| (refused.id, refused.params))
         };
-        let named = |key: &str| vec![("Name", path(store, key))];
+        let named = |key: &str| vec![("Name", store.path(key))];
         assert!(refusal("local", &[]).is_ok());
         let bucket = refusal("s3", &[("AmazonS3Bucket", json!(""))]).unwrap_err();
         assert_eq!(bucket.0, "api.admin.test_s3.missing_s3_bucket");
@@ -87,11 +87,11 @@ fn a_stored_secret_goes_only_where_it_is_in_use() {
             assert_eq!(settings, running.store(store));
             for place in places {
                 let mut elsewhere = submitted.clone();
-                insert(&mut elsewhere, &path(store, place), json!("elsewhere"));
+                insert(&mut elsewhere, &store.path(place), json!("elsewhere"));
                 let refused = proposed(Some(&elsewhere), store, &running).unwrap_err();
                 assert_eq!(refused.id, "api.file.test_connection_reenter_secret.app_error");
-                assert_eq!(refused.params, [("Name", path(store, secret))]);
-                insert(&mut elsewhere, &path(store, secret), json!("entered"));
+                assert_eq!(refused.params, [("Name", store.path(secret))]);
+                insert(&mut elsewhere, &store.path(secret), json!("entered"));
                 assert!(proposed(Some(&elsewhere), store, &running).is_ok());
             }
         }
@@ -186,14 +186,14 @@ fn a_host_is_pinned_where_the_operators_file_gives_it_and_the_request_leaves_it(
             let typed = running(prefix, driver);
             assert!(!proposed(None, store, &typed).unwrap().is_pinned, "a default, or saved over the API");
             let values = typed.overrides.iter().map(|(path, pinned)| (path.clone(), pinned.value.clone()));
-            let values = values.chain([(path(store, endpoint), json!("169.254.10.1:9000"))]);
+            let values = values.chain([(store.path(endpoint), json!("169.254.10.1:9000"))]);
             let pinned = Config::from_overrides(values).unwrap();
             assert!(proposed(None, store, &pinned).unwrap().is_pinned);
             let mut submitted = masked(&pinned.document);
             assert!(proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
-            insert(&mut submitted, &path(store, endpoint), json!("169.254.10.2:9000"));
+            insert(&mut submitted, &store.path(endpoint), json!("169.254.10.2:9000"));
             for key in ["AmazonS3SecretAccessKey", "AzureAccessKey"] {
-                insert(&mut submitted, &path(store, key), json!("ZW50ZXJlZA=="));
+                insert(&mut submitted, &store.path(key), json!("ZW50ZXJlZA=="));
             }
             assert!(!proposed(Some(&submitted), store, &pinned).unwrap().is_pinned);
         }
