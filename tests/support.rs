@@ -14,6 +14,7 @@ pub mod notices;
 pub mod one_time;
 pub mod packet;
 pub mod peers;
+pub mod pool;
 pub mod process;
 pub mod proxy;
 pub mod raw;

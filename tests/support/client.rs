@@ -1,9 +1,12 @@
 //! A plain HTTP client that knows how the API wraps its answers.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::pool::Pool;
 use super::server::PASSWORD;
 
 /// Talks to one server, with a token or without.
@@ -12,7 +15,7 @@ pub struct Client {
     pub base: String,
     pub token: Option<String>,
     pub user_id: String,
-    http: reqwest::Client,
+    pool: Arc<Pool>,
 }
 
 /// An answer, read to its end.
@@ -25,20 +28,21 @@ pub struct Reply {
 
 impl Client {
     pub fn new(base: &str) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self { base: base.to_owned(), token: None, user_id: String::new(), http: http.build().unwrap() }
+        let pool = Pool::new(base, || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()));
+        Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
     /// A client that comes from another address of this machine.
     pub fn at_address(&self, address: &str) -> Self {
-        let http = reqwest::Client::builder().local_address(address.parse::<std::net::IpAddr>().unwrap());
-        Self { http: http.build().unwrap(), ..self.clone() }
+        let address: std::net::IpAddr = address.parse().unwrap();
+        Self { pool: Pool::new(&self.base, move || reqwest::Client::builder().local_address(address)), ..self.clone() }
     }
 
     /// A client that comes in over the local socket.
     pub fn on_socket(socket: &std::path::Path) -> Self {
-        let http = reqwest::Client::builder().unix_socket(socket).build().unwrap();
-        Self { base: "http://local".to_owned(), token: None, user_id: String::new(), http }
+        let (base, socket) = ("http://local", socket.to_owned());
+        let pool = Pool::new(base, move || reqwest::Client::builder().unix_socket(socket.as_path()));
+        Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
     /// The same client with another token.
@@ -88,7 +92,7 @@ impl Client {
             Some(from_root) => format!("{}/{from_root}", self.base),
             None => format!("{}/api/v4{path}", self.base),
         };
-        let mut request = self.http.request(method, url);
+        let mut request = self.pool.client().request(method, url);
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::server::write_settings;
-use super::{Client, database};
+use super::{Client, database, pool};
 
 /// Nothing that a process is waited for takes longer, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -154,8 +154,9 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks it to end, and waits for that.
+    /// Closes the idle connections of its clients, asks it to end, and waits for that.
     pub async fn stop(self) -> ExitStatus {
+        pool::close_idle(&self.base);
         self.terminate();
         self.end().await.0
     }

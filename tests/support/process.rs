@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::{Client, database};
+use super::{Client, database, pool};
 
 /// Longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -179,8 +179,9 @@ impl Process {
         timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
 
-    /// Stops the server as an operator does.
+    /// Closes the idle connections of its clients, and stops the server as an operator does.
     pub async fn stop(mut self) -> ExitStatus {
+        pool::close_idle(&self.base);
         self.signal(Signal::TERM);
         self.ended().await
     }

@@ -1,0 +1,48 @@
+//! The idle connections of clients, which are closed before their server is stopped.
+//!
+//! A server that stops waits a second for another request on each idle connection, so that no client is cut off.
+//! Tests that are not about this do not wait: `Process::stop` closes the connections first.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, Weak};
+
+use reqwest::{Client, ClientBuilder};
+
+thread_local! {
+    /// The pools of the test that runs on this thread.
+    static POOLS: RefCell<Vec<Weak<Pool>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The connections of a client and its copies to one server.
+pub struct Pool {
+    base: String,
+    build: Box<dyn Fn() -> ClientBuilder + Send + Sync>,
+    /// `None` once the connections were closed; the next request opens a new one.
+    client: Mutex<Option<Client>>,
+}
+
+impl Pool {
+    pub fn new(base: &str, build: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Arc<Self> {
+        let pool = Arc::new(Self { base: base.to_owned(), build: Box::new(build), client: Mutex::default() });
+        POOLS.with_borrow_mut(|pools| {
+            pools.retain(|pool| pool.strong_count() > 0);
+            pools.push(Arc::downgrade(&pool));
+        });
+        pool
+    }
+
+    /// The client to send a request with. Its connections stay open for as long as the request lasts.
+    pub fn client(&self) -> Client {
+        let mut client = self.client.lock().unwrap();
+        client.get_or_insert_with(|| (self.build)().build().unwrap()).clone()
+    }
+}
+
+/// Closes the idle connections that the clients of this test have to the server at `base`.
+pub fn close_idle(base: &str) {
+    POOLS.with_borrow(|pools| {
+        for pool in pools.iter().filter_map(Weak::upgrade).filter(|pool| pool.base == base) {
+            pool.client.lock().unwrap().take();
+        }
+    });
+}
