@@ -1,16 +1,17 @@
 //! The first steps as the README shows them: its commands are run, and its output must be what they print.
 //!
-//! Cloning and building are left out: the folder is there, with the program that is tested in it. `…` stands for
-//! whatever is different each time.
+//! Cloning and building are left out: the folder is there, with the program that is tested in it. The server runs in a
+//! terminal of its own, and Ctrl-C ends it. `…` stands for whatever is different each time.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::support::database;
@@ -20,6 +21,9 @@ const SETTINGS: &str = include_str!("../../config.toml");
 
 /// The address that the README shows; the test takes a free one.
 const ADDRESS: &str = "127.0.0.1:8065";
+
+/// Builds the server and runs it.
+const RUN: &str = "cargo run --release";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -70,11 +74,40 @@ fn prepare(folder: &Path, address: &str) {
     std::fs::create_dir_all(clone.join("target/release")).unwrap();
     symlink(env!("CARGO_BIN_EXE_quarterdeck"), clone.join("target/release/quarterdeck")).unwrap();
     std::fs::write(clone.join("config.toml"), SETTINGS.replace(ADDRESS, address)).unwrap();
-    for done in ["git", "cargo"] {
-        let path = folder.join("done").join(done);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let git = folder.join("done/git");
+    std::fs::create_dir_all(git.parent().unwrap()).unwrap();
+    std::fs::write(&git, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The server in its terminal.
+struct Server {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let mut command = Command::new("target/release/quarterdeck");
+        command.current_dir(folder.join("quarterdeck")).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, output }
+    }
+
+    async fn printed(&mut self, count: usize) -> Vec<String> {
+        let mut printed = Vec::new();
+        while printed.len() < count {
+            printed.push(timeout(PATIENCE, self.output.next_line()).await.unwrap().unwrap().unwrap());
+        }
+        printed
+    }
+
+    /// Ends it as Ctrl-C does.
+    async fn end(mut self) -> ExitStatus {
+        let id = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
     }
 }
 
@@ -118,9 +151,14 @@ async fn the_first_steps_of_the_readme_lead_where_it_says() {
     shell.run("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT", 0).await;
     let steps = steps();
     assert!(steps.len() > 6, "the README shows too little");
+    let mut server = None;
     for step in steps {
         let command = step.command.replace(ADDRESS, &address);
-        let printed = shell.run(&command, step.printed.len()).await;
+        let printed = if command == RUN {
+            server.insert(Server::start(folder.path())).printed(step.printed.len()).await
+        } else {
+            shell.run(&command, step.printed.len()).await
+        };
         let shown: Vec<String> = step.printed.iter().map(|line| line.replace(ADDRESS, &address)).collect();
         let is_same = printed.len() == shown.len();
         let is_so = is_same && printed.iter().zip(&shown).all(|(line, shown)| is_as_shown(line, shown));
@@ -130,6 +168,7 @@ async fn the_first_steps_of_the_readme_lead_where_it_says() {
             shell.run("until grep -qa hello events; do sleep 0.05; done", 0).await;
         }
     }
+    assert!(server.unwrap().end().await.success());
     drop(shell);
     assert!(timeout(PATIENCE, bash.wait()).await.unwrap().unwrap().success());
 }
