@@ -49,7 +49,7 @@ pub(crate) use config_file::ConfigFile;
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 #[cfg(test)]
 pub(crate) use copying::newest_migration;
-pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, migrations_up_to, tables_at};
+pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, Unfinished, migrations_up_to, tables_at};
 pub(crate) use data_source::DataSource;
 use engine::EngineKind;
 pub(crate) use engine::described;
@@ -92,6 +92,9 @@ pub enum StoreError {
     /// The decision on what is stored was a refusal; nothing changed.
     #[error("refused: {0}")]
     Refused(Box<AppError>),
+    /// The database is being restored, or a restore was cut off; the text says what to do.
+    #[error("{0}")]
+    Unfinished(String),
     /// A setting of the database cannot be used.
     #[error("{0}")]
     Setting(String),
@@ -187,10 +190,7 @@ impl Db {
         let mut runner = embedded::migrations::runner();
         runner.set_migration_table_name(MIGRATIONS_TABLE);
         match &self.engine {
-            Engine::Postgres(postgres) => {
-                postgres.migrate(&runner).await?;
-                self.refuse_half_restored().await?;
-            }
+            Engine::Postgres(postgres) => postgres.migrate(&runner).await?,
             Engine::Sqlite(sqlite) => sqlite.migrate(runner).await?,
         }
         if is_behind {
@@ -336,7 +336,12 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(cause: deadpool_postgres::PoolError) -> Self {
-        let code = if let deadpool_postgres::PoolError::Backend(refused) = &cause { refused.code() } else { None };
+        use deadpool_postgres::{HookError, PoolError};
+        // The only check of a new connection, and the text is its own.
+        if let PoolError::PostCreateHook(HookError::Message(text)) = cause {
+            return Self::Unfinished(text.into_owned());
+        }
+        let code = if let PoolError::Backend(refused) = &cause { refused.code() } else { None };
         let text = in_full(&cause);
         if code.is_some_and(is_misconfiguration) { Self::Setting(text) } else { Self::Unavailable(text) }
     }

@@ -1,17 +1,21 @@
 //! A file that gets its name when it is complete and on the disk, and replaces none.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use quarterdeck_actors::id::new_id;
 
 use super::BackupError;
 use crate::private;
 
 /// The file under its other name; it is deleted unless it gets its own.
+///
+/// That name belongs to the target: what a crash left is overwritten by the next attempt. The lock tells it from what
+/// another process is writing.
 pub(super) struct Draft {
-    draft: PathBuf,
+    path: PathBuf,
     target: PathBuf,
+    /// It holds the lock, until the draft is gone or has its name.
+    _lock: File,
 }
 
 impl Draft {
@@ -20,14 +24,28 @@ impl Draft {
         refuse_existing(target)?;
         let name =
             target.file_name().ok_or_else(|| BackupError::Refused("the name of a file is missing".to_owned()))?;
-        let draft = target.with_file_name(format!(".{}.{}.part", name.display(), new_id()));
-        let file = private::create(&draft).map_err(BackupError::at(&draft))?;
-        Ok((Self { draft, target: target.to_owned() }, file))
+        let draft = target.with_file_name(format!(".{}.part", name.display()));
+        let file = private::append(&draft).map_err(BackupError::at(&draft))?;
+        let is_named = |file: &File| {
+            let (opened, named) = (file.metadata(), std::fs::symlink_metadata(&draft));
+            opened
+                .is_ok_and(|opened| named.is_ok_and(|named| (opened.dev(), opened.ino()) == (named.dev(), named.ino())))
+        };
+        // Once the other process is done, its file has another name or none.
+        if file.try_lock().is_err() || !is_named(&file) {
+            let draft = draft.display();
+            return Err(BackupError::Refused(format!(
+                "{draft} is being written: another backup of this name is under way"
+            )));
+        }
+        file.set_len(0).map_err(BackupError::at(&draft))?;
+        let lock = file.try_clone().map_err(BackupError::at(&draft))?;
+        Ok((Self { path: draft, target: target.to_owned(), _lock: lock }, file))
     }
 
     /// Gives the complete file its name.
     pub(super) fn finish(self, file: &File) -> Result<(), BackupError> {
-        let named = file.sync_all().and_then(|()| private::rename_new(&self.draft, &self.target));
+        let named = file.sync_all().and_then(|()| private::rename_new(&self.path, &self.target));
         named.map_err(BackupError::at(&self.target))
     }
 }
@@ -35,7 +53,7 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         // It is gone already when it got its name.
-        let _ = std::fs::remove_file(&self.draft);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 

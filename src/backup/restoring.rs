@@ -17,7 +17,7 @@ use crate::configurations::Place;
 use crate::private;
 use crate::server::stored::place;
 use crate::settings::{Settings, Sources};
-use crate::store::{Db, Load, own_record};
+use crate::store::{Db, Load, Unfinished, own_record};
 
 /// The table of the sessions.
 const SESSIONS: &str = "sessions";
@@ -36,10 +36,11 @@ pub(crate) struct Restoring<'a> {
     pub(crate) settings: Option<&'a Path>,
 }
 
-/// Files that were made; they are deleted again unless the restore comes to its end.
+/// Files and folders that were made; they are deleted again unless the restore comes to its end.
 #[derive(Default)]
 struct Placed {
     files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
     is_complete: bool,
 }
 
@@ -48,6 +49,10 @@ impl Drop for Placed {
         if !self.is_complete {
             for file in self.files.iter().rev() {
                 let _ = std::fs::remove_file(file);
+            }
+            // Those that hold anything of others stay.
+            for folder in self.folders.iter().rev() {
+                let _ = std::fs::remove_dir(folder);
             }
         }
     }
@@ -63,35 +68,49 @@ pub(crate) async fn restore(
     let sql = wanted.sql;
     let place = place(sources)?.seen_from(sql);
     refuse_other_place(backup, &place)?;
-    let target = Db::new(sql)?;
-    target.refuse_filled().await?;
+    let was_cut_off = Unfinished::refuse_filled(sql).await?;
     let configuration = place.file().map(|file| file.path().to_owned());
-    for path in configuration.iter().flat_map(|file| [file.clone(), versions_folder(file)]) {
-        refuse_existing(&path)?;
-    }
-    for folder in [wanted.files, wanted.settings].into_iter().flatten() {
-        refuse_existing(folder)?;
-    }
+    let beside = configuration.iter().flat_map(|file| [file.clone(), versions_folder(file)]);
+    let folders = [wanted.files, wanted.settings].into_iter().flatten().map(Path::to_owned);
+    refuse_placed(beside.chain(folders), was_cut_off)?;
     refuse_other_keys(backup, settings)?;
     // Everything is read once before anything is made.
     backup.check()?;
+    // The mark comes first, so that no server starts on a part of what follows.
+    let mut unfinished = Unfinished::claim(sql).await?;
     let mut placed = Placed::default();
-    place_parts(backup, wanted, configuration.as_deref(), &mut placed)?;
-    place_keys(backup, settings, &mut placed)?;
-    let loaded = Db::unfinished(sql)?.with_audit_keys(key_file::ready_keys(settings));
-    let load = loaded.begin_load(backup.manifest.schema_version()).await?;
-    let filled: Result<(), BackupError> = async {
+    let restored: Result<(), BackupError> = async {
+        place_parts(backup, wanted, configuration.as_deref(), &mut placed)?;
+        place_keys(backup, settings, &mut placed)?;
+        unfinished.set_audit_keys(key_file::ready_keys(settings));
+        let load = unfinished.begin_load(backup.manifest.schema_version()).await?;
         fill(backup, load, wanted.keep_sessions).await?;
-        record(backup, &loaded, wanted.keep_sessions).await?;
-        Ok(target.end_load(&loaded).await?)
+        record(backup, unfinished.db(), wanted.keep_sessions).await?;
+        Ok(unfinished.complete().await?)
     }
     .await;
-    if filled.is_err() {
-        // Not before: a file that another restore made stays.
-        loaded.discard_load().await;
+    placed.is_complete = restored.is_ok();
+    drop(placed);
+    if restored.is_err() {
+        unfinished.discard().await;
     }
-    placed.is_complete = filled.is_ok();
-    filled
+    restored
+}
+
+/// Refuses paths that something has already; after an attempt that was cut off, all of them at once.
+fn refuse_placed(paths: impl Iterator<Item = PathBuf>, was_cut_off: bool) -> Result<(), BackupError> {
+    if !was_cut_off {
+        return paths.into_iter().try_for_each(|path| refuse_existing(&path));
+    }
+    let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    let left: Vec<String> = paths.filter(is_there).map(|path| path.display().to_string()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(BackupError::Refused(format!(
+        "a restore was cut off here, and files are left: {}\ndelete them, if that restore made them, and restore again",
+        left.join(", ")
+    )))
 }
 
 /// Fills an empty database with the rows of a backup, and brings its schema up to date.
@@ -185,6 +204,9 @@ fn place_keys(backup: &mut Backup, settings: &Settings, placed: &mut Placed) -> 
 
 fn write(backup: &mut Backup, part: &Part, target: &Path, placed: &mut Placed) -> Result<(), BackupError> {
     if let Some(folder) = target.parent() {
+        let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        placed.folders.extend(missing.into_iter().rev());
         private::folder(folder).map_err(BackupError::at(folder))?;
     }
     let mut file = private::create(target).map_err(BackupError::at(target))?;

@@ -9,7 +9,7 @@ use super::format::KEYS;
 use super::restoring::fill;
 use super::{Backup, BackupError};
 use crate::private;
-use crate::store::{AuditKeys, Db, Finding, Mark};
+use crate::store::{AuditKeys, Finding, Mark, Unfinished};
 
 /// The outcome of a proof.
 pub(crate) struct Proof {
@@ -45,12 +45,13 @@ pub(crate) async fn verify(
     private::new_folder(&scratch.0).map_err(BackupError::at(&scratch.0))?;
     let data_source = scratch.0.join("backup.db").display().to_string();
     let sql = SqlSettings { driver_name: "sqlite".to_owned(), data_source, ..sql.clone() };
-    let db = Db::unfinished(&sql)?.with_audit_keys(keys);
-    let load = db.begin_load(backup.manifest.schema_version()).await?;
+    let mut restored = Unfinished::claim(&sql).await?;
+    restored.set_audit_keys(keys);
+    let load = restored.begin_load(backup.manifest.schema_version()).await?;
     fill(backup, load, true).await?;
     let mut findings = Vec::new();
-    let verified = db.verify_audits(&mut |finding| findings.push(finding)).await?;
-    db.close().await?;
-    drop(scratch);
+    let verified = restored.db().verify_audits(&mut |finding| findings.push(finding)).await?;
+    restored.db().close().await?;
+    drop((restored, scratch));
     Ok(Proof { findings, trail_rows: verified.count, trail_end: verified.end })
 }

@@ -9,7 +9,7 @@ use quarterdeck_actors::config::view::SqlSettings;
 use super::backup::{Unlocking, describe};
 use super::{Common, failure, say};
 use crate::backup::{self, BackupError, Manifest, Restoring};
-use crate::server::stored::with_file;
+use crate::server::stored::refuse_unchosen;
 use crate::store::DataSource;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -52,7 +52,7 @@ pub(super) fn run(common: &Common, command: &Restore) -> ExitCode {
 
 async fn perform(common: &Common, command: &Restore) -> Result<(), BackupError> {
     let (settings, sources) = common.settings().map_err(|refusal| BackupError::Refused(refusal.to_string()))?;
-    let settings = with_file(settings, &sources).await?;
+    refuse_unchosen(&settings, &sources)?;
     let mut backup = command.unlocking.open(&command.file)?;
     describe(&backup.manifest);
     let (files, folder) = (command.files.as_deref(), command.settings.as_deref());

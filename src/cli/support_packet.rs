@@ -15,7 +15,7 @@ use crate::license::{self, Signatory};
 use crate::private;
 use crate::server::hostname;
 use crate::server::stored::{place, with_file, with_stored};
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 use crate::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
 
 pub(super) const AFTER_HELP: &str = "\
@@ -55,7 +55,10 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
     let store = store.map(|file| format!("file://{}", file.path().display()));
     let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
     // A database that does not answer is a fault to find: the packet is made without it.
-    let has_tables = has_tables(&db).await.unwrap_or_default();
+    let has_tables = match has_tables(&db).await {
+        Err(unfinished @ StoreError::Unfinished(_)) => return Err(unfinished.to_string()),
+        found => found.unwrap_or_default(),
+    };
     let license = if has_tables {
         let found = license::found(&signatory, sources.license(), &config, &db).await;
         found.map_err(|refusal| text_of(&refusal))?.map(|found| found.license)

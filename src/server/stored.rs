@@ -35,6 +35,11 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
     Ok(settings)
 }
 
+/// Refuses a default where another database is named, for a restore: database and `config.json` are still to be made.
+pub(crate) fn refuse_unchosen(settings: &Settings, sources: &Sources) -> Result<(), StartError> {
+    choose(&settings.config, &place(sources)?).map(drop)
+}
+
 /// The configuration that a server would start with, without starting one. Looking makes nothing.
 pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
     let sql = settings.config.view.sql.clone();

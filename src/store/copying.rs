@@ -3,15 +3,14 @@
 mod loading;
 mod snapshot;
 mod tables;
+mod unfinished;
 
 pub(crate) use loading::Load;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tables::{Column, Kind, Table, migrations_up_to, newest_migration, tables_at};
+pub(crate) use unfinished::Unfinished;
 
 use super::sqlite::OPEN_MARK;
-
-/// On PostgreSQL this table is there while a database is restored. A database that has it is incomplete.
-pub(super) const RESTORING: &str = "qd_restoring";
 
 /// Rows of `systems` whose names begin with these belong to a running server, not to the installation.
 const TRANSIENT: [&str; 2] = [OPEN_MARK, super::systems::PROBE];

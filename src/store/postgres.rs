@@ -4,6 +4,7 @@
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 mod hosts;
+mod mark;
 mod room;
 mod session;
 mod shares;
@@ -28,6 +29,7 @@ use super::data_source::DataSource;
 use super::recycling::Recycling;
 use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
+pub(super) use mark::RESTORING;
 use room::{Lease, Room};
 pub(super) use session::Session;
 use shares::{Kind, Shares};
@@ -73,7 +75,17 @@ struct Keeping {
 }
 
 impl Postgres {
+    /// A pool whose connections refuse a database that a restore did not complete.
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
+        Self::with(settings, Hook::async_fn(|client, _| mark::refuse(client).boxed()))
+    }
+
+    /// A pool for the restore itself.
+    pub(super) fn to_restore(settings: &SqlSettings) -> Result<Self, StoreError> {
+        Self::with(settings, Hook::sync_fn(|_, _| Ok(())))
+    }
+
+    fn with(settings: &SqlSettings, looks: Hook) -> Result<Self, StoreError> {
         let source = DataSource::parse(&settings.data_source)?;
         // The database gives a statement up no later than its caller does.
         let statement_limit = source.statement_limit(Duration::from_secs(settings.query_timeout).min(LONGEST));
@@ -87,6 +99,7 @@ impl Postgres {
             if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
         });
         let pool = Pool::builder(manager)
+            .post_create(looks)
             .pre_recycle(is_wanted)
             .config(PoolConfig::new(settings.max_open_conns.max(1)))
             .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
@@ -171,6 +184,8 @@ impl Postgres {
         // From here on the lock of a table is waited for as briefly as ever: all who use the table wait behind that.
         client.batch_execute("RESET lock_timeout").await?;
         let applied = async {
+            // A restore may have begun and ended while this waited for the lock.
+            mark::refuse_now(&client).await?;
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;
             Ok(())

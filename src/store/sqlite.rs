@@ -192,6 +192,8 @@ impl Sqlite {
             }
         }
         if !self.file.exists() {
+            // A restore may have begun and ended while this waited for the lock.
+            condition::refuse_unfinished(&self.file)?;
             let file = self.file.clone();
             return blocking(move || opening::make(&file, &runner)).await;
         }

@@ -100,6 +100,12 @@ impl Workplace {
         timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()
     }
 
+    /// Starts a command and does not wait for it.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Starts the server and waits until it listens; what it writes on standard error is in the file `stderr`.
     pub async fn serve(&self) -> Process {
         self.serve_with(&[], &["serve"]).await

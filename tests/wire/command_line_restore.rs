@@ -1,42 +1,16 @@
 //! `quarterdeck restore`: into an empty place only, on either engine.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::support::Client;
-use crate::support::backdoor::{execute_in, texts_in};
-use crate::support::backup::{QUIET, bad, good, inhabit, inhabited, names};
+use crate::support::backup::{QUIET, bad, bring, content, good, inhabit, inhabited, on_sqlite};
 use crate::support::database;
 use crate::support::process::{Process, Workplace};
 use crate::support::trail::{events_in, newest_in};
 
-/// Every table that a restore leaves as it was, by a text that says all of its rows.
-const SAME: [&str; 6] = [
-    "SELECT id || username || email || password || roles || CAST(createat AS varchar) FROM users ORDER BY id",
-    "SELECT userid || category || name || value FROM preferences ORDER BY userid, category, name",
-    "SELECT id || name || permissions FROM roles ORDER BY id",
-    "SELECT id || sha || value FROM configurations ORDER BY id",
-    "SELECT id || changes FROM qd_configversions ORDER BY id",
-    "SELECT name || value FROM systems WHERE name NOT LIKE 'QuarterdeckAudit%' AND name NOT LIKE 'QuarterdeckOpen%' \
-     AND name NOT LIKE 'health%' ORDER BY name",
-];
-
-async fn content(place: &Workplace) -> Vec<Vec<String>> {
-    let mut all = Vec::new();
-    for sql in SAME {
-        all.push(texts_in(&place.path(""), sql).await);
-    }
-    all
-}
-
 /// A client with the session of another, on this server.
 fn resumed(server: &Process, before: &Client) -> Client {
     server.client().with_token(before.token.as_ref().unwrap())
-}
-
-fn bring(from: &Workplace, to: &Workplace, name: &str) {
-    std::fs::copy(from.path(name), to.path(name)).unwrap();
 }
 
 #[actix_web::test]
@@ -114,30 +88,6 @@ async fn a_place_that_is_not_empty_is_refused_and_stays_as_it_is() {
 }
 
 #[actix_web::test]
-async fn a_restore_that_was_cut_off_is_no_installation_and_says_what_to_do() {
-    let (place, server, _) = inhabited(QUIET).await;
-    good(place.run(&["backup", "one.qdbackup"], "").await);
-    assert!(server.stop().await.success());
-    let other = Workplace::new(QUIET).await;
-    bring(&place, &other, "one.qdbackup");
-    if database::base().is_some() {
-        execute_in(&other.path(""), "CREATE TABLE qd_restoring (startedat bigint)").await;
-        let refused = bad(other.run(&["serve"], "").await);
-        assert!(refused.contains("an attempt was cut off"), "{refused}");
-        let refused = bad(other.run(&["restore", "one.qdbackup"], "").await);
-        assert!(refused.contains("empty it and restore again"), "{refused}");
-    } else {
-        std::fs::write(other.path("test.db-restore"), "half").unwrap();
-        let refused = bad(other.run(&["restore", "one.qdbackup"], "").await);
-        assert!(refused.contains("delete that file and restore again"), "{refused}");
-        assert!(!other.path("test.db").exists());
-        std::fs::remove_file(other.path("test.db-restore")).unwrap();
-        good(other.run(&["restore", "one.qdbackup"], "").await);
-        assert!(!names(&other).iter().any(|name| name.contains("-restore")), "{:?}", names(&other));
-    }
-}
-
-#[actix_web::test]
 async fn a_configuration_in_a_file_goes_back_into_a_file() {
     let place = Workplace::new(QUIET).await;
     let config = [("MM_CONFIG", "config.json")];
@@ -168,15 +118,12 @@ async fn an_installation_moves_to_the_other_engine_and_back() {
         println!("skipped: both engines are needed");
         return;
     }
-    let embedded = |place: &Workplace| {
-        place.configure(&format!("{QUIET}[SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"test.db\"\n"));
-    };
     let first = Workplace::new(QUIET).await;
-    embedded(&first);
+    on_sqlite(&first, "test.db");
     let (server, _) = inhabit(&first).await;
     assert!(server.stop().await.success());
     good(first.run(&["backup", "one.qdbackup", "--with-keys"], "").await);
-    let before = absolute(&first);
+    let before = content(&first).await;
 
     let second = Workplace::new(QUIET).await;
     bring(&first, &second, "one.qdbackup");
@@ -191,8 +138,8 @@ async fn an_installation_moves_to_the_other_engine_and_back() {
     let third = Workplace::new(QUIET).await;
     bring(&second, &third, "two.qdbackup");
     good(third.run(&["restore", "two.qdbackup", "--into", "test.db"], "").await);
-    assert_eq!(absolute(&third), before);
-    embedded(&third);
+    on_sqlite(&third, "test.db");
+    assert_eq!(content(&third).await, before);
     let server = third.serve().await;
     server.client().log_in("admin").await;
     assert!(server.stop().await.success());
@@ -209,17 +156,4 @@ async fn a_password_on_the_command_line_is_refused() {
     // Beside the database that the settings name.
     good(place.run(&["restore", "one.qdbackup", "--into", "other/new.db"], "").await);
     assert!(place.path("other/new.db").exists() && !place.path("other/new.db-wal").exists());
-}
-
-/// The content of the embedded database of a place.
-fn absolute(place: &Workplace) -> Vec<Vec<String>> {
-    let file = place.path("test.db");
-    let connection = rusqlite::Connection::open(Path::new(&file)).unwrap();
-    let mut all = Vec::new();
-    for sql in &SAME[..5] {
-        let mut statement = connection.prepare(sql).unwrap();
-        let rows = statement.query_map([], |row| row.get(0)).unwrap();
-        all.push(rows.collect::<Result<Vec<String>, _>>().unwrap());
-    }
-    all
 }

@@ -8,8 +8,10 @@ use tokio_postgres::Client;
 use super::{Postgres, StoreError, Value, borrowed};
 
 /// Nothing that a copy of a database does is bounded by the time of a request. A frozen copy ends after a minute.
+/// `idle_session_timeout` came with PostgreSQL 14; it would end the connection that holds the lock of a restore.
 const WITHOUT_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
-                              SET idle_in_transaction_session_timeout = 60000";
+     SET idle_in_transaction_session_timeout = 60000; \
+     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
 /// A connection that is closed at its end: its limits, locks and an open transaction end with it.
 pub(in crate::store) struct Session {

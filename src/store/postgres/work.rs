@@ -64,6 +64,7 @@ fn end_of(failed: StoreError) -> Result<End, StoreError> {
         StoreError::Postgres(cause) => cause.code().is_some_and(|code| PASSING.contains(code)),
         StoreError::Duplicate(_)
         | StoreError::Refused(_)
+        | StoreError::Unfinished(_)
         | StoreError::Setting(_)
         | StoreError::Column(_)
         | StoreError::Damaged(_)

@@ -53,6 +53,20 @@ pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), Sto
     Ok(())
 }
 
+/// Refuses a place where a restore is under way, or was cut off.
+pub(super) fn refuse_unfinished(file: &Path) -> Result<(), StoreError> {
+    let restored = files::restored(file);
+    if std::fs::symlink_metadata(&restored).is_err() {
+        return Ok(());
+    }
+    let (name, restored) = (file.display(), restored.display());
+    Err(StoreError::Unfinished(format!(
+        "a backup is being restored into {name}, or a restore was cut off ({restored} is there)\n\
+         if none is under way, run `quarterdeck restore` again with the same backup: it begins anew; to begin with an \
+         empty database instead, move that file away"
+    )))
+}
+
 fn refusal(file: &Path, doubt: Doubt) -> String {
     let (name, log) = (file.display(), files::log(file));
     let log = log.display();
@@ -84,6 +98,7 @@ fn doubt(file: &Path) -> Result<Option<Doubt>, StoreError> {
     let length = match std::fs::metadata(file) {
         Ok(found) => found.len(),
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            refuse_unfinished(file)?;
             return Ok(is_there(&files::log(file)).then_some(Doubt::OnlyLog));
         }
         // The attempt to open it says more.

@@ -1,12 +1,20 @@
 //! The file of the embedded engine is copied as rows, and filled with rows under another name.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{PATIENCE, Row, Sqlite, StoreError, Value, blocking, closing, files};
 use crate::private;
+
+/// The `application_id` of a database that is being restored: `QDre` in ASCII. A complete one has the engine's, 0.
+const OF_RESTORE: i32 = 0x5144_7265;
+
+/// The bytes in the head of a file of SQLite that hold its `application_id`.
+const ID_PLACE: Range<u64> = 68..72;
 
 /// A row as the statement gave it.
 pub(in crate::store) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Row, StoreError> {
@@ -23,49 +31,73 @@ impl Sqlite {
         Ok(connection)
     }
 
-    /// Refuses where a database is already, and where an earlier attempt was cut off.
+    /// Refuses where a database is already. What a restore left that was cut off is none.
     pub(in crate::store) fn refuse_filled(&self) -> Result<(), StoreError> {
-        let unfinished = files::restored(&self.file);
         let is_left_by_start = |file: &PathBuf| [files::lock(&self.file), files::unfinished(&self.file)].contains(file);
         let mut there = files::all(&self.file).into_iter().chain([self.file.clone()]);
         let found = there.find(|file| !is_left_by_start(file) && std::fs::symlink_metadata(file).is_ok());
-        if let Some(found) = found {
-            return Err(StoreError::Setting(format!(
+        found.map_or(Ok(()), |found| {
+            Err(StoreError::Setting(format!(
                 "{} is there already\nname a database file that is not there yet; nothing is replaced",
                 found.display()
-            )));
-        }
-        if std::fs::symlink_metadata(&unfinished).is_ok() {
-            return Err(StoreError::Setting(format!(
-                "{} is there: a restore is under way, or an attempt was cut off\n\
-                 if none is under way, delete that file and restore again",
-                unfinished.display()
-            )));
-        }
-        Ok(())
+            )))
+        })
     }
 
-    /// Makes the file, empty. Its content is synchronised at the end as a whole.
-    pub(in crate::store) fn make_to_load(&self) -> Result<Connection, StoreError> {
-        if let Some(folder) = self.file.parent() {
-            private::folder(folder)?;
+    /// True when a restore is under way here, or was cut off.
+    pub(in crate::store) fn is_claimed(&self) -> bool {
+        std::fs::symlink_metadata(files::restored(&self.file)).is_ok()
+    }
+
+    /// Makes the file by which all see that a restore is not complete, anew after one that was cut off.
+    ///
+    /// The lock is the one under which servers make their database. It is held for as long as the file is open.
+    pub(in crate::store) fn claim(&self) -> Result<File, StoreError> {
+        let named = |file: &Path| {
+            let file = file.display().to_string();
+            move |cause| StoreError::Setting(format!("{file}: {cause}"))
+        };
+        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        private::folder(folder).map_err(named(folder))?;
+        let lock_file = files::lock(&self.file);
+        let lock = private::append(&lock_file).map_err(named(&lock_file))?;
+        if lock.try_lock().is_err() {
+            return Err(StoreError::Setting(format!(
+                "{} is locked: another restore is under way, or a server is starting there",
+                lock_file.display()
+            )));
         }
-        private::create(&self.file)
-            .map_err(|cause| StoreError::Setting(format!("{}: {cause}", self.file.display())))?;
+        self.refuse_filled()?;
+        let restored = files::restored(&self.file);
+        if !is_of_restore(&restored).map_err(named(&restored))? {
+            return Err(StoreError::Setting(format!(
+                "{} is there, and no restore of this program made it as it is\nmove it away and restore again",
+                restored.display()
+            )));
+        }
+        delete(&restored).map_err(named(&restored))?;
+        private::create(&restored).map_err(named(&restored))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))?;
+        Ok(lock)
+    }
+
+    /// Opens the file that [`Sqlite::claim`] made. Its content is synchronised at the end as a whole.
+    pub(in crate::store) fn open_to_load(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "OFF")?;
         connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
+        connection.pragma_update(None, "application_id", OF_RESTORE)?;
         Ok(connection)
     }
 
-    /// Gives the complete file `unfinished` the name of this one, unless a server made a database meanwhile.
+    /// Gives the complete file `unfinished` the name of this one. The caller holds the lock.
     pub(in crate::store) async fn take_over(&self, unfinished: &Self) -> Result<(), StoreError> {
         let (target, unfinished) = (self.file.clone(), unfinished.file.clone());
         let taking = move || {
+            let connection = Connection::open_with_flags(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.pragma_update(None, "application_id", 0)?;
+            connection.close().map_err(|(_, cause)| cause)?;
             File::open(&unfinished)?.sync_all()?;
-            // A server that starts makes its database while it holds this lock.
-            let lock = private::append(&files::lock(&target))?;
-            lock.lock()?;
             let named = private::rename_new(&unfinished, &target);
             named.map_err(|cause| StoreError::Setting(format!("{}: {cause}", target.display())))
         };
@@ -75,8 +107,28 @@ impl Sqlite {
     /// Deletes the files of an attempt that did not come to its end.
     pub(in crate::store) async fn discard(&self) {
         let _ = self.close().await;
-        for file in files::all(&self.file).into_iter().filter(|file| *file != files::lock(&self.file)) {
-            let _ = std::fs::remove_file(file);
+        let _ = delete(&self.file);
+    }
+}
+
+/// True for a file that a restore left, and where there is none: it is empty or has the id of a restore in its head.
+fn is_of_restore(file: &Path) -> std::io::Result<bool> {
+    let mut opened = match private::read(file) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(true),
+        opened => opened?,
+    };
+    let mut head = Vec::new();
+    opened.by_ref().take(ID_PLACE.end).read_to_end(&mut head)?;
+    Ok(head.is_empty() || head.ends_with(&OF_RESTORE.to_be_bytes()))
+}
+
+/// Deletes the database file of a restore, and what the engine made beside it.
+fn delete(restored: &Path) -> std::io::Result<()> {
+    for file in files::all(restored).into_iter().filter(|file| *file != files::lock(restored)) {
+        match std::fs::remove_file(file) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(cause),
+            _ => {}
         }
     }
+    Ok(())
 }

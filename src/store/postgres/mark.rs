@@ -1,0 +1,30 @@
+//! The mark of a database that is being restored. Every new connection looks for it, so no command passes it by.
+
+use deadpool_postgres::HookError;
+use tokio_postgres::{Client, Error};
+
+use super::super::StoreError;
+
+/// This table is there while a database is restored. A database that has it is incomplete.
+pub(in crate::store) const RESTORING: &str = "qd_restoring";
+
+/// Refuses a new connection to a database that is incomplete.
+pub(super) async fn refuse(client: &Client) -> Result<(), HookError> {
+    if is_there(client).await.map_err(HookError::Backend)? { Err(HookError::message(refusal())) } else { Ok(()) }
+}
+
+/// Refuses the database of an earlier connection if it is incomplete by now.
+pub(super) async fn refuse_now(client: &Client) -> Result<(), StoreError> {
+    if is_there(client).await? { Err(StoreError::Unfinished(refusal())) } else { Ok(()) }
+}
+
+async fn is_there(client: &Client) -> Result<bool, Error> {
+    client.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&RESTORING]).await?.try_get(0)
+}
+
+fn refusal() -> String {
+    format!(
+        "a backup is being restored into this database, or a restore was cut off (it has the table {RESTORING})\n\
+         if none is under way, run `quarterdeck restore` again with the same backup: it begins anew"
+    )
+}

@@ -1,0 +1,74 @@
+//! `kill -9` in the middle of `quarterdeck backup`: there is no file or a whole one, and the database is unharmed.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::backup::{Moment, QUIET, bad, filled, good, inhabited, kill_at, kills, moments, names, signal};
+use crate::support::process::{Workplace, until};
+
+const PART: &str = ".one.qdbackup.part";
+
+#[actix_web::test]
+async fn a_killed_backup_leaves_no_file_or_a_whole_one() {
+    let (place, server, admin) = inhabited(QUIET).await;
+    let bytes = filled(&place);
+    let mut cut_off = 0;
+    for moment in moments(kills(), bytes) {
+        cut_off += usize::from(killed(&place, moment).await);
+        // The server that runs beside it goes on.
+        admin.get("/users/me").await.expect(200);
+    }
+    assert!(server.stop().await.success());
+    for moment in moments(2, bytes) {
+        cut_off += usize::from(killed(&place, moment).await);
+        good(place.run(&["check"], "").await);
+    }
+    assert!(cut_off > 0, "no round was in the middle");
+    // The next try overwrites what is left.
+    std::fs::write(place.path(PART), "left").unwrap();
+    good(place.run(&["backup", "one.qdbackup", "--with-files"], "").await);
+    good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+    assert!(!place.path(PART).exists());
+    let server = place.serve().await;
+    server.client().log_in("anna").await;
+    assert!(server.stop().await.success());
+    println!("{cut_off} backups were cut off");
+}
+
+/// Kills one backup at that moment. True when it was in the middle.
+async fn killed(place: &Workplace, moment: Moment) -> bool {
+    let arguments = ["backup", "one.qdbackup", "--with-files"];
+    kill_at(place, &arguments, moment, |place| size(&place.path(PART))).await;
+    let is_made = place.path("one.qdbackup").exists();
+    let is_left = place.path(PART).exists();
+    let known = ["one.qdbackup", PART, "audit.key", "config.toml", "files", "stderr"];
+    let is_known = |name: &String| known.contains(&name.as_str()) || name.starts_with("test.");
+    assert!(names(place).iter().all(is_known), "{:?}", names(place));
+    if is_made {
+        assert!(!is_left);
+        good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+        std::fs::remove_file(place.path("one.qdbackup")).unwrap();
+    }
+    is_left
+}
+
+fn size(file: &Path) -> Option<u64> {
+    std::fs::metadata(file).ok().map(|found| found.len())
+}
+
+#[actix_web::test]
+async fn two_backups_of_one_name_do_not_write_into_each_other() {
+    let (place, server, _) = inhabited(QUIET).await;
+    filled(&place);
+    assert!(server.stop().await.success());
+    let arguments = ["backup", "one.qdbackup", "--with-files"];
+    let mut first = place.begin(&arguments);
+    until("the first one writes", async || size(&place.path(PART)).is_some_and(|size| size > 0)).await;
+    signal(&first, Signal::STOP);
+    let refused = bad(place.run(&arguments, "").await);
+    assert!(refused.contains("another backup of this name is under way"), "{refused}");
+    signal(&first, Signal::CONT);
+    assert!(first.wait().await.unwrap().success());
+    good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+}

@@ -1,0 +1,186 @@
+//! `kill -9` in the middle of `quarterdeck restore`: the place is whole, or no installation, and a repeat makes it whole.
+
+use crate::support::backup::{
+    Moment, QUIET, bad, bring, content, filled, good, inhabit, kill_at, kills, moments, names, on_sqlite,
+};
+use crate::support::database;
+use crate::support::process::Workplace;
+
+const RESTORE: [&str; 5] = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files"];
+
+/// The way from one engine to another; `Own` is the one that this run is about.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Engine {
+    Own,
+    Sqlite,
+}
+
+/// A stopped place with a backup.
+struct Source {
+    place: Workplace,
+    rows: Vec<Vec<String>>,
+    bytes: u64,
+}
+
+impl Source {
+    async fn new(engine: Engine) -> Self {
+        let place = Workplace::new(QUIET).await;
+        if engine == Engine::Sqlite {
+            on_sqlite(&place, "test.db");
+        }
+        let (server, _) = inhabit(&place).await;
+        assert!(server.stop().await.success());
+        let bytes = filled(&place);
+        good(place.run(&["backup", "one.qdbackup", "--with-files", "--with-keys"], "").await);
+        let rows = content(&place).await;
+        Self { place, rows, bytes }
+    }
+
+    /// A fresh place with the backup in it.
+    async fn target(&self) -> Workplace {
+        let target = Workplace::new(QUIET).await;
+        bring(&self.place, &target, "one.qdbackup");
+        target
+    }
+}
+
+fn arguments(engine: Engine) -> Vec<&'static str> {
+    match engine {
+        Engine::Own => RESTORE.to_vec(),
+        Engine::Sqlite => [&RESTORE[..], &["--into", "other.db"]].concat(),
+    }
+}
+
+/// Bytes of files that are placed; the mark is there before the first of them.
+fn placed(place: &Workplace) -> Option<u64> {
+    let files = std::fs::read_dir(place.path("files")).ok()?;
+    Some(files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum())
+}
+
+/// True when a place says of itself that it is not complete: another command refuses it.
+async fn is_unfinished(place: &Workplace) -> bool {
+    let ended = place.run(&["check"], "").await;
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let is_unfinished = said.contains("a restore was cut off");
+    assert!(ended.status.success() || is_unfinished, "{said}");
+    is_unfinished
+}
+
+#[actix_web::test]
+async fn a_killed_restore_is_whole_or_no_installation_and_can_be_repeated() {
+    rounds(Engine::Own, Engine::Own, kills()).await;
+}
+
+#[actix_web::test]
+async fn a_killed_restore_into_the_other_engine_can_be_repeated_as_well() {
+    if database::base().is_some() {
+        rounds(Engine::Own, Engine::Sqlite, kills().div_ceil(2)).await;
+        rounds(Engine::Sqlite, Engine::Own, kills().div_ceil(2)).await;
+    } else {
+        rounds(Engine::Own, Engine::Sqlite, kills().div_ceil(2)).await;
+    }
+}
+
+async fn rounds(from: Engine, to: Engine, kills: usize) {
+    let source = Source::new(from).await;
+    let mut cut_off = 0;
+    for moment in moments(kills, source.bytes) {
+        let target = source.target().await;
+        kill_at(&target, &arguments(to), moment, placed).await;
+        if to == Engine::Sqlite {
+            on_sqlite(&target, "other.db");
+        }
+        if is_unfinished(&target).await {
+            cut_off += 1;
+            let refused = bad(target.run(&["serve"], "").await);
+            assert!(refused.contains("run `quarterdeck restore` again"), "{refused}");
+        }
+        repeat(&target, to).await;
+        assert_eq!(content(&target).await, source.rows, "{moment:?}");
+        assert_eq!(placed(&target), Some(source.bytes), "{moment:?}");
+        good(target.run(&["audit", "verify"], "").await);
+        assert!(!names(&target).iter().any(|name| name.contains("-restore")), "{:?}", names(&target));
+        let server = target.serve().await;
+        server.client().log_in("anna").await;
+        assert!(server.stop().await.success());
+    }
+    assert!(cut_off > 0, "no round was in the middle");
+    println!("{cut_off} of {kills} restores from {from:?} to {to:?} were cut off");
+}
+
+/// Restores again, unless the killed one came to its end.
+async fn repeat(target: &Workplace, to: Engine) {
+    let is_complete = !is_unfinished(target).await && !content_is_missing(target).await;
+    let ended = target.run(&arguments(to), "").await;
+    if is_complete {
+        bad(ended);
+        return;
+    }
+    if !ended.status.success() {
+        let refused = bad(ended);
+        assert!(refused.contains("a restore was cut off here, and files are left: files"), "{refused}");
+        std::fs::remove_dir_all(target.path("files")).unwrap();
+        good(target.run(&arguments(to), "").await);
+    }
+}
+
+/// True before the first table was made.
+async fn content_is_missing(target: &Workplace) -> bool {
+    let said = good(target.run(&["check"], "").await);
+    said.contains("V1__accounts")
+}
+
+#[actix_web::test]
+async fn every_command_refuses_what_a_killed_restore_left_and_says_what_to_do() {
+    let source = Source::new(Engine::Own).await;
+    let target = source.target().await;
+    kill_at(&target, &RESTORE, Moment::Written(0), placed).await;
+    assert!(is_unfinished(&target).await);
+    let before = names(&target);
+    let commands: [&[&str]; 15] = [
+        &["serve"],
+        &["serve", "--new"],
+        &["check"],
+        &["audit", "verify"],
+        &["audit", "prune", "--days", "1"],
+        &["backup", "two.qdbackup"],
+        &["config", "get"],
+        &["config", "set", "TeamSettings.SiteName", "x"],
+        &["config", "history"],
+        &["config", "rollback", "--last-good"],
+        &["config", "export"],
+        &["config", "migrate", "sqlite", "config.json"],
+        &["license", "show"],
+        &["support-packet", "--output", "packet.zip"],
+        &["user", "create", "--username", "mallory", "--email", "mallory@chat.example", "--system-admin"],
+    ];
+    for command in commands {
+        let refused = bad(target.run(command, "Correct-Horse-1").await);
+        assert!(refused.contains("a restore was cut off"), "{command:?}: {refused}");
+        assert!(refused.contains("run `quarterdeck restore` again"), "{command:?}: {refused}");
+    }
+    assert_eq!(names(&target), before);
+    // A file of another program under the name of the mark is never deleted.
+    if database::base().is_none() {
+        std::fs::write(target.path("test.db-restore"), "mine").unwrap();
+        std::fs::remove_dir_all(target.path("files")).unwrap();
+        let refused = bad(target.run(&RESTORE, "").await);
+        assert!(refused.contains("no restore of this program made it"), "{refused}");
+        assert_eq!(std::fs::read(target.path("test.db-restore")).unwrap(), b"mine");
+    }
+}
+
+#[actix_web::test]
+async fn a_restore_that_fails_leaves_an_empty_place() {
+    let source = Source::new(Engine::Own).await;
+    let target = source.target().await;
+    // The files cannot be placed: a file is where their folder should be.
+    std::fs::write(target.path("blocked"), "").unwrap();
+    let before = names(&target);
+    let failing = ["restore", "one.qdbackup", "--settings", "deep/settings", "--files", "blocked/files"];
+    bad(target.run(&failing, "").await);
+    let left = names(&target).into_iter().filter(|name| !name.contains(".lock")).collect::<Vec<_>>();
+    assert_eq!(left, before);
+    good(target.run(&RESTORE, "").await);
+    assert_eq!(content(&target).await, source.rows);
+}
