@@ -18,6 +18,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use thiserror::Error;
+use tracing::debug;
 
 use crate::server::StartError;
 use crate::store::StoreError;
@@ -30,9 +31,12 @@ pub(crate) use verifying::{Proof, verify};
 /// The reason why a backup was not made, verified or restored.
 #[derive(Debug, Error)]
 pub(crate) enum BackupError {
-    /// The backup is damaged, or of another kind than this program reads.
+    /// The backup is of another kind than this program reads.
     #[error("the backup cannot be used: {0}")]
     Bad(String),
+    /// The backup is not what was written; the libraries' words are for the log.
+    #[error("the backup cannot be used: {text}\ncopy it again from where it was made, or use another backup")]
+    Damaged { text: String, source: Option<Box<dyn std::error::Error>> },
     /// Something is in the way, or is missing.
     #[error("{0}")]
     Refused(String),
@@ -48,6 +52,22 @@ pub(crate) enum BackupError {
 impl BackupError {
     fn bad(text: impl Display) -> Self {
         Self::Bad(text.to_string())
+    }
+
+    fn damaged(text: impl Into<String>) -> Self {
+        Self::Damaged { text: text.into(), source: None }
+    }
+
+    fn damaged_by(text: impl Into<String>, cause: impl std::error::Error + 'static) -> Self {
+        debug!(%cause, "a part of a backup cannot be read");
+        Self::Damaged { text: text.into(), source: Some(Box::new(cause)) }
+    }
+
+    /// A part that cannot be read: a fault of the disk is named as the system names it.
+    fn unread(part: &str, cause: std::io::Error) -> Self {
+        let is_of_disk = cause.raw_os_error().is_some();
+        let text = if is_of_disk { format!("{part} cannot be read: {cause}") } else { format!("{part} is damaged") };
+        Self::damaged_by(text, cause)
     }
 
     fn at(file: &Path) -> impl FnOnce(std::io::Error) -> Self {

@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use quarterdeck_actors::secret::Secret;
 use zip::ZipArchive;
 use zip::read::ZipFile;
+use zip::result::ZipError;
 
 use super::format::{
     FILES, MANIFEST, MAX_MANIFEST_BYTES, MAX_ROW_BYTES, MAX_SMALL_PART_BYTES, Manifest, Part, table_part,
@@ -16,6 +17,9 @@ use super::format::{
 use super::seal::{MAGIC, Opening};
 use super::{BackupError, rows};
 use crate::store::{Table, Value};
+
+/// The first bytes of a zip archive.
+const ARCHIVE: &[u8] = b"PK";
 
 /// A batch of rows ends when its lines have so many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -57,20 +61,35 @@ impl Backup {
         looked.map_err(BackupError::at(path))?;
         let source: Box<dyn Source> = if begin == MAGIC {
             let opening = Opening::begin(BufReader::new(file), &passphrase()?);
-            Box::new(BufReader::new(opening.map_err(BackupError::bad)?))
-        } else {
+            // The texts of the encryption are our own.
+            Box::new(BufReader::new(opening.map_err(|cause| BackupError::damaged_by(cause.to_string(), cause))?))
+        } else if begin.starts_with(ARCHIVE) {
             Box::new(BufReader::new(file))
+        } else {
+            let is_empty = begin.is_empty();
+            return Err(BackupError::damaged(if is_empty {
+                "it is empty"
+            } else {
+                "`quarterdeck backup` did not make it"
+            }));
         };
-        let mut zip =
-            ZipArchive::new(source).map_err(|cause| BackupError::bad(format!("it is no archive: {cause}")))?;
+        let mut zip = ZipArchive::new(source).map_err(|cause| {
+            let text = "its end is missing or was changed, as when it was copied in part";
+            if let ZipError::Io(cause) = cause {
+                BackupError::unread("its end", cause)
+            } else {
+                BackupError::damaged_by(text, cause)
+            }
+        })?;
         let mut text = Vec::new();
-        let entry = zip.by_name(MANIFEST).map_err(|_| BackupError::bad("it has no manifest"))?;
-        entry.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut text).map_err(BackupError::bad)?;
+        let entry = zip.by_name(MANIFEST).map_err(|cause| BackupError::damaged_by("it has no manifest", cause))?;
+        let read = entry.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut text);
+        read.map_err(|cause| BackupError::unread("its manifest", cause))?;
         if u64::try_from(text.len()).is_ok_and(|length| length > MAX_MANIFEST_BYTES) {
             return Err(BackupError::bad("its manifest is too large"));
         }
-        let unreadable = |cause| BackupError::bad(format!("its manifest: {cause}"));
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(unreadable)?;
+        let manifest = serde_json::from_slice(&text);
+        let manifest: Manifest = manifest.map_err(|cause| BackupError::damaged_by("its manifest is damaged", cause))?;
         let tables = manifest.tables()?;
         manifest.check_parts(&tables)?;
         if zip.len() != manifest.parts.len() + 1 {
@@ -107,7 +126,7 @@ impl Backup {
     /// Copies a part, and refuses it when it is another one than the manifest says.
     pub(super) fn copy(&mut self, part: &Part, target: &mut dyn std::io::Write) -> Result<(), BackupError> {
         let mut entry = entry(&mut self.zip, part)?;
-        std::io::copy(&mut entry, target).map_err(|cause| BackupError::bad(format!("{}: {cause}", part.name)))?;
+        copied(&mut entry, target, &part.name)?;
         entry.end(part)
     }
 
@@ -128,8 +147,28 @@ fn entry<'a>(
     zip: &'a mut ZipArchive<Box<dyn Source>>,
     part: &Part,
 ) -> Result<Hashing<ZipFile<'a, Box<dyn Source>>>, BackupError> {
-    let source = zip.by_name(&part.name).map_err(|cause| BackupError::bad(format!("{}: {cause}", part.name)))?;
+    let source = zip.by_name(&part.name).map_err(|cause| {
+        let is_missing = matches!(cause, ZipError::FileNotFound);
+        let name = &part.name;
+        BackupError::damaged_by(
+            if is_missing { format!("it lacks {name}") } else { format!("{name} is damaged") },
+            cause,
+        )
+    })?;
     Ok(Hashing { source, digest: Context::new(&SHA256), bytes: 0 })
+}
+
+/// Copies to the end. Only what is read can be damaged; a target that takes no more is a full disk.
+fn copied(source: &mut dyn Read, target: &mut dyn std::io::Write, part: &str) -> Result<(), BackupError> {
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = source.read(&mut piece).map_err(|cause| BackupError::unread(part, cause))?;
+        if length == 0 {
+            return Ok(());
+        }
+        let written = target.write_all(piece.get(..length).unwrap_or_default());
+        written.map_err(|cause| BackupError::File { file: part.to_owned(), cause })?;
+    }
 }
 
 impl<R: Read> Read for Hashing<R> {
@@ -144,7 +183,7 @@ impl<R: Read> Read for Hashing<R> {
 impl<R> Hashing<R> {
     fn end(self, part: &Part) -> Result<(), BackupError> {
         let is_same = self.bytes == part.bytes && HEXLOWER.encode(self.digest.finish().as_ref()) == part.sha256;
-        if is_same { Ok(()) } else { Err(BackupError::bad(format!("{} is not what was written", part.name))) }
+        if is_same { Ok(()) } else { Err(BackupError::damaged(format!("{} is not what was written", part.name))) }
     }
 }
 
@@ -157,13 +196,13 @@ impl Rows<'_> {
             line.clear();
             let name = &self.part.name;
             let read = self.reader.by_ref().take(MAX_ROW_BYTES + 1).read_line(&mut line);
-            bytes += read.map_err(|cause| BackupError::bad(format!("{name}: {cause}")))?;
+            bytes += read.map_err(|cause| BackupError::unread(name, cause))?;
             if line.is_empty() {
                 break;
             }
             self.count += 1;
             let row = line.strip_suffix('\n').and_then(|line| rows::row(self.table, line));
-            let row = row.ok_or_else(|| BackupError::bad(format!("{name}: line {} is no row of it", self.count)))?;
+            let row = row.ok_or_else(|| BackupError::damaged(format!("line {} of {name} is no row", self.count)))?;
             batch.push(row);
         }
         Ok(batch)
@@ -172,7 +211,7 @@ impl Rows<'_> {
     /// Refuses a part that had other rows than the manifest says.
     pub(super) fn end(self) -> Result<(), BackupError> {
         if self.part.rows != Some(self.count) {
-            return Err(BackupError::bad(format!(
+            return Err(BackupError::damaged(format!(
                 "{} has {} rows, not as many as it should",
                 self.part.name, self.count
             )));

@@ -51,12 +51,22 @@ async fn a_damaged_or_foreign_file_is_refused_and_restored_by_nobody() {
     let place_of_change = changed.len() / 3;
     changed[place_of_change] ^= 0x55;
     let cut = good_bytes[..good_bytes.len() - 30].to_vec();
-    for (name, bytes) in [("changed", changed), ("cut", cut), ("empty", Vec::new()), ("text", b"not a zip".to_vec())] {
+    let foreign = [
+        ("changed", changed, "tables/"),
+        ("cut", cut, "its end is missing or was changed"),
+        ("empty", Vec::new(), "it is empty"),
+        ("text", b"not a zip".to_vec(), "`quarterdeck backup` did not make it"),
+    ];
+    for (name, bytes, reason) in foreign {
         std::fs::write(other.path(name), bytes).unwrap();
-        let refused = bad(other.run(&["backup", "verify", name], "").await);
-        assert!(refused.contains("the backup cannot be used"), "{name}: {refused}");
-        let refused = bad(other.run(&["restore", name], "").await);
-        assert!(refused.contains("the backup cannot be used"), "{name}: {refused}");
+        for command in [&["backup", "verify", name][..], &["restore", name]] {
+            let refused = bad(other.run(command, "").await);
+            assert!(refused.contains("the backup cannot be used: ") && refused.contains(reason), "{name}: {refused}");
+            assert!(refused.contains("copy it again from where it was made, or use another backup"), "{refused}");
+            for word in ["EOCD", "deflate", "checksum", "archive", "line 1 column"] {
+                assert!(!refused.contains(word), "{name}: {refused}");
+            }
+        }
     }
     assert_eq!(names(&other), ["changed", "config.toml", "cut", "empty", "text"]);
 }
