@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Result as IoResult, Write};
 use std::path::{Path, PathBuf};
 
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::secret::Secret;
@@ -20,6 +21,8 @@ use super::seal::Sealing;
 use super::{BackupError, rows};
 use crate::audit::key_file;
 use crate::configurations::Place;
+use crate::license::key::bounded;
+use crate::server::StartError;
 use crate::server::stored::{place, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::state::now_ms;
@@ -45,6 +48,8 @@ pub(crate) struct Made {
     pub(crate) manifest: Manifest,
     /// Files of the store that were left out because they are links or no plain files.
     pub(crate) left_out: u64,
+    /// The reason why a licence that the settings name is not in it.
+    pub(crate) unread_license: Option<String>,
 }
 
 enum Output {
@@ -96,9 +101,9 @@ pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted
         add_configuration(&mut archive, file)?;
     }
     let config = with_stored(settings.clone(), sources).await;
-    if let Some(text) = license(sources, config.as_ref().ok().map(|config| &config.view.service.license_file_location))
-    {
-        archive.add(LICENSE, &text).map_err(BackupError::at(wanted.file))?;
+    let license = license(sources, config.as_ref());
+    if let Ok(Some(text)) = &license {
+        archive.add(LICENSE, text).map_err(BackupError::at(wanted.file))?;
     }
     if wanted.with_keys {
         add_keys(&mut archive, settings)?;
@@ -116,7 +121,7 @@ pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted
     manifest.parts = archive.contents().iter().map(part).collect();
     let finished = finish(archive, &manifest).map_err(BackupError::at(wanted.file))?;
     draft.finish(&finished)?;
-    Ok(Made { manifest, left_out: added.left_out })
+    Ok(Made { manifest, left_out: added.left_out, unread_license: license.err() })
 }
 
 fn finish(mut archive: Archive<Output>, manifest: &Manifest) -> IoResult<File> {
@@ -179,9 +184,19 @@ fn add_file(archive: &mut Archive<Output>, name: &str, file: &Path) -> Result<()
 }
 
 /// A licence that is not in the database: from the environment, or from the file that the settings name.
-fn license(sources: &Sources, location: Option<&String>) -> Option<Vec<u8>> {
-    let file = location.filter(|location| !location.is_empty());
-    sources.license().map(String::into_bytes).or_else(|| std::fs::read(file?).ok())
+///
+/// A backup without it is better than none, so the error is only told.
+fn license(sources: &Sources, config: Result<&Config, &StartError>) -> Result<Option<Vec<u8>>, String> {
+    if let Some(text) = sources.license() {
+        return Ok(Some(text.into_bytes()));
+    }
+    let config =
+        config.map_err(|cause| format!("a licence in a file, because the settings cannot be read: {cause}"))?;
+    let file = &config.view.service.license_file_location;
+    if file.is_empty() {
+        return Ok(None);
+    }
+    bounded(Path::new(file)).map(Some).map_err(|cause| format!("the licence in {file}: {cause}"))
 }
 
 fn add_keys(archive: &mut Archive<Output>, settings: &Settings) -> Result<(), BackupError> {

@@ -107,12 +107,15 @@ async fn make(common: &Common, command: &Backup, file: &Path) -> Result<ExitCode
     let (with_keys, with_files) = (command.with_keys, command.with_files);
     let wanted = Wanted { file, passphrase, with_keys, with_files };
     let made = Box::pin(backup::make(&settings, &sources, &wanted)).await?;
-    let Made { manifest, left_out } = made;
+    let Made { manifest, left_out, unread_license } = made;
     say(format_args!("{}", file.display()));
     describe(&manifest);
     say(format_args!("it holds every change that was acknowledged before {}", manifest.taken));
     if left_out > 0 {
         say(format_args!("left out of the files: {left_out}, which are links or no plain files"));
+    }
+    if let Some(reason) = unread_license {
+        say(format_args!("not in it: {reason}"));
     }
     if !manifest.pinned_by_variables.is_empty() {
         let names = manifest.pinned_by_variables.join(", ");

@@ -1,0 +1,139 @@
+//! Backups of installations that keep their configuration in another PostgreSQL, or their licence outside of the database.
+
+use crate::support::backup::{QUIET, bad, bring, good, on_sqlite};
+use crate::support::configuration::nested;
+use crate::support::license::Seller;
+use crate::support::process::{Process, Workplace};
+use crate::support::server::account;
+use crate::support::{Client, database};
+
+/// A schema of its own, by its address.
+async fn other_database(base: &str) -> String {
+    let schema = database::fresh_schema(base).await;
+    format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}")
+}
+
+/// The first account of a server.
+async fn administrator(server: &Process) -> Client {
+    server.client().post("/users", account("admin")).await.expect(201);
+    server.client().log_in("admin").await
+}
+
+async fn site_name(server: &Process) -> String {
+    let admin = server.client().log_in("admin").await;
+    admin.get("/config").await.expect(200)["TeamSettings"]["SiteName"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be_moved_out_again() {
+    let Some(base) = database::base() else {
+        println!("skipped: this is about PostgreSQL");
+        return;
+    };
+    for is_on_sqlite in [false, true] {
+        let address = other_database(&base).await;
+        let config = [("MM_CONFIG", address.as_str())];
+        let (place, other) = (Workplace::new(QUIET).await, Workplace::new(QUIET).await);
+        if is_on_sqlite {
+            on_sqlite(&place, "test.db");
+            on_sqlite(&other, "test.db");
+        }
+        // A version of an earlier time, when the configuration was in the database itself.
+        let server = place.serve().await;
+        let admin = administrator(&server).await;
+        admin.put("/config/patch", nested("TeamSettings.SiteName", "Earlier")).await.expect(200);
+        assert!(server.stop().await.success());
+        let server = place.serve_with(&config, &["serve"]).await;
+        let admin = server.client().log_in("admin").await;
+        admin.put("/config/patch", nested("TeamSettings.SiteName", "Elsewhere")).await.expect(200);
+        good(place.run_with(&config, &["backup", "one.qdbackup"], "").await);
+        assert!(server.stop().await.success());
+        good(place.run_with(&config, &["backup", "verify", "one.qdbackup"], "").await);
+
+        bring(&place, &other, "one.qdbackup");
+        let elsewhere = other_database(&base).await;
+        let elsewhere = [("MM_CONFIG", elsewhere.as_str())];
+        let refused = bad(other.run_with(&elsewhere, &["restore", "one.qdbackup"], "").await);
+        assert!(refused.contains("MM_CONFIG names another database here: restore without it"), "{refused}");
+        good(other.run(&["restore", "one.qdbackup"], "").await);
+        let server = other.serve().await;
+        assert_eq!(site_name(&server).await, "Elsewhere");
+        assert!(server.stop().await.success());
+        let history = good(other.run(&["config", "history"], "").await);
+        assert!(!history.contains("Earlier"), "{history}");
+        if is_on_sqlite {
+            good(other.run(&["config", "migrate", "sqlite", elsewhere[0].1], "").await);
+            let server = other.serve_with(&elsewhere, &["serve"]).await;
+            assert_eq!(site_name(&server).await, "Elsewhere");
+        }
+    }
+}
+
+/// The id of the licence that a server is under.
+async fn licensed(server: &Process) -> Option<String> {
+    let admin = server.client().log_in("admin").await;
+    let told = admin.get("/license/client?format=old").await.expect(200);
+    told["Id"].as_str().map(str::to_owned)
+}
+
+#[actix_web::test]
+async fn a_licence_of_the_environment_goes_along_and_can_be_given_to_the_restored_place() {
+    let seller = Seller::new().await;
+    let license = seller.license(&[]).await;
+    let settings = seller.settings(QUIET);
+    let place = Workplace::new(&settings).await;
+    let variable = [("MM_LICENSE", license.as_str())];
+    let server = place.serve_with(&variable, &["serve"]).await;
+    administrator(&server).await;
+    let id = licensed(&server).await;
+    assert!(id.is_some());
+    good(place.run_with(&variable, &["backup", "one.qdbackup"], "").await);
+    assert!(server.stop().await.success());
+    good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
+
+    let other = Workplace::new(&settings).await;
+    bring(&place, &other, "one.qdbackup");
+    let said = good(other.run(&["restore", "one.qdbackup", "--settings", "old"], "").await);
+    assert!(!said.contains("not restored"), "{said}");
+    assert_eq!(std::fs::read_to_string(other.path("old/license.txt")).unwrap(), license);
+    // It was never in the database, so that nothing brings it into force by itself.
+    let server = other.serve().await;
+    assert_eq!(licensed(&server).await, None);
+    assert!(server.stop().await.success());
+    let server = other.serve_with(&variable, &["serve"]).await;
+    assert_eq!(licensed(&server).await, id);
+    assert!(server.stop().await.success());
+    let named = [("MM_SERVICESETTINGS_LICENSEFILELOCATION", "old/license.txt")];
+    let server = other.serve_with(&named, &["serve"]).await;
+    assert_eq!(licensed(&server).await, id);
+}
+
+#[actix_web::test]
+async fn a_licence_in_a_file_is_in_force_after_the_restore_and_a_missing_file_is_told() {
+    let seller = Seller::new().await;
+    let license = seller.license(&[]).await;
+    let settings = seller.settings(QUIET);
+    let place = Workplace::new(&settings).await;
+    std::fs::write(place.path("file.license"), &license).unwrap();
+    let named = [("MM_SERVICESETTINGS_LICENSEFILELOCATION", "file.license")];
+    let server = place.serve_with(&named, &["serve"]).await;
+    administrator(&server).await;
+    let id = licensed(&server).await;
+    assert!(id.is_some());
+    let said = good(place.run_with(&named, &["backup", "one.qdbackup"], "").await);
+    assert!(said.contains("ServiceSettings.LicenseFileLocation"), "{said}");
+    std::fs::remove_file(place.path("file.license")).unwrap();
+    let said = good(place.run_with(&named, &["backup", "two.qdbackup"], "").await);
+    assert!(said.contains("not in it: the licence in file.license: No such file"), "{said}");
+    assert!(server.stop().await.success());
+
+    // The server stored it when it read it, so both have it in their rows.
+    for name in ["one.qdbackup", "two.qdbackup"] {
+        let other = Workplace::new(&settings).await;
+        bring(&place, &other, name);
+        good(other.run(&["restore", name, "--settings", "old"], "").await);
+        assert_eq!(other.path("old/license.txt").exists(), name == "one.qdbackup");
+        let server = other.serve().await;
+        assert_eq!(licensed(&server).await, id, "{name}");
+    }
+}
