@@ -10,6 +10,7 @@ mod command_line_backup_places;
 mod command_line_config;
 mod command_line_license;
 mod command_line_migrate;
+mod command_line_passphrase;
 mod command_line_restore;
 mod command_line_storage;
 mod command_line_support_packet;

@@ -207,9 +207,15 @@ fn long_enough(passphrase: Secret) -> Result<Secret, BackupError> {
     }
 }
 
+/// Asks on the terminal of the process, which standard input need not be.
 fn prompt(text: &str) -> Result<Secret, BackupError> {
     let typed = rpassword::prompt_password(text);
-    typed.map(Secret::new).map_err(|cause| BackupError::Refused(format!("the passphrase cannot be read: {cause}")))
+    typed.map(Secret::new).map_err(|cause| {
+        BackupError::Refused(format!(
+            "the passphrase cannot be asked for, because there is no terminal ({cause})\n\
+             name a file that holds it with --passphrase-file"
+        ))
+    })
 }
 
 fn prompt_twice() -> Result<Secret, BackupError> {
