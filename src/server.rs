@@ -72,7 +72,7 @@ use crate::request::budget::BodyBudget;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
 use crate::state::{AppState, Traffic, now_ms};
-use crate::store::{Db, StoreError, when_ready};
+use crate::store::{Db, NameKey, StoreError, when_ready};
 use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
 use crate::upgrade;
@@ -80,8 +80,8 @@ use database::{first_account, refuse_beside_unnamed};
 pub use failures::{StartError, StopError};
 use stored::{place, stored_configuration, with_file};
 use tasks::{
-    close_earlier_drafts, keep_closing_drafts, keep_pruning, keep_reporting_refusals, renew_prepared,
-    retire_connections,
+    close_earlier_drafts, keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals,
+    renew_prepared, retire_connections,
 };
 
 /// A running server.
@@ -121,6 +121,7 @@ impl Server {
         actix_web::rt::spawn(retire_connections(app.db.clone()));
         actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
         actix_web::rt::spawn(keep_closing_drafts(app.clone()));
+        actix_web::rt::spawn(keep_pruning_names(app.db.clone()));
         if let Some(days) = app.options.audit_retention_days() {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
@@ -267,7 +268,7 @@ async fn state(
         presence,
         roles,
         passwords: Passwords::new(&options),
-        attempts: Attempts::new(),
+        attempts: Attempts::new(NameKey::of(&fingerprint_key)),
         first_account,
         push: PushProxy::new(outbound.clone()),
         ai_bridge: AiBridge::default(),

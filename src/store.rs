@@ -30,6 +30,7 @@ mod systems;
 mod teams;
 mod tokens;
 mod transaction;
+mod unknown_names;
 mod users;
 mod value;
 
@@ -59,6 +60,7 @@ use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
+pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use users::{Changed, Entry, Filter, Order, Room};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 

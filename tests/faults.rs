@@ -35,6 +35,7 @@ mod pairs;
 mod restore_killed;
 mod slow_readers;
 mod two_servers;
+mod unknown_names;
 mod upgrade;
 mod upgrade_refused;
 mod websocket;

@@ -1,4 +1,7 @@
-//! Attempts at passwords that the database does not count: those at unknown names, and those at locked accounts.
+//! Attempts at unknown names, which the database counts, and at locked accounts, which each server counts in memory.
+//!
+//! What is known in memory saves the database the statement that counts: a name that has no attempts left costs as much
+//! as a locked account.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,6 +9,7 @@ use std::time::{Duration, Instant};
 use quick_cache::unsync::Cache;
 
 use crate::keyed::{Key, Keyed};
+use crate::store::{Counted, Db, NameKey, StoreError};
 
 /// The memory of all attempts, in bytes.
 const MAX_BYTES: usize = 1 << 20;
@@ -22,8 +26,12 @@ const HASHED_PER_ACCOUNT: u32 = 10;
 /// The limit for one caller.
 const HASHED_PER_CALLER: u32 = 3;
 
+/// The time after which an unknown name is forgotten, which is that of the database.
+const KEPT: Duration = Duration::from_hours(24);
+
 /// Counts by cache key. The least used are evicted first.
 pub(crate) struct Attempts {
+    names: NameKey,
     keyed: Keyed,
     started: Instant,
     tallies: Mutex<Cache<Key, Tally>>,
@@ -31,8 +39,10 @@ pub(crate) struct Attempts {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
-    /// Failed attempts at a name that no account has.
+    /// Failed attempts at a name that no account has, as far as this server knows.
     failures: i64,
+    /// When the last of them was counted, after the start.
+    failed_at: Duration,
     /// The period in which `hashed` was counted.
     period: u64,
     /// Attempts that were hashed although the account is locked.
@@ -40,21 +50,50 @@ struct Tally {
 }
 
 impl Attempts {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(names: NameKey) -> Self {
         let tallies = Mutex::new(Cache::new(MAX_BYTES / ENTRY_BYTES));
-        Self { keyed: Keyed::default(), started: Instant::now(), tallies }
+        Self { names, keyed: Keyed::default(), started: Instant::now(), tallies }
     }
 
     /// Counts one more failed attempt at a name that no account has; `false` when there were `most` already.
-    pub(super) fn take_unknown(&self, name: &str, most: i64) -> bool {
+    ///
+    /// Where the table has no place for the name, this server counts on its own. A name that is known to have no attempts
+    /// left has the statement that finds no account, as a locked account has.
+    pub(super) async fn take_unknown(
+        &self,
+        db: &Db,
+        name: &str,
+        most: i64,
+        (now, now_ms): (Instant, i64),
+    ) -> Result<bool, StoreError> {
         let key = self.keyed.key(&["unknown", name]);
-        let mut tallies = self.lock();
-        let tally = tallies.get(&key).copied().unwrap_or_default();
-        let is_left = tally.failures < most;
-        if is_left {
-            tallies.insert(key, Tally { failures: tally.failures + 1, ..tally });
+        if self.failures(key, now) >= most {
+            db.take_attempt("", most).await?;
+            return Ok(false);
         }
+        let counted = db.take_attempt_at_name(&self.names.hash(name), most, now_ms).await?;
+        Ok(self.note(key, counted, most, now))
+    }
+
+    /// Keeps in mind how an attempt was counted, and counts it where the database did not; `false` when there were
+    /// `most` already.
+    fn note(&self, key: Key, counted: Counted, most: i64, now: Instant) -> bool {
+        let known = self.failures(key, now);
+        let (is_left, failures) = match counted {
+            Counted::AsNumber(number) => (true, number),
+            Counted::Exhausted => (false, most),
+            Counted::NoPlace => (known < most, most.min(known + 1)),
+        };
+        let failed_at = now.saturating_duration_since(self.started);
+        self.lock().insert(key, Tally { failures, failed_at, ..Tally::default() });
         is_left
+    }
+
+    /// How many attempts at an unknown name this server knows of.
+    fn failures(&self, key: Key, now: Instant) -> i64 {
+        let tally = self.lock().get(&key).copied().unwrap_or_default();
+        let is_old = now.saturating_duration_since(self.started).saturating_sub(tally.failed_at) > KEPT;
+        if is_old { 0 } else { tally.failures }
     }
 
     /// True when one more attempt at a locked account, or an unknown name that is treated as one, is hashed.
@@ -72,7 +111,7 @@ impl Attempts {
         let is_left = budgets.iter().zip(used).all(|((_, most), used)| used < *most);
         if is_left {
             for ((key, _), used) in budgets.into_iter().zip(used) {
-                tallies.insert(key, Tally { failures: 0, period, hashed: used + 1 });
+                tallies.insert(key, Tally { period, hashed: used + 1, ..Tally::default() });
             }
         }
         is_left
@@ -85,18 +124,60 @@ impl Attempts {
 
 #[cfg(test)]
 mod tests {
+    use quarterdeck_actors::config::Config;
+    use quarterdeck_actors::secret::Secret;
+    use serde_json::Value;
+
     use super::*;
 
+    fn fresh() -> Attempts {
+        Attempts::new(NameKey::of(&Secret::new("installation")))
+    }
+
+    async fn database(folder: &std::path::Path) -> Db {
+        let source = ("SqlSettings.DataSource".to_owned(), Value::from(folder.join("test.db").display().to_string()));
+        let db = Db::new(&Config::from_overrides([source]).unwrap().view.sql).unwrap();
+        db.migrate().await.unwrap();
+        db
+    }
+
+    #[actix_web::test]
+    async fn an_unknown_name_has_as_many_attempts_as_an_account_on_all_servers_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, now) = (database(folder.path()).await, Instant::now());
+        let servers = [fresh(), fresh()];
+        let mut taken = Vec::new();
+        for at in 0..8 {
+            taken.push(servers[at % 2].take_unknown(&db, "nobody", 3, (now, 1)).await.unwrap());
+        }
+        assert_eq!(taken, [true, true, true, false, false, false, false, false]);
+        assert!(!fresh().take_unknown(&db, "nobody", 3, (now, 1)).await.unwrap(), "a restart makes attempts free");
+        assert!(servers[0].take_unknown(&db, "nobody else", 3, (now, 1)).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn a_name_without_attempts_left_is_not_counted_again_by_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, attempts, now) = (database(folder.path()).await, fresh(), Instant::now());
+        assert!(attempts.take_unknown(&db, "nobody", 1, (now, 1)).await.unwrap());
+        db.prune_unknown_names(i64::MAX / 2).await.unwrap();
+        assert!(!attempts.take_unknown(&db, "nobody", 1, (now, 1)).await.unwrap());
+        assert!(
+            attempts.take_unknown(&db, "nobody", 1, (now + KEPT * 2, 1)).await.unwrap(),
+            "memory keeps it for ever"
+        );
+    }
+
     #[test]
-    fn an_unknown_name_has_as_many_attempts_as_an_account() {
-        let attempts = Attempts::new();
-        assert_eq!([(); 4].map(|()| attempts.take_unknown("nobody", 2)), [true, true, false, false]);
-        assert!(attempts.take_unknown("nobody else", 2));
+    fn a_name_without_a_place_is_counted_by_each_server() {
+        let (attempts, now) = (fresh(), Instant::now());
+        let taken = [(); 4].map(|()| attempts.note(7, Counted::NoPlace, 2, now));
+        assert_eq!(taken, [true, true, false, false]);
     }
 
     #[test]
     fn a_locked_account_is_hashed_a_few_times_for_each_caller_and_in_all() {
-        let (attempts, now) = (Attempts::new(), Instant::now());
+        let (attempts, now) = (fresh(), Instant::now());
         assert_eq!([(); 4].map(|()| attempts.take_locked("anna", "192.0.2.1", now)), [true, true, true, false]);
         let hashed = (2..100).filter(|number| attempts.take_locked("anna", &format!("192.0.2.{number}"), now));
         assert_eq!(hashed.count(), 7);
@@ -106,13 +187,9 @@ mod tests {
 
     #[test]
     fn names_without_end_take_a_bounded_number_of_bytes() {
-        let attempts = Attempts::new();
-        let long = "x".repeat(100_000);
-        for number in 0..100 {
-            attempts.take_unknown(&format!("{long}{number}"), 10);
-        }
+        let (attempts, now) = (fresh(), Instant::now());
         for number in 0..50_000 {
-            attempts.take_unknown(&number.to_string(), 10);
+            attempts.note(number, Counted::NoPlace, 10, now);
         }
         assert!(attempts.lock().len() * ENTRY_BYTES <= MAX_BYTES);
     }

@@ -9,7 +9,7 @@ use quarterdeck_actors::secret::Secret;
 use super::User;
 use crate::caller::Caller;
 use crate::passwords::{Match, Turn};
-use crate::state::AppState;
+use crate::state::{AppState, now_ms};
 
 /// How an attempt ended.
 pub(super) enum Verdict {
@@ -34,12 +34,16 @@ pub(super) async fn compare(
 ) -> Result<Verdict, AppError> {
     const UNCOUNTED: &str = "app.user.update_failed_pwd_attempts.app_error";
     let most = config.view.service.maximum_login_attempts;
-    // Without an account the statement runs as well and finds nothing, because a missing one could be seen in the time.
+    // One statement counts, with an account and without one, because a difference could be seen in the time.
     let id = user.map_or("", |user| &user.id);
-    let is_counted = app.db.take_attempt(id, most).await.or_fail(UNCOUNTED)?;
-    let is_open = if user.is_some() { is_counted } else { app.attempts.take_unknown(name, most) };
+    let now = Instant::now();
+    let counted = match user {
+        Some(_) => app.db.take_attempt(id, most).await,
+        None => app.attempts.take_unknown(&app.db, name, most, (now, now_ms())).await,
+    };
+    let is_open = counted.or_fail(UNCOUNTED)?;
     let account = if user.is_some() { id } else { name };
-    if !is_open && !app.attempts.take_locked(account, caller.lane(), Instant::now()) {
+    if !is_open && !app.attempts.take_locked(account, caller.lane(), now) {
         return Ok(Verdict::Wrong);
     }
     let stored = user.filter(|user| user.auth_service.is_empty()).map(|user| user.password.clone());

@@ -12,7 +12,7 @@ use crate::store::{Db, own_record};
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
 
-/// How often old rows of the audit trail are looked for.
+/// How often old rows of the audit trail, and old attempts at unknown names, are looked for.
 const PRUNING: Duration = Duration::from_hours(1);
 
 const DAY_MS: i64 = 86_400_000;
@@ -48,6 +48,15 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
             Ok(0) => {}
             Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
             Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
+        }
+        tokio::time::sleep(PRUNING).await;
+    }
+}
+
+pub(super) async fn keep_pruning_names(db: Db) {
+    loop {
+        if let Err(cause) = db.prune_unknown_names(now_ms()).await {
+            warn!(%cause, "attempts at unknown names that are old were not deleted");
         }
         tokio::time::sleep(PRUNING).await;
     }

@@ -20,7 +20,7 @@ pub(super) const PROBE: &str = "health_check_";
 const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";
 
 /// The tables that requests write.
-const WRITTEN: [&str; 17] = [
+const WRITTEN: [&str; 18] = [
     "audits",
     "channelmembers",
     "channels",
@@ -31,6 +31,7 @@ const WRITTEN: [&str; 17] = [
     "productnoticeviewstate",
     "qd_audits",
     "qd_audits_open",
+    "qd_unknown_names",
     "sessions",
     "status",
     "systems",

@@ -32,6 +32,7 @@ const PLACES: &[(&str, &str)] = &[
     ),
     ("src/accounts/activity.rs", "the end of a session and its last activity are stored; other servers compare them"),
     ("src/accounts/bot.rs", STORED),
+    ("src/accounts/compare.rs", STORED),
     ("src/accounts/device.rs", STORED),
     ("src/accounts/edit.rs", STORED),
     ("src/accounts/login.rs", "times are stored, and the steps of one-time codes are wall time"),
@@ -104,6 +105,7 @@ const DURATIONS: &[(&str, &str, &str)] = &[
     ("src/session.rs", "now - stored.last_activity_at > limit_ms", SESSION),
     ("src/store/analytics.rs", "now_ms - DAY_MS", OLD_ROWS),
     ("src/store/analytics.rs", "now_ms - 31 * DAY_MS", OLD_ROWS),
+    ("src/store/unknown_names.rs", "now - KEPT_MS", OLD_ROWS),
     ("src/store/support_packet.rs", "now_ms - days * DAY_MS", OLD_ROWS),
 ];
 

@@ -7,7 +7,7 @@ use super::sources;
 
 /// How often a file takes a secret out as plain text. A new call is looked at before it is counted here: it must not
 /// print, log, store or answer what it takes out.
-const EXPOSED: [(&str, usize); 26] = [
+const EXPOSED: [(&str, usize); 27] = [
     ("actors/src/sessions.rs", 1),
     ("src/accounts/first.rs", 1),
     ("src/accounts/login.rs", 3),
@@ -31,6 +31,7 @@ const EXPOSED: [(&str, usize); 26] = [
     ("src/socket/actions.rs", 3),
     ("src/store/sessions.rs", 4),
     ("src/store/tokens.rs", 1),
+    ("src/store/unknown_names.rs", 1),
     ("src/store/users.rs", 3),
     ("src/store/users/attempts.rs", 3),
     ("src/support_packet/scrub.rs", 1),
