@@ -262,9 +262,9 @@ impl Db {
     }
 
     /// Closes idle connections beyond what the settings keep.
-    pub fn retire_connections(&self) {
+    pub async fn retire_connections(&self) {
         if let Engine::Postgres(postgres) = &self.engine {
-            postgres.retire();
+            postgres.retire().await;
         }
     }
 

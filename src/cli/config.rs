@@ -101,7 +101,7 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         return validate::file(settings, file, *json);
     }
     if let ConfigCommand::Migrate(migrate) = &command {
-        return migrate::run(settings, named, migrate).await;
+        return Box::pin(migrate::run(settings, named, migrate)).await;
     }
     let reach = Reach::open(settings, named).await?;
     match command {

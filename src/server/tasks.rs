@@ -31,7 +31,7 @@ pub(super) async fn renew_prepared(app: Data<AppState>) {
 pub(super) async fn retire_connections(db: Db) {
     loop {
         tokio::time::sleep(RETIREMENT).await;
-        db.retire_connections();
+        db.retire_connections().await;
     }
 }
 

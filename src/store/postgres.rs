@@ -4,6 +4,7 @@
 //! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
 
 mod hosts;
+mod limit;
 mod mark;
 mod room;
 mod session;
@@ -55,6 +56,7 @@ const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Postgres {
     pool: Pool,
+    hosts: Hosts,
     room: Room,
     shares: Shares,
     keeping: Keeping,
@@ -91,7 +93,7 @@ impl Postgres {
         let statement_limit = source.statement_limit(Duration::from_secs(settings.query_timeout).min(LONGEST));
         let hosts = Hosts::new(&source, PATIENCE, statement_limit)?;
         let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts, method);
+        let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts.clone(), method);
         let over = Recycling::default();
         let recycling = over.clone();
         let is_wanted = Hook::sync_fn(move |_, metrics| {
@@ -111,8 +113,9 @@ impl Postgres {
             longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
             most_idle: settings.max_idle_conns,
         };
-        let (room, shares) = (Room::new(settings.max_open_conns.max(1)), Shares::new(settings.max_open_conns));
-        Ok(Self { pool, room, shares, keeping, recycling })
+        let shares = Shares::new(settings.max_open_conns.max(1));
+        let room = Room::new(settings.max_open_conns.max(1), shares.clone());
+        Ok(Self { pool, hosts, room, shares, keeping, recycling })
     }
 
     /// Runs a statement that changes nothing.
@@ -207,9 +210,12 @@ impl Postgres {
 
     /// Closes idle connections that are too old, idle for too long, or more than are to be kept.
     ///
-    /// Where the database had no room for all connections, more are tried again.
-    pub(super) fn retire(&self) {
-        self.room.grow();
+    /// Where the database had no room for all connections, one more is tried; if it is taken, there may be more again.
+    pub(super) async fn retire(&self) {
+        let is_short = self.room.is_short() && !self.pool.is_closed();
+        if is_short && timeout_at(Instant::now() + PATIENCE, self.hosts.take_another()).await == Ok(true) {
+            self.room.grow();
+        }
         let Keeping { longest_life, longest_idle, most_idle } = self.keeping;
         let mut kept = 0;
         self.pool.retain(|_, metrics| {

@@ -5,7 +5,7 @@ use tokio_postgres::{Client as Connection, NoTls};
 
 use crate::support::Reply;
 use crate::support::cluster::Cluster;
-use crate::support::process::Workplace;
+use crate::support::process::{Workplace, until};
 use crate::support::server::account;
 
 const MOST: usize = 12;
@@ -23,6 +23,57 @@ async fn requests_wait_for_a_connection_of_ours_where_the_database_has_no_more()
 async fn a_single_connection_serves_everybody() {
     with_taken(MOST - 1, 20).await;
     with_taken(MOST - 1, 1).await;
+}
+
+#[actix_web::test]
+async fn a_locked_table_has_its_share_of_the_connections_that_the_database_has_room_for() {
+    with_locked_table(4, 2).await;
+}
+
+#[actix_web::test]
+async fn a_single_connection_goes_on_after_a_lock() {
+    with_locked_table(1, 1).await;
+}
+
+/// The database has room for `left` connections where the pool would like 20, and another program locks a table: no more
+/// than `share` of the connections wait for it.
+async fn with_locked_table(left: usize, share: usize) {
+    let Some(cluster) = Cluster::start(&[&format!("max_connections={MOST}")]) else { return };
+    let place = Workplace::new(&settings(&cluster, 20)).await;
+    let held = join_all((0..MOST - left).map(|_| hold(&cluster))).await;
+    let other = &held[0];
+    let server = place.serve().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    // The first requests at once make the pool learn its size.
+    join_all((0..CALLERS).map(|_| admin.get("/users/me"))).await;
+    other.batch_execute("BEGIN; LOCK TABLE preferences IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let stuck = (0..CALLERS).map(|_| {
+        let admin = admin.clone();
+        actix_web::rt::spawn(async move { admin.get("/users/me/preferences").await })
+    });
+    let stuck: Vec<_> = stuck.collect();
+    until("statements wait for the table", async || waiting(other).await > 0).await;
+    if left > 1 {
+        let replies = join_all((0..CALLERS).map(|_| admin.get("/users/me"))).await;
+        assert!(replies.iter().all(|reply| reply.status == 200));
+    }
+    let waiting = waiting(other).await;
+    assert!(waiting <= share, "{waiting} connections wait for one table");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    join_all(stuck).await;
+    let path = "/users/me/preferences";
+    let replies = join_all((0..CALLERS).map(|_| admin.get(path))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200));
+    assert_eq!(server.stop().await.code(), Some(0));
+}
+
+/// How many connections wait for the locked table; the one of the health check does not count.
+async fn waiting(other: &Connection) -> usize {
+    let sql = "SELECT COUNT(*) FROM pg_stat_activity \
+               WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT%FROM preferences%'";
+    let count: i64 = other.query_one(sql, &[]).await.unwrap().get(0);
+    usize::try_from(count).unwrap()
 }
 
 /// Another program holds so many connections, and the pool would like `wanted`.

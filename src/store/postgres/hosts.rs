@@ -1,5 +1,6 @@
 //! New connections: the hosts of the data source one after the other, until one takes it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Connect;
@@ -42,8 +43,9 @@ fn session_limits() -> String {
 }
 
 /// The hosts of a data source, each with the settings of its connections.
+#[derive(Clone)]
 pub(super) struct Hosts {
-    connections: Vec<Config>,
+    connections: Arc<[Config]>,
     tls: MakeRustlsConnect,
     /// How long one host is waited for.
     turn: Duration,
@@ -70,7 +72,17 @@ impl Hosts {
             let own = format!("{} {given} -c statement_timeout={}", session_limits(), statement_limit.as_millis());
             config.options(own);
         }
-        Ok(Self { connections, tls: MakeRustlsConnect::new(tls), turn, is_random: source.is_random() })
+        Ok(Self {
+            connections: connections.into(),
+            tls: MakeRustlsConnect::new(tls),
+            turn,
+            is_random: source.is_random(),
+        })
+    }
+
+    /// True when the database takes one more connection, which is closed again.
+    pub(super) async fn take_another(&self) -> bool {
+        self.connect_to_one().await.is_ok()
     }
 
     async fn connect_to_one(&self) -> Result<(Client, JoinHandle<()>), Error> {

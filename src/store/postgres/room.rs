@@ -11,6 +11,7 @@ use tokio_postgres::error::SqlState;
 use tracing::warn;
 
 use super::super::StoreError;
+use super::shares::Shares;
 
 /// The pause before another attempt, while the pool has no connection at all.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
@@ -20,6 +21,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 pub(super) struct Room {
     permits: Arc<Semaphore>,
     size: Arc<Mutex<usize>>,
+    /// They divide the connections that there may be.
+    shares: Shares,
     wanted: usize,
     waiting: Arc<AtomicUsize>,
     has_warned: Arc<AtomicBool>,
@@ -39,10 +42,10 @@ impl Lease {
 }
 
 impl Room {
-    pub(super) fn new(wanted: usize) -> Self {
+    pub(super) fn new(wanted: usize, shares: Shares) -> Self {
         let permits = Arc::new(Semaphore::new(wanted));
         let size = Arc::new(Mutex::new(wanted));
-        Self { permits, size, wanted, waiting: Arc::default(), has_warned: Arc::default() }
+        Self { permits, size, shares, wanted, waiting: Arc::default(), has_warned: Arc::default() }
     }
 
     /// The number of connections that there may be, as far as is known.
@@ -90,6 +93,7 @@ impl Room {
             permit.forget();
             *size -= 1;
             *size -= self.permits.forget_permits(*size - room);
+            self.shares.resize(*size);
         }
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
@@ -102,16 +106,52 @@ impl Room {
         is_news
     }
 
-    /// Tries twice as many connections from now on, up to those that the settings say: room may have come back.
+    /// True when there are fewer connections than the settings say.
+    pub(super) fn is_short(&self) -> bool {
+        self.size() < self.wanted
+    }
+
+    /// Tries twice as many connections from now on, up to those that the settings say: the database took another one.
     pub(super) fn grow(&self) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         let more = (*size).min(self.wanted - *size);
         self.permits.add_permits(more);
         *size += more;
+        self.shares.resize(*size);
     }
 }
 
 /// True when the database, or a limit of it for the role or the database, has no room for another connection.
 fn is_full(refused: &PoolError) -> bool {
     matches!(refused, PoolError::Backend(cause) if cause.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::super::shares::Kind;
+    use super::*;
+
+    #[actix_web::test]
+    async fn the_shares_follow_what_the_database_has_room_for() {
+        let shares = Shares::new(20);
+        let room = Room::new(20, shares.clone());
+        let of_one_table = || {
+            let enter = || shares.enter(Kind::Read, "SELECT 1 FROM users").now_or_never();
+            std::iter::from_fn(enter).collect::<Vec<_>>().len()
+        };
+        assert_eq!((room.size(), of_one_table()), (20, 10));
+        let permit = room.permits.clone().acquire_owned().await.unwrap();
+        assert!(room.shrink(permit, 4));
+        assert_eq!((room.size(), of_one_table(), room.is_short()), (4, 2, true));
+        let permit = room.permits.clone().acquire_owned().await.unwrap();
+        assert!(room.shrink(permit, 0));
+        assert_eq!((room.size(), of_one_table()), (1, 1));
+        for (size, of_table) in [(2, 1), (4, 2), (8, 4), (16, 8), (20, 10), (20, 10)] {
+            room.grow();
+            assert_eq!((room.size(), of_one_table()), (size, of_table));
+        }
+        assert!(!room.is_short());
+    }
 }

@@ -4,19 +4,23 @@
 //! hold all connections, and what has nothing to do with the table would wait as well.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::StoreError;
+use super::limit::{Limit, Permit};
 
 /// Permits for writes, and for each table.
 #[derive(Clone)]
 pub(super) struct Shares {
-    writes: Arc<Semaphore>,
-    for_each_table: usize,
+    writes: Arc<Limit>,
+    tables: Arc<Mutex<Tables>>,
+}
+
+struct Tables {
+    /// The permits of each.
+    size: usize,
     /// By the name of a table; the names are those of our own statements.
-    tables: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    limits: HashMap<String, Arc<Limit>>,
 }
 
 /// The kind of work that a connection is wanted for.
@@ -28,41 +32,58 @@ pub(super) enum Kind {
 
 /// The permits that one piece of work holds.
 pub(super) struct Permits {
-    _table: OwnedSemaphorePermit,
-    _write: Option<OwnedSemaphorePermit>,
+    _table: Permit,
+    _write: Option<Permit>,
 }
 
 impl Shares {
     /// Divides `connections`: a quarter is left for reads, and statements about one table hold at most half.
     pub(super) fn new(connections: usize) -> Self {
-        let for_reads = if connections > 1 { (connections / 4).max(1) } else { 0 };
-        Self {
-            writes: Arc::new(Semaphore::new(connections - for_reads)),
-            for_each_table: (connections / 2).max(1),
-            tables: Arc::default(),
-        }
+        let tables = Tables { size: for_each_table(connections), limits: HashMap::new() };
+        Self { writes: Arc::new(Limit::new(for_writes(connections))), tables: Arc::new(Mutex::new(tables)) }
+    }
+
+    /// Divides another number of connections from now on. Work that holds a permit keeps it.
+    pub(super) fn resize(&self, connections: usize) {
+        self.writes.resize(for_writes(connections));
+        let mut tables = self.lock();
+        tables.size = for_each_table(connections);
+        tables.limits.values().for_each(|limit| limit.resize(tables.size));
     }
 
     /// Waits for the permits of such work. Work that waits holds no connection.
     pub(super) async fn enter(&self, kind: Kind, sql: &str) -> Result<Permits, StoreError> {
-        let closed = |_| StoreError::Unavailable("the database is being closed".to_owned());
-        let table = self.table(table_of(sql)).acquire_owned().await.map_err(closed)?;
+        let table = self.table(table_of(sql)).enter().await?;
         let write = match kind {
             Kind::Read => None,
-            Kind::Write => Some(self.writes.clone().acquire_owned().await.map_err(closed)?),
+            Kind::Write => Some(self.writes.clone().enter().await?),
         };
         Ok(Permits { _table: table, _write: write })
     }
 
-    fn table(&self, name: &str) -> Arc<Semaphore> {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = tables.get(name) {
+    fn table(&self, name: &str) -> Arc<Limit> {
+        let mut tables = self.lock();
+        if let Some(known) = tables.limits.get(name) {
             return known.clone();
         }
-        let made = Arc::new(Semaphore::new(self.for_each_table));
-        tables.insert(name.to_owned(), made.clone());
+        let made = Arc::new(Limit::new(tables.size));
+        tables.limits.insert(name.to_owned(), made.clone());
         made
     }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connections that writes may hold: all but those for reads, and a single one is for both.
+fn for_writes(connections: usize) -> usize {
+    let for_reads = if connections > 1 { (connections / 4).max(1) } else { 0 };
+    connections - for_reads
+}
+
+fn for_each_table(connections: usize) -> usize {
+    (connections / 2).max(1)
 }
 
 /// The first table that a statement names; empty when it names none.
@@ -91,16 +112,39 @@ mod tests {
         }
     }
 
+    /// How many permits for reads of one table, and for writes, are free.
+    fn free(shares: &Shares) -> (usize, usize) {
+        let enter = |kind, sql: &str| shares.enter(kind, sql).now_or_never();
+        let reads: Vec<_> = std::iter::from_fn(|| enter(Kind::Read, "SELECT 1 FROM users")).collect();
+        let reads = reads.len();
+        let writes = (0..1000).map_while(|at| enter(Kind::Write, &format!("UPDATE table{}", at % 50)));
+        (reads, writes.collect::<Vec<_>>().len())
+    }
+
     #[test]
     fn a_table_and_writes_leave_connections_for_the_rest() {
-        for (connections, of_table, writes) in [(1, 1, 1), (2, 1, 1), (4, 2, 3), (100, 50, 75)] {
-            let shares = Shares::new(connections);
-            let enter = |kind, sql: &str| shares.enter(kind, sql).now_or_never();
-            let mut held: Vec<_> = std::iter::from_fn(|| enter(Kind::Read, "SELECT 1 FROM users")).collect();
-            assert_eq!(held.len(), of_table);
-            held.clear();
-            let writes_held = (0..1000).map_while(|at| enter(Kind::Write, &format!("UPDATE table{}", at % 50)));
-            assert_eq!(writes_held.collect::<Vec<_>>().len(), writes);
+        let resized = Shares::new(20);
+        for (connections, of_table, writes) in [(1, 1, 1), (2, 1, 1), (4, 2, 3), (100, 50, 75), (1, 1, 1)] {
+            assert_eq!(free(&Shares::new(connections)), (of_table, writes));
+            resized.resize(connections);
+            assert_eq!(free(&resized), (of_table, writes));
         }
+    }
+
+    #[test]
+    fn permits_that_are_held_are_not_given_out_again_while_there_are_too_many() {
+        let shares = Shares::new(20);
+        let enter = || shares.enter(Kind::Write, "UPDATE users").now_or_never();
+        let mut held: Vec<_> = std::iter::from_fn(enter).collect();
+        assert_eq!(held.len(), 10);
+        shares.resize(4);
+        held.truncate(2);
+        assert!(enter().is_none());
+        held.truncate(1);
+        assert_eq!(std::iter::from_fn(enter).collect::<Vec<_>>().len(), 1);
+        held.clear();
+        assert_eq!(free(&shares), (2, 3));
+        shares.resize(20);
+        assert_eq!(free(&shares), (10, 15));
     }
 }

@@ -1,0 +1,65 @@
+//! A number of permits that can be changed while some of them are held.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::StoreError;
+
+pub(super) struct Limit {
+    permits: Arc<Semaphore>,
+    size: Mutex<Size>,
+}
+
+struct Size {
+    permits: usize,
+    /// Permits that are held and are not given out again.
+    surplus: usize,
+}
+
+/// One permit, given back when it is dropped.
+pub(super) struct Permit {
+    limit: Arc<Limit>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Limit {
+    pub(super) fn new(permits: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(permits)), size: Mutex::new(Size { permits, surplus: 0 }) }
+    }
+
+    /// Waits for a permit.
+    pub(super) async fn enter(self: Arc<Self>) -> Result<Permit, StoreError> {
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| StoreError::Unavailable("the database is being closed".to_owned()))?;
+        Ok(Permit { limit: self, permit: Some(permit) })
+    }
+
+    /// Has so many permits from now on. Those that are held beyond that are not given out again.
+    pub(super) fn resize(&self, permits: usize) {
+        let mut size = self.lock();
+        let more = permits.saturating_sub(size.permits);
+        let kept = more.min(size.surplus);
+        self.permits.add_permits(more - kept);
+        let less = size.permits.saturating_sub(permits);
+        let held = less - self.permits.forget_permits(less);
+        *size = Size { permits, surplus: size.surplus - kept + held };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut size = self.limit.lock();
+        let is_surplus = size.surplus > 0;
+        if is_surplus {
+            size.surplus -= 1;
+            self.permit.take().into_iter().for_each(OwnedSemaphorePermit::forget);
+        }
+        // Given back while the size is locked: a change of it counts each permit as held or as free, not as both.
+        drop(self.permit.take());
+    }
+}
