@@ -1,13 +1,15 @@
 //! Every pair of writing routes on one account at the same time: answers and rows are those of some order of the two.
+//! On PostgreSQL, every second round sends the two to two servers of one database.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::backdoor::{execute, texts_in};
 use crate::support::server::account;
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, database};
 
 /// How often each pair runs at once; a race shows up in some runs only.
 const VARIABLE: &str = "QUARTERDECK_TEST_PAIRS";
@@ -52,6 +54,8 @@ enum Sender {
 
 struct Place {
     server: TestServer,
+    /// On PostgreSQL, another server on its database.
+    other: Option<TestServer>,
     admin: Client,
     owner: Client,
     id: String,
@@ -68,7 +72,8 @@ async fn what_two_writers_leave_is_what_some_order_of_them_leaves() {
             let mut orders = BTreeSet::new();
             for (first, second) in [(one, other), (other, one)] {
                 place.reset().await;
-                let (before, after) = (place.send(first).await, place.send(second).await);
+                let server = &place.server;
+                let (before, after) = (place.send(first, server).await, place.send(second, server).await);
                 let answers = if std::ptr::eq(first, one) { [before, after] } else { [after, before] };
                 orders.insert(place.outcome(answers).await);
                 if std::ptr::eq(one, other) {
@@ -78,7 +83,8 @@ async fn what_two_writers_leave_is_what_some_order_of_them_leaves() {
             }
             for round in 0..rounds {
                 place.reset().await;
-                let (left, right) = tokio::join!(place.send(one), place.send(other));
+                let beside = place.other.as_ref().filter(|_| round % 2 == 0).unwrap_or(&place.server);
+                let (left, right) = tokio::join!(place.send(one, &place.server), place.send(other, beside));
                 let outcome = place.outcome([left, right]).await;
                 assert!(
                     orders.contains(&outcome),
@@ -147,6 +153,7 @@ impl Place {
     async fn start() -> Self {
         let settings = "[ServiceSettings]\nEnableUserAccessTokens = true\nEnableAPIUserDeletion = true\n";
         let server = TestServer::start_with(settings).await;
+        let other = if database::base().is_some() { Some(server.start_beside(settings).await) } else { None };
         let admin = server.admin().await;
         let owner = server.user(&admin, "anna").await;
         let team = json!({ "name": "team", "display_name": "Team", "type": "O" });
@@ -164,7 +171,7 @@ impl Place {
             let keep = format!("CREATE TABLE kept_{table} AS SELECT * FROM {table} WHERE {column} = '{id}'");
             execute(&server, &keep).await;
         }
-        Self { server, admin, owner, id, team }
+        Self { server, other, admin, owner, id, team }
     }
 
     /// Puts every row of the account back.
@@ -175,14 +182,17 @@ impl Place {
         };
         let sql: String = TABLES.iter().map(back).collect();
         execute(&self.server, &format!("BEGIN; {sql} COMMIT")).await;
-        self.admin.post("/caches/invalidate", json!({})).await.expect_ok();
+        for server in iter::once(&self.server).chain(&self.other) {
+            self.admin.at(&server.base).post("/caches/invalidate", json!({})).await.expect_ok();
+        }
     }
 
-    /// Sends a request, and says how it ended. Refusals are one: an account that is gone has no session either.
-    async fn send(&self, (_, sender, method, path, body): &Route) -> &'static str {
+    /// Sends a request to a server, and says how it ended. Refusals are one: an account that is gone has no session either.
+    async fn send(&self, (_, sender, method, path, body): &Route, server: &TestServer) -> &'static str {
         let filled = |text: &str| text.replace("{id}", &self.id).replace("{team}", &self.team);
         let client = if *sender == Sender::Admin { &self.admin } else { &self.owner };
-        let reply = client.send(method.clone(), &filled(path), Some(filled(&body.to_string())), &[]).await;
+        let reply =
+            client.at(&server.base).send(method.clone(), &filled(path), Some(filled(&body.to_string())), &[]).await;
         match reply.status {
             ..300 => "done",
             300..500 => "refused",

@@ -32,6 +32,11 @@ impl Client {
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
+    /// The same client, with another server of its database.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// A client that comes from another address of this machine.
     pub fn at_address(&self, address: &str) -> Self {
         let address: std::net::IpAddr = address.parse().unwrap();

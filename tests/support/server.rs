@@ -44,6 +44,14 @@ impl TestServer {
         Self::start_at(tempfile::tempdir().unwrap(), database, "", environment).await
     }
 
+    /// Starts one more on the database of this one.
+    pub async fn start_beside(&self, settings: &str) -> Self {
+        let text = std::fs::read_to_string(self.folder().join("config.toml")).unwrap();
+        let (_, database) = text.split_once("[SqlSettings]").unwrap();
+        let database = format!("[SqlSettings]{}", database.split("\n[").next().unwrap());
+        Self::start_at(tempfile::tempdir().unwrap(), &format!("{database}\n"), settings, &|_| Vec::new()).await
+    }
+
     async fn start_at(
         folder: TempDir,
         database: &str,
