@@ -13,8 +13,8 @@ mod first;
 mod login;
 mod maps;
 mod mfa;
+mod seen;
 mod signup;
-mod user;
 
 pub(crate) use access::{require_access, require_access_or_bot};
 pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
@@ -26,6 +26,3 @@ pub(crate) use edit::{confirm_password, update};
 pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
 pub(crate) use login::{Credentials, login};
 pub(crate) use signup::{Signup, create, create_offline, entry};
-pub(crate) use user::{Profile, Sight, User, UserView, is_email, is_role_name, is_username};
-
-const HOUR_MS: i64 = 3_600_000;

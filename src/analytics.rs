@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::analytics::{AnalyticsSource, Figure, Question, Topic};
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseHandle;
 use time::{Date, Duration as Days, Month};
 
 use crate::announce::has_guests;
-use crate::state::now_ms;
 use crate::store::{Count, Db, EXTRA, PEOPLE, STANDARD, Series};
 
 /// What the server knows of itself; the route puts the numbers in.
@@ -47,7 +47,7 @@ impl AnalyticsSource for Statistics {
         let is_licensed = license.is_some_and(|license| license.sku_short_name != WITHOUT_GUESTS);
         let config = self.config.current();
         let has_guests = is_licensed && has_guests(&config);
-        let counting = Counting { db: self.db.clone(), config, limit: self.limit, question, now_ms: now_ms() };
+        let counting = Counting { db: self.db.clone(), config, limit: self.limit, question, now_ms: wall_ms() };
         async move {
             match counting.question.topic {
                 Topic::Standard => counting.standard(has_guests).await,

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{error, warn};
 
-use crate::accounts::User;
-use crate::posts::{DirectChannel, Post};
-use crate::preferences::Preference;
+use crate::base::post::{DirectChannel, Post};
+use crate::base::preference::Preference;
+use crate::base::user::User;
 use crate::state::AppState;
 
 /// Tells of each change of the configuration as long as the server runs.

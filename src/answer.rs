@@ -1,10 +1,10 @@
 //! What a handler gives back, before the pipeline dresses it.
 
-pub(crate) mod budget;
 pub(crate) mod outgoing;
 pub(crate) mod pace;
 pub(crate) mod pack;
 
+use crate::base::budget::Budget;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -15,7 +15,6 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
 
-use budget::Budget;
 use pack::Packer;
 
 /// What most handlers give: a value as JSON, or a refusal.

@@ -23,7 +23,7 @@ use crate::store::close_opened;
 
 /// A server for the system area of the Mattermost REST API v4.
 #[derive(Debug, Parser)]
-#[command(name = "quarterdeck", version = crate::version::VERSION, after_help = AFTER_HELP)]
+#[command(name = "quarterdeck", version = crate::base::version::VERSION, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,

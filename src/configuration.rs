@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal, Surroundings};
@@ -15,7 +16,6 @@ use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
 use crate::session::Session;
-use crate::state::now_ms;
 use crate::store::{Db, StoreError};
 
 /// The areas of the System Console, in the order in which a refusal names them.
@@ -87,7 +87,7 @@ pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
 pub(crate) fn surroundings(key: &Secret) -> Surroundings {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
     Surroundings {
-        now_ms: now_ms(),
+        now_ms: wall_ms(),
         file_exists: Arc::new(|path| std::path::Path::new(path).exists()),
         fingerprint: Arc::new(move |path, value| fingerprint(&key, path, value)),
     }

@@ -14,7 +14,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
-use crate::request::Paging;
+use crate::base::paging::Paging;
 use crate::store::{ConfigFile, DataSource, Db, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";

@@ -15,7 +15,7 @@ use quarterdeck_actors::clock::Uptime;
 
 pub(crate) use self::occupant::Occupant;
 use self::occupant::Occupants;
-use crate::address::{TrustedProxies, group};
+use crate::base::network::{TrustedProxies, group};
 use crate::descriptors::{Shares, spare};
 use crate::options::Options;
 

@@ -1,8 +1,5 @@
 //! From an error to its answer: status and text by id, logged once.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -14,19 +11,7 @@ use serde_json::Value;
 use tracing::{debug, error};
 
 use crate::answer::JSON;
-
-/// One row an id: id, status, text. The texts are our own; `{{.Name}}` is filled from the error's parameters.
-const ROWS: &str = include_str!("error/texts.tsv");
-
-static TEXTS: LazyLock<HashMap<&'static str, (u16, &'static str)>> =
-    LazyLock::new(|| ROWS.lines().skip(1).filter_map(row).collect());
-
-fn row(line: &'static str) -> Option<(&'static str, (u16, &'static str))> {
-    let mut cells = line.split('\t');
-    let id = cells.next()?;
-    let status = cells.next()?.parse().ok()?;
-    Some((id, (status, cells.next()?)))
-}
+use crate::base::error_text::{sent, status_of, text, text_of};
 
 /// The error body, with its keys in the order of the contract.
 #[derive(Serialize)]
@@ -53,22 +38,9 @@ struct Problem<'a> {
     message: String,
 }
 
-/// The id as clients see it: where an id has two statuses, what follows the `#` tells its rows apart.
-pub(crate) fn sent(id: &str) -> &str {
-    id.split_once('#').map_or(id, |(id, _)| id)
-}
-
-/// The status that goes with an id; one that is not in the table is a fault of ours.
-pub(crate) fn status_of(id: &str) -> StatusCode {
-    TEXTS
-        .get(id)
-        .and_then(|(status, _)| StatusCode::from_u16(*status).ok())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
 /// Makes the answer to a failed request and logs the failure. The parameter `RetryAfter` becomes a header, in seconds.
 pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
-    let status = status_of(&failure.id);
+    let status = status(&failure.id);
     log(failure, status, request_id);
     let service = &config.view.service;
     let is_hidden = service.experimental_enable_hardened_mode && status.is_server_error();
@@ -104,7 +76,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
 
 /// The page that tells people of a failed request.
 pub(crate) fn page(failure: &AppError) -> HttpResponse {
-    let status = status_of(&failure.id);
+    let status = status(&failure.id);
     log(failure, status, "");
     let text = text_of(failure).replace('&', "&amp;").replace('<', "&lt;");
     let page = format!(
@@ -136,34 +108,8 @@ fn respond(status: StatusCode, envelope: &Envelope<'_>) -> HttpResponse {
     HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
-/// The text of an error, with its parameters filled in.
-pub(crate) fn text_of(failure: &AppError) -> String {
-    text(&failure.id, &failure.params)
-}
-
-/// Everything that is wrong with a document, a line each; without one, the text of the error.
-pub(crate) fn explain(failure: &AppError) -> String {
-    if failure.failures.is_empty() {
-        return text_of(failure);
-    }
-    let lines = findings(failure).into_iter().map(|(path, text)| format!("{path}: {text}"));
-    lines.collect::<Vec<String>>().join("\n")
-}
-
-/// Everything that is wrong with a document: where, and what.
-pub(crate) fn findings(failure: &AppError) -> Vec<(String, String)> {
-    let finding =
-        |detail: &Detail| (detail.pointer.trim_start_matches('/').replace('/', "."), text(detail.id, &detail.params));
-    failure.failures.iter().map(finding).collect()
-}
-
 fn problem(detail: &Detail) -> Problem<'_> {
     Problem { pointer: &detail.pointer, id: detail.id, message: text(detail.id, &detail.params) }
-}
-
-fn text(id: &str, params: &[(&'static str, String)]) -> String {
-    let text = TEXTS.get(id).map_or(id, |(_, text)| text);
-    params.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{.{name}}}}}"), value))
 }
 
 fn detail_of(failure: &AppError) -> String {
@@ -174,27 +120,15 @@ fn detail_of(failure: &AppError) -> String {
     }
 }
 
+/// The status that goes with an id.
+pub(crate) fn status(id: &str) -> StatusCode {
+    StatusCode::from_u16(status_of(id)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 fn log(failure: &AppError, status: StatusCode, request_id: &str) {
     if status.is_server_error() {
         error!(request.id = request_id, error.id = %failure.id, cause = %failure, "request failed");
     } else {
         debug!(request.id = request_id, error.id = %failure.id, cause = %failure, "request refused");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_of_the_table_is_read() {
-        assert_eq!(TEXTS.len(), ROWS.lines().count() - 1);
-        assert!(TEXTS.values().all(|(status, text)| (300..600).contains(status) && !text.is_empty()));
-    }
-
-    #[test]
-    fn parameters_fill_the_text() {
-        let refusal = AppError::invalid_body("user");
-        assert_eq!(text_of(&refusal), "The request body has no valid user.");
     }
 }

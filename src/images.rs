@@ -14,7 +14,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::budget::{Budget, Room};
+use crate::base::budget::{Budget, Room};
 use crate::outbound::{Call, CallFailure, Chosen, Incoming, Outbound};
 use kind::{KINDS, Kind};
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::trust::client_config;
+use crate::base::trust::client_config;
 use dialogue::{Dialogue, Extensions};
 pub(crate) use failure::Failure;
 use failure::{Problem, Stage};

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::notices::{Fetched, Marks, NoticeSource};
 use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use tracing::warn;
 
 use crate::outbound::{Call, Chosen, Outbound, Received};
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// The largest feed that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
@@ -63,7 +64,7 @@ pub(crate) fn spare(app: &AppState, user_id: &str) {
     ids.dedup();
     let (db, user_id) = (app.db.clone(), user_id.to_owned());
     actix_web::rt::spawn(async move {
-        if let Err(cause) = db.add_viewings(&user_id, &ids, now_ms() / 1000).await {
+        if let Err(cause) = db.add_viewings(&user_id, &ids, wall_ms() / 1000).await {
             warn!(error = %cause, "notices were not counted as seen by a new account");
         }
     });

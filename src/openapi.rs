@@ -20,8 +20,8 @@ use utoipa::openapi::{
     Required, Response, ResponseBuilder,
 };
 
+use crate::base::version::VERSION;
 use crate::routes::{Class, Row, rows};
-use crate::version::VERSION;
 use operations::{Answer, Described, Given};
 
 /// What a request can be refused with, and what that means.

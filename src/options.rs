@@ -11,7 +11,7 @@ use quarterdeck_actors::hub::Limits;
 use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
-use crate::address::TrustedProxies;
+use crate::base::network::TrustedProxies;
 
 /// The section's name.
 pub(crate) const SECTION: &str = "Quarterdeck";

@@ -28,7 +28,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::version::VERSION;
+use crate::base::version::VERSION;
 use address::Place;
 pub(crate) use failure::CallFailure;
 pub(crate) use incoming::Incoming;

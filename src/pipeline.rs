@@ -29,6 +29,7 @@ use tracing::{info, trace};
 use crate::address::ClientAddress;
 use crate::answer::outgoing::Outgoing;
 use crate::audit::Notes;
+use crate::base::error_text::sent;
 use crate::connections::Permit;
 use crate::cookies;
 use crate::error;
@@ -177,7 +178,7 @@ impl Arrival {
                 answer
             }
             Err(failure) => {
-                pending.close(error::status_of(&failure.id), error::sent(&failure.id));
+                pending.close(error::status(&failure.id), sent(&failure.id));
                 self.refuse(&failure)
             }
         };

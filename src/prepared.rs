@@ -18,8 +18,8 @@ use quarterdeck_actors::license::LicenseHandle;
 use quarterdeck_actors::license::client::{facts as license_facts, told, told_to_anybody};
 use quarterdeck_actors::license::document::License;
 
+use crate::base::version::{API_VERSION, VERSION};
 use crate::routes::short_ping;
-use crate::version::{API_VERSION, VERSION};
 
 const BUILD: Build = Build {
     version: API_VERSION,

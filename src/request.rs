@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
-use percent_encoding::percent_decode_str;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
 use crate::address::{address_of, group_of};
 use crate::audit::Notes;
+use crate::base::paging::Paging;
 use crate::caller::Caller;
 use crate::line;
 use crate::pipeline::dress;
@@ -48,23 +48,6 @@ pub(crate) struct Context {
 pub(crate) struct Request {
     pub(crate) context: Rc<Context>,
     http: HttpRequest,
-}
-
-/// Which part of a list is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Paging {
-    pub(crate) page: usize,
-    pub(crate) per_page: usize,
-}
-
-impl Paging {
-    pub(crate) fn offset(self) -> i64 {
-        i64::try_from(self.page.saturating_mul(self.per_page)).unwrap_or(i64::MAX)
-    }
-
-    pub(crate) fn limit(self) -> i64 {
-        i64::try_from(self.per_page).unwrap_or(i64::MAX)
-    }
 }
 
 impl Request {
@@ -191,11 +174,6 @@ pub(crate) fn query_of(http: &HttpRequest, name: &str) -> Option<String> {
 /// A header, if it is there and text.
 pub(crate) fn header_of<'a>(http: &'a HttpRequest, name: &str) -> Option<&'a str> {
     http.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Decodes a part of a path.
-pub(crate) fn decoded(part: &str) -> String {
-    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 impl FromRequest for Request {

@@ -45,8 +45,9 @@ use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::error::AppError;
 
 use crate::answer::Reply;
+use crate::base::percent::decoded;
 use crate::pipeline::Origin;
-use crate::request::{Refused, decoded};
+use crate::request::Refused;
 pub(crate) use health::short_ping;
 use table::table;
 

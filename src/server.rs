@@ -24,7 +24,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::clock::{Clock, Uptime};
+use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::HealthHandle;
@@ -49,6 +49,7 @@ use crate::answer::Sending;
 use crate::audit::key_file::ready_keys;
 use crate::audit::refusals::Refusals;
 use crate::audit::reload_record;
+use crate::base::traffic::Traffic;
 use crate::configuration::fingerprint_key;
 use crate::configurations::{Configurations, Place, Recorded};
 use crate::connections::Connections;
@@ -71,7 +72,7 @@ use crate::releases::Releases;
 use crate::request::budget::BodyBudget;
 use crate::routes::Router;
 use crate::settings::{Settings, Sources};
-use crate::state::{AppState, Traffic, now_ms};
+use crate::state::AppState;
 use crate::store::{Db, NameKey, StoreError, when_ready};
 use crate::support_packet::{SupportPackets, Surroundings};
 use crate::trial::Trials;
@@ -229,7 +230,7 @@ async fn state(
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let hub = HubHandle::start(cores, socket_limits(&options, &shares), roles.clone()).await;
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
-    let clock = Clock::new(now_ms, Uptime::now);
+    let clock = Clock::new(wall_ms, Uptime::now);
     let busy = BusyHandle::start(Arc::new(db.clone()), clock.clone()).await?;
     let statuses = Arc::new(db.clone());
     let presence =
@@ -323,7 +324,7 @@ pub(crate) fn hostname() -> Option<String> {
 
 /// What this installation is known by; made at its first start.
 async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, StoreError> {
-    let installed_at = db.ready_system("InstallationDate", &now_ms().to_string()).await?;
+    let installed_at = db.ready_system("InstallationDate", &wall_ms().to_string()).await?;
     Ok(Installation {
         diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
         installed_at: installed_at.parse().ok(),

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use quarterdeck_actors::clock::Uptime;
+use quarterdeck_actors::clock::{MINUTE_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::session::{Session as Stored, Which};
 
 use crate::accounts;
-use crate::state::{AppState, now_ms};
-
-const MINUTE_MS: i64 = 60_000;
+use crate::state::AppState;
 
 /// Who is calling. The local socket has a session without a user, which may do everything.
 #[derive(Clone)]
@@ -99,7 +97,7 @@ impl Session {
 
 /// Finds the session that a token belongs to; a personal access token opens one at its first use.
 pub(crate) async fn resolve(app: &AppState, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
-    let now = now_ms();
+    let now = wall_ms();
     let found = match app.sessions.find(token, Uptime::now()).await? {
         Some(stored) => Some(stored),
         None => accounts::open_access_token(app, config, token, now).await?,
@@ -118,7 +116,7 @@ pub(crate) async fn resolve(app: &AppState, config: &Config, token: &str) -> Res
 
 /// Returns the user of a session that is cached and valid. It asks neither an actor nor the store.
 pub(crate) fn known_user(app: &AppState, config: &Config, token: &str) -> Option<String> {
-    let now = now_ms();
+    let now = wall_ms();
     let stored = app.sessions.cached(token, Uptime::now())?;
     let is_valid = !stored.is_expired(now) && !is_idle(&stored, config, now);
     is_valid.then(|| stored.user_id.clone())

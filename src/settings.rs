@@ -20,6 +20,7 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
+use crate::base::nearest::nearest;
 use crate::options::{self, Options};
 pub(crate) use database::{DATA_SOURCE, is_shipped};
 pub(crate) use unnamed::quoted;
@@ -42,9 +43,6 @@ const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
 /// Variables with the prefix that are no settings.
 const OTHER_VARIABLES: [&str; 7] =
     [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
-
-/// Names further apart than this are not offered as what was meant.
-const LIKENESS: f64 = 0.7;
 
 /// Why the settings cannot be used. Each text names the place to mend.
 #[derive(Debug, Error)]
@@ -326,15 +324,6 @@ impl Reading {
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
         Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
     }
-}
-
-/// The name that was probably meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let likest = known
-        .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name), known))
-        .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    likest.filter(|(likeness, _)| *likeness >= LIKENESS).map(|(_, known)| known)
 }
 
 struct Source<'a> {

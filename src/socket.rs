@@ -30,7 +30,7 @@ use self::close::Close;
 use self::frames::{Frames, Heard};
 use self::request::{Asked, Demand};
 pub(crate) use self::upgrade::{VERSION, is_refusal, open};
-use crate::pause::extension;
+use crate::base::pause::extension;
 use crate::state::AppState;
 
 /// How long a client may take to say who it is.

@@ -1,13 +1,11 @@
 //! All that a route can touch.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::busy::BusyHandle;
-use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::health::HealthHandle;
@@ -27,6 +25,7 @@ use crate::accounts::{Attempts, FirstAccount};
 use crate::ai_bridge::AiBridge;
 use crate::answer::Sending;
 use crate::audit::refusals::Refusals;
+use crate::base::traffic::Traffic;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
 use crate::connections::Connections;
@@ -135,63 +134,4 @@ impl AppState {
         vitals.extend(self.hub.vitals());
         vitals
     }
-}
-
-/// What is under way, and whether the server is about to stop.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    in_flight: Arc<AtomicUsize>,
-    unsent: Arc<AtomicUsize>,
-    is_draining: AtomicBool,
-}
-
-impl Traffic {
-    /// Counts a request until it is answered.
-    pub(crate) fn begin(&self) -> InFlight {
-        InFlight::counted_in(&self.in_flight)
-    }
-
-    /// Counts a request until the body of its answer is sent, or its client is gone.
-    pub(crate) fn begin_sending(&self) -> InFlight {
-        InFlight::counted_in(&self.unsent)
-    }
-
-    /// The number of requests that are being answered.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// The number of requests whose answers are not sent to their end.
-    pub(crate) fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
-    }
-}
-
-/// A request that is counted until this is dropped.
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    fn counted_in(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Wall time, in Unix milliseconds.
-pub(crate) fn now_ms() -> i64 {
-    wall_ms()
 }

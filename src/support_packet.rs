@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use futures_util::Stream;
 use quarterdeck_actors::background;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::shown::shown;
 use quarterdeck_actors::error::AppError;
@@ -32,9 +33,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::base::traffic::InFlight;
 use crate::logging;
 use crate::settings::Sources;
-use crate::state::{InFlight, now_ms};
 use crate::store::{Db, StoreError};
 pub(crate) use archive::{Archive, Content};
 use manifest::Notes;
@@ -175,7 +176,7 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
     known.extend(source.secrets.iter().cloned());
     let (config, hidden) = shown(&source.config.document);
     let notes = Notes {
-        at: now_ms(),
+        at: wall_ms(),
         is_live: source.live.is_some(),
         with_logs: wanted.with_logs,
         plugins: wanted.noted_plugins(),

@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use crate::accounts::{User, is_email};
+use crate::base::user::{User, is_email};
+use crate::base::version::API_VERSION;
 use crate::license::{Signatory, previous_trial};
 use crate::outbound::{Call, Chosen, Outbound};
 use crate::request::Body;
 use crate::store::Db;
-use crate::version::API_VERSION;
 
 /// Domains where anybody gets an address, one a line.
 const FREE_MAIL: &str = include_str!("trial/free_mail.txt");

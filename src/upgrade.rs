@@ -25,7 +25,7 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::error::text_of;
+use crate::base::error_text::text_of;
 use crate::outbound::{Call, CallFailure, Chosen, Outbound};
 use crate::store::{Db, own_record};
 use candidate::Candidate;

@@ -64,12 +64,12 @@ fn only_one_module_makes_files_and_folders() {
 
 #[test]
 fn every_error_id_that_is_raised_has_a_text() {
-    let table = include_str!("../src/error/texts.tsv");
+    let table = include_str!("../src/base/error_texts.tsv");
     let known: Vec<&str> = table.lines().filter_map(|line| line.split('\t').next()).collect();
     for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
         let text = std::fs::read_to_string(&path).unwrap();
         for raised in ids_in(&text) {
-            assert!(known.contains(&raised), "{}: {raised} has no row in texts.tsv", path.display());
+            assert!(known.contains(&raised), "{}: {raised} has no row in error_texts.tsv", path.display());
         }
     }
 }

@@ -5,6 +5,15 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// The length of a minute, in milliseconds.
+pub const MINUTE_MS: i64 = 60_000;
+
+/// The length of an hour, in milliseconds.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// The length of a day, in milliseconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// The first moment that the process measured.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 

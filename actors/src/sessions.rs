@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use quick_cache::sync::Cache;
 use tracing::warn;
 
-use crate::clock::Uptime;
+use crate::clock::{MINUTE_MS, Uptime};
 use crate::config::ConfigHandle;
 use crate::draft::{Draft, around};
 use crate::error::AppError;
@@ -27,8 +27,6 @@ use change::Change;
 
 /// How many sessions are cached; the least used go first.
 const CACHED: usize = 20_000;
-
-const MINUTE_MS: i64 = 60_000;
 
 /// What came of adding a session.
 #[derive(Debug, Clone, PartialEq)]

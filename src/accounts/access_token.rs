@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quarterdeck_actors::clock::Uptime;
+use quarterdeck_actors::clock::{HOUR_MS, Uptime};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, Which};
 
-use super::{HOUR_MS, User};
+use crate::base::user::User;
 use crate::state::AppState;
 use crate::store::AccessToken;
 

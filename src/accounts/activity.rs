@@ -1,23 +1,21 @@
 //! When somebody was last here.
 
+use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::session::Session as Stored;
 use quarterdeck_actors::sessions::change::Change;
 use tracing::warn;
 
-use super::HOUR_MS;
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// The time of the last use is stored to within this.
 const STEP_MS: i64 = 5 * 60_000;
 
-const DAY_MS: i64 = 24 * HOUR_MS;
-
 /// Prolongs the caller's session, where activity does that. What the caller asked for does not fail with it.
 pub(crate) async fn extend(app: &AppState, config: &Config, session: &Session) {
     let Some(stored) = session.stored() else { return };
-    let Some(until) = prolonged(stored, config, now_ms()) else { return };
+    let Some(until) = prolonged(stored, config, wall_ms()) else { return };
     let change = Change::Prolonged { id: stored.id.clone(), until };
     if let Err(cause) = app.sessions.change(change).await {
         warn!(cause = %cause, "a session could not be prolonged");
@@ -44,7 +42,7 @@ fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
 /// Stores that the caller is active, at most every five minutes. What the caller asked for does not fail with it.
 pub(crate) async fn touch(app: &AppState, session: &Session) {
     let Some(stored) = session.stored() else { return };
-    let now = now_ms();
+    let now = wall_ms();
     // Activity that seems to be of the future is not recent: the clock was put back.
     let is_recent = (0..STEP_MS).contains(&(now - stored.last_activity_at));
     if is_recent {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use quick_cache::unsync::Cache;
 
-use crate::keyed::{Key, Keyed};
+use crate::base::keyed::{Key, Keyed};
 use crate::store::{Counted, Db, NameKey, StoreError};
 
 /// The memory of all attempts, in bytes.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 
-use super::User;
-use crate::state::{AppState, now_ms};
+use crate::base::user::User;
+use crate::state::AppState;
 
 /// What the system bot is called.
 pub(crate) const SYSTEM_BOT: &str = "system-bot";
@@ -17,7 +18,7 @@ const FAILED: &str = "app.user.get.app_error";
 pub(crate) async fn system_bot(app: &AppState) -> Result<User, AppError> {
     let mut found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
     if found.is_none() {
-        app.db.add_bot(&proposed(now_ms())).await.or_fail(FAILED)?;
+        app.db.add_bot(&proposed(wall_ms())).await.or_fail(FAILED)?;
         found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
     }
     let usable = found.filter(|user| user.is_bot && user.delete_at == 0);

@@ -6,10 +6,11 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 
-use super::User;
+use crate::base::time::now_ms;
+use crate::base::user::User;
 use crate::caller::Caller;
 use crate::passwords::{Match, Turn};
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// How an attempt ended.
 pub(super) enum Verdict {

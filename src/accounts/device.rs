@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::session::Which;
 use quarterdeck_actors::sessions::change::Change;
 
-use super::HOUR_MS;
 use crate::request::Strings;
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 const LONGEST_ID: usize = 512;
 const LONGEST_VERSION: usize = 64;
@@ -67,7 +67,7 @@ pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, d
         // A session that an access token opened stays as long as the token.
         if !stored.is_from_access_token() {
             let length_ms = config.view.service.session_length_mobile_in_hours.saturating_mul(HOUR_MS);
-            expires_at = Some(now_ms().saturating_add(length_ms));
+            expires_at = Some(wall_ms().saturating_add(length_ms));
         }
     }
     let props = [(NOTIFICATIONS_OFF, device.notification_disabled), ("mobile_version", device.mobile_version)];

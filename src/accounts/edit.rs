@@ -1,16 +1,17 @@
 //! How an account is changed by its owner, or on the owner's behalf.
 
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 
 use super::compare::{Verdict, compare};
+use super::maps;
 use super::signup::{is_domain_allowed, refusal};
-use super::user::in_lower_case;
-use super::{Profile, User, maps};
 use crate::announce;
+use crate::base::user::{Profile, User, in_lower_case};
 use crate::caller::Caller;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use crate::store::Changed;
 
 /// Puts the given members of `profile` in place. A new address has yet to be verified.
@@ -33,7 +34,7 @@ pub(crate) async fn update(
         let is_known = stored.email == email && stored.roles == roles;
         if is_known { changed(stored, profile.clone(), is_admitted).map(Some) } else { Ok(None) }
     };
-    let outcome = app.db.change_profile(&known.id, now_ms(), change).await;
+    let outcome = app.db.change_profile(&known.id, wall_ms(), change).await;
     let outcome = outcome.map_err(|failed| failed.refused_or(refusal))?;
     if let Changed::Stored(accounts) = &outcome {
         announce::user_updated(app, config, &accounts.1).await;

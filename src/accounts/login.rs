@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use quarterdeck_actors::clock::Uptime;
+use quarterdeck_actors::clock::{HOUR_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -18,13 +18,13 @@ use quarterdeck_actors::session::{Session, Which};
 
 use super::agent::Agent;
 use super::compare::{Verdict, compare};
-use super::user::LONGEST_EMAIL;
-use super::{HOUR_MS, User, mfa};
+use super::mfa;
 use crate::audit::{Audit, room_of};
+use crate::base::error_text::status_of;
+use crate::base::user::{LONGEST_EMAIL, User};
 use crate::caller::Caller;
-use crate::error::status_of;
 use crate::passwords::{Match, Permit, Turn, is_full};
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use pace::Pace;
 
 /// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
@@ -131,7 +131,7 @@ impl Admission<'_> {
             Match::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
             Match::Yes | Match::No => user.password.clone(),
         };
-        let noted = app.db.set_last_login(&user.id, &checked, now_ms()).await;
+        let noted = app.db.set_last_login(&user.id, &checked, wall_ms()).await;
         noted.or_fail("app.user.update_last_login.app_error")?;
         Ok((user, checked))
     }
@@ -142,7 +142,7 @@ impl Admission<'_> {
     /// with that one.
     async fn renew(&self, user: &User, renewed: Secret, turn: &Turn) -> Result<Secret, AppError> {
         let db = &self.app.db;
-        let renewal = db.renew_password(&user.id, (&user.password, &renewed), now_ms()).await;
+        let renewal = db.renew_password(&user.id, (&user.password, &renewed), wall_ms()).await;
         if renewal.or_fail("app.user.update_password.app_error")? {
             return Ok(renewed);
         }
@@ -204,7 +204,7 @@ impl Admission<'_> {
         if self.credentials.code.expose().is_empty() {
             return Err(AppError::new("mfa.validate_token.authenticate.app_error"));
         }
-        let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), now_ms());
+        let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), wall_ms());
         let is_fresh = match step {
             Some(step) => self.app.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
             None => false,
@@ -219,7 +219,7 @@ async fn open(
     (user, checked): (&User, Secret),
     credentials: &Credentials,
 ) -> Result<Arc<Session>, AppError> {
-    let now = now_ms();
+    let now = wall_ms();
     if !credentials.device_id.is_empty() {
         let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone(), except: None };
         app.sessions.close(device).await?;
@@ -274,7 +274,7 @@ const TOLD_APART: [&str; 8] = [
 
 fn masked(refusal: AppError, config: &Config) -> AppError {
     let is_told = TOLD_APART.contains(&refusal.id.as_ref());
-    let is_fault_of_ours = status_of(&refusal.id).is_server_error();
+    let is_fault_of_ours = status_of(&refusal.id) >= 500;
     if is_told || is_fault_of_ours {
         return refusal;
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::user::User;
 use quarterdeck_actors::error::AppError;
-
-use super::User;
 
 /// A map has at most this many members.
 const MAX_MEMBERS: usize = 100;

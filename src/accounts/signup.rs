@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::draft::Draft;
@@ -12,14 +13,14 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde_json::Value;
 
-use super::{Claim, Profile, User, maps};
-use crate::announce;
+use super::{Claim, maps};
+use crate::base::user::{Profile, User};
 use crate::caller::Caller;
-use crate::notices;
 use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
+use crate::{announce, notices};
 
 /// Without a licence the server takes no more active accounts than this.
 const MOST_ACTIVE: i64 = 250;
@@ -133,7 +134,7 @@ fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config
 }
 
 fn proposed(profile: Profile, signup: Signup<'_>) -> User {
-    let now = now_ms();
+    let now = wall_ms();
     let is_verified = !matches!(signup, Signup::Open(_)) && profile.email_verified == Some(true);
     let mut user = User {
         id: new_id(),

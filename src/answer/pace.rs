@@ -12,8 +12,8 @@ use actix_web::rt::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
+use crate::base::pause::extension;
 use crate::line::{self, Cutter};
-use crate::pause::extension;
 
 /// Beyond `WriteTimeout`, a client has a second for every `BYTES_PER_SECOND` bytes that it reads.
 const BYTES_PER_SECOND: usize = 8 * 1024;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::BackupError;
+use crate::base::version::VERSION;
 use crate::store::{Table, migrations_up_to, tables_at};
-use crate::version::VERSION;
 
 /// The format that this program writes and the newest that it reads.
 pub(super) const FORMAT: u32 = 1;

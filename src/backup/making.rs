@@ -6,6 +6,7 @@ use std::io::{BufWriter, Result as IoResult, Write};
 use std::path::{Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::secret::Secret;
@@ -25,7 +26,6 @@ use crate::license::key::bounded;
 use crate::server::StartError;
 use crate::server::stored::{place, with_stored};
 use crate::settings::{Settings, Sources};
-use crate::state::now_ms;
 use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 use crate::support_packet::{Archive, Content};
 
@@ -67,7 +67,7 @@ pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted
     }
     let place = place(sources)?.seen_from(sql);
     let now = OffsetDateTime::now_utc();
-    let taken_at = now_ms();
+    let taken_at = wall_ms();
     let mut snapshot = db.snapshot().await?;
     let schema = snapshot.schema().await?.into_iter().map(|(version, name)| Migration { version, name }).collect();
     let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);

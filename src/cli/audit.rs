@@ -9,10 +9,8 @@ use super::{Common, failure, say};
 use crate::audit::{catalogue, key_file};
 use crate::server::stored::with_file;
 use crate::settings::Settings;
-use crate::state::now_ms;
 use crate::store::{Db, Finding, Mark, StoreError};
-
-const DAY_MS: i64 = 86_400_000;
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 
 /// The migration that makes the tables of the trail.
 const MIGRATION: &str = "V3__audits";
@@ -117,7 +115,7 @@ async fn perform(settings: &Settings, command: &AuditCommand) -> Result<ExitCode
         }
         AuditCommand::Prune(Prune { days }) => {
             let db = db.with_audit_keys(key_file::ready_keys(settings));
-            let pruned = db.prune_audits(now_ms() - i64::from(*days) * DAY_MS).await?;
+            let pruned = db.prune_audits(wall_ms() - i64::from(*days) * DAY_MS).await?;
             say(format_args!("rows deleted: {pruned}"));
             Ok(ExitCode::SUCCESS)
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::license::client::told;
@@ -12,14 +13,11 @@ use quarterdeck_actors::license::features::Features;
 use serde_json::{Map, Value, json};
 
 use super::{Common, failure, say};
-use crate::error::text_of;
+use crate::base::error_text::text_of;
 use crate::license::key::{Pair, bounded};
 use crate::license::{self, Signatory};
 use crate::server::stored::{with_file, with_stored};
-use crate::state::now_ms;
 use crate::store::Db;
-
-const DAY_MS: i64 = 86_400_000;
 
 pub(super) const AFTER_HELP: &str = "\
 A server trusts the licences of the key that [Quarterdeck] LicensePublicKeyFile names; without one, none.
@@ -136,7 +134,7 @@ fn document(sign: &Sign) -> Result<Value, String> {
         features.extend(Features::names().map(|name| (name.to_owned(), Value::from(false))));
         features.extend(sign.features.iter().map(|name| (name.clone(), Value::from(true))));
     }
-    let now = now_ms();
+    let now = wall_ms();
     let starts_at = now.saturating_add(sign.starts.saturating_mul(DAY_MS));
     Ok(json!({
         "id": new_id(),

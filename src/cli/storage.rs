@@ -9,7 +9,7 @@ use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 
 use super::{Common, failure, say};
-use crate::error::text_of;
+use crate::base::error_text::text_of;
 use crate::files::Stores;
 use crate::server::stored::{with_file, with_stored};
 

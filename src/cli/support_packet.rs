@@ -9,8 +9,8 @@ use clap::Args;
 use time::OffsetDateTime;
 
 use super::{Common, failure, say};
+use crate::base::error_text::text_of;
 use crate::configurations::has_tables;
-use crate::error::text_of;
 use crate::license::{self, Signatory};
 use crate::private;
 use crate::server::hostname;

@@ -10,8 +10,9 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
-use crate::accounts::{Profile, create_offline};
+use crate::accounts::create_offline;
 use crate::audit::key_file::ready_keys;
+use crate::base::user::Profile;
 use crate::server::StartError;
 use crate::server::database::refuse_beside_unnamed;
 use crate::server::stored::{with_file, with_stored};
@@ -87,7 +88,7 @@ async fn in_force(settings: Settings, sources: &Sources) -> Result<(Config, SqlS
 }
 
 fn explain(refusal: &AppError) -> String {
-    format!("{} ({refusal})", crate::error::text_of(refusal))
+    format!("{} ({refusal})", crate::base::error_text::text_of(refusal))
 }
 
 fn read_password() -> std::io::Result<String> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::say;
-use crate::version::{API_VERSION, VERSION};
+use crate::base::version::{API_VERSION, VERSION};
 
 pub(super) fn run() -> ExitCode {
     say(format_args!("quarterdeck {VERSION} (Mattermost API {API_VERSION})"));

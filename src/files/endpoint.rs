@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 
 use super::objects::{chain, unusable};
 use super::reach::Reach;
-use crate::trust::client_config;
+use crate::base::trust::client_config;
 
 /// Where a connection goes.
 #[derive(Debug, Clone)]

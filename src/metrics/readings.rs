@@ -7,9 +7,9 @@ use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opt
 use quarterdeck_actors::hub::{End, Reception};
 use quarterdeck_actors::probe::stores::Standing;
 
+use crate::base::version::VERSION;
 use crate::state::AppState;
 use crate::store::PoolStatus;
-use crate::version::VERSION;
 
 /// A registry of what is known now.
 pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 
 use super::hash::{self, Match};
 use super::schedule::{Full, Limits, Schedule, Standing};
+use crate::base::keyed::{Key, Keyed};
 use crate::caller::Caller;
-use crate::keyed::{Key, Keyed};
 
 /// How long a hash is taken to last before the first one is measured.
 const ASSUMED_HASH: Duration = Duration::from_millis(150);

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::keyed::Key;
+use crate::base::keyed::Key;
 
 /// How much is hashed at once, and how many may wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

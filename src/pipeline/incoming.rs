@@ -20,9 +20,9 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::timeout;
 
 use crate::answer::outgoing::Outgoing;
+use crate::base::traffic::InFlight;
 use crate::connections::Permit;
 use crate::line::UnderWay;
-use crate::state::InFlight;
 
 /// The largest announced body that is thrown away so that the connection can go on, in bytes.
 const MAX_DRAINED_BYTES: u64 = 1 << 20;

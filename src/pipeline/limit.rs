@@ -12,7 +12,8 @@ use quarterdeck_actors::config::view::RateLimitSettings;
 use quarterdeck_actors::config::{Config, ConfigHandle};
 use quarterdeck_actors::error::AppError;
 
-use crate::address::{ClientAddress, group, parse};
+use crate::address::ClientAddress;
+use crate::base::network::{group, parse};
 use crate::request::header_of;
 use store::{Quantities, Store};
 

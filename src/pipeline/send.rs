@@ -10,9 +10,9 @@ use quarterdeck_actors::error::AppError;
 
 use super::{Arrival, Origin};
 use crate::address::group_of;
-use crate::answer::budget::Room;
 use crate::answer::outgoing::{LARGE_BYTES, Outgoing};
 use crate::answer::pace::Pace;
+use crate::base::budget::Room;
 use crate::routes::Found;
 use crate::session::Session;
 use crate::state::AppState;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use actix_web::http::StatusCode;
 use quarterdeck_actors::audit::{AuditRecord, Caller, Permit, Status};
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::draft::{Progress, within};
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
@@ -20,7 +21,7 @@ use crate::audit::{Notes, no_room, room_of};
 use crate::request::{Context, query_of};
 use crate::routes::{Class, Found, Route};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// The name of the local socket where refusals are counted by user.
 const LOCAL: &str = "local";
@@ -80,7 +81,7 @@ impl<'a> Pending<'a> {
             return handler.await;
         }
         let (begun, context) = (self.begun(), context.clone());
-        let record = move || noted(AuditRecord { at: now_ms(), ..begun.clone() }, &context);
+        let record = move || noted(AuditRecord { at: wall_ms(), ..begun.clone() }, &context);
         within(record, self.progress.clone(), handler).await
     }
 
@@ -160,7 +161,7 @@ impl<'a> Pending<'a> {
             Some(context) => noted(begun, context),
             None => begun,
         };
-        AuditRecord { at: now_ms(), status: end.status, code: end.code, error_id: end.error_id.to_owned(), ..record }
+        AuditRecord { at: wall_ms(), status: end.status, code: end.code, error_id: end.error_id.to_owned(), ..record }
     }
 
     /// The record as far as it is known before the handler runs.

@@ -9,7 +9,7 @@ use quarterdeck_actors::error::AppError;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::Context;
-use crate::pause::extension;
+use crate::base::pause::extension;
 use crate::request::budget::BodyShare;
 
 /// How long a body may take however small it is.

@@ -2,6 +2,7 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::busy::LONGEST_S;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -12,7 +13,7 @@ use crate::answer::{Answer, Done, Json};
 use crate::audit::Audit;
 use crate::request::Request;
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 const DEFAULT_S: i64 = 3600;
 
@@ -52,7 +53,7 @@ pub(super) async fn mark(
     session.require("manage_system")?;
     let seconds = seconds(request.query("seconds"))?;
     audit.parameter("seconds", seconds);
-    app.busy.mark(now_ms().saturating_add(seconds * 1000)).await?;
+    app.busy.mark(wall_ms().saturating_add(seconds * 1000)).await?;
     Ok(Done)
 }
 

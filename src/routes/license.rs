@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::document::License;
 use serde::Serialize;
@@ -14,11 +15,11 @@ use crate::answer::{Answer, Created, Done, Json};
 use crate::audit::Audit;
 use crate::request::Request;
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use crate::upload::Upload;
 
 /// Whoever was there within so many milliseconds counts as active: 31 days.
-const MONTH_MS: i64 = 31 * 86_400_000;
+const MONTH_MS: i64 = 31 * DAY_MS;
 
 pub(super) const MANAGE: &str = "manage_license_information";
 
@@ -53,7 +54,7 @@ pub(super) async fn put_in_force(
 ) -> Result<Arc<License>, AppError> {
     license.seats()?;
     let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
-    license.check(taken, now_ms())?;
+    license.check(taken, wall_ms())?;
     license.check_row(&text)?;
     let license = app.license.install(license, text).await?;
     audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
@@ -93,6 +94,6 @@ pub(super) struct Load {
 /// `GET /license/load_metric`: how many of the accounts that the licence is for were active within a month.
 pub(super) async fn show_load(_: Session, app: Data<AppState>) -> Answer<Load> {
     let Some(license) = app.license.current() else { return Ok(Json(Load { load: 0 })) };
-    let active = app.db.active_since(now_ms() - MONTH_MS).await.or_fail("api.license.load_metric.app_error")?;
+    let active = app.db.active_since(wall_ms() - MONTH_MS).await.or_fail("api.license.load_metric.app_error")?;
     Ok(Json(Load { load: license.load(active) }))
 }

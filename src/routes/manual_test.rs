@@ -10,13 +10,13 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
-use crate::accounts::{self, Credentials, Profile, Signup, login};
+use crate::accounts::{self, Credentials, Signup, login};
 use crate::audit::Audit;
-use crate::cookies;
-use crate::error;
+use crate::base::user::Profile;
 use crate::request::Request;
 use crate::state::AppState;
 use crate::teams::{Proposal, found, join};
+use crate::{cookies, error};
 
 /// What every account made here is opened with. It is in the documents: the route is there for tests only.
 const PASSWORD: &str = "Manual-test-1";

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::notices::LONGEST_ID;
@@ -10,12 +11,12 @@ use quarterdeck_actors::notices::feed::Notice;
 use quarterdeck_actors::notices::versions::read_version;
 
 use crate::answer::{Done, json_body};
-use crate::preferences::Preference;
+use crate::base::preference::Preference;
+use crate::base::version::API_VERSION;
 use crate::request::{Body, Request};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use crate::teams::standing;
-use crate::version::API_VERSION;
 
 /// A user has seen at most this many notices; those that the feed does not have any more are deleted now and then.
 const MAX_VIEWINGS: usize = 5000;
@@ -57,7 +58,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
         sku: license.as_ref().map_or("", |license| &license.sku_short_name),
         is_cloud: license.as_ref().is_some_and(|license| license.features.has("cloud")),
         config: &request.config().document,
-        now_s: now_ms() / 1000,
+        now_s: wall_ms() / 1000,
     };
     let shown = notices.shown(&query("locale"), &viewings, &reader, &site)?;
     Ok(json_body(to_json(&shown).or_fail("api.marshal_error")?))
@@ -81,7 +82,7 @@ pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> R
     if !ids.iter().all(can_be_stored) {
         return Err(AppError::new(VIEWS_FAILED).because("the id of a notice is too long, or no text"));
     }
-    app.db.add_viewings(session.user_id(), &ids, now_ms() / 1000).await.or_fail(VIEWS_FAILED)?;
+    app.db.add_viewings(session.user_id(), &ids, wall_ms() / 1000).await.or_fail(VIEWS_FAILED)?;
     Ok(Done)
 }
 

@@ -3,23 +3,23 @@
 pub(super) mod receipts;
 
 use actix_web::web::Data;
+use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::session::Session as Stored;
 use tracing::warn;
 
-use crate::accounts::{SYSTEM_BOT, User, system_bot};
+use crate::accounts::{SYSTEM_BOT, system_bot};
 use crate::announce;
 use crate::answer::Done;
 use crate::audit::Audit;
-use crate::posts::Post;
+use crate::base::post::Post;
+use crate::base::user::User;
 use crate::push::{Notification, is_hosted};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 const TEXT: &str = "This is the notification that you asked for. Seeing it means that notifications reach you.";
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// A user gets at most this many test messages in an hour; each is stored for good.
 const MAX_MESSAGES_PER_HOUR: i64 = 100;
@@ -31,7 +31,7 @@ pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) ->
     const NO_USER: &str = "app.notifications.send_test_message.errors.no_user";
     let bot = system_bot(&app).await.or_fail("app.notifications.send_test_message.errors.no_bot")?;
     let user = app.db.user(session.user_id()).await.or_fail(NO_USER)?.ok_or_else(|| AppError::new(NO_USER))?;
-    let now = now_ms();
+    let now = wall_ms();
     let sent = app.db.direct_message_count(&bot.id, &user.id, now - HOUR_MS).await.or_fail(NOT_STORED)?;
     if sent >= MAX_MESSAGES_PER_HOUR {
         return Err(AppError::new("app.notifications.send_test_message.errors.too_many"));
@@ -59,7 +59,7 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
         warn!(%cause, "the devices of a user could not be read");
         Vec::new()
     });
-    let now = now_ms();
+    let now = wall_ms();
     sessions.retain(|session| takes_push(session, now));
     let text = push_text(&email.push_notification_contents, post);
     let tell = |session: Stored| Notification {

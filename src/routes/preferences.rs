@@ -6,7 +6,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use crate::accounts::require_access;
 use crate::announce;
 use crate::answer::{Answer, Done, Json};
-use crate::preferences::{Preference, all_belong_to, check_count};
+use crate::base::preference::{Preference, all_belong_to, check_count};
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::accounts::{self, Device};
 use crate::answer::{Answer, Done, Json};
 use crate::audit::Audit;
+use crate::base::team::{Member, MemberView};
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
-use crate::teams::{Member, MemberView};
 
 /// A session in a list, with its keys in the order of the original. The token stays here.
 #[derive(Serialize)]

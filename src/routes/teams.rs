@@ -6,13 +6,14 @@ use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::accounts::User;
 use crate::answer::{Answer, Created, Json};
 use crate::audit::Audit;
+use crate::base::team::{MemberView, Team, Unread, is_team_name};
+use crate::base::user::User;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
-use crate::teams::{MemberView, Proposal, Team, Unread, found, is_team_name, join, standing, standings};
+use crate::teams::{Proposal, found, join, standing, standings};
 
 /// `POST /teams`: founds a team; who does so leads it.
 pub(super) async fn create(

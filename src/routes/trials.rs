@@ -9,9 +9,9 @@ use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::license::client::{told, told_to_anybody};
 
 use super::license::{MANAGE, put_in_force};
-use crate::accounts::User;
 use crate::answer::{Done, json_body};
 use crate::audit::Audit;
+use crate::base::user::User;
 use crate::license::previous_trial;
 use crate::request::{Body, Request};
 use crate::session::Session;

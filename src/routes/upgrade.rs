@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::answer::{Answer, Begun, Done, Json};
 use crate::audit::Audit;
-use crate::error::text_of;
+use crate::base::error_text::text_of;
 use crate::session::Session;
 use crate::state::AppState;
 

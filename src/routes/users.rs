@@ -13,14 +13,15 @@ use quarterdeck_actors::audit::Caller;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
-use crate::accounts::{self, Profile, Sight, Signup, User, UserView, is_email, is_username};
+use crate::accounts::{self, Signup};
 use crate::announce;
 use crate::answer::{Created, Json, Reply};
 use crate::audit::Audit;
+use crate::base::user::{Profile, Sight, User, UserView, is_email, is_username};
+use crate::base::version::API_VERSION;
 use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
-use crate::version::API_VERSION;
 
 /// `POST /users`: makes an account; the first one becomes the system administrator, if the caller may become that.
 pub(super) async fn create(
@@ -91,7 +92,10 @@ pub(super) async fn verify_email(
     let id = request.user_id(&session)?;
     session.require("manage_system")?;
     let before = known(&app, &id).await?;
-    app.db.set_email_verified(&id, crate::state::now_ms()).await.or_fail("app.user.verify_email.app_error")?;
+    app.db
+        .set_email_verified(&id, quarterdeck_actors::clock::wall_ms())
+        .await
+        .or_fail("app.user.verify_email.app_error")?;
     let user = known(&app, &id).await?;
     audit.changed(&before.for_owner(), &user.for_owner());
     announce::user_updated(&app, request.config(), &user).await;

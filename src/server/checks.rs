@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::health::Check;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::storage::settings::Store;
 
-use crate::state::now_ms;
 use crate::store::Db;
 
 /// How long a good outcome of a store elsewhere holds: each try costs requests that somebody pays for.
@@ -33,7 +33,7 @@ impl Check for Database {
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {
         let db = self.0.clone();
         async move {
-            let Err(cause) = db.probe(now_ms() / 1000).await else { return Ok(()) };
+            let Err(cause) = db.probe(wall_ms() / 1000).await else { return Ok(()) };
             let locked = db.locked_tables().await.unwrap_or_default();
             let cause = cause.to_string();
             Err(if locked.is_empty() { cause } else { format!("{cause}; locked tables: {}", locked.join(", ")) })

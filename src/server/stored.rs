@@ -71,7 +71,7 @@ pub(super) async fn stored_configuration(
 ) -> Result<Config, StartError> {
     let config = compose(configurations, overrides, sources).await?;
     let Err(reason) = check(&config, &surroundings(key)) else { return Ok(config) };
-    let problem = crate::error::explain(&reason);
+    let problem = crate::base::error_text::explain(&reason);
     let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };
     let problem = format!("version {} of the stored configuration: {problem}", stored.id);
     Err(refused(&problem, configurations, &config.overrides, sources, BROKEN).await)

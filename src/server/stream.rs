@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::rest::Rest;
+use crate::base::pause::extension;
 use crate::connections::{Occupant, Permit};
 use crate::line::Exchange;
-use crate::pause::extension;
 
 /// How long input is thrown away after the write side is closed.
 const LINGER: Duration = Duration::from_secs(2);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::audit::{Caller, Status};
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use tracing::{info, warn};
 
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 use crate::store::{Db, own_record};
 
 /// How often connections are looked through for those that are too old.
@@ -14,8 +15,6 @@ const RETIREMENT: Duration = Duration::from_secs(30);
 
 /// How often old rows of the audit trail, and old attempts at unknown names, are looked for.
 const PRUNING: Duration = Duration::from_hours(1);
-
-const DAY_MS: i64 = 86_400_000;
 
 /// How often refusals that were counted are put together into a record.
 const REPORT: Duration = Duration::from_mins(1);
@@ -44,7 +43,7 @@ pub(super) async fn keep_reporting_refusals(app: Data<AppState>) {
 
 pub(super) async fn keep_pruning(db: Db, days: i64) {
     loop {
-        match db.prune_audits(now_ms() - days * DAY_MS).await {
+        match db.prune_audits(wall_ms() - days * DAY_MS).await {
             Ok(0) => {}
             Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
             Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
@@ -72,13 +71,13 @@ const CLOSING: Duration = Duration::from_mins(1);
 /// drafts of the last minutes may belong to others.
 pub(super) async fn close_earlier_drafts(db: &Db) {
     let is_alone = db.engine_name() == "sqlite";
-    close_drafts(db, if is_alone { i64::MAX } else { now_ms() - DRAFT_AGE_MS }).await;
+    close_drafts(db, if is_alone { i64::MAX } else { wall_ms() - DRAFT_AGE_MS }).await;
 }
 
 pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
     loop {
         tokio::time::sleep(CLOSING).await;
-        let before = now_ms() - DRAFT_AGE_MS;
+        let before = wall_ms() - DRAFT_AGE_MS;
         // The records of this server come first: a draft would take the place of one that waits.
         if app.audit.flush().await.is_ok() {
             close_drafts(&app.db, before).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use quarterdeck_actors::clock::Uptime;
+use quarterdeck_actors::clock::{Uptime, wall_ms};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{Connection, Event, Greeting, Joined, Joining, Viewing};
 use quarterdeck_actors::id::is_id;
@@ -16,9 +16,9 @@ use tracing::{debug, warn};
 use super::close::Close;
 use super::request::{Asked, granted, refused};
 use super::{Outcome, Resume};
+use crate::base::version::API_VERSION;
 use crate::session::{Session, resolve};
-use crate::state::{AppState, now_ms};
-use crate::version::API_VERSION;
+use crate::state::AppState;
 
 type Work = LocalBoxFuture<'static, Outcome>;
 
@@ -122,7 +122,7 @@ async fn answer(
 }
 
 fn pong() -> Map<String, Value> {
-    object(json!({ "text": "pong", "version": API_VERSION, "server_time": now_ms(), "node_id": "" }))
+    object(json!({ "text": "pong", "version": API_VERSION, "server_time": wall_ms(), "node_id": "" }))
 }
 
 /// No id is longer.

@@ -9,7 +9,7 @@ use quarterdeck_actors::steps::walked;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::{status_of, text_of};
+use crate::base::error_text::{status_of, text_of};
 
 /// Objects in objects go no deeper than this in a `MessagePack` message.
 const DEEPEST: usize = 64;
@@ -134,12 +134,8 @@ pub(super) fn granted(seq: i64, data: &Map<String, Value>) -> Vec<u8> {
 
 /// The refusal of request number `seq`.
 pub(super) fn refused(seq: i64, refusal: &AppError) -> Vec<u8> {
-    let error = Refusal {
-        id: &refusal.id,
-        message: text_of(refusal),
-        detailed_error: "",
-        status_code: status_of(&refusal.id).as_u16(),
-    };
+    let error =
+        Refusal { id: &refusal.id, message: text_of(refusal), detailed_error: "", status_code: status_of(&refusal.id) };
     written(&Reply { status: "FAIL", seq, data: &Map::new(), error: Some(error) })
 }
 

@@ -1,10 +1,9 @@
 //! Figures of the site. Each is one statement, with a time limit of its own, on a connection that changes nothing.
 
+use quarterdeck_actors::clock::DAY_MS;
 use std::time::Duration;
 
 use super::{Db, Engine, Row, Statement, StoreError, statement};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// A series goes back to the beginning of the day so many days ago.
 const DAYS_BACK: i64 = 32;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use serde::Serialize;
@@ -25,8 +26,7 @@ use tracing::warn;
 
 use super::systems::setting_system;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
-use crate::request::Paging;
-use crate::state::now_ms;
+use crate::base::paging::Paging;
 use entry::Entry;
 pub(crate) use entry::Mark;
 use head::{Head, Proof};
@@ -252,7 +252,7 @@ fn repair(end: &Mark) -> AuditRecord {
 pub(crate) fn own_record(event: &'static str, status: Status, parameters: Json) -> AuditRecord {
     AuditRecord {
         id: new_id(),
-        at: now_ms(),
+        at: wall_ms(),
         event,
         status,
         user_id: String::new(),

@@ -1,7 +1,7 @@
 //! The table `bots`, beside what `users` reads of it.
 
 use super::{Db, Statement, StoreError, Subject, Transaction, json_of, statement};
-use crate::accounts::User;
+use crate::base::user::User;
 
 impl Db {
     /// Who owns the bot with that user id; `None` when it is no bot.

@@ -3,7 +3,7 @@
 use quarterdeck_actors::hub::Memberships;
 
 use super::{Db, Row, StoreError, statement};
-use crate::channels::Place;
+use crate::base::place::Place;
 
 impl Db {
     /// The teams and channels that a user is in.

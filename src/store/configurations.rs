@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use thiserror::Error;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
-use crate::request::Paging;
+use crate::base::paging::Paging;
 
 /// The stored configuration cannot be read. It is never taken for an empty one.
 #[derive(Debug, Error)]

@@ -2,12 +2,12 @@
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseStore;
 
 use super::systems::setting_system;
 use super::{Db, StoreError, Transaction, statement};
-use crate::state::now_ms;
 
 /// The row of `systems` that names the licence in force; empty when it was removed.
 const ACTIVE: &str = "ActiveLicenseId";
@@ -24,7 +24,7 @@ pub(super) const TAKEN_SEATS: &str = "SELECT COUNT(*) FROM users u LEFT JOIN bot
 impl LicenseStore for Db {
     fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move { db.install_license(&id, &text, now_ms()).await.or_fail("api.license.add_license.save.app_error") }
+        async move { db.install_license(&id, &text, wall_ms()).await.or_fail("api.license.add_license.save.app_error") }
             .boxed()
     }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
-use crate::posts::{DirectChannel, Post, direct_name};
+use crate::base::post::{DirectChannel, Post, direct_name};
 
 impl Db {
     /// Stores a message to `recipient_id`, with the channel of the two where there is none yet, and counts it as unread.

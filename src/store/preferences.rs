@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::once;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
-use crate::preferences::Preference;
+use crate::base::preference::Preference;
 
 const SELECT: &str = "SELECT userid, category, name, value FROM preferences WHERE userid = $1";
 

@@ -1,10 +1,10 @@
 //! The table `roles`.
 
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::roles::built_in::built_in;
 use quarterdeck_actors::roles::{Role, Roles};
 
 use super::{Db, Row, Statement, StoreError, Transaction, statement};
-use crate::state::now_ms;
 
 const COLUMNS: &str = "id, name, displayname, description, createat, updateat, deleteat, permissions, schememanaged, builtin, \
      schemeid";
@@ -14,7 +14,7 @@ impl Db {
     pub(crate) async fn ready_roles(&self) -> Result<Roles, StoreError> {
         let known = self.roles().await?;
         let missing: Vec<Role> =
-            built_in(now_ms()).into_iter().filter(|role| known.named(&role.name).is_none()).collect();
+            built_in(wall_ms()).into_iter().filter(|role| known.named(&role.name).is_none()).collect();
         if missing.is_empty() {
             return Ok(known);
         }

@@ -3,7 +3,7 @@
 use super::embedded::migrations;
 use super::systems::setting_system;
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, statement};
-use crate::version::VERSION;
+use crate::base::version::VERSION;
 
 /// The row with the version of the program that changed the schema last: older ones cannot use the database.
 const CHANGED_BY: &str = "QuarterdeckSchemaVersion";

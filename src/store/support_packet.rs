@@ -1,5 +1,6 @@
 //! What a support packet tells of the database: figures, jobs, and the schema as it is.
 
+use quarterdeck_actors::clock::DAY_MS;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, StoreError, statement};
@@ -9,8 +10,6 @@ const MOST: usize = 20_000;
 
 /// So many jobs of each type are told, the newest first.
 const JOBS: i64 = 5;
-
-const DAY_MS: i64 = 86_400_000;
 
 const PEOPLE: &str =
     "FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND COALESCE(u.remoteid, '') = ''";

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
-use crate::request::Paging;
-use crate::teams::{Channel, Member, Team, Unread};
+use crate::base::paging::Paging;
+use crate::base::team::{Channel, Member, Team, Unread};
 
 const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.name, t.description, t.email, t.type, \
      t.companyname, t.alloweddomains, t.inviteid, t.allowopeninvite, t.lastteamiconupdate, t.schemeid, \

@@ -4,7 +4,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::users::escaped;
 use super::{Db, Row, StoreError, Subject, Transaction, Value, statement};
-use crate::request::Paging;
+use crate::base::paging::Paging;
 
 /// A personal access token, without its text.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use quarterdeck_actors::steps::walked;
 
 use super::licenses::TAKEN_SEATS;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, placeholders, statement};
-use crate::accounts::User;
+use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
 pub(crate) use profile::Changed;
 

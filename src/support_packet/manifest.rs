@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::archive::Content;
 use super::scrub::Tally;
-use crate::version::{API_VERSION, VERSION};
+use crate::base::version::{API_VERSION, VERSION};
 
 /// What packets of other servers hold and this one never does.
 const NEVER: [(&str, &str); 8] = [

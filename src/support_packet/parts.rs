@@ -10,8 +10,8 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::Source;
+use crate::base::version::{API_VERSION, VERSION};
 use crate::store::StoreError;
-use crate::version::{API_VERSION, VERSION};
 
 /// The types of jobs that are told, by the name of their list.
 const JOBS: [(&str, &str); 6] = [

@@ -6,7 +6,7 @@ use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::secret::Secret;
 use serde_json::Value;
 
-use crate::request::decoded;
+use crate::base::percent::decoded;
 use crate::settings::Sources;
 
 /// What marks a variable as secret, whatever program it is for.

@@ -5,79 +5,10 @@ use std::sync::Arc;
 
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::Roles;
-use serde::Serialize;
 
-use crate::accounts::User;
+use crate::base::team::Member;
 use crate::session::Session;
 use crate::state::AppState;
-
-/// Somebody in a team, as stored. A time of deletion tells when they left.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Member {
-    pub(crate) team_id: String,
-    pub(crate) user_id: String,
-    /// The roles beside those that come with the three marks below.
-    pub(crate) roles: String,
-    pub(crate) delete_at: i64,
-    pub(crate) is_guest: bool,
-    pub(crate) is_user: bool,
-    pub(crate) is_admin: bool,
-}
-
-/// A member in an answer, with its keys in the order of the original.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct MemberView {
-    team_id: String,
-    user_id: String,
-    roles: String,
-    delete_at: i64,
-    scheme_guest: bool,
-    scheme_user: bool,
-    scheme_admin: bool,
-    explicit_roles: String,
-}
-
-impl Member {
-    /// Somebody who joins.
-    pub(super) fn new(team_id: &str, user: &User) -> Self {
-        let is_guest = user.has_role("system_guest");
-        let (team_id, user_id) = (team_id.to_owned(), user.id.clone());
-        Self { team_id, user_id, is_guest, is_user: !is_guest, ..Self::default() }
-    }
-
-    /// Who founded the team and leads it.
-    pub(super) fn leader(team_id: &str, user_id: &str) -> Self {
-        let (team_id, user_id) = (team_id.to_owned(), user_id.to_owned());
-        Self { team_id, user_id, is_user: true, is_admin: true, ..Self::default() }
-    }
-
-    /// Whether they are still in the team.
-    pub(crate) fn is_active(&self) -> bool {
-        self.delete_at == 0
-    }
-
-    /// The names of all roles in the team, space separated.
-    fn all_roles(&self) -> String {
-        let marks = [(self.is_guest, "team_guest"), (self.is_user, "team_user"), (self.is_admin, "team_admin")];
-        let marked = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, role)| *role);
-        self.roles.split_whitespace().chain(marked).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl From<Member> for MemberView {
-    fn from(member: Member) -> Self {
-        Self {
-            roles: member.all_roles(),
-            team_id: member.team_id,
-            user_id: member.user_id,
-            delete_at: member.delete_at,
-            scheme_guest: member.is_guest,
-            scheme_user: member.is_user,
-            scheme_admin: member.is_admin,
-            explicit_roles: member.roles,
-        }
-    }
-}
 
 /// What a caller is to a team: as a member, if they are one, and by the roles that hold everywhere.
 pub(crate) struct Standing {
@@ -120,25 +51,5 @@ impl Standing {
     /// Refuses a caller without `permission` in the team.
     pub(crate) fn require(&self, permission: &str) -> Result<(), AppError> {
         if self.may(permission) { Ok(()) } else { Err(self.session.refusal(permission)) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_marks_of_a_member_come_after_the_roles_given_by_hand() {
-        let leader = Member { roles: "quiz_master".to_owned(), ..Member::leader("t", "u") };
-        assert_eq!(leader.all_roles(), "quiz_master team_user team_admin");
-        let view = MemberView::from(leader);
-        assert_eq!(view.explicit_roles, "quiz_master");
-    }
-
-    #[test]
-    fn a_guest_joins_as_a_guest() {
-        let guest = User { roles: "system_guest".to_owned(), ..User::default() };
-        assert_eq!(Member::new("t", &guest).all_roles(), "team_guest");
-        assert_eq!(Member::new("t", &User::default()).all_roles(), "team_user");
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::version::VERSION;
+use crate::base::version::VERSION;
 
 /// The largest manifest that is read, in bytes.
 pub(super) const LARGEST: usize = 64 << 10;

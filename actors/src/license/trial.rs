@@ -1,8 +1,7 @@
 //! Which licences are for trying out, and which of those are an installation's only one.
 
 use super::document::License;
-
-const DAY_MS: i64 = 86_400_000;
+use crate::clock::DAY_MS;
 
 /// How long trials are of which an installation has one, in milliseconds, where they do not say that they are trials.
 const USUAL_MS: [i64; 2] = [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000];

@@ -11,7 +11,7 @@ use super::announcer::{Announcer, Change};
 use super::people::People;
 use super::status::{Event, Status, Wish};
 use crate::busy::BusyHandle;
-use crate::clock::{Clock, Uptime};
+use crate::clock::{Clock, MINUTE_MS, Uptime};
 use crate::config::ConfigHandle;
 use crate::error::AppError;
 
@@ -22,8 +22,6 @@ const BATCH: usize = 500;
 const PRESSING: usize = 64;
 
 const SECOND_MS: i64 = 1000;
-const MINUTE_MS: i64 = 60_000;
-
 /// How long the store is left alone after it failed; the pause doubles.
 const FIRST_PAUSE_MS: i64 = SECOND_MS;
 const LONGEST_PAUSE_MS: i64 = 30 * SECOND_MS;

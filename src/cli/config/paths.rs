@@ -6,7 +6,7 @@ use quarterdeck_actors::config::shape::{Problem, ProblemKind, explained_problems
 use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use serde_json::{Value, json};
 
-use crate::settings::nearest;
+use crate::base::nearest::nearest;
 
 /// The setting at `path`, which must be one that can be set by itself.
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {

@@ -128,7 +128,7 @@ impl Reach {
 
 /// Everything that is wrong, with the cause where there is one.
 pub(super) fn explain(refusal: &AppError) -> String {
-    let text = crate::error::explain(refusal);
+    let text = crate::base::error_text::explain(refusal);
     match &refusal.cause {
         Some(cause) => format!("{text} {cause}"),
         None => text,

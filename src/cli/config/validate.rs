@@ -13,9 +13,9 @@ use serde_json::json;
 use super::paths::{Misfit, lines, misfits};
 use super::reach::Reach;
 use super::{remark, say_json};
+use crate::base::error_text::findings;
 use crate::cli::say;
 use crate::configuration::surroundings;
-use crate::error::findings;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\

@@ -1,19 +1,20 @@
 //! Accounts that come and go.
 
 use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::session::Which;
 use serde_json::{Value, json};
 
 use super::{known, protect_admin, require_access};
-use crate::accounts::User;
 use crate::announce;
 use crate::answer::Done;
 use crate::audit::Audit;
+use crate::base::user::User;
 use crate::request::{Body, Request};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// `PUT /users/{user_id}/active`: activates or deactivates; whoever is deactivated is logged out everywhere.
 pub(crate) async fn replace(
@@ -89,7 +90,7 @@ async fn switch(
     mut user: User,
     is_active: bool,
 ) -> Result<(), AppError> {
-    let now = now_ms();
+    let now = wall_ms();
     let was_active = user.delete_at == 0;
     user.update_at = now;
     user.delete_at = if is_active { 0 } else { now };

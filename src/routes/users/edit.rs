@@ -6,9 +6,10 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
 use super::{known, protect_admin, require_access};
-use crate::accounts::{self, Profile, User};
+use crate::accounts;
 use crate::answer::{Json, Reply};
 use crate::audit::Audit;
+use crate::base::user::{Profile, User};
 use crate::passwords::is_full;
 use crate::request::{Body, Request};
 use crate::session::Session;

@@ -7,9 +7,11 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::{User, is_role_name, touch};
+use crate::accounts::touch;
 use crate::answer::{Answer, Json, Reply};
-use crate::request::{Body, Paging, Request};
+use crate::base::paging::Paging;
+use crate::base::user::{User, is_role_name};
+use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
 use crate::store::{Filter, Order};

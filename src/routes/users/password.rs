@@ -1,19 +1,21 @@
 //! Passwords of accounts.
 
 use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::Which;
 use serde_json::json;
 
 use super::{known, protect_admin};
-use crate::accounts::{self, User};
+use crate::accounts;
 use crate::answer::Done;
 use crate::audit::Audit;
+use crate::base::user::User;
 use crate::passwords::check_policy;
 use crate::request::{Body, Request, Strings};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// As long as the column.
 const LONGEST_HASH: usize = 128;
@@ -37,7 +39,7 @@ pub(crate) async fn replace(
         Way::Other => (hash(&request, &app, &id, &body).await?, None),
     };
     known(&app, &id).await?;
-    let changed = app.db.set_password(&id, &hash, checked.as_ref(), now_ms()).await;
+    let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
     let is_changed = changed.or_fail("app.user.update_password.app_error")?;
     if !is_changed {
         // An administrator set another one meanwhile, which an owner of the old one must not undo.

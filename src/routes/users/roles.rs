@@ -1,18 +1,19 @@
 //! The system roles of accounts.
 
 use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::sessions::change::Change;
 use serde_json::json;
 
 use super::known;
-use crate::accounts::is_role_name;
 use crate::announce;
 use crate::answer::Done;
 use crate::audit::Audit;
+use crate::base::user::is_role_name;
 use crate::request::{Body, Request};
 use crate::session::Session;
-use crate::state::{AppState, now_ms};
+use crate::state::AppState;
 
 /// As long as the column.
 const LONGEST: usize = 256;
@@ -43,7 +44,7 @@ pub(crate) async fn replace(
     let user = known(&app, &id).await?;
     check_known(&app, &roles)?;
     let roles = joined(&roles)?;
-    let is_stored = app.db.set_user_roles(&id, &roles, now_ms()).await.or_fail("app.user.update.app_error")?;
+    let is_stored = app.db.set_user_roles(&id, &roles, wall_ms()).await.or_fail("app.user.update.app_error")?;
     if !is_stored {
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }

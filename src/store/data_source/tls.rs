@@ -19,7 +19,7 @@ use rustls::{
 };
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
-use crate::trust::{any_host, machine_roots};
+use crate::base::trust::{any_host, machine_roots};
 
 /// Stands in `sslrootcert` for the certificates of the machine.
 const SYSTEM: &str = "system";

@@ -4,8 +4,8 @@ use quarterdeck_actors::steps::{counted, walked};
 
 use super::super::{Db, Row, StoreError, Value, statement};
 use super::{SELECT, escaped, user};
-use crate::accounts::User;
-use crate::request::Paging;
+use crate::base::paging::Paging;
+use crate::base::user::User;
 
 /// Further words of a search are not looked at.
 const MOST_WORDS: usize = 10;

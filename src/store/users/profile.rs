@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quarterdeck_actors::error::AppError;
 
 use super::{SELECT, later, user};
-use crate::accounts::User;
+use crate::base::user::User;
 use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 
 /// The outcome of a change that was decided on a profile.

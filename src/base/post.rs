@@ -5,7 +5,7 @@ use quarterdeck_actors::json::to_json;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::accounts::User;
+use crate::base::user::User;
 
 /// A message, as stored. Times are Unix milliseconds.
 #[derive(Debug, Clone)]

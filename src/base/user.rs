@@ -8,9 +8,7 @@ use quarterdeck_actors::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::session::Session;
-
-pub(super) const LONGEST_EMAIL: usize = 128;
+pub(crate) const LONGEST_EMAIL: usize = 128;
 const LONGEST_NAME: usize = 64;
 const LONGEST_POSITION: usize = 128;
 const LONGEST_LOCALE: usize = 5;
@@ -196,21 +194,10 @@ impl User {
             ..full
         }
     }
-
-    /// The account as the caller may see it.
-    pub(crate) fn seen_by(&self, session: &Session, config: &Config) -> UserView<'_> {
-        if session.user_id() == self.id {
-            self.for_owner()
-        } else if session.may("manage_system") {
-            self.for_admin()
-        } else {
-            self.for_others(config)
-        }
-    }
 }
 
 /// The form in which names and addresses are stored.
-pub(super) fn in_lower_case(text: &str) -> String {
+pub(crate) fn in_lower_case(text: &str) -> String {
     text.trim().to_lowercase()
 }
 

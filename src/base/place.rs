@@ -1,0 +1,22 @@
+//! The place of a user in a channel.
+
+/// What somebody is in a channel, and the channel's team.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) team_id: String,
+    /// The roles beside those that come with the three marks below.
+    pub(crate) roles: String,
+    pub(crate) is_guest: bool,
+    pub(crate) is_user: bool,
+    pub(crate) is_admin: bool,
+}
+
+impl Place {
+    /// The names of all roles in the channel, space separated.
+    pub(crate) fn all_roles(&self) -> String {
+        let marks =
+            [(self.is_guest, "channel_guest"), (self.is_user, "channel_user"), (self.is_admin, "channel_admin")];
+        let marked = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, role)| *role);
+        self.roles.split_whitespace().chain(marked).collect::<Vec<_>>().join(" ")
+    }
+}

@@ -1,0 +1,18 @@
+//! Plain types and functions that several rooms need; no I/O.
+
+pub(crate) mod budget;
+pub(crate) mod error_text;
+pub(crate) mod keyed;
+pub(crate) mod nearest;
+pub(crate) mod network;
+pub(crate) mod paging;
+pub(crate) mod pause;
+pub(crate) mod percent;
+pub(crate) mod place;
+pub(crate) mod post;
+pub(crate) mod preference;
+pub(crate) mod team;
+pub(crate) mod traffic;
+pub(crate) mod trust;
+pub(crate) mod user;
+pub(crate) mod version;

@@ -1,0 +1,221 @@
+//! Teams and their members, as stored and as they are answered, with their rules.
+
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+
+use crate::base::user::{User, is_email};
+
+const SHORTEST_NAME: usize = 2;
+const LONGEST_NAME: usize = 64;
+const LONGEST_DESCRIPTION: usize = 255;
+const LONGEST_COMPANY: usize = 64;
+const LONGEST_DOMAINS: usize = 1000;
+
+/// The kind of a team that anybody may join.
+pub(crate) const OPEN: &str = "O";
+const INVITE_ONLY: &str = "I";
+
+/// A name must not begin with one of these: they are parts of addresses.
+const RESERVED_NAMES: [&str; 17] = [
+    "admin",
+    "api",
+    "channel",
+    "claim",
+    "error",
+    "files",
+    "help",
+    "landing",
+    "login",
+    "mfa",
+    "oauth",
+    "plug",
+    "plugins",
+    "post",
+    "signup",
+    "boards",
+    "playbooks",
+];
+
+/// A team, with its members in the order of the API. Times are Unix milliseconds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Team {
+    pub(crate) id: String,
+    pub(crate) create_at: i64,
+    pub(crate) update_at: i64,
+    pub(crate) delete_at: i64,
+    pub(crate) display_name: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) email: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) company_name: String,
+    pub(crate) allowed_domains: String,
+    pub(crate) invite_id: String,
+    pub(crate) allow_open_invite: bool,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) last_team_icon_update: i64,
+    pub(crate) scheme_id: Option<String>,
+    pub(crate) group_constrained: Option<bool>,
+    pub(crate) policy_id: Option<String>,
+    pub(crate) cloud_limits_archived: bool,
+}
+
+/// A channel that a new team begins with.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) id: String,
+    pub(crate) name: &'static str,
+    pub(crate) display_name: &'static str,
+}
+
+/// What somebody has not read in a team.
+#[derive(Debug, Serialize)]
+pub(crate) struct Unread {
+    pub(crate) team_id: String,
+    pub(crate) msg_count: i64,
+    pub(crate) mention_count: i64,
+    pub(crate) mention_count_root: i64,
+    pub(crate) msg_count_root: i64,
+    pub(crate) thread_count: i64,
+    pub(crate) thread_mention_count: i64,
+    pub(crate) thread_urgent_mention_count: i64,
+}
+
+impl Team {
+    /// Whether anybody may join, and so may see it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.kind == OPEN && self.allow_open_invite
+    }
+
+    /// Whether somebody with that address may be a member.
+    pub(crate) fn admits(&self, email: &str) -> bool {
+        let allowed = self.allowed_domains.replace(['@', ','], " ").to_lowercase();
+        let mut domains = allowed.split_whitespace().peekable();
+        let is_free = domains.peek().is_none();
+        is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+    }
+
+    /// Refuses a team with a member that breaks its rule; the first one that does decides.
+    pub(crate) fn check(&self) -> Result<(), AppError> {
+        let rules = [
+            ("email", self.email.is_empty() || is_email(&self.email)),
+            ("name", (1..=LONGEST_NAME).contains(&self.display_name.chars().count())),
+            ("url", self.name.len() <= LONGEST_NAME),
+            ("description", self.description.chars().count() <= LONGEST_DESCRIPTION),
+            ("reserved", !RESERVED_NAMES.iter().any(|word| self.name.to_lowercase().starts_with(word))),
+            ("characters", is_team_name(&self.name)),
+            ("type", [OPEN, INVITE_ONLY].contains(&self.kind.as_str())),
+            ("company", self.company_name.chars().count() <= LONGEST_COMPANY),
+            ("domains", self.allowed_domains.len() <= LONGEST_DOMAINS),
+        ];
+        match rules.iter().find(|(_, is_kept)| !is_kept) {
+            Some((rule, _)) => Err(AppError::new(format!("model.team.is_valid.{rule}.app_error"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Somebody in a team, as stored. A time of deletion tells when they left.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Member {
+    pub(crate) team_id: String,
+    pub(crate) user_id: String,
+    /// The roles beside those that come with the three marks below.
+    pub(crate) roles: String,
+    pub(crate) delete_at: i64,
+    pub(crate) is_guest: bool,
+    pub(crate) is_user: bool,
+    pub(crate) is_admin: bool,
+}
+
+/// A member in an answer, with its keys in the order of the original.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MemberView {
+    team_id: String,
+    user_id: String,
+    roles: String,
+    delete_at: i64,
+    scheme_guest: bool,
+    scheme_user: bool,
+    scheme_admin: bool,
+    explicit_roles: String,
+}
+
+impl Member {
+    /// Somebody who joins.
+    pub(crate) fn new(team_id: &str, user: &User) -> Self {
+        let is_guest = user.has_role("system_guest");
+        let (team_id, user_id) = (team_id.to_owned(), user.id.clone());
+        Self { team_id, user_id, is_guest, is_user: !is_guest, ..Self::default() }
+    }
+
+    /// Who founded the team and leads it.
+    pub(crate) fn leader(team_id: &str, user_id: &str) -> Self {
+        let (team_id, user_id) = (team_id.to_owned(), user_id.to_owned());
+        Self { team_id, user_id, is_user: true, is_admin: true, ..Self::default() }
+    }
+
+    /// Whether they are still in the team.
+    pub(crate) fn is_active(&self) -> bool {
+        self.delete_at == 0
+    }
+
+    /// The names of all roles in the team, space separated.
+    pub(crate) fn all_roles(&self) -> String {
+        let marks = [(self.is_guest, "team_guest"), (self.is_user, "team_user"), (self.is_admin, "team_admin")];
+        let marked = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, role)| *role);
+        self.roles.split_whitespace().chain(marked).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl From<Member> for MemberView {
+    fn from(member: Member) -> Self {
+        Self {
+            roles: member.all_roles(),
+            team_id: member.team_id,
+            user_id: member.user_id,
+            delete_at: member.delete_at,
+            scheme_guest: member.is_guest,
+            scheme_user: member.is_user,
+            scheme_admin: member.is_admin,
+            explicit_roles: member.roles,
+        }
+    }
+}
+
+/// Whether `name` can be a team's: lower-case letters, digits and hyphens, with a letter or digit at both ends.
+pub(crate) fn is_team_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let has_length = (SHORTEST_NAME..=LONGEST_NAME).contains(&name.len());
+    let has_alphabet = name.bytes().all(|byte| is_plain(byte) || byte == b'-');
+    has_length && has_alphabet && !name.starts_with('-') && !name.ends_with('-')
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_team_name_has_two_to_sixty_four_characters_of_its_alphabet() {
+        for name in ["ab", "a-b", "4you", &"x".repeat(64)] {
+            assert!(is_team_name(name), "{name}");
+        }
+        for name in ["", "a", "A-b", "-ab", "ab-", "a_b", "a b", "äb", &"x".repeat(65)] {
+            assert!(!is_team_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_team_admits_the_addresses_of_its_domains() {
+        let team = |domains: &str| Team { allowed_domains: domains.to_owned(), ..Team::default() };
+        assert!(team("").admits("a@any.example"));
+        assert!(team("@Chat.example, b.example").admits("a@chat.example"));
+        assert!(!team("chat.example").admits("a@xchat.example"));
+    }
+}
