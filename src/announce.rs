@@ -1,86 +1,20 @@
 //! What happened, told to those who are connected: each function is one event of the WebSocket.
 
-use actix_web::web::Data;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::hub::{Event, HubHandle};
 use quarterdeck_actors::json::to_json;
-use quarterdeck_actors::license::client::told_to_anybody;
 use quarterdeck_actors::presence::StatusAudience;
-use quarterdeck_actors::probe::stores::{Standing, Stores};
-use quarterdeck_actors::storage::settings::Store;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::base::post::{DirectChannel, Post};
 use crate::base::preference::Preference;
 use crate::base::user::User;
-use crate::state::AppState;
-
-/// Tells of each change of the configuration as long as the server runs.
-pub(crate) async fn configurations(app: Data<AppState>) {
-    let mut changes = app.config.events();
-    loop {
-        let had_guests = match changes.recv().await {
-            Ok(change) => has_guests(&change.before) && !has_guests(&change.after),
-            // What was missed is in what is told next: the configuration as it is.
-            Err(RecvError::Lagged(_)) => false,
-            Err(RecvError::Closed) => return,
-        };
-        let prepared = app.prepared.current(&app.config);
-        match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
-            Ok(config) => app.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
-            Err(cause) => error!(%cause, "the configuration of clients cannot be read back"),
-        }
-        if had_guests {
-            app.hub.publish(Event::new("guests_deactivated", json!({}))).await;
-        }
-        // What makes a session valid may be among what changed.
-        log(app.hub.check_sessions().await);
-    }
-}
-
-/// Tells everybody of each change of the licence as long as the server runs.
-pub(crate) async fn licenses(app: Data<AppState>) {
-    let mut current = app.license.follow();
-    while current.changed().await.is_ok() {
-        let license = current.borrow_and_update().clone();
-        let told = told_to_anybody(license.as_deref());
-        app.hub.publish(Event::new("license_changed", json!({ "license": told }))).await;
-    }
-}
-
-/// Tells administrators, as long as the server runs, whether saved storage settings are in service.
-pub(crate) async fn stores(app: Data<AppState>) {
-    let mut stores = app.files.follow();
-    let mut told = outcomes(&stores.borrow_and_update());
-    while stores.changed().await.is_ok() {
-        let outcomes = outcomes(&stores.borrow_and_update());
-        for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {
-            app.hub.publish(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
-        }
-        // Of a store that is being tested the last outcome still holds.
-        told.retain(|earlier| outcomes.iter().all(|outcome| outcome.get("store") != earlier.get("store")));
-        told.extend(outcomes);
-    }
-}
-
-/// How the tests of saved settings ended, as they are told.
-fn outcomes(stores: &Stores) -> Vec<Value> {
-    let outcome = |(store, standing): (Store, Standing)| {
-        let refusal = match &standing {
-            Standing::Testing => return None,
-            Standing::InService => None,
-            Standing::Refused(report) => report.trouble.as_ref(),
-        };
-        Some(json!({ "store": store.name(), "state": standing.name(), "refusal": refusal }))
-    };
-    stores.standings().into_iter().filter_map(outcome).collect()
-}
+use crate::store::Db;
 
 /// Whether the settings let guests in.
 pub(crate) fn has_guests(config: &Config) -> bool {
@@ -100,58 +34,63 @@ impl StatusAudience for Statuses {
 }
 
 /// Somebody has an account now.
-pub(crate) async fn new_user(app: &AppState, user: &User) {
-    app.hub.publish(Event::new("new_user", json!({ "user_id": user.id }))).await;
+pub(crate) async fn new_user(hub: &HubHandle, user: &User) {
+    hub.publish(Event::new("new_user", json!({ "user_id": user.id }))).await;
 }
 
 /// An account is not what it was: everybody is told as much as they may see.
-pub(crate) async fn user_updated(app: &AppState, config: &Config, user: &User) {
+pub(crate) async fn user_updated(hub: &HubHandle, config: &Config, user: &User) {
     let event = |view: Value| Event::new("user_updated", json!({ "user": view }));
     let views = [value(&user.for_admin()), value(&user.for_others(config)), value(&user.for_owner())];
     let [for_admin, for_others, for_owner] = views.map(event);
-    app.hub.publish(for_admin.without_user(&user.id).sensitive()).await;
-    app.hub.publish(for_others.without_user(&user.id).sanitized()).await;
-    app.hub.publish(for_owner.for_user(&user.id)).await;
+    hub.publish(for_admin.without_user(&user.id).sensitive()).await;
+    hub.publish(for_others.without_user(&user.id).sanitized()).await;
+    hub.publish(for_owner.for_user(&user.id)).await;
 }
 
 /// An account was activated or deactivated.
-pub(crate) async fn user_switched(app: &AppState, config: &Config, user: &User) {
-    user_updated(app, config, user).await;
-    app.hub.publish(Event::new("user_activation_status_change", json!({}))).await;
+pub(crate) async fn user_switched(hub: &HubHandle, config: &Config, user: &User) {
+    user_updated(hub, config, user).await;
+    hub.publish(Event::new("user_activation_status_change", json!({}))).await;
 }
 
 /// Somebody's system roles are now these.
-pub(crate) async fn roles_changed(app: &AppState, user_id: &str, roles: &str) {
+pub(crate) async fn roles_changed(hub: &HubHandle, user_id: &str, roles: &str) {
     let data = json!({ "user_id": user_id, "roles": roles });
-    app.hub.publish(Event::new("user_role_updated", data).for_user(user_id)).await;
+    hub.publish(Event::new("user_role_updated", data).for_user(user_id)).await;
 }
 
 /// Somebody is in a team now, and hears of what happens there.
-pub(crate) async fn added_to_team(app: &AppState, team_id: &str, user_id: &str) {
-    join_channels(app, user_id).await;
+pub(crate) async fn added_to_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
+    join_channels((hub, db), user_id).await;
     let data = json!({ "team_id": team_id, "user_id": user_id });
-    app.hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
+    hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
 }
 
 /// Has the sockets of somebody hear of the teams and channels that they are in now.
-async fn join_channels(app: &AppState, user_id: &str) {
-    match app.db.memberships_of(user_id).await {
-        Ok(memberships) => log(app.hub.change_memberships(user_id, memberships).await),
+async fn join_channels((hub, db): (&HubHandle, &Db), user_id: &str) {
+    match db.memberships_of(user_id).await {
+        Ok(memberships) => log(hub.change_memberships(user_id, memberships).await),
         Err(cause) => warn!(%cause, "the sockets of a new member hear of the place when they connect again"),
     }
 }
 
 /// Two people have a channel for themselves now, and hear of what happens there.
-pub(crate) async fn direct_added(app: &AppState, channel: &DirectChannel, creator_id: &str, teammate_id: &str) {
+pub(crate) async fn direct_added(
+    (hub, db): (&HubHandle, &Db),
+    channel: &DirectChannel,
+    creator_id: &str,
+    teammate_id: &str,
+) {
     for user_id in [creator_id, teammate_id] {
-        join_channels(app, user_id).await;
+        join_channels((hub, db), user_id).await;
     }
     let data = json!({ "creator_id": creator_id, "teammate_id": teammate_id });
-    app.hub.publish(Event::new("direct_added", data).for_channel(&channel.id)).await;
+    hub.publish(Event::new("direct_added", data).for_channel(&channel.id)).await;
 }
 
 /// Somebody wrote to `recipient_id`, in the channel of the two.
-pub(crate) async fn posted(app: &AppState, channel: &DirectChannel, post: &Post, sender: &User, recipient_id: &str) {
+pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post, sender: &User, recipient_id: &str) {
     let name = format!("@{}", sender.username);
     // The message and the list are text within the text: so it has always been.
     let data = json!({
@@ -164,24 +103,24 @@ pub(crate) async fn posted(app: &AppState, channel: &DirectChannel, post: &Post,
         "set_online": false,
         "team_id": "",
     });
-    app.hub.publish(Event::new("posted", data).for_channel(&channel.id)).await;
+    hub.publish(Event::new("posted", data).for_channel(&channel.id)).await;
 }
 
 /// Somebody prefers other things now.
-pub(crate) async fn preferences_changed(app: &AppState, user_id: &str, preferences: &[Preference]) {
-    preferences_event(app, "preferences_changed", user_id, preferences).await;
+pub(crate) async fn preferences_changed(hub: &HubHandle, user_id: &str, preferences: &[Preference]) {
+    preferences_event(hub, "preferences_changed", user_id, preferences).await;
 }
 
 /// Somebody prefers nothing in particular any more.
-pub(crate) async fn preferences_deleted(app: &AppState, user_id: &str, preferences: &[Preference]) {
-    preferences_event(app, "preferences_deleted", user_id, preferences).await;
+pub(crate) async fn preferences_deleted(hub: &HubHandle, user_id: &str, preferences: &[Preference]) {
+    preferences_event(hub, "preferences_deleted", user_id, preferences).await;
 }
 
-async fn preferences_event(app: &AppState, name: &'static str, user_id: &str, preferences: &[Preference]) {
-    app.hub.publish(Event::new("sidebar_category_updated", json!({})).for_user(user_id)).await;
+async fn preferences_event(hub: &HubHandle, name: &'static str, user_id: &str, preferences: &[Preference]) {
+    hub.publish(Event::new("sidebar_category_updated", json!({})).for_user(user_id)).await;
     // As text within the text: so it has always been.
     let text = String::from_utf8(to_json(&preferences).unwrap_or_default()).unwrap_or_default();
-    app.hub.publish(Event::new(name, json!({ "preferences": text })).for_user(user_id)).await;
+    hub.publish(Event::new(name, json!({ "preferences": text })).for_user(user_id)).await;
 }
 
 fn value(view: &impl Serialize) -> Value {
@@ -189,7 +128,7 @@ fn value(view: &impl Serialize) -> Value {
 }
 
 /// What was asked for is done; only those who are connected may not have heard of it.
-fn log(told: Result<(), AppError>) {
+pub(crate) fn log(told: Result<(), AppError>) {
     if let Err(cause) = told {
         warn!(%cause, "a hub was not told of a change");
     }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use quarterdeck_actors::audit::{AuditRecord, Caller, Permit, Status};
+use quarterdeck_actors::audit::{AuditHandle, AuditRecord, Caller, Permit, Status};
 use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::Surroundings;
@@ -19,8 +19,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::request::{Context, Refused, context_of};
-use crate::state::AppState;
 use crate::store::own_record;
+
+/// The trail, and the counts of refusals that it does not record one by one.
+pub(crate) struct Trail {
+    pub(crate) audit: AuditHandle,
+    /// Refusals of callers without a session.
+    pub(crate) strangers: refusals::Refusals,
+    /// Refusals of callers with a session.
+    pub(crate) refusals: refusals::Refusals,
+}
 
 /// A text that a client sent is kept up to this many characters.
 const LONGEST_TEXT: usize = 256;
@@ -64,11 +72,11 @@ impl Audit {
     ///
     /// The pipeline does so for callers with a session. A route that is open does it itself, as late as it can:
     /// before that, strangers could hold the room with requests that do not get anywhere.
-    pub(crate) async fn reserve(&self, app: &AppState, caller: Caller) -> Result<(), AppError> {
+    pub(crate) async fn reserve(&self, trail: &AuditHandle, caller: Caller) -> Result<(), AppError> {
         if self.notes().borrow().permit.is_some() {
             return Ok(());
         }
-        let permit = app.audit.reserve(&caller).await.ok_or_else(no_room)?;
+        let permit = trail.reserve(&caller).await.ok_or_else(no_room)?;
         self.notes().borrow_mut().permit = Some(permit);
         Ok(())
     }

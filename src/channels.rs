@@ -2,21 +2,21 @@
 
 use quarterdeck_actors::error::{AppError, OrFail};
 
+use crate::accounts::Accounts;
 use crate::session::Session;
-use crate::state::AppState;
 use crate::teams;
 
 /// Whether a role in the channel, in its team, or one that holds everywhere grants `permission` there.
 pub(crate) async fn may(
-    app: &AppState,
+    accounts: &Accounts,
     session: &Session,
     channel_id: &str,
     permission: &str,
 ) -> Result<bool, AppError> {
-    let place = app.db.place(channel_id, session.user_id()).await.or_fail("app.channel.get_member.app_error")?;
+    let place = accounts.db.place(channel_id, session.user_id()).await.or_fail("app.channel.get_member.app_error")?;
     let Some(place) = place else { return Ok(false) };
-    if app.roles.grant(&place.all_roles(), permission) {
+    if accounts.roles.grant(&place.all_roles(), permission) {
         return Ok(true);
     }
-    Ok(teams::standing(app, session, &place.team_id).await?.may(permission))
+    Ok(teams::standing(accounts, session, &place.team_id).await?.may(permission))
 }

@@ -6,6 +6,7 @@ pub mod settings;
 pub mod store;
 
 mod accounts;
+mod actors;
 mod address;
 mod ai_bridge;
 mod analytics;

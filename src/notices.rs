@@ -7,12 +7,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::ConfigHandle;
-use quarterdeck_actors::notices::{Fetched, Marks, NoticeSource};
+use quarterdeck_actors::notices::{Fetched, Marks, NoticeSource, NoticesHandle};
 use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use tracing::warn;
 
 use crate::outbound::{Call, Chosen, Outbound, Received};
-use crate::state::AppState;
+use crate::store::Db;
 
 /// The largest feed that is read, in bytes.
 const LARGEST: usize = 1024 * 1024;
@@ -55,14 +55,14 @@ impl NoticeSource for WebFeed {
 /// Counts the notices in force as seen by somebody new, who is not to be met with all of them.
 ///
 /// Nobody waits for it: when it fails, they are met with them.
-pub(crate) fn spare(app: &AppState, user_id: &str) {
-    let mut ids = app.notices.current().ids();
+pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
+    let mut ids = notices.current().ids();
     if ids.is_empty() {
         return;
     }
     ids.sort();
     ids.dedup();
-    let (db, user_id) = (app.db.clone(), user_id.to_owned());
+    let (db, user_id) = (db.clone(), user_id.to_owned());
     actix_web::rt::spawn(async move {
         if let Err(cause) = db.add_viewings(&user_id, &ids, wall_ms() / 1000).await {
             warn!(error = %cause, "notices were not counted as seen by a new account");

@@ -73,10 +73,10 @@ pub(crate) async fn serve(
     }
     let started = Instant::now();
     let under_way = line::begin(&http);
-    let (_in_flight, sending) = (app.traffic.begin(), app.traffic.begin_sending());
+    let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
     let found = router.find(http.method(), http.path(), **origin);
-    let config = app.config.current();
-    let client = ClientAddress::of(&http, &config, app.options.trusted_proxies());
+    let config = app.actors.config.current();
+    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies());
     http.extensions_mut().insert(client);
     let incoming = incoming::Incoming::new(&http, payload.into_inner());
     let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
@@ -88,10 +88,10 @@ pub(crate) async fn serve(
         Err(failure) => arrival.refuse(failure),
     };
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if app.traffic.is_draining() && !is_switch {
+    if app.limits.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.sending.packer).await;
+    let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
     let answer = arrival.send(answer, &app, found.as_ref());
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
@@ -102,7 +102,7 @@ pub(crate) async fn serve(
 /// Counts the request for the client that a trusted proxy named. Without a proxy, the connection itself is counted.
 fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppError> {
     let Some(address) = client.address.filter(|_| client.is_behind_proxy) else { return Ok(None) };
-    let permit = app.connections.admit_request(address);
+    let permit = app.limits.connections.admit_request(address);
     permit.map(Some).ok_or_else(|| AppError::new("api.context.rate_limited.app_error"))
 }
 
@@ -131,8 +131,8 @@ impl Arrival {
         }
         let user = self.config.view.rate_limit.vary_by_user.then(|| self.known_user(app)).flatten();
         let rate = match &user {
-            Some(user_id) => app.limiter.count_user(user_id, &self.http, &self.config),
-            None => app.limiter.count_address(&self.http, &self.config),
+            Some(user_id) => app.limits.limiter.count_user(user_id, &self.http, &self.config),
+            None => app.limits.limiter.count_address(&self.http, &self.config),
         };
         self.is_user_counted.set(user.is_some());
         let mut answer = match rate.admit() {
@@ -147,7 +147,7 @@ impl Arrival {
     /// The user of a session that is in the cache. A session that is not is counted by its user once it is looked up.
     fn known_user(&self, app: &AppState) -> Option<String> {
         let token = token::Token::of(&self.http)?;
-        known_user(app, &self.config, &token.text)
+        known_user(&app.accounts.sessions, &self.config, &token.text)
     }
 
     /// Answers browsers that ask for another site, where that is admitted.
@@ -187,7 +187,7 @@ impl Arrival {
     }
 
     fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {
-        let version = app.prepared.current(&app.config).version.clone();
+        let version = app.prepared.current(&app.actors.config).version.clone();
         dress::add_headers(answer, self.http.method(), &self.id, version, &self.config);
     }
 
@@ -224,7 +224,7 @@ impl Arrival {
         if is_missing {
             return Err(AppError::new("api.context.session_expired.app_error"));
         }
-        let must_wait = route.can_wait && app.busy.until().is_some();
+        let must_wait = route.can_wait && app.actors.busy.until().is_some();
         if must_wait {
             return Err(AppError::new("api.context.server_busy.app_error"));
         }
@@ -252,7 +252,7 @@ impl Arrival {
         let is_strict = session.is_none() && bytes > MAX_BODY_BYTES_WITHOUT_SESSION;
         let bytes = if is_strict { MAX_BODY_BYTES_WITHOUT_SESSION } else { bytes };
         let user_id = session.map(|session| if session.is_local() { "local" } else { session.user_id() });
-        let share = RefCell::new(app.bodies.share(user_id.unwrap_or_default(), bytes));
+        let share = RefCell::new(app.limits.bodies.share(user_id.unwrap_or_default(), bytes));
         BodyLimits { bytes, is_strict, announced: self.announced, share }
     }
 

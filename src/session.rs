@@ -7,9 +7,9 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::session::{Session as Stored, Which};
+use quarterdeck_actors::sessions::SessionsHandle;
 
-use crate::accounts;
-use crate::state::AppState;
+use crate::accounts::{self, Accounts};
 
 /// Who is calling. The local socket has a session without a user, which may do everything.
 #[derive(Clone)]
@@ -20,17 +20,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn of(stored: Arc<Stored>, app: &AppState, config: &Config) -> Self {
+    fn of(stored: Arc<Stored>, roles: &Arc<Roles>, config: &Config) -> Self {
         Self {
             stored: Some(stored),
-            roles: app.roles.clone(),
+            roles: roles.clone(),
             is_restricted: config.view.experimental.restrict_system_admin,
         }
     }
 
     /// The unrestricted session of the local socket.
-    pub(crate) fn local(app: &AppState) -> Self {
-        Self { stored: None, roles: app.roles.clone(), is_restricted: false }
+    pub(crate) fn local(roles: &Arc<Roles>) -> Self {
+        Self { stored: None, roles: roles.clone(), is_restricted: false }
     }
 
     /// Whose session it is; empty on the local socket.
@@ -96,28 +96,28 @@ impl Session {
 }
 
 /// Finds the session that a token belongs to; a personal access token opens one at its first use.
-pub(crate) async fn resolve(app: &AppState, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
+pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
     let now = wall_ms();
-    let found = match app.sessions.find(token, Uptime::now()).await? {
+    let found = match accounts.sessions.find(token, Uptime::now()).await? {
         Some(stored) => Some(stored),
-        None => accounts::open_access_token(app, config, token, now).await?,
+        None => accounts::open_access_token(accounts, config, token, now).await?,
     };
     let Some(stored) = found else { return Ok(None) };
     if is_idle(&stored, config, now) {
-        app.sessions.close(Which::Id(stored.id.clone())).await?;
+        accounts.sessions.close(Which::Id(stored.id.clone())).await?;
         return Ok(None);
     }
     let is_switched_off = stored.is_from_access_token()
         && stored.prop("is_bot") != "true"
         && !config.view.service.enable_user_access_tokens;
     let is_valid = !stored.is_expired(now) && !is_switched_off;
-    Ok(is_valid.then(|| Session::of(stored, app, config)))
+    Ok(is_valid.then(|| Session::of(stored, &accounts.roles, config)))
 }
 
 /// Returns the user of a session that is cached and valid. It asks neither an actor nor the store.
-pub(crate) fn known_user(app: &AppState, config: &Config, token: &str) -> Option<String> {
+pub(crate) fn known_user(sessions: &SessionsHandle, config: &Config, token: &str) -> Option<String> {
     let now = wall_ms();
-    let stored = app.sessions.cached(token, Uptime::now())?;
+    let stored = sessions.cached(token, Uptime::now())?;
     let is_valid = !stored.is_expired(now) && !is_idle(&stored, config, now);
     is_valid.then(|| stored.user_id.clone())
 }

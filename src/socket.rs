@@ -157,7 +157,7 @@ impl Socket {
             Heard::Pong => {
                 if let Party::Known { hold, .. } = &self.party {
                     hold.connection.hear(Uptime::now());
-                    self.app.presence.heard(&hold.connection.user_id);
+                    self.app.actors.presence.heard(&hold.connection.user_id);
                 }
             }
             Heard::Close(code) => self.close(Close::echo(code), out),
@@ -245,8 +245,8 @@ impl Drop for Attendance {
 /// Somebody who is there now.
 fn known(app: &AppState, hold: Hold, session: Arc<Stored>) -> Party {
     let user_id = hold.connection.user_id.clone();
-    app.presence.connected(&user_id);
-    Party::Known { hold, session, _attendance: Attendance { presence: app.presence.clone(), user_id } }
+    app.actors.presence.connected(&user_id);
+    Party::Known { hold, session, _attendance: Attendance { presence: app.actors.presence.clone(), user_id } }
 }
 
 /// Somebody who has not said who they are.

@@ -1,30 +1,19 @@
-//! All that a route can touch.
+//! The parts of a running server that handlers reach, in groups. Other code takes the group or the handle that it needs.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use quarterdeck_actors::analytics::AnalyticsHandle;
-use quarterdeck_actors::audit::AuditHandle;
-use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::proposal::Surroundings;
-use quarterdeck_actors::config::{Config, ConfigHandle};
-use quarterdeck_actors::health::HealthHandle;
-use quarterdeck_actors::hub::HubHandle;
-use quarterdeck_actors::license::LicenseHandle;
-use quarterdeck_actors::notices::NoticesHandle;
-use quarterdeck_actors::presence::PresenceHandle;
-use quarterdeck_actors::probe::FileProbeHandle;
-use quarterdeck_actors::roles::Roles;
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::supervisor::Vitals;
-use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
-use crate::accounts::{Attempts, FirstAccount};
+use crate::accounts::Accounts;
+use crate::actors::Actors;
 use crate::ai_bridge::AiBridge;
 use crate::answer::Sending;
-use crate::audit::refusals::Refusals;
+use crate::audit::Trail;
 use crate::base::traffic::Traffic;
 use crate::configuration::surroundings;
 use crate::configurations::Configurations;
@@ -37,7 +26,6 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::outbound::Outbound;
-use crate::passwords::Passwords;
 use crate::pipeline::limit::Limiter;
 use crate::prepared::PreparedAnswers;
 use crate::push::PushProxy;
@@ -47,91 +35,97 @@ use crate::store::Db;
 use crate::support_packet::SupportPackets;
 use crate::trial::Trials;
 
-/// Handles and store. One for all workers.
+/// All groups. One for all workers.
 pub(crate) struct AppState {
-    pub(crate) config: ConfigHandle,
-    /// What some parts of the server keep until it starts anew.
-    pub(crate) started_with: Arc<Config>,
-    pub(crate) sessions: SessionsHandle,
-    pub(crate) busy: BusyHandle,
-    pub(crate) health: HealthHandle,
-    pub(crate) files: FileProbeHandle,
-    pub(crate) analytics: AnalyticsHandle,
-    pub(crate) audit: AuditHandle,
-    /// Refusals of callers without a session.
-    pub(crate) strangers: Refusals,
-    /// Refusals of callers with a session.
-    pub(crate) refusals: Refusals,
-    pub(crate) hub: HubHandle,
-    pub(crate) license: LicenseHandle,
-    pub(crate) notices: NoticesHandle,
-    /// Whose signatures licences need.
-    pub(crate) signatory: Signatory,
-    /// The machine's name, if it has one.
-    pub(crate) hostname: Option<String>,
-    pub(crate) options: Options,
-    pub(crate) presence: PresenceHandle,
-    pub(crate) roles: Arc<Roles>,
     pub(crate) db: Db,
+    pub(crate) actors: Actors,
+    pub(crate) accounts: Accounts,
+    pub(crate) trail: Trail,
+    pub(crate) facts: Facts,
+    pub(crate) outside: Outside,
+    pub(crate) limits: Limits,
+    pub(crate) tools: Tools,
+    pub(crate) prepared: PreparedAnswers,
+    pub(crate) metrics: Metrics,
+}
+
+/// Facts that hold from the start to the end.
+pub(crate) struct Facts {
+    pub(crate) options: Options,
+    /// The configuration at the start, for the parts that keep it until the next one.
+    pub(crate) started_with: Arc<Config>,
+    /// The store of the configuration.
     pub(crate) configurations: Configurations,
     /// Makes the fingerprints that tell secrets apart in the history of the configuration.
     pub(crate) fingerprint_key: Secret,
-    pub(crate) passwords: Passwords,
-    pub(crate) attempts: Attempts,
-    /// Decides which caller may make the first account over the network.
-    pub(crate) first_account: FirstAccount,
+    /// The party whose signatures licences need.
+    pub(crate) signatory: Signatory,
+    /// The machine's name, if it has one.
+    pub(crate) hostname: Option<String>,
+    /// The addresses where the server listens, once it does.
+    pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+}
+
+/// Everything that calls other servers.
+pub(crate) struct Outside {
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,
     pub(crate) links: Links,
     pub(crate) images: Images,
     pub(crate) releases: Releases,
-    /// Where the server listens, once it does.
-    pub(crate) listening: OnceLock<Vec<SocketAddr>>,
-    pub(crate) trials: Trials,
-    pub(crate) log_reader: LogReader,
-    /// The stand-in for an AI service, for end-to-end tests.
-    pub(crate) ai_bridge: AiBridge,
-    pub(crate) upgrade: UpgradeHandle,
-    /// Told when the server is to end and its program to be run anew.
-    pub(crate) restart: Notify,
     pub(crate) mailer: Mailer,
-    pub(crate) metrics: Metrics,
+    pub(crate) trials: Trials,
+}
+
+/// The bounds on what callers send, hold and repeat.
+pub(crate) struct Limits {
     pub(crate) limiter: Limiter,
     pub(crate) connections: Arc<Connections>,
     pub(crate) bodies: Arc<BodyBudget>,
-    pub(crate) support_packets: SupportPackets,
-    pub(crate) traffic: Arc<Traffic>,
-    pub(crate) prepared: PreparedAnswers,
     pub(crate) sending: Sending,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
-impl AppState {
-    /// What decisions about the configuration must know.
+/// Parts that single routes use.
+pub(crate) struct Tools {
+    pub(crate) log_reader: LogReader,
+    pub(crate) support_packets: SupportPackets,
+    /// The stand-in for an AI service, for end-to-end tests.
+    pub(crate) ai_bridge: AiBridge,
+    /// Told when the server is to end and its program to be run anew.
+    pub(crate) restart: Notify,
+}
+
+impl Facts {
+    /// The facts that decisions about the configuration need.
     pub(crate) fn surroundings(&self) -> Surroundings {
         surroundings(&self.fingerprint_key)
     }
 
-    /// Where the server listens; nowhere before it is started.
+    /// The addresses where the server listens; none before it is started.
     pub(crate) fn listening(&self) -> &[SocketAddr] {
         self.listening.get().map_or(&[], Vec::as_slice)
     }
+}
 
-    /// How each actor fares.
+impl AppState {
+    /// The vital signs of each actor.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
+        let actors = &self.actors;
         let mut vitals = vec![
-            self.analytics.vitals(),
-            self.audit.vitals(),
-            self.busy.vitals(),
-            self.config.vitals(),
-            self.files.vitals(),
-            self.health.vitals(),
-            self.license.vitals(),
-            self.notices.vitals(),
-            self.presence.vitals(),
-            self.sessions.vitals(),
-            self.upgrade.vitals(),
+            actors.analytics.vitals(),
+            self.trail.audit.vitals(),
+            actors.busy.vitals(),
+            actors.config.vitals(),
+            actors.files.vitals(),
+            actors.health.vitals(),
+            actors.license.vitals(),
+            actors.notices.vitals(),
+            actors.presence.vitals(),
+            self.accounts.sessions.vitals(),
+            actors.upgrade.vitals(),
         ];
-        vitals.extend(self.hub.vitals());
+        vitals.extend(actors.hub.vitals());
         vitals
     }
 }

@@ -4,14 +4,14 @@ mod member;
 
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::id::new_id;
 use serde::Deserialize;
 
 use crate::announce;
 use crate::base::team::{Channel, Member, OPEN, Team};
 use crate::base::user::User;
-use crate::state::AppState;
-use crate::store::StoreError;
+use crate::store::{Db, StoreError};
 pub(crate) use member::{Standing, standing, standings};
 
 /// The channels that every team has and every member is in: name and display name.
@@ -34,7 +34,11 @@ pub(crate) struct Proposal {
 }
 
 /// Founds a team with its default channels; the founder leads it. The local socket founds teams without members.
-pub(crate) async fn found(app: &AppState, proposal: Proposal, founder: Option<&User>) -> Result<Team, AppError> {
+pub(crate) async fn found(
+    (db, hub): (&Db, &HubHandle),
+    proposal: Proposal,
+    founder: Option<&User>,
+) -> Result<Team, AppError> {
     if !proposal.id.is_empty() {
         return Err(AppError::new("app.team.save.existing.app_error"));
     }
@@ -45,11 +49,11 @@ pub(crate) async fn found(app: &AppState, proposal: Proposal, founder: Option<&U
     team.check()?;
     let channels = DEFAULT_CHANNELS.map(|(name, display_name)| Channel { id: new_id(), name, display_name });
     let leader = founder.map(|founder| Member::leader(&team.id, &founder.id));
-    if !app.db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)? {
+    if !db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)? {
         return Err(AppError::new("app.team.save.too_many.app_error"));
     }
     if let Some(leader) = leader {
-        announce::added_to_team(app, &team.id, &leader.user_id).await;
+        announce::added_to_team((hub, db), &team.id, &leader.user_id).await;
     }
     Ok(team)
 }
@@ -80,9 +84,14 @@ fn refusal(error: StoreError) -> AppError {
 }
 
 /// Makes `user` a member, unless the team is full or closed to their address; a member stays what they are.
-pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members: i64) -> Result<Member, AppError> {
+pub(crate) async fn join(
+    (db, hub): (&Db, &HubHandle),
+    team: &Team,
+    user: &User,
+    most_members: i64,
+) -> Result<Member, AppError> {
     const FAILED: &str = "app.team.save_member.save.app_error";
-    let known = app.db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
+    let known = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
     if let Some(member) = known.filter(Member::is_active) {
         return Ok(member);
     }
@@ -90,13 +99,10 @@ pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members:
         return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
     }
     let member = Member::new(&team.id, user);
-    app.db
-        .join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, wall_ms())
-        .await
-        .or_fail(FAILED)?;
-    let joined = app.db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
+    db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, wall_ms()).await.or_fail(FAILED)?;
+    let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
-        let is_gone = app.db.user(&user.id).await.or_fail(FAILED)?.is_none();
+        let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();
         let id = if is_gone {
             "app.user.missing_account.const"
         } else {
@@ -104,7 +110,7 @@ pub(crate) async fn join(app: &AppState, team: &Team, user: &User, most_members:
         };
         return Err(AppError::new(id));
     };
-    announce::added_to_team(app, &team.id, &user.id).await;
+    announce::added_to_team((hub, db), &team.id, &user.id).await;
     Ok(joined)
 }
 

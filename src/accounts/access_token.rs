@@ -10,8 +10,8 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, Which};
 
+use super::Accounts;
 use crate::base::user::User;
-use crate::state::AppState;
 use crate::store::AccessToken;
 
 /// Sessions of access tokens never end by themselves in practice: a hundred years.
@@ -19,7 +19,7 @@ const TOKEN_SESSION_MS: i64 = 100 * 365 * 24 * HOUR_MS;
 
 /// Makes a token for `user`, as far as the settings allow; its text is told only here.
 pub(crate) async fn add_access_token(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
     user: &User,
     description: String,
@@ -29,9 +29,9 @@ pub(crate) async fn add_access_token(
     }
     let token = AccessToken { id: new_id(), user_id: user.id.clone(), description, is_active: true };
     let text = Secret::new(new_id());
-    let is_added = app.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
+    let is_added = accounts.db.add_access_token(&token, &text).await.or_fail("app.user_access_token.save.app_error")?;
     if !is_added {
-        let is_gone = app.db.user(&user.id).await.or_fail("app.user.get.app_error")?.is_none();
+        let is_gone = accounts.db.user(&user.id).await.or_fail("app.user.get.app_error")?.is_none();
         if is_gone {
             return Err(AppError::new("app.user.missing_account.const"));
         }
@@ -41,49 +41,49 @@ pub(crate) async fn add_access_token(
 }
 
 /// Switches a token on, or off together with the session that it opened.
-pub(crate) async fn set_access_token_active(app: &AppState, id: &str, is_active: bool) -> Result<(), AppError> {
+pub(crate) async fn set_access_token_active(accounts: &Accounts, id: &str, is_active: bool) -> Result<(), AppError> {
     let failed = if is_active {
         "app.user_access_token.update_token_enable.app_error"
     } else {
         "app.user_access_token.update_token_disable.app_error"
     };
-    let is_known = app.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
+    let is_known = accounts.db.set_access_token_active(id, is_active).await.or_fail(failed)?;
     if !is_known {
         return Err(AppError::new("app.user_access_token.get_by_user.app_error"));
     }
     // After the switch, so that the token opens no other session in between.
-    if is_active { Ok(()) } else { app.sessions.close(Which::AccessToken(id.to_owned())).await }
+    if is_active { Ok(()) } else { accounts.sessions.close(Which::AccessToken(id.to_owned())).await }
 }
 
 /// Deletes a token for good, and ends the session that it opened.
-pub(crate) async fn remove_access_token(app: &AppState, id: &str) -> Result<(), AppError> {
+pub(crate) async fn remove_access_token(accounts: &Accounts, id: &str) -> Result<(), AppError> {
     // The token may have been switched on again, and opened another session, since it was switched off.
-    let removed = app.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
+    let removed = accounts.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
     let had_session = removed.ok_or_else(|| AppError::new("app.user_access_token.get_by_user.app_error"))?;
-    if had_session { app.sessions.close(Which::AccessToken(id.to_owned())).await } else { Ok(()) }
+    if had_session { accounts.sessions.close(Which::AccessToken(id.to_owned())).await } else { Ok(()) }
 }
 
 /// Opens the session of a personal access token at its first use; `None` when the token is unknown, inactive or not allowed.
 pub(crate) async fn open_access_token(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
     token: &str,
     now: i64,
 ) -> Result<Option<Arc<Session>>, AppError> {
     const FAILED: &str = "app.user_access_token.get_by_token.app_error";
-    let Some(access) = app.db.access_token_in_use(token).await.or_fail(FAILED)? else {
+    let Some(access) = accounts.db.access_token_in_use(token).await.or_fail(FAILED)? else {
         return Ok(None);
     };
-    let Some(user) = app.db.user(&access.user_id).await.or_fail(FAILED)? else {
+    let Some(user) = accounts.db.user(&access.user_id).await.or_fail(FAILED)? else {
         return Ok(None);
     };
     if user.delete_at > 0 || !is_allowed(config, &user) {
         return Ok(None);
     }
-    match app.sessions.open(session_of(access, user, token, now), None, Uptime::now()).await? {
+    match accounts.sessions.open(session_of(access, user, token, now), None, Uptime::now()).await? {
         Some(session) => Ok(Some(session)),
         // Another request with the token was faster, or the token or its user was switched off just now.
-        None => app.sessions.find(token, Uptime::now()).await,
+        None => accounts.sessions.find(token, Uptime::now()).await,
     }
 }
 

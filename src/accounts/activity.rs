@@ -3,21 +3,21 @@
 use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::session::Session as Stored;
+use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 use tracing::warn;
 
 use crate::session::Session;
-use crate::state::AppState;
 
 /// The time of the last use is stored to within this.
 const STEP_MS: i64 = 5 * 60_000;
 
 /// Prolongs the caller's session, where activity does that. What the caller asked for does not fail with it.
-pub(crate) async fn extend(app: &AppState, config: &Config, session: &Session) {
+pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let Some(until) = prolonged(stored, config, wall_ms()) else { return };
     let change = Change::Prolonged { id: stored.id.clone(), until };
-    if let Err(cause) = app.sessions.change(change).await {
+    if let Err(cause) = sessions.change(change).await {
         warn!(cause = %cause, "a session could not be prolonged");
     }
 }
@@ -40,7 +40,7 @@ fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
 }
 
 /// Stores that the caller is active, at most every five minutes. What the caller asked for does not fail with it.
-pub(crate) async fn touch(app: &AppState, session: &Session) {
+pub(crate) async fn touch(sessions: &SessionsHandle, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let now = wall_ms();
     // Activity that seems to be of the future is not recent: the clock was put back.
@@ -48,7 +48,7 @@ pub(crate) async fn touch(app: &AppState, session: &Session) {
     if is_recent {
         return;
     }
-    if let Err(cause) = app.sessions.change(Change::Activity { id: stored.id.clone(), at: now }).await {
+    if let Err(cause) = sessions.change(Change::Activity { id: stored.id.clone(), at: now }).await {
         warn!(cause = %cause, "the activity of a session could not be stored");
     }
 }

@@ -7,7 +7,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 
 use crate::base::user::User;
-use crate::state::AppState;
+use crate::store::Db;
 
 /// What the system bot is called.
 pub(crate) const SYSTEM_BOT: &str = "system-bot";
@@ -15,11 +15,11 @@ pub(crate) const SYSTEM_BOT: &str = "system-bot";
 const FAILED: &str = "app.user.get.app_error";
 
 /// The system bot; made when there is none. Fails when somebody else has its name, or it is deactivated.
-pub(crate) async fn system_bot(app: &AppState) -> Result<User, AppError> {
-    let mut found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
+pub(crate) async fn system_bot(db: &Db) -> Result<User, AppError> {
+    let mut found = db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
     if found.is_none() {
-        app.db.add_bot(&proposed(wall_ms())).await.or_fail(FAILED)?;
-        found = app.db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
+        db.add_bot(&proposed(wall_ms())).await.or_fail(FAILED)?;
+        found = db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
     }
     let usable = found.filter(|user| user.is_bot && user.delete_at == 0);
     usable.ok_or_else(|| AppError::new(FAILED).because("the name of the system bot is taken, or it is deactivated"))

@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 
-use crate::base::time::now_ms;
+use super::Accounts;
 use crate::base::user::User;
 use crate::caller::Caller;
 use crate::passwords::{Match, Turn};
-use crate::state::AppState;
 
 /// How an attempt ended.
 pub(super) enum Verdict {
@@ -27,7 +27,7 @@ pub(super) enum Verdict {
 /// The attempt is counted first, so that neither a crash nor a hang-up makes it free. A locked account is hashed a few
 /// times an hour: only who knows the password learns of the lock.
 pub(super) async fn compare(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
     (name, user): (&str, Option<&User>),
     password: &Secret,
@@ -39,12 +39,12 @@ pub(super) async fn compare(
     let id = user.map_or("", |user| &user.id);
     let now = Instant::now();
     let counted = match user {
-        Some(_) => app.db.take_attempt(id, most).await,
-        None => app.attempts.take_unknown(&app.db, name, most, (now, now_ms())).await,
+        Some(_) => accounts.db.take_attempt(id, most).await,
+        None => accounts.attempts.take_unknown(&accounts.db, name, most, (now, wall_ms())).await,
     };
     let is_open = counted.or_fail(UNCOUNTED)?;
     let account = if user.is_some() { id } else { name };
-    if !is_open && !app.attempts.take_locked(account, caller.lane(), now) {
+    if !is_open && !accounts.attempts.take_locked(account, caller.lane(), now) {
         return Ok(Verdict::Wrong);
     }
     let stored = user.filter(|user| user.auth_service.is_empty()).map(|user| user.password.clone());

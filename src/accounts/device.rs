@@ -6,11 +6,11 @@ use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::session::Which;
+use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 
 use crate::request::Strings;
 use crate::session::Session;
-use crate::state::AppState;
 
 const LONGEST_ID: usize = 512;
 const LONGEST_VERSION: usize = 64;
@@ -53,7 +53,12 @@ pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
 
 /// Attaches the device to the caller's session, which then lasts as long as those of mobile devices do;
 /// the user's other sessions on that device end.
-pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, device: Device) -> Result<(), AppError> {
+pub(crate) async fn attach(
+    sessions: &SessionsHandle,
+    config: &Config,
+    session: &Session,
+    device: Device,
+) -> Result<(), AppError> {
     let Some(stored) = session.stored() else { return Ok(()) };
     let (mut device_id, mut expires_at) = (None, None);
     if !device.id.is_empty() {
@@ -62,7 +67,7 @@ pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, d
             device_id: device.id.clone(),
             except: Some(stored.id.clone()),
         };
-        app.sessions.close(others).await?;
+        sessions.close(others).await?;
         device_id = Some(device.id);
         // A session that an access token opened stays as long as the token.
         if !stored.is_from_access_token() {
@@ -77,17 +82,17 @@ pub(crate) async fn attach(app: &AppState, config: &Config, session: &Session, d
     if is_empty {
         return Ok(());
     }
-    app.sessions.change(Change::Device { id: stored.id.clone(), device_id, expires_at, props }).await
+    sessions.change(Change::Device { id: stored.id.clone(), device_id, expires_at, props }).await
 }
 
 /// Notes that the device behind the session shows notifications, if it was noted that it does not.
-pub(crate) async fn enable_notifications(app: &AppState, session: &Session) -> Result<(), AppError> {
+pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Session) -> Result<(), AppError> {
     let Some(stored) = session.stored() else { return Ok(()) };
     if stored.prop(NOTIFICATIONS_OFF) != "true" {
         return Ok(());
     }
     let props = BTreeMap::from([(NOTIFICATIONS_OFF.to_owned(), "false".to_owned())]);
-    app.sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
+    sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
 }
 
 /// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.

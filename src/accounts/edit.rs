@@ -3,23 +3,23 @@
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::secret::Secret;
 
 use super::compare::{Verdict, compare};
-use super::maps;
 use super::signup::{is_domain_allowed, refusal};
+use super::{Accounts, maps};
 use crate::announce;
 use crate::base::user::{Profile, User, in_lower_case};
 use crate::caller::Caller;
-use crate::state::AppState;
-use crate::store::Changed;
+use crate::store::{Changed, Db};
 
 /// Puts the given members of `profile` in place. A new address has yet to be verified.
 ///
 /// The caller admitted the change for `known`; nothing is stored once the account has another address or other roles, and
 /// nothing is changed when it has another hash by now than `checked`, where that is given.
 pub(crate) async fn update(
-    app: &AppState,
+    (db, hub): (&Db, &HubHandle),
     config: &Config,
     known: &User,
     profile: Profile,
@@ -34,10 +34,10 @@ pub(crate) async fn update(
         let is_known = stored.email == email && stored.roles == roles;
         if is_known { changed(stored, profile.clone(), is_admitted).map(Some) } else { Ok(None) }
     };
-    let outcome = app.db.change_profile(&known.id, wall_ms(), change).await;
+    let outcome = db.change_profile(&known.id, wall_ms(), change).await;
     let outcome = outcome.map_err(|failed| failed.refused_or(refusal))?;
     if let Changed::Stored(accounts) = &outcome {
-        announce::user_updated(app, config, &accounts.1).await;
+        announce::user_updated(hub, config, &accounts.1).await;
     }
     Ok(outcome)
 }
@@ -60,20 +60,20 @@ fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, A
 ///
 /// Gives the hash that the password was compared with: a change on the strength of it is made only while that is stored.
 pub(crate) async fn confirm_password(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
     id: &str,
     password: Secret,
     caller: &Caller,
 ) -> Result<Secret, AppError> {
-    let permit = app.passwords.enter(caller, id)?;
+    let permit = accounts.passwords.enter(caller, id)?;
     let confirmed = caller.while_waiting(async {
         let turn = permit.turn().await?;
-        let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
+        let user = accounts.db.user(id).await.or_fail("app.user.get.app_error")?;
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
-        match compare(app, config, (id, Some(&user)), &password, (caller, &turn)).await? {
+        match compare(accounts, config, (id, Some(&user)), &password, (caller, &turn)).await? {
             Verdict::Right(_) => {
-                app.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+                accounts.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
                 Ok(user.password)
             }
             Verdict::Wrong => Err(AppError::new("api.user.check_user_password.invalid.app_error")),

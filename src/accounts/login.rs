@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use quarterdeck_actors::audit::AuditHandle;
 use quarterdeck_actors::clock::{HOUR_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -16,6 +17,7 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::{Session, Which};
 
+use super::Accounts;
 use super::agent::Agent;
 use super::compare::{Verdict, compare};
 use super::mfa;
@@ -24,7 +26,6 @@ use crate::base::error_text::status_of;
 use crate::base::user::{LONGEST_EMAIL, User};
 use crate::caller::Caller;
 use crate::passwords::{Match, Permit, Turn, is_full};
-use crate::state::AppState;
 use pace::Pace;
 
 /// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
@@ -57,9 +58,9 @@ impl Credentials {
 ///
 /// A place in the queue is taken before anything waits. The work ends when the caller hangs up.
 pub(crate) async fn login(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
-    audit: &Audit,
+    (audit, trail): (&Audit, &AuditHandle),
     credentials: Credentials,
     caller: &Caller,
 ) -> Result<(User, Arc<Session>), AppError> {
@@ -68,22 +69,22 @@ pub(crate) async fn login(
     }
     let mut pace = Pace::new(Instant::now());
     let name = credentials.name();
-    let permit = app.passwords.enter(caller, &name)?;
-    let admission = Admission { app, config, credentials: &credentials, name: &name, caller };
+    let permit = accounts.passwords.enter(caller, &name)?;
+    let admission = Admission { accounts, config, credentials: &credentials, name: &name, caller };
     let admitted = caller.while_waiting(admission.admit(permit, &mut pace)).await;
     match admitted {
         Ok((user, checked)) => {
-            audit.reserve(app, room_of(&user.id, app.roles.grant(&user.roles, "manage_system"))).await?;
+            audit.reserve(trail, room_of(&user.id, accounts.roles.grant(&user.roles, "manage_system"))).await?;
             audit.by(&user.id, "");
-            let opened = open(app, config, (&user, checked), &credentials).await;
+            let opened = open(accounts, config, (&user, checked), &credentials).await;
             let session = opened.map_err(|refusal| masked(refusal, config))?;
-            app.passwords.remember(caller, &name);
+            accounts.passwords.remember(caller, &name);
             Ok((user, session))
         }
         // The queue is full whatever the account is, so there is nothing to hide.
         Err(refusal) if is_full(&refusal) => Err(refusal),
         Err(refusal) => {
-            let pause = pace.pause(Instant::now(), app.passwords.refusal_time(&credentials.password));
+            let pause = pace.pause(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
             // A caller who hangs up during the pause is refused all the same.
             let paused = caller.while_waiting(async {
                 tokio::time::sleep(pause).await;
@@ -97,7 +98,7 @@ pub(crate) async fn login(
 
 /// The stores and settings that a login is decided with.
 struct Admission<'a> {
-    app: &'a AppState,
+    accounts: &'a Accounts,
     config: &'a Config,
     credentials: &'a Credentials,
     name: &'a str,
@@ -111,9 +112,9 @@ impl Admission<'_> {
         let turn = permit.turn().await?;
         pace.begin(turn.since());
         let user = self.find().await?;
-        let (app, config) = (self.app, self.config);
+        let (accounts, config) = (self.accounts, self.config);
         let target = (self.name, user.as_ref());
-        let verdict = compare(app, config, target, &self.credentials.password, (self.caller, &turn)).await?;
+        let verdict = compare(accounts, config, target, &self.credentials.password, (self.caller, &turn)).await?;
         let matched = match verdict {
             Verdict::Right(matched) => matched,
             Verdict::Wrong => return Err(AppError::new(WRONG)),
@@ -122,7 +123,7 @@ impl Admission<'_> {
         let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
         if let Err(refusal) = self.check(&user).await {
             if refusal.id != BAD_CODE {
-                let given = app.db.give_attempt_back(&user.id).await;
+                let given = accounts.db.give_attempt_back(&user.id).await;
                 given.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
             }
             return Err(refusal);
@@ -131,7 +132,7 @@ impl Admission<'_> {
             Match::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
             Match::Yes | Match::No => user.password.clone(),
         };
-        let noted = app.db.set_last_login(&user.id, &checked, wall_ms()).await;
+        let noted = accounts.db.set_last_login(&user.id, &checked, wall_ms()).await;
         noted.or_fail("app.user.update_last_login.app_error")?;
         Ok((user, checked))
     }
@@ -141,7 +142,7 @@ impl Admission<'_> {
     /// If the hash was changed meanwhile, by a login on another server or by another password, the password is compared
     /// with that one.
     async fn renew(&self, user: &User, renewed: Secret, turn: &Turn) -> Result<Secret, AppError> {
-        let db = &self.app.db;
+        let db = &self.accounts.db;
         let renewal = db.renew_password(&user.id, (&user.password, &renewed), wall_ms()).await;
         if renewal.or_fail("app.user.update_password.app_error")? {
             return Ok(renewed);
@@ -158,7 +159,7 @@ impl Admission<'_> {
     /// does not depend on what there is.
     async fn find(&self) -> Result<Option<User>, AppError> {
         const FAILED: &str = "app.user.get.app_error";
-        let (db, email) = (&self.app.db, &self.config.view.email);
+        let (db, email) = (&self.accounts.db, &self.config.view.email);
         let fits = |text: &str| text.chars().count() <= LONGEST_EMAIL;
         if !self.credentials.id.is_empty() {
             let id = Some(self.credentials.id.as_str()).filter(|id| fits(id)).unwrap_or_default();
@@ -206,7 +207,7 @@ impl Admission<'_> {
         }
         let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), wall_ms());
         let is_fresh = match step {
-            Some(step) => self.app.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
+            Some(step) => self.accounts.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
             None => false,
         };
         if is_fresh { Ok(()) } else { Err(AppError::new(BAD_CODE)) }
@@ -214,7 +215,7 @@ impl Admission<'_> {
 }
 
 async fn open(
-    app: &AppState,
+    accounts: &Accounts,
     config: &Config,
     (user, checked): (&User, Secret),
     credentials: &Credentials,
@@ -222,7 +223,7 @@ async fn open(
     let now = wall_ms();
     if !credentials.device_id.is_empty() {
         let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone(), except: None };
-        app.sessions.close(device).await?;
+        accounts.sessions.close(device).await?;
     }
     let agent = Agent::of(&credentials.user_agent);
     let service = &config.view.service;
@@ -251,11 +252,11 @@ async fn open(
         expired_notify: false,
         props,
     };
-    if let Some(opened) = app.sessions.open(session, Some(checked), Uptime::now()).await? {
+    if let Some(opened) = accounts.sessions.open(session, Some(checked), Uptime::now()).await? {
         return Ok(opened);
     }
     // The account was deactivated or got another password between the comparison and now.
-    let user = app.db.user(&user.id).await.or_fail("app.user.get.app_error")?;
+    let user = accounts.db.user(&user.id).await.or_fail("app.user.get.app_error")?;
     let is_active = user.is_some_and(|user| user.delete_at == 0);
     Err(AppError::new(if is_active { WRONG } else { "api.user.login.inactive.app_error" }))
 }

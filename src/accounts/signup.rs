@@ -11,14 +11,15 @@ use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::draft::Draft;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::LicenseHandle;
 use serde_json::Value;
 
-use super::{Claim, maps};
+use super::{Accounts, Claim, maps};
+use crate::actors::Actors;
 use crate::base::user::{Profile, User};
 use crate::caller::Caller;
 use crate::options::Options;
 use crate::passwords::{Passwords, check_policy};
-use crate::state::AppState;
 use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
 use crate::{announce, notices};
 
@@ -41,9 +42,9 @@ pub(crate) enum Signup<'a> {
     Open(&'a Claim),
 }
 
-/// Makes an account. The first one becomes the system administrator, if the caller may become that.
+/// Makes an account. The caller tells the prepared answers that there is one now. The first one becomes the system administrator, if the caller may become that.
 pub(crate) async fn create(
-    app: &AppState,
+    (accounts, actors): (&Accounts, &Actors),
     config: &Config,
     mut profile: Profile,
     signup: Signup<'_>,
@@ -54,27 +55,26 @@ pub(crate) async fn create(
     if has_id {
         return Err(AppError::new("app.user.save.existing.app_error"));
     }
-    let mut entry = entry(app, config, signup).await?;
-    let mut room = check_room(app).await?;
+    let mut entry = entry(accounts, config, signup).await?;
+    let mut room = check_room(&accounts.db, &actors.license).await?;
     let mut user = checked(profile, password.expose(), signup, config)?;
-    user.password = app.passwords.hash(caller, &user.username, password).await?;
-    let mut roles = app.db.add_user(&user, entry, room).await.map_err(refusal)?;
+    user.password = accounts.passwords.hash(caller, &user.username, password).await?;
+    let mut roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
     for _ in 1..ATTEMPTS {
         if roles.is_none() {
-            entry = self::entry(app, config, signup).await?;
-            room = check_room(app).await?;
-            roles = app.db.add_user(&user, entry, room).await.map_err(refusal)?;
+            entry = self::entry(accounts, config, signup).await?;
+            room = check_room(&accounts.db, &actors.license).await?;
+            roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
         }
     }
     user.roles = roles.ok_or_else(|| AppError::new("app.user.save.app_error"))?;
-    app.prepared.note_account(&app.config);
-    notices::spare(app, &user.id);
-    announce::new_user(app, &user).await;
+    notices::spare(&actors.notices, &accounts.db, &user.id);
+    announce::new_user(&actors.hub, &user).await;
     Ok(user)
 }
 
 /// Decides among which accounts the new one is added: the first one needs a claim of its own.
-pub(crate) async fn entry(app: &AppState, config: &Config, signup: Signup<'_>) -> Result<Entry, AppError> {
+pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'_>) -> Result<Entry, AppError> {
     let claim = match signup {
         Signup::ByAdmin => return Ok(Entry::Any),
         Signup::ForTests(claim) => claim,
@@ -83,9 +83,9 @@ pub(crate) async fn entry(app: &AppState, config: &Config, signup: Signup<'_>) -
             claim
         }
     };
-    let is_first = app.db.user_count().await.or_fail(UNCOUNTED)? == 0;
+    let is_first = accounts.db.user_count().await.or_fail(UNCOUNTED)? == 0;
     if is_first {
-        app.first_account.admit(claim, Instant::now())?;
+        accounts.first.admit(claim, Instant::now())?;
         return Ok(Entry::First);
     }
     let is_invited = config.view.team.enable_open_server || matches!(signup, Signup::ForTests(_));
@@ -159,15 +159,15 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
 
 /// Refuses one more account than the licence in force allows, or else a number of our own; gives that limit, because
 /// another account may be added before this one.
-async fn check_room(app: &AppState) -> Result<Room, AppError> {
-    let (taken, most, room, refusal) = match app.license.current() {
+async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> {
+    let (taken, most, room, refusal) = match license.current() {
         None => {
-            let active = app.db.active_user_count().await.or_fail(UNCOUNTED)?;
+            let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
             (active, MOST_ACTIVE, Room::Active(MOST_ACTIVE), "api.user.create_user.user_limits.exceeded")
         }
         Some(license) => {
             let Some(most) = license.most_seats() else { return Ok(Room::Unlimited) };
-            let taken = app.db.taken_seats().await.or_fail(UNCOUNTED)?;
+            let taken = db.taken_seats().await.or_fail(UNCOUNTED)?;
             (taken, most, Room::Seats(most), "api.user.create_user.license_user_limits.exceeded")
         }
     };

@@ -17,7 +17,7 @@ pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     add_build(&registry)?;
     add_actors(&registry, app)?;
     add_checks(&registry, app)?;
-    let in_flight = app.traffic.in_flight();
+    let in_flight = app.limits.traffic.in_flight();
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
     add_responses(&registry, app)?;
     add_pool(&registry, app)?;
@@ -69,11 +69,11 @@ fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
 }
 
 fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let held = app.sending.budget.held_bytes();
+    let held = app.limits.sending.budget.held_bytes();
     add_gauge(registry, "quarterdeck_response_held_bytes", "Bytes of large responses that are not sent yet.", held)?;
     let text = "Responses refused because too many large ones were not read yet.";
     let refused = IntCounter::new("quarterdeck_responses_refused_total", text)?;
-    refused.inc_by(app.sending.refused.load(Ordering::Relaxed));
+    refused.inc_by(app.limits.sending.refused.load(Ordering::Relaxed));
     add(registry, refused)
 }
 
@@ -92,7 +92,7 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     let age = GaugeVec::new(age, &["check"])?;
     let took = Opts::new("quarterdeck_health_check_seconds", "How long the last check of a dependency took.");
     let took = GaugeVec::new(took, &["check"])?;
-    for outcome in app.health.current().iter() {
+    for outcome in app.actors.health.current().iter() {
         took.with_label_values(&[outcome.name]).set(outcome.took.as_secs_f64());
         healthy.with_label_values(&[outcome.name]).set(outcome.is_ok().into());
         age.with_label_values(&[outcome.name]).set(outcome.at.elapsed().as_secs_f64());
@@ -102,7 +102,7 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
         "Whether the saved settings of a store are in service; if not, the earlier ones are.",
     );
     let in_service = IntGaugeVec::new(in_service, &["store"])?;
-    for (store, standing) in app.files.current().standings() {
+    for (store, standing) in app.actors.files.current().standings() {
         in_service.with_label_values(&[store.name()]).set((standing == Standing::InService).into());
     }
     add(registry, healthy)?;
@@ -112,24 +112,24 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
 }
 
 fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let waiting = app.audit.waiting();
+    let waiting = app.trail.audit.waiting();
     add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
     let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
-    lost.inc_by(app.audit.lost());
+    lost.inc_by(app.trail.audit.lost());
     add(registry, lost)?;
     let refused = IntCounter::new("quarterdeck_audit_refused_total", "Changes refused for want of room in the trail.")?;
-    refused.inc_by(app.audit.refused());
+    refused.inc_by(app.trail.audit.refused());
     add(registry, refused)?;
     let counted = Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted together.");
     let counted = IntCounterVec::new(counted, &["callers"])?;
-    counted.with_label_values(&["strangers"]).inc_by(app.strangers.counted());
-    counted.with_label_values(&["users"]).inc_by(app.refusals.counted());
+    counted.with_label_values(&["strangers"]).inc_by(app.trail.strangers.counted());
+    counted.with_label_values(&["users"]).inc_by(app.trail.refusals.counted());
     add(registry, counted)?;
     let used = Opts::new("quarterdeck_audit_room_used_bytes", "Memory reserved for records that are not stored yet.");
     let used = IntGaugeVec::new(used, &["room"])?;
     let bound = Opts::new("quarterdeck_audit_room_bytes", "The most memory that records of a room may reserve.");
     let bound = IntGaugeVec::new(bound, &["room"])?;
-    for (name, used_kib, room_kib) in app.audit.rooms() {
+    for (name, used_kib, room_kib) in app.trail.audit.rooms() {
         used.with_label_values(&[name]).set(i64::from(used_kib) * 1024);
         bound.with_label_values(&[name]).set(i64::from(room_kib) * 1024);
     }
@@ -138,11 +138,15 @@ fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Erro
 }
 
 fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let counts = app.hub.counts();
+    let counts = app.actors.hub.counts();
     let gauges = [
         ("mattermost_http_websockets_total", "Open WebSockets, authenticated or not.", load(&counts.sockets)),
         ("quarterdeck_socket_connections", "Known connections, with or without a socket.", load(&counts.connections)),
-        ("quarterdeck_socket_held_bytes", "Bytes of events that wait or can be sent again.", app.hub.held_bytes()),
+        (
+            "quarterdeck_socket_held_bytes",
+            "Bytes of events that wait or can be sent again.",
+            app.actors.hub.held_bytes(),
+        ),
     ];
     for (name, help, value) in gauges {
         add_gauge(registry, name, help, value)?;
@@ -186,23 +190,23 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
 }
 
 fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let (open, limit) = (app.connections.open(), app.connections.limit());
+    let (open, limit) = (app.limits.connections.open(), app.limits.connections.limit());
     add_gauge(registry, "quarterdeck_connections_open", "Open connections of clients.", open)?;
     add_gauge(registry, "quarterdeck_connections_limit", "How many connections there may be.", limit)?;
     let help = "Connections, and requests behind a proxy, that were refused because there were too many.";
     let refused = IntCounterVec::new(Opts::new("quarterdeck_connections_refused_total", help), &["limit"])?;
-    for (limit, count) in app.connections.refused() {
+    for (limit, count) in app.limits.connections.refused() {
         refused.with_label_values(&[limit]).inc_by(count);
     }
     add(registry, refused)?;
     let help = "Idle connections that were closed to make room for new ones.";
     let made_room = IntCounter::new("quarterdeck_connections_made_room_total", help)?;
-    made_room.inc_by(app.connections.made_room());
+    made_room.inc_by(app.limits.connections.made_room());
     add(registry, made_room)?;
-    add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.bodies.held())?;
+    add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.limits.bodies.held())?;
     let help = "Request bodies that were refused: without room for them, or because they arrived too slowly.";
     let refused = IntCounterVec::new(Opts::new("quarterdeck_bodies_refused_total", help), &["reason"])?;
-    for (reason, count) in app.bodies.refused() {
+    for (reason, count) in app.limits.bodies.refused() {
         refused.with_label_values(&[reason]).inc_by(count);
     }
     add(registry, refused)

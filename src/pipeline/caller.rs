@@ -16,14 +16,14 @@ use crate::state::AppState;
 /// The caller's session. A token that is not valid counts as none; what a route makes of that is its class.
 pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
     if arrival.origin == Origin::LocalSocket {
-        return Ok(Some(known(arrival, Session::local(app))));
+        return Ok(Some(known(arrival, Session::local(&app.accounts.roles))));
     }
     if route.class == Class::Anonymous {
         return Ok(None);
     }
     let (http, config) = (&arrival.http, &arrival.config);
     let Some(token) = Token::of(http) else { return Ok(None) };
-    let found = resolve(app, config, &token.text).await;
+    let found = resolve(&app.accounts, config, &token.text).await;
     let found = found.map_err(|cause| AppError::new("api.context.invalid_token.error").because(cause))?;
     let Some(session) = found else { return Ok(None) };
     let session = known(arrival, session);
@@ -43,7 +43,7 @@ fn count_user(arrival: &Arrival, app: &AppState, session: &Session) -> Result<()
     if !is_counted {
         return Ok(());
     }
-    app.limiter.count_user(session.user_id(), &arrival.http, &arrival.config).admit()
+    app.limits.limiter.count_user(session.user_id(), &arrival.http, &arrival.config).admit()
 }
 
 /// Keeps who it is, for the audit trail: also the refusals that follow are somebody's.

@@ -40,7 +40,7 @@ impl Arrival {
         match self.room(bytes.len(), app, found) {
             Ok(room) => answer.set_body(Outgoing::with_permit(bytes, room).paced(self.pace())),
             Err(refusal) => {
-                app.sending.refused.fetch_add(1, Ordering::Relaxed);
+                app.limits.sending.refused.fetch_add(1, Ordering::Relaxed);
                 let mut refusal = self.refuse(&refusal);
                 self.add_headers(&mut refusal, app);
                 refusal.map_body(|_, body| Outgoing::chunks(body))
@@ -58,9 +58,9 @@ impl Arrival {
         // A route that only reads may be marked as a change, so that the audit trail records it.
         let is_change = self.http.method() != Method::GET && found.is_some_and(|found| found.route.is_change);
         if is_change {
-            return Ok(Some(app.sending.budget.certain_room(&caller, bytes)));
+            return Ok(Some(app.limits.sending.budget.certain_room(&caller, bytes)));
         }
-        let room = app.sending.budget.room(&caller, bytes);
+        let room = app.limits.sending.budget.room(&caller, bytes);
         room.map(Some).ok_or_else(|| AppError::new("app.request.responses_unread.app_error"))
     }
 

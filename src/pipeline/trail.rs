@@ -33,10 +33,10 @@ pub(super) async fn reserve(app: &AppState, route: &Route, context: &Context) ->
     let Some(session) = context.session.as_ref().filter(|_| route.is_change) else { return Ok(()) };
     let caller = caller_of(session);
     let permit = if route.ends_sessions {
-        let ending = || app.audit.try_reserve(&Caller::Ending(session.user_id().to_owned()));
-        app.audit.try_reserve(&caller).or_else(ending)
+        let ending = || app.trail.audit.try_reserve(&Caller::Ending(session.user_id().to_owned()));
+        app.trail.audit.try_reserve(&caller).or_else(ending)
     } else {
-        Some(app.audit.reserve(&caller).await.ok_or_else(no_room)?)
+        Some(app.trail.audit.reserve(&caller).await.ok_or_else(no_room)?)
     };
     context.notes.borrow_mut().permit = permit;
     Ok(())
@@ -98,7 +98,7 @@ impl<'a> Pending<'a> {
         let is_stored = self.progress.is_stored();
         if !self.concerns_the_trail(end) {
             if is_stored {
-                self.app.audit.withdraw(self.id.clone());
+                self.app.trail.audit.withdraw(self.id.clone());
             }
             return;
         }
@@ -108,8 +108,8 @@ impl<'a> Pending<'a> {
         if can_be_counted && !self.is_within_budget() {
             return;
         }
-        match permit.or_else(|| self.app.audit.try_reserve(&self.caller())) {
-            Some(permit) => self.app.audit.place(permit, self.record(end)),
+        match permit.or_else(|| self.app.trail.audit.try_reserve(&self.caller())) {
+            Some(permit) => self.app.trail.audit.place(permit, self.record(end)),
             None => self.count(),
         }
     }
@@ -129,15 +129,15 @@ impl<'a> Pending<'a> {
     fn is_within_budget(&self) -> bool {
         let event = self.found.route.event;
         match self.caller() {
-            Caller::Admin(id) => self.app.refusals.admits(&id, RECORDED_OF_ADMIN, event),
-            Caller::User(id) => self.app.refusals.admits(&id, RECORDED_OF_USER, event),
-            Caller::Local => self.app.refusals.admits(LOCAL, RECORDED_OF_ADMIN, event),
+            Caller::Admin(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_ADMIN, event),
+            Caller::User(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_USER, event),
+            Caller::Local => self.app.trail.refusals.admits(LOCAL, RECORDED_OF_ADMIN, event),
             Caller::Stranger | Caller::Ending(_) | Caller::Server => {
                 let is_turned_away = self.found.route.class == Class::Session;
                 if is_turned_away {
                     self.count();
                 }
-                !is_turned_away && self.app.strangers.admits_address(&self.client(), event)
+                !is_turned_away && self.app.trail.strangers.admits_address(&self.client(), event)
             }
         }
     }
@@ -145,9 +145,11 @@ impl<'a> Pending<'a> {
     fn count(&self) {
         let event = self.found.route.event;
         match self.caller() {
-            Caller::Admin(id) | Caller::User(id) => self.app.refusals.count(&id, event),
-            Caller::Local => self.app.refusals.count(LOCAL, event),
-            Caller::Stranger | Caller::Ending(_) | Caller::Server => self.app.strangers.count(&self.client(), event),
+            Caller::Admin(id) | Caller::User(id) => self.app.trail.refusals.count(&id, event),
+            Caller::Local => self.app.trail.refusals.count(LOCAL, event),
+            Caller::Stranger | Caller::Ending(_) | Caller::Server => {
+                self.app.trail.strangers.count(&self.client(), event);
+            }
         }
     }
 

@@ -13,20 +13,20 @@ use crate::state::AppState;
 pub(super) async fn replace(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<State> {
     check(&request, &session)?;
     let script: Script = body.object("body").await?;
-    app.ai_bridge.follow(script)?;
-    Ok(Json(app.ai_bridge.state()))
+    app.tools.ai_bridge.follow(script)?;
+    Ok(Json(app.tools.ai_bridge.state()))
 }
 
 /// `GET`: what it is to answer, and what it was asked.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<State> {
     check(&request, &session)?;
-    Ok(Json(app.ai_bridge.state()))
+    Ok(Json(app.tools.ai_bridge.state()))
 }
 
 /// `DELETE`: empties it.
 pub(super) async fn reset(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     check(&request, &session)?;
-    app.ai_bridge.reset();
+    app.tools.ai_bridge.reset();
     Ok(Done)
 }
 

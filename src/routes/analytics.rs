@@ -27,7 +27,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let name = request.query("name").unwrap_or_else(|| "standard".to_owned());
     let topic = Topic::named(&name).ok_or_else(|| AppError::invalid_body("name"))?;
     let question = Question { topic, team_id: request.query("team_id").unwrap_or_default() };
-    let counted = request.while_awaited(app.analytics.answer(question)).await??;
+    let counted = request.while_awaited(app.actors.analytics.answer(question)).await??;
     let rows: Vec<Row<'_>> = counted.figures.iter().map(|figure| row(figure, &app)).collect();
     let mut answer = Json(rows).reply()?;
     answer.headers_mut().insert(AGE, HeaderValue::from(counted.age().as_secs()));
@@ -37,7 +37,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 /// What the server knows without its database is told as it is now.
 fn row<'a>(figure: &'a Figure, app: &AppState) -> Row<'a> {
     let live = match figure.name.as_ref() {
-        "total_websocket_connections" => i64::try_from(app.hub.counts().sockets.load(Ordering::Relaxed)).ok(),
+        "total_websocket_connections" => i64::try_from(app.actors.hub.counts().sockets.load(Ordering::Relaxed)).ok(),
         "total_master_db_connections" => i64::try_from(app.db.pool().open).ok(),
         _ => None,
     };

@@ -32,7 +32,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 
 /// Whoever looks sees what was done before, also within the last moment.
 async fn catch_up(app: &AppState) {
-    if let Err(cause) = app.audit.flush().await {
+    if let Err(cause) = app.trail.audit.flush().await {
         warn!(cause = %cause, "the audit trail is read without its end");
     }
 }

@@ -53,20 +53,20 @@ pub(super) async fn mark(
     session.require("manage_system")?;
     let seconds = seconds(request.query("seconds"))?;
     audit.parameter("seconds", seconds);
-    app.busy.mark(wall_ms().saturating_add(seconds * 1000)).await?;
+    app.actors.busy.mark(wall_ms().saturating_add(seconds * 1000)).await?;
     Ok(Done)
 }
 
 /// `GET /server_busy`: whether the server is busy, and until when.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Flag> {
     session.require("manage_system")?;
-    Ok(Json(Flag::new(app.busy.until())?))
+    Ok(Json(Flag::new(app.actors.busy.until())?))
 }
 
 /// `DELETE /server_busy`: marks the server as not busy, also when it is not.
 pub(super) async fn clear(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    app.busy.clear().await?;
+    app.actors.busy.clear().await?;
     Ok(Done)
 }
 

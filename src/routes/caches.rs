@@ -12,12 +12,12 @@ use crate::state::AppState;
 /// `POST /caches/invalidate`: empties every cache; what was in it is read again when it is next needed.
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
-    app.sessions.doubt().await?;
-    app.presence.doubt();
-    app.analytics.forget().await?;
-    app.links.clear();
-    app.releases.clear().await;
-    app.prepared.make_anew(&app.config);
-    app.license.tell().await?;
+    app.accounts.sessions.doubt().await?;
+    app.actors.presence.doubt();
+    app.actors.analytics.forget().await?;
+    app.outside.links.clear();
+    app.outside.releases.clear().await;
+    app.prepared.make_anew(&app.actors.config);
+    app.actors.license.tell().await?;
     Done.reply().map(never_cached)
 }

@@ -26,8 +26,8 @@ const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, 
 /// `POST /config/reload`: reads the store, `config.toml` and the environment again; what is refused changes nothing.
 pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("reload_config")?;
-    let (before, around) = (app.config.current(), app.surroundings());
-    let after = app.config.reload(around.clone()).await?;
+    let (before, around) = (app.actors.config.current(), app.facts.surroundings());
+    let after = app.actors.config.reload(around.clone()).await?;
     let changes = changes(&before.document, &after.document, &*around.fingerprint);
     audit.settings(&changes);
     let mut answer = Done.reply().map(never_cached)?;
@@ -43,7 +43,7 @@ pub(super) fn never_cached(mut answer: HttpResponse) -> HttpResponse {
 
 /// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
 pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {
-    let prepared = app.prepared.current(&app.config);
+    let prepared = app.prepared.current(&app.actors.config);
     packed(&request, if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config })
 }
 

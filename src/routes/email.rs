@@ -29,7 +29,7 @@ pub(super) async fn test(
     body: Body,
 ) -> Result<Done, AppError> {
     session.require_unrestricted("test_email")?;
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let settings = proposed(body.anything().await?, &config)?;
     audit.parameter("server", settings.smtp_server.as_str());
     audit.parameter("port", settings.smtp_port.as_str());
@@ -37,7 +37,7 @@ pub(super) async fn test(
     let caller = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
     let caller = caller.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
     let mail = test_mail(caller.email, &config);
-    let sent = request.while_awaited(app.mailer.send(&settings, &config.view.service.site_url, &mail)).await?;
+    let sent = request.while_awaited(app.outside.mailer.send(&settings, &config.view.service.site_url, &mail)).await?;
     sent.map_err(|failure| AppError::new("app.admin.test_email.failure").with("Error", failure.to_string()))?;
     Ok(Done)
 }

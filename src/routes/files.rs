@@ -34,8 +34,8 @@ pub(super) async fn test(
     let store = store_of(&request)?;
     let submitted = body.anything().await?;
     let submitted = submitted.map(|body| if let Value::Object(body) = body { body } else { serde_json::Map::new() });
-    let settings = proposed(submitted.as_ref(), store, &app.config.current())?;
-    let report = request.while_awaited(app.files.test(settings)).await??;
+    let settings = proposed(submitted.as_ref(), store, &app.actors.config.current())?;
+    let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");
     match &report.trouble {
         None if wants_report => Json(Passed { status: "OK", report: &report }).reply(),

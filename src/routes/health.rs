@@ -78,11 +78,11 @@ pub(super) async fn ping(
 ) -> Result<HttpResponse, AppError> {
     let is_crowded = is_crowded(&request, &app);
     if !is_crowded && !request.has_queries() {
-        let body = app.prepared.current(&app.config).ping.clone();
+        let body = app.prepared.current(&app.actors.config).ping.clone();
         return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body));
     }
     let wants_details = request.is_true("get_server_status");
-    let outcomes = wants_details.then(|| app.health.current());
+    let outcomes = wants_details.then(|| app.actors.health.current());
     let (database, filestore) =
         (status_of("database", outcomes.as_deref()), status_of("filestore", outcomes.as_deref()));
     let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(UNHEALTHY));
@@ -109,7 +109,7 @@ pub(super) async fn ping(
 /// Whether more requests are in flight than the settings call healthy.
 fn is_crowded(request: &Request, app: &AppState) -> bool {
     let limit = usize::try_from(request.config().view.service.goroutine_health_threshold).unwrap_or(0);
-    limit > 0 && app.traffic.in_flight() >= limit
+    limit > 0 && app.limits.traffic.in_flight() >= limit
 }
 
 fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str> {
@@ -124,7 +124,7 @@ async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> 
     if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
         return Some("false");
     }
-    let tested = request.while_awaited(app.push.test(&device, &request.config().view)).await;
+    let tested = request.while_awaited(app.outside.push.test(&device, &request.config().view)).await;
     Some(tested.unwrap_or("unknown"))
 }
 
@@ -183,15 +183,15 @@ impl Readiness {
 }
 
 fn readiness(app: &AppState) -> Vec<Readiness> {
-    let stopping = app.traffic.is_draining().then_some("the server is stopping");
+    let stopping = app.limits.traffic.is_draining().then_some("the server is stopping");
     let mut checks = vec![Readiness { name: "shutdown".to_owned(), is_vital: true, problem: stopping, age_s: None }];
-    checks.extend(app.health.current().iter().map(|outcome| Readiness {
+    checks.extend(app.actors.health.current().iter().map(|outcome| Readiness {
         name: outcome.name.to_owned(),
         is_vital: outcome.is_vital,
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
     }));
-    checks.extend(app.files.current().standings().into_iter().map(|(store, standing)| Readiness {
+    checks.extend(app.actors.files.current().standings().into_iter().map(|(store, standing)| Readiness {
         name: format!("storage-settings-{}", store.name()),
         is_vital: false,
         problem: matches!(standing, Standing::Refused(_)).then_some("those saved do not work, the earlier ones serve"),

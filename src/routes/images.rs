@@ -27,7 +27,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
         Way::Elsewhere(address) => return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish()),
         Way::Here(url) => url,
     };
-    let fetching = app.images.fetch(url, session.user_id(), &app.outbound, view);
+    let fetching = app.outside.images.fetch(url, session.user_id(), &app.outside.outbound, view);
     let image = request.while_awaited(fetching).await??;
     Ok(answer(&request, image))
 }

@@ -37,9 +37,13 @@ pub(super) async fn install(
     let file = upload.file("license").await?;
     let file = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
     audit.parameter("filename", file.name);
-    let license = app.signatory.open(&file.bytes)?;
+    let license = app.facts.signatory.open(&file.bytes)?;
     let is_refused_twice = license.is_only_once() && !session.is_local();
-    let _turn = if is_refused_twice { Some(app.trials.turn(&app.signatory, &app.db, UNCHECKED).await?) } else { None };
+    let _turn = if is_refused_twice {
+        Some(app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?)
+    } else {
+        None
+    };
     let text = String::from_utf8_lossy(&file.bytes).into_owned();
     let license = put_in_force(&app, &audit, license, text).await?;
     Ok(Created(License::clone(&license)))
@@ -56,7 +60,7 @@ pub(super) async fn put_in_force(
     let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
     license.check(taken, wall_ms())?;
     license.check_row(&text)?;
-    let license = app.license.install(license, text).await?;
+    let license = app.actors.license.install(license, text).await?;
     audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
     Ok(license)
 }
@@ -64,7 +68,7 @@ pub(super) async fn put_in_force(
 /// `DELETE /license`: ends the licence in force, also when there is none.
 pub(super) async fn remove(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
-    app.license.remove().await?;
+    app.actors.license.remove().await?;
     Ok(Done)
 }
 
@@ -79,7 +83,7 @@ pub(super) async fn show_to_clients(
         Some("old") => {}
         Some(_) => return Err(AppError::new("api.license.client.other_format.app_error")),
     }
-    let prepared = app.prepared.current(&app.config);
+    let prepared = app.prepared.current(&app.actors.config);
     let may_read = session.is_some_and(|session| session.may("read_license_information"));
     Ok(packed(&request, if may_read { &prepared.whole_license } else { &prepared.anonymous_license }))
 }
@@ -93,7 +97,7 @@ pub(super) struct Load {
 
 /// `GET /license/load_metric`: how many of the accounts that the licence is for were active within a month.
 pub(super) async fn show_load(_: Session, app: Data<AppState>) -> Answer<Load> {
-    let Some(license) = app.license.current() else { return Ok(Json(Load { load: 0 })) };
+    let Some(license) = app.actors.license.current() else { return Ok(Json(Load { load: 0 })) };
     let active = app.db.active_since(wall_ms() - MONTH_MS).await.or_fail("api.license.load_metric.app_error")?;
     Ok(Json(Load { load: license.load(active) }))
 }

@@ -21,7 +21,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
         return Ok(Json(Target { location: String::new() }));
     }
     let url = request.query("url").ok_or_else(|| AppError::invalid_body("url"))?;
-    let location = app.links.location(&url, session.user_id(), &app.outbound, service);
+    let location = app.outside.links.location(&url, session.user_id(), &app.outside.outbound, service);
     let location = request.while_awaited(location).await??;
     Ok(Json(Target { location }))
 }

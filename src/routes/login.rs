@@ -27,7 +27,7 @@ pub(super) async fn login(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    app.limiter.count_login(&request.address(), request.config())?;
+    app.limits.limiter.count_login(&request.address(), request.config())?;
     let body = body.strings().await;
     let login_id = body.get("login_id").trim();
     audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
@@ -41,7 +41,9 @@ pub(super) async fn login(
         device_id,
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let opened = open_session(&app, request.config(), &audit, credentials, &request.visitor()).await;
+    let opened =
+        open_session(&app.accounts, request.config(), (&audit, &app.trail.audit), credentials, &request.visitor())
+            .await;
     app.metrics.login(opened.is_ok());
     let (user, session) = opened?;
     audit.by(&user.id, &session.id);
@@ -64,7 +66,7 @@ pub(super) async fn logout(
     audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     match session.as_ref().and_then(Session::stored) {
-        Some(stored) => app.sessions.close(Which::Token(stored.token.clone())).await?,
+        Some(stored) => app.accounts.sessions.close(Which::Token(stored.token.clone())).await?,
         None => audit.nothing(),
     }
     let mut answer = Done.reply()?;

@@ -44,7 +44,7 @@ pub(super) async fn list(
     if span.taken == 0 {
         return Json(Value::Null).reply();
     }
-    let page = app.log_reader.page(logging::file_path(settings), span, None);
+    let page = app.tools.log_reader.page(logging::file_path(settings), span, None);
     let page = request.while_awaited(page).await??;
     Ok(marked(Json(page.texts()).reply()?, page.cut))
 }
@@ -69,7 +69,7 @@ pub(super) async fn query(
     if is_elsewhere || !settings.enable_file {
         return Json(Map::new()).reply();
     }
-    let page = app.log_reader.page(logging::file_path(settings), span, Some(filter));
+    let page = app.tools.log_reader.page(logging::file_path(settings), span, Some(filter));
     let page = request.while_awaited(page).await??;
     let cut = page.cut;
     let mut text = Vec::new();

@@ -28,7 +28,7 @@ const LETTERS: usize = 20;
 ///
 /// Found only where `EnableTesting` was on at the start.
 pub(super) async fn run(http: HttpRequest, request: Request, app: Data<AppState>, audit: Audit) -> HttpResponse {
-    let is_there = app.started_with.view.service.enable_testing;
+    let is_there = app.facts.started_with.view.service.enable_testing;
     if !is_there {
         audit.nothing();
         return error::not_found(http.path());
@@ -73,11 +73,11 @@ async fn enter(
     let claim = request.claim();
     let signup = Signup::ForTests(&claim);
     // Before the team: a refusal makes nothing.
-    accounts::entry(app, config, signup).await?;
-    audit.reserve(app, Caller::Stranger).await?;
+    accounts::entry(&app.accounts, config, signup).await?;
+    audit.reserve(&app.trail.audit, Caller::Stranger).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
     let name = format!("zz{}", letters.map(char::from).collect::<String>());
-    let team = found(app, Proposal::open(name, team), None).await?;
+    let team = found((&app.db, &app.actors.hub), Proposal::open(name, team), None).await?;
     let profile = Profile {
         email: Some(format!("success+{}@simulator.amazonses.com", new_id())),
         nickname: Some(user),
@@ -85,8 +85,9 @@ async fn enter(
         email_verified: Some(true),
         ..Profile::default()
     };
-    let user = accounts::create(app, config, profile, signup, &request.caller()).await?;
-    join(app, &team, &user, config.view.team.max_users_per_team).await?;
+    let user = accounts::create((&app.accounts, &app.actors), config, profile, signup, &request.caller()).await?;
+    app.prepared.note_account(&app.actors.config);
+    join((&app.db, &app.actors.hub), &team, &user, config.view.team.max_users_per_team).await?;
     let credentials = Credentials {
         id: user.id.clone(),
         login_id: String::new(),
@@ -95,7 +96,8 @@ async fn enter(
         device_id: String::new(),
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };
-    let (user, session) = login(app, config, audit, credentials, &request.caller()).await?;
+    let (user, session) =
+        login(&app.accounts, config, (audit, &app.trail.audit), credentials, &request.caller()).await?;
     audit.by(&user.id, &session.id);
     audit.made(user.made());
     let place = format!("{}/channels/town-square", cookies::path(config).trim_end_matches('/'));

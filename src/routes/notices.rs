@@ -30,7 +30,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let query = |name| request.query(name).unwrap_or_default();
     let client = Client::named(&query("client")).ok_or_else(|| AppError::invalid_body("client"))?;
     let is_system_admin = session.may("manage_system");
-    let is_team_admin = standing(&app, &session, team_id).await?.may("manage_team");
+    let is_team_admin = standing(&app.accounts, &session, team_id).await?.may("manage_team");
     let settings = &request.config().view.announcement;
     let is_off_for_users = !settings.user_notices_enabled && !is_system_admin;
     let is_off_for_admins = !settings.admin_notices_enabled && (is_system_admin || is_team_admin);
@@ -38,7 +38,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
         return Ok(json_body(b"[]".to_vec()));
     }
     let viewings = app.db.viewings(session.user_id()).await.or_fail(VIEWS_FAILED)?;
-    let notices = app.notices.current();
+    let notices = app.actors.notices.current();
     let preferences = if notices.list.iter().any(Notice::needs_preferences) {
         app.db.preferences(session.user_id()).await.or_fail(NOT_EVALUATED)?
     } else {
@@ -51,7 +51,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
         is_team_admin,
         preference: &|category, name| found(&preferences, category, name),
     };
-    let license = app.license.current();
+    let license = app.actors.license.current();
     let version = read_version(API_VERSION).ok_or_else(|| AppError::new(NOT_EVALUATED))?;
     let site = Site {
         version: &version,

@@ -29,7 +29,7 @@ const NOT_STORED: &str = "app.notifications.send_test_message.errors.create_post
 /// `POST /notifications/test`: the system bot sends the caller a direct message; the body does not matter.
 pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
     const NO_USER: &str = "app.notifications.send_test_message.errors.no_user";
-    let bot = system_bot(&app).await.or_fail("app.notifications.send_test_message.errors.no_bot")?;
+    let bot = system_bot(&app.db).await.or_fail("app.notifications.send_test_message.errors.no_bot")?;
     let user = app.db.user(session.user_id()).await.or_fail(NO_USER)?.ok_or_else(|| AppError::new(NO_USER))?;
     let now = wall_ms();
     let sent = app.db.direct_message_count(&bot.id, &user.id, now - HOUR_MS).await.or_fail(NOT_STORED)?;
@@ -41,16 +41,16 @@ pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) ->
     let place = place.ok_or_else(|| AppError::new("app.notifications.send_test_message.errors.no_channel"))?;
     audit.parameter("post_id", post.id.as_str());
     if place.is_new {
-        announce::direct_added(&app, &place, &bot.id, &user.id).await;
+        announce::direct_added((&app.actors.hub, &app.db), &place, &bot.id, &user.id).await;
     }
-    announce::posted(&app, &place, &post, &bot, &user.id).await;
+    announce::posted(&app.actors.hub, &place, &post, &bot, &user.id).await;
     deliver_push(&app, &user, &post, &place.id).await;
     Ok(Done)
 }
 
 /// Tells the user's devices of a post, in the background: what a push proxy does holds up nobody.
 async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id: &str) {
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let email = &config.view.email;
     if !email.send_push_notifications || is_hosted(&email.push_notification_server) {
         return;
@@ -76,7 +76,7 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
     };
     for notification in sessions.into_iter().map(tell) {
         let (app, config, user_id) = (app.clone(), config.clone(), user.id.clone());
-        actix_web::rt::spawn(async move { app.push.send(&notification, &user_id, &config.view).await });
+        actix_web::rt::spawn(async move { app.outside.push.send(&notification, &user_id, &config.view).await });
     }
 }
 

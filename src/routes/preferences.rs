@@ -14,14 +14,14 @@ use crate::state::AppState;
 /// `GET /users/{user_id}/preferences`: all of them.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
     let user_id = request.user_id(&session)?;
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     Ok(Json(app.db.preferences(&user_id).await.or_fail("app.preference.get_all.app_error")?))
 }
 
 /// `GET /users/{user_id}/preferences/{category}`: those of one category, which must have some.
 pub(super) async fn list_category(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
     let user_id = request.user_id(&session)?;
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     let found = app.db.preferences_in(&user_id, request.path("category")).await;
     let found = found.or_fail("app.preference.get_category.app_error")?;
     if found.is_empty() {
@@ -33,7 +33,7 @@ pub(super) async fn list_category(request: Request, session: Session, app: Data<
 /// `GET /users/{user_id}/preferences/{category}/name/{name}`: one of them.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Preference> {
     let user_id = request.user_id(&session)?;
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     let found = app.db.preference(&user_id, request.path("category"), request.path("name")).await;
     let found = found.or_fail("app.preference.get_all.app_error")?;
     found.map(Json).ok_or_else(|| AppError::new("app.preference.get.app_error"))
@@ -47,7 +47,7 @@ pub(super) async fn save(
     body: Body,
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     let preferences: Vec<Preference> = body.list("preferences").await?;
     check_count(&preferences)?;
     if !all_belong_to(&user_id, &preferences) {
@@ -58,7 +58,7 @@ pub(super) async fn save(
     if !is_saved.or_fail("app.preference.save.updating.app_error")? {
         return Err(AppError::new("app.preference.save.too_many.app_error"));
     }
-    announce::preferences_changed(&app, &user_id, &preferences).await;
+    announce::preferences_changed(&app.actors.hub, &user_id, &preferences).await;
     Ok(Done)
 }
 
@@ -70,13 +70,13 @@ pub(super) async fn delete(
     body: Body,
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     let preferences: Vec<Preference> = body.list("preferences").await?;
     check_count(&preferences)?;
     if !all_belong_to(&user_id, &preferences) {
         return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));
     }
     app.db.delete_preferences(&user_id, &preferences).await.or_fail("app.preference.delete.app_error")?;
-    announce::preferences_deleted(&app, &user_id, &preferences).await;
+    announce::preferences_deleted(&app.actors.hub, &user_id, &preferences).await;
     Ok(Done)
 }

@@ -11,6 +11,6 @@ use crate::state::AppState;
 /// `GET /latest_version`: the latest release that the configured source knows.
 pub(super) async fn show_latest(request: Request, session: Session, app: Data<AppState>) -> Answer<Release> {
     session.require_unrestricted("manage_system")?;
-    let asked = app.releases.latest(&app.outbound, &request.config().view.service);
+    let asked = app.outside.releases.latest(&app.outside.outbound, &request.config().view.service);
     request.while_awaited(asked).await?.map(Json)
 }

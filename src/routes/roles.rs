@@ -15,13 +15,13 @@ const LONGEST_NAME: usize = 64;
 /// `GET /roles`: every role.
 pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
     session.require("manage_system")?;
-    Ok(Json(app.roles.all().into_iter().cloned().collect()))
+    Ok(Json(app.accounts.roles.all().into_iter().cloned().collect()))
 }
 
 /// `GET /roles/{role_id}`: one role.
 pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
     let id = request.id("role_id")?;
-    let role = app.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
+    let role = app.accounts.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
     Ok(Json(role.clone()))
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
     if !is_role_name(name) {
         return Err(AppError::invalid_url("role_name"));
     }
-    let role = app.roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
+    let role = app.accounts.roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
     Ok(Json(role.clone()))
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> A
     }
     names.sort();
     names.dedup();
-    Ok(Json(names.iter().filter_map(|name| app.roles.named(name)).cloned().collect()))
+    Ok(Json(names.iter().filter_map(|name| app.accounts.roles.named(name)).cloned().collect()))
 }
 
 fn is_role_name(name: &str) -> bool {

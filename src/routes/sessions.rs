@@ -57,7 +57,7 @@ impl Listed {
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
     const FAILED: &str = "app.session.get_sessions.app_error";
     let user_id = request.user_id(&session)?;
-    accounts::require_access(&app, &session, &user_id).await?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
     let sessions = app.db.sessions_of(&user_id).await.or_fail(FAILED)?;
     let members = app.db.memberships(&user_id).await.or_fail(FAILED)?;
     let teams: Vec<MemberView> = members.into_iter().filter(Member::is_active).map(MemberView::from).collect();
@@ -73,7 +73,7 @@ pub(super) async fn revoke(
     body: Body,
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
-    accounts::require_access(&app, &session, &user_id).await?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
     let body = body.strings().await;
     let named = body.require("session_id")?;
     let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
@@ -83,7 +83,7 @@ pub(super) async fn revoke(
     }
     // What was named may be the token.
     audit.parameter("session_id", found.id.as_str());
-    app.sessions.close(Which::Id(found.id)).await?;
+    app.accounts.sessions.close(Which::Id(found.id)).await?;
     Ok(Done)
 }
 
@@ -94,15 +94,15 @@ pub(super) async fn revoke_all_of_user(
     app: Data<AppState>,
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
-    accounts::require_access(&app, &session, &user_id).await?;
-    app.sessions.close(Which::User { id: user_id, except: None }).await?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    app.accounts.sessions.close(Which::User { id: user_id, except: None }).await?;
     Ok(Done)
 }
 
 /// `POST /users/sessions/revoke/all`: ends everybody's sessions.
 pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    app.sessions.close(Which::All).await?;
+    app.accounts.sessions.close(Which::All).await?;
     Ok(Done)
 }
 
@@ -114,6 +114,6 @@ pub(super) async fn attach_device(
     body: Body,
 ) -> Result<Done, AppError> {
     let device = Device::read(&body.strings().await)?;
-    accounts::attach(&app, request.config(), &session, device).await?;
+    accounts::attach(&app.accounts.sessions, request.config(), &session, device).await?;
     Ok(Done)
 }

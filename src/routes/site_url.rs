@@ -19,9 +19,9 @@ pub(super) async fn test(
     session.require_unrestricted("test_site_url")?;
     let body = body.strings().await;
     let site_url = body.require("site_url")?.trim_end_matches('/');
-    let chosen = Chosen::ByOperator { listening: app.listening() };
+    let chosen = Chosen::ByOperator { listening: app.facts.listening() };
     let ping = Call::get(format!("{site_url}/api/v4/system/ping"), chosen);
-    let answer = request.while_awaited(app.outbound.call(ping, &request.config().view.service)).await?;
+    let answer = request.while_awaited(app.outside.outbound.call(ping, &request.config().view.service)).await?;
     match answer.and_then(Received::ok) {
         Ok(_) => Ok(Done),
         Err(cause) => Err(failure(&cause)),

@@ -15,7 +15,7 @@ use crate::state::AppState;
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Status> {
     let user_id = request.user_id(&session)?;
     require_statuses(&request)?;
-    let found = app.presence.of(std::slice::from_ref(&user_id)).await?.pop();
+    let found = app.actors.presence.of(std::slice::from_ref(&user_id)).await?.pop();
     Ok(Json(found.unwrap_or_else(|| Status::unknown(&user_id))))
 }
 
@@ -26,12 +26,12 @@ pub(super) async fn save(request: Request, session: Session, app: Data<AppState>
     if wish.user_id != user_id {
         return Err(AppError::invalid_body("user_id"));
     }
-    require_access(&app, &session, &user_id).await?;
+    require_access(&app.accounts, &session, &user_id).await?;
     if !wish.is_settable() {
         return Err(AppError::invalid_body("status"));
     }
     require_statuses(&request)?;
-    Ok(Json(app.presence.set(wish).await?))
+    Ok(Json(app.actors.presence.set(wish).await?))
 }
 
 /// `POST /users/status/ids`: the statuses of several people; who has none is offline.
@@ -43,7 +43,7 @@ pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<
     }
     user_ids.sort();
     user_ids.dedup();
-    Ok(Json(app.presence.of(&user_ids).await?))
+    Ok(Json(app.actors.presence.of(&user_ids).await?))
 }
 
 fn require_statuses(request: &Request) -> Result<(), AppError> {

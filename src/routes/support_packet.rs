@@ -27,40 +27,40 @@ pub(super) async fn show(
     let wanted = Wanted { with_logs: !leaves_logs_out, plugins: request.queries("plugin_packets") };
     audit.parameter("include_logs", wanted.with_logs);
     audit.parameter("plugin_packets", wanted.noted_plugins());
-    let license = app.license.current();
-    if app.options.support_packet_needs_license() && license.is_none() {
+    let license = app.actors.license.current();
+    if app.facts.options.support_packet_needs_license() && license.is_none() {
         return Err(AppError::new("api.no_license"));
     }
     let name = file_name(license.as_deref(), OffsetDateTime::now_utc());
     audit.parameter("filename", name.as_str());
-    let turn = app.support_packets.turn()?;
+    let turn = app.tools.support_packets.turn()?;
     let packet = request.while_awaited(gather(source(&app), wanted)).await?;
     let answer = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "application/zip"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment;filename=\"{name}\"; filename*=UTF-8''{name}")))
         .insert_header((X_FRAME_OPTIONS, "DENY"))
         .insert_header((CONTENT_SECURITY_POLICY, "Frame-ancestors 'none'"))
-        .streaming(packet.stream(turn, app.traffic.begin()));
+        .streaming(packet.stream(turn, app.limits.traffic.begin()));
     Ok(never_cached(answer))
 }
 
 fn source(app: &AppState) -> Source {
-    let surroundings = app.support_packets.surroundings();
+    let surroundings = app.tools.support_packets.surroundings();
     let mut secrets = surroundings.secrets();
-    secrets.push(app.fingerprint_key.clone());
-    let outcomes = app.health.current();
+    secrets.push(app.facts.fingerprint_key.clone());
+    let outcomes = app.actors.health.current();
     let filestore = outcomes.iter().find(|outcome| outcome.name == "filestore");
     Source {
-        config: app.config.current(),
+        config: app.actors.config.current(),
         db: app.db.clone(),
         has_tables: true,
-        license: app.license.current(),
-        store: app.configurations.file_name(),
-        hostname: app.hostname.clone(),
+        license: app.actors.license.current(),
+        store: app.facts.configurations.file_name(),
+        hostname: app.facts.hostname.clone(),
         installation: surroundings.installation(),
         secrets,
         live: Some(Live {
-            sockets: app.hub.counts().sockets.load(Ordering::Relaxed),
+            sockets: app.actors.hub.counts().sockets.load(Ordering::Relaxed),
             database_connections: app.db.pool().open,
             file_problem: filestore.and_then(|outcome| outcome.problem.clone()),
         }),

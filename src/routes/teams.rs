@@ -27,7 +27,7 @@ pub(super) async fn create(
         return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
     }
     let founder = if session.is_local() { None } else { Some(known_user(&app, session.user_id()).await?) };
-    let team = found(&app, proposal, founder.as_ref()).await?;
+    let team = found((&app.db, &app.actors.hub), proposal, founder.as_ref()).await?;
     audit.made(json!({ "id": team.id, "name": team.name }));
     Ok(Created(team))
 }
@@ -82,7 +82,7 @@ pub(super) async fn exists(request: Request, session: Session, app: Data<AppStat
     let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
     let Some(team) = team else { return Ok(Json(Existence { exists: false })) };
     let permission = if team.allow_open_invite { "list_public_teams" } else { "list_private_teams" };
-    let exists = session.may(permission) || standing(&app, &session, &team.id).await?.is_member();
+    let exists = session.may(permission) || standing(&app.accounts, &session, &team.id).await?.is_member();
     Ok(Json(Existence { exists }))
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn list_unread(request: Request, session: Session, app: Data<Ap
 /// `GET /teams/{team_id}/members`: who is in a team.
 pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
     let team_id = request.id("team_id")?;
-    standing(&app, &session, team_id).await?.require("view_team")?;
+    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
     let members = app.db.team_members(team_id, request.paging()).await.or_fail("app.team.get_members.app_error")?;
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
@@ -132,7 +132,7 @@ pub(super) async fn list_members(request: Request, session: Session, app: Data<A
 pub(super) async fn show_member(request: Request, session: Session, app: Data<AppState>) -> Answer<MemberView> {
     let team_id = request.id("team_id")?;
     let user_id = request.user_id(&session)?;
-    standing(&app, &session, team_id).await?.require("view_team")?;
+    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
     let member = app.db.team_member(team_id, &user_id).await.or_fail("app.team.get_member.app_error")?;
     let member = member.ok_or_else(|| AppError::new("app.team.get_member.missing.app_error"))?;
     Ok(Json(member.into()))
@@ -163,7 +163,7 @@ pub(super) async fn add_member(
         return Err(AppError::invalid_body("user_id"));
     }
     audit.parameter("user_id", newcomer.user_id.as_str());
-    let standing = standing(&app, &session, team_id).await?;
+    let standing = standing(&app.accounts, &session, team_id).await?;
     let joins_by_choice = newcomer.user_id == session.user_id();
     if !joins_by_choice {
         standing.require("add_user_to_team")?;
@@ -173,13 +173,13 @@ pub(super) async fn add_member(
         standing.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
     }
     let user = known_user(&app, &newcomer.user_id).await?;
-    let member = join(&app, &team, &user, request.config().view.team.max_users_per_team).await?;
+    let member = join((&app.db, &app.actors.hub), &team, &user, request.config().view.team.max_users_per_team).await?;
     Ok(Created(member.into()))
 }
 
 /// A team, if the caller may see it.
 async fn shown(app: &AppState, session: &Session, team: Team) -> Answer<Team> {
-    let standing = standing(app, session, &team.id).await?;
+    let standing = standing(&app.accounts, session, &team.id).await?;
     if !team.is_open() {
         standing.require("view_team")?;
     }
@@ -187,7 +187,7 @@ async fn shown(app: &AppState, session: &Session, team: Team) -> Answer<Team> {
 }
 
 async fn seen_by(app: &AppState, session: &Session, teams: Vec<Team>) -> Result<Vec<Team>, AppError> {
-    let standing_in = standings(app, session).await?;
+    let standing_in = standings(&app.accounts, session).await?;
     Ok(teams
         .into_iter()
         .map(|team| {

@@ -64,11 +64,11 @@ pub(super) async fn create(
         return Err(AppError::invalid_body("description"));
     }
     session.require("create_user_access_token")?;
-    accounts::require_access_or_bot(&app, &session, &user_id).await?;
+    accounts::require_access_or_bot(&app.accounts, &session, &user_id).await?;
     if user.has_role("system_admin") {
         session.require("manage_system")?;
     }
-    let (token, text) = accounts::add_access_token(&app, request.config(), &user, draft.description).await?;
+    let (token, text) = accounts::add_access_token(&app.accounts, request.config(), &user, draft.description).await?;
     audit.made(json!({ "token_id": token.id, "description": token.description }));
     Ok(Json(Shown { token: Some(text.expose().to_owned()), ..token.into() }))
 }
@@ -77,7 +77,7 @@ pub(super) async fn create(
 pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Shown>> {
     let user_id = request.user_id(&session)?;
     session.require("read_user_access_token")?;
-    accounts::require_access_or_bot(&app, &session, &user_id).await?;
+    accounts::require_access_or_bot(&app.accounts, &session, &user_id).await?;
     let tokens = app.db.access_tokens_of(&user_id, request.paging()).await;
     Ok(shown(tokens.or_fail("app.user_access_token.get_all.app_error")?))
 }
@@ -105,7 +105,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     let id = request.id("token_id")?;
     session.require("read_user_access_token")?;
     let token = known(&app, id).await?;
-    accounts::require_access_or_bot(&app, &session, &token.user_id).await?;
+    accounts::require_access_or_bot(&app.accounts, &session, &token.user_id).await?;
     Ok(Json(token.into()))
 }
 
@@ -114,8 +114,8 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
     session.require("revoke_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
     // Switched off first: if a later step fails, the token is dead and can be revoked again.
-    accounts::set_access_token_active(&app, &token.id, false).await?;
-    accounts::remove_access_token(&app, &token.id).await?;
+    accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
+    accounts::remove_access_token(&app.accounts, &token.id).await?;
     Ok(Done)
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
-    accounts::set_access_token_active(&app, &token.id, false).await?;
+    accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
     Ok(Done)
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit,
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
-    accounts::set_access_token_active(&app, &token.id, true).await?;
+    accounts::set_access_token_active(&app.accounts, &token.id, true).await?;
     Ok(Done)
 }
 
@@ -140,7 +140,7 @@ async fn named(app: &AppState, session: &Session, audit: &Audit, body: &Strings)
     let token = known(app, body.get("token_id")).await?;
     audit.parameter("token_id", token.id.as_str());
     audit.parameter("user_id", token.user_id.as_str());
-    accounts::require_access_or_bot(app, session, &token.user_id).await?;
+    accounts::require_access_or_bot(&app.accounts, session, &token.user_id).await?;
     Ok(token)
 }
 

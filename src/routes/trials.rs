@@ -30,22 +30,22 @@ pub(super) async fn install(
 ) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
     // Without a key no answer of the service could be trusted, so that it is told nothing.
-    if !app.signatory.is_somebody() {
+    if !app.facts.signatory.is_somebody() {
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
-    let _turn = app.trials.turn(&app.signatory, &app.db, UNCHECKED).await?;
+    let _turn = app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?;
     let wish = Wish::read(body)?;
     wish.check_short()?;
     let caller = caller(&app, &session).await?;
     wish.check_long()?;
-    let text = app.trials.ask(&wish, &caller, app.prepared.diagnostic_id(), request.config()).await?;
-    put_in_force(&app, &audit, app.signatory.open(text.as_bytes())?, text).await?;
+    let text = app.outside.trials.ask(&wish, &caller, app.prepared.diagnostic_id(), request.config()).await?;
+    put_in_force(&app, &audit, app.facts.signatory.open(text.as_bytes())?, text).await?;
     Ok(Done)
 }
 
 /// `GET /trial-license/prev`: what clients may know of the trial that there was last, in force or not.
 pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let trial = previous_trial(&app.signatory, &app.db).await.or_fail("app.license.get.app_error")?;
+    let trial = previous_trial(&app.facts.signatory, &app.db).await.or_fail("app.license.get.app_error")?;
     let may_read = session.may("read_license_information");
     let shown: BTreeMap<_, _> = if may_read { told(trial.as_ref()) } else { told_to_anybody(trial.as_ref()) };
     Ok(json_body(to_json(&shown).or_fail("app.license.get.app_error")?))

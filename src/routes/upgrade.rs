@@ -21,14 +21,14 @@ pub(super) struct Status {
 /// `POST /upgrade_to_enterprise`: begins to replace this program by the newest release, in the background.
 pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Begun, AppError> {
     session.require("manage_system")?;
-    app.upgrade.begin().await?;
+    app.actors.upgrade.begin().await?;
     Ok(Begun)
 }
 
 /// `GET /upgrade_to_enterprise/status`: how far the upgrade is, and why the last one failed.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status> {
     session.require("manage_system")?;
-    let stage = app.upgrade.stage();
+    let stage = app.actors.upgrade.stage();
     let percentage = stage.percentage();
     let error = if let Stage::Failed(cause) = stage { Some(text_of(&cause)) } else { None };
     Ok(Json(Status { error, percentage }))
@@ -37,16 +37,16 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status
 /// `GET /upgrade_to_enterprise/allowed`: whether this program could be replaced.
 pub(super) async fn check(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    app.upgrade.check().await?;
+    app.actors.upgrade.check().await?;
     Ok(Done)
 }
 
 /// `POST /restart`: runs the program that an upgrade put in place; without one nothing happens.
 pub(super) async fn restart(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    if let Stage::Complete(version) = app.upgrade.stage() {
+    if let Stage::Complete(version) = app.actors.upgrade.stage() {
         audit.parameter("version", &*version);
-        app.restart.notify_one();
+        app.tools.restart.notify_one();
     }
     Ok(Done)
 }

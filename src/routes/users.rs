@@ -35,8 +35,10 @@ pub(super) async fn create(
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let claim = request.claim();
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
-    audit.reserve(&app, Caller::Stranger).await?;
-    let user = accounts::create(&app, request.config(), profile, signup, &request.caller()).await?;
+    audit.reserve(&app.trail.audit, Caller::Stranger).await?;
+    let user =
+        accounts::create((&app.accounts, &app.actors), request.config(), profile, signup, &request.caller()).await?;
+    app.prepared.note_account(&app.actors.config);
     audit.made(user.made());
     Created(user.for_owner()).reply()
 }
@@ -45,7 +47,7 @@ pub(super) async fn create(
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     let user = known(&app, &id).await?;
-    accounts::touch(&app, &session).await;
+    accounts::touch(&app.accounts.sessions, &session).await;
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
 
@@ -98,7 +100,7 @@ pub(super) async fn verify_email(
         .or_fail("app.user.verify_email.app_error")?;
     let user = known(&app, &id).await?;
     audit.changed(&before.for_owner(), &user.for_owner());
-    announce::user_updated(&app, request.config(), &user).await;
+    announce::user_updated(&app.actors.hub, request.config(), &user).await;
     Json(user.for_owner()).reply()
 }
 

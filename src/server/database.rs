@@ -7,10 +7,33 @@ use quarterdeck_actors::config::table::{Mode, defaults};
 use quarterdeck_actors::config::view::SqlSettings;
 
 use super::StartError;
+use super::tasks::close_earlier_drafts;
 use crate::accounts::{FirstAccount, WhyOffline};
+use crate::audit::key_file::ready_keys;
 use crate::configurations::Place;
-use crate::settings::{DATA_SOURCE, Sources, is_shipped};
-use crate::store::{Db, StoreError, described};
+use crate::descriptors::Shares;
+use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
+use crate::store::{Db, StoreError, described, when_ready};
+
+/// A database that has this program's schema, and whose trail goes on. Everything else of a server is built on one.
+pub(super) struct Migrated(pub(super) Db);
+
+impl Migrated {
+    /// Waits for the database and brings its schema up to date. Nothing is written for a database that a later version
+    /// changed.
+    pub(super) async fn open(settings: &Settings, sources: &Sources, shares: &Shares) -> Result<Self, StartError> {
+        let sql = &settings.config.view.sql;
+        let db = Db::new(&shares.within(sql))?;
+        when_ready(async || db.pending_migrations().await).await?;
+        let accounts = async || when_ready(async || db.accounts_found().await).await;
+        refuse_beside_unnamed(sources, sql, accounts).await?;
+        let db = db.with_audit_keys(ready_keys(settings));
+        db.migrate_when_ready().await?;
+        db.note_audit_key().await?;
+        close_earlier_drafts(&db).await;
+        Ok(Self(db))
+    }
+}
 
 /// The database in use, as people read of it. It holds no password.
 #[derive(Debug, PartialEq, Eq)]

@@ -64,7 +64,7 @@ impl Door {
         tls: Option<ServerConfig>,
     ) -> Self {
         let served = Served::Api(router.clone(), Data::new(origin));
-        Self { tls: tls.map(Arc::new), ..Self::to(app, served, app.connections.clone(), service) }
+        Self { tls: tls.map(Arc::new), ..Self::to(app, served, app.limits.connections.clone(), service) }
     }
 
     /// One to the metrics, with limits of its own: no client of the API takes the place of a scrape.
@@ -166,7 +166,7 @@ impl Door {
 pub(super) fn builder(app: &AppState) -> ServerBuilder {
     Server::build()
         // Each worker gets as many as there may be in all: the limit is counted once for all of them.
-        .max_concurrent_connections(app.connections.limit().saturating_mul(2))
-        .shutdown_timeout(app.options.stop_limit().as_secs())
+        .max_concurrent_connections(app.limits.connections.limit().saturating_mul(2))
+        .shutdown_timeout(app.facts.options.stop_limit().as_secs())
         .disable_signals()
 }

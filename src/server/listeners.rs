@@ -30,7 +30,7 @@ pub(super) struct Listening {
 
 /// Opens what the settings ask for; the error names what could not be opened.
 pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let service = &config.view.service;
     let listener = bind("ServiceSettings.ListenAddress", &service.listen_address)?;
     let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
@@ -65,7 +65,7 @@ fn network(
 }
 
 fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
     let door = Door::new(app, router, Origin::LocalSocket, &config.view.service, None);
     let server = builder(app).workers(1);

@@ -15,7 +15,7 @@ use crate::{line, metrics};
 
 /// Opens the address if the settings ask for it; the error names the setting.
 pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let settings = &config.view.metrics;
     if !settings.enable {
         return Ok(None);

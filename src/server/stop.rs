@@ -32,8 +32,8 @@ impl Server {
     /// Stops: readiness turns 503, the listeners close after `DrainSeconds`, what is under way is finished within
     /// `StopSeconds`, the database is closed. `hurry` ends the drain early.
     pub async fn stop_sooner_on(self, hurry: impl Future<Output = ()>) -> Result<(), StopError> {
-        self.app.traffic.drain();
-        let drain = self.app.options.drain_window();
+        self.app.limits.traffic.drain();
+        let drain = self.app.facts.options.drain_window();
         if !drain.is_zero() {
             info!(drain.seconds = drain.as_secs(), "draining: requests are served, and their connections closed");
             tokio::select! {
@@ -41,31 +41,31 @@ impl Server {
                 () = hurry => info!("the drain was cut short"),
             }
         }
-        info!(requests.in_flight = self.app.traffic.in_flight(), "stopping");
+        info!(requests.in_flight = self.app.limits.traffic.in_flight(), "stopping");
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
-        self.app.hub.stop(self.app.options.socket_stop_window()).await;
+        self.app.actors.hub.stop(self.app.facts.options.socket_stop_window()).await;
         let closed = futures_util::future::join_all(stops);
         tokio::select! {
             _ = closed => {}
             () = quiet(&self.app) => {}
-            () = tokio::time::sleep(self.app.options.stop_limit()) => warn!(
-                requests.in_flight = self.app.traffic.in_flight(),
-                responses.unsent = self.app.traffic.unsent(),
+            () = tokio::time::sleep(self.app.facts.options.stop_limit()) => warn!(
+                requests.in_flight = self.app.limits.traffic.in_flight(),
+                responses.unsent = self.app.limits.traffic.unsent(),
                 sockets = sockets(&self.app),
                 "requests and sockets did not finish in time"
             ),
         }
-        self.app.hub.shut_down();
+        self.app.actors.hub.shut_down();
         for ended in self.ended {
             ended.abort();
         }
-        self.app.presence.disconnect_all();
-        if let Err(cause) = insist(async || self.app.presence.flush().await).await {
+        self.app.actors.presence.disconnect_all();
+        if let Err(cause) = insist(async || self.app.actors.presence.flush().await).await {
             warn!(error = %cause, "the last changes of statuses are not stored");
         }
         report_refusals(&self.app).await;
-        let flushed = insist(async || self.app.audit.flush().await).await;
-        let waiting = self.app.audit.waiting();
+        let flushed = insist(async || self.app.trail.audit.flush().await).await;
+        let waiting = self.app.trail.audit.waiting();
         if let Err(cause) = &flushed {
             error!(%cause, audit.waiting = waiting, "the end of the audit trail was not stored");
         }
@@ -86,14 +86,14 @@ impl Server {
 /// Waits until nothing is under way any more: requests, answers that are being sent, sockets, kept connections.
 async fn quiet(app: &AppState) {
     let window_end = Uptime::now().plus_ms(KEPT_WINDOW_MS);
-    let last_word = Instant::now() + app.options.socket_stop_window() + LAST_WORD;
+    let last_word = Instant::now() + app.facts.options.socket_stop_window() + LAST_WORD;
     let mut quiet_since = None;
     loop {
         let now = Uptime::now();
         // A client that keeps its connection may be sending its next request just now.
         let is_window_over = now >= window_end;
-        let idle = app.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEPT_WINDOW_MS)));
-        let under_way = app.traffic.in_flight() + app.traffic.unsent() + app.connections.unsent();
+        let idle = app.limits.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEPT_WINDOW_MS)));
+        let under_way = app.limits.traffic.in_flight() + app.limits.traffic.unsent() + app.limits.connections.unsent();
         let is_quiet = under_way == 0 && idle == 0 && (sockets(app) == 0 || Instant::now() >= last_word);
         match quiet_since.filter(|_| is_quiet) {
             // Between the end of a body and its way into the kernel nothing counts it.
@@ -107,7 +107,7 @@ async fn quiet(app: &AppState) {
 
 /// The number of open sockets.
 fn sockets(app: &AppState) -> usize {
-    app.hub.counts().sockets.load(Ordering::Relaxed)
+    app.actors.hub.counts().sockets.load(Ordering::Relaxed)
 }
 
 /// Tries until it is done, for as long as a stop may wait for the store.

@@ -20,10 +20,10 @@ const PRUNING: Duration = Duration::from_hours(1);
 const REPORT: Duration = Duration::from_mins(1);
 
 pub(super) async fn renew_prepared(app: Data<AppState>) {
-    let mut config = app.config.follow();
+    let mut config = app.actors.config.follow();
     while config.changed().await.is_ok() {
         config.borrow_and_update();
-        app.prepared.current(&app.config);
+        app.prepared.current(&app.actors.config);
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
 
 pub(super) async fn keep_pruning_names(db: Db) {
     loop {
-        if let Err(cause) = db.prune_unknown_names(now_ms()).await {
+        if let Err(cause) = db.prune_unknown_names(wall_ms()).await {
             warn!(%cause, "attempts at unknown names that are old were not deleted");
         }
         tokio::time::sleep(PRUNING).await;
@@ -79,7 +79,7 @@ pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
         tokio::time::sleep(CLOSING).await;
         let before = wall_ms() - DRAFT_AGE_MS;
         // The records of this server come first: a draft would take the place of one that waits.
-        if app.audit.flush().await.is_ok() {
+        if app.trail.audit.flush().await.is_ok() {
             close_drafts(&app.db, before).await;
         }
     }
@@ -95,10 +95,10 @@ async fn close_drafts(db: &Db, before: i64) {
 
 /// Records how many refusals were counted. Where there is no room for that, the counts stay for the next time.
 pub(super) async fn report_refusals(app: &AppState) {
-    for (event, refusals) in [("refuseStrangers", &app.strangers), ("countRefusals", &app.refusals)] {
-        let Some(permit) = app.audit.reserve(&Caller::Server).await else { continue };
+    for (event, refusals) in [("refuseStrangers", &app.trail.strangers), ("countRefusals", &app.trail.refusals)] {
+        let Some(permit) = app.trail.audit.reserve(&Caller::Server).await else { continue };
         if let Some(parameters) = refusals.take() {
-            app.audit.place(permit, own_record(event, Status::Fail, parameters));
+            app.trail.audit.place(permit, own_record(event, Status::Fail, parameters));
         }
     }
 }

@@ -89,8 +89,8 @@ async fn answer(
     action: Action,
     asked: Asked,
 ) -> Outcome {
-    let config = app.config.current();
-    let session = match resolve(&app, &config, stored.token.expose()).await {
+    let config = app.actors.config.current();
+    let session = match resolve(&app.accounts, &config, stored.token.expose()).await {
         Ok(Some(session)) => session,
         Ok(None) => {
             let refusal = AppError::new("api.web_socket_router.not_authenticated.app_error");
@@ -143,40 +143,40 @@ fn look(viewing: &mut Viewing, asked: &Asked) {
 
 /// Tells the members of a channel that somebody writes.
 async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
-    crate::accounts::extend(app, &app.config.current(), session).await;
-    if app.busy.until().is_some() {
+    crate::accounts::extend(&app.accounts.sessions, &app.actors.config.current(), session).await;
+    if app.actors.busy.until().is_some() {
         return Err(AppError::new("api.websocket_handler.server_busy.app_error"));
     }
     let refusal = || invalid("channel_id");
     let channel_id = asked.text("channel_id").filter(|id| is_id(id)).ok_or_else(refusal)?;
-    let may = crate::channels::may(app, session, channel_id, "create_post").await?;
+    let may = crate::channels::may(&app.accounts, session, channel_id, "create_post").await?;
     if !may {
         return Err(refusal());
     }
     let parent_id = asked.text("parent_id").unwrap_or_default();
     let data = json!({ "parent_id": parent_id, "user_id": session.user_id() });
     let typing = Event::new("typing", data).for_channel(channel_id).without_user(session.user_id());
-    app.hub.publish(typing).await;
+    app.actors.hub.publish(typing).await;
     Ok(Map::new())
 }
 
 async fn be_active(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
     let is_active = asked.truth("user_is_active").ok_or_else(|| invalid("user_is_active"))?;
     let is_manual = asked.truth("manual").unwrap_or_default();
-    app.presence.active(session.user_id(), is_active, is_manual).await?;
+    app.actors.presence.active(session.user_id(), is_active, is_manual).await?;
     Ok(Map::new())
 }
 
 /// Everybody who is not offline, as far as this server has heard of them.
 fn statuses(app: &AppState) -> Map<String, Value> {
-    app.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
+    app.actors.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
 }
 
 async fn statuses_of(app: &AppState, asked: &Asked) -> Result<Map<String, Value>, AppError> {
     let ids = asked.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
     let ids = ids.ok_or_else(|| invalid("user_ids"))?;
     let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let statuses = app.presence.of(&ids).await?;
+    let statuses = app.actors.presence.of(&ids).await?;
     Ok(statuses.into_iter().map(|status| (status.user_id, Value::from(status.presence))).collect())
 }
 
@@ -187,8 +187,8 @@ fn invalid(name: &'static str) -> AppError {
 /// Finds out who a client is, and connects it.
 async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outcome {
     let Some(token) = asked.text("token") else { return Outcome::Drop };
-    let config = app.config.current();
-    let session = match resolve(&app, &config, token).await {
+    let config = app.actors.config.current();
+    let session = match resolve(&app.accounts, &config, token).await {
         Ok(found) => found.and_then(|session| session.stored_shared()),
         Err(failure) => {
             warn!(cause = %failure, "the session of a socket could not be looked up");
@@ -212,22 +212,22 @@ async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outc
 /// Connects a client, or goes on with the connection that it had.
 pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) -> Result<Joined, AppError> {
     let memberships = app.db.memberships_of(&session.user_id).await.or_fail("app.socket.memberships.app_error")?;
-    let version = app.prepared.current(&app.config).version.clone();
+    let version = app.prepared.current(&app.actors.config).version.clone();
     let greeting = Greeting {
         server_version: version.to_str().unwrap_or_default().to_owned(),
-        server_hostname: app.hostname.clone(),
+        server_hostname: app.facts.hostname.clone(),
     };
-    let joined = app.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
+    let joined = app.actors.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
     // It may have ended meanwhile: then the hub was told before it knew of this connection.
-    let is_open = app.sessions.find(session.token.expose(), Uptime::now()).await?.is_some();
+    let is_open = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?.is_some();
     if is_open { Ok(joined) } else { Err(AppError::new("api.context.session_expired.app_error")) }
 }
 
 /// Looks the session of a connection up again: it may have been prolonged, or have ended.
 pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, stored: Arc<Stored>) -> Work {
     let check = async move {
-        let config = app.config.current();
-        let found = match resolve(&app, &config, stored.token.expose()).await {
+        let config = app.actors.config.current();
+        let found = match resolve(&app.accounts, &config, stored.token.expose()).await {
             Ok(found) => found.and_then(|session| session.stored_shared()),
             Err(failure) => {
                 // Asked again soon: who may stay is not decided by a store that is away.
@@ -238,7 +238,7 @@ pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, st
         let Some(fresh) = found else {
             return Outcome::Close(Close::because(quarterdeck_actors::hub::End::SessionEnded));
         };
-        if let Err(failure) = app.hub.renew_session(&connection, fresh.clone()).await {
+        if let Err(failure) = app.actors.hub.renew_session(&connection, fresh.clone()).await {
             warn!(cause = %failure, "the hub was not told of a session");
         }
         Outcome::Checked(fresh)

@@ -40,9 +40,9 @@ pub(crate) async fn open(
     let (key, admission) = check_handshake(&request, &http)?;
     let resume = wanted(&request)?;
     if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
-        app.hub.counts().note_break(code);
+        app.actors.hub.counts().note_break(code);
     }
-    let seat = app.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
+    let seat = app.actors.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
     // Where a cookie is, the session is that of the cookie.
     let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
     let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);

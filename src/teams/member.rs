@@ -6,9 +6,9 @@ use std::sync::Arc;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::roles::Roles;
 
+use crate::accounts::Accounts;
 use crate::base::team::Member;
 use crate::session::Session;
-use crate::state::AppState;
 
 /// What a caller is to a team: as a member, if they are one, and by the roles that hold everywhere.
 pub(crate) struct Standing {
@@ -18,17 +18,17 @@ pub(crate) struct Standing {
 }
 
 /// What the caller is to one team.
-pub(crate) async fn standing(app: &AppState, session: &Session, team_id: &str) -> Result<Standing, AppError> {
-    let member = app.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
-    Ok(Standing { session: session.clone(), roles: app.roles.clone(), member: member.filter(Member::is_active) })
+pub(crate) async fn standing(accounts: &Accounts, session: &Session, team_id: &str) -> Result<Standing, AppError> {
+    let member = accounts.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
+    Ok(Standing { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
 }
 
 /// What the caller is to any team, by its id.
-pub(crate) async fn standings(app: &AppState, session: &Session) -> Result<impl Fn(&str) -> Standing, AppError> {
-    let members = app.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
+pub(crate) async fn standings(accounts: &Accounts, session: &Session) -> Result<impl Fn(&str) -> Standing, AppError> {
+    let members = accounts.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
     let active = members.into_iter().filter(Member::is_active);
     let by_team: HashMap<String, Member> = active.map(|member| (member.team_id.clone(), member)).collect();
-    let (session, roles) = (session.clone(), app.roles.clone());
+    let (session, roles) = (session.clone(), accounts.roles.clone());
     Ok(move |team_id: &str| Standing {
         session: session.clone(),
         roles: roles.clone(),

@@ -50,13 +50,13 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
     let is_whole = !no_defaults && !no_masks;
     if is_whole && reads_everything(&session) {
-        let prepared = app.prepared.current(&app.config);
+        let prepared = app.prepared.current(&app.actors.config);
         let (body, version) = prepared.whole_config();
         let mut answer = tagged(never_cached(packed(&request, body)), version);
         tell_stores(&mut answer, &app, &[]).await;
         return Ok(answer);
     }
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let mut document = seen_by(&session, &config.document);
     if session.is_local() && request.is_on("unknown") {
         document = with_extras(document, &config.extras());
@@ -116,9 +116,9 @@ async fn write(
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
         is_dry_run,
-        around: app.surroundings(),
+        around: app.facts.surroundings(),
     };
-    let decision = app.config.write(write).await?;
+    let decision = app.actors.config.write(write).await?;
     let mut answer =
         if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision).await? };
     tell(&mut answer, UNKNOWN, &unknown);
@@ -161,14 +161,14 @@ pub(super) async fn written(
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, KEPT, &decision.kept);
-    tell(&mut answer, INEFFECTIVE, &app.configurations.ineffective(&decision.changes));
+    tell(&mut answer, INEFFECTIVE, &app.facts.configurations.ineffective(&decision.changes));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
 }
 
 /// What a change would come to.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
-    let ineffective = app.configurations.ineffective(&decision.changes);
+    let ineffective = app.facts.configurations.ineffective(&decision.changes);
     let changes = changes_json(&decision.changes);
     let mut preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
     if let Value::Object(preview) = &mut preview
@@ -205,7 +205,7 @@ fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
 
 /// `GET /config/environment`: `true` for each setting that is pinned and that the caller may read.
 pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let pinned = config.overrides.keys().map(String::as_str);
     let visible =
         pinned.filter(|path| settings().get(*path).is_some_and(|setting| configuration::reads(&session, setting)));

@@ -28,8 +28,8 @@ pub(crate) async fn migrate(
     session.require("manage_system")?;
     audit.parameter("from", Place::label(from));
     audit.parameter("to", Place::label(to));
-    let config = app.config.current();
-    let around = app.surroundings();
+    let config = app.actors.config.current();
+    let around = app.facts.surroundings();
     let migration = Migration {
         db: &app.db,
         overrides: &config.overrides,
@@ -37,11 +37,11 @@ pub(crate) async fn migrate(
         author: author(&request, &session, "migrate"),
         around: &around,
     };
-    let before = app.configurations.active().await.or_fail(FAILED)?;
+    let before = app.facts.configurations.active().await.or_fail(FAILED)?;
     audit.settings(&configurations::migrate(from, to, migration).await?);
-    let is_own_store_changed = app.configurations.active().await.or_fail(FAILED)? != before;
+    let is_own_store_changed = app.facts.configurations.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
-        app.config.reload(app.surroundings()).await.or_fail(FAILED)?;
+        app.actors.config.reload(app.facts.surroundings()).await.or_fail(FAILED)?;
     }
     Done.reply()
 }

@@ -26,7 +26,7 @@ struct SettingOrigin<'a> {
 /// `GET /config/provenance`: every setting, in the order of their paths.
 pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let settings: Vec<SettingOrigin<'_>> = provenance(&config).map(told).collect();
     Json(settings).reply().map(never_cached)
 }
@@ -36,12 +36,12 @@ pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpRe
 /// What no restart puts into effect, because only its pinned value has any, is not among them.
 pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
-    let config = app.config.current();
+    let config = app.actors.config.current();
     let waits = |(setting, _): &(&Setting, Origin<'_>)| {
         let is_pinned = config.overrides.contains_key(&setting.path);
-        is_pinned || !app.configurations.ignores(&setting.path)
+        is_pinned || !app.facts.configurations.ignores(&setting.path)
     };
-    let pending = pending_restart(&app.started_with, &config).filter(waits);
+    let pending = pending_restart(&app.facts.started_with, &config).filter(waits);
     let settings: Vec<SettingOrigin<'_>> = pending.map(told).collect();
     Json(settings).reply().map(never_cached)
 }

@@ -25,10 +25,10 @@ pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, chang
     if is_changed {
         for store in [Store::Files, Store::Exports] {
             // How it stands is told below; what cannot be told is no failure of the write.
-            let _ = app.files.settle(store, PATIENCE).await;
+            let _ = app.actors.files.settle(store, PATIENCE).await;
         }
     }
-    let standings = app.files.current().standings();
+    let standings = app.actors.files.current().standings();
     let worth_telling = standings.iter().filter(|(_, standing)| is_changed || *standing != Standing::InService);
     let text: Vec<String> = worth_telling.map(|(store, standing)| line(*store, standing)).collect();
     if let Ok(value) = HeaderValue::from_str(&text.join(", "))

@@ -22,7 +22,7 @@ use crate::store::{VersionRecord, changes_json};
 /// `GET /config/versions`: what is remembered of each version, the newest first.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
     session.require("manage_system")?;
-    app.configurations.records(request.paging()).await.map(Json)
+    app.facts.configurations.records(request.paging()).await.map(Json)
 }
 
 /// `GET /config/versions/{version_id}`: a version with its document, secrets hidden.
@@ -30,7 +30,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     session.require("manage_system")?;
     let id = request.id("version_id")?;
     let version = known(&app, id).await?;
-    let record = app.configurations.record(id).await?;
+    let record = app.facts.configurations.record(id).await?;
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
 
@@ -39,7 +39,7 @@ pub(crate) async fn compare(request: Request, session: Session, app: Data<AppSta
     session.require("manage_system")?;
     let before = known(&app, request.id("version_id")?).await?;
     let after = known(&app, request.id("other_id")?).await?;
-    let changes = changes(&before.document, &after.document, &*app.surroundings().fingerprint);
+    let changes = changes(&before.document, &after.document, &*app.facts.surroundings().fingerprint);
     Ok(Json(changes_json(&changes)))
 }
 
@@ -54,12 +54,12 @@ pub(crate) async fn roll_back(
     let body: Document = known(&app, request.id("version_id")?).await?.document;
     let proposal = proposal_of(Manner::Restore, body, &session);
     let author = author(&request, &session, "rollback");
-    let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.surroundings() };
-    let decision = app.config.write(write).await?;
+    let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.facts.surroundings() };
+    let decision = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &decision).await
 }
 
 /// The version with that id, which must exist.
 async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
-    app.configurations.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
+    app.facts.configurations.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }

@@ -29,7 +29,7 @@ pub(crate) async fn acknowledge(
     if is_message && ack.platform == "ios" {
         see_notifications(&app, &session).await;
     }
-    let passed_on = app.push.acknowledge(&ack, session.user_id(), view).await;
+    let passed_on = app.outside.push.acknowledge(&ack, session.user_id(), view).await;
     if !ack.is_id_loaded {
         passed_on.or_fail("api.push_notifications_ack.forward.app_error")?;
         return Done.reply();
@@ -59,7 +59,7 @@ async fn ack(body: Body) -> Result<Ack, AppError> {
 
 /// An iOS device sends no receipts while its user has notifications switched off: so they are on again.
 async fn see_notifications(app: &AppState, session: &Session) {
-    if let Err(cause) = accounts::enable_notifications(app, session).await {
+    if let Err(cause) = accounts::enable_notifications(&app.accounts.sessions, session).await {
         warn!(error = %cause, "that a device shows notifications again was not stored");
     }
 }

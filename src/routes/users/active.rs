@@ -99,7 +99,7 @@ async fn switch(
     if !is_active {
         log_out(app, &user).await?;
     }
-    announce::user_switched(app, config, &user).await;
+    announce::user_switched(&app.actors.hub, config, &user).await;
     Ok(())
 }
 
@@ -109,10 +109,10 @@ async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppErr
         return Err(AppError::new("app.user.missing_account.const"));
     }
     audit.changed(&user.for_owner(), &json!({}));
-    app.presence.forget(&user.id);
+    app.actors.presence.forget(&user.id);
     log_out(app, user).await
 }
 
 async fn log_out(app: &AppState, user: &User) -> Result<(), AppError> {
-    app.sessions.close(Which::User { id: user.id.clone(), except: None }).await
+    app.accounts.sessions.close(Which::User { id: user.id.clone(), except: None }).await
 }

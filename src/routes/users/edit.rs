@@ -62,7 +62,7 @@ async fn change(
         let user = known(app, id).await?;
         protect_admin(session, &user)?;
         let checked = confirm_address(request, session, app, &user, &profile).await?;
-        match accounts::update(app, request.config(), &user, profile.clone(), checked).await? {
+        match accounts::update((&app.db, &app.actors.hub), request.config(), &user, profile.clone(), checked).await? {
             Changed::Stored(accounts) => {
                 let (before, after) = &*accounts;
                 audit.changed(&before.for_owner(), &after.for_owner());
@@ -93,7 +93,8 @@ async fn confirm_address(
     }
     let password = profile.password.clone().filter(|password| !password.is_empty());
     let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
-    let confirmed = accounts::confirm_password(app, request.config(), &user.id, password, &request.caller()).await;
+    let confirmed =
+        accounts::confirm_password(&app.accounts, request.config(), &user.id, password, &request.caller()).await;
     confirmed
         .map(Some)
         .map_err(|cause| if is_full(&cause) { cause } else { AppError::invalid_body("password").because(cause) })

@@ -30,7 +30,7 @@ pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>
     let filter = listed(&request)?;
     check_may_see(&session, &app, &filter).await?;
     let users = app.db.users(&filter, request.paging()).await.or_fail("app.user.get_profiles.app_error")?;
-    touch(&app, &session).await;
+    touch(&app.accounts.sessions, &session).await;
     seen(&users, &session, request.config())
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn replace(
     if request.config().view.service.terminate_sessions_on_password_change {
         let is_own = session.user_id() == id;
         let except = is_own.then(|| session.id().to_owned());
-        app.sessions.close(Which::User { id, except }).await?;
+        app.accounts.sessions.close(Which::User { id, except }).await?;
     }
     Ok(Done)
 }
@@ -112,7 +112,7 @@ async fn confirm(
         return Err(AppError::new("api.user.update_password.oauth.app_error"));
     }
     let confirmed =
-        accounts::confirm_password(app, request.config(), id, Secret::new(current), &request.caller()).await;
+        accounts::confirm_password(&app.accounts, request.config(), id, Secret::new(current), &request.caller()).await;
     confirmed.map_err(|refusal| match refusal.id.as_ref() {
         "api.user.check_user_password.invalid.app_error" => {
             AppError::new("api.user.update_password.incorrect.app_error").because(refusal)
@@ -124,5 +124,5 @@ async fn confirm(
 async fn hash(request: &Request, app: &AppState, id: &str, body: &Strings) -> Result<Secret, AppError> {
     let password = body.get("new_password");
     check_policy(password, &request.config().view.password)?;
-    app.passwords.hash(&request.caller(), id, Secret::new(password)).await
+    app.accounts.passwords.hash(&request.caller(), id, Secret::new(password)).await
 }

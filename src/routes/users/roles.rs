@@ -49,8 +49,8 @@ pub(crate) async fn replace(
         return Err(AppError::new("app.user.update.lastAdmin.app_error"));
     }
     audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
-    app.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
-    announce::roles_changed(&app, &id, &roles).await;
+    app.accounts.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
+    announce::roles_changed(&app.actors.hub, &id, &roles).await;
     Ok(Done)
 }
 
@@ -64,12 +64,13 @@ fn checked(text: &str) -> Result<Vec<&str>, AppError> {
 
 fn check_licensed(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
     let is_needed = roles.iter().any(|role| LICENSED.contains(role));
-    let has_it = || app.license.current().is_some_and(|license| license.features.has("custom_permissions_schemes"));
+    let has_it =
+        || app.actors.license.current().is_some_and(|license| license.features.has("custom_permissions_schemes"));
     if is_needed && !has_it() { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(()) }
 }
 
 fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
-    let are_known = roles.iter().all(|role| app.roles.named(role).is_some_and(|role| role.delete_at == 0));
+    let are_known = roles.iter().all(|role| app.accounts.roles.named(role).is_some_and(|role| role.delete_at == 0));
     if are_known { Ok(()) } else { Err(AppError::new("app.role.check_roles_exist.role_not_found")) }
 }
 

@@ -1,0 +1,208 @@
+//! The parts of a server, built in the order in which they need one another: each step takes what the earlier ones gave.
+
+use std::num::NonZero;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use quarterdeck_actors::analytics::AnalyticsHandle;
+use quarterdeck_actors::audit::AuditHandle;
+use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::clock::{Clock, Uptime, wall_ms};
+use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::error::OrFail;
+use quarterdeck_actors::health::HealthHandle;
+use quarterdeck_actors::hub::{HubHandle, Limits as SocketLimits};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::LicenseHandle;
+use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::notices::NoticesHandle;
+use quarterdeck_actors::presence::PresenceHandle;
+use quarterdeck_actors::probe::FileProbeHandle;
+use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::upgrade::UpgradeHandle;
+use tokio::sync::Notify;
+
+use super::database::{Migrated, first_account};
+use super::stored::stored_configuration;
+use super::{StartError, checks, hostname, mending};
+use crate::accounts::{Accounts, Attempts};
+use crate::actors::Actors;
+use crate::ai_bridge::AiBridge;
+use crate::analytics::Statistics;
+use crate::announce::Statuses;
+use crate::answer::Sending;
+use crate::audit::Trail;
+use crate::audit::refusals::Refusals;
+use crate::base::traffic::Traffic;
+use crate::configuration::fingerprint_key;
+use crate::configurations::{Configurations, Place, Recorded};
+use crate::connections::Connections;
+use crate::descriptors::Shares;
+use crate::files::Stores;
+use crate::images::Images;
+use crate::license::{self, Signatory};
+use crate::links::Links;
+use crate::logging::LogReader;
+use crate::mail::Mailer;
+use crate::metrics::Metrics;
+use crate::notices::WebFeed;
+use crate::options::Options;
+use crate::outbound::Outbound;
+use crate::passwords::Passwords;
+use crate::pipeline::limit::Limiter;
+use crate::prepared::{Installation, PreparedAnswers};
+use crate::push::PushProxy;
+use crate::releases::Releases;
+use crate::request::budget::BodyBudget;
+use crate::settings::{Settings, Sources};
+use crate::state::{AppState, Facts, Limits, Outside, Tools};
+use crate::store::{Db, NameKey, StoreError};
+use crate::support_packet::{SupportPackets, Surroundings as PacketSurroundings};
+use crate::trial::Trials;
+use crate::upgrade;
+
+/// Builds all groups on a database that has this program's schema.
+pub(super) async fn state(
+    settings: Settings,
+    sources: Sources,
+    place: Place,
+    Migrated(db): Migrated,
+    shares: Shares,
+) -> Result<AppState, StartError> {
+    let first = first_account(&db, &place, &settings.config.view.sql).await?;
+    let support_packets = SupportPackets::new(PacketSurroundings::of(&sources));
+    let (variable, purpose) = (sources.license(), sources.purpose());
+    let (facts, config) = facts(settings, sources, &place, &db, purpose).await?;
+    let license = license::loaded(&facts.signatory, variable, &facts.started_with, &db).await?;
+    let sending = Sending::new();
+    let outside = outside(&facts.options, &sending)?;
+    let trail = Trail {
+        audit: AuditHandle::start(Arc::new(db.clone())),
+        strangers: Refusals::of_strangers(),
+        refusals: Refusals::of_users(),
+    };
+    let roles = Arc::new(db.ready_roles().await?);
+    let hub = hub(&facts.options, &shares, &roles).await;
+    let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
+    let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub)).await?;
+    let (passwords, attempts) = (Passwords::new(&facts.options), Attempts::new(NameKey::of(&facts.fingerprint_key)));
+    let limits = Limits {
+        limiter: Limiter::new(actors.config.clone()),
+        connections: Connections::new(&facts.options, &shares),
+        bodies: BodyBudget::new(facts.options.body_bytes()),
+        sending,
+        traffic: Arc::new(Traffic::default()),
+    };
+    let tools =
+        Tools { log_reader: LogReader::new(), support_packets, ai_bridge: AiBridge::default(), restart: Notify::new() };
+    let installation = installation(&db, purpose).await?;
+    Ok(AppState {
+        prepared: PreparedAnswers::new(installation, facts.started_with.clone(), actors.license.clone()),
+        metrics: Metrics::new()?,
+        accounts: Accounts { db: db.clone(), sessions, roles, passwords, attempts, first },
+        db,
+        actors,
+        trail,
+        facts,
+        outside,
+        limits,
+        tools,
+    })
+}
+
+/// Reads the stored configuration, and starts its actor.
+async fn facts(
+    settings: Settings,
+    sources: Sources,
+    place: &Place,
+    db: &Db,
+    purpose: &'static str,
+) -> Result<(Facts, ConfigHandle), StartError> {
+    let fingerprint_key = fingerprint_key(db).await?;
+    let opened = Configurations::open(place, db, &settings.config.view.sql).await;
+    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
+    mending::mend(&loaded);
+    let versions = Recorded { configurations: configurations.clone(), trail: db.clone() };
+    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(versions));
+    let facts = Facts {
+        started_with: config.current(),
+        configurations,
+        fingerprint_key,
+        signatory: Signatory::named(&settings.options, purpose).map_err(StartError::Configuration)?,
+        hostname: hostname(),
+        listening: OnceLock::new(),
+        options: settings.options,
+    };
+    Ok((facts, config))
+}
+
+fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> {
+    let outbound = Arc::new(Outbound::new()?);
+    Ok(Outside {
+        push: PushProxy::new(outbound.clone()),
+        links: Links::new(),
+        images: Images::new(options.image_proxy_bytes(), sending.budget.clone()),
+        releases: Releases::new(options.latest_version_url()),
+        mailer: Mailer::new(),
+        trials: Trials::new(outbound.clone()),
+        outbound,
+    })
+}
+
+/// Starts the hub. It never takes more sockets than there are files for.
+async fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let limits = options.socket_limits();
+    let limits = SocketLimits { sockets: limits.sockets.min(shares.sockets), ..limits };
+    HubHandle::start(cores, limits, roles.clone()).await
+}
+
+/// Starts the other actors, and checks everything once that the server depends on.
+async fn actors(
+    facts: &Facts,
+    db: &Db,
+    outbound: &Arc<Outbound>,
+    audit: &AuditHandle,
+    (config, license, hub): (ConfigHandle, Option<License>, HubHandle),
+) -> Result<Actors, StartError> {
+    let store = || Arc::new(db.clone());
+    let clock = Clock::new(wall_ms, Uptime::now);
+    let busy = BusyHandle::start(store(), clock.clone()).await?;
+    let audience = Arc::new(Statuses(hub.clone()));
+    let presence = PresenceHandle::start(store(), config.clone(), busy.clone(), audience, clock);
+    let license = LicenseHandle::start(store(), license);
+    let source = upgrade::Source::named(&facts.options).map_err(StartError::Configuration)?;
+    let upgrades = upgrade::Upgrades::new(source, outbound.clone(), config.clone(), audit.clone(), db.clone());
+    let feed = WebFeed::new(outbound.clone(), config.clone());
+    let notices = NoticesHandle::start(config.clone(), Arc::new(feed), store());
+    let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
+    let (age, limit) = facts.options.analytics_limits();
+    let statistics = Statistics::new(db.clone(), config.clone(), license.clone(), limit);
+    let health = HealthHandle::start(checks::all(db, &config, &files));
+    health.check().await.or_fail("app.health.check.app_error")?;
+    Ok(Actors {
+        analytics: AnalyticsHandle::start(Arc::new(statistics), age),
+        upgrade: UpgradeHandle::start(Arc::new(upgrades)),
+        config,
+        license,
+        busy,
+        health,
+        files,
+        notices,
+        presence,
+        hub,
+    })
+}
+
+/// What this installation is known by; made at its first start.
+async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, StoreError> {
+    let installed_at = db.ready_system("InstallationDate", &wall_ms().to_string()).await?;
+    Ok(Installation {
+        diagnostic_id: db.ready_system("DiagnosticId", &new_id()).await?,
+        installed_at: installed_at.parse().ok(),
+        purpose,
+        has_accounts: AtomicBool::new(db.user_count().await? > 0),
+    })
+}
