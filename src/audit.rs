@@ -1,15 +1,11 @@
 //! What a handler tells the audit trail about its request; the pipeline makes the record.
 
-pub(crate) mod catalogue;
 pub(crate) mod key_file;
 pub(crate) mod refusals;
 
 use std::cell::RefCell;
-use std::future::{Ready, ready};
 use std::rc::Rc;
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
 use quarterdeck_actors::audit::{AuditHandle, AuditRecord, Caller, Permit, Status};
 use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
@@ -18,7 +14,6 @@ use quarterdeck_actors::error::AppError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::request::{Context, Refused, context_of};
 use crate::store::own_record;
 
 /// The trail, and the counts of refusals that it does not record one by one.
@@ -50,9 +45,14 @@ pub(crate) struct Notes {
 }
 
 /// The notes of a request, for its handler to fill. Nothing secret goes in here.
-pub(crate) struct Audit(Rc<Context>);
+pub(crate) struct Audit(Rc<RefCell<Notes>>);
 
 impl Audit {
+    /// The notes of a request.
+    pub(crate) fn of(notes: Rc<RefCell<Notes>>) -> Self {
+        Self(notes)
+    }
+
     /// Notes what was asked for.
     pub(crate) fn parameter(&self, name: &str, value: impl Into<Value>) {
         let value = value.into();
@@ -105,16 +105,7 @@ impl Audit {
     }
 
     fn notes(&self) -> &RefCell<Notes> {
-        &self.0.notes
-    }
-}
-
-impl FromRequest for Audit {
-    type Error = Refused;
-    type Future = Ready<Result<Self, Refused>>;
-
-    fn from_request(http: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(context_of(http).map(Self))
+        &self.0
     }
 }
 

@@ -13,6 +13,7 @@ mod analytics;
 mod announce;
 mod answer;
 mod audit;
+mod audit_events;
 mod backup;
 #[path = "base/room.rs"]
 mod base;
@@ -42,6 +43,7 @@ mod pipeline;
 mod prepared;
 mod private;
 mod push;
+mod readings;
 mod releases;
 mod request;
 mod routes;

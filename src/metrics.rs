@@ -4,21 +4,15 @@
 //! Labels hold routes of the table, statuses and names of our own; never what a client made up.
 //! Each server has a registry of its own, because several may share a process.
 
-mod readings;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, Registry, TextEncoder};
+use prometheus::proto::MetricFamily;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, Registry};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::supervisor::Vitals;
-
-use crate::routes::Route;
-use crate::state::AppState;
 
 /// The upper bounds of what actors take for a message, in seconds; the last is when nobody waits any more.
 const OF_MESSAGES: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0];
@@ -75,33 +69,25 @@ impl Metrics {
     }
 
     /// A request was answered; `None` stands for every path that there is not.
-    pub(crate) fn answered(&self, route: Option<&Route>, status: StatusCode, took: Duration) {
+    pub(crate) fn answered(&self, route: Option<(&str, &str)>, status: StatusCode, took: Duration) {
         self.requests.inc();
         if status.is_client_error() || status.is_server_error() {
             self.errors.inc();
         }
         // A WebSocket is open for hours after that.
         if status != StatusCode::SWITCHING_PROTOCOLS {
-            let (path, method) = route.map_or(("other", "other"), |route| (route.path, route.method.as_str()));
+            let (path, method) = route.unwrap_or(("other", "other"));
             self.times.with_label_values(&[path, method, status.as_str()]).observe(took.as_secs_f64());
         }
+    }
+
+    /// The counts as they are now.
+    pub(crate) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 
     /// Somebody tried to log in.
     pub(crate) fn login(&self, is_admitted: bool) {
         if is_admitted { self.logins.inc() } else { self.failed_logins.inc() }
     }
-}
-
-/// Everything that is known now, in the text format of Prometheus.
-pub(crate) fn show(app: &AppState) -> Result<HttpResponse, AppError> {
-    let text = text(app).or_fail("app.metrics.app_error")?;
-    let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
-    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, format)).body(text))
-}
-
-fn text(app: &AppState) -> Result<String, prometheus::Error> {
-    let mut families = app.metrics.registry.gather();
-    families.extend(readings::read(app)?.gather());
-    TextEncoder::new().encode_to_string(&families)
 }

@@ -1,5 +1,6 @@
 //! What every request passes, in the order of the contract; one function a step.
 
+mod arrival;
 mod caller;
 mod cors;
 pub(crate) mod dress;
@@ -12,7 +13,6 @@ mod trail;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
@@ -21,7 +21,6 @@ use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
-use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use tracing::{info, trace};
@@ -31,14 +30,14 @@ use crate::answer::outgoing::Outgoing;
 use crate::audit::Notes;
 use crate::base::error_text::sent;
 use crate::connections::Permit;
-use crate::cookies;
-use crate::error;
-use crate::line;
 use crate::request::{BodyLimits, Context};
-use crate::routes::{Class, Found, Router};
+use crate::routes::route::Class;
+use crate::routes::route::Origin;
+use crate::routes::router::{Found, Router};
 use crate::session::{Session, known_user};
-use crate::socket;
 use crate::state::AppState;
+use crate::{cookies, error, line, socket};
+use arrival::Arrival;
 use incoming::Lasting;
 pub(crate) use token::COOKIE;
 
@@ -50,13 +49,6 @@ const BODY_SLACK: u64 = 512;
 
 /// The largest body of a request without a session, in bytes.
 const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
-
-/// Where a request came in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Network,
-    LocalSocket,
-}
 
 /// Answers one request.
 pub(crate) async fn serve(
@@ -94,7 +86,7 @@ pub(crate) async fn serve(
     let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
     let answer = arrival.send(answer, &app, found.as_ref());
     let took = started.elapsed();
-    app.metrics.answered(found.as_ref().map(|found| found.route), answer.status(), took);
+    app.metrics.answered(found.as_ref().map(|found| found.route.labels()), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
     incoming.settle(answer, under_way, permit.ok().flatten(), sending).await
 }
@@ -104,22 +96,6 @@ fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppEr
     let Some(address) = client.address.filter(|_| client.is_behind_proxy) else { return Ok(None) };
     let permit = app.limits.connections.admit_request(address);
     permit.map(Some).ok_or_else(|| AppError::new("api.context.rate_limited.app_error"))
-}
-
-/// A request as it came in.
-struct Arrival {
-    id: String,
-    http: HttpRequest,
-    config: Arc<Config>,
-    origin: Origin,
-    /// The length of the body that the client announced, in bytes.
-    announced: Option<u64>,
-    /// Who is calling, once that is known.
-    caller: OnceCell<Session>,
-    /// What its handler works with, once it has one.
-    context: OnceCell<Rc<Context>>,
-    /// Set once the rate limiter counted the request for its user.
-    is_user_counted: Cell<bool>,
 }
 
 impl Arrival {
@@ -238,7 +214,7 @@ impl Arrival {
             body,
             params: found.params.clone(),
             is_secure: ClientAddress::determined(&self.http).is_secure,
-            notes: RefCell::new(Notes::default()),
+            notes: Rc::new(RefCell::new(Notes::default())),
         });
         let context = self.context.get_or_init(|| context).clone();
         trail::reserve(app, route, &context).await?;

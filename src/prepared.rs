@@ -1,5 +1,7 @@
 //! Bytes that many answers share, made once for each configuration and licence.
 
+mod ping;
+
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -19,7 +21,8 @@ use quarterdeck_actors::license::client::{facts as license_facts, told, told_to_
 use quarterdeck_actors::license::document::License;
 
 use crate::base::version::{API_VERSION, VERSION};
-use crate::routes::short_ping;
+use ping::short_ping;
+pub(crate) use ping::{OK, Ping};
 
 const BUILD: Build = Build {
     version: API_VERSION,

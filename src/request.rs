@@ -3,6 +3,7 @@
 mod body;
 pub(crate) mod budget;
 mod claim;
+mod encoding;
 mod nul;
 mod query;
 mod reading;
@@ -20,13 +21,13 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
 
 use crate::address::{address_of, group_of};
-use crate::audit::Notes;
+use crate::audit::{Audit, Notes};
 use crate::base::paging::Paging;
 use crate::caller::Caller;
 use crate::line;
-use crate::pipeline::dress;
 use crate::session::Session;
-pub(crate) use body::{Body, Strings};
+pub(crate) use body::Body;
+pub(crate) use encoding::accepts_gzip;
 use query::Pairs;
 pub(crate) use reading::BodyLimits;
 
@@ -41,7 +42,7 @@ pub(crate) struct Context {
     pub(crate) is_secure: bool,
     pub(crate) body: BodyLimits,
     /// What the audit trail is to know.
-    pub(crate) notes: RefCell<Notes>,
+    pub(crate) notes: Rc<RefCell<Notes>>,
 }
 
 /// A request on its way through a handler.
@@ -152,7 +153,7 @@ impl Request {
 
     /// Whether the client takes gzip, and the settings let it have it.
     pub(crate) fn accepts_gzip(&self) -> bool {
-        dress::accepts_gzip(&self.http, self.config())
+        accepts_gzip(&self.http, self.config())
     }
 
     /// A header, if it is there and text.
@@ -195,6 +196,15 @@ impl FromRequest for Session {
             session.ok_or_else(|| AppError::new("api.context.session_expired.app_error").into())
         });
         ready(session)
+    }
+}
+
+impl FromRequest for Audit {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(http: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(context_of(http).map(|context| Self::of(context.notes.clone())))
     }
 }
 

@@ -32,7 +32,7 @@ use tracing::warn;
 use crate::accounts::FirstAccount;
 use crate::audit::reload_record;
 use crate::descriptors::Shares;
-use crate::routes::Router;
+use crate::routes;
 use crate::settings::{Settings, Sources};
 use crate::state::AppState;
 use building::state;
@@ -76,7 +76,7 @@ impl Server {
         }
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
-        let router = Data::new(Router::new()?);
+        let router = Data::new(routes::router()?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         app.facts.listening.get_or_init(|| listening.addresses.clone());
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;

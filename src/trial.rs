@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,7 +14,6 @@ use crate::base::user::{User, is_email};
 use crate::base::version::API_VERSION;
 use crate::license::{Signatory, previous_trial};
 use crate::outbound::{Call, Chosen, Outbound};
-use crate::request::Body;
 use crate::store::Db;
 
 /// Domains where anybody gets an address, one a line.
@@ -59,8 +59,8 @@ fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
 
 impl Wish {
     /// Reads a body; whatever is wrong with it, the refusal is the same.
-    pub(crate) fn read(body: Body) -> Result<Self, AppError> {
-        let bytes = body.bytes().or_fail(BAD)?;
+    pub(crate) fn read(body: Result<Bytes, AppError>) -> Result<Self, AppError> {
+        let bytes = body.or_fail(BAD)?;
         // What it begins with is checked, because serde takes a list for a structure as well.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let wish = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();

@@ -9,7 +9,7 @@ use quarterdeck_actors::session::Which;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 
-use crate::request::Strings;
+use crate::base::strings::Strings;
 use crate::session::Session;
 
 const LONGEST_ID: usize = 512;

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Result as IoResult, Write};
 use std::path::{Path, PathBuf};
 
-use quarterdeck_actors::config::Config;
 use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::secret::Secret;

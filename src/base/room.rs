@@ -11,6 +11,7 @@ pub(crate) mod percent;
 pub(crate) mod place;
 pub(crate) mod post;
 pub(crate) mod preference;
+pub(crate) mod strings;
 pub(crate) mod team;
 pub(crate) mod traffic;
 pub(crate) mod trust;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Common, failure, say};
-use crate::audit::{catalogue, key_file};
+use crate::audit::key_file;
+use crate::audit_events as catalogue;
 use crate::server::stored::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, Finding, Mark, StoreError};

@@ -7,9 +7,9 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 
 use super::token::{Place, Token};
-use super::{Arrival, Origin};
+use crate::pipeline::arrival::Arrival;
 use crate::request::header_of;
-use crate::routes::{Class, Route};
+use crate::routes::route::{Class, Origin, Route};
 use crate::session::{Session, resolve};
 use crate::state::AppState;
 

@@ -3,15 +3,15 @@
 use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_ENCODING, CONTENT_TYPE, EXPIRES, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse};
 use quarterdeck_actors::config::Config;
 
 use crate::answer::JSON;
 use crate::answer::pack::Packer;
-use crate::request::header_of;
+use crate::request::accepts_gzip;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_VERSION_ID: HeaderName = HeaderName::from_static("x-version-id");
@@ -65,35 +65,5 @@ pub(super) async fn compress(
             answer.set_body(smaller).map_into_boxed_body()
         }
         None => answer.set_body(body).map_into_boxed_body(),
-    }
-}
-
-/// Whether the client takes gzip, and the settings let it have it.
-pub(crate) fn accepts_gzip(http: &HttpRequest, config: &Config) -> bool {
-    let is_on = config.view.service.webserver_mode == "gzip";
-    is_on && header_of(http, ACCEPT_ENCODING.as_str()).is_some_and(offers_gzip)
-}
-
-fn offers_gzip(header: &str) -> bool {
-    header.split(',').any(|offer| {
-        let mut parts = offer.split(';').map(str::trim);
-        let names_it = parts.next().is_some_and(|coding| coding == "gzip" || coding == "*");
-        let refuses_it = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        names_it && !refuses_it
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_is_used_only_for_those_who_take_it() {
-        for offer in ["gzip", "deflate, gzip;q=0.5", "*"] {
-            assert!(offers_gzip(offer), "{offer}");
-        }
-        for offer in ["", "br", "gzip;q=0", "identity"] {
-            assert!(!offers_gzip(offer), "{offer}");
-        }
     }
 }

@@ -8,12 +8,13 @@ use actix_web::body::MessageBody;
 use actix_web::http::{Method, StatusCode};
 use quarterdeck_actors::error::AppError;
 
-use super::{Arrival, Origin};
 use crate::address::group_of;
 use crate::answer::outgoing::{LARGE_BYTES, Outgoing};
 use crate::answer::pace::Pace;
 use crate::base::budget::Room;
-use crate::routes::Found;
+use crate::pipeline::arrival::Arrival;
+use crate::routes::route::Origin;
+use crate::routes::router::Found;
 use crate::session::Session;
 use crate::state::AppState;
 

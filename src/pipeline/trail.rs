@@ -14,12 +14,13 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use serde_json::Value;
 
-use super::{Arrival, Origin};
 use crate::address::{address_of, group_of};
 use crate::audit::refusals::{RECORDED_OF_ADMIN, RECORDED_OF_USER};
 use crate::audit::{Notes, no_room, room_of};
+use crate::pipeline::arrival::Arrival;
 use crate::request::{Context, query_of};
-use crate::routes::{Class, Found, Route};
+use crate::routes::route::{Class, Origin, Route};
+use crate::routes::router::Found;
 use crate::session::Session;
 use crate::state::AppState;
 

@@ -1,5 +1,6 @@
 //! A request's body: bytes read within limits of size and time, then JSON.
 
+use crate::base::strings::Strings;
 use std::rc::Rc;
 
 use actix_web::dev::Payload;
@@ -77,7 +78,7 @@ impl Body {
     /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
     pub(crate) async fn strings(self) -> Strings {
         let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        Strings(self.members().await.into_iter().map(|(key, value)| (key, text(value))).collect())
+        Strings::of(self.members().await.into_iter().map(|(key, value)| (key, text(value))).collect())
     }
 
     /// The body as an object of anything, which never fails: what is broken or too large is empty.
@@ -128,21 +129,6 @@ fn members(bytes: &[u8]) -> Map<String, Value> {
 fn place_of(cause: &serde_json::Error) -> String {
     let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
     format!("{problem} at line {} column {}", cause.line(), cause.column())
-}
-
-/// A lenient body: every member is text.
-pub(crate) struct Strings(std::collections::HashMap<String, String>);
-
-impl Strings {
-    /// The member `name`; empty when it is not there.
-    pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// The member `name`, which must not be empty.
-    pub(crate) fn require(&self, name: &'static str) -> Result<&str, AppError> {
-        Some(self.get(name)).filter(|text| !text.is_empty()).ok_or_else(|| AppError::invalid_body(name))
-    }
 }
 
 impl FromRequest for Body {

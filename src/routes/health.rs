@@ -6,16 +6,14 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AGE, CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::web::{Bytes, Data};
-use quarterdeck_actors::config::Config;
-use quarterdeck_actors::config::view::View;
+use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::probe::stores::Standing;
-use serde::Serialize;
 
 use crate::answer::{Answer, JSON, Json};
+use crate::prepared::{OK, Ping};
 use crate::push;
 use crate::request::Request;
 use crate::session::Session;
@@ -23,52 +21,7 @@ use crate::state::AppState;
 
 const ZONES: &str = include_str!("health/timezones.txt");
 
-const OK: &str = "OK";
 const UNHEALTHY: &str = "UNHEALTHY";
-
-/// What `GET /system/ping` answers, with its keys in byte order.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Ping<'a> {
-    active_search_backend: &'static str,
-    android_latest_version: &'a str,
-    android_min_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    can_receive_notifications: Option<&'static str>,
-    ios_latest_version: &'a str,
-    ios_min_version: &'a str,
-    #[serde(rename = "database_status", skip_serializing_if = "Option::is_none")]
-    database: Option<&'static str>,
-    #[serde(rename = "filestore_status", skip_serializing_if = "Option::is_none")]
-    filestore: Option<&'static str>,
-    #[serde(rename = "root_status", skip_serializing_if = "Option::is_none")]
-    is_root: Option<bool>,
-    #[serde(rename = "status")]
-    status: &'static str,
-}
-
-impl<'a> Ping<'a> {
-    fn of(view: &'a View) -> Self {
-        let requirements = &view.client_requirements;
-        Self {
-            active_search_backend: if view.sql.disable_database_search { "none" } else { "database" },
-            android_latest_version: &requirements.android_latest_version,
-            android_min_version: &requirements.android_min_version,
-            can_receive_notifications: None,
-            ios_latest_version: &requirements.ios_latest_version,
-            ios_min_version: &requirements.ios_min_version,
-            database: None,
-            filestore: None,
-            is_root: None,
-            status: OK,
-        }
-    }
-}
-
-/// What a ping without questions answers while all is well.
-pub(crate) fn short_ping(config: &Config) -> Bytes {
-    to_json(&Ping::of(&config.view)).unwrap_or_default().into()
-}
 
 /// `GET /system/ping`: whether the server is well; with `get_server_status=true` what it depends on, as last seen.
 pub(super) async fn ping(

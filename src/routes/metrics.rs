@@ -6,7 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use quarterdeck_actors::error::AppError;
 
 use crate::error;
-use crate::metrics;
+use crate::readings;
 use crate::request::Request;
 use crate::state::AppState;
 
@@ -15,5 +15,5 @@ pub(super) async fn show(request: Request, app: Data<AppState>) -> Result<HttpRe
     let Some(token) = app.facts.options.metrics_token() else { return Ok(error::not_found("/metrics")) };
     let given = request.header("Authorization").and_then(|header| header.strip_prefix("Bearer "));
     let is_known = |given: &str| verify_slices_are_equal(token.expose().as_bytes(), given.as_bytes()).is_ok();
-    if given.is_some_and(is_known) { metrics::show(&app) } else { Err(AppError::new("app.metrics.token.app_error")) }
+    if given.is_some_and(is_known) { readings::show(&app) } else { Err(AppError::new("app.metrics.token.app_error")) }
 }

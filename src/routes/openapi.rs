@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read};
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
+use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use quarterdeck_actors::background;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -11,6 +12,7 @@ use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
 use super::config::{packed, packed_as};
+use super::router::{Router, Row};
 use crate::openapi::{Fault, document};
 use crate::prepared::Packed;
 use crate::request::Request;
@@ -32,20 +34,24 @@ struct Large {
 }
 
 impl Large {
-    fn make() -> Self {
+    fn make(rows: Vec<Row>) -> Self {
         let wanted = [("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")];
         let parts = wanted.into_iter().filter_map(|(name, kind)| Some((name, kind, Packed::new(unpacked(name)?))));
-        Self { document: document().map(Packed::new), parts: parts.collect() }
+        Self { document: document(rows).map(Packed::new), parts: parts.collect() }
     }
 
-    async fn get() -> Result<&'static Self, AppError> {
-        LARGE.get_or_try_init(|| background::compute(Self::make)).await.or_fail("api.marshal_error")
+    async fn get(router: &Router) -> Result<&'static Self, AppError> {
+        let make = || {
+            let rows = router.rows();
+            background::compute(move || Self::make(rows))
+        };
+        LARGE.get_or_try_init(make).await.or_fail("api.marshal_error")
     }
 }
 
 /// `GET /openapi.json`: the document.
-pub(super) async fn show(request: Request) -> Result<HttpResponse, AppError> {
-    let made = Large::get().await?.document.as_ref();
+pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
+    let made = Large::get(&router).await?.document.as_ref();
     let document = made.map_err(|cause| AppError::new("api.marshal_error").because(cause.to_string()))?;
     Ok(packed(&request, document))
 }
@@ -56,12 +62,12 @@ pub(super) async fn page() -> HttpResponse {
 }
 
 /// `GET /openapi/{file}`: what the page loads.
-pub(super) async fn part(request: Request) -> Result<HttpResponse, AppError> {
+pub(super) async fn part(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
     let name = request.path("file");
     if name == "openapi.js" {
         return Ok(file("text/javascript").body(SCRIPT));
     }
-    let found = Large::get().await?.parts.iter().find(|(known, ..)| *known == name);
+    let found = Large::get(&router).await?.parts.iter().find(|(known, ..)| *known == name);
     let (_, kind, body) = found.ok_or_else(|| AppError::new("api.context.404.app_error"))?;
     Ok(packed_as(&request, body, &mut file(kind)))
 }
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_archive_has_what_the_page_loads() {
-        let large = Large::make();
+        let large = Large::make(Vec::new());
         let names: Vec<&str> = large.parts.iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, ["swagger-ui.css", "swagger-ui-bundle.js"]);
     }

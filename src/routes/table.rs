@@ -2,7 +2,7 @@
 
 use crate::socket;
 
-use super::{Route, delete, get, post, put};
+use super::route::{Route, delete, get, post, put};
 use super::{
     ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
     logs, manual_test, metrics, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions,

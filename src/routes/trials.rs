@@ -34,7 +34,7 @@ pub(super) async fn install(
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
     let _turn = app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?;
-    let wish = Wish::read(body)?;
+    let wish = Wish::read(body.bytes())?;
     wish.check_short()?;
     let caller = caller(&app, &session).await?;
     wish.check_long()?;

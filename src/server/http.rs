@@ -23,8 +23,9 @@ use super::metrics::show;
 use super::stream::{Carrier, Stream, Times};
 use crate::connections::{Connections, Permit};
 use crate::line;
-use crate::pipeline::{Origin, serve};
-use crate::routes::Router;
+use crate::pipeline::serve;
+use crate::routes::route::Origin;
+use crate::routes::router::Router;
 use crate::state::AppState;
 
 /// As many bytes that are not sent yet wait in the kernel for a connection; the rest of a response waits here.

@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Socket, Type};
 
 use super::http::{Door, builder};
-use crate::pipeline::Origin;
-use crate::routes::Router;
+use crate::routes::route::Origin;
+use crate::routes::router::Router;
 use crate::state::AppState;
 
 /// How many connections may wait to be accepted.

@@ -11,7 +11,7 @@ use super::http::{Door, builder};
 use super::listeners::bind;
 use crate::answer::outgoing::Outgoing;
 use crate::state::AppState;
-use crate::{line, metrics};
+use crate::{line, readings};
 
 /// Opens the address if the settings ask for it; the error names the setting.
 pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {
@@ -35,7 +35,7 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
 pub(super) async fn show(http: HttpRequest, app: Data<AppState>) -> HttpResponse<Outgoing> {
     // The idle time of the connection counts from here on.
     let _under_way = line::begin(&http);
-    let answer = metrics::show(&app).unwrap_or_else(|cause| {
+    let answer = readings::show(&app).unwrap_or_else(|cause| {
         error!(%cause, "metrics cannot be shown");
         HttpResponse::InternalServerError().finish()
     });

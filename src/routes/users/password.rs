@@ -11,9 +11,10 @@ use super::{known, protect_admin};
 use crate::accounts;
 use crate::answer::Done;
 use crate::audit::Audit;
+use crate::base::strings::Strings;
 use crate::base::user::User;
 use crate::passwords::check_policy;
-use crate::request::{Body, Request, Strings};
+use crate::request::{Body, Request};
 use crate::session::Session;
 use crate::state::AppState;
 

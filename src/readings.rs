@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{End, Reception};
 use quarterdeck_actors::probe::stores::Standing;
 
@@ -11,8 +14,21 @@ use crate::base::version::VERSION;
 use crate::state::AppState;
 use crate::store::PoolStatus;
 
+/// Everything that is known now, in the text format of Prometheus.
+pub(crate) fn show(app: &AppState) -> Result<HttpResponse, AppError> {
+    let text = text(app).or_fail("app.metrics.app_error")?;
+    let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, format)).body(text))
+}
+
+fn text(app: &AppState) -> Result<String, prometheus::Error> {
+    let mut families = app.metrics.gather();
+    families.extend(read(app)?.gather());
+    TextEncoder::new().encode_to_string(&families)
+}
+
 /// A registry of what is known now.
-pub(super) fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
+fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     add_build(&registry)?;
     add_actors(&registry, app)?;

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_document_says_what_the_code_does() {
-        let written = include_str!("../../docs/audit-events.md");
+        let written = include_str!("../docs/audit-events.md");
         assert_eq!(written, text(), "run: quarterdeck audit events > docs/audit-events.md");
     }
 
