@@ -39,7 +39,9 @@ use building::state;
 use database::Migrated;
 pub use failures::{StartError, StopError};
 use stored::{place, with_file};
-use tasks::{keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals, renew_prepared, retire_connections};
+use tasks::{
+    keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals, renew_prepared, retire_connections,
+};
 
 /// A running server.
 pub struct Server {
