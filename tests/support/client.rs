@@ -28,7 +28,7 @@ pub struct Reply {
 
 impl Client {
     pub fn new(base: &str) -> Self {
-        let pool = Pool::new(base, || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()));
+        let pool = Pool::new(base, |client| client.redirect(reqwest::redirect::Policy::none()));
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
@@ -40,13 +40,13 @@ impl Client {
     /// A client that comes from another address of this machine.
     pub fn at_address(&self, address: &str) -> Self {
         let address: std::net::IpAddr = address.parse().unwrap();
-        Self { pool: Pool::new(&self.base, move || reqwest::Client::builder().local_address(address)), ..self.clone() }
+        Self { pool: Pool::new(&self.base, move |client| client.local_address(address)), ..self.clone() }
     }
 
     /// A client that comes in over the local socket.
     pub fn on_socket(socket: &std::path::Path) -> Self {
         let (base, socket) = ("http://local", socket.to_owned());
-        let pool = Pool::new(base, move || reqwest::Client::builder().unix_socket(socket.as_path()));
+        let pool = Pool::new(base, move |client| client.unix_socket(socket.as_path()));
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 

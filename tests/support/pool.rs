@@ -16,14 +16,14 @@ thread_local! {
 /// The connections of a client and its copies to one server.
 pub struct Pool {
     base: String,
-    build: Box<dyn Fn() -> ClientBuilder + Send + Sync>,
+    configure: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
     /// `None` once the connections were closed; the next request opens a new one.
     client: Mutex<Option<Client>>,
 }
 
 impl Pool {
-    pub fn new(base: &str, build: impl Fn() -> ClientBuilder + Send + Sync + 'static) -> Arc<Self> {
-        let pool = Arc::new(Self { base: base.to_owned(), build: Box::new(build), client: Mutex::default() });
+    pub fn new(base: &str, configure: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) -> Arc<Self> {
+        let pool = Arc::new(Self { base: base.to_owned(), configure: Box::new(configure), client: Mutex::default() });
         POOLS.with_borrow_mut(|pools| {
             pools.retain(|pool| pool.strong_count() > 0);
             pools.push(Arc::downgrade(&pool));
@@ -34,8 +34,13 @@ impl Pool {
     /// The client to send a request with. Its connections stay open for as long as the request lasts.
     pub fn client(&self) -> Client {
         let mut client = self.client.lock().unwrap();
-        client.get_or_insert_with(|| (self.build)().build().unwrap()).clone()
+        client.get_or_insert_with(|| (self.configure)(builder()).build().unwrap()).clone()
     }
+}
+
+/// A client without the root certificates of the machine, which each client would read and parse anew.
+fn builder() -> ClientBuilder {
+    Client::builder().tls_certs_only([])
 }
 
 /// Closes the idle connections that the clients of this test have to the server at `base`.
