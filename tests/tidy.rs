@@ -49,7 +49,7 @@ fn only_one_module_makes_files_and_folders() {
     for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
         let name = path.display().to_string();
         let is_test = name.ends_with("/tests.rs") || name.contains("/tests/");
-        if is_test || name.ends_with("src/private.rs") {
+        if is_test || name.ends_with("src/files/private.rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
@@ -57,7 +57,7 @@ fn only_one_module_makes_files_and_folders() {
         let found: Vec<&&str> = MAKERS.iter().filter(|maker| code.contains(**maker)).collect();
         assert!(
             found.is_empty(),
-            "{name}: {found:?} belongs into src/private.rs, which makes files 0600 in folders 0700"
+            "{name}: {found:?} belongs into src/files/private.rs, which makes files 0600 in folders 0700"
         );
     }
 }

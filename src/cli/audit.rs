@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Common, failure, say};
-use crate::audit::key_file;
-use crate::audit_events as catalogue;
+use crate::domain::audit::key_file;
 use crate::server::stored::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, Finding, Mark, StoreError};
+use crate::web::audit_events as catalogue;
 use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 
 /// The migration that makes the tables of the trail.

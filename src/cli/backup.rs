@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
-use crate::audit::key_file;
-use crate::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
+use crate::domain::audit::key_file;
+use crate::domain::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
 use crate::server::stored::with_file;
 
 pub(super) const AFTER_HELP: &str = "\

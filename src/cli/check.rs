@@ -7,16 +7,16 @@ use quarterdeck_actors::config::table;
 use serde_json::Value;
 
 use super::{Common, failure, say};
-use crate::accounts::{FirstAccount, SETUP_CODE};
-use crate::audit::key_file::known_keys;
-use crate::configurations::Place;
-use crate::logging;
+use crate::domain::accounts::{FirstAccount, SETUP_CODE};
+use crate::domain::audit::key_file::known_keys;
+use crate::domain::configurations::Place;
+use crate::domain::upgrade::Source;
 use crate::server::StartError;
 use crate::server::database::{Choice, Other, choose, first_account, refuse_beside_unnamed};
 use crate::server::stored::{place, with_file};
 use crate::settings::{Settings, Sources};
 use crate::store::Db;
-use crate::upgrade::Source;
+use crate::telemetry::logging;
 
 pub(super) const AFTER_HELP: &str = "\
 It says which database would be used and who names it, and who may become the first administrator. It connects to the

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Common, failure, say};
 use crate::base::error_text::text_of;
-use crate::license::key::{Pair, bounded};
-use crate::license::{self, Signatory};
+use crate::domain::license::key::{Pair, bounded};
+use crate::domain::license::{self, Signatory};
 use crate::server::stored::{with_file, with_stored};
 use crate::store::Db;
 

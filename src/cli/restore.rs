@@ -8,7 +8,7 @@ use quarterdeck_actors::config::view::SqlSettings;
 
 use super::backup::{Unlocking, describe};
 use super::{Common, failure, say};
-use crate::backup::{self, BackupError, Manifest, Restoring};
+use crate::domain::backup::{self, BackupError, Manifest, Restoring};
 use crate::server::stored::refuse_unchosen;
 use crate::store::DataSource;
 

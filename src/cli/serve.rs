@@ -12,10 +12,10 @@ use tracing::{error, info, warn};
 
 use self::signals::{Signals, Unused};
 use super::{Common, failure, say};
-use crate::accounts::{FirstAccount, SETUP_CODE};
-use crate::logging;
+use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::server::Server;
 use crate::settings::{Settings, Sources};
+use crate::telemetry::logging;
 
 /// What follows when the server has ended.
 enum Next {

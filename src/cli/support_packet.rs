@@ -10,13 +10,13 @@ use time::OffsetDateTime;
 
 use super::{Common, failure, say};
 use crate::base::error_text::text_of;
-use crate::configurations::has_tables;
-use crate::license::{self, Signatory};
-use crate::private;
+use crate::domain::configurations::has_tables;
+use crate::domain::license::{self, Signatory};
+use crate::domain::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
+use crate::files::private;
 use crate::server::hostname;
 use crate::server::stored::{place, with_file, with_stored};
 use crate::store::{Db, StoreError};
-use crate::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
 
 pub(super) const AFTER_HELP: &str = "\
 The packet holds what helps to find a fault: settings, figures, the schema of the database and the log, without secrets.

@@ -10,9 +10,9 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
 use super::{Common, failure, say};
-use crate::accounts::create_offline;
-use crate::audit::key_file::ready_keys;
 use crate::base::user::Profile;
+use crate::domain::accounts::create_offline;
+use crate::domain::audit::key_file::ready_keys;
 use crate::server::StartError;
 use crate::server::database::refuse_beside_unnamed;
 use crate::server::stored::{with_file, with_stored};

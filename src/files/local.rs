@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::endpoint::Endpoint;
 use super::network::code;
 use super::objects::{About, Done, Objects, joined, unusable};
-use crate::private;
+use crate::files::private;
 
 const SETTING: &str = "FileSettings.Directory";
 

@@ -12,7 +12,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
 
-use crate::outbound::is_metadata;
+use crate::outbound::client::is_metadata;
 
 /// The code of a refusal.
 const CODE: &str = "ForbiddenAddress";

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::error;
 
-use crate::announce::{has_guests, log};
-use crate::state::AppState;
+use crate::domain::announce::{has_guests, log};
+use crate::web::state::AppState;
 
 /// Tells of each change of the configuration as long as the server runs.
 pub(crate) async fn configurations(app: Data<AppState>) {

@@ -8,10 +8,10 @@ use quarterdeck_actors::config::view::SqlSettings;
 
 use super::StartError;
 use super::tasks::close_earlier_drafts;
-use crate::accounts::{FirstAccount, WhyOffline};
-use crate::audit::key_file::ready_keys;
-use crate::configurations::Place;
-use crate::descriptors::Shares;
+use crate::domain::accounts::{FirstAccount, WhyOffline};
+use crate::domain::audit::key_file::ready_keys;
+use crate::domain::configurations::Place;
+use crate::settings::descriptors::Shares;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
 use crate::store::{Db, StoreError, described, when_ready};
 

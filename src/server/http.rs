@@ -21,12 +21,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::metrics::show;
 use super::stream::{Carrier, Stream, Times};
-use crate::connections::{Connections, Permit};
-use crate::line;
-use crate::pipeline::serve;
-use crate::routes::route::Origin;
-use crate::routes::router::Router;
-use crate::state::AppState;
+use crate::web::connections::{Connections, Permit};
+use crate::web::line;
+use crate::web::pipeline::serve;
+use crate::web::routes::route::Origin;
+use crate::web::routes::router::Router;
+use crate::web::state::AppState;
 
 /// As many bytes that are not sent yet wait in the kernel for a connection; the rest of a response waits here.
 const UNSENT_BYTES: u32 = 128 * 1024;

@@ -15,9 +15,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Socket, Type};
 
 use super::http::{Door, builder};
-use crate::routes::route::Origin;
-use crate::routes::router::Router;
-use crate::state::AppState;
+use crate::web::routes::route::Origin;
+use crate::web::routes::router::Router;
+use crate::web::state::AppState;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 2048;
@@ -117,7 +117,7 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     // Under another name until it listens, so that no client finds it refusing.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);
-    let listener = crate::private::listen(&hidden).map_err(explain)?;
+    let listener = crate::files::private::listen(&hidden).map_err(explain)?;
     std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(0o600)).map_err(explain)?;
     std::fs::rename(&hidden, path).map_err(explain)?;
     listener.set_nonblocking(true).map_err(explain)?;

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use quarterdeck_actors::config::Config;
 
-use crate::audit::key_file::DEFAULT_NAME;
-use crate::logging::{FILES_KEPT, file_path};
-use crate::{private, store};
+use crate::domain::audit::key_file::DEFAULT_NAME;
+use crate::files::private;
+use crate::store;
+use crate::telemetry::logging::{FILES_KEPT, file_path};
 
 /// Makes private what these settings name and an earlier version made: the database of the embedded engine, the log,
 /// the key of the audit trail, and the folders of these and of local stores.

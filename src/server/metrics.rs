@@ -9,9 +9,9 @@ use tracing::error;
 
 use super::http::{Door, builder};
 use super::listeners::bind;
-use crate::answer::outgoing::Outgoing;
-use crate::state::AppState;
-use crate::{line, readings};
+use crate::web::answer::outgoing::Outgoing;
+use crate::web::state::AppState;
+use crate::web::{line, readings};
 
 /// Opens the address if the settings ask for it; the error names the setting.
 pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::tasks::report_refusals;
 use super::{Server, StopError};
-use crate::state::AppState;
+use crate::web::state::AppState;
 
 /// How long a socket may take to pass its close frame on; one that reads nothing is not waited for any longer.
 const LAST_WORD: Duration = Duration::from_secs(2);

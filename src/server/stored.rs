@@ -8,8 +8,8 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
-use crate::configuration::surroundings;
-use crate::configurations::{Configurations, Place, has_tables, put_back};
+use crate::domain::configuration::surroundings;
+use crate::domain::configurations::{Configurations, Place, has_tables, put_back};
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 

@@ -18,8 +18,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::rest::Rest;
 use crate::base::pause::extension;
-use crate::connections::{Occupant, Permit};
-use crate::line::Exchange;
+use crate::web::connections::{Occupant, Permit};
+use crate::web::line::Exchange;
 
 /// How long input is thrown away after the write side is closed.
 const LINGER: Duration = Duration::from_secs(2);

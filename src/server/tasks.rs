@@ -7,8 +7,8 @@ use quarterdeck_actors::audit::{Caller, Status};
 use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use tracing::{info, warn};
 
-use crate::state::AppState;
 use crate::store::{Db, own_record};
+use crate::web::state::AppState;
 
 /// How often connections are looked through for those that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);

@@ -21,7 +21,7 @@ use thiserror::Error;
 use tracing::warn;
 
 use super::configurations::{VersionRecord, changes_json, pretty};
-use crate::private;
+use crate::files::private;
 
 /// So many versions are kept.
 const KEPT: usize = 20;

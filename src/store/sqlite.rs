@@ -31,7 +31,7 @@ use tracing::warn;
 
 use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
-use crate::private;
+use crate::files::private;
 pub(crate) use closing::close_opened;
 pub(crate) use condition::refuse_doubtful;
 pub(super) use copying::read_row;

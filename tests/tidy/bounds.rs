@@ -9,10 +9,10 @@ use super::sources;
 const CACHES: [(&str, &str); 6] = [
     ("actors/src/presence/people.rs", "entries of fixed size, keyed by ids of accounts"),
     ("actors/src/sessions.rs", "entries of sessions that exist, keyed by tokens of ours"),
-    ("src/accounts/attempts.rs", "bytes, keyed by hashes of 16 bytes"),
-    ("src/links.rs", "bytes, addresses and locations included"),
-    ("src/passwords/queue.rs", "entries of a hash of 16 bytes"),
-    ("src/pipeline/limit", "entries, keyed by networks and ids of users"),
+    ("src/domain/accounts/attempts.rs", "bytes, keyed by hashes of 16 bytes"),
+    ("src/outbound/links.rs", "bytes, addresses and locations included"),
+    ("src/domain/passwords/queue.rs", "entries of a hash of 16 bytes"),
+    ("src/web/pipeline/limit", "entries, keyed by networks and ids of users"),
 ];
 
 #[test]
@@ -32,7 +32,7 @@ fn passwords_are_hashed_behind_the_queue_only() {
     for (path, text) in shipped() {
         let hashes = text.contains("pbkdf2::") || text.contains("bcrypt::");
         assert!(
-            !hashes || ["src/passwords/hash.rs", "src/backup/seal.rs"].contains(&path.as_str()),
+            !hashes || ["src/domain/passwords/hash.rs", "src/domain/backup/seal.rs"].contains(&path.as_str()),
             "{path} hashes passwords past the queue"
         );
     }

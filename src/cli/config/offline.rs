@@ -15,11 +15,11 @@ use quarterdeck_actors::secret::Secret;
 use serde_json::{Value, json};
 
 use super::reach::{Changed, Current, Outcome, Proposed};
-use crate::audit::both_sides;
-use crate::audit::key_file::ready_keys;
 use crate::base::paging::Paging;
-use crate::configuration::{fingerprint_key, surroundings};
-use crate::configurations::{Configurations, Migration, Place, Recorded, has_tables, migrate, put_back};
+use crate::domain::audit::both_sides;
+use crate::domain::audit::key_file::ready_keys;
+use crate::domain::configuration::{fingerprint_key, surroundings};
+use crate::domain::configurations::{Configurations, Migration, Place, Recorded, has_tables, migrate, put_back};
 use crate::server::database::choose;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord, own_record};

@@ -14,7 +14,7 @@ use super::paths::{found, unknown};
 use super::reach::{Current, Reach};
 use super::say_json;
 use crate::cli::say;
-use crate::private;
+use crate::files::private;
 use crate::store::pretty;
 
 pub(super) const GET_HELP: &str = "\

@@ -15,7 +15,7 @@ use super::reach::Reach;
 use super::{remark, say_json};
 use crate::base::error_text::findings;
 use crate::cli::say;
-use crate::configuration::surroundings;
+use crate::domain::configuration::surroundings;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::damage::named;
 use super::{PATIENCE, StoreError, blocking, files, marks};
-use crate::private;
+use crate::files::private;
 use crate::store::MIGRATIONS_TABLE;
 
 /// The first bytes of a file of SQLite, up to the versions of its format.

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::closing::leave_log;
 use super::{PATIENCE, StoreError, damage, files, marks};
-use crate::private;
+use crate::files::private;
 
 /// A file up to this size is checked at each start; a larger one after an unclean end.
 const ALWAYS_CHECKED_BYTES: u64 = 32 * 1024 * 1024;

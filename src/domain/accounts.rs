@@ -1,0 +1,46 @@
+//! Accounts: how one is made, and how a person or a program gets in.
+
+mod access;
+mod access_token;
+mod activity;
+mod agent;
+mod attempts;
+mod bot;
+mod compare;
+mod device;
+mod edit;
+mod first;
+mod login;
+mod maps;
+mod mfa;
+mod seen;
+mod signup;
+
+use std::sync::Arc;
+
+use quarterdeck_actors::roles::Roles;
+use quarterdeck_actors::sessions::SessionsHandle;
+
+use crate::domain::passwords::Passwords;
+use crate::store::Db;
+pub(crate) use access::{require_access, require_access_or_bot};
+pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
+pub(crate) use activity::{extend, touch};
+pub(crate) use attempts::Attempts;
+pub(crate) use bot::{SYSTEM_BOT, system_bot};
+pub(crate) use device::{Device, attach, check_device_id, enable_notifications};
+pub(crate) use edit::{confirm_password, update};
+pub(crate) use first::{Claim, FirstAccount, SETUP_CODE, WhyOffline};
+pub(crate) use login::{Credentials, login};
+pub(crate) use signup::{Signup, create, create_offline, entry};
+
+/// The parts that decide about accounts and their sessions.
+pub(crate) struct Accounts {
+    pub(crate) db: Db,
+    pub(crate) sessions: SessionsHandle,
+    pub(crate) roles: Arc<Roles>,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
+    /// Decides which caller may make the first account over the network.
+    pub(crate) first: FirstAccount,
+}

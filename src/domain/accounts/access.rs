@@ -1,0 +1,36 @@
+//! Who may act for an account: its owner, and those who manage accounts.
+
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use super::Accounts;
+use crate::domain::session::Session;
+
+/// Refuses a caller who is neither that user, nor manages the system, nor edits other users who are no system admins.
+pub(crate) async fn require_access(accounts: &Accounts, session: &Session, user_id: &str) -> Result<(), AppError> {
+    let is_own = session.user_id() == user_id;
+    if is_own || session.may("manage_system") {
+        return Ok(());
+    }
+    session.require("edit_other_users")?;
+    let user = accounts.db.user(user_id).await.or_fail("app.user.get.app_error")?;
+    let is_admin = user.is_some_and(|user| user.has_role("system_admin"));
+    if is_admin { Err(session.refusal("manage_system")) } else { Ok(()) }
+}
+
+/// The same, but who manages a bot may act for it as well.
+pub(crate) async fn require_access_or_bot(
+    accounts: &Accounts,
+    session: &Session,
+    user_id: &str,
+) -> Result<(), AppError> {
+    let manages_others = session.may("manage_others_bots");
+    let manages_own = session.may("manage_bots");
+    if manages_others || manages_own {
+        let owner = accounts.db.bot_owner(user_id).await.or_fail("app.user.get.app_error")?;
+        let is_managed = owner.is_some_and(|owner| manages_others || owner == session.user_id());
+        if is_managed {
+            return Ok(());
+        }
+    }
+    require_access(accounts, session, user_id).await
+}

@@ -1,0 +1,134 @@
+//! The mobile device behind a session.
+
+use std::collections::BTreeMap;
+
+use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::session::Which;
+use quarterdeck_actors::sessions::SessionsHandle;
+use quarterdeck_actors::sessions::change::Change;
+
+use crate::base::strings::Strings;
+use crate::domain::session::Session;
+
+const LONGEST_ID: usize = 512;
+const LONGEST_VERSION: usize = 64;
+
+/// The property of a session that is `true` while its device shows no notifications.
+const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
+
+/// What a client tells about its device; what is empty stays as it was.
+pub(crate) struct Device {
+    id: String,
+    notification_disabled: String,
+    mobile_version: String,
+}
+
+impl Device {
+    /// Reads it from a request body.
+    pub(crate) fn read(body: &Strings) -> Result<Self, AppError> {
+        let notification_disabled = body.get("device_notification_disabled");
+        if !["", "true", "false"].contains(&notification_disabled) {
+            return Err(AppError::invalid_body("device_notification_disabled"));
+        }
+        let mobile_version = body.get("mobile_version");
+        if !mobile_version.is_empty() && !is_version(mobile_version) {
+            return Err(AppError::invalid_body("mobile_version"));
+        }
+        let id = body.get("device_id");
+        check_device_id(id)?;
+        Ok(Self {
+            id: id.to_owned(),
+            notification_disabled: notification_disabled.to_owned(),
+            mobile_version: mobile_version.to_owned(),
+        })
+    }
+}
+
+/// Refuses the id of a device that is longer than its column.
+pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
+    if id.chars().count() <= LONGEST_ID { Ok(()) } else { Err(AppError::invalid_body("device_id")) }
+}
+
+/// Attaches the device to the caller's session, which then lasts as long as those of mobile devices do;
+/// the user's other sessions on that device end.
+pub(crate) async fn attach(
+    sessions: &SessionsHandle,
+    config: &Config,
+    session: &Session,
+    device: Device,
+) -> Result<(), AppError> {
+    let Some(stored) = session.stored() else { return Ok(()) };
+    let (mut device_id, mut expires_at) = (None, None);
+    if !device.id.is_empty() {
+        let others = Which::Device {
+            user_id: stored.user_id.clone(),
+            device_id: device.id.clone(),
+            except: Some(stored.id.clone()),
+        };
+        sessions.close(others).await?;
+        device_id = Some(device.id);
+        // A session that an access token opened stays as long as the token.
+        if !stored.is_from_access_token() {
+            let length_ms = config.view.service.session_length_mobile_in_hours.saturating_mul(HOUR_MS);
+            expires_at = Some(wall_ms().saturating_add(length_ms));
+        }
+    }
+    let props = [(NOTIFICATIONS_OFF, device.notification_disabled), ("mobile_version", device.mobile_version)];
+    let given = props.into_iter().filter(|(_, value)| !value.is_empty());
+    let props: BTreeMap<String, String> = given.map(|(name, value)| (name.to_owned(), value)).collect();
+    let is_empty = device_id.is_none() && props.is_empty();
+    if is_empty {
+        return Ok(());
+    }
+    sessions.change(Change::Device { id: stored.id.clone(), device_id, expires_at, props }).await
+}
+
+/// Notes that the device behind the session shows notifications, if it was noted that it does not.
+pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Session) -> Result<(), AppError> {
+    let Some(stored) = session.stored() else { return Ok(()) };
+    if stored.prop(NOTIFICATIONS_OFF) != "true" {
+        return Ok(());
+    }
+    let props = BTreeMap::from([(NOTIFICATIONS_OFF.to_owned(), "false".to_owned())]);
+    sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
+}
+
+/// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.
+fn is_version(text: &str) -> bool {
+    let (text_before_build, build) = split(text, '+');
+    let (core, release) = split(text_before_build, '-');
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |word: &str| is_digits(word) && (word == "0" || !word.starts_with('0'));
+    let numbers: Vec<&str> = core.split('.').collect();
+    let has_numbers = numbers.len() == 3 && numbers.iter().all(|word| is_number(word));
+    let has_release = release
+        .is_none_or(|release| release.split('.').all(|word| is_word(word) && (!is_digits(word) || is_number(word))));
+    let has_build = build.is_none_or(|build| build.split('.').all(is_word));
+    text.len() <= LONGEST_VERSION && has_numbers && has_release && has_build
+}
+
+fn split(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_strict() {
+        for text in ["0.0.0", "2.25.1", "1.2.3-rc.1", "1.2.3-rc-1.0+build.007", "1.0.0+20130313"] {
+            assert!(is_version(text), "{text}");
+        }
+        for text in
+            ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3-a..b", "1.2.3+", "1.2.x"]
+        {
+            assert!(!is_version(text), "{text}");
+        }
+        assert!(!is_version(&format!("1.2.3-{}", "a".repeat(LONGEST_VERSION))));
+    }
+}

@@ -1,0 +1,289 @@
+//! The way in with name and password.
+//!
+//! A refusal does not tell whether an account exists: it is worded alike and it takes as long.
+//! The state of an account (deactivated, bot, locked) is told only to a caller who knows its password.
+
+mod pace;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use quarterdeck_actors::audit::AuditHandle;
+use quarterdeck_actors::clock::{HOUR_MS, Uptime, wall_ms};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::{Session, Which};
+
+use super::Accounts;
+use super::agent::Agent;
+use super::compare::{Verdict, compare};
+use super::mfa;
+use crate::base::error_text::status_of;
+use crate::base::user::{LONGEST_EMAIL, User};
+use crate::domain::audit::{Audit, room_of};
+use crate::domain::caller::Caller;
+use crate::domain::passwords::{Match, Permit, Turn, is_full};
+use pace::Pace;
+
+/// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
+const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
+
+const WRONG: &str = "api.user.check_user_password.invalid.app_error";
+
+/// The credentials that a caller presents to log in.
+pub(crate) struct Credentials {
+    /// The account's id, if the client knows it.
+    pub(crate) id: String,
+    /// Username or address.
+    pub(crate) login_id: String,
+    pub(crate) password: Secret,
+    /// The one-time code.
+    pub(crate) code: Secret,
+    pub(crate) device_id: String,
+    pub(crate) user_agent: String,
+}
+
+impl Credentials {
+    /// The account as the caller names it, in lower case. A text longer than any name is no name, and none is looked up.
+    fn name(&self) -> String {
+        let name = if self.id.is_empty() { &self.login_id } else { &self.id };
+        name.to_lowercase()
+    }
+}
+
+/// Opens a session for a caller who knows the password.
+///
+/// A place in the queue is taken before anything waits. The work ends when the caller hangs up.
+pub(crate) async fn login(
+    accounts: &Accounts,
+    config: &Config,
+    (audit, trail): (&Audit, &AuditHandle),
+    credentials: Credentials,
+    caller: &Caller,
+) -> Result<(User, Arc<Session>), AppError> {
+    if credentials.password.expose().is_empty() {
+        return Err(AppError::new("api.user.login.blank_pwd.app_error"));
+    }
+    let mut pace = Pace::new(Instant::now());
+    let name = credentials.name();
+    let permit = accounts.passwords.enter(caller, &name)?;
+    let admission = Admission { accounts, config, credentials: &credentials, name: &name, caller };
+    let admitted = caller.while_waiting(admission.admit(permit, &mut pace)).await;
+    match admitted {
+        Ok((user, checked)) => {
+            audit.reserve(trail, room_of(&user.id, accounts.roles.grant(&user.roles, "manage_system"))).await?;
+            audit.by(&user.id, "");
+            let opened = open(accounts, config, (&user, checked), &credentials).await;
+            let session = opened.map_err(|refusal| masked(refusal, config))?;
+            accounts.passwords.remember(caller, &name);
+            Ok((user, session))
+        }
+        // The queue is full whatever the account is, so there is nothing to hide.
+        Err(refusal) if is_full(&refusal) => Err(refusal),
+        Err(refusal) => {
+            let pause = pace.pause(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
+            // A caller who hangs up during the pause is refused all the same.
+            let paused = caller.while_waiting(async {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            });
+            let _ = paused.await;
+            Err(masked(refusal, config))
+        }
+    }
+}
+
+/// The stores and settings that a login is decided with.
+struct Admission<'a> {
+    accounts: &'a Accounts,
+    config: &'a Config,
+    credentials: &'a Credentials,
+    name: &'a str,
+    caller: &'a Caller,
+}
+
+impl Admission<'_> {
+    /// Gives the account, and the hash that the password was compared with.
+    async fn admit(&self, permit: Permit, pace: &mut Pace) -> Result<(User, Secret), AppError> {
+        // The turn lasts until the attempt is given back: the next one at this name finds the right count.
+        let turn = permit.turn().await?;
+        pace.begin(turn.since());
+        let user = self.find().await?;
+        let (accounts, config) = (self.accounts, self.config);
+        let target = (self.name, user.as_ref());
+        let verdict = compare(accounts, config, target, &self.credentials.password, (self.caller, &turn)).await?;
+        let matched = match verdict {
+            Verdict::Right(matched) => matched,
+            Verdict::Wrong => return Err(AppError::new(WRONG)),
+            Verdict::Locked => return Err(AppError::new("api.user.check_user_login_attempts.too_many.app_error")),
+        };
+        let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+        if let Err(refusal) = self.check(&user).await {
+            if refusal.id != BAD_CODE {
+                let given = accounts.db.give_attempt_back(&user.id).await;
+                given.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+            }
+            return Err(refusal);
+        }
+        let checked = match matched {
+            Match::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
+            Match::Yes | Match::No => user.password.clone(),
+        };
+        let noted = accounts.db.set_last_login(&user.id, &checked, wall_ms()).await;
+        noted.or_fail("app.user.update_last_login.app_error")?;
+        Ok((user, checked))
+    }
+
+    /// Stores the password in the current form, and gives the hash that the account has then.
+    ///
+    /// If the hash was changed meanwhile, by a login on another server or by another password, the password is compared
+    /// with that one.
+    async fn renew(&self, user: &User, renewed: Secret, turn: &Turn) -> Result<Secret, AppError> {
+        let db = &self.accounts.db;
+        let renewal = db.renew_password(&user.id, (&user.password, &renewed), wall_ms()).await;
+        if renewal.or_fail("app.user.update_password.app_error")? {
+            return Ok(renewed);
+        }
+        let stored = db.user(&user.id).await.or_fail("app.user.get.app_error")?.map(|user| user.password);
+        let matched = turn.check(self.credentials.password.clone(), stored.clone()).await?;
+        match matched {
+            Match::Yes | Match::YesRenewed(_) => stored.ok_or_else(|| AppError::new(WRONG)),
+            Match::No => Err(AppError::new(WRONG)),
+        }
+    }
+
+    /// The account that the caller names. Each way to name one is tried, also after a match: the number of statements
+    /// does not depend on what there is.
+    async fn find(&self) -> Result<Option<User>, AppError> {
+        const FAILED: &str = "app.user.get.app_error";
+        let (db, email) = (&self.accounts.db, &self.config.view.email);
+        let fits = |text: &str| text.chars().count() <= LONGEST_EMAIL;
+        if !self.credentials.id.is_empty() {
+            let id = Some(self.credentials.id.as_str()).filter(|id| fits(id)).unwrap_or_default();
+            return db.user(id).await.or_fail(FAILED);
+        }
+        let name = Some(self.name).filter(|name| fits(name)).unwrap_or_default();
+        let mut found = None;
+        if email.enable_sign_in_with_username {
+            found = db.user_named(name).await.or_fail(FAILED)?;
+        }
+        if email.enable_sign_in_with_email {
+            let of_address = db.user_with_email(name).await.or_fail(FAILED)?;
+            found = found.or(of_address);
+        }
+        Ok(found)
+    }
+
+    /// Checks the other states that keep an account from logging in, in the order of the contract.
+    async fn check(&self, user: &User) -> Result<(), AppError> {
+        if user.delete_at > 0 {
+            return Err(AppError::new("api.user.login.inactive.app_error"));
+        }
+        if user.is_bot {
+            return Err(AppError::new("api.user.login.bot_login_forbidden.app_error"));
+        }
+        self.check_code(user).await?;
+        if !user.email_verified && self.config.view.email.require_email_verification {
+            return Err(AppError::new("api.user.login.not_verified.app_error"));
+        }
+        if user.has_role("system_guest") {
+            return Err(AppError::new("api.user.login.guest_accounts.disabled.error"));
+        }
+        if user.remote_id.as_deref().is_some_and(|remote| !remote.is_empty()) {
+            return Err(AppError::new("api.user.login.remote_users.login.error"));
+        }
+        Ok(())
+    }
+
+    async fn check_code(&self, user: &User) -> Result<(), AppError> {
+        if !user.mfa_active {
+            return Ok(());
+        }
+        if self.credentials.code.expose().is_empty() {
+            return Err(AppError::new("mfa.validate_token.authenticate.app_error"));
+        }
+        let step = mfa::step_of(&user.mfa_secret, self.credentials.code.expose(), wall_ms());
+        let is_fresh = match step {
+            Some(step) => self.accounts.db.use_code(&user.id, step).await.or_fail("app.user.get.app_error")?,
+            None => false,
+        };
+        if is_fresh { Ok(()) } else { Err(AppError::new(BAD_CODE)) }
+    }
+}
+
+async fn open(
+    accounts: &Accounts,
+    config: &Config,
+    (user, checked): (&User, Secret),
+    credentials: &Credentials,
+) -> Result<Arc<Session>, AppError> {
+    let now = wall_ms();
+    if !credentials.device_id.is_empty() {
+        let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone(), except: None };
+        accounts.sessions.close(device).await?;
+    }
+    let agent = Agent::of(&credentials.user_agent);
+    let service = &config.view.service;
+    let is_mobile = agent.is_mobile || !credentials.device_id.is_empty();
+    let hours = if is_mobile { service.session_length_mobile_in_hours } else { service.session_length_web_in_hours };
+    let props = BTreeMap::from([
+        ("csrf".to_owned(), new_id()),
+        ("platform".to_owned(), agent.platform.to_owned()),
+        ("os".to_owned(), agent.os),
+        ("browser".to_owned(), agent.browser),
+        ("isMobile".to_owned(), is_mobile.to_string()),
+        ("isSaml".to_owned(), "false".to_owned()),
+        ("isOAuthUser".to_owned(), "false".to_owned()),
+        ("is_guest".to_owned(), user.has_role("system_guest").to_string()),
+    ]);
+    let session = Session {
+        id: new_id(),
+        token: Secret::new(new_id()),
+        create_at: now,
+        expires_at: now.saturating_add(hours.saturating_mul(HOUR_MS)),
+        last_activity_at: now,
+        user_id: user.id.clone(),
+        device_id: credentials.device_id.clone(),
+        roles: user.roles.clone(),
+        is_oauth: false,
+        expired_notify: false,
+        props,
+    };
+    if let Some(opened) = accounts.sessions.open(session, Some(checked), Uptime::now()).await? {
+        return Ok(opened);
+    }
+    // The account was deactivated or got another password between the comparison and now.
+    let user = accounts.db.user(&user.id).await.or_fail("app.user.get.app_error")?;
+    let is_active = user.is_some_and(|user| user.delete_at == 0);
+    Err(AppError::new(if is_active { WRONG } else { "api.user.login.inactive.app_error" }))
+}
+
+/// Refusals that may be told apart; every other one reads as wrong credentials.
+const TOLD_APART: [&str; 8] = [
+    "api.user.login.blank_pwd.app_error",
+    "api.user.login.inactive.app_error",
+    "api.user.login.bot_login_forbidden.app_error",
+    "api.user.check_user_login_attempts.too_many.app_error",
+    "mfa.validate_token.authenticate.app_error",
+    BAD_CODE,
+    "api.user.login.not_verified.app_error",
+    "api.user.login.remote_users.login.error",
+];
+
+fn masked(refusal: AppError, config: &Config) -> AppError {
+    let is_told = TOLD_APART.contains(&refusal.id.as_ref());
+    let is_fault_of_ours = status_of(&refusal.id) >= 500;
+    if is_told || is_fault_of_ours {
+        return refusal;
+    }
+    let email = &config.view.email;
+    let id = match (email.enable_sign_in_with_username, email.enable_sign_in_with_email) {
+        (true, false) => "api.user.login.invalid_credentials_username",
+        (false, true) => "api.user.login.invalid_credentials_email",
+        (true, true) | (false, false) => "api.user.login.invalid_credentials_email_username",
+    };
+    AppError::new(id).because(refusal)
+}

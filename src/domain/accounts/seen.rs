@@ -1,0 +1,19 @@
+//! The view of an account that a caller gets.
+
+use quarterdeck_actors::config::Config;
+
+use crate::base::user::{User, UserView};
+use crate::domain::session::Session;
+
+impl User {
+    /// The account as the caller may see it.
+    pub(crate) fn seen_by(&self, session: &Session, config: &Config) -> UserView<'_> {
+        if session.user_id() == self.id {
+            self.for_owner()
+        } else if session.may("manage_system") {
+            self.for_admin()
+        } else {
+            self.for_others(config)
+        }
+    }
+}

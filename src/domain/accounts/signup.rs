@@ -1,0 +1,195 @@
+//! How an account is made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::draft::Draft;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::license::LicenseHandle;
+use serde_json::Value;
+
+use super::{Accounts, Claim, maps};
+use crate::base::user::{Profile, User};
+use crate::domain::actors::Actors;
+use crate::domain::caller::Caller;
+use crate::domain::passwords::{Passwords, check_policy};
+use crate::domain::{announce, notices};
+use crate::settings::options::Options;
+use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
+
+/// Without a licence the server takes no more active accounts than this.
+const MOST_ACTIVE: i64 = 250;
+
+/// An account is decided on so many times: another one may be added or deleted meanwhile.
+const ATTEMPTS: usize = 3;
+
+const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
+
+/// Who asks for the account.
+#[derive(Clone, Copy)]
+pub(crate) enum Signup<'a> {
+    /// Somebody who manages the system.
+    ByAdmin,
+    /// A test of clients, which the settings for sign-up do not concern.
+    ForTests(&'a Claim),
+    /// Anybody, as far as the settings allow.
+    Open(&'a Claim),
+}
+
+/// Makes an account. The caller tells the prepared answers that there is one now. The first one becomes the system administrator, if the caller may become that.
+pub(crate) async fn create(
+    (accounts, actors): (&Accounts, &Actors),
+    config: &Config,
+    mut profile: Profile,
+    signup: Signup<'_>,
+    caller: &Caller,
+) -> Result<User, AppError> {
+    let password = profile.password.take().unwrap_or_default();
+    let has_id = profile.id.as_deref().is_some_and(|id| !id.is_empty());
+    if has_id {
+        return Err(AppError::new("app.user.save.existing.app_error"));
+    }
+    let mut entry = entry(accounts, config, signup).await?;
+    let mut room = check_room(&accounts.db, &actors.license).await?;
+    let mut user = checked(profile, password.expose(), signup, config)?;
+    user.password = accounts.passwords.hash(caller, &user.username, password).await?;
+    let mut roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
+    for _ in 1..ATTEMPTS {
+        if roles.is_none() {
+            entry = self::entry(accounts, config, signup).await?;
+            room = check_room(&accounts.db, &actors.license).await?;
+            roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
+        }
+    }
+    user.roles = roles.ok_or_else(|| AppError::new("app.user.save.app_error"))?;
+    notices::spare(&actors.notices, &accounts.db, &user.id);
+    announce::new_user(&actors.hub, &user).await;
+    Ok(user)
+}
+
+/// Decides among which accounts the new one is added: the first one needs a claim of its own.
+pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'_>) -> Result<Entry, AppError> {
+    let claim = match signup {
+        Signup::ByAdmin => return Ok(Entry::Any),
+        Signup::ForTests(claim) => claim,
+        Signup::Open(claim) => {
+            check_signup_is_on(config)?;
+            claim
+        }
+    };
+    let is_first = accounts.db.user_count().await.or_fail(UNCOUNTED)? == 0;
+    if is_first {
+        accounts.first.admit(claim, Instant::now())?;
+        return Ok(Entry::First);
+    }
+    let is_invited = config.view.team.enable_open_server || matches!(signup, Signup::ForTests(_));
+    if is_invited { Ok(Entry::Further) } else { Err(AppError::new("api.user.create_user.no_open_server")) }
+}
+
+/// Makes an account without a running server, as the operator of the store.
+///
+/// `config` says which accounts there may be, `sql` where they are, `keys` what their record is hashed with.
+pub(crate) async fn create_offline(
+    config: &Config,
+    sql: &SqlSettings,
+    keys: AuditKeys,
+    mut profile: Profile,
+    is_admin: bool,
+) -> Result<User, AppError> {
+    const FAILED: &str = "app.user.save.app_error";
+    let password = profile.password.take().unwrap_or_default();
+    let mut user = checked(profile, password.expose(), Signup::ByAdmin, config)?;
+    if is_admin {
+        "system_admin system_user".clone_into(&mut user.roles);
+    }
+    let db = Db::new(sql).or_fail(FAILED)?.with_audit_keys(keys);
+    db.migrate().await.or_fail(FAILED)?;
+    let passwords = Passwords::new(&Options::default());
+    user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
+    let record = own_record("createUser", Status::Success, Value::Null);
+    let mut record = AuditRecord { source: "cli", after: user.made(), ..record };
+    let adding = Draft::new(record.clone()).around(db.add_user(&user, Entry::Any, Room::Unlimited)).await;
+    user.roles = adding.map_err(refusal)?.ok_or_else(|| AppError::new(FAILED))?;
+    record.after = user.made();
+    db.append(vec![Arc::new(record)], Vec::new()).await?;
+    Ok(user)
+}
+
+fn checked(profile: Profile, password: &str, signup: Signup<'_>, config: &Config) -> Result<User, AppError> {
+    let mut user = proposed(profile, signup);
+    user.fill_defaults(config);
+    if !is_domain_allowed(&user.email, config) {
+        return Err(AppError::new("api.user.create_user.accepted_domain.app_error"));
+    }
+    check_policy(password, &config.view.password)?;
+    user.check()?;
+    maps::check(&User::default(), &user)?;
+    Ok(user)
+}
+
+fn proposed(profile: Profile, signup: Signup<'_>) -> User {
+    let now = wall_ms();
+    let is_verified = !matches!(signup, Signup::Open(_)) && profile.email_verified == Some(true);
+    let mut user = User {
+        id: new_id(),
+        create_at: now,
+        update_at: now,
+        last_password_update: now,
+        email_verified: is_verified,
+        allow_marketing: profile.allow_marketing.unwrap_or_default(),
+        roles: "system_user".to_owned(),
+        remote_id: Some(String::new()),
+        notify_props: BTreeMap::new(),
+        ..User::default()
+    };
+    user.apply(profile);
+    user
+}
+
+fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
+    let is_on = config.view.email.enable_sign_up_with_email && config.view.team.enable_user_creation;
+    if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
+}
+
+/// Refuses one more account than the licence in force allows, or else a number of our own; gives that limit, because
+/// another account may be added before this one.
+async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> {
+    let (taken, most, room, refusal) = match license.current() {
+        None => {
+            let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
+            (active, MOST_ACTIVE, Room::Active(MOST_ACTIVE), "api.user.create_user.user_limits.exceeded")
+        }
+        Some(license) => {
+            let Some(most) = license.most_seats() else { return Ok(Room::Unlimited) };
+            let taken = db.taken_seats().await.or_fail(UNCOUNTED)?;
+            (taken, most, Room::Seats(most), "api.user.create_user.license_user_limits.exceeded")
+        }
+    };
+    if taken < most { Ok(room) } else { Err(AppError::new(refusal)) }
+}
+
+/// Whether accounts may have an address of that domain.
+pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
+    let allowed = config.view.team.restrict_creation_to_domains.replace(['@', ','], " ").to_lowercase();
+    let mut domains = allowed.split_whitespace().peekable();
+    let is_free = domains.peek().is_none();
+    is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
+}
+
+/// What a failed write of an account means to the client.
+pub(super) fn refusal(error: StoreError) -> AppError {
+    let id = if error.is_duplicate_of("email") {
+        "app.user.save.email_exists.app_error"
+    } else if error.is_duplicate_of("username") {
+        "app.user.save.username_exists.app_error"
+    } else {
+        "app.user.save.app_error"
+    };
+    AppError::new(id).because(error)
+}

@@ -1,0 +1,133 @@
+//! The file with the keys of the audit trail: found, or made at the first start.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+use tracing::{error, info, warn};
+
+use crate::files::private;
+use crate::settings::Settings;
+use crate::store::AuditKeys;
+
+/// The name of the file where no option names another.
+pub(crate) const DEFAULT_NAME: &str = "audit.key";
+
+const COMMENT: &str = "\
+# The key of the audit trail, one of 64 hexadecimal digits a line. The last one is used for new rows.
+# Earlier ones prove older rows: keep them. Keep a copy of this file where the database is not.
+";
+
+/// Reads the keys; makes the file where there is none.
+///
+/// Without a usable file the server starts all the same: rows are chained without a key then, and the log says so.
+pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
+    let places = places(settings);
+    if let Some(found) = places.iter().find(|file| file.exists()) {
+        let is_made_by_server = settings.options.audit_key_file().is_none();
+        if is_made_by_server {
+            // A copy that was put back may be open to others.
+            private::mend(std::slice::from_ref(found), &[]);
+        }
+        return read_or_report(found);
+    }
+    for file in &places {
+        match make(file) {
+            Ok(()) => return read_or_report(file),
+            Err(cause) => warn!(file = %file.display(), %cause, "the key of the audit trail cannot be stored here"),
+        }
+    }
+    error!("there is no key for the audit trail: its rows are chained without one");
+    AuditKeys::default()
+}
+
+/// Reads the keys, if there are some; makes nothing.
+pub(crate) fn known_keys(settings: &Settings) -> AuditKeys {
+    places(settings).iter().find(|file| file.exists()).map_or_else(AuditKeys::default, |file| read_or_report(file))
+}
+
+/// The file with the keys, if there is one.
+pub(crate) fn found(settings: &Settings) -> Option<PathBuf> {
+    places(settings).into_iter().find(|file| file.exists())
+}
+
+/// The best place for a file with keys, where there is none yet.
+pub(crate) fn place_for_new(settings: &Settings) -> Option<PathBuf> {
+    places(settings).into_iter().next()
+}
+
+/// Reads a key file.
+pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
+    let text = std::fs::read_to_string(file).map(Secret::new).map_err(|cause| cause.to_string())?;
+    AuditKeys::parse(text.expose()).ok_or_else(|| "it holds no key of 64 hexadecimal digits a line".to_owned())
+}
+
+/// Where the file may be, the best place first.
+fn places(settings: &Settings) -> Vec<PathBuf> {
+    if let Some(named) = settings.options.audit_key_file() {
+        return vec![named];
+    }
+    let beside_settings = settings.folder.as_ref().map(|folder| folder.join(DEFAULT_NAME));
+    let data = Path::new(&settings.config.view.file.files.directory).join(DEFAULT_NAME);
+    beside_settings.into_iter().chain([data]).collect()
+}
+
+fn read_or_report(file: &Path) -> AuditKeys {
+    read(file).unwrap_or_else(|problem| {
+        error!(file = %file.display(), problem, "the key of the audit trail cannot be read: rows are chained without one");
+        AuditKeys::default()
+    })
+}
+
+/// Makes the file whole or not at all. Where another server is faster, its file stays.
+fn make(file: &Path) -> std::io::Result<()> {
+    let mut key = [0; 32];
+    rand::fill(&mut key).map_err(|_| std::io::Error::other("no random numbers"))?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    private::folder(folder)?;
+    let draft = folder.join(format!(".{DEFAULT_NAME}.{}", new_id()));
+    let written = write(&draft, &Secret::new(format!("{COMMENT}{}\n", HEXLOWER.encode(&key))));
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, file));
+    let _ = std::fs::remove_file(&draft);
+    match linked {
+        Ok(()) => info!(file = %file.display(), "the key of the audit trail was made; keep a copy of it"),
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
+        Err(cause) => return Err(cause),
+    }
+    // So that the name survives a loss of power as well.
+    std::fs::File::open(folder)?.sync_all()
+}
+
+fn write(file: &Path, text: &Secret) -> std::io::Result<()> {
+    let mut file = private::create(file)?;
+    file.write_all(text.expose().as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn servers_that_start_at_once_agree_on_one_key_that_only_its_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/audit.key");
+        let ids: Vec<String> = std::thread::scope(|scope| {
+            let start = || {
+                make(&file).unwrap();
+                read(&file).unwrap().in_use().to_owned()
+            };
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 16), "{ids:?}");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "no draft is left");
+    }
+}

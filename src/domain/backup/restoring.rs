@@ -1,0 +1,229 @@
+//! A backup is restored into an empty place. The database comes last: without it the rest makes no installation.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quarterdeck_actors::audit::{AuditRecord, Status};
+use quarterdeck_actors::config::view::SqlSettings;
+use serde_json::json;
+
+use super::draft::refuse_existing;
+use super::format::{CONFIG, FILES, KEYS, LICENSE, Part, SETTINGS, VERSIONS, inner_path};
+use super::making::versions_folder;
+use super::{Backup, BackupError};
+use crate::domain::audit::key_file;
+use crate::domain::configurations::Place;
+use crate::files::private;
+use crate::server::stored::place;
+use crate::settings::{Settings, Sources};
+use crate::store::{Db, Load, Unfinished, own_record};
+
+/// The table of the sessions.
+const SESSIONS: &str = "sessions";
+
+/// The event of the trail that tells of a restore.
+const EVENT: &str = "restoreBackup";
+
+/// The wishes of the operator.
+pub(crate) struct Restoring<'a> {
+    /// The database that is filled.
+    pub(crate) sql: &'a SqlSettings,
+    pub(crate) keep_sessions: bool,
+    /// The folder for the files of the store.
+    pub(crate) files: Option<&'a Path>,
+    /// The folder for `config.toml` and a licence from outside of the database.
+    pub(crate) settings: Option<&'a Path>,
+}
+
+/// Files and folders that were made; they are deleted again unless the restore comes to its end.
+#[derive(Default)]
+struct Placed {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+    is_complete: bool,
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        if !self.is_complete {
+            for file in self.files.iter().rev() {
+                let _ = std::fs::remove_file(file);
+            }
+            // Those that hold anything of others stay.
+            for folder in self.folders.iter().rev() {
+                let _ = std::fs::remove_dir(folder);
+            }
+        }
+    }
+}
+
+/// Restores a backup into a database, which must be empty. `settings` say where the keys of the trail are.
+pub(crate) async fn restore(
+    backup: &mut Backup,
+    settings: &Settings,
+    sources: &Sources,
+    wanted: &Restoring<'_>,
+) -> Result<(), BackupError> {
+    let sql = wanted.sql;
+    let place = place(sources)?.seen_from(sql);
+    refuse_other_place(backup, &place)?;
+    let was_cut_off = Unfinished::refuse_filled(sql).await?;
+    let configuration = place.file().map(|file| file.path().to_owned());
+    let beside = configuration.iter().flat_map(|file| [file.clone(), versions_folder(file)]);
+    let folders = [wanted.files, wanted.settings].into_iter().flatten().map(Path::to_owned);
+    refuse_placed(beside.chain(folders), was_cut_off)?;
+    refuse_other_keys(backup, settings)?;
+    // Everything is read once before anything is made.
+    backup.check()?;
+    // The mark comes first, so that no server starts on a part of what follows.
+    let mut unfinished = Unfinished::claim(sql).await?;
+    let mut placed = Placed::default();
+    let restored: Result<(), BackupError> = async {
+        place_parts(backup, wanted, configuration.as_deref(), &mut placed)?;
+        place_keys(backup, settings, &mut placed)?;
+        unfinished.set_audit_keys(key_file::ready_keys(settings));
+        let load = unfinished.begin_load(backup.manifest.schema_version()).await?;
+        fill(backup, load, wanted.keep_sessions).await?;
+        record(backup, unfinished.db(), wanted.keep_sessions).await?;
+        Ok(unfinished.complete().await?)
+    }
+    .await;
+    placed.is_complete = restored.is_ok();
+    drop(placed);
+    if restored.is_err() {
+        unfinished.discard().await;
+    }
+    restored
+}
+
+/// Refuses paths that something has already; after an attempt that was cut off, all of them at once.
+fn refuse_placed(paths: impl Iterator<Item = PathBuf>, was_cut_off: bool) -> Result<(), BackupError> {
+    if !was_cut_off {
+        return paths.into_iter().try_for_each(|path| refuse_existing(&path));
+    }
+    let is_there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
+    let left: Vec<String> = paths.filter(is_there).map(|path| path.display().to_string()).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(BackupError::Refused(format!(
+        "a restore was cut off here, and files are left: {}\ndelete them, if that restore made them, and restore again",
+        left.join(", ")
+    )))
+}
+
+/// Fills an empty database with the rows of a backup, and brings its schema up to date.
+pub(super) async fn fill(backup: &mut Backup, mut load: Load, keep_sessions: bool) -> Result<(), BackupError> {
+    let tables = backup.tables.clone();
+    for table in tables.iter().filter(|table| keep_sessions || table.name != SESSIONS) {
+        let mut rows = backup.rows(table)?;
+        let mut count = 0_u64;
+        loop {
+            let batch = rows.batch(Load::batch(table))?;
+            if batch.is_empty() {
+                break;
+            }
+            count += u64::try_from(batch.len()).unwrap_or_default();
+            let added = load.insert(table, batch).await;
+            added.map_err(|cause| {
+                BackupError::bad(format!("the database refuses rows up to {count} of {}: {cause}", table.name))
+            })?;
+        }
+        rows.end()?;
+        if load.count(table).await? != i64::try_from(count).unwrap_or(i64::MAX) {
+            return Err(BackupError::bad(format!("{} has other rows now than were added", table.name)));
+        }
+    }
+    Ok(load.finish().await?)
+}
+
+/// The configuration goes where it came from: what `MM_CONFIG` names, or the database.
+fn refuse_other_place(backup: &Backup, place: &Place) -> Result<(), BackupError> {
+    let is_in_file = backup.manifest.configuration == "file";
+    let advice = match place {
+        Place::File(_) if !is_in_file => "it is in the database there: restore without MM_CONFIG",
+        Place::Database | Place::Sqlite if is_in_file => {
+            "it is in a config.json there: name a file that is not there yet with MM_CONFIG"
+        }
+        Place::Postgres(_) => "MM_CONFIG names another database here: restore without it",
+        Place::File(_) | Place::Database | Place::Sqlite => return Ok(()),
+    };
+    Err(BackupError::Refused(format!(
+        "the configuration of the backup does not go where MM_CONFIG says: {advice}\n\
+         afterwards `quarterdeck config migrate` moves it"
+    )))
+}
+
+fn refuse_other_keys(backup: &mut Backup, settings: &Settings) -> Result<(), BackupError> {
+    let (Some(file), Some(keys)) = (key_file::found(settings), backup.small(KEYS)?) else { return Ok(()) };
+    if std::fs::read(&file).is_ok_and(|found| found == keys) {
+        return Ok(());
+    }
+    let file = file.display();
+    Err(BackupError::Refused(format!(
+        "{file} is there already with other keys than the backup has\n\
+         move it away; add its lines to the restored file afterwards if they prove rows of another trail"
+    )))
+}
+
+fn place_parts(
+    backup: &mut Backup,
+    wanted: &Restoring<'_>,
+    configuration: Option<&Path>,
+    placed: &mut Placed,
+) -> Result<(), BackupError> {
+    let parts: Vec<Part> = backup.manifest.parts.iter().filter(|part| part.rows.is_none()).cloned().collect();
+    for part in parts {
+        let target = match part.name.as_str() {
+            SETTINGS => wanted.settings.map(|folder| folder.join("config.toml")),
+            LICENSE => wanted.settings.map(|folder| folder.join("license.txt")),
+            CONFIG => configuration.map(Path::to_owned),
+            name => {
+                let file = name.strip_prefix(FILES).and_then(inner_path);
+                let version = name.strip_prefix(VERSIONS).and_then(inner_path);
+                let file = wanted.files.zip(file).map(|(folder, inner)| folder.join(inner));
+                let version = configuration.zip(version).map(|(file, inner)| versions_folder(file).join(inner));
+                file.or(version)
+            }
+        };
+        if let Some(target) = target {
+            write(backup, &part, &target, placed)?;
+        }
+    }
+    Ok(())
+}
+
+fn place_keys(backup: &mut Backup, settings: &Settings, placed: &mut Placed) -> Result<(), BackupError> {
+    let Some(part) = backup.manifest.part(KEYS).cloned() else { return Ok(()) };
+    match key_file::place_for_new(settings) {
+        Some(target) if key_file::found(settings).is_none() => write(backup, &part, &target, placed),
+        _ => Ok(()),
+    }
+}
+
+fn write(backup: &mut Backup, part: &Part, target: &Path, placed: &mut Placed) -> Result<(), BackupError> {
+    if let Some(folder) = target.parent() {
+        let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        placed.folders.extend(missing.into_iter().rev());
+        private::folder(folder).map_err(BackupError::at(folder))?;
+    }
+    let mut file = private::create(target).map_err(BackupError::at(target))?;
+    placed.files.push(target.to_owned());
+    backup.copy(part, &mut file)?;
+    file.flush().and_then(|()| file.sync_all()).map_err(BackupError::at(target))
+}
+
+/// The trail tells of the restore, and of another key where there is one.
+async fn record(backup: &Backup, db: &Db, keeps_sessions: bool) -> Result<(), BackupError> {
+    db.note_audit_key().await?;
+    let parameters = json!({
+        "backup": backup.manifest.id,
+        "taken_at": backup.manifest.taken_at,
+        "program": backup.manifest.program,
+        "sessions_kept": keeps_sessions,
+    });
+    let record = AuditRecord { source: "cli", ..own_record(EVENT, Status::Success, parameters) };
+    Ok(db.add_audits(&[Arc::new(record)]).await?)
+}

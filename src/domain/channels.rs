@@ -1,0 +1,22 @@
+//! Channels, as far as they decide who hears of what.
+
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use crate::domain::accounts::Accounts;
+use crate::domain::session::Session;
+use crate::domain::teams;
+
+/// Whether a role in the channel, in its team, or one that holds everywhere grants `permission` there.
+pub(crate) async fn may(
+    accounts: &Accounts,
+    session: &Session,
+    channel_id: &str,
+    permission: &str,
+) -> Result<bool, AppError> {
+    let place = accounts.db.place(channel_id, session.user_id()).await.or_fail("app.channel.get_member.app_error")?;
+    let Some(place) = place else { return Ok(false) };
+    if accounts.roles.grant(&place.all_roles(), permission) {
+        return Ok(true);
+    }
+    Ok(teams::standing(accounts, session, &place.team_id).await?.may(permission))
+}

@@ -1,0 +1,103 @@
+//! The configuration as a caller sees and writes it.
+
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal, Surroundings};
+use quarterdeck_actors::config::secrets::masked;
+use quarterdeck_actors::config::table::Setting;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+use serde_json::Value;
+
+use crate::domain::session::Session;
+use crate::store::{Db, StoreError};
+
+/// The areas of the System Console, in the order in which a refusal names them.
+const AREAS: &str = include_str!("configuration/areas.txt");
+
+/// So many characters of a fingerprint are kept: enough to tell secrets apart, too few to test guesses against other uses.
+const FINGERPRINT: usize = 16;
+
+/// Refuses a caller who may read nothing of the configuration.
+pub(crate) fn require_any_read(session: &Session) -> Result<(), AppError> {
+    require_any(session, "sysconsole_read_")
+}
+
+/// Refuses a caller who may write nothing of the configuration.
+pub(crate) fn require_any_write(session: &Session) -> Result<(), AppError> {
+    require_any(session, "sysconsole_write_")
+}
+
+fn require_any(session: &Session, prefix: &str) -> Result<(), AppError> {
+    let permissions = AREAS.lines().map(|area| format!("{prefix}{area}"));
+    let has_one = permissions.clone().any(|permission| session.may(&permission));
+    if has_one { Ok(()) } else { Err(session.refusal(&permissions.collect::<Vec<_>>().join(","))) }
+}
+
+/// The document with its secrets hidden, as far as the caller may read it. The local socket sees everything in clear.
+pub(crate) fn seen_by(session: &Session, document: &Document) -> Document {
+    if session.is_local() { document.clone() } else { answered_to(session, document) }
+}
+
+/// The document as an answer to a write: secrets are hidden from everybody.
+pub(crate) fn answered_to(session: &Session, document: &Document) -> Document {
+    readable(&masked(document), &|setting| reads(session, setting))
+}
+
+/// Whether the caller may read a setting.
+pub(crate) fn reads(session: &Session, setting: &Setting) -> bool {
+    let has = |permission: &str| session.may(permission);
+    session.is_local() || may_read(setting, &has, require_any_read(session).is_ok())
+}
+
+/// Whether the caller reads every setting, with its secrets hidden.
+pub(crate) fn reads_everything(session: &Session) -> bool {
+    !session.is_local() && session.may(EVERYTHING)
+}
+
+/// What the caller may write.
+fn writable_by(session: &Session) -> MayWrite {
+    let session = session.clone();
+    Arc::new(move |setting| {
+        let has = |permission: &str| session.may(permission);
+        session.is_local() || may_write(setting, &has, session.is_restricted())
+    })
+}
+
+/// A document that the caller submits.
+pub(crate) fn proposal_of(manner: Manner, body: Document, session: &Session) -> Proposal {
+    let is_local = session.is_local();
+    let may_keep_secrets = is_local || session.may(EVERYTHING);
+    Proposal { manner, body, may_write: writable_by(session), is_local, may_keep_secrets }
+}
+
+/// The key of this installation's fingerprints; made when it is first needed.
+pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
+    let key = db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?;
+    Ok(Secret::new(key))
+}
+
+/// What decisions about the configuration must know; `key` makes the fingerprints of this installation.
+pub(crate) fn surroundings(key: &Secret) -> Surroundings {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    Surroundings {
+        now_ms: wall_ms(),
+        file_exists: Arc::new(|path| std::path::Path::new(path).exists()),
+        fingerprint: Arc::new(move |path, value| fingerprint(&key, path, value)),
+    }
+}
+
+fn fingerprint(key: &hmac::Key, path: &str, value: &Value) -> String {
+    let is_empty = value.is_null() || value.as_str() == Some("");
+    if is_empty {
+        return String::new();
+    }
+    let tag = HEXLOWER.encode(hmac::sign(key, format!("{path}={value}").as_bytes()).as_ref());
+    format!("fingerprint {}", tag.chars().take(FINGERPRINT).collect::<String>())
+}

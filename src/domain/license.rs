@@ -1,0 +1,191 @@
+//! The licence as it comes: signed text, opened with the operator's public key.
+
+pub(crate) mod key;
+
+use std::path::Path;
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
+use data_encoding::BASE64;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::license::LicenseStore;
+use quarterdeck_actors::license::document::License;
+use quarterdeck_actors::steps::{counted, walked};
+use tracing::{error, warn};
+
+use crate::settings::options::Options;
+use crate::store::{Db, StoreError};
+
+/// A file with a licence may be this long, in bytes: more than any that can be stored.
+pub(crate) const LONGEST_FILE: u64 = 64 << 10;
+
+/// How long signatures are, in bytes: of keys with 2048 and with 4096 bits.
+const SIGNATURES: [usize; 2] = [256, 512];
+
+const VARIABLE: &str = "MM_LICENSE";
+const UNREADABLE: &str = "app.license.get.app_error";
+
+/// Whose signatures count. Without a key, nobody's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Signatory(Option<Vec<u8>>);
+
+impl Signatory {
+    /// The one whose public key is in that file; nobody when no file is named.
+    pub(crate) fn of(file: &str) -> Result<Self, String> {
+        if file.is_empty() {
+            return Ok(Self(None));
+        }
+        key::public(Path::new(file)).map(|key| Self(Some(key)))
+    }
+
+    /// The one that the options name for a server of that purpose; the error names the option.
+    pub(crate) fn named(options: &Options, purpose: &str) -> Result<Self, String> {
+        let (option, file) = options.license_public_key_file(purpose);
+        Self::of(file).map_err(|cause| format!("Quarterdeck.{option}: {cause}"))
+    }
+
+    /// Whether there is one at all.
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Reads a licence whose signature is good.
+    pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
+        let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
+        let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set that licences are checked with"))?;
+        let text: Vec<u8> = counted(text.iter().copied()).filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is no base64"))?;
+        let document = verified(key, &signed).ok_or_else(|| invalid("the signature is not that of the key"))?;
+        License::read(document)
+    }
+}
+
+/// What was signed, if it was with the key.
+fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, key);
+    SIGNATURES.into_iter().find_map(|length| {
+        let (document, signature) = signed.split_at_checked(signed.len().checked_sub(length)?)?;
+        walked(document.len());
+        key.verify(document, signature).ok().map(|()| document)
+    })
+}
+
+/// The licence that a server starts with.
+pub(crate) struct Found {
+    pub(crate) license: License,
+    /// Its signed text, where that is still to be stored.
+    unstored: Option<String>,
+}
+
+/// The licence that a server starts with: the one in the environment, the stored one, or that in the named file.
+///
+/// One that is over counts as well; one that cannot be used is logged, and the next is tried.
+pub(crate) async fn found(
+    signatory: &Signatory,
+    variable: Option<String>,
+    config: &Config,
+    db: &Db,
+) -> Result<Option<Found>, AppError> {
+    if let Some(license) = variable.and_then(|text| usable(signatory, VARIABLE, text.as_bytes())) {
+        let before =
+            if license.is_only_once() { previous_trial(signatory, db).await.or_fail(UNREADABLE)? } else { None };
+        // The same trial is there again at each start.
+        if before.is_none_or(|before| before.id == license.id) {
+            return Ok(Some(Found { license, unstored: None }));
+        }
+        error!(license.place = VARIABLE, license.id = %license.id, "there was a trial before, and there is only one");
+    }
+    let stored = db.active_license().await.or_fail(UNREADABLE)?;
+    if let Some(license) = stored.and_then(|text| usable(signatory, "the database", text.as_bytes())) {
+        return Ok(Some(Found { license, unstored: None }));
+    }
+    Ok(filed(signatory, &config.view.service.license_file_location))
+}
+
+/// The same, stored as well where it is in a file: what was stored later wins over the file from then on.
+pub(crate) async fn loaded(
+    signatory: &Signatory,
+    variable: Option<String>,
+    config: &Config,
+    db: &Db,
+) -> Result<Option<License>, AppError> {
+    let Some(Found { license, unstored }) = found(signatory, variable, config, db).await? else { return Ok(None) };
+    if let Some(text) = unstored {
+        db.install(license.id.clone(), text).await?;
+    }
+    Ok(Some(license))
+}
+
+/// How many of the stored licences are looked through for a trial.
+const MOST_STORED: usize = 200;
+
+/// The trial that was stored last. Only those count whose signature is good.
+pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
+    if !signatory.is_somebody() {
+        return Ok(None);
+    }
+    let texts = db.licenses(MOST_STORED).await?;
+    let mut stored = texts.iter().filter_map(|text| signatory.open(text.as_bytes()).ok());
+    Ok(stored.find(License::is_for_trying))
+}
+
+fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
+    let opened = signatory.open(text).and_then(|license| license.seats().map(|_| license));
+    opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
+}
+
+/// The licence in a file; one that could not be stored is none.
+fn filed(signatory: &Signatory, file: &str) -> Option<Found> {
+    const PLACE: &str = "ServiceSettings.LicenseFileLocation";
+    if file.is_empty() {
+        return None;
+    }
+    let text = key::bounded(Path::new(file));
+    let text = text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()?;
+    let license = usable(signatory, PLACE, &text)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let checked = license.check_row(&text);
+    checked.map_err(|cause| error!(license.place = PLACE, %cause, "a license cannot be stored")).ok()?;
+    Some(Found { license, unstored: Some(text) })
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::steps::assert_linear;
+
+    use super::*;
+
+    #[test]
+    fn a_licence_is_opened_with_its_key_and_with_no_other() {
+        let keys = key::Pair::make(2048).unwrap();
+        let document = br#"{"id":"abcdefghijklmnopqrstuvwxyz","customer":{},"features":{"users":5}}"#;
+        let text = keys.sign(document).unwrap();
+        let signatory = Signatory(Some(keys.public_der().unwrap()));
+        assert_eq!(signatory.open(text.as_bytes()).unwrap().seats().unwrap(), 5);
+        let wrapped = format!("{}\r\n{}\n", &text[..64], &text[64..]);
+        assert!(signatory.open(wrapped.as_bytes()).is_ok());
+        let other = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        for (signatory, text) in [(&other, text.as_str()), (&Signatory(None), &text), (&signatory, &text[4..])] {
+            let refusal = signatory.open(text.as_bytes()).unwrap_err();
+            assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
+        }
+    }
+
+    #[test]
+    fn a_licence_takes_steps_in_proportion_to_its_text_whatever_is_in_it() {
+        let signatory = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        for shape in ["\n", "\r\n", "A", "A\n", "A=", "=", "AAAA", "\\", "\0", "\u{e4}"] {
+            assert_linear(&format!("a licence of {shape:?}"), 1_000, |size| {
+                signatory.open(shape.repeat(size).as_bytes()).unwrap_err();
+            });
+        }
+    }
+
+    #[test]
+    fn a_longer_key_signs_as_well() {
+        let keys = key::Pair::make(4096).unwrap();
+        let text = keys.sign(br#"{"id":"","customer":{},"features":{"users":5}}"#).unwrap();
+        let signatory = Signatory(Some(keys.public_der().unwrap()));
+        assert!(signatory.open(text.as_bytes()).is_ok());
+    }
+}

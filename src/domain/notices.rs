@@ -1,0 +1,85 @@
+//! Product notices: the feed on the web, and whoever is new.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::notices::{Fetched, Marks, NoticeSource, NoticesHandle};
+use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use tracing::warn;
+
+use crate::outbound::client::{Call, Chosen, Outbound, Received};
+use crate::store::Db;
+
+/// The largest feed that is read, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// How long a fetch may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whatever server the configuration names.
+pub(crate) struct WebFeed {
+    outbound: Arc<Outbound>,
+    config: ConfigHandle,
+}
+
+impl WebFeed {
+    pub(crate) fn new(outbound: Arc<Outbound>, config: ConfigHandle) -> Self {
+        Self { outbound, config }
+    }
+}
+
+impl NoticeSource for WebFeed {
+    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>> {
+        let (outbound, config) = (self.outbound.clone(), self.config.current());
+        async move {
+            let call = Call::get(url, Chosen::InConfiguration);
+            let call = Call { headers: conditions(&marks), largest_answer: LARGEST, deadline: DEADLINE, ..call };
+            let received = outbound.call(call, &config.view.service).await.map_err(|cause| cause.to_string())?;
+            Ok(match received.status {
+                200 => {
+                    let marks = marks_of(&received);
+                    Fetched::New(received.body.into(), marks)
+                }
+                304 => Fetched::Same,
+                status => Fetched::Refused(status),
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Counts the notices in force as seen by somebody new, who is not to be met with all of them.
+///
+/// Nobody waits for it: when it fails, they are met with them.
+pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
+    let mut ids = notices.current().ids();
+    if ids.is_empty() {
+        return;
+    }
+    ids.sort();
+    ids.dedup();
+    let (db, user_id) = (db.clone(), user_id.to_owned());
+    actix_web::rt::spawn(async move {
+        if let Err(cause) = db.add_viewings(&user_id, &ids, wall_ms() / 1000).await {
+            warn!(error = %cause, "notices were not counted as seen by a new account");
+        }
+    });
+}
+
+fn conditions(marks: &Marks) -> HeaderMap {
+    let given = [(IF_NONE_MATCH, &marks.etag), (IF_MODIFIED_SINCE, &marks.date)];
+    let header = |(name, mark): (HeaderName, &Option<String>)| {
+        let value = mark.as_ref().and_then(|mark| HeaderValue::from_str(mark).ok())?;
+        Some((name, value))
+    };
+    given.into_iter().filter_map(header).collect()
+}
+
+fn marks_of(received: &Received) -> Marks {
+    let mark = |name| received.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Marks { etag: mark(ETAG), date: mark(DATE) }
+}

@@ -1,0 +1,300 @@
+//! The queue in front of the hashes: a bounded number of permits, fair turns, nothing left behind by callers who hang up.
+
+use std::convert::identity;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use quarterdeck_actors::background;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
+use quick_cache::sync::Cache;
+use tokio::sync::oneshot;
+
+use super::hash::{self, Match};
+use super::schedule::{Full, Limits, Schedule, Standing};
+use crate::base::keyed::{Key, Keyed};
+use crate::domain::caller::Caller;
+
+/// How long a hash is taken to last before the first one is measured.
+const ASSUMED_HASH: Duration = Duration::from_millis(150);
+
+/// As many pairs of a caller and an account are kept in mind, 16 bytes each: the ones that logged in last.
+const KNOWN_PAIRS: usize = 10_000;
+
+/// Refusals of a full queue; both are made before anything is known of the account.
+const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.caller_queue_full.app_error"];
+
+/// Gives out turns to hash. Shared by all workers.
+pub(super) struct Queue {
+    schedule: Mutex<Schedule<oneshot::Sender<Turn>>>,
+    keyed: Keyed,
+    /// The callers who proved an account, each with the name by which it named the account.
+    known: Cache<Key, ()>,
+    at_once: u32,
+    /// How long the last hash of the current form took, in nanoseconds.
+    last_hash_ns: AtomicU64,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            schedule: Mutex::new(Schedule::new(limits)),
+            keyed: Keyed::default(),
+            known: Cache::new(KNOWN_PAIRS),
+            at_once: u32::try_from(limits.at_once).unwrap_or(1).max(1),
+            last_hash_ns: AtomicU64::new(u64::try_from(ASSUMED_HASH.as_nanos()).unwrap_or(0)),
+        }
+    }
+
+    /// Takes a permit, or refuses at once.
+    pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
+        // A known caller has places of its own: others at its address cannot fill them with other names.
+        let pair = self.keyed.key(&[caller.lane(), name]);
+        let (caller, standing) = match self.known.get(&pair) {
+            Some(()) => (pair, Standing::Known),
+            None => (self.keyed.key(&[caller.lane()]), Standing::Stranger),
+        };
+        let name = self.keyed.key(&[name]);
+        // An evicted waiter learns of it by losing its sender.
+        let entered = self.lock().enter((caller, standing), name).map(drop);
+        match entered {
+            Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
+            Err(full) => Err(self.refusal(full)),
+        }
+    }
+
+    /// Keeps in mind that the caller owns the account of that name: its next logins do not wait for all strangers.
+    pub(super) fn remember(&self, caller: &Caller, name: &str) {
+        self.known.insert(self.keyed.key(&[caller.lane(), name]), ());
+    }
+
+    /// How long a hash takes at present.
+    pub(super) fn hash_time(&self) -> Duration {
+        Duration::from_nanos(self.last_hash_ns.load(Ordering::Relaxed))
+    }
+
+    fn refusal(&self, full: Full) -> AppError {
+        let [for_all, for_caller] = FULL;
+        let places = u32::try_from(self.lock().places()).unwrap_or(u32::MAX);
+        let wait = self.hash_time().saturating_mul(places / self.at_once);
+        let id = match full {
+            Full::All => for_all,
+            Full::Caller => for_caller,
+        };
+        AppError::new(id).with("RetryAfter", (wait.as_secs() + 1).to_string())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Schedule<oneshot::Sender<Turn>>> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives out the turns that are free. The lock is not held while a turn is sent: one that nobody takes is dropped here.
+    fn grant(self: &Arc<Self>) {
+        loop {
+            let Some(granted) = self.lock().next() else { return };
+            let (caller, name) = (granted.caller, granted.name);
+            let held = Held { queue: self.clone(), caller, name, since: Instant::now() };
+            drop(granted.waiter.send(Turn(Arc::new(held))));
+        }
+    }
+}
+
+/// True when a request was refused because the queue is full.
+pub(crate) fn is_full(refusal: &AppError) -> bool {
+    FULL.contains(&refusal.id.as_ref())
+}
+
+/// A place in the queue, until dropped.
+pub(crate) struct Permit {
+    queue: Arc<Queue>,
+    caller: Key,
+    name: Key,
+    /// From then on the place belongs to what is queued, not to this permit.
+    is_waiting: bool,
+}
+
+impl Permit {
+    /// Waits until the caller and the name are next. Refused when the place is needed for a caller that has fewer.
+    pub(crate) async fn turn(mut self) -> Result<Turn, AppError> {
+        let (sender, receiver) = oneshot::channel();
+        self.is_waiting = true;
+        let ticket = self.queue.lock().wait(self.caller, self.name, sender);
+        let queued = Queued { queue: self.queue.clone(), caller: self.caller, name: self.name, ticket };
+        self.queue.grant();
+        let turn = receiver.await.map_err(|_| queued.queue.refusal(Full::Caller));
+        drop(queued);
+        turn
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.is_waiting {
+            self.queue.lock().leave(self.caller);
+        }
+    }
+}
+
+/// A waiter for a turn; it leaves the queue when the caller hangs up.
+struct Queued {
+    queue: Arc<Queue>,
+    caller: Key,
+    name: Key,
+    ticket: u64,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        let cancelled = self.queue.lock().cancel(self.caller, self.name, self.ticket);
+        drop(cancelled);
+    }
+}
+
+/// The right to hash, until the last clone is dropped. A hash under way keeps one: it cannot be stopped, so it goes on counting.
+#[derive(Clone)]
+pub(crate) struct Turn(Arc<Held>);
+
+struct Held {
+    queue: Arc<Queue>,
+    caller: Key,
+    name: Key,
+    since: Instant,
+}
+
+impl Turn {
+    /// When the turn began.
+    pub(crate) fn since(&self) -> Instant {
+        self.0.since
+    }
+
+    /// The form in which `password` is stored.
+    pub(crate) async fn hash(&self, password: Secret) -> Result<Secret, AppError> {
+        self.compute(move |_| Secret::new(hash::hash_now(password.expose()))).await
+    }
+
+    /// Compares `password` with what is stored; without anything stored this takes as long and matches nothing.
+    pub(crate) async fn check(&self, password: Secret, stored: Option<Secret>) -> Result<Match, AppError> {
+        self.compute(move |queue| {
+            let started = Instant::now();
+            let (matched, hashes) = hash::check_now(&password, stored.as_ref());
+            if let Some(one) = started.elapsed().checked_div(hashes) {
+                queue.last_hash_ns.store(u64::try_from(one.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
+            matched
+        })
+        .await
+    }
+
+    /// Computes in a task of its own, which holds the turn until it is done, also when its caller hung up.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Queue) -> T + Clone + Send + 'static,
+    ) -> Result<T, AppError> {
+        let (turn, queue) = (self.clone(), self.0.queue.clone());
+        let computing = tokio::spawn(async move {
+            let computed = background::compute_last(move || work(&queue)).await;
+            drop(turn);
+            computed
+        });
+        let computed = computing.await.and_then(identity);
+        computed.map_err(|cause| AppError::new("api.user.check_user_password.invalid_hash.app_error").because(cause))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.queue.lock().finish(self.caller, self.name);
+        self.queue.grant();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { at_once: 1, per_caller: 4, total: 8 };
+
+    fn at(address: &str) -> Caller {
+        Caller::at(address.to_owned(), pending())
+    }
+
+    #[actix_rt::test]
+    async fn a_caller_who_hangs_up_leaves_the_queue() {
+        let queue = Arc::new(Queue::new(LIMITS));
+        let turn = queue.enter(&at("192.0.2.1"), "anna").unwrap().turn().await.unwrap();
+        let mut waiting: Vec<_> =
+            (0..3).map(|_| Box::pin(queue.enter(&at("192.0.2.1"), "bert").unwrap().turn())).collect();
+        assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        assert_eq!(queue.lock().places(), 4);
+        drop(waiting);
+        assert_eq!(queue.lock().places(), 1);
+        drop(turn);
+        assert_eq!(queue.lock().places(), 0);
+        drop(queue.enter(&at("192.0.2.1"), "carl").unwrap());
+        assert_eq!(queue.lock().places(), 0);
+    }
+
+    #[actix_rt::test]
+    async fn a_hash_under_way_keeps_its_turn_after_its_caller_hung_up() {
+        let queue = Arc::new(Queue::new(LIMITS));
+        let turn = queue.enter(&at("192.0.2.1"), "anna").unwrap().turn().await.unwrap();
+        let hashing = Box::pin(async move { turn.check(Secret::new("guess"), None).await });
+        let mut hashing = hashing;
+        assert!((&mut hashing).now_or_never().is_none());
+        drop(hashing);
+        let mut next = Box::pin(queue.enter(&at("192.0.2.2"), "bert").unwrap().turn());
+        assert!((&mut next).now_or_never().is_none(), "two hashes at once");
+        drop(next.await.unwrap());
+        assert_eq!(queue.lock().places(), 0);
+    }
+
+    #[actix_rt::test]
+    async fn whoever_finds_the_queue_full_is_told_when_to_try_again() {
+        let queue = Arc::new(Queue::new(LIMITS));
+        let permits: Vec<_> = (0..4).map(|name| queue.enter(&at("192.0.2.1"), &name.to_string()).unwrap()).collect();
+        let refusal = queue.enter(&at("192.0.2.1"), "4").err().unwrap();
+        assert_eq!(refusal.id, "app.password.caller_queue_full.app_error");
+        assert_eq!(refusal.params, [("RetryAfter", "1".to_owned())]);
+        assert!(is_full(&refusal));
+        drop(queue.enter(&at("192.0.2.2"), "4").unwrap());
+        drop(permits);
+    }
+
+    #[actix_rt::test]
+    async fn whoever_logged_in_before_waits_for_no_crowd_of_strangers() {
+        let queue = Arc::new(Queue::new(Limits { at_once: 1, per_caller: 2, total: 100 }));
+        queue.remember(&at("192.0.2.1"), "anna");
+        let turn = queue.enter(&at("203.0.113.1"), "anna").unwrap().turn().await.unwrap();
+        let crowd = (0..99).map(|number| queue.enter(&at(&format!("203.0.113.{number}")), "anna").unwrap().turn());
+        let mut crowd: Vec<_> = crowd.map(Box::pin).collect();
+        assert!(crowd.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        // The queue is full of its name, and so is its own address with other names.
+        let mut known = Box::pin(queue.enter(&at("192.0.2.1"), "anna").unwrap().turn());
+        assert!((&mut known).now_or_never().is_none());
+        drop(turn);
+        drop(known.await.unwrap());
+        let served: Vec<_> = crowd.iter_mut().filter_map(FutureExt::now_or_never).collect();
+        assert_eq!(served.len(), 2, "one made room in the full queue, then a stranger's turn has come");
+    }
+
+    #[actix_rt::test]
+    async fn a_place_goes_to_a_caller_with_fewer() {
+        let queue = Arc::new(Queue::new(Limits { at_once: 1, per_caller: 4, total: 4 }));
+        let turn = queue.enter(&at("192.0.2.1"), "0").unwrap().turn().await.unwrap();
+        let mut waiting: Vec<_> =
+            (1..4).map(|name| Box::pin(queue.enter(&at("192.0.2.1"), &name.to_string()).unwrap().turn())).collect();
+        assert!(waiting.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
+        let honest = queue.enter(&at("192.0.2.2"), "anna").unwrap();
+        let evicted: Vec<_> = waiting.iter_mut().filter_map(FutureExt::now_or_never).collect();
+        assert!(matches!(evicted.as_slice(), [Err(refusal)] if is_full(refusal)));
+        drop(turn);
+        drop(waiting);
+        drop(honest.turn().await.unwrap());
+        assert_eq!(queue.lock().places(), 0);
+    }
+}

@@ -1,0 +1,21 @@
+//! The work of the server, without HTTP and without SQL.
+
+pub(crate) mod accounts;
+pub(crate) mod actors;
+pub(crate) mod ai_bridge;
+pub(crate) mod analytics;
+pub(crate) mod announce;
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod caller;
+pub(crate) mod channels;
+pub(crate) mod configuration;
+pub(crate) mod configurations;
+pub(crate) mod license;
+pub(crate) mod notices;
+pub(crate) mod passwords;
+pub(crate) mod session;
+pub(crate) mod support_packet;
+pub(crate) mod teams;
+pub(crate) mod trial;
+pub(crate) mod upgrade;

@@ -1,0 +1,133 @@
+//! Teams: how one is founded, who belongs to it, and what of it each viewer sees.
+
+mod member;
+
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::id::new_id;
+use serde::Deserialize;
+
+use crate::base::team::{Channel, Member, OPEN, Team};
+use crate::base::user::User;
+use crate::domain::announce;
+use crate::store::{Db, StoreError};
+pub(crate) use member::{Standing, standing, standings};
+
+/// The channels that every team has and every member is in: name and display name.
+const DEFAULT_CHANNELS: [(&str, &str); 2] = [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
+
+/// What of a team its founder sends; the rest of the body is ignored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Proposal {
+    id: String,
+    display_name: String,
+    name: String,
+    description: String,
+    email: String,
+    #[serde(rename = "type")]
+    kind: String,
+    company_name: String,
+    allowed_domains: String,
+    allow_open_invite: bool,
+}
+
+/// Founds a team with its default channels; the founder leads it. The local socket founds teams without members.
+pub(crate) async fn found(
+    (db, hub): (&Db, &HubHandle),
+    proposal: Proposal,
+    founder: Option<&User>,
+) -> Result<Team, AppError> {
+    if !proposal.id.is_empty() {
+        return Err(AppError::new("app.team.save.existing.app_error"));
+    }
+    let team = proposed(proposal, founder);
+    if founder.is_some_and(|founder| !team.admits(&founder.email)) {
+        return Err(AppError::new("api.team.is_team_creation_allowed.domain.app_error"));
+    }
+    team.check()?;
+    let channels = DEFAULT_CHANNELS.map(|(name, display_name)| Channel { id: new_id(), name, display_name });
+    let leader = founder.map(|founder| Member::leader(&team.id, &founder.id));
+    if !db.add_team(&team, &channels, leader.as_ref()).await.map_err(refusal)? {
+        return Err(AppError::new("app.team.save.too_many.app_error"));
+    }
+    if let Some(leader) = leader {
+        announce::added_to_team((hub, db), &team.id, &leader.user_id).await;
+    }
+    Ok(team)
+}
+
+fn proposed(proposal: Proposal, founder: Option<&User>) -> Team {
+    let now = wall_ms();
+    Team {
+        id: new_id(),
+        create_at: now,
+        update_at: now,
+        display_name: proposal.display_name,
+        name: proposal.name,
+        description: proposal.description,
+        email: founder.map_or_else(|| proposal.email.to_lowercase(), |founder| founder.email.clone()),
+        kind: proposal.kind,
+        company_name: proposal.company_name,
+        allowed_domains: proposal.allowed_domains,
+        invite_id: new_id(),
+        allow_open_invite: proposal.allow_open_invite,
+        ..Team::default()
+    }
+}
+
+fn refusal(error: StoreError) -> AppError {
+    let is_taken = error.is_duplicate_of("teams");
+    let id = if is_taken { "store.sql_team.save_team.existing.app_error" } else { "app.team.save.app_error" };
+    AppError::new(id).because(error)
+}
+
+/// Makes `user` a member, unless the team is full or closed to their address; a member stays what they are.
+pub(crate) async fn join(
+    (db, hub): (&Db, &HubHandle),
+    team: &Team,
+    user: &User,
+    most_members: i64,
+) -> Result<Member, AppError> {
+    const FAILED: &str = "app.team.save_member.save.app_error";
+    let known = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
+    if let Some(member) = known.filter(Member::is_active) {
+        return Ok(member);
+    }
+    if !team.admits(&user.email) {
+        return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
+    }
+    let member = Member::new(&team.id, user);
+    db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, wall_ms()).await.or_fail(FAILED)?;
+    let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
+    let Some(joined) = joined else {
+        let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();
+        let id = if is_gone {
+            "app.user.missing_account.const"
+        } else {
+            "app.team.join_user_to_team.max_accounts.app_error"
+        };
+        return Err(AppError::new(id));
+    };
+    announce::added_to_team((hub, db), &team.id, &user.id).await;
+    Ok(joined)
+}
+
+impl Proposal {
+    /// A team that anybody may join who is invited.
+    pub(crate) fn open(name: String, display_name: String) -> Self {
+        Self { name, display_name, kind: OPEN.to_owned(), ..Self::default() }
+    }
+}
+
+impl Team {
+    /// The team as somebody with that standing sees it: its address and its invitation are for those who need them.
+    pub(crate) fn seen_with(self, standing: &Standing) -> Self {
+        if standing.may("manage_team") {
+            return self;
+        }
+        let invite_id = if standing.may("invite_user") { self.invite_id } else { String::new() };
+        Self { email: String::new(), invite_id, ..self }
+    }
+}

@@ -1,0 +1,55 @@
+//! Members of a team, and what they may do in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::roles::Roles;
+
+use crate::base::team::Member;
+use crate::domain::accounts::Accounts;
+use crate::domain::session::Session;
+
+/// What a caller is to a team: as a member, if they are one, and by the roles that hold everywhere.
+pub(crate) struct Standing {
+    session: Session,
+    roles: Arc<Roles>,
+    member: Option<Member>,
+}
+
+/// What the caller is to one team.
+pub(crate) async fn standing(accounts: &Accounts, session: &Session, team_id: &str) -> Result<Standing, AppError> {
+    let member = accounts.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
+    Ok(Standing { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
+}
+
+/// What the caller is to any team, by its id.
+pub(crate) async fn standings(accounts: &Accounts, session: &Session) -> Result<impl Fn(&str) -> Standing, AppError> {
+    let members = accounts.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
+    let active = members.into_iter().filter(Member::is_active);
+    let by_team: HashMap<String, Member> = active.map(|member| (member.team_id.clone(), member)).collect();
+    let (session, roles) = (session.clone(), accounts.roles.clone());
+    Ok(move |team_id: &str| Standing {
+        session: session.clone(),
+        roles: roles.clone(),
+        member: by_team.get(team_id).cloned(),
+    })
+}
+
+impl Standing {
+    /// Whether they belong to the team.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member.is_some()
+    }
+
+    /// Whether a role in the team, or one that holds everywhere, grants `permission`.
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        let in_team = self.member.as_ref().is_some_and(|member| self.roles.grant(&member.all_roles(), permission));
+        in_team || self.session.may(permission)
+    }
+
+    /// Refuses a caller without `permission` in the team.
+    pub(crate) fn require(&self, permission: &str) -> Result<(), AppError> {
+        if self.may(permission) { Ok(()) } else { Err(self.session.refusal(permission)) }
+    }
+}

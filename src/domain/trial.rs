@@ -1,0 +1,258 @@
+//! Licences for trying out: who asks for one, and the service that gives one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
+
+use crate::base::user::{User, is_email};
+use crate::base::version::API_VERSION;
+use crate::domain::license::{Signatory, previous_trial};
+use crate::outbound::client::{Call, Chosen, Outbound};
+use crate::store::Db;
+
+/// Domains where anybody gets an address, one a line.
+const FREE_MAIL: &str = include_str!("trial/free_mail.txt");
+
+/// The largest answer of the service that is read, in bytes: more than any licence that can be stored.
+const LARGEST_ANSWER: usize = 64 << 10;
+
+/// So much of what the service says about a refusal is passed on, in characters.
+const LONGEST_REASON: usize = 256;
+
+/// How long a trial waits for another that is under way.
+const TURN: Duration = Duration::from_secs(30);
+
+const BAD: &str = "api.license.request-trial.bad-request";
+
+/// What somebody asks for. Without words about a company it is the short form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wish {
+    #[serde(deserialize_with = "or_nothing")]
+    users: i64,
+    #[serde(deserialize_with = "or_nothing")]
+    terms_accepted: bool,
+    #[serde(deserialize_with = "or_nothing")]
+    receive_emails_accepted: bool,
+    #[serde(deserialize_with = "or_nothing")]
+    contact_name: String,
+    #[serde(deserialize_with = "or_nothing")]
+    contact_email: String,
+    #[serde(deserialize_with = "or_nothing")]
+    company_name: String,
+    #[serde(deserialize_with = "or_nothing")]
+    company_country: String,
+    #[serde(deserialize_with = "or_nothing")]
+    company_size: String,
+}
+
+/// A member that is `null` counts as absent.
+fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl Wish {
+    /// Reads a body; whatever is wrong with it, the refusal is the same.
+    pub(crate) fn read(body: Result<Bytes, AppError>) -> Result<Self, AppError> {
+        let bytes = body.or_fail(BAD)?;
+        // What it begins with is checked, because serde takes a list for a structure as well.
+        let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
+        let wish = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+        wish.ok_or_else(|| AppError::new(BAD).because("it is no JSON object with members of the right kinds"))
+    }
+
+    /// Refuses the short form without consent or without a number of accounts.
+    pub(crate) fn check_short(&self) -> Result<(), AppError> {
+        if !self.is_short() {
+            return Ok(());
+        }
+        if !self.terms_accepted {
+            return Err(AppError::new("api.license.request-trial.bad-request.terms-not-accepted"));
+        }
+        if self.users > 0 { Ok(()) } else { Err(AppError::new(BAD)) }
+    }
+
+    /// Refuses the long form with an address that anybody can have, or with something left out.
+    pub(crate) fn check_long(&self) -> Result<(), AppError> {
+        if self.is_short() {
+            return Ok(());
+        }
+        if !is_business_email(&self.contact_email) {
+            return Err(AppError::new("api.license.request-trial.bad-request.business-email"));
+        }
+        let texts = [&self.company_country, &self.company_name, &self.company_size, &self.contact_name];
+        let is_complete = self.terms_accepted && self.users > 0 && texts.iter().all(|text| !text.is_empty());
+        if is_complete { Ok(()) } else { Err(AppError::new(BAD)) }
+    }
+
+    fn is_short(&self) -> bool {
+        let words = [&self.company_country, &self.company_name, &self.company_size, &self.contact_name];
+        words.iter().all(|word| word.is_empty())
+    }
+}
+
+/// Whether it is an address of an organisation: one that can be written to, at no domain that gives addresses to anybody.
+fn is_business_email(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let Some((_, domain)) = text.split_once('@').filter(|_| is_email(&text)) else { return false };
+    let labels: Vec<&str> = domain.split('.').collect();
+    let has_labels = labels.len() > 1 && labels.iter().all(|label| !label.is_empty());
+    let is_at = |free: &str| domain.strip_suffix(free).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    has_labels && !FREE_MAIL.lines().any(is_at)
+}
+
+/// What the service is sent, in its own words.
+#[derive(Serialize)]
+struct Application<'a> {
+    server_id: &'a str,
+    email: &'a str,
+    name: String,
+    site_url: &'a str,
+    site_name: &'a str,
+    users: i64,
+    terms_accepted: bool,
+    receive_emails_accepted: bool,
+    contact_name: &'a str,
+    contact_email: &'a str,
+    company_name: &'a str,
+    company_country: &'a str,
+    company_size: &'a str,
+    /// Of the long form only.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    server_version: &'a str,
+}
+
+impl<'a> Application<'a> {
+    fn of(wish: &'a Wish, caller: &'a User, server_id: &'a str, config: &'a Config) -> Self {
+        Self {
+            server_id,
+            email: &caller.email,
+            name: format!("{} {}", caller.first_name, caller.last_name).trim().to_owned(),
+            site_url: &config.view.service.site_url,
+            site_name: &config.view.team.site_name,
+            users: wish.users,
+            terms_accepted: wish.terms_accepted,
+            receive_emails_accepted: wish.receive_emails_accepted,
+            contact_name: &wish.contact_name,
+            contact_email: &wish.contact_email,
+            company_name: &wish.company_name,
+            company_country: &wish.company_country,
+            company_size: &wish.company_size,
+            server_version: if wish.is_short() { "" } else { API_VERSION },
+        }
+    }
+}
+
+/// What the service says.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Verdict {
+    #[serde(deserialize_with = "or_nothing")]
+    license: String,
+    #[serde(deserialize_with = "or_nothing")]
+    message: String,
+}
+
+/// The service that gives licences for trying out, and whose turn it is to install one.
+pub(crate) struct Trials {
+    outbound: Arc<Outbound>,
+    turn: Mutex<()>,
+}
+
+impl Trials {
+    pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
+        Self { outbound, turn: Mutex::new(()) }
+    }
+
+    /// Leave to install a trial, as long as what is given here is held: nobody else installs one meanwhile.
+    /// Refused where there was one before; `failed` is the refusal when that cannot be found out.
+    pub(crate) async fn turn(
+        &self,
+        signatory: &Signatory,
+        db: &Db,
+        failed: &'static str,
+    ) -> Result<MutexGuard<'_, ()>, AppError> {
+        let turn = timeout(TURN, self.turn.lock()).await.or_fail(failed)?;
+        let was_used = previous_trial(signatory, db).await.or_fail(failed)?.is_some();
+        if was_used { Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed")) } else { Ok(turn) }
+    }
+
+    /// Asks the service for a licence, and gives its signed text, which may be anything. Waits for up to 30 s.
+    pub(crate) async fn ask(
+        &self,
+        wish: &Wish,
+        caller: &User,
+        server_id: &str,
+        config: &Config,
+    ) -> Result<String, AppError> {
+        const FAILED: &str = "api.license.request_trial_license.app_error";
+        let service = config.view.cloud.cws_url.trim_end_matches('/');
+        let application = Application::of(wish, caller, server_id, config);
+        let call = Call::post(format!("{service}/api/v1/trials"), Chosen::InConfiguration, &application);
+        let call = Call { largest_answer: LARGEST_ANSWER, ..call.or_fail(FAILED)? };
+        let answer = self.outbound.call(call, &config.view.service).await.or_fail(FAILED)?;
+        match answer.status {
+            200..300 => {}
+            451 => return Err(AppError::new("api.license.request_trial_license.embargoed")),
+            status => {
+                let refusal = AppError::new("api.license.request_trial_license.app_error#refused");
+                return Err(refusal.because(format!("{} answered {status}", answer.host)));
+            }
+        }
+        let verdict: Verdict = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if verdict.license.is_empty() {
+            let reason: String = verdict.message.chars().take(LONGEST_REASON).collect();
+            return Err(AppError::new(FAILED).detailed(reason));
+        }
+        Ok(verdict.license)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_an_organisation_has_a_domain_that_is_not_open_to_anybody() {
+        for business in ["anna@example.org", "Anna@Mail.Example.ORG", "anna@notgmail.com"] {
+            assert!(is_business_email(business), "{business}");
+        }
+        for other in [
+            "",
+            "anna",
+            "anna@",
+            "@example.org",
+            "anna@localhost",
+            "anna@example.",
+            "a b@example.org",
+            "anna@GMail.com",
+        ] {
+            assert!(!is_business_email(other), "{other}");
+        }
+        assert!(!is_business_email("anna@mail.yahoo.com"));
+    }
+
+    #[test]
+    fn the_short_form_says_nothing_of_a_company_and_the_long_one_leaves_nothing_out() {
+        let refusal = |text: &str| {
+            let wish: Wish = serde_json::from_str(text).unwrap();
+            wish.check_short().and_then(|()| wish.check_long()).map_err(|refusal| refusal.id.to_string())
+        };
+        let short = r#"{"users":3,"terms_accepted":true,"contact_email":"x","company_name":null}"#;
+        assert_eq!(refusal(short), Ok(()));
+        let long = r#"{"users":3,"terms_accepted":true,"contact_email":"a@example.org","contact_name":"A",
+            "company_name":"E","company_country":"DE","company_size":"1-50"}"#;
+        assert_eq!(refusal(long), Ok(()));
+        for (found, instead) in
+            [(":3", ":0"), ("true", "false"), ("\"A\"", "\"\""), ("\"E\"", "\"\""), ("\"DE\"", "null"), ("1-50", "")]
+        {
+            assert_eq!(refusal(&long.replace(found, instead)), Err(BAD.to_owned()), "{instead}");
+        }
+    }
+}

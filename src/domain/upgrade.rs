@@ -1,0 +1,200 @@
+//! A newer release in the place of this program: found, proved, fetched, tried, and moved there.
+//!
+//! Until the last step everything happens in a file of its own, and a failure takes that file away again.
+
+mod candidate;
+mod manifest;
+mod program;
+mod source;
+mod trial;
+
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::audit::{AuditHandle, AuditRecord, Status};
+use quarterdeck_actors::config::ConfigHandle;
+use quarterdeck_actors::config::view::ServiceSettings;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::upgrade::{Progress, Replacement};
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::base::error_text::text_of;
+use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
+use crate::store::{Db, own_record};
+use candidate::Candidate;
+use manifest::Manifest;
+use program::Program;
+pub(crate) use source::Source;
+
+/// How long everything may take until the release is in place.
+const DEADLINE: Duration = Duration::from_mins(30);
+
+const FAILED: &str = "api.upgrade_to_enterprise_status.app_error";
+const UNPROVED: &str = "api.upgrade_to_enterprise_status.signature.app_error";
+const NOT_HERE: &str = "api.upgrade_to_enterprise.generic_error.app_error";
+
+/// Puts releases of the configured source in the place of the program that runs.
+#[derive(Clone)]
+pub(crate) struct Upgrades(Arc<Parts>);
+
+struct Parts {
+    source: Option<Source>,
+    /// The error says why it is not known where the program is.
+    program: Result<Arc<Program>, String>,
+    outbound: Arc<Outbound>,
+    config: ConfigHandle,
+    audit: AuditHandle,
+    /// Remembers which releases were offered.
+    db: Db,
+}
+
+impl Upgrades {
+    /// One for the program that runs now; without a source nothing can be upgraded.
+    pub(crate) fn new(
+        source: Option<Source>,
+        outbound: Arc<Outbound>,
+        config: ConfigHandle,
+        audit: AuditHandle,
+        db: Db,
+    ) -> Self {
+        let program = Program::running().map(Arc::new).map_err(|cause| cause.to_string());
+        Self(Arc::new(Parts { source, program, outbound, config, audit, db }))
+    }
+}
+
+impl Replacement for Upgrades {
+    fn check(&self) -> BoxFuture<'static, Result<(), AppError>> {
+        let parts = self.0.clone();
+        async move { parts.checked().await.map(drop) }.boxed()
+    }
+
+    fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
+        let parts = self.0.clone();
+        async move {
+            let outcome = parts.replace(&progress).await;
+            parts.audit.record(record(&outcome)).await;
+            outcome
+        }
+        .boxed()
+    }
+}
+
+impl Parts {
+    /// The program and the source of its successor, if it can have one.
+    async fn checked(&self) -> Result<(Arc<Program>, &Source), AppError> {
+        if !cfg!(target_os = "linux") {
+            return Err(AppError::new("api.upgrade_to_enterprise.system_not_supported.app_error"));
+        }
+        let not_here = |reason: &str| AppError::new(NOT_HERE).with("Reason", reason);
+        let source = self.source.as_ref().ok_or_else(|| {
+            not_here("there is no source of releases: set ReleaseURL and ReleasePublicKeyFile in [Quarterdeck]")
+        })?;
+        let program = self.program.clone().map_err(|cause| not_here(&cause))?;
+        let looked_at = program.clone();
+        let found = spawn_blocking(move || looked_at.check()).await;
+        found.map_err(|cause| not_here(&cause.to_string()))??;
+        Ok((program, source))
+    }
+
+    async fn replace(&self, progress: &Progress) -> Result<String, AppError> {
+        let (program, source) = self.checked().await?;
+        let preparing = Box::pin(timeout(DEADLINE, self.prepare(&program, source, progress)));
+        let (candidate, manifest) = preparing.await.map_err(|_| failed("it took longer than 30 minutes"))??;
+        // Never left in the middle: what waits for it may go, the work goes on to its end.
+        let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
+        moved.map_err(failed)?.map_err(|cause| failed(format_args!("the program cannot be replaced: {cause}")))?;
+        Ok(manifest.version.to_string())
+    }
+
+    /// The newest release as a file beside the program, proved and tried.
+    async fn prepare(
+        &self,
+        program: &Arc<Program>,
+        source: &Source,
+        progress: &Progress,
+    ) -> Result<(Candidate, Manifest), AppError> {
+        // First of all: it keeps others away, and takes what an earlier attempt left.
+        let mut candidate = opened(program.clone()).await.map_err(failed)?;
+        let config = self.config.current();
+        let service = &config.view.service;
+        let signed = self.fetch(source.manifest(), manifest::LARGEST, service).await.map_err(failed)?;
+        let signature = self.fetch(source.signature(), source::LARGEST_SIGNATURE, service).await.map_err(failed)?;
+        source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
+        let seen = self.db.newest_release().await.map_err(failed)?;
+        let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;
+        self.db.note_release(&manifest.version).await.map_err(failed)?;
+        self.download(source, &manifest, &mut candidate, service, progress).await?;
+        let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;
+        trial::run(candidate.path(), &manifest.version).await.map_err(failed)?;
+        Ok((candidate, manifest))
+    }
+
+    async fn fetch(&self, url: String, largest: usize, service: &ServiceSettings) -> Result<Vec<u8>, CallFailure> {
+        let call = Call { largest_answer: largest, ..Call::get(url, Chosen::InConfiguration) };
+        let received = self.outbound.call(call, service).await?.ok()?;
+        Ok(received.body.into())
+    }
+
+    async fn download(
+        &self,
+        source: &Source,
+        manifest: &Manifest,
+        candidate: &mut Candidate,
+        service: &ServiceSettings,
+        progress: &Progress,
+    ) -> Result<(), AppError> {
+        let call = Call::get(source.beside(&manifest.file), Chosen::InConfiguration);
+        let mut incoming = self.outbound.open(call, service).await.and_then(crate::outbound::client::Incoming::ok);
+        let incoming = incoming.as_mut().map_err(|cause| failed(&*cause))?;
+        while let Some(piece) = incoming.next(source.silence()).await.map_err(failed)? {
+            let size = candidate.size().saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            if size > manifest.size {
+                return Err(failed(format_args!("the file is longer than the {} bytes of its release", manifest.size)));
+            }
+            candidate.write(&piece).await.map_err(|cause| unwritten(&cause))?;
+            progress.tell(size, manifest.size);
+        }
+        if candidate.size() < manifest.size {
+            let (size, all) = (candidate.size(), manifest.size);
+            return Err(failed(format_args!("the file ended after {size} of {all} bytes")));
+        }
+        let is_it = candidate.digest() == manifest.sha256;
+        is_it.then_some(()).ok_or_else(|| failed("the file is not the one of the release: its SHA-256 is another one"))
+    }
+}
+
+/// An empty file beside the program, with what an earlier attempt left there out of the way.
+async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
+    let opened = spawn_blocking(move || Candidate::open(&program)).await;
+    opened.map_err(|cause| cause.to_string())?.map_err(|cause| {
+        let is_locked = cause.kind() == io::ErrorKind::WouldBlock;
+        if is_locked {
+            return "another server that runs this program is upgrading it".to_owned();
+        }
+        format!("no file can be made beside the program: {cause}")
+    })
+}
+
+/// How an upgrade ended, for the audit trail.
+fn record(outcome: &Result<String, AppError>) -> AuditRecord {
+    let (status, parameters) = match outcome {
+        Ok(version) => (Status::Success, json!({ "version": version })),
+        Err(cause) => (Status::Fail, json!({ "reason": text_of(cause) })),
+    };
+    own_record("endUpgrade", status, parameters)
+}
+
+fn unwritten(cause: &io::Error) -> AppError {
+    failed(format_args!("the file cannot be written: {cause}"))
+}
+
+fn failed(reason: impl Display) -> AppError {
+    AppError::new(FAILED).with("Reason", reason.to_string())
+}

@@ -1,0 +1,121 @@
+//! The file that is to take the place of the program. Dropped before that, it is gone.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
+use tokio::io::AsyncWriteExt;
+
+use super::program::{Access, Program};
+use crate::files::private;
+
+/// A file beside the program, on the same file system, so that one step moves it.
+pub(super) struct Candidate {
+    path: PathBuf,
+    /// While it is written. A file that somebody has open for writing cannot be run.
+    file: Option<tokio::fs::File>,
+    size: u64,
+    digest: Context,
+    is_in_place: bool,
+    /// Held as long as the file is there.
+    _lock: File,
+}
+
+impl Candidate {
+    /// Makes an empty file that nobody else can read. What an earlier attempt left when it was killed goes first.
+    pub(super) fn open(program: &Program) -> io::Result<Self> {
+        let lock = program.lock()?;
+        let path = program.beside(".", ".upgrade");
+        remove(&path)?;
+        remove(&waiting(program))?;
+        let file = private::create(&path)?;
+        let file = Some(tokio::fs::File::from_std(file));
+        Ok(Self { path, file, size: 0, digest: Context::new(&SHA256), is_in_place: false, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How much was written, in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) async fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.digest.update(piece);
+        self.size += u64::try_from(piece.len()).unwrap_or_default();
+        self.file.as_mut().ok_or(io::ErrorKind::NotSeekable)?.write_all(piece).await
+    }
+
+    /// The SHA-256 of all that was written, in hexadecimal digits.
+    pub(super) fn digest(&self) -> String {
+        HEXLOWER.encode(self.digest.clone().finish().as_ref())
+    }
+
+    /// On the disk, for those who have this access, and closed: it can be run.
+    pub(super) async fn finished(mut self, access: Access) -> io::Result<Self> {
+        if let Some(mut file) = self.file.take() {
+            file.flush().await?;
+            // The group first: none but the right one ever gets what the mode gives.
+            std::os::unix::fs::fchown(&file, None, Some(access.group))?;
+            file.set_permissions(Permissions::from_mode(access.mode)).await?;
+            file.sync_all().await?;
+            drop(file.into_std().await);
+        }
+        Ok(self)
+    }
+
+    /// Moves it to where the program is, in one step, and keeps the program beside it. A failure leaves all as it was.
+    pub(super) fn take_the_place_of(mut self, program: &Program) -> io::Result<()> {
+        let (waiting, kept) = (waiting(program), program.beside("", ".previous"));
+        let moved = keep(program, &waiting).and_then(|()| std::fs::rename(&self.path, program.path()));
+        if let Err(cause) = moved {
+            let _ = remove(&waiting);
+            return Err(cause);
+        }
+        self.is_in_place = true;
+        let finished = std::fs::rename(&waiting, &kept).map_err(|cause| (cause, &waiting));
+        let finished = finished.and_then(|()| sync(program.folder()).map_err(|cause| (cause, &kept)));
+        finished.map_err(|(cause, old)| match std::fs::rename(old, program.path()) {
+            Ok(()) => cause,
+            Err(again) => io::Error::other(format!("{cause}; and the old program is still {}: {again}", old.display())),
+        })
+    }
+}
+
+impl Drop for Candidate {
+    fn drop(&mut self) {
+        if !self.is_in_place {
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+/// Where the program waits to become the previous one.
+fn waiting(program: &Program) -> PathBuf {
+    program.beside(".", ".previous")
+}
+
+/// Gives the program a second name; where the file system or its rules know no such thing, a copy has it.
+fn keep(program: &Program, name: &Path) -> io::Result<()> {
+    if std::fs::hard_link(program.path(), name).is_ok() {
+        return Ok(());
+    }
+    std::fs::copy(program.path(), name)?;
+    File::open(name)?.sync_all()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,49 @@
+//! An answer that is read piece by piece.
+
+use std::time::Duration;
+
+use super::LONGEST;
+use super::failure::CallFailure;
+use super::permits::Permit;
+use actix_web::web::Bytes;
+use reqwest::Url;
+use reqwest::header::HeaderMap;
+use tokio::time::timeout;
+
+/// An answer whose body is still to come.
+pub(crate) struct Incoming {
+    host: String,
+    answer: reqwest::Response,
+    /// The call is under way until its body is read.
+    _permit: Permit,
+}
+
+impl Incoming {
+    pub(super) fn new(url: &Url, answer: reqwest::Response, permit: Permit) -> Self {
+        Self { host: url.host_str().unwrap_or_default().to_owned(), answer, _permit: permit }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> u16 {
+        self.answer.status().as_u16()
+    }
+
+    /// The headers of the answer.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.answer.headers()
+    }
+
+    /// Refuses every status but 200.
+    pub(crate) fn ok(self) -> Result<Self, CallFailure> {
+        let status = self.status();
+        if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
+    }
+
+    /// The next piece of the body, which comes within `silence`; `None` at its end.
+    pub(crate) async fn next(&mut self, silence: Duration) -> Result<Option<Bytes>, CallFailure> {
+        match timeout(silence, self.answer.chunk()).await {
+            Ok(piece) => piece.map_err(|cause| CallFailure::of(&self.host, cause, LONGEST)),
+            Err(_) => Err(CallFailure::Stalled { host: self.host.clone(), silence }),
+        }
+    }
+}

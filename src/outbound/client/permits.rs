@@ -1,0 +1,169 @@
+//! Permits for work that waits for other servers: a pool for the server, one for its operators, one for users.
+//!
+//! A user holds a share of the users' pool, so that no user keeps the others waiting, and no number of users keeps an
+//! operator waiting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{CallFailure, Chosen};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// How long a user's request waits for a permit.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// The permits of a pool in which each user has a share.
+#[derive(Debug)]
+pub(crate) struct SharedPool {
+    permits: Arc<Semaphore>,
+    /// How many permits a user holds at once.
+    share: usize,
+    /// How many requests of a user hold a permit or wait for one.
+    max_per_user: usize,
+    users: Arc<Mutex<HashMap<String, User>>>,
+}
+
+#[derive(Debug)]
+struct User {
+    permits: Arc<Semaphore>,
+    requests: usize,
+}
+
+/// The right to do one piece of work, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    // Dropped in this order: the next request of the same user finds the common permit free.
+    _common: Option<OwnedSemaphorePermit>,
+    _own: Option<OwnedSemaphorePermit>,
+    _entry: Option<Entry>,
+}
+
+/// A request in the table of users, until it is dropped.
+#[derive(Debug)]
+struct Entry {
+    users: Arc<Mutex<HashMap<String, User>>>,
+    user: String,
+}
+
+/// A pool is exhausted, by the user or by all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl SharedPool {
+    /// A pool of `size` permits, of which each user holds at most `share`, and asks for at most `max_per_user` at once.
+    pub(crate) fn new(size: usize, share: usize, max_per_user: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(size)), share, max_per_user, users: Arc::default() }
+    }
+
+    /// A permit for `user`; waits for it for up to 20 s.
+    pub(crate) async fn permit(&self, user: &str) -> Result<Permit, Exhausted> {
+        let (entry, own) = self.enter(user)?;
+        let waiting = async {
+            let own = own.acquire_owned().await.ok();
+            (own, self.permits.clone().acquire_owned().await.ok())
+        };
+        let (own, common) = timeout(MAX_WAIT, waiting).await.map_err(|_| Exhausted)?;
+        Ok(Permit { _common: common, _own: own, _entry: Some(entry) })
+    }
+
+    fn enter(&self, user: &str) -> Result<(Entry, Arc<Semaphore>), Exhausted> {
+        let mut users = lock(&self.users);
+        let new = || User { permits: Arc::new(Semaphore::new(self.share)), requests: 0 };
+        let entry = users.entry(user.to_owned()).or_insert_with(new);
+        if entry.requests >= self.max_per_user {
+            return Err(Exhausted);
+        }
+        entry.requests += 1;
+        Ok((Entry { users: self.users.clone(), user: user.to_owned() }, entry.permits.clone()))
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut users = lock(&self.users);
+        if let Some(user) = users.get_mut(&self.user) {
+            user.requests = user.requests.saturating_sub(1);
+            if user.requests == 0 {
+                users.remove(&self.user);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Pools that do not wait for each other.
+pub(super) struct Pools {
+    server: Arc<Semaphore>,
+    operators: Arc<Semaphore>,
+    users: SharedPool,
+}
+
+impl Pools {
+    /// As many permits for the server, for operators, and for users; `share` of the last for each user.
+    pub(super) fn new(server: usize, operators: usize, users: usize, share: usize) -> Self {
+        /// A page of links and images asks for this many at once.
+        const MAX_PER_USER: usize = 64;
+        let users = SharedPool::new(users, share, MAX_PER_USER);
+        Self { server: Arc::new(Semaphore::new(server)), operators: Arc::new(Semaphore::new(operators)), users }
+    }
+
+    /// A permit from the pool of whoever chose the host.
+    pub(super) async fn permit(&self, chosen: Chosen<'_>) -> Result<Permit, CallFailure> {
+        let pool = match chosen {
+            Chosen::InConfiguration => &self.server,
+            Chosen::ByOperator { .. } => &self.operators,
+            Chosen::ByUser(user) => return self.users.permit(user).await.map_err(|Exhausted| CallFailure::Busy),
+        };
+        // The semaphore is never closed.
+        let common = pool.clone().acquire_owned().await.ok();
+        Ok(Permit { _common: common, _own: None, _entry: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_user_with_many_requests_leaves_permits_to_others() {
+        let pool = SharedPool::new(4, 2, 3);
+        let held = [pool.permit("anna").await.unwrap(), pool.permit("anna").await.unwrap()];
+        let mut waiting = Box::pin(pool.permit("anna"));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(pool.permit("anna").await.unwrap_err(), Exhausted);
+        let others = [pool.permit("bert").await.unwrap(), pool.permit("bert").await.unwrap()];
+        drop(held);
+        drop(waiting.await.unwrap());
+        drop(others);
+        assert!(lock(&pool.users).is_empty(), "a user without requests is remembered");
+        assert_eq!(pool.permits.available_permits(), 4);
+    }
+
+    #[actix_web::test]
+    async fn a_request_that_waits_and_is_given_up_leaves_nothing_behind() {
+        let pool = SharedPool::new(1, 1, 8);
+        let held = pool.permit("anna").await.unwrap();
+        for user in ["anna", "bert"] {
+            assert!(pool.permit(user).now_or_never().is_none());
+        }
+        drop(held);
+        assert!(lock(&pool.users).is_empty());
+        assert!(pool.permit("bert").now_or_never().is_some());
+    }
+
+    #[actix_web::test]
+    async fn neither_users_nor_the_server_keep_an_operator_waiting() {
+        let pools = Pools::new(1, 1, 1, 1);
+        let _server = pools.permit(Chosen::InConfiguration).await.unwrap();
+        let _user = pools.permit(Chosen::ByUser("anna")).await.unwrap();
+        let operator = pools.permit(Chosen::ByOperator { listening: &[] }).now_or_never();
+        assert!(operator.unwrap().is_ok());
+    }
+}

@@ -1,0 +1,215 @@
+//! Images of other sites: fetched here, so that a reader's address and cookies do not reach their hosts.
+
+mod kind;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
+use quarterdeck_actors::config::view::{ImageProxySettings, View};
+use quarterdeck_actors::error::{AppError, OrFail};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use tokio::time::{Instant, timeout_at};
+
+use crate::base::budget::{Budget, Room};
+use crate::outbound::client::{Call, CallFailure, Chosen, Incoming, Outbound};
+use kind::{KINDS, Kind};
+
+/// An image must be here within this time.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// An image that was fetched.
+pub(crate) struct Image {
+    pub(crate) body: Bytes,
+    /// What its bytes say that it is, whatever its host says.
+    pub(crate) content_type: &'static str,
+    /// What its host says of it.
+    pub(crate) headers: HeaderMap,
+    /// The room that the image takes in the budget of its reader, to be held until it is sent.
+    pub(crate) room: Room,
+}
+
+/// Where a reader finds an image.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Way {
+    /// At another address.
+    Elsewhere(String),
+    /// Here, once it is fetched.
+    Here(Url),
+}
+
+/// Fetches images. How many at once is bounded by the permits for calls, how large they are together by the budget.
+pub(crate) struct Images {
+    budget: Arc<Budget>,
+    largest: usize,
+}
+
+impl Images {
+    /// One that fetches nothing larger than `largest` bytes, and holds no more than `budget` has room for.
+    pub(crate) fn new(largest: usize, budget: Arc<Budget>) -> Self {
+        Self { budget, largest }
+    }
+
+    /// Fetches an image for a user; its kind and size are known from its bytes.
+    pub(crate) async fn fetch(
+        &self,
+        url: Url,
+        user_id: &str,
+        outbound: &Outbound,
+        view: &View,
+    ) -> Result<Image, AppError> {
+        let deadline = Instant::now() + DEADLINE;
+        let get = Call::get(url.into(), Chosen::ByUser(user_id));
+        let call = Call { headers: HeaderMap::from_iter([(ACCEPT, accepted()?)]), deadline: DEADLINE, ..get };
+        let incoming = outbound.open(call, &view.service).await.map_err(failure)?;
+        if matches!(incoming.status(), 404 | 410) {
+            return Err(AppError::new("app.image_proxy.not_found.app_error"));
+        }
+        let incoming = incoming.ok().map_err(failure)?;
+        let headers = incoming.headers().clone();
+        let reading = timeout_at(deadline, self.read(incoming, user_id)).await;
+        let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(DEADLINE))))?;
+        let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is no image of a kind that is shown"))?;
+        let most = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
+        if kind.pixels > most {
+            return Err(not_allowed(&format!("it has more than {most} pixels")));
+        }
+        Ok(Image { body, content_type: kind.content_type, headers, room })
+    }
+
+    /// Reads a body while there is room for it.
+    async fn read(&self, mut incoming: Incoming, user_id: &str) -> Result<(Bytes, Room), AppError> {
+        let no_room = || AppError::new("app.request.responses_unread.app_error");
+        let mut room = self.budget.room(user_id, 0).ok_or_else(no_room)?;
+        let mut body = Vec::new();
+        while let Some(piece) = incoming.next(DEADLINE).await.map_err(failure)? {
+            if body.len() + piece.len() > self.largest {
+                return Err(failure(CallFailure::TooLarge(self.largest)));
+            }
+            if !room.grow(piece.len()) {
+                return Err(no_room());
+            }
+            body.extend_from_slice(&piece);
+        }
+        // Spare capacity of a vector would not be counted.
+        body.shrink_to_fit();
+        Ok((body.into(), room))
+    }
+}
+
+/// The way to the image that a reader wants; what its address lacks is taken from the site's.
+pub(crate) fn way(wanted: &str, view: &View) -> Result<Way, AppError> {
+    let proxy = &view.image_proxy;
+    let site_url = &view.service.site_url;
+    let site = if site_url.is_empty() {
+        None
+    } else {
+        Some(Url::parse(site_url).or_fail("model.config.is_valid.site_url.app_error")?)
+    };
+    let url = Url::options().base_url(site.as_ref()).parse(wanted).or_fail("api.image.get.app_error")?;
+    let is_of_the_web = matches!(url.scheme(), "http" | "https");
+    if !is_of_the_web || !proxy.enable {
+        return Err(AppError::new("api.image.get.app_error"));
+    }
+    let is_of_this_site = site.is_some_and(|site| site.origin() == url.origin());
+    if is_of_this_site {
+        return Ok(Way::Elsewhere(url.into()));
+    }
+    match proxy.image_proxy_type.as_str() {
+        "atmos/camo" => Ok(Way::Elsewhere(through_camo(url.as_str(), proxy))),
+        _ => Ok(Way::Here(url)),
+    }
+}
+
+/// The address at a camo server, which asks for a signature made with the key that both know.
+fn through_camo(url: &str, proxy: &ImageProxySettings) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, proxy.remote_image_proxy_options.expose().as_bytes());
+    let signature = HEXLOWER.encode(hmac::sign(&key, url.as_bytes()).as_ref());
+    let server = proxy.remote_image_proxy_url.trim_end_matches('/');
+    format!("{server}/{signature}/{}", HEXLOWER.encode(url.as_bytes()))
+}
+
+fn accepted() -> Result<HeaderValue, AppError> {
+    let types: Vec<_> = KINDS.iter().map(|(_, content_type)| *content_type).collect();
+    HeaderValue::from_str(&types.join(", ")).or_fail("app.image_proxy.fetch.app_error")
+}
+
+fn failure(cause: CallFailure) -> AppError {
+    let id = match cause {
+        CallFailure::Late(_) | CallFailure::Stalled { .. } => "app.image_proxy.late.app_error",
+        CallFailure::TooLarge(most) => return not_allowed(&format!("it is larger than {most} bytes")),
+        CallFailure::Address(_) => "api.image.get.app_error",
+        CallFailure::Busy => "app.outbound.busy.app_error",
+        CallFailure::Message(_)
+        | CallFailure::Unresolved { .. }
+        | CallFailure::Internal(_)
+        | CallFailure::Certificate { .. }
+        | CallFailure::Unreachable { .. }
+        | CallFailure::Redirects(_)
+        | CallFailure::Answer
+        | CallFailure::Status { .. } => "app.image_proxy.fetch.app_error",
+    };
+    AppError::new(id).because(cause)
+}
+
+fn not_allowed(reason: &str) -> AppError {
+    AppError::new("app.image_proxy.not_allowed.app_error").with("Reason", reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::table::{Mode, defaults};
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(site_url: &str, proxy: &serde_json::Value) -> View {
+        let mut document = defaults(Mode::Update);
+        document["ServiceSettings"]["SiteURL"] = json!(site_url);
+        for (name, value) in proxy.as_object().unwrap() {
+            document["ImageProxySettings"][name] = value.clone();
+        }
+        serde_json::from_value(document.into()).unwrap()
+    }
+
+    #[test]
+    fn an_image_of_this_site_needs_no_proxy_and_one_of_another_does() {
+        let view = view("https://chat.example/sub", &json!({ "Enable": true }));
+        for own in ["/a.png", "https://chat.example/a.png", "//chat.example/a.png"] {
+            assert_eq!(way(own, &view).unwrap(), Way::Elsewhere("https://chat.example/a.png".to_owned()), "{own}");
+        }
+        for other in ["http://chat.example/a.png", "https://chat.example:444/a.png", "https://other.example/a.png"] {
+            assert_eq!(way(other, &view).unwrap(), Way::Here(Url::parse(other).unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_the_web_is_refused_and_so_is_all_while_the_proxy_is_off() {
+        let on = view("", &json!({ "Enable": true }));
+        for wrong in ["mailto:a@b.example", "file:///etc/passwd", "", "/a.png", "http://[", "data:image/png;base64,AA"]
+        {
+            assert_eq!(way(wrong, &on).unwrap_err().id, "api.image.get.app_error", "{wrong}");
+        }
+        assert_eq!(way("http://a.example/a.png", &view("", &json!({}))).unwrap_err().id, "api.image.get.app_error");
+        let broken = view("http://[", &json!({ "Enable": true }));
+        assert_eq!(way("/a", &broken).unwrap_err().id, "model.config.is_valid.site_url.app_error");
+    }
+
+    // The key and the address are those of camo's own description; the signature is HMAC-SHA1 of them.
+    #[test]
+    fn a_camo_server_gets_the_address_and_a_signature_in_hexadecimal() {
+        let camo = json!({
+            "Enable": true, "ImageProxyType": "atmos/camo",
+            "RemoteImageProxyURL": "https://camo.example/", "RemoteImageProxyOptions": "0x24FEEDFACEDEADBEEFCAFE",
+        });
+        let way = way("http://a.example/b.png", &view("", &camo)).unwrap();
+        let Way::Elsewhere(there) = way else { panic!("{way:?}") };
+        let parts: Vec<_> = there.split('/').collect();
+        assert_eq!(parts[..3], ["https:", "", "camo.example"]);
+        assert_eq!(parts[3].len(), 40);
+        assert_eq!(HEXLOWER.decode(parts[4].as_bytes()).unwrap(), b"http://a.example/b.png");
+    }
+}

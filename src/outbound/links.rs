@@ -1,0 +1,103 @@
+//! Where addresses redirect to, as far as anybody asked; each is asked for at most once an hour.
+
+use std::time::{Duration, Instant};
+
+use quarterdeck_actors::config::view::ServiceSettings;
+use quarterdeck_actors::error::AppError;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use reqwest::Method;
+use reqwest::header::LOCATION;
+
+use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
+
+/// The memory of addresses and locations, in bytes; those that are not asked for are evicted first.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// The bytes of an entry in the cache beside its texts.
+const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
+
+/// How long an answer counts, also one that there is none.
+const COUNTS_FOR: Duration = Duration::from_hours(1);
+
+/// A location is told up to this length, in bytes.
+const LONGEST: usize = 2_100;
+
+/// What is known of addresses.
+pub(crate) struct Links {
+    known: Cache<String, Known, Bytes>,
+}
+
+#[derive(Clone)]
+struct Known {
+    location: String,
+    since: Instant,
+}
+
+/// Weighs entries in bytes: callers choose how long an address is, and hosts how long a location is.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<String, Known> for Bytes {
+    fn weight(&self, url: &String, known: &Known) -> u64 {
+        u64::try_from(url.len() + known.location.len() + ENTRY_BYTES).unwrap_or(u64::MAX)
+    }
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        let entries = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX) / (4 * ENTRY_BYTES);
+        Self { known: Cache::with_weighter(entries, MAX_BYTES, Bytes) }
+    }
+
+    /// Where `url` redirects to, for a user; empty when nowhere, when nobody answers, or when the address may not be
+    /// called. A call that could not be made for want of a permit is an error, and not remembered.
+    pub(crate) async fn location(
+        &self,
+        url: &str,
+        user_id: &str,
+        outbound: &Outbound,
+        service: &ServiceSettings,
+    ) -> Result<String, AppError> {
+        let is_old = self.known.peek(url).is_some_and(|known| known.since.elapsed() > COUNTS_FOR);
+        if is_old {
+            self.known.remove(url);
+        }
+        let asked = self.known.get_or_insert_async(url, async {
+            let location = ask(url, user_id, outbound, service).await?;
+            Ok::<_, AppError>(Known { location, since: Instant::now() })
+        });
+        Ok(asked.await?.location)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.known.clear();
+    }
+}
+
+async fn ask(url: &str, user_id: &str, outbound: &Outbound, service: &ServiceSettings) -> Result<String, AppError> {
+    let get = Call::get(url.to_owned(), Chosen::ByUser(user_id));
+    let answer = outbound.call(Call { method: Method::HEAD, redirects: 0, ..get }, service).await;
+    if let Err(busy @ CallFailure::Busy) = answer {
+        return Err(AppError::new("app.outbound.busy.app_error").because(busy));
+    }
+    let location = answer.ok().and_then(|answer| answer.headers.get(LOCATION)?.to_str().ok().map(str::to_owned));
+    Ok(location.filter(|location| location.len() <= LONGEST).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_end_take_a_bounded_number_of_bytes() {
+        let links = Links::new();
+        for number in 0..10_000 {
+            let known = Known { location: "y".repeat(LONGEST), since: Instant::now() };
+            links.known.insert(format!("{number}{}", "x".repeat(2_000)), known);
+        }
+        assert!(links.known.weight() <= MAX_BYTES, "{} bytes", links.known.weight());
+        assert!(links.known.len() > 100);
+    }
+}

@@ -1,0 +1,175 @@
+//! Starting and stopping: settings in, addresses out.
+
+mod announcing;
+mod building;
+mod checks;
+pub(crate) mod database;
+mod failures;
+mod http;
+mod listeners;
+mod mending;
+mod metrics;
+mod rest;
+mod stop;
+pub(crate) mod stored;
+mod stream;
+mod tasks;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::dev::{Server as HttpServer, ServerHandle};
+use actix_web::web::Data;
+use quarterdeck_actors::busy::BusyHandle;
+use quarterdeck_actors::config::{Config, ConfigHandle};
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::hub::HubHandle;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::supervisor::Vitals;
+use tracing::warn;
+
+use crate::domain::accounts::FirstAccount;
+use crate::domain::audit::reload_record;
+use crate::settings::descriptors::Shares;
+use crate::settings::{Settings, Sources};
+use crate::web::routes;
+use crate::web::state::AppState;
+use building::state;
+use database::Migrated;
+pub use failures::{StartError, StopError};
+use stored::{place, with_file};
+use tasks::{
+    keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals, renew_prepared, retire_connections,
+};
+
+/// A running server.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    socket: Option<PathBuf>,
+    metrics: Option<SocketAddr>,
+    app: Data<AppState>,
+    handles: Vec<ServerHandle>,
+    ended: Vec<actix_web::rt::task::JoinHandle<std::io::Result<()>>>,
+}
+
+impl Server {
+    /// Starts everything; when this answers, requests are served.
+    pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let settings = with_file(settings, &sources).await?;
+        let place = place(&sources)?.seen_from(&settings.config.view.sql);
+        mending::mend(&settings.config);
+        let shares = Shares::of_process();
+        shares.report(&settings.options, &settings.config.view.sql);
+        let db = Migrated::open(&settings, &sources, &shares).await?;
+        // On the heap: all that a server is made of would make every future that starts one a large one.
+        let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
+        actix_web::rt::spawn(renew_prepared(app.clone()));
+        actix_web::rt::spawn(announcing::configurations(app.clone()));
+        actix_web::rt::spawn(announcing::stores(app.clone()));
+        actix_web::rt::spawn(announcing::licenses(app.clone()));
+        actix_web::rt::spawn(retire_connections(app.db.clone()));
+        actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
+        actix_web::rt::spawn(keep_closing_drafts(app.clone()));
+        actix_web::rt::spawn(keep_pruning_names(app.db.clone()));
+        if let Some(days) = app.facts.options.audit_retention_days() {
+            actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
+        }
+        app.metrics.follow(&app.vitals());
+        warn_of_unnamed_proxies(&app);
+        let router = Data::new(routes::router()?);
+        let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
+        app.facts.listening.get_or_init(|| listening.addresses.clone());
+        let measuring = metrics::open(&app).map_err(StartError::Listen)?;
+        let metrics = measuring.as_ref().map(|(_, address)| *address);
+        let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
+        app.db.mark_open().await?;
+        let handles = servers.iter().map(HttpServer::handle).collect();
+        let ended = servers.into_iter().map(actix_web::rt::spawn).collect();
+        Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
+    }
+
+    /// Reads store, file and environment anew and puts them in force.
+    pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
+        let (before, around) = (self.app.actors.config.current(), self.app.facts.surroundings());
+        let reloaded = self.app.actors.config.reload(around.clone()).await;
+        let after = reloaded.as_ref().map(|config| &config.document);
+        self.app.trail.audit.record(reload_record(&before.document, after, &around)).await;
+        reloaded
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The local socket, if it is on.
+    pub fn socket(&self) -> Option<&PathBuf> {
+        self.socket.as_ref()
+    }
+
+    /// Where Prometheus asks, if metrics are on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
+    /// The scheme that clients use.
+    pub fn scheme(&self) -> &'static str {
+        let is_tls = self.app.facts.started_with.view.service.connection_security == "TLS";
+        if is_tls { "https" } else { "http" }
+    }
+
+    /// The configuration in force, to follow or reload.
+    pub fn config(&self) -> &ConfigHandle {
+        &self.app.actors.config
+    }
+
+    /// How each actor fares.
+    pub fn vitals(&self) -> Vec<Arc<Vitals>> {
+        self.app.vitals()
+    }
+
+    /// The busy flag, to raise or take down.
+    pub fn busy(&self) -> &BusyHandle {
+        &self.app.actors.busy
+    }
+
+    /// Who is connected, to tell something.
+    pub fn hub(&self) -> &HubHandle {
+        &self.app.actors.hub
+    }
+
+    /// Decides which caller may make the first account, while there is none.
+    pub(crate) fn first_account(&self) -> &FirstAccount {
+        &self.app.accounts.first
+    }
+
+    /// The one-time code with which the first account is made over the network; `None` when there is no such way.
+    pub fn setup_code(&self) -> Option<&Secret> {
+        self.app.accounts.first.code()
+    }
+
+    /// Waits until somebody wants the program that an upgrade put in place to run.
+    pub async fn restart_wanted(&self) {
+        self.app.tools.restart.notified().await;
+    }
+}
+
+/// Warns where every caller is believed that names its own address.
+fn warn_of_unnamed_proxies(app: &AppState) {
+    let headers = &app.facts.started_with.view.service.trusted_proxy_ip_header;
+    if !headers.is_empty() && app.facts.options.trusted_proxies().is_none() {
+        warn!(
+            headers = headers.join(" "),
+            "ServiceSettings.TrustedProxyIPHeader is set and Quarterdeck.TrustedProxies is not: every client that \
+             reaches this server can make up its address. Name the networks of the proxies in TrustedProxies"
+        );
+    }
+}
+
+/// The machine's name, if it has one.
+pub(crate) fn hostname() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    Some(name).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,371 @@
+//! Settings that are needed before the stored configuration can be read: `config.toml` and the environment.
+//!
+//! They are *pinned*: they win over what is stored and are never written back.
+//! The environment wins over the file.
+
+mod database;
+pub(crate) mod descriptors;
+pub(crate) mod options;
+mod unnamed;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::provenance::VARIABLE;
+use quarterdeck_actors::config::table::{Kind, settings};
+use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde_json::Value;
+use thiserror::Error;
+use toml::de::{DeTable, DeValue};
+use tracing::warn;
+
+use crate::base::nearest::nearest;
+pub(crate) use database::{DATA_SOURCE, is_shipped};
+use options::Options;
+pub(crate) use unnamed::quoted;
+use values::{check, from_text, kind_of, to_json};
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "config.toml";
+
+const PREFIX: &str = "MM_";
+
+/// Names the store of the configuration.
+const STORE: &str = "MM_CONFIG";
+
+/// Holds a licence.
+const LICENSE: &str = "MM_LICENSE";
+
+/// Says what the server is for.
+const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
+
+/// Variables with the prefix that are no settings.
+const OTHER_VARIABLES: [&str; 7] =
+    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
+
+/// Why the settings cannot be used. Each text names the place to mend.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{file}: {cause}")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The file is no TOML.
+    ///
+    /// The text near the fault is not shown: it may be a password that was written without quotes.
+    #[error("{file}:{line}:{column}{}: {problem}", near(key.as_deref()))]
+    Syntax {
+        /// Which file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+        /// The setting or option on that line, if it begins with the name of one.
+        key: Option<String>,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A value is of the wrong kind.
+    #[error("{place}: {path} must be {wanted}, found {found}")]
+    Kind {
+        /// File and line, or the variable.
+        place: String,
+        /// The setting.
+        path: String,
+        /// What it takes.
+        wanted: &'static str,
+        /// What it was given.
+        found: &'static str,
+    },
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The pinned settings over the defaults, and what is odd about them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The configuration that results.
+    pub config: Config,
+    /// What the API has no name for.
+    pub options: Options,
+    /// Names that mean nothing here, each with the nearest that does.
+    pub unknown: Vec<String>,
+    /// The folder of the file that they were read from, if there is one.
+    pub folder: Option<PathBuf>,
+}
+
+/// Where the settings are read from, at start and at each reload.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    environment: Option<Vec<(String, String)>>,
+    /// The folder in which a configuration file may lie that nothing names.
+    working_folder: Option<PathBuf>,
+    /// True when the operator wants a new, empty database beside such a file.
+    is_new: bool,
+}
+
+impl Sources {
+    /// The named file, or `config.toml` in the working folder if there is one; and the process's environment.
+    pub fn new(file: Option<PathBuf>) -> Self {
+        let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
+        Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false }
+    }
+
+    /// These sources, with a new, empty database wanted beside a configuration file that nothing names.
+    pub(crate) fn with_new_database(self, is_new: bool) -> Self {
+        Self { is_new, ..self }
+    }
+
+    /// True when the operator wants to begin anew where something seems to be missing.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// A file and an environment of their own, for servers that share a process.
+    pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
+        Self { file, environment: Some(environment), working_folder: None, is_new: false }
+    }
+
+    /// The file with the settings.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The file with the settings, unless it is the one that is read when none is named.
+    pub(crate) fn named_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|file| *file != Path::new(DEFAULT_FILE))
+    }
+
+    /// Where the stored configuration is, as the environment names it; `None` for the database.
+    pub fn store_name(&self) -> Option<String> {
+        self.variable(STORE)
+    }
+
+    /// The licence in the environment: its signed text.
+    pub(crate) fn license(&self) -> Option<String> {
+        self.variable(LICENSE).filter(|text| !text.is_empty())
+    }
+
+    /// Every variable, to find secrets in.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        self.environment.clone().unwrap_or_else(|| utf8_variables().collect())
+    }
+
+    /// What the server is for: `test`, `dev`, or else `production`.
+    pub(crate) fn purpose(&self) -> &'static str {
+        let named = self.variable(PURPOSE).unwrap_or_default();
+        ["test", "dev"].into_iter().find(|known| known.eq_ignore_ascii_case(named.trim())).unwrap_or("production")
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        match &self.environment {
+            Some(variables) => variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
+            None => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// Reads and checks everything.
+    pub fn load(&self) -> Result<Settings, SettingsError> {
+        let mut reading = Reading::default();
+        if let Some(file) = &self.file {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file)
+                .map_err(|cause| SettingsError::Unreadable { file: name.clone(), cause })?;
+            unnamed::refuse_json(file, &text)?;
+            reading.file(&name, &text)?;
+        }
+        match &self.environment {
+            Some(variables) => reading.environment(variables.iter().cloned())?,
+            None => reading.environment(utf8_variables())?,
+        }
+        reading.settle_database(self.store_name().as_deref())?;
+        let folder = self.file.as_deref().and_then(Path::parent).map(Path::to_owned);
+        Ok(Settings { folder, ..reading.settings()? })
+    }
+}
+
+impl ConfigSource for Sources {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        const FAILED: &str = "api.config.reload_config.app_error";
+        let sources = self.clone();
+        Box::pin(async move {
+            let loaded = actix_web::rt::task::spawn_blocking(move || Sources::load(&sources)).await;
+            let settings = loaded.or_fail(FAILED)?.or_fail(FAILED)?;
+            settings.report();
+            Ok(settings.config.overrides)
+        })
+    }
+}
+
+impl Settings {
+    /// Logs the names that mean nothing here.
+    pub fn report(&self) {
+        for notice in &self.unknown {
+            warn!("{notice}");
+        }
+    }
+}
+
+fn utf8_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+#[derive(Default)]
+struct Reading {
+    overrides: Overrides,
+    options: Options,
+    unknown: Vec<String>,
+}
+
+impl Reading {
+    fn file(&mut self, name: &str, text: &str) -> Result<(), SettingsError> {
+        let table = DeTable::parse(text).map_err(|error| syntax_error(name, text, &error))?;
+        self.table(&Source { name, text }, "", table.get_ref())
+    }
+
+    fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in table {
+            let path = format!("{prefix}{}", key.get_ref());
+            let place = source.place(key.span().start);
+            let setting = settings().get(&path).filter(|setting| setting.kind != Kind::Object);
+            match (setting, value.get_ref()) {
+                (Some(setting), _) => {
+                    let value = to_json(value);
+                    check(setting.kind, &value, &path, &place)?;
+                    self.pin(path, value, place);
+                }
+                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section)?,
+                (None, DeValue::Table(section)) if is_section(&path) => {
+                    self.table(source, &format!("{path}."), section)?;
+                }
+                (None, _) if is_section(&path) => {
+                    return Err(SettingsError::Kind {
+                        place,
+                        path,
+                        wanted: "a section",
+                        found: kind_of(&to_json(value)),
+                    });
+                }
+                (None, _) => self.note_unknown(&place, &path, settings().keys().map(String::as_str)),
+            }
+        }
+        Ok(())
+    }
+
+    fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) -> Result<(), SettingsError> {
+        for (key, value) in section {
+            let place = source.place(key.span().start);
+            if let Some(taken) = self.options.take(key.get_ref(), &to_json(value)) {
+                taken.map_err(|problem| SettingsError::Unusable(format!("{place}: {problem}")))?;
+            } else {
+                let known: Vec<String> = Options::names().collect();
+                let path = format!("{}.{}", options::SECTION, key.get_ref());
+                self.note_unknown(&place, &path, known.iter().map(String::as_str));
+            }
+        }
+        Ok(())
+    }
+
+    fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), SettingsError> {
+        let by_variable: BTreeMap<&str, (&str, Kind)> = settings()
+            .values()
+            .filter_map(|setting| Some((setting.env.as_deref()?, (setting.path.as_str(), setting.kind))))
+            .collect();
+        for (name, text) in variables {
+            let upper = name.to_uppercase();
+            let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
+            if !concerns_us {
+                continue;
+            }
+            if let Some(taken) = self.option(&upper, &text) {
+                taken?;
+                continue;
+            }
+            match by_variable.get(upper.as_str()) {
+                Some((path, kind)) => {
+                    let place = format!("{VARIABLE}{upper}");
+                    let value = from_text(*kind, &text);
+                    check(*kind, &value, path, &place)?;
+                    self.pin((*path).to_owned(), value, place);
+                }
+                None => self.note_unknown("environment", &upper, by_variable.keys().copied()),
+            }
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, variable: &str, text: &str) -> Option<Result<(), SettingsError>> {
+        let section = options::SECTION.to_uppercase();
+        let name = variable.strip_prefix(PREFIX)?.strip_prefix(section.as_str())?.strip_prefix('_')?;
+        let taken = self.options.take(name, &Value::from(text))?;
+        Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
+    }
+
+    fn pin(&mut self, path: String, value: Value, place: String) {
+        self.overrides.insert(path, Override { value, place });
+    }
+
+    fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
+        let nearest = nearest(name, known);
+        let hint = nearest.map(|known| format!("; the nearest known name is {known}")).unwrap_or_default();
+        self.unknown.push(format!("{place}: {name} is no setting and has no effect{hint}"));
+    }
+
+    fn settings(self) -> Result<Settings, SettingsError> {
+        let config = Config::compose(None, self.overrides);
+        let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
+        Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
+    }
+}
+
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, offset: usize) -> String {
+        format!("{}:{}", self.name, line_of(self.text, offset))
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before.matches('\n').count() + 1
+}
+
+fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsError {
+    let offset = error.span().map_or(0, |span| span.start);
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    let words = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let name_of_line = words.split('=').next().unwrap_or_default().trim();
+    let mut known = settings().keys().cloned().chain(Options::names());
+    let is_meant = |path: &String| path.split_once('.').is_some_and(|(_, known)| known == name_of_line);
+    let key = known.find(is_meant).map(|_| name_of_line.to_owned());
+    let file = name.to_owned();
+    SettingsError::Syntax { file, line: line_of(text, offset), column, key, problem: error.message().to_owned() }
+}
+
+fn near(key: Option<&str>) -> String {
+    key.map(|key| format!(": at {key}")).unwrap_or_default()
+}
+
+fn is_section(path: &str) -> bool {
+    let prefix = format!("{path}.");
+    settings().range(prefix.clone()..).next().is_some_and(|(known, _)| known.starts_with(&prefix))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! The log and the metrics.
+
+pub(crate) mod logging;
+pub(crate) mod metrics;

@@ -1,0 +1,296 @@
+//! How many connections are open, in total and for each client.
+//!
+//! Behind a trusted proxy one connection carries the requests of many clients, so there each request in flight counts
+//! as a connection of the address that the proxy names.
+
+mod occupant;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::IpNet;
+use quarterdeck_actors::clock::Uptime;
+
+pub(crate) use self::occupant::Occupant;
+use self::occupant::Occupants;
+use crate::base::network::{TrustedProxies, group};
+use crate::settings::descriptors::{Shares, spare};
+use crate::settings::options::Options;
+
+/// Bytes of a request's head that every connection may hold before the request is complete.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// Bytes that the longer heads of all connections may hold beyond that.
+const LONG_HEADS_BYTES: usize = 32 << 20;
+
+/// The most connections to the listener for the metrics, in total and for each address.
+const METRICS_CONNECTIONS: usize = 64;
+const METRICS_CONNECTIONS_PER_ADDRESS: usize = 16;
+
+/// Counts connections and refuses those beyond the limits.
+pub(crate) struct Connections {
+    limit: usize,
+    limit_per_client: usize,
+    proxies: Option<TrustedProxies>,
+    open: AtomicUsize,
+    occupants: Occupants,
+    made_room: AtomicU64,
+    long_heads: AtomicUsize,
+    by_client: Mutex<HashMap<IpNet, usize>>,
+    refused: AtomicU64,
+    refused_for_client: AtomicU64,
+}
+
+/// A permit to hold a connection, or to have a request answered; dropping it gives it back.
+pub(crate) struct Permit {
+    connections: Arc<Connections>,
+    client: Option<IpNet>,
+    /// The connection; `None` for a request.
+    occupant: Option<Arc<Occupant>>,
+    /// Bytes of a head that is not complete.
+    head: usize,
+}
+
+impl Connections {
+    /// Takes the limits from the options, and from the share of the files that the process may open.
+    pub(crate) fn new(options: &Options, shares: &Shares) -> Arc<Self> {
+        let (limit, limit_per_client) = options.connection_limits();
+        Self::with(limit.min(shares.connections), limit_per_client, options.trusted_proxies().cloned())
+    }
+
+    /// Limits of the listener for the metrics. They are fixed: only Prometheus asks there.
+    pub(crate) fn of_metrics() -> Arc<Self> {
+        Self::with(METRICS_CONNECTIONS, METRICS_CONNECTIONS_PER_ADDRESS, None)
+    }
+
+    fn with(limit: usize, limit_per_client: usize, proxies: Option<TrustedProxies>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            limit_per_client,
+            proxies,
+            open: AtomicUsize::new(0),
+            occupants: Occupants::default(),
+            made_room: AtomicU64::new(0),
+            long_heads: AtomicUsize::new(0),
+            by_client: Mutex::default(),
+            refused: AtomicU64::new(0),
+            refused_for_client: AtomicU64::new(0),
+        })
+    }
+
+    /// The largest number of connections.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Admits a connection from `peer`; `None` if there are too many.
+    ///
+    /// Where the limit is reached, the connections that have been idle for longest make room.
+    pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let spare = spare(self.limit);
+        let is_admitted = before < self.limit || {
+            let needed = before.saturating_sub(self.limit) + 1;
+            needed <= spare && self.occupants.make_room(needed, Uptime::now())
+        };
+        if !is_admitted {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        // From here on, dropping the permit gives the connection back.
+        let mut permit = self.permit();
+        permit.client = self.count(peer).ok()?;
+        Some(permit)
+    }
+
+    /// Admits a connection to the local socket. It counts, but it is never refused: an administrator must get in.
+    pub(crate) fn admit_local(self: &Arc<Self>) -> Permit {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.permit()
+    }
+
+    /// Tells the connections to leave that have been idle since `before`. Returns how many idle ones may stay.
+    pub(crate) fn end_idle(&self, before: Option<Uptime>) -> usize {
+        self.occupants.end_idle(before)
+    }
+
+    /// The number of connections with bytes of an answer that wait to be sent.
+    pub(crate) fn unsent(&self) -> usize {
+        self.occupants.unsent()
+    }
+
+    /// The number of idle connections that were closed to make room for others.
+    pub(crate) fn made_room(&self) -> u64 {
+        self.made_room.load(Ordering::Relaxed)
+    }
+
+    fn permit(self: &Arc<Self>) -> Permit {
+        Permit { connections: self.clone(), client: None, occupant: Some(self.occupants.add()), head: 0 }
+    }
+
+    /// Admits a request of `client`, whom a trusted proxy named; `None` if the client has too many in flight.
+    pub(crate) fn admit_request(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
+        let client = self.count(Some(client)).ok()?;
+        Some(Permit { connections: self.clone(), client, occupant: None, head: 0 })
+    }
+
+    /// Returns the number of open connections.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many connections and requests were refused, by the limit that refused them.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [("total", load(&self.refused)), ("address", load(&self.refused_for_client))]
+    }
+
+    /// Counts for the client of `address`. Loopback and proxies carry the requests of others and are not counted.
+    fn count(&self, address: Option<IpAddr>) -> Result<Option<IpNet>, ()> {
+        let Some(address) = address.map(|address| address.to_canonical()) else { return Ok(None) };
+        let is_proxy = self.proxies.as_ref().is_some_and(|proxies| proxies.holds(address));
+        if address.is_loopback() || is_proxy {
+            return Ok(None);
+        }
+        let client = group(address);
+        let mut by_client = self.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = by_client.entry(client).or_default();
+        if *held >= self.limit_per_client {
+            self.refused_for_client.fetch_add(1, Ordering::Relaxed);
+            return Err(());
+        }
+        *held += 1;
+        Ok(Some(client))
+    }
+}
+
+impl Permit {
+    /// The connection that it permits; `None` if it permits a request.
+    pub(crate) fn occupant(&self) -> Option<Arc<Occupant>> {
+        self.occupant.clone()
+    }
+
+    /// Counts bytes of a head that is not complete. Returns false if it is long and there are too many long ones.
+    pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
+        let before = self.head.saturating_sub(HEAD_BYTES);
+        self.head += bytes;
+        let more = self.head.saturating_sub(HEAD_BYTES) - before;
+        more == 0 || self.connections.long_heads.fetch_add(more, Ordering::Relaxed) + more <= LONG_HEADS_BYTES
+    }
+
+    /// Gives the bytes of the head back.
+    pub(crate) fn release_head(&mut self) {
+        let long = std::mem::take(&mut self.head).saturating_sub(HEAD_BYTES);
+        self.connections.long_heads.fetch_sub(long, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.release_head();
+        if let Some(occupant) = &self.occupant {
+            self.connections.occupants.remove(occupant);
+            let has_made_room = u64::from(occupant.makes_room());
+            self.connections.made_room.fetch_add(has_made_room, Ordering::Relaxed);
+            self.connections.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        let Some(client) = self.client else { return };
+        let mut by_client = self.connections.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = by_client.get_mut(&client) {
+            *held -= 1;
+            if *held == 0 {
+                by_client.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "a peer may have no address")]
+    fn at(text: &str) -> Option<IpAddr> {
+        Some(address(text))
+    }
+
+    #[test]
+    fn a_client_has_its_limit_and_an_ipv6_network_is_one_client() {
+        let connections = Connections::with(100, 2, None);
+        let first = connections.admit(at("192.0.2.1"));
+        let second = connections.admit(at("::ffff:192.0.2.1"));
+        assert!(first.is_some() && second.is_some());
+        assert!(connections.admit(at("192.0.2.1")).is_none());
+        assert!(connections.admit(at("192.0.2.2")).is_some());
+        drop(first);
+        let _third = connections.admit(at("192.0.2.1")).unwrap();
+        let network = ["2001:db8::1", "2001:db8::2"].map(|text| connections.admit(at(text)).unwrap());
+        assert!(connections.admit(at("2001:db8::3")).is_none());
+        assert!(connections.admit(at("2001:db8:0:1::3")).is_some());
+        assert_eq!(connections.open(), 4);
+        assert_eq!(connections.refused(), [("total", 0), ("address", 2)]);
+        drop((second, network));
+        assert_eq!(connections.by_client.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn loopback_proxies_and_the_local_socket_count_in_total_only() {
+        let proxies = TrustedProxies::read(["10.0.0.0/8"].into_iter()).unwrap();
+        let connections = Connections::with(8, 1, Some(proxies));
+        let exempt = [at("127.0.0.1"), at("::1"), at("10.0.0.1"), None];
+        let held: Vec<_> = exempt.iter().chain(&exempt).map(|peer| connections.admit(*peer).unwrap()).collect();
+        assert!(connections.admit(at("127.0.0.1")).is_none());
+        assert_eq!(connections.refused(), [("total", 1), ("address", 0)]);
+        drop(held);
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn requests_that_a_proxy_passes_on_count_for_the_client_that_it_names() {
+        let connections = Connections::with(1, 2, None);
+        let client = address("192.0.2.1");
+        let held = [connections.admit_request(client).unwrap(), connections.admit_request(client).unwrap()];
+        assert!(connections.admit_request(client).is_none());
+        assert!(connections.admit_request(address("192.0.2.2")).is_some());
+        drop(held);
+        assert!(connections.admit_request(client).is_some());
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn long_heads_share_a_budget_that_short_ones_do_not_need() {
+        let connections = Connections::with(10_000, 1, None);
+        let mut held: Vec<Permit> = (0..300).map(|_| connections.admit(None).unwrap()).collect();
+        let long = held.iter_mut().filter_map(|permit| permit.hold_head(128 * 1024).then_some(())).count();
+        assert_eq!(long, 292);
+        let mut short = connections.admit(None).unwrap();
+        assert!(short.hold_head(HEAD_BYTES) && !short.hold_head(1));
+        drop(held);
+        assert!(short.hold_head(1));
+        short.release_head();
+        assert_eq!(connections.long_heads.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_new_connection_takes_the_place_of_the_one_that_was_idle_for_longest() {
+        let connections = Connections::with(2, 8, None);
+        let held = [connections.admit(None).unwrap(), connections.admit(None).unwrap()];
+        assert!(connections.admit(None).is_none(), "both are busy");
+        held[0].occupant().unwrap().wait();
+        assert!(connections.admit(None).is_none(), "nobody has been idle for a second");
+        assert!(connections.occupants.make_room(1, Uptime::now().plus_ms(1_000)));
+        let third = connections.admit(None).unwrap();
+        assert!(held[0].occupant().unwrap().makes_room() && !held[1].occupant().unwrap().makes_room());
+        assert!(connections.admit(None).is_none(), "one makes room for one");
+        drop(held);
+        assert_eq!((connections.made_room(), connections.open()), (1, 1));
+        drop(third);
+    }
+}

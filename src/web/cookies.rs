@@ -1,0 +1,113 @@
+//! The cookies of a browser session.
+
+use actix_web::cookie::time::{Duration, OffsetDateTime};
+use actix_web::cookie::{Cookie, SameSite};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::session::Session;
+
+use crate::web::request::Request;
+
+const HOUR_S: i64 = 3600;
+
+/// The path under which the site lives: that of `SiteURL`, `/` without one.
+pub(crate) fn path(config: &Config) -> String {
+    let site = &config.view.service.site_url;
+    let after_host = site.split_once("://").map_or("", |(_, rest)| rest);
+    let path = after_host.find('/').and_then(|slash| after_host.get(slash..)).unwrap_or_default();
+    harmless(path)
+}
+
+/// A path that a cookie can have: up to the last folder before a character that would begin another attribute,
+/// or that browsers encode in addresses. A shorter path sends the cookie to more of the same site.
+fn harmless(path: &str) -> String {
+    let is_harmless = |character: char| character.is_ascii_alphanumeric() || "/-._~!$&'()*+=:@%".contains(character);
+    let Some(end) = path.find(|character| !is_harmless(character)) else {
+        return if path.is_empty() { "/".to_owned() } else { path.to_owned() };
+    };
+    let is_end_of_path = path.get(end..).is_some_and(|rest| rest.starts_with(['?', '#']));
+    let kept = path.get(..end).unwrap_or_default();
+    let kept = if is_end_of_path { kept } else { kept.rsplit_once('/').map_or("", |(folders, _)| folders) };
+    if kept.is_empty() { "/".to_owned() } else { kept.to_owned() }
+}
+
+/// The cookie that makes a browser forget its token.
+pub(crate) fn cleared(config: &Config) -> Cookie<'static> {
+    Cookie::build("MMAUTHTOKEN", "").path(path(config)).max_age(Duration::ZERO).http_only(true).finish()
+}
+
+/// The three cookies of a new session: token, user and CSRF token, in this order.
+pub(crate) fn of_session(session: &Session, request: &Request) -> [Cookie<'static>; 3] {
+    let token = cookie("MMAUTHTOKEN", session.token.expose(), true, request);
+    let user = cookie("MMUSERID", &session.user_id, false, request);
+    let csrf = cookie("MMCSRF", session.prop("csrf"), false, request);
+    [token, user, csrf]
+}
+
+fn cookie(name: &'static str, value: &str, http_only: bool, request: &Request) -> Cookie<'static> {
+    let config = request.config();
+    let service = &config.view.service;
+    let life_s = service.session_length_web_in_hours.saturating_mul(HOUR_S);
+    let mut cookie = Cookie::build(name, value.to_owned())
+        .path(path(config))
+        .max_age(Duration::seconds(life_s))
+        .expires(OffsetDateTime::now_utc().saturating_add(Duration::seconds(life_s)))
+        .http_only(http_only)
+        .finish();
+    let is_secure = request.context.is_secure;
+    if is_secure {
+        cookie.set_secure(true);
+    }
+    if service.allow_cookies_for_subdomains
+        && let Some(host) = host(&service.site_url)
+    {
+        cookie.set_domain(host);
+    }
+    let is_embedded = is_secure && request.cookie("MMEMBED").as_deref() == Some("1");
+    if is_embedded {
+        cookie.set_same_site(SameSite::None);
+    }
+    cookie
+}
+
+fn host(site_url: &str) -> Option<String> {
+    let after_scheme = site_url.split_once("://")?.1;
+    let host = after_scheme.split(['/', ':']).next()?;
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    (is_name && !host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_of_the_site_adds_an_attribute_to_a_cookie() {
+        for (path, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/chat", "/chat"),
+            ("/a/b%20c", "/a/b%20c"),
+            ("/chat;Domain=evil.example", "/"),
+            ("/chat/x; Secure", "/chat"),
+            ("/chat,x", "/"),
+            ("/chat/x\r\nSet-Cookie: a=b", "/chat"),
+            ("/chat/b\u{fc}cher", "/chat"),
+            ("/chat?x;y", "/chat"),
+            ("/chat/#x", "/chat/"),
+        ] {
+            assert_eq!(harmless(path), expected, "{path:?}");
+            let cookie = Cookie::build("MMAUTHTOKEN", "x").path(harmless(path)).finish().to_string();
+            assert_eq!(cookie, format!("MMAUTHTOKEN=x; Path={expected}"));
+        }
+    }
+
+    #[test]
+    fn only_a_name_becomes_the_domain_of_a_cookie() {
+        assert_eq!(host("https://chat.example:8065/x").as_deref(), Some("chat.example"));
+        for site in
+            ["https://chat.example;HttpOnly/x", "https://u@chat.example", "https://", "chat.example", "https://[::1]/"]
+        {
+            assert_eq!(host(site), None, "{site}");
+        }
+    }
+}

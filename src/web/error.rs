@@ -1,0 +1,134 @@
+//! From an error to its answer: status and text by id, logged once.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, Detail};
+use quarterdeck_actors::json::to_json;
+use serde::Serialize;
+use serde_json::Value;
+use tracing::{debug, error};
+
+use crate::base::error_text::{sent, status_of, text, text_of};
+use crate::web::answer::JSON;
+
+/// The error body, with its keys in the order of the contract.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    id: &'a str,
+    message: String,
+    detailed_error: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'a str,
+    status_code: u16,
+    /// Everything that is wrong with a document, where the refusal is about one; an extension of the contract.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Problem<'a>>,
+    /// What a test found, step by step, where the caller asked for it; an extension of the contract.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Value>,
+}
+
+/// One of the things that are wrong with a document.
+#[derive(Serialize)]
+struct Problem<'a> {
+    pointer: &'a str,
+    id: &'a str,
+    message: String,
+}
+
+/// Makes the answer to a failed request and logs the failure. The parameter `RetryAfter` becomes a header, in seconds.
+pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
+    let status = status(&failure.id);
+    log(failure, status, request_id);
+    let service = &config.view.service;
+    let is_hidden = service.experimental_enable_hardened_mode && status.is_server_error();
+    let envelope = if is_hidden {
+        Envelope {
+            id: "",
+            message: "Internal Server Error".to_owned(),
+            detailed_error: String::new(),
+            request_id,
+            status_code: 500,
+            errors: Vec::new(),
+            report: None,
+        }
+    } else {
+        Envelope {
+            id: sent(&failure.id),
+            message: text_of(failure),
+            detailed_error: if service.enable_developer { detail_of(failure) } else { String::new() },
+            request_id,
+            status_code: status.as_u16(),
+            errors: failure.failures.iter().map(problem).collect(),
+            report: failure.report.as_deref(),
+        }
+    };
+    let status = if is_hidden { StatusCode::INTERNAL_SERVER_ERROR } else { status };
+    let mut answer = respond(status, &envelope);
+    let retry_after = failure.params.iter().find(|(name, _)| *name == "RetryAfter");
+    if let Some(seconds) = retry_after.and_then(|(_, seconds)| HeaderValue::from_str(seconds).ok()) {
+        answer.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    answer
+}
+
+/// The page that tells people of a failed request.
+pub(crate) fn page(failure: &AppError) -> HttpResponse {
+    let status = status(&failure.id);
+    log(failure, status, "");
+    let text = text_of(failure).replace('&', "&amp;").replace('<', "&lt;");
+    let page = format!(
+        "<!DOCTYPE html><html lang=\"en\"><title>{status}</title><p>{text}</p><p>{}</p></html>",
+        sent(&failure.id)
+    );
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(page)
+}
+
+/// The answer to a path that no route serves: the one error without a request id, and with its detail always in clear.
+pub(crate) fn not_found(path: &str) -> HttpResponse {
+    let missing = AppError::new("api.context.404.app_error");
+    let envelope = Envelope {
+        id: &missing.id,
+        message: text_of(&missing),
+        detailed_error: format!(
+            "There doesn't appear to be an api call for the url='{path}'.  Typo? are you missing a team_id or user_id as part of the url?"
+        ),
+        request_id: "",
+        status_code: 404,
+        errors: Vec::new(),
+        report: None,
+    };
+    respond(StatusCode::NOT_FOUND, &envelope)
+}
+
+fn respond(status: StatusCode, envelope: &Envelope<'_>) -> HttpResponse {
+    let body = to_json(envelope).unwrap_or_default();
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body)
+}
+
+fn problem(detail: &Detail) -> Problem<'_> {
+    Problem { pointer: &detail.pointer, id: detail.id, message: text(detail.id, &detail.params) }
+}
+
+fn detail_of(failure: &AppError) -> String {
+    match &failure.cause {
+        Some(cause) if failure.detail.is_empty() => cause.to_string(),
+        Some(cause) => format!("{}, {cause}", failure.detail),
+        None => failure.detail.clone(),
+    }
+}
+
+/// The status that goes with an id.
+pub(crate) fn status(id: &str) -> StatusCode {
+    StatusCode::from_u16(status_of(id)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn log(failure: &AppError, status: StatusCode, request_id: &str) {
+    if status.is_server_error() {
+        error!(request.id = request_id, error.id = %failure.id, cause = %failure, "request failed");
+    } else {
+        debug!(request.id = request_id, error.id = %failure.id, cause = %failure, "request refused");
+    }
+}

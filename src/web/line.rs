@@ -1,0 +1,171 @@
+//! The connection that a request came in on: whether its client is still there, and what is under way on it.
+
+use std::cell::Cell;
+use std::net::Shutdown;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::dev::Extensions;
+use socket2::SockRef;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use crate::web::connections::Occupant;
+
+/// How long to wait before looking behind what a client has sent ahead.
+const SENT_AHEAD: Duration = Duration::from_millis(250);
+
+/// The descriptor of a connection, for as long as the connection serves requests.
+struct Line {
+    descriptor: RawFd,
+    exchange: Rc<Exchange>,
+    is_tls: bool,
+}
+
+/// The state of a connection. The stream reads it, and the requests of the connection write it.
+pub(crate) struct Exchange {
+    under_way: Cell<usize>,
+    last_end: Cell<Instant>,
+    is_refused: Cell<bool>,
+    has_begun: Cell<bool>,
+    /// The connection, as those see it who look at all of them.
+    occupant: Option<Arc<Occupant>>,
+}
+
+impl Exchange {
+    /// Starts with a connection that was just accepted.
+    pub(crate) fn new(occupant: Option<Arc<Occupant>>) -> Rc<Self> {
+        if let Some(occupant) = &occupant {
+            occupant.wait();
+        }
+        let (under_way, last_end) = (Cell::new(0), Cell::new(Instant::now()));
+        Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), occupant })
+    }
+
+    /// The connection, as those see it who look at all of them.
+    pub(crate) fn occupant(&self) -> Option<&Occupant> {
+        self.occupant.as_deref()
+    }
+
+    /// Returns the time since which no request is being answered; `None` while one is.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.under_way.get() == 0).then(|| self.last_end.get())
+    }
+
+    /// Returns true if a request began since this was last asked.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.take()
+    }
+
+    /// Returns true if the last answer goes out before its request was read, so that the connection ends with it.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.get()
+    }
+}
+
+/// A request that is being answered; it ends when the answer's body is dropped.
+pub(crate) struct UnderWay(Rc<Exchange>);
+
+impl UnderWay {
+    /// Marks the connection as one that ends with this answer.
+    pub(crate) fn refuse(&self) {
+        self.0.is_refused.set(true);
+    }
+
+    /// Marks the connection as a WebSocket.
+    pub(crate) fn switch(&self) {
+        if let Some(occupant) = &self.0.occupant {
+            occupant.switch();
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
+        self.0.last_end.set(Instant::now());
+        if let Some(occupant) = self.0.occupant.as_ref().filter(|_| self.0.under_way.get() == 0) {
+            occupant.wait();
+        }
+    }
+}
+
+/// Ends the connection of a response that is being sent. The body of that response must own it, and drop it first.
+pub(crate) struct Cutter(RawFd);
+
+/// Notes the connection, so that its requests can ask for it.
+pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bool, extensions: &mut Extensions) {
+    extensions.insert(Line { descriptor: connection.as_raw_fd(), exchange, is_tls });
+}
+
+/// Marks a request of the connection as being answered. `None` where no connection was noted.
+pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
+    let exchange = http.conn_data::<Line>()?.exchange.clone();
+    exchange.under_way.set(exchange.under_way.get() + 1);
+    exchange.has_begun.set(true);
+    if let Some(occupant) = &exchange.occupant {
+        occupant.begin();
+    }
+    Some(UnderWay(exchange))
+}
+
+/// Returns true if an earlier answer on the connection said that it ends the connection.
+pub(crate) fn is_closing(http: &HttpRequest) -> bool {
+    http.conn_data::<Line>().is_some_and(|line| line.exchange.is_refused())
+}
+
+/// Returns true if the connection to this server is encrypted.
+pub(crate) fn is_tls(http: &HttpRequest) -> bool {
+    http.conn_data::<Line>().is_some_and(|line| line.is_tls)
+}
+
+/// Ends when the client has hung up; never, where that cannot be seen.
+///
+/// A client that only stops sending counts as gone: none does so while it waits for an answer.
+pub(crate) async fn hung_up(http: &HttpRequest) {
+    if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line.descriptor).ok())
+        && end_of(line).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The handle that ends the connection of a request; `None` where the connection was not noted.
+pub(crate) fn cutter(http: &HttpRequest) -> Option<Cutter> {
+    http.conn_data::<Line>().map(|line| Cutter(line.descriptor))
+}
+
+impl Cutter {
+    /// Ends the connection at once, whatever still waits to be sent.
+    pub(crate) fn cut(self) {
+        if let Ok(line) = own(self.0) {
+            // It fails where the client has ended the connection already.
+            let _ = SockRef::from(&line).shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A descriptor of our own for the connection: that of the server is registered with its worker already.
+#[expect(unsafe_code, reason = "a connection cannot be asked for by anything but its descriptor")]
+fn own(descriptor: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: the connection is open as long as one of its requests is being handled or one of its responses is being
+    // sent, because actix-http drops the body of a response before the connection. Only those two ask for it.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }.try_clone_to_owned()
+}
+
+async fn end_of(line: OwnedFd) -> std::io::Result<()> {
+    let line = TcpStream::from_std(line.into())?;
+    loop {
+        let is_over = line.ready(Interest::READABLE).await?.is_read_closed();
+        // What a client sends ahead is for the server to read: it only hides the end for a while.
+        if is_over || line.peek(&mut [0]).await? == 0 {
+            return Ok(());
+        }
+        sleep(SENT_AHEAD).await;
+    }
+}

@@ -1,0 +1,263 @@
+//! What every request passes, in the order of the contract; one function a step.
+
+mod arrival;
+mod caller;
+mod cors;
+pub(crate) mod dress;
+mod incoming;
+pub(crate) mod limit;
+mod send;
+mod token;
+mod trail;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::web::{self, Data};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use futures_util::FutureExt;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::new_id;
+use tracing::{info, trace};
+
+use crate::base::error_text::sent;
+use crate::domain::audit::Notes;
+use crate::domain::session::{Session, known_user};
+use crate::web::address::ClientAddress;
+use crate::web::answer::outgoing::Outgoing;
+use crate::web::connections::Permit;
+use crate::web::request::{BodyLimits, Context};
+use crate::web::routes::route::{Class, Origin};
+use crate::web::routes::router::{Found, Router};
+use crate::web::state::AppState;
+use crate::web::{cookies, error, line, socket};
+use arrival::Arrival;
+use incoming::Lasting;
+pub(crate) use token::COOKIE;
+
+/// All headers of a request together may be this long, in bytes.
+const MOST_HEADER_BYTES: usize = 64 * 1024;
+
+/// A body may be this much longer than its limit says, in bytes.
+const BODY_SLACK: u64 = 512;
+
+/// The largest body of a request without a session, in bytes.
+const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
+
+/// Answers one request.
+pub(crate) async fn serve(
+    http: HttpRequest,
+    payload: web::Payload,
+    app: Data<AppState>,
+    router: Data<Router>,
+    origin: Data<Origin>,
+) -> HttpResponse<Lasting> {
+    // The client was told that nothing after that answer counts, so what it sent ahead is not done.
+    if line::is_closing(&http) {
+        let answer = HttpResponse::BadRequest().force_close().finish();
+        return answer.map_body(|_, body| Lasting::of(Outgoing::chunks(body)));
+    }
+    let started = Instant::now();
+    let under_way = line::begin(&http);
+    let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
+    let found = router.find(http.method(), http.path(), **origin);
+    let config = app.actors.config.current();
+    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies());
+    http.extensions_mut().insert(client);
+    let incoming = incoming::Incoming::new(&http, payload.into_inner());
+    let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
+    let announced = incoming.announced();
+    let arrival = Arrival { id: new_id(), http, config, origin: **origin, announced, caller, context, is_user_counted };
+    let permit = permit(client, &app);
+    let mut answer = match &permit {
+        Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
+        Err(failure) => arrival.refuse(failure),
+    };
+    let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if app.limits.traffic.is_draining() && !is_switch {
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
+    let answer = arrival.send(answer, &app, found.as_ref());
+    let took = started.elapsed();
+    app.metrics.answered(found.as_ref().map(|found| found.route.labels()), answer.status(), took);
+    arrival.log(found.as_ref(), answer.status(), took);
+    incoming.settle(answer, under_way, permit.ok().flatten(), sending).await
+}
+
+/// Counts the request for the client that a trusted proxy named. Without a proxy, the connection itself is counted.
+fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppError> {
+    let Some(address) = client.address.filter(|_| client.is_behind_proxy) else { return Ok(None) };
+    let permit = app.limits.connections.admit_request(address);
+    permit.map(Some).ok_or_else(|| AppError::new("api.context.rate_limited.app_error"))
+}
+
+impl Arrival {
+    /// Counts the request, where the rate is limited. The local socket is not.
+    async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
+        if !is_counted {
+            return self.share(payload, app, found).await;
+        }
+        let user = self.config.view.rate_limit.vary_by_user.then(|| self.known_user(app)).flatten();
+        let rate = match &user {
+            Some(user_id) => app.limits.limiter.count_user(user_id, &self.http, &self.config),
+            None => app.limits.limiter.count_address(&self.http, &self.config),
+        };
+        self.is_user_counted.set(user.is_some());
+        let mut answer = match rate.admit() {
+            Ok(()) => self.share(payload, app, found).await,
+            Err(failure) if user.is_some() => self.refuse(&failure),
+            Err(_) => limit::refusal(),
+        };
+        rate.show(answer.headers_mut());
+        answer
+    }
+
+    /// The user of a session that is in the cache. A session that is not is counted by its user once it is looked up.
+    fn known_user(&self, app: &AppState) -> Option<String> {
+        let token = token::Token::of(&self.http)?;
+        known_user(&app.accounts.sessions, &self.config, &token.text)
+    }
+
+    /// Answers browsers that ask for another site, where that is admitted.
+    async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        if self.config.view.service.allow_cors_from.is_empty() {
+            return self.route(payload, app, found).await;
+        }
+        let mut answer = match cors::preflight(&self.http, &self.config) {
+            Some(answer) => answer,
+            None => self.route(payload, app, found).await,
+        };
+        cors::allow(answer.headers_mut(), &self.http, &self.config);
+        answer
+    }
+
+    async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+        let Some(found) = found else {
+            return error::not_found(self.http.path());
+        };
+        if let Err(refusal) = self.check_address() {
+            return error::answer(&refusal, &self.id, &self.config);
+        }
+        let pending = trail::Pending::new(self, app, found);
+        let mut answer = match self.handle(payload, app, &pending).await {
+            Ok(switch) if switch.status() == StatusCode::SWITCHING_PROTOCOLS => return switch,
+            Ok(answer) => {
+                pending.close(answer.status(), "");
+                answer
+            }
+            Err(failure) => {
+                pending.close(error::status(&failure.id), sent(&failure.id));
+                self.refuse(&failure)
+            }
+        };
+        self.add_headers(&mut answer, app);
+        answer
+    }
+
+    fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {
+        let version = app.prepared.current(&app.actors.config).version.clone();
+        dress::add_headers(answer, self.http.method(), &self.id, version, &self.config);
+    }
+
+    fn check_address(&self) -> Result<(), AppError> {
+        let target = self.http.uri().path_and_query().map_or("", |target| target.as_str());
+        if target.len() > self.config.view.service.maximum_url_length {
+            return Err(AppError::new("basic_security_check.url.too_long_error"));
+        }
+        // No database column takes this character.
+        if target.contains("%00") {
+            return Err(AppError::invalid_url("character"));
+        }
+        Ok(())
+    }
+
+    fn check_headers_length(&self) -> Result<(), AppError> {
+        let headers = self.http.headers().iter();
+        let length: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let is_too_long = length > MOST_HEADER_BYTES;
+        if is_too_long { Err(AppError::new("api.context.request_headers_too_large.app_error")) } else { Ok(()) }
+    }
+
+    async fn handle(
+        &self,
+        payload: Payload,
+        app: &AppState,
+        pending: &trail::Pending<'_>,
+    ) -> Result<HttpResponse, AppError> {
+        let found = pending.found();
+        let route = found.route;
+        self.check_headers_length()?;
+        let session = caller::session(self, app, route).await?;
+        let is_missing = route.class == Class::Session && session.is_none();
+        if is_missing {
+            return Err(AppError::new("api.context.session_expired.app_error"));
+        }
+        let must_wait = route.can_wait && app.actors.busy.until().is_some();
+        if must_wait {
+            return Err(AppError::new("api.context.server_busy.app_error"));
+        }
+        let limits = &self.config.view;
+        let limit =
+            if route.takes_files { limits.file.max_file_size } else { limits.service.maximum_payload_size_bytes };
+        let body = self.body_limits(limit.saturating_add(BODY_SLACK), session.as_ref(), app);
+        let context = Rc::new(Context {
+            config: self.config.clone(),
+            session,
+            body,
+            params: found.params.clone(),
+            is_secure: ClientAddress::determined(&self.http).is_secure,
+            notes: Rc::new(RefCell::new(Notes::default())),
+        });
+        let context = self.context.get_or_init(|| context).clone();
+        trail::reserve(app, route, &context).await?;
+        self.http.extensions_mut().insert(context.clone());
+        let work = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind();
+        let handled = pending.run(&context, work).await;
+        handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
+    }
+
+    fn body_limits(&self, bytes: u64, session: Option<&Session>, app: &AppState) -> BodyLimits {
+        let is_strict = session.is_none() && bytes > MAX_BODY_BYTES_WITHOUT_SESSION;
+        let bytes = if is_strict { MAX_BODY_BYTES_WITHOUT_SESSION } else { bytes };
+        let user_id = session.map(|session| if session.is_local() { "local" } else { session.user_id() });
+        let share = RefCell::new(app.limits.bodies.share(user_id.unwrap_or_default(), bytes));
+        BodyLimits { bytes, is_strict, announced: self.announced, share }
+    }
+
+    fn refuse(&self, failure: &AppError) -> HttpResponse {
+        let mut answer = error::answer(failure, &self.id, &self.config);
+        let ends_session = failure.id == "api.context.session_expired.app_error";
+        if ends_session && self.http.cookie(token::COOKIE).is_some() {
+            // A cookie that cannot be written would be one with a broken name, and the name is a constant.
+            let _ = answer.add_cookie(&cookies::cleared(&self.config));
+        }
+        if matches!(failure.id.as_ref(), "app.request.no_room.app_error" | "api.context.rate_limited.app_error") {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if socket::is_refusal(failure) {
+            answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, socket::VERSION);
+        }
+        answer
+    }
+
+    fn log(&self, found: Option<&Found<'_>>, status: StatusCode, took: Duration) {
+        let method = self.http.method().as_str();
+        let pattern = found.map_or("-", |found| found.route.path);
+        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let status = status.as_u16();
+        // Probes ask every few seconds, and every client at its start: only who looks for them sees them.
+        let is_probe = found.is_some_and(|found| found.route.is_probe);
+        if is_probe {
+            trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+        } else {
+            info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+        }
+    }
+}

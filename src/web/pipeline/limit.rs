@@ -1,0 +1,237 @@
+//! The rate limit of `RateLimitSettings`: a leaky bucket for each user with a session, and for each address of everyone else.
+
+mod store;
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+use quarterdeck_actors::config::view::RateLimitSettings;
+use quarterdeck_actors::config::{Config, ConfigHandle};
+use quarterdeck_actors::error::AppError;
+
+use crate::base::network::{group, parse};
+use crate::web::address::ClientAddress;
+use crate::web::request::header_of;
+use store::{Quantities, Store};
+
+/// Logins have a bucket of their own, for each address, while rate limiting is on.
+const LOGINS: Quantities = Quantities { per_sec: 5, burst: 10 };
+
+/// Counts requests; remade when the quantities in force change.
+pub(crate) struct Limiter {
+    config: ConfigHandle,
+    // Keys are hashes: what clients send takes no memory, and no client can aim at another's bucket.
+    hasher: RandomState,
+    stores: RwLock<Option<Arc<Stores>>>,
+    logins: Store,
+}
+
+/// Users have a store of their own, which no number of addresses fills.
+struct Stores {
+    quantities: Quantities,
+    users: Store,
+    addresses: Store,
+}
+
+/// How a caller stands after a request.
+pub(crate) struct Rate {
+    limit: u32,
+    remaining: u32,
+    reset_s: u64,
+    retry_after_s: Option<u64>,
+}
+
+impl Limiter {
+    pub(crate) fn new(config: ConfigHandle) -> Self {
+        Self { config, hasher: RandomState::new(), stores: RwLock::new(None), logins: Store::new(LOGINS) }
+    }
+
+    /// Counts a request of a user with a session.
+    pub(super) fn count_user(&self, user_id: &str, http: &HttpRequest, config: &Config) -> Rate {
+        let settings = &config.view.rate_limit;
+        let key = self.hasher.hash_one((user_id, by_header(http, settings)));
+        self.stores().users.take(key, settings.memory_store_size)
+    }
+
+    /// Counts a request by its address.
+    pub(super) fn count_address(&self, http: &HttpRequest, config: &Config) -> Rate {
+        let settings = &config.view.rate_limit;
+        // Without a session there is no user to count by, whatever token the request carries.
+        let is_by_address = settings.vary_by_remote_addr || settings.vary_by_user;
+        let address = ClientAddress::determined(http).address.filter(|_| is_by_address).map(group);
+        let key = self.hasher.hash_one((address, by_header(http, settings)));
+        self.stores().addresses.take(key, settings.memory_store_size)
+    }
+
+    /// Counts a login from `address`.
+    pub(crate) fn count_login(&self, address: &str, config: &Config) -> Result<(), AppError> {
+        let settings = &config.view.rate_limit;
+        if !settings.enable {
+            return Ok(());
+        }
+        let address: Option<IpAddr> = parse(address);
+        self.logins.take(self.hasher.hash_one(address.map(group)), settings.memory_store_size).admit()
+    }
+
+    /// Returns the stores for the quantities in force. Requests of an earlier configuration use them, too: they would
+    /// put their own quantities back otherwise, and every caller would start anew each time.
+    fn stores(&self) -> Arc<Stores> {
+        let current = self.stores.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(stores) = current
+            && stores.quantities == self.wanted()
+        {
+            return stores;
+        }
+        let mut current = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        // Read again under the lock, so that the last to write has seen the newest configuration.
+        let wanted = self.wanted();
+        match current.as_ref().filter(|stores| stores.quantities == wanted) {
+            Some(stores) => stores.clone(),
+            None => current.insert(Arc::new(Stores::new(wanted))).clone(),
+        }
+    }
+
+    fn wanted(&self) -> Quantities {
+        let config = self.config.current();
+        let settings = &config.view.rate_limit;
+        Quantities { per_sec: settings.per_sec.max(1), burst: settings.max_burst.saturating_add(1) }
+    }
+}
+
+impl Stores {
+    fn new(quantities: Quantities) -> Self {
+        Self { quantities, users: Store::new(quantities), addresses: Store::new(quantities) }
+    }
+}
+
+impl Rate {
+    pub(super) fn show(&self, headers: &mut HeaderMap) {
+        headers.insert(HeaderName::from_static("x-ratelimit-limit"), HeaderValue::from(self.limit));
+        headers.insert(HeaderName::from_static("x-ratelimit-remaining"), HeaderValue::from(self.remaining));
+        headers.insert(HeaderName::from_static("x-ratelimit-reset"), HeaderValue::from(self.reset_s));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+
+    /// Whether the caller has to wait.
+    pub(super) fn is_over(&self) -> bool {
+        self.retry_after_s.is_some()
+    }
+
+    /// Refuses a caller that has to wait.
+    pub(super) fn admit(&self) -> Result<(), AppError> {
+        if self.is_over() { Err(AppError::new("api.context.rate_limited.app_error")) } else { Ok(()) }
+    }
+}
+
+/// The one refusal in plain text, as the original sends it.
+pub(super) fn refusal() -> HttpResponse {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    HttpResponse::TooManyRequests().insert_header((CONTENT_TYPE, plain)).body("limit exceeded\n")
+}
+
+fn by_header(http: &HttpRequest, settings: &RateLimitSettings) -> String {
+    if settings.vary_by_header.is_empty() {
+        return String::new();
+    }
+    header_of(http, &settings.vary_by_header).unwrap_or_default().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use actix_web::test::TestRequest;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use quarterdeck_actors::config::proposal::Surroundings;
+    use quarterdeck_actors::config::{ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Pins the burst that was last written here.
+    struct Burst(AtomicU32);
+
+    impl ConfigSource for Burst {
+        fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+            let pinned = overrides(self.0.load(Ordering::Relaxed));
+            async { Ok(pinned) }.boxed()
+        }
+    }
+
+    impl ConfigStore for Burst {
+        fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+            async { Ok(None) }.boxed()
+        }
+
+        fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+            async { Err(AppError::new("test.unused")) }.boxed()
+        }
+    }
+
+    fn overrides(burst: u32) -> Overrides {
+        let settings = [("Enable", json!(true)), ("PerSec", json!(1)), ("MaxBurst", json!(burst))];
+        let pin = |(name, value): (&str, Value)| {
+            (format!("RateLimitSettings.{name}"), Override { value, place: String::new() })
+        };
+        settings.into_iter().map(pin).collect::<BTreeMap<_, _>>()
+    }
+
+    fn surroundings() -> Surroundings {
+        Surroundings {
+            now_ms: 1,
+            file_exists: Arc::new(|_| false),
+            fingerprint: Arc::new(|_, value| value.to_string()),
+        }
+    }
+
+    #[actix_web::test]
+    async fn requests_of_an_earlier_configuration_count_in_the_buckets_of_the_one_in_force() {
+        let burst = Arc::new(Burst(AtomicU32::new(9)));
+        let first = Config::compose(None, overrides(9)).unwrap();
+        let config = ConfigHandle::start(first, burst.clone(), burst.clone());
+        let limiter = Limiter::new(config.clone());
+        let http = TestRequest::default().to_http_request();
+        let old = config.current();
+        assert_eq!(limiter.count_user("anna", &http, &old).limit, 10);
+
+        burst.0.store(99, Ordering::Relaxed);
+        let new = config.reload(surroundings()).await.unwrap();
+        assert_eq!(new.view.rate_limit.max_burst, 99);
+        let before = limiter.count_user("anna", &http, &new);
+        assert_eq!((before.limit, before.remaining), (100, 99));
+        let stores = limiter.stores();
+        for config in [&old, &new, &old, &new] {
+            assert_eq!(limiter.count_user("anna", &http, config).limit, 100);
+            assert_eq!(limiter.count_address(&http, config).limit, 100);
+            assert!(Arc::ptr_eq(&stores, &limiter.stores()), "the buckets were made anew");
+        }
+        // A bucket that was made anew would be full but for one.
+        assert!(limiter.count_user("anna", &http, &old).remaining < 99);
+    }
+
+    #[actix_web::test]
+    async fn many_requests_at_once_after_a_change_make_the_buckets_anew_once() {
+        let burst = Arc::new(Burst(AtomicU32::new(9)));
+        let first = Config::compose(None, overrides(9)).unwrap();
+        let config = ConfigHandle::start(first, burst.clone(), burst.clone());
+        let limiter = Limiter::new(config.clone());
+        for change in 10..20 {
+            burst.0.store(change, Ordering::Relaxed);
+            let earlier = limiter.stores();
+            config.reload(surroundings()).await.unwrap();
+            let seen: Vec<Arc<Stores>> = thread::scope(|scope| {
+                let askers: Vec<_> = (0..8).map(|_| scope.spawn(|| limiter.stores())).collect();
+                askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+            });
+            assert!(seen.iter().all(|stores| Arc::ptr_eq(stores, &seen[0]) && !Arc::ptr_eq(stores, &earlier)));
+        }
+    }
+}

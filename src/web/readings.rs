@@ -1,0 +1,247 @@
+//! What the parts of the server know of themselves, read when somebody asks.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use prometheus::core::Collector;
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::hub::{End, Reception};
+use quarterdeck_actors::probe::stores::Standing;
+
+use crate::base::version::VERSION;
+use crate::store::PoolStatus;
+use crate::web::state::AppState;
+
+/// Everything that is known now, in the text format of Prometheus.
+pub(crate) fn show(app: &AppState) -> Result<HttpResponse, AppError> {
+    let text = text(app).or_fail("app.metrics.app_error")?;
+    let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, format)).body(text))
+}
+
+fn text(app: &AppState) -> Result<String, prometheus::Error> {
+    let mut families = app.metrics.gather();
+    families.extend(read(app)?.gather());
+    TextEncoder::new().encode_to_string(&families)
+}
+
+/// A registry of what is known now.
+fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    add_build(&registry)?;
+    add_actors(&registry, app)?;
+    add_checks(&registry, app)?;
+    let in_flight = app.limits.traffic.in_flight();
+    add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
+    add_responses(&registry, app)?;
+    add_pool(&registry, app)?;
+    add_audit(&registry, app)?;
+    add_sockets(&registry, app)?;
+    add_connections(&registry, app)?;
+    Ok(registry)
+}
+
+fn add_build(registry: &Registry) -> Result<(), prometheus::Error> {
+    let build =
+        IntGaugeVec::new(Opts::new("quarterdeck_build_info", "The version that runs; always 1."), &["version"])?;
+    build.with_label_values(&[VERSION]).set(1);
+    add(registry, build)
+}
+
+fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let restarts = Opts::new("quarterdeck_actor_restarts_total", "How often an actor was rebuilt.");
+    let restarts = IntCounterVec::new(restarts, &["actor"])?;
+    let alive = Opts::new("quarterdeck_actor_alive", "Whether an actor takes messages now.");
+    let alive = IntGaugeVec::new(alive, &["actor"])?;
+    let waiting = Opts::new(
+        "quarterdeck_actor_mailbox_messages",
+        "Messages that were sent to an actor and are not done with: waiting, or being handled.",
+    );
+    let waiting = IntGaugeVec::new(waiting, &["actor"])?;
+    let failed = Opts::new(
+        "quarterdeck_actor_messages_failed_total",
+        "Messages without an answer: the actor ended, or took longer than it may.",
+    );
+    let failed = IntCounterVec::new(failed, &["actor"])?;
+    let silence = Opts::new(
+        "quarterdeck_actor_silence_seconds",
+        "Time since an actor last took a turn or answered; above 10 it counts as one that does not answer.",
+    );
+    let silence = GaugeVec::new(silence, &["actor"])?;
+    for vitals in app.vitals() {
+        silence.with_label_values(&[vitals.name]).set(vitals.silence().as_secs_f64());
+        waiting.with_label_values(&[vitals.name]).set(as_gauge(vitals.waiting()));
+        failed.with_label_values(&[vitals.name]).inc_by(vitals.failed());
+        restarts.with_label_values(&[vitals.name]).inc_by(vitals.restarts());
+        alive.with_label_values(&[vitals.name]).set(vitals.is_alive().into());
+    }
+    add(registry, waiting)?;
+    add(registry, silence)?;
+    add(registry, failed)?;
+    add(registry, restarts)?;
+    add(registry, alive)
+}
+
+fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let held = app.limits.sending.budget.held_bytes();
+    add_gauge(registry, "quarterdeck_response_held_bytes", "Bytes of large responses that are not sent yet.", held)?;
+    let text = "Responses refused because too many large ones were not read yet.";
+    let refused = IntCounter::new("quarterdeck_responses_refused_total", text)?;
+    refused.inc_by(app.limits.sending.refused.load(Ordering::Relaxed));
+    add(registry, refused)
+}
+
+fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let PoolStatus { most, open, idle, waiting } = app.db.pool();
+    add_gauge(registry, "mattermost_db_master_connections_total", "Open connections to the database.", open)?;
+    add_gauge(registry, "quarterdeck_database_connections_idle", "Open connections that nobody uses.", idle)?;
+    add_gauge(registry, "quarterdeck_database_connections_most", "How many connections there may be.", most)?;
+    add_gauge(registry, "quarterdeck_database_waiting", "Requests that wait for a connection.", waiting)
+}
+
+fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let healthy = Opts::new("quarterdeck_health_check_ok", "Whether the last check of a dependency passed.");
+    let healthy = IntGaugeVec::new(healthy, &["check"])?;
+    let age = Opts::new("quarterdeck_health_check_age_seconds", "Time since the last check of a dependency ended.");
+    let age = GaugeVec::new(age, &["check"])?;
+    let took = Opts::new("quarterdeck_health_check_seconds", "How long the last check of a dependency took.");
+    let took = GaugeVec::new(took, &["check"])?;
+    for outcome in app.actors.health.current().iter() {
+        took.with_label_values(&[outcome.name]).set(outcome.took.as_secs_f64());
+        healthy.with_label_values(&[outcome.name]).set(outcome.is_ok().into());
+        age.with_label_values(&[outcome.name]).set(outcome.at.elapsed().as_secs_f64());
+    }
+    let in_service = Opts::new(
+        "quarterdeck_storage_settings_in_service",
+        "Whether the saved settings of a store are in service; if not, the earlier ones are.",
+    );
+    let in_service = IntGaugeVec::new(in_service, &["store"])?;
+    for (store, standing) in app.actors.files.current().standings() {
+        in_service.with_label_values(&[store.name()]).set((standing == Standing::InService).into());
+    }
+    add(registry, healthy)?;
+    add(registry, in_service)?;
+    add(registry, took)?;
+    add(registry, age)
+}
+
+fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let waiting = app.trail.audit.waiting();
+    add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
+    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
+    lost.inc_by(app.trail.audit.lost());
+    add(registry, lost)?;
+    let refused = IntCounter::new("quarterdeck_audit_refused_total", "Changes refused for want of room in the trail.")?;
+    refused.inc_by(app.trail.audit.refused());
+    add(registry, refused)?;
+    let counted = Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted together.");
+    let counted = IntCounterVec::new(counted, &["callers"])?;
+    counted.with_label_values(&["strangers"]).inc_by(app.trail.strangers.counted());
+    counted.with_label_values(&["users"]).inc_by(app.trail.refusals.counted());
+    add(registry, counted)?;
+    let used = Opts::new("quarterdeck_audit_room_used_bytes", "Memory reserved for records that are not stored yet.");
+    let used = IntGaugeVec::new(used, &["room"])?;
+    let bound = Opts::new("quarterdeck_audit_room_bytes", "The most memory that records of a room may reserve.");
+    let bound = IntGaugeVec::new(bound, &["room"])?;
+    for (name, used_kib, room_kib) in app.trail.audit.rooms() {
+        used.with_label_values(&[name]).set(i64::from(used_kib) * 1024);
+        bound.with_label_values(&[name]).set(i64::from(room_kib) * 1024);
+    }
+    add(registry, used)?;
+    add(registry, bound)
+}
+
+fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let counts = app.actors.hub.counts();
+    let gauges = [
+        ("mattermost_http_websockets_total", "Open WebSockets, authenticated or not.", load(&counts.sockets)),
+        ("quarterdeck_socket_connections", "Known connections, with or without a socket.", load(&counts.connections)),
+        (
+            "quarterdeck_socket_held_bytes",
+            "Bytes of events that wait or can be sent again.",
+            app.actors.hub.held_bytes(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        add_gauge(registry, name, help, value)?;
+    }
+    let counters = [
+        ("quarterdeck_sockets_refused_total", "WebSockets refused because there were too many.", &counts.refused),
+        ("quarterdeck_socket_deliveries_total", "Events put into a connection's queue.", &counts.deliveries),
+        ("quarterdeck_socket_spared_total", "Events that a slow connection was spared.", &counts.spared),
+        ("quarterdeck_socket_lost_total", "Events that a hub did not take.", &counts.lost),
+    ];
+    for (name, help, value) in counters {
+        let counter = IntCounter::new(name, help)?;
+        counter.inc_by(value.load(Ordering::Relaxed));
+        add(registry, counter)?;
+    }
+    let receptions = Opts::new("quarterdeck_socket_receptions_total", "How clients were received that connected.");
+    let receptions = IntCounterVec::new(receptions, &["outcome"])?;
+    for reception in Reception::ALL {
+        receptions.with_label_values(&[reception.name()]).inc_by(counts.received(reception));
+    }
+    let ends = Opts::new("quarterdeck_socket_ends_total", "Connections that the server ended.");
+    let ends = IntCounterVec::new(ends, &["reason"])?;
+    for end in End::ALL {
+        ends.with_label_values(&[end.name()]).inc_by(counts.ended(end));
+    }
+    let breaks =
+        Opts::new("quarterdeck_socket_breaks_total", "Why connections ended before, as clients say on return.");
+    let breaks = IntCounterVec::new(breaks, &["code"])?;
+    for (code, count) in counts.breaks() {
+        breaks.with_label_values(&[&code.to_string()]).inc_by(count);
+    }
+    let broadcasts = Opts::new("mattermost_websocket_broadcasts_total", "Events published on WebSockets.");
+    let broadcasts = IntCounterVec::new(broadcasts, &["name"])?;
+    for (name, count) in counts.events() {
+        broadcasts.with_label_values(&[name]).inc_by(count);
+    }
+    add(registry, broadcasts)?;
+    add(registry, receptions)?;
+    add(registry, breaks)?;
+    add(registry, ends)
+}
+
+fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let (open, limit) = (app.limits.connections.open(), app.limits.connections.limit());
+    add_gauge(registry, "quarterdeck_connections_open", "Open connections of clients.", open)?;
+    add_gauge(registry, "quarterdeck_connections_limit", "How many connections there may be.", limit)?;
+    let help = "Connections, and requests behind a proxy, that were refused because there were too many.";
+    let refused = IntCounterVec::new(Opts::new("quarterdeck_connections_refused_total", help), &["limit"])?;
+    for (limit, count) in app.limits.connections.refused() {
+        refused.with_label_values(&[limit]).inc_by(count);
+    }
+    add(registry, refused)?;
+    let help = "Idle connections that were closed to make room for new ones.";
+    let made_room = IntCounter::new("quarterdeck_connections_made_room_total", help)?;
+    made_room.inc_by(app.limits.connections.made_room());
+    add(registry, made_room)?;
+    add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.limits.bodies.held())?;
+    let help = "Request bodies that were refused: without room for them, or because they arrived too slowly.";
+    let refused = IntCounterVec::new(Opts::new("quarterdeck_bodies_refused_total", help), &["reason"])?;
+    for (reason, count) in app.limits.bodies.refused() {
+        refused.with_label_values(&[reason]).inc_by(count);
+    }
+    add(registry, refused)
+}
+
+fn load(count: &AtomicUsize) -> usize {
+    count.load(Ordering::Relaxed)
+}
+
+fn add_gauge(registry: &Registry, name: &str, help: &str, value: usize) -> Result<(), prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    gauge.set(as_gauge(value));
+    add(registry, gauge)
+}
+
+fn as_gauge(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn add(registry: &Registry, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(collector))
+}

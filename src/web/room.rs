@@ -1,0 +1,19 @@
+//! Everything that callers meet: requests, responses, sessions on the wire, the pipeline, routes, sockets, the description.
+
+pub(crate) mod address;
+pub(crate) mod answer;
+pub(crate) mod audit_events;
+pub(crate) mod connections;
+pub(crate) mod cookies;
+pub(crate) mod error;
+pub(crate) mod line;
+pub(crate) mod openapi;
+pub(crate) mod origins;
+pub(crate) mod pipeline;
+pub(crate) mod prepared;
+pub(crate) mod readings;
+pub(crate) mod request;
+pub(crate) mod routes;
+pub(crate) mod socket;
+pub(crate) mod state;
+pub(crate) mod upload;

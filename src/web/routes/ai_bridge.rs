@@ -1,0 +1,39 @@
+//! `/system/e2e/ai_bridge`: the stand-in for an AI service, for end-to-end tests.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+
+use crate::domain::ai_bridge::{Script, State};
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Done, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `PUT`: replaces what it is to answer, and forgets what it was asked.
+pub(super) async fn replace(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<State> {
+    check(&request, &session)?;
+    let script: Script = body.object("body").await?;
+    app.tools.ai_bridge.follow(script)?;
+    Ok(Json(app.tools.ai_bridge.state()))
+}
+
+/// `GET`: what it is to answer, and what it was asked.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<State> {
+    check(&request, &session)?;
+    Ok(Json(app.tools.ai_bridge.state()))
+}
+
+/// `DELETE`: empties it.
+pub(super) async fn reset(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    check(&request, &session)?;
+    app.tools.ai_bridge.reset();
+    Ok(Done)
+}
+
+/// Whether there is one at all comes before who may use it.
+fn check(request: &Request, session: &Session) -> Result<(), AppError> {
+    if !request.config().view.service.enable_testing {
+        return Err(AppError::new("api.ai_bridge_test_helper.disabled.app_error"));
+    }
+    session.require("manage_system")
+}

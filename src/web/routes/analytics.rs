@@ -1,0 +1,45 @@
+//! Figures of the site.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{AGE, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::analytics::{Figure, Question, Topic};
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+
+use crate::domain::session::Session;
+use crate::web::answer::{Json, Reply};
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+/// A figure as clients read it.
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    value: i64,
+}
+
+/// `GET /analytics/old`: the figures of a topic; `Age` says how many seconds ago they were counted.
+pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require("get_analytics")?;
+    let name = request.query("name").unwrap_or_else(|| "standard".to_owned());
+    let topic = Topic::named(&name).ok_or_else(|| AppError::invalid_body("name"))?;
+    let question = Question { topic, team_id: request.query("team_id").unwrap_or_default() };
+    let counted = request.while_awaited(app.actors.analytics.answer(question)).await??;
+    let rows: Vec<Row<'_>> = counted.figures.iter().map(|figure| row(figure, &app)).collect();
+    let mut answer = Json(rows).reply()?;
+    answer.headers_mut().insert(AGE, HeaderValue::from(counted.age().as_secs()));
+    Ok(answer)
+}
+
+/// What the server knows without its database is told as it is now.
+fn row<'a>(figure: &'a Figure, app: &AppState) -> Row<'a> {
+    let live = match figure.name.as_ref() {
+        "total_websocket_connections" => i64::try_from(app.actors.hub.counts().sockets.load(Ordering::Relaxed)).ok(),
+        "total_master_db_connections" => i64::try_from(app.db.pool().open).ok(),
+        _ => None,
+    };
+    Row { name: &figure.name, value: live.unwrap_or(figure.value) }
+}

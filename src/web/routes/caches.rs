@@ -1,0 +1,23 @@
+//! What is remembered of the store and of other servers.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+
+use super::config::never_cached;
+use crate::domain::session::Session;
+use crate::web::answer::{Done, Reply};
+use crate::web::state::AppState;
+
+/// `POST /caches/invalidate`: empties every cache; what was in it is read again when it is next needed.
+pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("invalidate_caches")?;
+    app.accounts.sessions.doubt().await?;
+    app.actors.presence.doubt();
+    app.actors.analytics.forget().await?;
+    app.outside.links.clear();
+    app.outside.releases.clear().await;
+    app.prepared.make_anew(&app.actors.config);
+    app.actors.license.tell().await?;
+    Done.reply().map(never_cached)
+}

@@ -1,0 +1,63 @@
+//! The configuration, and what clients learn of it.
+
+pub(super) mod document;
+pub(super) mod migrate;
+pub(super) mod origins;
+mod stores;
+pub(super) mod versions;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+
+use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::error::AppError;
+
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::outgoing::Outgoing;
+use crate::web::answer::{Done, JSON, Reply};
+use crate::web::prepared::Packed;
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+
+/// `POST /config/reload`: reads the store, `config.toml` and the environment again; what is refused changes nothing.
+pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("reload_config")?;
+    let (before, around) = (app.actors.config.current(), app.facts.surroundings());
+    let after = app.actors.config.reload(around.clone()).await?;
+    let changes = changes(&before.document, &after.document, &*around.fingerprint);
+    audit.settings(&changes);
+    let mut answer = Done.reply().map(never_cached)?;
+    stores::tell_stores(&mut answer, &app, &changes).await;
+    Ok(answer)
+}
+
+/// Tells everybody on the way to keep no copy of an answer.
+pub(super) fn never_cached(mut answer: HttpResponse) -> HttpResponse {
+    answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
+    answer
+}
+
+/// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
+pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {
+    let prepared = app.prepared.current(&app.actors.config);
+    packed(&request, if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config })
+}
+
+/// A prepared body, in the coding that the client takes. It counts against no budget, because all responses share it.
+pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
+    packed_as(request, body, HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)))
+}
+
+/// Writes the document as the body of a response that is begun already.
+pub(super) fn packed_as(request: &Request, body: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
+    if request.accepts_gzip() {
+        answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        answer.body(Outgoing::bytes(body.gzip.clone()))
+    } else {
+        answer.body(Outgoing::bytes(body.plain.clone()))
+    }
+}

@@ -1,0 +1,249 @@
+//! The configuration as a whole: read, replaced, patched.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
+use actix_web::web::Data;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::extras::with_extras;
+use quarterdeck_actors::config::proposal::{Decision, Manner};
+use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::table::settings;
+use quarterdeck_actors::config::{Author, Write};
+use quarterdeck_actors::error::{AppError, Detail, OrFail};
+use serde_json::{Value, json};
+
+use super::stores::tell_stores;
+use super::{never_cached, packed};
+use crate::domain::audit::Audit;
+use crate::domain::configuration::{
+    self, answered_to, proposal_of, reads_everything, require_any_read, require_any_write, seen_by,
+};
+use crate::domain::session::Session;
+use crate::store::changes_json;
+use crate::web::answer::{Json, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// Names the keys of a body that mean nothing here.
+const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
+
+/// What is escaped in such a list: paths are told apart by spaces.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// So many characters a list of places has at most; clients refuse headers that are much longer.
+const LONGEST_LIST: usize = 4096;
+
+/// Names the settings whose placeholder had nothing stored behind it.
+const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
+
+/// Names the settings that were stored and have no effect here, only in `config.toml` and the environment.
+const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
+
+/// Names the secrets that go to another place than before and were not entered again.
+const KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
+
+/// `GET /config`: the configuration in force, as far as the caller may read it.
+pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    require_any_read(&session)?;
+    let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
+    let is_whole = !no_defaults && !no_masks;
+    if is_whole && reads_everything(&session) {
+        let prepared = app.prepared.current(&app.actors.config);
+        let (body, version) = prepared.whole_config();
+        let mut answer = tagged(never_cached(packed(&request, body)), version);
+        tell_stores(&mut answer, &app, &[]).await;
+        return Ok(answer);
+    }
+    let config = app.actors.config.current();
+    let mut document = seen_by(&session, &config.document);
+    if session.is_local() && request.is_on("unknown") {
+        document = with_extras(document, &config.extras());
+    }
+    if no_defaults {
+        document = without_defaults(&document);
+    }
+    if no_masks {
+        document = without_masked(&document);
+    }
+    if no_defaults || no_masks {
+        document = pruned(&document);
+    }
+    let mut answer = answer(&document, config.version())?;
+    tell_stores(&mut answer, &app, &[]).await;
+    Ok(answer)
+}
+
+/// `PUT /config`: replaces the configuration, as far as the caller may write it.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    write(Manner::Replace, &request, &session, &app, &audit, body).await
+}
+
+/// `PUT /config/patch`: changes the settings that the body names, as far as the caller may write them.
+pub(crate) async fn patch(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    write(Manner::Patch, &request, &session, &app, &audit, body).await
+}
+
+async fn write(
+    manner: Manner,
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    audit: &Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let shaped = |body: Document| check_shape(&body).map(|unknown| (body, unknown));
+    let (body, unknown) = body.object_for("config", shaped).await?;
+    require_any_write(session)?;
+    let proposal = proposal_of(manner, body, session);
+    let is_dry_run = request.is_true("dry_run");
+    audit.parameter("dry_run", is_dry_run);
+    let write = Write {
+        proposal,
+        author: author(request, session, if session.is_local() { "local" } else { "api" }),
+        expected: expected_by(request),
+        is_dry_run,
+        around: app.facts.surroundings(),
+    };
+    let decision = app.actors.config.write(write).await?;
+    let mut answer =
+        if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision).await? };
+    tell(&mut answer, UNKNOWN, &unknown);
+    Ok(answer)
+}
+
+/// The version that must be in force; any will do for `*`.
+fn expected_by(request: &Request) -> Option<String> {
+    let tag = request.header(IF_MATCH.as_str()).filter(|tag| *tag != "*")?;
+    Some(tag.trim_matches('"').to_owned())
+}
+
+/// Who asks, for the history.
+///
+/// On the local socket the command line says that it is the one that asks.
+pub(super) fn author(request: &Request, session: &Session, source: &'static str) -> Author {
+    let is_command_line = session.is_local() && request.query("source").as_deref() == Some("cli");
+    let source = if is_command_line { "cli" } else { source };
+    Author {
+        user_id: session.user_id().to_owned(),
+        session_id: session.id().to_owned(),
+        address: request.address(),
+        source,
+        comment: request.query("comment").unwrap_or_default().chars().take(1024).collect(),
+    }
+}
+
+/// What a change left in force, and what became of the rest of it.
+pub(super) async fn written(
+    session: &Session,
+    app: &AppState,
+    audit: &Audit,
+    decision: &Decision,
+) -> Result<HttpResponse, AppError> {
+    audit.settings(&decision.changes);
+    audit.parameter("version", decision.config.version());
+    if !decision.kept.is_empty() {
+        audit.parameter("secrets_kept", decision.kept.clone());
+    }
+    let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
+    tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, KEPT, &decision.kept);
+    tell(&mut answer, INEFFECTIVE, &app.facts.configurations.ineffective(&decision.changes));
+    tell_stores(&mut answer, app, &decision.changes).await;
+    Ok(answer)
+}
+
+/// What a change would come to.
+fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
+    let ineffective = app.facts.configurations.ineffective(&decision.changes);
+    let changes = changes_json(&decision.changes);
+    let mut preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
+    if let Value::Object(preview) = &mut preview
+        && !decision.kept.is_empty()
+    {
+        preview.insert("kept".to_owned(), decision.kept.clone().into());
+    }
+    let mut answer = Json(preview).reply().map(never_cached)?;
+    tell(&mut answer, UNSET, &decision.unset);
+    tell(&mut answer, KEPT, &decision.kept);
+    tell(&mut answer, INEFFECTIVE, &ineffective);
+    Ok(answer)
+}
+
+/// Refuses values of the wrong kind; gives the keys that mean nothing here.
+fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
+    let mut unknown = Vec::new();
+    let mut wrong = Vec::new();
+    for Problem { pointer, kind } in problems(body) {
+        match kind {
+            ProblemKind::Unknown { .. } => unknown.push(pointer),
+            ProblemKind::WrongType { wanted, found } => wrong.push(Detail {
+                pointer,
+                id: "api.config.wrong_type.app_error",
+                params: vec![("Wanted", wanted.to_owned()), ("Found", found.to_owned())],
+            }),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(unknown);
+    }
+    Err(AppError { failures: wrong, ..AppError::invalid_body("config") })
+}
+
+/// `GET /config/environment`: `true` for each setting that is pinned and that the caller may read.
+pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let config = app.actors.config.current();
+    let pinned = config.overrides.keys().map(String::as_str);
+    let visible =
+        pinned.filter(|path| settings().get(*path).is_some_and(|setting| configuration::reads(&session, setting)));
+    let document = flagged(visible).map_or(Value::Null, Value::Object);
+    Json(document).reply().map(never_cached)
+}
+
+fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> {
+    let mut body = quarterdeck_actors::json::to_json(document).or_fail("api.marshal_error")?;
+    body.push(b'\n');
+    Ok(tagged(never_cached(crate::web::answer::json_body(body)), version))
+}
+
+/// Names the version that an answer shows.
+fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    answer
+}
+
+/// Lists places in a header; an ellipsis stands for those that are too many.
+fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
+    let mut list = String::new();
+    for place in places {
+        let place = utf8_percent_encode(place, UNSAFE).to_string();
+        if list.len() + place.len() > LONGEST_LIST {
+            list.push_str(" ...");
+            break;
+        }
+        if !list.is_empty() {
+            list.push(' ');
+        }
+        list.push_str(&place);
+    }
+    if let Ok(value) = HeaderValue::from_str(&list)
+        && !list.is_empty()
+    {
+        answer.headers_mut().insert(name, value);
+    }
+}

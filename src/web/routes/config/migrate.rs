@@ -1,0 +1,47 @@
+//! The configuration from one store into another.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use super::document::author;
+use crate::domain::audit::Audit;
+use crate::domain::configurations::{self, Migration, Place};
+use crate::domain::session::Session;
+use crate::web::answer::{Done, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const FAILED: &str = "api.config.migrate_config.app_error";
+
+/// `POST /config/migrate`: copies what is stored in one store into another; this server keeps using its own.
+pub(crate) async fn migrate(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let members = body.members().await;
+    let member = |name| members.get(name).and_then(|value| value.as_str()).ok_or_else(|| AppError::invalid_body(name));
+    let (from, to) = (member("from")?, member("to")?);
+    session.require("manage_system")?;
+    audit.parameter("from", Place::label(from));
+    audit.parameter("to", Place::label(to));
+    let config = app.actors.config.current();
+    let around = app.facts.surroundings();
+    let migration = Migration {
+        db: &app.db,
+        overrides: &config.overrides,
+        sql: &config.view.sql,
+        author: author(&request, &session, "migrate"),
+        around: &around,
+    };
+    let before = app.facts.configurations.active().await.or_fail(FAILED)?;
+    audit.settings(&configurations::migrate(from, to, migration).await?);
+    let is_own_store_changed = app.facts.configurations.active().await.or_fail(FAILED)? != before;
+    if is_own_store_changed {
+        app.actors.config.reload(app.facts.surroundings()).await.or_fail(FAILED)?;
+    }
+    Done.reply()
+}

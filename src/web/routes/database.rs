@@ -1,0 +1,65 @@
+//! The database: its connections, its schema, and whether its rows fit together.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing::error;
+
+use crate::domain::configuration::require_any_read;
+use crate::domain::session::Session;
+use crate::store::{Outcome, Relation};
+use crate::web::answer::{Answer, Done, Json};
+use crate::web::state::AppState;
+
+/// A change of the schema that was applied.
+#[derive(Serialize)]
+pub(super) struct Migration {
+    version: i64,
+    name: String,
+}
+
+/// `POST /database/recycle`: has every connection made anew; no statement fails for it, and nobody waits.
+pub(super) async fn recycle(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    session.require_unrestricted("recycle_database_connections")?;
+    app.db.recycle_connections();
+    Ok(Done)
+}
+
+/// `GET /system/schema/version`: the changes of the schema that were applied, the newest first.
+pub(super) async fn list_migrations(session: Session, app: Data<AppState>) -> Answer<Vec<Migration>> {
+    require_any_read(&session)?;
+    let applied = app.db.schema_versions().await.or_fail("api.file.read_file.app_error")?;
+    Ok(Json(applied.into_iter().map(|(version, name)| Migration { version, name }).collect()))
+}
+
+/// `POST /integrity`: for each relation between tables, the rows whose parent is not there.
+pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>> {
+    let mut results = Vec::new();
+    for relation in Relation::all() {
+        let outcome = app.db.orphans(&relation).await;
+        results.push(result(&relation, outcome));
+    }
+    Ok(Json(results))
+}
+
+/// A result as clients read it: its records are a list, also an empty one, and its error is text.
+fn result(relation: &Relation, outcome: Outcome) -> Value {
+    match outcome {
+        Ok(orphans) => json!({
+            "data": {
+                "parent_name": relation.parent,
+                "child_name": relation.child,
+                "parent_id_attr": relation.parent_id_attr,
+                "child_id_attr": relation.child_id_attr,
+                "records": orphans,
+            },
+            "err": null,
+        }),
+        Err(cause) => {
+            error!(%cause, parent = relation.parent, child = relation.child, "a relation could not be checked");
+            let text = format!("{}, {} of {}: {cause}", relation.child, relation.parent_id_attr, relation.parent);
+            json!({ "data": null, "err": text })
+        }
+    }
+}

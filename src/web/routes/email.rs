@@ -1,0 +1,89 @@
+//! Trying mail settings.
+
+use actix_web::web::Data;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::complete::missing;
+use quarterdeck_actors::config::document::{Document, given};
+use quarterdeck_actors::config::reentry::reusable;
+use quarterdeck_actors::config::secrets::PLACEHOLDER;
+use quarterdeck_actors::config::view::EmailSettings;
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde_json::Value;
+
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::outbound::mail::Mail;
+use crate::web::answer::Done;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const SECTION: &str = "EmailSettings";
+const PASSWORD: &str = "EmailSettings.SMTPPassword";
+
+/// `POST /email/test`: sends the caller a mail with the submitted settings, or without any with those in force.
+pub(super) async fn test(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    session.require_unrestricted("test_email")?;
+    let config = app.actors.config.current();
+    let settings = proposed(body.anything().await?, &config)?;
+    audit.parameter("server", settings.smtp_server.as_str());
+    audit.parameter("port", settings.smtp_port.as_str());
+    audit.parameter("security", settings.connection_security.as_str());
+    let caller = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
+    let caller = caller.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    let mail = test_mail(caller.email, &config);
+    let sent = request.while_awaited(app.outside.mailer.send(&settings, &config.view.service.site_url, &mail)).await?;
+    sent.map_err(|failure| AppError::new("app.admin.test_email.failure").with("Error", failure.to_string()))?;
+    Ok(Done)
+}
+
+/// The settings to try: those of the submitted document, or without one those in force.
+fn proposed(submitted: Option<Value>, running: &Config) -> Result<EmailSettings, AppError> {
+    let settings = match submitted {
+        None => running.view.email.clone(),
+        Some(Value::Object(document)) => decoded(&document, running)?,
+        // Any other JSON counts as a document without settings.
+        Some(_) => decoded(&Document::new(), running)?,
+    };
+    Ok(settings)
+}
+
+fn decoded(document: &Document, running: &Config) -> Result<EmailSettings, AppError> {
+    let incomplete =
+        |setting: &str| AppError::new("api.file.test_connection_email_settings_nil.app_error").with("Setting", setting);
+    if let Some(setting) = missing(document, SECTION) {
+        return Err(incomplete(setting));
+    }
+    let section = document.get(SECTION).cloned().unwrap_or_default();
+    let mut settings: EmailSettings =
+        serde_json::from_value(section).map_err(|cause| incomplete(SECTION).because(cause.to_string()))?;
+    if settings.smtp_server.is_empty() {
+        return Err(AppError::new("api.admin.test_email.missing_server"));
+    }
+    let is_hidden = given(document, PASSWORD).is_some_and(|password| password == PLACEHOLDER);
+    if is_hidden {
+        if !reusable(PASSWORD, document, &running.document) {
+            return Err(AppError::new("api.admin.test_email.reenter_password"));
+        }
+        settings.smtp_password = running.view.email.smtp_password.clone();
+    }
+    Ok(settings)
+}
+
+fn test_mail(to: String, config: &Config) -> Mail {
+    let site = &config.view.team.site_name;
+    let place = &config.view.service.site_url;
+    Mail {
+        to,
+        subject: format!("{site}: the mail settings work"),
+        text: format!(
+            "Hello,\n\nsomebody who manages {site} asked for this mail with your account, to see whether its mail \
+             settings work. They do; there is nothing left to do.\n\n{place}\n"
+        ),
+    }
+}

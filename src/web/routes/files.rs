@@ -1,0 +1,70 @@
+//! The stores of files: whether they work.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::storage::report::{Kind, Report, Trouble};
+use quarterdeck_actors::storage::settings::Store;
+use quarterdeck_actors::storage::submitted::proposed;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::session::Session;
+use crate::web::answer::{Done, Json, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// What a test that passed answers to a caller who asked for its steps.
+#[derive(Serialize)]
+struct Passed<'a> {
+    status: &'static str,
+    report: &'a Report,
+}
+
+/// `POST /file/test`: tries a store with the submitted settings, or with those in force. Nothing is kept.
+///
+/// `?store=export` means the store of exports; `?report=true` adds every step to the answer.
+pub(super) async fn test(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    session.require("test_s3")?;
+    let store = store_of(&request)?;
+    let submitted = body.anything().await?;
+    let submitted = submitted.map(|body| if let Value::Object(body) = body { body } else { serde_json::Map::new() });
+    let settings = proposed(submitted.as_ref(), store, &app.actors.config.current())?;
+    let report = request.while_awaited(app.actors.files.test(settings)).await??;
+    let wants_report = request.is_true("report");
+    match &report.trouble {
+        None if wants_report => Json(Passed { status: "OK", report: &report }).reply(),
+        None => Done.reply(),
+        Some(trouble) => Err(refusal(trouble, wants_report.then_some(&*report))?),
+    }
+}
+
+fn store_of(request: &Request) -> Result<Store, AppError> {
+    match request.query("store").as_deref() {
+        None | Some("files") => Ok(Store::Files),
+        Some("export") => Ok(Store::Exports),
+        Some(_) => Err(AppError::invalid_url("store")),
+    }
+}
+
+/// The error that says what kind of trouble it is; its text says which step, why, and what to do.
+fn refusal(trouble: &Trouble, report: Option<&Report>) -> Result<AppError, AppError> {
+    let id = match trouble.kind {
+        Kind::Unusable => "api.file.no_driver.app_error",
+        Kind::Authentication => "api.file.test_connection_auth.app_error",
+        Kind::Missing => "api.file.test_connection_no_bucket.app_error",
+        Kind::Other => "api.file.test_connection.app_error",
+    };
+    let refusal = AppError::new(id)
+        .with("Step", trouble.step.name())
+        .with("Cause", &*trouble.cause)
+        .with("Remedy", &*trouble.remedy)
+        .detailed(trouble.to_string());
+    let report = report.map(serde_json::to_value).transpose().or_fail("api.marshal_error")?;
+    Ok(AppError { report: report.map(Box::new), ..refusal })
+}

@@ -1,0 +1,181 @@
+//! Health: for clients, for Kubernetes, for people. None of these routes causes any I/O.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AGE, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::health::Outcome;
+use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::probe::stores::Standing;
+
+use crate::domain::session::Session;
+use crate::outbound::push;
+use crate::web::answer::{Answer, JSON, Json};
+use crate::web::prepared::{OK, Ping};
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+const ZONES: &str = include_str!("health/timezones.txt");
+
+const UNHEALTHY: &str = "UNHEALTHY";
+
+/// `GET /system/ping`: whether the server is well; with `get_server_status=true` what it depends on, as last seen.
+pub(super) async fn ping(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let is_crowded = is_crowded(&request, &app);
+    if !is_crowded && !request.has_queries() {
+        let body = app.prepared.current(&app.actors.config).ping.clone();
+        return Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body));
+    }
+    let wants_details = request.is_true("get_server_status");
+    let outcomes = wants_details.then(|| app.actors.health.current());
+    let (database, filestore) =
+        (status_of("database", outcomes.as_deref()), status_of("filestore", outcomes.as_deref()));
+    let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(UNHEALTHY));
+    let status = if is_healthy { OK } else { UNHEALTHY };
+    let sees_root = wants_details && session.is_some_and(|session| session.may("manage_system"));
+    let can_receive_notifications = can_receive(&request, &app).await;
+    let is_root = sees_root.then(is_root);
+    let ping =
+        Ping { can_receive_notifications, database, filestore, is_root, status, ..Ping::of(&request.config().view) };
+    let is_success = is_healthy || request.is_true("use_rest_semantics");
+    let code = if is_success { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let body = to_json(&ping).or_fail("api.marshal_error")?;
+    let mut answer = HttpResponse::build(code).insert_header((CONTENT_TYPE, JSON)).body(body);
+    if let (Some(database), Some(filestore), Some(outcomes)) = (database, filestore, outcomes) {
+        let headers = answer.headers_mut();
+        headers.insert(HeaderName::from_static("status"), HeaderValue::from_static(status));
+        headers.insert(HeaderName::from_static("database_status"), HeaderValue::from_static(database));
+        headers.insert(HeaderName::from_static("filestore_status"), HeaderValue::from_static(filestore));
+        headers.insert(AGE, HeaderValue::from(age_s(&outcomes)));
+    }
+    Ok(answer)
+}
+
+/// Whether more requests are in flight than the settings call healthy.
+fn is_crowded(request: &Request, app: &AppState) -> bool {
+    let limit = usize::try_from(request.config().view.service.goroutine_health_threshold).unwrap_or(0);
+    limit > 0 && app.limits.traffic.in_flight() >= limit
+}
+
+fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str> {
+    let outcome = outcomes?.iter().find(|outcome| outcome.name == name);
+    Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
+}
+
+/// Whether the device in the query can receive push notifications; `None` when it asks for no device.
+async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
+    let device = request.query("device_id")?;
+    let email = &request.config().view.email;
+    if !email.send_push_notifications || push::is_hosted(&email.push_notification_server) {
+        return Some("false");
+    }
+    let tested = request.while_awaited(app.outside.push.test(&device, &request.config().view)).await;
+    Some(tested.unwrap_or("unknown"))
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `GET /system/timezones`: the names a client may offer.
+pub(super) async fn timezones(_: Session) -> Answer<Vec<&'static str>> {
+    Ok(Json(ZONES.lines().collect()))
+}
+
+/// `GET /livez`: the process answers. Touches nothing.
+pub(super) async fn live() -> HttpResponse {
+    plain(StatusCode::OK, "ok".to_owned())
+}
+
+/// `GET /startupz`: the listeners open only once everything is started, so whoever is answered is answered ok.
+pub(super) async fn started() -> HttpResponse {
+    plain(StatusCode::OK, "ok".to_owned())
+}
+
+/// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
+pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
+    let excluded: HashSet<String> = request.queries("exclude").into_iter().collect();
+    let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
+    let is_ready = checks.iter().all(|check| check.problem.is_none() || !check.is_vital);
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let wants_details = !is_ready || request.has_query("verbose");
+    if !wants_details {
+        return plain(status, "ok".to_owned());
+    }
+    let mut text: String = checks.iter().map(Readiness::line).collect();
+    text.push_str(if is_ready { "readyz check passed\n" } else { "readyz check failed\n" });
+    plain(status, text)
+}
+
+struct Readiness {
+    name: String,
+    /// Without it the server takes no traffic; anything else is only told.
+    is_vital: bool,
+    problem: Option<&'static str>,
+    age_s: Option<u64>,
+}
+
+impl Readiness {
+    // The reason stays in the log: anybody may read this page.
+    fn line(&self) -> String {
+        let age = self.age_s.map(|age_s| format!(" ({age_s} s ago)")).unwrap_or_default();
+        match self.problem {
+            None => format!("[+]{} ok{age}\n", self.name),
+            Some(problem) if self.is_vital => format!("[-]{} failed: {problem}{age}\n", self.name),
+            Some(problem) => format!("[!]{} degraded: {problem}{age}\n", self.name),
+        }
+    }
+}
+
+fn readiness(app: &AppState) -> Vec<Readiness> {
+    let stopping = app.limits.traffic.is_draining().then_some("the server is stopping");
+    let mut checks = vec![Readiness { name: "shutdown".to_owned(), is_vital: true, problem: stopping, age_s: None }];
+    checks.extend(app.actors.health.current().iter().map(|outcome| Readiness {
+        name: outcome.name.to_owned(),
+        is_vital: outcome.is_vital,
+        problem: (!outcome.is_ok()).then_some("see the log"),
+        age_s: Some(outcome.at.elapsed().as_secs()),
+    }));
+    checks.extend(app.actors.files.current().standings().into_iter().map(|(store, standing)| Readiness {
+        name: format!("storage-settings-{}", store.name()),
+        is_vital: false,
+        problem: matches!(standing, Standing::Refused(_)).then_some("those saved do not work, the earlier ones serve"),
+        age_s: None,
+    }));
+    checks.extend(app.vitals().iter().map(|vitals| Readiness {
+        name: format!("actor-{}", vitals.name),
+        is_vital: true,
+        problem: match (vitals.is_alive(), vitals.is_stuck()) {
+            (false, _) => Some("being rebuilt"),
+            (true, true) => Some("does not answer"),
+            (true, false) => None,
+        },
+        age_s: None,
+    }));
+    checks
+}
+
+/// `GET /`: a page for people, and what mmctl asks for before it logs in.
+pub(super) async fn front_page() -> HttpResponse {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(include_str!("../console/index.html"))
+}
+
+fn plain(status: StatusCode, text: String) -> HttpResponse {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, plain)).body(text)
+}
+
+/// Seconds since the oldest outcome.
+fn age_s(outcomes: &[Outcome]) -> u64 {
+    let oldest = outcomes.iter().map(|outcome| outcome.at).min();
+    oldest.map_or(0, |at: Instant| at.elapsed().as_secs())
+}

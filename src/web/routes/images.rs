@@ -1,0 +1,67 @@
+//! Images of other sites.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, LOCATION, X_FRAME_OPTIONS,
+};
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+
+use crate::domain::session::Session;
+use crate::outbound::images::{Image, Way, way};
+use crate::web::answer::outgoing::Outgoing;
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+/// The headers with which the host names its version of the image.
+const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
+
+/// The answer needs a session, so that only the client of that session may keep a copy, whatever the host says.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
+
+/// `GET /image`: the image at an address, by way of the image proxy that the settings name.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let view = &request.config().view;
+    let url = match way(&request.query("url").unwrap_or_default(), view)? {
+        Way::Elsewhere(address) => return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish()),
+        Way::Here(url) => url,
+    };
+    let fetching = app.outside.images.fetch(url, session.user_id(), &app.outside.outbound, view);
+    let image = request.while_awaited(fetching).await??;
+    Ok(answer(&request, image))
+}
+
+fn answer(request: &Request, image: Image) -> HttpResponse {
+    let is_known = is_known(request, &image);
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header((CACHE_CONTROL, PRIVATE));
+    for name in KEPT {
+        if let Some(value) = told(&image, &name) {
+            answer.insert_header((name, value));
+        }
+    }
+    if is_known {
+        return answer.finish();
+    }
+    // Whoever opens the address itself gets a picture and nothing that runs.
+    answer
+        .insert_header((CONTENT_TYPE, image.content_type))
+        .insert_header((CONTENT_SECURITY_POLICY, "script-src 'none'"))
+        .insert_header((X_FRAME_OPTIONS, "deny"))
+        .body(Outgoing::with_permit(image.body, image.room))
+}
+
+/// Whether the client has this very image already.
+fn is_known(request: &Request, image: &Image) -> bool {
+    let told = |name| told(image, &name);
+    match (request.header(IF_NONE_MATCH.as_str()), request.header(IF_MODIFIED_SINCE.as_str())) {
+        (Some(known), _) => told(ETAG).is_some_and(|tag| known.split(',').any(|known| known.trim() == tag)),
+        (None, Some(since)) => told(LAST_MODIFIED).as_deref() == Some(since),
+        (None, None) => false,
+    }
+}
+
+fn told(image: &Image, name: &HeaderName) -> Option<String> {
+    image.headers.get(name.as_str())?.to_str().ok().map(str::to_owned)
+}

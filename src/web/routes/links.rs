@@ -1,0 +1,27 @@
+//! Where addresses redirect to.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use serde::Serialize;
+
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Json};
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+#[derive(Serialize)]
+pub(super) struct Target {
+    location: String,
+}
+
+/// `GET /redirect_location`: where an address redirects to, without going there; empty when nowhere.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Target> {
+    let service = &request.config().view.service;
+    if !service.enable_link_previews {
+        return Ok(Json(Target { location: String::new() }));
+    }
+    let url = request.query("url").ok_or_else(|| AppError::invalid_body("url"))?;
+    let location = app.outside.links.location(&url, session.user_id(), &app.outside.outbound, service);
+    let location = request.while_awaited(location).await??;
+    Ok(Json(Target { location }))
+}

@@ -1,0 +1,75 @@
+//! In and out.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::Which;
+
+use crate::domain::accounts::{Credentials, check_device_id, login as open_session};
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::{Done, Json, Reply};
+use crate::web::cookies;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const TOKEN: HeaderName = HeaderName::from_static("token");
+
+/// The audit trail keeps so many characters of the name, as many as the longest address of an account has.
+const LONGEST_LOGIN_ID: usize = 128;
+
+/// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
+pub(super) async fn login(
+    request: Request,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    app.limits.limiter.count_login(&request.address(), request.config())?;
+    let body = body.strings().await;
+    let login_id = body.get("login_id").trim();
+    audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
+    let device_id = [body.get("device_id"), body.get("deviceId")].concat();
+    check_device_id(&device_id)?;
+    let credentials = Credentials {
+        id: body.get("id").to_owned(),
+        login_id: login_id.to_owned(),
+        password: Secret::new(body.get("password")),
+        code: Secret::new(body.get("token")),
+        device_id,
+        user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
+    };
+    let opened =
+        open_session(&app.accounts, request.config(), (&audit, &app.trail.audit), credentials, &request.visitor())
+            .await;
+    app.metrics.login(opened.is_ok());
+    let (user, session) = opened?;
+    audit.by(&user.id, &session.id);
+    let mut answer = Json(user.for_owner()).reply()?;
+    let token = HeaderValue::from_str(session.token.expose()).or_fail("app.session.save.app_error")?;
+    answer.headers_mut().insert(TOKEN, token);
+    if request.is_from_script() {
+        for cookie in cookies::of_session(&session, &request) {
+            answer.add_cookie(&cookie).or_fail("app.session.save.app_error")?;
+        }
+    }
+    Ok(answer)
+}
+
+/// `POST /users/logout`: ends the session, if there is one, and clears its cookie.
+pub(super) async fn logout(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    match session.as_ref().and_then(Session::stored) {
+        Some(stored) => app.accounts.sessions.close(Which::Token(stored.token.clone())).await?,
+        None => audit.nothing(),
+    }
+    let mut answer = Done.reply()?;
+    answer.add_cookie(&cookies::cleared(request.config())).or_fail("app.session.remove.app_error")?;
+    Ok(answer)
+}

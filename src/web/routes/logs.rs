@@ -1,0 +1,167 @@
+//! The log of this server.
+
+use actix_files::NamedFile;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentDisposition, ContentType, HeaderName, HeaderValue, X_FRAME_OPTIONS,
+};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde_json::{Map, Value};
+use tracing::{debug, error};
+
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::telemetry::logging::{self, Span, Wanted};
+use crate::web::answer::{Json, Reply, json_body};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const MOST_LINES: usize = 10_000;
+
+/// Of a longer message of a client all but so much is left out, in bytes.
+const LONGEST_MESSAGE: usize = 400;
+
+/// What this server is called among the nodes of a cluster that has none other.
+const NODE: &str = "default";
+
+/// Why there may be more lines than the answer has: `size` or `time`.
+const CUT: HeaderName = HeaderName::from_static("x-logs-cut");
+
+/// `GET /logs`: the newest lines, within the page the oldest first. Each begins with the line feed before it.
+pub(super) async fn list(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("get_logs")?;
+    let span = span(&request, &audit);
+    let settings = &request.config().view.log;
+    if !settings.enable_file {
+        return Json([""]).reply();
+    }
+    if span.taken == 0 {
+        return Json(Value::Null).reply();
+    }
+    let page = app.tools.log_reader.page(logging::file_path(settings), span, None);
+    let page = request.while_awaited(page).await??;
+    Ok(marked(Json(page.texts()).reply()?, page.cut))
+}
+
+/// `POST /logs/query`: the lines that match, by node.
+pub(super) async fn query(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("get_logs")?;
+    let span = span(&request, &audit);
+    let wanted: Wanted = body.object("filter").await.map_err(|refusal| match refusal.id.as_ref() {
+        "api.context.invalid_body_param.app_error" => AppError::new("api.system.logs.invalidFilter").because(refusal),
+        _ => refusal,
+    })?;
+    let settings = &request.config().view.log;
+    let is_elsewhere = !wanted.server_names.is_empty() && !wanted.server_names.iter().any(|name| name == NODE);
+    let filter = wanted.filter()?;
+    if is_elsewhere || !settings.enable_file {
+        return Json(Map::new()).reply();
+    }
+    let page = app.tools.log_reader.page(logging::file_path(settings), span, Some(filter));
+    let page = request.while_awaited(page).await??;
+    let cut = page.cut;
+    let mut text = Vec::new();
+    if page.is_empty() {
+        text.extend(b"{}");
+    } else {
+        text.extend(format!("{{\"{NODE}\":").into_bytes());
+        text.append(&mut page.records());
+        text.push(b'}');
+    }
+    Ok(marked(json_body(text), cut))
+}
+
+/// `GET /logs/download`: the log file, whole or in ranges.
+pub(super) async fn download(http: HttpRequest, request: Request, session: Session) -> Result<HttpResponse, AppError> {
+    const FAILED: &str = "api.system.logs.download_bytes_buffer.app_error";
+    session.require_unrestricted("get_logs")?;
+    let settings = &request.config().view.log;
+    if !settings.enable_file {
+        return Err(AppError::new(FAILED).because("the log is not written to a file"));
+    }
+    let path = logging::file_path(settings);
+    let file = NamedFile::from_file(logging::open(path.clone()).await?, path).or_fail(FAILED)?;
+    let name = "attachment;filename=\"mattermost.log\"; filename*=UTF-8''mattermost.log";
+    let disposition = ContentDisposition::from_raw(&HeaderValue::from_static(name)).or_fail(FAILED)?;
+    let file = file.set_content_type(ContentType::plaintext().0).set_content_disposition(disposition);
+    let mut answer = file.into_response(&http);
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    Ok(answer)
+}
+
+/// `POST /logs`: logs what a client says: errors of those who may, and anything else for whoever debugs.
+pub(super) async fn record(
+    request: Request,
+    session: Option<Session>,
+    body: Body,
+) -> Result<Json<Map<String, Value>>, AppError> {
+    let is_open = request.config().view.service.enable_developer;
+    let may_alarm = match &session {
+        Some(session) => is_open || session.may("manage_system"),
+        None if is_open => true,
+        None => return Err(AppError::new("api.context.permissions.app_error")),
+    };
+    let mut members = body.members().await;
+    members.retain(|_, value| value.is_string());
+    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let message = format!("Client Logs API Endpoint Message: {}", cut(text("message")));
+    let user_agent = request.header("User-Agent").unwrap_or_default();
+    if may_alarm && text("level") == "ERROR" {
+        error!("type" = "client_message", user_agent, "{message}");
+    } else {
+        debug!("type" = "client_message", user_agent, "{message}");
+    }
+    members.insert("message".to_owned(), message.into());
+    Ok(Json(members))
+}
+
+fn cut(message: &str) -> &str {
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
+    }
+    message.get(..message.floor_char_boundary(LONGEST_MESSAGE - 1)).unwrap_or_default()
+}
+
+/// The page that is asked for; what is no number counts as absent.
+fn span(request: &Request, audit: &Audit) -> Span {
+    let number = |name| request.query(name).and_then(|text| text.parse::<usize>().ok());
+    let page = number("page").unwrap_or(0);
+    let taken = number("logs_per_page").unwrap_or(MOST_LINES).min(MOST_LINES);
+    audit.parameter("page", page);
+    audit.parameter("logs_per_page", taken);
+    Span { skipped: page.saturating_mul(taken), taken }
+}
+
+fn marked(mut answer: HttpResponse, cut: Option<&'static str>) -> HttpResponse {
+    if let Some(reason) = cut {
+        answer.headers_mut().insert(CUT, HeaderValue::from_static(reason));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(cut(&"x".repeat(400)).len(), 400);
+        assert_eq!(cut(&"x".repeat(401)).len(), 399);
+        assert_eq!(cut(&"é".repeat(201)).len(), 398);
+    }
+}

@@ -1,0 +1,18 @@
+//! The metrics, where the listener of their own cannot be reached.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use quarterdeck_actors::error::AppError;
+
+use crate::web::request::Request;
+use crate::web::state::AppState;
+use crate::web::{error, readings};
+
+/// `GET /metrics`: for whoever knows the configured token. Without a configured token nothing is found here.
+pub(super) async fn show(request: Request, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let Some(token) = app.facts.options.metrics_token() else { return Ok(error::not_found("/metrics")) };
+    let given = request.header("Authorization").and_then(|header| header.strip_prefix("Bearer "));
+    let is_known = |given: &str| verify_slices_are_equal(token.expose().as_bytes(), given.as_bytes()).is_ok();
+    if given.is_some_and(is_known) { readings::show(&app) } else { Err(AppError::new("app.metrics.token.app_error")) }
+}

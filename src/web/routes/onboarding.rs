@@ -1,0 +1,80 @@
+//! Whether the first administrator has been shown around.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::{Done, Json, Reply};
+use crate::web::request::Body;
+use crate::web::state::AppState;
+
+const COMPLETE: &str = "FirstAdminSetupComplete";
+const ORGANIZATION: &str = "OrganizationName";
+
+/// So many characters the name of an organization has at most, as the column does.
+const LONGEST_NAME: usize = 1024;
+
+/// A fact of the server, as clients read it.
+#[derive(Serialize)]
+struct System {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Onboarding {
+    #[serde(default)]
+    organization: Option<String>,
+    #[serde(default)]
+    install_plugins: Option<Vec<String>>,
+}
+
+/// `GET /system/onboarding/complete`: `true` or `false`, as text.
+pub(super) async fn show(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    session.require("manage_system")?;
+    let stored = app.db.system(COMPLETE).await.or_fail("app.system.get_onboarding_request.app_error")?;
+    Json(System { name: COMPLETE, value: stored.unwrap_or_else(|| "false".to_owned()) }).reply()
+}
+
+/// `POST /system/onboarding/complete`: stores that it is done, with the name of the organization.
+///
+/// There are no plugins here: those that are asked for are named in the log.
+pub(super) async fn complete(
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    if !session.may("manage_system") {
+        return Err(AppError::new("app.system.complete_onboarding_request.no_first_user"));
+    }
+    let onboarding = decoded(body).await?;
+    let organization = onboarding.organization.unwrap_or_default();
+    audit.parameter("organization", organization.as_str());
+    if organization.is_empty() {
+        return Err(AppError::new("api.error_no_organization_name_provided_for_self_hosted_onboarding"));
+    }
+    let plugins = onboarding.install_plugins.unwrap_or_default();
+    if !plugins.is_empty() {
+        info!(plugins = plugins.len(), "plugins were chosen at onboarding, and there are none here");
+    }
+    let name: String = organization.chars().take(LONGEST_NAME).collect();
+    if let Err(cause) = app.db.set_system(ORGANIZATION, &name).await {
+        warn!(%cause, "the name of the organization was not stored");
+    }
+    let saved = app.db.set_system(COMPLETE, "true").await;
+    saved.or_fail("api.error_set_first_admin_complete_setup")?;
+    Ok(Done)
+}
+
+async fn decoded(body: Body) -> Result<Onboarding, AppError> {
+    const BROKEN: &str = "app.system.complete_onboarding_request.app_error";
+    body.object("onboarding").await.map_err(|refusal| match refusal.id.as_ref() {
+        "api.context.invalid_body_param.app_error" => AppError::new(BROKEN).because(refusal),
+        _ => refusal,
+    })
+}

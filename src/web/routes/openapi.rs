@@ -1,0 +1,104 @@
+//! The document that describes the API, and a page to read it and try it with.
+
+use std::io::{Cursor, Read};
+
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_OPTIONS};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use quarterdeck_actors::background;
+use quarterdeck_actors::error::{AppError, OrFail};
+use tokio::sync::OnceCell;
+use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use zip::ZipArchive;
+
+use super::config::{packed, packed_as};
+use super::router::{Router, Row};
+use crate::web::openapi::{Fault, document};
+use crate::web::prepared::Packed;
+use crate::web::request::Request;
+
+const PAGE: &str = include_str!("../console/openapi.html");
+const SCRIPT: &str = include_str!("../console/openapi.js");
+
+/// What the page loads comes from here, and what it asks goes here.
+const POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+/// Large static bodies, made when the first of them is asked for, on a blocking thread.
+static LARGE: OnceCell<Large> = OnceCell::const_new();
+
+struct Large {
+    document: Result<Packed, Fault>,
+    /// The parts of Swagger UI that the page needs: name, type, body.
+    parts: Vec<(&'static str, &'static str, Packed)>,
+}
+
+impl Large {
+    fn make(rows: Vec<Row>) -> Self {
+        let wanted = [("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")];
+        let parts = wanted.into_iter().filter_map(|(name, kind)| Some((name, kind, Packed::new(unpacked(name)?))));
+        Self { document: document(rows).map(Packed::new), parts: parts.collect() }
+    }
+
+    async fn get(router: &Router) -> Result<&'static Self, AppError> {
+        let make = || {
+            let rows = router.rows();
+            background::compute(move || Self::make(rows))
+        };
+        LARGE.get_or_try_init(make).await.or_fail("api.marshal_error")
+    }
+}
+
+/// `GET /openapi.json`: the document.
+pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
+    let made = Large::get(&router).await?.document.as_ref();
+    let document = made.map_err(|cause| AppError::new("api.marshal_error").because(cause.to_string()))?;
+    Ok(packed(&request, document))
+}
+
+/// `GET /openapi`: the page.
+pub(super) async fn page() -> HttpResponse {
+    file("text/html").body(PAGE)
+}
+
+/// `GET /openapi/{file}`: what the page loads.
+pub(super) async fn part(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
+    let name = request.path("file");
+    if name == "openapi.js" {
+        return Ok(file("text/javascript").body(SCRIPT));
+    }
+    let found = Large::get(&router).await?.parts.iter().find(|(known, ..)| *known == name);
+    let (_, kind, body) = found.ok_or_else(|| AppError::new("api.context.404.app_error"))?;
+    Ok(packed_as(&request, body, &mut file(kind)))
+}
+
+fn file(kind: &str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
+        answer.insert_header((CONTENT_TYPE, kind));
+    }
+    answer.insert_header((CONTENT_SECURITY_POLICY, POLICY)).insert_header((X_FRAME_OPTIONS, "DENY"));
+    answer
+}
+
+/// A file of the archive; the archive has it in a folder named by its version.
+fn unpacked(name: &str) -> Option<Vec<u8>> {
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
+    let end = format!("/dist/{name}");
+    let path = archive.file_names().flatten().find(|path| path.ends_with(&end))?.into_owned();
+    let mut text = Vec::new();
+    archive.by_name(&path).ok()?.read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_has_what_the_page_loads() {
+        let large = Large::make(Vec::new());
+        let names: Vec<&str> = large.parts.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(names, ["swagger-ui.css", "swagger-ui-bundle.js"]);
+    }
+}

@@ -1,0 +1,82 @@
+//! Preferences of an account.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use crate::base::preference::{Preference, all_belong_to, check_count};
+use crate::domain::accounts::require_access;
+use crate::domain::announce;
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Done, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `GET /users/{user_id}/preferences`: all of them.
+pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
+    let user_id = request.user_id(&session)?;
+    require_access(&app.accounts, &session, &user_id).await?;
+    Ok(Json(app.db.preferences(&user_id).await.or_fail("app.preference.get_all.app_error")?))
+}
+
+/// `GET /users/{user_id}/preferences/{category}`: those of one category, which must have some.
+pub(super) async fn list_category(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
+    let user_id = request.user_id(&session)?;
+    require_access(&app.accounts, &session, &user_id).await?;
+    let found = app.db.preferences_in(&user_id, request.path("category")).await;
+    let found = found.or_fail("app.preference.get_category.app_error")?;
+    if found.is_empty() {
+        return Err(AppError::new("api.preference.preferences_category.get.app_error"));
+    }
+    Ok(Json(found))
+}
+
+/// `GET /users/{user_id}/preferences/{category}/name/{name}`: one of them.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Preference> {
+    let user_id = request.user_id(&session)?;
+    require_access(&app.accounts, &session, &user_id).await?;
+    let found = app.db.preference(&user_id, request.path("category"), request.path("name")).await;
+    let found = found.or_fail("app.preference.get_all.app_error")?;
+    found.map(Json).ok_or_else(|| AppError::new("app.preference.get.app_error"))
+}
+
+/// `PUT /users/{user_id}/preferences`: stores some of them.
+pub(super) async fn save(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    require_access(&app.accounts, &session, &user_id).await?;
+    let preferences: Vec<Preference> = body.list("preferences").await?;
+    check_count(&preferences)?;
+    if !all_belong_to(&user_id, &preferences) {
+        return Err(AppError::new("api.preference.update_preferences.set.app_error"));
+    }
+    preferences.iter().try_for_each(Preference::check)?;
+    let is_saved = app.db.save_preferences(&user_id, &preferences).await;
+    if !is_saved.or_fail("app.preference.save.updating.app_error")? {
+        return Err(AppError::new("app.preference.save.too_many.app_error"));
+    }
+    announce::preferences_changed(&app.actors.hub, &user_id, &preferences).await;
+    Ok(Done)
+}
+
+/// `POST /users/{user_id}/preferences/delete`: deletes some of them.
+pub(super) async fn delete(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    require_access(&app.accounts, &session, &user_id).await?;
+    let preferences: Vec<Preference> = body.list("preferences").await?;
+    check_count(&preferences)?;
+    if !all_belong_to(&user_id, &preferences) {
+        return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));
+    }
+    app.db.delete_preferences(&user_id, &preferences).await.or_fail("app.preference.delete.app_error")?;
+    announce::preferences_deleted(&app.actors.hub, &user_id, &preferences).await;
+    Ok(Done)
+}

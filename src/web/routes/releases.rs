@@ -1,0 +1,16 @@
+//! Releases of this server.
+
+use actix_web::web::Data;
+
+use crate::domain::session::Session;
+use crate::outbound::releases::Release;
+use crate::web::answer::{Answer, Json};
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+/// `GET /latest_version`: the latest release that the configured source knows.
+pub(super) async fn show_latest(request: Request, session: Session, app: Data<AppState>) -> Answer<Release> {
+    session.require_unrestricted("manage_system")?;
+    let asked = app.outside.releases.latest(&app.outside.outbound, &request.config().view.service);
+    request.while_awaited(asked).await?.map(Json)
+}

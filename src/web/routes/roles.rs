@@ -1,0 +1,56 @@
+//! Roles, to look up.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::roles::Role;
+
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const MOST_NAMES: usize = 100;
+const LONGEST_NAME: usize = 64;
+
+/// `GET /roles`: every role.
+pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
+    session.require("manage_system")?;
+    Ok(Json(app.accounts.roles.all().into_iter().cloned().collect()))
+}
+
+/// `GET /roles/{role_id}`: one role.
+pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
+    let id = request.id("role_id")?;
+    let role = app.accounts.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
+    Ok(Json(role.clone()))
+}
+
+/// `GET /roles/name/{role_name}`: one role, by name.
+pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
+    let name = request.path("role_name");
+    if !is_role_name(name) {
+        return Err(AppError::invalid_url("role_name"));
+    }
+    let role = app.accounts.roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
+    Ok(Json(role.clone()))
+}
+
+/// `POST /roles/names`: the roles of those names; blank and unknown ones are left out.
+pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Role>> {
+    let mut names: Vec<String> = body.list("rolenames").await?;
+    if names.is_empty() {
+        return Err(AppError::invalid_body("rolenames"));
+    }
+    if names.len() > MOST_NAMES {
+        return Err(AppError::new("api.roles.get_multiple_by_name_too_many.request_error")
+            .with("MaxNames", MOST_NAMES.to_string()));
+    }
+    names.sort();
+    names.dedup();
+    Ok(Json(names.iter().filter_map(|name| app.accounts.roles.named(name)).cloned().collect()))
+}
+
+fn is_role_name(name: &str) -> bool {
+    let has_alphabet = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    (1..=LONGEST_NAME).contains(&name.len()) && has_alphabet
+}

@@ -1,0 +1,119 @@
+//! Open sessions: seen, ended, tied to a device.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::session::{Session as Stored, Which};
+use serde::Serialize;
+
+use crate::base::team::{Member, MemberView};
+use crate::domain::accounts::{self, Device};
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Done, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// A session in a list, with its keys in the order of the original. The token stays here.
+#[derive(Serialize)]
+pub(super) struct Listed {
+    id: String,
+    token: &'static str,
+    create_at: i64,
+    expires_at: i64,
+    last_activity_at: i64,
+    user_id: String,
+    device_id: String,
+    roles: String,
+    is_oauth: bool,
+    expired_notify: bool,
+    props: BTreeMap<String, String>,
+    team_members: Vec<MemberView>,
+    local: bool,
+}
+
+impl Listed {
+    fn new(session: Stored, team_members: Vec<MemberView>) -> Self {
+        Self {
+            id: session.id,
+            token: "",
+            create_at: session.create_at,
+            expires_at: session.expires_at,
+            last_activity_at: session.last_activity_at,
+            user_id: session.user_id,
+            device_id: session.device_id,
+            roles: session.roles,
+            is_oauth: session.is_oauth,
+            expired_notify: session.expired_notify,
+            props: session.props,
+            team_members,
+            local: false,
+        }
+    }
+}
+
+/// `GET /users/{user_id}/sessions`: the user's sessions, the last used first.
+pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
+    const FAILED: &str = "app.session.get_sessions.app_error";
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    let sessions = app.db.sessions_of(&user_id).await.or_fail(FAILED)?;
+    let members = app.db.memberships(&user_id).await.or_fail(FAILED)?;
+    let teams: Vec<MemberView> = members.into_iter().filter(Member::is_active).map(MemberView::from).collect();
+    Ok(Json(sessions.into_iter().map(|session| Listed::new(session, teams.clone())).collect()))
+}
+
+/// `POST /users/{user_id}/sessions/revoke`: ends one of the user's sessions.
+pub(super) async fn revoke(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    let body = body.strings().await;
+    let named = body.require("session_id")?;
+    let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
+    let found = found.ok_or_else(|| AppError::new("app.session.get.app_error"))?;
+    if found.user_id != user_id {
+        return Err(AppError::invalid_url("user_id"));
+    }
+    // What was named may be the token.
+    audit.parameter("session_id", found.id.as_str());
+    app.accounts.sessions.close(Which::Id(found.id)).await?;
+    Ok(Done)
+}
+
+/// `POST /users/{user_id}/sessions/revoke/all`: ends every session of the user, the caller's own included.
+pub(super) async fn revoke_all_of_user(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<Done, AppError> {
+    let user_id = request.user_id(&session)?;
+    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    app.accounts.sessions.close(Which::User { id: user_id, except: None }).await?;
+    Ok(Done)
+}
+
+/// `POST /users/sessions/revoke/all`: ends everybody's sessions.
+pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
+    session.require("manage_system")?;
+    app.accounts.sessions.close(Which::All).await?;
+    Ok(Done)
+}
+
+/// `PUT /users/sessions/device`: ties the caller's session to a mobile device.
+pub(super) async fn attach_device(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let device = Device::read(&body.strings().await)?;
+    accounts::attach(&app.accounts.sessions, request.config(), &session, device).await?;
+    Ok(Done)
+}

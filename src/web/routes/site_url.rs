@@ -1,0 +1,34 @@
+//! The address under which this site is to be known.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+
+use crate::domain::session::Session;
+use crate::outbound::client::{Call, CallFailure, Chosen, Received};
+use crate::web::answer::Done;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `POST /site_url/test`: whether a server answers under the address that is to be this site's.
+pub(super) async fn test(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    session.require_unrestricted("test_site_url")?;
+    let body = body.strings().await;
+    let site_url = body.require("site_url")?.trim_end_matches('/');
+    let chosen = Chosen::ByOperator { listening: app.facts.listening() };
+    let ping = Call::get(format!("{site_url}/api/v4/system/ping"), chosen);
+    let answer = request.while_awaited(app.outside.outbound.call(ping, &request.config().view.service)).await?;
+    match answer.and_then(Received::ok) {
+        Ok(_) => Ok(Done),
+        Err(cause) => Err(failure(&cause)),
+    }
+}
+
+fn failure(cause: &CallFailure) -> AppError {
+    let reason = cause.to_string();
+    AppError::new("app.admin.test_site_url.failure").with("Reason", reason.as_str()).detailed(reason)
+}

@@ -1,0 +1,52 @@
+//! Who is there.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::is_id;
+use quarterdeck_actors::presence::status::{Status, Wish};
+
+use crate::domain::accounts::require_access;
+use crate::domain::session::Session;
+use crate::web::answer::{Answer, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `GET /users/{user_id}/status`: somebody's status; who has none is offline.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Status> {
+    let user_id = request.user_id(&session)?;
+    require_statuses(&request)?;
+    let found = app.actors.presence.of(std::slice::from_ref(&user_id)).await?.pop();
+    Ok(Json(found.unwrap_or_else(|| Status::unknown(&user_id))))
+}
+
+/// `PUT /users/{user_id}/status`: sets it by hand.
+pub(super) async fn save(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Status> {
+    let user_id = request.user_id(&session)?;
+    let wish: Wish = body.object("status").await?;
+    if wish.user_id != user_id {
+        return Err(AppError::invalid_body("user_id"));
+    }
+    require_access(&app.accounts, &session, &user_id).await?;
+    if !wish.is_settable() {
+        return Err(AppError::invalid_body("status"));
+    }
+    require_statuses(&request)?;
+    Ok(Json(app.actors.presence.set(wish).await?))
+}
+
+/// `POST /users/status/ids`: the statuses of several people; who has none is offline.
+pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Status>> {
+    let mut user_ids: Vec<String> = body.list("user_ids").await?;
+    let are_ids = !user_ids.is_empty() && user_ids.iter().all(|id| is_id(id));
+    if !are_ids {
+        return Err(AppError::invalid_body("user_ids"));
+    }
+    user_ids.sort();
+    user_ids.dedup();
+    Ok(Json(app.actors.presence.of(&user_ids).await?))
+}
+
+fn require_statuses(request: &Request) -> Result<(), AppError> {
+    let is_on = request.config().view.service.enable_user_statuses;
+    if is_on { Ok(()) } else { Err(AppError::new("api.status.user_not_found.app_error")) }
+}

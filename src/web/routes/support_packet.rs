@@ -1,0 +1,68 @@
+//! The support packet.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use time::OffsetDateTime;
+
+use super::config::never_cached;
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::domain::support_packet::{Live, Source, Wanted, file_name, gather};
+use crate::web::request::Request;
+use crate::web::state::AppState;
+
+/// `GET /system/support_packet`: an archive with what helps to find a fault, written while it is taken.
+pub(super) async fn show(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    session.require_unrestricted("manage_system")?;
+    let leaves_logs_out = request.query("basic_server_logs").as_deref() == Some("false");
+    let wanted = Wanted { with_logs: !leaves_logs_out, plugins: request.queries("plugin_packets") };
+    audit.parameter("include_logs", wanted.with_logs);
+    audit.parameter("plugin_packets", wanted.noted_plugins());
+    let license = app.actors.license.current();
+    if app.facts.options.support_packet_needs_license() && license.is_none() {
+        return Err(AppError::new("api.no_license"));
+    }
+    let name = file_name(license.as_deref(), OffsetDateTime::now_utc());
+    audit.parameter("filename", name.as_str());
+    let turn = app.tools.support_packets.turn()?;
+    let packet = request.while_awaited(gather(source(&app), wanted)).await?;
+    let answer = HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "application/zip"))
+        .insert_header((CONTENT_DISPOSITION, format!("attachment;filename=\"{name}\"; filename*=UTF-8''{name}")))
+        .insert_header((X_FRAME_OPTIONS, "DENY"))
+        .insert_header((CONTENT_SECURITY_POLICY, "Frame-ancestors 'none'"))
+        .streaming(packet.stream(turn, app.limits.traffic.begin()));
+    Ok(never_cached(answer))
+}
+
+fn source(app: &AppState) -> Source {
+    let surroundings = app.tools.support_packets.surroundings();
+    let mut secrets = surroundings.secrets();
+    secrets.push(app.facts.fingerprint_key.clone());
+    let outcomes = app.actors.health.current();
+    let filestore = outcomes.iter().find(|outcome| outcome.name == "filestore");
+    Source {
+        config: app.actors.config.current(),
+        db: app.db.clone(),
+        has_tables: true,
+        license: app.actors.license.current(),
+        store: app.facts.configurations.file_name(),
+        hostname: app.facts.hostname.clone(),
+        installation: surroundings.installation(),
+        secrets,
+        live: Some(Live {
+            sockets: app.actors.hub.counts().sockets.load(Ordering::Relaxed),
+            database_connections: app.db.pool().open,
+            file_problem: filestore.and_then(|outcome| outcome.problem.clone()),
+        }),
+    }
+}

@@ -1,0 +1,214 @@
+//! Teams and their members.
+
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::is_id;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::base::team::{MemberView, Team, Unread, is_team_name};
+use crate::base::user::User;
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::domain::teams::{Proposal, found, join, standing, standings};
+use crate::web::answer::{Answer, Created, Json};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `POST /teams`: founds a team; who does so leads it.
+pub(super) async fn create(
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Created<Team>, AppError> {
+    let proposal: Proposal = body.object("team").await?;
+    if !session.may("create_team") {
+        return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
+    }
+    let founder = if session.is_local() { None } else { Some(known_user(&app, session.user_id()).await?) };
+    let team = found((&app.db, &app.actors.hub), proposal, founder.as_ref()).await?;
+    audit.made(json!({ "id": team.id, "name": team.name }));
+    Ok(Created(team))
+}
+
+/// What `GET /teams` answers.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Listing {
+    Plain(Vec<Team>),
+    Counted { teams: Vec<Team>, total_count: i64 },
+}
+
+/// `GET /teams`: teams, as far as the caller may list them.
+pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Listing> {
+    let is_open = match (session.may("list_public_teams"), session.may("list_private_teams")) {
+        (true, true) => None,
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        (false, false) => return Err(AppError::new("api.team.get_all_teams.insufficient_permissions")),
+    };
+    let found = app.db.teams(is_open, request.paging()).await.or_fail("app.team.get_all.app_error")?;
+    let teams = seen_by(&app, &session, found).await?;
+    if !request.is_true("include_total_count") {
+        return Ok(Json(Listing::Plain(teams)));
+    }
+    let total_count = app.db.team_count(is_open).await.or_fail("app.team.analytics_team_count.app_error")?;
+    Ok(Json(Listing::Counted { teams, total_count }))
+}
+
+/// `GET /teams/{team_id}`: one team.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
+    let team = known(&app, request.id("team_id")?).await?;
+    shown(&app, &session, team).await
+}
+
+/// `GET /teams/name/{team_name}`: one team, by name.
+pub(super) async fn show_named(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
+    let name = team_name(&request)?;
+    let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
+    let team = team.ok_or_else(|| AppError::new("app.team.get_by_name.missing.app_error"))?;
+    shown(&app, &session, team).await
+}
+
+#[derive(Serialize)]
+pub(super) struct Existence {
+    exists: bool,
+}
+
+/// `GET /teams/name/{team_name}/exists`: whether there is a team of that name that the caller may know of.
+pub(super) async fn exists(request: Request, session: Session, app: Data<AppState>) -> Answer<Existence> {
+    let name = team_name(&request)?;
+    let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
+    let Some(team) = team else { return Ok(Json(Existence { exists: false })) };
+    let permission = if team.allow_open_invite { "list_public_teams" } else { "list_private_teams" };
+    let exists = session.may(permission) || standing(&app.accounts, &session, &team.id).await?.is_member();
+    Ok(Json(Existence { exists }))
+}
+
+/// `GET /users/{user_id}/teams`: the teams somebody is in.
+pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Team>> {
+    let user_id = request.user_id(&session)?;
+    if session.user_id() != user_id {
+        session.require("sysconsole_read_user_management_users")?;
+    }
+    let teams = app.db.teams_of(&user_id).await.or_fail("app.team.get_all.app_error")?;
+    Ok(Json(seen_by(&app, &session, teams).await?))
+}
+
+/// `GET /users/{user_id}/teams/members`: what somebody is in each team; teams they left included.
+pub(super) async fn list_memberships(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Answer<Vec<MemberView>> {
+    let user_id = request.user_id(&session)?;
+    if session.user_id() != user_id {
+        session.require("read_other_users_teams")?;
+    }
+    let members = app.db.memberships(&user_id).await.or_fail("app.team.get_members.app_error")?;
+    Ok(Json(members.into_iter().map(MemberView::from).collect()))
+}
+
+/// `GET /users/{user_id}/teams/unread`: what somebody has not read, by team.
+pub(super) async fn list_unread(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Unread>> {
+    let user_id = request.user_id(&session)?;
+    if session.user_id() != user_id {
+        session.require("manage_system")?;
+    }
+    let except = request.query("exclude_team").unwrap_or_default();
+    Ok(Json(app.db.unread_by_team(&user_id, &except).await.or_fail("app.team.get_unread.app_error")?))
+}
+
+/// `GET /teams/{team_id}/members`: who is in a team.
+pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
+    let team_id = request.id("team_id")?;
+    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
+    let members = app.db.team_members(team_id, request.paging()).await.or_fail("app.team.get_members.app_error")?;
+    Ok(Json(members.into_iter().map(MemberView::from).collect()))
+}
+
+/// `GET /teams/{team_id}/members/{user_id}`: what somebody is in a team.
+pub(super) async fn show_member(request: Request, session: Session, app: Data<AppState>) -> Answer<MemberView> {
+    let team_id = request.id("team_id")?;
+    let user_id = request.user_id(&session)?;
+    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
+    let member = app.db.team_member(team_id, &user_id).await.or_fail("app.team.get_member.app_error")?;
+    let member = member.ok_or_else(|| AppError::new("app.team.get_member.missing.app_error"))?;
+    Ok(Json(member.into()))
+}
+
+/// Who is to join which team.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Newcomer {
+    team_id: String,
+    user_id: String,
+}
+
+/// `POST /teams/{team_id}/members`: takes somebody into a team; who is in it stays what they are.
+pub(super) async fn add_member(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Created<MemberView>, AppError> {
+    let team_id = request.id("team_id")?;
+    let newcomer: Newcomer = body.object("team_member").await?;
+    if newcomer.team_id != team_id {
+        return Err(AppError::invalid_body("team_id"));
+    }
+    if !is_id(&newcomer.user_id) {
+        return Err(AppError::invalid_body("user_id"));
+    }
+    audit.parameter("user_id", newcomer.user_id.as_str());
+    let standing = standing(&app.accounts, &session, team_id).await?;
+    let joins_by_choice = newcomer.user_id == session.user_id();
+    if !joins_by_choice {
+        standing.require("add_user_to_team")?;
+    }
+    let team = known(&app, team_id).await?;
+    if joins_by_choice {
+        standing.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
+    }
+    let user = known_user(&app, &newcomer.user_id).await?;
+    let member = join((&app.db, &app.actors.hub), &team, &user, request.config().view.team.max_users_per_team).await?;
+    Ok(Created(member.into()))
+}
+
+/// A team, if the caller may see it.
+async fn shown(app: &AppState, session: &Session, team: Team) -> Answer<Team> {
+    let standing = standing(&app.accounts, session, &team.id).await?;
+    if !team.is_open() {
+        standing.require("view_team")?;
+    }
+    Ok(Json(team.seen_with(&standing)))
+}
+
+async fn seen_by(app: &AppState, session: &Session, teams: Vec<Team>) -> Result<Vec<Team>, AppError> {
+    let standing_in = standings(&app.accounts, session).await?;
+    Ok(teams
+        .into_iter()
+        .map(|team| {
+            let standing = standing_in(&team.id);
+            team.seen_with(&standing)
+        })
+        .collect())
+}
+
+fn team_name(request: &Request) -> Result<&str, AppError> {
+    Some(request.path("team_name")).filter(|name| is_team_name(name)).ok_or_else(|| AppError::invalid_url("team_name"))
+}
+
+/// The team with that id, which must exist.
+async fn known(app: &AppState, id: &str) -> Result<Team, AppError> {
+    let team = app.db.team(id).await.or_fail("app.team.get.finding.app_error")?;
+    team.ok_or_else(|| AppError::new("app.team.get.find.app_error"))
+}
+
+/// The account with that id, which must exist.
+async fn known_user(app: &AppState, id: &str) -> Result<User, AppError> {
+    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
+    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
+}

@@ -1,0 +1,57 @@
+//! Licences for trying out.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::license::client::{told, told_to_anybody};
+
+use super::license::{MANAGE, put_in_force};
+use crate::base::user::User;
+use crate::domain::audit::Audit;
+use crate::domain::license::previous_trial;
+use crate::domain::session::Session;
+use crate::domain::trial::Wish;
+use crate::web::answer::{Done, json_body};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const UNCHECKED: &str = "api.license.request-trial.can-start-trial.error";
+
+/// `POST /trial-license`: asks the service for a licence to try out, and puts it in force.
+pub(super) async fn install(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    session.require_unrestricted(MANAGE)?;
+    // Without a key no answer of the service could be trusted, so that it is told nothing.
+    if !app.facts.signatory.is_somebody() {
+        return Err(AppError::new("api.license.upgrade_needed.app_error"));
+    }
+    let _turn = app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?;
+    let wish = Wish::read(body.bytes())?;
+    wish.check_short()?;
+    let caller = caller(&app, &session).await?;
+    wish.check_long()?;
+    let text = app.outside.trials.ask(&wish, &caller, app.prepared.diagnostic_id(), request.config()).await?;
+    put_in_force(&app, &audit, app.facts.signatory.open(text.as_bytes())?, text).await?;
+    Ok(Done)
+}
+
+/// `GET /trial-license/prev`: what clients may know of the trial that there was last, in force or not.
+pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let trial = previous_trial(&app.facts.signatory, &app.db).await.or_fail("app.license.get.app_error")?;
+    let may_read = session.may("read_license_information");
+    let shown: BTreeMap<_, _> = if may_read { told(trial.as_ref()) } else { told_to_anybody(trial.as_ref()) };
+    Ok(json_body(to_json(&shown).or_fail("app.license.get.app_error")?))
+}
+
+async fn caller(app: &AppState, session: &Session) -> Result<User, AppError> {
+    let user = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
+    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
+}

@@ -1,0 +1,149 @@
+//! Accounts.
+
+pub(super) mod active;
+pub(super) mod edit;
+pub(super) mod list;
+pub(super) mod password;
+pub(super) mod roles;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ETAG, HeaderValue};
+use actix_web::web::Data;
+use quarterdeck_actors::audit::Caller;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+
+use crate::base::user::{Profile, Sight, User, UserView, is_email, is_username};
+use crate::base::version::API_VERSION;
+use crate::domain::accounts::{self, Signup};
+use crate::domain::announce;
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::{Created, Json, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `POST /users`: makes an account; the first one becomes the system administrator, if the caller may become that.
+pub(super) async fn create(
+    request: Request,
+    session: Option<Session>,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let profile: Profile = body.object("user").await?;
+    let is_admin = session.is_some_and(|session| session.may("manage_system"));
+    let claim = request.claim();
+    let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
+    audit.reserve(&app.trail.audit, Caller::Stranger).await?;
+    let user =
+        accounts::create((&app.accounts, &app.actors), request.config(), profile, signup, &request.caller()).await?;
+    app.prepared.note_account(&app.actors.config);
+    audit.made(user.made());
+    Created(user.for_owner()).reply()
+}
+
+/// `GET /users/{user_id}`: an account, as far as the caller may see it.
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    let user = known(&app, &id).await?;
+    accounts::touch(&app.accounts.sessions, &session).await;
+    tagged(&request, &user, &user.seen_by(&session, request.config()))
+}
+
+/// `GET /users/username/{username}`: the account of that name.
+pub(super) async fn show_named(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let name = Some(request.path("username")).filter(|name| is_username(name));
+    let name = name.ok_or_else(|| AppError::invalid_body("username"))?;
+    let user = app.db.user_named(name).await.or_fail("app.user.get.app_error")?;
+    let user = user.ok_or_else(|| AppError::new("app.user.get_by_username.app_error"))?;
+    tagged(&request, &user, &user.seen_by(&session, request.config()))
+}
+
+/// `GET /users/email/{email}`: the account with that address, for administrators and where addresses are shown.
+pub(super) async fn show_with_email(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let email = Some(request.path("email").to_lowercase()).filter(|email| is_email(email));
+    let email = email.ok_or_else(|| AppError::invalid_url("email"))?;
+    let is_shown = request.config().view.privacy.show_email_address || session.may("manage_system");
+    if !is_shown {
+        return Err(AppError::new("api.user.get_user_by_email.permissions.app_error"));
+    }
+    let user = app.db.user_with_email(&email).await.or_fail("app.user.get.app_error")?;
+    let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    // Nobody gets the owner's view here.
+    let is_close = session.may("manage_system") || session.user_id() == user.id;
+    let view = if is_close { user.for_admin() } else { user.for_others(request.config()) };
+    tagged(&request, &user, &view)
+}
+
+/// `POST /users/{user_id}/email/verify/member`: takes an address as verified, on the word of an administrator.
+pub(super) async fn verify_email(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    session.require("manage_system")?;
+    let before = known(&app, &id).await?;
+    app.db
+        .set_email_verified(&id, quarterdeck_actors::clock::wall_ms())
+        .await
+        .or_fail("app.user.verify_email.app_error")?;
+    let user = known(&app, &id).await?;
+    audit.changed(&before.for_owner(), &user.for_owner());
+    announce::user_updated(&app.actors.hub, request.config(), &user).await;
+    Json(user.for_owner()).reply()
+}
+
+/// The account with that id, which must exist.
+async fn known(app: &AppState, id: &str) -> Result<User, AppError> {
+    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
+    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
+}
+
+/// Refuses a caller who is neither the account's owner nor may edit other people's.
+fn require_access(session: &Session, id: &str) -> Result<(), AppError> {
+    let is_own = session.user_id() == id;
+    if is_own { Ok(()) } else { session.require("edit_other_users") }
+}
+
+/// Refuses to touch a system administrator for a caller who does not manage the system.
+///
+/// The owner of such an account is an administrator, also when the session was read just before the roles changed.
+fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
+    let is_protected = user.has_role("system_admin") && session.user_id() != user.id;
+    if is_protected { session.require("manage_system") } else { Ok(()) }
+}
+
+/// What is seen of the account, or 304 for a client that says it has this already.
+fn tagged(request: &Request, user: &User, view: &UserView<'_>) -> Result<HttpResponse, AppError> {
+    let etag = etag(user, view, request.config());
+    let has_it = request.header("If-None-Match") == Some(&etag);
+    let mut answer = if has_it { HttpResponse::NotModified().finish() } else { Json(view).reply()? };
+    answer.headers_mut().insert(ETAG, HeaderValue::from_str(&etag).or_fail("api.marshal_error")?);
+    Ok(answer)
+}
+
+/// Names a state of the account, as its owner, an administrator or another user sees it: each is told something else.
+/// The two empty places belong to terms of service, which this server has none of.
+fn etag(user: &User, view: &UserView<'_>, config: &Config) -> String {
+    let privacy = &config.view.privacy;
+    let sight = match view.sight {
+        Sight::Owner => "",
+        Sight::Administrator => ".administrator",
+        Sight::Other => ".other",
+    };
+    format!(
+        "{API_VERSION}.{}.{}..0.{}.{}.{}{sight}",
+        user.id, user.update_at, privacy.show_full_name, privacy.show_email_address, user.bot_last_icon_update
+    )
+}

@@ -1,0 +1,118 @@
+//! Accounts that come and go.
+
+use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::session::Which;
+use serde_json::{Value, json};
+
+use super::{known, protect_admin, require_access};
+use crate::base::user::User;
+use crate::domain::announce;
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::Done;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// `PUT /users/{user_id}/active`: activates or deactivates; whoever is deactivated is logged out everywhere.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let members = body.members().await;
+    let is_active = members.get("active").and_then(Value::as_bool).ok_or_else(|| AppError::invalid_body("active"))?;
+    let is_leaving = !is_active && session.user_id() == id;
+    check_may_switch(&session, is_leaving, request.config())?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    switch(&app, request.config(), &audit, user, is_active).await?;
+    Ok(Done)
+}
+
+/// `DELETE /users/{user_id}`: deactivates, or deletes for good where that is allowed.
+pub(crate) async fn remove(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    require_access(&session, &id)?;
+    let is_kept_in = session.user_id() == id && !request.config().view.team.enable_user_deactivation;
+    if is_kept_in && !session.may("manage_system") {
+        return Err(AppError::new("api.user.update_active.not_enable.app_error"));
+    }
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    if request.is_true("permanent") {
+        check_may_delete(&session, request.config())?;
+        audit.parameter("permanent", true);
+        delete(&app, &audit, &user).await?;
+    } else {
+        switch(&app, request.config(), &audit, user, false).await?;
+    }
+    Ok(Done)
+}
+
+fn check_may_switch(session: &Session, is_leaving: bool, config: &Config) -> Result<(), AppError> {
+    let is_manager = session.may("sysconsole_write_user_management_users");
+    if !is_leaving && !is_manager {
+        return Err(AppError::new("api.user.update_active.permissions.app_error"));
+    }
+    if is_leaving && !config.view.team.enable_user_deactivation {
+        return Err(AppError::new("api.user.update_active.not_enable.app_error"));
+    }
+    Ok(())
+}
+
+fn check_may_delete(session: &Session, config: &Config) -> Result<(), AppError> {
+    let is_allowed = config.view.service.enable_api_user_deletion || session.is_local();
+    if is_allowed {
+        return Ok(());
+    }
+    Err(AppError::new(if session.may("manage_system") {
+        "api.user.delete_user.not_enabled.for_admin.app_error"
+    } else {
+        "api.user.delete_user.not_enabled.app_error"
+    }))
+}
+
+async fn switch(
+    app: &AppState,
+    config: &Config,
+    audit: &Audit,
+    mut user: User,
+    is_active: bool,
+) -> Result<(), AppError> {
+    let now = wall_ms();
+    let was_active = user.delete_at == 0;
+    user.update_at = now;
+    user.delete_at = if is_active { 0 } else { now };
+    app.db.set_deleted(&user.id, user.delete_at, now).await.or_fail("app.user.update.app_error")?;
+    audit.changed(&json!({ "active": was_active }), &json!({ "active": is_active }));
+    if !is_active {
+        log_out(app, &user).await?;
+    }
+    announce::user_switched(&app.actors.hub, config, &user).await;
+    Ok(())
+}
+
+async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppError> {
+    let is_removed = app.db.remove_user(&user.id).await.or_fail("app.user.permanent_delete.app_error")?;
+    if !is_removed {
+        return Err(AppError::new("app.user.missing_account.const"));
+    }
+    audit.changed(&user.for_owner(), &json!({}));
+    app.actors.presence.forget(&user.id);
+    log_out(app, user).await
+}
+
+async fn log_out(app: &AppState, user: &User) -> Result<(), AppError> {
+    app.accounts.sessions.close(Which::User { id: user.id.clone(), except: None }).await
+}

@@ -1,0 +1,101 @@
+//! What people say about themselves.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::secret::Secret;
+
+use super::{known, protect_admin, require_access};
+use crate::base::user::{Profile, User};
+use crate::domain::accounts;
+use crate::domain::audit::Audit;
+use crate::domain::passwords::is_full;
+use crate::domain::session::Session;
+use crate::store::Changed;
+use crate::web::answer::{Json, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// How often a change is decided again because the account moved on while the caller's right to it was checked.
+const MAX_TRIES: usize = 8;
+
+/// `PUT /users/{user_id}`: replaces the profile; text that is not given becomes empty.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    let profile: Profile = body.object("user").await?;
+    if profile.id.as_ref() != Some(&id) {
+        return Err(AppError::invalid_body("user_id"));
+    }
+    require_access(&session, &id)?;
+    change(&request, &session, &app, &audit, (&id, profile.in_full())).await
+}
+
+/// `PUT /users/{user_id}/patch`: changes what is given and leaves the rest.
+pub(crate) async fn patch(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let id = request.user_id(&session)?;
+    let profile: Profile = body.object("user").await?;
+    require_access(&session, &id)?;
+    change(&request, &session, &app, &audit, (&id, profile)).await
+}
+
+/// Stores the profile, once the caller may change the account as it is then.
+async fn change(
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    audit: &Audit,
+    (id, profile): (&str, Profile),
+) -> Result<HttpResponse, AppError> {
+    for _ in 0..MAX_TRIES {
+        let user = known(app, id).await?;
+        protect_admin(session, &user)?;
+        let checked = confirm_address(request, session, app, &user, &profile).await?;
+        match accounts::update((&app.db, &app.actors.hub), request.config(), &user, profile.clone(), checked).await? {
+            Changed::Stored(accounts) => {
+                let (before, after) = &*accounts;
+                audit.changed(&before.for_owner(), &after.for_owner());
+                return Json(after.for_owner()).reply();
+            }
+            Changed::MovedOn => {}
+            Changed::Gone => return Err(AppError::new("app.user.missing_account.const")),
+        }
+    }
+    Err(AppError::new("app.user.update.app_error").because("the account keeps changing"))
+}
+
+/// Whoever gives an account of their own another address must know its password; it is the key to resetting that.
+/// Gives the hash that the password was compared with.
+async fn confirm_address(
+    request: &Request,
+    session: &Session,
+    app: &AppState,
+    user: &User,
+    profile: &Profile,
+) -> Result<Option<Secret>, AppError> {
+    let is_new = profile.email.as_deref().is_some_and(|email| email.trim().to_lowercase() != user.email);
+    if is_new && session.is_oauth() {
+        return Err(session.refusal("edit_other_users"));
+    }
+    if !is_new || session.user_id() != user.id {
+        return Ok(None);
+    }
+    let password = profile.password.clone().filter(|password| !password.is_empty());
+    let password = password.ok_or_else(|| AppError::invalid_body("password"))?;
+    let confirmed =
+        accounts::confirm_password(&app.accounts, request.config(), &user.id, password, &request.caller()).await;
+    confirmed
+        .map(Some)
+        .map_err(|cause| if is_full(&cause) { cause } else { AppError::invalid_body("password").because(cause) })
+}

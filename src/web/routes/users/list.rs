@@ -1,0 +1,221 @@
+//! Lists of accounts.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::id::is_id;
+use serde::{Deserialize, Serialize};
+
+use crate::base::paging::Paging;
+use crate::base::user::{User, is_role_name};
+use crate::domain::accounts::touch;
+use crate::domain::session::Session;
+use crate::store::{Filter, Order};
+use crate::web::answer::{Answer, Json, Reply};
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+const DEFAULT_FOUND: usize = 100;
+const MOST_FOUND: usize = 1000;
+
+/// A request names so many roles at most.
+const MOST_ROLES: usize = 100;
+
+/// Filters of the original that would need channels or groups; ignoring them would give wrong lists.
+const UNSUPPORTED: [&str; 4] = ["in_channel", "not_in_channel", "in_group", "not_in_group"];
+
+/// `GET /users`: accounts page by page, by name.
+pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
+    let filter = listed(&request)?;
+    check_may_see(&session, &app, &filter).await?;
+    let users = app.db.users(&filter, request.paging()).await.or_fail("app.user.get_profiles.app_error")?;
+    touch(&app.accounts.sessions, &session).await;
+    seen(&users, &session, request.config())
+}
+
+/// `POST /users/ids`: the accounts with those ids, or those of them that changed since.
+pub(crate) async fn with_ids(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let ids = keys(body, "user_ids").await?;
+    let since = request.query("since").map_or(Ok(0), |text| text.parse::<i64>());
+    let since = since.map_err(|cause| AppError::invalid_body("since").because(cause))?;
+    let ids: Vec<String> = ids.into_iter().filter(|id| is_id(id)).collect();
+    let mut users = app.db.users_with_ids(&ids).await.or_fail("app.user.get_profiles.app_error")?;
+    users.retain(|user| since <= 0 || user.update_at > since);
+    seen(&users, &session, request.config())
+}
+
+/// `POST /users/usernames`: the accounts of those names.
+pub(crate) async fn named(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let names = keys(body, "usernames").await?;
+    let users = app.db.users_named(&names).await.or_fail("app.user.get_profiles.app_error")?;
+    seen(&users, &session, request.config())
+}
+
+/// `POST /users/search`: accounts whose names begin with the term; addresses and full names count as far as the caller may see them.
+pub(crate) async fn search(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<HttpResponse, AppError> {
+    let search: Search = body.object("props").await?;
+    let limit = search.limit;
+    let filter = search.filter(&session, request.config())?;
+    check_may_see(&session, &app, &filter).await?;
+    let paging = Paging { page: 0, per_page: found_at_most(limit)? };
+    let users = app.db.users(&filter, paging).await.or_fail("app.user.search.app_error")?;
+    seen(&users, &session, request.config())
+}
+
+/// `GET /users/stats`: how many active accounts there are, bots included.
+pub(crate) async fn stats(_: Session, app: Data<AppState>) -> Answer<Stats> {
+    let active = Filter { is_active: Some(true), ..Filter::default() };
+    count(&app, &active).await
+}
+
+/// `GET /users/stats/filtered`: how many accounts there are of a kind.
+pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data<AppState>) -> Answer<Stats> {
+    session.require("sysconsole_read_user_management_users")?;
+    let filter = Filter {
+        in_team: request.query("in_team"),
+        roles: roles(request.query("roles").unwrap_or_default().split(','))?,
+        is_active: (!request.is_true("include_deleted")).then_some(true),
+        leaves_bots_out: !request.is_true("include_bots"),
+        ..Filter::default()
+    };
+    count(&app, &filter).await
+}
+
+/// `GET /users/known`: the ids of those who share a channel with the caller.
+pub(crate) async fn acquaintances(session: Session, app: Data<AppState>) -> Answer<Vec<String>> {
+    app.db.acquaintances(session.user_id()).await.map(Json).or_fail("app.user.get_profiles.app_error")
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Stats {
+    total_users_count: i64,
+}
+
+/// What is searched for; an absent member and `null` mean the same.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Search {
+    term: Option<String>,
+    team_id: Option<String>,
+    not_in_team_id: Option<String>,
+    without_team: Option<bool>,
+    allow_inactive: Option<bool>,
+    role: Option<String>,
+    roles: Option<Vec<String>>,
+    limit: Option<i64>,
+}
+
+impl Search {
+    fn filter(self, session: &Session, config: &Config) -> Result<Filter, AppError> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let is_admin = session.may("manage_system");
+        let privacy = &config.view.privacy;
+        let is_any_activity = self.allow_inactive == Some(true);
+        Ok(Filter {
+            term: given(self.term).ok_or_else(|| AppError::invalid_body("term"))?,
+            in_team: given(self.team_id),
+            not_in_team: given(self.not_in_team_id),
+            is_without_team: self.without_team == Some(true),
+            role: given(self.role),
+            roles: roles(self.roles.unwrap_or_default().iter().map(String::as_str))?,
+            searches_email: is_admin || privacy.show_email_address,
+            searches_full_name: is_admin || privacy.show_full_name,
+            is_active: (!is_any_activity).then_some(true),
+            ..Filter::default()
+        })
+    }
+}
+
+fn listed(request: &Request) -> Result<Filter, AppError> {
+    if let Some(name) = UNSUPPORTED.into_iter().find(|name| request.query(name).is_some()) {
+        return Err(AppError::invalid_url(name));
+    }
+    let in_team = request.query("in_team");
+    let not_in_team = request.query("not_in_team");
+    let is_one_team = in_team.is_some() && not_in_team.is_none();
+    let is_active = match (request.is_true("inactive"), request.is_true("active")) {
+        (true, _) => Some(false),
+        (false, true) => Some(true),
+        (false, false) => None,
+    };
+    Ok(Filter {
+        order: order(request, is_one_team)?,
+        in_team,
+        not_in_team,
+        is_without_team: request.is_true("without_team"),
+        role: request.query("role"),
+        roles: roles(request.query("roles").unwrap_or_default().split(','))?,
+        is_active,
+        ..Filter::default()
+    })
+}
+
+/// Other orders than by name are for the members of one team.
+fn order(request: &Request, is_one_team: bool) -> Result<Order, AppError> {
+    match request.query("sort").as_deref() {
+        None => Ok(Order::Name),
+        Some("create_at") if is_one_team => Ok(Order::NewestFirst),
+        Some("last_activity_at") if is_one_team => Ok(Order::LastActiveFirst),
+        Some(_) => Err(AppError::invalid_url("sort")),
+    }
+}
+
+fn roles<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, AppError> {
+    let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
+    let is_valid = names.len() <= MOST_ROLES && names.iter().all(|name| is_role_name(name));
+    if !is_valid {
+        return Err(AppError::invalid_body("roles"));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+async fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
+    let mut keys: Vec<String> = body.list(name).await?;
+    keys.sort();
+    keys.dedup();
+    if keys.is_empty() { Err(AppError::invalid_body(name)) } else { Ok(keys) }
+}
+
+fn found_at_most(limit: Option<i64>) -> Result<usize, AppError> {
+    let limit = usize::try_from(limit.unwrap_or(0)).ok().filter(|limit| *limit <= MOST_FOUND);
+    let limit = limit.ok_or_else(|| AppError::invalid_body("limit"))?;
+    Ok(if limit == 0 { DEFAULT_FOUND } else { limit })
+}
+
+/// Who belongs to a team is for its members to know, and for those who may look into every team.
+async fn check_may_see(session: &Session, app: &AppState, filter: &Filter) -> Result<(), AppError> {
+    for team in [&filter.in_team, &filter.not_in_team].into_iter().flatten() {
+        let is_member =
+            app.db.belongs_to_team(session.user_id(), team).await.or_fail("app.team.get_members.app_error")?;
+        if !is_member {
+            session.require("view_team")?;
+        }
+    }
+    if filter.is_without_team { session.require("list_users_without_team") } else { Ok(()) }
+}
+
+fn seen(users: &[User], session: &Session, config: &Config) -> Result<HttpResponse, AppError> {
+    let views: Vec<_> = users.iter().map(|user| user.seen_by(session, config)).collect();
+    Json(views).reply()
+}
+
+async fn count(app: &AppState, filter: &Filter) -> Answer<Stats> {
+    let counted = app.db.count_users(filter).await.or_fail("app.user.get_total_users_count.app_error")?;
+    Ok(Json(Stats { total_users_count: counted }))
+}

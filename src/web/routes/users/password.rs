@@ -1,0 +1,129 @@
+//! Passwords of accounts.
+
+use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::session::Which;
+use serde_json::json;
+
+use super::{known, protect_admin};
+use crate::base::strings::Strings;
+use crate::base::user::User;
+use crate::domain::accounts;
+use crate::domain::audit::Audit;
+use crate::domain::passwords::check_policy;
+use crate::domain::session::Session;
+use crate::web::answer::Done;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// As long as the column.
+const LONGEST_HASH: usize = 128;
+
+/// `PUT /users/{user_id}/password`: sets a password and, if the settings say so, logs the account out elsewhere.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let body = body.strings().await;
+    let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
+    let (hash, checked) = match Way::of(&session, &id, target.as_ref(), &body)? {
+        Way::Hash => (given_hash(&body)?, None),
+        Way::Own => {
+            let checked = confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
+            (hash(&request, &app, &id, &body).await?, Some(checked))
+        }
+        Way::Other => (hash(&request, &app, &id, &body).await?, None),
+    };
+    known(&app, &id).await?;
+    let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
+    let is_changed = changed.or_fail("app.user.update_password.app_error")?;
+    if !is_changed {
+        // An administrator set another one meanwhile, which an owner of the old one must not undo.
+        return Err(AppError::new("api.user.update_password.incorrect.app_error"));
+    }
+    if request.config().view.service.terminate_sessions_on_password_change {
+        let is_own = session.user_id() == id;
+        let except = is_own.then(|| session.id().to_owned());
+        app.accounts.sessions.close(Which::User { id, except }).await?;
+    }
+    Ok(Done)
+}
+
+/// `POST /users/{user_id}/reset_failed_attempts`: unlocks an account after too many failed logins.
+pub(crate) async fn reset_failed_attempts(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    session.require("sysconsole_write_user_management_users")?;
+    let user = known(&app, &id).await?;
+    protect_admin(&session, &user)?;
+    app.db.reset_attempts(&id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
+    audit.changed(&json!({ "failed_attempts": user.failed_attempts }), &json!({ "failed_attempts": 0 }));
+    Ok(Done)
+}
+
+/// On what grounds a password is set.
+enum Way {
+    /// An administrator brings the hash from elsewhere.
+    Hash,
+    /// Somebody knows the current one.
+    Own,
+    /// An administrator sets somebody else's.
+    Other,
+}
+
+impl Way {
+    fn of(session: &Session, id: &str, target: Option<&User>, body: &Strings) -> Result<Self, AppError> {
+        let is_own = session.user_id() == id;
+        let is_hash = body.get("already_hashed") == "true";
+        let is_admin = target.is_some_and(|user| user.has_role("system_admin"));
+        let needed = if is_admin { "manage_system" } else { "sysconsole_write_user_management_users" };
+        match (is_hash, is_own, session.may(needed)) {
+            (true, _, true) => Ok(Self::Hash),
+            (true, true, false) => Err(AppError::new("api.user.update_password.user_and_hashed.app_error")),
+            (false, true, _) => Ok(Self::Own),
+            (false, false, true) => Ok(Self::Other),
+            (_, false, false) => Err(AppError::new("api.user.update_password.context.app_error")),
+        }
+    }
+}
+
+fn given_hash(body: &Strings) -> Result<Secret, AppError> {
+    let hash = body.require("new_password")?;
+    if hash.len() > LONGEST_HASH { Err(AppError::invalid_body("new_password")) } else { Ok(Secret::new(hash)) }
+}
+
+async fn confirm(
+    request: &Request,
+    app: &AppState,
+    target: Option<&User>,
+    id: &str,
+    current: &str,
+) -> Result<Secret, AppError> {
+    let is_elsewhere = target.is_some_and(|user| user.auth_data.as_deref().is_some_and(|data| !data.is_empty()));
+    if is_elsewhere {
+        return Err(AppError::new("api.user.update_password.oauth.app_error"));
+    }
+    let confirmed =
+        accounts::confirm_password(&app.accounts, request.config(), id, Secret::new(current), &request.caller()).await;
+    confirmed.map_err(|refusal| match refusal.id.as_ref() {
+        "api.user.check_user_password.invalid.app_error" => {
+            AppError::new("api.user.update_password.incorrect.app_error").because(refusal)
+        }
+        _ => refusal,
+    })
+}
+
+async fn hash(request: &Request, app: &AppState, id: &str, body: &Strings) -> Result<Secret, AppError> {
+    let password = body.get("new_password");
+    check_policy(password, &request.config().view.password)?;
+    app.accounts.passwords.hash(&request.caller(), id, Secret::new(password)).await
+}

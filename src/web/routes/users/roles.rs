@@ -1,0 +1,81 @@
+//! The system roles of accounts.
+
+use actix_web::web::Data;
+use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::sessions::change::Change;
+use serde_json::json;
+
+use super::known;
+use crate::base::user::is_role_name;
+use crate::domain::announce;
+use crate::domain::audit::Audit;
+use crate::domain::session::Session;
+use crate::web::answer::Done;
+use crate::web::request::{Body, Request};
+use crate::web::state::AppState;
+
+/// As long as the column.
+const LONGEST: usize = 256;
+
+/// Roles that need a licence with `custom_permissions_schemes`.
+const LICENSED: [&str; 5] = [
+    "system_manager",
+    "system_user_manager",
+    "system_read_only_admin",
+    "shared_channel_manager",
+    "secure_connection_manager",
+];
+
+/// `PUT /users/{user_id}/roles`: replaces the system roles, in open sessions as well.
+pub(crate) async fn replace(
+    request: Request,
+    session: Session,
+    app: Data<AppState>,
+    audit: Audit,
+    body: Body,
+) -> Result<Done, AppError> {
+    let id = request.user_id(&session)?;
+    let body = body.strings().await;
+    audit.parameter("roles", body.get("roles"));
+    let roles = checked(body.get("roles"))?;
+    check_licensed(&app, &roles)?;
+    session.require("manage_roles")?;
+    let user = known(&app, &id).await?;
+    check_known(&app, &roles)?;
+    let roles = joined(&roles)?;
+    let is_stored = app.db.set_user_roles(&id, &roles, wall_ms()).await.or_fail("app.user.update.app_error")?;
+    if !is_stored {
+        return Err(AppError::new("app.user.update.lastAdmin.app_error"));
+    }
+    audit.changed(&json!({ "roles": user.roles }), &json!({ "roles": roles }));
+    app.accounts.sessions.change(Change::Roles { user_id: id.clone(), roles: roles.clone() }).await?;
+    announce::roles_changed(&app.actors.hub, &id, &roles).await;
+    Ok(Done)
+}
+
+/// The names, refused where they are no names, and where an administrator would not be a user.
+fn checked(text: &str) -> Result<Vec<&str>, AppError> {
+    let roles: Vec<&str> = text.split_whitespace().collect();
+    let is_admin_alone = roles == ["system_admin"];
+    let is_valid = !roles.is_empty() && !is_admin_alone && roles.iter().all(|role| is_role_name(role));
+    if is_valid { Ok(roles) } else { Err(AppError::invalid_body("roles")) }
+}
+
+fn check_licensed(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
+    let is_needed = roles.iter().any(|role| LICENSED.contains(role));
+    let has_it =
+        || app.actors.license.current().is_some_and(|license| license.features.has("custom_permissions_schemes"));
+    if is_needed && !has_it() { Err(AppError::new("api.user.update_user_roles.license.app_error")) } else { Ok(()) }
+}
+
+fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
+    let are_known = roles.iter().all(|role| app.accounts.roles.named(role).is_some_and(|role| role.delete_at == 0));
+    if are_known { Ok(()) } else { Err(AppError::new("app.role.check_roles_exist.role_not_found")) }
+}
+
+fn joined(roles: &[&str]) -> Result<String, AppError> {
+    let text = roles.join(" ");
+    let fits = text.len() <= LONGEST;
+    if fits { Ok(text) } else { Err(AppError::new("model.user.is_valid.roles_limit.app_error")) }
+}

@@ -1,0 +1,254 @@
+//! What a client may ask over its socket.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use quarterdeck_actors::clock::{Uptime, wall_ms};
+use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::hub::{Connection, Event, Greeting, Joined, Joining, Viewing};
+use quarterdeck_actors::id::is_id;
+use quarterdeck_actors::session::Session as Stored;
+use serde_json::{Map, Value, json};
+use tracing::{debug, warn};
+
+use super::close::Close;
+use super::request::{Asked, granted, refused};
+use super::{Outcome, Resume};
+use crate::base::version::API_VERSION;
+use crate::domain::session::{Session, resolve};
+use crate::web::state::AppState;
+
+type Work = LocalBoxFuture<'static, Outcome>;
+
+/// The actions that need a session, in the order of the documentation.
+const ACTIONS: [(&str, Action); 6] = [
+    ("ping", Action::Ping),
+    ("user_typing", Action::Typing),
+    ("user_update_active_status", Action::Activity),
+    ("get_statuses", Action::Statuses),
+    ("get_statuses_by_ids", Action::StatusesById),
+    ("posted_notify_ack", Action::NotifyAck),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    Ping,
+    Typing,
+    Activity,
+    Statuses,
+    StatusesById,
+    NotifyAck,
+}
+
+/// What a client without a session asks: only to be known. Anything else gets no reply, because there is nobody to reply to.
+pub(super) fn introduce(app: &Data<AppState>, resume: &mut Resume, asked: Asked) -> Option<Work> {
+    let is_challenge = asked.action == "authentication_challenge" && asked.seq > 0;
+    is_challenge.then(|| authenticate(app.clone(), resume.take(), asked).boxed_local())
+}
+
+/// What a client with a session asks; what takes no time is done at once.
+pub(super) fn perform(
+    app: &Data<AppState>,
+    connection: &Arc<Connection>,
+    session: &Arc<Stored>,
+    asked: Asked,
+) -> Option<Work> {
+    let refuse = |id: &'static str| connection.reply(refused(asked.seq, &AppError::new(id)));
+    if asked.action.is_empty() {
+        refuse("api.web_socket_router.no_action.app_error");
+        return None;
+    }
+    if asked.seq <= 0 {
+        refuse("api.web_socket_router.bad_seq.app_error");
+        return None;
+    }
+    // Plugins' own, and there are no plugins; and who is known needs no introduction.
+    let is_ignored = asked.action == "authentication_challenge" || asked.action.starts_with("custom_");
+    if is_ignored {
+        return None;
+    }
+    if asked.action == "presence" {
+        connection.view(|viewing| look(viewing, &asked));
+        connection.reply(granted(asked.seq, &Map::new()));
+        return None;
+    }
+    let known = ACTIONS.iter().find(|(name, _)| *name == asked.action);
+    let Some((_, action)) = known else {
+        refuse("api.web_socket_router.bad_action.app_error");
+        return None;
+    };
+    Some(answer(app.clone(), connection.clone(), session.clone(), *action, asked).boxed_local())
+}
+
+async fn answer(
+    app: Data<AppState>,
+    connection: Arc<Connection>,
+    stored: Arc<Stored>,
+    action: Action,
+    asked: Asked,
+) -> Outcome {
+    let config = app.actors.config.current();
+    let session = match resolve(&app.accounts, &config, stored.token.expose()).await {
+        Ok(Some(session)) => session,
+        Ok(None) => {
+            let refusal = AppError::new("api.web_socket_router.not_authenticated.app_error");
+            connection.reply(refused(asked.seq, &refusal));
+            return Outcome::Done;
+        }
+        Err(failure) => {
+            warn!(cause = %failure, "the session of a socket could not be looked up");
+            connection.reply(refused(asked.seq, &AppError::new("api.context.invalid_token.error")));
+            return Outcome::Done;
+        }
+    };
+    let done = match action {
+        Action::Ping => Ok(pong()),
+        Action::Typing => type_in(&app, &session, &asked).await,
+        Action::Activity => be_active(&app, &session, &asked).await,
+        Action::Statuses => Ok(statuses(&app)),
+        Action::StatusesById => statuses_of(&app, &asked).await,
+        Action::NotifyAck => Ok(Map::new()),
+    };
+    match done {
+        Ok(data) => connection.reply(granted(asked.seq, &data)),
+        Err(refusal) => {
+            debug!(action = asked.action, cause = %refusal, "a socket's request was refused");
+            connection.reply(refused(asked.seq, &refusal));
+        }
+    }
+    Outcome::Done
+}
+
+fn pong() -> Map<String, Value> {
+    object(json!({ "text": "pong", "version": API_VERSION, "server_time": wall_ms(), "node_id": "" }))
+}
+
+/// No id is longer.
+const LONGEST_ID: usize = 26;
+
+/// Takes note of which channels the user looks at. What is no text, or too long for an id, is ignored.
+fn look(viewing: &mut Viewing, asked: &Asked) {
+    let told = |name: &str| asked.text(name).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned);
+    if let Some(channel) = told("channel_id") {
+        viewing.channel = Some(channel);
+    }
+    if let Some(thread) = told("thread_channel_id") {
+        let is_thread_view = asked.truth("is_thread_view").unwrap_or_default();
+        let place = if is_thread_view { &mut viewing.thread_view } else { &mut viewing.side };
+        *place = Some(thread);
+    }
+}
+
+/// Tells the members of a channel that somebody writes.
+async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    crate::domain::accounts::extend(&app.accounts.sessions, &app.actors.config.current(), session).await;
+    if app.actors.busy.until().is_some() {
+        return Err(AppError::new("api.websocket_handler.server_busy.app_error"));
+    }
+    let refusal = || invalid("channel_id");
+    let channel_id = asked.text("channel_id").filter(|id| is_id(id)).ok_or_else(refusal)?;
+    let may = crate::domain::channels::may(&app.accounts, session, channel_id, "create_post").await?;
+    if !may {
+        return Err(refusal());
+    }
+    let parent_id = asked.text("parent_id").unwrap_or_default();
+    let data = json!({ "parent_id": parent_id, "user_id": session.user_id() });
+    let typing = Event::new("typing", data).for_channel(channel_id).without_user(session.user_id());
+    app.actors.hub.publish(typing).await;
+    Ok(Map::new())
+}
+
+async fn be_active(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    let is_active = asked.truth("user_is_active").ok_or_else(|| invalid("user_is_active"))?;
+    let is_manual = asked.truth("manual").unwrap_or_default();
+    app.actors.presence.active(session.user_id(), is_active, is_manual).await?;
+    Ok(Map::new())
+}
+
+/// Everybody who is not offline, as far as this server has heard of them.
+fn statuses(app: &AppState) -> Map<String, Value> {
+    app.actors.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
+}
+
+async fn statuses_of(app: &AppState, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+    let ids = asked.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
+    let ids = ids.ok_or_else(|| invalid("user_ids"))?;
+    let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let statuses = app.actors.presence.of(&ids).await?;
+    Ok(statuses.into_iter().map(|status| (status.user_id, Value::from(status.presence))).collect())
+}
+
+fn invalid(name: &'static str) -> AppError {
+    AppError::new("api.websocket_handler.invalid_param.app_error").with("Name", name)
+}
+
+/// Finds out who a client is, and connects it.
+async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outcome {
+    let Some(token) = asked.text("token") else { return Outcome::Drop };
+    let config = app.actors.config.current();
+    let session = match resolve(&app.accounts, &config, token).await {
+        Ok(found) => found.and_then(|session| session.stored_shared()),
+        Err(failure) => {
+            warn!(cause = %failure, "the session of a socket could not be looked up");
+            None
+        }
+    };
+    let Some(session) = session else { return Outcome::Drop };
+    match join(&app, &session, resume).await {
+        Ok(Joined { hold, .. }) => {
+            let reply = granted(asked.seq, &Map::new());
+            Outcome::Authenticated { hold, session, reply }
+        }
+        Err(refusal) if refusal.id == "app.socket.too_many_of_user.app_error" => Outcome::Close(Close::TOO_MANY),
+        Err(failure) => {
+            warn!(cause = %failure, "a client could not be connected");
+            Outcome::Drop
+        }
+    }
+}
+
+/// Connects a client, or goes on with the connection that it had.
+pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) -> Result<Joined, AppError> {
+    let memberships = app.db.memberships_of(&session.user_id).await.or_fail("app.socket.memberships.app_error")?;
+    let version = app.prepared.current(&app.actors.config).version.clone();
+    let greeting = Greeting {
+        server_version: version.to_str().unwrap_or_default().to_owned(),
+        server_hostname: app.facts.hostname.clone(),
+    };
+    let joined = app.actors.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
+    // It may have ended meanwhile: then the hub was told before it knew of this connection.
+    let is_open = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?.is_some();
+    if is_open { Ok(joined) } else { Err(AppError::new("api.context.session_expired.app_error")) }
+}
+
+/// Looks the session of a connection up again: it may have been prolonged, or have ended.
+pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, stored: Arc<Stored>) -> Work {
+    let check = async move {
+        let config = app.actors.config.current();
+        let found = match resolve(&app.accounts, &config, stored.token.expose()).await {
+            Ok(found) => found.and_then(|session| session.stored_shared()),
+            Err(failure) => {
+                // Asked again soon: who may stay is not decided by a store that is away.
+                warn!(cause = %failure, "the session of a socket could not be looked up");
+                return Outcome::Done;
+            }
+        };
+        let Some(fresh) = found else {
+            return Outcome::Close(Close::because(quarterdeck_actors::hub::End::SessionEnded));
+        };
+        if let Err(failure) = app.actors.hub.renew_session(&connection, fresh.clone()).await {
+            warn!(cause = %failure, "the hub was not told of a session");
+        }
+        Outcome::Checked(fresh)
+    };
+    check.boxed_local()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    }
+}

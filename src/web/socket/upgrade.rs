@@ -1,0 +1,93 @@
+//! The request that opens a socket: checks in the order of the contract, then the switch of protocols.
+
+use actix_http::ws::hash_key;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONNECTION, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use data_encoding::BASE64;
+use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::id::is_id;
+
+use super::origin::{Admission, admission};
+use super::{Resume, Socket, actions, known, unknown};
+use crate::domain::session::Session;
+use crate::web::origins::Page;
+use crate::web::pipeline::COOKIE;
+use crate::web::request::{Request, header_of};
+use crate::web::state::AppState;
+
+/// The protocol's version, which every refusal names.
+pub(crate) const VERSION: HeaderValue = HeaderValue::from_static("13");
+
+const REFUSED: &str = "api.web_socket.connect.upgrade.app_error";
+const FOREIGN: &str = "app.socket.origin.app_error";
+
+/// Whether an error is the refusal of an upgrade.
+pub(crate) fn is_refusal(failure: &AppError) -> bool {
+    failure.id == REFUSED || failure.id == FOREIGN
+}
+
+/// Opens a socket; who is logged in is connected at once.
+pub(crate) async fn open(
+    request: Request,
+    http: HttpRequest,
+    incoming: Payload,
+    app: Data<AppState>,
+) -> Result<HttpResponse, AppError> {
+    let (key, admission) = check_handshake(&request, &http)?;
+    let resume = wanted(&request)?;
+    if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
+        app.actors.hub.counts().note_break(code);
+    }
+    let seat = app.actors.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
+    // Where a cookie is, the session is that of the cookie.
+    let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
+    let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
+    let party = match session {
+        Some(session) => {
+            let joined = actions::join(&app, &session, resume).await?;
+            known(&app, joined.hold, session)
+        }
+        None => unknown(resume),
+    };
+    let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
+    answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
+    Ok(answer.body(Socket::new(incoming, app, party, seat)))
+}
+
+/// Gives the client's key, and how far the page that it runs in is trusted.
+fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<(&'a str, Admission), AppError> {
+    let lists = |name: HeaderName, token: &str| {
+        let mut values = http.headers().get_all(name).filter_map(|value| value.to_str().ok());
+        values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+    };
+    let is_upgrade = lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket") && lists(SEC_WEBSOCKET_VERSION, "13");
+    if !is_upgrade {
+        return Err(AppError::new(REFUSED));
+    }
+    let host = header_of(http, HOST.as_str()).unwrap_or_default();
+    let admission = admission(&request.config().view.service, &Page::of(http.headers()), host);
+    if admission == Admission::Refused {
+        return Err(AppError::new(FOREIGN));
+    }
+    let key = header_of(http, SEC_WEBSOCKET_KEY.as_str()).unwrap_or_default();
+    let is_key = BASE64.decode(key.as_bytes()).is_ok_and(|bytes| bytes.len() == 16);
+    if is_key { Ok((key, admission)) } else { Err(AppError::new(REFUSED)) }
+}
+
+fn accept(key: &str) -> Result<HeaderValue, AppError> {
+    HeaderValue::from_bytes(&hash_key(key.as_bytes())).map_err(|_| AppError::new(REFUSED))
+}
+
+/// What the client wants to go on with. Without a connection there is no number to look at.
+fn wanted(request: &Request) -> Result<Resume, AppError> {
+    let Some(id) = request.query("connection_id") else { return Ok(None) };
+    if !is_id(&id) {
+        return Err(AppError::invalid_url("connection_id"));
+    }
+    let seq = request.query("sequence_number").and_then(|text| text.parse().ok());
+    seq.map(|seq| Some((id, seq))).ok_or_else(|| AppError::invalid_url("sequence_number"))
+}

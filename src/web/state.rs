@@ -1,0 +1,131 @@
+//! The parts of a running server that handlers reach, in groups. Other code takes the group or the handle that it needs.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::secret::Secret;
+use quarterdeck_actors::supervisor::Vitals;
+use tokio::sync::Notify;
+
+use crate::base::traffic::Traffic;
+use crate::domain::accounts::Accounts;
+use crate::domain::actors::Actors;
+use crate::domain::ai_bridge::AiBridge;
+use crate::domain::audit::Trail;
+use crate::domain::configuration::surroundings;
+use crate::domain::configurations::Configurations;
+use crate::domain::license::Signatory;
+use crate::domain::support_packet::SupportPackets;
+use crate::domain::trial::Trials;
+use crate::outbound::client::Outbound;
+use crate::outbound::images::Images;
+use crate::outbound::links::Links;
+use crate::outbound::mail::Mailer;
+use crate::outbound::push::PushProxy;
+use crate::outbound::releases::Releases;
+use crate::settings::options::Options;
+use crate::store::Db;
+use crate::telemetry::logging::LogReader;
+use crate::telemetry::metrics::Metrics;
+use crate::web::answer::Sending;
+use crate::web::connections::Connections;
+use crate::web::pipeline::limit::Limiter;
+use crate::web::prepared::PreparedAnswers;
+use crate::web::request::budget::BodyBudget;
+
+/// All groups. One for all workers.
+pub(crate) struct AppState {
+    pub(crate) db: Db,
+    pub(crate) actors: Actors,
+    pub(crate) accounts: Accounts,
+    pub(crate) trail: Trail,
+    pub(crate) facts: Facts,
+    pub(crate) outside: Outside,
+    pub(crate) limits: Limits,
+    pub(crate) tools: Tools,
+    pub(crate) prepared: PreparedAnswers,
+    pub(crate) metrics: Metrics,
+}
+
+/// Facts that hold from the start to the end.
+pub(crate) struct Facts {
+    pub(crate) options: Options,
+    /// The configuration at the start, for the parts that keep it until the next one.
+    pub(crate) started_with: Arc<Config>,
+    /// The store of the configuration.
+    pub(crate) configurations: Configurations,
+    /// Makes the fingerprints that tell secrets apart in the history of the configuration.
+    pub(crate) fingerprint_key: Secret,
+    /// The party whose signatures licences need.
+    pub(crate) signatory: Signatory,
+    /// The machine's name, if it has one.
+    pub(crate) hostname: Option<String>,
+    /// The addresses where the server listens, once it does.
+    pub(crate) listening: OnceLock<Vec<SocketAddr>>,
+}
+
+/// Everything that calls other servers.
+pub(crate) struct Outside {
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) push: PushProxy,
+    pub(crate) links: Links,
+    pub(crate) images: Images,
+    pub(crate) releases: Releases,
+    pub(crate) mailer: Mailer,
+    pub(crate) trials: Trials,
+}
+
+/// The bounds on what callers send, hold and repeat.
+pub(crate) struct Limits {
+    pub(crate) limiter: Limiter,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) bodies: Arc<BodyBudget>,
+    pub(crate) sending: Sending,
+    pub(crate) traffic: Arc<Traffic>,
+}
+
+/// Parts that single routes use.
+pub(crate) struct Tools {
+    pub(crate) log_reader: LogReader,
+    pub(crate) support_packets: SupportPackets,
+    /// The stand-in for an AI service, for end-to-end tests.
+    pub(crate) ai_bridge: AiBridge,
+    /// Told when the server is to end and its program to be run anew.
+    pub(crate) restart: Notify,
+}
+
+impl Facts {
+    /// The facts that decisions about the configuration need.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        surroundings(&self.fingerprint_key)
+    }
+
+    /// The addresses where the server listens; none before it is started.
+    pub(crate) fn listening(&self) -> &[SocketAddr] {
+        self.listening.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl AppState {
+    /// The vital signs of each actor.
+    pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
+        let actors = &self.actors;
+        let mut vitals = vec![
+            actors.analytics.vitals(),
+            self.trail.audit.vitals(),
+            actors.busy.vitals(),
+            actors.config.vitals(),
+            actors.files.vitals(),
+            actors.health.vitals(),
+            actors.license.vitals(),
+            actors.notices.vitals(),
+            actors.presence.vitals(),
+            self.accounts.sessions.vitals(),
+            actors.upgrade.vitals(),
+        ];
+        vitals.extend(actors.hub.vitals());
+        vitals
+    }
+}
