@@ -1,10 +1,12 @@
 //! `kill -9` in the middle of `quarterdeck restore`: the place is whole, or no installation, and a repeat makes it whole.
 
+use rustix::process::Signal;
+
 use crate::support::backup::{
-    Moment, QUIET, bad, bring, content, filled, good, inhabit, kill_at, kills, moments, names, on_sqlite,
+    Moment, QUIET, bad, bring, content, filled, good, inhabit, kill_at, kills, moments, names, on_sqlite, signal,
 };
 use crate::support::database;
-use crate::support::process::Workplace;
+use crate::support::process::{Workplace, until};
 
 const RESTORE: [&str; 5] = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files"];
 
@@ -182,5 +184,19 @@ async fn a_restore_that_fails_leaves_an_empty_place() {
     let left = names(&target).into_iter().filter(|name| !name.contains(".lock")).collect::<Vec<_>>();
     assert_eq!(left, before);
     good(target.run(&RESTORE, "").await);
+    assert_eq!(content(&target).await, source.rows);
+}
+
+#[actix_web::test]
+async fn of_two_restores_into_one_place_one_goes_on_and_the_other_is_refused() {
+    let source = Source::new(Engine::Own).await;
+    let target = source.target().await;
+    let mut first = target.begin(&RESTORE);
+    until("the first one places files", async || placed(&target).is_some()).await;
+    signal(&first, Signal::STOP);
+    let refused = bad(target.run(&RESTORE, "").await);
+    assert!(refused.contains("another restore") && refused.contains("is under way"), "{refused}");
+    signal(&first, Signal::CONT);
+    assert!(first.wait().await.unwrap().success());
     assert_eq!(content(&target).await, source.rows);
 }

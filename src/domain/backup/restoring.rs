@@ -68,16 +68,16 @@ pub(crate) async fn restore(
     let sql = wanted.sql;
     let place = place(sources)?.seen_from(sql);
     refuse_other_place(backup, &place)?;
-    let was_cut_off = Unfinished::refuse_filled(sql).await?;
+    let mut unfinished = Unfinished::lock(sql).await?;
     let configuration = place.file().map(|file| file.path().to_owned());
     let beside = configuration.iter().flat_map(|file| [file.clone(), versions_folder(file)]);
     let folders = [wanted.files, wanted.settings].into_iter().flatten().map(Path::to_owned);
-    refuse_placed(beside.chain(folders), was_cut_off)?;
+    refuse_placed(beside.chain(folders), unfinished.was_cut_off())?;
     refuse_other_keys(backup, settings)?;
     // Everything is read once before anything is made.
     backup.check()?;
     // The mark comes first, so that no server starts on a part of what follows.
-    let mut unfinished = Unfinished::claim(sql).await?;
+    unfinished.mark().await?;
     let mut placed = Placed::default();
     let restored: Result<(), BackupError> = async {
         place_parts(backup, wanted, configuration.as_deref(), &mut placed)?;

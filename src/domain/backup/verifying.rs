@@ -45,7 +45,8 @@ pub(crate) async fn verify(
     private::new_folder(&scratch.0).map_err(BackupError::at(&scratch.0))?;
     let data_source = scratch.0.join("backup.db").display().to_string();
     let sql = SqlSettings { driver_name: "sqlite".to_owned(), data_source, ..sql.clone() };
-    let mut restored = Unfinished::claim(&sql).await?;
+    let mut restored = Unfinished::lock(&sql).await?;
+    restored.mark().await?;
     restored.set_audit_keys(keys);
     let load = restored.begin_load(backup.manifest.schema_version()).await?;
     fill(backup, load, true).await?;

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quarterdeck_actors::config::view::SqlSettings;
 
@@ -16,52 +17,79 @@ use super::super::sqlite::{Sqlite, restored};
 use super::super::{AuditKeys, Db, Engine, LOCK_KEY, MIGRATIONS_TABLE, StoreError};
 use super::{newest_migration, quoted, tables_at};
 
+/// The first half of the key of the lock that a restore holds; the other half is the schema.
+const RESTORE_LOCK: i32 = 0x7164_7265;
+
+/// How often that lock is tried for.
+const LOCK_ATTEMPTS: usize = 50;
+
+const LOCK_DELAY: Duration = Duration::from_millis(100);
+
 /// A database that no server takes for its own until it is complete.
 pub(crate) struct Unfinished {
     db: Db,
-    claim: Claim,
+    lock: Lock,
+    was_cut_off: bool,
 }
 
 /// The proof that no other restore is under way in the same place, and no server starts there.
-enum Claim {
-    /// The connection holds the lock under which servers migrate.
+enum Lock {
+    /// The connection holds the lock of restores, and from the mark on the one under which servers migrate.
     Postgres(Session),
-    /// The file is locked, and the database gets the name of `target` at the end.
-    Sqlite { target: Sqlite, _lock: File },
+    /// The file is locked, once it is there. The database gets the name of `target` at the end.
+    Sqlite { target: Sqlite, file: Option<File> },
 }
 
 impl Unfinished {
-    /// Refuses a database that holds anything already; makes nothing. True when an attempt was cut off there.
-    pub(crate) async fn refuse_filled(sql: &SqlSettings) -> Result<bool, StoreError> {
+    /// Locks an empty place, and refuses one that holds anything or where another restore is under way. Makes nothing.
+    pub(crate) async fn lock(sql: &SqlSettings) -> Result<Self, StoreError> {
         let db = database(sql)?;
-        match engine::kind(sql)? {
-            EngineKind::Sqlite => {
-                let target = Sqlite::new(sql)?;
-                target.refuse_filled()?;
-                Ok(target.is_claimed())
-            }
-            EngineKind::Postgres => {
-                let was_cut_off = !db.tables_among(&[RESTORING]).await?.is_empty();
+        let (lock, was_cut_off) = match &db.engine {
+            Engine::Postgres(postgres) => {
+                let session = locked(postgres).await?;
+                let was_cut_off = is_marked(&db).await?;
                 if !was_cut_off {
                     refuse_tables(&db).await?;
                 }
-                Ok(was_cut_off)
+                (Lock::Postgres(session), was_cut_off)
             }
-        }
-    }
-
-    /// Marks an empty place as one that is being restored. What an attempt left there that was cut off is deleted.
-    pub(crate) async fn claim(sql: &SqlSettings) -> Result<Self, StoreError> {
-        let db = database(sql)?;
-        let claim = match &db.engine {
-            Engine::Postgres(postgres) => Claim::Postgres(mark(&db, postgres).await?),
             Engine::Sqlite(_) => {
                 let target = Sqlite::new(sql)?;
-                let lock = target.claim()?;
-                Claim::Sqlite { target, _lock: lock }
+                let file = target.lock_again()?;
+                target.refuse_filled()?;
+                let was_cut_off = target.is_marked();
+                (Lock::Sqlite { target, file }, was_cut_off)
             }
         };
-        Ok(Self { db, claim })
+        Ok(Self { db, lock, was_cut_off })
+    }
+
+    /// True when an earlier attempt left its mark.
+    pub(crate) fn was_cut_off(&self) -> bool {
+        self.was_cut_off
+    }
+
+    /// Marks the place as one that is being restored. What an attempt left there that was cut off is deleted.
+    pub(crate) async fn mark(&mut self) -> Result<(), StoreError> {
+        match &mut self.lock {
+            Lock::Postgres(session) => {
+                // A server that starts meanwhile waits here, and finds the mark afterwards.
+                session.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
+                if self.was_cut_off {
+                    empty(&self.db, session).await?;
+                }
+                refuse_tables(&self.db).await?;
+                let marking = format!("CREATE TABLE IF NOT EXISTS {RESTORING} (startedat timestamptz DEFAULT now())");
+                Ok(session.batch_execute(&marking).await?)
+            }
+            Lock::Sqlite { target, file } => {
+                if file.is_none() {
+                    *file = Some(target.lock_to_restore()?);
+                }
+                target.refuse_filled()?;
+                target.mark()
+            }
+        }
     }
 
     /// Sets the keys that rows of the audit trail are proved and hashed with.
@@ -76,27 +104,27 @@ impl Unfinished {
 
     /// Takes the mark away, once everything is there: from now on this is a database of a server.
     pub(crate) async fn complete(&self) -> Result<(), StoreError> {
-        match (&self.claim, &self.db.engine) {
-            (Claim::Sqlite { target, .. }, Engine::Sqlite(unfinished)) => {
+        match (&self.lock, &self.db.engine) {
+            (Lock::Sqlite { target, .. }, Engine::Sqlite(unfinished)) => {
                 unfinished.close().await?;
                 target.take_over(unfinished).await
             }
             // On the connection with the lock: where it was lost, another restore may have begun.
-            (Claim::Postgres(session), _) => Ok(session.batch_execute(&format!("DROP TABLE {RESTORING}")).await?),
-            (Claim::Sqlite { .. }, Engine::Postgres(_)) => Err(StoreError::Setting("two engines".to_owned())),
+            (Lock::Postgres(session), _) => Ok(session.batch_execute(&format!("DROP TABLE {RESTORING}")).await?),
+            (Lock::Sqlite { .. }, Engine::Postgres(_)) => Err(StoreError::Setting("two engines".to_owned())),
         }
     }
 
     /// Deletes what this restore made, because it failed. The mark goes last.
     pub(crate) async fn discard(&self) {
-        match (&self.claim, &self.db.engine) {
-            (Claim::Postgres(session), _) => {
+        match (&self.lock, &self.db.engine) {
+            (Lock::Postgres(session), _) => {
                 if empty(&self.db, session).await.is_ok() {
                     let _ = session.batch_execute(&format!("DROP TABLE IF EXISTS {RESTORING}")).await;
                 }
             }
-            (Claim::Sqlite { .. }, Engine::Sqlite(unfinished)) => unfinished.discard().await,
-            (Claim::Sqlite { .. }, Engine::Postgres(_)) => {}
+            (Lock::Sqlite { .. }, Engine::Sqlite(unfinished)) => unfinished.discard().await,
+            (Lock::Sqlite { .. }, Engine::Postgres(_)) => {}
         }
     }
 }
@@ -113,19 +141,25 @@ fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
     Ok(Db { engine, audit_keys: Arc::default(), has_trail: true })
 }
 
-/// Sets the mark, under the lock.
-async fn mark(db: &Db, postgres: &Postgres) -> Result<Session, StoreError> {
+/// Takes the lock of restores into one schema. PostgreSQL may take a moment to notice that a restore was killed.
+async fn locked(postgres: &Postgres) -> Result<Session, StoreError> {
     let session = postgres.session().await?;
-    // A server that starts meanwhile waits here, and so does another restore.
-    session.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-    let was_cut_off = !db.tables_among(&[RESTORING]).await?.is_empty();
-    if was_cut_off {
-        empty(db, &session).await?;
+    let sql = "SELECT pg_try_advisory_lock($1, (n.oid::bigint % 2147483647)::integer) FROM pg_catalog.pg_namespace n \
+               WHERE n.nspname = current_schema()";
+    for _ in 0..LOCK_ATTEMPTS {
+        let Some(row) = session.query_opt(sql, &[&RESTORE_LOCK]).await? else {
+            return Err(StoreError::Setting("the schema of the database is not there: make it first".to_owned()));
+        };
+        if row.try_get(0)? {
+            return Ok(session);
+        }
+        tokio::time::sleep(LOCK_DELAY).await;
     }
-    refuse_tables(db).await?;
-    let marking = format!("CREATE TABLE IF NOT EXISTS {RESTORING} (startedat timestamptz DEFAULT now())");
-    session.batch_execute(&marking).await?;
-    Ok(session)
+    Err(StoreError::Setting("another restore into this database is under way".to_owned()))
+}
+
+async fn is_marked(db: &Db) -> Result<bool, StoreError> {
+    Ok(!db.tables_among(&[RESTORING]).await?.is_empty())
 }
 
 async fn refuse_tables(db: &Db) -> Result<(), StoreError> {

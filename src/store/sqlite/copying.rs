@@ -45,29 +45,33 @@ impl Sqlite {
     }
 
     /// True when a restore is under way here, or was cut off.
-    pub(in crate::store) fn is_claimed(&self) -> bool {
+    pub(in crate::store) fn is_marked(&self) -> bool {
         std::fs::symlink_metadata(files::restored(&self.file)).is_ok()
     }
 
-    /// Makes the file by which all see that a restore is not complete, anew after one that was cut off.
-    ///
-    /// The lock is the one under which servers make their database. It is held for as long as the file is open.
-    pub(in crate::store) fn claim(&self) -> Result<File, StoreError> {
-        let named = |file: &Path| {
-            let file = file.display().to_string();
-            move |cause| StoreError::Setting(format!("{file}: {cause}"))
-        };
-        let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    /// Takes the lock of [`Sqlite::lock_to_restore`] where its file is there already.
+    pub(in crate::store) fn lock_again(&self) -> Result<Option<File>, StoreError> {
+        let is_there = std::fs::symlink_metadata(files::lock(&self.file)).is_ok();
+        is_there.then(|| self.lock_to_restore()).transpose()
+    }
+
+    /// Takes the lock under which servers make their database. It is held for as long as the file is open.
+    pub(in crate::store) fn lock_to_restore(&self) -> Result<File, StoreError> {
+        let folder = folder_of(&self.file);
         private::folder(folder).map_err(named(folder))?;
-        let lock_file = files::lock(&self.file);
-        let lock = private::append(&lock_file).map_err(named(&lock_file))?;
-        if lock.try_lock().is_err() {
-            return Err(StoreError::Setting(format!(
-                "{} is locked: another restore is under way, or a server is starting there",
-                lock_file.display()
-            )));
+        let file = files::lock(&self.file);
+        let lock = private::append(&file).map_err(named(&file))?;
+        if lock.try_lock().is_ok() {
+            return Ok(lock);
         }
-        self.refuse_filled()?;
+        Err(StoreError::Setting(format!(
+            "{} is locked: another restore is under way, or a server is starting there",
+            file.display()
+        )))
+    }
+
+    /// Makes the file by which all see that a restore is not complete, anew after one that was cut off.
+    pub(in crate::store) fn mark(&self) -> Result<(), StoreError> {
         let restored = files::restored(&self.file);
         if !is_of_restore(&restored).map_err(named(&restored))? {
             return Err(StoreError::Setting(format!(
@@ -77,11 +81,11 @@ impl Sqlite {
         }
         delete(&restored).map_err(named(&restored))?;
         private::create(&restored).map_err(named(&restored))?;
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))?;
-        Ok(lock)
+        let folder = folder_of(&self.file);
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))
     }
 
-    /// Opens the file that [`Sqlite::claim`] made. Its content is synchronised at the end as a whole.
+    /// Opens the file that [`Sqlite::mark`] made. Its content is synchronised at the end as a whole.
     pub(in crate::store) fn open_to_load(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "OFF")?;
@@ -109,6 +113,16 @@ impl Sqlite {
         let _ = self.close().await;
         let _ = delete(&self.file);
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The error of a file, with its name.
+fn named(file: &Path) -> impl Fn(std::io::Error) -> StoreError {
+    let file = file.display().to_string();
+    move |cause| StoreError::Setting(format!("{file}: {cause}"))
 }
 
 /// True for a file that a restore left, and where there is none: it is empty or has the id of a restore in its head.
