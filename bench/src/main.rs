@@ -6,6 +6,7 @@ mod account;
 mod analytics;
 mod attack;
 mod bare;
+mod change;
 mod compare;
 mod config;
 mod cpu;
@@ -35,6 +36,8 @@ enum Command {
     ConfigClient(compare::Options),
     /// The same for `GET /config` as administrator, plain and packed
     Config(compare::Options),
+    /// Server CPU and latency of a change with its record in the audit trail, beside another program
+    Change(change::Options),
     /// Latency of `GET /system/ping` while tests of a storage hang, beside an idle server
     StorageProbes(storage::Options),
     /// Time and memory to read and search a log of gigabytes, beside reading the file through
@@ -66,6 +69,7 @@ fn main() -> Done {
         Command::Ping(options) => wait_for(ping::run(&options)),
         Command::ConfigClient(options) => wait_for(config::show_to_clients(&options)),
         Command::Config(options) => wait_for(config::show(&options)),
+        Command::Change(options) => wait_for(change::run(&options)),
         Command::StorageProbes(options) => wait_for(storage::run(&options)),
         Command::Logs(options) => wait_for(logs::run(&options)),
         Command::Memory(options) => wait_for(memory::run(&options)),
