@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::teams::{newcomer, open_team};
 use crate::support::websocket::{Frame, WebSocket, quiet, upgrade};
-use crate::support::{Client, TestServer};
+use crate::support::{Client, TestServer, process};
 
 /// Publishes one event to `client`, in two: the second is the one that tells.
 async fn prefer(client: &Client, value: &str) {
@@ -318,7 +318,7 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
 
     let (one, _) = WebSocket::greeted(&bert).await;
     let (mut other, _) = WebSocket::greeted(&bert).await;
-    assert_eq!(seen(&bert, &admin).await, "online");
+    process::until("bert is online", async || seen(&bert, &admin).await == "online").await;
     one.cut();
     other.reply(1, "user_update_active_status", json!({ "user_is_active": true })).await;
     assert_eq!(seen(&bert, &admin).await, "online");
@@ -326,11 +326,7 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
     assert_eq!(other.event_named("status_change").await["data"]["status"], "away");
     other.reply(3, "user_update_active_status", json!({ "user_is_active": true, "manual": true })).await;
     other.cut();
-    let since = Instant::now();
-    while seen(&bert, &admin).await != "offline" {
-        assert!(since.elapsed() < Duration::from_secs(5));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    process::until("bert is offline", async || seen(&bert, &admin).await == "offline").await;
 
     let ids = json!({ "user_ids": [bert.user_id, "junk", 7] });
     let statuses = to_admin.reply(2, "get_statuses_by_ids", ids).await;
