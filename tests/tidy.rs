@@ -3,6 +3,7 @@
 mod bounds;
 mod clocks;
 mod drafts;
+mod faults;
 mod secrets;
 
 use std::path::{Path, PathBuf};

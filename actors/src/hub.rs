@@ -19,8 +19,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Handler, Message};
-use actix_rt::Arbiter;
-use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use self::actor::{
@@ -50,37 +48,26 @@ const NAMES: [&str; 8] = ["hub-0", "hub-1", "hub-2", "hub-3", "hub-4", "hub-5", 
 pub struct HubHandle {
     shared: Arc<Shared>,
     hubs: Arc<[ActorRef<WebSocketHub>]>,
-    threads: Arc<Vec<Arbiter>>,
 }
 
 impl HubHandle {
-    /// Starts `count` hubs, each on a thread of its own.
-    pub async fn start(count: usize, limits: Limits, roles: Arc<Roles>) -> Self {
+    /// Starts `count` hubs.
+    pub fn start(count: usize, limits: Limits, roles: &Arc<Roles>) -> Self {
         let shared =
             Arc::new(Shared { limits, counts: Arc::default(), held: Arc::default(), is_stopping: false.into() });
-        let (mut hubs, mut threads) = (Vec::new(), Vec::new());
-        for name in NAMES.into_iter().take(count) {
+        let start = |name| {
             let (shared, roles, left) = (shared.clone(), roles.clone(), Left::default());
-            let build = move || WebSocketHub {
+            supervise(name, move || WebSocketHub {
                 shared: shared.clone(),
                 roles: roles.clone(),
                 left: left.clone(),
                 registry: Registry::default(),
                 attention: Attention::default(),
                 stopping: Vec::new(),
-            };
-            let thread = Arbiter::new();
-            let (tell, started) = oneshot::channel();
-            thread.spawn(async move {
-                // Nobody waits any more when the server's start was given up.
-                let _ = tell.send(supervise(name, build));
-            });
-            if let Ok(hub) = started.await {
-                hubs.push(hub);
-                threads.push(thread);
-            }
-        }
-        Self { shared, hubs: hubs.into(), threads: Arc::new(threads) }
+            })
+        };
+        let hubs = NAMES.into_iter().take(count).map(start).collect();
+        Self { shared, hubs }
     }
 
     /// A server without sockets.
@@ -92,7 +79,7 @@ impl HubHandle {
             held: Arc::default(),
             is_stopping: true.into(),
         };
-        Self { shared: Arc::new(shared), hubs: [].into(), threads: Arc::default() }
+        Self { shared: Arc::new(shared), hubs: [].into() }
     }
 
     /// A place for one more socket, if there is one.
@@ -172,13 +159,6 @@ impl HubHandle {
             if let Err(cause) = hub.ask(Stop { window }).await {
                 warn!(%cause, "a hub did not stop");
             }
-        }
-    }
-
-    /// Ends the hubs' threads, once nothing is connected any more.
-    pub fn shut_down(&self) {
-        for thread in self.threads.iter() {
-            thread.stop();
         }
     }
 

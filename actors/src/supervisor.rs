@@ -4,20 +4,26 @@
 //! Here a guard lives in the actor's context; when the context goes, for whatever reason, the next one is built.
 //! A crash costs the message being handled and whatever waited in that mailbox; each of their senders gets an error at once.
 
-use std::future::pending;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+mod thread;
+mod vitals;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
-use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MailboxError, Message};
-use tokio::sync::{Notify, oneshot, watch};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info};
 
+use self::thread::ActorThread;
+use self::vitals::millis;
+pub use self::vitals::{Errand, SILENCE_LIMIT, Vitals};
 use crate::error::AppError;
 
 /// How many messages may wait in one mailbox; a sender beyond that waits until its deadline.
@@ -32,22 +38,27 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// How often an actor shows that it takes turns.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// An actor that took no turn and answered nothing for this long counts as one that does not answer.
-pub const SILENCE_LIMIT: Duration = Duration::from_secs(10);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Half of the delay before the second restart within the window; each further restart doubles it.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// An actor to send messages to, across its lives.
 pub struct ActorRef<A: Actor> {
     address: watch::Receiver<Option<Addr<A>>>,
     vitals: Arc<Vitals>,
     deadline: Duration,
+    /// Ends with the last reference.
+    thread: Arc<ActorThread>,
 }
 
 impl<A: Actor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
-        Self { address: self.address.clone(), vitals: self.vitals.clone(), deadline: self.deadline }
+        Self {
+            address: self.address.clone(),
+            vitals: self.vitals.clone(),
+            deadline: self.deadline,
+            thread: self.thread.clone(),
+        }
     }
 }
 
@@ -71,7 +82,14 @@ impl<A: Actor> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let answer = timeout(self.deadline, async { self.living().await?.send(message).await });
+        let answer = timeout(self.deadline, async {
+            let address = self.living().await?;
+            let answer = address.send(message).await;
+            if matches!(answer, Err(MailboxError::Closed)) {
+                self.end_of(&address).await;
+            }
+            answer
+        });
         match answer.await {
             Ok(Ok(answer)) => {
                 self.vitals.beat();
@@ -112,130 +130,30 @@ impl<A: Actor> ActorRef<A> {
         living.map_err(|_| MailboxError::Closed)?.clone().ok_or(MailboxError::Closed)
     }
 
+    /// Waits until that life is over: senders learn of a crash before its mailbox is gone, and their next message is
+    /// for the next life.
+    async fn end_of(&self, life: &Addr<A>) {
+        let mut address = self.address.clone();
+        let _ = address.wait_for(|address| address.as_ref().is_none_or(|address| address != life)).await;
+    }
+
     fn failure(&self, id: &'static str) -> AppError {
         self.vitals.failed.fetch_add(1, Ordering::Relaxed);
         AppError::new(id).with("Name", self.vitals.name)
     }
 }
 
-/// How an actor fares: read by readiness and metrics.
-pub struct Vitals {
-    /// What the actor is called in logs and metrics.
-    pub name: &'static str,
-    restarts: AtomicU64,
-    alive: AtomicBool,
-    crash: Notify,
-    hang: Notify,
-    waiting: AtomicUsize,
-    failed: AtomicU64,
-    born: Instant,
-    /// When the actor last took a turn or answered, in milliseconds after `born`.
-    heard_ms: AtomicU64,
-    note: OnceLock<Box<Note>>,
-}
-
-/// What is told how long a message took.
-type Note = dyn Fn(Duration) + Send + Sync;
-
-impl Vitals {
-    /// Makes the actor panic: how tests see that a crash is survived.
-    pub fn crash(&self) {
-        self.crash.notify_one();
-    }
-
-    /// Makes the actor wait for something that does not end: how tests see that this is noticed.
-    pub fn hang(&self) {
-        self.hang.notify_one();
-    }
-
-    /// Messages that were sent and are not done with: they wait in the mailbox or for their answer.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Messages that got no answer: the actor ended, or the deadline passed.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
-    }
-
-    /// Tells `note` from now on how long each message took, from being sent to being done with.
-    /// There is one to be told; another is not heard.
-    pub fn time_with(&self, note: impl Fn(Duration) + Send + Sync + 'static) {
-        let _ = self.note.set(Box::new(note));
-    }
-
-    /// Time since the actor last took a turn or answered: long while its thread is kept busy, or while it waits for
-    /// something that does not end. Reading it asks nobody.
-    pub fn silence(&self) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
-    }
-
-    /// True when the actor has been silent for too long.
-    pub fn is_stuck(&self) -> bool {
-        self.silence() > SILENCE_LIMIT
-    }
-
-    fn beat(&self) {
-        self.heard_ms.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
-    }
-
-    fn new(name: &'static str) -> Arc<Self> {
-        Arc::new(Self {
-            name,
-            restarts: AtomicU64::new(0),
-            alive: AtomicBool::new(true),
-            crash: Notify::new(),
-            hang: Notify::new(),
-            waiting: AtomicUsize::new(0),
-            failed: AtomicU64::new(0),
-            born: Instant::now(),
-            heard_ms: AtomicU64::new(0),
-            note: OnceLock::new(),
-        })
-    }
-
-    /// How often the actor was rebuilt.
-    pub fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
-    }
-
-    /// Whether the actor takes messages now; it does not while a restart is held back.
-    pub fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Relaxed)
-    }
-}
-
-/// A message on its way to an actor, until dropped.
-pub struct Errand {
-    vitals: Arc<Vitals>,
-    sent: Instant,
-}
-
-impl Errand {
-    fn new(vitals: &Arc<Vitals>) -> Self {
-        vitals.waiting.fetch_add(1, Ordering::Relaxed);
-        Self { vitals: vitals.clone(), sent: Instant::now() }
-    }
-}
-
-impl Drop for Errand {
-    fn drop(&mut self) {
-        self.vitals.waiting.fetch_sub(1, Ordering::Relaxed);
-        if let Some(note) = self.vitals.note.get() {
-            note(self.sent.elapsed());
-        }
-    }
-}
-
-/// Keeps an actor alive on the current thread: whenever it ends, `build` makes the next one.
-pub fn supervise<A>(name: &'static str, build: impl Fn() -> A + 'static) -> ActorRef<A>
+/// Keeps an actor alive on a thread of its own until the last reference is dropped: whenever the actor ends, `build`
+/// makes the next one.
+pub fn supervise<A>(name: &'static str, build: impl Fn() -> A + Send + 'static) -> ActorRef<A>
 where
     A: Actor<Context = Context<A>>,
 {
     let vitals = Vitals::new(name);
     let (publish, address) = watch::channel(None);
-    actix_rt::spawn(keep_alive(vitals.clone(), publish, build));
-    ActorRef { address, vitals, deadline: DEADLINE }
+    let of_thread = vitals.clone();
+    let thread = thread::spawn(name, move || keep_alive(of_thread, publish, build));
+    ActorRef { address, vitals, deadline: DEADLINE, thread: Arc::new(thread) }
 }
 
 async fn keep_alive<A>(vitals: Arc<Vitals>, publish: watch::Sender<Option<Addr<A>>>, build: impl Fn() -> A)
@@ -269,7 +187,6 @@ where
 }
 
 /// Starts one life of an actor; the receiver resolves when it is over. `None` when building it panicked.
-#[expect(clippy::panic, reason = "a crash that a test asked for")]
 fn start<A>(build: &impl Fn() -> A, vitals: Arc<Vitals>) -> Option<(Addr<A>, oneshot::Receiver<()>)>
 where
     A: Actor<Context = Context<A>>,
@@ -278,33 +195,27 @@ where
     let (alive, ended) = oneshot::channel::<()>();
     let mut context = Context::new();
     context.set_mailbox_capacity(MAILBOX);
-    let hanging = vitals.clone();
-    let hang = actix::fut::wrap_future::<_, A>(async move { hanging.hang.notified().await });
-    context.spawn(hang.map(|(), _, context: &mut Context<A>| context.wait(actix::fut::wrap_future(pending()))));
+    #[cfg(any(test, feature = "faults"))]
+    faults::arm(&mut context, &vitals);
     // The sender is dropped with the context: after `stop`, after a panic, at the end of the thread.
     context.spawn(actix::fut::wrap_future::<_, A>(async move {
         let _alive = alive;
-        let mut crash = pin!(vitals.crash.notified());
         // The context polls this only while the actor waits for nothing else.
-        while timeout(HEARTBEAT, crash.as_mut()).await.is_err() {
+        loop {
+            sleep(HEARTBEAT).await;
             vitals.beat();
         }
-        panic!("{} was made to crash", vitals.name);
     }));
     Some((context.run(actor), ended))
 }
 
-/// How long to wait before the next life, after so many earlier ends within the window.
+/// Returns the delay before the next life, after so many earlier ends within the window.
 fn pause_after(earlier_ends: usize) -> Duration {
     let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
     match earlier_ends {
         0 => Duration::ZERO,
-        _ => FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE),
+        _ => RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

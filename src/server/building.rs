@@ -83,7 +83,7 @@ pub(super) async fn state(
         refusals: Refusals::of_users(),
     };
     let roles = Arc::new(db.ready_roles().await?);
-    let hub = hub(&facts.options, &shares, &roles).await;
+    let hub = hub(&facts.options, &shares, &roles);
     let sessions = SessionsHandle::start(Arc::new(db.clone()), config.clone(), hub.clone());
     let actors = actors(&facts, &db, &outside.outbound, &trail.audit, (config, license, hub)).await?;
     let (passwords, attempts) = (Passwords::new(&facts.options), Attempts::new(NameKey::of(&facts.fingerprint_key)));
@@ -152,11 +152,11 @@ fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> 
 }
 
 /// Starts the hub. It never takes more sockets than there are files for.
-async fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
+fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let limits = options.socket_limits();
     let limits = SocketLimits { sockets: limits.sockets.min(shares.sockets), ..limits };
-    HubHandle::start(cores, limits, roles.clone()).await
+    HubHandle::start(cores, limits, roles)
 }
 
 /// Starts the other actors, and checks everything once that the server depends on.

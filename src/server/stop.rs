@@ -55,7 +55,6 @@ impl Server {
                 "requests and sockets did not finish in time"
             ),
         }
-        self.app.actors.hub.shut_down();
         for ended in self.ended {
             ended.abort();
         }
@@ -111,7 +110,6 @@ fn sockets(app: &AppState) -> usize {
 }
 
 /// Tries until it is done, for as long as a stop may wait for the store.
-/// Connections to the database that workers made end with the workers: who finds one closed finds another the next time.
 async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), AppError> {
     let last = Instant::now() + LAST_WRITES;
     loop {

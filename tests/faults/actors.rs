@@ -1,8 +1,9 @@
 //! An actor crashes under a running server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::TestServer;
+use crate::support::process::until;
 use crate::support::server::PASSWORD;
 use serde_json::json;
 
@@ -51,6 +52,36 @@ async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_s
     // A request that needs the actor waits for its next life, which comes well within the deadline.
     let login = server.client().post("/users/login", json!({ "login_id": "admin", "password": PASSWORD })).await;
     login.expect(200);
+}
+
+#[actix_web::test]
+async fn an_actor_that_blocks_its_thread_leaves_the_others_answering() {
+    const NAMES: [&str; 5] = ["audit", "config", "health", "license", "sessions"];
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let all = server.server.vitals();
+    let actors = NAMES.map(|name| all.iter().find(|vitals| vitals.name == name).unwrap());
+    for blocking in actors {
+        let blocked = blocking.block().await;
+        let since = Instant::now();
+        for other in actors.into_iter().filter(|other| other.name != blocking.name) {
+            match other.name {
+                // It stores what waits, and answers once that is done.
+                "audit" => drop(admin.get("/audits").await.expect(200)),
+                "config" => {
+                    let patch = json!({ "TeamSettings": { "SiteName": blocking.name } });
+                    admin.put("/config/patch", patch).await.expect(200);
+                }
+                "license" => drop(admin.delete("/license").await.expect(200)),
+                "sessions" => drop(server.login("admin").await),
+                _ => {}
+            }
+            until("the other actor takes a turn", async || other.silence() < since.elapsed()).await;
+        }
+        assert!(blocking.silence() >= since.elapsed(), "{} was not blocked", blocking.name);
+        drop(blocked);
+        until("the actor goes on", async || blocking.silence() < since.elapsed()).await;
+    }
 }
 
 #[actix_web::test]

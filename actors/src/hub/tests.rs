@@ -34,8 +34,8 @@ fn joining(user_id: &str, resume: Option<(&str, i64)>) -> Joining {
     Joining { session: session(user_id, user_id), memberships, resume, greeting: greeting() }
 }
 
-async fn hub_with(limits: Limits) -> HubHandle {
-    HubHandle::start(2, limits, Arc::default()).await
+fn hub_with(limits: Limits) -> HubHandle {
+    HubHandle::start(2, limits, &Arc::default())
 }
 
 async fn joined(hub: &HubHandle, user_id: &str) -> Hold {
@@ -80,7 +80,7 @@ async fn has_nothing(hub: &HubHandle, hold: &Hold) -> bool {
 
 #[actix_rt::test]
 async fn a_new_connection_is_told_who_it_is_before_anything_else() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     hub.publish(Event::new("config_changed", json!({}))).await;
     let hello = next(&anna).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_new_connection_is_told_who_it_is_before_anything_else() {
 
 #[actix_rt::test]
 async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     let bert = joined(&hub, "bert").await;
     let admin = joined(&hub, "carla").await;
@@ -123,7 +123,7 @@ async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
 
 #[actix_rt::test]
 async fn new_roles_and_new_memberships_decide_what_is_heard_from_then_on() {
-    let hub = HubHandle::start(1, Limits::default(), Arc::new(built_in())).await;
+    let hub = HubHandle::start(1, Limits::default(), &Arc::new(built_in()));
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     hub.change_roles("anna", "system_user system_admin").await.unwrap();
@@ -141,7 +141,7 @@ fn built_in() -> Roles {
 
 #[actix_rt::test]
 async fn a_client_that_comes_back_goes_on_where_it_stopped() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
@@ -159,7 +159,7 @@ async fn a_client_that_comes_back_goes_on_where_it_stopped() {
 
 #[actix_rt::test]
 async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     let id = anna.connection.id.to_string();
     for number in 0..=i64::try_from(RING).unwrap() {
@@ -181,7 +181,7 @@ async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
 
 #[actix_rt::test]
 async fn a_connection_that_drowns_in_replies_is_forgotten() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
@@ -199,7 +199,7 @@ async fn a_connection_that_drowns_in_replies_is_forgotten() {
 
 #[actix_rt::test]
 async fn a_client_takes_its_connection_over_from_a_socket_that_only_the_server_believes_in() {
-    let hub = hub_with(Limits { sockets_per_user: 1, ..Limits::default() }).await;
+    let hub = hub_with(Limits { sockets_per_user: 1, ..Limits::default() });
     let broken = joined(&hub, "anna").await;
     named(&broken).await;
     let id = broken.connection.id.to_string();
@@ -216,7 +216,7 @@ async fn a_client_takes_its_connection_over_from_a_socket_that_only_the_server_b
 
 #[actix_rt::test]
 async fn a_client_that_cannot_go_on_is_told_at_once() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
@@ -239,7 +239,7 @@ async fn a_client_that_cannot_go_on_is_told_at_once() {
 
 #[actix_rt::test]
 async fn who_stays_away_too_long_is_forgotten() {
-    let hub = hub_with(Limits { resume_ms: 1, ..Limits::default() }).await;
+    let hub = hub_with(Limits { resume_ms: 1, ..Limits::default() });
     let anna = joined(&hub, "anna").await;
     let id = anna.connection.id.to_string();
     drop(anna);
@@ -252,7 +252,7 @@ async fn who_stays_away_too_long_is_forgotten() {
 
 #[actix_rt::test]
 async fn revoked_sessions_lose_their_connections_and_others_do_not() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let (anna, bert) = (joined(&hub, "anna").await, joined(&hub, "bert").await);
     named(&anna).await;
     named(&bert).await;
@@ -266,7 +266,7 @@ async fn revoked_sessions_lose_their_connections_and_others_do_not() {
 
 #[actix_rt::test]
 async fn a_session_is_asked_for_until_somebody_looks_it_up() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     hub.check_sessions().await.unwrap();
@@ -277,7 +277,7 @@ async fn a_session_is_asked_for_until_somebody_looks_it_up() {
 
 #[actix_rt::test]
 async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let (slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await);
     for number in 0..=2 * i64::try_from(QUEUE).unwrap() {
         assert_eq!(next(&fast).await.unwrap()["seq"], number);
@@ -289,7 +289,7 @@ async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
 
 #[actix_rt::test]
 async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
-    let hub = hub_with(Limits { sockets: 2, sockets_per_user: 1, ..Limits::default() }).await;
+    let hub = hub_with(Limits { sockets: 2, sockets_per_user: 1, ..Limits::default() });
     let anna = joined(&hub, "anna").await;
     let refused = hub.join(joining("anna", None)).await.unwrap_err();
     assert_eq!(refused.id, "app.socket.too_many_of_user.app_error");
@@ -305,7 +305,7 @@ async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
 
 #[actix_rt::test]
 async fn who_opens_one_after_the_other_loses_what_they_left_first() {
-    let hub = hub_with(Limits { sockets_per_user: 2, ..Limits::default() }).await;
+    let hub = hub_with(Limits { sockets_per_user: 2, ..Limits::default() });
     let mut ids = Vec::new();
     for _ in 0..4 {
         ids.push(joined(&hub, "anna").await.connection.id.to_string());
@@ -319,7 +319,7 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
 
 #[actix_rt::test]
 async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew() {
-    let hub = HubHandle::start(1, Limits::default(), Arc::default()).await;
+    let hub = HubHandle::start(1, Limits::default(), &Arc::default());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
@@ -337,7 +337,7 @@ async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew()
 
 #[actix_rt::test]
 async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
-    let hub = hub_with(Limits { silence_ms: 300, ping_ms: 1, ..Limits::default() }).await;
+    let hub = hub_with(Limits { silence_ms: 300, ping_ms: 1, ..Limits::default() });
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let mut pings = 0;
@@ -361,7 +361,7 @@ async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
 
 #[actix_rt::test]
 async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
-    let hub = hub_with(Limits::default()).await;
+    let hub = hub_with(Limits::default());
     let mut holds = Vec::new();
     for _ in 0..20 {
         let hold = joined(&hub, "anna").await;

@@ -126,12 +126,16 @@ async fn a_step_of_the_wall_clock_changes_neither_for_how_long_a_status_is_remem
 #[actix_rt::test]
 async fn many_changes_are_stored_in_few_transactions() {
     let Setup { presence, store, .. } = start(&[]).await;
+    let blocked = presence.vitals().block().await;
     for number in 0..1200 {
         presence.connected(&id(&number.to_string()));
     }
+    drop(blocked);
     presence.flush().await.unwrap();
     assert_eq!((store.rows(), store.reads(), store.saves()), (1200, 1, 3));
+    let blocked = presence.vitals().block().await;
     presence.disconnect_all();
+    drop(blocked);
     presence.flush().await.unwrap();
     assert_eq!((presence.all().len(), store.saves()), (0, 6));
 }

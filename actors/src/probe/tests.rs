@@ -25,11 +25,11 @@ async fn a_test_gives_the_report_of_the_backend() {
 #[actix_rt::test]
 async fn equal_tests_at_the_same_time_are_one_and_the_next_is_another() {
     let setup = start("good");
-    let (first, second) = tokio::join!(setup.test("slow"), async {
-        setup.world.begun(1).await;
-        let second = setup.test("slow");
+    let (first, second, ()) = tokio::join!(setup.test("slow"), setup.test("slow"), async {
+        while setup.joined().await < 2 {
+            tokio::task::yield_now().await;
+        }
         setup.world.gate.add_permits(1);
-        second.await
     });
     assert!(Arc::ptr_eq(&first, &second));
     setup.world.gate.add_permits(1);
@@ -47,7 +47,7 @@ async fn a_test_ends_with_the_last_who_waits_for_it() {
         tokio::task::yield_now().await;
     }
     while setup.joined().await < 2 {
-        assert!(poll_immediate(&mut second).await.is_none());
+        assert!(poll_immediate(&mut first).await.is_none() && poll_immediate(&mut second).await.is_none());
     }
     drop(first);
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 0);

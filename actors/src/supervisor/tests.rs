@@ -1,4 +1,3 @@
-use std::rc::Rc;
 use std::sync::atomic::AtomicUsize;
 
 use actix::ActorContext;
@@ -7,6 +6,13 @@ use super::*;
 
 struct Counter {
     total: Arc<AtomicUsize>,
+}
+
+/// Tells when it is dropped.
+struct Mortal(#[expect(dead_code, reason = "dropped with the actor")] Option<oneshot::Sender<()>>);
+
+impl Actor for Mortal {
+    type Context = Context<Self>;
 }
 
 impl Actor for Counter {
@@ -65,21 +71,20 @@ async fn an_actor_that_stops_is_rebuilt_as_well() {
 
 #[actix_rt::test]
 async fn a_factory_that_panics_is_tried_again() {
-    let tries = Rc::new(std::cell::Cell::new(0));
+    let tries = Arc::new(AtomicUsize::new(0));
     let counted = tries.clone();
     let actor = supervise("fragile", move || {
-        counted.set(counted.get() + 1);
-        assert!(counted.get() > 2, "not yet");
+        assert!(counted.fetch_add(1, Ordering::Relaxed) >= 2, "not yet");
         Counter { total: Arc::default() }
     });
     assert_eq!(actor.ask(Order::Add).await.unwrap(), 1);
-    assert_eq!(tries.get(), 3);
+    assert_eq!(tries.load(Ordering::Relaxed), 3);
 }
 
 #[actix_rt::test]
 async fn a_message_that_gets_no_answer_fails_at_its_deadline() {
     let (_publish, address) = watch::channel(None);
-    let absent = ActorRef::<Counter> { address, vitals: counter().vitals(), deadline: Duration::from_millis(5) };
+    let absent = ActorRef::<Counter> { address, deadline: Duration::from_millis(5), ..counter() };
     let late = absent.ask(Order::Add).await.unwrap_err();
     assert_eq!(late.id, "app.actor.deadline.app_error");
 }
@@ -97,9 +102,11 @@ async fn messages_are_counted_while_they_are_on_their_way_and_timed_when_they_ar
     let answer = counter.ask(Order::Add);
     assert_eq!(vitals.waiting(), 0);
     answer.await.unwrap();
+    let blocked = vitals.block().await;
     counter.tell(Order::Leave).await.unwrap();
     counter.tell(Order::Leave).await.unwrap();
     assert_eq!((vitals.waiting(), told.load(Ordering::Relaxed)), (2, 1));
+    drop(blocked);
     assert_eq!(counter.ask(Order::Add).await.unwrap(), 4);
     assert_eq!((vitals.waiting(), vitals.failed(), told.load(Ordering::Relaxed)), (0, 0, 4));
     counter.ask(Order::Panic).await.unwrap_err();
@@ -109,7 +116,7 @@ async fn messages_are_counted_while_they_are_on_their_way_and_timed_when_they_ar
 #[actix_rt::test]
 async fn a_crash_leaves_nothing_on_its_way() {
     let counter = counter();
-    counter.ask(Order::Add).await.unwrap();
+    let blocked = counter.vitals().block().await;
     let lost = counter.ask(Order::Panic);
     let mut waiting: Vec<_> = (0..5).map(|_| Box::pin(counter.ask(Order::Add))).collect();
     let mut lost = Box::pin(lost);
@@ -120,6 +127,7 @@ async fn a_crash_leaves_nothing_on_its_way() {
     }
     assert_eq!(counter.vitals().waiting(), 6);
     counter.tell(Order::Leave).await.unwrap();
+    drop(blocked);
     lost.await.unwrap_err();
     for answer in waiting {
         answer.await.unwrap_err();
@@ -127,12 +135,38 @@ async fn a_crash_leaves_nothing_on_its_way() {
     assert_eq!((counter.vitals().waiting(), counter.vitals().failed()), (0, 6));
 }
 
+#[actix_rt::test]
+async fn an_actor_that_blocks_its_thread_leaves_the_others_answering() {
+    let (blocking, other) = (counter(), counter());
+    let blocked = blocking.vitals().block().await;
+    let waiting = blocking.ask(Order::Add);
+    tokio::pin!(waiting);
+    assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
+    assert_eq!(other.ask(Order::Add).await.unwrap(), 1);
+    assert!(futures_util::future::poll_immediate(&mut waiting).await.is_none());
+    drop(blocked);
+    assert_eq!(waiting.await.unwrap(), 1);
+}
+
+#[actix_rt::test]
+async fn an_actor_ends_with_the_last_reference_to_it() {
+    let (tell, told) = oneshot::channel();
+    let tell = std::sync::Mutex::new(Some(tell));
+    let actor = supervise("mortal", move || Mortal(tell.lock().unwrap().take()));
+    let clone = actor.clone();
+    actor.living().await.unwrap();
+    drop(actor);
+    assert!(clone.living().await.unwrap().connected());
+    drop(clone);
+    assert!(told.await.is_err());
+}
+
 #[test]
 fn the_pause_doubles_up_to_a_limit() {
     assert_eq!(pause_after(0), Duration::ZERO);
     assert_eq!(pause_after(1), Duration::from_millis(20));
     assert_eq!(pause_after(2), Duration::from_millis(40));
-    assert_eq!(pause_after(1000), LONGEST_PAUSE);
+    assert_eq!(pause_after(1000), MAX_RETRY_DELAY);
 }
 
 #[actix_rt::test]

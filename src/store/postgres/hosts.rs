@@ -1,5 +1,7 @@
 //! New connections: the hosts of the data source one after the other, until one takes it.
 
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use deadpool_postgres::Connect;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rand::seq::SliceRandom;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
@@ -50,6 +53,9 @@ pub(super) struct Hosts {
     /// How long one host is waited for.
     turn: Duration,
     is_random: bool,
+    /// The thread that reads and writes all connections. They are shared by all threads: one whose own thread did that
+    /// would stop when some handler there blocks.
+    runtime: Handle,
 }
 
 impl Hosts {
@@ -57,6 +63,7 @@ impl Hosts {
     pub(super) fn new(source: &DataSource, limit: Duration, statement_limit: Duration) -> Result<Self, StoreError> {
         let tls = source.encryption().client_config().map_err(StoreError::Setting)?;
         let mut connections = source.connections();
+        let runtime = Handle::try_current().map_err(|cause| StoreError::Setting(cause.to_string()))?;
         let turn = limit / u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
         for config in &mut connections {
             let connect_timeout = config.get_connect_timeout().copied().unwrap_or(turn).min(turn);
@@ -77,6 +84,7 @@ impl Hosts {
             tls: MakeRustlsConnect::new(tls),
             turn,
             is_random: source.is_random(),
+            runtime,
         })
     }
 
@@ -107,13 +115,33 @@ impl Hosts {
     }
 
     async fn connect_to(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
-        let (client, connection) = config.connect(self.tls.clone()).await?;
-        let work = tokio::spawn(async move {
-            if let Err(failed) = connection.await {
-                warn!(error = %failed, "a connection to the database ended");
-            }
-        });
-        Ok((client, work))
+        let (config, tls) = (config.clone(), self.tls.clone());
+        let mut connecting = Connecting(self.runtime.spawn(async move {
+            let (client, connection) = config.connect(tls).await?;
+            let work = tokio::spawn(async move {
+                if let Err(failed) = connection.await {
+                    warn!(error = %failed, "a connection to the database ended");
+                }
+            });
+            Ok((client, work))
+        }));
+        match (&mut connecting.0).await {
+            Ok(connected) => connected,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends: its caller waits for no longer than its time limit.
+                Err(_) => pending().await,
+            },
+        }
+    }
+}
+
+/// An attempt to connect, which ends when nobody waits for it any more.
+struct Connecting(JoinHandle<Result<(Client, JoinHandle<()>), Error>>);
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 
 #[actix_rt::test]
 async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
-    let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() }).await;
+    let hub = hub_with(Limits { held_bytes: 20_000, ..Limits::default() });
     let (absent, slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await, joined(&hub, "anna").await);
     let id = absent.connection.id.to_string();
     drop(absent);
@@ -18,7 +18,7 @@ async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
 
 #[actix_rt::test]
 async fn who_is_behind_in_one_hub_costs_nobody_in_another() {
-    let hub = hub_with(Limits { held_bytes: 100_000, ..Limits::default() }).await;
+    let hub = hub_with(Limits { held_bytes: 100_000, ..Limits::default() });
     let slow = joined(&hub, "anna").await;
     let other =
         ["bert", "carla", "dora", "emil", "fritz", "gerda", "hugo"].into_iter().find(|user| is_apart(&hub, user));
