@@ -6,10 +6,13 @@
 mod actor;
 mod connection;
 mod end;
+mod entrance;
+mod epoch;
 mod event;
 mod frame;
 mod joining;
 mod limits;
+mod memberships;
 mod registry;
 mod upkeep;
 
@@ -27,14 +30,18 @@ use self::actor::{
 use self::connection::Left;
 pub use self::connection::{Connection, Hold, Outgoing, QUEUE, RING, Viewing};
 pub use self::end::End;
+pub use self::entrance::Entering;
+use self::entrance::Entrance;
+pub use self::epoch::Epoch;
 pub use self::event::{Audience, Event};
 pub use self::frame::{Frame, Held};
 pub use self::joining::{Greeting, Joined, Joining};
 use self::limits::Shared;
 pub use self::limits::{Counts, Limits, Reception, Seat};
-pub use self::registry::Memberships;
+pub use self::memberships::Memberships;
 use self::registry::Registry;
 use self::upkeep::Attention;
+use crate::clock::Clock;
 use crate::error::AppError;
 use crate::roles::Roles;
 use crate::session::{Session, Which};
@@ -52,14 +59,21 @@ pub struct HubHandle {
 
 impl HubHandle {
     /// Starts `count` hubs.
-    pub fn start(count: usize, limits: Limits, roles: &Arc<Roles>) -> Self {
-        let shared =
-            Arc::new(Shared { limits, counts: Arc::default(), held: Arc::default(), is_stopping: false.into() });
+    pub fn start(count: usize, limits: Limits, roles: &Arc<Roles>, clock: &Clock) -> Self {
+        let shared = Shared {
+            limits,
+            counts: Arc::default(),
+            held: Arc::default(),
+            is_stopping: false.into(),
+            entrance: Arc::default(),
+        };
+        let shared = Arc::new(shared);
         let start = |name| {
-            let (shared, roles, left) = (shared.clone(), roles.clone(), Left::default());
+            let (shared, roles, clock, left) = (shared.clone(), roles.clone(), clock.clone(), Left::default());
             supervise(name, move || WebSocketHub {
                 shared: shared.clone(),
                 roles: roles.clone(),
+                clock: clock.clone(),
                 left: left.clone(),
                 registry: Registry::default(),
                 attention: Attention::default(),
@@ -78,6 +92,7 @@ impl HubHandle {
             counts: Arc::default(),
             held: Arc::default(),
             is_stopping: true.into(),
+            entrance: Arc::default(),
         };
         Self { shared: Arc::new(shared), hubs: [].into() }
     }
@@ -85,6 +100,16 @@ impl HubHandle {
     /// A place for one more socket, if there is one.
     pub fn seat(&self) -> Option<Seat> {
         Seat::take(&self.shared)
+    }
+
+    /// Begins a join. It comes before the session and the memberships for the join are read.
+    pub fn enter(&self, user_id: &str) -> Entering {
+        Entrance::enter(&self.shared.entrance, user_id)
+    }
+
+    /// Begins an epoch. It comes before what a hub is to be told of a user is read.
+    pub fn epoch(&self) -> Epoch {
+        self.shared.entrance.next_epoch()
     }
 
     /// Connects a client, and tells it who it is unless it goes on where it stopped.
@@ -123,26 +148,39 @@ impl HubHandle {
         }
     }
 
-    /// A user's roles are now these: who is told what follows from them.
+    /// Sets the roles of a user, from which follows which events its connections receive. The change is stored already.
     pub async fn change_roles(&self, user_id: &str, roles: &str) -> Result<(), AppError> {
         match self.hub_of(user_id) {
-            Some(hub) => hub.ask(ChangeRoles { user_id: user_id.to_owned(), roles: roles.to_owned() }).await,
+            Some(hub) => {
+                let (user_id, roles, epoch) = (user_id.to_owned(), roles.to_owned(), self.epoch());
+                hub.ask(ChangeRoles { user_id, roles, epoch }).await
+            }
             None => Ok(()),
         }
     }
 
-    /// What a user belongs to is now this.
-    pub async fn change_memberships(&self, user_id: &str, memberships: Memberships) -> Result<(), AppError> {
+    /// Sets the memberships of a user, which were read in that epoch.
+    pub async fn change_memberships(
+        &self,
+        user_id: &str,
+        epoch: Epoch,
+        memberships: Memberships,
+    ) -> Result<(), AppError> {
         match self.hub_of(user_id) {
-            Some(hub) => hub.ask(ChangeMemberships { user_id: user_id.to_owned(), memberships }).await,
+            Some(hub) => hub.ask(ChangeMemberships { user_id: user_id.to_owned(), memberships, epoch }).await,
             None => Ok(()),
         }
     }
 
-    /// The session of a connection was looked up again, and this is what it is now.
-    pub async fn renew_session(&self, connection: &Connection, session: Arc<Session>) -> Result<(), AppError> {
+    /// Sets the session of a connection, which was looked up again in that epoch.
+    pub async fn renew_session(
+        &self,
+        connection: &Connection,
+        epoch: Epoch,
+        session: Arc<Session>,
+    ) -> Result<(), AppError> {
         match self.hub_of(&connection.user_id) {
-            Some(hub) => hub.ask(RenewSession { id: connection.id.clone(), session }).await,
+            Some(hub) => hub.ask(RenewSession { id: connection.id.clone(), session, epoch }).await,
             None => Ok(()),
         }
     }

@@ -110,8 +110,8 @@ impl PresenceHandle {
     }
 
     /// Forgets what is remembered of the store; who is connected, and what is not stored yet, stays.
-    pub fn doubt(&self) {
-        self.shared.people().doubt_all();
+    pub fn invalidate(&self) {
+        self.shared.people().invalidate_all();
     }
 
     /// Every socket is gone.

@@ -1,12 +1,11 @@
-//! Who is logged in: one writer; a valid token costs no message and no statement while it is cached.
+//! Who is logged in: one writer. A read costs no message, and no statement while the session is cached.
 //!
-//! A revocation is stored, then taken out of the cache, then answered: when the answer is there, the token is dead on this node.
+//! A revocation is stored, then taken out of the cache, then answered: after the answer the token is invalid on this node.
 //! A crash loses the message being handled; the cache belongs to the handle and stays.
 
 pub mod change;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, ResponseActFuture, WrapFuture,
@@ -58,8 +57,31 @@ struct Cached {
 /// What readers share with the actor.
 struct Shared {
     cache: Cache<String, Arc<Cached>>,
-    /// Counts the changes: what was read from the store before a change is not cached after it.
-    epoch: AtomicU64,
+    /// Counts the changes: what was read from the store before a change is not cached after it. The lock is held while
+    /// the cache changes, so that nothing is cached between a comparison and a change.
+    epoch: Mutex<u64>,
+}
+
+impl Shared {
+    fn epoch(&self) -> MutexGuard<'_, u64> {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Caches a session that was read or written in `epoch`, unless something changed since.
+    fn remember(&self, session: Arc<Session>, now: Uptime, epoch: u64) {
+        let current = self.epoch();
+        if *current == epoch {
+            let token = session.token.expose().to_owned();
+            self.cache.insert(token, Arc::new(Cached { session, loaded_at: now }));
+        }
+    }
+
+    /// Takes sessions out of the cache, and out of the hands of readers that are about to cache them.
+    fn invalidate(&self, is_meant: impl Fn(&Session) -> bool) {
+        let mut epoch = self.epoch();
+        *epoch += 1;
+        self.cache.retain(|_, cached| !is_meant(&cached.session));
+    }
 }
 
 /// What the server holds. `find` reads the cache first; the others ask the actor.
@@ -74,7 +96,7 @@ pub struct SessionsHandle {
 impl SessionsHandle {
     /// Starts the actor; `hub` has the sockets that live and die with the sessions.
     pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
-        let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: AtomicU64::new(0) });
+        let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: Mutex::default() });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
         let actor = supervise("sessions", move || SessionActor {
             store: actor_store.clone(),
@@ -89,15 +111,12 @@ impl SessionsHandle {
         if let Some(session) = self.cached(token, now) {
             return Ok(Some(session));
         }
-        let epoch = self.shared.epoch.load(Ordering::SeqCst);
+        let epoch = *self.shared.epoch();
         let Some(session) = self.store.find(Secret::new(token)).await? else {
             return Ok(None);
         };
         let session = Arc::new(session);
-        if self.actor.vitals().is_alive() {
-            // Without it the next request reads the store again; this one has what it needs.
-            let _ = self.actor.ask(Remember { session: session.clone(), now, epoch }).await;
-        }
+        self.shared.remember(session.clone(), now, epoch);
         Ok(Some(session))
     }
 
@@ -111,9 +130,9 @@ impl SessionsHandle {
         self.actor.ask(Open { session, checked, now, draft: Draft::current() }).await?
     }
 
-    /// Forgets what is cached of the store: each session is read again when it is next used.
-    pub async fn doubt(&self) -> Result<(), AppError> {
-        self.actor.ask(Doubt).await
+    /// Invalidates the whole cache: each session is read from the store again at its next use.
+    pub fn invalidate(&self) {
+        self.shared.invalidate(|_| true);
     }
 
     /// Revokes sessions.
@@ -150,51 +169,6 @@ impl Actor for SessionActor {
     type Context = Context<Self>;
 }
 
-impl SessionActor {
-    /// Caches what was read or written in `epoch`, unless something changed since.
-    fn remember_since(&self, session: Arc<Session>, now: Uptime, epoch: u64) {
-        let is_current = self.shared.epoch.load(Ordering::SeqCst) == epoch;
-        if is_current {
-            let token = session.token.expose().to_owned();
-            self.shared.cache.insert(token, Arc::new(Cached { session, loaded_at: now }));
-        }
-    }
-
-    /// Takes sessions out of the cache, and out of the hands of readers that are about to cache them.
-    fn forget(&self, is_meant: impl Fn(&Session) -> bool) {
-        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
-        self.shared.cache.retain(|_, cached| !is_meant(&cached.session));
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Remember {
-    session: Arc<Session>,
-    now: Uptime,
-    epoch: u64,
-}
-
-impl Handler<Remember> for SessionActor {
-    type Result = ();
-
-    fn handle(&mut self, Remember { session, now, epoch }: Remember, _: &mut Self::Context) {
-        self.remember_since(session, now, epoch);
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Doubt;
-
-impl Handler<Doubt> for SessionActor {
-    type Result = ();
-
-    fn handle(&mut self, Doubt: Doubt, _: &mut Self::Context) {
-        self.forget(|_| true);
-    }
-}
-
 #[derive(Message)]
 #[rtype(result = "Result<Option<Arc<Session>>, AppError>")]
 struct Open {
@@ -208,14 +182,14 @@ impl Handler<Open> for SessionActor {
     type Result = ResponseActFuture<Self, Result<Option<Arc<Session>>, AppError>>;
 
     fn handle(&mut self, Open { session, checked, now, draft }: Open, _: &mut Self::Context) -> Self::Result {
-        let epoch = self.shared.epoch.load(Ordering::SeqCst);
+        let epoch = *self.shared.epoch();
         let save = around(draft, self.store.add(session, checked));
         Box::pin(save.into_actor(self).map(move |saved, actor, context| {
             let Some(Added { session, made_room }) = saved? else { return Ok(None) };
             let session = Arc::new(session);
-            actor.remember_since(session.clone(), now, epoch);
+            actor.shared.remember(session.clone(), now, epoch);
             if !made_room.is_empty() {
-                actor.forget(|open| made_room.contains(&open.token));
+                actor.shared.invalidate(|open| made_room.contains(&open.token));
                 let ending = end_sockets(actor.hub.clone(), made_room.into_iter().map(Which::Token).collect());
                 context.spawn(ending.into_actor(actor));
             }
@@ -234,12 +208,12 @@ struct Close {
 impl Handler<Close> for SessionActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: nothing is remembered between the moment the store forgets and the moment the cache does.
+    // Atomic: changes are stored and taken out of the cache in the same order.
     fn handle(&mut self, Close { which, draft }: Close, _: &mut Self::Context) -> Self::Result {
         let removal = around(draft, self.store.remove(which.clone()));
         let forgotten = removal.into_actor(self).then(move |removed, actor, _| {
             // Also after a failure: the store may have done it and only its answer got lost.
-            actor.forget(|session| which.means(session));
+            actor.shared.invalidate(|session| which.means(session));
             let hub = actor.hub.clone();
             let end = async move {
                 end_sockets(hub, vec![which]).await;
@@ -261,11 +235,11 @@ struct Alter {
 impl Handler<Alter> for SessionActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic for the same reason; what changed is read from the store again at its next use.
+    // Atomic for the same reason. A changed session is read from the store again at its next use.
     fn handle(&mut self, Alter { change, draft }: Alter, _: &mut Self::Context) -> Self::Result {
         let save = around(draft, self.store.change(change.clone()));
         let forgotten = save.into_actor(self).then(move |saved, actor, _| {
-            actor.forget(|session| change.concerns(session));
+            actor.shared.invalidate(|session| change.concerns(session));
             let hub = actor.hub.clone();
             let tell = async move {
                 tell_sockets(hub, saved?).await;

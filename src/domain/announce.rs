@@ -69,8 +69,9 @@ pub(crate) async fn added_to_team((hub, db): (&HubHandle, &Db), team_id: &str, u
 
 /// Has the sockets of somebody hear of the teams and channels that they are in now.
 async fn join_channels((hub, db): (&HubHandle, &Db), user_id: &str) {
+    let epoch = hub.epoch();
     match db.memberships_of(user_id).await {
-        Ok(memberships) => log(hub.change_memberships(user_id, memberships).await),
+        Ok(memberships) => log(hub.change_memberships(user_id, epoch, memberships).await),
         Err(cause) => warn!(%cause, "the sockets of a new member hear of the place when they connect again"),
     }
 }

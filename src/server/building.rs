@@ -156,7 +156,7 @@ fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let limits = options.socket_limits();
     let limits = SocketLimits { sockets: limits.sockets.min(shares.sockets), ..limits };
-    HubHandle::start(cores, limits, roles)
+    HubHandle::start(cores, limits, roles, &Clock::new(wall_ms, Uptime::now))
 }
 
 /// Starts the other actors, and checks everything once that the server depends on.

@@ -2,20 +2,23 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
 
 use super::connection::{Connection, Continuation, Hold, Left, Offered};
 use super::end::End;
+use super::entrance::Told;
+use super::epoch::{Dated, Epoch};
 use super::event::Event;
 use super::frame::Frame;
 use super::joining::{Joined, Joining};
 use super::limits::{Reception, Shared};
-use super::registry::{Entry, Memberships, Registry};
+use super::memberships::Memberships;
+use super::registry::{Entry, Registry};
 use super::upkeep::{Attention, TICK};
-use crate::clock::{Uptime, wall_ms};
+use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::id::new_id;
 use crate::roles::Roles;
@@ -31,6 +34,7 @@ const STOP_STEP: Duration = Duration::from_millis(20);
 pub(super) struct WebSocketHub {
     pub(super) shared: Arc<Shared>,
     pub(super) roles: Arc<Roles>,
+    pub(super) clock: Clock,
     pub(super) left: Left,
     pub(super) registry: Registry,
     pub(super) attention: Attention,
@@ -42,7 +46,7 @@ impl Actor for WebSocketHub {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(TICK, |hub, _| hub.look_after(Uptime::now(), wall_ms()));
+        context.run_interval(TICK, |hub, _| hub.look_after(hub.clock.uptime(), hub.clock.wall()));
     }
 }
 
@@ -67,7 +71,7 @@ impl Handler<Join> for WebSocketHub {
         if self.shared.is_stopping.load(Ordering::Relaxed) {
             return Err(AppError::new("app.socket.too_many.app_error"));
         }
-        let now = Uptime::now();
+        let now = self.clock.uptime();
         self.take_note_of_left(now);
         let user_id = joining.session.user_id.clone();
         let is_full = self.registry.sockets_of(&user_id) >= self.shared.limits.sockets_per_user;
@@ -76,13 +80,26 @@ impl Handler<Join> for WebSocketHub {
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));
         }
         let (connection, reception) = self.receive(&joining, now);
-        self.registry.set_memberships(&user_id, joining.memberships);
+        let Joining { entering, session, memberships, .. } = joining;
+        let is_admin = is_admin(&self.roles, &session.roles);
+        self.tell(
+            &user_id,
+            Dated { epoch: entering.epoch, value: memberships },
+            Dated { epoch: entering.epoch, value: is_admin },
+        );
+        let Told { memberships, is_admin } = entering.told();
+        self.tell(&user_id, memberships, is_admin);
         self.shared.counts.receive(reception);
         Ok(Joined { hold: Hold::on(connection, &self.left), reception })
     }
 }
 
 impl WebSocketHub {
+    fn tell(&mut self, user_id: &str, memberships: Dated<Memberships>, is_admin: Dated<bool>) {
+        self.registry.set_memberships(user_id, memberships);
+        self.registry.set_admin(user_id, is_admin);
+    }
+
     /// Whether the client goes on with a connection that has a socket, so that there is none more.
     fn takes_over(&self, joining: &Joining) -> bool {
         let entry = joining.resume.as_ref().and_then(|(id, _)| self.registry.get(id));
@@ -108,7 +125,6 @@ impl WebSocketHub {
                 return (successor, Reception::Lost);
             }
         };
-        entry.is_admin = is_admin(&self.roles, &joining.session.roles);
         entry.session = joining.session.clone();
         entry.checked_at = now;
         entry.pinged_at = now;
@@ -132,7 +148,7 @@ impl WebSocketHub {
         self.registry.add(Entry {
             connection: connection.clone(),
             session: session.clone(),
-            is_admin: is_admin(&self.roles, &session.roles),
+            is_admin: false,
             checked_at: now,
             pinged_at: now.plus_ms(-spread),
             gone_at: None,
@@ -259,19 +275,16 @@ impl Handler<EndSessions> for WebSocketHub {
 pub(super) struct ChangeRoles {
     pub(super) user_id: String,
     pub(super) roles: String,
+    pub(super) epoch: Epoch,
 }
 
 impl Handler<ChangeRoles> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, ChangeRoles { user_id, roles }: ChangeRoles, _: &mut Self::Context) {
-        let is_admin = is_admin(&self.roles, &roles);
-        let ids: Vec<Arc<str>> = self.registry.of_user(&user_id).map(|entry| entry.connection.id.clone()).collect();
-        for id in ids {
-            if let Some(entry) = self.registry.get_mut(&id) {
-                entry.is_admin = is_admin;
-            }
-        }
+    fn handle(&mut self, ChangeRoles { user_id, roles, epoch }: ChangeRoles, _: &mut Self::Context) {
+        let is_admin = Dated { epoch, value: is_admin(&self.roles, &roles) };
+        self.shared.entrance.tell(&user_id, Told { is_admin: is_admin.clone(), ..Told::default() });
+        self.registry.set_admin(&user_id, is_admin);
     }
 }
 
@@ -280,12 +293,15 @@ impl Handler<ChangeRoles> for WebSocketHub {
 pub(super) struct ChangeMemberships {
     pub(super) user_id: String,
     pub(super) memberships: Memberships,
+    pub(super) epoch: Epoch,
 }
 
 impl Handler<ChangeMemberships> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, ChangeMemberships { user_id, memberships }: ChangeMemberships, _: &mut Self::Context) {
+    fn handle(&mut self, ChangeMemberships { user_id, memberships, epoch }: ChangeMemberships, _: &mut Self::Context) {
+        let memberships = Dated { epoch, value: memberships };
+        self.shared.entrance.tell(&user_id, Told { memberships: memberships.clone(), ..Told::default() });
         self.registry.set_memberships(&user_id, memberships);
     }
 }
@@ -295,17 +311,17 @@ impl Handler<ChangeMemberships> for WebSocketHub {
 pub(super) struct RenewSession {
     pub(super) id: Arc<str>,
     pub(super) session: Arc<Session>,
+    pub(super) epoch: Epoch,
 }
 
 impl Handler<RenewSession> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, RenewSession { id, session }: RenewSession, _: &mut Self::Context) {
-        if let Some(entry) = self.registry.get_mut(&id) {
-            entry.is_admin = is_admin(&self.roles, &session.roles);
-            entry.checked_at = Uptime::now();
-            entry.session = session;
-        }
+    fn handle(&mut self, RenewSession { id, session, epoch }: RenewSession, _: &mut Self::Context) {
+        let Some(entry) = self.registry.get_mut(&id) else { return };
+        entry.checked_at = self.clock.uptime();
+        entry.session = session.clone();
+        self.registry.set_admin(&session.user_id, Dated { epoch, value: is_admin(&self.roles, &session.roles) });
     }
 }
 
@@ -317,7 +333,7 @@ impl Handler<CheckSessions> for WebSocketHub {
     type Result = ();
 
     fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
-        let due = Uptime::now().plus_ms(-self.shared.limits.check_ms);
+        let due = self.clock.uptime().plus_ms(-self.shared.limits.check_ms);
         for entry in self.registry.entries_mut() {
             // Asked again until it is answered: a socket that is busy, or a store that is away, forgets.
             entry.checked_at = due;
@@ -337,9 +353,10 @@ impl Handler<Stop> for WebSocketHub {
 
     fn handle(&mut self, Stop { window }: Stop, context: &mut Self::Context) {
         self.stopping = self.registry.entries().map(|entry| entry.connection.clone()).collect();
-        let (all, begun) = (self.stopping.len(), Instant::now());
+        let (all, begun) = (self.stopping.len(), self.clock.uptime());
         context.run_interval(STOP_STEP, move |hub, _| {
-            let kept = kept_at(begun.elapsed(), window, all).min(hub.stopping.len());
+            let elapsed_ms = hub.clock.uptime().ms_since(begun);
+            let kept = kept_at(elapsed_ms, window, all).min(hub.stopping.len());
             for connection in hub.stopping.split_off(kept) {
                 hub.end(&connection.id, End::Stopping);
             }
@@ -347,8 +364,9 @@ impl Handler<Stop> for WebSocketHub {
     }
 }
 
-/// How many of `all` connections are still kept so long after a stop began.
-fn kept_at(elapsed: Duration, window: Duration, all: usize) -> usize {
+/// Returns how many of `all` connections are still kept at that time after a stop began.
+fn kept_at(elapsed_ms: i64, window: Duration, all: usize) -> usize {
+    let elapsed = Duration::from_millis(u64::try_from(elapsed_ms).unwrap_or_default());
     let left_ms = window.saturating_sub(elapsed).as_millis();
     let kept = (all as u128 * left_ms).checked_div(window.as_millis()).unwrap_or_default();
     usize::try_from(kept).unwrap_or_default()

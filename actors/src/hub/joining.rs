@@ -5,14 +5,17 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::connection::{Connection, Hold};
+use super::entrance::Entering;
 use super::event::Event;
 use super::limits::Reception;
-use super::registry::Memberships;
+use super::memberships::Memberships;
 use crate::session::Session;
 
 /// A client that asks to be connected.
 #[derive(Debug)]
 pub struct Joining {
+    /// The beginning of the join, made before session and memberships were read.
+    pub entering: Entering,
     /// Its session.
     pub session: Arc<Session>,
     /// What its user belongs to.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::end::End;
+use super::entrance::Entrance;
 use super::event::Event;
 use super::frame::Held;
 
@@ -157,6 +158,7 @@ pub(super) struct Shared {
     pub(super) counts: Arc<Counts>,
     pub(super) held: Arc<Held>,
     pub(super) is_stopping: AtomicBool,
+    pub(super) entrance: Arc<Entrance>,
 }
 
 /// An open socket's place among all of them, until dropped.

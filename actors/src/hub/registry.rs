@@ -4,21 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::connection::Connection;
+use super::epoch::Dated;
 use super::event::{Audience, Event};
+use super::memberships::Memberships;
 use crate::clock::Uptime;
 use crate::session::{Session, Which};
 
 /// Guests are not told of people whom they may not see.
 const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
-
-/// What a user belongs to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Memberships {
-    /// Ids of teams.
-    pub teams: Vec<String>,
-    /// Ids of channels.
-    pub channels: Vec<String>,
-}
 
 /// A connection as its hub knows it.
 #[derive(Debug)]
@@ -34,7 +27,8 @@ pub(super) struct Entry {
 
 #[derive(Debug, Default)]
 struct User {
-    memberships: Arc<Memberships>,
+    memberships: Dated<Memberships>,
+    is_admin: Dated<bool>,
     connections: Vec<Arc<str>>,
 }
 
@@ -88,10 +82,21 @@ impl Registry {
         self.of_user(user_id).filter(|entry| entry.connection.has_socket()).count()
     }
 
-    /// Takes note of what a user belongs to; nothing is kept of users without a connection.
-    pub(super) fn set_memberships(&mut self, user_id: &str, memberships: Memberships) {
+    /// Sets the memberships of a user, unless newer ones are known; nothing is kept of users without a connection.
+    pub(super) fn set_memberships(&mut self, user_id: &str, memberships: Dated<Memberships>) {
         if let Some(user) = self.users.get_mut(user_id) {
-            user.memberships = Arc::new(memberships);
+            user.memberships.renew(memberships);
+        }
+    }
+
+    /// Sets for all connections of a user whether it is an administrator, unless something newer is known.
+    pub(super) fn set_admin(&mut self, user_id: &str, is_admin: Dated<bool>) {
+        let Some(user) = self.users.get_mut(user_id) else { return };
+        user.is_admin.renew(is_admin);
+        for id in &user.connections {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.is_admin = user.is_admin.value;
+            }
         }
     }
 
@@ -151,7 +156,7 @@ impl Registry {
     }
 
     fn belongs(&self, entry: &Entry, event: &Event, audience: &Audience) -> bool {
-        let memberships = self.users.get(&entry.connection.user_id).map(|user| &user.memberships);
+        let memberships = self.users.get(&entry.connection.user_id).map(|user| &user.memberships.value);
         let is_in = |ids: fn(&Memberships) -> &Vec<String>, id: &String| {
             memberships.is_some_and(|memberships| ids(memberships).contains(id))
         };

@@ -6,6 +6,7 @@ use std::task::Poll;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::clock::{Uptime, wall_ms};
 use crate::secret::Secret;
 
 pub(super) fn session(user_id: &str, id: &str) -> Arc<Session> {
@@ -31,15 +32,21 @@ fn greeting() -> Greeting {
 fn joining(user_id: &str, resume: Option<(&str, i64)>) -> Joining {
     let memberships = Memberships { teams: vec!["team".to_owned()], channels: vec!["channel".to_owned()] };
     let resume = resume.map(|(id, seq)| (id.to_owned(), seq));
-    Joining { session: session(user_id, user_id), memberships, resume, greeting: greeting() }
+    let entering = Entrance::enter(&Arc::default(), user_id);
+    Joining { entering, session: session(user_id, user_id), memberships, resume, greeting: greeting() }
+}
+
+fn clock() -> Clock {
+    Clock::new(wall_ms, Uptime::now)
 }
 
 fn hub_with(limits: Limits) -> HubHandle {
-    HubHandle::start(2, limits, &Arc::default())
+    HubHandle::start(2, limits, &Arc::default(), &clock())
 }
 
 async fn joined(hub: &HubHandle, user_id: &str) -> Hold {
-    let joined = hub.join(joining(user_id, None)).await.unwrap();
+    let joining = Joining { entering: hub.enter(user_id), ..joining(user_id, None) };
+    let joined = hub.join(joining).await.unwrap();
     assert_eq!(joined.reception, Reception::Fresh);
     joined.hold
 }
@@ -123,14 +130,14 @@ async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
 
 #[actix_rt::test]
 async fn new_roles_and_new_memberships_decide_what_is_heard_from_then_on() {
-    let hub = HubHandle::start(1, Limits::default(), &Arc::new(built_in()));
+    let hub = HubHandle::start(1, Limits::default(), &Arc::new(built_in()), &clock());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     hub.change_roles("anna", "system_user system_admin").await.unwrap();
     hub.publish(Event::new("to_admins", json!({})).sensitive()).await;
     assert_eq!(named(&anna).await.0, "to_admins");
     hub.publish(Event::new("to_others", json!({})).sanitized()).await;
-    hub.change_memberships("anna", Memberships::default()).await.unwrap();
+    hub.change_memberships("anna", hub.epoch(), Memberships::default()).await.unwrap();
     hub.publish(Event::new("to_channel", json!({})).for_channel("channel")).await;
     assert!(has_nothing(&hub, &anna).await);
 }
@@ -319,7 +326,7 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
 
 #[actix_rt::test]
 async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew() {
-    let hub = HubHandle::start(1, Limits::default(), &Arc::default());
+    let hub = HubHandle::start(1, Limits::default(), &Arc::default(), &clock());
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
@@ -379,3 +386,6 @@ async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
 
 #[path = "tests/memory.rs"]
 mod memory;
+
+#[path = "tests/order.rs"]
+mod order;

@@ -79,12 +79,12 @@ impl People {
     }
 
     /// Forgets what may not be what is stored.
-    pub(super) fn doubt(&mut self, user_id: &str) {
+    pub(super) fn invalidate(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
     }
 
     /// The same for everybody.
-    pub(super) fn doubt_all(&mut self) {
+    pub(super) fn invalidate_all(&mut self) {
         self.remembered.clear();
     }
 

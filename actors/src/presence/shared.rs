@@ -146,7 +146,7 @@ impl Shared {
         let changed = Arc::new(known.as_ref().clone().at(now).changed(&wish, now));
         self.store.set(changed.clone()).await.inspect_err(|_| {
             // The store may have done it and only its answer got lost.
-            self.people().doubt(id);
+            self.people().invalidate(id);
         })?;
         self.people().stored(std::slice::from_ref(&changed), self.uptime());
         let after = changed.as_ref().clone().at(now);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::config::{Config, ConfigSource, ConfigStore, Overrides, Stored, Version};
@@ -115,6 +115,19 @@ async fn a_token_is_read_from_the_store_once_until_its_time_in_the_cache_is_over
 }
 
 #[actix_rt::test]
+async fn a_session_is_read_and_cached_while_the_actor_is_blocked() {
+    let (sessions, memory) = start(&[("a", "anna")], false);
+    let _blocked = sessions.vitals().block().await;
+    for _ in 0..2 {
+        assert_eq!(sessions.find("a", Uptime::default()).await.unwrap().unwrap().user_id, "anna");
+    }
+    assert_eq!(memory.reads(), 1);
+    sessions.invalidate();
+    sessions.find("a", Uptime::default()).await.unwrap().unwrap();
+    assert_eq!(memory.reads(), 2);
+}
+
+#[actix_rt::test]
 async fn a_revoked_token_is_dead_when_the_revocation_is_answered() {
     let (sessions, _) = start(&[("a", "anna"), ("b", "anna"), ("c", "carl")], false);
     for token in ["a", "b", "c"] {
@@ -132,10 +145,10 @@ async fn a_revoked_token_is_dead_when_the_revocation_is_answered() {
 #[actix_rt::test]
 async fn what_was_read_before_a_revocation_is_not_cached_after_it() {
     let (sessions, _) = start(&[("a", "anna")], false);
-    let epoch = sessions.shared.epoch.load(Ordering::SeqCst);
+    let epoch = *sessions.shared.epoch();
     let read_before = Arc::new(session("a", "anna"));
     sessions.close(Which::Id("id-a".to_owned())).await.unwrap();
-    sessions.actor.ask(Remember { session: read_before, now: Uptime::default(), epoch }).await.unwrap();
+    sessions.shared.remember(read_before, Uptime::default(), epoch);
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
 }
 

@@ -12,8 +12,8 @@ use crate::web::state::AppState;
 /// `POST /caches/invalidate`: empties every cache; what was in it is read again when it is next needed.
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
-    app.accounts.sessions.doubt().await?;
-    app.actors.presence.doubt();
+    app.accounts.sessions.invalidate();
+    app.actors.presence.invalidate();
     app.actors.analytics.forget().await?;
     app.outside.links.clear();
     app.outside.releases.clear().await;

@@ -211,22 +211,29 @@ async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outc
 
 /// Connects a client, or goes on with the connection that it had.
 pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) -> Result<Joined, AppError> {
+    let look_up = async || {
+        let found = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?;
+        found.ok_or_else(|| AppError::new("api.context.session_expired.app_error"))
+    };
+    let entering = app.actors.hub.enter(&session.user_id);
+    // The roles may have changed since the client was let in.
+    let session = look_up().await?;
     let memberships = app.db.memberships_of(&session.user_id).await.or_fail("app.socket.memberships.app_error")?;
     let version = app.prepared.current(&app.actors.config).version.clone();
     let greeting = Greeting {
         server_version: version.to_str().unwrap_or_default().to_owned(),
         server_hostname: app.facts.hostname.clone(),
     };
-    let joined = app.actors.hub.join(Joining { session: session.clone(), memberships, resume, greeting }).await?;
+    let joined = app.actors.hub.join(Joining { entering, session, memberships, resume, greeting }).await?;
     // It may have ended meanwhile: then the hub was told before it knew of this connection.
-    let is_open = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?.is_some();
-    if is_open { Ok(joined) } else { Err(AppError::new("api.context.session_expired.app_error")) }
+    look_up().await?;
+    Ok(joined)
 }
 
 /// Looks the session of a connection up again: it may have been prolonged, or have ended.
 pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, stored: Arc<Stored>) -> Work {
     let check = async move {
-        let config = app.actors.config.current();
+        let (config, epoch) = (app.actors.config.current(), app.actors.hub.epoch());
         let found = match resolve(&app.accounts, &config, stored.token.expose()).await {
             Ok(found) => found.and_then(|session| session.stored_shared()),
             Err(failure) => {
@@ -238,7 +245,7 @@ pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, st
         let Some(fresh) = found else {
             return Outcome::Close(Close::because(quarterdeck_actors::hub::End::SessionEnded));
         };
-        if let Err(failure) = app.actors.hub.renew_session(&connection, fresh.clone()).await {
+        if let Err(failure) = app.actors.hub.renew_session(&connection, epoch, fresh.clone()).await {
             warn!(cause = %failure, "the hub was not told of a session");
         }
         Outcome::Checked(fresh)

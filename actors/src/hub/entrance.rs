@@ -1,0 +1,87 @@
+//! Users who are joining: a hub knows nothing of a user without a connection, so what it is told of one meanwhile is kept
+//! here until the join is done.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::epoch::{Dated, Epoch};
+use super::memberships::Memberships;
+
+/// The epochs of all hubs, and the users who are joining.
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    last_epoch: AtomicU64,
+    joining: Mutex<HashMap<String, Awaited>>,
+}
+
+/// A user who is joining, with one socket or several.
+#[derive(Debug, Default)]
+struct Awaited {
+    joins: usize,
+    told: Told,
+}
+
+/// The newest facts about a user that came during a join.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    pub(super) memberships: Dated<Memberships>,
+    pub(super) is_admin: Dated<bool>,
+}
+
+/// A join that began: it is made before session and memberships are read, and kept until the hub knows the connection.
+#[derive(Debug)]
+pub struct Entering {
+    entrance: Arc<Entrance>,
+    user_id: String,
+    pub(super) epoch: Epoch,
+}
+
+impl Entrance {
+    pub(super) fn next_epoch(&self) -> Epoch {
+        Epoch(self.last_epoch.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    pub(super) fn enter(entrance: &Arc<Self>, user_id: &str) -> Entering {
+        entrance.lock().entry(user_id.to_owned()).or_default().joins += 1;
+        // After the entry: a change of a later epoch finds it.
+        Entering { entrance: entrance.clone(), user_id: user_id.to_owned(), epoch: entrance.next_epoch() }
+    }
+
+    /// Keeps the facts about a user who is joining; those about others are dropped.
+    pub(super) fn tell(&self, user_id: &str, told: Told) {
+        if let Some(awaited) = self.lock().get_mut(user_id) {
+            awaited.told.memberships.renew(told.memberships);
+            awaited.told.is_admin.renew(told.is_admin);
+        }
+    }
+
+    /// The number of users who are joining.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Awaited>> {
+        self.joining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entering {
+    /// The facts that came since the join began.
+    pub(super) fn told(&self) -> Told {
+        self.entrance.lock().get(&self.user_id).map(|awaited| awaited.told.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        let mut joining = self.entrance.lock();
+        if let Some(awaited) = joining.get_mut(&self.user_id) {
+            awaited.joins -= 1;
+            if awaited.joins == 0 {
+                joining.remove(&self.user_id);
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The places of a user, whose events its connections receive.
+
+/// The teams and channels that a user belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// Ids of teams.
+    pub teams: Vec<String>,
+    /// Ids of channels.
+    pub channels: Vec<String>,
+}
