@@ -29,6 +29,7 @@ mod license_hostile;
 mod license_restart;
 mod logins;
 mod lost_updates;
+mod numbers;
 mod older_program;
 mod outbound_shares;
 mod pairs;

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;
+pub(crate) mod range;
 pub mod reentry;
 pub mod restored;
 pub mod rules;

@@ -153,7 +153,7 @@ impl SessionsHandle {
     /// Returns the session that holds `token`, expired or not, if it is in memory.
     pub fn cached(&self, token: &str, now: Uptime) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;
-        let keep_ms = self.config.current().view.service.session_cache_in_minutes * MINUTE_MS;
+        let keep_ms = self.config.current().view.service.session_cache_in_minutes.saturating_mul(MINUTE_MS);
         let is_fresh = now.ms_since(cached.loaded_at) < keep_ms;
         is_fresh.then(|| cached.session.clone())
     }

@@ -1,11 +1,13 @@
 //! The settings that the server itself acts on, typed; built once for each published configuration.
 //!
-//! Names, defaults and meanings are those of the settings table; times are in the unit the field names.
+//! Names, defaults and meanings are those of the settings table; times are in the unit the field names. Numbers are within
+//! the range in which the server can use them.
 
 use std::fmt;
 
 use serde::Deserialize;
 
+use super::range::{MAX_CONNECTIONS, MAX_COUNT, MAX_HOURS, MAX_MILLIS, MAX_MINUTES, MAX_PER_SEC, MAX_SECONDS, clamped};
 use crate::secret::Secret;
 use crate::storage::settings::{FileSettings, Store, StoreSettings};
 
@@ -84,17 +86,21 @@ pub struct ServiceSettings {
     pub tls_min_ver: String,
     #[serde(rename = "TLSStrictTransport")]
     pub tls_strict_transport: bool,
-    #[serde(rename = "TLSStrictTransportMaxAge")]
+    #[serde(rename = "TLSStrictTransportMaxAge", deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub tls_strict_transport_max_age: i64,
     pub use_lets_encrypt: bool,
     #[serde(rename = "TrustedProxyIPHeader")]
     pub trusted_proxy_ip_header: Vec<String>,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub read_timeout: u64,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub write_timeout: u64,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub idle_timeout: u64,
+    #[serde(deserialize_with = "clamped::<0, MAX_COUNT, _, _>")]
     pub maximum_login_attempts: i64,
     pub goroutine_health_threshold: i64,
     pub enable_developer: bool,
@@ -109,11 +115,15 @@ pub struct ServiceSettings {
     pub allow_cookies_for_subdomains: bool,
     pub extend_session_length_with_activity: bool,
     pub terminate_sessions_on_password_change: bool,
+    #[serde(deserialize_with = "clamped::<0, MAX_HOURS, _, _>")]
     pub session_length_web_in_hours: i64,
+    #[serde(deserialize_with = "clamped::<0, MAX_HOURS, _, _>")]
     pub session_length_mobile_in_hours: i64,
-    #[serde(rename = "SessionLengthSSOInHours")]
+    #[serde(rename = "SessionLengthSSOInHours", deserialize_with = "clamped::<0, MAX_HOURS, _, _>")]
     pub session_length_sso_in_hours: i64,
+    #[serde(deserialize_with = "clamped::<0, MAX_MINUTES, _, _>")]
     pub session_cache_in_minutes: i64,
+    #[serde(deserialize_with = "clamped::<0, MAX_MINUTES, _, _>")]
     pub session_idle_timeout_in_minutes: i64,
     pub webserver_mode: String,
     pub enable_user_statuses: bool,
@@ -125,8 +135,9 @@ pub struct ServiceSettings {
     pub enable_local_mode: bool,
     pub local_mode_socket_location: String,
     /// Bytes.
+    #[serde(deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     pub maximum_payload_size_bytes: u64,
-    #[serde(rename = "MaximumURLLength")]
+    #[serde(rename = "MaximumURLLength", deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     pub maximum_url_length: usize,
 }
 
@@ -139,8 +150,10 @@ pub struct TeamSettings {
     pub enable_open_server: bool,
     pub enable_user_deactivation: bool,
     pub restrict_creation_to_domains: String,
+    #[serde(deserialize_with = "clamped::<0, MAX_COUNT, _, _>")]
     pub max_users_per_team: i64,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub user_status_away_timeout: i64,
 }
 
@@ -150,11 +163,16 @@ pub struct TeamSettings {
 pub struct SqlSettings {
     pub driver_name: String,
     pub data_source: String,
+    #[serde(deserialize_with = "clamped::<0, MAX_CONNECTIONS, _, _>")]
     pub max_idle_conns: usize,
+    #[serde(deserialize_with = "clamped::<0, MAX_CONNECTIONS, _, _>")]
     pub max_open_conns: usize,
+    #[serde(deserialize_with = "clamped::<0, MAX_MILLIS, _, _>")]
     pub conn_max_lifetime_milliseconds: u64,
+    #[serde(deserialize_with = "clamped::<0, MAX_MILLIS, _, _>")]
     pub conn_max_idle_time_milliseconds: u64,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub query_timeout: u64,
     pub disable_database_search: bool,
 }
@@ -180,6 +198,7 @@ pub struct LogSettings {
     pub file_json: bool,
     pub file_location: String,
     /// Characters; longer values are cut.
+    #[serde(deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     pub max_field_size: usize,
 }
 
@@ -188,6 +207,7 @@ pub struct LogSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 #[expect(clippy::struct_excessive_bools, reason = "the settings are what they are")]
 pub struct PasswordSettings {
+    #[serde(deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     pub minimum_length: usize,
     pub lowercase: bool,
     pub uppercase: bool,
@@ -200,8 +220,11 @@ pub struct PasswordSettings {
 #[expect(missing_docs, reason = "each field is the setting of that name")]
 pub struct RateLimitSettings {
     pub enable: bool,
+    #[serde(deserialize_with = "clamped::<0, MAX_PER_SEC, _, _>")]
     pub per_sec: u32,
+    #[serde(deserialize_with = "clamped::<0, MAX_COUNT, _, _>")]
     pub max_burst: u32,
+    #[serde(deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     pub memory_store_size: usize,
     pub vary_by_remote_addr: bool,
     pub vary_by_user: bool,
@@ -235,7 +258,7 @@ pub struct EmailSettings {
     #[serde(rename = "SMTPPort")]
     pub smtp_port: String,
     /// Seconds.
-    #[serde(rename = "SMTPServerTimeout")]
+    #[serde(rename = "SMTPServerTimeout", deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub smtp_server_timeout: i64,
     pub connection_security: String,
     pub skip_server_certificate_verification: bool,
@@ -305,6 +328,7 @@ pub struct AnnouncementSettings {
     #[serde(rename = "NoticesURL")]
     pub notices_url: String,
     /// Seconds.
+    #[serde(deserialize_with = "clamped::<0, MAX_SECONDS, _, _>")]
     pub notices_fetch_frequency: i64,
     pub notices_skip_cache: bool,
 }

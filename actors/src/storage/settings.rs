@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::config::document::Document;
+use crate::config::range::{MAX_MILLIS, clamped};
 use crate::secret::Secret;
 
 /// The prefix of every setting of a store, in the table of settings.
@@ -70,6 +71,7 @@ pub struct StoreSettings {
     #[serde(rename = "AmazonS3SSE")]
     pub amazon_s3_sse: bool,
     pub amazon_s3_trace: bool,
+    #[serde(deserialize_with = "clamped::<0, MAX_MILLIS, _, _>")]
     pub amazon_s3_request_timeout_milliseconds: i64,
     /// Bytes.
     pub amazon_s3_upload_part_size_bytes: i64,
@@ -84,6 +86,7 @@ pub struct StoreSettings {
     /// `null` counts as true.
     #[serde(rename = "AzureSSL", deserialize_with = "null_is_true")]
     pub azure_ssl: bool,
+    #[serde(deserialize_with = "clamped::<0, MAX_MILLIS, _, _>")]
     pub azure_request_timeout_milliseconds: i64,
     /// `ServiceSettings.EnableInsecureOutgoingConnections`: certificates are not checked.
     #[serde(skip)]
@@ -120,6 +123,7 @@ pub struct FileSettings {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Rest {
+    #[serde(deserialize_with = "clamped::<0, { i64::MAX }, _, _>")]
     max_file_size: u64,
     max_image_resolution: i64,
     dedicated_export_store: bool,
