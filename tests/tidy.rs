@@ -4,6 +4,7 @@ mod bounds;
 mod clocks;
 mod drafts;
 mod faults;
+mod rooms;
 mod secrets;
 
 use std::path::{Path, PathBuf};

@@ -62,8 +62,13 @@ impl Word {
     }
 }
 
+/// Returns true if the text is the address of a PostgreSQL, whatever the name of the driver says.
+pub fn is_address(text: &str) -> bool {
+    after_scheme(text.trim()).is_some()
+}
+
 /// The text after the scheme, when it is the address of a PostgreSQL.
-pub fn after_scheme(text: &str) -> Option<&str> {
+pub(crate) fn after_scheme(text: &str) -> Option<&str> {
     URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 

@@ -1,6 +1,7 @@
 //! Plain types and functions that several rooms need; no I/O.
 
 pub(crate) mod budget;
+pub(crate) mod causes;
 pub(crate) mod error_text;
 pub(crate) mod keyed;
 pub(crate) mod nearest;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::domain::audit::key_file;
 use crate::server::stored::with_file;
 use crate::settings::Settings;

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use quarterdeck_actors::secret::Secret;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::domain::audit::key_file;
-use crate::domain::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
+use crate::server::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
 use crate::server::stored::with_file;
 
 pub(super) const AFTER_HELP: &str = "\

@@ -6,7 +6,8 @@ use quarterdeck_actors::config::Override;
 use quarterdeck_actors::config::table;
 use serde_json::Value;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::domain::audit::key_file::known_keys;
 use crate::domain::configurations::Place;

@@ -6,19 +6,20 @@ mod online;
 mod paths;
 mod reach;
 mod read;
+mod remark;
 mod validate;
 mod versions;
 mod write;
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use serde::Serialize;
+use clap::Subcommand;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::failure;
 use crate::settings::Settings;
 use reach::Reach;
+use remark::remark;
 
 pub(super) const AFTER_HELP: &str = "\
 A server that runs with ServiceSettings.EnableLocalMode is asked through its local socket and takes a change at once.
@@ -66,17 +67,6 @@ pub(super) enum ConfigCommand {
     Import(write::Import),
 }
 
-/// What every change takes.
-#[derive(Debug, Args)]
-struct Remark {
-    /// What the history says of the change, up to 1024 characters
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    comment: String,
-    /// Prints JSON
-    #[arg(long)]
-    json: bool,
-}
-
 pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
@@ -117,15 +107,4 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         // It reaches for two stores of its own, above.
         ConfigCommand::Migrate(_) => Ok(()),
     }
-}
-
-/// Prints a value as JSON.
-fn say_json(value: &impl Serialize) {
-    say(serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// Tells the user something beside the result.
-fn remark(text: impl std::fmt::Display) {
-    // Nobody may be reading any more, which changes nothing about the result.
-    let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
 }

@@ -12,7 +12,8 @@ use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::license::features::Features;
 use serde_json::{Map, Value, json};
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::domain::license::key::{Pair, bounded};
 use crate::domain::license::{self, Signatory};

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::data_source::is_address;
 
 use super::backup::{Unlocking, describe};
-use super::{Common, failure, say};
-use crate::domain::backup::{self, BackupError, Manifest, Restoring};
+use super::options::Common;
+use super::output::{failure, say};
+use crate::server::backup::{self, BackupError, Manifest, Restoring};
 use crate::server::stored::refuse_unchosen;
 use crate::store::DataSource;
 
@@ -67,7 +69,7 @@ async fn perform(common: &Common, command: &Restore) -> Result<(), BackupError> 
 /// The database of `--into`, or that of the settings. Every user of the machine sees arguments, so none is a password.
 fn target(into: Option<&str>, of_settings: &SqlSettings) -> Result<SqlSettings, BackupError> {
     let Some(named) = into else { return Ok(of_settings.clone()) };
-    let is_address = DataSource::is_address(named);
+    let is_address = is_address(named);
     if is_address && DataSource::parse(named)?.has_password() {
         let advice = "set MM_SQLSETTINGS_DRIVERNAME and MM_SQLSETTINGS_DATASOURCE instead";
         return Err(BackupError::Refused(format!("--into holds a password, which other users can see: {advice}")));

@@ -5,6 +5,8 @@ mod backup;
 mod check;
 mod config;
 mod license;
+mod options;
+mod output;
 mod restore;
 mod serve;
 mod storage;
@@ -12,14 +14,13 @@ mod support_packet;
 mod user;
 mod version;
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::settings::{Settings, SettingsError, Sources};
 use crate::store::close_opened;
+use options::Common;
+use output::failure;
 
 /// A server for the system area of the Mattermost REST API v4.
 #[derive(Debug, Parser)]
@@ -46,17 +47,6 @@ Signals: SIGTERM and SIGINT stop the server once the requests under way are answ
 SIGHUP reads the settings again.
 
 Exit code: 0 when all went well, 1 when it did not (the reason is on standard error), 2 for a wrong command line.";
-
-#[derive(Debug, Clone, Args)]
-struct Common {
-    /// The file with the settings [default: config.toml in the working folder, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Begins anew although something seems to be missing: beside a config.json that nothing names, with a database file
-    /// that lost what it held, or with versions of the configuration of which none is active
-    #[arg(long, global = true)]
-    new: bool,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -115,24 +105,4 @@ impl Cli {
             Err(cause) => failure(cause),
         }
     }
-}
-
-impl Common {
-    fn settings(&self) -> Result<(Settings, Sources), SettingsError> {
-        let sources = Sources::new(self.config.clone()).with_new_database(self.new);
-        Ok((sources.load()?, sources))
-    }
-}
-
-/// Ends with the reason on standard error.
-fn failure(reason: impl std::fmt::Display) -> ExitCode {
-    // Nobody may be reading any more, which changes nothing about the failure.
-    let _ = writeln!(std::io::stderr(), "quarterdeck: {reason}");
-    ExitCode::FAILURE
-}
-
-/// Tells the user something on standard output.
-fn say(text: impl std::fmt::Display) {
-    // Whoever closed the other end does not want to know.
-    let _ = writeln!(std::io::stdout(), "{text}");
 }

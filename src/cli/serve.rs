@@ -11,7 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
 use self::signals::{Signals, Unused};
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::server::Server;
 use crate::settings::{Settings, Sources};

@@ -8,7 +8,8 @@ use quarterdeck_actors::storage::report::{Outcome, Report};
 use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::files::Stores;
 use crate::server::stored::{with_file, with_stored};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 use time::OffsetDateTime;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::domain::configurations::has_tables;
 use crate::domain::license::{self, Signatory};

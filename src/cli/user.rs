@@ -9,7 +9,8 @@ use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
-use super::{Common, failure, say};
+use super::options::Common;
+use super::output::{failure, say};
 use crate::base::user::Profile;
 use crate::domain::accounts::create_offline;
 use crate::domain::audit::key_file::ready_keys;

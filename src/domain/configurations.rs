@@ -10,12 +10,13 @@ use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundi
 use quarterdeck_actors::config::table::{Mode, defaults};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version, check};
+use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
 use crate::base::paging::Paging;
-use crate::store::{ConfigFile, DataSource, Db, StoreError, VersionRecord};
+use crate::store::{ConfigFile, Db, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -83,7 +84,7 @@ impl Place {
         match name.unwrap_or_default() {
             "" => Ok(Self::Database),
             "sqlite" => Ok(Self::Sqlite),
-            address if DataSource::is_address(address) => Ok(Self::Postgres(address.to_owned())),
+            address if is_address(address) => Ok(Self::Postgres(address.to_owned())),
             name => match name.strip_prefix("file://").unwrap_or(name) {
                 other if other.contains("://") => {
                     Err(AppError::new(LOAD_FAILED).because(Unmoved::Unknown(scheme(other))))

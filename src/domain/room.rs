@@ -6,7 +6,6 @@ pub(crate) mod ai_bridge;
 pub(crate) mod analytics;
 pub(crate) mod announce;
 pub(crate) mod audit;
-pub(crate) mod backup;
 pub(crate) mod caller;
 pub(crate) mod channels;
 pub(crate) mod configuration;

@@ -20,8 +20,9 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, chain, climbs, joined, unusable};
+use super::objects::{About, Done, Objects, climbs, joined, unusable};
 use super::reach::Reach;
+use crate::base::causes::chain;
 
 /// Larger blobs are written, and read, in blocks of that many bytes.
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);

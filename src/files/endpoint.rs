@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 use quarterdeck_actors::storage::report::Trouble;
 use rustls::ClientConfig;
 
-use super::objects::{chain, unusable};
+use super::objects::unusable;
 use super::reach::Reach;
+use crate::base::causes::chain;
 use crate::base::trust::client_config;
 
 /// Where a connection goes.

@@ -97,17 +97,3 @@ pub(super) fn is_code(text: &str) -> bool {
 pub(super) fn climbs(prefix: &str) -> bool {
     prefix.split(['/', '\\']).any(|element| matches!(element, "." | ".."))
 }
-
-/// A cause with everything below it, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let deeper_text = deeper.to_string();
-        if !text.contains(&deeper_text) {
-            text = format!("{text}: {deeper_text}");
-        }
-        cause = deeper.source();
-    }
-    text
-}

@@ -26,8 +26,9 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, chain, climbs, joined, unusable};
+use super::objects::{About, Done, Objects, climbs, joined, unusable};
 use super::reach::Reach;
+use crate::base::causes::chain;
 use address::Address;
 use credentials::Identity;
 

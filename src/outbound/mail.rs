@@ -27,6 +27,7 @@ use dialogue::{Dialogue, Extensions};
 pub(crate) use failure::Failure;
 use failure::{Problem, Stage};
 use message::Letter;
+pub(crate) use message::Mail;
 
 /// So many mails are sent at once; the others wait.
 const TURNS: usize = 4;
@@ -36,15 +37,6 @@ const USUAL_S: u64 = 10;
 
 /// Nobody waits longer for a mail server, whatever `SMTPServerTimeout` says, in seconds.
 const LONGEST_S: u64 = 120;
-
-/// What somebody is told by mail.
-#[derive(Debug)]
-pub(crate) struct Mail {
-    /// The address of the one recipient.
-    pub(crate) to: String,
-    pub(crate) subject: String,
-    pub(crate) text: String,
-}
 
 /// Sends mail, a few at a time.
 pub(crate) struct Mailer {

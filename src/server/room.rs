@@ -1,6 +1,7 @@
 //! Starting and stopping: settings in, addresses out.
 
 mod announcing;
+pub(crate) mod backup;
 mod building;
 mod checks;
 pub(crate) mod database;

@@ -2,10 +2,10 @@
 
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::{Override, Overrides};
+use quarterdeck_actors::data_source::is_address;
 use serde_json::Value;
 
 use super::{Reading, STORE, SettingsError};
-use crate::store::DataSource;
 
 /// The setting that names the database.
 pub(crate) const DATA_SOURCE: &str = "SqlSettings.DataSource";
@@ -31,12 +31,12 @@ impl Reading {
     /// unless a data source is given. A data source that is the address of a PostgreSQL implies the driver name.
     pub(super) fn settle_database(&mut self, store: Option<&str>) -> Result<(), SettingsError> {
         let has_data_source = self.overrides.contains_key(DATA_SOURCE);
-        if let Some(address) = store.filter(|store| DataSource::is_address(store) && !has_data_source) {
+        if let Some(address) = store.filter(|store| is_address(store) && !has_data_source) {
             self.refuse_other_engine()?;
             self.pin(DATA_SOURCE.to_owned(), Value::from(address), format!("{VARIABLE}{STORE}"));
         }
         let Some(Override { value, place }) = self.overrides.get(DATA_SOURCE) else { return Ok(()) };
-        let is_implied = value.as_str().is_some_and(DataSource::is_address)
+        let is_implied = value.as_str().is_some_and(is_address)
             && self.overrides.get(DRIVER_NAME).is_none_or(|driver| driver.value != "postgres");
         if is_implied {
             let place = place.clone();

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use quarterdeck_actors::data_source::{Problem, after_scheme, words};
+use quarterdeck_actors::data_source::{Problem, words};
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
@@ -65,11 +65,6 @@ impl DataSource {
     /// Reads a data source; opens and connects to nothing.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         Ok(meaning::data_source(words(text)?)?)
-    }
-
-    /// True when the text is the address of a PostgreSQL, whatever the name of the driver says.
-    pub(crate) fn is_address(text: &str) -> bool {
-        after_scheme(text.trim()).is_some()
     }
 
     /// Hosts and database, for messages: `db.example:5432/chat`.

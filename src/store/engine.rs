@@ -1,8 +1,15 @@
 //! Which engine a data source means, and how it is named without its password.
 
 use quarterdeck_actors::config::view::SqlSettings;
+use quarterdeck_actors::data_source::is_address;
 
 use super::{DataSource, StoreError};
+
+/// Names the lock that serialises migrations among the servers of one database.
+pub(super) const LOCK_KEY: i64 = 0x7164_6563_6b00_0001;
+
+/// The table of the migrations that were applied.
+pub(super) const MIGRATIONS_TABLE: &str = "qd_migrations";
 
 /// One of the two engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +29,7 @@ const MYSQL_PARTS: [&str; 2] = ["@tcp(", "@unix("];
 /// The refusals do not quote the data source, which may hold a password.
 pub(super) fn kind(settings: &SqlSettings) -> Result<EngineKind, StoreError> {
     let source = settings.data_source.as_str();
-    if DataSource::is_address(source) {
+    if is_address(source) {
         return Ok(EngineKind::Postgres);
     }
     match settings.driver_name.as_str() {
@@ -58,7 +65,7 @@ fn why_no_file(source: &str) -> Option<&'static str> {
 
 /// Names a database for people: the file, or hosts and database of a PostgreSQL. Never a user or a password.
 pub(crate) fn described(data_source: &str) -> String {
-    let is_postgres = DataSource::is_address(data_source) || holds(data_source, &POSTGRES_WORDS);
+    let is_postgres = is_address(data_source) || holds(data_source, &POSTGRES_WORDS);
     if is_postgres {
         return match DataSource::parse(data_source) {
             Ok(source) => format!("PostgreSQL at {}", source.place()),

@@ -27,8 +27,9 @@ use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
 use super::data_source::DataSource;
+use super::engine::LOCK_KEY;
 use super::recycling::Recycling;
-use super::{LOCK_KEY, PoolStatus, Row, Statement, StoreError, Transaction, Value};
+use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
 pub(super) use mark::RESTORING;
 use room::{Lease, Room};

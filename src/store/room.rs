@@ -12,10 +12,12 @@ mod configurations;
 mod copying;
 mod data_source;
 mod engine;
+mod error;
 mod foreign;
 mod integrity;
 mod licenses;
 mod notices;
+mod pool;
 mod postgres;
 mod posts;
 mod preferences;
@@ -33,15 +35,13 @@ mod transaction;
 mod unknown_names;
 mod users;
 mod value;
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::error::AppError;
-use thiserror::Error;
-use tokio_postgres::error::SqlState;
 use tracing::{info, warn};
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
@@ -52,9 +52,11 @@ pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 pub(crate) use copying::newest_migration;
 pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, Unfinished, migrations_up_to, tables_at};
 pub(crate) use data_source::DataSource;
-use engine::EngineKind;
 pub(crate) use engine::described;
+use engine::{EngineKind, MIGRATIONS_TABLE};
+pub use error::StoreError;
 pub(crate) use integrity::{Outcome, Relation};
+pub(crate) use pool::PoolStatus;
 use postgres::Postgres;
 use sqlite::Sqlite;
 pub(crate) use sqlite::{close_opened, files_of as embedded_files};
@@ -64,79 +66,8 @@ pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use users::{Changed, Entry, Filter, Order, Room};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
-/// Names the lock that serialises migrations among the servers of one database.
-const LOCK_KEY: i64 = 0x7164_6563_6b00_0001;
-
-const MIGRATIONS_TABLE: &str = "qd_migrations";
-
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// How the connections to the database stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PoolStatus {
-    /// How many there may be.
-    pub(crate) most: usize,
-    /// Those that are open.
-    pub(crate) open: usize,
-    /// Those of them that nobody uses.
-    pub(crate) idle: usize,
-    /// Requests that wait for one.
-    pub(crate) waiting: usize,
-}
-
-/// Why a statement gave no answer.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// A row with the same unique value is there; the text names the constraint or the columns.
-    #[error("duplicate value: {0}")]
-    Duplicate(String),
-    /// The decision on what is stored was a refusal; nothing changed.
-    #[error("refused: {0}")]
-    Refused(Box<AppError>),
-    /// The database is being restored, or a restore was cut off; the text says what to do.
-    #[error("{0}")]
-    Unfinished(String),
-    /// A setting of the database cannot be used.
-    #[error("{0}")]
-    Setting(String),
-    /// A column is not what the statement's reader expects.
-    #[error("unexpected column: {0}")]
-    Column(String),
-    /// No connection, or none in time.
-    #[error("no database connection: {0}")]
-    Unavailable(String),
-    /// PostgreSQL takes no writes on this connection.
-    #[error("database: it is read-only, as a standby is")]
-    ReadOnly,
-    /// Anything else that PostgreSQL says.
-    #[error("database: {0}")]
-    Postgres(#[source] tokio_postgres::Error),
-    /// The file of the embedded engine is damaged; the text names it and says what to do.
-    #[error("{0}")]
-    Damaged(String),
-    /// Anything else that SQLite says.
-    #[error("database: {0}")]
-    Sqlite(#[source] rusqlite::Error),
-    /// The schema could not be brought up to date.
-    #[error("migration: {0}")]
-    Migration(#[from] refinery::Error),
-    /// The file of the embedded engine could not be used.
-    #[error("database file: {0}")]
-    File(#[from] std::io::Error),
-}
-
-impl StoreError {
-    /// The refusal that a decision gave, or else `failure` of the error.
-    pub(crate) fn refused_or(self, failure: impl FnOnce(Self) -> AppError) -> AppError {
-        if let Self::Refused(refusal) = self { *refusal } else { failure(self) }
-    }
-
-    /// Whether the value of `column` is taken.
-    pub(crate) fn is_duplicate_of(&self, column: &str) -> bool {
-        matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
-    }
-}
 
 /// The database, whichever engine runs it.
 #[derive(Clone)]
@@ -303,92 +234,4 @@ pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreErro
 
 mod embedded {
     refinery::embed_migrations!("sql");
-}
-
-impl From<tokio_postgres::Error> for StoreError {
-    fn from(cause: tokio_postgres::Error) -> Self {
-        let is_duplicate = cause.code() == Some(&SqlState::UNIQUE_VIOLATION);
-        let constraint = cause.as_db_error().and_then(|error| error.constraint()).unwrap_or_default().to_owned();
-        if is_duplicate {
-            Self::Duplicate(constraint)
-        } else if cause.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
-            Self::ReadOnly
-        } else if cause.is_closed() || cause.code().is_some_and(is_outage) {
-            Self::Unavailable(cause.to_string())
-        } else {
-            Self::Postgres(cause)
-        }
-    }
-}
-
-/// Whether the server says that it is going away, coming up, or full.
-fn is_outage(state: &SqlState) -> bool {
-    [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS]
-        .contains(state)
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(cause: rusqlite::Error) -> Self {
-        let is_violation = cause.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation);
-        let text = cause.to_string();
-        let is_duplicate = is_violation && text.starts_with("UNIQUE");
-        if is_duplicate { Self::Duplicate(text) } else { Self::Sqlite(cause) }
-    }
-}
-
-impl From<deadpool_postgres::PoolError> for StoreError {
-    fn from(cause: deadpool_postgres::PoolError) -> Self {
-        use deadpool_postgres::{HookError, PoolError};
-        // The only check of a new connection, and the text is its own.
-        if let PoolError::PostCreateHook(HookError::Message(text)) = cause {
-            return Self::Unfinished(text.into_owned());
-        }
-        let code = if let PoolError::Backend(refused) = &cause { refused.code() } else { None };
-        let text = in_full(&cause);
-        if code.is_some_and(is_misconfiguration) { Self::Setting(text) } else { Self::Unavailable(text) }
-    }
-}
-
-/// Whether the server answers that the data source is wrong: waiting will not mend it.
-fn is_misconfiguration(state: &SqlState) -> bool {
-    [
-        SqlState::INVALID_PASSWORD,
-        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-        SqlState::INVALID_CATALOG_NAME,
-        // A run-time parameter of the data source that the database does not know, or with a value it does not take.
-        SqlState::UNDEFINED_OBJECT,
-        SqlState::INVALID_PARAMETER_VALUE,
-        SqlState::CANT_CHANGE_RUNTIME_PARAM,
-    ]
-    .contains(state)
-}
-
-impl From<deadpool_sqlite::PoolError> for StoreError {
-    fn from(cause: deadpool_sqlite::PoolError) -> Self {
-        use deadpool_sqlite::{HookError, PoolError};
-        if let PoolError::Backend(refused) | PoolError::PostCreateHook(HookError::Backend(refused)) = cause {
-            return refused.into();
-        }
-        Self::Unavailable(in_full(&cause))
-    }
-}
-
-impl From<deadpool_sqlite::InteractError> for StoreError {
-    fn from(cause: deadpool_sqlite::InteractError) -> Self {
-        Self::Unavailable(cause.to_string())
-    }
-}
-
-/// An error with its causes: drivers say "error connecting to server" and keep the reason underneath.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let reason = cause.to_string();
-        if !text.contains(&reason) {
-            text = format!("{text}: {reason}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ mod damage;
 mod files;
 mod marks;
 mod opening;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -40,9 +41,7 @@ pub(crate) use files::all as files_of;
 pub(super) use files::restored;
 pub(super) use marks::PREFIX as OPEN_MARK;
 use opening::Recovered;
-
-/// How long a request waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
+use waiting::{PATIENCE, RETRY_DELAY, blocking};
 
 /// After so many steps of its machine the engine looks whether a time limit is over.
 const INSTRUCTIONS: std::ffi::c_int = 10_000;
@@ -52,9 +51,6 @@ const READERS: usize = 8;
 
 /// How often a file in use is tried again, before its user counts as a running server.
 const RECOVERY_ATTEMPTS: usize = 10;
-
-/// The pause between two attempts at a file that another connection holds.
-const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 #[derive(Clone)]
 pub(super) struct Sqlite {
@@ -271,14 +267,6 @@ impl Sqlite {
             waiting: writer.waiting + readers.waiting,
         }
     }
-}
-
-/// Runs what waits for the disk on a thread of its own.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|cause| StoreError::Unavailable(cause.to_string()))?
 }
 
 /// Whether the nearest folder that is there may be written to.

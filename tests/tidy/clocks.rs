@@ -41,7 +41,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/accounts/login.rs", "times are stored, and the steps of one-time codes are wall time"),
     ("src/domain/accounts/signup.rs", STORED),
     ("src/domain/analytics.rs", "the figures count the days of rows that store wall time"),
-    ("src/domain/backup/making.rs", STORED),
+    ("src/server/backup/making.rs", STORED),
     ("src/cli/audit.rs", "the age of rows that store wall time"),
     ("src/cli/license.rs", EXPIRY),
     ("src/cli/support_packet.rs", NAME),

@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::Remark;
 use super::offline::Store;
 use super::reach::explain;
-use crate::cli::say;
+use super::remark::Remark;
+use crate::cli::output::say;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::paths::{found, unknown};
 use super::reach::{Current, Reach};
-use super::say_json;
-use crate::cli::say;
+use super::remark::say_json;
+use crate::cli::output::say;
 use crate::files::private;
 use crate::store::pretty;
 

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::paths::{Misfit, lines, misfits};
 use super::reach::Reach;
-use super::{remark, say_json};
+use super::remark::{remark, say_json};
 use crate::base::error_text::findings;
-use crate::cli::say;
+use crate::cli::output::say;
 use crate::domain::configuration::surroundings;
 use crate::settings::Settings;
 

@@ -8,9 +8,9 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::reach::{Changed, Reach};
+use super::remark::{Remark, remark, say_json};
 use super::write::tell;
-use super::{Remark, remark, say_json};
-use crate::cli::say;
+use crate::cli::output::say;
 use crate::store::VersionRecord;
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");

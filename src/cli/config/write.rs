@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::paths::{found, lines, misfits, only, setting, value};
 use super::reach::{Outcome, Proposed, Reach};
-use super::{Remark, remark, say_json};
-use crate::cli::say;
+use super::remark::{Remark, remark, say_json};
+use crate::cli::output::say;
 use crate::settings::Settings;
 
 /// Larger than any configuration; what is longer is refused, not cut.

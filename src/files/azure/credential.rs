@@ -14,7 +14,8 @@ use azure_identity::{
 use quarterdeck_actors::storage::report::Trouble;
 use quarterdeck_actors::storage::settings::StoreSettings;
 
-use crate::files::objects::{chain, unusable};
+use crate::base::causes::chain;
+use crate::files::objects::unusable;
 use shared_key::SharedKey;
 
 /// Who asks.

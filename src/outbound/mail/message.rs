@@ -1,12 +1,20 @@
 //! A mail as it goes over the wire. Its headers are lettre's, which gives up on names with control characters in them.
 
-use super::Mail;
 use super::failure::Problem;
 use lettre::address::Address;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use quarterdeck_actors::config::view::EmailSettings;
 use quarterdeck_actors::id::new_id;
+
+/// A text for one recipient.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    /// The address of the one recipient.
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
 
 /// A message and its envelope.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use quarterdeck_actors::config::view::SqlSettings;
 use super::super::engine::{self, EngineKind};
 use super::super::postgres::{Postgres, RESTORING, Session};
 use super::super::sqlite::{Sqlite, restored};
-use super::super::{AuditKeys, Db, Engine, LOCK_KEY, MIGRATIONS_TABLE, StoreError};
 use super::{newest_migration, quoted, tables_at};
+use crate::store::engine::{LOCK_KEY, MIGRATIONS_TABLE};
+use crate::store::{AuditKeys, Db, Engine, StoreError};
 
 /// The first half of the key of the lock that a restore holds; the other half is the schema.
 const RESTORE_LOCK: i32 = 0x7164_7265;

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::warn;
 
-use super::{RETRY_DELAY, StoreError, blocking, files, marks};
+use super::waiting::{RETRY_DELAY, blocking};
+use super::{files, marks};
+use crate::store::StoreError;
 
 /// After this time, statements that still run are interrupted. No caller waits for them any more.
 const INTERRUPT_AFTER: Duration = Duration::from_secs(2);

@@ -10,9 +10,11 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
 
 use super::damage::named;
-use super::{PATIENCE, StoreError, blocking, files, marks};
+use super::waiting::{PATIENCE, blocking};
+use super::{files, marks};
 use crate::files::private;
-use crate::store::MIGRATIONS_TABLE;
+use crate::store::StoreError;
+use crate::store::engine::MIGRATIONS_TABLE;
 
 /// The first bytes of a file of SQLite, up to the versions of its format.
 const HEAD_BYTES: usize = 20;

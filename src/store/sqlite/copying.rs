@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{PATIENCE, Row, Sqlite, StoreError, Value, blocking, closing, files};
+use super::waiting::{PATIENCE, blocking};
+use super::{Sqlite, closing, files};
 use crate::files::private;
+use crate::store::{Row, StoreError, Value};
 
 /// The `application_id` of a database that is being restored: `QDre` in ASCII. A complete one has the engine's, 0.
 const OF_RESTORE: i32 = 0x5144_7265;

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::{Connection, ErrorCode};
 use tracing::error;
 
-use super::{StoreError, files};
+use super::files;
+use crate::store::StoreError;
 
 /// How many findings of a check are named.
 const FINDINGS_NAMED: usize = 3;

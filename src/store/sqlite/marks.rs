@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// The names of the marks begin with this.
 pub(in crate::store) const PREFIX: &str = "QuarterdeckOpen_";

@@ -7,8 +7,10 @@ use rusqlite::{Connection, OpenFlags};
 use tracing::{info, warn};
 
 use super::closing::leave_log;
-use super::{PATIENCE, StoreError, damage, files, marks};
+use super::waiting::PATIENCE;
+use super::{damage, files, marks};
 use crate::files::private;
+use crate::store::StoreError;
 
 /// A file up to this size is checked at each start; a larger one after an unclean end.
 const ALWAYS_CHECKED_BYTES: u64 = 32 * 1024 * 1024;

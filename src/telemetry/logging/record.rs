@@ -14,6 +14,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use super::level;
+use crate::base::causes::chain;
 
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] Z");
@@ -85,13 +86,7 @@ impl Visit for Record {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut next = value.source();
-        while let Some(cause) = next {
-            let _ = write!(text, ": {cause}");
-            next = cause.source();
-        }
-        self.add(field, Value::from(text));
+        self.add(field, Value::from(chain(value)));
     }
 }
 

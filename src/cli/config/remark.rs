@@ -1,0 +1,30 @@
+//! The options of every change, and text beside its result.
+
+use std::io::Write;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::output::say;
+
+/// The options that every change takes.
+#[derive(Debug, Args)]
+pub(super) struct Remark {
+    /// What the history says of the change, up to 1024 characters
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(super) comment: String,
+    /// Prints JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Prints a value as JSON.
+pub(super) fn say_json(value: &impl Serialize) {
+    say(serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Tells the user something beside the result.
+pub(super) fn remark(text: impl std::fmt::Display) {
+    // Nobody may be reading any more, which changes nothing about the result.
+    let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
+}
