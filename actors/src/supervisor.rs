@@ -156,6 +156,12 @@ where
     ActorRef { address, vitals, deadline: DEADLINE, thread: Arc::new(thread) }
 }
 
+/// Blocks until the threads of all actors have ended, at most for `limit`. They end when nothing refers to their actors
+/// any more, and drop what they hold, such as connections to the database.
+pub fn wait_for_threads(limit: Duration) {
+    thread::wait_for_all(limit);
+}
+
 async fn keep_alive<A>(vitals: Arc<Vitals>, publish: watch::Sender<Option<Addr<A>>>, build: impl Fn() -> A)
 where
     A: Actor<Context = Context<A>>,

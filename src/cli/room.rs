@@ -15,12 +15,17 @@ mod user;
 mod version;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use quarterdeck_actors::supervisor::wait_for_threads;
 
 use crate::store::close_opened;
 use options::Common;
 use output::failure;
+
+/// The longest time that the end of the process waits for the threads of actors; without a blocked actor they end at once.
+const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
 /// A server for the system area of the Mattermost REST API v4.
 #[derive(Debug, Parser)]
@@ -99,6 +104,8 @@ impl Cli {
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
         };
+        // They hold connections to the database.
+        wait_for_threads(THREADS_LIMIT);
         // Also after a start that failed: a database file that is left with a log beside it looks empty when copied.
         match close_opened() {
             Ok(()) => code,
