@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::options::Common;
 use super::output::{failure, say};
 use crate::domain::audit::key_file;
-use crate::server::stored::with_file;
+use crate::server::starting_config::with_file;
 use crate::settings::Settings;
 use crate::store::{Db, Finding, Mark, StoreError};
 use crate::web::audit_events as catalogue;

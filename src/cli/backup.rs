@@ -10,7 +10,7 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::domain::audit::key_file;
 use crate::server::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
-use crate::server::stored::with_file;
+use crate::server::starting_config::with_file;
 
 pub(super) const AFTER_HELP: &str = "\
 The file holds the database, the configuration wherever it is kept, config.toml and the licence. It is for its owner

@@ -17,7 +17,7 @@ use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::domain::license::key::{Pair, bounded};
 use crate::domain::license::{self, Signatory};
-use crate::server::stored::{with_file, with_stored};
+use crate::server::starting_config::{with_file, with_stored};
 use crate::store::Db;
 
 pub(super) const AFTER_HELP: &str = "\

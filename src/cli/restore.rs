@@ -11,7 +11,7 @@ use super::backup::{Unlocking, describe};
 use super::options::Common;
 use super::output::{failure, say};
 use crate::server::backup::{self, BackupError, Manifest, Restoring};
-use crate::server::stored::refuse_unchosen;
+use crate::server::starting_config::refuse_unchosen;
 use crate::store::DataSource;
 
 pub(super) const AFTER_HELP: &str = "\

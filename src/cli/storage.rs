@@ -12,7 +12,7 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::files::Stores;
-use crate::server::stored::{with_file, with_stored};
+use crate::server::starting_config::{with_file, with_stored};
 
 const TEST_HELP: &str = "\
 It takes the settings that a server would start with, writes a small object under a name of its own, reads it back and

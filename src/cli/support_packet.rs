@@ -11,12 +11,12 @@ use time::OffsetDateTime;
 use super::options::Common;
 use super::output::{failure, say};
 use crate::base::error_text::text_of;
-use crate::domain::configurations::has_tables;
 use crate::domain::license::{self, Signatory};
 use crate::domain::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
+use crate::domain::version_store::has_tables;
 use crate::files::private;
 use crate::server::hostname;
-use crate::server::stored::{place, with_file, with_stored};
+use crate::server::starting_config::{place, with_file, with_stored};
 use crate::store::{Db, StoreError};
 
 pub(super) const AFTER_HELP: &str = "\

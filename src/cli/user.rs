@@ -16,7 +16,7 @@ use crate::domain::accounts::create_offline;
 use crate::domain::audit::key_file::ready_keys;
 use crate::server::StartError;
 use crate::server::database::refuse_beside_unnamed;
-use crate::server::stored::{with_file, with_stored};
+use crate::server::starting_config::{with_file, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::store::Db;
 

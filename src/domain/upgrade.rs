@@ -6,7 +6,7 @@ mod candidate;
 mod manifest;
 mod program;
 mod source;
-mod trial;
+mod trial_run;
 
 use std::fmt::Display;
 use std::io;
@@ -132,7 +132,7 @@ impl Parts {
         self.db.note_release(&manifest.version).await.map_err(failed)?;
         self.download(source, &manifest, &mut candidate, service, progress).await?;
         let candidate = candidate.finished(program.access()).await.map_err(|cause| unwritten(&cause))?;
-        trial::run(candidate.path(), &manifest.version).await.map_err(failed)?;
+        trial_run::run(candidate.path(), &manifest.version).await.map_err(failed)?;
         Ok((candidate, manifest))
     }
 

@@ -24,7 +24,6 @@ use quarterdeck_actors::upgrade::UpgradeHandle;
 use tokio::sync::Notify;
 
 use super::database::{Migrated, first_account};
-use super::stored::stored_configuration;
 use super::{StartError, checks, hostname, mending};
 use crate::base::traffic::Traffic;
 use crate::domain::accounts::{Accounts, Attempts};
@@ -34,14 +33,14 @@ use crate::domain::analytics::Statistics;
 use crate::domain::announce::Statuses;
 use crate::domain::audit::Trail;
 use crate::domain::audit::refusals::Refusals;
-use crate::domain::configuration::fingerprint_key;
-use crate::domain::configurations::{Configurations, Place, Recorded};
+use crate::domain::config_access::fingerprint_key;
 use crate::domain::license::{self, Signatory};
 use crate::domain::notices::WebFeed;
 use crate::domain::passwords::Passwords;
 use crate::domain::support_packet::{SupportPackets, Surroundings as PacketSurroundings};
-use crate::domain::trial::Trials;
+use crate::domain::trial_license::Trials;
 use crate::domain::upgrade;
+use crate::domain::version_store::{Place, Recorded, VersionStore};
 use crate::files::Stores;
 use crate::outbound::client::Outbound;
 use crate::outbound::images::Images;
@@ -49,6 +48,7 @@ use crate::outbound::links::Links;
 use crate::outbound::mail::Mailer;
 use crate::outbound::push::PushProxy;
 use crate::outbound::releases::Releases;
+use crate::server::starting_config::stored_configuration;
 use crate::settings::descriptors::Shares;
 use crate::settings::options::Options;
 use crate::settings::{Settings, Sources};
@@ -120,15 +120,15 @@ async fn facts(
     purpose: &'static str,
 ) -> Result<(Facts, ConfigHandle), StartError> {
     let fingerprint_key = fingerprint_key(db).await?;
-    let opened = Configurations::open(place, db, &settings.config.view.sql).await;
-    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    let loaded = stored_configuration(settings.config.overrides, &configurations, &sources, &fingerprint_key).await?;
+    let opened = VersionStore::open(place, db, &settings.config.view.sql).await;
+    let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    let loaded = stored_configuration(settings.config.overrides, &versions, &sources, &fingerprint_key).await?;
     mending::mend(&loaded);
-    let versions = Recorded { configurations: configurations.clone(), trail: db.clone() };
-    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(versions));
+    let recorded = Recorded { versions: versions.clone(), trail: db.clone() };
+    let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let facts = Facts {
         started_with: config.current(),
-        configurations,
+        versions,
         fingerprint_key,
         signatory: Signatory::named(&settings.options, purpose).map_err(StartError::Configuration)?,
         hostname: hostname(),

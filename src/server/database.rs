@@ -10,7 +10,7 @@ use super::StartError;
 use super::tasks::close_earlier_drafts;
 use crate::domain::accounts::{FirstAccount, WhyOffline};
 use crate::domain::audit::key_file::ready_keys;
-use crate::domain::configurations::Place;
+use crate::domain::version_store::Place;
 use crate::settings::descriptors::Shares;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
 use crate::store::{Db, StoreError, described, when_ready};

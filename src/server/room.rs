@@ -11,8 +11,8 @@ mod listeners;
 mod mending;
 mod metrics;
 mod rest;
+pub(crate) mod starting_config;
 mod stop;
-pub(crate) mod stored;
 mod stream;
 mod tasks;
 
@@ -39,7 +39,7 @@ use crate::web::state::AppState;
 use building::state;
 use database::Migrated;
 pub use failures::{StartError, StopError};
-use stored::{place, with_file};
+use starting_config::{place, with_file};
 use tasks::{
     keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals, renew_prepared, retire_connections,
 };

@@ -33,7 +33,7 @@ mod support_packet;
 mod table;
 mod teams;
 mod tokens;
-mod trials;
+mod trial_license;
 mod upgrade;
 mod users;
 

@@ -6,8 +6,8 @@
 mod actions;
 mod close;
 mod frames;
+mod message;
 mod origin;
-mod request;
 mod upgrade;
 
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use self::close::Close;
 use self::frames::{Frames, Heard};
-use self::request::{Asked, Demand};
+use self::message::{Asked, Demand};
 pub(crate) use self::upgrade::{VERSION, is_refusal, open};
 use crate::base::pause::extension;
 use crate::web::state::AppState;

@@ -14,11 +14,11 @@ use crate::domain::accounts::Accounts;
 use crate::domain::actors::Actors;
 use crate::domain::ai_bridge::AiBridge;
 use crate::domain::audit::Trail;
-use crate::domain::configuration::surroundings;
-use crate::domain::configurations::Configurations;
+use crate::domain::config_access::surroundings;
 use crate::domain::license::Signatory;
 use crate::domain::support_packet::SupportPackets;
-use crate::domain::trial::Trials;
+use crate::domain::trial_license::Trials;
+use crate::domain::version_store::VersionStore;
 use crate::outbound::client::Outbound;
 use crate::outbound::images::Images;
 use crate::outbound::links::Links;
@@ -55,7 +55,7 @@ pub(crate) struct Facts {
     /// The configuration at the start, for the parts that keep it until the next one.
     pub(crate) started_with: Arc<Config>,
     /// The store of the configuration.
-    pub(crate) configurations: Configurations,
+    pub(crate) versions: VersionStore,
     /// Makes the fingerprints that tell secrets apart in the history of the configuration.
     pub(crate) fingerprint_key: Secret,
     /// The party whose signatures licences need.

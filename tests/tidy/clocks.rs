@@ -45,7 +45,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/cli/audit.rs", "the age of rows that store wall time"),
     ("src/cli/license.rs", EXPIRY),
     ("src/cli/support_packet.rs", NAME),
-    ("src/domain/configuration.rs", STORED),
+    ("src/domain/config_access.rs", STORED),
     ("src/web/cookies.rs", PROTOCOL),
     ("src/files/azure/credential/shared_key.rs", PROTOCOL),
     ("src/telemetry/logging/record.rs", STORED),

@@ -17,7 +17,7 @@ const EXPOSED: [(&str, usize); 27] = [
     ("src/server/backup/seal.rs", 1),
     ("src/cli/backup.rs", 1),
     ("src/cli/serve.rs", 1),
-    ("src/domain/configuration.rs", 1),
+    ("src/domain/config_access.rs", 1),
     ("src/web/cookies.rs", 1),
     ("src/files/azure/credential/shared_key.rs", 1),
     ("src/files/s3/credentials.rs", 1),

@@ -18,8 +18,8 @@ use super::reach::{Changed, Current, Outcome, Proposed};
 use crate::base::paging::Paging;
 use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
-use crate::domain::configuration::{fingerprint_key, surroundings};
-use crate::domain::configurations::{Configurations, Migration, Place, Recorded, has_tables, migrate, put_back};
+use crate::domain::config_access::{fingerprint_key, surroundings};
+use crate::domain::version_store::{Migration, Place, Recorded, VersionStore, has_tables, migrate, put_back};
 use crate::server::database::choose;
 use crate::settings::Settings;
 use crate::store::{Db, StoreError, VersionRecord, own_record};
@@ -35,7 +35,7 @@ const LONGEST_COMMENT: usize = 1024;
 
 pub(super) struct Store {
     db: Db,
-    configurations: Configurations,
+    versions: VersionStore,
     overrides: Overrides,
     sql: SqlSettings,
     settings: Settings,
@@ -46,7 +46,7 @@ impl Store {
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
         let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
         let named = match place.file() {
-            Some(file) => usable_configuration(&Configurations::File(file), &overrides).await,
+            Some(file) => usable_configuration(&VersionStore::File(file), &overrides).await,
             None => None,
         };
         let config = named.as_ref().unwrap_or(&settings.config);
@@ -54,14 +54,14 @@ impl Store {
         let sql = config.view.sql.clone();
         Db::refuse_doubtful(&sql, false).await.or_fail(LOAD_FAILED)?;
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
-        let configurations = Configurations::open(&place, &db, &sql).await?;
-        Ok(Self { db, configurations, overrides, sql, settings: settings.clone() })
+        let versions = VersionStore::open(&place, &db, &sql).await?;
+        Ok(Self { db, versions, overrides, sql, settings: settings.clone() })
     }
 
     /// The configuration that a server would start with.
     pub(super) async fn config(&self) -> Result<Config, AppError> {
         let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
-        let stored = if is_made { self.configurations.active().await? } else { None };
+        let stored = if is_made { self.versions.active().await? } else { None };
         self.composed(stored)
     }
 
@@ -74,7 +74,7 @@ impl Store {
         if !self.is_made().await.or_fail(LOAD_FAILED)? {
             return Ok(Vec::new());
         }
-        self.configurations.records(Paging { page: 0, per_page: limit }).await
+        self.versions.records(Paging { page: 0, per_page: limit }).await
     }
 
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
@@ -111,9 +111,9 @@ impl Store {
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
         let target = self.known(version).await?;
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
-        let active = match &self.configurations {
-            Configurations::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED)?,
-            Configurations::File(_) => None,
+        let active = match &self.versions {
+            VersionStore::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED)?,
+            VersionStore::File(_) => None,
         };
         let usable = self.config().await.ok();
         let around = self.around().await?;
@@ -141,7 +141,7 @@ impl Store {
         let replaces = active.map(str::to_owned);
         let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
         let record = record(event, json!({ "version": decision.config.version() }), &decision.changes);
-        let store = Recorded { configurations: self.configurations.clone(), trail: self.db.clone() };
+        let store = Recorded { versions: self.versions.clone(), trail: self.db.clone() };
         Draft::new(record.clone()).around(store.save(version)).await?;
         self.append(record).await
     }
@@ -154,7 +154,7 @@ impl Store {
 
     fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
         let version = decision.config.version().to_owned();
-        let ineffective = self.configurations.ineffective(&decision.changes);
+        let ineffective = self.versions.ineffective(&decision.changes);
         Outcome {
             version: is_saved.then_some(version),
             changes: decision.changes.into_iter().map(Changed::from).collect(),
@@ -168,7 +168,7 @@ impl Store {
         if !self.is_made().await.or_fail(LOAD_FAILED)? {
             return Err(missing());
         }
-        self.configurations.version(id).await?.ok_or_else(missing)
+        self.versions.version(id).await?.ok_or_else(missing)
     }
 
     fn composed(&self, stored: Option<Stored>) -> Result<Config, AppError> {
@@ -184,9 +184,9 @@ impl Store {
 
     /// Whether there is anything to read from.
     async fn is_made(&self) -> Result<bool, StoreError> {
-        match &self.configurations {
-            Configurations::File(_) => Ok(true),
-            Configurations::Database(_) => has_tables(&self.db).await,
+        match &self.versions {
+            VersionStore::File(_) => Ok(true),
+            VersionStore::Database(_) => has_tables(&self.db).await,
         }
     }
 
@@ -210,7 +210,7 @@ impl Store {
 }
 
 /// The configuration of a file, which names the database; where it cannot be used, its newest version that can.
-async fn usable_configuration(file: &Configurations, overrides: &Overrides) -> Option<Config> {
+async fn usable_configuration(file: &VersionStore, overrides: &Overrides) -> Option<Config> {
     let active = file.active().await.ok().flatten();
     let versions = file.readable().await.unwrap_or_default();
     let mut configs = active.into_iter().chain(versions).map(|stored| Config::compose(Some(stored), overrides.clone()));

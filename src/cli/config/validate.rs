@@ -15,7 +15,7 @@ use super::reach::Reach;
 use super::remark::{remark, say_json};
 use crate::base::error_text::findings;
 use crate::cli::output::say;
-use crate::domain::configuration::surroundings;
+use crate::domain::config_access::surroundings;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\

@@ -21,11 +21,11 @@ use super::format::{
 use super::seal::Sealing;
 use super::{BackupError, rows};
 use crate::domain::audit::key_file;
-use crate::domain::configurations::Place;
 use crate::domain::license::key::bounded;
 use crate::domain::support_packet::{Archive, Content};
+use crate::domain::version_store::Place;
 use crate::server::StartError;
-use crate::server::stored::{place, with_stored};
+use crate::server::starting_config::{place, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 

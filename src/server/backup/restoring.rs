@@ -13,9 +13,9 @@ use super::format::{CONFIG, FILES, KEYS, LICENSE, Part, SETTINGS, VERSIONS, inne
 use super::making::versions_folder;
 use super::{Backup, BackupError};
 use crate::domain::audit::key_file;
-use crate::domain::configurations::Place;
+use crate::domain::version_store::Place;
 use crate::files::private;
-use crate::server::stored::place;
+use crate::server::starting_config::place;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, Load, Unfinished, own_record};
 

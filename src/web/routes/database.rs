@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::error;
 
-use crate::domain::configuration::require_any_read;
+use crate::domain::config_access::require_any_read;
 use crate::domain::session::Session;
 use crate::store::{Outcome, Relation};
 use crate::web::answer::{Answer, Done, Json};

@@ -55,7 +55,7 @@ fn source(app: &AppState) -> Source {
         db: app.db.clone(),
         has_tables: true,
         license: app.actors.license.current(),
-        store: app.facts.configurations.file_name(),
+        store: app.facts.versions.file_name(),
         hostname: app.facts.hostname.clone(),
         installation: surroundings.installation(),
         secrets,

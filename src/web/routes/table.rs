@@ -6,7 +6,7 @@ use super::route::{Route, delete, get, post, put};
 use super::{
     ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
     logs, manual_test, metrics, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions,
-    site_url, status, support_packet, teams, tokens, trials, upgrade, users,
+    site_url, status, support_packet, teams, tokens, trial_license, upgrade, users,
 };
 
 /// Every route. A path that stands here with another method is answered 404, as clients rely on.
@@ -95,8 +95,8 @@ pub(super) fn table() -> Vec<Route> {
         delete("/api/v4/license", license::remove).on_socket().audited("removeLicense"),
         get("/api/v4/license/client", license::show_to_clients).open().probe().on_socket(),
         get("/api/v4/license/load_metric", license::show_load),
-        post("/api/v4/trial-license", trials::install).audited("requestTrialLicense"),
-        get("/api/v4/trial-license/prev", trials::show_previous),
+        post("/api/v4/trial-license", trial_license::install).audited("requestTrialLicense"),
+        get("/api/v4/trial-license/prev", trial_license::show_previous),
         // In and out.
         post("/api/v4/users/login", login::login).open().audited("login"),
         post("/api/v4/users/logout", login::logout).open().audited("logout").ending_sessions(),

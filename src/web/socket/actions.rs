@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tracing::{debug, warn};
 
 use super::close::Close;
-use super::request::{Asked, granted, refused};
+use super::message::{Asked, granted, refused};
 use super::{Outcome, Resume};
 use crate::base::version::API_VERSION;
 use crate::domain::session::{Session, resolve};

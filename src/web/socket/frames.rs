@@ -9,7 +9,7 @@ use futures_util::Stream;
 use quarterdeck_actors::steps::walked;
 
 use super::close::Close;
-use super::request::Demand;
+use super::message::Demand;
 
 /// A message of a client may be this long, in bytes, in however many frames it comes.
 pub(super) const LONGEST_MESSAGE: usize = 8192;

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use super::stores::tell_stores;
 use super::{never_cached, packed};
 use crate::domain::audit::Audit;
-use crate::domain::configuration::{
-    self, answered_to, proposal_of, reads_everything, require_any_read, require_any_write, seen_by,
+use crate::domain::config_access as configuration;
+use crate::domain::config_access::{
+    answered_to, proposal_of, reads_everything, require_any_read, require_any_write, seen_by,
 };
 use crate::domain::session::Session;
 use crate::store::changes_json;
@@ -161,14 +162,14 @@ pub(super) async fn written(
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, KEPT, &decision.kept);
-    tell(&mut answer, INEFFECTIVE, &app.facts.configurations.ineffective(&decision.changes));
+    tell(&mut answer, INEFFECTIVE, &app.facts.versions.ineffective(&decision.changes));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
 }
 
 /// What a change would come to.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
-    let ineffective = app.facts.configurations.ineffective(&decision.changes);
+    let ineffective = app.facts.versions.ineffective(&decision.changes);
     let changes = changes_json(&decision.changes);
     let mut preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
     if let Value::Object(preview) = &mut preview

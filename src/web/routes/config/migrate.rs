@@ -6,8 +6,9 @@ use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::document::author;
 use crate::domain::audit::Audit;
-use crate::domain::configurations::{self, Migration, Place};
 use crate::domain::session::Session;
+use crate::domain::version_store as configurations;
+use crate::domain::version_store::{Migration, Place};
 use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
@@ -37,9 +38,9 @@ pub(crate) async fn migrate(
         author: author(&request, &session, "migrate"),
         around: &around,
     };
-    let before = app.facts.configurations.active().await.or_fail(FAILED)?;
+    let before = app.facts.versions.active().await.or_fail(FAILED)?;
     audit.settings(&configurations::migrate(from, to, migration).await?);
-    let is_own_store_changed = app.facts.configurations.active().await.or_fail(FAILED)? != before;
+    let is_own_store_changed = app.facts.versions.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
         app.actors.config.reload(app.facts.surroundings()).await.or_fail(FAILED)?;
     }

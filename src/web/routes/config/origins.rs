@@ -39,7 +39,7 @@ pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Resul
     let config = app.actors.config.current();
     let waits = |(setting, _): &(&Setting, Origin<'_>)| {
         let is_pinned = config.overrides.contains_key(&setting.path);
-        is_pinned || !app.facts.configurations.ignores(&setting.path)
+        is_pinned || !app.facts.versions.ignores(&setting.path)
     };
     let pending = pending_restart(&app.facts.started_with, &config).filter(waits);
     let settings: Vec<SettingOrigin<'_>> = pending.map(told).collect();

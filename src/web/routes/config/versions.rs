@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::document::{author, written};
 use crate::domain::audit::Audit;
-use crate::domain::configuration::proposal_of;
+use crate::domain::config_access::proposal_of;
 use crate::domain::session::Session;
 use crate::store::{VersionRecord, changes_json};
 use crate::web::answer::{Answer, Json};
@@ -22,7 +22,7 @@ use crate::web::state::AppState;
 /// `GET /config/versions`: what is remembered of each version, the newest first.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
     session.require("manage_system")?;
-    app.facts.configurations.records(request.paging()).await.map(Json)
+    app.facts.versions.records(request.paging()).await.map(Json)
 }
 
 /// `GET /config/versions/{version_id}`: a version with its document, secrets hidden.
@@ -30,7 +30,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     session.require("manage_system")?;
     let id = request.id("version_id")?;
     let version = known(&app, id).await?;
-    let record = app.facts.configurations.record(id).await?;
+    let record = app.facts.versions.record(id).await?;
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
 
@@ -61,5 +61,5 @@ pub(crate) async fn roll_back(
 
 /// The version with that id, which must exist.
 async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
-    app.facts.configurations.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
+    app.facts.versions.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }

@@ -13,7 +13,7 @@ use crate::base::user::User;
 use crate::domain::audit::Audit;
 use crate::domain::license::previous_trial;
 use crate::domain::session::Session;
-use crate::domain::trial::Wish;
+use crate::domain::trial_license::Wish;
 use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;

@@ -17,7 +17,7 @@ use crate::outbound::client::{Call, Chosen, Outbound};
 use crate::store::Db;
 
 /// Domains where anybody gets an address, one a line.
-const FREE_MAIL: &str = include_str!("trial/free_mail.txt");
+const FREE_MAIL: &str = include_str!("trial_license/free_mail.txt");
 
 /// The largest answer of the service that is read, in bytes: more than any licence that can be stored.
 const LARGEST_ANSWER: usize = 64 << 10;

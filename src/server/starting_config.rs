@@ -8,8 +8,8 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
-use crate::domain::configuration::surroundings;
-use crate::domain::configurations::{Configurations, Place, has_tables, put_back};
+use crate::domain::config_access::surroundings;
+use crate::domain::version_store::{Place, VersionStore, has_tables, put_back};
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 
@@ -25,7 +25,7 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
     let place = place(sources)?;
     let settings = match place.file() {
         Some(file) => {
-            let config = compose(&Configurations::File(file), settings.config.overrides, sources).await?;
+            let config = compose(&VersionStore::File(file), settings.config.overrides, sources).await?;
             Settings { config, ..settings }
         }
         None => settings,
@@ -52,9 +52,9 @@ pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result
     if is_own && !has_tables(&db).await? {
         return Ok(settings.config);
     }
-    let opened = Configurations::open(&place, &db, &sql).await;
-    let configurations = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    compose(&configurations, settings.config.overrides, sources).await
+    let opened = VersionStore::open(&place, &db, &sql).await;
+    let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    compose(&versions, settings.config.overrides, sources).await
 }
 
 /// Where `MM_CONFIG` says that the configuration is.
@@ -65,25 +65,21 @@ pub(crate) fn place(sources: &Sources) -> Result<Place, StartError> {
 /// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
 pub(super) async fn stored_configuration(
     overrides: Overrides,
-    configurations: &Configurations,
+    versions: &VersionStore,
     sources: &Sources,
     key: &Secret,
 ) -> Result<Config, StartError> {
-    let config = compose(configurations, overrides, sources).await?;
+    let config = compose(versions, overrides, sources).await?;
     let Err(reason) = check(&config, &surroundings(key)) else { return Ok(config) };
     let problem = crate::base::error_text::explain(&reason);
     let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };
     let problem = format!("version {} of the stored configuration: {problem}", stored.id);
-    Err(refused(&problem, configurations, &config.overrides, sources, BROKEN).await)
+    Err(refused(&problem, versions, &config.overrides, sources, BROKEN).await)
 }
 
-async fn compose(
-    configurations: &Configurations,
-    overrides: Overrides,
-    sources: &Sources,
-) -> Result<Config, StartError> {
-    let begins_anew = sources.is_new() && configurations.lost_active().await.unwrap_or_default();
-    let active = if begins_anew { Ok(None) } else { configurations.active().await };
+async fn compose(versions: &VersionStore, overrides: Overrides, sources: &Sources) -> Result<Config, StartError> {
+    let begins_anew = sources.is_new() && versions.lost_active().await.unwrap_or_default();
+    let active = if begins_anew { Ok(None) } else { versions.active().await };
     let problem = match active {
         Ok(stored) => match Config::compose(stored, overrides.clone()) {
             Ok(config) => return Ok(config),
@@ -91,27 +87,27 @@ async fn compose(
         },
         Err(cause) => cause.to_string(),
     };
-    Err(refused(&problem, configurations, &overrides, sources, UNREADABLE).await)
+    Err(refused(&problem, versions, &overrides, sources, UNREADABLE).await)
 }
 
 async fn refused(
     problem: &str,
-    configurations: &Configurations,
+    versions: &VersionStore,
     overrides: &Overrides,
     sources: &Sources,
     otherwise: &str,
 ) -> StartError {
     let around = surroundings(&Secret::new(new_id()));
-    let anew = match configurations.lost_active().await {
+    let anew = match versions.lost_active().await {
         Ok(true) => "\nto begin with the defaults all the same, start once with --new",
         Ok(false) | Err(_) => "",
     };
-    let advice = match newest_usable(configurations, overrides, &around).await {
+    let advice = match newest_usable(versions, overrides, &around).await {
         Some(version) => {
             let needs_variables = overrides.values().any(|pinned| pinned.place.starts_with(VARIABLE));
             let needs_variables = needs_variables || matches!(place(sources), Ok(Place::Postgres(_)));
             let condition = if needs_variables { ", with the variables of the server" } else { "" };
-            let command = rollback(configurations, sources, &version);
+            let command = rollback(versions, sources, &version);
             format!("the newest version that can be used is put back{condition} by: {command}")
         }
         None => otherwise.to_owned(),
@@ -120,23 +116,19 @@ async fn refused(
 }
 
 /// The newest version with which a server would start.
-async fn newest_usable(
-    configurations: &Configurations,
-    overrides: &Overrides,
-    around: &Surroundings,
-) -> Option<String> {
-    let active = configurations.active().await.ok().flatten();
+async fn newest_usable(versions: &VersionStore, overrides: &Overrides, around: &Surroundings) -> Option<String> {
+    let active = versions.active().await.ok().flatten();
     let running = active.and_then(|stored| Config::compose(Some(stored), overrides.clone()).ok());
     let is_usable = |target: &Stored| put_back(target, running.as_ref(), overrides, around).is_ok();
-    let versions = configurations.readable().await.ok()?;
+    let versions = versions.readable().await.ok()?;
     versions.into_iter().find(is_usable).map(|target| target.id)
 }
 
 /// The command that puts a version back, as a shell takes it in the working folder of the server.
-fn rollback(configurations: &Configurations, sources: &Sources, version: &str) -> String {
-    let store = match configurations {
-        Configurations::File(file) => format!("MM_CONFIG={} ", quoted(file.path())),
-        Configurations::Database(_) => String::new(),
+fn rollback(versions: &VersionStore, sources: &Sources, version: &str) -> String {
+    let store = match versions {
+        VersionStore::File(file) => format!("MM_CONFIG={} ", quoted(file.path())),
+        VersionStore::Database(_) => String::new(),
     };
     let settings = sources.named_file().map(|file| format!(" --config {}", quoted(file))).unwrap_or_default();
     format!("{store}quarterdeck config rollback {version}{settings}")

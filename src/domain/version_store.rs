@@ -71,7 +71,7 @@ pub(crate) enum Place {
 
 /// Where versions are kept.
 #[derive(Clone)]
-pub(crate) enum Configurations {
+pub(crate) enum VersionStore {
     /// In two tables.
     Database(Db),
     /// In a file, and in a folder beside it.
@@ -119,7 +119,7 @@ fn scheme(address: &str) -> String {
     address.split("://").next().map(|scheme| format!("{scheme}://…")).unwrap_or_default()
 }
 
-impl Configurations {
+impl VersionStore {
     /// Opens a store; `db` is the database of the server, `sql` says how to reach another.
     pub(crate) async fn open(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
         match place {
@@ -285,19 +285,19 @@ pub(crate) fn put_back(
 /// Versions, and the database that has the trail.
 #[derive(Clone)]
 pub(crate) struct Recorded {
-    pub(crate) configurations: Configurations,
+    pub(crate) versions: VersionStore,
     pub(crate) trail: Db,
 }
 
 impl ConfigStore for Recorded {
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-        let store = self.configurations.clone();
+        let store = self.versions.clone();
         async move { store.active().await }.boxed()
     }
 
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let Self { configurations, trail } = self.clone();
-        async move { configurations.add(version, &trail).await }.boxed()
+        let Self { versions, trail } = self.clone();
+        async move { versions.add(version, &trail).await }.boxed()
     }
 }
 
@@ -327,9 +327,9 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Cha
         return Err(AppError::new(LOAD_FAILED).because(Unmoved::Nameless));
     }
     let (from, to) = (Place::named(Some(from))?, Place::named(Some(to))?);
-    let source = Configurations::open(&from, db, sql).await?.active().await?;
+    let source = VersionStore::open(&from, db, sql).await?.active().await?;
     let document = source.ok_or_else(|| AppError::new(LOAD_FAILED).because(Unmoved::Nothing))?.document;
-    let target = Configurations::open(&to, db, sql).await?;
+    let target = VersionStore::open(&to, db, sql).await?;
     let active = target.active().await?;
     let replaces = active.as_ref().map(|stored| stored.id.clone());
     let before = active.map(|stored| stored.document);

@@ -19,7 +19,7 @@ use crate::domain::session::Session;
 use crate::store::{Db, StoreError};
 
 /// The areas of the System Console, in the order in which a refusal names them.
-const AREAS: &str = include_str!("configuration/areas.txt");
+const AREAS: &str = include_str!("config_access/areas.txt");
 
 /// So many characters of a fingerprint are kept: enough to tell secrets apart, too few to test guesses against other uses.
 const FINGERPRINT: usize = 16;
