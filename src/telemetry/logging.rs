@@ -203,6 +203,6 @@ mod tests {
         drop(output);
         let line: serde_json::Value = serde_json::from_str(&memory.text()).unwrap();
         assert_eq!((line["msg"].as_str(), line["panic.message"].as_str()), (Some("panic"), Some("asked to")));
-        assert!(line["panic.location"].as_str().unwrap().starts_with("src/logging.rs:"), "{line}");
+        assert!(line["panic.location"].as_str().unwrap().starts_with("src/telemetry/logging.rs:"), "{line}");
     }
 }

@@ -31,7 +31,7 @@ async fn a_request_is_one_line_with_what_it_was_and_how_it_ended() {
     assert_eq!((line["http.route"].as_str(), &line["http.status"]), (Some("/api/v4/users/{user_id}"), &json!(401)));
     assert_eq!(line["request.id"], reply.header("x-request-id").as_str());
     assert!(line["duration_us"].is_u64() && line["timestamp"].as_str().unwrap().ends_with(" Z"), "{line}");
-    assert!(line["caller"].as_str().unwrap().starts_with("src/web/pipeline.rs:"), "{line}");
+    assert!(line["caller"].as_str().unwrap().starts_with("web/pipeline.rs:"), "{line}");
     assert!(!read(&place.path(FILE)).contains("actix"));
     assert_eq!(lines(&place.path("stderr")).len(), written.len(), "the console says the same");
 }
