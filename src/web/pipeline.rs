@@ -1,4 +1,4 @@
-//! What every request passes, in the order of the contract; one function a step.
+//! The steps that every request passes, in the order of the contract; one function for each step.
 
 mod arrival;
 mod caller;
@@ -40,16 +40,16 @@ use arrival::Arrival;
 use incoming::Lasting;
 pub(crate) use token::COOKIE;
 
-/// All headers of a request together may be this long, in bytes.
+/// The largest size of all request headers together, in bytes.
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
-/// A body may be this much longer than its limit says, in bytes.
+/// The number of bytes by which a body may exceed its configured limit.
 const BODY_SLACK: u64 = 512;
 
 /// The largest body of a request without a session, in bytes.
 const MAX_BODY_BYTES_WITHOUT_SESSION: u64 = 8 * 1024;
 
-/// Answers one request.
+/// Runs the pipeline for one request and returns the response.
 pub(crate) async fn serve(
     http: HttpRequest,
     payload: web::Payload,
@@ -57,7 +57,8 @@ pub(crate) async fn serve(
     router: Data<Router>,
     origin: Data<Origin>,
 ) -> HttpResponse<Lasting> {
-    // The client was told that nothing after that answer counts, so what it sent ahead is not done.
+    // An earlier response announced that this connection closes. The client may have pipelined this request before it
+    // read that response, so the request is refused and not executed.
     if line::is_closing(&http) {
         let answer = HttpResponse::BadRequest().force_close().finish();
         return answer.map_body(|_, body| Lasting::of(Outgoing::chunks(body)));
@@ -90,7 +91,8 @@ pub(crate) async fn serve(
     incoming.settle(answer, under_way, permit.ok().flatten(), sending).await
 }
 
-/// Counts the request for the client that a trusted proxy named. Without a proxy, the connection itself is counted.
+/// Takes a permit for a request that came through a trusted proxy, counted for the client that the proxy names. Returns
+/// `None` without a proxy, because then the connection itself is counted.
 fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppError> {
     let Some(address) = client.address.filter(|_| client.is_behind_proxy) else { return Ok(None) };
     let permit = app.limits.connections.admit_request(address);
@@ -98,7 +100,7 @@ fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppEr
 }
 
 impl Arrival {
-    /// Counts the request, where the rate is limited. The local socket is not.
+    /// Applies the rate limit, if `RateLimitSettings` turns it on. Requests on the local socket are exempt.
     async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
         let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
         if !is_counted {
@@ -119,13 +121,14 @@ impl Arrival {
         answer
     }
 
-    /// The user of a session that is in the cache. A session that is not is counted by its user once it is looked up.
+    /// Returns the user of the request's session if the session is in the cache. A session that is not cached is
+    /// counted for its user later, when `caller::session` has looked it up.
     fn known_user(&self, app: &AppState) -> Option<String> {
         let token = token::Token::of(&self.http)?;
         known_user(&app.accounts.sessions, &self.config, &token.text)
     }
 
-    /// Answers browsers that ask for another site, where that is admitted.
+    /// Answers CORS preflight requests and adds the CORS headers, if `AllowCorsFrom` is set.
     async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
         if self.config.view.service.allow_cors_from.is_empty() {
             return self.route(payload, app, found).await;
@@ -171,7 +174,7 @@ impl Arrival {
         if target.len() > self.config.view.service.maximum_url_length {
             return Err(AppError::new("basic_security_check.url.too_long_error"));
         }
-        // No database column takes this character.
+        // No database column accepts the character NUL.
         if target.contains("%00") {
             return Err(AppError::invalid_url("character"));
         }
@@ -235,7 +238,7 @@ impl Arrival {
         let mut answer = error::answer(failure, &self.id, &self.config);
         let ends_session = failure.id == "api.context.session_expired.app_error";
         if ends_session && self.http.cookie(token::COOKIE).is_some() {
-            // A cookie that cannot be written would be one with a broken name, and the name is a constant.
+            // Adding a cookie fails only for an invalid name, and this name is a constant.
             let _ = answer.add_cookie(&cookies::cleared(&self.config));
         }
         if matches!(failure.id.as_ref(), "app.request.no_room.app_error" | "api.context.rate_limited.app_error") {
@@ -252,7 +255,8 @@ impl Arrival {
         let pattern = found.map_or("-", |found| found.route.path);
         let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
-        // Probes ask every few seconds, and every client at its start: only who looks for them sees them.
+        // Probes call every few seconds and every client calls at its start, so these requests are logged at level
+        // `trace`.
         let is_probe = found.is_some_and(|found| found.route.is_probe);
         if is_probe {
             trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");

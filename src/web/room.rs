@@ -1,4 +1,5 @@
-//! Everything that callers meet: requests, responses, sessions on the wire, the pipeline, routes, sockets, the description.
+//! The HTTP side of the server: requests, responses, sessions on the wire, the pipeline, routes, WebSockets and the
+//! description of the API.
 
 pub(crate) mod address;
 pub(crate) mod answer;

@@ -1,4 +1,4 @@
-//! Which handler a request goes to. The rows stand in `table`.
+//! The routes of the API. The rows are in `table`, one handler file for each noun.
 
 mod ai_bridge;
 mod analytics;
@@ -42,12 +42,12 @@ use actix_web::http::Method;
 use router::Router;
 use table::table;
 
-/// Every event that a request can be, with its method and path, and whether it is recorded also when it is not refused.
+/// Returns each audit event with its method and path, and true if the event is also recorded when the request succeeds.
 pub(crate) fn audited() -> Vec<(&'static str, Method, &'static str, bool)> {
     table().into_iter().map(|route| (route.event, route.method, route.path, route.is_change)).collect()
 }
 
-/// The router of this table.
+/// Returns the router for the route table.
 pub(crate) fn router() -> Result<Router, matchit::InsertError> {
     Router::of(table())
 }
@@ -80,13 +80,13 @@ mod tests {
         }
     }
 
-    /// The pipeline reserves room for the record of a change only where the caller has a session.
+    /// The pipeline reserves space for the record of a change only if the caller has a session.
     #[test]
     fn every_open_route_that_changes_something_is_known_to_reserve_room_in_its_handler() {
         let rows = table();
         let open = rows.iter().filter(|route| route.class != Class::Session && route.is_change);
         let events: Vec<&str> = open.map(|route| route.event).collect();
-        // Logout ends sessions, which is served without room.
+        // Logout ends sessions, so it is served without reserved space.
         assert_eq!(events, ["manualTest", "login", "logout", "createUser"], "a new one calls `Audit::reserve`");
     }
 

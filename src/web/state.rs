@@ -1,4 +1,5 @@
-//! The parts of a running server that handlers reach, in groups. Other code takes the group or the handle that it needs.
+//! The parts of a running server that route handlers reach, in groups. Other code takes the single group or handle that
+//! it needs.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -35,7 +36,7 @@ use crate::web::pipeline::limit::Limiter;
 use crate::web::prepared::PreparedAnswers;
 use crate::web::request::budget::BodyBudget;
 
-/// All groups. One for all workers.
+/// All groups. All workers share one instance.
 pub(crate) struct AppState {
     pub(crate) db: Db,
     pub(crate) actors: Actors,
@@ -49,24 +50,25 @@ pub(crate) struct AppState {
     pub(crate) metrics: Metrics,
 }
 
-/// Facts that hold from the start to the end.
+/// Facts that stay the same from the start of the server to its end.
 pub(crate) struct Facts {
     pub(crate) options: Options,
-    /// The configuration at the start, for the parts that keep it until the next one.
+    /// The configuration at the start. Some parts of the server use it until the next start.
     pub(crate) started_with: Arc<Config>,
-    /// The store of the configuration.
+    /// The store of the configuration's versions.
     pub(crate) versions: VersionStore,
-    /// Makes the fingerprints that tell secrets apart in the history of the configuration.
+    /// The key for fingerprints of secrets. The history of the configuration compares fingerprints to show that a
+    /// secret changed.
     pub(crate) fingerprint_key: Secret,
-    /// The party whose signatures licences need.
+    /// The signer whose signature a licence needs.
     pub(crate) signatory: Signatory,
-    /// The machine's name, if it has one.
+    /// The host name of the machine; `None` if it has none.
     pub(crate) hostname: Option<String>,
-    /// The addresses where the server listens, once it does.
+    /// The addresses on which the server listens. Set once the listeners are bound.
     pub(crate) listening: OnceLock<Vec<SocketAddr>>,
 }
 
-/// Everything that calls other servers.
+/// The clients for calls to other servers.
 pub(crate) struct Outside {
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) push: PushProxy,
@@ -77,7 +79,7 @@ pub(crate) struct Outside {
     pub(crate) trials: Trials,
 }
 
-/// The bounds on what callers send, hold and repeat.
+/// The limits on requests, connections, request bodies and responses.
 pub(crate) struct Limits {
     pub(crate) limiter: Limiter,
     pub(crate) connections: Arc<Connections>,
@@ -86,30 +88,30 @@ pub(crate) struct Limits {
     pub(crate) traffic: Arc<Traffic>,
 }
 
-/// Parts that single routes use.
+/// Parts that only single routes use.
 pub(crate) struct Tools {
     pub(crate) log_reader: LogReader,
     pub(crate) support_packets: SupportPackets,
     /// The stand-in for an AI service, for end-to-end tests.
     pub(crate) ai_bridge: AiBridge,
-    /// Told when the server is to end and its program to be run anew.
+    /// Notified when the server has to stop and execute its program again.
     pub(crate) restart: Notify,
 }
 
 impl Facts {
-    /// The facts that decisions about the configuration need.
+    /// Returns the facts that decisions about the configuration need.
     pub(crate) fn surroundings(&self) -> Surroundings {
         surroundings(&self.fingerprint_key)
     }
 
-    /// The addresses where the server listens; none before it is started.
+    /// Returns the addresses on which the server listens; an empty slice before the server has started.
     pub(crate) fn listening(&self) -> &[SocketAddr] {
         self.listening.get().map_or(&[], Vec::as_slice)
     }
 }
 
 impl AppState {
-    /// The vital signs of each actor.
+    /// Returns the vital signs of each actor.
     pub(crate) fn vitals(&self) -> Vec<Arc<Vitals>> {
         let actors = &self.actors;
         let mut vitals = vec![

@@ -1,4 +1,4 @@
-//! A request on its way through the pipeline.
+//! The state of a request while it passes through the pipeline.
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
@@ -11,18 +11,18 @@ use crate::domain::session::Session;
 use crate::web::request::Context;
 use crate::web::routes::route::Origin;
 
-/// A request as it came in.
+/// A request with the facts that the pipeline has found out about it.
 pub(super) struct Arrival {
     pub(super) id: String,
     pub(super) http: HttpRequest,
     pub(super) config: Arc<Config>,
     pub(super) origin: Origin,
-    /// The length of the body that the client announced, in bytes.
+    /// The value of `Content-Length`, in bytes.
     pub(super) announced: Option<u64>,
-    /// Who is calling, once that is known.
+    /// The caller's session, once the pipeline has resolved it.
     pub(super) caller: OnceCell<Session>,
-    /// What its handler works with, once it has one.
+    /// The context for the handler, once the pipeline has made it.
     pub(super) context: OnceCell<Rc<Context>>,
-    /// Set once the rate limiter counted the request for its user.
+    /// True once the rate limiter has counted the request for its user.
     pub(super) is_user_counted: Cell<bool>,
 }

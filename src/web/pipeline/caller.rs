@@ -1,4 +1,4 @@
-//! Who is calling.
+//! Resolves the caller of a request: its session, its rate limit and the CSRF check.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -13,7 +13,8 @@ use crate::web::request::header_of;
 use crate::web::routes::route::{Class, Origin, Route};
 use crate::web::state::AppState;
 
-/// The caller's session. A token that is not valid counts as none; what a route makes of that is its class.
+/// Returns the caller's session. An invalid token is treated as no token; whether a session is required depends on the
+/// route's class.
 pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) -> Result<Option<Session>, AppError> {
     if arrival.origin == Origin::LocalSocket {
         return Ok(Some(known(arrival, Session::local(&app.accounts.roles))));
@@ -36,7 +37,7 @@ pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) ->
     Ok(Some(session))
 }
 
-/// Counts the request for its user, where the settings ask for that and it was not counted for the user before.
+/// Counts the request for its user, if the settings ask for that and the request was not yet counted for the user.
 fn count_user(arrival: &Arrival, app: &AppState, session: &Session) -> Result<(), AppError> {
     let settings = &arrival.config.view.rate_limit;
     let is_counted = settings.enable && settings.vary_by_user && !arrival.is_user_counted.get();
@@ -46,12 +47,14 @@ fn count_user(arrival: &Arrival, app: &AppState, session: &Session) -> Result<()
     app.limits.limiter.count_user(session.user_id(), &arrival.http, &arrival.config).admit()
 }
 
-/// Keeps who it is, for the audit trail: also the refusals that follow are somebody's.
+/// Stores the session in the arrival, so that the audit trail can name the caller of a request that is refused later.
 fn known(arrival: &Arrival, session: Session) -> Session {
     arrival.caller.get_or_init(|| session).clone()
 }
 
-/// A cookie comes along on its own: what changes something must also prove that a page of ours sent it.
+/// Does the CSRF check. A browser adds the cookie to every request, also to one from another site. So a request that
+/// changes something must carry the CSRF token, or, without strict enforcement, the header `X-Requested-With`, which
+/// another site cannot set on its own.
 fn check_forgery(
     http: &HttpRequest,
     config: &Config,
@@ -63,7 +66,7 @@ fn check_forgery(
     let is_at_risk = token.place == Place::Cookie && changes_something && !route.trusts_requester;
     let expected = session.stored().map_or("", |stored| stored.prop("csrf"));
     let shown = header_of(http, "X-CSRF-Token").unwrap_or_default();
-    // A session that was stored without a token proves nothing with an absent header.
+    // For a session that was stored without a CSRF token, an absent header must not match the empty text.
     let has_token = !expected.is_empty() && verify_slices_are_equal(shown.as_bytes(), expected.as_bytes()).is_ok();
     let is_script = header_of(http, "X-Requested-With") == Some("XMLHttpRequest");
     let is_strict = config.view.service.experimental_strict_csrf_enforcement;

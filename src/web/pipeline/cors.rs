@@ -1,4 +1,4 @@
-//! Cross-origin requests, as far as `AllowCorsFrom` admits them. Without that setting nothing here happens.
+//! CORS headers for the origins that `AllowCorsFrom` admits. Without that setting no header is added.
 
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -14,21 +14,21 @@ use crate::web::request::header_of;
 
 const METHODS: &str = "POST, GET, OPTIONS, PUT, PATCH, DELETE";
 
-/// Seconds for which a browser may remember the answer.
+/// The time for which a browser may cache the preflight response, in seconds.
 const REMEMBER_S: &str = "86400";
 
-/// The headers of a request on which the answer to a preflight depends, beside `Origin`.
+/// The request headers, besides `Origin`, on which the preflight response depends.
 const PREFLIGHT_VARY: &str = "Access-Control-Request-Method, Access-Control-Request-Headers";
 
-/// How a page of another site is admitted.
+/// The way in which a page of another site is admitted.
 enum Admission<'a> {
-    /// By its name, so that the browser may send credentials along.
+    /// The origin is listed by name, so the browser may send credentials.
     Named(&'a str),
-    /// As any page is: the browser must not send credentials.
+    /// `AllowCorsFrom` is `*`: every page is admitted, and the browser must not send credentials.
     Anybody,
 }
 
-/// The answer to a browser that asks before it sends; `None` when this is no such question.
+/// Returns the response to a CORS preflight request; `None` for any other request.
 pub(super) fn preflight(http: &HttpRequest, config: &Config) -> Option<HttpResponse> {
     let is_question = *http.method() == Method::OPTIONS && http.headers().contains_key("Access-Control-Request-Method");
     let is_on = Allowed::of(&config.view.service.allow_cors_from) != Allowed::Own;
@@ -46,7 +46,7 @@ pub(super) fn preflight(http: &HttpRequest, config: &Config) -> Option<HttpRespo
     Some(answer)
 }
 
-/// Tells the browser that the page of an admitted origin may read the answer.
+/// Adds the CORS headers that let a page of an admitted origin read the response.
 pub(super) fn allow(headers: &mut HeaderMap, http: &HttpRequest, config: &Config) {
     let service = &config.view.service;
     if Allowed::of(&service.allow_cors_from) == Allowed::Own {
@@ -69,7 +69,7 @@ pub(super) fn allow(headers: &mut HeaderMap, http: &HttpRequest, config: &Config
     }
 }
 
-/// The page as its browser wrote it: that text is what the browser compares.
+/// Returns the origin exactly as the browser sent it, because the browser compares the response header with that text.
 fn admission<'a>(http: &'a HttpRequest, config: &Config) -> Option<Admission<'a>> {
     let page = Page::of(http.headers());
     let allowed = Allowed::of(&config.view.service.allow_cors_from);

@@ -1,4 +1,4 @@
-//! What every answer wears: the standard headers, and gzip for larger bodies.
+//! The standard headers of every response, and gzip for larger bodies.
 
 use actix_web::body::MessageBody;
 use actix_web::http::Method;
@@ -43,7 +43,7 @@ pub(super) fn add_headers(answer: &mut HttpResponse, method: &Method, id: &str, 
     }
 }
 
-/// Compresses a body that is worth it, for a client that accepts it.
+/// Compresses the body with gzip, if it is large enough and the client accepts gzip.
 pub(super) async fn compress(
     answer: HttpResponse,
     http: &HttpRequest,

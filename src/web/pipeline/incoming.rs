@@ -1,7 +1,9 @@
-//! A request's body on its way in, and what becomes of it when the answer goes out before it was read.
+//! The incoming body of a request, and how the server deals with a body that is still unread when the response goes
+//! out.
 //!
-//! A small announced body is thrown away first, and the connection goes on. Every other one ends the connection: the
-//! answer says so, the body stays unread, and no byte of it is ever taken for another request.
+//! An unread body with a small `Content-Length` is read and discarded first, and the connection stays open. Any other
+//! unread body closes the connection: the response says so, the body stays unread, and none of its bytes is ever parsed
+//! as another request.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -24,10 +26,10 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
 use crate::web::line::UnderWay;
 
-/// The largest announced body that is thrown away so that the connection can go on, in bytes.
+/// The largest `Content-Length` up to which an unread body is discarded to keep the connection open, in bytes.
 const MAX_DRAINED_BYTES: u64 = 1 << 20;
 
-/// How long that may take.
+/// The timeout for discarding an unread body.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The body of a request.
@@ -36,7 +38,7 @@ pub(super) struct Incoming {
     announced: Option<u64>,
 }
 
-/// The body itself: its handler reads it, and the pipeline asks afterwards whether it did.
+/// The shared payload. The handler reads it, and the pipeline checks afterwards if it was read to the end.
 #[derive(Clone)]
 struct Source {
     payload: Rc<RefCell<Payload>>,
@@ -61,12 +63,12 @@ impl Incoming {
         Self { source: Source { payload: Rc::new(RefCell::new(payload)), is_over }, announced: announced(http) }
     }
 
-    /// The length that the client announced, in bytes.
+    /// Returns the value of `Content-Length`, in bytes.
     pub(super) fn announced(&self) -> Option<u64> {
         self.announced
     }
 
-    /// The body, for the handler to read.
+    /// Returns the payload for the handler.
     pub(super) fn for_handler(&self) -> Payload {
         if self.source.is_over.get() {
             return Payload::None;
@@ -74,7 +76,8 @@ impl Incoming {
         Payload::Stream { payload: Box::pin(self.source.clone()) }
     }
 
-    /// Deals with what was not read, and gives the answer what lives as long as it.
+    /// Discards an unread body or marks the connection for closing. Returns the response with everything that must live
+    /// as long as its body.
     pub(super) async fn settle(
         self,
         mut answer: HttpResponse<Outgoing>,
@@ -93,9 +96,11 @@ impl Incoming {
         if let Some(under_way) = under_way.as_ref().filter(|_| is_switch) {
             under_way.switch();
         }
-        // The server reads on to the end of a body that nobody holds, however long it is.
+        // actix-http reads a payload that has been dropped to its end, however long it is. So the response holds the
+        // unread payload.
         let unread = (!is_read).then_some(self.source.payload);
-        // A stop ends sockets in a way of its own.
+        // A stop of the server does not wait for WebSockets as it waits for responses; it closes them in a step of its
+        // own.
         let sending = (!is_switch).then_some(sending);
         answer.map_body(|_, body| Lasting {
             body,
@@ -106,7 +111,7 @@ impl Incoming {
         })
     }
 
-    /// Returns true if all of the body was read, here at the latest.
+    /// Returns true if the whole body has been read. Discards a small rest first.
     async fn is_drained(&self) -> bool {
         let is_small = self.announced.is_some_and(|length| length <= MAX_DRAINED_BYTES);
         if !self.source.is_over.get() && is_small {
@@ -121,7 +126,7 @@ fn announced(http: &HttpRequest) -> Option<u64> {
     http.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The body of an answer, and what ends with it.
+/// The body of a response, with everything that is released when the body ends.
 pub(crate) struct Lasting {
     body: Outgoing,
     _unread: Option<Rc<RefCell<Payload>>>,
@@ -131,7 +136,7 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
-    /// A body with which nothing else ends.
+    /// Returns a body that holds nothing else.
     pub(super) fn of(body: Outgoing) -> Self {
         Self { body, _unread: None, _under_way: None, _permit: None, _sending: None }
     }

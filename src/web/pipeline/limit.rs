@@ -1,4 +1,5 @@
-//! The rate limit of `RateLimitSettings`: a leaky bucket for each user with a session, and for each address of everyone else.
+//! The rate limit of `RateLimitSettings`: one leaky bucket for each user with a session, and one for each address of
+//! callers without a session.
 
 mod store;
 
@@ -17,26 +18,28 @@ use crate::web::address::ClientAddress;
 use crate::web::request::header_of;
 use store::{Quantities, Store};
 
-/// Logins have a bucket of their own, for each address, while rate limiting is on.
+/// The rate limit for logins of one address. It applies in addition, while rate limiting is on.
 const LOGINS: Quantities = Quantities { per_sec: 5, burst: 10 };
 
-/// Counts requests; remade when the quantities in force change.
+/// The rate limiter. Its buckets are replaced when the rate or the burst in the configuration changes.
 pub(crate) struct Limiter {
     config: ConfigHandle,
-    // Keys are hashes: what clients send takes no memory, and no client can aim at another's bucket.
+    // Keys are hashes with a random seed: a long header takes no memory, and a client cannot choose the bucket of
+    // another one.
     hasher: RandomState,
     stores: RwLock<Option<Arc<Stores>>>,
     logins: Store,
 }
 
-/// Users have a store of their own, which no number of addresses fills.
+/// The buckets of users and of addresses. They are separate, so that requests from many addresses cannot fill the store
+/// of users.
 struct Stores {
     quantities: Quantities,
     users: Store,
     addresses: Store,
 }
 
-/// How a caller stands after a request.
+/// The state of a caller's bucket after a request was counted.
 pub(crate) struct Rate {
     limit: u32,
     remaining: u32,
@@ -76,8 +79,9 @@ impl Limiter {
         self.logins.take(self.hasher.hash_one(address.map(group)), settings.memory_store_size).admit()
     }
 
-    /// Returns the stores for the quantities in force. Requests of an earlier configuration use them, too: they would
-    /// put their own quantities back otherwise, and every caller would start anew each time.
+    /// Returns the stores for the rate and burst of the configuration in force. A request that began under an earlier
+    /// configuration uses them as well: with its own values it would replace the stores, and every bucket would start
+    /// empty again.
     fn stores(&self) -> Arc<Stores> {
         let current = self.stores.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(stores) = current
@@ -86,7 +90,7 @@ impl Limiter {
             return stores;
         }
         let mut current = self.stores.write().unwrap_or_else(PoisonError::into_inner);
-        // Read again under the lock, so that the last to write has seen the newest configuration.
+        // The configuration is read again under the lock, so that the last writer has seen the newest one.
         let wanted = self.wanted();
         match current.as_ref().filter(|stores| stores.quantities == wanted) {
             Some(stores) => stores.clone(),
@@ -117,18 +121,18 @@ impl Rate {
         }
     }
 
-    /// Whether the caller has to wait.
+    /// Returns true if the caller is over the rate limit and has to wait.
     pub(super) fn is_over(&self) -> bool {
         self.retry_after_s.is_some()
     }
 
-    /// Refuses a caller that has to wait.
+    /// Refuses a caller over the rate limit.
     pub(super) fn admit(&self) -> Result<(), AppError> {
         if self.is_over() { Err(AppError::new("api.context.rate_limited.app_error")) } else { Ok(()) }
     }
 }
 
-/// The one refusal in plain text, as the original sends it.
+/// Returns the only refusal in plain text. Mattermost sends the same text.
 pub(super) fn refusal() -> HttpResponse {
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     HttpResponse::TooManyRequests().insert_header((CONTENT_TYPE, plain)).body("limit exceeded\n")
@@ -156,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Pins the burst that was last written here.
+    /// A configuration source that pins `MaxBurst` to the value that a test wrote last.
     struct Burst(AtomicU32);
 
     impl ConfigSource for Burst {

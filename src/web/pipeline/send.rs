@@ -1,4 +1,4 @@
-//! The last step of every request: its response becomes a body that is sent in pieces, within the caller's budget.
+//! The last step of every request: the body of its response is sent in pieces, within the caller's memory budget.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::web::routes::router::Found;
 use crate::web::state::AppState;
 
 impl Arrival {
-    /// Makes the body of a response one that is sent in pieces.
+    /// Turns the body of a response into one that is sent in pieces.
     ///
-    /// A large response to a caller whose earlier ones are not read yet is refused with 503, unless the request was a
-    /// change, whose outcome the caller must learn.
+    /// Refuses a large response with 503 if the caller has not yet read its earlier ones. The response to a change is
+    /// always sent, because the caller must learn its outcome.
     pub(super) fn send(
         &self,
         answer: HttpResponse,
@@ -49,14 +49,15 @@ impl Arrival {
         }
     }
 
-    /// Room in the budget; `None` on the local socket, which has none.
+    /// Takes memory from the caller's budget; `None` on the local socket, which has no budget.
     fn room(&self, bytes: usize, app: &AppState, found: Option<&Found<'_>>) -> Result<Option<Room>, AppError> {
         if self.origin == Origin::LocalSocket {
             return Ok(None);
         }
         let user = self.caller.get().map(Session::user_id).filter(|id| !id.is_empty());
         let caller = user.map_or_else(|| group_of(&self.http), str::to_owned);
-        // A route that only reads may be marked as a change, so that the audit trail records it.
+        // A route that only reads may be marked as a change so that the audit trail records it. So the method is
+        // checked as well.
         let is_change = self.http.method() != Method::GET && found.is_some_and(|found| found.route.is_change);
         if is_change {
             return Ok(Some(app.limits.sending.budget.certain_room(&caller, bytes)));
@@ -65,7 +66,8 @@ impl Arrival {
         room.map(Some).ok_or_else(|| AppError::new("app.request.responses_unread.app_error"))
     }
 
-    /// The watch over a client's pace; the client of the local socket is the operator, and has none.
+    /// Returns the watch over the client's minimum read rate. The local socket has none, because its client is the
+    /// operator.
     fn pace(&self) -> Option<Pace> {
         if self.origin == Origin::LocalSocket {
             return None;

@@ -1,4 +1,4 @@
-//! Where a request carries its token: the first hit wins.
+//! Finds the token of a request. The cookie comes first, then the `Authorization` header, then the query.
 
 use actix_web::HttpRequest;
 
@@ -7,7 +7,7 @@ use crate::web::request::{header_of, query_of};
 /// The cookie that holds a session's token.
 pub(crate) const COOKIE: &str = "MMAUTHTOKEN";
 
-/// Tokens are cut to this many characters.
+/// The number of characters to which tokens are cut.
 const LONGEST: usize = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// The token, if there is one. A cookie hides everything else, even when it is empty.
+    /// Returns the token, if the request carries one. A cookie takes precedence over header and query, even when it is
+    /// empty.
     pub(super) fn of(http: &HttpRequest) -> Option<Self> {
         let (text, place) = find(http)?;
         let text: String = text.chars().take(LONGEST).collect();
@@ -41,7 +42,7 @@ fn find(http: &HttpRequest) -> Option<(String, Place)> {
     query_of(http, "access_token").map(|text| (text, Place::Query))
 }
 
-/// The text behind `Bearer` or `token`, in any case.
+/// Returns the text after `Bearer` or `token`, which are matched in upper or lower case.
 fn credentials(header: &str) -> Option<&str> {
     ["bearer", "token"].iter().find_map(|scheme| {
         let word = header.get(..scheme.len())?;
@@ -72,7 +73,8 @@ mod tests {
         assert_eq!(found(token), Some(("word".to_owned(), Place::Header)));
     }
 
-    /// The library takes the steps here; a loop in a loop over so many cookies would take minutes.
+    /// The library parses the cookies, so the test measures its time: nested loops over this many cookies would take
+    /// minutes.
     #[test]
     fn a_token_behind_very_many_cookies_is_found_in_no_time() {
         let shapes =
@@ -80,7 +82,7 @@ mod tests {
         for cookies in shapes {
             let begun = std::time::Instant::now();
             let token = found(TestRequest::default().insert_header(("Cookie", format!("{cookies}{COOKIE}=token"))));
-            // A cookie that is broken makes all of them unreadable.
+            // actix-web reports no cookies at all when one of them is malformed.
             assert!(token.is_none_or(|token| token == ("token".to_owned(), Place::Cookie)));
             assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
         }

@@ -1,8 +1,8 @@
-//! What the audit trail is told of a request: one record for each that changes something or is refused.
+//! Audit records of requests: one record for each request that changes something or is refused.
 //!
-//! Room for the record of a change is reserved before its handler runs, and the change is refused where there is none.
-//! The first commit of a change stores a draft of the record in the same transaction.
-//! Refusals beyond a budget, and those that there is no room for, are counted.
+//! Space for the record of a change is reserved before its handler runs; the change is refused if there is no space.
+//! The first commit of a change stores a draft of the record in the same transaction. Refusals beyond a budget are only
+//! counted, and so are refusals for which there is no space.
 
 use std::rc::Rc;
 
@@ -24,12 +24,13 @@ use crate::web::routes::route::{Class, Origin, Route};
 use crate::web::routes::router::Found;
 use crate::web::state::AppState;
 
-/// The name of the local socket where refusals are counted by user.
+/// The name under which refusals on the local socket are counted, in place of a user id.
 const LOCAL: &str = "local";
 
-/// Reserves room for the record of a change, if the caller has a session; other routes reserve it in their handler.
+/// Reserves space for the record of a change, if the caller has a session. Routes without a session reserve space in
+/// their handler.
 ///
-/// Ending sessions is never refused: where there is no room at all, it is counted.
+/// A request that ends sessions is never refused for lack of space; its record is then only counted.
 pub(super) async fn reserve(app: &AppState, route: &Route, context: &Context) -> Result<(), AppError> {
     let Some(session) = context.session.as_ref().filter(|_| route.is_change) else { return Ok(()) };
     let caller = caller_of(session);
@@ -47,8 +48,8 @@ fn caller_of(session: &Session) -> Caller {
     if session.is_local() { Caller::Local } else { room_of(session.user_id(), session.may("manage_system")) }
 }
 
-/// A request whose end the trail waits for. One that is dropped before its end is recorded as an attempt:
-/// its client went away, and what it asked for may have happened.
+/// A request whose outcome is not recorded yet. If it is dropped before [`Pending::close`], it is recorded as an
+/// attempt: the client disconnected, and the change may or may not have happened.
 pub(super) struct Pending<'a> {
     arrival: &'a Arrival,
     app: &'a AppState,
@@ -56,11 +57,11 @@ pub(super) struct Pending<'a> {
     is_open: bool,
     /// The id of the record.
     id: String,
-    /// Says whether a draft of the record is stored.
+    /// Tells whether a draft of the record is stored.
     progress: Progress,
 }
 
-/// How a request ended.
+/// The outcome of a request.
 struct End<'a> {
     status: Status,
     code: u16,
@@ -76,7 +77,7 @@ impl<'a> Pending<'a> {
         self.found
     }
 
-    /// Runs the handler. The first commit of a change takes the draft of its record along.
+    /// Runs the handler. For a change, the first commit stores the draft of the record in the same transaction.
     pub(super) async fn run<T>(&self, context: &Rc<Context>, handler: impl Future<Output = T>) -> T {
         if !self.found.route.is_change {
             return handler.await;
@@ -86,7 +87,7 @@ impl<'a> Pending<'a> {
         within(record, self.progress.clone(), handler).await
     }
 
-    /// Records how the request ended.
+    /// Records the outcome of the request.
     pub(super) fn close(mut self, code: StatusCode, error_id: &str) {
         self.is_open = false;
         let is_failed = code.is_client_error() || code.is_server_error();
@@ -103,8 +104,8 @@ impl<'a> Pending<'a> {
             }
             return;
         }
-        // A change that was refused changed nothing, unless it was stored in parts. Where there is no room for the record
-        // of one that is stored, its draft stays.
+        // A refused change has changed nothing, unless a part of it was committed, so it may be counted instead of
+        // recorded. If there is no space for the record of a committed change, its draft stays in the database.
         let can_be_counted = !is_stored && (permit.is_none() || (400..500).contains(&end.code));
         if can_be_counted && !self.is_within_budget() {
             return;
@@ -126,7 +127,7 @@ impl<'a> Pending<'a> {
         (route.is_change || is_refused) && !is_nothing
     }
 
-    /// True when one more refusal is recorded on its own; otherwise it is counted.
+    /// Returns true if the budget allows one more refusal with a record of its own. Otherwise the refusal is counted.
     fn is_within_budget(&self) -> bool {
         let event = self.found.route.event;
         match self.caller() {
@@ -167,7 +168,7 @@ impl<'a> Pending<'a> {
         AuditRecord { at: wall_ms(), status: end.status, code: end.code, error_id: end.error_id.to_owned(), ..record }
     }
 
-    /// The record as far as it is known before the handler runs.
+    /// Returns the record with everything that is known before the handler runs.
     fn begun(&self) -> AuditRecord {
         let Arrival { http, id, caller, .. } = self.arrival;
         let caller = caller.get();
@@ -200,7 +201,7 @@ impl<'a> Pending<'a> {
         address_of(&self.arrival.http)
     }
 
-    /// The name that a stranger's refusals are counted under.
+    /// Returns the address group under which refusals of a client without a session are counted.
     fn client(&self) -> String {
         group_of(&self.arrival.http)
     }
@@ -223,9 +224,9 @@ impl Drop for Pending<'_> {
     }
 }
 
-/// The record with what the handler has noted so far.
+/// Adds everything that the handler has noted so far to the record.
 fn noted(mut record: AuditRecord, context: &Context) -> AuditRecord {
-    // A handler holds its notes for a moment only, and never while it waits.
+    // A handler borrows its notes only for a moment and never across an `await`, so this borrow is expected to succeed.
     let Ok(notes) = context.notes.try_borrow() else { return record };
     if let Value::Object(parameters) = &mut record.parameters {
         parameters.extend(notes.parameters.clone());

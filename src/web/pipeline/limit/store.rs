@@ -1,4 +1,4 @@
-//! Buckets by key, at most so many of them.
+//! Buckets by key, up to a largest number of keys.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -11,15 +11,15 @@ use governor::{Quota, RateLimiter};
 
 use super::Rate;
 
-/// Callers beyond the store's size share this bucket.
+/// The key of the bucket that all further callers share when the store is full.
 const CROWD: u64 = 0;
 
-/// The shortest time between two looks for buckets that can go.
+/// The shortest time between two sweeps for buckets that have emptied.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 type Buckets = RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock, StateInformationMiddleware>;
 
-/// How much a bucket holds, and how fast it empties.
+/// The size of a bucket, and the rate at which it empties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Quantities {
     pub(super) per_sec: u32,
@@ -60,8 +60,8 @@ impl Store {
         }
     }
 
-    /// Returns true if there is no room for another bucket. Empty ones are dropped first, at most once a second,
-    /// because that goes through all of them.
+    /// Returns true if there is no space for another bucket. Drops empty buckets first, at most once a second, because
+    /// a sweep walks over all of them.
     fn is_full(&self, most_keys: usize, now: Instant) -> bool {
         if self.buckets.len() < most_keys {
             return false;
