@@ -1,4 +1,4 @@
-//! What a handler may ask of its request; made once by the pipeline.
+//! The request as a handler reads it. The pipeline makes its [`Context`] once.
 
 mod body;
 pub(crate) mod budget;
@@ -34,35 +34,36 @@ pub(crate) use reading::BodyLimits;
 const DEFAULT_PER_PAGE: usize = 60;
 const MOST_PER_PAGE: usize = 200;
 
-/// What the pipeline found out about a request.
+/// The facts that the pipeline has found out about a request.
 pub(crate) struct Context {
     pub(crate) config: Arc<Config>,
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) is_secure: bool,
     pub(crate) body: BodyLimits,
-    /// What the audit trail is to know.
+    /// The notes for the audit record of the request.
     pub(crate) notes: Rc<RefCell<Notes>>,
 }
 
-/// A request on its way through a handler.
+/// A request with its context, as a handler receives it.
 pub(crate) struct Request {
     pub(crate) context: Rc<Context>,
     http: HttpRequest,
 }
 
 impl Request {
-    /// The configuration in force when the request came in.
+    /// Returns the configuration that was in force when the request came in.
     pub(crate) fn config(&self) -> &Config {
         &self.context.config
     }
 
-    /// The client's address, as far as trusted proxies tell.
+    /// Returns the client's address, from the connection or from a trusted proxy.
     pub(crate) fn address(&self) -> String {
         address_of(&self.http)
     }
 
-    /// The caller, as far as costly work is counted: its user, or its address where it has no session.
+    /// Returns the caller for whom costly work is counted: the user of the session, or the client's address without a
+    /// session.
     pub(crate) fn caller(&self) -> Caller {
         match self.context.session.as_ref().map(Session::user_id).filter(|id| !id.is_empty()) {
             Some(id) => Caller::user(id, self.hang_up()),
@@ -70,18 +71,18 @@ impl Request {
         }
     }
 
-    /// The caller as one without a session, by its address.
+    /// Returns the caller by its address, as if it had no session.
     pub(crate) fn visitor(&self) -> Caller {
         Caller::at(group_of(&self.http), self.hang_up())
     }
 
-    /// Ends when the client has hung up.
+    /// Completes when the client has disconnected.
     fn hang_up(&self) -> impl Future<Output = ()> + use<> {
         let http = self.http.clone();
         async move { line::hung_up(&http).await }
     }
 
-    /// Does `work`, but only for as long as the client waits for it.
+    /// Runs `work`, and drops it with an error if the client disconnects before it is done.
     pub(crate) async fn while_awaited<T>(&self, work: impl Future<Output = T>) -> Result<T, AppError> {
         tokio::select! {
             done = work => Ok(done),
@@ -89,50 +90,50 @@ impl Request {
         }
     }
 
-    /// A part of the path, decoded; empty when the route has none of that name.
+    /// Returns a path parameter, decoded; empty if the route has no parameter of that name.
     pub(crate) fn path(&self, name: &str) -> &str {
         let found = self.context.params.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value)
     }
 
-    /// A part of the path that must be an id.
+    /// Returns a path parameter that must be an id.
     pub(crate) fn id(&self, name: &'static str) -> Result<&str, AppError> {
         Some(self.path(name)).filter(|id| is_id(id)).ok_or_else(|| AppError::invalid_url(name))
     }
 
-    /// The user in the path; `me` is the caller.
+    /// Returns the id of the user in the path. `me` stands for the caller.
     pub(crate) fn user_id(&self, session: &Session) -> Result<String, AppError> {
         let named = self.path("user_id");
         let id = if named == "me" { session.user_id() } else { named };
         Some(id).filter(|id| is_id(id)).map(str::to_owned).ok_or_else(|| AppError::invalid_url("user_id"))
     }
 
-    /// A query parameter; an empty one counts as absent.
+    /// Returns a query parameter. An empty value is treated as absent.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
         query_of(&self.http, name).filter(|value| !value.is_empty())
     }
 
-    /// Every value of a query parameter that may be given more than once.
+    /// Returns all values of a query parameter that may be given more than once.
     pub(crate) fn queries(&self, name: &str) -> Vec<String> {
         Pairs::of(&self.http).values(name).map(str::to_owned).collect()
     }
 
-    /// Whether there is a query at all.
+    /// Returns true if the address has a query.
     pub(crate) fn has_queries(&self) -> bool {
         !self.http.query_string().is_empty()
     }
 
-    /// Whether a query parameter is there, with or without a value.
+    /// Returns true if the query parameter is present, with or without a value.
     pub(crate) fn has_query(&self, name: &str) -> bool {
         Pairs::of(&self.http).values(name).next().is_some()
     }
 
-    /// Whether a query parameter is exactly `true`.
+    /// Returns true if the query parameter is exactly `true`.
     pub(crate) fn is_true(&self, name: &str) -> bool {
         self.query(name).as_deref() == Some("true")
     }
 
-    /// Page and page size; what is no number, or negative, counts as absent.
+    /// Returns the page and the page size. A value that is not a number, or is negative, is treated as absent.
     pub(crate) fn paging(&self) -> Paging {
         let number = |name| self.query(name).and_then(|text| text.parse::<usize>().ok());
         Paging {
@@ -141,38 +142,38 @@ impl Request {
         }
     }
 
-    /// Whether a script of a page of ours sent the request.
+    /// Returns true if the header `X-Requested-With` says that a script of the web app sent the request.
     pub(crate) fn is_from_script(&self) -> bool {
         self.header("X-Requested-With") == Some("XMLHttpRequest")
     }
 
-    /// Whether a query parameter is on, in any of the forms that Go reads as true.
+    /// Returns true if the query parameter has one of the values that Go's `strconv.ParseBool` reads as true.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         matches!(self.query(name).as_deref(), Some("1" | "t" | "T" | "TRUE" | "true" | "True"))
     }
 
-    /// Whether the client takes gzip, and the settings let it have it.
+    /// Returns true if the client accepts gzip and the settings allow it.
     pub(crate) fn accepts_gzip(&self) -> bool {
         accepts_gzip(&self.http, self.config())
     }
 
-    /// A header, if it is there and text.
+    /// Returns the value of a header, if it is present and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header_of(&self.http, name)
     }
 
-    /// The cookie of that name.
+    /// Returns the value of the cookie `name`.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.http.cookie(name).map(|cookie| cookie.value().to_owned())
     }
 }
 
-/// A query parameter as it stands, decoded.
+/// Returns the first value of a query parameter, decoded; it may be empty.
 pub(crate) fn query_of(http: &HttpRequest, name: &str) -> Option<String> {
     Pairs::of(http).values(name).next().map(str::to_owned)
 }
 
-/// A header, if it is there and text.
+/// Returns the value of a header, if it is present and is text.
 pub(crate) fn header_of<'a>(http: &'a HttpRequest, name: &str) -> Option<&'a str> {
     http.headers().get(name).and_then(|value| value.to_str().ok())
 }
@@ -208,13 +209,13 @@ impl FromRequest for Audit {
     }
 }
 
-/// What the pipeline found out about this request.
+/// Returns the context that the pipeline has made for this request.
 pub(crate) fn context_of(http: &HttpRequest) -> Result<Rc<Context>, Refused> {
     let context = http.extensions().get::<Rc<Context>>().cloned();
     context.ok_or_else(|| AppError::new("app.request.no_context.app_error").into())
 }
 
-/// An `AppError` on its way through actix, which wants errors of its own kind.
+/// An `AppError` in the form that actix-web requires for errors of extractors.
 pub(crate) struct Refused(RefCell<Option<Box<AppError>>>);
 
 impl From<AppError> for Refused {
@@ -224,7 +225,7 @@ impl From<AppError> for Refused {
 }
 
 impl Refused {
-    /// Takes the error out of actix's wrapping.
+    /// Returns the `AppError` inside an error of actix-web.
     pub(crate) fn unwrap(error: &actix_web::Error) -> AppError {
         let carried = error.as_error::<Self>().and_then(|refused| refused.0.borrow_mut().take());
         carried.map_or_else(|| AppError::new("api.payload.parse.error").because(error.to_string()), |carried| *carried)

@@ -1,4 +1,4 @@
-//! A request's body: bytes read within limits of size and time, then JSON.
+//! The body of a request: its bytes are read within limits of size and time, then parsed as JSON.
 
 use crate::base::strings::Strings;
 use std::rc::Rc;
@@ -17,16 +17,19 @@ use tokio::sync::Semaphore;
 use super::nul::holds_nul;
 use super::{Context, Refused, context_of, reading};
 
-/// A larger body is parsed on a thread that yields: a worker is busy for less than half a millisecond with this many bytes.
+/// A larger body, in bytes, is parsed on a background thread. Parsing this many bytes takes a worker less than half a
+/// millisecond.
 const INLINE_BYTES: usize = 16 * 1024;
 
-/// As many larger bodies are parsed at once: what JSON becomes takes many times its bytes.
+/// The number of larger bodies that are parsed at the same time. It is small because parsed JSON takes many times the
+/// memory of its bytes.
 const PARSED_AT_ONCE: usize = 2;
 
-/// The turns to parse a larger body.
+/// The permits to parse a larger body.
 static TURNS: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
 
-/// A request's body, read within its limits of size and time; whether it could be read is the handler's question.
+/// The body of a request, read within its limits of size and time. The handler decides if an unreadable body is an
+/// error.
 pub(crate) struct Body {
     read: Result<Bytes, AppError>,
 }
@@ -37,23 +40,23 @@ impl Body {
         Self { read: reading::read(payload, limit, context).await }
     }
 
-    /// A body that was read, for tests.
+    /// Returns a body that has been read, for tests.
     #[cfg(test)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self { read: Ok(Bytes::copy_from_slice(bytes)) }
     }
 
-    /// The body as it came.
+    /// Returns the bytes of the body unchanged.
     pub(crate) fn bytes(self) -> Result<Bytes, AppError> {
         self.read
     }
 
-    /// The body as an object; `name` is what a refusal calls it.
+    /// Parses the body as an object. A refusal calls it `name`.
     pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(self, name: &'static str) -> Result<T, AppError> {
         self.object_for(name, Ok).await
     }
 
-    /// The body as an object, handed to `then` on the thread that parsed it.
+    /// Parses the body as an object and hands it to `then` on the same thread.
     pub(crate) async fn object_for<T: DeserializeOwned, R: Send + 'static>(
         self,
         name: &'static str,
@@ -62,7 +65,7 @@ impl Body {
         worked_out(self.read?, move |bytes| then(json(bytes, b'{', name)?)).await?
     }
 
-    /// The body as a list; `name` is what a refusal calls it.
+    /// Parses the body as a list. A refusal calls it `name`.
     pub(crate) async fn list<T>(self, name: &'static str) -> Result<Vec<T>, AppError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -70,25 +73,28 @@ impl Body {
         worked_out(self.read?, move |bytes| json(bytes, b'[', name)).await?
     }
 
-    /// The body as any JSON at all; `None` when it is empty, broken or `null`.
+    /// Parses the body as any JSON value; `None` if it is empty, malformed or `null`.
     pub(crate) async fn anything(self) -> Result<Option<Value>, AppError> {
         worked_out(self.read?, anything).await
     }
 
-    /// The body as a map of strings, which never fails: what is broken or too large is empty, what is no string is "".
+    /// Parses the body as a map of strings, without failing. A malformed or too large body gives an empty map, a value
+    /// that is not a string gives "".
     pub(crate) async fn strings(self) -> Strings {
         let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
         Strings::of(self.members().await.into_iter().map(|(key, value)| (key, text(value))).collect())
     }
 
-    /// The body as an object of anything, which never fails: what is broken or too large is empty.
+    /// Parses the body as an object with values of any type, without failing. A malformed or too large body gives an
+    /// empty object.
     pub(crate) async fn members(self) -> Map<String, Value> {
         let Ok(bytes) = self.read else { return Map::new() };
         worked_out(bytes, members).await.unwrap_or_default()
     }
 }
 
-/// Parses `bytes` here when they are few, and otherwise where no other request waits for it.
+/// Runs `work` on `bytes`: here if they are few, otherwise on a background thread, so that other requests of this
+/// worker do not wait.
 async fn worked_out<T: Send + 'static>(
     bytes: Bytes,
     work: impl FnOnce(&[u8]) -> T + Send + 'static,
@@ -98,14 +104,14 @@ async fn worked_out<T: Send + 'static>(
     }
     let turn = TURNS.acquire().await.or_fail("api.marshal_error")?;
     let worked_out = move || {
-        // The turn ends with the work, also when nobody waits for it any more.
+        // The permit is released when the work ends, even if the client has disconnected and dropped the request.
         let _turn = turn;
         work(&bytes)
     };
     background::compute(worked_out).await.or_fail("api.marshal_error")
 }
 
-// The first byte is checked, because serde takes a list for a structure as well.
+// The first byte is checked, because serde accepts a list for a struct as well.
 fn json<T: DeserializeOwned>(bytes: &[u8], first: u8, name: &'static str) -> Result<T, AppError> {
     let is_fitting = bytes.trim_ascii_start().first() == Some(&first) && !holds_nul(bytes);
     if !is_fitting {
@@ -125,7 +131,8 @@ fn members(bytes: &[u8]) -> Map<String, Value> {
         .unwrap_or_default()
 }
 
-/// Where a body does not fit; serde's own text quotes the value, which may be a password.
+/// Returns the position of a JSON error. The message of serde is not used, because it quotes the value, which may be a
+/// password.
 fn place_of(cause: &serde_json::Error) -> String {
     let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
     format!("{problem} at line {} column {}", cause.line(), cause.column())
@@ -161,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything that a handler may make of a body.
+    /// Parses a body in every way that a handler can.
     fn read_in_every_way(bytes: &[u8]) {
         let _ = json::<Value>(bytes, b'{', "body");
         let _ = json::<Vec<Value>>(bytes, b'[', "body");
@@ -169,10 +176,10 @@ mod tests {
         drop(members(bytes));
     }
 
-    /// A body of about so many bytes.
+    /// Makes a body of about the given number of bytes.
     type Shape = fn(usize) -> String;
 
-    /// Bodies that are made to cost much work.
+    /// Shapes of bodies that are costly to parse.
     const SHAPES: [(&str, Shape); 12] = [
         ("backslashes", |size| format!("{{{}", "\\".repeat(size))),
         ("backslashes in a text", |size| format!("{{\"a\":\"{}\"}}", "\\\\".repeat(size / 2))),
@@ -199,7 +206,7 @@ mod tests {
         }
     }
 
-    /// Where a library takes the steps, its time shows them: a loop in a loop would take a minute.
+    /// The library's steps are not counted, so the test measures its time: nested loops would take a minute.
     #[test]
     fn the_largest_body_of_any_shape_is_read_in_no_time() {
         for (shape, text) in SHAPES {
@@ -239,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Texts made of what means something in JSON, so that they get further than noise does.
+    /// Texts made of JSON tokens, which the parser reads further than random bytes.
     fn pieces() -> impl Strategy<Value = String> {
         let piece = select(vec![
             "{",
@@ -284,7 +291,8 @@ mod tests {
                 let is_refused = json::<Value>(text.as_bytes(), b'{', "body").is_err()
                     && json::<Value>(text.as_bytes(), b'[', "body").is_err();
                 let is_collection = value.is_object() || value.is_array();
-                // Of two members of one name the last counts, and the first is looked at as well.
+                // Of two members with the same name serde keeps the last, but the check for NUL covers both. So a
+                // refusal is allowed even if the parsed value holds no NUL.
                 prop_assert!(is_refused || !holds_nul_character(&value));
                 prop_assert!(!is_refused || !is_collection || text.contains("\\u0000"));
             }

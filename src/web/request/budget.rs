@@ -1,7 +1,8 @@
-//! The memory for request bodies, shared by all requests.
+//! The memory budget for request bodies, shared by all requests.
 //!
-//! A body is counted byte by byte as it arrives, until its request is answered. Callers without a session share a
-//! quarter, and each user has at most a quarter, so that neither starves the others.
+//! The bytes of a body are counted as they arrive, and returned when its request is answered. All callers without a
+//! session together have a quarter of the budget, and each user has at most a quarter, so that none of them can take
+//! the memory of the others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quarterdeck_actors::error::AppError;
 
-/// All callers without a session together, and each user, get this part of the whole.
+/// The divisor for the part of the budget that all callers without a session share, and that each user has.
 const SHARE: usize = 4;
 
 /// Counts the bytes of all bodies.
@@ -23,11 +24,11 @@ pub(crate) struct BodyBudget {
 #[derive(Default)]
 struct Held {
     total: usize,
-    /// By user; callers without a session are one user without a name.
+    /// Bytes by user id. All callers without a session are counted under the empty id.
     by_user: HashMap<String, usize>,
 }
 
-/// The bytes that one request holds; dropping it gives them back.
+/// The bytes that one request takes from the budget. Dropping it returns them.
 pub(crate) struct BodyShare {
     budget: Arc<BodyBudget>,
     user_id: String,
@@ -36,13 +37,15 @@ pub(crate) struct BodyShare {
 }
 
 impl BodyBudget {
-    /// Makes a budget of `total` bytes.
+    /// Creates a budget of `total` bytes.
     pub(crate) fn new(total: usize) -> Arc<Self> {
         Arc::new(Self { total, held: Mutex::default(), refused: AtomicU64::new(0), late: AtomicU64::new(0) })
     }
 
-    /// Starts to count a body of at most `largest` bytes; `user_id` is empty for a caller without a session.
-    /// A user may always send one body, however large the settings let it be.
+    /// Starts to count a body of at most `largest` bytes. `user_id` is empty for a caller without a session.
+    ///
+    /// A user may always send one body of the largest size that the settings allow, even if it exceeds a quarter of the
+    /// budget.
     pub(crate) fn share(self: &Arc<Self>, user_id: &str, largest: u64) -> BodyShare {
         let largest = usize::try_from(largest).unwrap_or(usize::MAX);
         let quarter = self.total / SHARE;
@@ -50,7 +53,7 @@ impl BodyBudget {
         BodyShare { budget: self.clone(), user_id: user_id.to_owned(), limit, held: 0 }
     }
 
-    /// Returns the bytes that bodies hold now.
+    /// Returns the number of bytes that request bodies take now.
     pub(crate) fn held(&self) -> usize {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).total
     }
@@ -68,7 +71,7 @@ impl BodyShare {
         self.budget.late.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts `bytes` more; refused if there is no room for them.
+    /// Counts `bytes` more. Fails if the budget has no space for them.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), AppError> {
         let mut held = self.budget.held.lock().unwrap_or_else(PoisonError::into_inner);
         let of_user = held.by_user.get(&self.user_id).copied().unwrap_or_default();

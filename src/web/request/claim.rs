@@ -1,4 +1,4 @@
-//! Recognises a request from a program on this machine, and from nowhere behind it.
+//! Tells whether a request comes from a program on this machine. Such a request may create the first account.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use super::Request;
 use crate::domain::accounts::{Claim, SETUP_CODE};
 use crate::domain::session::Session;
 
-/// Headers with which a proxy says for whom it asks.
+/// Headers in which a proxy names its client.
 const FORWARDING_HEADERS: [&str; 8] = [
     "client-ip",
     "fastly-client-ip",
@@ -24,14 +24,14 @@ const FORWARDING_HEADERS: [&str; 8] = [
     "x-cluster-client-ip",
 ];
 
-/// The prefixes of such headers.
+/// Prefixes of further headers in which a proxy names its client.
 const FORWARDING_PREFIXES: [&str; 6] = ["cf-", "x-appengine-", "x-envoy-", "x-forwarded", "x-original-", "x-real-"];
 
-/// Tells scripts of pages, which a browser sends, where they come from.
+/// The header in which a browser says from which site a request of a page comes.
 const FETCH_SITE: &str = "sec-fetch-site";
 
 impl Request {
-    /// The facts of this request that decide whether it may make the first account.
+    /// Returns the facts of this request that decide whether it may create the first account.
     pub(crate) fn claim(&self) -> Claim {
         let is_on_socket = self.context.session.as_ref().is_some_and(Session::is_local);
         let code = self.header(SETUP_CODE).map(Secret::new);
@@ -39,9 +39,9 @@ impl Request {
     }
 }
 
-/// Tells whether the peer is this machine, asks for this machine, and asks for nobody else.
+/// Returns true if the peer is this machine and the request addresses this machine.
 ///
-/// Any sign of a proxy, of a page of another site, or of a site that has an address of its own counts against it.
+/// Returns false for any sign of a proxy, for a page of another site, and if `SiteURL` names another host.
 fn is_from_this_machine(http: &HttpRequest, config: &Config) -> bool {
     let is_loopback_peer = http.peer_addr().is_some_and(|peer| is_loopback(peer.ip()));
     let is_forwarded = http.headers().keys().any(|name| forwards(name, config));
@@ -49,7 +49,7 @@ fn is_from_this_machine(http: &HttpRequest, config: &Config) -> bool {
     is_loopback_peer && !is_forwarded && is_local_site && asks_for_loopback(http) && !is_from_another_site(http)
 }
 
-/// A loopback address; one of IPv4 may be written as one of IPv6.
+/// Returns true for a loopback address, including an IPv4 address written as IPv6.
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -62,7 +62,8 @@ fn forwards(name: &HeaderName, config: &Config) -> bool {
         || trusted.iter().any(|trusted| trusted.trim().eq_ignore_ascii_case(name))
 }
 
-/// The one `Host` header, and the authority of an absolute target, must name this machine.
+/// Returns true if the `Host` header and the authority of an absolute target name this machine. At least one of them
+/// must be present, and there must be only one `Host` header.
 fn asks_for_loopback(http: &HttpRequest) -> bool {
     let mut hosts = http.headers().get_all(HOST);
     let (header, second) = (hosts.next(), hosts.next());
@@ -72,7 +73,7 @@ fn asks_for_loopback(http: &HttpRequest) -> bool {
     is_named && second.is_none() && header != Some(false) && target != Some(false)
 }
 
-/// Tells whether a browser sent the request for a page of another origin.
+/// Returns true if a browser sent the request for a page of another origin.
 fn is_from_another_site(http: &HttpRequest) -> bool {
     let own = http.headers().get(HOST).and_then(|host| host.to_str().ok());
     let own = own.or_else(|| http.uri().authority().map(Authority::as_str)).unwrap_or_default();
@@ -92,7 +93,7 @@ fn names_loopback_url(url: &str) -> bool {
     names_loopback(rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
-/// Tells whether a host, with or without a port, is this machine by its usual name or by a loopback address.
+/// Returns true if a host, with or without a port, is `localhost` or a loopback address.
 fn names_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     if host.contains('@') {

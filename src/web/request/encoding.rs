@@ -1,4 +1,4 @@
-//! The encodings of a response that a client takes.
+//! The response encodings that a client accepts.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_ENCODING;
@@ -6,7 +6,7 @@ use quarterdeck_actors::config::Config;
 
 use super::header_of;
 
-/// Returns true if the client takes gzip and the settings allow it.
+/// Returns true if the client accepts gzip and the settings allow it.
 pub(crate) fn accepts_gzip(http: &HttpRequest, config: &Config) -> bool {
     let is_on = config.view.service.webserver_mode == "gzip";
     is_on && header_of(http, ACCEPT_ENCODING.as_str()).is_some_and(offers_gzip)

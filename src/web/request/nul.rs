@@ -1,14 +1,16 @@
-//! The character NUL in a JSON text, which no database column takes.
+//! The search for the character NUL in JSON text. Text with NUL is refused because no database column accepts it.
 
 use quarterdeck_actors::steps::counted;
 
-/// The text that JSON writes for NUL after the backslash.
+/// The escape of NUL in JSON, without its backslash.
 const NUL: &[u8] = b"u0000";
 
-/// True when a JSON text holds the character NUL. Each byte is read once, plus at most four after a backslash.
+/// Returns true if a JSON text holds the character NUL. Reads each byte once, plus at most five bytes after a
+/// backslash.
 pub(super) fn holds_nul(json: &[u8]) -> bool {
     let mut bytes = counted(json.iter().enumerate());
-    // JSON has backslashes in its strings only, and there the byte after one belongs to it.
+    // In JSON a backslash occurs only inside strings, and the byte after it belongs to the escape. So that byte is
+    // skipped.
     while let Some((at, _)) = bytes.find(|(_, byte)| **byte == b'\\') {
         let is_nul = json.get(at + 1..).is_some_and(|rest| rest.starts_with(NUL));
         if is_nul {

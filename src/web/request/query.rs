@@ -1,4 +1,4 @@
-//! The query of a request, parsed once however many of its parameters are asked for.
+//! The query of a request. It is parsed once, even if several parameters are read.
 
 use std::rc::Rc;
 
@@ -6,12 +6,12 @@ use actix_web::web::Query;
 use actix_web::{HttpMessage, HttpRequest};
 use quarterdeck_actors::steps::{counted, walked};
 
-/// The name and the value of each parameter, decoded, in order.
+/// The decoded names and values of all parameters, in order.
 #[derive(Clone)]
 pub(super) struct Pairs(Rc<Vec<(String, String)>>);
 
 impl Pairs {
-    /// The parameters of `http`; none where the query cannot be read.
+    /// Returns the parameters of `http`; none if the query is malformed.
     pub(super) fn of(http: &HttpRequest) -> Self {
         if let Some(parsed) = http.extensions().get::<Self>() {
             return parsed.clone();
@@ -29,7 +29,7 @@ impl Pairs {
         Self(Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).unwrap_or_default().into())
     }
 
-    /// The values of the parameter `name`, in order.
+    /// Returns the values of the parameter `name`, in order.
     pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         counted(self.0.iter()).filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -52,7 +52,7 @@ mod tests {
         assert!(Rc::ptr_eq(&pairs.0, &Pairs::of(&http).0));
     }
 
-    /// A query of about so many parameters.
+    /// Makes a query of about the given number of parameters.
     type Shape = fn(usize) -> String;
 
     #[test]

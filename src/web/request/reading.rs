@@ -1,4 +1,4 @@
-//! Reading the body of a request: within its size, fast enough, and within the memory for all bodies.
+//! Reads the body of a request within limits of size, rate and memory.
 
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use super::Context;
 use crate::base::pause::extension;
 use crate::web::request::budget::BodyShare;
 
-/// How long a body may take however small it is.
+/// The time that every body has, however small it is.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Bytes a second that a body must bring beyond that, on average.
+/// The average rate at which a body must arrive after the grace period, in bytes per second.
 const MIN_BYTES_PER_S: u64 = 1024;
 
 const TOO_LARGE: &str = "api.context.request_body_too_large.app_error";
@@ -26,15 +26,15 @@ const NO_ROOM: &str = "app.request.no_room.app_error";
 pub(crate) struct BodyLimits {
     /// The largest body, in bytes.
     pub(crate) bytes: u64,
-    /// Set if a larger body is refused even where a handler takes a broken body for an empty one.
+    /// True if a larger body is refused even by a handler that treats a malformed body as empty.
     pub(crate) is_strict: bool,
-    /// The length that the client announced.
+    /// The value of `Content-Length`, in bytes.
     pub(crate) announced: Option<u64>,
-    /// The memory that the body takes.
+    /// The memory that the body takes from the budget.
     pub(crate) share: std::cell::RefCell<BodyShare>,
 }
 
-/// Returns true if the request is refused with this error whatever its handler makes of a broken body.
+/// Returns true if this error refuses the request, even for a handler that treats a malformed body as empty.
 pub(super) fn is_final(error: &AppError, limits: &BodyLimits) -> bool {
     match error.id.as_ref() {
         TOO_LARGE => limits.is_strict,
@@ -43,7 +43,7 @@ pub(super) fn is_final(error: &AppError, limits: &BodyLimits) -> bool {
     }
 }
 
-/// Reads a body of at most `limit` bytes. Memory grows with the bytes that arrive, never with what is announced.
+/// Reads a body of at most `limit` bytes. Memory is taken for the bytes that arrive, not for the announced length.
 pub(super) async fn read(mut payload: Payload, limit: u64, context: Rc<Context>) -> Result<Bytes, AppError> {
     let is_announced_too_large = context.body.announced.is_some_and(|length| length > limit);
     if is_announced_too_large {
