@@ -1,4 +1,4 @@
-//! The address of a client: that of its connection, or the one that a trusted proxy names in a header.
+//! The address of a client: the peer of its connection, or the address that a trusted proxy names in a header.
 
 use std::net::IpAddr;
 
@@ -13,9 +13,9 @@ use crate::web::line;
 pub(crate) struct ClientAddress {
     /// `None` on the local socket.
     pub(crate) address: Option<IpAddr>,
-    /// Set if a trusted proxy passed the request on. Always false without `TrustedProxies`.
+    /// True if a trusted proxy forwarded the request. Always false without `TrustedProxies`.
     pub(crate) is_behind_proxy: bool,
-    /// Set if the client's side of the connection is encrypted.
+    /// True if the client's side of the connection is encrypted.
     pub(crate) is_secure: bool,
 }
 
@@ -46,13 +46,13 @@ impl ClientAddress {
     }
 }
 
-/// Reads all headers of that name from the right and skips proxies. Each proxy appends the address it was called
-/// from, so everything left of the first address that is not a proxy's may be made up.
+/// Reads all headers of that name from the right and skips proxies. Each proxy appends the address that called it, so
+/// everything left of the first address that is not a proxy's may be forged.
 fn last_untrusted(http: &HttpRequest, name: &str, proxies: &TrustedProxies) -> Option<IpAddr> {
     let lines: Vec<&str> = http.headers().get_all(name).filter_map(|line| line.to_str().ok()).collect();
     let mut last_proxy = None;
     for text in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        // A proxy that names no address hides its client: the proxy itself counts as the client.
+        // An entry without an address hides the client, so the proxy itself is treated as the client.
         let Some(address) = parse(text) else { break };
         if !proxies.holds(address) {
             return Some(address);
@@ -67,7 +67,7 @@ pub(crate) fn address_of(http: &HttpRequest) -> String {
     ClientAddress::determined(http).address.map_or_else(String::new, |address| address.to_string())
 }
 
-/// Returns the text of the client's address, or of its network where an IPv6 network counts as one client.
+/// Returns the text of the client's address; for IPv6 that of its network, because a network counts as one client.
 pub(crate) fn group_of(http: &HttpRequest) -> String {
     let group = ClientAddress::determined(http).address.map(group);
     group.map_or_else(

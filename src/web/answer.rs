@@ -1,4 +1,4 @@
-//! What a handler gives back, before the pipeline dresses it.
+//! The results of handlers, before the pipeline adds headers and compression.
 
 pub(crate) mod outgoing;
 pub(crate) mod pace;
@@ -17,18 +17,19 @@ use serde::Serialize;
 
 use pack::Packer;
 
-/// What most handlers give: a value as JSON, or a refusal.
+/// The result of most handlers: a value as JSON, or a refusal.
 pub(crate) type Answer<T> = Result<Json<T>, AppError>;
 
-/// Exactly this: clients compare the whole value, and a charset makes them treat the body as text.
+/// The content type without a charset. Clients compare the whole value, and a charset makes them treat the body as
+/// text.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The bounds within which response bodies are made and sent, shared by all workers.
+/// The limits within which response bodies are made and sent, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Sending {
     pub(crate) budget: Arc<Budget>,
     pub(crate) packer: Packer,
-    /// How many responses were refused because their caller held too many.
+    /// The number of responses that were refused because their caller had too many unread ones.
     pub(crate) refused: AtomicU64,
 }
 
@@ -38,19 +39,19 @@ impl Sending {
     }
 }
 
-/// 200 with a value.
+/// Status 200 with a value.
 pub(crate) struct Json<T>(pub(crate) T);
 
-/// 201 with a value.
+/// Status 201 with a value.
 pub(crate) struct Created<T>(pub(crate) T);
 
-/// 200 with `{"status":"OK"}`.
+/// Status 200 with `{"status":"OK"}`.
 pub(crate) struct Done;
 
-/// 202 with `{"status":"OK"}`: the work goes on in the background.
+/// Status 202 with `{"status":"OK"}`: the work continues in the background.
 pub(crate) struct Begun;
 
-/// What can become a response.
+/// A value that can be turned into a response.
 pub(crate) trait Reply {
     fn reply(self) -> Result<HttpResponse, AppError>;
 }
@@ -91,7 +92,7 @@ impl<R: Reply> Reply for Result<R, AppError> {
     }
 }
 
-/// 200 with a body that is JSON already.
+/// Returns status 200 with a body that is already JSON.
 pub(crate) fn json_body(body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
 }

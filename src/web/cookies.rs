@@ -9,7 +9,7 @@ use crate::web::request::Request;
 
 const HOUR_S: i64 = 3600;
 
-/// The path under which the site lives: that of `SiteURL`, `/` without one.
+/// Returns the path of `SiteURL`; `/` without one.
 pub(crate) fn path(config: &Config) -> String {
     let site = &config.view.service.site_url;
     let after_host = site.split_once("://").map_or("", |(_, rest)| rest);
@@ -17,8 +17,9 @@ pub(crate) fn path(config: &Config) -> String {
     harmless(path)
 }
 
-/// A path that a cookie can have: up to the last folder before a character that would begin another attribute,
-/// or that browsers encode in addresses. A shorter path sends the cookie to more of the same site.
+/// Returns the longest leading part of `path` that is safe in a cookie. It ends at the last folder before a character
+/// that would begin another attribute or that browsers encode in addresses. A shorter path only sends the cookie to
+/// more of the same site.
 fn harmless(path: &str) -> String {
     let is_harmless = |character: char| character.is_ascii_alphanumeric() || "/-._~!$&'()*+=:@%".contains(character);
     let Some(end) = path.find(|character| !is_harmless(character)) else {
@@ -30,12 +31,12 @@ fn harmless(path: &str) -> String {
     if kept.is_empty() { "/".to_owned() } else { kept.to_owned() }
 }
 
-/// The cookie that makes a browser forget its token.
+/// Returns the cookie that makes a browser delete its token.
 pub(crate) fn cleared(config: &Config) -> Cookie<'static> {
     Cookie::build("MMAUTHTOKEN", "").path(path(config)).max_age(Duration::ZERO).http_only(true).finish()
 }
 
-/// The three cookies of a new session: token, user and CSRF token, in this order.
+/// Returns the three cookies of a new session: token, user and CSRF token, in this order.
 pub(crate) fn of_session(session: &Session, request: &Request) -> [Cookie<'static>; 3] {
     let token = cookie("MMAUTHTOKEN", session.token.expose(), true, request);
     let user = cookie("MMUSERID", &session.user_id, false, request);

@@ -1,4 +1,5 @@
-//! The connection that a request came in on: whether its client is still there, and what is under way on it.
+//! The connection on which a request came in: whether its client is still connected, and which of its requests are
+//! being answered.
 
 use std::cell::Cell;
 use std::net::Shutdown;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::web::connections::Occupant;
 
-/// How long to wait before looking behind what a client has sent ahead.
+/// The interval between two checks for a disconnect while bytes that the client sent ahead are waiting.
 const SENT_AHEAD: Duration = Duration::from_millis(250);
 
 /// The descriptor of a connection, for as long as the connection serves requests.
@@ -32,12 +33,12 @@ pub(crate) struct Exchange {
     last_end: Cell<Instant>,
     is_refused: Cell<bool>,
     has_begun: Cell<bool>,
-    /// The connection, as those see it who look at all of them.
+    /// The connection's entry in the list of all connections; `None` if it is not listed.
     occupant: Option<Arc<Occupant>>,
 }
 
 impl Exchange {
-    /// Starts with a connection that was just accepted.
+    /// Creates the state of a connection that was just accepted.
     pub(crate) fn new(occupant: Option<Arc<Occupant>>) -> Rc<Self> {
         if let Some(occupant) = &occupant {
             occupant.wait();
@@ -46,32 +47,32 @@ impl Exchange {
         Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), occupant })
     }
 
-    /// The connection, as those see it who look at all of them.
+    /// Returns the connection's entry in the list of all connections.
     pub(crate) fn occupant(&self) -> Option<&Occupant> {
         self.occupant.as_deref()
     }
 
-    /// Returns the time since which no request is being answered; `None` while one is.
+    /// Returns the time since when no request is being answered; `None` while one is.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         (self.under_way.get() == 0).then(|| self.last_end.get())
     }
 
-    /// Returns true if a request began since this was last asked.
+    /// Returns true if a request has begun since the last call.
     pub(crate) fn has_begun(&self) -> bool {
         self.has_begun.take()
     }
 
-    /// Returns true if the last answer goes out before its request was read, so that the connection ends with it.
+    /// Returns true if the last response goes out before its request was read, so that the connection closes after it.
     pub(crate) fn is_refused(&self) -> bool {
         self.is_refused.get()
     }
 }
 
-/// A request that is being answered; it ends when the answer's body is dropped.
+/// A request that is being answered. It ends when the body of the response is dropped.
 pub(crate) struct UnderWay(Rc<Exchange>);
 
 impl UnderWay {
-    /// Marks the connection as one that ends with this answer.
+    /// Marks the connection for closing after this response.
     pub(crate) fn refuse(&self) {
         self.0.is_refused.set(true);
     }
@@ -94,15 +95,15 @@ impl Drop for UnderWay {
     }
 }
 
-/// Ends the connection of a response that is being sent. The body of that response must own it, and drop it first.
+/// Cuts the connection of a response that is being sent. The body of that response must own it and must drop it first.
 pub(crate) struct Cutter(RawFd);
 
-/// Notes the connection, so that its requests can ask for it.
+/// Stores the connection in the extensions, where its requests find it.
 pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bool, extensions: &mut Extensions) {
     extensions.insert(Line { descriptor: connection.as_raw_fd(), exchange, is_tls });
 }
 
-/// Marks a request of the connection as being answered. `None` where no connection was noted.
+/// Marks a request of the connection as being answered; `None` if the connection was not stored by [`note`].
 pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
     let exchange = http.conn_data::<Line>()?.exchange.clone();
     exchange.under_way.set(exchange.under_way.get() + 1);
@@ -113,7 +114,7 @@ pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
     Some(UnderWay(exchange))
 }
 
-/// Returns true if an earlier answer on the connection said that it ends the connection.
+/// Returns true if an earlier response on the connection said that the connection closes.
 pub(crate) fn is_closing(http: &HttpRequest) -> bool {
     http.conn_data::<Line>().is_some_and(|line| line.exchange.is_refused())
 }
@@ -123,9 +124,10 @@ pub(crate) fn is_tls(http: &HttpRequest) -> bool {
     http.conn_data::<Line>().is_some_and(|line| line.is_tls)
 }
 
-/// Ends when the client has hung up; never, where that cannot be seen.
+/// Completes when the client has disconnected. Never completes if a disconnect cannot be seen.
 ///
-/// A client that only stops sending counts as gone: none does so while it waits for an answer.
+/// A client that only closes its sending side is treated as disconnected, because no client does so while it waits for
+/// a response.
 pub(crate) async fn hung_up(http: &HttpRequest) {
     if let Some(line) = http.conn_data::<Line>().and_then(|line| own(line.descriptor).ok())
         && end_of(line).await.is_ok()
@@ -135,22 +137,23 @@ pub(crate) async fn hung_up(http: &HttpRequest) {
     std::future::pending::<()>().await;
 }
 
-/// The handle that ends the connection of a request; `None` where the connection was not noted.
+/// Returns the handle that cuts the connection of a request; `None` if the connection was not stored by [`note`].
 pub(crate) fn cutter(http: &HttpRequest) -> Option<Cutter> {
     http.conn_data::<Line>().map(|line| Cutter(line.descriptor))
 }
 
 impl Cutter {
-    /// Ends the connection at once, whatever still waits to be sent.
+    /// Cuts the connection at once, without waiting for unsent bytes.
     pub(crate) fn cut(self) {
         if let Ok(line) = own(self.0) {
-            // It fails where the client has ended the connection already.
+            // The shutdown fails if the client has already closed the connection.
             let _ = SockRef::from(&line).shutdown(Shutdown::Both);
         }
     }
 }
 
-/// A descriptor of our own for the connection: that of the server is registered with its worker already.
+/// Duplicates the descriptor of the connection, because the original one is already registered with the worker's
+/// runtime.
 #[expect(unsafe_code, reason = "a connection cannot be asked for by anything but its descriptor")]
 fn own(descriptor: RawFd) -> std::io::Result<OwnedFd> {
     // SAFETY: the connection is open as long as one of its requests is being handled or one of its responses is being
@@ -162,7 +165,8 @@ async fn end_of(line: OwnedFd) -> std::io::Result<()> {
     let line = TcpStream::from_std(line.into())?;
     loop {
         let is_over = line.ready(Interest::READABLE).await?.is_read_closed();
-        // What a client sends ahead is for the server to read: it only hides the end for a while.
+        // Bytes that a client sends ahead are left for the server to read. They only delay the detection of a
+        // disconnect.
         if is_over || line.peek(&mut [0]).await? == 0 {
             return Ok(());
         }

@@ -1,12 +1,12 @@
-//! Which pages of other sites may call the server: one rule for requests (CORS) and for sockets.
+//! The origins whose pages may call the server. Requests (CORS) and WebSockets use the same rule.
 
 use actix_web::http::header::{HeaderMap, ORIGIN};
 use reqwest::Url;
 
-/// Admits every site, without the credentials of its visitors.
+/// The entry that admits every site. Browsers must not send credentials then.
 const ANY: &str = "*";
 
-/// Scheme, host and port of a page; the port that the scheme has by default is left out.
+/// The scheme, host and port of a page. The default port of the scheme is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     scheme: String,
@@ -14,14 +14,14 @@ pub(crate) struct Origin {
     port: Option<u16>,
 }
 
-/// The page that sent a request, as far as its headers say.
+/// The page that sent a request, according to its `Origin` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Page {
-    /// The request names no page: it comes from a program, or from a page of this site.
+    /// The request has no `Origin` header: a program sent it, or a page of this site.
     None,
-    /// A page of that origin.
+    /// A page of this origin.
     Known(Origin),
-    /// A page without an origin (`null`), or a header that is no origin.
+    /// The header is `null`, is malformed, or is given twice.
     Foreign,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Allowed {
 }
 
 impl Origin {
-    /// Reads what browsers send: scheme, host and perhaps a port, in ASCII, and nothing else.
+    /// Parses an `Origin` header as browsers send it: scheme, host and an optional port, in ASCII.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (_, authority) = text.split_once("://")?;
         let is_plain = text.is_ascii()
@@ -47,21 +47,21 @@ impl Origin {
         if is_plain { Self::of_site(text) } else { None }
     }
 
-    /// The origin of an address, whatever its path.
+    /// Returns the origin of a URL; the path is ignored.
     pub(crate) fn of_site(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok()?;
         let host = url.host_str().filter(|host| !host.is_empty())?.to_ascii_lowercase();
         Some(Self { scheme: url.scheme().to_owned(), host, port: url.port() })
     }
 
-    /// True when this is the authority of a `Host` header, with this origin's scheme.
+    /// Returns true if a `Host` header, together with this origin's scheme, gives this origin.
     pub(crate) fn is_at(&self, host: &str) -> bool {
         Self::parse(&format!("{}://{host}", self.scheme)).as_ref() == Some(self)
     }
 }
 
 impl Page {
-    /// The page that the headers of a request name.
+    /// Returns the page that the `Origin` header names.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(ORIGIN);
         match (values.next(), values.next()) {
@@ -73,7 +73,7 @@ impl Page {
 }
 
 impl Allowed {
-    /// Reads the setting: origins with blanks between them, or a `*` among them.
+    /// Parses the setting: origins separated by whitespace, or `*` among them.
     pub(crate) fn of(setting: &str) -> Self {
         let entries: Vec<&str> = setting.split_whitespace().collect();
         if entries.is_empty() {
@@ -87,13 +87,13 @@ impl Allowed {
         }
     }
 
-    /// True when the origin is listed by its name.
+    /// Returns true if the origin is listed by name.
     pub(crate) fn lists(&self, origin: &Origin) -> bool {
         matches!(self, Self::Listed(origins) if origins.contains(origin))
     }
 }
 
-/// True when the entry is an origin, or one with the slash that people copy along.
+/// Returns true if the entry is an origin. A slash at the end is allowed, because people copy it along.
 fn is_bare(entry: &str) -> bool {
     let authority = entry.split_once("://").map_or("", |(_, rest)| rest);
     !authority.strip_suffix('/').unwrap_or(authority).contains(['/', '?', '#', '@', '\\'])
@@ -168,7 +168,7 @@ mod tests {
         ] {
             assert_eq!(listed.lists(&Origin::parse(origin).unwrap()), is_listed, "{origin}");
         }
-        // Names in other scripts are sent as browsers encode them.
+        // Names in other scripts are compared in the encoded form that browsers send.
         assert!(
             Allowed::of("https://b\u{fc}cher.example").lists(&Origin::parse("https://xn--bcher-kva.example").unwrap())
         );

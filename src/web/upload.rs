@@ -1,4 +1,4 @@
-//! Files that come in a form, as browsers and command lines send them.
+//! Files that browsers and command lines upload in a multipart form.
 
 use std::convert::Infallible;
 
@@ -14,12 +14,12 @@ use quarterdeck_actors::error::{AppError, OrFail};
 
 use crate::web::request::{Body, Context, Refused, context_of, header_of};
 
-/// A form as a whole may be this long, in bytes, also where files may be longer: it is held in memory.
+/// The largest size of a whole form, in bytes, even if files may be larger. The form is held in memory.
 const LONGEST_FORM: u64 = 1 << 20;
 
 const UNREADABLE: &str = "api.license.add_license.open.app_error";
 
-/// A form that is read once its sender is known to be allowed to send it.
+/// A form. Its body is read only after the handler has checked that the caller may send it.
 pub(crate) struct Upload {
     body: LocalBoxFuture<'static, Body>,
     content_type: String,
@@ -27,20 +27,20 @@ pub(crate) struct Upload {
 
 /// A file of a form.
 pub(crate) struct Part {
-    /// What its sender calls it.
+    /// The file name that the client gives.
     pub(crate) name: String,
     pub(crate) bytes: Bytes,
 }
 
 impl Upload {
-    /// The first file under that name; `None` when there is none.
+    /// Returns the first file in the field `name`; `None` if there is none.
     pub(crate) async fn file(self, name: &str) -> Result<Option<Part>, AppError> {
         let bytes = self.body.await.bytes()?;
         let boundary = multer::parse_boundary(&self.content_type).or_fail(UNREADABLE)?;
         let whole = stream::once(ready(Ok::<Bytes, Infallible>(bytes)));
         let mut form = Multipart::new(whole, boundary);
         let mut found = None;
-        // Read to its end, so that a form that breaks off is refused whatever came before.
+        // The form is read to its end, so that a truncated form is refused even if the file came before.
         while let Some(field) = form.next_field().await.or_fail(UNREADABLE)? {
             let file = field.file_name().map(str::to_owned);
             let is_wanted = field.name() == Some(name) && found.is_none();
@@ -82,7 +82,8 @@ mod tests {
         format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n{content}\r\n")
     }
 
-    /// The library takes the steps here; a loop in a loop over a megabyte would take minutes.
+    /// The library's steps are not counted, so the test measures its time: nested loops over a megabyte would take
+    /// minutes.
     #[actix_web::test]
     async fn a_form_made_to_cost_work_is_read_in_no_time() {
         let size = 1 << 20;

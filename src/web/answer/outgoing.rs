@@ -1,8 +1,8 @@
-//! The body of a response on its way to the client.
+//! The body of a response while it is sent.
 //!
-//! actix-http copies each chunk that a body yields into the write buffer of the connection.
-//! Every response body is an `Outgoing`, which yields small pieces, so that a client that does not read costs the
-//! server a few pieces of memory, however large the body is.
+//! actix-http copies each chunk that a body yields into the write buffer of the connection. Every response body is an
+//! `Outgoing`, which yields small pieces, so that a client that does not read costs the server the memory of a few
+//! pieces, even for a large body.
 
 use std::any::Any;
 use std::error::Error;
@@ -15,10 +15,10 @@ use actix_web::web::Bytes;
 
 use super::pace::Pace;
 
-/// A body of more than `LARGE_BYTES` bytes counts against the budget of its caller and must be read at a minimum pace.
+/// A body of more than this many bytes counts against the budget of its caller and must be read at a minimum rate.
 pub(crate) const LARGE_BYTES: usize = 32 * 1024;
 
-/// A body yields at most this many bytes at once.
+/// The largest piece that a body yields at once, in bytes.
 pub(crate) const PIECE_BYTES: usize = 16 * 1024;
 
 /// A response body that is sent piece by piece.
@@ -31,33 +31,33 @@ pub(crate) struct Outgoing {
     piece_bytes: usize,
     /// Cuts the connection of a client that reads too slowly.
     pace: Option<Pace>,
-    /// Released when the body is sent, or dropped with its connection.
+    /// Released when the body has been sent, or is dropped with its connection.
     _permit: Option<Box<dyn Any>>,
 }
 
 impl Outgoing {
-    /// A body of these bytes.
+    /// Returns a body of these bytes.
     pub(crate) fn bytes(bytes: Bytes) -> Self {
         let size = BodySize::Sized(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         Self { rest: bytes, more: None, size, piece_bytes: PIECE_BYTES, pace: None, _permit: None }
     }
 
-    /// A body of these bytes that keeps `permit` until it is dropped.
+    /// Returns a body of these bytes that holds `permit` until it is dropped.
     pub(crate) fn with_permit(bytes: Bytes, permit: impl Any) -> Self {
         Self { _permit: Some(Box::new(permit)), ..Self::bytes(bytes) }
     }
 
-    /// A body that yields the chunks of `body`, each cut into pieces.
+    /// Returns a body that yields the chunks of `body`, each cut into pieces.
     pub(crate) fn chunks(body: BoxBody) -> Self {
         Self { size: body.size(), more: Some(body), ..Self::bytes(Bytes::new()) }
     }
 
-    /// A body that yields the chunks of `body` as they are: the frames of a WebSocket, which bounds its own queue.
+    /// Returns a body that yields the chunks of `body` uncut: the frames of a WebSocket, which limits its own queue.
     pub(crate) fn socket(body: BoxBody) -> Self {
         Self { piece_bytes: usize::MAX, ..Self::chunks(body) }
     }
 
-    /// This body, watched by `pace`.
+    /// Returns this body, watched by `pace`.
     pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
         Self { pace, ..self }
     }
@@ -126,7 +126,7 @@ mod tests {
             assert!(pieces.iter().all(|piece| (1..=PIECE_BYTES).contains(&piece.len())));
             assert!(pieces.concat() == content);
         }
-        // Boxed by actix-web, it still goes out in pieces.
+        // A body that actix-web has boxed is still sent in pieces.
         assert!(BoxBody::new(Outgoing::bytes(content.into())).try_into_bytes().is_err());
     }
 

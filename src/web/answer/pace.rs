@@ -1,7 +1,7 @@
-//! The minimum pace at which a client must read a large response.
+//! The minimum rate at which a client must read a large response.
 //!
-//! The kernel ends a connection whose client acknowledges nothing for `WriteTimeout` (`TCP_USER_TIMEOUT`).
-//! It does not end one whose client reads a byte now and then, which would hold its response for days.
+//! The kernel closes a connection whose client acknowledges nothing for `WriteTimeout` (`TCP_USER_TIMEOUT`). It does
+//! not close one whose client reads a few bytes from time to time. Such a client could occupy memory for days.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,10 +15,10 @@ use tracing::info;
 use crate::base::pause::extension;
 use crate::web::line::{self, Cutter};
 
-/// Beyond `WriteTimeout`, a client has a second for every `BYTES_PER_SECOND` bytes that it reads.
+/// The number of bytes for which a client gets one more second in addition to `WriteTimeout`.
 const BYTES_PER_SECOND: usize = 8 * 1024;
 
-/// Watches one response; the watch ends when it is dropped.
+/// The watch over one response. Dropping it ends the watch.
 pub(crate) struct Pace {
     shared: Rc<Shared>,
     watch: JoinHandle<()>,
@@ -31,7 +31,7 @@ struct Shared {
 }
 
 impl Pace {
-    /// Watches the response to `http`; `None` where its connection is unknown.
+    /// Watches the response to `http`; `None` if its connection is unknown.
     pub(crate) fn watch(http: &HttpRequest, write_timeout: Duration) -> Option<Self> {
         let cutter = line::cutter(http)?;
         let shared = Rc::new(Shared { sent_bytes: Cell::new(0), cutter: RefCell::new(Some(cutter)) });

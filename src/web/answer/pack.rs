@@ -8,16 +8,17 @@ use flate2::write::GzEncoder;
 use quarterdeck_actors::background;
 use tokio::sync::Semaphore;
 
-/// A smaller body is sent as it is.
+/// A body below this size, in bytes, is sent uncompressed.
 const MIN_BYTES: usize = 1024;
 
-/// A larger body is compressed on a blocking thread: a worker is busy for less than a millisecond with this many bytes.
+/// A body above this size, in bytes, is compressed on a background thread. Compressing this many bytes takes a worker
+/// less than a millisecond.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
-/// As many large bodies are compressed at once; others are sent as they are.
+/// The number of large bodies that are compressed at the same time. Further ones are sent uncompressed.
 const AT_ONCE: usize = 1;
 
-/// Compresses bodies within bounds.
+/// Compresses bodies, with a limit on the work at one time.
 #[derive(Debug)]
 pub(crate) struct Packer {
     permits: Semaphore,
@@ -28,7 +29,7 @@ impl Packer {
         Self { permits: Semaphore::new(AT_ONCE) }
     }
 
-    /// The body in gzip; `None` when it is better sent as it is.
+    /// Returns the body in gzip; `None` if it is to be sent uncompressed.
     pub(crate) async fn pack(&self, body: &Bytes) -> Option<Bytes> {
         if body.len() < MIN_BYTES {
             return None;
