@@ -1,7 +1,7 @@
-//! One client's WebSocket: what it asks, and what the hub has for it.
+//! One client's WebSocket: its requests, and the events that the hub queues for it.
 //!
-//! The socket is the body of the answer that opened it: one task and no channel for each connection.
-//! It reads requests, one at a time, and writes what waits in the connection's queue; the hub never waits for it.
+//! The socket is the body of the response that opened it, so a connection needs no task and no channel of its own. It
+//! reads requests one at a time and writes what waits in the connection's queue. The hub never waits for it.
 
 mod actions;
 mod close;
@@ -33,16 +33,16 @@ pub(crate) use self::upgrade::{VERSION, is_refusal, open};
 use crate::base::pause::extension;
 use crate::web::state::AppState;
 
-/// How long a client may take to say who it is.
+/// The time that a client has to authenticate.
 const AUTHENTICATION: Duration = Duration::from_secs(5);
 
-/// So much is written at once, in bytes.
+/// The number of bytes after which one poll stops writing.
 const CHUNK: usize = 16 * 1024;
 
-/// So many messages of a client are handled before others have their turn.
+/// The number of messages that one poll handles before the other connections of the worker get their turn.
 const TURN: usize = 32;
 
-/// The connection that a client wants to go on with, and the number of the event that it expects next.
+/// The connection that a client wants to resume, and the sequence number of the event that it expects next.
 type Resume = Option<(String, i64)>;
 
 /// A client's WebSocket.
@@ -51,32 +51,32 @@ pub(crate) struct Socket {
     frames: Frames,
     app: Data<AppState>,
     party: Party,
-    /// What the client asked for and waits for; meanwhile nothing more is read from it.
+    /// The request that is being handled. No further request is read from the client until it is done.
     work: Option<LocalBoxFuture<'static, Outcome>>,
     _seat: Seat,
 }
 
-/// Who is at the other end.
+/// The state of the client of this socket.
 enum Party {
-    /// Nobody knows yet; for so long that may be so.
+    /// The client has not authenticated; it must do so before `deadline`.
     Unknown { deadline: Pin<Box<Sleep>>, resume: Resume },
-    /// Somebody with a session.
+    /// The client has authenticated.
     Known { hold: Hold, session: Arc<Stored>, _attendance: Attendance },
-    /// Nobody any more: everything was said.
+    /// The socket ends after the bytes that are already written.
     Gone,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 enum Outcome {
-    /// Nothing more is to be said.
+    /// The request is done; its reply, if any, is queued.
     Done,
-    /// The client said who it is.
+    /// The client has authenticated.
     Authenticated { hold: Hold, session: Arc<Stored>, reply: Vec<u8> },
-    /// The session was looked up again.
+    /// The session was read again.
     Checked(Arc<Stored>),
     /// The connection ends with a close frame.
     Close(Close),
-    /// The connection ends without a word.
+    /// The connection ends without a close frame.
     Drop,
 }
 
@@ -85,9 +85,9 @@ impl Socket {
         Self { incoming, frames: Frames::default(), app, party, work: None, _seat: seat }
     }
 
-    /// Goes on as far as possible without waiting.
+    /// Reads, handles and writes until everything has to wait, or the limits of one poll are reached.
     fn advance(&mut self, context: &mut Context<'_>, out: &mut BytesMut) {
-        // First, so that a client that sends all the while gains no time by it.
+        // The deadline is checked first, so that a client cannot extend it by sending all the time.
         if self.is_overdue(context) {
             self.party = Party::Gone;
             return;
@@ -98,7 +98,8 @@ impl Socket {
             let has_heard = self.work.is_none() && self.poll_incoming(context, out).is_ready();
             let was_free = self.work.is_none();
             self.poll_outgoing(context, out);
-            // Work that begins here has not been polled: nothing would wake it.
+            // Work that begins in this round has not been polled, so no waker is registered for it. The loop must run
+            // again.
             let has_begun = was_free && self.work.is_some();
             if matches!(self.party, Party::Gone) || out.len() >= CHUNK {
                 return;
@@ -120,7 +121,7 @@ impl Socket {
             if extension(deadline.deadline()).is_none() {
                 return true;
             }
-            // The introduction may have come during the pause.
+            // The authentication may have arrived while the process was paused, so the client gets the full time again.
             deadline.as_mut().reset(Instant::now() + AUTHENTICATION);
         }
         false
@@ -230,7 +231,7 @@ impl MessageBody for Socket {
     }
 }
 
-/// A user's socket, as others see it, until dropped.
+/// Marks the user as connected for presence. Dropping it marks the socket as disconnected.
 struct Attendance {
     presence: PresenceHandle,
     user_id: Arc<str>,
@@ -242,14 +243,14 @@ impl Drop for Attendance {
     }
 }
 
-/// Somebody who is there now.
+/// Returns the state of an authenticated client, and tells presence that its user is connected.
 fn known(app: &AppState, hold: Hold, session: Arc<Stored>) -> Party {
     let user_id = hold.connection.user_id.clone();
     app.actors.presence.connected(&user_id);
     Party::Known { hold, session, _attendance: Attendance { presence: app.actors.presence.clone(), user_id } }
 }
 
-/// Somebody who has not said who they are.
+/// Returns the state of a client that has not authenticated.
 fn unknown(resume: Resume) -> Party {
     Party::Unknown { deadline: Box::pin(sleep(AUTHENTICATION)), resume }
 }

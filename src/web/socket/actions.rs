@@ -1,4 +1,4 @@
-//! What a client may ask over its socket.
+//! The requests that a client may send over its WebSocket.
 
 use std::sync::Arc;
 
@@ -42,13 +42,14 @@ enum Action {
     NotifyAck,
 }
 
-/// What a client without a session asks: only to be known. Anything else gets no reply, because there is nobody to reply to.
+/// Handles a request of a client that has not authenticated. Only the authentication request is handled; any other
+/// request gets no reply.
 pub(super) fn introduce(app: &Data<AppState>, resume: &mut Resume, asked: Asked) -> Option<Work> {
     let is_challenge = asked.action == "authentication_challenge" && asked.seq > 0;
     is_challenge.then(|| authenticate(app.clone(), resume.take(), asked).boxed_local())
 }
 
-/// What a client with a session asks; what takes no time is done at once.
+/// Handles a request of an authenticated client. Requests that need no waiting are done at once.
 pub(super) fn perform(
     app: &Data<AppState>,
     connection: &Arc<Connection>,
@@ -64,7 +65,8 @@ pub(super) fn perform(
         refuse("api.web_socket_router.bad_seq.app_error");
         return None;
     }
-    // Plugins' own, and there are no plugins; and who is known needs no introduction.
+    // The server has no plugins, so their requests (`custom_`) are ignored. An authenticated client need not
+    // authenticate again.
     let is_ignored = asked.action == "authentication_challenge" || asked.action.starts_with("custom_");
     if is_ignored {
         return None;
@@ -125,10 +127,10 @@ fn pong() -> Map<String, Value> {
     object(json!({ "text": "pong", "version": API_VERSION, "server_time": wall_ms(), "node_id": "" }))
 }
 
-/// No id is longer.
+/// The length of an id, in characters. A longer text is not an id.
 const LONGEST_ID: usize = 26;
 
-/// Takes note of which channels the user looks at. What is no text, or too long for an id, is ignored.
+/// Notes the channels that the user is viewing. Values that are not text, or are too long for an id, are ignored.
 fn look(viewing: &mut Viewing, asked: &Asked) {
     let told = |name: &str| asked.text(name).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned);
     if let Some(channel) = told("channel_id") {
@@ -141,7 +143,7 @@ fn look(viewing: &mut Viewing, asked: &Asked) {
     }
 }
 
-/// Tells the members of a channel that somebody writes.
+/// Publishes the event `typing` to the members of a channel.
 async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
     crate::domain::accounts::extend(&app.accounts.sessions, &app.actors.config.current(), session).await;
     if app.actors.busy.until().is_some() {
@@ -167,7 +169,7 @@ async fn be_active(app: &AppState, session: &Session, asked: &Asked) -> Result<M
     Ok(Map::new())
 }
 
-/// Everybody who is not offline, as far as this server has heard of them.
+/// Returns the status of every user whom this server knows not to be offline.
 fn statuses(app: &AppState) -> Map<String, Value> {
     app.actors.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
 }
@@ -184,7 +186,7 @@ fn invalid(name: &'static str) -> AppError {
     AppError::new("api.websocket_handler.invalid_param.app_error").with("Name", name)
 }
 
-/// Finds out who a client is, and connects it.
+/// Authenticates a client by its token, and connects it to the hub.
 async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outcome {
     let Some(token) = asked.text("token") else { return Outcome::Drop };
     let config = app.actors.config.current();
@@ -209,14 +211,14 @@ async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outc
     }
 }
 
-/// Connects a client, or goes on with the connection that it had.
+/// Connects a client to the hub, or resumes its earlier connection.
 pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) -> Result<Joined, AppError> {
     let look_up = async || {
         let found = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?;
         found.ok_or_else(|| AppError::new("api.context.session_expired.app_error"))
     };
     let entering = app.actors.hub.enter(&session.user_id);
-    // The roles may have changed since the client was let in.
+    // The session is read again, because its roles may have changed since the request was admitted.
     let session = look_up().await?;
     let memberships = app.db.memberships_of(&session.user_id).await.or_fail("app.socket.memberships.app_error")?;
     let version = app.prepared.current(&app.actors.config).version.clone();
@@ -225,19 +227,20 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
         server_hostname: app.facts.hostname.clone(),
     };
     let joined = app.actors.hub.join(Joining { entering, session, memberships, resume, greeting }).await?;
-    // It may have ended meanwhile: then the hub was told before it knew of this connection.
+    // The session may have ended during the join. The hub received that revocation before it knew this connection, so
+    // the session is checked once more.
     look_up().await?;
     Ok(joined)
 }
 
-/// Looks the session of a connection up again: it may have been prolonged, or have ended.
+/// Reads the session of a connection again, because it may have been extended or revoked.
 pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, stored: Arc<Stored>) -> Work {
     let check = async move {
         let (config, epoch) = (app.actors.config.current(), app.actors.hub.epoch());
         let found = match resolve(&app.accounts, &config, stored.token.expose()).await {
             Ok(found) => found.and_then(|session| session.stored_shared()),
             Err(failure) => {
-                // Asked again soon: who may stay is not decided by a store that is away.
+                // The check is repeated soon. A connection does not end because the session store is unavailable.
                 warn!(cause = %failure, "the session of a socket could not be looked up");
                 return Outcome::Done;
             }

@@ -1,8 +1,8 @@
-//! How a connection ends, as the client sees it.
+//! Close frames: the code and the reason that a client receives.
 
 use quarterdeck_actors::hub::End;
 
-/// The last thing that a client is told. Without a code the close frame is empty.
+/// A close frame. Without a code it is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Close {
     pub(super) code: Option<u16>,
@@ -18,12 +18,12 @@ impl Close {
         Self { code: Some(code), reason }
     }
 
-    /// The answer to a close frame of the client.
+    /// Returns the response to a client's close frame.
     pub(super) fn echo(code: Option<u16>) -> Self {
         Self { code, reason: "" }
     }
 
-    /// Why the server ends a connection.
+    /// Returns the close frame for the reason why the server ends a connection.
     pub(super) fn because(end: End) -> Self {
         match end {
             End::SessionEnded => Self::with(1008, "the session ended"),

@@ -1,4 +1,4 @@
-//! WebSocket frames: from bytes to messages, and back.
+//! Decodes WebSocket frames into messages, and encodes messages as frames.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,30 +11,30 @@ use quarterdeck_actors::steps::walked;
 use super::close::Close;
 use super::message::Demand;
 
-/// A message of a client may be this long, in bytes, in however many frames it comes.
+/// The largest message of a client, in bytes, even if it comes in several frames.
 pub(super) const LONGEST_MESSAGE: usize = 8192;
 
-/// What comes before the payload of a frame is no longer than this, in bytes.
+/// The largest header of a frame, in bytes.
 const LONGEST_HEAD: usize = 14;
 
-/// What a client said.
+/// A message or a control frame of a client.
 #[derive(Debug, PartialEq)]
 pub(super) enum Heard {
     Request(Demand),
     Ping(Bytes),
     Pong,
     Close(Option<u16>),
-    /// It broke the rules.
+    /// The client violated the protocol.
     Fault(Close),
-    /// It went away.
+    /// The client disconnected.
     Nothing,
 }
 
-/// Takes messages out of a stream of bytes.
+/// Decodes messages from a stream of bytes.
 #[derive(Default)]
 pub(super) struct Frames {
     buffer: BytesMut,
-    /// A message of which more is to come.
+    /// The first parts of a message whose last part has not arrived.
     begun: Option<Box<Begun>>,
 }
 
@@ -44,7 +44,7 @@ struct Begun {
 }
 
 impl Frames {
-    /// What the client says next.
+    /// Returns the next message of the client.
     pub(super) fn poll_next(&mut self, incoming: &mut Payload, context: &mut Context<'_>) -> Poll<Heard> {
         loop {
             if let Some(heard) = self.take() {
@@ -57,7 +57,7 @@ impl Frames {
         }
     }
 
-    /// The next message that is complete in the buffer, or the fault in it.
+    /// Returns the next complete message in the buffer, or the protocol error in it.
     fn take(&mut self) -> Option<Heard> {
         while !self.buffer.is_empty() {
             walked(1);
@@ -76,7 +76,7 @@ impl Frames {
                 return Some(heard);
             }
         }
-        // An idle connection holds no memory.
+        // The buffer is dropped, so that an idle connection takes no memory for it.
         self.buffer = BytesMut::new();
         None
     }
@@ -102,7 +102,7 @@ impl Frames {
         Some(heard)
     }
 
-    /// Puts a message together that comes in parts.
+    /// Adds a continuation frame to the message that has begun.
     fn go_on(&mut self, is_last: bool, part: &[u8]) -> Option<Heard> {
         let Some(begun) = &mut self.begun else { return Some(Heard::Fault(Close::PROTOCOL)) };
         if begun.payload.len() + part.len() > LONGEST_MESSAGE {
@@ -167,7 +167,7 @@ mod tests {
         let mut reader = Frames::default();
         let mut heard = Vec::new();
         for frame in frames {
-            // In small pieces: where the network cuts makes no difference.
+            // The bytes come in small pieces, because the network may split them anywhere.
             for piece in frame.chunks(frame.len().div_ceil(64)) {
                 reader.buffer.extend_from_slice(piece);
                 while let Some(one) = reader.take() {

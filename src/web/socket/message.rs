@@ -1,4 +1,4 @@
-//! What a client asks, and the form of the reply.
+//! Requests of clients, decoded from JSON or `MessagePack`, and the encoding of replies.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::base::error_text::{status_of, text_of};
 
-/// Objects in objects go no deeper than this in a `MessagePack` message.
+/// The largest nesting depth of a `MessagePack` message.
 const DEEPEST: usize = 64;
 
-/// A message as it came.
+/// A message in the encoding in which it arrived.
 #[derive(PartialEq)]
 pub(super) enum Demand {
     /// A text frame.
@@ -26,13 +26,13 @@ pub(super) enum Demand {
 /// A request of a client.
 #[derive(Clone, PartialEq)]
 pub(super) struct Asked {
-    /// The client's number for it, which the reply repeats.
+    /// The client's number of the request, which the reply repeats.
     pub(super) seq: i64,
     pub(super) action: String,
     pub(super) data: Map<String, Value>,
 }
 
-// A message may hold the token of a session.
+// A message may hold a session token, so only its length is printed.
 impl fmt::Debug for Demand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, bytes) = match self {
@@ -51,12 +51,12 @@ impl fmt::Debug for Asked {
 }
 
 impl Asked {
-    /// Reads a message; `None` when it is no request.
+    /// Decodes a message; `None` if it is not a request.
     pub(super) fn read(message: &Demand) -> Option<Self> {
         let (Demand::Json(bytes) | Demand::MessagePack(bytes)) = message;
         walked(bytes.len());
         let value = match message {
-            // What follows the first value is ignored.
+            // Bytes after the first JSON value are ignored.
             Demand::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
             Demand::MessagePack(bytes) => {
                 to_value(rmpv::decode::read_value_with_max_depth(&mut &bytes[..], DEEPEST).ok()?)?
@@ -75,18 +75,19 @@ impl Asked {
         })
     }
 
-    /// A member of the parameters that is text.
+    /// Returns a text parameter.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.data.get(name).and_then(Value::as_str)
     }
 
-    /// A member of the parameters that is true or false.
+    /// Returns a boolean parameter.
     pub(super) fn truth(&self, name: &str) -> Option<bool> {
         self.data.get(name).and_then(Value::as_bool)
     }
 }
 
-/// The same value as JSON. Bytes are text, as the reference client sends it; `None` for what JSON has not.
+/// Converts a value to JSON. Bytes become text, because the reference client sends text as bytes. Returns `None` for
+/// values that JSON cannot hold.
 fn to_value(value: rmpv::Value) -> Option<Value> {
     walked(1);
     Some(match value {
@@ -127,12 +128,12 @@ struct Refusal<'a> {
     status_code: u16,
 }
 
-/// The reply to request number `seq`, with what was asked for.
+/// Returns the reply to request number `seq`, with its result.
 pub(super) fn granted(seq: i64, data: &Map<String, Value>) -> Vec<u8> {
     written(&Reply { status: "OK", seq, data, error: None })
 }
 
-/// The refusal of request number `seq`.
+/// Returns the reply that refuses request number `seq`.
 pub(super) fn refused(seq: i64, refusal: &AppError) -> Vec<u8> {
     let error =
         Refusal { id: &refusal.id, message: text_of(refusal), detailed_error: "", status_code: status_of(&refusal.id) };
@@ -210,14 +211,14 @@ mod tests {
     #[test]
     fn a_hostile_packed_message_is_none_and_costs_nothing() {
         let nested: Vec<u8> = std::iter::repeat_n(0x91, 8_000).collect();
-        // An array that claims four billion members.
+        // An array whose header claims four billion members.
         let huge = vec![0xdd, 0xff, 0xff, 0xff, 0xff];
         for bytes in [nested, huge, vec![]] {
             assert_eq!(Asked::read(&Demand::MessagePack(bytes.into())), None);
         }
     }
 
-    /// A message of about so many members.
+    /// Makes a message of about the given number of members.
     type Shape = fn(usize) -> Demand;
 
     #[test]

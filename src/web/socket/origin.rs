@@ -1,21 +1,22 @@
-//! Which pages may open a socket.
+//! The check of the page that opens a WebSocket.
 
 use quarterdeck_actors::config::view::ServiceSettings;
 
 use crate::web::origins::{Allowed, Origin, Page};
 
-/// How a socket is opened.
+/// The way in which a socket may be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     /// By a program, or by a page whose site may act for its visitors.
     Trusted,
-    /// By a page of any site: the cookie that its browser sends along is not used.
+    /// By a page of any site. The cookie that its browser sends is not used.
     WithoutCookie,
-    /// Not at all.
+    /// The socket is refused.
     Refused,
 }
 
-/// How a page may open a socket at that host. Who names no origin is no page.
+/// Returns how a page may open a socket at `host`. A request without an `Origin` header is treated as sent by a
+/// program.
 pub(super) fn admission(service: &ServiceSettings, page: &Page, host: &str) -> Admission {
     let allowed = Allowed::of(&service.allow_cors_from);
     let is_trusted = match page {
@@ -30,8 +31,8 @@ pub(super) fn admission(service: &ServiceSettings, page: &Page, host: &str) -> A
     }
 }
 
-/// True when the page is of this site: of `SiteURL`, or while there is neither that nor a list, of the host that it
-/// calls.
+/// Returns true if the page belongs to this site: to `SiteURL`, or, without `SiteURL` and a list of origins, to the
+/// host that it calls.
 fn is_ours(service: &ServiceSettings, allowed: &Allowed, origin: &Origin, host: &str) -> bool {
     if service.site_url.is_empty() {
         return !matches!(allowed, Allowed::Listed(_)) && origin.is_at(host);

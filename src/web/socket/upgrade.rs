@@ -1,4 +1,4 @@
-//! The request that opens a socket: checks in the order of the contract, then the switch of protocols.
+//! The request that opens a WebSocket: checks in the order of the contract, then the switch of protocols.
 
 use actix_http::ws::hash_key;
 use actix_web::http::StatusCode;
@@ -19,18 +19,18 @@ use crate::web::pipeline::COOKIE;
 use crate::web::request::{Request, header_of};
 use crate::web::state::AppState;
 
-/// The protocol's version, which every refusal names.
+/// The version of the WebSocket protocol. Every refusal names it in a header.
 pub(crate) const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 const REFUSED: &str = "api.web_socket.connect.upgrade.app_error";
 const FOREIGN: &str = "app.socket.origin.app_error";
 
-/// Whether an error is the refusal of an upgrade.
+/// Returns true if an error is the refusal of an upgrade.
 pub(crate) fn is_refusal(failure: &AppError) -> bool {
     failure.id == REFUSED || failure.id == FOREIGN
 }
 
-/// Opens a socket; who is logged in is connected at once.
+/// Opens a WebSocket. A caller with a session is connected to the hub at once.
 pub(crate) async fn open(
     request: Request,
     http: HttpRequest,
@@ -43,7 +43,8 @@ pub(crate) async fn open(
         app.actors.hub.counts().note_break(code);
     }
     let seat = app.actors.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
-    // Where a cookie is, the session is that of the cookie.
+    // A token in a cookie takes precedence, so a request with the cookie has the cookie's session. For a page of
+    // another site that session is not used.
     let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
     let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
     let party = match session {
@@ -58,7 +59,7 @@ pub(crate) async fn open(
     Ok(answer.body(Socket::new(incoming, app, party, seat)))
 }
 
-/// Gives the client's key, and how far the page that it runs in is trusted.
+/// Returns the client's key, and whether the page that opens the socket may use its visitor's cookie.
 fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<(&'a str, Admission), AppError> {
     let lists = |name: HeaderName, token: &str| {
         let mut values = http.headers().get_all(name).filter_map(|value| value.to_str().ok());
@@ -82,7 +83,7 @@ fn accept(key: &str) -> Result<HeaderValue, AppError> {
     HeaderValue::from_bytes(&hash_key(key.as_bytes())).map_err(|_| AppError::new(REFUSED))
 }
 
-/// What the client wants to go on with. Without a connection there is no number to look at.
+/// Returns the connection that the client wants to resume. Without a connection id the sequence number is not read.
 fn wanted(request: &Request) -> Result<Resume, AppError> {
     let Some(id) = request.query("connection_id") else { return Ok(None) };
     if !is_id(&id) {

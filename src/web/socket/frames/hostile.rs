@@ -1,4 +1,4 @@
-//! Bytes that no client sends: the reader of frames neither fails on them nor works or remembers more than their length.
+//! Hostile bytes. The frame reader must not panic on them, and its steps and memory must stay linear in their length.
 
 use actix_http::ws::{OpCode, Parser};
 use actix_web::web::BytesMut;
@@ -9,7 +9,7 @@ use quarterdeck_actors::steps::assert_linear;
 
 use super::{Frames, Heard, LONGEST_HEAD, LONGEST_MESSAGE};
 
-/// Reads `bytes` as they come in pieces of `piece` bytes, up to the first fault.
+/// Reads `bytes` in pieces of `piece` bytes, up to the first protocol error.
 fn heard(bytes: &[u8], piece: usize) -> Vec<Heard> {
     let mut reader = Frames::default();
     let mut heard = Vec::new();
@@ -28,7 +28,7 @@ fn heard(bytes: &[u8], piece: usize) -> Vec<Heard> {
     heard
 }
 
-/// About so many frames.
+/// Makes about the given number of frames.
 type Shape = fn(usize) -> BytesMut;
 
 /// A masked frame, as clients send it.
@@ -42,7 +42,7 @@ fn kinds() -> impl Strategy<Value = OpCode> {
     select(vec![OpCode::Text, OpCode::Binary, OpCode::Continue, OpCode::Ping, OpCode::Pong, OpCode::Close])
 }
 
-/// Frames of any kind and length, some of them cut or changed.
+/// Frames of any kind and length, with random bytes between some of them.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let length = prop_oneof![0_usize..20, 120_usize..130, Just(LONGEST_MESSAGE), Just(LONGEST_MESSAGE + 1)];
     let whole = (any::<bool>(), kinds(), length)
@@ -64,7 +64,7 @@ fn frames_are_read_in_steps_that_grow_as_they_do() {
     ];
     for (shape, frames) in shapes {
         for piece in [1, 64, 100_000] {
-            // A head that comes byte by byte is looked at for each of them.
+            // With pieces of one byte, an incomplete header is parsed again for each byte.
             assert_linear(shape, 400, |size| drop(heard(&frames(size), piece)));
         }
     }
