@@ -1,6 +1,7 @@
-//! The document that describes the API, made from the route table and the tables beside it.
+//! The description of the API (`OpenAPI`), made from the route table and the text tables in `openapi/`.
 //!
-//! `operations` says what each route takes and answers; what all of a kind answer comes from its row in the route table.
+//! `operations` reads the parameters and responses of each route. Responses that all routes of a class share come from
+//! the row in the route table.
 
 mod config;
 mod operations;
@@ -25,7 +26,7 @@ use crate::web::routes::route::Class;
 use crate::web::routes::router::Row;
 use operations::{Answer, Described, Given};
 
-/// What a request can be refused with, and what that means.
+/// The statuses with which a request can be refused: status, name and meaning.
 const REFUSALS: [(u16, &str, &str); 16] = [
     (400, "BadRequest", "Something in the request is missing or makes no sense."),
     (401, "Unauthorized", "There is no session, or it is over."),
@@ -45,43 +46,43 @@ const REFUSALS: [(u16, &str, &str); 16] = [
     (504, "GatewayTimeout", "Another server did not answer in time."),
 ];
 
-/// Any request can be refused with these.
+/// The statuses with which any request can be refused.
 const ALWAYS: [u16; 5] = [400, 414, 429, 431, 503];
 
-/// Any request with a body can be refused with these as well.
+/// The further statuses with which a request with a body can be refused.
 const WITH_BODY: [u16; 2] = [408, 413];
 
 /// Routes that the document leaves out.
 ///
-/// The first two are other spellings of what is described; the others are pages.
+/// The first two are other spellings of described routes; the others serve pages.
 const LEFT_OUT: [&str; 5] =
     ["/api/v4/websocket/", "GET /api/v4/system/notices/view", "/", "/api/v4/openapi", "/api/v4/openapi/{file}"];
 
 const ABOUT: &str = "The system area of the Mattermost REST API v4, with what administrators need around it. \
     Every answer carries `X-Request-Id`; every refusal is an `AppError` with an id that never changes.";
 
-/// A table that makes no document.
+/// An error in the tables.
 #[derive(Debug, Error)]
 pub(crate) enum Fault {
-    /// A line of a table cannot be read.
+    /// A line of a table that cannot be parsed.
     #[error("{table}, line {line}: {reason}")]
     Line {
         /// The table.
         table: &'static str,
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error in the line.
         reason: String,
     },
-    /// An operation has no route, or a route no operation.
+    /// An operation without a route, or a route without an operation.
     #[error("{0}")]
     Mismatch(String),
-    /// The document cannot be written.
+    /// The document cannot be serialized.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// The document as JSON.
+/// Returns the document as JSON.
 pub(crate) fn document(rows: Vec<Row>) -> Result<Vec<u8>, Fault> {
     Ok(to_json(&assembled(rows)?)?)
 }
@@ -168,7 +169,7 @@ fn operation(tag: &str, described: &Described, row: &Row) -> Operation {
     operation.build()
 }
 
-/// Whether a request can be refused so, beyond the answers that are described.
+/// Returns true if a request can be refused with this status, and the status is not among the described responses.
 fn refuses(described: &Described, row: &Row, status: u16) -> bool {
     let is_described = described.answers.iter().any(|answer| answer.status == status);
     let is_likely = described.fails.contains(&status)

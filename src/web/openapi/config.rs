@@ -1,14 +1,14 @@
-//! The configuration as a schema, made from the table of settings.
+//! The schema of the configuration, made from the table of settings.
 
 use quarterdeck_actors::config::table::{Applies, Kind, Setting, settings};
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{Array, ArrayBuilder, Object, ObjectBuilder, RefOr, Schema};
 
-/// The configuration, by its name.
+/// Returns the schema of the configuration with its name.
 pub(super) fn schemas() -> [(&'static str, Schema); 1] {
     let about = "The configuration. Sections and settings that the caller may not read are absent.";
     let mut config = ObjectBuilder::new().description(Some(about)).build();
-    // In the order of their paths a section stands before what is in it.
+    // Settings are sorted by path, so a section comes before its members.
     for setting in settings().values() {
         let mut parts: Vec<&str> = setting.path.split('.').collect();
         let Some(name) = parts.pop() else { continue };
@@ -19,7 +19,7 @@ pub(super) fn schemas() -> [(&'static str, Schema); 1] {
     [("Config", config.into())]
 }
 
-/// The section of that name in another; made where it is not there.
+/// Returns the section `name` inside `around`. Creates it if it does not exist.
 fn section<'a>(around: &'a mut Object, name: &str) -> Option<&'a mut Object> {
     let found = around.properties.entry(name.to_owned()).or_insert_with(|| Object::new().into());
     match found {

@@ -1,14 +1,15 @@
-//! What each operation takes and answers: tables of text.
+//! The operations of the API, read from tables of text.
 //!
-//! A block is a line with method, path and operation id; then, two spaces in, its summary, a line more about it if
-//! there is more to say, and a line for each `query`, `body`, answer by status, and the statuses of refusals: `fails`.
+//! A block begins with a line of method, path and operation id. The lines after it are indented by two spaces: its
+//! summary, an optional description, and a line for each `query`, the `body`, each response by status, and `fails`, the
+//! statuses of refusals.
 
 use utoipa::openapi::{RefOr, Schema};
 
 use super::types::{parsed, text_body};
 use super::{Fault, REFUSALS};
 
-/// The tables, with what their operations are about.
+/// The tables: name, description and text.
 const TABLES: [(&str, &str, &str); 4] = [
     ("system", "Health, notices, the busy flag, audits, upgrade.", include_str!("system.txt")),
     ("environment", "Stores of files, mail, the database, logs and figures.", include_str!("environment.txt")),
@@ -40,17 +41,17 @@ pub(super) struct Given {
     pub(super) about: &'static str,
 }
 
-/// An answer that is no refusal, or a refusal without the usual body.
+/// A response that is not a refusal, or a refusal without the standard body.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content: Option<(&'static str, RefOr<Schema>)>,
     pub(super) about: &'static str,
 }
 
-/// One table: its name, what it is about, its operations.
+/// One table: its name, its description and its operations.
 pub(super) type Table = (&'static str, &'static str, Vec<Described>);
 
-/// Every table.
+/// Parses all tables.
 pub(super) fn all() -> Result<Vec<Table>, Fault> {
     let tables = TABLES.into_iter();
     tables.map(|(name, about, text)| Ok((name, about, read(name, text)?))).collect()
@@ -113,7 +114,7 @@ fn body(line: &'static str) -> Option<Given> {
     Some(Given { name: "", media, is_required, schema: parsed(kind)?, about })
 }
 
-/// A type, and whether it must be given: that is what the exclamation mark says.
+/// Returns the type, and true if the parameter is required, which an exclamation mark at its end says.
 fn needed(kind: &'static str) -> (&'static str, bool) {
     kind.strip_suffix('!').map_or((kind, false), |kind| (kind, true))
 }

@@ -1,7 +1,7 @@
-//! What bodies are made of: a table of text.
+//! The schemas of request and response bodies, read from a table of text.
 //!
-//! A block is a name and what it stands for; then, two spaces in, a line for each member, or `=` with the types that
-//! it may be.
+//! A block begins with a name and its description. The lines after it are indented by two spaces: one for each member,
+//! or `=` with the alternative types.
 
 use utoipa::openapi::schema::AnyOf;
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema};
@@ -11,7 +11,7 @@ use super::types::parsed;
 
 const TABLE: &str = include_str!("schemas.txt");
 
-/// Every schema of the table, by name.
+/// Returns all schemas of the table, by name.
 pub(super) fn all() -> Result<Vec<(&'static str, Schema)>, Fault> {
     let mut schemas: Vec<(&'static str, Schema)> = Vec::new();
     for (number, line) in TABLE.lines().enumerate() {
@@ -62,7 +62,7 @@ fn add_member(object: &mut Object, line: &'static str) -> Option<()> {
     Some(())
 }
 
-/// The schema with what it means.
+/// Returns the schema with its description.
 fn told(schema: RefOr<Schema>, about: &str) -> RefOr<Schema> {
     let about = about.to_owned();
     match schema {

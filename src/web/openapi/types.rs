@@ -1,16 +1,16 @@
-//! Types as the tables write them, and the schemas that they stand for.
+//! The notation of types in the tables, and their schemas.
 //!
 //! `string`, `id`, `integer`, `number`, `boolean`, `object`, `any`, `binary`; the name of a schema, which begins with a
-//! capital; `[T]` a list, `{T}` a map with free keys, `a|b` one of these texts, `T?` a `T` or null; `string+` and
-//! `[T]+` are not empty.
+//! capital; `[T]` is a list, `{T}` a map with any keys, `a|b` one of these texts, `T?` a `T` or null. `string+` and
+//! `[T]+` must not be empty.
 
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, KnownFormat, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
 
-/// What an id looks like.
+/// The pattern of an id.
 const ID: &str = "^[a-z0-9]{26}$";
 
-/// The schema that a type stands for; `None` for what is no type.
+/// Returns the schema of a type; `None` if the text is not a type.
 pub(super) fn parsed(text: &str) -> Option<RefOr<Schema>> {
     if let Some(inner) = text.strip_suffix('?') {
         let null = ObjectBuilder::new().schema_type(Type::Null).build();
@@ -54,7 +54,7 @@ fn one_of<'a>(texts: impl Iterator<Item = &'a str>) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts)).build().into()
 }
 
-/// A body that is no JSON.
+/// Returns the schema of a body that is not JSON.
 pub(super) fn text_body(media: &str) -> RefOr<Schema> {
     let body = ObjectBuilder::new().schema_type(Type::String);
     let is_text = media.starts_with("text/");
@@ -62,7 +62,7 @@ pub(super) fn text_body(media: &str) -> RefOr<Schema> {
     body.format(format).build().into()
 }
 
-/// What stands in a path under a name, and what it is.
+/// Returns the schema and the description of a path parameter.
 pub(super) fn in_path(name: &str) -> (RefOr<Schema>, &'static str) {
     let text = ObjectBuilder::new().schema_type(Type::String);
     match name {
