@@ -1,4 +1,4 @@
-//! Which events the trail knows, as a document that a test keeps in step with the code.
+//! The catalogue of audit events as a Markdown document. A test compares the document with the code.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -36,7 +36,7 @@ const SERVER: &str = "
 |---|---|---|
 ";
 
-/// What a record of an event tells beside the request itself.
+/// The details that a record of an event holds besides the request itself.
 const DETAILS: [(&str, &str); 30] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
@@ -70,7 +70,7 @@ const DETAILS: [(&str, &str); 30] = [
     ("logout", "nothing is recorded where there is no session"),
 ];
 
-/// What is recorded without a request: event, when, what it tells.
+/// Events that are recorded without a request: the event, when it happens, and the details of its record.
 const OWN: [(&str, &str, &str); 13] = [
     (
         "changeAuditKey",
@@ -114,7 +114,7 @@ const OWN: [(&str, &str, &str); 13] = [
     ("updateConfig", "`quarterdeck config import`, without a server", "`version`; each setting that changed"),
 ];
 
-/// The document.
+/// Returns the document.
 pub(crate) fn text() -> String {
     let mut text = HEAD.to_owned();
     let mut rows: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
@@ -125,7 +125,7 @@ pub(crate) fn text() -> String {
         let request = if event == "read" { "any other `GET`".to_owned() } else { requests.join(", ") };
         let when = if is_change { "always" } else { "when refused" };
         let details = DETAILS.iter().find(|(known, _)| *known == event).map_or("", |(_, details)| details);
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "| `{event}` | {request} | {when} | {details} |");
     }
     text.push_str(SERVER);

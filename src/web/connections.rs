@@ -1,7 +1,7 @@
-//! How many connections are open, in total and for each client.
+//! Limits on open connections, in total and for each client.
 //!
-//! Behind a trusted proxy one connection carries the requests of many clients, so there each request in flight counts
-//! as a connection of the address that the proxy names.
+//! Behind a trusted proxy one connection carries the requests of many clients. There each request in flight counts as a
+//! connection of the address that the proxy names.
 
 mod occupant;
 
@@ -19,17 +19,17 @@ use crate::base::network::{TrustedProxies, group};
 use crate::settings::descriptors::{Shares, spare};
 use crate::settings::options::Options;
 
-/// Bytes of a request's head that every connection may hold before the request is complete.
+/// The size up to which an incomplete request head is not counted, in bytes. Every connection may use this much.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// Bytes that the longer heads of all connections may hold beyond that.
+/// The limit for the bytes above `HEAD_BYTES` in the incomplete heads of all connections together.
 const LONG_HEADS_BYTES: usize = 32 << 20;
 
-/// The most connections to the listener for the metrics, in total and for each address.
+/// The largest number of connections to the metrics listener, in total and for each address.
 const METRICS_CONNECTIONS: usize = 64;
 const METRICS_CONNECTIONS_PER_ADDRESS: usize = 16;
 
-/// Counts connections and refuses those beyond the limits.
+/// Counts open connections and refuses those beyond the limits.
 pub(crate) struct Connections {
     limit: usize,
     limit_per_client: usize,
@@ -43,24 +43,24 @@ pub(crate) struct Connections {
     refused_for_client: AtomicU64,
 }
 
-/// A permit to hold a connection, or to have a request answered; dropping it gives it back.
+/// A permit for an open connection, or for a request in flight. Dropping it releases the place.
 pub(crate) struct Permit {
     connections: Arc<Connections>,
     client: Option<IpNet>,
-    /// The connection; `None` for a request.
+    /// The connection; `None` if the permit is for a request.
     occupant: Option<Arc<Occupant>>,
-    /// Bytes of a head that is not complete.
+    /// The size of the request head that is not complete yet, in bytes.
     head: usize,
 }
 
 impl Connections {
-    /// Takes the limits from the options, and from the share of the files that the process may open.
+    /// Creates the limits from the options and from the number of file descriptors for connections.
     pub(crate) fn new(options: &Options, shares: &Shares) -> Arc<Self> {
         let (limit, limit_per_client) = options.connection_limits();
         Self::with(limit.min(shares.connections), limit_per_client, options.trusted_proxies().cloned())
     }
 
-    /// Limits of the listener for the metrics. They are fixed: only Prometheus asks there.
+    /// Returns the limits of the metrics listener. They are fixed, because only Prometheus connects there.
     pub(crate) fn of_metrics() -> Arc<Self> {
         Self::with(METRICS_CONNECTIONS, METRICS_CONNECTIONS_PER_ADDRESS, None)
     }
@@ -80,14 +80,14 @@ impl Connections {
         })
     }
 
-    /// The largest number of connections.
+    /// Returns the largest number of connections.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Admits a connection from `peer`; `None` if there are too many.
+    /// Admits a connection from `peer`; `None` if a limit is reached.
     ///
-    /// Where the limit is reached, the connections that have been idle for longest make room.
+    /// At the total limit, the connections that have been idle for the longest time are closed to make room.
     pub(crate) fn admit(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Permit> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         let spare = spare(self.limit);
@@ -100,29 +100,31 @@ impl Connections {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        // From here on, dropping the permit gives the connection back.
+        // From here on, dropping the permit also decrements the count of open connections.
         let mut permit = self.permit();
         permit.client = self.count(peer).ok()?;
         Some(permit)
     }
 
-    /// Admits a connection to the local socket. It counts, but it is never refused: an administrator must get in.
+    /// Admits a connection to the local socket. It counts, but is never refused, because an administrator must always
+    /// be able to connect.
     pub(crate) fn admit_local(self: &Arc<Self>) -> Permit {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.permit()
     }
 
-    /// Tells the connections to leave that have been idle since `before`. Returns how many idle ones may stay.
+    /// Asks connections that have been idle since `before` to close. Returns the number of idle connections that were
+    /// not asked to close.
     pub(crate) fn end_idle(&self, before: Option<Uptime>) -> usize {
         self.occupants.end_idle(before)
     }
 
-    /// The number of connections with bytes of an answer that wait to be sent.
+    /// Returns the number of connections with unsent bytes of a response.
     pub(crate) fn unsent(&self) -> usize {
         self.occupants.unsent()
     }
 
-    /// The number of idle connections that were closed to make room for others.
+    /// Returns the number of idle connections that were closed to make room for others.
     pub(crate) fn made_room(&self) -> u64 {
         self.made_room.load(Ordering::Relaxed)
     }
@@ -131,7 +133,7 @@ impl Connections {
         Permit { connections: self.clone(), client: None, occupant: Some(self.occupants.add()), head: 0 }
     }
 
-    /// Admits a request of `client`, whom a trusted proxy named; `None` if the client has too many in flight.
+    /// Admits a request of `client`, which a trusted proxy named; `None` if the client has too many requests in flight.
     pub(crate) fn admit_request(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
         let client = self.count(Some(client)).ok()?;
         Some(Permit { connections: self.clone(), client, occupant: None, head: 0 })
@@ -142,13 +144,14 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Returns how many connections and requests were refused, by the limit that refused them.
+    /// Returns the numbers of refused connections and requests, by the limit that refused them.
     pub(crate) fn refused(&self) -> [(&'static str, u64); 2] {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [("total", load(&self.refused)), ("address", load(&self.refused_for_client))]
     }
 
-    /// Counts for the client of `address`. Loopback and proxies carry the requests of others and are not counted.
+    /// Counts a connection or request for the client at `address`. Loopback addresses and proxies are not counted,
+    /// because they carry the requests of many clients.
     fn count(&self, address: Option<IpAddr>) -> Result<Option<IpNet>, ()> {
         let Some(address) = address.map(|address| address.to_canonical()) else { return Ok(None) };
         let is_proxy = self.proxies.as_ref().is_some_and(|proxies| proxies.holds(address));
@@ -168,12 +171,13 @@ impl Connections {
 }
 
 impl Permit {
-    /// The connection that it permits; `None` if it permits a request.
+    /// Returns the connection; `None` if the permit is for a request.
     pub(crate) fn occupant(&self) -> Option<Arc<Occupant>> {
         self.occupant.clone()
     }
 
-    /// Counts bytes of a head that is not complete. Returns false if it is long and there are too many long ones.
+    /// Counts bytes of an incomplete request head. Returns false if the head is long and the limit for long heads is
+    /// exceeded.
     pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
         let before = self.head.saturating_sub(HEAD_BYTES);
         self.head += bytes;
@@ -181,7 +185,7 @@ impl Permit {
         more == 0 || self.connections.long_heads.fetch_add(more, Ordering::Relaxed) + more <= LONG_HEADS_BYTES
     }
 
-    /// Gives the bytes of the head back.
+    /// Releases the bytes of the request head.
     pub(crate) fn release_head(&mut self) {
         let long = std::mem::take(&mut self.head).saturating_sub(HEAD_BYTES);
         self.connections.long_heads.fetch_sub(long, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! From an error to its answer: status and text by id, logged once.
+//! Turns an error into a response: looks up status and text by its id, and logs it once.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -22,15 +22,15 @@ struct Envelope<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
     status_code: u16,
-    /// Everything that is wrong with a document, where the refusal is about one; an extension of the contract.
+    /// All problems of a document, if the refusal is about one. An extension of the contract.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem<'a>>,
-    /// What a test found, step by step, where the caller asked for it; an extension of the contract.
+    /// The results of a test, step by step, if the caller asked for them. An extension of the contract.
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<&'a Value>,
 }
 
-/// One of the things that are wrong with a document.
+/// One problem of a document.
 #[derive(Serialize)]
 struct Problem<'a> {
     pointer: &'a str,
@@ -38,7 +38,8 @@ struct Problem<'a> {
     message: String,
 }
 
-/// Makes the answer to a failed request and logs the failure. The parameter `RetryAfter` becomes a header, in seconds.
+/// Returns the response to a failed request and logs the failure. The parameter `RetryAfter`, in seconds, becomes a
+/// header.
 pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> HttpResponse {
     let status = status(&failure.id);
     log(failure, status, request_id);
@@ -74,7 +75,7 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
     answer
 }
 
-/// The page that tells people of a failed request.
+/// Returns the HTML page for a failed request, and logs the failure.
 pub(crate) fn page(failure: &AppError) -> HttpResponse {
     let status = status(&failure.id);
     log(failure, status, "");
@@ -86,7 +87,8 @@ pub(crate) fn page(failure: &AppError) -> HttpResponse {
     HttpResponse::build(status).insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(page)
 }
 
-/// The answer to a path that no route serves: the one error without a request id, and with its detail always in clear.
+/// Returns the response to a path that no route serves. It is the only error without a request id, and its detail is
+/// never hidden.
 pub(crate) fn not_found(path: &str) -> HttpResponse {
     let missing = AppError::new("api.context.404.app_error");
     let envelope = Envelope {
@@ -120,7 +122,7 @@ fn detail_of(failure: &AppError) -> String {
     }
 }
 
-/// The status that goes with an id.
+/// Returns the status of an error id.
 pub(crate) fn status(id: &str) -> StatusCode {
     StatusCode::from_u16(status_of(id)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

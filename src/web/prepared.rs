@@ -1,4 +1,4 @@
-//! Bytes that many answers share, made once for each configuration and licence.
+//! Response bodies that many requests share. They are made once for each configuration and licence.
 
 mod ping;
 
@@ -34,55 +34,55 @@ const BUILD: Build = Build {
     is_fips: false,
 };
 
-/// What this installation is known by, apart from its configuration.
+/// The facts about this installation that are not part of its configuration.
 #[derive(Debug)]
 pub(crate) struct Installation {
     /// The server's id, made at its first start.
     pub(crate) diagnostic_id: String,
-    /// When it first started, in Unix milliseconds.
+    /// The time of the first start, in Unix milliseconds.
     pub(crate) installed_at: Option<i64>,
-    /// What it is for: `production`, `test` or `dev`.
+    /// The purpose of the installation: `production`, `test` or `dev`.
     pub(crate) purpose: &'static str,
-    /// Whether anybody ever had an account; never goes back.
+    /// True once an account has been created. It never becomes false again.
     pub(crate) has_accounts: AtomicBool,
 }
 
-/// One set of prepared bytes.
+/// The prepared bytes for one configuration and licence.
 pub(crate) struct Prepared {
     config: Arc<Config>,
     license: Option<Arc<License>>,
-    /// The `X-Version-Id` of every answer.
+    /// The value of `X-Version-Id` in every response.
     pub(crate) version: HeaderValue,
-    /// What a ping without questions answers while all is well.
+    /// The response to a ping without query parameters while the server is healthy.
     pub(crate) ping: Bytes,
-    /// The client configuration for whoever is not logged in.
+    /// The client configuration for callers without a session.
     pub(crate) anonymous_config: Packed,
-    /// The client configuration for whoever is.
+    /// The client configuration for callers with a session.
     pub(crate) authenticated_config: Packed,
-    /// The client licence for whoever may not read about it.
+    /// The client licence for callers who may not read the licence's details.
     pub(crate) anonymous_license: Packed,
-    /// The client licence for whoever may.
+    /// The client licence for callers who may read the licence's details.
     pub(crate) whole_license: Packed,
     whole_config: OnceLock<Packed>,
 }
 
-/// A body in both of its codings, packed once and shared by all responses.
+/// A body with and without gzip, compressed once and shared by all responses.
 pub(crate) struct Packed {
     pub(crate) plain: Bytes,
     pub(crate) gzip: Bytes,
 }
 
-/// The prepared bytes in force.
+/// The prepared bytes in force, and everything that is needed to make them again.
 pub(crate) struct PreparedAnswers {
     installation: Installation,
     license: LicenseHandle,
     current: RwLock<Arc<Prepared>>,
-    /// Whoever holds it makes the bytes; the others wait for them.
+    /// Held while the bytes are made. Other callers wait for it, and then use the same bytes.
     renewing: Mutex<()>,
 }
 
 impl PreparedAnswers {
-    /// The server's id, made at its first start.
+    /// Returns the server's id, made at its first start.
     pub(crate) fn diagnostic_id(&self) -> &str {
         &self.installation.diagnostic_id
     }
@@ -92,7 +92,8 @@ impl PreparedAnswers {
         Self { installation, license, current, renewing: Mutex::new(()) }
     }
 
-    /// The bytes of the configuration and the licence in force; they are made here if nobody was faster.
+    /// Returns the bytes for the configuration and licence in force. Makes them first if no other caller has made them
+    /// yet.
     pub(crate) fn current(&self, config: &ConfigHandle) -> Arc<Prepared> {
         let current = self.newest();
         if self.is_current(&current, config) {
@@ -103,7 +104,7 @@ impl PreparedAnswers {
         if self.is_current(&current, config) { current } else { self.renew(config) }
     }
 
-    /// Takes note that somebody has an account.
+    /// Notes that an account exists, and makes the bytes again if it is the first one.
     pub(crate) fn note_account(&self, config: &ConfigHandle) {
         let is_first = !self.installation.has_accounts.swap(true, Ordering::SeqCst);
         if is_first {
@@ -112,7 +113,7 @@ impl PreparedAnswers {
         }
     }
 
-    /// Makes them anew, whether or not anything changed.
+    /// Makes the bytes again, even if nothing changed.
     pub(crate) fn make_anew(&self, config: &ConfigHandle) {
         let _alone = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         self.renew(config);
@@ -162,7 +163,8 @@ impl Prepared {
         }
     }
 
-    /// The whole configuration with its secrets hidden, and its version. For nobody but those who may read every setting.
+    /// Returns the whole configuration with masked secrets, and its version. Only callers who may read every setting
+    /// may receive it.
     pub(crate) fn whole_config(&self) -> (&Packed, &str) {
         let body = self.whole_config.get_or_init(|| Packed::of(&masked(&self.config.document)));
         (body, self.config.version())
@@ -176,12 +178,12 @@ impl Packed {
         Self::new(plain)
     }
 
-    /// The same without a line feed at the end.
+    /// Makes a body without a line feed at the end.
     fn bare(value: &impl serde::Serialize) -> Self {
         Self::new(to_json(value).unwrap_or_default())
     }
 
-    /// These bytes, and their gzip.
+    /// Makes a body of these bytes and compresses it.
     pub(crate) fn new(plain: Vec<u8>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to memory does not fail.
@@ -190,7 +192,8 @@ impl Packed {
     }
 }
 
-/// `X-Version-Id`: version, build, a hash of what clients see of the configuration, and whether a licence is loaded.
+/// Returns the value of `X-Version-Id`: version, build, a hash of the client configuration, and true if a licence is
+/// installed.
 fn version_header(basis: &[u8], is_licensed: bool) -> HeaderValue {
     let hash = HEXLOWER.encode(digest(&SHA256, basis).as_ref());
     let text = format!("{API_VERSION}.{VERSION}.{hash}.{is_licensed}");

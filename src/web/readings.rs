@@ -1,4 +1,4 @@
-//! What the parts of the server know of themselves, read when somebody asks.
+//! The metrics that are read from the parts of the server when `/metrics` is requested.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ use crate::base::version::VERSION;
 use crate::store::PoolStatus;
 use crate::web::state::AppState;
 
-/// Everything that is known now, in the text format of Prometheus.
+/// Returns all metrics in the text format of Prometheus.
 pub(crate) fn show(app: &AppState) -> Result<HttpResponse, AppError> {
     let text = text(app).or_fail("app.metrics.app_error")?;
     let format = HeaderValue::from_static(prometheus::TEXT_FORMAT);
@@ -27,7 +27,7 @@ fn text(app: &AppState) -> Result<String, prometheus::Error> {
     TextEncoder::new().encode_to_string(&families)
 }
 
-/// A registry of what is known now.
+/// Returns a registry with the current values.
 fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     add_build(&registry)?;

@@ -1,4 +1,4 @@
-//! A connection as others see it: since when it waits for a request, and whether it is told to leave.
+//! The shared state of one connection: since when it is idle, and whether it was asked to close.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -11,20 +11,22 @@ use quarterdeck_actors::clock::Uptime;
 /// The value of `Occupant::idle_since` while a request is being answered.
 const BUSY: i64 = -1;
 
-/// How long a connection is idle before it makes room, in milliseconds: the request of a new one is on its way.
+/// The time that a connection must be idle before it is closed to make room, in milliseconds. The first request of a
+/// new connection may still be on its way.
 const MIN_IDLE_MS: i64 = 1_000;
 
-/// How long a look that found no idle connection holds, in milliseconds: it goes through all of them.
+/// The time for which a failed search for idle connections is not repeated, in milliseconds. A search walks over all
+/// connections.
 const SCAN_PAUSE_MS: i64 = 20;
 
-/// One of so many connections makes room at a time.
+/// The divisor for the number of connections that one search closes: one in 64 of all.
 const BATCHES: usize = 64;
 
 const STAYS: u8 = 0;
 const LEAVES: u8 = 1;
 const LEAVES_AT_ONCE: u8 = 2;
 
-/// One connection. Its stream and its requests write it, from the thread that serves it.
+/// One connection. Its stream and its requests write it, on the worker thread that serves it.
 pub(crate) struct Occupant {
     number: u64,
     /// Milliseconds of `Uptime`, or `BUSY`.
@@ -41,7 +43,7 @@ impl Occupant {
         self.idle_since.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Notes that the connection is being closed, and is no longer idle.
+    /// Notes that the connection is being closed, so that it no longer counts as idle.
     pub(crate) fn close(&self) {
         self.begin();
     }
@@ -51,7 +53,7 @@ impl Occupant {
         self.idle_since.store(Uptime::now().ms(), Ordering::Relaxed);
     }
 
-    /// Notes whether bytes of an answer wait to be taken by the kernel.
+    /// Notes whether bytes of a response wait for the kernel to take them.
     pub(crate) fn set_unsent(&self, has_unsent: bool) {
         self.has_unsent.store(has_unsent, Ordering::Relaxed);
     }
@@ -61,24 +63,25 @@ impl Occupant {
         self.is_socket.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if a stop waits until the bytes of an answer are sent. It ends sockets in a way of its own.
+    /// Returns true if a stop of the server waits until the unsent bytes of a response are sent. WebSockets are
+    /// excluded, because a stop closes them in a step of its own.
     fn is_sending(&self) -> bool {
         self.has_unsent.load(Ordering::Relaxed) && !self.is_socket.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the connection is to end unless a request is there; `waker` is woken when that changes.
+    /// Returns true if the connection was asked to close once it is idle. Wakes `waker` when that changes.
     pub(crate) fn must_leave(&self, waker: &Waker) -> bool {
-        // Registered first: what is told in between is not missed.
+        // The waker is registered before the flag is read, so that a change in between is not missed.
         self.waker.register(waker);
         self.leaving.load(Ordering::Acquire) != STAYS
     }
 
-    /// Returns true if the connection makes room for another, so that its end waits for nothing.
+    /// Returns true if the connection was asked to close at once, to make room for another one.
     pub(crate) fn makes_room(&self) -> bool {
         self.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE
     }
 
-    /// The moment since which the connection has been idle; `None` while it is not.
+    /// Returns the time since when the connection has been idle; `None` if it is not idle.
     fn idle_since(&self) -> Option<Uptime> {
         let idle_since = self.idle_since.load(Ordering::Relaxed);
         let is_idle = idle_since != BUSY && !self.has_unsent.load(Ordering::Relaxed);
@@ -96,13 +99,13 @@ impl Occupant {
 pub(super) struct Occupants {
     all: Mutex<HashMap<u64, Arc<Occupant>>>,
     next: AtomicU64,
-    /// Those that were told to make room and are still there.
+    /// The number of connections that were asked to make room and are still open.
     making_room: AtomicUsize,
     scan_at: AtomicI64,
 }
 
 impl Occupants {
-    /// Adds a connection, which counts as busy until it waits for its first request.
+    /// Adds a connection. It counts as busy until it waits for its first request.
     pub(super) fn add(&self) -> Arc<Occupant> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let occupant = Arc::new(Occupant {
@@ -124,7 +127,8 @@ impl Occupants {
         }
     }
 
-    /// Makes room for `needed` connections, by those that have been idle for longest. Returns false if too few are idle.
+    /// Asks at least `needed` connections to close, those with the longest idle time first. Returns false if too few
+    /// are idle.
     pub(super) fn make_room(&self, needed: usize, now: Uptime) -> bool {
         let missing = || needed.saturating_sub(self.making_room.load(Ordering::Relaxed));
         if missing() == 0 {
@@ -142,14 +146,15 @@ impl Occupants {
             .filter(|(since, _)| now.ms_since(*since) >= MIN_IDLE_MS)
             .collect();
         let needed = missing();
-        // Some more at once, so that a flood of connections does not look through all for each of them.
+        // One search closes some more than needed, so that a flood of new connections does not cause a search for each
+        // of them.
         let count = needed.max(all.len() / BATCHES);
         if idle.len() > count {
             idle.select_nth_unstable_by_key(count, |(since, occupant)| (*since, occupant.number));
             idle.truncate(count);
         }
         for (_, occupant) in &idle {
-            // Counted first: the connection may be gone at once.
+            // The count goes up before the request to close, because the connection may close immediately.
             self.making_room.fetch_add(1, Ordering::Relaxed);
             occupant.leave(LEAVES_AT_ONCE);
         }
@@ -160,7 +165,8 @@ impl Occupants {
         is_enough
     }
 
-    /// Tells the connections to leave that have been idle since `before`. Returns how many idle ones may stay.
+    /// Asks connections that have been idle since `before` to close. Returns the number of idle connections that were
+    /// not asked to close.
     pub(super) fn end_idle(&self, before: Option<Uptime>) -> usize {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut staying = 0;
@@ -174,7 +180,7 @@ impl Occupants {
         staying
     }
 
-    /// The number of connections with bytes of an answer that wait to be sent.
+    /// Returns the number of connections with unsent bytes of a response.
     pub(super) fn unsent(&self) -> usize {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.values().filter(|occupant| occupant.is_sending()).count()
@@ -211,7 +217,7 @@ mod tests {
             [&busy, &sending, &first, &second, &third].map(|one| leaves(one)),
             [false, false, true, true, false]
         );
-        // As long as they are still there, no other is told.
+        // While these connections are still open, no further connection is asked to close.
         assert!(occupants.make_room(2, at(1_100)) && !leaves(&third));
         occupants.remove(&first);
         assert!(occupants.make_room(1, at(1_100)) && !leaves(&third));

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub(crate) const OK: &str = "OK";
 
-/// What `GET /system/ping` answers, with its keys in byte order.
+/// The response of `GET /system/ping`, with its keys in byte order.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Ping<'a> {
@@ -30,7 +30,7 @@ pub(crate) struct Ping<'a> {
 }
 
 impl<'a> Ping<'a> {
-    /// The response while all is well.
+    /// Returns the response of a healthy server.
     pub(crate) fn of(view: &'a View) -> Self {
         let requirements = &view.client_requirements;
         Self {
@@ -48,7 +48,7 @@ impl<'a> Ping<'a> {
     }
 }
 
-/// What a ping without questions answers while all is well.
+/// Returns the response to a ping without query parameters while the server is healthy, as bytes.
 pub(crate) fn short_ping(config: &Config) -> Bytes {
     to_json(&Ping::of(&config.view)).unwrap_or_default().into()
 }
