@@ -9,7 +9,7 @@ use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `PUT`: replaces what it is to answer, and forgets what it was asked.
+/// `PUT`: replaces the scripted answers and deletes the recorded requests.
 pub(super) async fn replace(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<State> {
     check(&request, &session)?;
     let script: Script = body.object("body").await?;
@@ -17,20 +17,20 @@ pub(super) async fn replace(request: Request, session: Session, app: Data<AppSta
     Ok(Json(app.tools.ai_bridge.state()))
 }
 
-/// `GET`: what it is to answer, and what it was asked.
+/// `GET`: returns the scripted answers and the recorded requests.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<State> {
     check(&request, &session)?;
     Ok(Json(app.tools.ai_bridge.state()))
 }
 
-/// `DELETE`: empties it.
+/// `DELETE`: deletes the script and the recorded requests.
 pub(super) async fn reset(request: Request, session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     check(&request, &session)?;
     app.tools.ai_bridge.reset();
     Ok(Done)
 }
 
-/// Whether there is one at all comes before who may use it.
+/// Refuses the request if `EnableTesting` is off, before it checks the caller's permission.
 fn check(request: &Request, session: &Session) -> Result<(), AppError> {
     if !request.config().view.service.enable_testing {
         return Err(AppError::new("api.ai_bridge_test_helper.disabled.app_error"));

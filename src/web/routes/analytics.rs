@@ -21,7 +21,7 @@ struct Row<'a> {
     value: i64,
 }
 
-/// `GET /analytics/old`: the figures of a topic; `Age` says how many seconds ago they were counted.
+/// `GET /analytics/old`: returns the figures of a topic. `Age` says how many seconds ago they were counted.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("get_analytics")?;
     let name = request.query("name").unwrap_or_else(|| "standard".to_owned());
@@ -34,7 +34,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     Ok(answer)
 }
 
-/// What the server knows without its database is told as it is now.
+/// Returns a figure. Figures that the server knows without its database have their current value.
 fn row<'a>(figure: &'a Figure, app: &AppState) -> Row<'a> {
     let live = match figure.name.as_ref() {
         "total_websocket_connections" => i64::try_from(app.actors.hub.counts().sockets.load(Ordering::Relaxed)).ok(),

@@ -17,15 +17,15 @@ use crate::web::state::AppState;
 
 const DEFAULT_S: i64 = 3600;
 
-/// What stands for an end while the server is not busy: the zero time of Go.
+/// The end that clients receive while the server is not busy: the zero time of Go.
 const NEVER: OffsetDateTime = datetime!(0001-01-01 00:00 UTC);
 
-/// How clients read the end as text.
+/// The text format of the end, as clients expect it.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short] [month repr:short] [day padding:none] [hour]:[minute]:[second] +0000 UTC [year]"
 );
 
-/// The flag as clients see it, with its keys in the order of the original.
+/// The busy flag as clients receive it, with its keys in the order of Mattermost.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Flag {
     busy: bool,
@@ -43,7 +43,7 @@ impl Flag {
     }
 }
 
-/// `POST /server_busy`: marks the server as busy for so many seconds from now, whatever was set before.
+/// `POST /server_busy`: marks the server as busy for a number of seconds from now. Replaces an earlier end.
 pub(super) async fn mark(
     request: Request,
     session: Session,
@@ -57,13 +57,13 @@ pub(super) async fn mark(
     Ok(Done)
 }
 
-/// `GET /server_busy`: whether the server is busy, and until when.
+/// `GET /server_busy`: returns true if the server is busy, and the end of that time.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Flag> {
     session.require("manage_system")?;
     Ok(Json(Flag::new(app.actors.busy.until())?))
 }
 
-/// `DELETE /server_busy`: marks the server as not busy, also when it is not.
+/// `DELETE /server_busy`: marks the server as not busy. Succeeds also if it was not busy.
 pub(super) async fn clear(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.actors.busy.clear().await?;

@@ -1,4 +1,4 @@
-//! What is remembered of the store and of other servers.
+//! The caches of the server.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -9,7 +9,7 @@ use crate::domain::session::Session;
 use crate::web::answer::{Done, Reply};
 use crate::web::state::AppState;
 
-/// `POST /caches/invalidate`: empties every cache; what was in it is read again when it is next needed.
+/// `POST /caches/invalidate`: clears every cache. The values are read again when they are needed.
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("invalidate_caches")?;
     app.accounts.sessions.invalidate();

@@ -1,4 +1,4 @@
-//! The configuration, and what clients learn of it.
+//! The configuration, and the part of it that clients receive.
 
 pub(super) mod document;
 pub(super) mod migrate;
@@ -23,7 +23,8 @@ use crate::web::state::AppState;
 
 const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
 
-/// `POST /config/reload`: reads the store, `config.toml` and the environment again; what is refused changes nothing.
+/// `POST /config/reload`: reads the store, `config.toml` and the environment again. If the result is refused, nothing
+/// changes.
 pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("reload_config")?;
     let (before, around) = (app.actors.config.current(), app.facts.surroundings());
@@ -35,24 +36,24 @@ pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) 
     Ok(answer)
 }
 
-/// Tells everybody on the way to keep no copy of an answer.
+/// Forbids clients and proxies to cache a response.
 pub(super) fn never_cached(mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
     answer
 }
 
-/// `GET /config/client`: what clients need to know, in bytes made when the configuration was published.
+/// `GET /config/client`: returns the configuration for clients, from bytes made when it was published.
 pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {
     let prepared = app.prepared.current(&app.actors.config);
     packed(&request, if session.is_some() { &prepared.authenticated_config } else { &prepared.anonymous_config })
 }
 
-/// A prepared body, in the coding that the client takes. It counts against no budget, because all responses share it.
+/// Returns a prepared body, with or without gzip. It counts against no budget, because all responses share it.
 pub(super) fn packed(request: &Request, body: &Packed) -> HttpResponse {
     packed_as(request, body, HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)))
 }
 
-/// Writes the document as the body of a response that is begun already.
+/// Adds a prepared body to a response whose headers are already set.
 pub(super) fn packed_as(request: &Request, body: &Packed, answer: &mut HttpResponseBuilder) -> HttpResponse {
     if request.accepts_gzip() {
         answer.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));

@@ -1,4 +1,4 @@
-//! The database: its connections, its schema, and whether its rows fit together.
+//! The database: its connections, its schema, and the check of its references.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -12,28 +12,28 @@ use crate::store::{Outcome, Relation};
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::state::AppState;
 
-/// A change of the schema that was applied.
+/// An applied migration of the schema.
 #[derive(Serialize)]
 pub(super) struct Migration {
     version: i64,
     name: String,
 }
 
-/// `POST /database/recycle`: has every connection made anew; no statement fails for it, and nobody waits.
+/// `POST /database/recycle`: replaces every connection. No running statement fails, and no request waits.
 pub(super) async fn recycle(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require_unrestricted("recycle_database_connections")?;
     app.db.recycle_connections();
     Ok(Done)
 }
 
-/// `GET /system/schema/version`: the changes of the schema that were applied, the newest first.
+/// `GET /system/schema/version`: lists the applied migrations, the newest first.
 pub(super) async fn list_migrations(session: Session, app: Data<AppState>) -> Answer<Vec<Migration>> {
     require_any_read(&session)?;
     let applied = app.db.schema_versions().await.or_fail("api.file.read_file.app_error")?;
     Ok(Json(applied.into_iter().map(|(version, name)| Migration { version, name }).collect()))
 }
 
-/// `POST /integrity`: for each relation between tables, the rows whose parent is not there.
+/// `POST /integrity`: lists, for each relation between tables, the rows whose parent is missing.
 pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>> {
     let mut results = Vec::new();
     for relation in Relation::all() {
@@ -43,7 +43,7 @@ pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>>
     Ok(Json(results))
 }
 
-/// A result as clients read it: its records are a list, also an empty one, and its error is text.
+/// Returns a result in the form that clients expect: its records are a list, even if empty, and its error is text.
 fn result(relation: &Relation, outcome: Outcome) -> Value {
     match outcome {
         Ok(orphans) => json!({

@@ -1,4 +1,4 @@
-//! Trying mail settings.
+//! The test of mail settings.
 
 use actix_web::web::Data;
 use quarterdeck_actors::config::Config;
@@ -20,7 +20,8 @@ use crate::web::state::AppState;
 const SECTION: &str = "EmailSettings";
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
 
-/// `POST /email/test`: sends the caller a mail with the submitted settings, or without any with those in force.
+/// `POST /email/test`: sends the caller a mail with the submitted settings, or with those in force if the body has
+/// none.
 pub(super) async fn test(
     request: Request,
     session: Session,
@@ -42,12 +43,12 @@ pub(super) async fn test(
     Ok(Done)
 }
 
-/// The settings to try: those of the submitted document, or without one those in force.
+/// Returns the settings to test: those of the submitted document, or those in force if there is none.
 fn proposed(submitted: Option<Value>, running: &Config) -> Result<EmailSettings, AppError> {
     let settings = match submitted {
         None => running.view.email.clone(),
         Some(Value::Object(document)) => decoded(&document, running)?,
-        // Any other JSON counts as a document without settings.
+        // Any other JSON value is treated as a document without settings.
         Some(_) => decoded(&Document::new(), running)?,
     };
     Ok(settings)

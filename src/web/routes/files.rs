@@ -1,4 +1,4 @@
-//! The stores of files: whether they work.
+//! The test of the file stores.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -14,16 +14,16 @@ use crate::web::answer::{Done, Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// What a test that passed answers to a caller who asked for its steps.
+/// The response to a passed test, for a caller who asked for its steps.
 #[derive(Serialize)]
 struct Passed<'a> {
     status: &'static str,
     report: &'a Report,
 }
 
-/// `POST /file/test`: tries a store with the submitted settings, or with those in force. Nothing is kept.
+/// `POST /file/test`: tests a store with the submitted settings, or with those in force. Stores nothing.
 ///
-/// `?store=export` means the store of exports; `?report=true` adds every step to the answer.
+/// `?store=export` selects the store of exports; `?report=true` adds every step to the response.
 pub(super) async fn test(
     request: Request,
     session: Session,
@@ -52,7 +52,7 @@ fn store_of(request: &Request) -> Result<Store, AppError> {
     }
 }
 
-/// The error that says what kind of trouble it is; its text says which step, why, and what to do.
+/// Returns the error for the kind of failure. Its text names the step, the cause and the remedy.
 fn refusal(trouble: &Trouble, report: Option<&Report>) -> Result<AppError, AppError> {
     let id = match trouble.kind {
         Kind::Unusable => "api.file.no_driver.app_error",

@@ -1,4 +1,5 @@
-//! Health: for clients, for Kubernetes, for people. None of these routes causes any I/O.
+//! Health routes for clients, Kubernetes and people. They do no I/O, except that a ping with `device_id` calls the push
+//! proxy.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -23,7 +24,8 @@ const ZONES: &str = include_str!("health/timezones.txt");
 
 const UNHEALTHY: &str = "UNHEALTHY";
 
-/// `GET /system/ping`: whether the server is well; with `get_server_status=true` what it depends on, as last seen.
+/// `GET /system/ping`: returns the health of the server. With `get_server_status=true`, adds the last results of the
+/// checks of its dependencies.
 pub(super) async fn ping(
     request: Request,
     session: Option<Session>,
@@ -59,7 +61,7 @@ pub(super) async fn ping(
     Ok(answer)
 }
 
-/// Whether more requests are in flight than the settings call healthy.
+/// Returns true if more requests are in flight than `GoroutineHealthThreshold` allows.
 fn is_crowded(request: &Request, app: &AppState) -> bool {
     let limit = usize::try_from(request.config().view.service.goroutine_health_threshold).unwrap_or(0);
     limit > 0 && app.limits.traffic.in_flight() >= limit
@@ -70,7 +72,7 @@ fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str
     Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
 }
 
-/// Whether the device in the query can receive push notifications; `None` when it asks for no device.
+/// Tells if the device in the query can receive push notifications; `None` if the query names no device.
 async fn can_receive(request: &Request, app: &AppState) -> Option<&'static str> {
     let device = request.query("device_id")?;
     let email = &request.config().view.email;
@@ -85,22 +87,22 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// `GET /system/timezones`: the names a client may offer.
+/// `GET /system/timezones`: lists the time zones that a client may offer.
 pub(super) async fn timezones(_: Session) -> Answer<Vec<&'static str>> {
     Ok(Json(ZONES.lines().collect()))
 }
 
-/// `GET /livez`: the process answers. Touches nothing.
+/// `GET /livez`: answers while the process runs. Reads no state.
 pub(super) async fn live() -> HttpResponse {
     plain(StatusCode::OK, "ok".to_owned())
 }
 
-/// `GET /startupz`: the listeners open only once everything is started, so whoever is answered is answered ok.
+/// `GET /startupz`: always ok, because the listeners open only after the start is complete.
 pub(super) async fn started() -> HttpResponse {
     plain(StatusCode::OK, "ok".to_owned())
 }
 
-/// `GET /readyz`: whether the server can do its work; `?verbose` names each check, `?exclude=` leaves one out.
+/// `GET /readyz`: tells if the server can serve requests. `?verbose` lists each check, `?exclude=` leaves one out.
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
     let excluded: HashSet<String> = request.queries("exclude").into_iter().collect();
     let checks: Vec<Readiness> = readiness(&app).into_iter().filter(|check| !excluded.contains(&check.name)).collect();
@@ -117,14 +119,14 @@ pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse
 
 struct Readiness {
     name: String,
-    /// Without it the server takes no traffic; anything else is only told.
+    /// True if a failure takes the server out of traffic. Other failures are only shown.
     is_vital: bool,
     problem: Option<&'static str>,
     age_s: Option<u64>,
 }
 
 impl Readiness {
-    // The reason stays in the log: anybody may read this page.
+    // The cause is only logged, because anyone can read this page.
     fn line(&self) -> String {
         let age = self.age_s.map(|age_s| format!(" ({age_s} s ago)")).unwrap_or_default();
         match self.problem {
@@ -163,7 +165,7 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
     checks
 }
 
-/// `GET /`: a page for people, and what mmctl asks for before it logs in.
+/// `GET /`: returns a page for people. mmctl also requests it before it logs in.
 pub(super) async fn front_page() -> HttpResponse {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     HttpResponse::Ok().insert_header((CONTENT_TYPE, html)).body(include_str!("../console/index.html"))
@@ -174,7 +176,7 @@ fn plain(status: StatusCode, text: String) -> HttpResponse {
     HttpResponse::build(status).insert_header((CONTENT_TYPE, plain)).body(text)
 }
 
-/// Seconds since the oldest outcome.
+/// Returns the age of the oldest outcome, in seconds.
 fn age_s(outcomes: &[Outcome]) -> u64 {
     let oldest = outcomes.iter().map(|outcome| outcome.at).min();
     oldest.map_or(0, |at: Instant| at.elapsed().as_secs())

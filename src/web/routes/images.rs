@@ -14,13 +14,13 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::request::Request;
 use crate::web::state::AppState;
 
-/// The headers with which the host names its version of the image.
+/// The headers in which the image's host names its version.
 const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
 
-/// The answer needs a session, so that only the client of that session may keep a copy, whatever the host says.
+/// The image needs a session, so only that client may cache it, even if the host allows more.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 
-/// `GET /image`: the image at an address, by way of the image proxy that the settings name.
+/// `GET /image`: returns the image at an address, or redirects to the image proxy of the settings.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let view = &request.config().view;
     let url = match way(&request.query("url").unwrap_or_default(), view)? {
@@ -44,7 +44,7 @@ fn answer(request: &Request, image: Image) -> HttpResponse {
     if is_known {
         return answer.finish();
     }
-    // Whoever opens the address itself gets a picture and nothing that runs.
+    // A browser that opens this address directly must show the image and execute nothing.
     answer
         .insert_header((CONTENT_TYPE, image.content_type))
         .insert_header((CONTENT_SECURITY_POLICY, "script-src 'none'"))
@@ -52,7 +52,7 @@ fn answer(request: &Request, image: Image) -> HttpResponse {
         .body(Outgoing::with_permit(image.body, image.room))
 }
 
-/// Whether the client has this very image already.
+/// Returns true if the client already has this version of the image.
 fn is_known(request: &Request, image: &Image) -> bool {
     let told = |name| told(image, &name);
     match (request.header(IF_NONE_MATCH.as_str()), request.header(IF_MODIFIED_SINCE.as_str())) {

@@ -18,15 +18,15 @@ use crate::web::request::Request;
 use crate::web::state::AppState;
 use crate::web::upload::Upload;
 
-/// Whoever was there within so many milliseconds counts as active: 31 days.
+/// The time within which a user must have been active to count as active, in milliseconds: 31 days.
 const MONTH_MS: i64 = 31 * DAY_MS;
 
 pub(super) const MANAGE: &str = "manage_license_information";
 
-/// The refusal of a trial when nobody can say whether there was one before.
+/// The refusal of a trial licence when the server cannot find out if there was an earlier one.
 const UNCHECKED: &str = "api.license.add_license.open.app_error#unchecked";
 
-/// `POST /license`: puts a signed licence in force; one that is refused leaves the one in force as it is.
+/// `POST /license`: puts a signed licence in force. If it is refused, the licence in force stays.
 pub(super) async fn install(
     session: Session,
     app: Data<AppState>,
@@ -49,7 +49,7 @@ pub(super) async fn install(
     Ok(Created(License::clone(&license)))
 }
 
-/// Puts a licence whose signature was found good in force, once nothing else speaks against it.
+/// Puts a licence in force whose signature has been verified, after all other checks.
 pub(super) async fn put_in_force(
     app: &AppState,
     audit: &Audit,
@@ -65,14 +65,14 @@ pub(super) async fn put_in_force(
     Ok(license)
 }
 
-/// `DELETE /license`: ends the licence in force, also when there is none.
+/// `DELETE /license`: removes the licence in force. Succeeds also if there is none.
 pub(super) async fn remove(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
     app.actors.license.remove().await?;
     Ok(Done)
 }
 
-/// `GET /license/client`: what clients need to know of the licence, in bytes made when it was published.
+/// `GET /license/client`: returns the licence for clients, from bytes made when it was published.
 pub(super) async fn show_to_clients(
     request: Request,
     session: Option<Session>,
@@ -88,14 +88,14 @@ pub(super) async fn show_to_clients(
     Ok(packed(&request, if may_read { &prepared.whole_license } else { &prepared.anonymous_license }))
 }
 
-/// How much of the licence is used.
+/// The part of the licensed accounts that is in use.
 #[derive(Serialize)]
 pub(super) struct Load {
-    /// Active accounts, in thousandths of those that the licence is for.
+    /// Active accounts, in thousandths of the number of licensed accounts.
     load: i64,
 }
 
-/// `GET /license/load_metric`: how many of the accounts that the licence is for were active within a month.
+/// `GET /license/load_metric`: returns the part of the licensed accounts that was active within a month.
 pub(super) async fn show_load(_: Session, app: Data<AppState>) -> Answer<Load> {
     let Some(license) = app.actors.license.current() else { return Ok(Json(Load { load: 0 })) };
     let active = app.db.active_since(wall_ms() - MONTH_MS).await.or_fail("api.license.load_metric.app_error")?;

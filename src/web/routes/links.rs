@@ -1,4 +1,4 @@
-//! Where addresses redirect to.
+//! The target of an address that redirects.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -14,7 +14,8 @@ pub(super) struct Target {
     location: String,
 }
 
-/// `GET /redirect_location`: where an address redirects to, without going there; empty when nowhere.
+/// `GET /redirect_location`: returns the address to which another one redirects, without requesting it; empty if there
+/// is none.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Target> {
     let service = &request.config().view.service;
     if !service.enable_link_previews {

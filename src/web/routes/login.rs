@@ -1,4 +1,4 @@
-//! In and out.
+//! Login and logout.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -17,10 +17,11 @@ use crate::web::state::AppState;
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
 
-/// The audit trail keeps so many characters of the name, as many as the longest address of an account has.
+/// The number of characters of the login name that the audit trail keeps, the length of the longest address of an
+/// account.
 const LONGEST_LOGIN_ID: usize = 128;
 
-/// `POST /users/login`: opens a session; the token comes in a header, and in cookies for scripts of pages.
+/// `POST /users/login`: opens a session. The token is sent in a header, and for scripts of the web app also in cookies.
 pub(super) async fn login(
     request: Request,
     app: Data<AppState>,

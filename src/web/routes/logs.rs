@@ -19,16 +19,17 @@ use crate::web::state::AppState;
 
 const MOST_LINES: usize = 10_000;
 
-/// Of a longer message of a client all but so much is left out, in bytes.
+/// The largest message of a client that is logged in full, in bytes. A longer one is cut.
 const LONGEST_MESSAGE: usize = 400;
 
-/// What this server is called among the nodes of a cluster that has none other.
+/// The node name of this server, which is the only node of its cluster.
 const NODE: &str = "default";
 
-/// Why there may be more lines than the answer has: `size` or `time`.
+/// The header that says why lines may be missing from the response: `size` or `time`.
 const CUT: HeaderName = HeaderName::from_static("x-logs-cut");
 
-/// `GET /logs`: the newest lines, within the page the oldest first. Each begins with the line feed before it.
+/// `GET /logs`: returns the newest lines. Within a page the oldest comes first, and each line begins with the line feed
+/// before it.
 pub(super) async fn list(
     request: Request,
     session: Session,
@@ -49,7 +50,7 @@ pub(super) async fn list(
     Ok(marked(Json(page.texts()).reply()?, page.cut))
 }
 
-/// `POST /logs/query`: the lines that match, by node.
+/// `POST /logs/query`: returns the lines that match a filter, by node.
 pub(super) async fn query(
     request: Request,
     session: Session,
@@ -83,7 +84,7 @@ pub(super) async fn query(
     Ok(marked(json_body(text), cut))
 }
 
-/// `GET /logs/download`: the log file, whole or in ranges.
+/// `GET /logs/download`: returns the log file, as a whole or in ranges.
 pub(super) async fn download(http: HttpRequest, request: Request, session: Session) -> Result<HttpResponse, AppError> {
     const FAILED: &str = "api.system.logs.download_bytes_buffer.app_error";
     session.require_unrestricted("get_logs")?;
@@ -104,7 +105,8 @@ pub(super) async fn download(http: HttpRequest, request: Request, session: Sessi
     Ok(answer)
 }
 
-/// `POST /logs`: logs what a client says: errors of those who may, and anything else for whoever debugs.
+/// `POST /logs`: logs a message of a client: an error at level ERROR if the caller may log errors, everything else at
+/// level DEBUG.
 pub(super) async fn record(
     request: Request,
     session: Option<Session>,
@@ -137,7 +139,7 @@ fn cut(message: &str) -> &str {
     message.get(..message.floor_char_boundary(LONGEST_MESSAGE - 1)).unwrap_or_default()
 }
 
-/// The page that is asked for; what is no number counts as absent.
+/// Returns the requested page. A value that is not a number is treated as absent.
 fn span(request: &Request, audit: &Audit) -> Span {
     let number = |name| request.query(name).and_then(|text| text.parse::<usize>().ok());
     let page = number("page").unwrap_or(0);

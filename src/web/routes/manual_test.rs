@@ -1,4 +1,4 @@
-//! `/manualtest`: a team and an account for whoever tries something by hand.
+//! `/manualtest`: creates a team and an account for manual tests.
 
 use std::iter::repeat_with;
 
@@ -18,15 +18,15 @@ use crate::web::request::Request;
 use crate::web::state::AppState;
 use crate::web::{cookies, error};
 
-/// What every account made here is opened with. It is in the documents: the route is there for tests only.
+/// The password of every account created here. It is documented, because the route is for tests only.
 const PASSWORD: &str = "Manual-test-1";
 
-/// So many letters a team's name has after its first two.
+/// The number of letters in a team's name after the first two.
 const LETTERS: usize = 20;
 
-/// `GET /manualtest`: makes a team and an account, logs in and goes there. Refusals are pages for people.
+/// `GET /manualtest`: creates a team and an account, logs in and redirects to the town square. Refusals are HTML pages.
 ///
-/// Found only where `EnableTesting` was on at the start.
+/// Answers 404 unless `EnableTesting` was on at the start.
 pub(super) async fn run(http: HttpRequest, request: Request, app: Data<AppState>, audit: Audit) -> HttpResponse {
     let is_there = app.facts.started_with.view.service.enable_testing;
     if !is_there {
@@ -55,13 +55,13 @@ async fn ran(
     audit.nothing();
     match test.as_str() {
         "" => Err(AppError::new("manaultesting.manual_test.parse.app_error")),
-        // Nobody writes messages here.
+        // This server serves no messages, so it cannot test the links in them.
         "autolink" => Err(AppError::new("manaultesting.test_autolink.unable.app_error")),
         _ => Ok(HttpResponse::Ok().finish()),
     }
 }
 
-/// Makes a team and an account that belongs to it, and opens a session.
+/// Creates a team and an account that belongs to it, and opens a session.
 async fn enter(
     request: &Request,
     app: &Data<AppState>,
@@ -72,7 +72,7 @@ async fn enter(
     let config = request.config();
     let claim = request.claim();
     let signup = Signup::ForTests(&claim);
-    // Before the team: a refusal makes nothing.
+    // Checked before the team is created, so that a refusal leaves nothing behind.
     accounts::entry(&app.accounts, config, signup).await?;
     audit.reserve(&app.trail.audit, Caller::Stranger).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
@@ -110,7 +110,7 @@ async fn enter(
     Ok(answer.finish())
 }
 
-/// Whether a query can be read: `%` begins two hexadecimal digits, and `&` alone parts its members.
+/// Returns true if a query is well-formed: `%` begins two hexadecimal digits, and only `&` separates parameters.
 fn is_well_formed(query: &str) -> bool {
     let mut parts = query.split('%');
     let is_plain = !parts.next().unwrap_or_default().contains(';');

@@ -1,4 +1,4 @@
-//! The metrics, where the listener of their own cannot be reached.
+//! The metrics on the API's listener, for a Prometheus that cannot reach the metrics listener.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -9,7 +9,7 @@ use crate::web::request::Request;
 use crate::web::state::AppState;
 use crate::web::{error, readings};
 
-/// `GET /metrics`: for whoever knows the configured token. Without a configured token nothing is found here.
+/// `GET /metrics`: returns the metrics to a caller with the configured token. Answers 404 if no token is configured.
 pub(super) async fn show(request: Request, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let Some(token) = app.facts.options.metrics_token() else { return Ok(error::not_found("/metrics")) };
     let given = request.header("Authorization").and_then(|header| header.strip_prefix("Bearer "));

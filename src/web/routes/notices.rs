@@ -18,13 +18,14 @@ use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// A user has seen at most this many notices; those that the feed does not have any more are deleted now and then.
+/// The largest number of viewed notices that are stored for a user. Those that are no longer in the feed are deleted
+/// from time to time.
 const MAX_VIEWINGS: usize = 5000;
 
 const VIEWS_FAILED: &str = "api.system.update_viewed_notices.failed";
 const NOT_EVALUATED: &str = "api.system.update_notices.validating_failed";
 
-/// `GET /system/notices/{team_id}`: what the caller is to be told, as far as they have not seen it.
+/// `GET /system/notices/{team_id}`: lists the notices for the caller that the caller has not viewed yet.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let team_id = request.id("team_id")?;
     let query = |name| request.query(name).unwrap_or_default();
@@ -64,7 +65,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     Ok(json_body(to_json(&shown).or_fail("api.marshal_error")?))
 }
 
-/// `PUT /system/notices/view`: the caller saw these once more, whether or not the feed has them.
+/// `PUT /system/notices/view`: notes that the caller viewed these notices once more, even if they are not in the feed.
 pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> Result<Done, AppError> {
     let ids: Option<Vec<String>> = serde_json::from_slice(&body.bytes()?).or_fail("api.payload.parse.error")?;
     let mut ids = ids.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Trying notifications, and what devices say of those that they receive.
+//! Test notifications, and the receipts that devices send for notifications.
 
 pub(super) mod receipts;
 
@@ -21,12 +21,12 @@ use crate::web::state::AppState;
 
 const TEXT: &str = "This is the notification that you asked for. Seeing it means that notifications reach you.";
 
-/// A user gets at most this many test messages in an hour; each is stored for good.
+/// The largest number of test messages for one user in an hour. Each message is stored permanently.
 const MAX_MESSAGES_PER_HOUR: i64 = 100;
 
 const NOT_STORED: &str = "app.notifications.send_test_message.errors.create_post";
 
-/// `POST /notifications/test`: the system bot sends the caller a direct message; the body does not matter.
+/// `POST /notifications/test`: sends the caller a direct message from the system bot. The body is ignored.
 pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
     const NO_USER: &str = "app.notifications.send_test_message.errors.no_user";
     let bot = system_bot(&app.db).await.or_fail("app.notifications.send_test_message.errors.no_bot")?;
@@ -48,7 +48,7 @@ pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) ->
     Ok(Done)
 }
 
-/// Tells the user's devices of a post, in the background: what a push proxy does holds up nobody.
+/// Sends a post to the user's devices in the background, so that the response does not wait for the push proxy.
 async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id: &str) {
     let config = app.actors.config.current();
     let email = &config.view.email;
@@ -80,7 +80,8 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
     }
 }
 
-/// What a device shows: the text only where the settings let it pass through the proxy.
+/// Returns the text that a device shows. It holds the message only if the settings allow its text to pass through the
+/// proxy.
 fn push_text(contents: &str, post: &Post) -> String {
     match contents {
         "full" => format!("{SYSTEM_BOT}: {}", post.message),
@@ -88,7 +89,7 @@ fn push_text(contents: &str, post: &Post) -> String {
     }
 }
 
-/// Whether a session is that of a device which is to be told of messages.
+/// Returns true if the session belongs to a device that is to receive notifications.
 fn takes_push(session: &Stored, now: i64) -> bool {
     let is_off = session.prop("device_notification_disabled") == "true";
     !session.device_id.is_empty() && !session.is_expired(now) && !is_off

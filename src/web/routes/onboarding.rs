@@ -1,4 +1,4 @@
-//! Whether the first administrator has been shown around.
+//! The onboarding of the first administrator.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -15,10 +15,10 @@ use crate::web::state::AppState;
 const COMPLETE: &str = "FirstAdminSetupComplete";
 const ORGANIZATION: &str = "OrganizationName";
 
-/// So many characters the name of an organization has at most, as the column does.
+/// The largest length of an organization's name, in characters, which is the width of the column.
 const LONGEST_NAME: usize = 1024;
 
-/// A fact of the server, as clients read it.
+/// A stored fact of the server, as clients receive it.
 #[derive(Serialize)]
 struct System {
     name: &'static str,
@@ -33,16 +33,16 @@ struct Onboarding {
     install_plugins: Option<Vec<String>>,
 }
 
-/// `GET /system/onboarding/complete`: `true` or `false`, as text.
+/// `GET /system/onboarding/complete`: returns `true` or `false`, as text.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
     let stored = app.db.system(COMPLETE).await.or_fail("app.system.get_onboarding_request.app_error")?;
     Json(System { name: COMPLETE, value: stored.unwrap_or_else(|| "false".to_owned()) }).reply()
 }
 
-/// `POST /system/onboarding/complete`: stores that it is done, with the name of the organization.
+/// `POST /system/onboarding/complete`: stores that the onboarding is complete, with the name of the organization.
 ///
-/// There are no plugins here: those that are asked for are named in the log.
+/// This server has no plugins; the number of requested ones is logged.
 pub(super) async fn complete(
     session: Session,
     app: Data<AppState>,

@@ -1,4 +1,4 @@
-//! The document that describes the API, and a page to read it and try it with.
+//! The description of the API, and a page to read it and to try requests.
 
 use std::io::{Cursor, Read};
 
@@ -20,11 +20,11 @@ use crate::web::request::Request;
 const PAGE: &str = include_str!("../console/openapi.html");
 const SCRIPT: &str = include_str!("../console/openapi.js");
 
-/// What the page loads comes from here, and what it asks goes here.
+/// The page may load from this server only and send requests to this server only.
 const POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-/// Large static bodies, made when the first of them is asked for, on a blocking thread.
+/// Large static bodies. The first request for one of them makes all of them, on a background thread.
 static LARGE: OnceCell<Large> = OnceCell::const_new();
 
 struct Large {
@@ -49,19 +49,19 @@ impl Large {
     }
 }
 
-/// `GET /openapi.json`: the document.
+/// `GET /openapi.json`: returns the description of the API.
 pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
     let made = Large::get(&router).await?.document.as_ref();
     let document = made.map_err(|cause| AppError::new("api.marshal_error").because(cause.to_string()))?;
     Ok(packed(&request, document))
 }
 
-/// `GET /openapi`: the page.
+/// `GET /openapi`: returns the page.
 pub(super) async fn page() -> HttpResponse {
     file("text/html").body(PAGE)
 }
 
-/// `GET /openapi/{file}`: what the page loads.
+/// `GET /openapi/{file}`: returns a file that the page loads.
 pub(super) async fn part(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
     let name = request.path("file");
     if name == "openapi.js" {
@@ -81,7 +81,7 @@ fn file(kind: &str) -> HttpResponseBuilder {
     answer
 }
 
-/// A file of the archive; the archive has it in a folder named by its version.
+/// Returns a file of the archive. The archive has it in a folder named after its version.
 fn unpacked(name: &str) -> Option<Vec<u8>> {
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED)).ok()?;
     let end = format!("/dist/{name}");

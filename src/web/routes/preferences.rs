@@ -11,14 +11,14 @@ use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `GET /users/{user_id}/preferences`: all of them.
+/// `GET /users/{user_id}/preferences`: lists all preferences.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
     let user_id = request.user_id(&session)?;
     require_access(&app.accounts, &session, &user_id).await?;
     Ok(Json(app.db.preferences(&user_id).await.or_fail("app.preference.get_all.app_error")?))
 }
 
-/// `GET /users/{user_id}/preferences/{category}`: those of one category, which must have some.
+/// `GET /users/{user_id}/preferences/{category}`: lists the preferences of a category. Fails if the category is empty.
 pub(super) async fn list_category(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
     let user_id = request.user_id(&session)?;
     require_access(&app.accounts, &session, &user_id).await?;
@@ -30,7 +30,7 @@ pub(super) async fn list_category(request: Request, session: Session, app: Data<
     Ok(Json(found))
 }
 
-/// `GET /users/{user_id}/preferences/{category}/name/{name}`: one of them.
+/// `GET /users/{user_id}/preferences/{category}/name/{name}`: returns one preference.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Preference> {
     let user_id = request.user_id(&session)?;
     require_access(&app.accounts, &session, &user_id).await?;
@@ -39,7 +39,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     found.map(Json).ok_or_else(|| AppError::new("app.preference.get.app_error"))
 }
 
-/// `PUT /users/{user_id}/preferences`: stores some of them.
+/// `PUT /users/{user_id}/preferences`: stores the preferences in the body.
 pub(super) async fn save(
     request: Request,
     session: Session,
@@ -62,7 +62,7 @@ pub(super) async fn save(
     Ok(Done)
 }
 
-/// `POST /users/{user_id}/preferences/delete`: deletes some of them.
+/// `POST /users/{user_id}/preferences/delete`: deletes the preferences in the body.
 pub(super) async fn delete(
     request: Request,
     session: Session,

@@ -8,7 +8,7 @@ use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::state::AppState;
 
-/// `GET /latest_version`: the latest release that the configured source knows.
+/// `GET /latest_version`: returns the latest release from the configured source.
 pub(super) async fn show_latest(request: Request, session: Session, app: Data<AppState>) -> Answer<Release> {
     session.require_unrestricted("manage_system")?;
     let asked = app.outside.releases.latest(&app.outside.outbound, &request.config().view.service);

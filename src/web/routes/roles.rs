@@ -1,4 +1,4 @@
-//! Roles, to look up.
+//! Read access to roles.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -12,20 +12,20 @@ use crate::web::state::AppState;
 const MOST_NAMES: usize = 100;
 const LONGEST_NAME: usize = 64;
 
-/// `GET /roles`: every role.
+/// `GET /roles`: lists every role.
 pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
     session.require("manage_system")?;
     Ok(Json(app.accounts.roles.all().into_iter().cloned().collect()))
 }
 
-/// `GET /roles/{role_id}`: one role.
+/// `GET /roles/{role_id}`: returns a role.
 pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
     let id = request.id("role_id")?;
     let role = app.accounts.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
     Ok(Json(role.clone()))
 }
 
-/// `GET /roles/name/{role_name}`: one role, by name.
+/// `GET /roles/name/{role_name}`: returns a role by its name.
 pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
     let name = request.path("role_name");
     if !is_role_name(name) {
@@ -35,7 +35,7 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
     Ok(Json(role.clone()))
 }
 
-/// `POST /roles/names`: the roles of those names; blank and unknown ones are left out.
+/// `POST /roles/names`: returns the roles with those names. Blank and unknown names are left out.
 pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Role>> {
     let mut names: Vec<String> = body.list("rolenames").await?;
     if names.is_empty() {

@@ -1,4 +1,4 @@
-//! One row of the route table, and the ways to write it.
+//! One row of the route table, and the functions that make it.
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
@@ -10,28 +10,28 @@ use quarterdeck_actors::error::AppError;
 use crate::web::answer::Reply;
 use crate::web::request::Refused;
 
-/// What the refusal of a reading route is called that has no name of its own.
+/// The audit event of a refused request to a route that only reads and has no event of its own.
 pub(super) const READ: &str = "read";
 
-/// Where a request came in.
+/// The listener on which a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Network,
     LocalSocket,
 }
 
-/// Whether a route needs to know who is calling.
+/// The session that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Anybody; a session only adds to the answer.
+    /// No session is required. A session only adds to the response.
     Open,
-    /// Anybody, and nobody asks who: it answers also while sessions cannot be read.
+    /// No session is required, and none is read. So the route answers even while sessions cannot be read.
     Anonymous,
-    /// Somebody who is logged in.
+    /// A session is required.
     Session,
 }
 
-/// One row of the table.
+/// One row of the route table.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says one thing about the route, and a row names only what is so"
@@ -40,23 +40,24 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) class: Class,
-    /// Served on the local socket.
+    /// True if the route is served on the local socket.
     pub(crate) is_on_socket: bool,
-    /// Served on the local socket and nowhere else.
+    /// True if the route is served on the local socket only.
     pub(crate) is_local: bool,
-    /// Needs no proof that a page of ours sent the request.
+    /// True if the route is exempt from the CSRF check.
     pub(crate) trusts_requester: bool,
-    /// Takes bodies as large as a file.
+    /// True if the route accepts bodies up to the size limit for files.
     pub(crate) takes_files: bool,
-    /// Refused while the server is busy.
+    /// True if the route is refused while the server is marked as busy.
     pub(crate) can_wait: bool,
-    /// What the audit trail calls it.
+    /// The name of the audit event.
     pub(crate) event: &'static str,
-    /// Changes something, or gives something away: each request is recorded, not only those that are refused.
+    /// True if the route changes something or hands out something sensitive. Then every request is recorded, not only a
+    /// refused one.
     pub(crate) is_change: bool,
-    /// Ends sessions: served also where the audit trail has no room for its record.
+    /// True if the route ends sessions. It is served even if the audit trail has no space for its record.
     pub(crate) ends_sessions: bool,
-    /// Asked all the time by machines, with no effect: logged for whoever looks for it, at the level TRACE.
+    /// True if machines call the route frequently and without effect. Such requests are logged at level TRACE.
     pub(crate) is_probe: bool,
     handler: BoxedHandler,
 }
@@ -65,7 +66,7 @@ type BoxedHandler = Box<dyn Fn(HttpRequest, Payload) -> Answered + Send + Sync>;
 type Answered = LocalBoxFuture<'static, Result<HttpResponse, AppError>>;
 
 impl Route {
-    /// Path and method, as the metrics name them.
+    /// Returns path and method, as the labels of metrics.
     pub(crate) fn labels(&self) -> (&'static str, &str) {
         (self.path, self.method.as_str())
     }
@@ -126,17 +127,17 @@ impl Route {
         Self { can_wait: true, ..self }
     }
 
-    /// Names the event for the audit trail.
+    /// Sets the name of the audit event.
     pub(super) fn audited(self, event: &'static str) -> Self {
         Self { event, ..self }
     }
 
-    /// The same for a route that only reads, though its method is none for reading.
+    /// Sets the audit event of a route that only reads although its method is not GET.
     pub(super) fn reading(self, event: &'static str) -> Self {
         Self { event, is_change: false, ..self }
     }
 
-    /// Records each request although it only reads: what it gives is meant to leave the house.
+    /// Records every request of a route that only reads, because its response is meant to leave the site.
     pub(super) fn always(self) -> Self {
         Self { is_change: true, ..self }
     }

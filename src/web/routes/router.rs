@@ -14,7 +14,7 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    /// Builds it from the rows of the table. A path that contradicts another is a fault of the table, which a test finds.
+    /// Builds the router from the rows of the table. Fails if two paths conflict, which a test checks.
     pub(super) fn of(table: Vec<Route>) -> Result<Self, matchit::InsertError> {
         let rows = table.iter().map(Row::of).collect();
         let mut by_path: HashMap<&'static str, HashMap<Method, Route>> = HashMap::new();
@@ -28,12 +28,12 @@ impl Router {
         Ok(Self { paths, rows })
     }
 
-    /// Every route, as the description of the API needs it.
+    /// Returns every route, in the form that the description of the API needs.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.rows.clone()
     }
 
-    /// The route of that method and path. HEAD is answered as GET.
+    /// Returns the route for a method and path. HEAD is served as GET.
     pub(crate) fn find(&self, method: &Method, path: &str, origin: Origin) -> Option<Found<'_>> {
         let at = self.paths.at(path).ok()?;
         let method = if *method == Method::HEAD { &Method::GET } else { method };
@@ -47,7 +47,7 @@ impl Router {
     }
 }
 
-/// What the description of the API needs of a route.
+/// The parts of a route that the description of the API needs.
 #[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) method: Method,
@@ -64,7 +64,7 @@ impl Row {
     }
 }
 
-/// The route of a request, with the parts of the path that it names, decoded.
+/// The route of a request, with its decoded path parameters.
 pub(crate) struct Found<'a> {
     pub(crate) route: &'a Route,
     pub(crate) params: Vec<(String, String)>,

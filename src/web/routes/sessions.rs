@@ -1,4 +1,4 @@
-//! Open sessions: seen, ended, tied to a device.
+//! Open sessions: list, revoke, attach to a device.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// A session in a list, with its keys in the order of the original. The token stays here.
+/// A session in a list, with its keys in the order of Mattermost. The token is never sent.
 #[derive(Serialize)]
 pub(super) struct Listed {
     id: String,
@@ -53,7 +53,7 @@ impl Listed {
     }
 }
 
-/// `GET /users/{user_id}/sessions`: the user's sessions, the last used first.
+/// `GET /users/{user_id}/sessions`: lists the user's sessions, the last used first.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
     const FAILED: &str = "app.session.get_sessions.app_error";
     let user_id = request.user_id(&session)?;
@@ -81,13 +81,13 @@ pub(super) async fn revoke(
     if found.user_id != user_id {
         return Err(AppError::invalid_url("user_id"));
     }
-    // What was named may be the token.
+    // The body may name the token, which must not be recorded.
     audit.parameter("session_id", found.id.as_str());
     app.accounts.sessions.close(Which::Id(found.id)).await?;
     Ok(Done)
 }
 
-/// `POST /users/{user_id}/sessions/revoke/all`: ends every session of the user, the caller's own included.
+/// `POST /users/{user_id}/sessions/revoke/all`: ends every session of the user, including the caller's own.
 pub(super) async fn revoke_all_of_user(
     request: Request,
     session: Session,
@@ -99,14 +99,14 @@ pub(super) async fn revoke_all_of_user(
     Ok(Done)
 }
 
-/// `POST /users/sessions/revoke/all`: ends everybody's sessions.
+/// `POST /users/sessions/revoke/all`: ends all sessions of all users.
 pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.accounts.sessions.close(Which::All).await?;
     Ok(Done)
 }
 
-/// `PUT /users/sessions/device`: ties the caller's session to a mobile device.
+/// `PUT /users/sessions/device`: attaches the caller's session to a mobile device.
 pub(super) async fn attach_device(
     request: Request,
     session: Session,

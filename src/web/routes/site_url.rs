@@ -1,4 +1,4 @@
-//! The address under which this site is to be known.
+//! The test of a new `SiteURL`.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -9,7 +9,7 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `POST /site_url/test`: whether a server answers under the address that is to be this site's.
+/// `POST /site_url/test`: tells if a server answers at the address that is to become `SiteURL`.
 pub(super) async fn test(
     request: Request,
     session: Session,

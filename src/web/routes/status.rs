@@ -1,4 +1,4 @@
-//! Who is there.
+//! Statuses of users.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
@@ -11,7 +11,7 @@ use crate::web::answer::{Answer, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `GET /users/{user_id}/status`: somebody's status; who has none is offline.
+/// `GET /users/{user_id}/status`: returns the status of a user; `offline` if none is known.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Status> {
     let user_id = request.user_id(&session)?;
     require_statuses(&request)?;
@@ -19,7 +19,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(Json(found.unwrap_or_else(|| Status::unknown(&user_id))))
 }
 
-/// `PUT /users/{user_id}/status`: sets it by hand.
+/// `PUT /users/{user_id}/status`: sets the status manually.
 pub(super) async fn save(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Status> {
     let user_id = request.user_id(&session)?;
     let wish: Wish = body.object("status").await?;
@@ -34,7 +34,7 @@ pub(super) async fn save(request: Request, session: Session, app: Data<AppState>
     Ok(Json(app.actors.presence.set(wish).await?))
 }
 
-/// `POST /users/status/ids`: the statuses of several people; who has none is offline.
+/// `POST /users/status/ids`: returns the statuses of several users; `offline` for a user without one.
 pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Status>> {
     let mut user_ids: Vec<String> = body.list("user_ids").await?;
     let are_ids = !user_ids.is_empty() && user_ids.iter().all(|id| is_id(id));

@@ -15,7 +15,8 @@ use crate::domain::support_packet::{Live, Source, Wanted, file_name, gather};
 use crate::web::request::Request;
 use crate::web::state::AppState;
 
-/// `GET /system/support_packet`: an archive with what helps to find a fault, written while it is taken.
+/// `GET /system/support_packet`: returns an archive with data for diagnosing a problem, written while the client reads
+/// it.
 pub(super) async fn show(
     request: Request,
     session: Session,

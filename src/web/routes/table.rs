@@ -9,17 +9,17 @@ use super::{
     site_url, status, support_packet, teams, tokens, trial_license, upgrade, users,
 };
 
-/// Every route. A path that stands here with another method is answered 404, as clients rely on.
+/// Returns every route. A known path with another method is answered 404, because clients rely on that.
 #[expect(clippy::too_many_lines, reason = "one row a route")]
 pub(super) fn table() -> Vec<Route> {
     vec![
-        // For people and machines that watch.
+        // Health checks, metrics and the front page.
         get("/", health::front_page).open().probe(),
         get("/livez", health::live).anonymous().probe(),
         get("/readyz", health::ready).anonymous().probe(),
         get("/startupz", health::started).anonymous().probe(),
         get("/metrics", metrics::show).anonymous().probe(),
-        // The API itself.
+        // The description of the API.
         get("/api/v4/openapi.json", openapi::show).open(),
         get("/api/v4/openapi", openapi::page).open(),
         get("/api/v4/openapi/{file}", openapi::part).open(),
@@ -40,7 +40,7 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v4/email/test", email::test).audited("testEmail"),
         post("/api/v4/notifications/test", notifications::test).audited("testNotification"),
         get("/api/v4/system/notices/{team_id}", notices::list),
-        // Not the id of a team, and refused as any other that is none.
+        // `view` is not the id of a team, so this request is refused like any invalid id.
         get("/api/v4/system/notices/view", notices::list),
         put("/api/v4/system/notices/view", notices::view).audited("updateViewedProductNotices"),
         get("/api/v4/system/onboarding/complete", onboarding::show).audited("getOnboarding"),
@@ -51,12 +51,12 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/upgrade_to_enterprise/status", upgrade::show),
         get("/api/v4/upgrade_to_enterprise/allowed", upgrade::check),
         post("/api/v4/restart", upgrade::restart).audited("restartServer"),
-        // For tests of clients.
+        // For end-to-end tests of clients.
         get("/manualtest", manual_test::run).open().audited("manualTest").always(),
         put("/api/v4/system/e2e/ai_bridge", ai_bridge::replace).audited("setAIBridgeTestHelper"),
         get("/api/v4/system/e2e/ai_bridge", ai_bridge::show),
         delete("/api/v4/system/e2e/ai_bridge", ai_bridge::reset).audited("deleteAIBridgeTestHelper"),
-        // What the server depends on.
+        // The server's dependencies.
         post("/api/v4/file/test", files::test).reading("testFileStoreConnection"),
         post("/api/v4/file/s3_test", files::test).reading("testS3Connection"),
         get("/api/v4/system/schema/version", database::list_migrations)
@@ -65,13 +65,13 @@ pub(super) fn table() -> Vec<Route> {
         post("/api/v4/database/recycle", database::recycle).audited("databaseRecycle"),
         post("/api/v4/integrity", database::check).only_on_socket().audited("localCheckIntegrity"),
         post("/api/v4/caches/invalidate", caches::invalidate).audited("invalidateCaches"),
-        // What happened here.
+        // Logs and analytics.
         get("/api/v4/logs", logs::list).on_socket().audited("getLogs").always(),
         get("/api/v4/logs/download", logs::download).audited("downloadLogs").always(),
         post("/api/v4/logs/query", logs::query).audited("queryLogs"),
         post("/api/v4/logs", logs::record).open().reading("postLog"),
         get("/api/v4/analytics/old", analytics::list),
-        // Other sites.
+        // Requests to other sites.
         get("/api/v4/latest_version", releases::show_latest),
         get("/api/v4/redirect_location", links::show).trusting(),
         get("/api/v4/image", images::show).trusting(),
@@ -97,7 +97,7 @@ pub(super) fn table() -> Vec<Route> {
         get("/api/v4/license/load_metric", license::show_load),
         post("/api/v4/trial-license", trial_license::install).audited("requestTrialLicense"),
         get("/api/v4/trial-license/prev", trial_license::show_previous),
-        // In and out.
+        // Login and logout.
         post("/api/v4/users/login", login::login).open().audited("login"),
         post("/api/v4/users/logout", login::logout).open().audited("logout").ending_sessions(),
         // Accounts.
@@ -145,11 +145,11 @@ pub(super) fn table() -> Vec<Route> {
             .ending_sessions(),
         post("/api/v4/users/tokens/disable", tokens::disable).audited("disableUserAccessToken").ending_sessions(),
         post("/api/v4/users/tokens/enable", tokens::enable).audited("enableUserAccessToken"),
-        // Who is there.
+        // Statuses of users.
         get("/api/v4/users/{user_id}/status", status::show),
         put("/api/v4/users/{user_id}/status", status::save).audited("updateUserStatus"),
         post("/api/v4/users/status/ids", status::list).reading("getUserStatusesByIds"),
-        // What people like to see how.
+        // Preferences.
         get("/api/v4/users/{user_id}/preferences", preferences::list).on_socket(),
         put("/api/v4/users/{user_id}/preferences", preferences::save).on_socket().audited("updatePreferences"),
         post("/api/v4/users/{user_id}/preferences/delete", preferences::delete)

@@ -15,7 +15,7 @@ use crate::web::answer::{Answer, Created, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `POST /teams`: founds a team; who does so leads it.
+/// `POST /teams`: creates a team. The caller becomes its administrator; on the local socket the team has no members.
 pub(super) async fn create(
     session: Session,
     app: Data<AppState>,
@@ -32,7 +32,7 @@ pub(super) async fn create(
     Ok(Created(team))
 }
 
-/// What `GET /teams` answers.
+/// The response of `GET /teams`.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Listing {
@@ -40,7 +40,7 @@ pub(super) enum Listing {
     Counted { teams: Vec<Team>, total_count: i64 },
 }
 
-/// `GET /teams`: teams, as far as the caller may list them.
+/// `GET /teams`: lists the teams that the caller may list.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Listing> {
     let is_open = match (session.may("list_public_teams"), session.may("list_private_teams")) {
         (true, true) => None,
@@ -57,13 +57,13 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     Ok(Json(Listing::Counted { teams, total_count }))
 }
 
-/// `GET /teams/{team_id}`: one team.
+/// `GET /teams/{team_id}`: returns a team.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
     let team = known(&app, request.id("team_id")?).await?;
     shown(&app, &session, team).await
 }
 
-/// `GET /teams/name/{team_name}`: one team, by name.
+/// `GET /teams/name/{team_name}`: returns a team by its name.
 pub(super) async fn show_named(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
     let name = team_name(&request)?;
     let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
@@ -76,7 +76,7 @@ pub(super) struct Existence {
     exists: bool,
 }
 
-/// `GET /teams/name/{team_name}/exists`: whether there is a team of that name that the caller may know of.
+/// `GET /teams/name/{team_name}/exists`: returns true if a team with that name exists and the caller may know of it.
 pub(super) async fn exists(request: Request, session: Session, app: Data<AppState>) -> Answer<Existence> {
     let name = team_name(&request)?;
     let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
@@ -86,7 +86,7 @@ pub(super) async fn exists(request: Request, session: Session, app: Data<AppStat
     Ok(Json(Existence { exists }))
 }
 
-/// `GET /users/{user_id}/teams`: the teams somebody is in.
+/// `GET /users/{user_id}/teams`: lists the teams of a user.
 pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Team>> {
     let user_id = request.user_id(&session)?;
     if session.user_id() != user_id {
@@ -96,7 +96,7 @@ pub(super) async fn list_of_user(request: Request, session: Session, app: Data<A
     Ok(Json(seen_by(&app, &session, teams).await?))
 }
 
-/// `GET /users/{user_id}/teams/members`: what somebody is in each team; teams they left included.
+/// `GET /users/{user_id}/teams/members`: lists the memberships of a user, including teams that the user has left.
 pub(super) async fn list_memberships(
     request: Request,
     session: Session,
@@ -110,7 +110,7 @@ pub(super) async fn list_memberships(
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
 
-/// `GET /users/{user_id}/teams/unread`: what somebody has not read, by team.
+/// `GET /users/{user_id}/teams/unread`: returns the unread counts of a user, by team.
 pub(super) async fn list_unread(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Unread>> {
     let user_id = request.user_id(&session)?;
     if session.user_id() != user_id {
@@ -120,7 +120,7 @@ pub(super) async fn list_unread(request: Request, session: Session, app: Data<Ap
     Ok(Json(app.db.unread_by_team(&user_id, &except).await.or_fail("app.team.get_unread.app_error")?))
 }
 
-/// `GET /teams/{team_id}/members`: who is in a team.
+/// `GET /teams/{team_id}/members`: lists the members of a team.
 pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
     let team_id = request.id("team_id")?;
     standing(&app.accounts, &session, team_id).await?.require("view_team")?;
@@ -128,7 +128,7 @@ pub(super) async fn list_members(request: Request, session: Session, app: Data<A
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
 
-/// `GET /teams/{team_id}/members/{user_id}`: what somebody is in a team.
+/// `GET /teams/{team_id}/members/{user_id}`: returns the membership of a user in a team.
 pub(super) async fn show_member(request: Request, session: Session, app: Data<AppState>) -> Answer<MemberView> {
     let team_id = request.id("team_id")?;
     let user_id = request.user_id(&session)?;
@@ -138,7 +138,7 @@ pub(super) async fn show_member(request: Request, session: Session, app: Data<Ap
     Ok(Json(member.into()))
 }
 
-/// Who is to join which team.
+/// The user to add and the team.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Newcomer {
@@ -146,7 +146,7 @@ struct Newcomer {
     user_id: String,
 }
 
-/// `POST /teams/{team_id}/members`: takes somebody into a team; who is in it stays what they are.
+/// `POST /teams/{team_id}/members`: adds a user to a team. An existing membership stays unchanged.
 pub(super) async fn add_member(
     request: Request,
     session: Session,
@@ -177,7 +177,7 @@ pub(super) async fn add_member(
     Ok(Created(member.into()))
 }
 
-/// A team, if the caller may see it.
+/// Returns the team, if the caller may see it.
 async fn shown(app: &AppState, session: &Session, team: Team) -> Answer<Team> {
     let standing = standing(&app.accounts, session, &team.id).await?;
     if !team.is_open() {
@@ -201,13 +201,13 @@ fn team_name(request: &Request) -> Result<&str, AppError> {
     Some(request.path("team_name")).filter(|name| is_team_name(name)).ok_or_else(|| AppError::invalid_url("team_name"))
 }
 
-/// The team with that id, which must exist.
+/// Returns the team with that id. Fails if it does not exist.
 async fn known(app: &AppState, id: &str) -> Result<Team, AppError> {
     let team = app.db.team(id).await.or_fail("app.team.get.finding.app_error")?;
     team.ok_or_else(|| AppError::new("app.team.get.find.app_error"))
 }
 
-/// The account with that id, which must exist.
+/// Returns the account with that id. Fails if it does not exist.
 async fn known_user(app: &AppState, id: &str) -> Result<User, AppError> {
     let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
     user.ok_or_else(|| AppError::new("app.user.missing_account.const"))

@@ -16,7 +16,7 @@ use crate::web::state::AppState;
 
 const LONGEST_DESCRIPTION: usize = 255;
 
-/// What makes a token; the rest of the body is ignored.
+/// The members of the body that create a token. Other members are ignored.
 #[derive(Deserialize)]
 struct Draft {
     #[serde(default)]
@@ -29,7 +29,7 @@ struct Search {
     term: String,
 }
 
-/// A token in an answer. Its text is in one answer only: that to the request which made it.
+/// A token in a response. Its secret text is sent only in the response to the request that created it.
 #[derive(Serialize)]
 pub(super) struct Shown {
     id: String,
@@ -47,7 +47,7 @@ impl From<AccessToken> for Shown {
     }
 }
 
-/// `POST /users/{user_id}/tokens`: makes a token for the user.
+/// `POST /users/{user_id}/tokens`: creates a token for the user.
 pub(super) async fn create(
     request: Request,
     session: Session,
@@ -74,7 +74,7 @@ pub(super) async fn create(
     Ok(Json(Shown { token: Some(text.expose().to_owned()), ..token.into() }))
 }
 
-/// `GET /users/{user_id}/tokens`: the user's tokens.
+/// `GET /users/{user_id}/tokens`: lists the user's tokens.
 pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Shown>> {
     let user_id = request.user_id(&session)?;
     session.require("read_user_access_token")?;
@@ -83,14 +83,14 @@ pub(super) async fn list_of_user(request: Request, session: Session, app: Data<A
     Ok(shown(tokens.or_fail("app.user_access_token.get_all.app_error")?))
 }
 
-/// `GET /users/tokens`: everybody's tokens.
+/// `GET /users/tokens`: lists the tokens of all users.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Shown>> {
     session.require("manage_system")?;
     let tokens = app.db.access_tokens(request.paging()).await;
     Ok(shown(tokens.or_fail("app.user_access_token.get_all.app_error")?))
 }
 
-/// `POST /users/tokens/search`: the tokens whose id, or whose user's id or name, begins with a term.
+/// `POST /users/tokens/search`: lists the tokens whose id, user id or user name begins with a term.
 pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Shown>> {
     session.require("manage_system")?;
     let search: Search = body.object("user_access_token_search").await?;
@@ -101,7 +101,7 @@ pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) ->
     Ok(shown(tokens.or_fail("app.user_access_token.search.app_error")?))
 }
 
-/// `GET /users/tokens/{token_id}`: one token.
+/// `GET /users/tokens/{token_id}`: returns a token.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Shown> {
     let id = request.id("token_id")?;
     session.require("read_user_access_token")?;
@@ -114,13 +114,13 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
-    // Switched off first: if a later step fails, the token is dead and can be revoked again.
+    // The token is disabled first. If a later step fails, the token is already invalid and the request can be repeated.
     accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
     accounts::remove_access_token(&app.accounts, &token.id).await?;
     Ok(Done)
 }
 
-/// `POST /users/tokens/disable`: switches a token off and ends its session.
+/// `POST /users/tokens/disable`: disables a token and ends its session.
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
@@ -128,7 +128,7 @@ pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit,
     Ok(Done)
 }
 
-/// `POST /users/tokens/enable`: switches a token on.
+/// `POST /users/tokens/enable`: enables a token.
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
     let token = named(&app, &session, &audit, &body.strings().await).await?;
@@ -136,7 +136,7 @@ pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, 
     Ok(Done)
 }
 
-/// The token that a body names, which must be there and within the caller's reach.
+/// Returns the token that the body names. Fails if it does not exist, or if the caller may not access its user.
 async fn named(app: &AppState, session: &Session, audit: &Audit, body: &Strings) -> Result<AccessToken, AppError> {
     let token = known(app, body.get("token_id")).await?;
     audit.parameter("token_id", token.id.as_str());

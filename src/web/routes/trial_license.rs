@@ -1,4 +1,4 @@
-//! Licences for trying out.
+//! Trial licences.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::web::state::AppState;
 
 const UNCHECKED: &str = "api.license.request-trial.can-start-trial.error";
 
-/// `POST /trial-license`: asks the service for a licence to try out, and puts it in force.
+/// `POST /trial-license`: requests a trial licence from the licence service and puts it in force.
 pub(super) async fn install(
     request: Request,
     session: Session,
@@ -29,7 +29,7 @@ pub(super) async fn install(
     body: Body,
 ) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
-    // Without a key no answer of the service could be trusted, so that it is told nothing.
+    // Without a public key the service's response could not be verified, so no data is sent to it.
     if !app.facts.signatory.is_somebody() {
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
@@ -43,7 +43,7 @@ pub(super) async fn install(
     Ok(Done)
 }
 
-/// `GET /trial-license/prev`: what clients may know of the trial that there was last, in force or not.
+/// `GET /trial-license/prev`: returns the part of the last trial licence that the caller may see, in force or not.
 pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let trial = previous_trial(&app.facts.signatory, &app.db).await.or_fail("app.license.get.app_error")?;
     let may_read = session.may("read_license_information");

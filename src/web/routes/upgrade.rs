@@ -11,21 +11,21 @@ use crate::domain::session::Session;
 use crate::web::answer::{Answer, Begun, Done, Json};
 use crate::web::state::AppState;
 
-/// How far the upgrade is, as clients see it.
+/// The progress of the upgrade, as clients receive it.
 #[derive(Serialize)]
 pub(super) struct Status {
     error: Option<String>,
     percentage: u64,
 }
 
-/// `POST /upgrade_to_enterprise`: begins to replace this program by the newest release, in the background.
+/// `POST /upgrade_to_enterprise`: starts to replace this program with the newest release, in the background.
 pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Begun, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.begin().await?;
     Ok(Begun)
 }
 
-/// `GET /upgrade_to_enterprise/status`: how far the upgrade is, and why the last one failed.
+/// `GET /upgrade_to_enterprise/status`: returns the progress of the upgrade, and the reason why the last one failed.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status> {
     session.require("manage_system")?;
     let stage = app.actors.upgrade.stage();
@@ -34,14 +34,14 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status
     Ok(Json(Status { error, percentage }))
 }
 
-/// `GET /upgrade_to_enterprise/allowed`: whether this program could be replaced.
+/// `GET /upgrade_to_enterprise/allowed`: tells if this program can be replaced.
 pub(super) async fn check(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.check().await?;
     Ok(Done)
 }
 
-/// `POST /restart`: runs the program that an upgrade put in place; without one nothing happens.
+/// `POST /restart`: restarts into the program that an upgrade installed. Does nothing without an upgrade.
 pub(super) async fn restart(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {
     session.require("manage_system")?;
     if let Stage::Complete(version) = app.actors.upgrade.stage() {

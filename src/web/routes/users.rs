@@ -23,7 +23,7 @@ use crate::web::answer::{Created, Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `POST /users`: makes an account; the first one becomes the system administrator, if the caller may become that.
+/// `POST /users`: creates an account. The first one becomes the system administrator, if the caller may create it.
 pub(super) async fn create(
     request: Request,
     session: Option<Session>,
@@ -43,7 +43,7 @@ pub(super) async fn create(
     Created(user.for_owner()).reply()
 }
 
-/// `GET /users/{user_id}`: an account, as far as the caller may see it.
+/// `GET /users/{user_id}`: returns an account, with the fields that the caller may see.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     let user = known(&app, &id).await?;
@@ -51,7 +51,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
 
-/// `GET /users/username/{username}`: the account of that name.
+/// `GET /users/username/{username}`: returns the account with that name.
 pub(super) async fn show_named(
     request: Request,
     session: Session,
@@ -64,7 +64,8 @@ pub(super) async fn show_named(
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
 
-/// `GET /users/email/{email}`: the account with that address, for administrators and where addresses are shown.
+/// `GET /users/email/{email}`: returns the account with that address. Only for administrators, unless the settings show
+/// addresses.
 pub(super) async fn show_with_email(
     request: Request,
     session: Session,
@@ -78,13 +79,13 @@ pub(super) async fn show_with_email(
     }
     let user = app.db.user_with_email(&email).await.or_fail("app.user.get.app_error")?;
     let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
-    // Nobody gets the owner's view here.
+    // This route never returns the owner's view, not even to the owner.
     let is_close = session.may("manage_system") || session.user_id() == user.id;
     let view = if is_close { user.for_admin() } else { user.for_others(request.config()) };
     tagged(&request, &user, &view)
 }
 
-/// `POST /users/{user_id}/email/verify/member`: takes an address as verified, on the word of an administrator.
+/// `POST /users/{user_id}/email/verify/member`: marks an address as verified, because an administrator says so.
 pub(super) async fn verify_email(
     request: Request,
     session: Session,
@@ -104,27 +105,27 @@ pub(super) async fn verify_email(
     Json(user.for_owner()).reply()
 }
 
-/// The account with that id, which must exist.
+/// Returns the account with that id. Fails if it does not exist.
 async fn known(app: &AppState, id: &str) -> Result<User, AppError> {
     let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
     user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
 }
 
-/// Refuses a caller who is neither the account's owner nor may edit other people's.
+/// Refuses a caller who is not the account's owner and may not edit other users.
 fn require_access(session: &Session, id: &str) -> Result<(), AppError> {
     let is_own = session.user_id() == id;
     if is_own { Ok(()) } else { session.require("edit_other_users") }
 }
 
-/// Refuses to touch a system administrator for a caller who does not manage the system.
+/// Refuses a change to a system administrator by a caller who may not manage the system.
 ///
-/// The owner of such an account is an administrator, also when the session was read just before the roles changed.
+/// The owner may always change the account, even if the session still has its earlier roles.
 fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
     let is_protected = user.has_role("system_admin") && session.user_id() != user.id;
     if is_protected { session.require("manage_system") } else { Ok(()) }
 }
 
-/// What is seen of the account, or 304 for a client that says it has this already.
+/// Returns the view of the account, or 304 if the client already has this version.
 fn tagged(request: &Request, user: &User, view: &UserView<'_>) -> Result<HttpResponse, AppError> {
     let etag = etag(user, view, request.config());
     let has_it = request.header("If-None-Match") == Some(&etag);
@@ -133,8 +134,8 @@ fn tagged(request: &Request, user: &User, view: &UserView<'_>) -> Result<HttpRes
     Ok(answer)
 }
 
-/// Names a state of the account, as its owner, an administrator or another user sees it: each is told something else.
-/// The two empty places belong to terms of service, which this server has none of.
+/// Returns the `ETag` of an account's state. It differs for the owner, an administrator and another user, because each
+/// sees other fields. The two empty places are for terms of service, which this server does not have.
 fn etag(user: &User, view: &UserView<'_>, config: &Config) -> String {
     let privacy = &config.view.privacy;
     let sight = match view.sight {

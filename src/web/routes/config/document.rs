@@ -27,25 +27,25 @@ use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// Names the keys of a body that mean nothing here.
+/// The header that lists unknown keys of the body.
 const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
 
-/// What is escaped in such a list: paths are told apart by spaces.
+/// The characters that are escaped in such a list, because spaces separate the paths.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// So many characters a list of places has at most; clients refuse headers that are much longer.
+/// The largest length of such a list, in characters. Clients refuse headers that are much longer.
 const LONGEST_LIST: usize = 4096;
 
-/// Names the settings whose placeholder had nothing stored behind it.
+/// The header that lists settings whose placeholder stands for no stored value.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 
-/// Names the settings that were stored and have no effect here, only in `config.toml` and the environment.
+/// The header that lists stored settings that take effect only in `config.toml` and the environment.
 const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
 
-/// Names the secrets that go to another place than before and were not entered again.
+/// The header that lists secrets that are now sent to another place and were not entered again.
 const KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
 
-/// `GET /config`: the configuration in force, as far as the caller may read it.
+/// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     require_any_read(&session)?;
     let (no_defaults, no_masks) = (request.is_on("remove_defaults"), request.is_on("remove_masked"));
@@ -76,7 +76,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(answer)
 }
 
-/// `PUT /config`: replaces the configuration, as far as the caller may write it.
+/// `PUT /config`: replaces the configuration, for the settings that the caller may write.
 pub(crate) async fn replace(
     request: Request,
     session: Session,
@@ -87,7 +87,7 @@ pub(crate) async fn replace(
     write(Manner::Replace, &request, &session, &app, &audit, body).await
 }
 
-/// `PUT /config/patch`: changes the settings that the body names, as far as the caller may write them.
+/// `PUT /config/patch`: changes the settings that the body names, if the caller may write them.
 pub(crate) async fn patch(
     request: Request,
     session: Session,
@@ -126,15 +126,15 @@ async fn write(
     Ok(answer)
 }
 
-/// The version that must be in force; any will do for `*`.
+/// Returns the version that `If-Match` requires to be in force; `None` for `*`.
 fn expected_by(request: &Request) -> Option<String> {
     let tag = request.header(IF_MATCH.as_str()).filter(|tag| *tag != "*")?;
     Some(tag.trim_matches('"').to_owned())
 }
 
-/// Who asks, for the history.
+/// Returns the author of a change, for the history.
 ///
-/// On the local socket the command line says that it is the one that asks.
+/// On the local socket the command line names itself in the query.
 pub(super) fn author(request: &Request, session: &Session, source: &'static str) -> Author {
     let is_command_line = session.is_local() && request.query("source").as_deref() == Some("cli");
     let source = if is_command_line { "cli" } else { source };
@@ -147,7 +147,8 @@ pub(super) fn author(request: &Request, session: &Session, source: &'static str)
     }
 }
 
-/// What a change left in force, and what became of the rest of it.
+/// Returns the response to a stored change: the configuration in force, and headers about settings that did not take
+/// effect.
 pub(super) async fn written(
     session: &Session,
     app: &AppState,
@@ -167,7 +168,7 @@ pub(super) async fn written(
     Ok(answer)
 }
 
-/// What a change would come to.
+/// Returns the response to a dry run: the changes that would be made.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
     let ineffective = app.facts.versions.ineffective(&decision.changes);
     let changes = changes_json(&decision.changes);
@@ -184,7 +185,7 @@ fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError
     Ok(answer)
 }
 
-/// Refuses values of the wrong kind; gives the keys that mean nothing here.
+/// Refuses values of the wrong type. Returns the unknown keys.
 fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
     let mut unknown = Vec::new();
     let mut wrong = Vec::new();
@@ -204,7 +205,7 @@ fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
     Err(AppError { failures: wrong, ..AppError::invalid_body("config") })
 }
 
-/// `GET /config/environment`: `true` for each setting that is pinned and that the caller may read.
+/// `GET /config/environment`: returns `true` for each pinned setting that the caller may read.
 pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let config = app.actors.config.current();
     let pinned = config.overrides.keys().map(String::as_str);
@@ -220,7 +221,7 @@ fn answer(document: &Document, version: &str) -> Result<HttpResponse, AppError> 
     Ok(tagged(never_cached(crate::web::answer::json_body(body)), version))
 }
 
-/// Names the version that an answer shows.
+/// Sets the `ETag` to the version of the configuration.
 fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         answer.headers_mut().insert(ETAG, tag);
@@ -228,7 +229,7 @@ fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
     answer
 }
 
-/// Lists places in a header; an ellipsis stands for those that are too many.
+/// Lists paths in a header. An ellipsis replaces those that do not fit.
 fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
     let mut list = String::new();
     for place in places {

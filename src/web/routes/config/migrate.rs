@@ -1,4 +1,4 @@
-//! The configuration from one store into another.
+//! Migration of the configuration from one store to another.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -15,7 +15,8 @@ use crate::web::state::AppState;
 
 const FAILED: &str = "api.config.migrate_config.app_error";
 
-/// `POST /config/migrate`: copies what is stored in one store into another; this server keeps using its own.
+/// `POST /config/migrate`: copies the stored configuration from one store to another. This server keeps using its own
+/// store.
 pub(crate) async fn migrate(
     request: Request,
     session: Session,

@@ -1,4 +1,4 @@
-//! Where the value of each setting comes from, and which settings wait for a restart: extensions of the API.
+//! The origin of each setting's value, and the settings that wait for a restart: extensions of the API.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -12,18 +12,18 @@ use crate::domain::session::Session;
 use crate::web::answer::{Json, Reply};
 use crate::web::state::AppState;
 
-/// A setting and where its value comes from; never the value.
+/// A setting and the origin of its value, without the value.
 #[derive(Debug, Serialize)]
 struct SettingOrigin<'a> {
     path: &'static str,
     origin: &'static str,
-    /// File and line, or the name of the variable.
+    /// The file and line, or the name of the environment variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<&'a str>,
     applies: &'static str,
 }
 
-/// `GET /config/provenance`: every setting, in the order of their paths.
+/// `GET /config/provenance`: lists every setting, sorted by path.
 pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
     let config = app.actors.config.current();
@@ -31,9 +31,9 @@ pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpRe
     Json(settings).reply().map(never_cached)
 }
 
-/// `GET /config/pending_restart`: the settings that differ from what the server started with and wait for a restart.
+/// `GET /config/pending_restart`: lists the settings that have changed since the start and wait for a restart.
 ///
-/// What no restart puts into effect, because only its pinned value has any, is not among them.
+/// Leaves out settings that a restart would not apply, because they take effect only when pinned.
 pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
     let config = app.actors.config.current();

@@ -1,4 +1,4 @@
-//! What became of saved storage settings: told in a header, since the answer is the configuration itself.
+//! The state of saved storage settings. It is sent in a header, because the body is the configuration.
 
 use std::time::Duration;
 
@@ -10,21 +10,23 @@ use quarterdeck_actors::storage::settings::Store;
 
 use crate::web::state::AppState;
 
-/// Says of each store whether its saved settings are in service, being tested, or refused and at which step.
+/// The header that says for each store if its saved settings are in service, are being tested, or were refused, and at
+/// which step.
 const STORES: HeaderName = HeaderName::from_static("x-storage-settings");
 
-/// So long an answer waits for the test of what was saved.
+/// The time that a response waits for the test of the saved settings.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a setting's path begins with that makes the backend of a store.
+/// The path prefixes of settings from which the backend of a store is made.
 const SOURCES: [&str; 2] = ["FileSettings.", "ServiceSettings.EnableInsecureOutgoingConnections"];
 
-/// Names the stores whose saved settings are not in service; after a change of storage settings, all of them.
+/// Lists in a header the stores whose saved settings are not in service. After a change of storage settings, lists all
+/// stores.
 pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, changes: &[Change]) {
     let is_changed = changes.iter().any(|change| SOURCES.iter().any(|source| change.path.starts_with(source)));
     if is_changed {
         for store in [Store::Files, Store::Exports] {
-            // How it stands is told below; what cannot be told is no failure of the write.
+            // The state is read below. A failed wait does not make the write fail.
             let _ = app.actors.files.settle(store, PATIENCE).await;
         }
     }

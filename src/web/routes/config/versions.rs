@@ -19,13 +19,13 @@ use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::state::AppState;
 
-/// `GET /config/versions`: what is remembered of each version, the newest first.
+/// `GET /config/versions`: lists the records of the versions, the newest first.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
     session.require("manage_system")?;
     app.facts.versions.records(request.paging()).await.map(Json)
 }
 
-/// `GET /config/versions/{version_id}`: a version with its document, secrets hidden.
+/// `GET /config/versions/{version_id}`: returns a version with its document; secrets are masked.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
     session.require("manage_system")?;
     let id = request.id("version_id")?;
@@ -34,7 +34,7 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
 
-/// `GET /config/versions/{version_id}/difference/{other_id}`: what changed from the one to the other.
+/// `GET /config/versions/{version_id}/difference/{other_id}`: returns the changes between two versions.
 pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
     session.require("manage_system")?;
     let before = known(&app, request.id("version_id")?).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn compare(request: Request, session: Session, app: Data<AppSta
     Ok(Json(changes_json(&changes)))
 }
 
-/// `POST /config/versions/{version_id}/rollback`: puts an earlier version back in force, as a new version.
+/// `POST /config/versions/{version_id}/rollback`: puts an earlier version in force again, as a new version.
 pub(crate) async fn roll_back(
     request: Request,
     session: Session,
@@ -59,7 +59,7 @@ pub(crate) async fn roll_back(
     written(&session, &app, &audit, &decision).await
 }
 
-/// The version with that id, which must exist.
+/// Returns the version with that id. Fails if it does not exist.
 async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
     app.facts.versions.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }

@@ -1,4 +1,4 @@
-//! What devices say about the notifications that they receive.
+//! Receipts that devices send for the notifications that they receive.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -13,7 +13,7 @@ use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `POST /notifications/ack`: a device received a push notification, which the push proxy is to know.
+/// `POST /notifications/ack`: forwards the receipt of a push notification from a device to the push proxy.
 pub(crate) async fn acknowledge(
     request: Request,
     session: Session,
@@ -40,12 +40,12 @@ pub(crate) async fn acknowledge(
     match app.db.may_read_post(&ack.post_id, session.user_id()).await.or_fail("app.post.get.failed.app_error")? {
         None => Err(AppError::new("app.post.get.app_error")),
         Some(false) => Err(session.refusal("read_channel_content")),
-        // The text went with the notification, or was withheld on purpose.
+        // The notification already held the text, or the settings withheld it. So the text is not available here.
         Some(true) => Err(AppError::new("api.system.id_loaded.not_available.app_error")),
     }
 }
 
-/// The body; members that are `null` count as absent.
+/// Decodes the body. A member that is `null` is treated as absent.
 async fn ack(body: Body) -> Result<Ack, AppError> {
     const BROKEN: &str = "api.push_notifications_ack.message.parse.app_error";
     let members = body.object::<Map<String, Value>>("ack").await;
@@ -57,7 +57,8 @@ async fn ack(body: Body) -> Result<Ack, AppError> {
     serde_json::from_value(Value::Object(members)).map_err(|_| AppError::new(BROKEN))
 }
 
-/// An iOS device sends no receipts while its user has notifications switched off: so they are on again.
+/// Notes that the device shows notifications again. An iOS device sends no receipts while its user has turned
+/// notifications off.
 async fn see_notifications(app: &AppState, session: &Session) {
     if let Err(cause) = accounts::enable_notifications(&app.accounts.sessions, session).await {
         warn!(error = %cause, "that a device shows notifications again was not stored");

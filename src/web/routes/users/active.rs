@@ -1,4 +1,4 @@
-//! Accounts that come and go.
+//! Activation, deactivation and deletion of accounts.
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
@@ -16,7 +16,7 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// `PUT /users/{user_id}/active`: activates or deactivates; whoever is deactivated is logged out everywhere.
+/// `PUT /users/{user_id}/active`: activates or deactivates an account. Deactivation ends all its sessions.
 pub(crate) async fn replace(
     request: Request,
     session: Session,
@@ -35,7 +35,7 @@ pub(crate) async fn replace(
     Ok(Done)
 }
 
-/// `DELETE /users/{user_id}`: deactivates, or deletes for good where that is allowed.
+/// `DELETE /users/{user_id}`: deactivates an account, or deletes it permanently if that is requested and allowed.
 pub(crate) async fn remove(
     request: Request,
     session: Session,

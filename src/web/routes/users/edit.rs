@@ -1,4 +1,4 @@
-//! What people say about themselves.
+//! The profile of an account.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -16,10 +16,10 @@ use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// How often a change is decided again because the account moved on while the caller's right to it was checked.
+/// The number of attempts to store a change while other changes of the same account are stored in between.
 const MAX_TRIES: usize = 8;
 
-/// `PUT /users/{user_id}`: replaces the profile; text that is not given becomes empty.
+/// `PUT /users/{user_id}`: replaces the profile. A text that is absent from the body becomes empty.
 pub(crate) async fn replace(
     request: Request,
     session: Session,
@@ -36,7 +36,7 @@ pub(crate) async fn replace(
     change(&request, &session, &app, &audit, (&id, profile.in_full())).await
 }
 
-/// `PUT /users/{user_id}/patch`: changes what is given and leaves the rest.
+/// `PUT /users/{user_id}/patch`: changes the members that the body names.
 pub(crate) async fn patch(
     request: Request,
     session: Session,
@@ -50,7 +50,8 @@ pub(crate) async fn patch(
     change(&request, &session, &app, &audit, (&id, profile)).await
 }
 
-/// Stores the profile, once the caller may change the account as it is then.
+/// Checks that the caller may change the account in its current state, and stores the profile. Repeats both if the
+/// account changed in between.
 async fn change(
     request: &Request,
     session: &Session,
@@ -75,8 +76,8 @@ async fn change(
     Err(AppError::new("app.user.update.app_error").because("the account keeps changing"))
 }
 
-/// Whoever gives an account of their own another address must know its password; it is the key to resetting that.
-/// Gives the hash that the password was compared with.
+/// Requires the current password for a new address of the caller's own account, because the address allows a password
+/// reset. Returns the hash that the password was compared with.
 async fn confirm_address(
     request: &Request,
     session: &Session,

@@ -19,13 +19,14 @@ use crate::web::state::AppState;
 const DEFAULT_FOUND: usize = 100;
 const MOST_FOUND: usize = 1000;
 
-/// A request names so many roles at most.
+/// The largest number of roles in one request.
 const MOST_ROLES: usize = 100;
 
-/// Filters of the original that would need channels or groups; ignoring them would give wrong lists.
+/// Mattermost's filters by channel or group, which this server does not support. They are refused, because ignoring
+/// them would return wrong lists.
 const UNSUPPORTED: [&str; 4] = ["in_channel", "not_in_channel", "in_group", "not_in_group"];
 
-/// `GET /users`: accounts page by page, by name.
+/// `GET /users`: returns accounts page by page, by default sorted by name.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let filter = listed(&request)?;
     check_may_see(&session, &app, &filter).await?;
@@ -34,7 +35,7 @@ pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>
     seen(&users, &session, request.config())
 }
 
-/// `POST /users/ids`: the accounts with those ids, or those of them that changed since.
+/// `POST /users/ids`: returns the accounts with those ids; with `since`, only those that changed after it.
 pub(crate) async fn with_ids(
     request: Request,
     session: Session,
@@ -50,7 +51,7 @@ pub(crate) async fn with_ids(
     seen(&users, &session, request.config())
 }
 
-/// `POST /users/usernames`: the accounts of those names.
+/// `POST /users/usernames`: returns the accounts with those names.
 pub(crate) async fn named(
     request: Request,
     session: Session,
@@ -62,7 +63,8 @@ pub(crate) async fn named(
     seen(&users, &session, request.config())
 }
 
-/// `POST /users/search`: accounts whose names begin with the term; addresses and full names count as far as the caller may see them.
+/// `POST /users/search`: returns accounts with a name that begins with the term. Addresses and full names are searched
+/// as well, if the caller may see them.
 pub(crate) async fn search(
     request: Request,
     session: Session,
@@ -78,13 +80,13 @@ pub(crate) async fn search(
     seen(&users, &session, request.config())
 }
 
-/// `GET /users/stats`: how many active accounts there are, bots included.
+/// `GET /users/stats`: returns the number of active accounts, bots included.
 pub(crate) async fn stats(_: Session, app: Data<AppState>) -> Answer<Stats> {
     let active = Filter { is_active: Some(true), ..Filter::default() };
     count(&app, &active).await
 }
 
-/// `GET /users/stats/filtered`: how many accounts there are of a kind.
+/// `GET /users/stats/filtered`: returns the number of accounts that match the filters.
 pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data<AppState>) -> Answer<Stats> {
     session.require("sysconsole_read_user_management_users")?;
     let filter = Filter {
@@ -97,7 +99,7 @@ pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data
     count(&app, &filter).await
 }
 
-/// `GET /users/known`: the ids of those who share a channel with the caller.
+/// `GET /users/known`: returns the ids of the users who share a channel with the caller.
 pub(crate) async fn acquaintances(session: Session, app: Data<AppState>) -> Answer<Vec<String>> {
     app.db.acquaintances(session.user_id()).await.map(Json).or_fail("app.user.get_profiles.app_error")
 }
@@ -107,7 +109,7 @@ pub(crate) struct Stats {
     total_users_count: i64,
 }
 
-/// What is searched for; an absent member and `null` mean the same.
+/// The parameters of a search. `null` is treated as absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Search {
@@ -166,7 +168,7 @@ fn listed(request: &Request) -> Result<Filter, AppError> {
     })
 }
 
-/// Other orders than by name are for the members of one team.
+/// Returns the sort order. Orders other than by name require the members of one team.
 fn order(request: &Request, is_one_team: bool) -> Result<Order, AppError> {
     match request.query("sort").as_deref() {
         None => Ok(Order::Name),
@@ -198,7 +200,7 @@ fn found_at_most(limit: Option<i64>) -> Result<usize, AppError> {
     Ok(if limit == 0 { DEFAULT_FOUND } else { limit })
 }
 
-/// Who belongs to a team is for its members to know, and for those who may look into every team.
+/// Refuses a filter by team to a caller who is not a member and may not view every team.
 async fn check_may_see(session: &Session, app: &AppState, filter: &Filter) -> Result<(), AppError> {
     for team in [&filter.in_team, &filter.not_in_team].into_iter().flatten() {
         let is_member =

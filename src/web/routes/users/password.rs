@@ -18,10 +18,10 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// As long as the column.
+/// The largest length of a hash, in bytes: the width of the database column.
 const LONGEST_HASH: usize = 128;
 
-/// `PUT /users/{user_id}/password`: sets a password and, if the settings say so, logs the account out elsewhere.
+/// `PUT /users/{user_id}/password`: sets a password. If the settings say so, ends the account's other sessions.
 pub(crate) async fn replace(
     request: Request,
     session: Session,
@@ -43,7 +43,8 @@ pub(crate) async fn replace(
     let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
     let is_changed = changed.or_fail("app.user.update_password.app_error")?;
     if !is_changed {
-        // An administrator set another one meanwhile, which an owner of the old one must not undo.
+        // An administrator has set another password in the meantime. The owner of the old password must not overwrite
+        // it.
         return Err(AppError::new("api.user.update_password.incorrect.app_error"));
     }
     if request.config().view.service.terminate_sessions_on_password_change {
@@ -70,13 +71,13 @@ pub(crate) async fn reset_failed_attempts(
     Ok(Done)
 }
 
-/// On what grounds a password is set.
+/// The reason why the caller may set a password.
 enum Way {
-    /// An administrator brings the hash from elsewhere.
+    /// An administrator imports a hash from another system.
     Hash,
-    /// Somebody knows the current one.
+    /// The owner knows the current password.
     Own,
-    /// An administrator sets somebody else's.
+    /// An administrator sets the password of another account.
     Other,
 }
 

@@ -15,7 +15,7 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-/// As long as the column.
+/// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
 const LONGEST: usize = 256;
 
 /// Roles that need a licence with `custom_permissions_schemes`.
@@ -27,7 +27,7 @@ const LICENSED: [&str; 5] = [
     "secure_connection_manager",
 ];
 
-/// `PUT /users/{user_id}/roles`: replaces the system roles, in open sessions as well.
+/// `PUT /users/{user_id}/roles`: replaces the system roles, also in open sessions.
 pub(crate) async fn replace(
     request: Request,
     session: Session,
@@ -54,7 +54,7 @@ pub(crate) async fn replace(
     Ok(Done)
 }
 
-/// The names, refused where they are no names, and where an administrator would not be a user.
+/// Returns the names of roles. Refuses invalid names, and `system_admin` without another role.
 fn checked(text: &str) -> Result<Vec<&str>, AppError> {
     let roles: Vec<&str> = text.split_whitespace().collect();
     let is_admin_alone = roles == ["system_admin"];
