@@ -1,4 +1,4 @@
-//! `quarterdeck audit`: the audit trail, straight in the store, also while the server runs.
+//! `quarterdeck audit`: reads and prunes the audit trail directly in the database, also while the server runs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,10 +14,10 @@ use crate::store::{Db, Finding, Mark, StoreError};
 use crate::web::audit_events as catalogue;
 use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 
-/// The migration that makes the tables of the trail.
+/// The migration that creates the tables of the audit trail.
 const MIGRATION: &str = "V3__audits";
 
-/// The migration that lets rows name their key.
+/// The migration that adds the id of the key to each row.
 const KEY_MIGRATION: &str = "V7__audit_keys";
 
 const VERIFY_HELP: &str = "\
@@ -103,7 +103,7 @@ async fn perform(settings: &Settings, command: &AuditCommand) -> Result<ExitCode
         ));
     }
     match command {
-        // It needs no database.
+        // `run` has already printed the events, because that needs no database.
         AuditCommand::Events => Ok(ExitCode::SUCCESS),
         AuditCommand::Verify(Verify { noted, key_file: files }) => {
             let mut keys = key_file::known_keys(settings);

@@ -1,4 +1,5 @@
-//! `quarterdeck backup`: one file with everything, made beside a running server; `backup verify` proves such a file.
+//! `quarterdeck backup`: writes everything into one file, also while the server runs. `backup verify` verifies such a
+//! file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,10 +27,10 @@ It reads every part, compares sizes and hashes, restores all rows into a databas
 --scratch, without encryption), and walks over the audit trail there. The exit code is 1 when anything does not fit.
 Rows of the trail are proved with the keys of this server, those in the backup, and those of --key-file.";
 
-/// The fewest characters of a passphrase for a new backup.
+/// The shortest passphrase for a new backup, in characters.
 const MIN_PASSPHRASE_CHARS: usize = 12;
 
-/// The most bytes of a file with a passphrase.
+/// The largest passphrase in a file, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
 
 #[derive(Debug, Args)]
@@ -128,7 +129,7 @@ async fn make(common: &Common, command: &Backup, file: &Path) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says how much there is of everything.
+/// Prints the numbers of rows, files and bytes in a backup, and the program that made it.
 pub(super) fn describe(manifest: &Manifest) {
     let rows = |name: &str| manifest.part(&format!("tables/{name}.jsonl")).and_then(|part| part.rows).unwrap_or(0);
     let all: u64 = manifest.parts.iter().filter_map(|part| part.rows).sum();
@@ -178,7 +179,7 @@ async fn verify(common: &Common, wanted: &Verify) -> Result<ExitCode, BackupErro
 }
 
 impl Unlocking {
-    /// Opens a backup; an encrypted one needs the passphrase, from the file or from the terminal.
+    /// Opens a backup. Takes the passphrase of an encrypted one from the file, or asks for it on the terminal.
     pub(super) fn open(&self, file: &Path) -> Result<backup::Backup, BackupError> {
         backup::Backup::open(file, &mut || match &self.key_source {
             Some(_) => self.read(),
@@ -208,7 +209,7 @@ fn long_enough(passphrase: Secret) -> Result<Secret, BackupError> {
     }
 }
 
-/// Asks on the terminal of the process, which standard input need not be.
+/// Asks for a passphrase on the terminal of the process, even if standard input is redirected.
 fn prompt(text: &str) -> Result<Secret, BackupError> {
     let typed = rpassword::prompt_password(text);
     typed.map(Secret::new).map_err(|cause| {

@@ -1,4 +1,4 @@
-//! `quarterdeck check`: what would be used, and whether it can be.
+//! `quarterdeck check`: shows the settings and the database that a start would use, and tests them.
 
 use std::process::ExitCode;
 
@@ -53,7 +53,8 @@ pub(super) fn run(common: &Common) -> ExitCode {
     }
 }
 
-/// The settings with the configuration file beneath them, where the configuration is kept, and the database they choose.
+/// Returns the settings merged with the configuration file, the place of the configuration, and the database that they
+/// choose.
 async fn in_use(settings: Settings, sources: &Sources) -> Result<(Settings, Place, Choice), StartError> {
     let settings = with_file(settings, sources).await?;
     let place = place(sources)?.seen_from(&settings.config.view.sql);
@@ -86,7 +87,7 @@ fn show(settings: &Settings, choice: &Choice) {
     }
 }
 
-/// The value of a setting, unless it is a secret or may hold one.
+/// Returns the value of a setting, unless it is a secret or may hold one.
 fn shown(settings: &Settings, path: &str) -> Option<String> {
     let setting = table::settings().get(path)?;
     let mut parts = path.split('.');
@@ -115,7 +116,7 @@ async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place)
     Ok(())
 }
 
-/// Says who may become the first administrator.
+/// Prints who may become the first administrator.
 fn show_first(first: &FirstAccount) {
     if first.accounts() > 0 {
         say(format_args!("accounts: {}", first.accounts()));

@@ -1,4 +1,4 @@
-//! `quarterdeck config`: the configuration, in the store or through a server that runs.
+//! `quarterdeck config`: reads and changes the configuration, in the store or through a running server.
 
 mod migrate;
 mod offline;
@@ -72,7 +72,7 @@ pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    // These are given the file themselves.
+    // These commands receive the file as an argument, so they need no notice about it.
     let takes_file =
         matches!(command, ConfigCommand::Import(_) | ConfigCommand::Migrate(_) | ConfigCommand::Validate(_));
     if let Some(file) = sources.unnamed_file().filter(|_| !takes_file) {
@@ -104,7 +104,7 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         ConfigCommand::Validate(validate) => validate::stored(settings, &reach, validate.json).await,
         ConfigCommand::Export(export) => read::export(&reach, &export).await,
         ConfigCommand::Import(import) => write::import(&reach, import).await,
-        // It reaches for two stores of its own, above.
+        // `migrate` opens its two stores itself, above.
         ConfigCommand::Migrate(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `quarterdeck license`: keys, licences signed with them, and what is in force.
+//! `quarterdeck license`: makes keys and licences, verifies licences, and shows the licence in force.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -162,7 +162,7 @@ fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
     signatory.open(&text).map_err(|refusal| explain(&refusal))
 }
 
-/// Whom the settings trust.
+/// Returns the signer whom the settings trust.
 fn trusted(common: &Common) -> Result<Signatory, String> {
     let (settings, sources) = common.settings().map_err(|cause| cause.to_string())?;
     Signatory::named(&settings.options, sources.purpose())

@@ -11,14 +11,14 @@ pub(super) struct Common {
     /// The file with the settings [default: config.toml in the working folder, if there is one]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Begins anew although something seems to be missing: beside a config.json that nothing names, with a database file
-    /// that lost what it held, or with versions of the configuration of which none is active
+    /// Begins anew although something seems to be missing: beside a config.json that nothing names, with a database
+    /// file that lost what it held, or with versions of the configuration of which none is active
     #[arg(long, global = true)]
     pub(super) new: bool,
 }
 
 impl Common {
-    /// Reads the settings that the options name.
+    /// Reads the settings from the file that the options name, and from the environment.
     pub(super) fn settings(&self) -> Result<(Settings, Sources), SettingsError> {
         let sources = Sources::new(self.config.clone()).with_new_database(self.new);
         Ok((sources.load()?, sources))

@@ -1,17 +1,17 @@
-//! Text for the user of a command.
+//! Output for the user of a command.
 
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Ends with the reason on standard error.
+/// Prints the reason on standard error and returns the exit code for a failure.
 pub(super) fn failure(reason: impl std::fmt::Display) -> ExitCode {
-    // Nobody may be reading any more, which changes nothing about the failure.
+    // A write error is ignored: standard error may be closed, and the exit code already reports the failure.
     let _ = writeln!(std::io::stderr(), "quarterdeck: {reason}");
     ExitCode::FAILURE
 }
 
-/// Tells the user something on standard output.
+/// Prints a line on standard output.
 pub(super) fn say(text: impl std::fmt::Display) {
-    // Whoever closed the other end does not want to know.
+    // A write error is ignored: the reader has closed the pipe.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

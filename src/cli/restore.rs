@@ -1,4 +1,4 @@
-//! `quarterdeck restore`: a backup is put into an empty place.
+//! `quarterdeck restore`: restores a backup into an empty database and new folders.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,7 +66,8 @@ async fn perform(common: &Common, command: &Restore) -> Result<(), BackupError> 
     Ok(())
 }
 
-/// The database of `--into`, or that of the settings. Every user of the machine sees arguments, so none is a password.
+/// Returns the database of `--into`, or that of the settings. A password in `--into` is refused, because every user of
+/// the machine can see arguments.
 fn target(into: Option<&str>, of_settings: &SqlSettings) -> Result<SqlSettings, BackupError> {
     let Some(named) = into else { return Ok(of_settings.clone()) };
     let is_address = is_address(named);
@@ -78,7 +79,7 @@ fn target(into: Option<&str>, of_settings: &SqlSettings) -> Result<SqlSettings, 
     Ok(SqlSettings { driver_name, data_source: named.to_owned(), ..of_settings.clone() })
 }
 
-/// Says what is otherwise now than it was before the restore.
+/// Prints the differences between the state before the restore and now.
 fn report(manifest: &Manifest, command: &Restore) {
     let has = |prefix: &str| manifest.parts.iter().any(|part| part.name.starts_with(prefix));
     let rows = |name: &str| manifest.part(&format!("tables/{name}.jsonl")).and_then(|part| part.rows).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file for each subcommand.
 
 mod audit;
 mod backup;
@@ -24,7 +24,8 @@ use crate::store::close_opened;
 use options::Common;
 use output::failure;
 
-/// The longest time that the end of the process waits for the threads of actors; without a blocked actor they end at once.
+/// The longest time that the process waits for the threads of actors before it ends. Only a blocked actor takes any
+/// time.
 const THREADS_LIMIT: Duration = Duration::from_secs(2);
 
 /// A server for the system area of the Mattermost REST API v4.
@@ -104,9 +105,10 @@ impl Cli {
             Command::User(command) => user::run(&self.common, command),
             Command::Version => version::run(),
         };
-        // They hold connections to the database.
+        // The threads of actors hold connections to the database, so they end before it is closed.
         wait_for_threads(THREADS_LIMIT);
-        // Also after a start that failed: a database file that is left with a log beside it looks empty when copied.
+        // The database is closed even after a failed start. A database file with a log beside it looks empty when the
+        // file is copied alone.
         match close_opened() {
             Ok(()) => code,
             Err(cause) => failure(cause),

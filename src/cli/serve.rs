@@ -1,4 +1,5 @@
-//! `quarterdeck serve`: start, wait for a signal, stop; or start anew, as the program that an upgrade put in place.
+//! `quarterdeck serve`: starts the server, waits for a signal and stops; or executes the program that an upgrade
+//! installed.
 
 mod signals;
 
@@ -18,7 +19,7 @@ use crate::server::Server;
 use crate::settings::{Settings, Sources};
 use crate::telemetry::logging;
 
-/// What follows when the server has ended.
+/// The step after the server has ended.
 enum Next {
     Exit(ExitCode),
     Restart,
@@ -29,7 +30,7 @@ pub(super) fn run(common: &Common) -> ExitCode {
     let Ok(signals) = system.block_on(async { Signals::receive() }) else {
         return failure("signals cannot be received");
     };
-    // Asked now: once the file is replaced, nothing leads back to its name.
+    // The path is read now. Once an upgrade has replaced the file, the system no longer returns its name.
     let program = std::env::current_exe();
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
@@ -56,10 +57,10 @@ pub(super) fn run(common: &Common) -> ExitCode {
     }
 }
 
-/// Becomes the program that is in this one's place now, with the same process id, arguments and environment.
-/// Gives the reason when that fails; else nobody is left to give anything to.
+/// Executes the program that is now in place of this one, with the same process id, arguments and environment. Returns
+/// only if that fails, with the cause.
 ///
-/// Every file and socket was opened so that the kernel closes it here.
+/// Every file and socket was opened with close-on-exec, so the kernel closes it here.
 fn restarted(program: io::Result<PathBuf>) -> io::Error {
     let program = match program {
         Ok(program) => program,
@@ -74,7 +75,7 @@ fn restarted(program: io::Result<PathBuf>) -> io::Error {
     io::Error::new(cause.kind(), format!("{}: {cause}", program.display()))
 }
 
-/// Lets the process open as many files as the system admits: each socket is one.
+/// Raises the limit of open files to the highest value that the system allows, because each socket takes one.
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
@@ -112,12 +113,13 @@ async fn serve(
         () = server.restart_wanted() => true,
     };
     let stopped = server.stop_sooner_on(signals.end()).await;
-    // An end that was asked for in the meantime wins over a restart.
+    // A signal to stop that arrived in the meantime takes precedence over a restart.
     let is_restart = is_restart && !signals.is_end_wanted();
     match stopped {
         Ok(()) if is_restart => Next::Restart,
         Ok(()) => Next::Exit(ExitCode::SUCCESS),
-        // The program that an upgrade put in place finds what this one leaves: better it runs than none.
+        // The server restarts even after a stop that was not clean. The new program recovers what this one left, and a
+        // running server is better than none.
         Err(cause) if is_restart => {
             warn!(%cause, "the server starts anew after a stop that was not clean");
             Next::Restart
@@ -148,7 +150,8 @@ fn greet(server: &Server) {
     greet_first(server.first_account());
 }
 
-/// Says how the first account is made. The code is printed here and nowhere else: it must not get into the log.
+/// Prints how to create the first account. The one-time code is printed here only, because it must not appear in the
+/// log.
 fn greet_first(first: &FirstAccount) {
     if first.accounts() > 0 {
         return;

@@ -1,4 +1,4 @@
-//! `quarterdeck storage`: whether the stores of files work, tried as the server would.
+//! `quarterdeck storage`: tests the file stores with the server's own code.
 
 use std::process::ExitCode;
 

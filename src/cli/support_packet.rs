@@ -1,4 +1,4 @@
-//! `quarterdeck support-packet`: the support packet of a server that may not even start.
+//! `quarterdeck support-packet`: writes the support packet of a server, even if the server cannot start.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
     let store = place(&sources).map_err(|refusal| refusal.to_string())?.file();
     let store = store.map(|file| format!("file://{}", file.path().display()));
     let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    // A database that does not answer is a fault to find: the packet is made without it.
+    // An unreachable database is one of the problems to diagnose, so the packet is made without it.
     let has_tables = match has_tables(&db).await {
         Err(unfinished @ StoreError::Unfinished(_)) => return Err(unfinished.to_string()),
         found => found.unwrap_or_default(),
@@ -95,7 +95,7 @@ fn save(packet: Packet, path: &Path) -> std::io::Result<()> {
         out.get_ref().sync_all()
     });
     if written.is_err() {
-        // Half a packet is of no use to anybody.
+        // An incomplete packet is useless, so it is deleted.
         let _ = std::fs::remove_file(path);
     }
     written

@@ -1,4 +1,4 @@
-//! `quarterdeck user`: accounts, straight in the store.
+//! `quarterdeck user`: manages accounts directly in the database.
 
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
@@ -20,7 +20,8 @@ use crate::server::starting_config::{with_file, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::store::Db;
 
-/// Longer than any password may be; what is piped in beyond that is refused, not cut.
+/// The longest input that is read for a password, in bytes. It exceeds the longest allowed password, so a longer input
+/// is refused and not cut to a valid one.
 const LONGEST_INPUT: u64 = 4096;
 
 const AFTER_HELP: &str = "\
@@ -79,7 +80,7 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     }
 }
 
-/// The configuration that a server would start with, and how it would reach the database.
+/// Returns the configuration that a server would start with, and the settings for its database.
 async fn in_force(settings: Settings, sources: &Sources) -> Result<(Config, SqlSettings), StartError> {
     let settings = with_file(settings, sources).await?;
     let sql = settings.config.view.sql.clone();

@@ -1,4 +1,4 @@
-//! `migrate`: from one store into another.
+//! `migrate`: copies the configuration from one store to another.
 
 use clap::Args;
 

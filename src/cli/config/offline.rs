@@ -1,4 +1,4 @@
-//! The configuration in the store, decided on here as a server would.
+//! The configuration in the store. Changes are decided here by the same rules as in a server.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 
-/// How often a change is decided anew because somebody else stored one meanwhile.
+/// The number of attempts to store a change while other changes are stored first.
 const ATTEMPTS: usize = 8;
 
 const LONGEST_COMMENT: usize = 1024;
@@ -42,7 +42,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// The store that the settings name; `named` is what `MM_CONFIG` says.
+    /// Opens the store that the settings name. `named` is the value of `MM_CONFIG`.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, AppError> {
         let (place, overrides) = (Place::named(named)?, settings.config.overrides.clone());
         let named = match place.file() {
@@ -58,7 +58,7 @@ impl Store {
         Ok(Self { db, versions, overrides, sql, settings: settings.clone() })
     }
 
-    /// The configuration that a server would start with.
+    /// Returns the configuration that a server would start with.
     pub(super) async fn config(&self) -> Result<Config, AppError> {
         let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
         let stored = if is_made { self.versions.active().await? } else { None };
@@ -107,7 +107,7 @@ impl Store {
         Err(conflict)
     }
 
-    /// Where the active version cannot be used, the earlier one takes its place as it is.
+    /// Puts an earlier version in force again. If the active version is invalid, the earlier one replaces it unchanged.
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
         let target = self.known(version).await?;
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
@@ -146,7 +146,7 @@ impl Store {
         self.append(record).await
     }
 
-    /// Adds what was done here to the audit trail.
+    /// Adds a record of this change to the audit trail.
     async fn append(&self, record: AuditRecord) -> Result<(), AppError> {
         let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
         db.append(vec![Arc::new(record)], Vec::new()).await
@@ -177,12 +177,12 @@ impl Store {
 
     async fn around(&self) -> Result<Surroundings, AppError> {
         let is_made = has_tables(&self.db).await.or_fail(LOAD_FAILED)?;
-        // Where nothing was ever stored, nothing is compared with these fingerprints.
+        // If no version was ever stored, no earlier fingerprint exists to compare with, so a random key is enough.
         let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
         Ok(surroundings(&key))
     }
 
-    /// Whether there is anything to read from.
+    /// Returns true if the store exists and can be read.
     async fn is_made(&self) -> Result<bool, StoreError> {
         match &self.versions {
             VersionStore::File(_) => Ok(true),
@@ -190,7 +190,7 @@ impl Store {
         }
     }
 
-    /// Copies what one store holds into another, as a new version there.
+    /// Copies the configuration of one store to another, as a new version there.
     pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), AppError> {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
         let around = self.around().await?;
@@ -209,7 +209,8 @@ impl Store {
     }
 }
 
-/// The configuration of a file, which names the database; where it cannot be used, its newest version that can.
+/// Returns the configuration in the file, which names the database. If the active version is invalid, returns the
+/// newest valid one.
 async fn usable_configuration(file: &VersionStore, overrides: &Overrides) -> Option<Config> {
     let active = file.active().await.ok().flatten();
     let versions = file.readable().await.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The configuration of a running server, through its local socket.
+//! The configuration of a running server, read and changed through its local socket.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -18,20 +18,20 @@ use crate::store::VersionRecord;
 
 const ROOT: &str = "http://localhost/api/v4";
 
-/// How long one answer may take.
+/// The timeout of one request.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How often a change is sent anew because somebody else's came first.
+/// The number of attempts to send a change while other changes are stored first.
 const ATTEMPTS: usize = 8;
 
-/// As many versions as the server lists at once.
+/// The number of versions that the server lists on one page.
 const PAGE: usize = 200;
 
 pub(super) struct Server {
     http: reqwest::Client,
 }
 
-/// A request of the API.
+/// A request to the API.
 struct Ask<'a> {
     method: Method,
     path: String,
@@ -58,7 +58,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// What a refusal says.
+/// The body of a refusal.
 #[derive(Deserialize)]
 struct Envelope {
     message: String,
@@ -84,7 +84,8 @@ struct Shown {
 }
 
 impl Server {
-    /// The server behind the socket that the settings name, if it is switched on and answers.
+    /// Connects to the server on the local socket that the settings name; `None` if local mode is off or the server
+    /// does not answer.
     pub(super) fn behind(service: &ServiceSettings) -> Result<Option<Self>, String> {
         let path = Path::new(&service.local_mode_socket_location);
         if !service.enable_local_mode || UnixStream::connect(path).is_err() {
@@ -157,7 +158,7 @@ impl Server {
         self.outcome(answer, &before, Vec::new()).await
     }
 
-    /// What a change that was taken came to; one that changed nothing made no version.
+    /// Returns the outcome of an accepted change. A change that alters nothing creates no version.
     async fn outcome(&self, answer: Answer, before: &str, unset: Vec<String>) -> Result<Outcome, String> {
         let version = answer.version;
         if version == before {
@@ -190,7 +191,7 @@ impl Server {
 }
 
 impl Answer {
-    /// The answer, unless it is a refusal.
+    /// Returns the response, or the text of its refusal.
     fn checked(self) -> Result<Self, String> {
         if self.status.is_success() {
             return Ok(self);

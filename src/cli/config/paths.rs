@@ -1,4 +1,4 @@
-//! Settings by their path, and values as they are written on a command line.
+//! Finds settings by their path, and parses values from the command line.
 
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::base::nearest::nearest;
 
-/// The setting at `path`, which must be one that can be set by itself.
+/// Returns the setting at `path`. Refuses a section or a part of a list.
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
     match settings().get(path) {
         Some(setting) if setting.kind != Kind::Object && !path.contains(['[', '<']) => Ok(setting),
@@ -17,7 +17,7 @@ pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
     }
 }
 
-/// What stands at `path`: a section, a setting or a part of one. Keys may hold dots, as those of plugins do.
+/// Returns the value at `path`: a section, a setting or a part of one. Keys may contain dots, as those of plugins do.
 pub(super) fn found<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
     document.iter().find_map(|(key, value)| match path.strip_prefix(key.as_str())? {
         "" => Some(value),
@@ -25,7 +25,7 @@ pub(super) fn found<'a>(document: &'a Document, path: &str) -> Option<&'a Value>
     })
 }
 
-/// Says that there is no such path, and which one was probably meant.
+/// Returns the error for an unknown path. It suggests the most similar one.
 pub(super) fn unknown(path: &str) -> String {
     let sections = settings().keys().filter_map(|path| path.split_once('.')).map(|(section, _)| section);
     let hint = nearest(path, settings().keys().map(String::as_str).chain(sections));
@@ -33,7 +33,7 @@ pub(super) fn unknown(path: &str) -> String {
     format!("{path} is no setting{hint}")
 }
 
-/// The document that holds nothing but `value` at `path`.
+/// Returns a document that holds only `value` at `path`.
 pub(super) fn only(path: &str, value: Value) -> Document {
     let whole = path.rsplit('.').fold(value, |value, key| json!({ key: value }));
     match whole {
@@ -42,7 +42,7 @@ pub(super) fn only(path: &str, value: Value) -> Document {
     }
 }
 
-/// Reads what was given for a setting. What is refused is never repeated: it may be a secret.
+/// Parses the value of a setting. An error never repeats the text, which may be a secret.
 pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
     if text == PLACEHOLDER {
         return Err(format!("{}: this is what stands for a secret that is not shown", setting.path));
@@ -66,7 +66,7 @@ pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
     })
 }
 
-/// What does not fit the table of settings: what is unknown, and what is of the wrong kind.
+/// Returns the unknown keys of a document, and the values of the wrong type.
 pub(super) fn misfits(document: &Document) -> (Vec<Misfit>, Vec<Misfit>) {
     let (unknown, wrong): (Vec<Problem>, Vec<Problem>) = explained_problems(document)
         .into_iter()
@@ -74,7 +74,7 @@ pub(super) fn misfits(document: &Document) -> (Vec<Misfit>, Vec<Misfit>) {
     (unknown.into_iter().map(misfit).collect(), wrong.into_iter().map(misfit).collect())
 }
 
-/// A place of a document that is wrong, and what is wrong with it.
+/// A path of a document, and the problem there.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(super) struct Misfit {
     pub(super) path: String,
@@ -90,7 +90,7 @@ impl std::fmt::Display for Misfit {
     }
 }
 
-/// A line each.
+/// Returns the misfits as text, one line for each.
 pub(super) fn lines(misfits: &[Misfit]) -> String {
     misfits.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
 }

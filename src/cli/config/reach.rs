@@ -1,4 +1,4 @@
-//! Where the configuration is reached: in the store, or through a server that runs.
+//! Access to the configuration: in the store, or through a running server.
 
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
@@ -12,7 +12,7 @@ use super::online::Server;
 use crate::settings::Settings;
 use crate::store::VersionRecord;
 
-/// One of the two ways; every subcommand is written once for both.
+/// The two ways to the configuration. Every subcommand is written once for both.
 pub(super) enum Reach {
     Store(Box<Store>),
     Server(Server),
@@ -21,13 +21,13 @@ pub(super) enum Reach {
 /// The configuration in force, with its secrets in clear.
 pub(super) struct Current {
     pub(super) document: Document,
-    /// What is stored beside the settings, in clear as well.
+    /// The members that are stored besides the settings, in clear as well.
     pub(super) extras: Document,
-    /// The id of the active version; `default` while nothing was ever stored.
+    /// The id of the active version; `default` if no version was ever stored.
     pub(super) version: String,
 }
 
-/// A change that is asked for.
+/// A requested change.
 pub(super) struct Proposed {
     /// Replace or patch.
     pub(super) manner: Manner,
@@ -36,13 +36,13 @@ pub(super) struct Proposed {
     pub(super) is_dry_run: bool,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
-    /// The version that was made; none when nothing was stored.
+    /// The id of the new version; `None` if nothing was stored.
     pub(super) version: Option<String>,
     pub(super) changes: Vec<Changed>,
-    /// Settings whose placeholder had nothing stored behind it.
+    /// Settings whose placeholder stands for no stored value.
     pub(super) unset: Vec<String>,
     /// Settings that have no effect in this store.
     pub(super) ineffective: Vec<String>,
@@ -63,13 +63,14 @@ impl From<Change> for Changed {
 }
 
 impl Reach {
-    /// The server on the local socket, if the settings or the store say that there is one and it answers.
+    /// Connects to the server on the local socket, if local mode is on in the settings or in the store and the server
+    /// answers. Otherwise opens the store.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, String> {
         if let Some(server) = Server::behind(&settings.config.view.service)? {
             return Ok(Self::Server(server));
         }
         let store = Store::open(settings, named).await.map_err(|refusal| explain(&refusal))?;
-        // A store that cannot be read is reported by what needs it.
+        // A store that cannot be read is not an error here. The subcommand that needs it reports the error.
         if let Ok(config) = store.config().await
             && let Some(server) = Server::behind(&config.view.service)?
         {
@@ -85,16 +86,16 @@ impl Reach {
         }
     }
 
-    /// Refuses an active version that the next start could not read.
+    /// Fails if the next start could not read the active version.
     pub(super) async fn check_stored(&self, version: &str) -> Result<(), String> {
         match self {
-            // It was read already.
+            // `Reach::current` has already read it.
             Self::Store(_) => Ok(()),
             Self::Server(server) => server.check_stored(version).await,
         }
     }
 
-    /// What is remembered of the versions, the newest first.
+    /// Returns the records of the versions, the newest first.
     pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, String> {
         match self {
             Self::Store(store) => store.records(limit).await.map_err(|refusal| explain(&refusal)),
@@ -102,7 +103,7 @@ impl Reach {
         }
     }
 
-    /// What changed from one version to another.
+    /// Returns the changes from one version to another.
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, String> {
         match self {
             Self::Store(store) => store.difference(before, after).await.map_err(|refusal| explain(&refusal)),
@@ -117,7 +118,7 @@ impl Reach {
         }
     }
 
-    /// Puts an earlier version back in force.
+    /// Puts an earlier version in force again.
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, String> {
         match self {
             Self::Store(store) => store.roll_back(version, comment).await.map_err(|refusal| explain(&refusal)),
@@ -126,7 +127,7 @@ impl Reach {
     }
 }
 
-/// Everything that is wrong, with the cause where there is one.
+/// Returns all problems as text, with the cause if there is one.
 pub(super) fn explain(refusal: &AppError) -> String {
     let text = crate::base::error_text::explain(refusal);
     match &refusal.cause {

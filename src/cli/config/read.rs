@@ -94,7 +94,7 @@ fn in_clear_or_not(document: Document, shows_secrets: bool) -> Document {
     if shows_secrets { document } else { masked(&document) }
 }
 
-/// As Mattermost writes it. These characters stand in strings only.
+/// Escapes JSON as Mattermost does. These characters occur only inside strings.
 fn escaped(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -105,7 +105,7 @@ fn write_privately(file: &Path, text: &str) -> std::io::Result<()> {
     let written = writing.write_all(text.as_bytes()).and_then(|()| writing.sync_all());
     let placed = written.and_then(|()| std::fs::rename(&hidden, file));
     if placed.is_err() {
-        // It may hold secrets.
+        // The incomplete file may hold secrets, so it is deleted.
         let _ = std::fs::remove_file(&hidden);
     }
     placed

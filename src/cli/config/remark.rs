@@ -1,4 +1,4 @@
-//! The options of every change, and text beside its result.
+//! The options of every change, and output besides its result.
 
 use std::io::Write;
 
@@ -23,8 +23,8 @@ pub(super) fn say_json(value: &impl Serialize) {
     say(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Tells the user something beside the result.
+/// Prints a line on standard error, so that standard output holds only the result.
 pub(super) fn remark(text: impl std::fmt::Display) {
-    // Nobody may be reading any more, which changes nothing about the result.
+    // A write error is ignored: standard error may be closed, and the result does not depend on it.
     let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
 }

@@ -1,4 +1,4 @@
-//! `validate`: everything that is wrong with a configuration, at once.
+//! `validate`: lists all problems of a configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,7 @@ pub(super) async fn stored(settings: &Settings, reach: &Reach, json: bool) -> Re
     validate(settings, with_extras(current.document, &current.extras), json)
 }
 
-/// A configuration as text. An error names the place, never the words: they may be a secret.
+/// Parses the text of a configuration. An error names line and column and never the text, which may be a secret.
 pub(super) fn document(text: &str) -> Result<Document, String> {
     serde_json::from_str(text).map_err(|cause| {
         let (line, column) = (cause.line(), cause.column());

@@ -1,4 +1,4 @@
-//! `history`, `diff` and `rollback`: the versions, of which none is ever lost.
+//! `history`, `diff` and `rollback`: list, compare and restore the versions of the configuration.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::store::VersionRecord;
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
 
-/// So many versions are tried before none counts as good.
+/// The number of versions that `--last-good` tries.
 const LAST_GOOD: usize = 1000;
 
 pub(super) const DIFF_HELP: &str = "\
@@ -143,7 +143,7 @@ fn line(record: &VersionRecord) -> String {
     let at = at.and_then(|at| at.format(TIME).ok()).unwrap_or_default();
     let changes = record.changes.as_array().map_or(0, Vec::len);
     let by = if record.user_id.is_empty() { String::new() } else { format!("  by {}", record.user_id) };
-    // A comment is somebody's text: it stays on its line.
+    // Control characters in a comment become spaces, so that its text stays on one line.
     let comment: String = record.comment.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     format!("{mark} {}  {at}  {}{by}  changes: {changes}  {comment}", record.id, record.source).trim_end().to_owned()
 }

@@ -1,4 +1,4 @@
-//! `set`, `unset` and `import`: changes, checked in full before they are stored.
+//! `set`, `unset` and `import`: change the configuration. A change is validated in full before it is stored.
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::remark::{Remark, remark, say_json};
 use crate::cli::output::say;
 use crate::settings::Settings;
 
-/// Larger than any configuration; what is longer is refused, not cut.
+/// The longest input, in bytes. It exceeds any configuration; a longer input is refused, not cut.
 const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 pub(super) const SET_HELP: &str = "\
@@ -122,7 +122,7 @@ pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> 
     Ok(())
 }
 
-/// What a change came to, in words or as JSON.
+/// Prints the outcome of a change, as text or as JSON.
 pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: bool) {
     for path in &outcome.unset {
         remark(format_args!("{path}: nothing is stored behind the placeholder, it is unset"));
@@ -171,7 +171,7 @@ async fn change(
     Ok(())
 }
 
-/// Refuses a setting that would have no effect, or of which a part would have none.
+/// Refuses a setting that is pinned as a whole or in part, because the change would have no effect.
 fn check_pins(settings: &Settings, path: &str) -> Result<(), String> {
     let overlaps = |pinned: &str| {
         let is_within = |inner: &str, outer: &str| {
@@ -185,7 +185,7 @@ fn check_pins(settings: &Settings, path: &str) -> Result<(), String> {
     }
 }
 
-/// A value that is typed or piped in, without the end of its last line.
+/// Reads a value from the terminal or from a pipe, without the line break at its end.
 fn input(setting: &Setting) -> Result<String, String> {
     let read = if std::io::stdin().is_terminal() {
         rpassword::prompt_password(format!("{} (not shown): ", setting.path))

@@ -1,4 +1,4 @@
-//! The signals that reach the server. From the moment they are received, none ends the process by itself.
+//! The signals of the process. Once they are received here, none of them ends the process by its default action.
 
 use std::io;
 
@@ -6,20 +6,20 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-/// The signals that say something to the server.
+/// The signals that the server acts on.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// The ends that were asked for so far.
+    /// The number of requests to stop so far.
     ends: usize,
 }
 
-/// Signals without a meaning here, with their names. By default they would end the process.
+/// Signals that the server ignores, with their names. Their default action would end the process.
 pub(super) struct Unused([(&'static str, Signal); 2]);
 
 impl Signals {
-    /// Begins to receive signals. The first thing that the program does: one that comes earlier ends it.
+    /// Starts to receive signals. The program does this first, because an earlier signal ends the process.
     pub(super) fn receive() -> io::Result<(Self, Unused)> {
         let signals = Self {
             terminate: signal(SignalKind::terminate())?,
@@ -34,7 +34,7 @@ impl Signals {
         Ok((signals, unused))
     }
 
-    /// Waits until SIGTERM or SIGINT asks for an end.
+    /// Waits for SIGTERM or SIGINT.
     pub(super) async fn end(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -55,7 +55,7 @@ impl Signals {
         self.ends += 1;
     }
 
-    /// Returns true if an end was asked for, also if nobody has waited for it yet.
+    /// Returns true if SIGTERM or SIGINT has arrived, even if no call has waited for it yet.
     pub(super) fn is_end_wanted(&mut self) -> bool {
         let is_pending = |signal: &mut Signal| signal.recv().now_or_never().is_some();
         self.ends > 0 || is_pending(&mut self.terminate) || is_pending(&mut self.interrupt)
@@ -63,7 +63,7 @@ impl Signals {
 }
 
 impl Unused {
-    /// Logs each of them.
+    /// Logs each signal that arrives.
     pub(super) async fn log(self) {
         let [first, second] = self.0;
         futures_util::future::join(log(first), log(second)).await;
