@@ -217,7 +217,7 @@ mod tests {
             assert_eq!(limiter.count_address(&http, config).limit, 100);
             assert!(Arc::ptr_eq(&stores, &limiter.stores()), "the buckets were made anew");
         }
-        // A bucket that was made anew would be full but for one.
+        // A new bucket would have all but one of its requests left.
         assert!(limiter.count_user("anna", &http, &old).remaining < 99);
     }
 
