@@ -1,4 +1,4 @@
-//! Figures of the site.
+//! The route that shows the figures of the site, such as numbers of users and posts.
 
 use std::sync::atomic::Ordering;
 
@@ -14,7 +14,7 @@ use crate::web::answer::{Json, Reply};
 use crate::web::request::Request;
 use crate::web::state::AppState;
 
-/// A figure as clients read it.
+/// A figure, as clients receive it.
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,

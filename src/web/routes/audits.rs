@@ -1,4 +1,4 @@
-//! The audit trail.
+//! Routes that read the audit trail.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};

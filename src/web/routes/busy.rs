@@ -1,4 +1,4 @@
-//! The busy flag.
+//! Routes for the busy flag: while it is set, the server refuses requests that can wait.
 
 use actix_web::web::Data;
 use quarterdeck_actors::busy::LONGEST_S;

@@ -1,4 +1,4 @@
-//! Images of other sites.
+//! The image proxy: images of other sites.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
@@ -20,7 +20,7 @@ const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
 /// The image needs a session, so only that client may cache it, even if the host allows more.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 
-/// `GET /image`: returns the image at an address, or redirects to the image proxy of the settings.
+/// `GET /image`: returns the image at an address, or redirects to it on this site or on an external image proxy.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let view = &request.config().view;
     let url = match way(&request.query("url").unwrap_or_default(), view)? {

@@ -1,4 +1,4 @@
-//! The licence.
+//! Routes that install, remove and show the licence.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The log of this server.
+//! Routes that read the server's log, and the route that logs messages of clients.
 
 use actix_files::NamedFile;
 use actix_web::http::header::{

@@ -1,4 +1,4 @@
-//! Product notices.
+//! Routes that list product notices and mark them as viewed.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;

@@ -1,4 +1,4 @@
-//! Preferences of an account.
+//! Routes for the preferences of an account.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};

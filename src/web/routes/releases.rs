@@ -1,4 +1,4 @@
-//! Releases of this server.
+//! The route that shows the latest release of this server.
 
 use actix_web::web::Data;
 

@@ -1,4 +1,4 @@
-//! The support packet.
+//! The route that downloads the support packet.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! Teams and their members.
+//! Routes for teams and their members.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};

@@ -1,4 +1,4 @@
-//! Personal access tokens.
+//! Routes for personal access tokens.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};

@@ -1,4 +1,4 @@
-//! Upgrade of this program, and its restart.
+//! Routes that upgrade this program and restart it.
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;

@@ -1,4 +1,4 @@
-//! Accounts.
+//! Routes for accounts: create, show, verify an address. The folder holds the other routes.
 
 pub(super) mod active;
 pub(super) mod edit;

@@ -1,4 +1,4 @@
-//! The configuration as a whole: read, replaced, patched.
+//! Routes that read, replace and patch the configuration as a whole.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};

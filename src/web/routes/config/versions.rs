@@ -1,4 +1,4 @@
-//! The versions of the configuration: an extension of the API.
+//! Routes for the versions of the configuration: an extension of the API.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;

@@ -1,4 +1,4 @@
-//! Lists of accounts.
+//! Routes that list, search and count accounts.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;

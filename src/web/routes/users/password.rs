@@ -1,4 +1,4 @@
-//! Passwords of accounts.
+//! Routes that set the password of an account and reset its failed logins.
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;

@@ -1,4 +1,4 @@
-//! The system roles of accounts.
+//! The route that sets the system roles of an account.
 
 use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
