@@ -67,7 +67,7 @@ pub(crate) enum Fault {
     /// A line of a table that cannot be parsed.
     #[error("{table}, line {line}: {reason}")]
     Line {
-        /// The table.
+        /// The name of the table.
         table: &'static str,
         /// The number of the line, from 1.
         line: usize,

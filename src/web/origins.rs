@@ -1,4 +1,4 @@
-//! The origins whose pages may call the server. Requests (CORS) and WebSockets use the same rule.
+//! The origins whose pages may call the server. Requests (CORS) and sockets use the same rule.
 
 use actix_web::http::header::{HeaderMap, ORIGIN};
 use reqwest::Url;

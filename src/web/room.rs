@@ -1,4 +1,4 @@
-//! The HTTP side of the server: requests, responses, sessions on the wire, the pipeline, routes, WebSockets and the
+//! The HTTP side of the server: requests, responses, sessions on the wire, the pipeline, routes, the WebSocket and the
 //! description of the API.
 
 pub(crate) mod address;

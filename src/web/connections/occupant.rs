@@ -63,8 +63,8 @@ impl Occupant {
         self.is_socket.store(true, Ordering::Relaxed);
     }
 
-    /// Returns true if a stop of the server waits until the unsent bytes of a response are sent. WebSockets are
-    /// excluded, because a stop closes them in a step of its own.
+    /// Returns true if a stop of the server waits until the unsent bytes of a response are sent. A WebSocket is
+    /// excluded, because a stop closes it in a step of its own.
     fn is_sending(&self) -> bool {
         self.has_unsent.load(Ordering::Relaxed) && !self.is_socket.load(Ordering::Relaxed)
     }
@@ -76,7 +76,8 @@ impl Occupant {
         self.leaving.load(Ordering::Acquire) != STAYS
     }
 
-    /// Returns true if the connection was asked to close at once, to make room for another one.
+    /// Returns true if the connection was asked to make room for another one. Then its close does not wait for the
+    /// client.
     pub(crate) fn makes_room(&self) -> bool {
         self.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE
     }

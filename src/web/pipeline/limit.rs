@@ -62,7 +62,7 @@ impl Limiter {
     /// Counts a request by its address.
     pub(super) fn count_address(&self, http: &HttpRequest, config: &Config) -> Rate {
         let settings = &config.view.rate_limit;
-        // Without a session there is no user to count by, whatever token the request carries.
+        // A request without a session is counted by its address, even if it carries a token.
         let is_by_address = settings.vary_by_remote_addr || settings.vary_by_user;
         let address = ClientAddress::determined(http).address.filter(|_| is_by_address).map(group);
         let key = self.hasher.hash_one((address, by_header(http, settings)));

@@ -12,7 +12,7 @@ use super::Context;
 use crate::base::pause::extension;
 use crate::web::request::budget::BodyShare;
 
-/// The time that every body has, however small it is.
+/// The time that a body of any size has to arrive.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The average rate at which a body must arrive after the grace period, in bytes per second.

@@ -173,7 +173,7 @@ mod tests {
                 while let Some(one) = reader.take() {
                     let is_fault = matches!(one, Heard::Fault(_));
                     heard.push(one);
-                    // Nothing is read after a fault.
+                    // No frame is read after a protocol error.
                     if is_fault {
                         return heard;
                     }

@@ -89,7 +89,7 @@ mod tests {
         assert!(is_sweep_due(None, now));
         assert!(!is_sweep_due(Some(now), now + Duration::from_millis(999)));
         assert!(is_sweep_due(Some(now), now + Duration::from_secs(1)));
-        // A full store of buckets that are in use stays full: the others share one bucket.
+        // While all buckets of a full store are in use, further keys share one bucket.
         let store = Store::new(Quantities { per_sec: 1, burst: 5 });
         let remaining: Vec<u32> = [1, 2, 3, 4].map(|key| store.take(key, 2).remaining).into();
         assert_eq!(remaining, [4, 4, 4, 3]);
