@@ -1,4 +1,4 @@
-//! Tasks that tell those who are connected of what changed, as long as the server runs.
+//! Tasks that publish changes to connected clients, as long as the server runs.
 
 use actix_web::web::Data;
 use quarterdeck_actors::hub::Event;
@@ -12,13 +12,13 @@ use tracing::error;
 use crate::domain::announce::{has_guests, log};
 use crate::web::state::AppState;
 
-/// Tells of each change of the configuration as long as the server runs.
+/// Publishes each change of the configuration.
 pub(crate) async fn configurations(app: Data<AppState>) {
     let mut changes = app.actors.config.events();
     loop {
         let had_guests = match changes.recv().await {
             Ok(change) => has_guests(&change.before) && !has_guests(&change.after),
-            // What was missed is in what is told next: the configuration as it is.
+            // The next event contains the whole configuration, so missed events lose nothing.
             Err(RecvError::Lagged(_)) => false,
             Err(RecvError::Closed) => return,
         };
@@ -30,12 +30,12 @@ pub(crate) async fn configurations(app: Data<AppState>) {
         if had_guests {
             app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;
         }
-        // What makes a session valid may be among what changed.
+        // The change may make sessions invalid, so every hub checks them again.
         log(app.actors.hub.check_sessions().await);
     }
 }
 
-/// Tells everybody of each change of the licence as long as the server runs.
+/// Publishes each change of the licence to all clients.
 pub(crate) async fn licenses(app: Data<AppState>) {
     let mut current = app.actors.license.follow();
     while current.changed().await.is_ok() {
@@ -45,7 +45,7 @@ pub(crate) async fn licenses(app: Data<AppState>) {
     }
 }
 
-/// Tells administrators, as long as the server runs, whether saved storage settings are in service.
+/// Publishes to administrators whether saved storage settings are in service.
 pub(crate) async fn stores(app: Data<AppState>) {
     let mut stores = app.actors.files.follow();
     let mut told = outcomes(&stores.borrow_and_update());
@@ -54,13 +54,13 @@ pub(crate) async fn stores(app: Data<AppState>) {
         for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {
             app.actors.hub.publish(Event::new("storage_settings_changed", outcome.clone()).sensitive()).await;
         }
-        // Of a store that is being tested the last outcome still holds.
+        // While a store is being tested, its last published outcome stays valid.
         told.retain(|earlier| outcomes.iter().all(|outcome| outcome.get("store") != earlier.get("store")));
         told.extend(outcomes);
     }
 }
 
-/// How the tests of saved settings ended, as they are told.
+/// Returns the outcomes of the tests of saved settings, as the event contains them.
 fn outcomes(stores: &Stores) -> Vec<Value> {
     let outcome = |(store, standing): (Store, Standing)| {
         let refusal = match &standing {

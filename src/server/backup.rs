@@ -1,8 +1,8 @@
-//! Backups: one file with everything that an installation keeps, the same for both engines.
+//! Backups: one file with everything that an installation stores, in the same format for both engines.
 //!
-//! A backup is a zip archive with a manifest: rows of each table as lines of JSON, the configuration where it is kept in
-//! a file, `config.toml`, a licence from outside of the database, and on request the keys of the audit trail and the
-//! files of a local store. `docs/backup.md` describes the format.
+//! A backup is a zip archive with a manifest. It contains the rows of each table as lines of JSON, the configuration
+//! file if there is one, `config.toml`, a licence from outside the database, and on request the keys of the audit trail
+//! and the files of a local store. `docs/backup.md` describes the format.
 
 mod draft;
 mod files;
@@ -31,13 +31,13 @@ pub(crate) use verifying::{Proof, verify};
 /// The reason why a backup was not made, verified or restored.
 #[derive(Debug, Error)]
 pub(crate) enum BackupError {
-    /// The backup is of another kind than this program reads.
+    /// The backup has a format or content that this program does not read.
     #[error("the backup cannot be used: {0}")]
     Bad(String),
-    /// The backup is not what was written; the libraries' words are for the log.
+    /// The content differs from what was written. The errors of the libraries are logged, not shown.
     #[error("the backup cannot be used: {text}\ncopy it again from where it was made, or use another backup")]
     Damaged { text: String, source: Option<Box<dyn std::error::Error>> },
-    /// Something is in the way, or is missing.
+    /// A precondition is not met: a file or database is missing, or is in the way.
     #[error("{0}")]
     Refused(String),
     /// A file cannot be read or written.
@@ -63,7 +63,7 @@ impl BackupError {
         Self::Damaged { text: text.into(), source: Some(Box::new(cause)) }
     }
 
-    /// A part that cannot be read: a fault of the disk is named as the system names it.
+    /// Returns the error of a part that cannot be read. For a disk error, it contains the text of the operating system.
     fn unread(part: &str, cause: std::io::Error) -> Self {
         let is_of_disk = cause.raw_os_error().is_some();
         let text = if is_of_disk { format!("{part} cannot be read: {cause}") } else { format!("{part} is damaged") };

@@ -1,4 +1,4 @@
-//! The parts of a server, built in the order in which they need one another: each step takes what the earlier ones gave.
+//! Builds the parts of a server in the order of their dependencies: each step takes the results of the earlier ones.
 
 use std::num::NonZero;
 use std::sync::atomic::AtomicBool;
@@ -62,7 +62,7 @@ use crate::web::prepared::{Installation, PreparedAnswers};
 use crate::web::request::budget::BodyBudget;
 use crate::web::state::{AppState, Facts, Limits, Outside, Tools};
 
-/// Builds all groups on a database that has this program's schema.
+/// Builds all groups of [`AppState`] on a database that has this program's schema.
 pub(super) async fn state(
     settings: Settings,
     sources: Sources,
@@ -111,7 +111,7 @@ pub(super) async fn state(
     })
 }
 
-/// Reads the stored configuration, and starts its actor.
+/// Reads the stored configuration and starts its actor.
 async fn facts(
     settings: Settings,
     sources: Sources,
@@ -151,7 +151,7 @@ fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> 
     })
 }
 
-/// Starts the hub. It never takes more sockets than there are files for.
+/// Starts the hub. Its limit on sockets is at most the number of files that the process may open for them.
 fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let limits = options.socket_limits();
@@ -159,7 +159,7 @@ fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
     HubHandle::start(cores, limits, roles, &Clock::new(wall_ms, Uptime::now))
 }
 
-/// Starts the other actors, and checks everything once that the server depends on.
+/// Starts the other actors, and runs every health check once.
 async fn actors(
     facts: &Facts,
     db: &Db,
@@ -196,7 +196,7 @@ async fn actors(
     })
 }
 
-/// What this installation is known by; made at its first start.
+/// Reads the identity of this installation from the database. The first start creates it.
 async fn installation(db: &Db, purpose: &'static str) -> Result<Installation, StoreError> {
     let installed_at = db.ready_system("InstallationDate", &wall_ms().to_string()).await?;
     Ok(Installation {

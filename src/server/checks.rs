@@ -1,4 +1,4 @@
-//! What the server depends on, and how it is tried.
+//! The health checks: one for each dependency of the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use quarterdeck_actors::storage::settings::Store;
 
 use crate::store::Db;
 
-/// How long a good outcome of a store elsewhere holds: each try costs requests that somebody pays for.
+/// The time for which a successful check of a remote store stays valid, because every check costs paid requests.
 const REMOTE: Duration = Duration::from_secs(30);
 
-/// Every check, in the order in which it is shown.
+/// Returns all checks, in the order in which readiness shows them.
 pub(super) fn all(db: &Db, config: &ConfigHandle, files: &FileProbeHandle) -> Vec<Arc<dyn Check>> {
     let store = |name, store| Arc::new(FileStore { name, store, config: config.clone(), files: files.clone() });
     vec![Arc::new(Database(db.clone())), store("filestore", Store::Files), store("exportstore", Store::Exports)]
 }
 
-/// Writes a row and deletes it, with the locks that writes take.
+/// Checks the database: writes a row and deletes it, with the locks that every write takes.
 struct Database(Db);
 
 impl Check for Database {
@@ -42,7 +42,7 @@ impl Check for Database {
     }
 }
 
-/// Tries what is in service for a store.
+/// Checks the backend that is in service for a store.
 struct FileStore {
     name: &'static str,
     store: Store,
@@ -55,7 +55,7 @@ impl Check for FileStore {
         self.name
     }
 
-    // Exports wait; what people do now does not.
+    // Exports can wait. Uploads and downloads of users cannot, so only the file store decides about readiness.
     fn is_vital(&self) -> bool {
         self.store == Store::Files
     }

@@ -1,4 +1,4 @@
-//! Which database holds the accounts, and who says so. Every command that opens it decides here.
+//! Decides which database holds the accounts, and which setting names it. Every command that opens it uses this.
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::document::given;
@@ -15,12 +15,12 @@ use crate::settings::descriptors::Shares;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
 use crate::store::{Db, StoreError, described, when_ready};
 
-/// A database that has this program's schema, and whose trail goes on. Everything else of a server is built on one.
+/// A database that has this program's schema and an audit trail that continues. All parts of a server are built on one.
 pub(super) struct Migrated(pub(super) Db);
 
 impl Migrated {
-    /// Waits for the database and brings its schema up to date. Nothing is written for a database that a later version
-    /// changed.
+    /// Waits for the database and brings its schema up to date. Refuses a database that a later version changed, before
+    /// anything is written to it.
     pub(super) async fn open(settings: &Settings, sources: &Sources, shares: &Shares) -> Result<Self, StartError> {
         let sql = &settings.config.view.sql;
         let db = Db::new(&shares.within(sql))?;
@@ -35,35 +35,35 @@ impl Migrated {
     }
 }
 
-/// The database in use, as people read of it. It holds no password.
+/// The database in use, in the form that people read. It contains no password.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// The database.
+    /// The description of the database.
     pub(crate) name: String,
     /// The source of the setting: file and line, the variable, the configuration file, or a default of the program.
     pub(crate) by: String,
-    /// Another database that the configuration names or is kept in.
+    /// Another database, which the configuration names or is stored in.
     pub(crate) other: Option<Other>,
 }
 
 /// A database that is not used for accounts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Other {
-    /// The database.
+    /// The description of the database.
     pub(crate) name: String,
     /// The source that names it.
     pub(crate) by: String,
 }
 
-/// Decides which database `config` uses, where its stored part is kept at `place`.
+/// Decides which database `config` uses. `place` says where the stored part of the configuration is.
 ///
-/// A default of ours (built in, or the shipped `config.toml`) never wins over another database that the configuration
-/// names: that is refused. What the operator wrote, and what a variable says, wins.
+/// A default of this program (built in, or from the shipped `config.toml`) never wins over another database that the
+/// configuration names: that conflict is refused. A setting of the operator, in a file or a variable, wins.
 pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartError> {
     let used = config.view.sql.data_source.as_str();
     let (by, default) = match origin(config, DATA_SOURCE) {
         Origin::Default => ("the built-in default".to_owned(), Some("no setting names a database, and the default is")),
-        // Settings stored in a database say nothing about which database it is: that was decided before they were read.
+        // Settings stored in a database cannot name that database: it was chosen before they were read.
         Origin::Stored => (place.file().map_or_else(String::new, |file| file.path().display().to_string()), None),
         Origin::File(line) if is_shipped(&config.overrides) => {
             (format!("{line}, as shipped"), Some("the config.toml names, as it was shipped,"))
@@ -82,13 +82,13 @@ pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartErro
     }
 }
 
-/// The data source that the configuration brings along, and who names it.
+/// Returns the data source that comes with the configuration, and the file or variable that names it.
 fn named_beside(config: &Config, place: &Place) -> Option<(String, String)> {
     match place {
         Place::File(_) => {
             let stored = config.stored.as_ref()?;
             let named = given(&stored.document, DATA_SOURCE)?.as_str().filter(|named| !named.is_empty())?;
-            // A file that this server wrote holds the default, which nobody chose.
+            // A configuration file that this server wrote contains the default, which the operator did not choose.
             let is_default = given(&defaults(Mode::Blank), DATA_SOURCE).is_some_and(|default| default == named);
             let file = place.file()?.path().display().to_string();
             (!is_default).then(|| (named.to_owned(), file))
@@ -98,7 +98,7 @@ fn named_beside(config: &Config, place: &Place) -> Option<(String, String)> {
     }
 }
 
-/// Refuses a database without accounts beside a configuration file that nothing names.
+/// Refuses a database without accounts if a configuration file exists that no setting names.
 pub(crate) async fn refuse_beside_unnamed(
     sources: &Sources,
     sql: &SqlSettings,
@@ -109,10 +109,10 @@ pub(crate) async fn refuse_beside_unnamed(
     if is_empty { Err(StartError::Configuration(file.refusal(&described(&sql.data_source)))) } else { Ok(()) }
 }
 
-/// Decides who may make the first account in `db`, where the configuration is kept at `place`. Looking makes nothing.
+/// Decides which caller may create the first account in `db`. `place` says where the configuration is. Writes nothing.
 ///
-/// Accounts that are missing beside a used configuration, or beside the tables of a Mattermost, are in another database:
-/// the next caller must not become the administrator there.
+/// If a used configuration or the tables of a Mattermost exist without accounts, the accounts are in another database.
+/// Then no caller over the network may create one, because the first account is an administrator.
 pub(crate) async fn first_account(db: &Db, place: &Place, sql: &SqlSettings) -> Result<FirstAccount, StoreError> {
     let accounts = db.accounts_found().await?;
     if accounts > 0 {

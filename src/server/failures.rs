@@ -1,11 +1,11 @@
-//! The reasons why the server did not start, or did not stop as it should.
+//! The errors of a start or a stop.
 
 use quarterdeck_actors::error::AppError;
 use thiserror::Error;
 
 use crate::store::StoreError;
 
-/// Why the server did not start.
+/// The reason why the server did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The database cannot be used.
@@ -14,13 +14,13 @@ pub enum StartError {
     /// The configuration cannot be used; the text names each setting that must change.
     #[error("configuration: {0}")]
     Configuration(String),
-    /// An address, a certificate or the socket cannot be used; the text says which and why.
+    /// An address, a certificate or the local socket cannot be used; the text says which one and why.
     #[error("{0}")]
     Listen(String),
-    /// The route table contradicts itself.
+    /// Two routes of the route table conflict.
     #[error("routes: {0}")]
     Routes(#[from] matchit::InsertError),
-    /// A part of the server could not be made.
+    /// A part of the server could not be created.
     #[error("{0}")]
     Part(#[from] AppError),
 }
@@ -28,7 +28,7 @@ pub enum StartError {
 /// The reason why a stop was not clean.
 #[derive(Debug, Error)]
 pub enum StopError {
-    /// The database was not closed as it should be.
+    /// The database was not closed properly.
     #[error("database: {0}")]
     Store(#[from] StoreError),
     /// The number of records of the audit trail that were not stored.

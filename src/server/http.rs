@@ -1,4 +1,4 @@
-//! HTTP over the streams of this server: what is accepted becomes a `Stream`, and `actix-http` serves it.
+//! Serves HTTP on the connections of this server: each one becomes a [`Stream`], which `actix-http` reads and writes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -28,23 +28,23 @@ use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
 
-/// As many bytes that are not sent yet wait in the kernel for a connection; the rest of a response waits here.
+/// The number of unsent bytes that the kernel buffers for a connection; the rest of a response waits in this process.
 const UNSENT_BYTES: u32 = 128 * 1024;
 
-/// How long a client may take for the TLS handshake.
+/// The time limit for a client's TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection, as `actix-http` takes it.
+/// A connection in the form that `actix-http` takes.
 type Accepted = (Stream, Protocol, Option<SocketAddr>);
 
-/// The service for those who connect.
+/// The service that a listener offers.
 #[derive(Clone)]
 enum Served {
     Api(Data<Router>, Data<Origin>),
     Metrics,
 }
 
-/// Makes a service for each worker that serves what a listener accepts.
+/// Creates the service of each worker for the connections of one listener.
 #[derive(Clone)]
 pub(super) struct Door {
     app: Data<AppState>,
@@ -68,7 +68,7 @@ impl Door {
         Self { tls: tls.map(Arc::new), ..Self::to(app, served, app.limits.connections.clone(), service) }
     }
 
-    /// One to the metrics, with limits of its own: no client of the API takes the place of a scrape.
+    /// Returns the service for metrics. It has connection limits of its own, so API clients never block a scrape.
     pub(super) fn to_metrics(app: &Data<AppState>, service: &ServiceSettings) -> Self {
         Self::to(app, Served::Metrics, Connections::of_metrics(), service)
     }
@@ -76,7 +76,7 @@ impl Door {
     fn to(app: &Data<AppState>, served: Served, connections: Arc<Connections>, service: &ServiceSettings) -> Self {
         let seconds = Duration::from_secs;
         let is_kept_alive = service.idle_timeout > 0;
-        // The stream itself ends idle connections: it counts from the last answer.
+        // `Stream` closes idle connections itself: its timeout starts at the end of the last response.
         let keep_alive = if is_kept_alive { KeepAlive::Os } else { KeepAlive::Disabled };
         let idle = if is_kept_alive { service.idle_timeout } else { service.read_timeout };
         Self {
@@ -90,7 +90,7 @@ impl Door {
         }
     }
 
-    /// Serves connections that come over the network.
+    /// Returns the service for connections over TCP.
     pub(super) fn over_tcp(
         &self,
     ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
@@ -106,9 +106,9 @@ impl Door {
         let peer = stream.peer_addr()?;
         let permit = self.admit(Some(peer.ip()))?;
         let socket = SockRef::from(&stream);
-        // A client whose machine is gone loses its connection, too.
+        // Ends the connection if the client's machine is gone and acknowledges nothing.
         let _ = socket.set_tcp_user_timeout(Some(self.times.write));
-        // Beyond it the kernel would buffer up to 4 MB for each client that reads nothing.
+        // Without this limit, the kernel would buffer up to 4 MB for each client that reads nothing.
         let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
         let _ = socket.set_tcp_nodelay(true);
         let carrier = match &self.tls {
@@ -121,7 +121,7 @@ impl Door {
         Ok((Stream::new(carrier, self.times, permit), Protocol::Http1, Some(peer)))
     }
 
-    /// A connection beyond the limits is dropped at once: an answer would cost more than it tells.
+    /// Admits a connection within the limits. Beyond them it is closed without a response, which would cost more.
     fn admit(&self, peer: Option<IpAddr>) -> io::Result<Permit> {
         self.connections.admit(peer).ok_or_else(|| io::ErrorKind::ConnectionRefused.into())
     }
@@ -140,7 +140,7 @@ impl Door {
         HttpService::build()
             .keep_alive(self.keep_alive)
             .client_request_timeout(self.head_timeout)
-            // The stream closes connections itself, within a time of its own.
+            // `Stream` closes connections itself, with a timeout of its own.
             .client_disconnect_timeout(Duration::ZERO)
             .on_connect_ext(|stream: &Stream, extensions| {
                 line::note(stream, stream.exchange(), stream.is_tls(), extensions);
@@ -148,7 +148,7 @@ impl Door {
             .finish(map_config(app, |()| AppConfig::default()))
     }
 
-    /// Serves connections to the local socket.
+    /// Returns the service for connections to the local socket.
     pub(super) fn over_socket(
         &self,
     ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
@@ -163,10 +163,10 @@ impl Door {
     }
 }
 
-/// Starts a server with one listener.
+/// Returns the builder of a server with one listener.
 pub(super) fn builder(app: &AppState) -> ServerBuilder {
     Server::build()
-        // Each worker gets as many as there may be in all: the limit is counted once for all of them.
+        // `Connections` limits all workers together, so the limit of one worker must never be the lower one.
         .max_concurrent_connections(app.limits.connections.limit().saturating_mul(2))
         .shutdown_timeout(app.facts.options.stop_limit().as_secs())
         .disable_signals()

@@ -1,4 +1,4 @@
-//! The doors: TCP with or without TLS, and the local socket.
+//! Opens the listeners: TCP with or without TLS, and the local socket.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -19,7 +19,7 @@ use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
 
-/// How many connections may wait to be accepted.
+/// The number of connections that the kernel queues until the server accepts them.
 const BACKLOG: i32 = 2048;
 
 pub(super) struct Listening {
@@ -28,7 +28,7 @@ pub(super) struct Listening {
     pub(super) socket: Option<PathBuf>,
 }
 
-/// Opens what the settings ask for; the error names what could not be opened.
+/// Opens the listeners that the settings ask for. The error names the setting or address that failed.
 pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listening, String> {
     let config = app.actors.config.current();
     let service = &config.view.service;
@@ -73,7 +73,7 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 
-/// `:8065` means every address, of both families where the machine has both.
+/// Binds the address of a setting. `:8065` means all addresses, IPv6 and IPv4 where the machine has both.
 pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
     let names: Vec<String> = match address.strip_prefix(':') {
         Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
@@ -103,7 +103,7 @@ fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Takes the socket's path: from nobody, or from a server that is gone. mmctl insists on the mode 0600.
+/// Binds the socket's path, and replaces the socket of a server that is gone. Its mode is 0600, which mmctl requires.
 fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     let explain = |cause: std::io::Error| cause.to_string();
     if let Ok(found) = std::fs::symlink_metadata(path) {
@@ -114,7 +114,7 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
             return Err("another server answers on this socket".to_owned());
         }
     }
-    // Under another name until it listens, so that no client finds it refusing.
+    // The socket has a temporary name until it listens, so that no client gets a refused connection.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);
     let listener = crate::files::private::listen(&hidden).map_err(explain)?;

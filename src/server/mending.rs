@@ -1,4 +1,4 @@
-//! Files and folders that earlier versions of the server made for everybody are made private at its start.
+//! Makes files and folders private at the start that earlier versions of the server created readable for all users.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use crate::files::private;
 use crate::store;
 use crate::telemetry::logging::{FILES_KEPT, file_path};
 
-/// Makes private what these settings name and an earlier version made: the database of the embedded engine, the log,
+/// Makes the files private that these settings name and an earlier version created: the embedded database, the log,
 /// the key of the audit trail, and the folders of these and of local stores.
 pub(super) fn mend(config: &Config) {
     let (files, folders) = own(config);
     private::mend(&files, &folders);
 }
 
-/// The files and the folders that a server with this configuration makes, by name.
+/// Returns the paths of the files and folders that a server with this configuration creates.
 fn own(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let view = &config.view;
     let log = file_path(&view.log);
@@ -31,7 +31,7 @@ fn own(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let local = stores.filter(|store| store.driver_name == "local" && !store.directory.is_empty());
     folders.extend(local.map(|store| PathBuf::from(store.directory)));
     if view.service.enable_local_mode {
-        // Its folder is the operator's: the server makes none for it.
+        // The folder of the socket belongs to the operator: the server does not create it.
         files.push(PathBuf::from(&view.service.local_mode_socket_location));
     }
     files.push(Path::new(&view.file.files.directory).join(DEFAULT_NAME));

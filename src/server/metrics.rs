@@ -1,4 +1,4 @@
-//! The door for Prometheus: an address of its own, so that the API's address need not show it to everybody.
+//! The listener for Prometheus. It has an address of its own, so that clients of the API cannot read the metrics.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::state::AppState;
 use crate::web::{line, readings};
 
-/// Opens the address if the settings ask for it; the error names the setting.
+/// Opens the listener if the settings ask for it. The error names the setting.
 pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>, String> {
     let config = app.actors.config.current();
     let settings = &config.view.metrics;
@@ -31,9 +31,9 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
     Ok(Some((server, address)))
 }
 
-/// `GET /metrics`.
+/// Handles `GET /metrics`.
 pub(super) async fn show(http: HttpRequest, app: Data<AppState>) -> HttpResponse<Outgoing> {
-    // The idle time of the connection counts from here on.
+    // Marks the request as in flight; the idle timeout of the connection starts at its end.
     let _under_way = line::begin(&http);
     let answer = readings::show(&app).unwrap_or_else(|cause| {
         error!(%cause, "metrics cannot be shown");

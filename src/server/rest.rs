@@ -1,4 +1,4 @@
-//! Rests between reads of what comes in crumbs: each read costs as much, however few bytes it brings.
+//! Delays reads of input that arrives in tiny pieces: a read costs the same processor time, however few bytes it gets.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-/// The length of a rest. What arrives meanwhile is read at once afterwards.
+/// The length of a delay. Input that arrives meanwhile is read at once afterwards.
 const LENGTH: Duration = Duration::from_millis(20);
 
-/// Reads of one head before the first rest: a large head of an honest client comes in pieces as well.
+/// The number of reads of one request head before the first delay. Large heads of normal clients need a few reads too.
 const READS_OF_HEAD: u32 = 16;
 
-/// The rests of one connection.
+/// The delays between the reads of one connection.
 #[derive(Default)]
 pub(super) struct Rest {
     under_way: Option<Pin<Box<Sleep>>>,
@@ -20,7 +20,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// Ready when there is no rest, or it is over.
+    /// Returns ready when no delay is running.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(timer) = &mut self.under_way {
             ready!(timer.as_mut().poll(context));
@@ -29,12 +29,12 @@ impl Rest {
         Poll::Ready(())
     }
 
-    /// Begins a rest.
+    /// Starts a delay, unless one is running.
     pub(super) fn begin(&mut self) {
         self.under_way.get_or_insert_with(|| Box::pin(sleep(LENGTH)));
     }
 
-    /// Counts a read of a head, and begins a rest when there were many.
+    /// Counts a read of a request head, and starts a delay after [`READS_OF_HEAD`] reads.
     pub(super) fn count(&mut self) {
         self.reads += 1;
         if self.reads > READS_OF_HEAD {
@@ -42,7 +42,7 @@ impl Rest {
         }
     }
 
-    /// Forgets the reads of a head that is complete.
+    /// Resets the count when a request head is complete.
     pub(super) fn forget(&mut self) {
         self.reads = 0;
     }

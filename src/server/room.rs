@@ -1,4 +1,4 @@
-//! Starting and stopping: settings in, addresses out.
+//! Starts and stops the server: takes the settings, opens the listeners, returns their addresses.
 
 mod announcing;
 pub(crate) mod backup;
@@ -55,7 +55,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts everything; when this answers, requests are served.
+    /// Starts every part of the server. When this returns, the server answers requests.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let settings = with_file(settings, &sources).await?;
@@ -64,7 +64,7 @@ impl Server {
         let shares = Shares::of_process();
         shares.report(&settings.options, &settings.config.view.sql);
         let db = Migrated::open(&settings, &sources, &shares).await?;
-        // On the heap: all that a server is made of would make every future that starts one a large one.
+        // On the heap: the future is large, and it would make every future that awaits it as large.
         let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
         actix_web::rt::spawn(renew_prepared(app.clone()));
         actix_web::rt::spawn(announcing::configurations(app.clone()));
@@ -91,7 +91,7 @@ impl Server {
         Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
     }
 
-    /// Reads store, file and environment anew and puts them in force.
+    /// Reads the store, the configuration file and the environment again, and puts the result in force.
     pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
         let (before, around) = (self.app.actors.config.current(), self.app.facts.surroundings());
         let reloaded = self.app.actors.config.reload(around.clone()).await;
@@ -100,64 +100,64 @@ impl Server {
         reloaded
     }
 
-    /// Where it listens.
+    /// Returns the addresses on which the server listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The local socket, if it is on.
+    /// Returns the path of the local socket, if it is enabled.
     pub fn socket(&self) -> Option<&PathBuf> {
         self.socket.as_ref()
     }
 
-    /// Where Prometheus asks, if metrics are on.
+    /// Returns the address that Prometheus scrapes, if metrics are enabled.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics
     }
 
-    /// The scheme that clients use.
+    /// Returns the URL scheme that clients use: `https` with TLS, otherwise `http`.
     pub fn scheme(&self) -> &'static str {
         let is_tls = self.app.facts.started_with.view.service.connection_security == "TLS";
         if is_tls { "https" } else { "http" }
     }
 
-    /// The configuration in force, to follow or reload.
+    /// Returns the handle of the configuration, to read, subscribe or reload it.
     pub fn config(&self) -> &ConfigHandle {
         &self.app.actors.config
     }
 
-    /// How each actor fares.
+    /// Returns the vitals of each actor: its restarts, queue and response times.
     pub fn vitals(&self) -> Vec<Arc<Vitals>> {
         self.app.vitals()
     }
 
-    /// The busy flag, to raise or take down.
+    /// Returns the handle of the busy flag, to set or clear it.
     pub fn busy(&self) -> &BusyHandle {
         &self.app.actors.busy
     }
 
-    /// Who is connected, to tell something.
+    /// Returns the handle of the WebSocket hub, to send events to connected clients.
     pub fn hub(&self) -> &HubHandle {
         &self.app.actors.hub
     }
 
-    /// Decides which caller may make the first account, while there is none.
+    /// Returns the rule that decides which caller may create the first account.
     pub(crate) fn first_account(&self) -> &FirstAccount {
         &self.app.accounts.first
     }
 
-    /// The one-time code with which the first account is made over the network; `None` when there is no such way.
+    /// Returns the one-time code for creating the first account over the network; `None` if there is no such code.
     pub fn setup_code(&self) -> Option<&Secret> {
         self.app.accounts.first.code()
     }
 
-    /// Waits until somebody wants the program that an upgrade put in place to run.
+    /// Waits until a request asks for a restart into the program that an upgrade installed.
     pub async fn restart_wanted(&self) {
         self.app.tools.restart.notified().await;
     }
 }
 
-/// Warns where every caller is believed that names its own address.
+/// Warns if the server reads the client's address from a header of any caller, because no trusted proxies are named.
 fn warn_of_unnamed_proxies(app: &AppState) {
     let headers = &app.facts.started_with.view.service.trusted_proxy_ip_header;
     if !headers.is_empty() && app.facts.options.trusted_proxies().is_none() {
@@ -169,7 +169,7 @@ fn warn_of_unnamed_proxies(app: &AppState) {
     }
 }
 
-/// The machine's name, if it has one.
+/// Returns the host name of the machine, if it has one.
 pub(crate) fn hostname() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     Some(name).filter(|name| !name.is_empty())

@@ -1,4 +1,4 @@
-//! The stored configuration that a server starts on, and the command that puts an earlier one back.
+//! Reads the stored configuration that a server starts on. If it is unusable, names the command that restores another.
 
 use quarterdeck_actors::config::proposal::Surroundings;
 use quarterdeck_actors::config::provenance::VARIABLE;
@@ -13,14 +13,14 @@ use crate::domain::version_store::{Place, VersionStore, has_tables, put_back};
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 
-/// What is to be done where no version can be put back.
+/// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no version of it is left that can be used: put a copy in its place";
 const BROKEN: &str = "no other version of it can be used: mend these settings with `quarterdeck config set` or `quarterdeck config import`";
 
-/// The settings with what a configuration file says beneath them: a file can say which database to use.
+/// Returns the settings with those of a configuration file beneath them, because such a file can name the database.
 ///
-/// Every command that opens the database comes through here: its data source is one that somebody chose, and a file
-/// that lost what it held is refused.
+/// Every command that opens the database calls this. It refuses a default data source while the configuration names
+/// another one, and a configuration file that lost its content.
 pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<Settings, StartError> {
     let place = place(sources)?;
     let settings = match place.file() {
@@ -35,12 +35,12 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
     Ok(settings)
 }
 
-/// Refuses a default where another database is named, for a restore: database and `config.json` are still to be made.
+/// Refuses a default data source while another one is named. For a restore, where neither database nor file exists yet.
 pub(crate) fn refuse_unchosen(settings: &Settings, sources: &Sources) -> Result<(), StartError> {
     choose(&settings.config, &place(sources)?).map(drop)
 }
 
-/// The configuration that a server would start with, without starting one. Looking makes nothing.
+/// Returns the configuration with which a server would start, without starting one. Creates nothing.
 pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
     let sql = settings.config.view.sql.clone();
     let place = place(sources)?.seen_from(&sql);
@@ -57,12 +57,12 @@ pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result
     compose(&versions, settings.config.overrides, sources).await
 }
 
-/// Where `MM_CONFIG` says that the configuration is.
+/// Returns the place of the configuration that `MM_CONFIG` names.
 pub(crate) fn place(sources: &Sources) -> Result<Place, StartError> {
     Place::named(sources.store_name().as_deref()).map_err(|cause| StartError::Configuration(cause.to_string()))
 }
 
-/// What is stored, under what is pinned. A version that cannot be read, or breaks rules, is never taken for an empty one.
+/// Returns the stored configuration with the pinned settings on top. An unreadable or invalid version is an error.
 pub(super) async fn stored_configuration(
     overrides: Overrides,
     versions: &VersionStore,
@@ -115,7 +115,7 @@ async fn refused(
     StartError::Configuration(format!("{problem}\n{advice}{anew}"))
 }
 
-/// The newest version with which a server would start.
+/// Returns the id of the newest version with which a server would start.
 async fn newest_usable(versions: &VersionStore, overrides: &Overrides, around: &Surroundings) -> Option<String> {
     let active = versions.active().await.ok().flatten();
     let running = active.and_then(|stored| Config::compose(Some(stored), overrides.clone()).ok());
@@ -124,7 +124,7 @@ async fn newest_usable(versions: &VersionStore, overrides: &Overrides, around: &
     versions.into_iter().find(is_usable).map(|target| target.id)
 }
 
-/// The command that puts a version back, as a shell takes it in the working folder of the server.
+/// Returns the shell command that restores a version, to be run in the working folder of the server.
 fn rollback(versions: &VersionStore, sources: &Sources, version: &str) -> String {
     let store = match versions {
         VersionStore::File(file) => format!("MM_CONFIG={} ", quoted(file.path())),

@@ -1,4 +1,4 @@
-//! The end of a server: what is under way is finished, what waits in memory is stored, the database is closed.
+//! Stops the server: finishes open requests, stores what waits in memory, closes the database.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,26 +11,26 @@ use super::tasks::report_refusals;
 use super::{Server, StopError};
 use crate::web::state::AppState;
 
-/// How long a socket may take to pass its close frame on; one that reads nothing is not waited for any longer.
+/// The time limit for sending a socket's close frame. A client that reads nothing gets no longer.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
-/// The time that a kept connection has for another request once the listeners are closed, in milliseconds.
+/// The time in which a client may send another request on a kept-alive connection after the listeners closed, in ms.
 const KEPT_WINDOW_MS: i64 = 1_000;
 
-/// How long nothing must be under way before the server ends.
+/// The time for which nothing may be in flight before the server counts as idle and ends.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// How long what waits in memory is tried to be stored at a stop.
+/// The time limit for storing what waits in memory, with retries.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
 impl Server {
-    /// Stops, and takes its time for it.
+    /// Stops the server, with the full drain time.
     pub async fn stop(self) -> Result<(), StopError> {
         self.stop_sooner_on(std::future::pending()).await
     }
 
-    /// Stops: readiness turns 503, the listeners close after `DrainSeconds`, what is under way is finished within
-    /// `StopSeconds`, the database is closed. `hurry` ends the drain early.
+    /// Stops the server: readiness returns 503, the listeners close after `DrainSeconds`, requests in flight get
+    /// `StopSeconds` to finish, then the database is closed. `hurry` ends the drain early.
     pub async fn stop_sooner_on(self, hurry: impl Future<Output = ()>) -> Result<(), StopError> {
         self.app.limits.traffic.drain();
         let drain = self.app.facts.options.drain_window();
@@ -77,25 +77,25 @@ impl Server {
             Err(cause) => error!(%cause, "the database was not closed"),
         }
         closed?;
-        // Drafts that were not deleted are harmless: the next start gives them their places.
+        // Drafts that remain are harmless: the next start adds them to the audit trail.
         if flushed.is_err() && waiting > 0 { Err(StopError::Trail(waiting)) } else { Ok(()) }
     }
 }
 
-/// Waits until nothing is under way any more: requests, answers that are being sent, sockets, kept connections.
+/// Waits until nothing is in flight: no requests, unsent responses, sockets or idle connections.
 async fn quiet(app: &AppState) {
     let window_end = Uptime::now().plus_ms(KEPT_WINDOW_MS);
     let last_word = Instant::now() + app.facts.options.socket_stop_window() + LAST_WORD;
     let mut quiet_since = None;
     loop {
         let now = Uptime::now();
-        // A client that keeps its connection may be sending its next request just now.
+        // A client on a kept-alive connection may be sending its next request now, so these stay open for a moment.
         let is_window_over = now >= window_end;
         let idle = app.limits.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEPT_WINDOW_MS)));
         let under_way = app.limits.traffic.in_flight() + app.limits.traffic.unsent() + app.limits.connections.unsent();
         let is_quiet = under_way == 0 && idle == 0 && (sockets(app) == 0 || Instant::now() >= last_word);
         match quiet_since.filter(|_| is_quiet) {
-            // Between the end of a body and its way into the kernel nothing counts it.
+            // No counter covers the moment between the end of a body and the kernel's send buffer.
             Some(since) if Instant::now().saturating_duration_since(since) >= SETTLED => return,
             Some(_) => {}
             None => quiet_since = is_quiet.then(Instant::now),
@@ -104,12 +104,12 @@ async fn quiet(app: &AppState) {
     }
 }
 
-/// The number of open sockets.
+/// Returns the number of open sockets.
 fn sockets(app: &AppState) -> usize {
     app.actors.hub.counts().sockets.load(Ordering::Relaxed)
 }
 
-/// Tries until it is done, for as long as a stop may wait for the store.
+/// Repeats `attempt` until it succeeds or [`LAST_WRITES`] is over, and returns the last outcome.
 async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), AppError> {
     let last = Instant::now() + LAST_WRITES;
     loop {

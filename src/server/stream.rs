@@ -1,8 +1,8 @@
 //! A client's connection as the HTTP server reads and writes it: TCP, TLS or the local socket.
 //!
-//! It ends a connection that waits for a request for too long, that takes nothing of its answer for too long, and it
-//! closes every connection so that the client can read the last answer: the write side first, then what the client
-//! still sends is thrown away for a moment.
+//! It closes a connection that is idle for too long, or whose client reads nothing of a response for too long. Every
+//! connection closes in a way that lets the client read the last response: the write side first, then input is
+//! discarded for up to [`LINGER`].
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -21,17 +21,17 @@ use crate::base::pause::extension;
 use crate::web::connections::{Occupant, Permit};
 use crate::web::line::Exchange;
 
-/// How long input is thrown away after the write side is closed.
+/// The time limit for each step of closing: closing the write side, then discarding input.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a client may take nothing of an answer that ends its connection.
+/// The write timeout of a response that ends its connection.
 const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Bytes that are thrown away at a time, and how often before other connections get their turn.
+/// The number of bytes that one read discards, and the number of such reads before other connections get their turn.
 const DISCARD_BYTES: usize = 8 * 1024;
 const DISCARDS_PER_TURN: usize = 16;
 
-/// Bytes that are read in one turn of the server, which takes them all into memory before it looks at them.
+/// The limit of bytes read in one turn. The HTTP server reads until the input pauses before it parses anything.
 const TURN_BYTES: usize = 16 * 1024;
 
 /// The transport that carries the bytes.
@@ -41,12 +41,12 @@ pub(super) enum Carrier {
     Unix(UnixStream),
 }
 
-/// How long a connection may be without progress.
+/// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    /// Without a request, from the last answer on.
+    /// The time without a request, from the end of the last response.
     pub(super) idle: Duration,
-    /// With an answer of which the client takes nothing.
+    /// The time in which the client reads nothing of a response.
     pub(super) write: Duration,
 }
 
@@ -56,18 +56,18 @@ pub(super) struct Stream {
     times: Times,
     exchange: Rc<Exchange>,
     idle: Option<Pin<Box<Sleep>>>,
-    /// The end of the idle time that a pause of the process moved.
+    /// The end of the idle time, if a pause of the process (a suspended machine) moved it.
     extended_to: Option<Instant>,
     stalled: Option<Pin<Box<Sleep>>>,
     closing: Closing,
     is_read_to_end: bool,
-    /// Bytes that were read in this turn.
+    /// The number of bytes that were read in this turn.
     turn: usize,
     rest: Rest,
     permit: Permit,
 }
 
-/// How far the end of a connection is.
+/// The step that the closing of a connection has reached.
 enum Closing {
     Open,
     Writing(Pin<Box<Sleep>>),
@@ -91,7 +91,7 @@ impl Stream {
         }
     }
 
-    /// The state of the connection.
+    /// Returns the state of the requests on this connection.
     pub(super) fn exchange(&self) -> Rc<Exchange> {
         self.exchange.clone()
     }
@@ -101,12 +101,12 @@ impl Stream {
         matches!(self.carrier, Carrier::Tls(_))
     }
 
-    /// Returns true if the connection waits for a request and is to end: it waited for too long, or was told to leave.
+    /// Returns true if the connection is idle and must close: it timed out, or it was told to leave.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let occupant = self.exchange.occupant();
         let must_leave = occupant.is_some_and(|occupant| occupant.must_leave(context.waker()));
-        // A connection that makes room does not wait until the client has closed its side.
-        // Where a body is left unread, the client would lose the answer by it.
+        // A connection that is closed to make room does not wait until the client closes its side. The exception is a
+        // refused request whose body is unread: closing at once would lose the response.
         let is_urgent = occupant.is_some_and(Occupant::makes_room) && !self.exchange.is_refused();
         if must_leave && self.exchange.idle_since().is_some() {
             self.is_read_to_end |= is_urgent;
@@ -115,7 +115,7 @@ impl Stream {
         self.is_idle_for_too_long(context)
     }
 
-    /// Returns true once the connection has waited for a request for too long; until then the task is woken in time.
+    /// Returns true once the connection was idle for too long. Until then, a timer wakes the task in time.
     fn is_idle_for_too_long(&mut self, context: &mut Context<'_>) -> bool {
         let Some(since) = self.exchange.idle_since() else {
             self.idle = None;
@@ -130,7 +130,7 @@ impl Stream {
             return true;
         }
         let timer = self.idle.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        // Requests do not move the timer: it is moved when it ends too early.
+        // Requests do not move the timer. If it fires too early, it is reset here.
         while timer.as_mut().poll(context).is_ready() {
             if Instant::now() >= end {
                 return true;
@@ -140,7 +140,7 @@ impl Stream {
         false
     }
 
-    /// Passes on the outcome of a write, but ends the connection if there was no progress for too long.
+    /// Returns the outcome of a write, or an error if the client read nothing for too long.
     fn watched<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if let Some(occupant) = self.exchange.occupant() {
             occupant.set_unsent(outcome.is_pending());
@@ -155,7 +155,7 @@ impl Stream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Reads and drops what the client still sends; ready at its end.
+    /// Reads and drops input of the client. Ready when the input ends.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         ready!(self.rest.poll(context));
         let mut space = [0; DISCARD_BYTES];
@@ -164,7 +164,7 @@ impl Stream {
             let mut buffer = ReadBuf::new(&mut space);
             let read = match &mut self.carrier {
                 Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-                // Nothing of it is needed, so nothing is decrypted.
+                // The bytes are dropped, so they are not decrypted.
                 Carrier::Tls(stream) => Pin::new(stream.get_mut().0).poll_read(context, &mut buffer),
                 Carrier::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             };
@@ -173,7 +173,7 @@ impl Stream {
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if is_drained => {
                     self.rest.begin();
-                    // Registers the end of the rest as what wakes the task.
+                    // Polls the timer of the delay, so that it wakes the task.
                     let _ = self.rest.poll(context);
                     return Poll::Pending;
                 }
@@ -212,14 +212,14 @@ impl AsyncRead for Stream {
             Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
             Carrier::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        // Asked only when there is nothing to read: a request that came during a pause of the process, or just before
-        // the connection had to leave, is answered.
+        // Checked only if there is nothing to read: a request that came while the process was paused, or just before
+        // the connection had to close, still gets a response.
         if read.is_pending() && this.is_over(context) {
-            // The server takes the end of input as a wish to close, and takes no body after it.
+            // The HTTP server treats the end of input as a request to close, and reads no body after it.
             if this.turn == 0 {
                 return Poll::Ready(Ok(()));
             }
-            // The bytes that were read in this turn may be a request. If not, the next turn ends the connection.
+            // Bytes that were read in this turn may be a request. If they are not, the next turn closes the connection.
             context.waker().wake_by_ref();
         }
         let bytes = buffer.filled().len() - before;
@@ -246,7 +246,7 @@ impl AsyncWrite for Stream {
         this.watched(written, context)
     }
 
-    // The server flushes at the end of each turn, so a request that began and an answer that ended are noticed here.
+    // The HTTP server flushes at the end of each turn, so it is here that a request starts or a response ends.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.turn = 0;
@@ -284,7 +284,7 @@ impl AsyncWrite for Stream {
                         Poll::Ready(Ok(())) if !this.is_read_to_end => {
                             this.closing = Closing::Discarding(Box::pin(sleep(LINGER)));
                         }
-                        // Whatever the failure is, the connection is over.
+                        // The connection ends, whatever the error is.
                         Poll::Ready(_) => return Poll::Ready(Ok(())),
                         Poll::Pending => return timer.as_mut().poll(context).map(Ok),
                     }

@@ -1,4 +1,4 @@
-//! What the server does by the clock, as long as it runs.
+//! Periodic tasks that run as long as the server.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use tracing::{info, warn};
 use crate::store::{Db, own_record};
 use crate::web::state::AppState;
 
-/// How often connections are looked through for those that are too old.
+/// The interval between two searches for database connections that are too old.
 const RETIREMENT: Duration = Duration::from_secs(30);
 
-/// How often old rows of the audit trail, and old attempts at unknown names, are looked for.
+/// The interval between two deletions of old audit rows, and of old attempts at unknown names.
 const PRUNING: Duration = Duration::from_hours(1);
 
-/// How often refusals that were counted are put together into a record.
+/// The interval between two audit records with the number of counted refusals.
 const REPORT: Duration = Duration::from_mins(1);
 
 pub(super) async fn renew_prepared(app: Data<AppState>) {
@@ -61,14 +61,14 @@ pub(super) async fn keep_pruning_names(db: Db) {
     }
 }
 
-/// Drafts of the audit trail older than this belong to a server that is gone. It allows for clocks that differ.
+/// The age from which a draft of the audit trail belongs to a server that is gone, in ms. It allows for clock skew.
 const DRAFT_AGE_MS: i64 = 10 * 60_000;
 
-/// How often such drafts are looked for.
+/// The interval between two searches for such drafts.
 const CLOSING: Duration = Duration::from_mins(1);
 
-/// Gives the drafts that an earlier run left their places in the trail. Several servers share a PostgreSQL: there, the
-/// drafts of the last minutes may belong to others.
+/// Adds the drafts that an earlier run left to the audit trail. Several servers may share a PostgreSQL, so there only
+/// drafts older than [`DRAFT_AGE_MS`] are added: younger ones may belong to another server.
 pub(super) async fn close_earlier_drafts(db: &Db) {
     let is_alone = db.engine_name() == "sqlite";
     close_drafts(db, if is_alone { i64::MAX } else { wall_ms() - DRAFT_AGE_MS }).await;
@@ -78,7 +78,7 @@ pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
     loop {
         tokio::time::sleep(CLOSING).await;
         let before = wall_ms() - DRAFT_AGE_MS;
-        // The records of this server come first: a draft would take the place of one that waits.
+        // Records of this server are stored first: otherwise a draft would take the place of a record that still waits.
         if app.trail.audit.flush().await.is_ok() {
             close_drafts(&app.db, before).await;
         }
@@ -93,7 +93,7 @@ async fn close_drafts(db: &Db, before: i64) {
     }
 }
 
-/// Records how many refusals were counted. Where there is no room for that, the counts stay for the next time.
+/// Writes an audit record with the number of counted refusals. If the trail has no room, the counts stay for next time.
 pub(super) async fn report_refusals(app: &AppState) {
     for (event, refusals) in [("refuseStrangers", &app.trail.strangers), ("countRefusals", &app.trail.refusals)] {
         let Some(permit) = app.trail.audit.reserve(&Caller::Server).await else { continue };

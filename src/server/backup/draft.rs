@@ -1,4 +1,4 @@
-//! A file that gets its name when it is complete and on the disk, and replaces none.
+//! A file that gets its final name only when it is complete and on the disk. It never replaces an existing file.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use super::BackupError;
 use crate::files::private;
 
-/// The file under its other name; it is deleted unless it gets its own.
+/// The file under a temporary name. It is deleted unless it gets its final name.
 ///
-/// That name belongs to the target: what a crash left is overwritten by the next attempt. The lock tells it from what
-/// another process is writing.
+/// The temporary name follows from the final one, so the next attempt overwrites what a crash left. A file lock
+/// distinguishes such a leftover from a file that another process is writing.
 pub(super) struct Draft {
     path: PathBuf,
     target: PathBuf,
-    /// It holds the lock, until the draft is gone or has its name.
+    /// Holds the file lock until the draft is deleted or renamed.
     _lock: File,
 }
 
 impl Draft {
-    /// Makes the draft beside its later name.
+    /// Creates the draft in the folder of the final name.
     pub(super) fn beside(target: &Path) -> Result<(Self, File), BackupError> {
         refuse_existing(target)?;
         let name =
@@ -31,7 +31,7 @@ impl Draft {
             opened
                 .is_ok_and(|opened| named.is_ok_and(|named| (opened.dev(), opened.ino()) == (named.dev(), named.ino())))
         };
-        // Once the other process is done, its file has another name or none.
+        // The other process may have finished between opening and locking: then the opened file was renamed or deleted.
         if file.try_lock().is_err() || !is_named(&file) {
             let draft = draft.display();
             return Err(BackupError::Refused(format!(
@@ -43,7 +43,7 @@ impl Draft {
         Ok((Self { path: draft, target: target.to_owned(), _lock: lock }, file))
     }
 
-    /// Gives the complete file its name.
+    /// Renames the complete file to its final name.
     pub(super) fn finish(self, file: &File) -> Result<(), BackupError> {
         let named = file.sync_all().and_then(|()| private::rename_new(&self.path, &self.target));
         named.map_err(BackupError::at(&self.target))
@@ -52,12 +52,12 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // It is gone already when it got its name.
+        // After `finish` the file has another name, so nothing is deleted here.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Refuses a name that something has, be it a link that leads nowhere.
+/// Refuses a path that exists, even as a broken symbolic link.
 pub(super) fn refuse_existing(path: &Path) -> Result<(), BackupError> {
     if std::fs::symlink_metadata(path).is_err() {
         return Ok(());

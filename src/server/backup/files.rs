@@ -1,4 +1,4 @@
-//! The files of a store on this machine.
+//! Adds the files of a local store to a backup.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,17 +10,17 @@ use super::BackupError;
 use super::format::FILES;
 use crate::domain::support_packet::Archive;
 
-/// The driver of a store in a folder.
+/// The driver name of a store in a local folder.
 const LOCAL: &str = "local";
 
-/// The number of files that were added, and of those that were left out because they are links or no plain files.
+/// The number of files that were added, and of those left out because they are links or not regular files.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Added {
     pub(super) files: u64,
     pub(super) left_out: u64,
 }
 
-/// Adds every file of the store but for `except`, which are files of the server itself.
+/// Adds every file of the store except `except`, which are files of the server itself.
 pub(super) fn add<W: Write>(
     archive: &mut Archive<W>,
     config: &Config,
@@ -49,7 +49,7 @@ pub(super) fn add<W: Write>(
                 Ok(found) if found.is_dir() => folders.push(path),
                 Ok(found) if found.is_file() => added.files += u64::from(add_one(archive, &root, &path)?),
                 Ok(_) => added.left_out += 1,
-                // It was deleted meanwhile.
+                // The file was deleted meanwhile.
                 Err(_) => {}
             }
         }
@@ -57,7 +57,7 @@ pub(super) fn add<W: Write>(
     Ok(added)
 }
 
-/// False when the file was deleted meanwhile.
+/// Adds one file. Returns false if it was deleted meanwhile.
 fn add_one<W: Write>(archive: &mut Archive<W>, root: &Path, path: &Path) -> Result<bool, BackupError> {
     let inner = path.strip_prefix(root).ok().and_then(Path::to_str);
     let inner = inner.filter(|inner| super::format::inner_path(inner).is_some());

@@ -9,7 +9,7 @@ use super::BackupError;
 use crate::base::version::VERSION;
 use crate::store::{Table, migrations_up_to, tables_at};
 
-/// The format that this program writes and the newest that it reads.
+/// The format version that this program writes, and the only one that it reads.
 pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -20,37 +20,37 @@ pub(super) const LICENSE: &str = "license/license.txt";
 pub(super) const KEYS: &str = "keys/audit.key";
 pub(super) const FILES: &str = "files/";
 
-/// The most bytes of a manifest.
+/// The largest manifest, in bytes.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The most bytes of a part that is read as a whole.
+/// The largest part that is read into memory as a whole, in bytes.
 pub(super) const MAX_SMALL_PART_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The most bytes of a row.
+/// The longest row, in bytes.
 pub(super) const MAX_ROW_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The description of a backup, which it carries.
+/// The description of a backup, stored inside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) format: u32,
     pub(crate) id: String,
-    /// The version of the program that made it.
+    /// The version of the program that created the backup.
     pub(crate) program: String,
-    /// The migrations of the database, the oldest first.
+    /// The migrations that the database had, oldest first.
     pub(crate) schema: Vec<Migration>,
     pub(crate) engine: String,
-    /// Every change that was acknowledged before this moment is in it; Unix milliseconds.
+    /// The time just before the snapshot, in Unix milliseconds. The backup contains all changes acknowledged before it.
     pub(crate) taken_at: i64,
-    /// That moment as RFC 3339.
+    /// The same time as RFC 3339.
     pub(crate) taken: String,
-    /// `database`, or `file` for a `config.json`.
+    /// The place of the configuration: `database`, or `file` for a `config.json`.
     pub(crate) configuration: String,
-    /// Settings that environment variables pinned; the variables are not in the backup.
+    /// The settings that environment variables pinned. The variables themselves are not in the backup.
     pub(crate) pinned_by_variables: Vec<String>,
     pub(crate) parts: Vec<Part>,
 }
 
-/// A migration that was applied.
+/// A migration that was applied to the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Migration {
     pub(crate) version: i64,
@@ -63,13 +63,13 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
-    /// For a table only.
+    /// The number of rows; only for a table.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) rows: Option<u64>,
 }
 
 impl Manifest {
-    /// A new one without parts.
+    /// Returns a new manifest without parts.
     pub(super) fn new(schema: Vec<Migration>, engine: &str, taken_at: i64, taken: String) -> Self {
         Self {
             format: FORMAT,
@@ -85,7 +85,7 @@ impl Manifest {
         }
     }
 
-    /// The version of the schema.
+    /// Returns the version of the schema.
     pub(crate) fn schema_version(&self) -> i64 {
         self.schema.last().map_or(0, |migration| migration.version)
     }
@@ -94,7 +94,7 @@ impl Manifest {
         self.parts.iter().find(|part| part.name == name)
     }
 
-    /// The tables that it must have, if this program can read it.
+    /// Returns the tables that the backup must contain, or an error if its format or schema is unknown.
     pub(super) fn tables(&self) -> Result<Vec<Table>, BackupError> {
         if self.format != FORMAT {
             return Err(self.is_of_another_version(&format!("the format {}", self.format)));
@@ -118,7 +118,7 @@ impl Manifest {
         ))
     }
 
-    /// Refuses parts that no backup has, has twice, or lacks. A name never leads out of a folder.
+    /// Refuses unknown, duplicate and missing parts, and names that lead out of their folder.
     pub(super) fn check_parts(&self, tables: &[Table]) -> Result<(), BackupError> {
         let mut missing: BTreeSet<String> = tables.iter().map(|table| table_part(&table.name)).collect();
         let mut seen = BTreeSet::new();
@@ -138,12 +138,12 @@ impl Manifest {
     }
 }
 
-/// The name of the part with the rows of a table.
+/// Returns the name of the part with the rows of a table.
 pub(super) fn table_part(table: &str) -> String {
     format!("tables/{table}.jsonl")
 }
 
-/// A path below some folder; `None` where it would lead out of it or is written in an unusual way.
+/// Parses a path relative to a folder. Returns `None` if it leads out of the folder or is not in its plain form.
 pub(super) fn inner_path(name: &str) -> Option<PathBuf> {
     let path = Path::new(name);
     let is_plain = path.components().all(|component| matches!(component, Component::Normal(_)));

@@ -1,4 +1,4 @@
-//! A backup is made: everything from one snapshot, in a file that is complete or not there.
+//! Creates a backup: all tables from one snapshot, in a file that exists only when it is complete.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,13 +29,13 @@ use crate::server::starting_config::{place, with_stored};
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, Snapshot, StoreError, Table, embedded_files};
 
-/// The migration that makes the first tables.
+/// The migration that creates the first tables.
 const FIRST_MIGRATION: &str = "V1__accounts";
 
-/// The tables of the configuration, which may be in a database of its own.
+/// The tables of the configuration, which `MM_CONFIG` may keep in a database of their own.
 const CONFIG_TABLES: [&str; 2] = ["configurations", "qd_configversions"];
 
-/// The wishes of the operator.
+/// The options of the operator.
 pub(crate) struct Wanted<'a> {
     pub(crate) file: &'a Path,
     pub(crate) passphrase: Option<Secret>,
@@ -43,12 +43,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) with_files: bool,
 }
 
-/// A backup that was made.
+/// The result of a backup.
 pub(crate) struct Made {
     pub(crate) manifest: Manifest,
-    /// Files of the store that were left out because they are links or no plain files.
+    /// The number of files left out of the store because they are links or not regular files.
     pub(crate) left_out: u64,
-    /// The reason why a licence that the settings name is not in it.
+    /// The reason why a licence that the settings name is missing from the backup.
     pub(crate) unread_license: Option<String>,
 }
 
@@ -57,7 +57,7 @@ enum Output {
     Sealed(Box<Sealing<BufWriter<File>>>),
 }
 
-/// Makes a backup of the database that `settings` name, and of what is kept beside it.
+/// Creates a backup of the database that `settings` name, and of the files beside it.
 pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted<'_>) -> Result<Made, BackupError> {
     refuse_existing(wanted.file)?;
     let sql = &settings.config.view.sql;
@@ -153,7 +153,7 @@ fn add_settings(archive: &mut Archive<Output>, sources: &Sources) -> Result<(), 
     add_file(archive, SETTINGS, file)
 }
 
-/// The file is read after the moment of the backup, so that it holds every change that was acknowledged before.
+/// Adds the configuration file. It is read after the snapshot, so it contains every change acknowledged before that.
 fn add_configuration(archive: &mut Archive<Output>, file: &Path) -> Result<(), BackupError> {
     if !file.exists() {
         return Ok(());
@@ -171,7 +171,7 @@ fn add_configuration(archive: &mut Archive<Output>, file: &Path) -> Result<(), B
     Ok(())
 }
 
-/// The folder with the versions of a `config.json`.
+/// Returns the folder with the earlier versions of a `config.json`.
 pub(super) fn versions_folder(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".versions");
@@ -183,9 +183,9 @@ fn add_file(archive: &mut Archive<Output>, name: &str, file: &Path) -> Result<()
     archive.add(name, &bytes).map_err(BackupError::at(file))
 }
 
-/// A licence that is not in the database: from the environment, or from the file that the settings name.
+/// Returns the licence from the environment, or from the file that the settings name; `None` if there is neither.
 ///
-/// A backup without it is better than none, so the error is only told.
+/// An unreadable licence does not fail the backup: its error is reported beside the result.
 fn license(sources: &Sources, config: Result<&Config, &StartError>) -> Result<Option<Vec<u8>>, String> {
     if let Some(text) = sources.license() {
         return Ok(Some(text.into_bytes()));
@@ -206,14 +206,14 @@ fn add_keys(archive: &mut Archive<Output>, settings: &Settings) -> Result<(), Ba
     }
 }
 
-/// Files that may lie in the folder of the store and are none of its files.
+/// Returns the files of the server itself that may be in the folder of the store.
 fn own_files(settings: &Settings, sources: &Sources, place: &Place, backup: &Path) -> Vec<PathBuf> {
     let sql = &settings.config.view.sql;
     let database = if sql.driver_name == "sqlite" { embedded_files(Path::new(&sql.data_source)) } else { Vec::new() };
     let configuration = place.file().map(|file| file.path().to_owned());
     let versions = configuration.as_deref().map(versions_folder);
     let folder = backup.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Other backups and the draft of this one.
+    // Also excludes other backups and the draft of this one.
     let beside = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let drafts = beside.filter(|path| path.extension().is_some_and(|ending| ending == "part" || ending == "qdbackup"));
     let named = [configuration, versions, key_file::found(settings), sources.file().map(Path::to_owned)];

@@ -1,4 +1,4 @@
-//! A backup is read. Nothing in it is trusted: names, sizes and hashes are those of the manifest, or it is refused.
+//! Reads a backup and trusts nothing in it: names, sizes and hashes must match the manifest.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -21,21 +21,21 @@ use crate::store::{Table, Value};
 /// The first bytes of a zip archive.
 const ARCHIVE: &[u8] = b"PK";
 
-/// A batch of rows ends when its lines have so many bytes.
+/// The number of bytes of lines after which a batch of rows ends.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 trait Source: Read + Seek {}
 
 impl<T: Read + Seek> Source for T {}
 
-/// A backup whose manifest fits its parts.
+/// An opened backup whose manifest was checked against its parts.
 pub(crate) struct Backup {
     zip: ZipArchive<Box<dyn Source>>,
     pub(crate) manifest: Manifest,
     pub(super) tables: Vec<Table>,
 }
 
-/// The rows of a table on their way.
+/// A reader for the rows of a table.
 pub(super) struct Rows<'a> {
     table: &'a Table,
     part: Part,
@@ -50,7 +50,7 @@ struct Hashing<R> {
 }
 
 impl Backup {
-    /// Opens a backup. `passphrase` is asked for when it is encrypted.
+    /// Opens a backup. Calls `passphrase` only if the backup is encrypted.
     pub(crate) fn open(
         path: &Path,
         passphrase: &mut dyn FnMut() -> Result<Secret, BackupError>,
@@ -61,7 +61,7 @@ impl Backup {
         looked.map_err(BackupError::at(path))?;
         let source: Box<dyn Source> = if begin == MAGIC {
             let opening = Opening::begin(BufReader::new(file), &passphrase()?);
-            // The texts of the encryption are our own.
+            // Errors of the encryption have texts of our own, so they are shown.
             Box::new(BufReader::new(opening.map_err(|cause| BackupError::damaged_by(cause.to_string(), cause))?))
         } else if begin.starts_with(ARCHIVE) {
             Box::new(BufReader::new(file))
@@ -98,7 +98,7 @@ impl Backup {
         Ok(Self { zip, manifest, tables })
     }
 
-    /// Reads every part to its end: sizes, hashes and each row.
+    /// Reads every part to its end, and checks sizes, hashes and the form of each row.
     pub(crate) fn check(&mut self) -> Result<(), BackupError> {
         for table in self.tables.clone() {
             let mut rows = self.rows(&table)?;
@@ -115,7 +115,7 @@ impl Backup {
         Ok(())
     }
 
-    /// The rows of a table.
+    /// Returns a reader for the rows of a table.
     pub(super) fn rows<'a>(&'a mut self, table: &'a Table) -> Result<Rows<'a>, BackupError> {
         let name = table_part(&table.name);
         let part = self.manifest.part(&name).cloned().ok_or_else(|| BackupError::bad(format!("it lacks {name}")))?;
@@ -123,14 +123,14 @@ impl Backup {
         Ok(Rows { table, part, reader, count: 0 })
     }
 
-    /// Copies a part, and refuses it when it is another one than the manifest says.
+    /// Copies a part. Refuses a part whose size or hash differs from the manifest.
     pub(super) fn copy(&mut self, part: &Part, target: &mut dyn std::io::Write) -> Result<(), BackupError> {
         let mut entry = entry(&mut self.zip, part)?;
         copied(&mut entry, target, &part.name)?;
         entry.end(part)
     }
 
-    /// A part that is small, as a whole; `None` when the backup has none of that name.
+    /// Returns a small part as a whole; `None` if the backup has no part of that name.
     pub(super) fn small(&mut self, name: &str) -> Result<Option<Vec<u8>>, BackupError> {
         let Some(part) = self.manifest.part(name).cloned() else { return Ok(None) };
         if part.bytes > MAX_SMALL_PART_BYTES {
@@ -142,7 +142,7 @@ impl Backup {
     }
 }
 
-/// The content of a part, and no more than the manifest says and one byte.
+/// Opens a part. The reader yields at most one byte more than the manifest says.
 fn entry<'a>(
     zip: &'a mut ZipArchive<Box<dyn Source>>,
     part: &Part,
@@ -158,7 +158,7 @@ fn entry<'a>(
     Ok(Hashing { source, digest: Context::new(&SHA256), bytes: 0 })
 }
 
-/// Copies to the end. Only what is read can be damaged; a target that takes no more is a full disk.
+/// Copies a part to its end. A read error means damage; a write error means that the target's disk is full or failed.
 fn copied(source: &mut dyn Read, target: &mut dyn std::io::Write, part: &str) -> Result<(), BackupError> {
     let mut piece = vec![0; 64 * 1024];
     loop {
@@ -188,7 +188,7 @@ impl<R> Hashing<R> {
 }
 
 impl Rows<'_> {
-    /// The next rows, no more than `most`; none at the end.
+    /// Returns the next rows, at most `most`; an empty list at the end.
     pub(super) fn batch(&mut self, most: usize) -> Result<Vec<Vec<Value>>, BackupError> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut line = String::new();
@@ -208,7 +208,7 @@ impl Rows<'_> {
         Ok(batch)
     }
 
-    /// Refuses a part that had other rows than the manifest says.
+    /// Refuses a part whose number of rows, size or hash differs from the manifest.
     pub(super) fn end(self) -> Result<(), BackupError> {
         if self.part.rows != Some(self.count) {
             return Err(BackupError::damaged(format!(

@@ -1,4 +1,4 @@
-//! A backup is restored into an empty place. The database comes last: without it the rest makes no installation.
+//! Restores a backup into an empty place. The database comes last: without it, the other files are no installation.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,24 +19,24 @@ use crate::server::starting_config::place;
 use crate::settings::{Settings, Sources};
 use crate::store::{Db, Load, Unfinished, own_record};
 
-/// The table of the sessions.
+/// The table of sessions.
 const SESSIONS: &str = "sessions";
 
-/// The event of the trail that tells of a restore.
+/// The name of the audit event of a restore.
 const EVENT: &str = "restoreBackup";
 
-/// The wishes of the operator.
+/// The options of the operator.
 pub(crate) struct Restoring<'a> {
-    /// The database that is filled.
+    /// The database to fill.
     pub(crate) sql: &'a SqlSettings,
     pub(crate) keep_sessions: bool,
     /// The folder for the files of the store.
     pub(crate) files: Option<&'a Path>,
-    /// The folder for `config.toml` and a licence from outside of the database.
+    /// The folder for `config.toml` and for a licence from outside the database.
     pub(crate) settings: Option<&'a Path>,
 }
 
-/// Files and folders that were made; they are deleted again unless the restore comes to its end.
+/// The files and folders that the restore created. They are deleted unless the restore completes.
 #[derive(Default)]
 struct Placed {
     files: Vec<PathBuf>,
@@ -50,7 +50,7 @@ impl Drop for Placed {
             for file in self.files.iter().rev() {
                 let _ = std::fs::remove_file(file);
             }
-            // Those that hold anything of others stay.
+            // Folders that also contain other files stay.
             for folder in self.folders.iter().rev() {
                 let _ = std::fs::remove_dir(folder);
             }
@@ -58,7 +58,7 @@ impl Drop for Placed {
     }
 }
 
-/// Restores a backup into a database, which must be empty. `settings` say where the keys of the trail are.
+/// Restores a backup into an empty database. `settings` name the file for the keys of the audit trail.
 pub(crate) async fn restore(
     backup: &mut Backup,
     settings: &Settings,
@@ -74,9 +74,9 @@ pub(crate) async fn restore(
     let folders = [wanted.files, wanted.settings].into_iter().flatten().map(Path::to_owned);
     refuse_placed(beside.chain(folders), unfinished.was_cut_off())?;
     refuse_other_keys(backup, settings)?;
-    // Everything is read once before anything is made.
+    // The whole backup is verified before anything is created.
     backup.check()?;
-    // The mark comes first, so that no server starts on a part of what follows.
+    // The mark is set first, so that no server starts on a partial restore.
     unfinished.mark().await?;
     let mut placed = Placed::default();
     let restored: Result<(), BackupError> = async {
@@ -97,7 +97,7 @@ pub(crate) async fn restore(
     restored
 }
 
-/// Refuses paths that something has already; after an attempt that was cut off, all of them at once.
+/// Refuses paths that exist. After an interrupted restore, the error lists all of them at once.
 fn refuse_placed(paths: impl Iterator<Item = PathBuf>, was_cut_off: bool) -> Result<(), BackupError> {
     if !was_cut_off {
         return paths.into_iter().try_for_each(|path| refuse_existing(&path));
@@ -113,7 +113,7 @@ fn refuse_placed(paths: impl Iterator<Item = PathBuf>, was_cut_off: bool) -> Res
     )))
 }
 
-/// Fills an empty database with the rows of a backup, and brings its schema up to date.
+/// Fills an empty database with the rows of a backup, and migrates it to the current schema.
 pub(super) async fn fill(backup: &mut Backup, mut load: Load, keep_sessions: bool) -> Result<(), BackupError> {
     let tables = backup.tables.clone();
     for table in tables.iter().filter(|table| keep_sessions || table.name != SESSIONS) {
@@ -138,7 +138,7 @@ pub(super) async fn fill(backup: &mut Backup, mut load: Load, keep_sessions: boo
     Ok(load.finish().await?)
 }
 
-/// The configuration goes where it came from: what `MM_CONFIG` names, or the database.
+/// Refuses a restore unless the configuration goes where it came from: the file named by `MM_CONFIG`, or the database.
 fn refuse_other_place(backup: &Backup, place: &Place) -> Result<(), BackupError> {
     let is_in_file = backup.manifest.configuration == "file";
     let advice = match place {
@@ -215,7 +215,7 @@ fn write(backup: &mut Backup, part: &Part, target: &Path, placed: &mut Placed) -
     file.flush().and_then(|()| file.sync_all()).map_err(BackupError::at(target))
 }
 
-/// The trail tells of the restore, and of another key where there is one.
+/// Writes the restore, and a change of the audit key, to the audit trail.
 async fn record(backup: &Backup, db: &Db, keeps_sessions: bool) -> Result<(), BackupError> {
     db.note_audit_key().await?;
     let parameters = json!({

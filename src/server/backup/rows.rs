@@ -1,12 +1,12 @@
-//! A row as a line of JSON: an array with a value for each column, the same for both engines.
+//! A row as a line of JSON: an array with one value for each column, the same for both engines.
 //!
-//! A JSON column is an array of one, so that the JSON `null` is not taken for an empty column.
+//! The value of a JSON column is wrapped in an array, so that the JSON `null` differs from SQL NULL.
 
 use serde_json::Value as Json;
 
 use crate::store::{Column, Kind, Table, Value};
 
-/// The line of a row, or the name of the first column whose value is of another kind than its column.
+/// Returns the line of a row, or the name of the first column whose value does not have the column's type.
 pub(super) fn line(table: &Table, row: Vec<Value>) -> Result<String, String> {
     let columns = table.columns.iter().zip(row);
     let written: Result<Vec<Json>, String> =
@@ -14,7 +14,7 @@ pub(super) fn line(table: &Table, row: Vec<Value>) -> Result<String, String> {
     Ok(format!("{}\n", Json::from(written?)))
 }
 
-/// The row of a line; `None` when it does not fit the table.
+/// Parses a line into a row. Returns `None` if it does not fit the table.
 pub(super) fn row(table: &Table, line: &str) -> Option<Vec<Value>> {
     let columns: Vec<Json> = serde_json::from_str(line).ok()?;
     if columns.len() != table.columns.len() {
@@ -32,7 +32,7 @@ fn to_json(kind: Kind, value: Value) -> Option<Json> {
         (Kind::Bool, Value::Bool(truth)) => Some(truth.into()),
         (Kind::Bool, Value::Int(number @ (0 | 1))) => Some((number == 1).into()),
         (Kind::Json, Value::Json(json)) => Some(Json::Array(vec![json])),
-        // The embedded engine keeps JSON as text, and a number as a number.
+        // SQLite stores JSON as text, and a JSON number as a number.
         (Kind::Json, Value::Text(text)) => Some(Json::Array(vec![serde_json::from_str(&text).ok()?])),
         (Kind::Json, Value::Int(number)) => Some(Json::Array(vec![number.into()])),
         (Kind::Text | Kind::Padded | Kind::Int | Kind::Bool | Kind::Json, _) => None,

@@ -1,7 +1,7 @@
-//! A file that is encrypted to a passphrase, in chunks that can be read in any order.
+//! A file that is encrypted with a passphrase, in chunks that can be read in any order.
 //!
-//! The head says how the key is made of the passphrase, and it is authenticated with each chunk. The nonce of a chunk
-//! holds its number and a mark of the last one: a chunk that is moved, or an end that is missing, does not open.
+//! The header says how the key is derived from the passphrase, and every chunk authenticates it. The nonce of a chunk
+//! contains its number and whether it is the last: so a moved chunk or a cut-off end fails to decrypt.
 //! `docs/backup.md` describes every byte.
 
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom, Write};
@@ -16,13 +16,13 @@ pub(super) const MAGIC: &[u8; 8] = b"QDBACKUP";
 
 const VERSION: u8 = 1;
 
-/// The function that makes the key: PBKDF2 with HMAC-SHA-256.
+/// The id of the key derivation: PBKDF2 with HMAC-SHA-256.
 const KDF: u8 = 1;
 
-/// Rounds of that function for a new backup.
+/// The number of PBKDF2 rounds for a new backup.
 const ROUNDS: u32 = 1_000_000;
 
-/// Rounds that are accepted: fewer protect nothing, and more would keep the reader busy for hours.
+/// The accepted number of rounds. Fewer give no protection; more would keep the reader busy for hours.
 const ACCEPTED_ROUNDS: std::ops::RangeInclusive<u32> = 100_000..=20_000_000;
 
 const SALT_BYTES: usize = 16;
@@ -35,7 +35,7 @@ const HEAD_BYTES: usize = 8 + 1 + 1 + 4 + SALT_BYTES + 4;
 
 type Head = [u8; HEAD_BYTES];
 
-/// Encrypts what is written.
+/// A writer that encrypts.
 pub(super) struct Sealing<W: Write> {
     out: W,
     seal: Seal,
@@ -43,14 +43,14 @@ pub(super) struct Sealing<W: Write> {
     waiting: Vec<u8>,
 }
 
-/// Decrypts what is read.
+/// A reader that decrypts.
 pub(super) struct Opening<R> {
     source: R,
     seal: Seal,
     plain_bytes: u64,
     last: u32,
     position: u64,
-    /// The chunk that was decrypted last.
+    /// The chunk that was decrypted last, with its number.
     current: Option<(u32, Vec<u8>)>,
 }
 
@@ -68,7 +68,7 @@ impl Seal {
         Ok(Self { key: LessSafeKey::new(key), head })
     }
 
-    /// The key belongs to one file, so that the number of a chunk never comes twice with it.
+    /// Returns the nonce of a chunk. The key is used for one file only, so no nonce is used twice with it.
     fn nonce(number: u32, is_last: bool) -> Nonce {
         let mut nonce = [0; NONCE_LEN];
         let (_, end) = nonce.split_at_mut(NONCE_LEN - 5);
@@ -102,7 +102,7 @@ impl<W: Write> Sealing<W> {
         self.out.write_all(&chunk)
     }
 
-    /// Writes the last chunk.
+    /// Encrypts and writes the last chunk.
     pub(super) fn finish(mut self) -> Result<W> {
         let last = std::mem::take(&mut self.waiting);
         self.seal(last, true)?;
@@ -113,7 +113,7 @@ impl<W: Write> Sealing<W> {
 impl<W: Write> Write for Sealing<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.waiting.extend_from_slice(bytes);
-        // The last chunk waits for the end, also when it is full.
+        // A full chunk stays in memory until more bytes follow, because it may be the last one.
         while self.waiting.len() > CHUNK_BYTES {
             let rest = self.waiting.split_off(CHUNK_BYTES);
             let chunk = std::mem::replace(&mut self.waiting, rest);
@@ -128,7 +128,7 @@ impl<W: Write> Write for Sealing<W> {
 }
 
 impl<R: Read + Seek> Opening<R> {
-    /// Reads the head and proves the end, which an incomplete file does not have.
+    /// Reads the header and decrypts the last chunk first, which fails for an incomplete file.
     pub(super) fn begin(mut source: R, passphrase: &Secret) -> Result<Self> {
         let length = source.seek(SeekFrom::End(0))?;
         source.seek(SeekFrom::Start(0))?;
@@ -168,7 +168,7 @@ impl<R: Read + Seek> Opening<R> {
     }
 }
 
-/// Rounds and salt of a head.
+/// Returns the rounds and the salt of a header.
 fn parsed(head: &Head) -> Result<(u32, &[u8])> {
     let (begin, rest) = head.split_at(MAGIC.len() + 2);
     let (rounds, rest) = rest.split_at(4);

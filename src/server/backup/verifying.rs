@@ -1,4 +1,4 @@
-//! A backup is proved: it is restored into a database that is thrown away, and the chain of the trail is walked there.
+//! Verifies a backup: restores it into a temporary database, and checks the chain of the audit trail there.
 
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,15 @@ use super::{Backup, BackupError};
 use crate::files::private;
 use crate::store::{AuditKeys, Finding, Mark, Unfinished};
 
-/// The outcome of a proof.
+/// The result of a verification.
 pub(crate) struct Proof {
-    /// The faults of the trail; none when it is what was written.
+    /// The faults of the audit trail; empty if it is intact.
     pub(crate) findings: Vec<Finding>,
     pub(crate) trail_rows: u64,
     pub(crate) trail_end: Mark,
 }
 
-/// A folder that is deleted at the end.
+/// A folder that is deleted on drop.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
@@ -28,8 +28,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Reads every part, restores every row into a database below `scratch`, and verifies the trail with `keys` and those in
-/// the backup.
+/// Reads every part, restores every row into a database below `scratch`, and verifies the audit trail with `keys` and
+/// with the keys in the backup.
 pub(crate) async fn verify(
     backup: &mut Backup,
     sql: &SqlSettings,
