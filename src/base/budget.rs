@@ -1,18 +1,18 @@
-//! The memory that large responses may hold while their clients read them.
+//! The memory that large responses may take while their clients read them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The large responses of one caller may hold this many bytes together. A caller's only response may be larger.
+/// The limit of unsent bytes in large responses of one caller. A caller's only response may be larger.
 const BYTES_PER_CALLER: usize = 16 << 20;
 
-/// Beyond this many bytes in total, a caller gets a large response only while it holds no other.
+/// The total of unsent bytes beyond which a caller gets a large response only while it has no other.
 const BYTES: usize = 48 << 20;
 
-/// Beyond this many bytes in total, no caller gets a large response, except the first of all.
+/// The total of unsent bytes beyond which no caller gets a large response, unless it is the only one.
 const MAX_BYTES: usize = 2 * BYTES;
 
-/// Counts the bytes of large responses that are not sent yet, by caller.
+/// Counts the unsent bytes of large responses, by caller.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     held: Mutex<Held>,
@@ -24,7 +24,7 @@ struct Held {
     by_caller: HashMap<String, usize>,
 }
 
-/// The room of one response in the budget, until it is dropped.
+/// The memory reserved for one response, until dropped.
 #[derive(Debug)]
 pub(crate) struct Room {
     budget: Arc<Budget>,
@@ -33,20 +33,20 @@ pub(crate) struct Room {
 }
 
 impl Budget {
-    /// Room for a response of `bytes` bytes; `None` when the caller, or all callers together, hold too much.
+    /// Reserves memory for a response; `None` if the caller, or all callers together, reserved too much.
     pub(crate) fn room(self: &Arc<Self>, caller: &str, bytes: usize) -> Option<Room> {
         let mut room = Room { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
         room.grow(bytes).then_some(room)
     }
 
-    /// Room for a response that cannot be refused, because what it tells of has happened.
+    /// Reserves memory for a response that cannot be refused, because its change is already made.
     pub(crate) fn certain_room(self: &Arc<Self>, caller: &str, bytes: usize) -> Room {
         let mut room = Room { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
         room.take(&mut self.held(), bytes);
         room
     }
 
-    /// The bytes that all responses hold.
+    /// Returns the bytes that all responses reserved.
     pub(crate) fn held_bytes(&self) -> usize {
         self.held().total
     }
@@ -57,7 +57,7 @@ impl Budget {
 }
 
 impl Room {
-    /// Makes room for as many bytes more; false, and nothing changes, when there is none.
+    /// Reserves more bytes. Returns false and changes nothing if there is no memory left.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let budget = self.budget.clone();
         let mut held = budget.held();

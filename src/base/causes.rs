@@ -1,9 +1,9 @@
-//! The chain of causes of an error, on one line.
+//! Formats the chain of causes of an error as one line.
 
 use std::error::Error;
 
-/// Returns an error with everything below it. A cause that the text above already tells is left out: drivers say "error
-/// connecting to server" and keep the reason underneath.
+/// Returns the text of an error, followed by its causes: some drivers say only "error connecting to server" and keep
+/// the reason in the source. A cause that the text already contains is left out.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

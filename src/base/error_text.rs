@@ -1,11 +1,11 @@
-//! The one table of errors: the status and the text of each id.
+//! The table of errors: the status and the text of each id.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use quarterdeck_actors::error::{AppError, Detail};
 
-/// One row an id: id, status, text. The texts are our own; `{{.Name}}` is filled from the error's parameters.
+/// One row for each id: id, status, text. `{{.Name}}` in a text is replaced with the error's parameter of that name.
 const ROWS: &str = include_str!("error_texts.tsv");
 
 static TEXTS: LazyLock<HashMap<&'static str, (u16, &'static str)>> =
@@ -18,22 +18,22 @@ fn row(line: &'static str) -> Option<(&'static str, (u16, &'static str))> {
     Some((id, (status, cells.next()?)))
 }
 
-/// The id as clients see it: where an id has two statuses, what follows the `#` tells its rows apart.
+/// Returns the id that clients see. An id with two statuses has two rows, told apart by a suffix after `#`.
 pub(crate) fn sent(id: &str) -> &str {
     id.split_once('#').map_or(id, |(id, _)| id)
 }
 
-/// The status that goes with an id; an id that is not in the table is a fault of the server.
+/// Returns the status of an id; 500 for an id that is missing from the table.
 pub(crate) fn status_of(id: &str) -> u16 {
     TEXTS.get(id).map_or(500, |(status, _)| *status)
 }
 
-/// The text of an error, with its parameters filled in.
+/// Returns the text of an error, with its parameters filled in.
 pub(crate) fn text_of(failure: &AppError) -> String {
     text(&failure.id, &failure.params)
 }
 
-/// Everything that is wrong with a document, a line each; without one, the text of the error.
+/// Returns all problems of a document, one a line, or the text of the error if it has no list of them.
 pub(crate) fn explain(failure: &AppError) -> String {
     if failure.failures.is_empty() {
         return text_of(failure);
@@ -42,14 +42,14 @@ pub(crate) fn explain(failure: &AppError) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-/// Everything that is wrong with a document: where, and what.
+/// Returns all problems of a document, as pairs of a path and a text.
 pub(crate) fn findings(failure: &AppError) -> Vec<(String, String)> {
     let finding =
         |detail: &Detail| (detail.pointer.trim_start_matches('/').replace('/', "."), text(detail.id, &detail.params));
     failure.failures.iter().map(finding).collect()
 }
 
-/// The text of an id with its parameters filled in.
+/// Returns the text of an id, with its parameters filled in.
 pub(crate) fn text(id: &str, params: &[(&'static str, String)]) -> String {
     let text = TEXTS.get(id).map_or(id, |(_, text)| text);
     params.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{{.{name}}}}}"), value))

@@ -1,13 +1,13 @@
-//! Cache keys for text that callers choose: 16 bytes whatever the length, under a key that is drawn at start.
+//! Cache keys for text that callers choose: 16 bytes for any length, from hashes with a random key of this process.
 
 use std::hash::{BuildHasher, RandomState};
 
 /// A cache key: 128 bits of keyed hashes.
 ///
-/// Callers do not know the hash key, so they can neither choose texts that share a cache key nor tell which do.
+/// Callers do not know the hash key, so they can neither construct collisions nor detect them.
 pub(crate) type Key = u128;
 
-/// Draws a hash key and makes cache keys with it.
+/// Creates cache keys with a random hash key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyed {
     high: RandomState,
@@ -15,7 +15,7 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    /// The cache key of `parts`. Different lists of parts have different keys, also where their texts joined are equal.
+    /// Returns the cache key of `parts`. Different lists have different keys, even if their concatenations are equal.
     pub(crate) fn key(&self, parts: &[&str]) -> Key {
         Key::from(self.high.hash_one(parts)) << 64 | Key::from(self.low.hash_one(parts))
     }

@@ -1,9 +1,9 @@
-//! The known name that a mistyped one is most like.
+//! Finds the known name that is most similar to a mistyped one.
 
-/// Names further apart than this are not offered as what was meant.
+/// The minimum similarity (Jaro-Winkler, 0 to 1) of a name that is suggested.
 const LIKENESS: f64 = 0.7;
 
-/// The name that was probably meant.
+/// Returns the most similar known name, if any is similar enough.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let likest = known

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// The leading bits of an IPv6 address that its owner is given; the rest is the owner's to choose.
+/// The prefix length of an IPv6 network that one client has: it can choose the remaining bits freely.
 const OWNED_BITS: u8 = 64;
 
 /// The networks of the proxies in front of this server.
@@ -12,13 +12,13 @@ const OWNED_BITS: u8 = 64;
 pub(crate) struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads addresses and networks in CIDR notation; the error is the first text that is neither.
+    /// Parses addresses and networks in CIDR notation. The error is the first text that is neither.
     pub(crate) fn read<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let networks = texts.map(|text| network(text).ok_or_else(|| text.to_owned()));
         networks.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns true if one of the networks holds `address`.
+    /// Returns true if one of the networks contains `address`.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     found.map(|address| address.to_canonical())
 }
 
-/// The addresses that count as one client: an IPv4 address, or the /64 network of an IPv6 address.
+/// Returns the network that counts as one client: a single IPv4 address, or the /64 network of an IPv6 address.
 pub(crate) fn group(address: IpAddr) -> IpNet {
     let address = address.to_canonical();
     let bits = if address.is_ipv4() { 32 } else { OWNED_BITS };

@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-/// The part of a list that a caller wants.
+/// The page of a list that a caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paging {
     pub(crate) page: usize,

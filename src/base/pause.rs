@@ -1,19 +1,19 @@
-//! Pauses of the whole process (SIGSTOP, a suspended machine, a debugger), as its timers show them.
+//! Detects pauses of the whole process (SIGSTOP, a suspended machine, a debugger): its timers fire late.
 //!
-//! The server reads nothing during a pause, and what a client sent meanwhile still waits to be read. A deadline for a
-//! client therefore moves by the pause.
+//! The server reads nothing during a pause, and data that clients sent meanwhile waits in the kernel. So deadlines for
+//! clients are extended by the length of the pause.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A timer that fires so late means that the process was paused. No turn of a worker takes so long.
+/// The lateness of a timer that indicates a pause. No turn of a worker takes this long.
 const LATE: Duration = Duration::from_secs(1);
 
-/// The time that a client has at least to go on after a pause: a timer may fire before what waits is read.
+/// The extra time for a client after a pause, because a timer may fire before the waiting data is read.
 const RESUMPTION: Duration = Duration::from_secs(2);
 
-/// Returns by how much a deadline moves whose timer fired now, if that was too late because of a pause.
+/// Returns the extension of a deadline whose timer fired now; `None` if the timer was not late because of a pause.
 pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
     extension_at(deadline, Instant::now())
 }

@@ -1,10 +1,10 @@
-//! The place of a user in a channel.
+//! The membership of a user in a channel.
 
-/// What somebody is in a channel, and the channel's team.
+/// The roles of a user in a channel, and the channel's team.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) team_id: String,
-    /// The roles beside those that come with the three marks below.
+    /// The roles beside those that the three flags below imply.
     pub(crate) roles: String,
     pub(crate) is_guest: bool,
     pub(crate) is_user: bool,
@@ -12,7 +12,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The names of all roles in the channel, space separated.
+    /// Returns the names of all roles in the channel, separated by spaces.
     pub(crate) fn all_roles(&self) -> String {
         let marks =
             [(self.is_guest, "channel_guest"), (self.is_user, "channel_user"), (self.is_admin, "channel_admin")];

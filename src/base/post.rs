@@ -1,4 +1,4 @@
-//! Messages.
+//! Posts: the messages in channels.
 
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::json::to_json;
@@ -7,41 +7,41 @@ use serde_json::{Map, Value, json};
 
 use crate::base::user::User;
 
-/// A message, as stored. Times are Unix milliseconds.
+/// A post, as stored. Times are Unix milliseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     pub(crate) id: String,
     pub(crate) create_at: i64,
-    /// Who wrote it.
+    /// The id of the author.
     pub(crate) user_id: String,
     pub(crate) message: String,
-    /// What clients are to make of it.
+    /// Properties that tell clients how to show the post.
     pub(crate) props: Map<String, Value>,
 }
 
-/// The channel that two people have for themselves.
+/// The direct channel of two users.
 #[derive(Debug, Clone)]
 pub(crate) struct DirectChannel {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Whether it was made just now.
+    /// True if the channel was created just now.
     pub(crate) is_new: bool,
 }
 
 impl Post {
-    /// A message of a bot.
+    /// Returns a new post of a bot.
     pub(crate) fn new(bot: &User, message: &str, now: i64) -> Self {
         let props = Map::from_iter([("from_bot".to_owned(), json!("true"))]);
         Self { id: new_id(), create_at: now, user_id: bot.id.clone(), message: message.to_owned(), props }
     }
 
-    /// The same, which clients show whatever their users are doing. Each needs a mark of its own.
+    /// Returns the post with a property that makes clients notify in any status. The property has a unique value.
     pub(crate) fn forced(mut self) -> Self {
         self.props.insert("force_notification".to_owned(), json!(new_id()));
         self
     }
 
-    /// The message in a channel as clients read it, as JSON.
+    /// Returns the post in a channel as the JSON text that clients read.
     pub(crate) fn text_in(&self, channel_id: &str) -> String {
         let view = PostView {
             id: &self.id,
@@ -68,13 +68,13 @@ impl Post {
     }
 }
 
-/// What the channel of two people is called: their ids, in order.
+/// Returns the name of the direct channel of two users: their ids in order.
 pub(crate) fn direct_name(one: &str, other: &str) -> String {
     let (first, second) = if one < other { (one, other) } else { (other, one) };
     format!("{first}__{second}")
 }
 
-/// A message on the wire, with its keys in the order of the original.
+/// A post on the wire, with its keys in the order of Mattermost.
 #[derive(Serialize)]
 struct PostView<'a> {
     id: &'a str,

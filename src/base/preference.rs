@@ -1,4 +1,4 @@
-//! Preferences: what an account likes to see how; texts by category and name.
+//! Preferences: settings of one account for its clients, stored as text by category and name.
 
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ const LONGEST_CATEGORY: usize = 32;
 const LONGEST_NAME: usize = 32;
 const LONGEST_VALUE: usize = 20_000;
 
-/// So many may be written or deleted at once.
+/// The limit of preferences in one request.
 const MOST_AT_ONCE: usize = 100;
 
-/// One preference; there is at most one of each category and name for a user.
+/// One preference. A user has at most one for each category and name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Preference {
@@ -21,7 +21,7 @@ pub(crate) struct Preference {
 }
 
 impl Preference {
-    /// Refuses a preference with a member that breaks its rule.
+    /// Refuses a preference with an invalid field.
     pub(crate) fn check(&self) -> Result<(), AppError> {
         let has_category = (1..=LONGEST_CATEGORY).contains(&self.category.len());
         if !has_category {
@@ -43,7 +43,7 @@ pub(crate) fn check_count(preferences: &[Preference]) -> Result<(), AppError> {
     if is_fitting { Ok(()) } else { Err(AppError::invalid_body("preferences")) }
 }
 
-/// Whether all of them belong to one user.
+/// Returns true if all preferences belong to the user.
 pub(crate) fn all_belong_to(user_id: &str, preferences: &[Preference]) -> bool {
     preferences.iter().all(|preference| preference.user_id == user_id)
 }

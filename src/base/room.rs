@@ -1,4 +1,4 @@
-//! Plain types and functions that several rooms need; no I/O.
+//! Plain types and functions that several rooms need, without I/O.
 
 pub(crate) mod budget;
 pub(crate) mod causes;

@@ -1,10 +1,10 @@
-//! The members of a request whose values are all text.
+//! A request body whose members are all text.
 
 use std::collections::HashMap;
 
 use quarterdeck_actors::error::AppError;
 
-/// A lenient body: every member is text.
+/// A lenient body: each member is a text.
 pub(crate) struct Strings(HashMap<String, String>);
 
 impl Strings {
@@ -12,12 +12,12 @@ impl Strings {
         Self(members)
     }
 
-    /// The member `name`; empty when it is not there.
+    /// Returns the member `name`, or an empty text if it is missing.
     pub(crate) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// The member `name`, which must not be empty.
+    /// Returns the member `name`, or an error if it is empty or missing.
     pub(crate) fn require(&self, name: &'static str) -> Result<&str, AppError> {
         Some(self.get(name)).filter(|text| !text.is_empty()).ok_or_else(|| AppError::invalid_body(name))
     }

@@ -1,4 +1,4 @@
-//! Teams and their members, as stored and as they are answered, with their rules.
+//! Teams and their members: the stored form, the form in responses, and their validation.
 
 use quarterdeck_actors::error::AppError;
 use serde::Serialize;
@@ -11,11 +11,11 @@ const LONGEST_DESCRIPTION: usize = 255;
 const LONGEST_COMPANY: usize = 64;
 const LONGEST_DOMAINS: usize = 1000;
 
-/// The kind of a team that anybody may join.
+/// The type of a team that any user may join, if it also allows open invitations.
 pub(crate) const OPEN: &str = "O";
 const INVITE_ONLY: &str = "I";
 
-/// A name must not begin with one of these: they are parts of addresses.
+/// Prefixes that a team's name must not have, because they are paths of the web app and the server.
 const RESERVED_NAMES: [&str; 17] = [
     "admin",
     "api",
@@ -36,7 +36,7 @@ const RESERVED_NAMES: [&str; 17] = [
     "playbooks",
 ];
 
-/// A team, with its members in the order of the API. Times are Unix milliseconds.
+/// A team, with its fields in the order of the API. Times are Unix milliseconds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Team {
     pub(crate) id: String,
@@ -61,7 +61,7 @@ pub(crate) struct Team {
     pub(crate) cloud_limits_archived: bool,
 }
 
-/// A channel that a new team begins with.
+/// A channel that every new team gets.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) id: String,
@@ -69,7 +69,7 @@ pub(crate) struct Channel {
     pub(crate) display_name: &'static str,
 }
 
-/// What somebody has not read in a team.
+/// The counts of unread messages of a user in a team.
 #[derive(Debug, Serialize)]
 pub(crate) struct Unread {
     pub(crate) team_id: String,
@@ -83,12 +83,12 @@ pub(crate) struct Unread {
 }
 
 impl Team {
-    /// Whether anybody may join, and so may see it.
+    /// Returns true if any user may join the team, and so may see it.
     pub(crate) fn is_open(&self) -> bool {
         self.kind == OPEN && self.allow_open_invite
     }
 
-    /// Whether somebody with that address may be a member.
+    /// Returns true if the team admits users with this email address.
     pub(crate) fn admits(&self, email: &str) -> bool {
         let allowed = self.allowed_domains.replace(['@', ','], " ").to_lowercase();
         let mut domains = allowed.split_whitespace().peekable();
@@ -96,7 +96,7 @@ impl Team {
         is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
     }
 
-    /// Refuses a team with a member that breaks its rule; the first one that does decides.
+    /// Refuses a team with an invalid field; the error names the first one.
     pub(crate) fn check(&self) -> Result<(), AppError> {
         let rules = [
             ("email", self.email.is_empty() || is_email(&self.email)),
@@ -116,12 +116,12 @@ impl Team {
     }
 }
 
-/// Somebody in a team, as stored. A time of deletion tells when they left.
+/// A membership in a team, as stored. `delete_at` is the time at which the user left, or 0.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
     pub(crate) team_id: String,
     pub(crate) user_id: String,
-    /// The roles beside those that come with the three marks below.
+    /// The roles beside those that the three flags below imply.
     pub(crate) roles: String,
     pub(crate) delete_at: i64,
     pub(crate) is_guest: bool,
@@ -129,7 +129,7 @@ pub(crate) struct Member {
     pub(crate) is_admin: bool,
 }
 
-/// A member in an answer, with its keys in the order of the original.
+/// A membership in a response, with its keys in the order of Mattermost.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct MemberView {
     team_id: String,
@@ -143,25 +143,25 @@ pub(crate) struct MemberView {
 }
 
 impl Member {
-    /// Somebody who joins.
+    /// Returns the membership of a user who joins.
     pub(crate) fn new(team_id: &str, user: &User) -> Self {
         let is_guest = user.has_role("system_guest");
         let (team_id, user_id) = (team_id.to_owned(), user.id.clone());
         Self { team_id, user_id, is_guest, is_user: !is_guest, ..Self::default() }
     }
 
-    /// Who founded the team and leads it.
+    /// Returns the membership of the user who created the team, as its administrator.
     pub(crate) fn leader(team_id: &str, user_id: &str) -> Self {
         let (team_id, user_id) = (team_id.to_owned(), user_id.to_owned());
         Self { team_id, user_id, is_user: true, is_admin: true, ..Self::default() }
     }
 
-    /// Whether they are still in the team.
+    /// Returns true if the user is still in the team.
     pub(crate) fn is_active(&self) -> bool {
         self.delete_at == 0
     }
 
-    /// The names of all roles in the team, space separated.
+    /// Returns the names of all roles in the team, separated by spaces.
     pub(crate) fn all_roles(&self) -> String {
         let marks = [(self.is_guest, "team_guest"), (self.is_user, "team_user"), (self.is_admin, "team_admin")];
         let marked = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, role)| *role);
@@ -184,7 +184,7 @@ impl From<Member> for MemberView {
     }
 }
 
-/// Whether `name` can be a team's: lower-case letters, digits and hyphens, with a letter or digit at both ends.
+/// Returns true for a valid team name: lower-case letters, digits and hyphens, with no hyphen at either end.
 pub(crate) fn is_team_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let has_length = (SHORTEST_NAME..=LONGEST_NAME).contains(&name.len());

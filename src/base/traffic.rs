@@ -1,9 +1,9 @@
-//! Counts of requests under way, and the flag that the server is about to stop.
+//! Counts requests in flight, and holds the flag that the server is about to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The requests under way, and whether the server is about to stop.
+/// The number of requests in flight, and the flag that the server is about to stop.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     in_flight: Arc<AtomicUsize>,
@@ -12,22 +12,22 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Counts a request until it is answered.
+    /// Counts a request until its response is ready.
     pub(crate) fn begin(&self) -> InFlight {
         InFlight::counted_in(&self.in_flight)
     }
 
-    /// Counts a request until the body of its answer is sent, or its client is gone.
+    /// Counts a request until the body of its response is sent, or its client is gone.
     pub(crate) fn begin_sending(&self) -> InFlight {
         InFlight::counted_in(&self.unsent)
     }
 
-    /// The number of requests that are being answered.
+    /// Returns the number of requests that are being processed.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The number of requests whose answers are not sent to their end.
+    /// Returns the number of requests whose responses are not completely sent.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.load(Ordering::Relaxed)
     }
@@ -41,7 +41,7 @@ impl Traffic {
     }
 }
 
-/// A request that is counted until this is dropped.
+/// A request that counts until this is dropped.
 pub(crate) struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {

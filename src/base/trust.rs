@@ -1,4 +1,4 @@
-//! Whom the server believes when it calls another one over TLS.
+//! Verification of certificates for outgoing TLS connections.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// TLS to another server, which must show a certificate that this machine trusts, or with `verifies` off any at all.
+/// Returns the TLS settings for calls to other servers. With `verifies` off, they accept any certificate.
 ///
-/// Reads the machine's certificates from the disk.
+/// Reads the trusted certificates of this machine from the disk.
 pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
@@ -20,19 +20,19 @@ pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Erro
     })
 }
 
-/// The certificates that this machine trusts, read from the disk.
+/// Returns the trusted certificates of this machine, read from the disk.
 pub(crate) fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
 }
 
-/// Accepts any certificate.
+/// Returns a verifier that accepts any certificate.
 pub(crate) fn any_host(provider: Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
     Arc::new(AnyHost(provider))
 }
 
-/// Accepts any certificate: what remains is secrecy from listeners, not the identity of the host.
+/// Accepts any certificate. The connection is encrypted, but the identity of the host is not verified.
 #[derive(Debug)]
 struct AnyHost(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! An account: its rules, its defaults, and what of it each viewer sees.
+//! An account: its validation, its defaults, and the views of it for different readers.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ pub(crate) struct User {
     pub(crate) bot_last_icon_update: i64,
 }
 
-/// What of an account a client sends; the rest of the body is ignored.
+/// The fields of an account that a client may send; the rest of the body is ignored.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub(crate) struct Profile {
@@ -73,7 +73,7 @@ pub(crate) struct Profile {
 }
 
 impl User {
-    /// Puts the given members of `profile` in place; the others stay.
+    /// Replaces the given fields; the others stay.
     pub(crate) fn apply(&mut self, profile: Profile) {
         let lower = |text: String| in_lower_case(&text);
         replace(&mut self.username, profile.username.map(lower));
@@ -88,7 +88,7 @@ impl User {
         replace(&mut self.timezone, profile.timezone);
     }
 
-    /// Fills what a new account leaves open.
+    /// Fills the fields that a new account leaves empty.
     pub(crate) fn fill_defaults(&mut self, config: &Config) {
         if self.username.is_empty() {
             self.username = format!("a{}", self.id);
@@ -104,7 +104,7 @@ impl User {
         }
     }
 
-    /// Refuses an account with a field that breaks its rule.
+    /// Refuses an account with an invalid field.
     pub(crate) fn check(&self) -> Result<(), AppError> {
         let rules = [
             ("username", is_username(&self.username)),
@@ -121,17 +121,17 @@ impl User {
         }
     }
 
-    /// What the audit trail says of a new account.
+    /// Returns the fields of a new account that the audit trail records.
     pub(crate) fn made(&self) -> Value {
         json!({ "id": self.id, "username": self.username, "email": self.email, "roles": self.roles })
     }
 
-    /// Whether any of the account's roles is `name`.
+    /// Returns true if the account has the role `name`.
     pub(crate) fn has_role(&self, name: &str) -> bool {
         self.roles.split(' ').any(|role| role == name)
     }
 
-    /// The account as its owner sees it.
+    /// Returns the account as its owner sees it.
     pub(crate) fn for_owner(&self) -> UserView<'_> {
         UserView {
             sight: Sight::Owner,
@@ -166,7 +166,7 @@ impl User {
         }
     }
 
-    /// The account as an administrator sees it.
+    /// Returns the account as an administrator sees it.
     pub(crate) fn for_admin(&self) -> UserView<'_> {
         let full = self.for_owner();
         UserView {
@@ -178,7 +178,7 @@ impl User {
         }
     }
 
-    /// The account as anybody else sees it.
+    /// Returns the account as other users see it.
     pub(crate) fn for_others(&self, config: &Config) -> UserView<'_> {
         let privacy = &config.view.privacy;
         let full = self.for_admin();
@@ -196,7 +196,7 @@ impl User {
     }
 }
 
-/// The form in which names and addresses are stored.
+/// Returns a username or email address in the form in which it is stored.
 pub(crate) fn in_lower_case(text: &str) -> String {
     text.trim().to_lowercase()
 }
@@ -229,7 +229,7 @@ const NOTIFY_PROPS: [(&str, &str); 12] = [
 const TIMEZONE: [(&str, &str); 3] =
     [("automaticTimezone", ""), ("manualTimezone", ""), ("useAutomaticTimezone", "true")];
 
-/// Whether `name` can be a username: 1 to 64 of `a-z 0-9 . - _`, and none that mentions use.
+/// Returns true for a valid username: 1 to 64 of `a-z 0-9 . - _`, except names that mentions use.
 pub(crate) fn is_username(name: &str) -> bool {
     let has_length = (1..=LONGEST_USERNAME).contains(&name.len());
     let has_alphabet =
@@ -237,13 +237,13 @@ pub(crate) fn is_username(name: &str) -> bool {
     has_length && has_alphabet && !RESERVED_USERNAMES.contains(&name)
 }
 
-/// Whether `name` can be the name of a role: 1 to 64 of `a-z 0-9 _`.
+/// Returns true for a valid role name: 1 to 64 of `a-z 0-9 _`.
 pub(crate) fn is_role_name(name: &str) -> bool {
     let has_alphabet = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     (1..=LONGEST_NAME).contains(&name.len()) && has_alphabet
 }
 
-/// Whether `text` can be an address: one `@` with something on both sides and nothing that breaks a header.
+/// Returns true for a valid email address: one `@` between two texts, and no characters that break a mail header.
 pub(crate) fn is_email(text: &str) -> bool {
     let has_parts =
         text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
@@ -264,7 +264,7 @@ fn is_locale(tag: &str) -> bool {
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }
 
-/// The reader of an account: each kind is told something else.
+/// The reader of an account. It decides which fields are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sight {
     Owner,
@@ -273,7 +273,7 @@ pub(crate) enum Sight {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "the contract has these members")]
-/// An account in an answer, with its keys in the order of the original.
+/// An account in a response, with its keys in the order of Mattermost.
 #[derive(Serialize)]
 pub(crate) struct UserView<'a> {
     #[serde(skip)]

@@ -1,4 +1,4 @@
-//! The data source, as far as the settings alone say which engine and which database it means.
+//! The data source: which engine and which database the settings alone name.
 
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::{Override, Overrides};
@@ -15,9 +15,9 @@ const DRIVER_NAME: &str = "SqlSettings.DriverName";
 /// The values of both settings in the `config.toml` that is shipped with the program.
 const SHIPPED: [(&str, &str); 2] = [(DRIVER_NAME, "sqlite"), (DATA_SOURCE, "data/quarterdeck.db")];
 
-/// Tells whether a file pins the data source exactly as the shipped `config.toml` does.
+/// Returns true if a file pins the data source exactly as the shipped `config.toml` does.
 ///
-/// Such a value is a default of ours: the operator may never have looked at it.
+/// Such a value is treated as a default of the program, because the operator may never have looked at it.
 pub(crate) fn is_shipped(overrides: &Overrides) -> bool {
     SHIPPED.iter().all(|(path, shipped)| {
         overrides.get(*path).is_some_and(|Override { value, place }| value == shipped && !place.starts_with(VARIABLE))
@@ -45,7 +45,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Refuses an engine that was asked for without a data source, where the configuration is in a PostgreSQL.
+    /// Refuses an engine other than PostgreSQL if no data source is set and the configuration is in a PostgreSQL.
     fn refuse_other_engine(&self) -> Result<(), SettingsError> {
         match self.overrides.get(DRIVER_NAME) {
             Some(Override { value, place }) if value != "postgres" => Err(SettingsError::Unusable(format!(

@@ -1,7 +1,7 @@
-//! The files that the process may open (`ulimit -n`, `LimitNOFILE` of systemd), divided between all that needs some.
+//! Divides the files that the process may open (`ulimit -n`, `LimitNOFILE` of systemd) between their uses.
 //!
-//! A connection, a socket, a connection to the database and a file of a local store are one file each, or a few. Each has
-//! a share of its own, so that none of them takes the last file from another.
+//! A connection, a socket, a database connection and a file of a local store take one file descriptor each, or a few.
+//! Each use has a share of its own, so that it cannot take the last descriptor of another.
 
 use std::num::NonZero;
 
@@ -10,40 +10,40 @@ use tracing::{info, warn};
 
 use crate::settings::options::Options;
 
-/// Files that the process has open without a client: standard streams, log, listeners, event queues of each thread.
+/// The files that the process opens without any client: standard streams, log, listeners, an event queue per thread.
 const BASE: usize = 40;
 const BASE_PER_CORE: usize = 6;
 
-/// The largest shares of the database, and of stores of files, logs, packets and calls to other servers.
+/// The largest shares: of the database, and of all other uses (file stores, logs, packets, calls to other servers).
 const MAX_DATABASE: usize = 1_024;
 const MAX_REST: usize = 256;
 
-/// Requests that wait for a turn look for the end of their client with a second descriptor of its connection.
+/// The largest share for requests that wait for a turn: each watches its client with a second descriptor.
 const MAX_WAITING: usize = 256;
 
-/// Connections that are admitted beyond the limit while idle ones make room.
+/// The largest number of connections admitted beyond the limit while idle ones are being closed to make room.
 const MAX_SPARE: usize = 256;
 
-/// Connections that no socket takes, so that other requests find one.
+/// The largest number of connections reserved for requests, which sockets cannot take.
 const MAX_WITHOUT_SOCKET: usize = 512;
 
-/// A limit below this is worth a warning: systems give so many to any service.
+/// The limit below which the server logs a warning: common systems give this many files to any service.
 const USUAL_FILES: usize = 4_096;
 
 /// The number of files for each use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
     files: usize,
-    /// Connections of clients, sockets among them.
+    /// The number of client connections, sockets included.
     pub(crate) connections: usize,
-    /// Sockets, out of these.
+    /// The number of sockets among these connections.
     pub(crate) sockets: usize,
-    /// Connections to the database.
+    /// The number of connections to the database.
     pub(crate) database: usize,
 }
 
 impl Shares {
-    /// Divides what this process may open.
+    /// Divides the files that this process may open.
     pub(crate) fn of_process() -> Self {
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
@@ -51,23 +51,23 @@ impl Shares {
     }
 
     fn of(files: usize, cores: usize) -> Self {
-        // Where that is more than half of all, clients get half all the same: the server is of no use without them.
+        // Clients always get half of all files, even if the base needs more: without clients the server is useless.
         let free = files.saturating_sub(BASE + BASE_PER_CORE.saturating_mul(cores)).max(files / 2);
         let database = (free / 8).clamp(1, MAX_DATABASE);
         let rest = (free / 8).min(MAX_REST);
         let clients = free.saturating_sub(database + rest);
-        // Of 32 places, 24 are for connections, 5 for those that wait, and 3 for those beyond the limit.
+        // Of each 32 files, 24 are for connections, 5 for waiting requests, and 3 for connections beyond the limit.
         let connections = (clients / 32 * 24).max(clients.saturating_sub(MAX_WAITING + MAX_SPARE)).max(1);
         let without_socket = (connections / 4).min(MAX_WITHOUT_SOCKET);
         Self { files, connections, sockets: (connections - without_socket).max(1), database }
     }
 
-    /// The settings of the database with no more connections than there are files for.
+    /// Returns the database settings with the number of connections limited to the share.
     pub(crate) fn within(&self, settings: &SqlSettings) -> SqlSettings {
         SqlSettings { max_open_conns: settings.max_open_conns.min(self.database), ..settings.clone() }
     }
 
-    /// Says which limits are lower than what the settings ask for.
+    /// Logs the limits that are lower than the settings ask for.
     pub(crate) fn report(&self, options: &Options, settings: &SqlSettings) {
         let (connections, sockets) = (options.connection_limits().0, options.socket_limits().sockets);
         let is_enough =
@@ -99,7 +99,7 @@ impl Shares {
     }
 }
 
-/// The number of connections beyond `limit` that are admitted while as many idle ones make room.
+/// Returns the number of connections admitted beyond `limit` while as many idle ones are being closed to make room.
 pub(crate) fn spare(limit: usize) -> usize {
     (limit / 8).clamp(1, MAX_SPARE)
 }

@@ -1,6 +1,7 @@
-//! What the API's settings have no name for: the section `[Quarterdeck]` of `config.toml`.
+//! Settings of the section `[Quarterdeck]` of `config.toml`, which Mattermost does not define.
 //!
-//! A variable `MM_QUARTERDECK_<NAME>` wins over the file. Read at start; the API neither shows nor changes them.
+//! An environment variable `MM_QUARTERDECK_<NAME>` overrides the file. Options are read at the start only, and the API
+//! neither shows nor changes them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,10 +14,10 @@ use serde_json::Value;
 
 use crate::base::network::TrustedProxies;
 
-/// The section's name.
+/// The name of the section.
 pub(crate) const SECTION: &str = "Quarterdeck";
 
-/// One row an option.
+/// A numeric option: its name, its default, its smallest and its largest value.
 struct Row {
     name: &'static str,
     default: i64,
@@ -50,41 +51,41 @@ const TABLE: &[Row] = &[
     row("StopSeconds", 30, 1, 3_600),
 ];
 
-/// The options that are text.
+/// The options whose value is text.
 const TEXTS: [&str; 7] =
     [AUDIT_KEY_FILE, LATEST_VERSION, LICENSE_KEY, METRICS_TOKEN, RELEASE, RELEASE_KEY, TEST_LICENSE_KEY];
 
-/// The file with the keys of the audit trail.
+/// The option with the path of the file that contains the keys of the audit trail.
 const AUDIT_KEY_FILE: &str = "AuditKeyFile";
 
-/// Where the latest release is asked for.
+/// The option with the URL that returns the latest release.
 const LATEST_VERSION: &str = "LatestVersionURL";
 
-/// Where the web app's own releases are told, with whose version clients compare the answer.
+/// The default of that URL: the releases of Mattermost, because clients compare the answer with that version.
 const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/mattermost-server/releases/latest";
 
-/// The file with the public key that licences are checked with.
+/// The option with the path of the public key that verifies licences.
 const LICENSE_KEY: &str = "LicensePublicKeyFile";
 
-/// The same for servers that serve nobody but tests and developers.
+/// The option with the path of the public key that verifies licences on servers for tests and developers.
 const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
 
-/// What Prometheus shows to be told the metrics where everybody else is served.
+/// The option with the token that Prometheus sends to read the metrics on the API's address.
 const METRICS_TOKEN: &str = "MetricsToken";
 
-/// A token has this many characters or more: one that can be guessed is none.
+/// The minimum length of that token, in characters. A shorter one is guessable and is refused.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Where the manifest of the newest release of this program is.
+/// The option with the URL of the manifest of this program's newest release.
 const RELEASE: &str = "ReleaseURL";
 
-/// The file with the public key that manifests of releases are checked with.
+/// The option with the path of the public key that verifies manifests of releases.
 const RELEASE_KEY: &str = "ReleasePublicKeyFile";
 
-/// The options that are true or false; each is false until it is given.
+/// The options whose value is true or false; the default is false.
 const FLAGS: [&str; 1] = [PACKET_LICENSE];
 
-/// Whether support packets are made only while a licence is in force.
+/// The option that allows support packets only while a licence is in force.
 const PACKET_LICENSE: &str = "SupportPacketNeedsLicense";
 
 /// The option with the networks of the proxies in front of this server.
@@ -92,7 +93,7 @@ const TRUSTED_PROXIES: &str = "TrustedProxies";
 
 const MILLISECONDS: i64 = 1_000;
 
-/// The options that were given.
+/// The options that are set.
 #[derive(Clone, Default)]
 pub struct Options {
     numbers: BTreeMap<&'static str, i64>,
@@ -103,7 +104,7 @@ pub struct Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A text may be a token.
+        // The values of text options are not shown: one of them is a token.
         let texts: Vec<_> = self.texts.keys().collect();
         let mut shown = formatter.debug_struct("Options");
         shown.field("numbers", &self.numbers).field("texts", &texts).field("flags", &self.flags).finish_non_exhaustive()
@@ -111,7 +112,7 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// Takes one; the error says what is wrong with it. `None` when there is no such option.
+    /// Sets one option. Returns the error if the value is invalid, and `None` if there is no option of that name.
     pub(crate) fn take(&mut self, name: &str, value: &Value) -> Option<Result<(), String>> {
         if let Some(name) = TEXTS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
             let Some(text) = value.as_str() else { return Some(Err(format!("{SECTION}.{name} must be a string"))) };
@@ -145,7 +146,7 @@ impl Options {
         Some(Ok(()))
     }
 
-    /// Takes a list of networks, or a text with networks between commas or blanks, as a variable holds it.
+    /// Sets the trusted proxies from a list of networks, or from a text with networks between commas or spaces.
     fn take_proxies(&mut self, value: &Value) -> Result<(), String> {
         let wanted =
             || format!("{SECTION}.{TRUSTED_PROXIES} must be a list of addresses and networks in CIDR notation");
@@ -161,12 +162,12 @@ impl Options {
         Ok(())
     }
 
-    /// The proxies in front of this server; `None` where the option is not given.
+    /// Returns the networks of the proxies in front of this server; `None` if the option is not set.
     pub(crate) fn trusted_proxies(&self) -> Option<&TrustedProxies> {
         self.trusted_proxies.as_ref()
     }
 
-    /// The names of all options, as they stand in the file.
+    /// Returns the names of all options, as they are written in the file.
     pub(crate) fn names() -> impl Iterator<Item = String> {
         TABLE
             .iter()
@@ -177,7 +178,7 @@ impl Options {
             .map(|name| format!("{SECTION}.{name}"))
     }
 
-    /// What all sockets together may take.
+    /// Returns the limits that all sockets share.
     pub(crate) fn socket_limits(&self) -> Limits {
         Limits {
             sockets: self.count("MaximumSockets"),
@@ -190,88 +191,88 @@ impl Options {
         }
     }
 
-    /// How many passwords may wait to be hashed: of all callers, and of one.
+    /// Returns the number of passwords that may wait to be hashed: for all callers together, and for one caller.
     pub(crate) fn password_queue(&self) -> (usize, usize) {
         (self.count("PasswordQueue"), self.count("PasswordQueuePerCaller"))
     }
 
-    /// The memory for the bodies of all requests, in bytes.
+    /// Returns the memory for the bodies of all requests, in bytes.
     pub(crate) fn body_bytes(&self) -> usize {
         self.count("BodyMemoryMegabytes") << 20
     }
 
-    /// The largest number of connections, in total and for each address.
+    /// Returns the largest number of connections, in total and for each address.
     pub(crate) fn connection_limits(&self) -> (usize, usize) {
         (self.count("MaximumConnections"), self.count("MaximumConnectionsPerAddress"))
     }
 
-    /// The time over which sockets are closed when the server stops.
+    /// Returns the time over which sockets are closed when the server stops.
     pub(crate) fn socket_stop_window(&self) -> Duration {
         Duration::from_secs(self.number("SocketStopSeconds").unsigned_abs())
     }
 
-    /// How long the server goes on serving after it was told to stop, with readiness at 503.
+    /// Returns how long the server still handles requests after the signal to stop, while readiness returns 503.
     pub(crate) fn drain_window(&self) -> Duration {
         Duration::from_secs(self.number("DrainSeconds").unsigned_abs())
     }
 
-    /// How long requests and the bodies of their answers may take once the listeners are closed.
+    /// Returns the time limit for requests and their responses to finish after the listeners closed.
     pub(crate) fn stop_limit(&self) -> Duration {
         Duration::from_secs(self.number("StopSeconds").unsigned_abs())
     }
 
-    /// After how many days rows of the audit trail are deleted; `None` when they stay.
+    /// Returns the age in days at which audit rows are deleted; `None` if they are kept forever.
     pub(crate) fn audit_retention_days(&self) -> Option<i64> {
         Some(self.number("AuditRetentionDays")).filter(|days| *days > 0)
     }
 
-    /// The file with the keys of the audit trail; `None` where the default applies.
+    /// Returns the path of the file with the keys of the audit trail; `None` for the default path.
     pub(crate) fn audit_key_file(&self) -> Option<PathBuf> {
         self.texts.get(AUDIT_KEY_FILE).filter(|file| !file.is_empty()).map(PathBuf::from)
     }
 
-    /// How old the figures of the site may be, and how long one statement that counts them may take.
+    /// Returns the largest age of the site's figures, and the timeout of one statement that counts them.
     pub(crate) fn analytics_limits(&self) -> (Duration, Duration) {
         let seconds = |name| Duration::from_secs(self.number(name).unsigned_abs());
         (seconds("AnalyticsAgeSeconds"), seconds("AnalyticsTimeoutSeconds"))
     }
 
-    /// The largest image that is fetched for somebody, in bytes.
+    /// Returns the largest image that the image proxy fetches, in bytes.
     pub(crate) fn image_proxy_bytes(&self) -> usize {
         self.count("ImageProxyMegabytes") << 20
     }
 
-    /// The file with the public key that licences are checked with on a server for `purpose`, and the option that
-    /// names it; empty when none does. A server for tests or developers without a key of its own has the usual one.
+    /// Returns the option that names the public key for licences on a server for `purpose`, and its value, which is empty
+    /// if unset. A server for tests or developers falls back to the production key.
     pub(crate) fn license_public_key_file(&self, purpose: &str) -> (&'static str, &str) {
         let named = |option| (option, self.texts.get(option).map_or("", String::as_str));
         let test = Some(named(TEST_LICENSE_KEY)).filter(|(_, file)| purpose != "production" && !file.is_empty());
         test.unwrap_or_else(|| named(LICENSE_KEY))
     }
 
-    /// Where the manifest of the newest release of this program is, and the file with the key that it is checked with;
-    /// empty where they are not given.
+    /// Returns the URL of the manifest of this program's newest release, and the path of the key that verifies it. Both
+    /// are empty if unset.
     pub(crate) fn release_source(&self) -> (&str, &str) {
         let given = |option| self.texts.get(option).map_or("", String::as_str);
         (given(RELEASE), given(RELEASE_KEY))
     }
 
-    /// How long the download of a release may stand still.
+    /// Returns the time without progress after which the download of a release fails.
     pub(crate) fn release_silence(&self) -> Duration {
         Duration::from_secs(self.number("ReleaseStallSeconds").unsigned_abs())
     }
 
-    /// Where the latest release is asked for.
+    /// Returns the URL that returns the latest release.
     pub(crate) fn latest_version_url(&self) -> &str {
         self.texts.get(LATEST_VERSION).map_or(LATEST_VERSION_DEFAULT, String::as_str)
     }
 
-    /// What has to be shown for the metrics where everybody else is served; `None` when they are not shown there.
+    /// Returns the token for reading the metrics on the API's address; `None` if they are not available there.
     pub(crate) fn metrics_token(&self) -> Option<Secret> {
         self.texts.get(METRICS_TOKEN).filter(|token| !token.is_empty()).map(|token| Secret::new(token.as_str()))
     }
 
-    /// Whether support packets are made only while a licence is in force.
+    /// Returns true if support packets are allowed only while a licence is in force.
     pub(crate) fn support_packet_needs_license(&self) -> bool {
         self.flags.get(PACKET_LICENSE).copied().unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Settings that are needed before the stored configuration can be read: `config.toml` and the environment.
 //!
-//! They are *pinned*: they win over what is stored and are never written back.
-//! The environment wins over the file.
+//! They are *pinned*: they override the stored configuration and are never written to it.
+//! The environment overrides the file.
 
 mod database;
 pub(crate) mod descriptors;
@@ -28,140 +28,140 @@ use options::Options;
 pub(crate) use unnamed::quoted;
 use values::{check, from_text, kind_of, to_json};
 
-/// The file that is read when none is named.
+/// The file that is read if no other file is named.
 const DEFAULT_FILE: &str = "config.toml";
 
 const PREFIX: &str = "MM_";
 
-/// Names the store of the configuration.
+/// The variable that names the store of the configuration.
 const STORE: &str = "MM_CONFIG";
 
-/// Holds a licence.
+/// The variable that contains a licence.
 const LICENSE: &str = "MM_LICENSE";
 
-/// Says what the server is for.
+/// The variable that says whether the server is for production, tests or development.
 const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
 
-/// Variables with the prefix that are no settings.
+/// Variables with the prefix that do not correspond to a setting.
 const OTHER_VARIABLES: [&str; 7] =
     [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
 
-/// Why the settings cannot be used. Each text names the place to mend.
+/// The reason why the settings cannot be used. Each text names the place to correct.
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("{file}: {cause}")]
     Unreadable {
-        /// Which file.
+        /// The path of the file.
         file: String,
-        /// What the system says.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// The file is no TOML.
+    /// The file is not valid TOML.
     ///
-    /// The text near the fault is not shown: it may be a password that was written without quotes.
+    /// The text at the error is not shown, because it may be a password that was written without quotes.
     #[error("{file}:{line}:{column}{}: {problem}", near(key.as_deref()))]
     Syntax {
-        /// Which file.
+        /// The path of the file.
         file: String,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// The column, from 1, in characters.
+        /// The column, counted from 1, in characters.
         column: usize,
-        /// The setting or option on that line, if it begins with the name of one.
+        /// The setting or option on that line, if the line begins with a known name.
         key: Option<String>,
-        /// What the parser says.
+        /// The message of the parser.
         problem: String,
     },
-    /// A value is of the wrong kind.
+    /// A value has the wrong type.
     #[error("{place}: {path} must be {wanted}, found {found}")]
     Kind {
-        /// File and line, or the variable.
+        /// The file and line, or the variable.
         place: String,
         /// The setting.
         path: String,
-        /// What it takes.
+        /// The type that the setting takes.
         wanted: &'static str,
-        /// What it was given.
+        /// The type of the given value.
         found: &'static str,
     },
-    /// The settings do not fit together.
+    /// The settings contradict each other, or one of them is invalid.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// The pinned settings over the defaults, and what is odd about them.
+/// The pinned settings on top of the defaults, with the names that are unknown.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The configuration that results.
+    /// The resulting configuration.
     pub config: Config,
-    /// What the API has no name for.
+    /// The options of the section `[Quarterdeck]`.
     pub options: Options,
-    /// Names that mean nothing here, each with the nearest that does.
+    /// A notice for each unknown name, with the most similar known name.
     pub unknown: Vec<String>,
-    /// The folder of the file that they were read from, if there is one.
+    /// The folder of the settings file, if there is one.
     pub folder: Option<PathBuf>,
 }
 
-/// Where the settings are read from, at start and at each reload.
+/// The sources of the settings, which are read at the start and at each reload.
 #[derive(Debug, Clone)]
 pub struct Sources {
     file: Option<PathBuf>,
     environment: Option<Vec<(String, String)>>,
-    /// The folder in which a configuration file may lie that nothing names.
+    /// The folder that is searched for a configuration file that no setting names.
     working_folder: Option<PathBuf>,
-    /// True when the operator wants a new, empty database beside such a file.
+    /// True if the operator wants a new, empty database although such a file exists.
     is_new: bool,
 }
 
 impl Sources {
-    /// The named file, or `config.toml` in the working folder if there is one; and the process's environment.
+    /// Returns the named file, or `config.toml` in the working folder if it exists, and the environment of the process.
     pub fn new(file: Option<PathBuf>) -> Self {
         let file = file.or_else(|| Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into()));
         Self { file, environment: None, working_folder: Some(PathBuf::new()), is_new: false }
     }
 
-    /// These sources, with a new, empty database wanted beside a configuration file that nothing names.
+    /// Returns these sources with the operator's choice about a new, empty database (`--new`).
     pub(crate) fn with_new_database(self, is_new: bool) -> Self {
         Self { is_new, ..self }
     }
 
-    /// True when the operator wants to begin anew where something seems to be missing.
+    /// Returns true if the operator wants a new, empty database although a configuration file exists.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// A file and an environment of their own, for servers that share a process.
+    /// Returns a file and an environment that are independent of the process, for several servers in one process.
     pub fn isolated(file: Option<PathBuf>, environment: Vec<(String, String)>) -> Self {
         Self { file, environment: Some(environment), working_folder: None, is_new: false }
     }
 
-    /// The file with the settings.
+    /// Returns the path of the settings file.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// The file with the settings, unless it is the one that is read when none is named.
+    /// Returns the path of the settings file, unless it is the default one.
     pub(crate) fn named_file(&self) -> Option<&Path> {
         self.file.as_deref().filter(|file| *file != Path::new(DEFAULT_FILE))
     }
 
-    /// Where the stored configuration is, as the environment names it; `None` for the database.
+    /// Returns the store of the configuration that the environment names; `None` for the database.
     pub fn store_name(&self) -> Option<String> {
         self.variable(STORE)
     }
 
-    /// The licence in the environment: its signed text.
+    /// Returns the signed text of the licence in the environment.
     pub(crate) fn license(&self) -> Option<String> {
         self.variable(LICENSE).filter(|text| !text.is_empty())
     }
 
-    /// Every variable, to find secrets in.
+    /// Returns all environment variables, so that secrets in them can be found.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         self.environment.clone().unwrap_or_else(|| utf8_variables().collect())
     }
 
-    /// What the server is for: `test`, `dev`, or else `production`.
+    /// Returns the purpose of the server: `test`, `dev` or `production`.
     pub(crate) fn purpose(&self) -> &'static str {
         let named = self.variable(PURPOSE).unwrap_or_default();
         ["test", "dev"].into_iter().find(|known| known.eq_ignore_ascii_case(named.trim())).unwrap_or("production")
@@ -174,7 +174,7 @@ impl Sources {
         }
     }
 
-    /// Reads and checks everything.
+    /// Reads and checks all settings.
     pub fn load(&self) -> Result<Settings, SettingsError> {
         let mut reading = Reading::default();
         if let Some(file) = &self.file {
@@ -208,7 +208,7 @@ impl ConfigSource for Sources {
 }
 
 impl Settings {
-    /// Logs the names that mean nothing here.
+    /// Logs the unknown names.
     pub fn report(&self) {
         for notice in &self.unknown {
             warn!("{notice}");

@@ -1,4 +1,4 @@
-//! A `config.json` that nothing names, and one that is named in the wrong place.
+//! Detects a `config.json` that no setting names, and one that is passed as `--config`.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,23 +8,23 @@ use serde_json::Value;
 
 use super::{STORE, SettingsError, Sources};
 
-/// Where Mattermost keeps its configuration, and where a copy of it is put most often.
+/// The path at which Mattermost stores its configuration, and the usual path of a copy.
 const USUAL_NAMES: [&str; 2] = ["config/config.json", "config.json"];
 
-/// A configuration file that lies in the working folder, while nothing says where the configuration is.
+/// A configuration file in the working folder, while no setting says where the configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnnamedFile {
     name: &'static str,
 }
 
 impl UnnamedFile {
-    /// Says that the file has no effect, and which command line would use it.
+    /// Returns a notice: the file has no effect, and this command line would use it.
     pub(crate) fn notice(&self) -> String {
         let name = self.name;
         format!("{name} lies in the working folder and is not used; this uses it: {STORE}={name} quarterdeck")
     }
 
-    /// Says why no new database is opened beside the file, and what to do instead.
+    /// Returns the error text: no new database is created beside the file, with the commands that resolve it.
     pub(crate) fn refusal(&self, database: &str) -> String {
         let name = self.name;
         format!(
@@ -36,7 +36,7 @@ impl UnnamedFile {
 }
 
 impl Sources {
-    /// The configuration file that lies in the working folder, unless `MM_CONFIG` says where the configuration is.
+    /// Returns the configuration file in the working folder, unless `MM_CONFIG` names a store.
     pub(crate) fn unnamed_file(&self) -> Option<UnnamedFile> {
         let is_named = self.store_name().is_some_and(|name| !name.is_empty());
         let folder = self.working_folder.as_ref().filter(|_| !is_named)?;
@@ -44,13 +44,13 @@ impl Sources {
         Some(UnnamedFile { name })
     }
 
-    /// The same, unless the operator wants a new, empty database beside it.
+    /// Returns that file, unless the operator wants a new, empty database beside it.
     pub(crate) fn unwanted_file(&self) -> Option<UnnamedFile> {
         self.unnamed_file().filter(|_| !self.is_new)
     }
 }
 
-/// Tells whether a file may hold a configuration. One that cannot be read, or is no JSON, may.
+/// Returns true if a file may contain a configuration. This includes a file that is unreadable or not valid JSON.
 fn may_be_configuration(file: &Path) -> bool {
     let is_there = match (std::fs::metadata(file), file.symlink_metadata()) {
         (Ok(found), _) => found.is_file(),
@@ -72,7 +72,7 @@ fn is_section(name: &str) -> bool {
     settings().keys().any(|path| path.split('.').next() == Some(name))
 }
 
-/// Refuses a stored configuration where pinned settings are expected, and names the variable that takes it.
+/// Refuses a stored configuration passed as the file of pinned settings, and names the variable to use instead.
 pub(super) fn refuse_json(file: &Path, text: &str) -> Result<(), SettingsError> {
     let is_named_so = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
     if !is_named_so && !text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
@@ -85,7 +85,7 @@ pub(super) fn refuse_json(file: &Path, text: &str) -> Result<(), SettingsError> 
     )))
 }
 
-/// Writes a path as a shell takes it.
+/// Returns a path as a shell word, quoted if necessary.
 pub(crate) fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-+".contains(character));

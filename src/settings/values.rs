@@ -1,4 +1,4 @@
-//! Values of `config.toml` and of variables, read as the kind of their setting.
+//! Converts values of `config.toml` and of environment variables to the type of their setting.
 
 use quarterdeck_actors::config::table::Kind;
 use serde_json::Value;
@@ -23,7 +23,7 @@ pub(super) fn to_json(value: &Spanned<DeValue<'_>>) -> Value {
     }
 }
 
-/// Reads a variable. What does not fit the kind stays text, which `check` then refuses.
+/// Converts an environment variable. A text that does not fit the type stays text, which `check` then refuses.
 pub(super) fn from_text(kind: Kind, text: &str) -> Value {
     let read = match kind {
         Kind::Bool => match text {
