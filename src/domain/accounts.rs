@@ -1,4 +1,4 @@
-//! Accounts: how one is made, and how a person or a program gets in.
+//! Accounts: sign-up, login, access tokens, and changes of an account.
 
 mod access;
 mod access_token;
@@ -41,6 +41,6 @@ pub(crate) struct Accounts {
     pub(crate) roles: Arc<Roles>,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
-    /// Decides which caller may make the first account over the network.
+    /// Decides which caller may create the first account over the network.
     pub(crate) first: FirstAccount,
 }

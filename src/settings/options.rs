@@ -242,8 +242,8 @@ impl Options {
         self.count("ImageProxyMegabytes") << 20
     }
 
-    /// Returns the option that names the public key for licences on a server for `purpose`, and its value, which is empty
-    /// if unset. A server for tests or developers falls back to the production key.
+    /// Returns the option that names the public key for licences on a server for `purpose`, and its value (empty if
+    /// unset). A server for tests or developers falls back to the production key.
     pub(crate) fn license_public_key_file(&self, purpose: &str) -> (&'static str, &str) {
         let named = |option| (option, self.texts.get(option).map_or("", String::as_str));
         let test = Some(named(TEST_LICENSE_KEY)).filter(|(_, file)| purpose != "production" && !file.is_empty());

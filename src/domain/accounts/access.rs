@@ -1,11 +1,11 @@
-//! Who may act for an account: its owner, and those who manage accounts.
+//! Decides who may act for an account: its owner, and users who manage accounts.
 
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::Accounts;
 use crate::domain::session::Session;
 
-/// Refuses a caller who is neither that user, nor manages the system, nor edits other users who are no system admins.
+/// Refuses a caller unless it owns the account, manages the system, or may edit users and this one is no system admin.
 pub(crate) async fn require_access(accounts: &Accounts, session: &Session, user_id: &str) -> Result<(), AppError> {
     let is_own = session.user_id() == user_id;
     if is_own || session.may("manage_system") {
@@ -17,7 +17,7 @@ pub(crate) async fn require_access(accounts: &Accounts, session: &Session, user_
     if is_admin { Err(session.refusal("manage_system")) } else { Ok(()) }
 }
 
-/// The same, but who manages a bot may act for it as well.
+/// Does the same for an account that may be a bot: a caller who manages the bot is admitted too.
 pub(crate) async fn require_access_or_bot(
     accounts: &Accounts,
     session: &Session,

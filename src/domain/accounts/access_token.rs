@@ -1,4 +1,4 @@
-//! Personal access tokens: how one is made and switched, and the session that its first use opens.
+//! Personal access tokens: creating, enabling and disabling them, and the session that their first use opens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::Accounts;
 use crate::base::user::User;
 use crate::store::AccessToken;
 
-/// Sessions of access tokens never end by themselves in practice: a hundred years.
+/// The length of a session that an access token opened, in ms: 100 years, so in practice it never expires.
 const TOKEN_SESSION_MS: i64 = 100 * 365 * 24 * HOUR_MS;
 
-/// Makes a token for `user`, as far as the settings allow; its text is told only here.
+/// Creates a token for `user`, if the settings allow it. Returns its text, which is not shown again.
 pub(crate) async fn add_access_token(
     accounts: &Accounts,
     config: &Config,
@@ -40,7 +40,7 @@ pub(crate) async fn add_access_token(
     Ok((token, text))
 }
 
-/// Switches a token on, or off together with the session that it opened.
+/// Enables a token, or disables it and ends the session that it opened.
 pub(crate) async fn set_access_token_active(accounts: &Accounts, id: &str, is_active: bool) -> Result<(), AppError> {
     let failed = if is_active {
         "app.user_access_token.update_token_enable.app_error"
@@ -51,19 +51,19 @@ pub(crate) async fn set_access_token_active(accounts: &Accounts, id: &str, is_ac
     if !is_known {
         return Err(AppError::new("app.user_access_token.get_by_user.app_error"));
     }
-    // After the switch, so that the token opens no other session in between.
+    // The session is closed after the token is disabled, so that the token cannot open another one in between.
     if is_active { Ok(()) } else { accounts.sessions.close(Which::AccessToken(id.to_owned())).await }
 }
 
-/// Deletes a token for good, and ends the session that it opened.
+/// Deletes a token, and ends the session that it opened.
 pub(crate) async fn remove_access_token(accounts: &Accounts, id: &str) -> Result<(), AppError> {
-    // The token may have been switched on again, and opened another session, since it was switched off.
+    // The token may have been enabled again since it was disabled, and may have opened another session.
     let removed = accounts.db.remove_access_token(id).await.or_fail("app.user_access_token.delete.app_error")?;
     let had_session = removed.ok_or_else(|| AppError::new("app.user_access_token.get_by_user.app_error"))?;
     if had_session { accounts.sessions.close(Which::AccessToken(id.to_owned())).await } else { Ok(()) }
 }
 
-/// Opens the session of a personal access token at its first use; `None` when the token is unknown, inactive or not allowed.
+/// Opens the session of an access token at its first use; `None` if the token is unknown, inactive or not allowed.
 pub(crate) async fn open_access_token(
     accounts: &Accounts,
     config: &Config,
@@ -82,7 +82,7 @@ pub(crate) async fn open_access_token(
     }
     match accounts.sessions.open(session_of(access, user, token, now), None, Uptime::now()).await? {
         Some(session) => Ok(Some(session)),
-        // Another request with the token was faster, or the token or its user was switched off just now.
+        // Another request with the token opened the session first, or the token or its user was disabled just now.
         None => accounts.sessions.find(token, Uptime::now()).await,
     }
 }

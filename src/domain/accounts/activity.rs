@@ -1,4 +1,4 @@
-//! When somebody was last here.
+//! Records the activity of sessions, and extends them.
 
 use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
@@ -9,10 +9,10 @@ use tracing::warn;
 
 use crate::domain::session::Session;
 
-/// The time of the last use is stored to within this.
+/// The precision of the stored time of the last activity, in ms.
 const STEP_MS: i64 = 5 * 60_000;
 
-/// Prolongs the caller's session, where activity does that. What the caller asked for does not fail with it.
+/// Extends the caller's session, if the settings extend sessions with activity. An error does not fail the request.
 pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let Some(until) = prolonged(stored, config, wall_ms()) else { return };
@@ -22,7 +22,7 @@ pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: 
     }
 }
 
-/// When the session ends if it is prolonged at `now`; not every moment is worth it.
+/// Returns the new end of the session if it is extended at `now`; `None` if it was extended recently or must not be.
 fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
     let service = &config.view.service;
     let is_extended = service.extend_session_length_with_activity && stored.expires_at > 0;
@@ -39,11 +39,11 @@ fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
     (is_extended && is_worth_it && !stored.is_expired(now)).then(|| now.saturating_add(length_ms))
 }
 
-/// Stores that the caller is active, at most every five minutes. What the caller asked for does not fail with it.
+/// Stores that the caller is active, at most every 5 minutes. An error does not fail the request.
 pub(crate) async fn touch(sessions: &SessionsHandle, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let now = wall_ms();
-    // Activity that seems to be of the future is not recent: the clock was put back.
+    // Activity in the future does not count as recent: the clock was set back.
     let is_recent = (0..STEP_MS).contains(&(now - stored.last_activity_at));
     if is_recent {
         return;
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(prolonged(&ending(now + length_ms - used_ms + 1), &config, now), None);
         assert_eq!(prolonged(&ending(now), &config, now), None);
         assert_eq!(prolonged(&ending(0), &config, now), None);
-        // An access token's session ends in a hundred years.
+        // The session of an access token ends in 100 years, so it is not extended.
         assert_eq!(prolonged(&ending(now + 100 * 365 * DAY_MS), &config, now), None);
     }
 }

@@ -1,18 +1,18 @@
-//! What a session remembers of the program that opened it.
+//! The description of the program that opened a session.
 
-/// Read from the `User-Agent` header, for people who look through their sessions.
+/// A client program, parsed from the `User-Agent` header, so that users recognise their sessions in a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Agent {
     pub(super) platform: &'static str,
     pub(super) os: String,
-    /// Name and version, such as `Firefox/128.0`.
+    /// The name and version, such as `Firefox/128.0`.
     pub(super) browser: String,
     pub(super) is_mobile: bool,
 }
 
 const MOBILE_WORDS: [&str; 5] = ["Mobile", "Android", "iOS", "iPhone", "iPad"];
 
-/// A word of the header, and the platform and system that it means; the first hit wins.
+/// Words of the header, with the platform and the system that each one means. The first match wins.
 const SYSTEMS: [(&str, &str, &str); 8] = [
     ("iPhone", "iPhone", "iOS"),
     ("iPad", "iPad", "iOS"),
@@ -24,7 +24,7 @@ const SYSTEMS: [(&str, &str, &str); 8] = [
     ("Linux", "Linux", "Linux"),
 ];
 
-/// A product of the header, and what people call it; the first hit wins, since browsers name each other.
+/// Products in the header, with their common names. The first match wins, because browsers also name each other.
 const BROWSERS: [(&str, &str); 9] = [
     ("Mattermost", "Desktop App"),
     ("mmctl", "mmctl"),
@@ -37,7 +37,7 @@ const BROWSERS: [(&str, &str); 9] = [
     ("python-requests", "python-requests"),
 ];
 
-/// Longer versions are cut: the header is as long as its sender likes.
+/// The limit of a version, in bytes. Longer ones are cut, because clients choose the header's length.
 const MAX_VERSION_BYTES: usize = 32;
 
 impl Agent {

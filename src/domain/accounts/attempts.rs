@@ -1,7 +1,7 @@
-//! Attempts at unknown names, which the database counts, and at locked accounts, which each server counts in memory.
+//! Counts failed logins: at unknown names in the database, at locked accounts in the memory of each server.
 //!
-//! What is known in memory saves the database the statement that counts: a name that has no attempts left costs as much
-//! as a locked account.
+//! The memory also caches which unknown names have no attempts left. Such a name then costs the same database
+//! statements as a locked account.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,25 +11,25 @@ use quick_cache::unsync::Cache;
 use crate::base::keyed::{Key, Keyed};
 use crate::store::{Counted, Db, NameKey, StoreError};
 
-/// The memory of all attempts, in bytes.
+/// The memory limit of all counts, in bytes.
 const MAX_BYTES: usize = 1 << 20;
 
-/// The bytes of one entry in the cache: key, value, and the cache's own links.
+/// The size of one cache entry, in bytes: key, value, and the links of the cache.
 const ENTRY_BYTES: usize = size_of::<(Key, Tally)>() + 48;
 
 /// The period over which attempts at locked accounts are counted.
 const PERIOD: Duration = Duration::from_hours(1);
 
-/// Attempts at one locked account that are hashed in one period, whoever makes them.
+/// The number of attempts at one locked account that are hashed in a period, for all callers together.
 const HASHED_PER_ACCOUNT: u32 = 10;
 
-/// The limit for one caller.
+/// The same limit for one caller.
 const HASHED_PER_CALLER: u32 = 3;
 
-/// The time after which an unknown name is forgotten, which is that of the database.
+/// The time after which the failures of an unknown name expire; the same as in the database.
 const KEPT: Duration = Duration::from_hours(24);
 
-/// Counts by cache key. The least used are evicted first.
+/// Counts by cache key. The least recently used entries are evicted first.
 pub(crate) struct Attempts {
     names: NameKey,
     keyed: Keyed,
@@ -39,13 +39,13 @@ pub(crate) struct Attempts {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
-    /// Failed attempts at a name that no account has, as far as this server knows.
+    /// The failed attempts at a name without an account, as far as this server knows.
     failures: i64,
-    /// When the last of them was counted, after the start.
+    /// The time of the last failure, counted from the start of the server.
     failed_at: Duration,
-    /// The period in which `hashed` was counted.
+    /// The period for which `hashed` counts.
     period: u64,
-    /// Attempts that were hashed although the account is locked.
+    /// The number of attempts that were hashed although the account is locked.
     hashed: u32,
 }
 
@@ -55,10 +55,10 @@ impl Attempts {
         Self { names, keyed: Keyed::default(), started: Instant::now(), tallies }
     }
 
-    /// Counts one more failed attempt at a name that no account has; `false` when there were `most` already.
+    /// Counts a failed attempt at a name without an account. Returns false if there were `most` attempts already.
     ///
-    /// Where the table has no place for the name, this server counts on its own. A name that is known to have no attempts
-    /// left has the statement that finds no account, as a locked account has.
+    /// If the database table has no row left for the name, this server counts alone. For a name without attempts left,
+    /// this runs the statement that finds no account, so that it takes as long as for a locked account.
     pub(super) async fn take_unknown(
         &self,
         db: &Db,
@@ -75,8 +75,8 @@ impl Attempts {
         Ok(self.note(key, counted, most, now))
     }
 
-    /// Keeps in mind how an attempt was counted, and counts it where the database did not; `false` when there were
-    /// `most` already.
+    /// Caches how the database counted an attempt, or counts it here if the database did not. Returns false if there
+    /// were `most` attempts already.
     fn note(&self, key: Key, counted: Counted, most: i64, now: Instant) -> bool {
         let known = self.failures(key, now);
         let (is_left, failures) = match counted {
@@ -89,14 +89,14 @@ impl Attempts {
         is_left
     }
 
-    /// How many attempts at an unknown name this server knows of.
+    /// Returns the number of failed attempts at an unknown name that this server knows of.
     fn failures(&self, key: Key, now: Instant) -> i64 {
         let tally = self.lock().get(&key).copied().unwrap_or_default();
         let is_old = now.saturating_duration_since(self.started).saturating_sub(tally.failed_at) > KEPT;
         if is_old { 0 } else { tally.failures }
     }
 
-    /// True when one more attempt at a locked account, or an unknown name that is treated as one, is hashed.
+    /// Returns true if one more attempt at a locked account, or at an unknown name treated as one, may be hashed.
     pub(super) fn take_locked(&self, account: &str, caller: &str, now: Instant) -> bool {
         let period = now.saturating_duration_since(self.started).as_secs() / PERIOD.as_secs();
         let budgets = [

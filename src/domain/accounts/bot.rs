@@ -1,4 +1,4 @@
-//! The bot in whose name the server itself writes.
+//! The bot that writes posts for the server itself.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use quarterdeck_actors::id::new_id;
 use crate::base::user::User;
 use crate::store::Db;
 
-/// What the system bot is called.
+/// The username of the system bot.
 pub(crate) const SYSTEM_BOT: &str = "system-bot";
 
 const FAILED: &str = "app.user.get.app_error";
 
-/// The system bot; made when there is none. Fails when somebody else has its name, or it is deactivated.
+/// Returns the system bot, and creates it if necessary. Fails if a user has its name, or if it is deactivated.
 pub(crate) async fn system_bot(db: &Db) -> Result<User, AppError> {
     let mut found = db.user_named(SYSTEM_BOT).await.or_fail(FAILED)?;
     if found.is_none() {
@@ -25,7 +25,7 @@ pub(crate) async fn system_bot(db: &Db) -> Result<User, AppError> {
     usable.ok_or_else(|| AppError::new(FAILED).because("the name of the system bot is taken, or it is deactivated"))
 }
 
-/// Without a password that would let anybody in.
+/// Returns the account of the bot. It has no password, so no one can log in to it.
 fn proposed(now: i64) -> User {
     User {
         id: new_id(),

@@ -1,4 +1,4 @@
-//! One attempt at a password: counted before it is hashed, and hashed alike whether there is an account or not.
+//! Checks a password: counts the attempt first, then hashes in the same way with or without an account.
 
 use std::time::Instant;
 
@@ -12,20 +12,20 @@ use crate::base::user::User;
 use crate::domain::caller::Caller;
 use crate::domain::passwords::{Match, Turn};
 
-/// How an attempt ended.
+/// The result of an attempt.
 pub(super) enum Verdict {
-    /// The password is right. The attempt is counted until the caller gives it back or resets the count.
+    /// The password is right. The attempt stays counted until the caller gives it back or resets the count.
     Right(Match),
-    /// The password is wrong, there is no such account, or the account takes no passwords. Counted.
+    /// The password is wrong, the account does not exist, or it takes no passwords. The attempt is counted.
     Wrong,
-    /// The password is right, but there were too many wrong ones before it.
+    /// The password is right, but too many wrong attempts preceded it.
     Locked,
 }
 
-/// Compares `password` with that of `user`, the account that `name` means, if there is one.
+/// Compares `password` with the one of `user`, the account that `name` denotes, if it exists.
 ///
-/// The attempt is counted first, so that neither a crash nor a hang-up makes it free. A locked account is hashed a few
-/// times an hour: only who knows the password learns of the lock.
+/// The attempt is counted first, so that a crash or an aborted request does not make it free. For a locked account, a
+/// few attempts an hour are hashed, so that only a caller who knows the password learns of the lock.
 pub(super) async fn compare(
     accounts: &Accounts,
     config: &Config,
@@ -35,7 +35,7 @@ pub(super) async fn compare(
 ) -> Result<Verdict, AppError> {
     const UNCOUNTED: &str = "app.user.update_failed_pwd_attempts.app_error";
     let most = config.view.service.maximum_login_attempts;
-    // One statement counts, with an account and without one, because a difference could be seen in the time.
+    // One statement counts, whether the account exists or not: a difference would show in the response time.
     let id = user.map_or("", |user| &user.id);
     let now = Instant::now();
     let counted = match user {

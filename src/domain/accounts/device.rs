@@ -1,4 +1,4 @@
-//! The mobile device behind a session.
+//! The mobile device of a session.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::domain::session::Session;
 const LONGEST_ID: usize = 512;
 const LONGEST_VERSION: usize = 64;
 
-/// The property of a session that is `true` while its device shows no notifications.
+/// The session property that is `true` while the device shows no notifications.
 const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
 
-/// What a client tells about its device; what is empty stays as it was.
+/// The properties of a device that a client sends. Empty ones stay unchanged.
 pub(crate) struct Device {
     id: String,
     notification_disabled: String,
@@ -26,7 +26,7 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Reads it from a request body.
+    /// Reads the properties from a request body.
     pub(crate) fn read(body: &Strings) -> Result<Self, AppError> {
         let notification_disabled = body.get("device_notification_disabled");
         if !["", "true", "false"].contains(&notification_disabled) {
@@ -46,13 +46,13 @@ impl Device {
     }
 }
 
-/// Refuses the id of a device that is longer than its column.
+/// Refuses a device id that is longer than its column.
 pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
     if id.chars().count() <= LONGEST_ID { Ok(()) } else { Err(AppError::invalid_body("device_id")) }
 }
 
-/// Attaches the device to the caller's session, which then lasts as long as those of mobile devices do;
-/// the user's other sessions on that device end.
+/// Attaches the device to the caller's session, and extends the session to the length for mobile devices. Ends the
+/// user's other sessions on that device.
 pub(crate) async fn attach(
     sessions: &SessionsHandle,
     config: &Config,
@@ -69,7 +69,7 @@ pub(crate) async fn attach(
         };
         sessions.close(others).await?;
         device_id = Some(device.id);
-        // A session that an access token opened stays as long as the token.
+        // A session that an access token opened lasts as long as the token.
         if !stored.is_from_access_token() {
             let length_ms = config.view.service.session_length_mobile_in_hours.saturating_mul(HOUR_MS);
             expires_at = Some(wall_ms().saturating_add(length_ms));
@@ -85,7 +85,7 @@ pub(crate) async fn attach(
     sessions.change(Change::Device { id: stored.id.clone(), device_id, expires_at, props }).await
 }
 
-/// Notes that the device behind the session shows notifications, if it was noted that it does not.
+/// Stores that the session's device shows notifications, if it was stored that it does not.
 pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Session) -> Result<(), AppError> {
     let Some(stored) = session.stored() else { return Ok(()) };
     if stored.prop(NOTIFICATIONS_OFF) != "true" {
@@ -95,7 +95,7 @@ pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Se
     sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
 }
 
-/// Whether `text` is a semantic version, written strictly: three numbers, then perhaps `-release` and `+build`.
+/// Returns true if `text` is a strict semantic version: three numbers, then optionally `-release` and `+build`.
 fn is_version(text: &str) -> bool {
     let (text_before_build, build) = split(text, '+');
     let (core, release) = split(text_before_build, '-');

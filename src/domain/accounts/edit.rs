@@ -1,4 +1,4 @@
-//! How an account is changed by its owner, or on the owner's behalf.
+//! Changes an account, by its owner or on the owner's behalf.
 
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
@@ -14,10 +14,10 @@ use crate::domain::announce;
 use crate::domain::caller::Caller;
 use crate::store::{Changed, Db};
 
-/// Puts the given members of `profile` in place. A new address has yet to be verified.
+/// Replaces the given fields of an account. A new email address must be verified again.
 ///
-/// The caller admitted the change for `known`; nothing is stored once the account has another address or other roles, and
-/// nothing is changed when it has another hash by now than `checked`, where that is given.
+/// The caller was authorised for the state `known`: nothing is stored if the account's address or roles changed since
+/// then, nor if its password hash differs from `checked`, when that is given.
 pub(crate) async fn update(
     (db, hub): (&Db, &HubHandle),
     config: &Config,
@@ -56,9 +56,9 @@ fn changed(stored: &User, profile: Profile, is_admitted: bool) -> Result<User, A
     Ok(user)
 }
 
-/// Makes sure that the caller knows the account's password; a wrong one counts as a failed login.
+/// Verifies that the caller knows the account's password. A wrong one counts as a failed login.
 ///
-/// Gives the hash that the password was compared with: a change on the strength of it is made only while that is stored.
+/// Returns the hash that the password was compared with. A change that relies on it must require that hash.
 pub(crate) async fn confirm_password(
     accounts: &Accounts,
     config: &Config,
@@ -84,7 +84,7 @@ pub(crate) async fn confirm_password(
 }
 
 impl Profile {
-    /// The same with empty text where none is given, as a whole profile is meant.
+    /// Returns the profile with empty text for each missing field, for requests that replace the whole profile.
     pub(crate) fn in_full(self) -> Self {
         let text = |given: Option<String>| Some(given.unwrap_or_default());
         Self {

@@ -1,6 +1,6 @@
-//! Decides which caller may make the first account over the network, and so become the system administrator.
+//! Decides which caller may create the first account over the network, and so become the system administrator.
 //!
-//! Decided at the start. `quarterdeck user create` and the local socket always may.
+//! The decision is made at the start. `quarterdeck user create` and the local socket are always allowed.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -11,44 +11,44 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 use tracing::warn;
 
-/// The header that carries the one-time code.
+/// The request header with the one-time code.
 pub(crate) const SETUP_CODE: &str = "X-Quarterdeck-Setup-Code";
 
-/// Wrong codes that are compared in a window; after them none is, not even the right one.
+/// The number of wrong codes in a window after which every code is refused, even the right one.
 const WRONG_CODES_PER_WINDOW: usize = 3;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// Letters and digits that are not mistaken for one another, in lower case. Each carries five bits.
+/// The characters of a code, in lower case, without letters that look like digits. Each one carries 5 bits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// The length of a code: 140 bits.
+/// The length of a code in characters: 140 bits.
 const CODE_LENGTH: usize = 28;
 
-/// A code is printed in groups of so many characters.
+/// The number of characters in a group of the printed code.
 const GROUP_LENGTH: usize = 4;
 
-/// The facts of a request that decide whether it may make the first account.
+/// The properties of a request that decide whether it may create the first account.
 pub(crate) struct Claim {
-    /// True when it comes from a program on this machine, and from there only.
+    /// True if the request comes from a program on this machine, without a proxy in between.
     pub(crate) is_from_this_machine: bool,
-    /// The one-time code, as it was sent.
+    /// The one-time code in the request.
     pub(crate) code: Option<Secret>,
 }
 
-/// Decides which caller may make the first account over the network.
+/// Decides which caller may create the first account over the network.
 pub(crate) struct FirstAccount {
     way: Way,
-    /// When wrong codes were sent, within the last window.
+    /// The times of wrong codes within the last window.
     wrong: Mutex<Vec<Instant>>,
 }
 
-/// Why the first account is made by the command line only.
+/// The reason why the first account cannot be created over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhyOffline {
-    /// The database holds the tables of a Mattermost.
+    /// The database contains the tables of a Mattermost.
     Mattermost,
-    /// The number of versions of the configuration that are stored already.
+    /// The configuration has this many stored versions, so the installation was used before.
     Versions(i64),
 }
 
@@ -63,26 +63,26 @@ impl fmt::Display for WhyOffline {
 }
 
 enum Way {
-    /// There were so many accounts at the start.
+    /// The database had this many accounts at the start.
     Made(i64),
-    /// The command line and the local socket only.
+    /// Only the command line and the local socket may create the first account.
     Offline(WhyOffline),
-    /// A caller that knows the code, or calls from this machine.
+    /// A caller may create it with this code, or from this machine.
     Open(Secret),
 }
 
 impl FirstAccount {
-    /// There are accounts.
+    /// Returns the rule of a server that had accounts at the start.
     pub(crate) fn made(count: i64) -> Self {
         Self::by(Way::Made(count))
     }
 
-    /// The first account is made by the command line only.
+    /// Returns the rule that only the command line and the local socket may create the first account.
     pub(crate) fn offline(why: WhyOffline) -> Self {
         Self::by(Way::Offline(why))
     }
 
-    /// The first account may be made over the network, with a new code.
+    /// Returns the rule that callers may create the first account over the network, with a new code.
     pub(crate) fn open() -> Self {
         Self::by(Way::Open(new_code()))
     }
@@ -91,7 +91,7 @@ impl FirstAccount {
         Self { way, wrong: Mutex::default() }
     }
 
-    /// The code, in groups; `None` when there is no way over the network.
+    /// Returns the code, in groups; `None` if the first account cannot be created over the network.
     pub(crate) fn code(&self) -> Option<&Secret> {
         match &self.way {
             Way::Open(code) => Some(code),
@@ -99,7 +99,7 @@ impl FirstAccount {
         }
     }
 
-    /// Why there is no way over the network, while nobody has an account.
+    /// Returns why the first account cannot be created over the network; `None` if it can, or if there were accounts.
     pub(crate) fn why_offline(&self) -> Option<WhyOffline> {
         match self.way {
             Way::Offline(why) => Some(why),
@@ -107,7 +107,7 @@ impl FirstAccount {
         }
     }
 
-    /// How many accounts there were at the start.
+    /// Returns the number of accounts at the start.
     pub(crate) fn accounts(&self) -> i64 {
         match self.way {
             Way::Made(count) => count,
@@ -115,11 +115,11 @@ impl FirstAccount {
         }
     }
 
-    /// Refuses a caller who may not make the first account. Asked only while there is none.
+    /// Refuses a caller who may not create the first account. Called only while there is none.
     pub(crate) fn admit(&self, claim: &Claim, now: Instant) -> Result<(), AppError> {
         let code = match &self.way {
             Way::Open(code) => code,
-            // Accounts that were there at the start and are gone do not open the door to the next caller.
+            // If all accounts of the start are gone, the next caller still must not become the administrator.
             Way::Made(_) | Way::Offline(_) => {
                 return Err(AppError::new("api.user.create_user.first_account_offline.app_error"));
             }
@@ -143,7 +143,7 @@ impl FirstAccount {
     }
 }
 
-/// Compares in constant time. Case, hyphens and spaces do not count, nor do letters that look like digits.
+/// Compares in constant time. Ignores case, hyphens and spaces, and maps letters that look like digits to these.
 fn is_same(shown: &Secret, code: &Secret) -> bool {
     verify_slices_are_equal(&plain(shown), &plain(code)).is_ok()
 }
@@ -153,7 +153,7 @@ fn plain(code: &Secret) -> Vec<u8> {
     characters.map(|byte| as_drawn(byte.to_ascii_lowercase())).collect()
 }
 
-/// The character of the alphabet that was probably meant.
+/// Returns the character of the alphabet that was probably meant.
 fn as_drawn(byte: u8) -> u8 {
     match byte {
         b'o' => b'0',

@@ -1,7 +1,7 @@
-//! The way in with name and password.
+//! Login with a name and a password.
 //!
-//! A refusal does not tell whether an account exists: it is worded alike and it takes as long.
-//! The state of an account (deactivated, bot, locked) is told only to a caller who knows its password.
+//! A refusal does not reveal whether the account exists: its text and its response time are the same.
+//! Only a caller who knows the password learns the state of the account (deactivated, bot, locked).
 
 mod pace;
 
@@ -28,16 +28,16 @@ use crate::domain::caller::Caller;
 use crate::domain::passwords::{Match, Permit, Turn, is_full};
 use pace::Pace;
 
-/// The refusal of a wrong one-time code. Of all refusals after the right password, only this one is a failed attempt.
+/// The error of a wrong one-time code. Of all refusals after the right password, only this one counts as an attempt.
 const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
 
 const WRONG: &str = "api.user.check_user_password.invalid.app_error";
 
-/// The credentials that a caller presents to log in.
+/// The credentials that a caller sends to log in.
 pub(crate) struct Credentials {
-    /// The account's id, if the client knows it.
+    /// The id of the account, if the client knows it.
     pub(crate) id: String,
-    /// Username or address.
+    /// The username or the email address.
     pub(crate) login_id: String,
     pub(crate) password: Secret,
     /// The one-time code.
@@ -47,7 +47,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// The account as the caller names it, in lower case. A text longer than any name is no name, and none is looked up.
+    /// Returns the name in lower case that identifies the account: its id if given, otherwise the username or address.
     fn name(&self) -> String {
         let name = if self.id.is_empty() { &self.login_id } else { &self.id };
         name.to_lowercase()
@@ -56,7 +56,7 @@ impl Credentials {
 
 /// Opens a session for a caller who knows the password.
 ///
-/// A place in the queue is taken before anything waits. The work ends when the caller hangs up.
+/// Takes a permit of the queue before anything waits. The work stops when the caller hangs up.
 pub(crate) async fn login(
     accounts: &Accounts,
     config: &Config,
@@ -81,11 +81,11 @@ pub(crate) async fn login(
             accounts.passwords.remember(caller, &name);
             Ok((user, session))
         }
-        // The queue is full whatever the account is, so there is nothing to hide.
+        // A full queue says nothing about the account, so its error needs no delay and no mask.
         Err(refusal) if is_full(&refusal) => Err(refusal),
         Err(refusal) => {
             let pause = pace.pause(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
-            // A caller who hangs up during the pause is refused all the same.
+            // The refusal is the same if the caller hangs up during the delay.
             let paused = caller.while_waiting(async {
                 tokio::time::sleep(pause).await;
                 Ok(())
@@ -96,7 +96,7 @@ pub(crate) async fn login(
     }
 }
 
-/// The stores and settings that a login is decided with.
+/// The stores, settings and credentials of one login.
 struct Admission<'a> {
     accounts: &'a Accounts,
     config: &'a Config,
@@ -106,9 +106,9 @@ struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Gives the account, and the hash that the password was compared with.
+    /// Returns the account, and the hash that the password was compared with.
     async fn admit(&self, permit: Permit, pace: &mut Pace) -> Result<(User, Secret), AppError> {
-        // The turn lasts until the attempt is given back: the next one at this name finds the right count.
+        // The turn lasts until the attempt is given back, so that the next attempt at this name sees the right count.
         let turn = permit.turn().await?;
         pace.begin(turn.since());
         let user = self.find().await?;
@@ -137,10 +137,9 @@ impl Admission<'_> {
         Ok((user, checked))
     }
 
-    /// Stores the password in the current form, and gives the hash that the account has then.
+    /// Stores the password hashed in the current form. Returns the hash that the account then has.
     ///
-    /// If the hash was changed meanwhile, by a login on another server or by another password, the password is compared
-    /// with that one.
+    /// If another login or a new password replaced the hash meanwhile, the password is compared with that hash.
     async fn renew(&self, user: &User, renewed: Secret, turn: &Turn) -> Result<Secret, AppError> {
         let db = &self.accounts.db;
         let renewal = db.renew_password(&user.id, (&user.password, &renewed), wall_ms()).await;
@@ -155,8 +154,8 @@ impl Admission<'_> {
         }
     }
 
-    /// The account that the caller names. Each way to name one is tried, also after a match: the number of statements
-    /// does not depend on what there is.
+    /// Finds the account that the caller names. It tries the username and the address even after a match, so that the
+    /// number of statements does not reveal which of them exists.
     async fn find(&self) -> Result<Option<User>, AppError> {
         const FAILED: &str = "app.user.get.app_error";
         let (db, email) = (&self.accounts.db, &self.config.view.email);
@@ -177,7 +176,7 @@ impl Admission<'_> {
         Ok(found)
     }
 
-    /// Checks the other states that keep an account from logging in, in the order of the contract.
+    /// Checks the other states that forbid a login, in the order of the contract.
     async fn check(&self, user: &User) -> Result<(), AppError> {
         if user.delete_at > 0 {
             return Err(AppError::new("api.user.login.inactive.app_error"));
@@ -255,13 +254,13 @@ async fn open(
     if let Some(opened) = accounts.sessions.open(session, Some(checked), Uptime::now()).await? {
         return Ok(opened);
     }
-    // The account was deactivated or got another password between the comparison and now.
+    // The account was deactivated, or its password changed, after the comparison.
     let user = accounts.db.user(&user.id).await.or_fail("app.user.get.app_error")?;
     let is_active = user.is_some_and(|user| user.delete_at == 0);
     Err(AppError::new(if is_active { WRONG } else { "api.user.login.inactive.app_error" }))
 }
 
-/// Refusals that may be told apart; every other one reads as wrong credentials.
+/// The refusals that callers may distinguish. All others are sent as wrong credentials.
 const TOLD_APART: [&str; 8] = [
     "api.user.login.blank_pwd.app_error",
     "api.user.login.inactive.app_error",

@@ -1,26 +1,26 @@
-//! Limits of the maps of an account, which clients fill as they like.
+//! Size limits of the maps in an account, because clients choose their content.
 
 use std::collections::BTreeMap;
 
 use crate::base::user::User;
 use quarterdeck_actors::error::AppError;
 
-/// A map has at most this many members.
+/// The largest number of members of a map.
 const MAX_MEMBERS: usize = 100;
 
-/// A member's name has at most this many characters.
+/// The longest name of a member, in characters.
 const MAX_KEY_CHARACTERS: usize = 64;
 
-/// A member's value has at most this many characters.
+/// The longest value of a member, in characters.
 const MAX_VALUE_CHARACTERS: usize = 4096;
 
-/// A whole map has at most this many characters.
+/// The largest size of a map, in characters.
 const MAX_MAP_CHARACTERS: usize = 16 * 1024;
 
-/// The time zone has at most this many characters as JSON, as Mattermost's column does.
+/// The longest time zone as JSON, in characters; the size of Mattermost's column.
 const MAX_TIMEZONE_CHARACTERS: usize = 256;
 
-/// Refuses a map that is too large. One that is as it was stays: it may be older than the limits.
+/// Refuses a map that is too large. An unchanged map is accepted, because it may be older than the limits.
 pub(super) fn check(old: &User, new: &User) -> Result<(), AppError> {
     if new.props != old.props && !is_small(&new.props) {
         return Err(AppError::new("model.user.is_valid.props.app_error"));

@@ -1,4 +1,4 @@
-//! One-time codes: TOTP as RFC 6238 defines it, six digits that change every 30 seconds.
+//! One-time codes for login: TOTP (RFC 6238), six digits that change every 30 seconds.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
@@ -7,12 +7,12 @@ use quarterdeck_actors::secret::Secret;
 
 const STEP_MS: i64 = 30_000;
 
-/// Clocks may be apart by so many steps.
+/// The number of steps by which the clocks may differ.
 const TOLERANCE: i64 = 1;
 
-/// The 30-second step whose code is `code`, of those that are valid now.
+/// Returns the 30-second step that has this code, among the steps that are valid now.
 ///
-/// Every step is compared, each in constant time.
+/// It compares all steps, each in constant time.
 pub(super) fn step_of(secret: &Secret, code: &str, now: i64) -> Option<i64> {
     let text = secret.expose().trim_end_matches('=').to_uppercase();
     let Ok(key) = BASE32_NOPAD.decode(text.as_bytes()) else {
@@ -39,7 +39,7 @@ fn code_at(key: &[u8], step: i64) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// The secret and times of RFC 6238, appendix B, cut to six digits.
+    /// Uses the secret and the times of RFC 6238, appendix B, with codes cut to six digits.
     #[test]
     fn the_codes_are_those_of_the_standard() {
         let secret = Secret::new(BASE32_NOPAD.encode(b"12345678901234567890"));

@@ -1,4 +1,4 @@
-//! The view of an account that a caller gets.
+//! The view of an account for a caller.
 
 use quarterdeck_actors::config::Config;
 
@@ -6,7 +6,7 @@ use crate::base::user::{User, UserView};
 use crate::domain::session::Session;
 
 impl User {
-    /// The account as the caller may see it.
+    /// Returns the account with the fields that the caller may see.
     pub(crate) fn seen_by(&self, session: &Session, config: &Config) -> UserView<'_> {
         if session.user_id() == self.id {
             self.for_owner()

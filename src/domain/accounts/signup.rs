@@ -1,4 +1,4 @@
-//! How an account is made.
+//! Creates accounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,26 +23,27 @@ use crate::domain::{announce, notices};
 use crate::settings::options::Options;
 use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
 
-/// Without a licence the server takes no more active accounts than this.
+/// The largest number of active accounts on a server without a licence.
 const MOST_ACTIVE: i64 = 250;
 
-/// An account is decided on so many times: another one may be added or deleted meanwhile.
+/// The number of tries to add an account: another account may be added or deleted between the check and the insert.
 const ATTEMPTS: usize = 3;
 
 const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
 
-/// Who asks for the account.
+/// The kind of caller that asks for the account.
 #[derive(Clone, Copy)]
 pub(crate) enum Signup<'a> {
-    /// Somebody who manages the system.
+    /// A user who manages the system.
     ByAdmin,
-    /// A test of clients, which the settings for sign-up do not concern.
+    /// A test of clients. The settings for sign-up do not apply to it.
     ForTests(&'a Claim),
-    /// Anybody, as far as the settings allow.
+    /// Any caller, if the settings allow sign-up.
     Open(&'a Claim),
 }
 
-/// Makes an account. The caller tells the prepared answers that there is one now. The first one becomes the system administrator, if the caller may become that.
+/// Creates an account. The first one becomes the system administrator, if the caller may create it. The caller of this
+/// function must tell the prepared responses that an account exists now.
 pub(crate) async fn create(
     (accounts, actors): (&Accounts, &Actors),
     config: &Config,
@@ -73,7 +74,7 @@ pub(crate) async fn create(
     Ok(user)
 }
 
-/// Decides among which accounts the new one is added: the first one needs a claim of its own.
+/// Decides with which existing accounts the new one may be added. The first account needs a claim.
 pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'_>) -> Result<Entry, AppError> {
     let claim = match signup {
         Signup::ByAdmin => return Ok(Entry::Any),
@@ -92,9 +93,9 @@ pub(crate) async fn entry(accounts: &Accounts, config: &Config, signup: Signup<'
     if is_invited { Ok(Entry::Further) } else { Err(AppError::new("api.user.create_user.no_open_server")) }
 }
 
-/// Makes an account without a running server, as the operator of the store.
+/// Creates an account without a running server, for the operator.
 ///
-/// `config` says which accounts there may be, `sql` where they are, `keys` what their record is hashed with.
+/// `config` decides which accounts are valid, `sql` names the database, and `keys` authenticate the audit record.
 pub(crate) async fn create_offline(
     config: &Config,
     sql: &SqlSettings,
@@ -157,8 +158,8 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }
 
-/// Refuses one more account than the licence in force allows, or else a number of our own; gives that limit, because
-/// another account may be added before this one.
+/// Refuses an account beyond the limit of the licence, or beyond [`MOST_ACTIVE`] without one. Returns the limit, so
+/// that the insert checks it again.
 async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> {
     let (taken, most, room, refusal) = match license.current() {
         None => {
@@ -174,7 +175,7 @@ async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> 
     if taken < most { Ok(room) } else { Err(AppError::new(refusal)) }
 }
 
-/// Whether accounts may have an address of that domain.
+/// Returns true if the settings allow accounts with an email address of this domain.
 pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
     let allowed = config.view.team.restrict_creation_to_domains.replace(['@', ','], " ").to_lowercase();
     let mut domains = allowed.split_whitespace().peekable();
@@ -182,7 +183,7 @@ pub(super) fn is_domain_allowed(email: &str, config: &Config) -> bool {
     is_free || domains.any(|domain| email.ends_with(&format!("@{domain}")))
 }
 
-/// What a failed write of an account means to the client.
+/// Maps a failed insert or update of an account to the error for the client.
 pub(super) fn refusal(error: StoreError) -> AppError {
     let id = if error.is_duplicate_of("email") {
         "app.user.save.email_exists.app_error"

@@ -1,14 +1,14 @@
-//! When a refusal is answered: at a moment that does not show the kind of work behind it.
+//! Delays refused logins, so that the response time does not reveal whether the account exists.
 
 use std::time::{Duration, Instant};
 
-/// Refusals are answered at multiples of this after the request.
+/// The step to which the time of a refusal is rounded up.
 const STEP: Duration = Duration::from_millis(250);
 
-/// The time of one login.
+/// The timer of one login.
 pub(super) struct Pace {
     started: Instant,
-    /// When the login left the queue; the wait before is no work.
+    /// The time at which the login left the queue. The wait before that is not counted as work.
     began: Instant,
 }
 
@@ -17,14 +17,14 @@ impl Pace {
         Self { started, began: started }
     }
 
-    /// Notes that the work begins.
+    /// Records the start of the work.
     pub(super) fn begin(&mut self, now: Instant) {
         self.began = now;
     }
 
-    /// How long to wait before the refusal, where an ordinary one takes `usual` to work out.
+    /// Returns the delay before the refusal. `usual` is the time that an ordinary refusal takes.
     ///
-    /// Work that is shorter, because nothing was hashed, counts as `usual`, so that it ends at the same step.
+    /// Shorter work (without a hash) counts as `usual`, so that it ends at the same step.
     pub(super) fn pause(&self, now: Instant, usual: Duration) -> Duration {
         let waited = self.began.saturating_duration_since(self.started);
         let worked = now.saturating_duration_since(self.began);
@@ -41,7 +41,7 @@ mod tests {
 
     const USUAL: Duration = Duration::from_millis(150);
 
-    /// When the answer goes out, in milliseconds after the request.
+    /// Returns the time of the response, in milliseconds after the request.
     fn answered(waited_ms: u64, worked_ms: u64) -> u128 {
         let started = Instant::now();
         let mut pace = Pace::new(started);
