@@ -1,4 +1,4 @@
-//! The actors that several parts of the server ask; sessions stand with the accounts, the trail on its own.
+//! Handles of the actors that several parts of the server use. Those of sessions and the audit trail are elsewhere.
 
 use quarterdeck_actors::analytics::AnalyticsHandle;
 use quarterdeck_actors::busy::BusyHandle;
@@ -11,7 +11,7 @@ use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::probe::FileProbeHandle;
 use quarterdeck_actors::upgrade::UpgradeHandle;
 
-/// Handles of actors.
+/// The handles of the actors.
 pub(crate) struct Actors {
     pub(crate) config: ConfigHandle,
     pub(crate) license: LicenseHandle,

@@ -1,9 +1,9 @@
-//! On whose behalf costly work is done, and for how long that caller waits for it.
+//! The caller on whose behalf expensive work is done, and its connection.
 
 use futures_util::future::{FutureExt, LocalBoxFuture, Shared, pending};
 use quarterdeck_actors::error::AppError;
 
-/// A caller: whom its work is counted against, and whether its connection is still open.
+/// A caller: the lane that its work counts against, and a future that ends when its connection closes.
 #[derive(Clone)]
 pub(crate) struct Caller {
     lane: String,
@@ -11,29 +11,29 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// A caller without a session, who counts as one with everyone at its address or in its IPv6 network.
+    /// Returns a caller without a session. All such callers at one address, or in one IPv6 network, count as one.
     ///
     /// `gone` ends when the caller hangs up.
     pub(crate) fn at(group: String, gone: impl Future<Output = ()> + 'static) -> Self {
         Self { lane: group, gone: gone.boxed_local().shared() }
     }
 
-    /// A caller with a session: it counts for itself, wherever it calls from.
+    /// Returns a caller with a session. Each user counts alone, from any address.
     pub(crate) fn user(user_id: &str, gone: impl Future<Output = ()> + 'static) -> Self {
         Self { lane: format!("user {user_id}"), gone: gone.boxed_local().shared() }
     }
 
-    /// The operator at the command line, who does not hang up.
+    /// Returns the operator at the command line, who never hangs up.
     pub(crate) fn operator() -> Self {
         Self::at(String::new(), pending())
     }
 
-    /// Whom the work counts against: an address, a network, or a user.
+    /// Returns the lane that the work counts against: an address, a network or a user.
     pub(crate) fn lane(&self) -> &str {
         &self.lane
     }
 
-    /// Does `work`, but only for as long as the caller waits for it.
+    /// Runs `work` until it ends or the caller hangs up.
     pub(crate) async fn while_waiting<T>(
         &self,
         work: impl Future<Output = Result<T, AppError>>,

@@ -1,4 +1,4 @@
-//! Passwords: hashed away from the async threads, a few at a time, callers in turn; and the policy for new ones.
+//! Passwords: hashing on background threads, a few at a time and with fair turns for callers; the policy for new ones.
 
 mod hash;
 mod queue;
@@ -19,13 +19,13 @@ use queue::Queue;
 pub(crate) use queue::{Permit, Turn, is_full};
 use schedule::Limits;
 
-/// Longer passwords are refused, in bytes: bcrypt would silently cut them.
+/// The longest password, in bytes. Longer ones are refused, because bcrypt would silently truncate them.
 const LONGEST: usize = 72;
 
-/// How long the statements of a login may take before it shows.
+/// The time assumed for the database statements of a login. Longer ones could show in the response time of a refusal.
 const STATEMENTS: Duration = Duration::from_millis(20);
 
-/// Computes hashes: on all cores but one, so that the others are answered meanwhile.
+/// Computes hashes, on all cores but one, so that other requests still get responses.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     queue: Arc<Queue>,
@@ -38,33 +38,33 @@ impl Passwords {
         Self { queue: Arc::new(Queue::new(Limits { at_once: cores.saturating_sub(1).max(1), per_caller, total })) }
     }
 
-    /// A place in the queue, taken before anything that waits; without a free one, a refusal at once.
+    /// Takes a permit of the queue, before anything that waits. Returns an error at once if the queue is full.
     ///
-    /// `name` is the account as the caller names it. Names take turns within a caller, and two attempts at one name
-    /// follow each other. Whether there is such an account makes no difference.
+    /// `name` is the account as the caller names it, whether it exists or not. The names of a caller take turns, and
+    /// attempts at one name run one after the other.
     pub(crate) fn enter(&self, caller: &Caller, name: &str) -> Result<Permit, AppError> {
         self.queue.enter(caller, name)
     }
 
-    /// Keeps in mind that the caller proved that it owns the account of that name: its next logins wait less.
+    /// Remembers that the caller proved that it owns the account of that name, so that its next logins wait less.
     pub(crate) fn remember(&self, caller: &Caller, name: &str) {
         self.queue.remember(caller, name);
     }
 
-    /// The form in which `password` is stored, computed for as long as the caller waits.
+    /// Returns the hash of `password` to store. The work stops when the caller hangs up.
     pub(crate) async fn hash(&self, caller: &Caller, name: &str, password: Secret) -> Result<Secret, AppError> {
         let permit = self.enter(caller, name)?;
         caller.while_waiting(async { permit.turn().await?.hash(password).await }).await
     }
 
-    /// How long a login with a wrong `password` takes to work out, hashes and statements, with room for a busy machine.
+    /// Returns the expected time of a login with a wrong `password`: its hashes and statements, and a margin.
     pub(crate) fn refusal_time(&self, password: &Secret) -> Duration {
         let hashes = self.queue.hash_time() * hashes_of(password);
         hashes + hashes / 2 + STATEMENTS
     }
 }
 
-/// Refuses a password that the settings do not allow; the id names every rule that is broken.
+/// Refuses a password that violates the policy of the settings. The error id names all violated rules.
 pub(crate) fn check_policy(password: &str, policy: &PasswordSettings) -> Result<(), AppError> {
     let rules = [
         (policy.lowercase, "_lowercase", password.bytes().any(|byte| byte.is_ascii_lowercase())),

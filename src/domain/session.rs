@@ -1,4 +1,4 @@
-//! From a token to who is calling and what they may do.
+//! Resolves a token to a session, and checks the permissions of its user.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::accounts::{self, Accounts};
 
-/// Who is calling. The local socket has a session without a user, which may do everything.
+/// The session of a caller. A caller on the local socket has a session without a user, with all permissions.
 #[derive(Clone)]
 pub(crate) struct Session {
     stored: Option<Arc<Stored>>,
@@ -28,47 +28,47 @@ impl Session {
         }
     }
 
-    /// The unrestricted session of the local socket.
+    /// Returns the session of the local socket, with all permissions.
     pub(crate) fn local(roles: &Arc<Roles>) -> Self {
         Self { stored: None, roles: roles.clone(), is_restricted: false }
     }
 
-    /// Whose session it is; empty on the local socket.
+    /// Returns the id of the user; empty on the local socket.
     pub(crate) fn user_id(&self) -> &str {
         self.stored.as_ref().map_or("", |stored| &stored.user_id)
     }
 
-    /// The session's own id; empty on the local socket.
+    /// Returns the id of the session; empty on the local socket.
     pub(crate) fn id(&self) -> &str {
         self.stored.as_ref().map_or("", |stored| &stored.id)
     }
 
-    /// The session as stored; none on the local socket.
+    /// Returns the stored session; `None` on the local socket.
     pub(crate) fn stored(&self) -> Option<&Stored> {
         self.stored.as_deref()
     }
 
-    /// The session as stored, to keep; none on the local socket.
+    /// Returns a shared reference to the stored session; `None` on the local socket.
     pub(crate) fn stored_shared(&self) -> Option<Arc<Stored>> {
         self.stored.clone()
     }
 
-    /// Whether the request came over the local socket.
+    /// Returns true if the request came over the local socket.
     pub(crate) fn is_local(&self) -> bool {
         self.stored.is_none()
     }
 
-    /// Whether an OAuth application is calling.
+    /// Returns true if the caller is an OAuth application.
     pub(crate) fn is_oauth(&self) -> bool {
         self.stored.as_ref().is_some_and(|stored| stored.is_oauth)
     }
 
-    /// Whether any of the caller's roles grants `permission`.
+    /// Returns true if a role of the caller grants `permission`.
     pub(crate) fn may(&self, permission: &str) -> bool {
         self.stored.as_ref().is_none_or(|stored| self.roles.grant(&stored.roles, permission))
     }
 
-    /// Whether system administrators are restricted; never on the local socket.
+    /// Returns true if the settings restrict system administrators; always false on the local socket.
     pub(crate) fn is_restricted(&self) -> bool {
         self.is_restricted
     }
@@ -78,24 +78,24 @@ impl Session {
         if self.may(permission) { Ok(()) } else { Err(self.refusal(permission)) }
     }
 
-    /// Refuses a caller without `permission`, and everybody but the local socket while system admins are restricted.
+    /// Refuses a caller without `permission`, and while system administrators are restricted all but the local socket.
     pub(crate) fn require_unrestricted(&self, permission: &str) -> Result<(), AppError> {
         if self.is_restricted { Err(self.refusal(permission)) } else { self.require(permission) }
     }
 
-    /// Refuses OAuth applications, whatever else they may.
+    /// Refuses OAuth applications, whatever their permissions are.
     pub(crate) fn refuse_oauth(&self, permission: &str) -> Result<(), AppError> {
         if self.is_oauth() { Err(self.refusal(permission)) } else { Ok(()) }
     }
 
-    /// The refusal for want of `permission`.
+    /// Returns the error for a missing `permission`.
     pub(crate) fn refusal(&self, permission: &str) -> AppError {
         let detail = format!("userId={}, permission={permission}", self.user_id());
         AppError::new("api.context.permissions.app_error").detailed(detail)
     }
 }
 
-/// Finds the session that a token belongs to; a personal access token opens one at its first use.
+/// Finds the session of a token. The first use of a personal access token opens its session.
 pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -> Result<Option<Session>, AppError> {
     let now = wall_ms();
     let found = match accounts.sessions.find(token, Uptime::now()).await? {
@@ -114,7 +114,7 @@ pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -
     Ok(is_valid.then(|| Session::of(stored, &accounts.roles, config)))
 }
 
-/// Returns the user of a session that is cached and valid. It asks neither an actor nor the store.
+/// Returns the user of a cached, valid session. It sends no message and runs no statement.
 pub(crate) fn known_user(sessions: &SessionsHandle, config: &Config, token: &str) -> Option<String> {
     let now = wall_ms();
     let stored = sessions.cached(token, Uptime::now())?;
@@ -122,7 +122,7 @@ pub(crate) fn known_user(sessions: &SessionsHandle, config: &Config, token: &str
     is_valid.then(|| stored.user_id.clone())
 }
 
-/// Whether nobody used the session for longer than the settings allow; only where activity does not extend sessions.
+/// Returns true if the session was idle for longer than the settings allow, where activity does not extend sessions.
 fn is_idle(stored: &Stored, config: &Config, now: i64) -> bool {
     let service = &config.view.service;
     let limit_ms = service.session_idle_timeout_in_minutes.saturating_mul(MINUTE_MS);

@@ -1,6 +1,6 @@
-//! Hashes of passwords as they are stored, and the comparison with a password.
+//! Computes the stored hash of a password, and compares a password with it.
 //!
-//! Stored form since Mattermost 11.0: `$pbkdf2$f=SHA256,w=600000,l=32$<salt>$<hash>`; bcrypt before, still accepted.
+//! Format since Mattermost 11.0: `$pbkdf2$f=SHA256,w=600000,l=32$<salt>$<hash>`. Older bcrypt hashes are accepted too.
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -13,36 +13,36 @@ use unicode_normalization::UnicodeNormalization;
 use super::LONGEST;
 
 const WORK: u32 = 600_000;
-/// A stored hash that asks for more rounds would hold a core for minutes; it matches nothing.
+/// The largest accepted number of rounds. A stored hash with more would block a core for minutes, so it never matches.
 const MOST_WORK: u32 = 10_000_000;
 
-/// The highest cost of bcrypt, a power of two. Mattermost made such hashes with a cost of 10.
+/// The largest accepted cost of bcrypt, as a power of two. Mattermost used a cost of 10.
 const MAX_BCRYPT_COST: u32 = 14;
 
-/// A bcrypt hash has this many characters.
+/// The length of a bcrypt hash, in characters.
 const BCRYPT_LENGTH: usize = 60;
 
 const SALT: usize = 16;
 const HASH: usize = 32;
 
-/// Stored texts longer than this are no hashes of ours.
+/// The longest stored text, in bytes. A longer one is not a hash.
 const LONGEST_STORED: usize = 256;
 
-/// A hash that no password has: compared where there is no account or no password, so that this takes as long.
+/// A hash that matches no password. It is compared if there is no account or no password, so that this takes as long.
 static DECOY: LazyLock<Secret> = LazyLock::new(|| Secret::new(stored_form(&rand::random(), &rand::random())));
 
-/// How a password compares with what is stored.
+/// The result of comparing a password with the stored hash.
 #[derive(Debug, Clone)]
 pub(crate) enum Match {
     /// The password matches.
     Yes,
-    /// The password matches a hash in an older form. This is the same password in the current form.
+    /// The password matches a hash in an older format. The value is its hash in the current format.
     YesRenewed(Secret),
     /// The password does not match.
     No,
 }
 
-/// The form in which `password` is stored.
+/// Returns the hash of `password` to store.
 pub(super) fn hash_now(password: &str) -> String {
     let salt: [u8; SALT] = rand::random();
     let mut hash = [0; HASH];
@@ -54,15 +54,15 @@ fn stored_form(salt: &[u8; SALT], hash: &[u8; HASH]) -> String {
     format!("$pbkdf2$f=SHA256,w={WORK},l={HASH}${}${}", BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash))
 }
 
-/// How many hashes a comparison with `password` takes when it does not match.
+/// Returns the number of hashes that a comparison with a wrong `password` computes.
 pub(super) fn hashes_of(password: &Secret) -> u32 {
     u32::try_from(spellings(password.expose()).len()).unwrap_or(u32::MAX)
 }
 
-/// Compares, and tells how many hashes of the current form that took.
+/// Compares a password with the stored hash. Returns the result and the number of hashes in the current format.
 ///
-/// The password is compared as it was sent and, where that differs, in Unicode's composed form (NFC): keyboards send
-/// either for the same letters. A stored text that is empty or no hash takes as long as one that is.
+/// The password is compared as sent and, if that differs, in Unicode's composed form (NFC), because keyboards send
+/// either form of the same letters. An empty or invalid stored text takes as long as a valid one.
 pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (Match, u32) {
     let stored = stored.map_or("", Secret::expose);
     let kind = Stored::parse(stored);
@@ -78,7 +78,7 @@ pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (Match, u
     (Match::No, hashes)
 }
 
-/// The texts to compare, in order. Empty ones and ones that are too long match nothing and are left out.
+/// Returns the spellings to compare, in order. Empty and overlong ones match no hash and are left out.
 fn spellings(password: &str) -> Vec<String> {
     let is_long = password.len() > 4 * LONGEST;
     let composed = if is_long { String::new() } else { password.nfc().collect() };
@@ -88,11 +88,11 @@ fn spellings(password: &str) -> Vec<String> {
     spellings
 }
 
-/// The kind of a stored text.
+/// The format of a stored text.
 enum Stored {
     Pbkdf2(Phc),
     Bcrypt,
-    /// Nothing that a password can match.
+    /// An invalid text, which no password matches.
     Decoy(Phc),
 }
 
@@ -118,7 +118,7 @@ impl Stored {
             Self::Pbkdf2(phc) => phc.matches(password.as_bytes()),
             Self::Bcrypt => bcrypt::verify(password, stored).unwrap_or(false),
             Self::Decoy(phc) => {
-                // Only the time counts.
+                // The result is dropped: this hash is computed only to take the same time.
                 let _ = phc.matches(password.as_bytes());
                 false
             }
@@ -126,7 +126,7 @@ impl Stored {
     }
 }
 
-/// True when the text is a bcrypt hash whose cost is bounded: each step of the cost doubles the time.
+/// Returns true for a bcrypt hash with an accepted cost. Each step of the cost doubles the time.
 fn is_bcrypt(stored: &str) -> bool {
     let cost = stored.strip_prefix("$2").and_then(|rest| rest.get(2..4)?.parse::<u32>().ok());
     stored.len() == BCRYPT_LENGTH && cost.is_some_and(|cost| cost <= MAX_BCRYPT_COST)
@@ -225,7 +225,7 @@ mod tests {
         let (composed, decomposed) = ("caf\u{e9}-horse", "cafe\u{301}-horse");
         assert_eq!(check(composed, &weak(composed)), "renewed");
         assert_eq!(check(decomposed, &weak(composed)), "renewed");
-        // A hash that was made of the decomposed form stays good for who sends that.
+        // A hash of the decomposed form still matches a client that sends this form.
         assert_eq!(check(decomposed, &weak(decomposed)), "renewed");
         assert_eq!(check(composed, &weak(decomposed)), "no");
         assert_eq!(check("\u{fb01}sh", &weak("fish")), "no", "compatibility forms are other passwords");
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(hashes_of(&Secret::new("e\u{301}".repeat(100_000))), 0);
     }
 
-    /// A hash of one round, so that the test is short.
+    /// Returns a hash of one round, so that the test is fast.
     fn weak(password: &str) -> String {
         let mut hash = [0; HASH];
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, work(1), b"salt", password.as_bytes(), &mut hash);

@@ -1,4 +1,4 @@
-//! The queue in front of the hashes: a bounded number of permits, fair turns, nothing left behind by callers who hang up.
+//! The queue for hashing: a bounded number of permits, fair turns, and permits that return when a caller hangs up.
 
 use std::convert::identity;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,23 +16,23 @@ use super::schedule::{Full, Limits, Schedule, Standing};
 use crate::base::keyed::{Key, Keyed};
 use crate::domain::caller::Caller;
 
-/// How long a hash is taken to last before the first one is measured.
+/// The assumed time of a hash, until the first one is measured.
 const ASSUMED_HASH: Duration = Duration::from_millis(150);
 
-/// As many pairs of a caller and an account are kept in mind, 16 bytes each: the ones that logged in last.
+/// The number of pairs of a caller and an account that are remembered, 16 bytes each. The latest logins stay.
 const KNOWN_PAIRS: usize = 10_000;
 
-/// Refusals of a full queue; both are made before anything is known of the account.
+/// The errors of a full queue. Both are returned before anything is known about the account.
 const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.caller_queue_full.app_error"];
 
-/// Gives out turns to hash. Shared by all workers.
+/// Grants turns to hash. All workers share it.
 pub(super) struct Queue {
     schedule: Mutex<Schedule<oneshot::Sender<Turn>>>,
     keyed: Keyed,
-    /// The callers who proved an account, each with the name by which it named the account.
+    /// The callers that proved an account, each with the name that it used.
     known: Cache<Key, ()>,
     at_once: u32,
-    /// How long the last hash of the current form took, in nanoseconds.
+    /// The duration of the last hash in the current format, in nanoseconds.
     last_hash_ns: AtomicU64,
 }
 
@@ -47,16 +47,16 @@ impl Queue {
         }
     }
 
-    /// Takes a permit, or refuses at once.
+    /// Takes a permit, or returns an error at once.
     pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
-        // A known caller has places of its own: others at its address cannot fill them with other names.
+        // A known caller has a lane of its own, so that others at its address cannot use up its permits.
         let pair = self.keyed.key(&[caller.lane(), name]);
         let (caller, standing) = match self.known.get(&pair) {
             Some(()) => (pair, Standing::Known),
             None => (self.keyed.key(&[caller.lane()]), Standing::Stranger),
         };
         let name = self.keyed.key(&[name]);
-        // An evicted waiter learns of it by losing its sender.
+        // Dropping the sender tells an evicted waiter that it lost its place.
         let entered = self.lock().enter((caller, standing), name).map(drop);
         match entered {
             Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
@@ -64,12 +64,12 @@ impl Queue {
         }
     }
 
-    /// Keeps in mind that the caller owns the account of that name: its next logins do not wait for all strangers.
+    /// Remembers that the caller owns the account of that name, so that its next logins do not wait behind strangers.
     pub(super) fn remember(&self, caller: &Caller, name: &str) {
         self.known.insert(self.keyed.key(&[caller.lane(), name]), ());
     }
 
-    /// How long a hash takes at present.
+    /// Returns the duration of the latest hash.
     pub(super) fn hash_time(&self) -> Duration {
         Duration::from_nanos(self.last_hash_ns.load(Ordering::Relaxed))
     }
@@ -89,7 +89,7 @@ impl Queue {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives out the turns that are free. The lock is not held while a turn is sent: one that nobody takes is dropped here.
+    /// Grants all free turns. The lock is not held while a turn is sent, because dropping an unclaimed turn takes it.
     fn grant(self: &Arc<Self>) {
         loop {
             let Some(granted) = self.lock().next() else { return };
@@ -100,7 +100,7 @@ impl Queue {
     }
 }
 
-/// True when a request was refused because the queue is full.
+/// Returns true if the error says that the queue is full.
 pub(crate) fn is_full(refusal: &AppError) -> bool {
     FULL.contains(&refusal.id.as_ref())
 }
@@ -110,12 +110,12 @@ pub(crate) struct Permit {
     queue: Arc<Queue>,
     caller: Key,
     name: Key,
-    /// From then on the place belongs to what is queued, not to this permit.
+    /// True once [`Queued`] owns the place instead of this permit.
     is_waiting: bool,
 }
 
 impl Permit {
-    /// Waits until the caller and the name are next. Refused when the place is needed for a caller that has fewer.
+    /// Waits for the turn of the caller and the name. Fails if the place is given to a caller that has fewer.
     pub(crate) async fn turn(mut self) -> Result<Turn, AppError> {
         let (sender, receiver) = oneshot::channel();
         self.is_waiting = true;
@@ -136,7 +136,7 @@ impl Drop for Permit {
     }
 }
 
-/// A waiter for a turn; it leaves the queue when the caller hangs up.
+/// A waiter for a turn. It leaves the queue on drop, when the caller hangs up.
 struct Queued {
     queue: Arc<Queue>,
     caller: Key,
@@ -151,7 +151,7 @@ impl Drop for Queued {
     }
 }
 
-/// The right to hash, until the last clone is dropped. A hash under way keeps one: it cannot be stopped, so it goes on counting.
+/// The permission to hash, until the last clone is dropped. A running hash cannot be stopped, so it keeps a clone.
 #[derive(Clone)]
 pub(crate) struct Turn(Arc<Held>);
 
@@ -163,17 +163,17 @@ struct Held {
 }
 
 impl Turn {
-    /// When the turn began.
+    /// Returns the start of the turn.
     pub(crate) fn since(&self) -> Instant {
         self.0.since
     }
 
-    /// The form in which `password` is stored.
+    /// Returns the hash of `password` to store.
     pub(crate) async fn hash(&self, password: Secret) -> Result<Secret, AppError> {
         self.compute(move |_| Secret::new(hash::hash_now(password.expose()))).await
     }
 
-    /// Compares `password` with what is stored; without anything stored this takes as long and matches nothing.
+    /// Compares `password` with the stored hash. Without a stored hash it takes as long and does not match.
     pub(crate) async fn check(&self, password: Secret, stored: Option<Secret>) -> Result<Match, AppError> {
         self.compute(move |queue| {
             let started = Instant::now();
@@ -186,7 +186,7 @@ impl Turn {
         .await
     }
 
-    /// Computes in a task of its own, which holds the turn until it is done, also when its caller hung up.
+    /// Computes in a task of its own, which holds the turn to the end even if its caller hung up.
     async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Queue) -> T + Clone + Send + 'static,
@@ -273,7 +273,7 @@ mod tests {
         let crowd = (0..99).map(|number| queue.enter(&at(&format!("203.0.113.{number}")), "anna").unwrap().turn());
         let mut crowd: Vec<_> = crowd.map(Box::pin).collect();
         assert!(crowd.iter_mut().all(|waiting| waiting.now_or_never().is_none()));
-        // The queue is full of its name, and so is its own address with other names.
+        // The queue is full of attempts at its name, and its address used up its permits with other names.
         let mut known = Box::pin(queue.enter(&at("192.0.2.1"), "anna").unwrap().turn());
         assert!((&mut known).now_or_never().is_none());
         drop(turn);

@@ -1,35 +1,35 @@
-//! The order in which passwords are hashed: callers take turns, and within one caller the account names do.
+//! The order of hashing: callers take turns, and the account names of one caller take turns.
 //!
-//! Callers who proved an account before have every second turn: however many addresses an attack comes from, they wait
-//! for one hash of a stranger at most.
+//! Every second turn goes to callers who proved an account before. So during an attack from many addresses, they wait
+//! for at most one hash of a stranger.
 //!
-//! Plain data without locks or I/O. `W` is whatever is waiting.
+//! Plain data without locks or I/O. `W` is the type of a waiter.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::base::keyed::Key;
 
-/// How much is hashed at once, and how many may wait for it.
+/// The limits of hashes that run and wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// Hashes that are computed at the same time.
+    /// The number of hashes that run at the same time.
     pub(super) at_once: usize,
-    /// Places of one caller, the ones being hashed included.
+    /// The number of places of one caller, running hashes included.
     pub(super) per_caller: usize,
-    /// Places of all callers.
+    /// The number of places of all callers together.
     pub(super) total: usize,
 }
 
-/// Why there is no place.
+/// The reason why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// This caller has all the places that one may have.
+    /// This caller has all the places that one caller may have.
     Caller,
-    /// All places are taken, and this caller has its fair part of them.
+    /// All places are taken, and no other caller has clearly more than this one.
     All,
 }
 
-/// Whose turn it is.
+/// A granted turn.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Granted<W> {
     pub(super) caller: Key,
@@ -41,23 +41,23 @@ pub(super) struct Granted<W> {
 pub(super) struct Schedule<W> {
     limits: Limits,
     lanes: HashMap<Key, Lane<W>>,
-    /// The callers that wait, in the order of their turns: those who proved an account before, and all others.
+    /// The waiting callers in the order of their turns: first those who proved an account before, then all others.
     rotations: [VecDeque<Key>; 2],
-    /// The standing of whoever had the last turn.
+    /// The standing of the caller that had the last turn.
     last: Standing,
-    /// The names being hashed: two attempts at one name follow each other.
+    /// The names that are being hashed. Attempts at one name run one after the other.
     busy: HashSet<Key>,
     places: usize,
     running: usize,
     next_ticket: u64,
 }
 
-/// A caller's standing in the queue.
+/// The standing of a caller in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It proved before, from the same address, that it owns the account it names.
+    /// The caller proved before, from the same address, that it owns the account that it names.
     Known,
-    /// It did not.
+    /// The caller did not prove an account.
     Stranger,
 }
 
@@ -74,7 +74,7 @@ impl Standing {
 struct Lane<W> {
     standing: Standing,
     places: usize,
-    /// The waiters by name, in the order of their turns. None of the lists is empty.
+    /// The waiters by name, in the order of their turns. No list is empty.
     names: VecDeque<(Key, VecDeque<(u64, W)>)>,
 }
 
@@ -91,7 +91,7 @@ impl<W> Lane<W> {
         self.names.iter().map(|(_, waiters)| waiters.len()).sum()
     }
 
-    /// Takes out whoever came last for the name that most wait for, if those are more than `least`.
+    /// Removes the newest waiter of the name with the most waiters, if it has more than `least`.
     fn evict(&mut self, least: usize) -> Option<W> {
         let longest = (0..self.names.len()).max_by_key(|index| self.names.get(*index).map_or(0, |(_, w)| w.len()))?;
         let (_, waiters) = self.names.get_mut(longest)?;
@@ -121,14 +121,14 @@ impl<W> Schedule<W> {
         }
     }
 
-    /// How many places are taken.
+    /// Returns the number of taken places.
     pub(super) fn places(&self) -> usize {
         self.places
     }
 
-    /// Takes a place. When there is none, one is taken from whoever has clearly more than a fair part: within a full
-    /// caller from the name with the most attempts, in a full queue from the caller with the most; in a full queue every
-    /// stranger yields to who is known. What is evicted is given back.
+    /// Takes a place. If there is none, it evicts another waiter and returns it. A full caller evicts from its name
+    /// with the most waiters, a full queue from the caller with the most, if these are clearly more than the new one
+    /// has. In a full queue, a known caller may evict any waiting stranger.
     pub(super) fn enter(&mut self, (caller, standing): (Key, Standing), name: Key) -> Result<Option<W>, Full> {
         let (own, of_name) = self.lanes.get(&caller).map_or((0, 0), |lane| (lane.places, lane.waiting_for(name)));
         let evicted = if own >= self.limits.per_caller {
@@ -161,7 +161,7 @@ impl<W> Schedule<W> {
         Some(evicted)
     }
 
-    /// Queues who has a place; the ticket cancels it.
+    /// Queues a waiter that has a place. Returns the ticket that cancels it.
     pub(super) fn wait(&mut self, caller: Key, name: Key, waiter: W) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -176,7 +176,7 @@ impl<W> Schedule<W> {
         ticket
     }
 
-    /// Takes out who no longer waits, and frees the place. `None` when its turn has come already, or it was evicted.
+    /// Removes a waiter and frees its place. Returns `None` if its turn was granted already or it was evicted.
     pub(super) fn cancel(&mut self, caller: Key, name: Key, ticket: u64) -> Option<W> {
         let lane = self.lanes.get_mut(&caller)?;
         let index = lane.names.iter().position(|(known, _)| *known == name)?;
@@ -193,7 +193,7 @@ impl<W> Schedule<W> {
         Some(waiter)
     }
 
-    /// Whose turn it is, if anything may be hashed now.
+    /// Grants the next turn, if a hash may run now.
     pub(super) fn next(&mut self) -> Option<Granted<W>> {
         if self.running >= self.limits.at_once {
             return None;
@@ -215,7 +215,7 @@ impl<W> Schedule<W> {
         Some(Granted { caller, name, waiter })
     }
 
-    /// Takes the first caller of that standing out of the rotation who waits for a name that is not being hashed.
+    /// Removes the first caller with this standing from the rotation that waits for a name that is not being hashed.
     fn take_turn(&mut self, standing: Standing) -> Option<(Standing, Key, usize)> {
         let (lanes, busy) = (&self.lanes, &self.busy);
         let free_name = |caller: &Key| lanes.get(caller)?.names.iter().position(|(name, _)| !busy.contains(name));
@@ -231,14 +231,14 @@ impl<W> Schedule<W> {
         }
     }
 
-    /// Ends a turn.
+    /// Ends a turn, and frees its place.
     pub(super) fn finish(&mut self, caller: Key, name: Key) {
         self.busy.remove(&name);
         self.running = self.running.saturating_sub(1);
         self.leave(caller);
     }
 
-    /// Gives a place back.
+    /// Frees a place.
     pub(super) fn leave(&mut self, caller: Key) {
         let Some(lane) = self.lanes.get_mut(&caller) else { return };
         lane.places = lane.places.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Turns, bounds and evictions.
+//! Tests of turns, limits and evictions.
 
 use super::*;
 
@@ -6,18 +6,18 @@ const HOSTILE: Key = 1;
 const HONEST: Key = 2;
 const LIMITS: Limits = Limits { at_once: 1, per_caller: 64, total: 256 };
 
-/// Takes a place and queues under it.
+/// Takes a place and queues a waiter in it.
 fn join(schedule: &mut Schedule<&'static str>, caller: Key, name: Key, label: &'static str) -> u64 {
     assert_eq!(schedule.enter((caller, Standing::Stranger), name), Ok(None));
     schedule.wait(caller, name, label)
 }
 
-/// How many callers are in the rotations.
+/// Returns the number of callers in the rotations.
 fn callers_in(schedule: &Schedule<&'static str>) -> usize {
     schedule.rotations.iter().map(VecDeque::len).sum()
 }
 
-/// The next in turn, hashed to its end.
+/// Grants the next turn and ends it.
 fn served(schedule: &mut Schedule<&'static str>) -> Option<&'static str> {
     let granted = schedule.next()?;
     schedule.finish(granted.caller, granted.name);
@@ -52,7 +52,7 @@ fn a_hammered_name_is_free_for_its_owner_elsewhere() {
     }
     let running = schedule.next().unwrap();
     join(&mut schedule, HONEST, 7, "owner");
-    // One name is hashed by one at a time, so that attempts are counted one after the other.
+    // Attempts at one name run one after the other, so that they are counted in order.
     assert_eq!(schedule.next(), None);
     join(&mut schedule, HONEST, 8, "other");
     assert_eq!(schedule.next().unwrap().waiter, "other");
@@ -68,7 +68,7 @@ fn a_caller_has_a_bounded_number_of_places_and_all_have_too() {
     join(&mut schedule, HOSTILE, 2, "two");
     assert_eq!(schedule.enter((HOSTILE, Standing::Stranger), 3), Err(Full::Caller));
     join(&mut schedule, HONEST, 4, "three");
-    // Nobody has clearly more than the one who comes now.
+    // No caller has clearly more places than the new one.
     assert_eq!(schedule.enter((HONEST, Standing::Stranger), 5), Err(Full::All));
     assert_eq!(served(&mut schedule), Some("one"));
     join(&mut schedule, HONEST, 5, "four");
@@ -114,7 +114,7 @@ fn who_hangs_up_leaves_nothing_behind() {
     assert!(schedule.lanes.is_empty() && callers_in(&schedule) == 0 && schedule.busy.is_empty());
 }
 
-/// Any order of calls keeps the counts right.
+/// Checks that any order of calls keeps the counts consistent.
 #[test]
 fn places_add_up_through_any_order_of_calls() {
     let limits = Limits { at_once: 3, per_caller: 5, total: 16 };
