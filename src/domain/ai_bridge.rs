@@ -1,6 +1,6 @@
-//! The stand-in for an AI service that end-to-end tests set up: what it is to answer, and what it was asked.
+//! A stub of an AI service for end-to-end tests, which set its responses and read its requests.
 //!
-//! Nothing of this server asks an AI service, so it only keeps what it is told. It lives in memory: a restart empties it.
+//! This server never calls an AI service, so the stub only stores the script. A restart clears it.
 
 use std::collections::BTreeMap;
 use std::ops::Not;
@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
 
-/// The status that goes with an error which names none.
+/// The status of an error whose status is not given.
 const FAILED: i64 = 500;
 
-/// Whether the service says that it is there.
+/// The availability that the service reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Status {
     #[serde(default)]
@@ -21,7 +21,7 @@ struct Status {
     reason: String,
 }
 
-/// An agent, with its keys as clients of the service have them.
+/// An agent, with the keys that clients of the service use.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Agent {
@@ -45,7 +45,7 @@ struct Service {
     kind: String,
 }
 
-/// One answer: a text, or an error with its status.
+/// One response: a text, or an error with its status.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Completion {
@@ -57,7 +57,7 @@ struct Completion {
     status_code: Option<i64>,
 }
 
-/// Feature flags that hold for the test.
+/// Feature flags that are set during the test.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ struct Flags {
     enable_ai_recaps: Option<bool>,
 }
 
-/// What the stand-in is to answer.
+/// The responses that the stub should give.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Script {
@@ -83,34 +83,34 @@ pub(crate) struct Script {
     record_requests: bool,
 }
 
-/// The script, with what the stand-in was asked since it was given.
+/// The script, and the requests recorded since it was set.
 #[derive(Debug, Serialize)]
 pub(crate) struct State {
     #[serde(flatten)]
     script: Script,
-    /// Stays empty: nobody asks.
+    /// Always empty, because the server sends no requests.
     recorded_requests: [(); 0],
 }
 
-/// The stand-in.
+/// The stub.
 #[derive(Debug, Default)]
 pub(crate) struct AiBridge {
     script: Mutex<Script>,
 }
 
 impl AiBridge {
-    /// Puts a script in the place of the one before.
+    /// Replaces the script.
     pub(crate) fn follow(&self, script: Script) -> Result<(), AppError> {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = script.completed()?;
         Ok(())
     }
 
-    /// Forgets the script.
+    /// Clears the script.
     pub(crate) fn reset(&self) {
         *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Script::default();
     }
 
-    /// What it is to answer, and what it was asked.
+    /// Returns the script and the recorded requests.
     pub(crate) fn state(&self) -> State {
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner).clone();
         State { script, recorded_requests: [] }
@@ -118,7 +118,7 @@ impl AiBridge {
 }
 
 impl Script {
-    /// Refuses what could not be answered, and gives errors a status.
+    /// Refuses an incomplete script, and sets the status of errors without one.
     fn completed(mut self) -> Result<Self, AppError> {
         for (at, agent) in self.agents.iter().enumerate() {
             require(!agent.id.is_empty(), || format!("agents[{at}] has no id"))?;

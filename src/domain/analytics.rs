@@ -1,4 +1,4 @@
-//! What the figures of the site are counted from.
+//! The queries behind the figures of the site.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use time::{Date, Duration as Days, Month};
 use crate::domain::announce::has_guests;
 use crate::store::{Count, Db, EXTRA, PEOPLE, STANDARD, Series};
 
-/// What the server knows of itself; the route puts the numbers in.
+/// The figures that the server itself knows. The route fills in their values.
 const LIVE: [&str; 3] = ["total_websocket_connections", "total_master_db_connections", "total_read_db_connections"];
 
-/// After this figure come those.
+/// The figure after which those are listed.
 const BEFORE_LIVE: &str = "team_count";
 
 const GUESTS: &str = "single_channel_guest_count";
 
-/// The edition whose licence has no guests.
+/// The edition whose licence does not include guests.
 const WITHOUT_GUESTS: &str = "entry";
 
-/// The database of the server.
+/// The source of the figures: the database of the server.
 pub(crate) struct Statistics {
     db: Db,
     config: ConfigHandle,
     license: LicenseHandle,
-    /// How long one statement may take.
+    /// The timeout of one statement.
     limit: Duration,
 }
 
@@ -61,7 +61,7 @@ impl AnalyticsSource for Statistics {
     }
 }
 
-/// One answer in the making.
+/// One request for figures.
 struct Counting {
     db: Db,
     config: Arc<Config>,
@@ -96,7 +96,7 @@ impl Counting {
         Ok(figure(count.name, value.or_fail(count.failure)?))
     }
 
-    /// Not on a site with more people than the settings allow for.
+    /// Counts authors by day. Returns -1 if the site has more users than the settings allow for this query.
     async fn authors(&self) -> Result<Vec<Figure>, AppError> {
         let people = self.db.figure(&PEOPLE, "", self.now_ms, self.limit).await.or_fail(PEOPLE.failure)?;
         if people > self.config.view.analytics.max_users_for_statistics {
@@ -119,7 +119,7 @@ fn figure(name: &'static str, value: i64) -> Figure {
     Figure { name: name.into(), value }
 }
 
-/// A day, counted from 1970, as `YYYY-MM-DD`.
+/// Returns a day, counted from 1970-01-01, as `YYYY-MM-DD`.
 fn name_of(day: i64) -> String {
     let first = Date::from_calendar_date(1970, Month::January, 1).ok();
     let date = first.and_then(|first| first.checked_add(Days::days(day)));

@@ -1,4 +1,4 @@
-//! What happened, told to those who are connected: each function is one event of the WebSocket.
+//! WebSocket events: each function publishes one event to the connected clients.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -16,13 +16,13 @@ use crate::base::preference::Preference;
 use crate::base::user::User;
 use crate::store::Db;
 
-/// Whether the settings let guests in.
+/// Returns true if the settings allow guest accounts.
 pub(crate) fn has_guests(config: &Config) -> bool {
     let section = config.document.get("GuestAccountsSettings");
     section.and_then(|section| section.get("Enable")).and_then(Value::as_bool).unwrap_or_default()
 }
 
-/// Tells people what they are seen as.
+/// Publishes the statuses of users.
 pub(crate) struct Statuses(pub(crate) HubHandle);
 
 impl StatusAudience for Statuses {
@@ -33,12 +33,12 @@ impl StatusAudience for Statuses {
     }
 }
 
-/// Somebody has an account now.
+/// Publishes that an account was created.
 pub(crate) async fn new_user(hub: &HubHandle, user: &User) {
     hub.publish(Event::new("new_user", json!({ "user_id": user.id }))).await;
 }
 
-/// An account is not what it was: everybody is told as much as they may see.
+/// Publishes that an account changed. Each client gets the fields that its user may see.
 pub(crate) async fn user_updated(hub: &HubHandle, config: &Config, user: &User) {
     let event = |view: Value| Event::new("user_updated", json!({ "user": view }));
     let views = [value(&user.for_admin()), value(&user.for_others(config)), value(&user.for_owner())];
@@ -48,26 +48,26 @@ pub(crate) async fn user_updated(hub: &HubHandle, config: &Config, user: &User) 
     hub.publish(for_owner.for_user(&user.id)).await;
 }
 
-/// An account was activated or deactivated.
+/// Publishes that an account was activated or deactivated.
 pub(crate) async fn user_switched(hub: &HubHandle, config: &Config, user: &User) {
     user_updated(hub, config, user).await;
     hub.publish(Event::new("user_activation_status_change", json!({}))).await;
 }
 
-/// Somebody's system roles are now these.
+/// Publishes the new system roles of a user.
 pub(crate) async fn roles_changed(hub: &HubHandle, user_id: &str, roles: &str) {
     let data = json!({ "user_id": user_id, "roles": roles });
     hub.publish(Event::new("user_role_updated", data).for_user(user_id)).await;
 }
 
-/// Somebody is in a team now, and hears of what happens there.
+/// Publishes that a user joined a team, and subscribes the user's sockets to the team's events.
 pub(crate) async fn added_to_team((hub, db): (&HubHandle, &Db), team_id: &str, user_id: &str) {
     join_channels((hub, db), user_id).await;
     let data = json!({ "team_id": team_id, "user_id": user_id });
     hub.publish(Event::new("added_to_team", data).for_user(user_id)).await;
 }
 
-/// Has the sockets of somebody hear of the teams and channels that they are in now.
+/// Subscribes the sockets of a user to the events of the user's current teams and channels.
 async fn join_channels((hub, db): (&HubHandle, &Db), user_id: &str) {
     let epoch = hub.epoch();
     match db.memberships_of(user_id).await {
@@ -76,7 +76,7 @@ async fn join_channels((hub, db): (&HubHandle, &Db), user_id: &str) {
     }
 }
 
-/// Two people have a channel for themselves now, and hear of what happens there.
+/// Publishes that two users have a direct channel, and subscribes their sockets to its events.
 pub(crate) async fn direct_added(
     (hub, db): (&HubHandle, &Db),
     channel: &DirectChannel,
@@ -90,10 +90,10 @@ pub(crate) async fn direct_added(
     hub.publish(Event::new("direct_added", data).for_channel(&channel.id)).await;
 }
 
-/// Somebody wrote to `recipient_id`, in the channel of the two.
+/// Publishes a new post to `recipient_id`, in the direct channel of the two users.
 pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post, sender: &User, recipient_id: &str) {
     let name = format!("@{}", sender.username);
-    // The message and the list are text within the text: so it has always been.
+    // The post and the list of mentions are JSON in a string, as clients expect them.
     let data = json!({
         "channel_display_name": name,
         "channel_name": channel.name,
@@ -107,19 +107,19 @@ pub(crate) async fn posted(hub: &HubHandle, channel: &DirectChannel, post: &Post
     hub.publish(Event::new("posted", data).for_channel(&channel.id)).await;
 }
 
-/// Somebody prefers other things now.
+/// Publishes the changed preferences of a user.
 pub(crate) async fn preferences_changed(hub: &HubHandle, user_id: &str, preferences: &[Preference]) {
     preferences_event(hub, "preferences_changed", user_id, preferences).await;
 }
 
-/// Somebody prefers nothing in particular any more.
+/// Publishes the deleted preferences of a user.
 pub(crate) async fn preferences_deleted(hub: &HubHandle, user_id: &str, preferences: &[Preference]) {
     preferences_event(hub, "preferences_deleted", user_id, preferences).await;
 }
 
 async fn preferences_event(hub: &HubHandle, name: &'static str, user_id: &str, preferences: &[Preference]) {
     hub.publish(Event::new("sidebar_category_updated", json!({})).for_user(user_id)).await;
-    // As text within the text: so it has always been.
+    // The list is JSON in a string, as clients expect it.
     let text = String::from_utf8(to_json(&preferences).unwrap_or_default()).unwrap_or_default();
     hub.publish(Event::new(name, json!({ "preferences": text })).for_user(user_id)).await;
 }
@@ -128,7 +128,7 @@ fn value(view: &impl Serialize) -> Value {
     serde_json::to_value(view).unwrap_or_default()
 }
 
-/// What was asked for is done; only those who are connected may not have heard of it.
+/// Logs a failed event. The change itself was made, so only connected clients may lack it.
 pub(crate) fn log(told: Result<(), AppError>) {
     if let Err(cause) = told {
         warn!(%cause, "a hub was not told of a change");

@@ -1,4 +1,4 @@
-//! What a handler tells the audit trail about its request; the pipeline makes the record.
+//! The notes that a handler makes about its request; the pipeline turns them into an audit record.
 
 pub(crate) mod key_file;
 pub(crate) mod refusals;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::store::own_record;
 
-/// The trail, and the counts of refusals that it does not record one by one.
+/// The audit trail, and the counters of refusals that are not recorded one by one.
 pub(crate) struct Trail {
     pub(crate) audit: AuditHandle,
     /// Refusals of callers without a session.
@@ -25,13 +25,13 @@ pub(crate) struct Trail {
     pub(crate) refusals: refusals::Refusals,
 }
 
-/// A text that a client sent is kept up to this many characters.
+/// The longest text of a client that is kept, in characters.
 const LONGEST_TEXT: usize = 256;
 
-/// Members that say nothing, or may hold anything.
+/// The members that are left out: `update_at` carries no information, and clients choose the content of `props`.
 const LEFT_OUT: [&str; 2] = ["props", "update_at"];
 
-/// What is known of an event beside the request itself.
+/// The facts of an event that the request itself does not contain.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) user_id: String,
@@ -40,20 +40,20 @@ pub(crate) struct Notes {
     pub(crate) before: Value,
     pub(crate) after: Value,
     pub(crate) is_nothing: bool,
-    /// Room for the record, reserved before anything is changed.
+    /// The permit for the record, reserved before anything is changed.
     pub(crate) permit: Option<Permit>,
 }
 
-/// The notes of a request, for its handler to fill. Nothing secret goes in here.
+/// The notes of a request, which its handler fills. They must not contain secrets.
 pub(crate) struct Audit(Rc<RefCell<Notes>>);
 
 impl Audit {
-    /// The notes of a request.
+    /// Wraps the notes of a request.
     pub(crate) fn of(notes: Rc<RefCell<Notes>>) -> Self {
         Self(notes)
     }
 
-    /// Notes what was asked for.
+    /// Notes a parameter of the request.
     pub(crate) fn parameter(&self, name: &str, value: impl Into<Value>) {
         let value = value.into();
         let text = value.as_str().map(|text| Value::from(text.chars().take(LONGEST_TEXT).collect::<String>()));
@@ -61,17 +61,17 @@ impl Audit {
         self.notes().borrow_mut().parameters.insert(name.to_owned(), value);
     }
 
-    /// Notes who it was, where that was not known before.
+    /// Notes the user and the session, if they were not known before.
     pub(crate) fn by(&self, user_id: &str, session_id: &str) {
         let mut notes = self.notes().borrow_mut();
         user_id.clone_into(&mut notes.user_id);
         session_id.clone_into(&mut notes.session_id);
     }
 
-    /// Reserves room for the record of a change by a caller who came without a session.
+    /// Reserves room in the trail for the record of a change, for a caller without a session.
     ///
-    /// The pipeline does so for callers with a session. A route that is open does it itself, as late as it can:
-    /// before that, strangers could hold the room with requests that do not get anywhere.
+    /// The pipeline reserves it for callers with a session. An open route reserves it itself, as late as possible:
+    /// earlier, callers without a session could use up the room with requests that fail anyway.
     pub(crate) async fn reserve(&self, trail: &AuditHandle, caller: Caller) -> Result<(), AppError> {
         if self.notes().borrow().permit.is_some() {
             return Ok(());
@@ -81,7 +81,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Notes something that is new.
+    /// Notes a created object.
     pub(crate) fn made(&self, after: Value) {
         self.notes().borrow_mut().after = after;
     }
@@ -93,13 +93,13 @@ impl Audit {
         (notes.before, notes.after) = (before, after);
     }
 
-    /// Notes the settings that changed; their secrets are fingerprints already.
+    /// Notes the settings that changed. Secrets in `changes` are already fingerprints.
     pub(crate) fn settings(&self, changes: &[Change]) {
         let mut notes = self.notes().borrow_mut();
         (notes.before, notes.after) = both_sides(changes);
     }
 
-    /// Says that there was nothing to do, so that there is nothing to record.
+    /// Notes that the request changed nothing, so that no record is written.
     pub(crate) fn nothing(&self) {
         self.notes().borrow_mut().is_nothing = true;
     }
@@ -109,17 +109,17 @@ impl Audit {
     }
 }
 
-/// In which room of the trail the records of a user wait.
+/// Returns the part of the trail's queue in which the records of a user wait.
 pub(crate) fn room_of(user_id: &str, is_admin: bool) -> Caller {
     if is_admin { Caller::Admin(user_id.to_owned()) } else { Caller::User(user_id.to_owned()) }
 }
 
-/// The refusal of a change that the trail could not record.
+/// Returns the error for a change that the trail has no room to record.
 pub(crate) fn no_room() -> AppError {
     AppError::new("app.audit.no_room.app_error")
 }
 
-/// The record of a reload that nobody asked for over the API.
+/// Returns the record of a reload that did not come from the API.
 pub(crate) fn reload_record(
     before: &Document,
     after: Result<&Document, &AppError>,
@@ -136,7 +136,7 @@ pub(crate) fn reload_record(
     record
 }
 
-/// What settings were, and what they are, by their paths.
+/// Returns the settings before and after the changes, by their paths.
 pub(crate) fn both_sides(changes: &[Change]) -> (Value, Value) {
     let before = changes.iter().map(|change| (change.path.clone(), change.before.clone()));
     let after = changes.iter().map(|change| (change.path.clone(), change.after.clone()));

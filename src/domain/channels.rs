@@ -1,4 +1,4 @@
-//! Channels, as far as they decide who hears of what.
+//! Channels: permissions in a channel, which decide who receives its events.
 
 use quarterdeck_actors::error::{AppError, OrFail};
 
@@ -6,7 +6,7 @@ use crate::domain::accounts::Accounts;
 use crate::domain::session::Session;
 use crate::domain::teams;
 
-/// Whether a role in the channel, in its team, or one that holds everywhere grants `permission` there.
+/// Returns true if a role of the caller in the channel, in its team or in the system grants `permission` there.
 pub(crate) async fn may(
     accounts: &Accounts,
     session: &Session,

@@ -1,4 +1,4 @@
-//! The configuration as a caller sees and writes it.
+//! The parts of the configuration that a caller may read and write.
 
 use std::sync::Arc;
 
@@ -18,18 +18,18 @@ use serde_json::Value;
 use crate::domain::session::Session;
 use crate::store::{Db, StoreError};
 
-/// The areas of the System Console, in the order in which a refusal names them.
+/// The areas of the System Console, in the order in which an error lists them.
 const AREAS: &str = include_str!("config_access/areas.txt");
 
-/// So many characters of a fingerprint are kept: enough to tell secrets apart, too few to test guesses against other uses.
+/// The length of a fingerprint in characters: enough to distinguish secrets, too short to verify guesses offline.
 const FINGERPRINT: usize = 16;
 
-/// Refuses a caller who may read nothing of the configuration.
+/// Refuses a caller who may not read any part of the configuration.
 pub(crate) fn require_any_read(session: &Session) -> Result<(), AppError> {
     require_any(session, "sysconsole_read_")
 }
 
-/// Refuses a caller who may write nothing of the configuration.
+/// Refuses a caller who may not write any part of the configuration.
 pub(crate) fn require_any_write(session: &Session) -> Result<(), AppError> {
     require_any(session, "sysconsole_write_")
 }
@@ -40,28 +40,28 @@ fn require_any(session: &Session, prefix: &str) -> Result<(), AppError> {
     if has_one { Ok(()) } else { Err(session.refusal(&permissions.collect::<Vec<_>>().join(","))) }
 }
 
-/// The document with its secrets hidden, as far as the caller may read it. The local socket sees everything in clear.
+/// Returns the settings that the caller may read, with masked secrets. The local socket gets everything unmasked.
 pub(crate) fn seen_by(session: &Session, document: &Document) -> Document {
     if session.is_local() { document.clone() } else { answered_to(session, document) }
 }
 
-/// The document as an answer to a write: secrets are hidden from everybody.
+/// Returns the document as the response to a write: the settings that the caller may read, always with masked secrets.
 pub(crate) fn answered_to(session: &Session, document: &Document) -> Document {
     readable(&masked(document), &|setting| reads(session, setting))
 }
 
-/// Whether the caller may read a setting.
+/// Returns true if the caller may read the setting.
 pub(crate) fn reads(session: &Session, setting: &Setting) -> bool {
     let has = |permission: &str| session.may(permission);
     session.is_local() || may_read(setting, &has, require_any_read(session).is_ok())
 }
 
-/// Whether the caller reads every setting, with its secrets hidden.
+/// Returns true if the caller reads all settings with masked secrets.
 pub(crate) fn reads_everything(session: &Session) -> bool {
     !session.is_local() && session.may(EVERYTHING)
 }
 
-/// What the caller may write.
+/// Returns the check of whether the caller may write a setting.
 fn writable_by(session: &Session) -> MayWrite {
     let session = session.clone();
     Arc::new(move |setting| {
@@ -70,20 +70,20 @@ fn writable_by(session: &Session) -> MayWrite {
     })
 }
 
-/// A document that the caller submits.
+/// Returns the proposal for a document that the caller submitted.
 pub(crate) fn proposal_of(manner: Manner, body: Document, session: &Session) -> Proposal {
     let is_local = session.is_local();
     let may_keep_secrets = is_local || session.may(EVERYTHING);
     Proposal { manner, body, may_write: writable_by(session), is_local, may_keep_secrets }
 }
 
-/// The key of this installation's fingerprints; made when it is first needed.
+/// Returns the key of this installation's fingerprints. The first call creates it.
 pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
     let key = db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?;
     Ok(Secret::new(key))
 }
 
-/// What decisions about the configuration must know; `key` makes the fingerprints of this installation.
+/// Returns the context for decisions about the configuration. `key` is the fingerprint key of this installation.
 pub(crate) fn surroundings(key: &Secret) -> Surroundings {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
     Surroundings {

@@ -1,4 +1,4 @@
-//! The licence as it comes: signed text, opened with the operator's public key.
+//! Licences as signed text, which are verified with the operator's public key.
 
 pub(crate) mod key;
 
@@ -16,21 +16,21 @@ use tracing::{error, warn};
 use crate::settings::options::Options;
 use crate::store::{Db, StoreError};
 
-/// A file with a licence may be this long, in bytes: more than any that can be stored.
+/// The longest file with a licence, in bytes: more than any licence that can be stored.
 pub(crate) const LONGEST_FILE: u64 = 64 << 10;
 
-/// How long signatures are, in bytes: of keys with 2048 and with 4096 bits.
+/// The lengths of signatures in bytes: of keys with 2048 and with 4096 bits.
 const SIGNATURES: [usize; 2] = [256, 512];
 
 const VARIABLE: &str = "MM_LICENSE";
 const UNREADABLE: &str = "app.license.get.app_error";
 
-/// Whose signatures count. Without a key, nobody's.
+/// The public key that verifies licences. Without one, no licence is valid.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Signatory(Option<Vec<u8>>);
 
 impl Signatory {
-    /// The one whose public key is in that file; nobody when no file is named.
+    /// Reads the public key from a file. Returns a signatory without a key if the file name is empty.
     pub(crate) fn of(file: &str) -> Result<Self, String> {
         if file.is_empty() {
             return Ok(Self(None));
@@ -38,18 +38,18 @@ impl Signatory {
         key::public(Path::new(file)).map(|key| Self(Some(key)))
     }
 
-    /// The one that the options name for a server of that purpose; the error names the option.
+    /// Reads the public key that the options name for a server of that purpose. The error names the option.
     pub(crate) fn named(options: &Options, purpose: &str) -> Result<Self, String> {
         let (option, file) = options.license_public_key_file(purpose);
         Self::of(file).map_err(|cause| format!("Quarterdeck.{option}: {cause}"))
     }
 
-    /// Whether there is one at all.
+    /// Returns true if there is a public key.
     pub(crate) fn is_somebody(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Reads a licence whose signature is good.
+    /// Verifies the signature of a licence and reads it.
     pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
         let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
         let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set that licences are checked with"))?;
@@ -60,7 +60,7 @@ impl Signatory {
     }
 }
 
-/// What was signed, if it was with the key.
+/// Returns the signed document, if the signature was made with the key.
 fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA512, key);
     SIGNATURES.into_iter().find_map(|length| {
@@ -73,13 +73,13 @@ fn verified<'a>(key: &[u8], signed: &'a [u8]) -> Option<&'a [u8]> {
 /// The licence that a server starts with.
 pub(crate) struct Found {
     pub(crate) license: License,
-    /// Its signed text, where that is still to be stored.
+    /// The signed text, if it is not stored in the database yet.
     unstored: Option<String>,
 }
 
-/// The licence that a server starts with: the one in the environment, the stored one, or that in the named file.
+/// Returns the licence to start with: from the environment, or else from the database, or else from the named file.
 ///
-/// One that is over counts as well; one that cannot be used is logged, and the next is tried.
+/// An expired licence is accepted. An unusable one is logged, and the next source is tried.
 pub(crate) async fn found(
     signatory: &Signatory,
     variable: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) async fn found(
     if let Some(license) = variable.and_then(|text| usable(signatory, VARIABLE, text.as_bytes())) {
         let before =
             if license.is_only_once() { previous_trial(signatory, db).await.or_fail(UNREADABLE)? } else { None };
-        // The same trial is there again at each start.
+        // The same trial licence is found again at each start.
         if before.is_none_or(|before| before.id == license.id) {
             return Ok(Some(Found { license, unstored: None }));
         }
@@ -102,7 +102,7 @@ pub(crate) async fn found(
     Ok(filed(signatory, &config.view.service.license_file_location))
 }
 
-/// The same, stored as well where it is in a file: what was stored later wins over the file from then on.
+/// Does the same, and stores a licence from a file, so that a licence installed later replaces it.
 pub(crate) async fn loaded(
     signatory: &Signatory,
     variable: Option<String>,
@@ -116,10 +116,10 @@ pub(crate) async fn loaded(
     Ok(Some(license))
 }
 
-/// How many of the stored licences are looked through for a trial.
+/// The number of stored licences that are searched for a trial.
 const MOST_STORED: usize = 200;
 
-/// The trial that was stored last. Only those count whose signature is good.
+/// Returns the trial licence that was stored last. Licences with an invalid signature are ignored.
 pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
     if !signatory.is_somebody() {
         return Ok(None);
@@ -134,7 +134,7 @@ fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
     opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
 }
 
-/// The licence in a file; one that could not be stored is none.
+/// Returns the licence in a file, unless it is invalid or could not be stored.
 fn filed(signatory: &Signatory, file: &str) -> Option<Found> {
     const PLACE: &str = "ServiceSettings.LicenseFileLocation";
     if file.is_empty() {

@@ -1,4 +1,4 @@
-//! Product notices: the feed on the web, and whoever is new.
+//! Product notices: the feed on the web, and the notices for new users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use tracing::warn;
 use crate::outbound::client::{Call, Chosen, Outbound, Received};
 use crate::store::Db;
 
-/// The largest feed that is read, in bytes.
+/// The largest accepted feed, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// How long a fetch may take.
+/// The timeout of a fetch.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Whatever server the configuration names.
+/// The feed at the URL that the configuration names.
 pub(crate) struct WebFeed {
     outbound: Arc<Outbound>,
     config: ConfigHandle,
@@ -52,9 +52,9 @@ impl NoticeSource for WebFeed {
     }
 }
 
-/// Counts the notices in force as seen by somebody new, who is not to be met with all of them.
+/// Marks the current notices as seen by a new user, so that the user does not get all of them at once.
 ///
-/// Nobody waits for it: when it fails, they are met with them.
+/// It runs in the background. If it fails, the user gets them.
 pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
     let mut ids = notices.current().ids();
     if ids.is_empty() {

@@ -1,4 +1,4 @@
-//! Teams: how one is founded, who belongs to it, and what of it each viewer sees.
+//! Teams: creating one, joining one, and the view of it for different callers.
 
 mod member;
 
@@ -14,10 +14,10 @@ use crate::domain::announce;
 use crate::store::{Db, StoreError};
 pub(crate) use member::{Standing, standing, standings};
 
-/// The channels that every team has and every member is in: name and display name.
+/// The channels that every team has and every member joins: name and display name.
 const DEFAULT_CHANNELS: [(&str, &str); 2] = [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
 
-/// What of a team its founder sends; the rest of the body is ignored.
+/// The fields of a team that its creator sends; the rest of the body is ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Proposal {
@@ -33,7 +33,8 @@ pub(crate) struct Proposal {
     allow_open_invite: bool,
 }
 
-/// Founds a team with its default channels; the founder leads it. The local socket founds teams without members.
+/// Creates a team with its default channels, and its creator as administrator. The local socket creates it without
+/// members.
 pub(crate) async fn found(
     (db, hub): (&Db, &HubHandle),
     proposal: Proposal,
@@ -83,7 +84,7 @@ fn refusal(error: StoreError) -> AppError {
     AppError::new(id).because(error)
 }
 
-/// Makes `user` a member, unless the team is full or closed to their address; a member stays what they are.
+/// Makes `user` a member, unless the team is full or does not admit the user's address. A membership is kept as it is.
 pub(crate) async fn join(
     (db, hub): (&Db, &HubHandle),
     team: &Team,
@@ -115,14 +116,14 @@ pub(crate) async fn join(
 }
 
 impl Proposal {
-    /// A team that anybody may join who is invited.
+    /// Returns the proposal of a team of the open type, which users join by invitation.
     pub(crate) fn open(name: String, display_name: String) -> Self {
         Self { name, display_name, kind: OPEN.to_owned(), ..Self::default() }
     }
 }
 
 impl Team {
-    /// The team as somebody with that standing sees it: its address and its invitation are for those who need them.
+    /// Returns the team as a caller of that standing sees it. Its email address and invitation id need a permission.
     pub(crate) fn seen_with(self, standing: &Standing) -> Self {
         if standing.may("manage_team") {
             return self;

@@ -1,4 +1,4 @@
-//! The file with the keys of the audit trail: found, or made at the first start.
+//! The file with the keys of the audit trail. The first start creates it.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::files::private;
 use crate::settings::Settings;
 use crate::store::AuditKeys;
 
-/// The name of the file where no option names another.
+/// The name of the file, if no option names another.
 pub(crate) const DEFAULT_NAME: &str = "audit.key";
 
 const COMMENT: &str = "\
@@ -21,15 +21,15 @@ const COMMENT: &str = "\
 # Earlier ones prove older rows: keep them. Keep a copy of this file where the database is not.
 ";
 
-/// Reads the keys; makes the file where there is none.
+/// Reads the keys, and creates the file if there is none.
 ///
-/// Without a usable file the server starts all the same: rows are chained without a key then, and the log says so.
+/// If the file is unusable, the server starts anyway: then rows are chained without a key, and the log warns of it.
 pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
     let places = places(settings);
     if let Some(found) = places.iter().find(|file| file.exists()) {
         let is_made_by_server = settings.options.audit_key_file().is_none();
         if is_made_by_server {
-            // A copy that was put back may be open to others.
+            // A restored copy may be readable for other users.
             private::mend(std::slice::from_ref(found), &[]);
         }
         return read_or_report(found);
@@ -44,17 +44,17 @@ pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
     AuditKeys::default()
 }
 
-/// Reads the keys, if there are some; makes nothing.
+/// Reads the keys, if the file exists. Creates nothing.
 pub(crate) fn known_keys(settings: &Settings) -> AuditKeys {
     places(settings).iter().find(|file| file.exists()).map_or_else(AuditKeys::default, |file| read_or_report(file))
 }
 
-/// The file with the keys, if there is one.
+/// Returns the path of the existing key file, if there is one.
 pub(crate) fn found(settings: &Settings) -> Option<PathBuf> {
     places(settings).into_iter().find(|file| file.exists())
 }
 
-/// The best place for a file with keys, where there is none yet.
+/// Returns the preferred path for a new key file.
 pub(crate) fn place_for_new(settings: &Settings) -> Option<PathBuf> {
     places(settings).into_iter().next()
 }
@@ -65,7 +65,7 @@ pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
     AuditKeys::parse(text.expose()).ok_or_else(|| "it holds no key of 64 hexadecimal digits a line".to_owned())
 }
 
-/// Where the file may be, the best place first.
+/// Returns the possible paths of the file, the preferred one first.
 fn places(settings: &Settings) -> Vec<PathBuf> {
     if let Some(named) = settings.options.audit_key_file() {
         return vec![named];
@@ -82,7 +82,7 @@ fn read_or_report(file: &Path) -> AuditKeys {
     })
 }
 
-/// Makes the file whole or not at all. Where another server is faster, its file stays.
+/// Creates the complete file or none. If another server creates it first, that file stays.
 fn make(file: &Path) -> std::io::Result<()> {
     let mut key = [0; 32];
     rand::fill(&mut key).map_err(|_| std::io::Error::other("no random numbers"))?;
@@ -97,7 +97,7 @@ fn make(file: &Path) -> std::io::Result<()> {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
         Err(cause) => return Err(cause),
     }
-    // So that the name survives a loss of power as well.
+    // Syncs the folder, so that the file's name survives a power loss.
     std::fs::File::open(folder)?.sync_all()
 }
 

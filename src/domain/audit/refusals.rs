@@ -1,6 +1,6 @@
-//! Refusals: a caller can cause any number of them, so some are recorded one by one and the others are counted.
+//! Refusals: a caller can cause any number of them, so some are recorded one by one and the rest only counted.
 //!
-//! A window lasts until the counts are taken, which the server does each minute and at its stop.
+//! A window ends when the counts are taken: every minute, and when the server stops.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,32 +8,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-/// Refusals of one address that are recorded one by one in a window.
+/// The number of refusals of one address that are recorded one by one in a window.
 const RECORDED_OF_ADDRESS: u32 = 60;
 
-/// Refusals of all callers without a session that are recorded one by one in a window.
+/// The number for all callers without a session together.
 const RECORDED_OF_STRANGERS: u32 = 300;
 
-/// Refusals of one user that are recorded one by one in a window.
+/// The number for one user.
 pub(crate) const RECORDED_OF_USER: u32 = 60;
 
-/// The limit for a system administrator and the local socket.
+/// The number for a system administrator or the local socket.
 pub(crate) const RECORDED_OF_ADMIN: u32 = 600;
 
-/// Refusals of all users that are recorded one by one in a window.
+/// The number for all users together.
 const RECORDED_OF_USERS: u32 = 3000;
 
-/// This many addresses or users are told apart; the others share one entry.
+/// The number of addresses or users that are counted separately. All others share one entry.
 const MAX_NAMES: usize = 256;
 
-/// The entry that the others share.
+/// The name of the shared entry.
 const OTHERS: &str = "others";
 
-/// Refusals of one kind of callers in the current window.
+/// The refusals of one kind of caller in the current window.
 pub(crate) struct Refusals {
-    /// The key of the names in the record.
+    /// The key in the record for the names of the callers.
     names: &'static str,
-    /// Records of all callers together in a window.
+    /// The number of records of all callers together in a window.
     max_records: u32,
     window: Mutex<Window>,
     counted: AtomicU64,
@@ -53,12 +53,12 @@ struct Seen {
 }
 
 impl Refusals {
-    /// Refusals of callers without a session, by address.
+    /// Returns counters for callers without a session, by address.
     pub(crate) fn of_strangers() -> Self {
         Self::new("addresses", RECORDED_OF_STRANGERS)
     }
 
-    /// Refusals of callers with a session, by user.
+    /// Returns counters for callers with a session, by user.
     pub(crate) fn of_users() -> Self {
         Self::new("users", RECORDED_OF_USERS)
     }
@@ -67,13 +67,13 @@ impl Refusals {
         Self { names, max_records, window: Mutex::default(), counted: AtomicU64::new(0) }
     }
 
-    /// True when one more refusal of an address is recorded on its own; otherwise it is counted.
+    /// Returns true if one more refusal of an address is to be recorded on its own; otherwise counts it.
     pub(crate) fn admits_address(&self, address: &str, event: &'static str) -> bool {
         self.admits(address, RECORDED_OF_ADDRESS, event)
     }
 
-    /// True when one more refusal of a caller, `max_records` of which are recorded, is recorded on its own;
-    /// otherwise it is counted.
+    /// Returns true if one more refusal of a caller, with a limit of `max_records`, is to be recorded on its own;
+    /// otherwise counts it.
     pub(crate) fn admits(&self, name: &str, max_records: u32, event: &'static str) -> bool {
         let mut window = self.lock();
         let has_budget = window.recorded < self.max_records && window.entry(name).recorded < max_records;
@@ -86,7 +86,7 @@ impl Refusals {
         has_budget
     }
 
-    /// Counts what is not recorded on its own.
+    /// Counts a refusal that is not recorded on its own.
     pub(crate) fn count(&self, name: &str, event: &'static str) {
         self.count_in(&mut self.lock(), name, event);
     }
@@ -97,7 +97,7 @@ impl Refusals {
         self.counted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The numbers of this window by name and by event, if anything was counted; the next window begins.
+    /// Returns the counts of this window by name and by event, if there are any, and starts the next window.
     pub(crate) fn take(&self) -> Option<Value> {
         let Window { seen, events, .. } = std::mem::take(&mut *self.lock());
         let counted = |(name, seen): (String, Seen)| (seen.counted > 0).then(|| (name, seen.counted.into()));
@@ -106,7 +106,7 @@ impl Refusals {
         (total > 0).then(|| json!({ "count": total, self.names: names, "events": events }))
     }
 
-    /// How many were counted since the start.
+    /// Returns the number of counted refusals since the start.
     pub(crate) fn counted(&self) -> u64 {
         self.counted.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Keys that licences are signed and checked with: RSA, in PEM files.
+//! RSA keys that sign and verify licences, in PEM files.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -16,14 +16,14 @@ use crate::files::private::create_public;
 
 use super::LONGEST_FILE;
 
-/// Characters in a line of a PEM file.
+/// The length of a line in a PEM file, in characters.
 const LINE: usize = 64;
 
-/// A private key and its public one.
+/// A private key with its public key.
 pub(crate) struct Pair(KeyPair);
 
 impl Pair {
-    /// Makes one of 2048 or 4096 bits; `None` for any other number, or when the system gives no random numbers.
+    /// Generates a key of 2048 or 4096 bits. Returns `None` for other sizes, or if the system has no random numbers.
     pub(crate) fn make(bits: u16) -> Option<Self> {
         let size = match bits {
             2048 => KeySize::Rsa2048,
@@ -33,7 +33,7 @@ impl Pair {
         KeyPair::generate(size).ok().map(Self)
     }
 
-    /// Reads the private key in that file.
+    /// Reads the private key in a file.
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let unusable = |why: &str| format!("{}: {why}", file.display());
         let pem = bounded(file).map_err(|cause| unusable(&cause.to_string()))?;
@@ -41,20 +41,20 @@ impl Pair {
         KeyPair::from_pkcs8(der.secret_pkcs8_der()).map(Self).map_err(|_| unusable("no RSA key that can sign"))
     }
 
-    /// The licence with this document: its signed text.
+    /// Returns the signed text of a licence with this document.
     pub(crate) fn sign(&self, document: &[u8]) -> Option<String> {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0.sign(&RSA_PKCS1_SHA512, &SystemRandom::new(), document, &mut signature).ok()?;
         Some(BASE64.encode(&[document, &signature].concat()))
     }
 
-    /// The public key as a `SubjectPublicKeyInfo`.
+    /// Returns the public key as a `SubjectPublicKeyInfo`.
     pub(crate) fn public_der(&self) -> Option<Vec<u8>> {
         let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().ok()?;
         Some(der.as_ref().to_vec())
     }
 
-    /// Writes both keys into files that are not there yet; nobody but their owner reads the private one.
+    /// Writes both keys into new files. Only the owner can read the private key.
     pub(crate) fn write(&self, private: &Path, public: &Path) -> Result<(), String> {
         const FAILED: &str = "the key cannot be encoded";
         let secret: Pkcs8V1Der<'_> = self.0.as_der().map_err(|_| FAILED)?;
@@ -63,7 +63,7 @@ impl Pair {
     }
 }
 
-/// The public key in that file, as a `SubjectPublicKeyInfo`.
+/// Reads the public key in a file, as a `SubjectPublicKeyInfo`.
 pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
     let unusable = |why: &str| format!("{}: {why}", file.display());
     let pem = bounded(file).map_err(|cause| unusable(&cause.to_string()))?;
@@ -71,7 +71,7 @@ pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
     Ok(der.to_vec())
 }
 
-/// What is in a file that is no longer than any licence or key.
+/// Reads a file, unless it is longer than any licence or key.
 pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(file)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! Members of a team, and what they may do in it.
+//! Members of a team, and their permissions in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use crate::base::team::Member;
 use crate::domain::accounts::Accounts;
 use crate::domain::session::Session;
 
-/// What a caller is to a team: as a member, if they are one, and by the roles that hold everywhere.
+/// The standing of a caller in a team: the membership, if any, and the system roles.
 pub(crate) struct Standing {
     session: Session,
     roles: Arc<Roles>,
     member: Option<Member>,
 }
 
-/// What the caller is to one team.
+/// Returns the standing of the caller in one team.
 pub(crate) async fn standing(accounts: &Accounts, session: &Session, team_id: &str) -> Result<Standing, AppError> {
     let member = accounts.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
     Ok(Standing { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
 }
 
-/// What the caller is to any team, by its id.
+/// Returns a function from the id of a team to the standing of the caller in it.
 pub(crate) async fn standings(accounts: &Accounts, session: &Session) -> Result<impl Fn(&str) -> Standing, AppError> {
     let members = accounts.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
     let active = members.into_iter().filter(Member::is_active);
@@ -37,12 +37,12 @@ pub(crate) async fn standings(accounts: &Accounts, session: &Session) -> Result<
 }
 
 impl Standing {
-    /// Whether they belong to the team.
+    /// Returns true if the caller is a member of the team.
     pub(crate) fn is_member(&self) -> bool {
         self.member.is_some()
     }
 
-    /// Whether a role in the team, or one that holds everywhere, grants `permission`.
+    /// Returns true if a role in the team or in the system grants `permission`.
     pub(crate) fn may(&self, permission: &str) -> bool {
         let in_team = self.member.as_ref().is_some_and(|member| self.roles.grant(&member.all_roles(), permission));
         in_team || self.session.may(permission)
