@@ -1,6 +1,6 @@
-//! The support packet: what helps to find a fault, and nothing that must not leave the house.
+//! The support packet: files that help to find a fault, without secrets.
 //!
-//! Small files are gathered first, each within its time; then one thread writes the archive, as fast as it is taken.
+//! Small files are gathered first, each with a timeout. Then one thread writes the archive at the speed of the client.
 
 mod archive;
 mod logs;
@@ -43,66 +43,66 @@ use outlet::outlet;
 use scrub::Scrubber;
 use yaml::yaml;
 
-/// So many packets are made at once.
+/// The number of packets that are made at the same time.
 const AT_ONCE: usize = 2;
 
-/// A small file that is not there by then is left out.
+/// The timeout of one small file. A file that takes longer is left out.
 const LONGEST_PART: Duration = Duration::from_secs(15);
 
-/// What is not copied of the log by then is left out.
+/// The time limit for copying the log. The rest is left out.
 const LONGEST_COPY: Duration = Duration::from_mins(10);
 
-/// So many plugins are noted, and so much of each name, in characters.
+/// The number of requested plugins that are noted, and the length of each name in characters.
 const MOST_PLUGINS: usize = 100;
 const LONGEST_PLUGIN: usize = 190;
 
-/// What the company of a licence may take of a file's name, in characters.
+/// The length of the licence's company in the file name, in characters.
 const LONGEST_COMPANY: usize = 100;
 
-/// Makes packets, a few at a time.
+/// Makes support packets, at most [`AT_ONCE`] at a time.
 pub(crate) struct SupportPackets {
     turns: Arc<Semaphore>,
     surroundings: Surroundings,
 }
 
-/// What the environment of the process says.
+/// The data that packets take from the environment of the process.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     secrets: Vec<Secret>,
     installation: String,
 }
 
-/// What a packet is made from.
+/// The data that a packet is made from.
 pub(crate) struct Source {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
-    /// Whether a server ever made the tables.
+    /// True if a server created the tables of the database.
     pub(crate) has_tables: bool,
     pub(crate) license: Option<Arc<License>>,
-    /// Where the configuration is, unless it is in the database.
+    /// The place of the configuration, unless it is in the database.
     pub(crate) store: Option<String>,
     pub(crate) hostname: Option<String>,
     pub(crate) installation: String,
-    /// What must not be in it, beside the secrets of the configuration.
+    /// The secrets to remove, beside those of the configuration.
     pub(crate) secrets: Vec<Secret>,
-    /// What only a running server knows.
+    /// The data that only a running server has.
     pub(crate) live: Option<Live>,
 }
 
-/// What only a running server knows.
+/// The data that only a running server has.
 pub(crate) struct Live {
     pub(crate) sockets: usize,
     pub(crate) database_connections: usize,
     pub(crate) file_problem: Option<String>,
 }
 
-/// What is asked for.
+/// The contents that the caller asks for.
 pub(crate) struct Wanted {
     pub(crate) with_logs: bool,
     pub(crate) plugins: Vec<String>,
 }
 
-/// A packet whose small files are there, and whose log is yet to be read.
+/// A packet whose small files are gathered, while the log is still to be read.
 pub(crate) struct Packet {
     files: Vec<(&'static str, String)>,
     log: Option<PathBuf>,
@@ -111,7 +111,7 @@ pub(crate) struct Packet {
 }
 
 impl Surroundings {
-    /// What the variables say.
+    /// Reads the environment variables.
     pub(crate) fn of(sources: &Sources) -> Self {
         let variables = sources.variables();
         let installation = variables.into_iter().find(|(name, _)| name == "MM_INSTALL_TYPE").map(|(_, value)| value);
@@ -121,19 +121,19 @@ impl Surroundings {
         Self { secrets: secrets::of_environment(sources), installation }
     }
 
-    /// The secrets among them.
+    /// Returns the secrets in the environment.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         self.secrets.clone()
     }
 
-    /// How the server was installed, where somebody says so.
+    /// Returns how the server was installed, as `MM_INSTALL_TYPE` says; `unknown` without it.
     pub(crate) fn installation(&self) -> String {
         self.installation.clone()
     }
 }
 
 impl Wanted {
-    /// The plugins as they are noted: so many, and so much of each name.
+    /// Returns the requested plugins, limited in number and in the length of their names.
     pub(crate) fn noted_plugins(&self) -> Vec<String> {
         let plugins = self.plugins.iter().take(MOST_PLUGINS);
         plugins.map(|id| id.chars().take(LONGEST_PLUGIN).collect()).collect()
@@ -145,19 +145,19 @@ impl SupportPackets {
         Self { turns: Arc::new(Semaphore::new(AT_ONCE)), surroundings }
     }
 
-    /// What the environment says.
+    /// Returns the data from the environment.
     pub(crate) fn surroundings(&self) -> &Surroundings {
         &self.surroundings
     }
 
-    /// The right to make one; it ends when it is dropped.
+    /// Takes a permit to make a packet, or returns an error if all are taken.
     pub(crate) fn turn(&self) -> Result<OwnedSemaphorePermit, AppError> {
         let turn = self.turns.clone().try_acquire_owned();
         turn.map_err(|_| AppError::new("api.context.server_busy.app_error").because("enough packets are being made"))
     }
 }
 
-/// What the file is called, with the company of the licence and the time in UTC.
+/// Returns the file name of a packet, with the company of the licence and the time in UTC.
 pub(crate) fn file_name(license: Option<&License>, at: OffsetDateTime) -> String {
     let company = license.map(|license| license.customer.company.as_str()).unwrap_or_default();
     let company = company.trim_matches(['.', ' ']).replace('.', "");
@@ -170,7 +170,7 @@ pub(crate) fn file_name(license: Option<&License>, at: OffsetDateTime) -> String
     format!("{}.zip", parts.join("_"))
 }
 
-/// Gathers the small files. What fails is left out and told.
+/// Gathers the small files. A file that fails is left out, and the packet reports why.
 pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
     let mut known = secrets::of_config(&source.config);
     known.extend(source.secrets.iter().cloned());
@@ -209,7 +209,7 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
 }
 
 impl Packet {
-    /// The archive as it is written by a thread of its own, until the client hangs up.
+    /// Returns the archive as a stream. A thread of its own writes it, until the client hangs up.
     pub(crate) fn stream(
         self,
         turn: OwnedSemaphorePermit,
@@ -270,7 +270,7 @@ impl Packet {
         self.files.push((name, indented(&value)));
     }
 
-    /// Adds what comes within its time; `None` says that there is none of it.
+    /// Adds a file if it is ready within [`LONGEST_PART`]. `None` means that the database has no table for it.
     async fn add_yaml(&mut self, name: &'static str, part: impl Future<Output = Result<Option<Value>, StoreError>>) {
         match timeout(LONGEST_PART, part).await {
             Ok(Ok(Some(mut value))) => {
@@ -294,12 +294,12 @@ impl Packet {
     }
 }
 
-/// JSON as packets have it: indented by four.
+/// Returns JSON with an indentation of 4 spaces, as packets contain it.
 fn indented(value: &Value) -> String {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    // Only a map with keys that are no texts could fail, and a value has none.
+    // Serialisation fails only for maps with keys that are not text, and a `Value` has none.
     let _ = serde::Serialize::serialize(value, &mut serializer);
     text.push(b'\n');
     String::from_utf8(text).unwrap_or_default()

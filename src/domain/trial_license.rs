@@ -1,4 +1,4 @@
-//! Licences for trying out: who asks for one, and the service that gives one.
+//! Trial licences: the request for one, and the service that issues it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use crate::domain::license::{Signatory, previous_trial};
 use crate::outbound::client::{Call, Chosen, Outbound};
 use crate::store::Db;
 
-/// Domains where anybody gets an address, one a line.
+/// The domains of mail providers that give an address to any user, one on each line.
 const FREE_MAIL: &str = include_str!("trial_license/free_mail.txt");
 
-/// The largest answer of the service that is read, in bytes: more than any licence that can be stored.
+/// The largest accepted response of the service, in bytes: more than any licence that can be stored.
 const LARGEST_ANSWER: usize = 64 << 10;
 
-/// So much of what the service says about a refusal is passed on, in characters.
+/// The length of the service's reason for a refusal that is passed on, in characters.
 const LONGEST_REASON: usize = 256;
 
-/// How long a trial waits for another that is under way.
+/// The timeout for waiting until another trial request is finished.
 const TURN: Duration = Duration::from_secs(30);
 
 const BAD: &str = "api.license.request-trial.bad-request";
 
-/// What somebody asks for. Without words about a company it is the short form.
+/// The request for a trial. Without the members about a company, it is the short form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wish {
@@ -52,16 +52,16 @@ pub(crate) struct Wish {
     company_size: String,
 }
 
-/// A member that is `null` counts as absent.
+/// Reads a member; `null` counts as absent.
 fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Wish {
-    /// Reads a body; whatever is wrong with it, the refusal is the same.
+    /// Parses a request body. Every mistake gives the same error.
     pub(crate) fn read(body: Result<Bytes, AppError>) -> Result<Self, AppError> {
         let bytes = body.or_fail(BAD)?;
-        // What it begins with is checked, because serde takes a list for a structure as well.
+        // The first byte is checked, because serde also accepts an array for a struct.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let wish = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
         wish.ok_or_else(|| AppError::new(BAD).because("it is no JSON object with members of the right kinds"))
@@ -78,7 +78,7 @@ impl Wish {
         if self.users > 0 { Ok(()) } else { Err(AppError::new(BAD)) }
     }
 
-    /// Refuses the long form with an address that anybody can have, or with something left out.
+    /// Refuses the long form with an address of a free mail provider, or with a missing member.
     pub(crate) fn check_long(&self) -> Result<(), AppError> {
         if self.is_short() {
             return Ok(());
@@ -97,7 +97,7 @@ impl Wish {
     }
 }
 
-/// Whether it is an address of an organisation: one that can be written to, at no domain that gives addresses to anybody.
+/// Returns true for a valid email address whose domain is not that of a free mail provider.
 fn is_business_email(text: &str) -> bool {
     let text = text.to_lowercase();
     let Some((_, domain)) = text.split_once('@').filter(|_| is_email(&text)) else { return false };
@@ -107,7 +107,7 @@ fn is_business_email(text: &str) -> bool {
     has_labels && !FREE_MAIL.lines().any(is_at)
 }
 
-/// What the service is sent, in its own words.
+/// The request to the service, with its names.
 #[derive(Serialize)]
 struct Application<'a> {
     server_id: &'a str,
@@ -123,7 +123,7 @@ struct Application<'a> {
     company_name: &'a str,
     company_country: &'a str,
     company_size: &'a str,
-    /// Of the long form only.
+    /// Sent with the long form only.
     #[serde(skip_serializing_if = "str::is_empty")]
     server_version: &'a str,
 }
@@ -149,7 +149,7 @@ impl<'a> Application<'a> {
     }
 }
 
-/// What the service says.
+/// The response of the service.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Verdict {
@@ -159,7 +159,7 @@ struct Verdict {
     message: String,
 }
 
-/// The service that gives licences for trying out, and whose turn it is to install one.
+/// The service that issues trial licences, and the lock for installing one.
 pub(crate) struct Trials {
     outbound: Arc<Outbound>,
     turn: Mutex<()>,
@@ -170,8 +170,8 @@ impl Trials {
         Self { outbound, turn: Mutex::new(()) }
     }
 
-    /// Leave to install a trial, as long as what is given here is held: nobody else installs one meanwhile.
-    /// Refused where there was one before; `failed` is the refusal when that cannot be found out.
+    /// Takes the lock for installing a trial, so that no other request installs one meanwhile. Refuses a second trial.
+    /// `failed` is the error id if the lock or the earlier trial cannot be determined.
     pub(crate) async fn turn(
         &self,
         signatory: &Signatory,
@@ -183,7 +183,7 @@ impl Trials {
         if was_used { Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed")) } else { Ok(turn) }
     }
 
-    /// Asks the service for a licence, and gives its signed text, which may be anything. Waits for up to 30 s.
+    /// Requests a licence from the service and returns its signed text, which is not verified yet. Waits up to 30 s.
     pub(crate) async fn ask(
         &self,
         wish: &Wish,

@@ -1,6 +1,7 @@
-//! A newer release in the place of this program: found, proved, fetched, tried, and moved there.
+//! Replaces this program with a newer release: finds it, verifies it, downloads it, runs it once, and moves it in
+//! place.
 //!
-//! Until the last step everything happens in a file of its own, and a failure takes that file away again.
+//! Until the last step, everything happens in a separate file, which is deleted after a failure.
 
 mod candidate;
 mod manifest;
@@ -33,30 +34,30 @@ use manifest::Manifest;
 use program::Program;
 pub(crate) use source::Source;
 
-/// How long everything may take until the release is in place.
+/// The time limit until the release is in place.
 const DEADLINE: Duration = Duration::from_mins(30);
 
 const FAILED: &str = "api.upgrade_to_enterprise_status.app_error";
 const UNPROVED: &str = "api.upgrade_to_enterprise_status.signature.app_error";
 const NOT_HERE: &str = "api.upgrade_to_enterprise.generic_error.app_error";
 
-/// Puts releases of the configured source in the place of the program that runs.
+/// Installs releases of the configured source in place of the running program.
 #[derive(Clone)]
 pub(crate) struct Upgrades(Arc<Parts>);
 
 struct Parts {
     source: Option<Source>,
-    /// The error says why it is not known where the program is.
+    /// The path of the running program, or the reason why it is unknown.
     program: Result<Arc<Program>, String>,
     outbound: Arc<Outbound>,
     config: ConfigHandle,
     audit: AuditHandle,
-    /// Remembers which releases were offered.
+    /// The database that stores which releases were offered.
     db: Db,
 }
 
 impl Upgrades {
-    /// One for the program that runs now; without a source nothing can be upgraded.
+    /// Returns the upgrader of the running program. Without a source, no upgrade is possible.
     pub(crate) fn new(
         source: Option<Source>,
         outbound: Arc<Outbound>,
@@ -87,7 +88,7 @@ impl Replacement for Upgrades {
 }
 
 impl Parts {
-    /// The program and the source of its successor, if it can have one.
+    /// Returns the program and the source of its releases, or the reason why it cannot be upgraded.
     async fn checked(&self) -> Result<(Arc<Program>, &Source), AppError> {
         if !cfg!(target_os = "linux") {
             return Err(AppError::new("api.upgrade_to_enterprise.system_not_supported.app_error"));
@@ -107,20 +108,20 @@ impl Parts {
         let (program, source) = self.checked().await?;
         let preparing = Box::pin(timeout(DEADLINE, self.prepare(&program, source, progress)));
         let (candidate, manifest) = preparing.await.map_err(|_| failed("it took longer than 30 minutes"))??;
-        // Never left in the middle: what waits for it may go, the work goes on to its end.
+        // The move runs to its end even if the task that waits for it is dropped, so it never stops half-way.
         let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
         moved.map_err(failed)?.map_err(|cause| failed(format_args!("the program cannot be replaced: {cause}")))?;
         Ok(manifest.version.to_string())
     }
 
-    /// The newest release as a file beside the program, proved and tried.
+    /// Downloads the newest release into a file beside the program, verifies it and runs it once.
     async fn prepare(
         &self,
         program: &Arc<Program>,
         source: &Source,
         progress: &Progress,
     ) -> Result<(Candidate, Manifest), AppError> {
-        // First of all: it keeps others away, and takes what an earlier attempt left.
+        // The file is opened first: it locks out other upgrades, and deletes the rest of an earlier attempt.
         let mut candidate = opened(program.clone()).await.map_err(failed)?;
         let config = self.config.current();
         let service = &config.view.service;
@@ -170,7 +171,7 @@ impl Parts {
     }
 }
 
-/// An empty file beside the program, with what an earlier attempt left there out of the way.
+/// Creates an empty file beside the program, after deleting the rest of an earlier attempt.
 async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
     let opened = spawn_blocking(move || Candidate::open(&program)).await;
     opened.map_err(|cause| cause.to_string())?.map_err(|cause| {
@@ -182,7 +183,7 @@ async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
     })
 }
 
-/// How an upgrade ended, for the audit trail.
+/// Returns the audit record of a finished upgrade.
 fn record(outcome: &Result<String, AppError>) -> AuditRecord {
     let (status, parameters) = match outcome {
         Ok(version) => (Status::Success, json!({ "version": version })),

@@ -1,4 +1,4 @@
-//! Where the versions of the configuration are kept: the database, or a JSON file that `MM_CONFIG` names.
+//! The store of configuration versions: the database, or a JSON file that `MM_CONFIG` names.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
 const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
 
-/// Settings that say how the database is reached: what is stored in it comes too late for them.
+/// The settings of the database connection. Values stored in the database have no effect, because they are read too
+/// late.
 const CONNECTION: [&str; 7] = [
     "SqlSettings.ConnMaxIdleTimeMilliseconds",
     "SqlSettings.ConnMaxLifetimeMilliseconds",
@@ -33,10 +34,10 @@ const CONNECTION: [&str; 7] = [
     "SqlSettings.QueryTimeout",
 ];
 
-/// The migration that makes the tables of the versions.
+/// The migration that creates the tables of the versions.
 const MIGRATION: &str = "V2__configurations";
 
-/// Why a configuration did not go from one store into another.
+/// The reason why a configuration was not migrated to another store.
 #[derive(Debug, Error)]
 enum Unmoved {
     #[error("the name of a store is missing")]
@@ -49,37 +50,37 @@ enum Unmoved {
     Nothing,
 }
 
-/// The active version of the configuration was lost. It is never taken for one that was never stored.
+/// The error that the active version was lost. A store with this error must not count as empty.
 #[derive(Debug, Error)]
 #[error("none of the {versions} stored versions of the configuration is active: the one in force was lost")]
 struct Inactive {
     versions: i64,
 }
 
-/// What `MM_CONFIG` or a command names.
+/// The place of the configuration that `MM_CONFIG` or a command names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Place {
     /// The database of the server.
     Database,
-    /// The embedded engine, which must be the one of the server.
+    /// The embedded database, which must be that of the server.
     Sqlite,
-    /// A PostgreSQL, by its address.
+    /// A PostgreSQL database, by its URL.
     Postgres(String),
     /// A JSON file.
     File(PathBuf),
 }
 
-/// Where versions are kept.
+/// The store of the versions.
 #[derive(Clone)]
 pub(crate) enum VersionStore {
-    /// In two tables.
+    /// Two tables of a database.
     Database(Db),
-    /// In a file, and in a folder beside it.
+    /// A file, with earlier versions in a folder beside it.
     File(ConfigFile),
 }
 
 impl Place {
-    /// Reads a name; none means the database.
+    /// Parses the name of a place. An empty name means the database of the server.
     pub(crate) fn named(name: Option<&str>) -> Result<Self, AppError> {
         match name.unwrap_or_default() {
             "" => Ok(Self::Database),
@@ -94,18 +95,18 @@ impl Place {
         }
     }
 
-    /// The name of a place as it may be kept: without the password that an address holds.
+    /// Returns the name of a place for storing in records, without the password of a URL.
     pub(crate) fn label(name: &str) -> String {
         if name.contains("://") && !name.starts_with("file://") { scheme(name) } else { name.to_owned() }
     }
 
-    /// The same place, by the shorter name if it is the database of the server.
+    /// Returns [`Place::Database`] if the place is the URL of the server's own database, otherwise the same place.
     pub(crate) fn seen_from(self, sql: &SqlSettings) -> Self {
         let is_own = matches!(&self, Self::Postgres(address) if *address == sql.data_source);
         if is_own { Self::Database } else { self }
     }
 
-    /// The file, if it is one.
+    /// Returns the file, if the place is one.
     pub(crate) fn file(&self) -> Option<ConfigFile> {
         match self {
             Self::File(file) => Some(ConfigFile::new(file)),
@@ -114,13 +115,13 @@ impl Place {
     }
 }
 
-/// The rest of an address may hold a password.
+/// Returns only the scheme of a URL, because the rest may contain a password.
 fn scheme(address: &str) -> String {
     address.split("://").next().map(|scheme| format!("{scheme}://…")).unwrap_or_default()
 }
 
 impl VersionStore {
-    /// Opens a store; `db` is the database of the server, `sql` says how to reach another.
+    /// Opens a store. `db` is the database of the server; `sql` has the settings to connect to another one.
     pub(crate) async fn open(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Self, AppError> {
         match place {
             Place::File(file) => Ok(Self::File(ConfigFile::new(file))),
@@ -137,9 +138,9 @@ impl VersionStore {
         }
     }
 
-    /// The version in force; `None` while nothing was ever stored.
+    /// Returns the active version; `None` if no version was ever stored.
     ///
-    /// Versions of which none is active are an error: the active one was lost, and defaults would take its place.
+    /// Versions without an active one are an error: it was lost, and starting with defaults would hide that.
     pub(crate) async fn active(&self) -> Result<Option<Stored>, AppError> {
         if let Some(stored) = self.found_active().await? {
             return Ok(Some(stored));
@@ -157,12 +158,12 @@ impl VersionStore {
         }
     }
 
-    /// True when there are versions and none of them is active.
+    /// Returns true if there are versions but none of them is active.
     pub(crate) async fn lost_active(&self) -> Result<bool, AppError> {
         Ok(self.found_active().await?.is_none() && self.count().await? > 0)
     }
 
-    /// How many versions are kept.
+    /// Returns the number of stored versions.
     async fn count(&self) -> Result<i64, AppError> {
         match self {
             Self::Database(db) => db.versions_found().await.or_fail(LOAD_FAILED),
@@ -170,7 +171,7 @@ impl VersionStore {
         }
     }
 
-    /// The version with that id.
+    /// Returns the version with this id.
     pub(crate) async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.configuration(id).await,
@@ -182,7 +183,7 @@ impl VersionStore {
         }
     }
 
-    /// What is remembered of the versions, the newest first.
+    /// Returns the records of the versions, newest first.
     pub(crate) async fn records(&self, paging: Paging) -> Result<Vec<VersionRecord>, AppError> {
         match self {
             Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED),
@@ -193,7 +194,7 @@ impl VersionStore {
         }
     }
 
-    /// What is remembered of the version with that id.
+    /// Returns the record of the version with this id.
     pub(crate) async fn record(&self, id: &str) -> Result<Option<VersionRecord>, AppError> {
         match self {
             Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED),
@@ -204,7 +205,7 @@ impl VersionStore {
         }
     }
 
-    /// The versions that can be read, the newest first; of very many, the newest.
+    /// Returns the readable versions, newest first. If there are very many, only the newest ones.
     pub(crate) async fn readable(&self) -> Result<Vec<Stored>, AppError> {
         match self {
             Self::Database(db) => db.readable_configurations().await.or_fail(LOAD_FAILED),
@@ -215,7 +216,7 @@ impl VersionStore {
         }
     }
 
-    /// The file, as an address; `None` for the database.
+    /// Returns the file as a URL; `None` for the database.
     pub(crate) fn file_name(&self) -> Option<String> {
         match self {
             Self::Database(_) => None,
@@ -223,7 +224,7 @@ impl VersionStore {
         }
     }
 
-    /// Whether what is stored for a setting has no effect: only what is pinned has.
+    /// Returns true if a stored value of this setting has no effect, because only a pinned value is used.
     pub(crate) fn ignores(&self, path: &str) -> bool {
         match self {
             Self::Database(_) => CONNECTION.contains(&path),
@@ -231,12 +232,13 @@ impl VersionStore {
         }
     }
 
-    /// The settings that a change stores in vain.
+    /// Returns the changed settings whose stored values have no effect.
     pub(crate) fn ineffective(&self, changes: &[Change]) -> Vec<String> {
         changes.iter().map(|change| &change.path).filter(|path| self.ignores(path)).cloned().collect()
     }
 
-    /// Adds a version. Where it is not kept beside the trail, the draft of its record is stored in `trail` before it.
+    /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
+    /// first.
     async fn add(&self, version: Version, trail: &Db) -> Result<(), AppError> {
         let is_apart = match self {
             Self::Database(db) => !db.has_trail(),
@@ -252,12 +254,12 @@ impl VersionStore {
     }
 }
 
-/// Whether the tables of the versions are there; looking makes nothing.
+/// Returns true if the tables of the versions exist. Creates nothing.
 pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
     Ok(!db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
 }
 
-/// What putting an earlier version back comes to. Where the active one cannot be used, nothing of it counts.
+/// Decides the result of restoring an earlier version. If the active version is unusable, it is ignored.
 pub(crate) fn put_back(
     target: &Stored,
     usable: Option<&Config>,
@@ -282,7 +284,7 @@ pub(crate) fn put_back(
     )
 }
 
-/// Versions, and the database that has the trail.
+/// The versions, with the database of the audit trail.
 #[derive(Clone)]
 pub(crate) struct Recorded {
     pub(crate) versions: VersionStore,
@@ -301,22 +303,22 @@ impl ConfigStore for Recorded {
     }
 }
 
-/// What a migration must know beside the two names.
+/// The context of a migration between two stores.
 pub(crate) struct Migration<'a> {
     /// The database of this server.
     pub(crate) db: &'a Db,
-    /// What wins over the stored configuration here; it goes nowhere.
+    /// The pinned settings. They are used for the check only and are not copied.
     pub(crate) overrides: &'a Overrides,
-    /// How to reach the databases.
+    /// The settings to connect to the databases.
     pub(crate) sql: &'a SqlSettings,
-    /// Who asks for it.
+    /// The user or command that migrates.
     pub(crate) author: Author,
-    /// What decisions about the configuration must know.
+    /// The context for decisions about the configuration.
     pub(crate) around: &'a Surroundings,
 }
 
-/// Copies what is stored in one store into another, as a new version there, and gives what changed there.
-/// What is the same already stays as it is.
+/// Copies the active version of one store to another, as a new version there. Returns the changes. If both are equal,
+/// nothing is written.
 pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
     moved(from, to, migration).await.or_fail(MIGRATE_FAILED)
 }
@@ -345,7 +347,7 @@ async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Cha
     Ok(changes)
 }
 
-/// Looks at files without holding up other requests.
+/// Runs blocking file access on a background thread, so that it does not block other requests.
 async fn in_background<T: Send + 'static>(
     file: &ConfigFile,
     work: impl FnOnce(&ConfigFile) -> T + Send + 'static,

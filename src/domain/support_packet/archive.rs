@@ -1,4 +1,4 @@
-//! A zip archive that is written from front to back, and remembers what is in it.
+//! Writes a zip archive from front to back, and records its contents.
 
 use std::io::{Error, Result, Write};
 
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// What is in an entry, unpacked.
+/// The description of an entry, uncompressed.
 #[derive(Debug, Serialize)]
 pub(crate) struct Content {
     pub(crate) name: String,
@@ -33,7 +33,7 @@ pub(crate) struct Entry<'a, W: Write> {
 }
 
 impl<W: Write> Archive<W> {
-    /// One whose entries are all of that time.
+    /// Returns an archive whose entries all have the given time.
     pub(crate) fn new(out: W, at: OffsetDateTime) -> Self {
         let time = DateTime::from_date_and_time(
             u16::try_from(at.year()).unwrap_or_default(),
@@ -50,13 +50,13 @@ impl<W: Write> Archive<W> {
         Self { zip: ZipWriter::new_stream(out), options, contents: Vec::new() }
     }
 
-    /// Like the method above, for entries of 4 GiB and more.
+    /// Allows entries of 4 GiB and more.
     pub(crate) fn with_large_entries(mut self) -> Self {
         self.options = self.options.large_file(true);
         self
     }
 
-    /// Adds an entry as a whole.
+    /// Adds a complete entry.
     pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut entry = self.begin(name)?;
         entry.write_all(bytes)?;
@@ -64,13 +64,13 @@ impl<W: Write> Archive<W> {
         Ok(())
     }
 
-    /// Begins an entry; it ends with [`Entry::end`].
+    /// Starts an entry, which [`Entry::end`] completes.
     pub(crate) fn begin(&mut self, name: &str) -> Result<Entry<'_, W>> {
         self.zip.start_file(name, self.options).map_err(Error::other)?;
         Ok(Entry { archive: self, name: name.to_owned(), bytes: 0, digest: Context::new(&SHA256) })
     }
 
-    /// What is in the entries that have ended.
+    /// Returns the descriptions of the completed entries.
     pub(crate) fn contents(&self) -> &[Content] {
         &self.contents
     }
@@ -95,7 +95,7 @@ impl<W: Write> Write for Entry<'_, W> {
 }
 
 impl<W: Write> Entry<'_, W> {
-    /// Notes what was written.
+    /// Completes the entry and records its description.
     pub(crate) fn end(self) {
         let sha256 = HEXLOWER.encode(self.digest.finish().as_ref());
         self.archive.contents.push(Content { name: self.name, bytes: self.bytes, sha256 });

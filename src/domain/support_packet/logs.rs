@@ -1,4 +1,4 @@
-//! The files of the log, line by line, from the folder of the log and from nowhere else.
+//! Reads the log files line by line, only from the folder of the log.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
@@ -8,33 +8,34 @@ use std::time::Instant;
 use super::scrub::{Scrubber, Tally};
 use crate::files::private;
 
-/// Of a longer file only the end is taken, in bytes.
+/// The largest part of a log file that is copied, in bytes. Of a longer file, only the end is copied.
 pub(super) const LONGEST_FILE: u64 = 1 << 30;
 
-/// Longer lines are left out, in bytes, and so is a line without its end: half a line could hold half a secret.
+/// The longest line that is copied, in bytes. Longer and unfinished lines are left out, because a part of a line could
+/// contain a part of a secret.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// A file of the log, open.
+/// An open log file.
 #[derive(Debug)]
 pub(super) struct LogFile {
     pub(super) name: String,
     reader: BufReader<File>,
-    /// How much of it is read: what is written to it meanwhile is not.
+    /// The number of bytes still to read. Lines written after the file was opened are not read.
     rest: u64,
-    /// Whether its beginning is left out.
+    /// True if the beginning of the file is left out.
     pub(super) is_cut: bool,
 }
 
-/// How the copy of a file ended.
+/// The result of copying a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Copied {
-    /// All of it.
+    /// The whole file was copied.
     Whole,
-    /// It could not be read further, or took too long.
+    /// The copy ended early, because of a read error or the time limit.
     Partly(String),
 }
 
-/// The files of the log: the newest first, and those that were moved aside. Those that cannot be opened, with the reason.
+/// Opens the current log file and then the rotated ones. Returns them with the errors of files that cannot be opened.
 pub(super) fn files(path: &Path, kept: u32, longest: u64) -> (Vec<LogFile>, Vec<String>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     let aside = (1..=kept).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
@@ -56,14 +57,14 @@ fn open(path: &Path, longest: u64) -> Result<LogFile> {
     let mut file = LogFile { name, reader: BufReader::new(file), rest: found.len().min(longest), is_cut };
     if is_cut {
         file.reader.seek(SeekFrom::Start(found.len() - longest))?;
-        // Where it begins now, it may begin in the middle of a line.
+        // The file now starts at an arbitrary byte, so the first line may be incomplete.
         file.skip_line()?;
     }
     Ok(file)
 }
 
 impl LogFile {
-    /// Writes every line without its secrets. An error is one of `out`.
+    /// Writes every line without its secrets. Returns an error only if writing to `out` fails.
     pub(super) fn copy(
         &mut self,
         out: &mut impl Write,
@@ -77,7 +78,7 @@ impl LogFile {
             match self.read_line(&mut line) {
                 Ok(0) => return Ok(Copied::Whole),
                 Ok(_) if Instant::now() > deadline => return Ok(Copied::Partly("it took too long".to_owned())),
-                // Too long, or not written to its end yet.
+                // The line is too long, or not completely written yet.
                 Ok(_) if line.last() != Some(&b'\n') => {
                     tally.lines_left_out += 1;
                     if let Err(cause) = self.skip_line() {
@@ -102,7 +103,7 @@ impl LogFile {
         Ok(read)
     }
 
-    /// Reads up to the next line and forgets it, a piece at a time.
+    /// Skips to the next line, reading one piece at a time.
     fn skip_line(&mut self) -> Result<()> {
         let mut piece = Vec::new();
         while self.read_line(&mut piece)? > 0 && piece.last() != Some(&b'\n') {

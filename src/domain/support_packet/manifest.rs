@@ -1,4 +1,4 @@
-//! What a packet says of itself: what is in it, what was taken out, and what there is none of.
+//! The manifest of a packet: its contents, what was removed, and what is missing.
 
 use quarterdeck_actors::config::shown::Hidden;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::archive::Content;
 use super::scrub::Tally;
 use crate::base::version::{API_VERSION, VERSION};
 
-/// What packets of other servers hold and this one never does.
+/// The parts that packets of other servers have and this server never has, with the reason.
 const NEVER: [(&str, &str); 8] = [
     ("cpu.prof, heap.prof, goroutines", "this server has no such profiles; see the metrics"),
     ("diagnostics.yaml: cluster", "this server knows no cluster"),
@@ -19,29 +19,29 @@ const NEVER: [(&str, &str); 8] = [
     ("permissions.yaml: schemes", "this server has no schemes"),
 ];
 
-/// What is told of a packet beside its entries.
+/// The notes about a packet, beside its entries.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// When it was begun, in Unix milliseconds.
+    /// The time at which the packet was started, in Unix milliseconds.
     pub(super) at: i64,
-    /// Whether a running server makes it.
+    /// True if a running server makes the packet.
     pub(super) is_live: bool,
-    /// Whether log files were asked for.
+    /// True if log files were requested.
     pub(super) with_logs: bool,
-    /// The plugins whose packets were asked for.
+    /// The plugins whose packets were requested.
     pub(super) plugins: Vec<String>,
-    /// What was taken out of the configuration.
+    /// The settings that were removed or masked.
     pub(super) hidden: Vec<Hidden>,
-    /// What is not there, and why.
+    /// The missing parts, each with the reason.
     pub(super) missing: Vec<(String, String)>,
-    /// What failed.
+    /// The errors.
     pub(super) warnings: Vec<String>,
-    /// What was replaced in texts.
+    /// The counts of replaced texts.
     pub(super) tally: Tally,
 }
 
 impl Notes {
-    /// The manifest of a packet with these entries.
+    /// Returns the manifest of a packet with these entries.
     pub(super) fn manifest(&self, contents: &[Content]) -> Value {
         let named = |name: &str, why: &str| json!({ "name": name, "why": why });
         let never = NEVER.iter().map(|(name, why)| named(name, why));
@@ -64,7 +64,7 @@ impl Notes {
         })
     }
 
-    /// The text of `warning.txt`; `None` when nothing failed.
+    /// Returns the text of `warning.txt`; `None` if there were no errors.
     pub(super) fn warning(&self) -> Option<String> {
         let lines = self.warnings.iter().map(|warning| format!("{warning}\n"));
         (!self.warnings.is_empty()).then(|| lines.collect())

@@ -1,4 +1,5 @@
-//! The way from the thread that writes an archive to the client that takes it: a few chunks long, so that neither runs ahead.
+//! The channel from the thread that writes an archive to the client that reads it. It holds a few chunks, so that
+//! neither side runs ahead.
 
 use std::io::{Error, ErrorKind, Result, Write};
 use std::time::Duration;
@@ -9,19 +10,19 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// So much is sent at once, in bytes.
+/// The size of a chunk, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// So many chunks wait for the client.
+/// The number of chunks that wait for the client.
 const WAITING: usize = 4;
 
-/// A client that takes nothing for so long is given up.
+/// The time without progress after which the writer gives up on the client.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What comes out of an [`Outlet`]; `None` says that it is all.
+/// A chunk from an [`Outlet`]; `None` marks the end of the archive.
 type Piece = Option<Bytes>;
 
-/// Where an archive is written to, from a thread that may wait.
+/// The writer of the archive, for a thread that may block.
 pub(super) struct Outlet {
     pieces: mpsc::Sender<Piece>,
     runtime: Handle,
@@ -29,7 +30,7 @@ pub(super) struct Outlet {
     is_broken: bool,
 }
 
-/// Both ends. The stream fails unless the outlet was closed, so that half an archive is never taken for a whole one.
+/// Returns both ends. The stream fails unless the outlet was closed, so that a client notices an incomplete archive.
 pub(super) fn outlet() -> (Outlet, impl Stream<Item = Result<Bytes>> + use<>) {
     let (pieces, receiver) = mpsc::channel::<Piece>(WAITING);
     let outlet = Outlet { pieces, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK), is_broken: false };
@@ -45,7 +46,7 @@ pub(super) fn outlet() -> (Outlet, impl Stream<Item = Result<Bytes>> + use<>) {
 }
 
 impl Outlet {
-    /// Sends the rest.
+    /// Sends the rest and the end mark.
     pub(super) fn close(mut self) -> Result<()> {
         self.send_chunk()?;
         self.send(None)
@@ -70,7 +71,7 @@ impl Outlet {
 
 impl Write for Outlet {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        // Whoever wrote before knows already; what the archive still writes when it is dropped is for nobody.
+        // The error was already returned once. The archive still writes on drop, and that output is discarded.
         if self.is_broken {
             return Ok(bytes.len());
         }

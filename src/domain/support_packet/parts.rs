@@ -1,4 +1,4 @@
-//! The small files of a packet, as documents.
+//! Gathers the small files of a packet as documents.
 
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::shown::address::data_source;
@@ -13,7 +13,7 @@ use super::Source;
 use crate::base::version::{API_VERSION, VERSION};
 use crate::store::StoreError;
 
-/// The types of jobs that are told, by the name of their list.
+/// The types of jobs in a packet, by the name of their list.
 const JOBS: [(&str, &str); 6] = [
     ("data_retention_jobs", "data_retention"),
     ("elastic_post_aggregation_jobs", "elasticsearch_post_aggregation"),
@@ -27,7 +27,7 @@ const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 impl Source {
-    /// Whose packet it is. Ids that are none are left out.
+    /// Returns the ids of the server, the licence and the customer. Invalid ids are left out.
     pub(super) async fn metadata(&self, now_ms: i64) -> Result<Value, StoreError> {
         let server_id = if self.has_tables { self.db.system("DiagnosticId").await? } else { None };
         let license = self.license.as_ref();
@@ -50,7 +50,7 @@ impl Source {
         Ok(metadata)
     }
 
-    /// The newest jobs of each type; `None` where there is no table of jobs.
+    /// Returns the newest jobs of each type; `None` if the database has no table of jobs.
     pub(super) async fn jobs(&self) -> Result<Option<Value>, StoreError> {
         if !self.db.has_table("jobs").await? {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Source {
         Ok(Some(Value::Object(jobs)))
     }
 
-    /// Roles, without the texts that people wrote.
+    /// Returns the roles, without the texts that administrators wrote.
     pub(super) async fn permissions(&self) -> Result<Value, StoreError> {
         let hide = |role: &Role| Role {
             display_name: PLACEHOLDER.to_owned(),
@@ -75,7 +75,7 @@ impl Source {
         Ok(json!({ "roles": roles, "schemes": [] }))
     }
 
-    /// The machine, and what the server depends on.
+    /// Returns the state of the machine and of the server's dependencies.
     pub(super) async fn diagnostics(&self) -> Result<Value, StoreError> {
         let sql = &self.config.view.sql;
         let mut diagnostics = json!({
@@ -130,7 +130,7 @@ impl Source {
     }
 }
 
-/// A job with its times as people read them.
+/// Returns a job with its times as readable text.
 fn with_times(mut job: Value) -> Value {
     for (name, value) in job.as_object_mut().into_iter().flatten() {
         if name.ends_with("_at") {

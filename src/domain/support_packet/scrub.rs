@@ -1,4 +1,4 @@
-//! Log lines without secrets: known ones, what looks like a token, and texts in fields that nobody knows.
+//! Removes secrets from log lines: known secrets, words that look like tokens, and the content of unknown fields.
 
 use std::borrow::Cow;
 
@@ -13,49 +13,49 @@ use serde_json::{Map, Value};
 
 use super::tokens::without_tokens;
 
-/// Shorter secrets are not looked for: they would be found everywhere. In bytes.
+/// The length of the shortest secret that is searched for, in bytes. Shorter ones would match everywhere.
 const SHORTEST: usize = 4;
 
-/// From this length on, a secret is found in base64 also in the middle of something, such as a name with a password.
+/// The length from which a secret is also found inside other base64 text, such as an encoded `name:password`.
 const SHORTEST_INSIDE: usize = 8;
 
-/// The fields whose text is shown, without secrets and tokens. Numbers and truth values are shown in any field.
+/// The fields whose text is shown, without secrets and tokens. Numbers and booleans are shown in every field.
 const KNOWN: &str = include_str!("fields.txt");
 
-/// The fields that come first, as in the log itself.
+/// The fields that come first in a line, as in the log itself.
 const FIRST: [&str; 4] = ["timestamp", "level", "msg", "caller"];
 
-/// What was replaced.
+/// The counts of replacements.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Tally {
-    /// Occurrences of secrets that are known now.
+    /// The number of occurrences of known secrets.
     pub(super) secrets: u64,
-    /// Words that look like tokens.
+    /// The number of words that look like tokens.
     pub(super) tokens: u64,
-    /// Fields that nobody knows, or that hold more than a text.
+    /// The number of fields that are unknown or contain more than a text.
     pub(super) fields: u64,
-    /// Lines that are too long.
+    /// The number of lines that are too long.
     pub(super) lines_left_out: u64,
 }
 
-/// Takes secrets out of texts.
+/// Removes secrets from texts.
 pub(super) struct Scrubber {
     known: Option<AhoCorasick>,
 }
 
 impl Scrubber {
-    /// One that knows these.
+    /// Returns a scrubber that knows these secrets.
     pub(super) fn new(secrets: &[Secret]) -> Self {
         let mut patterns: Vec<String> = secrets.iter().flat_map(|secret| forms(secret.expose())).collect();
         patterns.retain(|pattern| pattern.len() >= SHORTEST);
         patterns.sort_unstable();
         patterns.dedup();
         let known = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
-        // Only patterns of gigabytes cannot be built; then nothing is shown rather than everything.
+        // Building fails only for gigabytes of patterns. Without patterns, every text is replaced as a whole.
         Self { known: known.ok() }
     }
 
-    /// A line of a log, without its line feed.
+    /// Returns a line of the log without secrets. The line has no line feed.
     pub(super) fn line(&self, line: &str, tally: &mut Tally) -> String {
         match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => self.fields(fields, tally),
@@ -63,7 +63,7 @@ impl Scrubber {
         }
     }
 
-    /// Any text.
+    /// Returns a text without known secrets and tokens.
     pub(super) fn text<'a>(&self, text: &'a str, tally: &mut Tally) -> Cow<'a, str> {
         let Some(known) = &self.known else { return PLACEHOLDER.into() };
         if !known.is_match(text) {
@@ -78,7 +78,7 @@ impl Scrubber {
         Cow::Owned(without_tokens(&clean, &mut tally.tokens).into_owned())
     }
 
-    /// The texts of a document, of which only known secrets are taken out.
+    /// Removes known secrets from all texts of a document; tokens stay.
     pub(super) fn value(&self, value: &mut Value, tally: &mut Tally) {
         match value {
             Value::String(text) => *value = self.known_only(std::mem::take(text), tally),
@@ -102,7 +102,7 @@ impl Scrubber {
     fn field(&self, name: &str, value: Value, tally: &mut Tally) -> Value {
         match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => value,
-            // An id tells which lines belong together; a token is never in a field of that name.
+            // An id shows which lines belong together, and a field of such a name never contains a token.
             Value::String(text) if is_id(&text) && name.ends_with("id") => self.known_only(text, tally),
             Value::String(text) if is_known(name) => Value::from(self.text(&text, tally)),
             Value::String(_) | Value::Array(_) | Value::Object(_) => {
@@ -123,14 +123,14 @@ fn is_known(name: &str) -> bool {
     KNOWN.lines().any(|known| known == name)
 }
 
-/// The forms in which a secret may stand in a text: as it is, escaped, or encoded.
+/// Returns the forms in which a secret may appear in a text: plain, escaped or encoded.
 fn forms(secret: &str) -> Vec<String> {
     let json = Value::from(secret).to_string();
     let json = json.trim_matches('"').to_owned();
     let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
     let mut forms = vec![secret.to_owned(), json, percent.to_lowercase(), percent];
     forms.push(format!("{secret:?}").trim_matches('"').to_owned());
-    // A line of the log is one line of what had several.
+    // The log may split a secret with several lines.
     forms.extend(secret.lines().filter(|line| line.len() >= SHORTEST_INSIDE).map(str::to_owned));
     for encoding in [BASE64, BASE64URL] {
         forms.push(encoding.encode(secret.as_bytes()));
@@ -141,7 +141,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The characters of base64 that depend on the secret alone, where `before` bytes stand before it.
+/// Returns the base64 characters that depend on the secret alone, if `before` bytes precede it.
 fn inside(encoding: &Encoding, before: usize, secret: &str) -> Option<String> {
     let bytes = [&vec![0; before], secret.as_bytes()].concat();
     let text = encoding.encode(&bytes);

@@ -1,4 +1,4 @@
-//! The secrets that are known now, so that none of them leaves.
+//! Collects the secrets that the server knows, so that none of them gets into a packet.
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::secrets::texts;
@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::base::percent::decoded;
 use crate::settings::Sources;
 
-/// What marks a variable as secret, whatever program it is for.
+/// The words that mark an environment variable as secret, for any program.
 const WORDS: [&str; 7] = ["secret", "token", "password", "passwd", "key", "credential", "license"];
 
-/// Variables that hold no secrets and are no settings.
+/// Variables that contain no secrets and do not correspond to a setting.
 const HARMLESS: [&str; 5] =
     ["MM_CUSTOM_DEFAULTS_PATH", "MM_FEATUREFLAGS", "MM_INSTALL_TYPE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT"];
 
-/// The secrets of a configuration: in force and stored, with the passwords in its addresses.
+/// Returns the secrets of a configuration, in force and stored, and the passwords in its URLs.
 pub(super) fn of_config(config: &Config) -> Vec<Secret> {
     let stored = config.stored.as_ref().map(|stored| &stored.document);
     let mut secrets = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn of_config(config: &Config) -> Vec<Secret> {
     secrets
 }
 
-/// The secrets in the environment: what the settings mark, what is called secret, and what nobody knows.
+/// Returns the secrets in the environment: of secret settings, of names that sound secret, and of unknown `MM_` names.
 pub(super) fn of_environment(sources: &Sources) -> Vec<Secret> {
     let mut secrets = Vec::new();
     for (name, value) in sources.variables() {
@@ -47,7 +47,7 @@ fn is_secret(name: &str, value: &str) -> bool {
     }
     let is_called_secret = WORDS.iter().any(|word| upper.to_lowercase().contains(word)) && !value.starts_with('/');
     let is_unknown = upper.starts_with("MM_") && !upper.starts_with("MM_QUARTERDECK_");
-    // Where the configuration is: a file, or a database whose password was found already.
+    // `MM_CONFIG` names a file, or a database URL whose password was found already.
     let is_place = HARMLESS.contains(&upper.as_str()) || (upper == "MM_CONFIG" && !value.contains("://"));
     is_called_secret || (is_unknown && !is_place)
 }
@@ -61,7 +61,7 @@ fn in_addresses(value: &Value, secrets: &mut Vec<Secret>) {
     }
 }
 
-/// The passwords in an address, or in the words of a data source; as they stand there, and decoded.
+/// Returns the passwords in a URL or in the words of a data source, both as written and decoded.
 fn passwords_in(text: &str) -> Vec<Secret> {
     let mut found: Vec<&str> = Vec::new();
     if let Some((_, rest)) = text.split_once("://")

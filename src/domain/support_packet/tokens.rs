@@ -1,4 +1,4 @@
-//! What looks like a token: session tokens and personal access tokens have the form of ids.
+//! Finds words that look like tokens: session tokens and personal access tokens have the form of ids.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::id::is_id;
 
-/// The length of a token in base64, in characters; shorter words hold none.
+/// The length of a token in base64, in characters. Shorter words cannot contain one.
 const SHORTEST_ENCODED: usize = 35;
 
-/// `text` without its tokens, which are counted. Where something is called an id, it stays.
+/// Returns `text` without tokens, and counts them. A word after `id=` is kept.
 pub(super) fn without_tokens<'a>(text: &'a str, count: &mut u64) -> Cow<'a, str> {
     let is_part = |one: char| one.is_ascii_alphanumeric() || matches!(one, '+' | '/' | '-' | '_');
     let text = replaced(text, count, is_part, &|_, word| holds_token(word));
@@ -22,7 +22,7 @@ pub(super) fn without_tokens<'a>(text: &'a str, count: &mut u64) -> Cow<'a, str>
     }
 }
 
-/// `text` with the placeholder for each word that `is_meant`, given what stands before it.
+/// Returns `text` with a placeholder for each word that `is_meant` accepts. That function also gets the text before it.
 fn replaced<'a>(
     text: &'a str,
     count: &mut u64,
@@ -39,7 +39,7 @@ fn replaced<'a>(
             clean.push_str(PLACEHOLDER);
             kept = end;
         }
-        // What ends a word may be longer than a byte.
+        // The character that ends a word may have several bytes.
         at = end + text.get(end..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
     }
     if kept == 0 {
@@ -53,7 +53,7 @@ fn is_token(word: &str) -> bool {
     is_id(word) && !word.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// Whether a word is base64 of something with a token in it, such as a name and a password.
+/// Returns true if a word is base64 of a text with a token in it, such as a name and a password.
 fn holds_token(word: &str) -> bool {
     if word.len() < SHORTEST_ENCODED {
         return false;

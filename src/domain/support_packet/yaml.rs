@@ -1,13 +1,13 @@
-//! YAML in block style, as people read it. Every text is quoted, so that none is taken for anything else.
+//! Writes YAML in block style. Every text is quoted, so that it is not parsed as another type.
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Words that some readers take for true, false or nothing.
+/// Words that some YAML parsers read as a boolean or as null.
 const MEANINGS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
 
-/// A document.
+/// Returns a document as YAML.
 pub(super) fn yaml(value: &Value) -> String {
     let mut text = String::new();
     match value {
@@ -27,7 +27,7 @@ fn object(text: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// A key with its value; the cursor stands where the key goes.
+/// Writes a key and its value. The cursor is at the position of the key.
 fn member(text: &mut String, key: &str, value: &Value, depth: usize) {
     text.push_str(&name(key));
     text.push(':');
@@ -41,7 +41,7 @@ fn list(text: &mut String, value: &Value, depth: usize) {
         match item {
             Value::Object(members) if !members.is_empty() => {
                 for (at, (key, value)) in members.iter().enumerate() {
-                    // The first stands behind the dash, the others below it.
+                    // The first member follows the dash; the others are on lines below it.
                     if at == 0 {
                         text.push(' ');
                     } else {
@@ -57,7 +57,7 @@ fn list(text: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// What stands behind a colon or a dash.
+/// Writes a value after a colon or a dash.
 fn below(text: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -89,7 +89,7 @@ fn name(key: &str) -> String {
     if is_word && !MEANINGS.contains(&key) { key.to_owned() } else { quoted(&Value::from(key)) }
 }
 
-/// JSON, which is YAML as well, but for characters that YAML does not print.
+/// Returns the scalar as JSON, which is valid YAML once characters that YAML does not print are escaped.
 fn quoted(scalar: &Value) -> String {
     let mut text = String::new();
     for one in scalar.to_string().chars() {

@@ -1,4 +1,4 @@
-//! The file that is to take the place of the program. Dropped before that, it is gone.
+//! The downloaded file that will replace the program. It is deleted on drop, unless it is in place.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -12,20 +12,20 @@ use tokio::io::AsyncWriteExt;
 use super::program::{Access, Program};
 use crate::files::private;
 
-/// A file beside the program, on the same file system, so that one step moves it.
+/// A file beside the program, on the same file system, so that one rename puts it in place.
 pub(super) struct Candidate {
     path: PathBuf,
-    /// While it is written. A file that somebody has open for writing cannot be run.
+    /// The open file while it is written. A file that is open for writing cannot be executed.
     file: Option<tokio::fs::File>,
     size: u64,
     digest: Context,
     is_in_place: bool,
-    /// Held as long as the file is there.
+    /// Holds the lock as long as the file exists.
     _lock: File,
 }
 
 impl Candidate {
-    /// Makes an empty file that nobody else can read. What an earlier attempt left when it was killed goes first.
+    /// Creates an empty file that only its owner can read. First deletes the rest of an attempt that was killed.
     pub(super) fn open(program: &Program) -> io::Result<Self> {
         let lock = program.lock()?;
         let path = program.beside(".", ".upgrade");
@@ -40,7 +40,7 @@ impl Candidate {
         &self.path
     }
 
-    /// How much was written, in bytes.
+    /// Returns the number of bytes written.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
@@ -51,16 +51,16 @@ impl Candidate {
         self.file.as_mut().ok_or(io::ErrorKind::NotSeekable)?.write_all(piece).await
     }
 
-    /// The SHA-256 of all that was written, in hexadecimal digits.
+    /// Returns the SHA-256 of the written bytes, in hexadecimal.
     pub(super) fn digest(&self) -> String {
         HEXLOWER.encode(self.digest.clone().finish().as_ref())
     }
 
-    /// On the disk, for those who have this access, and closed: it can be run.
+    /// Syncs and closes the file and sets its access, so that it can be executed.
     pub(super) async fn finished(mut self, access: Access) -> io::Result<Self> {
         if let Some(mut file) = self.file.take() {
             file.flush().await?;
-            // The group first: none but the right one ever gets what the mode gives.
+            // The group is set before the mode, so that no wrong group gets the permissions of the mode.
             std::os::unix::fs::fchown(&file, None, Some(access.group))?;
             file.set_permissions(Permissions::from_mode(access.mode)).await?;
             file.sync_all().await?;
@@ -69,7 +69,7 @@ impl Candidate {
         Ok(self)
     }
 
-    /// Moves it to where the program is, in one step, and keeps the program beside it. A failure leaves all as it was.
+    /// Renames the file to the program's path, and keeps the old program beside it. A failure changes nothing.
     pub(super) fn take_the_place_of(mut self, program: &Program) -> io::Result<()> {
         let (waiting, kept) = (waiting(program), program.beside("", ".previous"));
         let moved = keep(program, &waiting).and_then(|()| std::fs::rename(&self.path, program.path()));
@@ -95,12 +95,12 @@ impl Drop for Candidate {
     }
 }
 
-/// Where the program waits to become the previous one.
+/// Returns the temporary path of the old program, until it becomes the previous one.
 fn waiting(program: &Program) -> PathBuf {
     program.beside(".", ".previous")
 }
 
-/// Gives the program a second name; where the file system or its rules know no such thing, a copy has it.
+/// Gives the program a second name: a hard link, or a copy if the file system refuses links.
 fn keep(program: &Program, name: &Path) -> io::Result<()> {
     if std::fs::hard_link(program.path(), name).is_ok() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What a release says of itself, in a few lines of JSON that are signed as a whole.
+//! The manifest of a release: a few lines of JSON, signed as a whole.
 
 use std::cmp::Ordering;
 use std::env::consts::{ARCH, OS};
@@ -11,36 +11,36 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::base::version::VERSION;
 
-/// The largest manifest that is read, in bytes.
+/// The largest accepted manifest, in bytes.
 pub(super) const LARGEST: usize = 64 << 10;
 
-/// The largest program that is fetched, in bytes.
+/// The largest accepted program, in bytes.
 const LARGEST_PROGRAM: u64 = 1 << 30;
 
-/// The C library that the program was linked with: a program for another one does not run.
+/// The C library that this program is linked with. A program for another one does not run here.
 const LIBRARY: &str = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
 
-/// A release that may take the place of this program. What it says beyond that is for others.
+/// A release that may replace this program. Other members of the manifest are ignored.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(super) struct Manifest {
     pub(super) version: Version,
-    /// Which machines it is for.
+    /// The target platform.
     target: String,
-    /// The name of the program, which lies beside the manifest.
+    /// The name of the program's file, which is beside the manifest.
     pub(super) file: String,
-    /// How long the program is, in bytes.
+    /// The size of the program, in bytes.
     pub(super) size: u64,
-    /// The SHA-256 of the program, in lower-case hexadecimal digits.
+    /// The SHA-256 of the program, in lower-case hexadecimal.
     pub(super) sha256: String,
-    /// Until when this may be taken for the newest release.
+    /// The time until which the manifest may count as the newest.
     expires: String,
 }
 
 impl Manifest {
-    /// Reads one that was proved; refuses what is not newer, what is not for this machine, and what makes no sense.
+    /// Reads a verified manifest. Refuses a release that is not newer, is for another platform, or is invalid.
     ///
-    /// A source cannot pass an old manifest off as the newest: it has a date in it, and after a release that was
-    /// `seen` no earlier one is taken.
+    /// A source cannot offer an old manifest as the newest: manifests expire, and a release older than `seen`, the
+    /// newest offered so far, is refused.
     pub(super) fn read(text: &[u8], now: OffsetDateTime, seen: Option<&Version>) -> Result<Self, String> {
         let manifest: Self =
             serde_json::from_slice(text).map_err(|cause| format!("the manifest cannot be read: {cause}"))?;
@@ -74,7 +74,7 @@ impl Manifest {
     }
 }
 
-/// What this program runs on.
+/// Returns the platform of this program.
 pub(super) fn target() -> String {
     format!("{ARCH}-{OS}-{LIBRARY}")
 }

@@ -1,4 +1,4 @@
-//! The file that this program was started from, and what lies beside it.
+//! The file of the running program, and the files beside it.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -12,10 +12,10 @@ use rustix::process::geteuid;
 
 use super::NOT_HERE;
 
-/// The kernel's name for the program that runs, whatever became of its file.
+/// The kernel's link to the running program, which is valid even if its file was replaced.
 const RUNNING: &str = "/proc/self/exe";
 
-/// The program that runs: where it was at the start, and which file that is.
+/// The running program: its path at the start, and the identity of its file.
 #[derive(Debug)]
 pub(super) struct Program {
     path: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct Program {
     access: Access,
 }
 
-/// Who may read and run a file, beside its owner.
+/// The group and mode of a file, which decide who beside its owner may read and run it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Access {
     pub(super) group: u32,
@@ -31,7 +31,7 @@ pub(super) struct Access {
 }
 
 impl Program {
-    /// The one that runs. Asked at the start: once the file is replaced, nothing leads back to its name.
+    /// Returns the running program. Called at the start, because a replaced file no longer leads to its name.
     pub(super) fn running() -> io::Result<Self> {
         let path = std::env::current_exe()?;
         let found = std::fs::metadata(RUNNING).or_else(|_| std::fs::metadata(&path))?;
@@ -43,17 +43,17 @@ impl Program {
         &self.path
     }
 
-    /// Who may read and run it, beside its owner.
+    /// Returns the group and mode of the file.
     pub(super) fn access(&self) -> Access {
         self.access
     }
 
-    /// The folder in which it is.
+    /// Returns the folder of the program.
     pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
-    /// The file beside it whose name has this before and after its own.
+    /// Returns the path beside the program whose name has a prefix and a suffix around the program's name.
     pub(super) fn beside(&self, before: &str, after: &str) -> PathBuf {
         let mut name = OsString::from(before);
         name.push(self.path.file_name().unwrap_or_default());
@@ -61,7 +61,7 @@ impl Program {
         self.folder().join(name)
     }
 
-    /// Fails unless this very file is still there and the server may put another one in its place.
+    /// Fails unless the same file is still there and the server may replace it.
     pub(super) fn check(&self) -> Result<(), AppError> {
         let not_here = |reason: String| AppError::new(NOT_HERE).with("Reason", reason);
         let found = std::fs::metadata(&self.path);
@@ -72,7 +72,8 @@ impl Program {
         }
         let user = geteuid().as_raw();
         let is_own = found.uid() == user;
-        // What may be changed is what may be made anew: a program that runs cannot be written to.
+        // The server needs write access to the folder, because it replaces the file: a running program cannot be
+        // written to.
         let is_open = accessat(CWD, self.folder(), Right::WRITE_OK | Right::EXEC_OK, AtFlags::empty()).is_ok();
         let id = match (is_own, is_open) {
             (true, true) => return Ok(()),
@@ -87,7 +88,7 @@ impl Program {
             .with("Folder", self.folder().display().to_string()))
     }
 
-    /// Keeps every other server that runs this program from replacing it, until dropped.
+    /// Locks the program, so that no other server that runs it replaces it, until dropped.
     pub(super) fn lock(&self) -> io::Result<File> {
         let file = File::open(&self.path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;

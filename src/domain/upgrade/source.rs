@@ -1,4 +1,4 @@
-//! Where releases come from, and whose signatures count.
+//! The source of releases, and the public key that verifies their signatures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use reqwest::Url;
 use crate::domain::license::key;
 use crate::settings::options::Options;
 
-/// The largest answer that is read for a signature, in bytes; one has 64.
+/// The largest accepted response with a signature, in bytes. A signature has 64 bytes.
 pub(super) const LARGEST_SIGNATURE: usize = 1024;
 
-/// What follows the address of a manifest in that of its signature.
+/// The suffix that turns the path of a manifest into that of its signature.
 const SIGNATURE: &str = ".sig";
 
-/// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo`.
+/// The bytes that precede the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo`.
 const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// A place on the web with signed releases.
+/// A URL with signed releases.
 #[derive(Debug)]
 pub(crate) struct Source {
     manifest: Url,
@@ -27,7 +27,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The one that the options name, if they do; the error names the option that cannot be used.
+    /// Returns the source that the options name, if any. The error names the option that is unusable.
     pub(crate) fn named(options: &Options) -> Result<Option<Self>, String> {
         let (url, file) = options.release_source();
         match (url.is_empty(), file.is_empty()) {
@@ -46,24 +46,24 @@ impl Source {
         Ok(Some(Self { manifest, key: key.to_vec(), silence: options.release_silence() }))
     }
 
-    /// Where it is; what else its address says may be nobody's business.
+    /// Returns the host only, because the rest of the URL may contain credentials.
     pub(crate) fn host(&self) -> &str {
         self.manifest.host_str().unwrap_or_default()
     }
 
-    /// The address of the manifest.
+    /// Returns the URL of the manifest.
     pub(super) fn manifest(&self) -> String {
         self.manifest.to_string()
     }
 
-    /// The address of the manifest's signature.
+    /// Returns the URL of the manifest's signature.
     pub(super) fn signature(&self) -> String {
         let mut url = self.manifest.clone();
         url.set_path(&format!("{}{SIGNATURE}", self.manifest.path()));
         url.into()
     }
 
-    /// The address of a file beside the manifest.
+    /// Returns the URL of a file beside the manifest.
     pub(super) fn beside(&self, file: &str) -> String {
         let mut url = self.manifest.clone();
         let folder = self.manifest.path().rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -71,12 +71,12 @@ impl Source {
         url.into()
     }
 
-    /// How long a download may stand still.
+    /// Returns the time without progress after which a download fails.
     pub(super) fn silence(&self) -> Duration {
         self.silence
     }
 
-    /// Fails unless the signature of these bytes is that of the key.
+    /// Verifies the signature of these bytes with the public key.
     pub(super) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), String> {
         let key = UnparsedPublicKey::new(&ED25519, &self.key);
         key.verify(signed, signature).map_err(|_| "the signature of the manifest is not that of the key".to_owned())

@@ -1,4 +1,4 @@
-//! Whether a program runs here at all, and is the one that it should be.
+//! Checks that a new program runs on this machine, and has the expected version.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,13 +9,13 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long it may take to tell its version.
+/// The timeout of the new program for printing its version.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// So much of what it says is read, in bytes.
+/// The largest output that is read, in bytes.
 const LONGEST_ANSWER: u64 = 4096;
 
-/// Runs the program with nothing but `--version`; fails unless it tells this one.
+/// Runs the program with `--version`. Fails unless it prints the expected version.
 pub(super) async fn run(program: &Path, version: &Version) -> Result<(), String> {
     let asking = timeout(DEADLINE, ask(program)).await;
     let told = asking.map_err(|_| format!("the new program did not tell its version within {DEADLINE:?}"))?;
@@ -27,7 +27,7 @@ pub(super) async fn run(program: &Path, version: &Version) -> Result<(), String>
     })
 }
 
-/// What it says. It sees nothing of this server's environment, and is ended when nobody waits any more.
+/// Returns the output of the program. It gets an empty environment, and is killed when this future is dropped.
 async fn ask(program: &Path) -> std::io::Result<String> {
     let mut command = Command::new(program);
     command.arg("--version").env_clear().current_dir("/").kill_on_drop(true);
