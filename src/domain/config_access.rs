@@ -21,7 +21,7 @@ use crate::store::{Db, StoreError};
 /// The areas of the System Console, in the order in which an error lists them.
 const AREAS: &str = include_str!("config_access/areas.txt");
 
-/// The length of a fingerprint in characters: enough to distinguish secrets, too short to verify guesses offline.
+/// The length of a fingerprint in characters: enough to distinguish secrets, too short to test guesses elsewhere.
 const FINGERPRINT: usize = 16;
 
 /// Refuses a caller who may not read any part of the configuration.

@@ -102,7 +102,7 @@ pub(crate) async fn found(
     Ok(filed(signatory, &config.view.service.license_file_location))
 }
 
-/// Does the same, and stores a licence from a file, so that a licence installed later replaces it.
+/// Returns the licence of [`found`], and stores one from a file, so that a licence installed later replaces it.
 pub(crate) async fn loaded(
     signatory: &Signatory,
     variable: Option<String>,

@@ -55,7 +55,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts every part of the server. When this returns, the server answers requests.
+    /// Starts every part of the server. When this returns, the server handles requests.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let settings = with_file(settings, &sources).await?;
@@ -126,7 +126,7 @@ impl Server {
         &self.app.actors.config
     }
 
-    /// Returns the vitals of each actor: its restarts, queue and response times.
+    /// Returns the vitals of each actor, such as its restarts and its waiting and failed messages.
     pub fn vitals(&self) -> Vec<Arc<Vitals>> {
         self.app.vitals()
     }

@@ -101,7 +101,7 @@ impl Stream {
         matches!(self.carrier, Carrier::Tls(_))
     }
 
-    /// Returns true if the connection is idle and must close: it timed out, or it was told to leave.
+    /// Returns true if the connection is idle and must close: it timed out, or the server wants it to leave.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let occupant = self.exchange.occupant();
         let must_leave = occupant.is_some_and(|occupant| occupant.must_leave(context.waker()));

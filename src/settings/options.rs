@@ -61,7 +61,7 @@ const AUDIT_KEY_FILE: &str = "AuditKeyFile";
 /// The option with the URL that returns the latest release.
 const LATEST_VERSION: &str = "LatestVersionURL";
 
-/// The default of that URL: the releases of Mattermost, because clients compare the answer with that version.
+/// The default of that URL: the releases of Mattermost, because clients compare their version with it.
 const LATEST_VERSION_DEFAULT: &str = "https://api.github.com/repos/mattermost/mattermost-server/releases/latest";
 
 /// The option with the path of the public key that verifies licences.

@@ -17,7 +17,7 @@ pub(crate) async fn require_access(accounts: &Accounts, session: &Session, user_
     if is_admin { Err(session.refusal("manage_system")) } else { Ok(()) }
 }
 
-/// Does the same for an account that may be a bot: a caller who manages the bot is admitted too.
+/// Refuses a caller unless the account is a bot that it manages, or [`require_access`] admits it.
 pub(crate) async fn require_access_or_bot(
     accounts: &Accounts,
     session: &Session,

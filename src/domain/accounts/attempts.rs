@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_hours(1);
 /// The number of attempts at one locked account that are hashed in a period, for all callers together.
 const HASHED_PER_ACCOUNT: u32 = 10;
 
-/// The same limit for one caller.
+/// The number of attempts of one caller at one locked account that are hashed in a period.
 const HASHED_PER_CALLER: u32 = 3;
 
 /// The time after which the failures of an unknown name expire; the same as in the database.

@@ -155,7 +155,7 @@ impl Admission<'_> {
     }
 
     /// Finds the account that the caller names. It tries the username and the address even after a match, so that the
-    /// number of statements does not reveal which of them exists.
+    /// number of statements does not reveal which of them exists. A text longer than any name is not looked up.
     async fn find(&self) -> Result<Option<User>, AppError> {
         const FAILED: &str = "app.user.get.app_error";
         let (db, email) = (&self.accounts.db, &self.config.view.email);

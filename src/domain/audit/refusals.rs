@@ -11,16 +11,16 @@ use serde_json::{Map, Value, json};
 /// The number of refusals of one address that are recorded one by one in a window.
 const RECORDED_OF_ADDRESS: u32 = 60;
 
-/// The number for all callers without a session together.
+/// The number of refusals of all callers without a session that are recorded one by one in a window.
 const RECORDED_OF_STRANGERS: u32 = 300;
 
-/// The number for one user.
+/// The number of refusals of one user that are recorded one by one in a window.
 pub(crate) const RECORDED_OF_USER: u32 = 60;
 
-/// The number for a system administrator or the local socket.
+/// The number of refusals of a system administrator, or of the local socket, that are recorded in a window.
 pub(crate) const RECORDED_OF_ADMIN: u32 = 600;
 
-/// The number for all users together.
+/// The number of refusals of all users together that are recorded one by one in a window.
 const RECORDED_OF_USERS: u32 = 3000;
 
 /// The number of addresses or users that are counted separately. All others share one entry.

@@ -115,7 +115,7 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Waits for the turn of the caller and the name. Fails if the place is given to a caller that has fewer.
+    /// Waits for the turn of the caller and the name. Fails if the waiter is evicted to make room for another one.
     pub(crate) async fn turn(mut self) -> Result<Turn, AppError> {
         let (sender, receiver) = oneshot::channel();
         self.is_waiting = true;

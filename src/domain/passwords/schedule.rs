@@ -41,7 +41,7 @@ pub(super) struct Granted<W> {
 pub(super) struct Schedule<W> {
     limits: Limits,
     lanes: HashMap<Key, Lane<W>>,
-    /// The waiting callers in the order of their turns: first those who proved an account before, then all others.
+    /// Two lists of waiting callers in the order of their turns: those who proved an account before, and all others.
     rotations: [VecDeque<Key>; 2],
     /// The standing of the caller that had the last turn.
     last: Standing,

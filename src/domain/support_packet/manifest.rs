@@ -34,7 +34,7 @@ pub(super) struct Notes {
     pub(super) hidden: Vec<Hidden>,
     /// The missing parts, each with the reason.
     pub(super) missing: Vec<(String, String)>,
-    /// The errors.
+    /// The errors that occurred while the packet was made.
     pub(super) warnings: Vec<String>,
     /// The counts of replaced texts.
     pub(super) tally: Tally,

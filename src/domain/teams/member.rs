@@ -42,7 +42,7 @@ impl Standing {
         self.member.is_some()
     }
 
-    /// Returns true if a role in the team or in the system grants `permission`.
+    /// Returns true if a team role or a system role of the caller grants `permission`.
     pub(crate) fn may(&self, permission: &str) -> bool {
         let in_team = self.member.as_ref().is_some_and(|member| self.roles.grant(&member.all_roles(), permission));
         in_team || self.session.may(permission)

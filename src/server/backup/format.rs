@@ -41,7 +41,7 @@ pub(crate) struct Manifest {
     pub(crate) engine: String,
     /// The time just before the snapshot, in Unix milliseconds. The backup contains all changes acknowledged before it.
     pub(crate) taken_at: i64,
-    /// The same time as RFC 3339.
+    /// The time of `taken_at` as RFC 3339.
     pub(crate) taken: String,
     /// The place of the configuration: `database`, or `file` for a `config.json`.
     pub(crate) configuration: String,
