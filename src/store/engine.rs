@@ -1,14 +1,14 @@
-//! Which engine a data source means, and how it is named without its password.
+//! Finds the engine that a data source belongs to, and describes a data source without its password.
 
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::data_source::is_address;
 
 use super::{DataSource, StoreError};
 
-/// Names the lock that serialises migrations among the servers of one database.
+/// The number of the advisory lock that lets one server at a time migrate the database.
 pub(super) const LOCK_KEY: i64 = 0x7164_6563_6b00_0001;
 
-/// The table of the migrations that were applied.
+/// The table that records the applied migrations.
 pub(super) const MIGRATIONS_TABLE: &str = "qd_migrations";
 
 /// One of the two engines.
@@ -18,15 +18,15 @@ pub(super) enum EngineKind {
     Sqlite,
 }
 
-/// Words that stand in a data source of PostgreSQL in the form `key=value`, and in no sensible name of a file.
+/// Words that mark a PostgreSQL data source of the form `key=value`; file names are not expected to contain them.
 const POSTGRES_WORDS: [&str; 5] = ["host=", "password=", "user=", "dbname=", "sslmode="];
 
-/// Parts of a data source of `MySQL`, which has no scheme.
+/// Substrings that mark a `MySQL` data source, which has no scheme.
 const MYSQL_PARTS: [&str; 2] = ["@tcp(", "@unix("];
 
-/// Says which engine the settings mean. The address of a PostgreSQL is never taken for the name of a file.
+/// Returns the engine that the settings mean. A PostgreSQL address is never used as a file name.
 ///
-/// The refusals do not quote the data source, which may hold a password.
+/// Error texts do not quote the data source, because it can contain a password.
 pub(super) fn kind(settings: &SqlSettings) -> Result<EngineKind, StoreError> {
     let source = settings.data_source.as_str();
     if is_address(source) {
@@ -44,7 +44,7 @@ pub(super) fn kind(settings: &SqlSettings) -> Result<EngineKind, StoreError> {
     }
 }
 
-/// Says why a data source cannot be the name of a file.
+/// Returns the reason why a data source cannot be a file name, or `None` when it can.
 fn why_no_file(source: &str) -> Option<&'static str> {
     if source.trim().is_empty() {
         Some("SqlSettings.DataSource is empty: it must name a file")
@@ -63,7 +63,8 @@ fn why_no_file(source: &str) -> Option<&'static str> {
     }
 }
 
-/// Names a database for people: the file, or hosts and database of a PostgreSQL. Never a user or a password.
+/// Describes a database for people: the file, or the hosts and the database name on PostgreSQL. User and password are
+/// left out.
 pub(crate) fn described(data_source: &str) -> String {
     let is_postgres = is_address(data_source) || holds(data_source, &POSTGRES_WORDS);
     if is_postgres {

@@ -1,4 +1,4 @@
-//! The reasons why a statement gave no answer, and what the drivers' errors mean.
+//! The errors of the database, and the mapping of the drivers' errors to them.
 
 use quarterdeck_actors::error::AppError;
 use thiserror::Error;
@@ -6,54 +6,54 @@ use tokio_postgres::error::SqlState;
 
 use crate::base::causes::chain;
 
-/// Why a statement gave no answer.
+/// The reason why a statement failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// A row with the same unique value is there; the text names the constraint or the columns.
+    /// A row with the same unique value exists; the text names the constraint or the columns.
     #[error("duplicate value: {0}")]
     Duplicate(String),
-    /// The decision on what is stored was a refusal; nothing changed.
+    /// The transaction's own decision refused the change; nothing was stored.
     #[error("refused: {0}")]
     Refused(Box<AppError>),
-    /// The database is being restored, or a restore was cut off; the text says what to do.
+    /// The database is being restored, or a restore was interrupted; the text says what to do.
     #[error("{0}")]
     Unfinished(String),
-    /// A setting of the database cannot be used.
+    /// A database setting is invalid.
     #[error("{0}")]
     Setting(String),
-    /// A column is not what the statement's reader expects.
+    /// A column does not have the type that the code reads.
     #[error("unexpected column: {0}")]
     Column(String),
-    /// No connection, or none in time.
+    /// There is no connection, or there was none before the timeout.
     #[error("no database connection: {0}")]
     Unavailable(String),
-    /// PostgreSQL takes no writes on this connection.
+    /// The PostgreSQL server of this connection is read-only.
     #[error("database: it is read-only, as a standby is")]
     ReadOnly,
-    /// Anything else that PostgreSQL says.
+    /// Any other error of PostgreSQL.
     #[error("database: {0}")]
     Postgres(#[source] tokio_postgres::Error),
-    /// The file of the embedded engine is damaged; the text names it and says what to do.
+    /// The SQLite file is damaged; the text names the file and says what to do.
     #[error("{0}")]
     Damaged(String),
-    /// Anything else that SQLite says.
+    /// Any other error of SQLite.
     #[error("database: {0}")]
     Sqlite(#[source] rusqlite::Error),
-    /// The schema could not be brought up to date.
+    /// A migration failed.
     #[error("migration: {0}")]
     Migration(#[from] refinery::Error),
-    /// The file of the embedded engine could not be used.
+    /// An I/O error on the SQLite file.
     #[error("database file: {0}")]
     File(#[from] std::io::Error),
 }
 
 impl StoreError {
-    /// The refusal that a decision gave, or else `failure` of the error.
+    /// Returns the refusal of the transaction's decision; turns any other error into `failure(error)`.
     pub(crate) fn refused_or(self, failure: impl FnOnce(Self) -> AppError) -> AppError {
         if let Self::Refused(refusal) = self { *refusal } else { failure(self) }
     }
 
-    /// Whether the value of `column` is taken.
+    /// Returns true when the error says that the value of `column` is already in use.
     pub(crate) fn is_duplicate_of(&self, column: &str) -> bool {
         matches!(self, Self::Duplicate(constraint) if constraint.contains(column))
     }
@@ -75,7 +75,7 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// Whether the server says that it is going away, coming up, or full.
+/// Returns true when the PostgreSQL server is shutting down, is starting up, or has no free connection.
 fn is_outage(state: &SqlState) -> bool {
     [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS]
         .contains(state)
@@ -93,7 +93,7 @@ impl From<rusqlite::Error> for StoreError {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(cause: deadpool_postgres::PoolError) -> Self {
         use deadpool_postgres::{HookError, PoolError};
-        // The only check of a new connection, and the text is its own.
+        // `mark::refuse` is the only hook for new connections, so the message is the text that it made.
         if let PoolError::PostCreateHook(HookError::Message(text)) = cause {
             return Self::Unfinished(text.into_owned());
         }
@@ -103,13 +103,13 @@ impl From<deadpool_postgres::PoolError> for StoreError {
     }
 }
 
-/// Whether the server answers that the data source is wrong: waiting will not mend it.
+/// Returns true when PostgreSQL says that the data source is wrong. A retry cannot succeed then.
 fn is_misconfiguration(state: &SqlState) -> bool {
     [
         SqlState::INVALID_PASSWORD,
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
         SqlState::INVALID_CATALOG_NAME,
-        // A run-time parameter of the data source that the database does not know, or with a value it does not take.
+        // A run-time parameter of the data source is unknown to the database, or its value is invalid.
         SqlState::UNDEFINED_OBJECT,
         SqlState::INVALID_PARAMETER_VALUE,
         SqlState::CANT_CHANGE_RUNTIME_PARAM,

@@ -1,14 +1,14 @@
-//! The state of the connections to the database.
+//! The state of the connection pool.
 
-/// How the connections to the database stand.
+/// The numbers of connections to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PoolStatus {
-    /// How many there may be.
+    /// The maximum number of connections.
     pub(crate) most: usize,
-    /// Those that are open.
+    /// The number of open connections.
     pub(crate) open: usize,
-    /// Those of them that nobody uses.
+    /// The number of open connections that are not in use.
     pub(crate) idle: usize,
-    /// Requests that wait for one.
+    /// The number of requests that wait for a connection.
     pub(crate) waiting: usize,
 }

@@ -1,7 +1,7 @@
-//! The PostgreSQL engine: a pool of connections, and a time limit for whatever is asked of them.
+//! The PostgreSQL engine: a pool of connections, and a time limit for all work on them.
 //!
-//! A statement runs to its end even when nobody waits for it any more.
-//! Otherwise a request that is given up would leave its connection to the next one with an answer still on the way.
+//! A statement runs to its end even after its caller is gone. If it were cancelled half-way, the next user of the
+//! connection would receive the rest of its response.
 
 mod hosts;
 mod limit;
@@ -37,21 +37,21 @@ pub(super) use session::Session;
 use shares::{Kind, Shares};
 use work::{End, run_as_one};
 
-/// How long a request waits for a free connection, and for a new one to be made.
+/// The timeout for getting a free connection, and for opening a new one.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a statement or a transaction may take, the wait for a connection included.
+/// The time limit for a statement or a transaction, including the wait for a connection.
 ///
-/// A database that hangs acknowledges everything and answers nothing; no limit of TCP notices that.
+/// A database that hangs still acknowledges TCP segments, so no TCP timeout notices it.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The failure of work that got no permit in time.
+/// The error text for work that got no permit in time.
 const NO_TURN: &str = "the connections for this table are in use, as when another session has locked it";
 
-/// How often a transaction is run that the database undoes.
+/// The maximum number of runs of a transaction that the database keeps rolling back.
 const ATTEMPTS: usize = 3;
 
-/// While a database takes no writes, its connections are made anew no more often than this.
+/// The minimum time between two replacements of all connections because the database is read-only.
 const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
@@ -64,12 +64,13 @@ pub(super) struct Postgres {
     recycling: Recycling,
 }
 
-/// The limits of a connection that migrates: any time for a statement and for the migration of another server, but not
-/// for a server that is frozen in between. `idle_session_timeout` came with PostgreSQL 14.
+/// The limits of a connection that runs migrations. Neither a statement nor the wait for another server's migration has
+/// a time limit, but a server that hangs between statements loses its session. `idle_session_timeout` needs PostgreSQL
+/// 14.
 const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
      SELECT set_config(name, '5000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
-/// Which idle connections are kept.
+/// The rules for keeping idle connections open.
 #[derive(Clone, Copy)]
 struct Keeping {
     longest_life: Duration,
@@ -78,19 +79,19 @@ struct Keeping {
 }
 
 impl Postgres {
-    /// A pool whose connections refuse a database that a restore did not complete.
+    /// Creates a pool whose connections refuse a database with an incomplete restore.
     pub(super) fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         Self::with(settings, Hook::async_fn(|client, _| mark::refuse(client).boxed()))
     }
 
-    /// A pool for the restore itself.
+    /// Creates a pool for the restore itself, which does not refuse an incomplete restore.
     pub(super) fn to_restore(settings: &SqlSettings) -> Result<Self, StoreError> {
         Self::with(settings, Hook::sync_fn(|_, _| Ok(())))
     }
 
     fn with(settings: &SqlSettings, looks: Hook) -> Result<Self, StoreError> {
         let source = DataSource::parse(&settings.data_source)?;
-        // The database gives a statement up no later than its caller does.
+        // The database cancels a statement no later than the caller's own timeout.
         let statement_limit = source.statement_limit(Duration::from_secs(settings.query_timeout).min(LONGEST));
         let hosts = Hosts::new(&source, PATIENCE, statement_limit)?;
         let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -119,12 +120,12 @@ impl Postgres {
         Ok(Self { pool, hosts, room, shares, keeping, recycling })
     }
 
-    /// Runs a statement that changes nothing.
+    /// Runs a statement that only reads.
     pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         self.run(Kind::Read, statement).await
     }
 
-    /// Runs a statement that changes something.
+    /// Runs a statement that writes.
     pub(super) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         self.run(Kind::Write, statement).await
     }
@@ -141,7 +142,7 @@ impl Postgres {
         .await
     }
 
-    /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
+    /// Runs a statement that only reads; cancels it when it takes longer than `limit`.
     pub(super) async fn run_within(
         &self,
         Statement { sql, values }: Statement,
@@ -161,7 +162,7 @@ impl Postgres {
         .await
     }
 
-    /// Runs a transaction, again when the database undid it; all of that within the time limit.
+    /// Runs a transaction and retries it when the database rolled it back. The time limit covers all attempts.
     pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let work = Arc::new(transaction);
         let deadline = Instant::now() + LONGEST;
@@ -180,15 +181,15 @@ impl Postgres {
         }
     }
 
-    /// Applies the migrations while no other server does.
+    /// Applies the migrations under an advisory lock, so that one server at a time migrates.
     pub(super) async fn migrate(&self, runner: &refinery::Runner) -> Result<(), StoreError> {
         let mut client = self.pool.get().await?;
         client.batch_execute(BEFORE_MIGRATION).await?;
         client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-        // From here on the lock of a table is waited for as briefly as ever: all who use the table wait behind that.
+        // Table locks have the usual short timeout again, because all users of the table queue up behind this wait.
         client.batch_execute("RESET lock_timeout").await?;
         let applied = async {
-            // A restore may have begun and ended while this waited for the lock.
+            // A restore may have run while this waited for the lock.
             mark::refuse_now(&client).await?;
             client.batch_execute(include_str!("../../sql/postgres.sql")).await?;
             runner.run_async(&mut **client).await?;
@@ -196,7 +197,7 @@ impl Postgres {
         }
         .await;
         let is_lost = client.is_closed();
-        // The lock and the changed limit end with the connection.
+        // Closing the connection releases the lock and drops the changed limits.
         drop(Object::take(client));
         applied.map_err(|cause: StoreError| {
             let is_passing = is_lost || names_lock_timeout(&cause);
@@ -209,9 +210,9 @@ impl Postgres {
         PoolStatus { most: self.room.size(), open: size, idle: available, waiting: waiting + self.room.waiting() }
     }
 
-    /// Closes idle connections that are too old, idle for too long, or more than are to be kept.
+    /// Closes idle connections that are too old, idle for too long, or too many.
     ///
-    /// Where the database had no room for all connections, one more is tried; if it is taken, there may be more again.
+    /// If the database had no room for all connections before, this tries to open one more; on success the limit grows.
     pub(super) async fn retire(&self) {
         let is_short = self.room.is_short() && !self.pool.is_closed();
         if is_short && timeout_at(Instant::now() + PATIENCE, self.hosts.take_another()).await == Ok(true) {
@@ -227,23 +228,23 @@ impl Postgres {
         });
     }
 
-    /// Closes idle connections now, each that is in use when its work is done, and makes no more.
+    /// Closes idle connections now and those in use when their work is done; opens no new ones.
     pub(super) fn close(&self) {
         self.pool.close();
     }
 
-    /// Closes idle connections now, and each that is in use when its work is done.
+    /// Closes idle connections now and those in use when their work is done; new ones replace them.
     pub(super) fn recycle(&self) {
         self.recycling.begin();
         self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
     }
 
-    /// Puts a connection back into the pool, unless its work shows that it is of no use.
+    /// Returns a connection to the pool, or closes it when the error shows that it is unusable.
     fn give_back(&self, lease: Lease, failed: Option<&StoreError>) {
         match failed {
-            // It did not answer in time, or is lost.
+            // The connection timed out or is lost.
             Some(StoreError::Unavailable(_)) => lease.close(),
-            // All that were made before may be as it is: made while a primary took no writes, or to a standby.
+            // Other connections may be read-only too: opened before the primary took writes, or to a standby.
             Some(StoreError::ReadOnly) => {
                 lease.close();
                 if self.recycling.begin_again(READ_ONLY_PAUSE) {
@@ -255,7 +256,7 @@ impl Postgres {
         }
     }
 
-    /// Does `work` within the time limit. A connection that did not answer in time is closed.
+    /// Runs `work` on a connection within the time limit. Closes a connection that times out.
     async fn with_client<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -278,7 +279,7 @@ impl Postgres {
     }
 }
 
-/// True when another session kept a lock for too long.
+/// Returns true when the cause is a lock that another session kept for longer than the lock timeout.
 fn names_lock_timeout(error: &(dyn Error + 'static)) -> bool {
     let code = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
     code == Some(&SqlState::LOCK_NOT_AVAILABLE) || error.source().is_some_and(names_lock_timeout)

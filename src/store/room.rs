@@ -1,7 +1,7 @@
-//! What is kept: one set of statements for two engines, PostgreSQL and SQLite.
+//! The database: one set of SQL statements that runs on two engines, PostgreSQL and SQLite.
 //!
-//! Statements use the subset both speak: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, integer milliseconds.
-//! SQL stands in this module and its parts, nowhere else.
+//! Statements use the SQL that both engines accept: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, and times
+//! as integers in milliseconds. All SQL of the server is in `src/store`.
 
 mod analytics;
 mod audits;
@@ -69,13 +69,13 @@ pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The database, whichever engine runs it.
+/// A handle to the database, for either engine.
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
-    /// The keys that new rows of the audit trail are hashed with.
+    /// The HMAC keys with which new rows of the audit trail are hashed.
     audit_keys: Arc<AuditKeys>,
-    /// True unless it only keeps versions of the configuration for a server with another database.
+    /// False when this database stores only versions of the configuration, for a server whose other data is elsewhere.
     has_trail: bool,
 }
 
@@ -86,7 +86,7 @@ enum Engine {
 }
 
 impl Db {
-    /// Prepares the pool that `settings` describe; connects later.
+    /// Creates the connection pool for `settings`; it connects on first use.
     pub fn new(settings: &SqlSettings) -> Result<Self, StoreError> {
         let engine = match engine::kind(settings)? {
             EngineKind::Postgres => Engine::Postgres(Postgres::new(settings)?),
@@ -95,29 +95,29 @@ impl Db {
         Ok(Self { engine, audit_keys: Arc::default(), has_trail: true })
     }
 
-    /// This database, with keys for the audit trail.
+    /// Returns this database with keys for the audit trail.
     #[must_use]
     pub(crate) fn with_audit_keys(self, keys: AuditKeys) -> Self {
         Self { audit_keys: Arc::new(keys), ..self }
     }
 
-    /// This database, as one that keeps the audit trail of no server.
+    /// Returns this database marked as one without an audit trail.
     #[must_use]
     pub(crate) fn without_trail(self) -> Self {
         Self { has_trail: false, ..self }
     }
 
-    /// True when it keeps the audit trail.
+    /// Returns true when this database stores the audit trail.
     pub(crate) fn has_trail(&self) -> bool {
         self.has_trail
     }
 
-    /// Brings the schema up to date; tries again, and says so, until the database answers.
+    /// Applies pending migrations; retries until the database answers and logs each retry.
     pub async fn migrate_when_ready(&self) -> Result<(), StoreError> {
         when_ready(async || self.migrate().await).await
     }
 
-    /// Brings the schema up to date, once. One that a later version changed is refused before anything is written.
+    /// Applies pending migrations once. Refuses a schema that a later version changed, before it writes anything.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let is_behind = !self.pending_migrations().await?.is_empty();
         let mut runner = embedded::migrations::runner();
@@ -133,7 +133,7 @@ impl Db {
         Ok(())
     }
 
-    /// What the engine is called in settings and messages.
+    /// Returns the engine's name as it appears in settings and log messages.
     pub fn engine_name(&self) -> &'static str {
         match &self.engine {
             Engine::Postgres(_) => "postgres",
@@ -141,9 +141,10 @@ impl Db {
         }
     }
 
-    /// Refuses a database file that lost what it held, before anything is done with it.
+    /// Refuses a database file that lost data, before the server uses it.
     ///
-    /// With `is_new` the operator says that nothing is missing. On PostgreSQL this does nothing.
+    /// `is_new` is the operator's statement that the database is new and nothing is missing. Does nothing on
+    /// PostgreSQL.
     pub(crate) async fn refuse_doubtful(settings: &SqlSettings, is_new: bool) -> Result<(), StoreError> {
         match engine::kind(settings)? {
             EngineKind::Postgres => Ok(()),
@@ -151,7 +152,7 @@ impl Db {
         }
     }
 
-    /// Marks the database as open, where a copy that was made meanwhile would lack rows.
+    /// Marks the database file as open, so that an incomplete copy made while it is open is recognised.
     pub(crate) async fn mark_open(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(_) => Ok(()),
@@ -159,7 +160,7 @@ impl Db {
         }
     }
 
-    /// Looks for damage; changes nothing. On PostgreSQL this does nothing.
+    /// Checks the database file for damage and changes nothing. Does nothing on PostgreSQL.
     pub(crate) async fn check(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(_) => Ok(()),
@@ -167,7 +168,7 @@ impl Db {
         }
     }
 
-    /// Closes all connections. Afterwards one file holds everything on the embedded engine, or this is an error.
+    /// Closes all connections. Fails on the embedded engine unless the database is a single file afterwards.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.close(),
@@ -176,7 +177,7 @@ impl Db {
         Ok(())
     }
 
-    /// The damage that a statement met since the start.
+    /// Returns as an error the damage that statements found since the start.
     pub(crate) fn damage(&self) -> Result<(), StoreError> {
         match &self.engine {
             Engine::Postgres(_) => Ok(()),
@@ -184,7 +185,7 @@ impl Db {
         }
     }
 
-    /// How the connections stand.
+    /// Returns the current numbers of connections.
     pub(crate) fn pool(&self) -> PoolStatus {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.status(),
@@ -192,14 +193,14 @@ impl Db {
         }
     }
 
-    /// Closes idle connections beyond what the settings keep.
+    /// Closes idle connections that are beyond the limits of the settings.
     pub async fn retire_connections(&self) {
         if let Engine::Postgres(postgres) = &self.engine {
             postgres.retire().await;
         }
     }
 
-    /// Has all connections made anew: those in use are closed when their work is done, and nobody waits.
+    /// Replaces all connections without waiting: idle ones close now, those in use close when their work is done.
     pub fn recycle_connections(&self) {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.recycle(),
@@ -207,7 +208,7 @@ impl Db {
         }
     }
 
-    /// Runs a statement that changes nothing.
+    /// Runs a statement that only reads.
     pub(crate) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.read(statement).await,
@@ -216,7 +217,7 @@ impl Db {
     }
 }
 
-/// Tries `attempt` again, and logs so, until the database answers.
+/// Calls `attempt` until the database answers; waits between the calls and logs each retry.
 pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut delay = FIRST_PAUSE;
     loop {

@@ -1,17 +1,17 @@
-//! The table of migrations: how far the schema is.
+//! The state of the database schema: applied and pending migrations.
 
 use super::embedded::migrations;
 use super::systems::setting_system;
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, Statement, StoreError, statement};
 use crate::base::version::VERSION;
 
-/// The row with the version of the program that changed the schema last: older ones cannot use the database.
+/// The row with the version of the program that last changed the schema; an older program cannot use the database.
 const CHANGED_BY: &str = "QuarterdeckSchemaVersion";
 
 impl Db {
-    /// The migrations that the next start would apply; changes nothing, makes not even the file.
+    /// Returns the migrations that the next start will apply. Changes nothing and does not create the file.
     ///
-    /// A schema that a later version has changed is an error, as it would be at the start.
+    /// Fails when a later version has changed the schema, as the start would.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         let applied = self.applied_migrations().await?;
         let runner = migrations::runner();
@@ -32,19 +32,19 @@ impl Db {
         Ok(pending.map(ToString::to_string).collect())
     }
 
-    /// The migrations that were applied, the newest first.
+    /// Returns the applied migrations, newest first.
     pub(crate) async fn schema_versions(&self) -> Result<Vec<(i64, String)>, StoreError> {
         let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version DESC");
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
     }
 
-    /// Notes that this version of the program has changed the schema.
+    /// Stores that this version of the program changed the schema.
     pub(super) async fn note_change(&self) -> Result<(), StoreError> {
         self.write(setting_system(CHANGED_BY, VERSION)).await.map(drop)
     }
 
-    /// The version of the program that changed the schema last, where it noted that.
+    /// Returns the version of the program that last changed the schema, if one is stored.
     async fn changed_by(&self) -> Result<Option<String>, StoreError> {
         let rows = self.look(statement("SELECT value FROM systems WHERE name = $1", vec![CHANGED_BY.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
@@ -68,7 +68,7 @@ impl Db {
         rows.into_iter().map(|mut row| Ok((row.int()?, row.text()?))).collect()
     }
 
-    /// Runs a statement that changes nothing on the database as it is; where there is none, nothing is found.
+    /// Runs a reading statement without creating the database; returns no rows when there is no file.
     pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.read(statement).await,

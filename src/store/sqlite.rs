@@ -1,7 +1,7 @@
-//! The embedded engine: one file, one writer, several readers.
+//! The embedded engine, SQLite: one file, one writing connection, several reading ones.
 //!
-//! Write-ahead log with `synchronous=FULL`: what was acknowledged is on the disk.
-//! At a clean stop the log is written into the file, so that one file holds everything (`closing`).
+//! It uses a write-ahead log with `synchronous=FULL`, so committed data is on the disk.
+//! A clean stop writes the log into the file, so that one file holds everything (`closing`).
 
 mod closing;
 mod condition;
@@ -43,13 +43,13 @@ pub(super) use marks::PREFIX as OPEN_MARK;
 use opening::Recovered;
 use waiting::{PATIENCE, RETRY_DELAY, blocking};
 
-/// After so many steps of its machine the engine looks whether a time limit is over.
+/// The number of SQLite VM instructions between two checks of the time limit.
 const INSTRUCTIONS: std::ffi::c_int = 10_000;
 
-/// Readers beyond this many gain nothing: they share one file.
+/// The maximum number of reading connections; more bring no gain, because all read the same file.
 const READERS: usize = 8;
 
-/// How often a file in use is tried again, before its user counts as a running server.
+/// The number of attempts to recover a file that is in use. After them its user is taken for a running server.
 const RECOVERY_ATTEMPTS: usize = 10;
 
 #[derive(Clone)]
@@ -64,16 +64,16 @@ struct Pools {
     readers: Pool,
     runtime: Handle,
     recycling: Recycling,
-    /// True when the file was seen to.
+    /// Set once the file exists with private permissions.
     is_private: OnceCell<()>,
-    /// The name of this server's mark in the file, once it is set.
+    /// The name of this server's open mark in the file, once it is set.
     mark: Mutex<Option<String>>,
-    /// True at the end: statements that still run are interrupted.
+    /// True while the server stops: running statements are interrupted.
     is_ending: Arc<AtomicBool>,
 }
 
 impl Drop for Pools {
-    // A pooled connection is closed on a blocking thread, which needs a runtime even while that goes down.
+    // The pool closes connections on a blocking thread, which needs a runtime even during shutdown.
     fn drop(&mut self) {
         let _entered = self.runtime.enter();
         self.writer.close();
@@ -101,10 +101,10 @@ impl Sqlite {
         self.with(&self.pools.readers, move |connection| run(connection, &statement)).await
     }
 
-    /// Does `work` with a connection of the pool. Signs of damage name the file and are remembered.
+    /// Runs `work` on a connection of the pool. An error that shows damage names the file and is remembered.
     ///
-    /// The work is a task of its own: a caller that is not polled for a while, such as an actor that waits for something
-    /// else, would keep the connection from that very thing.
+    /// The work runs in a task of its own. Otherwise a caller that is not polled for a while, such as an actor that
+    /// waits for other work, would keep the connection from that other work.
     async fn with<T: Send + 'static>(
         &self,
         pool: &Pool,
@@ -116,12 +116,12 @@ impl Sqlite {
         done.map_err(|cause| self.damage.noted(cause))
     }
 
-    /// The damage that a statement met since the start.
+    /// Returns as an error the damage that statements found since the start.
     pub(super) fn damage(&self) -> Result<(), StoreError> {
         self.damage.found()
     }
 
-    /// Runs a statement that changes nothing; one that takes longer than `limit` is given up.
+    /// Runs a statement that only reads; cancels it when it takes longer than `limit`.
     pub(super) async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
         let is_ending = self.pools.is_ending.clone();
         let within = move |connection: &mut Connection| {
@@ -140,7 +140,7 @@ impl Sqlite {
         self.with(&self.pools.writer, move |connection| run(connection, &statement)).await
     }
 
-    /// Runs a transaction. It is the only one that writes, so it needs none of its locks.
+    /// Runs a transaction. Its locks are ignored, because SQLite runs one writing transaction at a time.
     pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let all = move |connection: &mut Connection| {
             let begun = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
@@ -153,7 +153,8 @@ impl Sqlite {
         self.with(&self.pools.writer, all).await
     }
 
-    /// Runs a statement on the file as it is; where there is none, nothing is found, if one could be made.
+    /// Runs a statement on the file without creating it. Without a file it returns no rows, or an error if no file
+    /// could be created there.
     pub(super) async fn look(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let file = self.file.clone();
         let looking = move || {
@@ -167,13 +168,13 @@ impl Sqlite {
         blocking(looking).await.map_err(|cause| self.damage.noted(cause))
     }
 
-    /// Reads the whole file and looks for damage; changes nothing. Where there is no file, nothing is found.
+    /// Reads the whole file, looks for damage and changes nothing. Succeeds when there is no file.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let file = self.file.clone();
         blocking(move || if file.exists() { damage::check(&condition::look_at(&file)?, &file) } else { Ok(()) }).await
     }
 
-    /// Applies the migrations while no other server does: whoever holds the lock file is alone.
+    /// Applies the migrations under a lock on the lock file, so that one server at a time migrates.
     pub(super) async fn migrate(&self, runner: refinery::Runner) -> Result<(), StoreError> {
         if let Some(folder) = self.file.parent() {
             private::folder(folder).map_err(|cause| StoreError::Setting(format!("{}: {cause}", folder.display())))?;
@@ -188,7 +189,7 @@ impl Sqlite {
             }
         }
         if !self.file.exists() {
-            // A restore may have begun and ended while this waited for the lock.
+            // A restore may have run while this waited for the lock.
             condition::refuse_unfinished(&self.file)?;
             let file = self.file.clone();
             return blocking(move || opening::make(&file, &runner)).await;
@@ -197,7 +198,7 @@ impl Sqlite {
         self.with(&self.pools.writer, move |connection| Ok(runner.run(connection).map(drop)?)).await
     }
 
-    /// Checks the file after an unclean end, unless it belongs to a running server.
+    /// Recovers and checks the file after an unclean stop, unless a running server uses it.
     async fn recover(&self) -> Result<(), StoreError> {
         for _ in 0..RECOVERY_ATTEMPTS {
             let file = self.file.clone();
@@ -210,7 +211,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Marks the file as open, in the file itself: a copy without the log is recognised from now on.
+    /// Writes the open mark into the file itself, so that a copy without the log is recognised.
     pub(super) async fn mark_open(&self) -> Result<(), StoreError> {
         let mark = marks::name(&new_id());
         *self.pools.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark.clone());
@@ -224,7 +225,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Closes all connections and waits until they are gone. Afterwards one file holds everything, or this is an error.
+    /// Closes all connections and waits until they are closed. Fails unless one file holds everything afterwards.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let Pools { writer, readers, mark, is_ending, .. } = &*self.pools;
         writer.close();
@@ -233,9 +234,10 @@ impl Sqlite {
         closing::finish(&self.file, mark, is_ending).await.map_err(|cause| damage::named(&self.file, cause))
     }
 
-    /// A connection of the pool. SQLite would make the file for everybody, so it is made before the first of them.
+    /// Returns a connection of the pool. The file is created with private permissions before the first connection,
+    /// because SQLite would create it readable for all users.
     ///
-    /// Its companions (`-wal`, `-shm`) get the mode of the file from SQLite.
+    /// SQLite gives its companions (`-wal`, `-shm`) the same permissions as the file.
     async fn connection(&self, pool: &Pool) -> Result<Object, StoreError> {
         let seen_to = self.pools.is_private.get_or_try_init(|| async {
             let file = self.file.clone();
@@ -248,7 +250,7 @@ impl Sqlite {
         Ok(pool.get().await?)
     }
 
-    /// Closes idle connections now, and each that is in use when its work is done.
+    /// Closes idle connections now and those in use when their work is done; new ones replace them.
     pub(super) fn recycle(&self) {
         let Pools { writer, readers, recycling, .. } = &*self.pools;
         recycling.begin();
@@ -257,7 +259,7 @@ impl Sqlite {
         }
     }
 
-    /// The connection that writes and those that read, together.
+    /// Returns the numbers of connections, the writing and the reading ones together.
     pub(super) fn status(&self) -> PoolStatus {
         let (writer, readers) = (self.pools.writer.status(), self.pools.readers.status());
         PoolStatus {
@@ -269,7 +271,7 @@ impl Sqlite {
     }
 }
 
-/// Whether the nearest folder that is there may be written to.
+/// Succeeds when the nearest existing parent folder is writable, so that the file can be created.
 fn can_be_made(file: &Path) -> Result<(), StoreError> {
     let found = file.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.exists());
     let folder = found.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -285,7 +287,7 @@ fn try_access(path: &Path) -> Result<(), StoreError> {
     allowed.map_err(|cause| StoreError::Setting(format!("{}: {cause}", path.display())))
 }
 
-/// Ends the statements of a connection once the server ends.
+/// Makes SQLite interrupt the statements of a connection when the server stops.
 fn interrupt_at_end(connection: &Connection, is_ending: Arc<AtomicBool>) -> rusqlite::Result<()> {
     connection.progress_handler(INSTRUCTIONS, Some(move || is_ending.load(Ordering::Relaxed)))
 }
@@ -302,7 +304,8 @@ fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicB
         Box::pin(async move {
             let prepared = connection.interact(|connection| {
                 interrupt_at_end(connection, is_ending)?;
-                // First: another process may hold the file for a moment while this one asks for the rest.
+                // The busy timeout comes first: another process may lock the file for a moment during the next two
+                // pragmas.
                 connection.busy_timeout(PATIENCE)?;
                 connection.pragma_update(None, "journal_mode", "WAL")?;
                 connection.pragma_update(None, "synchronous", "FULL")
@@ -327,7 +330,7 @@ fn run_each(connection: &Connection, statements: &[Statement]) -> Result<Vec<Vec
 pub(super) fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (number, value) in (1..).zip(&statement.values) {
-        // By name: a placeholder may stand in the statement twice, or in another order.
+        // Binds by name, because a placeholder can occur twice in the statement, or out of order.
         if let Some(index) = prepared.parameter_index(&format!("${number}"))? {
             prepared.raw_bind_parameter(index, value)?;
         }

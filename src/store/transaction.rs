@@ -1,7 +1,7 @@
-//! Transactions: what they lock, what they read, and what they store together.
+//! Transactions: the locks that they take, the rows that they read, and the statements that they store together.
 //!
-//! SQLite runs one writing transaction at a time. PostgreSQL runs many: two of them that lock the same subject follow
-//! each other, on all servers of the database, and nothing else waits for them.
+//! SQLite runs one writing transaction at a time. PostgreSQL runs many at once: transactions that lock the same subject
+//! run one after the other, on all servers of the database, and other transactions do not wait for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,35 +10,36 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::{Row, Statement, StoreError};
 
-/// A thing that one transaction at a time reads and then writes.
+/// Data that only one transaction at a time may read and then write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    /// The accounts as a whole: which is the first, how many there are, who is the last administrator.
+    /// The accounts as a whole: the first account, the number of accounts, the last administrator.
     Accounts,
     /// One account, with its sessions, tokens and preferences.
     User(&'a str),
     /// One personal access token, with its session.
     AccessToken(&'a str),
-    /// The sessions of everyone.
+    /// The sessions of all users.
     Sessions,
     /// One session.
     Session(&'a str),
     /// One team, with its members.
     Team(&'a str),
-    /// The channel of that name.
+    /// The channel with this name.
     Channel(&'a str),
     /// The versions of the configuration.
     Configuration,
-    /// The end of the audit trail.
+    /// The last record of the audit trail.
     Trail,
     /// One row of `systems`.
     System(&'a str),
-    /// The health check.
+    /// The row that the health check writes.
     Probe,
 }
 
 impl Subject<'_> {
-    /// The number by which PostgreSQL knows the lock. Two subjects with one number only wait for each other.
+    /// Returns the number of the advisory lock on PostgreSQL. If two subjects have the same number, their transactions
+    /// only wait for each other.
     fn key(self) -> i64 {
         let (kind, id) = match self {
             Self::Accounts => ("accounts", ""),
@@ -58,36 +59,36 @@ impl Subject<'_> {
     }
 }
 
-/// How a transaction holds a lock.
+/// The mode in which a transaction takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Hold {
-    /// Beside others that share it.
+    /// Other transactions can share the lock.
     Shared,
-    /// Alone.
+    /// No other transaction has the lock.
     Alone,
 }
 
-/// Makes the statements that store something out of what was read. It may be called again, on what is read then.
+/// Turns the rows that were read into the statements that write. A retry of the transaction calls it again.
 type Decide = Box<dyn Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Send + Sync>;
 
-/// Statements that are stored together or not at all.
+/// Statements that are committed together or not at all.
 pub(crate) struct Transaction {
     locks: BTreeMap<i64, Hold>,
     statements: Vec<Statement>,
     decide: Option<Decide>,
-    /// Stores the draft of the record of the change that this is part of.
+    /// The statement that stores the draft of the audit record, when this transaction is part of a change.
     pub(super) draft: Option<Statement>,
 }
 
 impl Transaction {
-    /// These statements, one after the other.
+    /// Creates a transaction that runs these statements in order.
     pub(crate) fn of(statements: Vec<Statement>) -> Self {
         Self { locks: BTreeMap::new(), statements, decide: None, draft: None }
     }
 
-    /// These statements, and then those that `decide` makes of their answers.
+    /// Creates a transaction that runs `statements`, and then the statements that `decide` makes of their rows.
     ///
-    /// The answers stay true until the end only as far as all who change them lock the same subject.
+    /// The rows stay current until the commit only if every writer of them locks the same subject.
     pub(crate) fn decided(
         statements: Vec<Statement>,
         decide: impl Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Send + Sync + 'static,
@@ -95,30 +96,30 @@ impl Transaction {
         Self { decide: Some(Box::new(decide)), ..Self::of(statements) }
     }
 
-    /// Alone among the transactions with that subject.
+    /// Takes the lock of `subject` exclusively.
     pub(crate) fn alone_with(mut self, subject: Subject<'_>) -> Self {
         self.locks.insert(subject.key(), Hold::Alone);
         self
     }
 
-    /// Beside others that share the subject, and apart from those that are alone with it.
+    /// Takes the lock of `subject` in shared mode; an exclusive lock that was asked for before stays exclusive.
     pub(crate) fn beside_others_with(mut self, subject: Subject<'_>) -> Self {
         self.locks.entry(subject.key()).or_insert(Hold::Shared);
         self
     }
 
-    /// The locks, in the order in which every transaction takes them, so that no two wait for each other.
+    /// Returns the locks sorted by number. All transactions take them in this order, which prevents deadlocks.
     pub(super) fn locks(&self) -> impl Iterator<Item = (i64, Hold)> {
         self.locks.iter().map(|(key, hold)| (*key, *hold))
     }
 
-    /// The statements that come first.
+    /// Returns the statements that run first.
     pub(super) fn statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// The statements that follow, given the answers to those that came first. The last one stores the draft, if there
-    /// is one.
+    /// Returns the statements that run second, given the rows of the first ones. The last one stores the draft, if
+    /// there is one.
     pub(super) fn decision(&self, answers: &[Vec<Row>]) -> Result<Vec<Statement>, StoreError> {
         let mut decided = self.decide.as_ref().map_or(Ok(Vec::new()), |decide| decide(answers))?;
         decided.extend(self.draft.clone());

@@ -1,4 +1,4 @@
-//! Values and rows that both engines speak.
+//! Values, rows and statements in the form that both engines share.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,7 +12,7 @@ use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
 
 use super::StoreError;
 
-/// A parameter or a column.
+/// A statement parameter or a column value.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -23,7 +23,7 @@ pub(crate) enum Value {
     Json(Json),
 }
 
-// Tokens and hashes are among them.
+// Prints the type only, because values can be tokens and password hashes.
 impl fmt::Debug for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -78,7 +78,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// One row of an answer, read column by column in the order of the statement.
+/// One row of a result. Its columns are read one by one, in the order of the statement.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     columns: std::vec::IntoIter<Value>,
@@ -89,17 +89,17 @@ impl Row {
         Self { columns: columns.into_iter() }
     }
 
-    /// All columns.
+    /// Returns all columns that were not read yet.
     pub(super) fn into_columns(self) -> Vec<Value> {
         self.columns.collect()
     }
 
-    /// The next column as text; NULL reads as empty.
+    /// Returns the next column as text; NULL becomes the empty string.
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
         Ok(self.optional_text()?.unwrap_or_default())
     }
 
-    /// The next column as text, if it is not NULL.
+    /// Returns the next column as text, or `None` for NULL.
     pub(crate) fn optional_text(&mut self) -> Result<Option<String>, StoreError> {
         match self.next()? {
             Value::Null => Ok(None),
@@ -108,7 +108,7 @@ impl Row {
         }
     }
 
-    /// The next column as a number; NULL reads as 0.
+    /// Returns the next column as a number; NULL becomes 0.
     pub(crate) fn int(&mut self) -> Result<i64, StoreError> {
         match self.next()? {
             Value::Null => Ok(0),
@@ -117,12 +117,12 @@ impl Row {
         }
     }
 
-    /// The next column as true or false; NULL reads as false.
+    /// Returns the next column as a boolean; NULL becomes false.
     pub(crate) fn bool(&mut self) -> Result<bool, StoreError> {
         Ok(self.optional_bool()?.unwrap_or_default())
     }
 
-    /// The next column as true or false, if it is not NULL.
+    /// Returns the next column as a boolean, or `None` for NULL.
     pub(crate) fn optional_bool(&mut self) -> Result<Option<bool>, StoreError> {
         match self.next()? {
             Value::Null => Ok(None),
@@ -132,7 +132,7 @@ impl Row {
         }
     }
 
-    /// The next column as JSON; NULL reads as `null`.
+    /// Returns the next column as JSON; NULL becomes `null`.
     pub(crate) fn json(&mut self) -> Result<Json, StoreError> {
         match self.next()? {
             Value::Null => Ok(Json::Null),
@@ -142,7 +142,8 @@ impl Row {
         }
     }
 
-    /// The next column as an object of texts; NULL and members that are no text are left out.
+    /// Returns the next column as a map of strings; NULL becomes an empty map, and members that are not strings are
+    /// left out.
     pub(crate) fn string_map(&mut self) -> Result<BTreeMap<String, String>, StoreError> {
         let Json::Object(members) = self.json()? else {
             return Ok(BTreeMap::new());
@@ -172,7 +173,7 @@ impl ToSql for Value {
     fn to_sql(&self, target: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed> {
         match self {
             Self::Null => Ok(IsNull::Yes),
-            // Whatever takes text on the wire takes it as its bytes: varchar, text, bpchar, enumerated types.
+            // The wire format of varchar, text, bpchar and enumerated types is the same: the bytes of the text.
             Self::Text(text) if !is_json(target) => <&str as ToSql>::to_sql(&text.as_str(), &Type::TEXT, out),
             Self::Text(text) => serde_json::from_str::<Json>(text)?.to_sql(target, out),
             Self::Int(number) if *target == Type::INT4 => i32::try_from(*number)?.to_sql(target, out),
@@ -251,17 +252,17 @@ pub(crate) struct Statement {
     pub(super) values: Vec<Value>,
 }
 
-/// Puts a statement and its parameters together; `$1` is the first.
+/// Creates a statement from SQL and its parameters; `$1` is the first parameter.
 pub(crate) fn statement(sql: impl Into<Arc<str>>, values: Vec<Value>) -> Statement {
     Statement { sql: sql.into(), values }
 }
 
-/// An object of texts as a column.
+/// Returns a map of strings as a JSON column.
 pub(crate) fn json_of(map: &BTreeMap<String, String>) -> Value {
     Value::Json(map.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))).collect())
 }
 
-/// `$first, $first+1, …`: as many placeholders as a list has items.
+/// Returns `count` placeholders for a list in SQL: `$first, $first+1, …`.
 pub(crate) fn placeholders(first: usize, count: usize) -> String {
     let names: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
     names.join(", ")

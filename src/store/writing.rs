@@ -1,5 +1,5 @@
-//! The one place where statements become a transaction, on either engine. The draft of the record of a change is stored
-//! here, with the first transaction of that change.
+//! The only place that hands transactions to an engine. The first transaction of a change also stores the draft of the
+//! change's audit record.
 
 use quarterdeck_actors::draft::Draft;
 
@@ -7,9 +7,9 @@ use super::audits::opening;
 use super::{Db, Engine, Row, Statement, StoreError, Transaction};
 
 impl Db {
-    /// Runs a transaction; its answers are those of all its statements. It is on the disk when this answers.
+    /// Runs a transaction and returns the rows of each of its statements. The data is on the disk when this returns.
     ///
-    /// As part of a change that has no stored record yet, it stores the draft of that record as well, or nothing.
+    /// The first transaction of a change stores the draft of its audit record too, in the same commit.
     pub(crate) async fn transaction(&self, mut transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let draft = Draft::current().filter(|_| self.has_trail());
         transaction.draft = draft.as_ref().map(|draft| opening(&draft.record)).transpose()?;
@@ -24,8 +24,8 @@ impl Db {
         Ok(answers)
     }
 
-    /// Runs a statement that changes something; it is on the disk when this answers. The draft of the record of the
-    /// change goes along, as in a transaction.
+    /// Runs one statement that writes. The data is on the disk when this returns. The first write of a change stores
+    /// the draft of its audit record too, as [`Db::transaction`] does.
     pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         if Draft::is_wanted() && self.has_trail() {
             let answers = self.transaction(Transaction::of(vec![statement])).await?;
@@ -34,12 +34,12 @@ impl Db {
         self.write_apart(statement).await
     }
 
-    /// Stores the draft of the record of the change, before something is changed outside of this database.
+    /// Stores the draft of the change's audit record, before the change touches something outside of this database.
     pub(crate) async fn store_draft(&self) -> Result<(), StoreError> {
         if Draft::is_wanted() { self.transaction(Transaction::of(Vec::new())).await.map(drop) } else { Ok(()) }
     }
 
-    /// Runs a statement that is no part of a change which the trail records, such as one that counts an attempt.
+    /// Runs a statement that belongs to no audited change, such as one that counts a login attempt.
     pub(crate) async fn write_apart(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.write(statement).await,
