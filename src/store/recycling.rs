@@ -1,19 +1,19 @@
-//! Which pooled connections are of before the last time that all were to be made anew.
+//! Decides which pooled connections are too old, after all connections were told to be replaced.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// A moment that pools share with whoever sets it.
+/// The time of the last replacement of all connections; the pools share it with the code that sets it.
 #[derive(Clone, Default)]
 pub(super) struct Recycling(Arc<RwLock<Option<Instant>>>);
 
 impl Recycling {
-    /// From now on no connection is used again that is there already.
+    /// Makes all existing connections unusable from now on.
     pub(super) fn begin(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// The same, unless it began less than `pause` ago; true when it begins.
+    /// Does the same as [`Recycling::begin`], unless that happened less than `pause` ago. Returns true when it did it.
     pub(super) fn begin_again(&self, pause: Duration) -> bool {
         let mut began = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let is_due = began.is_none_or(|began| began.elapsed() >= pause);
@@ -23,7 +23,7 @@ impl Recycling {
         is_due
     }
 
-    /// Whether a connection that was made then is one of them.
+    /// Returns true when a connection created at `made` must be replaced.
     pub(super) fn is_over(&self, made: Instant) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).is_some_and(|began| made <= began)
     }

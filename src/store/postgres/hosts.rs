@@ -1,4 +1,4 @@
-//! New connections: the hosts of the data source one after the other, until one takes it.
+//! Opens new connections: tries the hosts of the data source one after the other, until one accepts.
 
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -20,22 +20,23 @@ use tracing::{debug, warn};
 use super::super::StoreError;
 use super::super::data_source::DataSource;
 
-/// How long sent data may stay unacknowledged before a connection counts as lost.
+/// The time that sent data may stay unacknowledged before the connection is treated as lost.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
-/// The longest quiet time before the system asks whether the other side is still there.
+/// The idle time after which the operating system sends keepalive probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 
-/// The idle time that the driver has by default, as libpq's documents give it.
+/// The driver's default for the keepalive idle time, which libpq documents too.
 const DRIVER_KEEPALIVE_IDLE: Duration = Duration::from_hours(2);
 
-/// How long a statement waits for a lock: longer than a transaction of a server that does not go on can hold it.
+/// The lock timeout of a statement. It is longer than a stalled transaction of another server can hold the lock.
 const LOCK_WAIT: Duration = Duration::from_secs(4);
 
-/// How long a transaction may stay open without a statement. Its server is frozen or gone, and others wait for its locks.
+/// The time after which PostgreSQL ends a transaction without a running statement. Its server is frozen or gone, and
+/// other servers wait for its locks.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
 
-/// The limits that PostgreSQL keeps by itself, also when this process cannot: it notices a dead machine within 25 s.
+/// Returns the limits that PostgreSQL enforces even when this process is frozen. It notices a dead machine within 25 s.
 fn session_limits() -> String {
     let (lock_wait, idle) = (LOCK_WAIT.as_millis(), IDLE_IN_TRANSACTION.as_millis());
     let (quiet, unacknowledged) = (KEEPALIVE_IDLE.as_secs(), UNACKNOWLEDGED.as_millis());
@@ -50,16 +51,16 @@ fn session_limits() -> String {
 pub(super) struct Hosts {
     connections: Arc<[Config]>,
     tls: MakeRustlsConnect,
-    /// How long one host is waited for.
+    /// The connection timeout for one host.
     turn: Duration,
     is_random: bool,
-    /// The thread that reads and writes all connections. They are shared by all threads: one whose own thread did that
-    /// would stop when some handler there blocks.
+    /// The main runtime, whose thread reads and writes all connections. All threads share the connections: a connection
+    /// served by the thread that opened it would stall whenever a handler blocks that thread.
     runtime: Handle,
 }
 
 impl Hosts {
-    /// Shares `limit` among the hosts, so that each is tried within it. Reads certificates.
+    /// Reads the certificates and divides the timeout `limit` equally among the hosts.
     pub(super) fn new(source: &DataSource, limit: Duration, statement_limit: Duration) -> Result<Self, StoreError> {
         let tls = source.encryption().client_config().map_err(StoreError::Setting)?;
         let mut connections = source.connections();
@@ -74,7 +75,7 @@ impl Hosts {
             if config.get_keepalives_idle() == DRIVER_KEEPALIVE_IDLE {
                 config.keepalives_idle(KEEPALIVE_IDLE);
             }
-            // The last word counts: the data source may set other limits than ours.
+            // PostgreSQL uses the last value of an option, so the data source can override our limits.
             let given = config.get_options().unwrap_or_default();
             let own = format!("{} {given} -c statement_timeout={}", session_limits(), statement_limit.as_millis());
             config.options(own);
@@ -88,7 +89,7 @@ impl Hosts {
         })
     }
 
-    /// True when the database takes one more connection, which is closed again.
+    /// Opens one more connection to the database and closes it; returns true when that succeeds.
     pub(super) async fn take_another(&self) -> bool {
         self.connect_to_one().await.is_ok()
     }
@@ -102,7 +103,7 @@ impl Hosts {
             let config = order.remove(0);
             match timeout(self.turn, self.connect_to(config)).await {
                 Ok(Ok(connected)) => return Ok(connected),
-                // As with libpq: a host that answers and refuses the login has the last word.
+                // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
                 Ok(Err(failed)) => debug!(error = %failed, "a host of the database takes no connection"),
                 Err(_) => debug!("a host of the database does not answer"),
@@ -129,14 +130,14 @@ impl Hosts {
             Ok(connected) => connected,
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime ends: its caller waits for no longer than its time limit.
+                // The runtime is shutting down. The caller waits until its own timeout.
                 Err(_) => pending().await,
             },
         }
     }
 }
 
-/// An attempt to connect, which ends when nobody waits for it any more.
+/// A connection attempt that is cancelled when it is dropped.
 struct Connecting(JoinHandle<Result<(Client, JoinHandle<()>), Error>>);
 
 impl Drop for Connecting {

@@ -1,4 +1,4 @@
-//! A number of permits that can be changed while some of them are held.
+//! A semaphore whose number of permits can change while some are in use.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,11 +13,11 @@ pub(super) struct Limit {
 
 struct Size {
     permits: usize,
-    /// Permits that are held and are not given out again.
+    /// Permits in use that are destroyed instead of returned, because the limit shrank.
     surplus: usize,
 }
 
-/// One permit, given back when it is dropped.
+/// One permit; dropping it returns it.
 pub(super) struct Permit {
     limit: Arc<Limit>,
     permit: Option<OwnedSemaphorePermit>,
@@ -35,7 +35,7 @@ impl Limit {
         Ok(Permit { limit: self, permit: Some(permit) })
     }
 
-    /// Has so many permits from now on. Those that are held beyond that are not given out again.
+    /// Sets the number of permits. Surplus permits in use are destroyed when they are dropped.
     pub(super) fn resize(&self, permits: usize) {
         let mut size = self.lock();
         let more = permits.saturating_sub(size.permits);
@@ -59,7 +59,8 @@ impl Drop for Permit {
             size.surplus -= 1;
             self.permit.take().into_iter().for_each(OwnedSemaphorePermit::forget);
         }
-        // Given back while the size is locked: a change of it counts each permit as held or as free, not as both.
+        // The permit is returned under the size lock, so that a resize counts it either as used or as free, not as
+        // both.
         drop(self.permit.take());
     }
 }

@@ -1,19 +1,19 @@
-//! The mark of a database that is being restored. Every new connection looks for it, so no command passes it by.
+//! The mark of a database that is being restored. Every new connection checks for it, so no command uses that database.
 
 use deadpool_postgres::HookError;
 use tokio_postgres::{Client, Error};
 
 use super::super::StoreError;
 
-/// This table is there while a database is restored. A database that has it is incomplete.
+/// The table that exists while a database is being restored. A database with it is incomplete.
 pub(in crate::store) const RESTORING: &str = "qd_restoring";
 
-/// Refuses a new connection to a database that is incomplete.
+/// Refuses a new connection to an incomplete database.
 pub(super) async fn refuse(client: &Client) -> Result<(), HookError> {
     if is_there(client).await.map_err(HookError::Backend)? { Err(HookError::message(refusal())) } else { Ok(()) }
 }
 
-/// Refuses the database of an earlier connection if it is incomplete by now.
+/// Refuses the database of an open connection if it has become incomplete.
 pub(super) async fn refuse_now(client: &Client) -> Result<(), StoreError> {
     if is_there(client).await? { Err(StoreError::Unfinished(refusal())) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! How many connections the database has room for: learnt from its refusals, so that requests wait instead of failing.
+//! Learns from PostgreSQL's refusals how many connections it has room for, so that requests wait instead of failing.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,29 +13,29 @@ use tracing::warn;
 use super::super::StoreError;
 use super::shares::Shares;
 
-/// The pause before another attempt, while the pool has no connection at all.
+/// The delay before another attempt while the pool has no connection at all.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Permits for the connections of a pool: as many as the settings say, or as the database has room for.
+/// Permits for the connections of a pool: as many as the settings allow, or as the database has room for.
 #[derive(Clone)]
 pub(super) struct Room {
     permits: Arc<Semaphore>,
     size: Arc<Mutex<usize>>,
-    /// They divide the connections that there may be.
+    /// The shares of reads, writes and tables, which follow the number of connections.
     shares: Shares,
     wanted: usize,
     waiting: Arc<AtomicUsize>,
     has_warned: Arc<AtomicBool>,
 }
 
-/// A connection of the pool, and the permit to have it. The connection goes back first.
+/// A connection of the pool and its permit. The connection is returned before the permit.
 pub(super) struct Lease {
     pub(super) client: Object,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
-    /// Closes the connection instead of giving it back.
+    /// Closes the connection instead of returning it to the pool.
     pub(super) fn close(self) {
         drop(Object::take(self.client));
     }
@@ -48,17 +48,17 @@ impl Room {
         Self { permits, size, shares, wanted, waiting: Arc::default(), has_warned: Arc::default() }
     }
 
-    /// The number of connections that there may be, as far as is known.
+    /// Returns the maximum number of connections, as far as it is known.
     pub(super) fn size(&self) -> usize {
         *self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many requests wait for a permit.
+    /// Returns the number of requests that wait for a permit.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Waits for a connection until `deadline`. A database that refuses another one makes this wait for one of ours.
+    /// Waits for a connection until `deadline`. When the database refuses a new one, waits for an open one instead.
     pub(super) async fn lease(&self, pool: &Pool, deadline: Instant) -> Result<Lease, StoreError> {
         loop {
             self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl Room {
             };
             let is_known = !self.shrink(permit, pool.status().size);
             if is_known {
-                // Other programs have all connections, and none of ours comes back.
+                // Other programs use all connections, and this pool has none that could become free.
                 if Instant::now() + RETRY_DELAY >= deadline {
                     return Err(refused.into());
                 }
@@ -83,8 +83,8 @@ impl Room {
         }
     }
 
-    /// Learns that the database takes no more connections than are `open`, of which one may always be tried. False when
-    /// that was known.
+    /// Lowers the limit to the `open` connections, at least one, after the database refused another. Returns false when
+    /// the limit was that low already.
     fn shrink(&self, permit: OwnedSemaphorePermit, open: usize) -> bool {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         let room = open.max(1);
@@ -106,12 +106,12 @@ impl Room {
         is_news
     }
 
-    /// True when there are fewer connections than the settings say.
+    /// Returns true when the limit is lower than in the settings.
     pub(super) fn is_short(&self) -> bool {
         self.size() < self.wanted
     }
 
-    /// Tries twice as many connections from now on, up to those that the settings say: the database took another one.
+    /// Doubles the limit, up to the one of the settings, after the database accepted another connection.
     pub(super) fn grow(&self) {
         let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
         let more = (*size).min(self.wanted - *size);
@@ -121,7 +121,7 @@ impl Room {
     }
 }
 
-/// True when the database, or a limit of it for the role or the database, has no room for another connection.
+/// Returns true when PostgreSQL refuses because the server, the database or the role has no free connection.
 fn is_full(refused: &PoolError) -> bool {
     matches!(refused, PoolError::Backend(cause) if cause.code() == Some(&SqlState::TOO_MANY_CONNECTIONS))
 }

@@ -1,4 +1,4 @@
-//! A connection for work that takes long: a backup, or a restore.
+//! A connection for long work: a backup or a restore.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,19 +7,19 @@ use tokio_postgres::Client;
 
 use super::{Postgres, StoreError, Value, borrowed};
 
-/// Nothing that a copy of a database does is bounded by the time of a request. A frozen copy ends after a minute.
-/// `idle_session_timeout` came with PostgreSQL 14; it would end the connection that holds the lock of a restore.
+/// Backups and restores have no statement or lock timeout; a frozen one ends after 60 s idle in its transaction.
+/// `idle_session_timeout` needs PostgreSQL 14; it is off because it would close the connection that locks a restore.
 const WITHOUT_LIMITS: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
      SET idle_in_transaction_session_timeout = 60000; \
      SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 
-/// A connection that is closed at its end: its limits, locks and an open transaction end with it.
+/// A connection that is closed when it is dropped, which ends its limits, its locks and an open transaction.
 pub(in crate::store) struct Session {
     client: deadpool_postgres::ClientWrapper,
 }
 
 impl Postgres {
-    /// A connection without limits of time.
+    /// Opens a connection without statement and lock timeouts.
     pub(in crate::store) async fn session(&self) -> Result<Session, StoreError> {
         let client = Object::take(self.pool.get().await?);
         client.batch_execute(WITHOUT_LIMITS).await?;
@@ -28,7 +28,7 @@ impl Postgres {
 }
 
 impl Session {
-    /// Runs a statement that changes something.
+    /// Runs a statement that writes.
     pub(in crate::store) async fn run(&mut self, sql: &str, values: &[Value]) -> Result<(), StoreError> {
         let prepared = self.client.prepare_cached(sql).await?;
         self.client.execute(&prepared, &borrowed(values)).await?;

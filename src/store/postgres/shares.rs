@@ -1,7 +1,7 @@
-//! How many connections one kind of work may hold, so that the rest is left for others.
+//! Limits the number of connections for each kind of work, so that other work always finds one.
 //!
-//! A table that another session has locked keeps every statement about it waiting. Without shares those statements would
-//! hold all connections, and what has nothing to do with the table would wait as well.
+//! When another session locks a table, all statements on that table wait. Without shares they would take all
+//! connections, and statements on other tables would wait too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::super::StoreError;
 use super::limit::{Limit, Permit};
 
-/// Permits for writes, and for each table.
+/// The permits for writes, and those for each table.
 #[derive(Clone)]
 pub(super) struct Shares {
     writes: Arc<Limit>,
@@ -17,33 +17,33 @@ pub(super) struct Shares {
 }
 
 struct Tables {
-    /// The permits of each.
+    /// The number of permits for each table.
     size: usize,
-    /// By the name of a table; the names are those of our own statements.
+    /// The limit of each table by its name; the names come from our own statements.
     limits: HashMap<String, Arc<Limit>>,
 }
 
-/// The kind of work that a connection is wanted for.
+/// The kind of work that needs a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Read,
     Write,
 }
 
-/// The permits that one piece of work holds.
+/// The permits that one statement or transaction uses.
 pub(super) struct Permits {
     _table: Permit,
     _write: Option<Permit>,
 }
 
 impl Shares {
-    /// Divides `connections`: a quarter is left for reads, and statements about one table hold at most half.
+    /// Divides `connections`: a quarter is reserved for reads, and statements on one table use at most half.
     pub(super) fn new(connections: usize) -> Self {
         let tables = Tables { size: for_each_table(connections), limits: HashMap::new() };
         Self { writes: Arc::new(Limit::new(for_writes(connections))), tables: Arc::new(Mutex::new(tables)) }
     }
 
-    /// Divides another number of connections from now on. Work that holds a permit keeps it.
+    /// Divides a new number of connections. Work that has a permit keeps it.
     pub(super) fn resize(&self, connections: usize) {
         self.writes.resize(for_writes(connections));
         let mut tables = self.lock();
@@ -51,7 +51,7 @@ impl Shares {
         tables.limits.values().for_each(|limit| limit.resize(tables.size));
     }
 
-    /// Waits for the permits of such work. Work that waits holds no connection.
+    /// Waits for the permits that this kind of work needs. It uses no connection while it waits.
     pub(super) async fn enter(&self, kind: Kind, sql: &str) -> Result<Permits, StoreError> {
         let table = self.table(table_of(sql)).enter().await?;
         let write = match kind {
@@ -76,7 +76,7 @@ impl Shares {
     }
 }
 
-/// The connections that writes may hold: all but those for reads, and a single one is for both.
+/// Returns the number of connections for writes: all but those reserved for reads. Reads and writes share a single one.
 fn for_writes(connections: usize) -> usize {
     let for_reads = if connections > 1 { (connections / 4).max(1) } else { 0 };
     connections - for_reads
@@ -86,7 +86,7 @@ fn for_each_table(connections: usize) -> usize {
     (connections / 2).max(1)
 }
 
-/// The first table that a statement names; empty when it names none.
+/// Returns the first table that a statement names, or the empty string.
 fn table_of(sql: &str) -> &str {
     let mut words = sql.split_whitespace();
     let named = words.by_ref().find(|word| ["FROM", "INTO", "UPDATE"].contains(word)).and_then(|_| words.next());
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// How many permits for reads of one table, and for writes, are free.
+    /// Returns the number of free permits for reads of one table, and for writes.
     fn free(shares: &Shares) -> (usize, usize) {
         let enter = |kind, sql: &str| shares.enter(kind, sql).now_or_never();
         let reads: Vec<_> = std::iter::from_fn(|| enter(Kind::Read, "SELECT 1 FROM users")).collect();

@@ -1,4 +1,4 @@
-//! A transaction on one connection.
+//! Runs a transaction on one connection.
 
 use deadpool_postgres::{Object, Transaction as Begun};
 use tokio_postgres::IsolationLevel;
@@ -8,17 +8,17 @@ use super::super::transaction::Hold;
 use super::super::{Row, Statement, StoreError, Transaction, Value};
 use super::{borrowed, decode};
 
-/// How a transaction ended.
+/// The end of a transaction.
 pub(super) enum End {
-    /// It is stored.
+    /// The transaction is committed.
     Stored(Vec<Vec<Row>>),
-    /// The database undid it for a reason that may be gone by now, and nothing of it is stored.
+    /// The database rolled it back, for a reason that may not occur again. Nothing is stored.
     Undone(StoreError),
 }
 
-/// Runs a transaction. An error of its commit is no `Undone`: it may be stored.
+/// Runs a transaction. An error of the commit is not `Undone`, because the transaction may be stored.
 pub(super) async fn run_as_one(client: &mut Object, work: &Transaction) -> Result<End, StoreError> {
-    // A stricter level would keep reading what was there before the locks were taken.
+    // A stricter isolation level would read the state from before the locks were taken.
     let begun = match client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await {
         Ok(begun) => begun,
         Err(failed) => return end_of(failed.into()),
@@ -59,7 +59,7 @@ async fn run(begun: &Begun<'_>, Statement { sql, values }: &Statement) -> Result
 
 fn end_of(failed: StoreError) -> Result<End, StoreError> {
     let is_passing = match &failed {
-        // The connection is gone, and the transaction with it.
+        // The connection is lost, so the transaction is rolled back.
         StoreError::Unavailable(_) => true,
         StoreError::Postgres(cause) => cause.code().is_some_and(|code| PASSING.contains(code)),
         StoreError::Duplicate(_)
@@ -76,5 +76,5 @@ fn end_of(failed: StoreError) -> Result<End, StoreError> {
     if is_passing { Ok(End::Undone(failed)) } else { Err(failed) }
 }
 
-/// Two transactions waited for each other, and this one had to go.
+/// The errors after which a transaction is retried: a deadlock, or a serialization failure.
 const PASSING: [SqlState; 2] = [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE];

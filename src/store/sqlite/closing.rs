@@ -1,8 +1,8 @@
-//! The end of a database file: one file, with everything in it.
+//! Closes a database file so that it is one file with everything in it.
 //!
 //! While connections are open, the newest rows are in the write-ahead log, and a copy of the file alone lacks them.
-//! Leaving the mode of the write-ahead log needs the file for one connection alone. Therefore its success proves that
-//! every other connection is gone, those of the pools included, which are closed on threads of their own.
+//! SQLite leaves write-ahead mode only for the last open connection. Therefore success proves that all other
+//! connections are closed, also those of the pools, which close on threads of their own.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,41 +17,41 @@ use super::waiting::{RETRY_DELAY, blocking};
 use super::{files, marks};
 use crate::store::StoreError;
 
-/// After this time, statements that still run are interrupted. No caller waits for them any more.
+/// The time after which a stop interrupts running statements. Their callers have timed out by then.
 const INTERRUPT_AFTER: Duration = Duration::from_secs(2);
 
-/// How long the other connections are waited for.
+/// The maximum wait for the other connections to close.
 const LONGEST_WAIT: Duration = Duration::from_secs(6);
 
-/// How long one statement waits for another process.
+/// The maximum wait of one statement for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The files that this process opened and did not close yet.
+/// The files that this process has open.
 static OPENED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Notes that this process has the file open.
+/// Records that this process has the file open.
 pub(super) fn note_opened(file: &Path) {
     OPENED.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
 }
 
-/// Closes what this process opened and no stop closed: called when a command ends, with no runtime left.
+/// Closes the files that this process left open; called at the end of a command, after its runtime is gone.
 ///
-/// Where another process has the file open as well, that process closes it.
+/// A file that another process has open too is left to that process.
 pub(crate) fn close_opened() -> Result<(), StoreError> {
     let opened = std::mem::take(&mut *OPENED.lock().unwrap_or_else(PoisonError::into_inner));
     for file in opened.into_iter().filter(|file| file.exists()) {
         let connection = open(&file)?;
-        // Another process that has the file open is refused to us at once.
+        // Fails at once, instead of waiting, when another process has the file open.
         leave_log(&connection)?;
         close(connection)?;
     }
     Ok(())
 }
 
-/// Takes the mark `mark` off, waits until every connection is gone and leaves one file behind.
+/// Removes the open mark `mark`, waits until all connections are closed, and leaves one file behind.
 ///
-/// `interrupt` ends the statements of the pools. Where another program keeps the file open, the whole content is
-/// written into the file, and anything else is an error.
+/// Setting `interrupt` ends running statements of the pools. If another program keeps the file open, the log is written
+/// into the file and truncated; if that fails too, this returns an error.
 pub(super) async fn finish(file: &Path, mark: Option<String>, interrupt: &AtomicBool) -> Result<(), StoreError> {
     if !file.exists() {
         return Ok(());
@@ -99,7 +99,7 @@ fn close(connection: Connection) -> Result<(), StoreError> {
     connection.close().map_err(|(_, cause)| cause.into())
 }
 
-/// Writes the log into the file and deletes it; false while another connection is open.
+/// Writes the log into the file and deletes it. Returns false while another connection is open.
 pub(super) fn leave_log(connection: &Connection) -> Result<bool, StoreError> {
     let left = connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get::<_, String>(0));
     match left {
@@ -109,7 +109,7 @@ pub(super) fn leave_log(connection: &Connection) -> Result<bool, StoreError> {
     }
 }
 
-/// Writes the log into the file and cuts it to a length of zero, while others have the file open.
+/// Writes the log into the file and truncates it to length zero, while other connections are open.
 fn empty_log(connection: &Connection, file: &Path) -> Result<(), StoreError> {
     let is_cut = cut_log(connection)?;
     if is_cut {
@@ -123,7 +123,7 @@ fn empty_log(connection: &Connection, file: &Path) -> Result<(), StoreError> {
     )))
 }
 
-/// Writes the log into the file and cuts it; false where another connection needs it.
+/// Writes the log into the file and truncates it. Returns false when another connection still needs the log.
 pub(super) fn cut_log(connection: &Connection) -> Result<bool, StoreError> {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))?;
     Ok(busy == 0)

@@ -1,4 +1,5 @@
-//! The condition of a database file before it is opened. Looking changes nothing: evidence stays as it is.
+//! Checks a database file before the server opens it. The checks change nothing, so that evidence of a loss is
+//! preserved.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -16,31 +17,31 @@ use crate::files::private;
 use crate::store::StoreError;
 use crate::store::engine::MIGRATIONS_TABLE;
 
-/// The first bytes of a file of SQLite, up to the versions of its format.
+/// The length of the file header up to and including the format versions, in bytes.
 const HEAD_BYTES: usize = 20;
 
-/// The place in the head, and the value there, of a file that is used with a write-ahead log.
+/// The offset in the header and the value there when the file uses a write-ahead log.
 const WITH_LOG: (usize, u8) = (18, 2);
 
-/// How often a missing log is looked for: between two connections of a running server it may not be there.
+/// The number of checks for a missing log. A running server can lack the log for a moment between two connections.
 const LOOKS: usize = 10;
 
 const LOOK_DELAY: Duration = Duration::from_millis(100);
 
-/// The reason why a file cannot be taken for the database that it was.
+/// The reason why a file cannot be trusted to be the complete database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
-    /// There is no file, but the log of one.
+    /// The file is missing, but its log exists.
     OnlyLog,
-    /// The file has a length of zero.
+    /// The file is empty.
     Empty,
-    /// The file is a database without the tables of this server.
+    /// The file is a database, but the server's tables are missing.
     WithoutTables,
-    /// A server has the file open or was killed, and the log with its newest rows is gone.
+    /// The file has an open mark, but the log with the newest rows is missing.
     WithoutLog,
 }
 
-/// Refuses a file that lost what it held. With `is_new` the operator says that nothing is missing.
+/// Refuses a file that lost data. `is_new` means that the operator declared the database as new.
 pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), StoreError> {
     for look in 1.. {
         let path = file.to_owned();
@@ -55,7 +56,7 @@ pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), Sto
     Ok(())
 }
 
-/// Refuses a place where a restore is under way, or was cut off.
+/// Refuses a file into which a restore is running, or was interrupted.
 pub(super) fn refuse_unfinished(file: &Path) -> Result<(), StoreError> {
     let restored = files::restored(file);
     if std::fs::symlink_metadata(&restored).is_err() {
@@ -103,7 +104,7 @@ fn doubt(file: &Path) -> Result<Option<Doubt>, StoreError> {
             refuse_unfinished(file)?;
             return Ok(is_there(&files::log(file)).then_some(Doubt::OnlyLog));
         }
-        // The attempt to open it says more.
+        // Opening the file later gives a better error message.
         Err(_) => return Ok(None),
     };
     if length == 0 {
@@ -120,15 +121,16 @@ fn doubt(file: &Path) -> Result<Option<Doubt>, StoreError> {
     Ok((!has_tables).then_some(Doubt::WithoutTables))
 }
 
-/// True when the file is used with a write-ahead log. Another kind of file is an error.
+/// Returns true when the file uses a write-ahead log. Fails when it is not an SQLite file.
 ///
-/// The engine drops its locks when the process closes another descriptor of the file. Without a log none is held.
+/// SQLite loses its locks on the file when this process closes another descriptor of it. The callers read the header
+/// only when no log exists, because no connection holds a lock then.
 fn uses_log(file: &Path) -> Result<bool, StoreError> {
     let mut head = [0; HEAD_BYTES];
     let read = private::read(&files::behind(file)).and_then(|mut opened: File| opened.read_exact(&mut head));
     match read {
         Ok(()) if head.starts_with(b"SQLite format 3\0") => Ok(head.get(WITH_LOG.0) == Some(&WITH_LOG.1)),
-        // The engine makes a database of it.
+        // SQLite turns an empty file into a database.
         Err(_) if std::fs::metadata(file).is_ok_and(|found| found.len() == 0) => Ok(false),
         Err(cause) if cause.kind() != ErrorKind::UnexpectedEof => {
             Err(StoreError::Setting(format!("{}: {cause}", file.display())))
@@ -140,14 +142,15 @@ fn uses_log(file: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Opens the file to look at it as it is.
+/// Opens the file read-only and changes nothing.
 pub(super) fn look_at(file: &Path) -> Result<Connection, StoreError> {
     let has_log = std::fs::symlink_metadata(files::log(file)).is_ok();
     let is_plain = !has_log && uses_log(file)?;
     open_to_look(file, !is_plain)
 }
 
-/// A file that is used with a log and has none is read as it is, because the engine would make a log otherwise.
+/// Opens the file read-only. With `as_usual` false it is opened as immutable, because SQLite would create a missing
+/// log.
 fn open_to_look(file: &Path, as_usual: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = if as_usual {

@@ -1,4 +1,4 @@
-//! The file of the embedded engine is copied as rows, and filled with rows under another name.
+//! Reads the rows of an SQLite database for a backup, and fills a new file from one.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -12,19 +12,19 @@ use super::{Sqlite, closing, files};
 use crate::files::private;
 use crate::store::{Row, StoreError, Value};
 
-/// The `application_id` of a database that is being restored: `QDre` in ASCII. A complete one has the engine's, 0.
+/// The `application_id` of a database whose restore is not complete: `QDre` in ASCII. A complete database has 0.
 const OF_RESTORE: i32 = 0x5144_7265;
 
-/// The bytes in the head of a file of SQLite that hold its `application_id`.
+/// The position of the `application_id` in an SQLite file, in bytes.
 const ID_PLACE: Range<u64> = 68..72;
 
-/// A row as the statement gave it.
+/// Returns the columns of a result row.
 pub(in crate::store) fn read_row(row: &rusqlite::Row<'_>, width: usize) -> Result<Row, StoreError> {
     Ok(Row::new((0..width).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>()?))
 }
 
 impl Sqlite {
-    /// A connection that only reads, beside a server that writes.
+    /// Opens a read-only connection that a backup uses while the server writes.
     pub(in crate::store) fn open_to_copy(&self) -> Result<Connection, StoreError> {
         closing::note_opened(&self.file);
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -33,7 +33,7 @@ impl Sqlite {
         Ok(connection)
     }
 
-    /// Refuses where a database is already. What a restore left that was cut off is none.
+    /// Refuses a place that already holds a database. Files of an interrupted start or restore do not count.
     pub(in crate::store) fn refuse_filled(&self) -> Result<(), StoreError> {
         let is_left_by_start = |file: &PathBuf| [files::lock(&self.file), files::unfinished(&self.file)].contains(file);
         let mut there = files::all(&self.file).into_iter().chain([self.file.clone()]);
@@ -46,18 +46,18 @@ impl Sqlite {
         })
     }
 
-    /// True when a restore is under way here, or was cut off.
+    /// Returns true when a restore into this database is running or was interrupted.
     pub(in crate::store) fn is_marked(&self) -> bool {
         std::fs::symlink_metadata(files::restored(&self.file)).is_ok()
     }
 
-    /// Takes the lock of [`Sqlite::lock_to_restore`] where its file is there already.
+    /// Takes the lock of [`Sqlite::lock_to_restore`] if the lock file already exists.
     pub(in crate::store) fn lock_again(&self) -> Result<Option<File>, StoreError> {
         let is_there = std::fs::symlink_metadata(files::lock(&self.file)).is_ok();
         is_there.then(|| self.lock_to_restore()).transpose()
     }
 
-    /// Takes the lock under which servers make their database. It is held for as long as the file is open.
+    /// Takes the lock under which servers create their database. Closing the returned file releases it.
     pub(in crate::store) fn lock_to_restore(&self) -> Result<File, StoreError> {
         let folder = folder_of(&self.file);
         private::folder(folder).map_err(named(folder))?;
@@ -72,7 +72,7 @@ impl Sqlite {
         )))
     }
 
-    /// Makes the file by which all see that a restore is not complete, anew after one that was cut off.
+    /// Creates the file that marks the restore as incomplete; replaces the one of an interrupted restore.
     pub(in crate::store) fn mark(&self) -> Result<(), StoreError> {
         let restored = files::restored(&self.file);
         if !is_of_restore(&restored).map_err(named(&restored))? {
@@ -87,7 +87,8 @@ impl Sqlite {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))
     }
 
-    /// Opens the file that [`Sqlite::mark`] made. Its content is synchronised at the end as a whole.
+    /// Opens the file that [`Sqlite::mark`] created. It writes without syncing, because the finished file is synced
+    /// once.
     pub(in crate::store) fn open_to_load(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "OFF")?;
@@ -96,7 +97,7 @@ impl Sqlite {
         Ok(connection)
     }
 
-    /// Gives the complete file `unfinished` the name of this one. The caller holds the lock.
+    /// Renames the complete file `unfinished` to the name of this database. The caller holds the lock.
     pub(in crate::store) async fn take_over(&self, unfinished: &Self) -> Result<(), StoreError> {
         let (target, unfinished) = (self.file.clone(), unfinished.file.clone());
         let taking = move || {
@@ -110,7 +111,7 @@ impl Sqlite {
         blocking(taking).await
     }
 
-    /// Deletes the files of an attempt that did not come to its end.
+    /// Deletes the files of a failed restore.
     pub(in crate::store) async fn discard(&self) {
         let _ = self.close().await;
         let _ = delete(&self.file);
@@ -121,13 +122,13 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The error of a file, with its name.
+/// Returns a function that adds the file's name to an I/O error.
 fn named(file: &Path) -> impl Fn(std::io::Error) -> StoreError {
     let file = file.display().to_string();
     move |cause| StoreError::Setting(format!("{file}: {cause}"))
 }
 
-/// True for a file that a restore left, and where there is none: it is empty or has the id of a restore in its head.
+/// Returns true when the file is missing, is empty, or has the `application_id` of a restore.
 fn is_of_restore(file: &Path) -> std::io::Result<bool> {
     let mut opened = match private::read(file) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(true),
@@ -138,7 +139,7 @@ fn is_of_restore(file: &Path) -> std::io::Result<bool> {
     Ok(head.is_empty() || head.ends_with(&OF_RESTORE.to_be_bytes()))
 }
 
-/// Deletes the database file of a restore, and what the engine made beside it.
+/// Deletes the database file of a restore and the files that SQLite made beside it, except the lock file.
 fn delete(restored: &Path) -> std::io::Result<()> {
     for file in files::all(restored).into_iter().filter(|file| *file != files::lock(restored)) {
         match std::fs::remove_file(file) {

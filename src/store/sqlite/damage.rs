@@ -1,4 +1,4 @@
-//! A damaged file: recognised, named, remembered for the readiness probe, and looked for.
+//! Damaged database files: recognises their errors, names the file, and remembers the damage for the readiness probe.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -9,10 +9,10 @@ use tracing::error;
 use super::files;
 use crate::store::StoreError;
 
-/// How many findings of a check are named.
+/// The maximum number of findings that one message lists.
 const FINDINGS_NAMED: usize = 3;
 
-/// The first sign of damage that any statement met; shared by the connections of a file.
+/// The first damage that a statement found; shared by all connections to the file.
 #[derive(Clone)]
 pub(super) struct Damage {
     file: PathBuf,
@@ -24,7 +24,7 @@ impl Damage {
         Self { file: file.to_owned(), found: Arc::default() }
     }
 
-    /// Passes an error on; one that shows damage names the file, and is logged the first time.
+    /// Returns the error. If it shows damage, adds the name of the file, remembers it, and logs it the first time.
     pub(super) fn noted(&self, cause: StoreError) -> StoreError {
         let cause = named(&self.file, cause);
         if let StoreError::Damaged(text) = &cause {
@@ -36,13 +36,13 @@ impl Damage {
         cause
     }
 
-    /// The damage that was found since the start.
+    /// Returns as an error the damage that was found since the start.
     pub(super) fn found(&self) -> Result<(), StoreError> {
         self.found.get().map_or(Ok(()), |text| Err(StoreError::Damaged(text.clone())))
     }
 }
 
-/// Gives an error that shows damage the name of the file, and advice.
+/// Turns an error that shows damage into one that names the file and says what to do.
 pub(super) fn named(file: &Path, cause: StoreError) -> StoreError {
     if let StoreError::Sqlite(found) = &cause
         && shows_damage(found)
@@ -66,7 +66,7 @@ fn text(file: &Path, finding: &str) -> String {
     )
 }
 
-/// Reads the whole file and looks for damage. Takes as long as reading it.
+/// Reads the whole file and looks for damage. It takes as long as reading the file.
 pub(super) fn check(connection: &Connection, file: &Path) -> Result<(), StoreError> {
     let found = findings(connection).map_err(|cause| named(file, cause.into()))?;
     if found.is_empty() { Ok(()) } else { Err(StoreError::Damaged(text(file, &found.join("; ")))) }

@@ -1,14 +1,14 @@
-//! The files of an embedded database, by name.
+//! The names of the files that belong to an SQLite database.
 
 use std::path::{Path, PathBuf};
 
-/// The database itself, and what the engine and the server make beside it.
+/// Returns the database file and all files that SQLite and the server make beside it.
 pub(crate) fn all(database: &Path) -> Vec<PathBuf> {
     let beside = |ending| beside(database, ending);
     vec![behind(database), beside("-wal"), beside("-shm"), beside("-journal"), lock(database), unfinished(database)]
 }
 
-/// The file behind a link: the engine follows links, and makes its files beside the one behind them.
+/// Returns the target of a symbolic link, because SQLite follows it and puts its files beside the target.
 pub(super) fn behind(database: &Path) -> PathBuf {
     let linked = || {
         let target = std::fs::read_link(database).ok()?;
@@ -17,22 +17,22 @@ pub(super) fn behind(database: &Path) -> PathBuf {
     std::fs::canonicalize(database).ok().or_else(linked).unwrap_or_else(|| database.to_owned())
 }
 
-/// The write-ahead log.
+/// Returns the name of the write-ahead log.
 pub(super) fn log(database: &Path) -> PathBuf {
     beside(database, "-wal")
 }
 
-/// The file whose lock serialises migrations.
+/// Returns the name of the lock file under which one server at a time migrates.
 pub(super) fn lock(database: &Path) -> PathBuf {
     database.with_extension("lock")
 }
 
-/// A new database before it is complete.
+/// Returns the name under which a new database is created until it is complete.
 pub(super) fn unfinished(database: &Path) -> PathBuf {
     beside(database, "-new")
 }
 
-/// A database that a backup is restored into, before it is complete.
+/// Returns the name under which a backup is restored until it is complete.
 pub(in crate::store) fn restored(database: &Path) -> PathBuf {
     beside(database, "-restore")
 }

@@ -1,4 +1,4 @@
-//! A database file is made, or opened for writing after a clean or an unclean end.
+//! Creates a database file, or checks an existing one before it is opened for writing.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,25 +12,26 @@ use super::{damage, files, marks};
 use crate::files::private;
 use crate::store::StoreError;
 
-/// A file up to this size is checked at each start; a larger one after an unclean end.
+/// The largest file that is checked at each start, in bytes; a larger one is checked after an unclean stop only.
 const ALWAYS_CHECKED_BYTES: u64 = 32 * 1024 * 1024;
 
-/// The outcome of [`recover`].
+/// The result of [`recover`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recovered {
-    /// The file is sound, and no mark of an earlier server is left.
+    /// The file is sound and has no open marks of earlier servers.
     Sound,
-    /// Another connection is open, so that a server may be running.
+    /// Another connection is open, so a server may be running.
     InUse,
 }
 
-/// Makes a database with its tables. It gets its name when it is complete, so that a crash leaves no half of one.
+/// Creates a database with its tables. It gets its final name when it is complete, so a crash leaves no partial
+/// database.
 pub(super) fn make(file: &Path, runner: &refinery::Runner) -> Result<(), StoreError> {
     let (unfinished, target) = (files::unfinished(file), files::behind(file));
     let _ = std::fs::remove_file(&unfinished);
     private::create(&unfinished)?;
     let mut connection = Connection::open_with_flags(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Without its name the file holds nothing that could be lost.
+    // Syncing starts with the rename: before it, a crash loses nothing.
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     runner.run(&mut connection)?;
@@ -41,7 +42,7 @@ pub(super) fn make(file: &Path, runner: &refinery::Runner) -> Result<(), StoreEr
     Ok(File::open(folder)?.sync_all()?)
 }
 
-/// Opens the file after a clean or an unclean end: refuses a damaged one, and removes the marks of killed servers.
+/// Recovers the file after an unclean stop: refuses a damaged file and removes the open marks of killed servers.
 pub(super) fn recover(file: &Path) -> Result<Recovered, StoreError> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.busy_timeout(PATIENCE)?;

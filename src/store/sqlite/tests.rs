@@ -1,4 +1,4 @@
-//! How a database file is opened, closed, refused and checked.
+//! Tests of opening, closing, refusing and checking a database file.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn settings(file: &Path) -> SqlSettings {
     Config::from_overrides([source]).unwrap().view.sql.clone()
 }
 
-/// A database that a server has open, with a row that stands in the log only.
+/// Opens a database with one row that is in the log only.
 async fn open_database() -> (TempDir, PathBuf, Db) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("test.db");
@@ -28,7 +28,7 @@ async fn open_database() -> (TempDir, PathBuf, Db) {
     (folder, file, db)
 }
 
-/// Copies a database, with its log or without, as a kill at this moment would leave it; gives the copy.
+/// Copies a database, with or without its log, as a kill at this moment would leave it; returns the copy.
 fn copied(file: &Path, with_log: bool) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
@@ -60,7 +60,7 @@ async fn refused(file: &Path) -> String {
 #[actix_web::test]
 async fn a_close_leaves_one_file_also_after_a_statement_that_never_ends() {
     let (folder, file, db) = open_database().await;
-    // Its caller gives up, and the statement goes on.
+    // The caller times out, but the statement keeps running.
     let given_up = tokio::time::timeout(Duration::from_millis(50), db.read(statement(ENDLESS, Vec::new()))).await;
     assert!(given_up.is_err() && files::log(&file).exists());
     db.close().await.unwrap();
@@ -105,7 +105,7 @@ async fn a_copy_of_an_open_file_without_its_log_is_refused_and_left_as_it_is() {
         assert_eq!(names(folder.path()), ["copy.db"]);
     }
     refuse_doubtful(&copy, true).await.unwrap();
-    // The running server is none the worse.
+    // The running server still works.
     db.set_system("LastRow", "later").await.unwrap();
 }
 
@@ -117,7 +117,7 @@ async fn a_killed_server_leaves_a_file_that_is_checked_once() {
     assert_eq!(opening::recover(&copy).unwrap(), Recovered::Sound);
     assert_eq!((names(folder.path()), last_row(&copy).as_deref()), (vec!["copy.db".to_owned()], Some("here")));
     assert!(!marks::are_there(&Connection::open(&copy).unwrap()).unwrap());
-    // The original belongs to a running server, whose mark stays.
+    // The original belongs to a running server, so its open mark stays.
     assert_eq!(opening::recover(&file).unwrap(), Recovered::InUse);
     assert!(marks::are_there(&Connection::open(&file).unwrap()).unwrap());
     db.close().await.unwrap();
@@ -150,7 +150,7 @@ async fn files_that_lost_what_they_held_are_refused_unless_the_operator_wants_a_
         refuse_doubtful(file, true).await.unwrap();
         Db::new(&settings(file)).unwrap().migrate().await.unwrap();
     }
-    // An old log would be written into a new file.
+    // SQLite would write an old log into a new file.
     let gone = folder.path().join("gone.db");
     std::fs::copy(files::log(&file), files::log(&gone)).unwrap();
     for is_new in [false, true] {
@@ -161,7 +161,7 @@ async fn files_that_lost_what_they_held_are_refused_unless_the_operator_wants_a_
     db.close().await.unwrap();
 }
 
-/// The state in which servers of earlier versions stop: with a log in use, and no mark.
+/// Earlier versions stop in this state: the file uses a log and has no open mark.
 #[actix_web::test]
 async fn a_file_of_an_earlier_version_is_opened() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ async fn a_file_of_an_earlier_version_is_opened() {
     assert_eq!(db.user_count().await.unwrap(), 0);
 }
 
-/// A crash while the first start makes the tables leaves no file with the name of the database.
+/// A crash while the first start creates the tables leaves no file with the database's name.
 #[actix_web::test]
 async fn a_database_gets_its_name_when_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,7 +201,7 @@ async fn damage_is_named_with_the_file_and_readiness_notices_it() {
     for part in ["test.db is damaged", "put a backup in their place", ".recover"] {
         assert!(refused.to_string().contains(part), "{refused}");
     }
-    // A statement that comes across it while the server runs.
+    // A statement finds the damage while the server runs.
     let db = Db::new(&settings(&file)).unwrap();
     db.probe(1).await.unwrap_err();
     assert!(db.damage().unwrap_err().to_string().contains("test.db is damaged"));
@@ -210,7 +210,7 @@ async fn damage_is_named_with_the_file_and_readiness_notices_it() {
     assert!(self::refused(&file).await.contains("is damaged: file is not a database"));
 }
 
-/// Overwrites everything but the first page with zeros.
+/// Overwrites all pages but the first with zeros.
 fn zero_pages(file: &Path) {
     let length = std::fs::metadata(file).unwrap().len();
     let opened = std::fs::OpenOptions::new().write(true).open(file).unwrap();

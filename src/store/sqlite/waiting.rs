@@ -1,16 +1,16 @@
-//! How long callers of the embedded engine wait, and the threads on which they wait for the disk.
+//! The timeouts of the embedded engine, and the threads on which work waits for the disk.
 
 use std::time::Duration;
 
 use crate::store::StoreError;
 
-/// How long a request waits for its turn.
+/// The timeout of a request for a connection or for a lock of the file.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pause between two attempts at a file that another connection holds.
+/// The delay between two attempts on a file that another connection has locked.
 pub(super) const RETRY_DELAY: Duration = Duration::from_millis(20);
 
-/// Runs what waits for the disk on a thread of its own.
+/// Runs work that waits for the disk on a blocking thread.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
