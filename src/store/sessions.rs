@@ -13,7 +13,7 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, json_of, state
 const COLUMNS: &str =
     "id, token, createat, expiresat, lastactivityat, userid, deviceid, roles, isoauth, expirednotify, props";
 
-/// A user may have so many sessions beside a new one; the least used make room for it.
+/// The maximum number of other sessions that a user keeps when a new one is added; the least recently used are deleted.
 const MOST_BESIDE: i64 = 499;
 
 impl SessionStore for Db {
@@ -39,13 +39,13 @@ impl SessionStore for Db {
 }
 
 impl Db {
-    /// A user's sessions, the last used first.
+    /// Returns a user's sessions, last used first.
     pub(crate) async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM sessions WHERE userid = $1 ORDER BY lastactivityat DESC, id");
         self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(session).collect()
     }
 
-    /// The session with that id or that token.
+    /// Returns the session whose id or token is `text`.
     pub(crate) async fn session_with_id_or_token(&self, text: &str) -> Result<Option<Session>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM sessions WHERE id = $1 OR token = $1 LIMIT 1");
         self.read(statement(sql, vec![text.into()])).await?.into_iter().next().map(session).transpose()
@@ -73,7 +73,7 @@ impl Db {
 
     async fn change_session(&self, change: Change) -> Result<Change, StoreError> {
         match &change {
-            // The roles of sessions are written with those of the account.
+            // Stores nothing: the roles in the sessions are written together with those of the account.
             Change::Roles { user_id, .. } => {
                 let sql = "SELECT roles FROM users WHERE id = $1";
                 let stored = self.read(statement(sql, vec![user_id.into()])).await?;
@@ -85,7 +85,7 @@ impl Db {
                 let sql = "UPDATE sessions SET lastactivityat = $2 WHERE id = $1 AND lastactivityat < $2";
                 self.write_apart(statement(sql, vec![id.into(), (*at).into()])).await?;
             }
-            // 0 is never.
+            // An `expiresat` of 0 means that the session never expires.
             Change::Prolonged { id, until } => {
                 let sql = "UPDATE sessions SET expiresat = $2 WHERE id = $1 AND expiresat > 0 AND expiresat < $2";
                 self.write_apart(statement(sql, vec![id.into(), (*until).into()])).await?;
@@ -110,7 +110,8 @@ impl Db {
     }
 }
 
-/// The locks are those of an opening: a session that is being opened is either deleted with the others or not opened.
+/// Deletes sessions under the locks that `add_session` takes. So a session that is added at the same time is either
+/// deleted with the others or not added.
 fn removing(which: &Which) -> Transaction {
     let removal = Transaction::of(vec![removal(which)]);
     match which {
@@ -121,9 +122,9 @@ fn removing(which: &Which) -> Transaction {
     }
 }
 
-/// Inserts nothing when the account or the access token was switched off since they were read, when the token is taken,
-/// or when the account has another hash than the one that the password was compared with.
-/// The roles are those of the account at this moment.
+/// Returns the statement that inserts the session with the current roles of the account. It inserts nothing when the
+/// account or the access token is deactivated, when the token is taken, or when the account's hash is not `checked`,
+/// the one that the password was compared with.
 fn insertion(session: &Session, checked: Option<&Secret>) -> Statement {
     let sql = format!(
         "INSERT INTO sessions ({COLUMNS}) SELECT $1, CAST($2 AS varchar), $3, $4, $5, u.id, $7, u.roles, $8, $9, $10 \

@@ -1,4 +1,4 @@
-//! The table `users`, with `bots` beside it.
+//! The table `users`, joined with `bots`.
 
 mod attempts;
 mod codes;
@@ -20,18 +20,18 @@ const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.usernam
      u.timezone, u.remoteid, b.userid IS NOT NULL, b.description, b.lasticonupdate \
      FROM users u LEFT JOIN bots b ON b.userid = u.id";
 
-/// How many accounts are active and no bots.
+/// Counts the active accounts without bots.
 const ACTIVE: &str =
     "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0";
 
-/// Among which accounts a new one is added. Bots do not count.
+/// The condition on existing accounts under which a new one is added. Bots do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// There may be other accounts or not.
+    /// Always.
     Any,
-    /// Only while there is no other.
+    /// Only when there is no other account.
     First,
-    /// Only beside others.
+    /// Only when there is another account.
     Further,
 }
 
@@ -45,24 +45,24 @@ impl Entry {
     }
 }
 
-/// The limit that a new account must keep, counted when it is added.
+/// The limit for new accounts. It is checked in the transaction that adds the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     /// No limit.
     Unlimited,
-    /// At most so many active accounts.
+    /// At most this many active accounts.
     Active(i64),
-    /// At most so many taken seats.
+    /// At most this many used seats of the licence.
     Seats(i64),
 }
 
-/// A statement takes so many parameters on either engine.
+/// The maximum number of parameters that one statement gets; both engines accept it.
 const MOST_KEYS: usize = 10_000;
 
 impl Db {
-    /// Adds an account and answers with its roles; the first one that is no bot becomes the system administrator.
+    /// Adds an account and returns its roles. The first account that is not a bot becomes a system administrator.
     ///
-    /// Nothing is added, and there is no answer, where `entry` or `room` does not hold at that moment.
+    /// Adds nothing and returns `None` when the condition `entry` or the limit `room` does not hold in the transaction.
     pub(crate) async fn add_user(&self, user: &User, entry: Entry, room: Room) -> Result<Option<String>, StoreError> {
         let transaction = Transaction::of(insertion(user, entry, room)).alone_with(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
@@ -70,43 +70,43 @@ impl Db {
         inserted.first_mut().map(Row::text).transpose()
     }
 
-    /// The account with that id.
+    /// Returns the account with this id.
     pub(crate) async fn user(&self, id: &str) -> Result<Option<User>, StoreError> {
         self.one(" WHERE u.id = $1", vec![id.into()]).await
     }
 
-    /// The account with that name, which is in lower case.
+    /// Returns the account with this name, which must be in lower case.
     pub(crate) async fn user_named(&self, username: &str) -> Result<Option<User>, StoreError> {
         self.one(" WHERE u.username = $1", vec![username.into()]).await
     }
 
-    /// The account with that address, which is in lower case.
+    /// Returns the account with this email address, which must be in lower case.
     pub(crate) async fn user_with_email(&self, email: &str) -> Result<Option<User>, StoreError> {
         self.one(" WHERE u.email = $1", vec![email.into()]).await
     }
 
-    /// The accounts with those ids; unknown ones are left out.
+    /// Returns the accounts with these ids; unknown ids are left out.
     pub(crate) async fn users_with_ids(&self, ids: &[String]) -> Result<Vec<User>, StoreError> {
         self.among("u.id", ids).await
     }
 
-    /// The accounts with those names; unknown ones are left out.
+    /// Returns the accounts with these names; unknown names are left out.
     pub(crate) async fn users_named(&self, names: &[String]) -> Result<Vec<User>, StoreError> {
         self.among("u.username", names).await
     }
 
-    /// How many accounts there are that are no bots, deactivated ones included.
+    /// Returns the number of accounts without bots, including deactivated ones.
     pub(crate) async fn user_count(&self) -> Result<i64, StoreError> {
         self.count("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL").await
     }
 
-    /// How many accounts are active and no bots.
+    /// Returns the number of active accounts without bots.
     pub(crate) async fn active_user_count(&self) -> Result<i64, StoreError> {
         self.count(ACTIVE).await
     }
 
-    /// Stores another hash and forgets failed attempts; `false` when the account has another hash by now than `checked`,
-    /// where that is given.
+    /// Stores a new password hash and sets the count of failed attempts to zero. Returns false when `checked` is given
+    /// and the account's hash is no longer that one.
     pub(crate) async fn set_password(
         &self,
         id: &str,
@@ -124,7 +124,8 @@ impl Db {
         self.write(statement(sql, values)).await.map(|changed| !changed.is_empty())
     }
 
-    /// Stores the system roles, in the sessions as well; `false` when the account would have been the last administrator.
+    /// Stores the system roles, in the user's sessions too. Returns false when that would remove the last
+    /// administrator.
     pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE users SET roles = $2, updateat = {} WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \
@@ -142,19 +143,19 @@ impl Db {
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
 
-    /// Deactivates at `delete_at`, or activates with 0.
+    /// Deactivates the account at `delete_at` (Unix milliseconds), or activates it when that is 0.
     pub(crate) async fn set_deleted(&self, id: &str, delete_at: i64, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET deleteat = $2, updateat = {} WHERE id = $1", later("$3"));
         self.write(statement(sql, vec![id.into(), delete_at.into(), now.into()])).await.map(drop)
     }
 
-    /// Stores that the address is the account's own.
+    /// Stores that the email address is verified.
     pub(crate) async fn set_email_verified(&self, id: &str, now: i64) -> Result<(), StoreError> {
         let sql = format!("UPDATE users SET emailverified = TRUE, updateat = {} WHERE id = $1", later("$2"));
         self.write(statement(sql, vec![id.into(), now.into()])).await.map(drop)
     }
 
-    /// Deletes the account and what belongs to it alone; `false` when there is none.
+    /// Deletes the account and the data that belongs only to it. Returns false when there is no such account.
     pub(crate) async fn remove_user(&self, id: &str) -> Result<bool, StoreError> {
         let tables = [
             "sessions",
@@ -199,7 +200,7 @@ impl Db {
 }
 
 fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
-    // The transaction is alone with the accounts, so no two of them find the table empty.
+    // The transaction locks the accounts, so two first accounts cannot be added at the same time.
     let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
                lastpictureupdate, failedattempts, locale, mfaactive, mfasecret, timezone, remoteid, lastlogin) \
@@ -242,7 +243,7 @@ fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
     ];
     let mut statements = vec![statement(sql, values)];
     statements.extend(preferences.iter().map(|(category, name, value)| {
-        // For the account alone that was just added.
+        // The `SELECT` inserts the preference only if the account was inserted just before.
         let sql = "INSERT INTO preferences (userid, category, name, value) \
                    SELECT u.id, $2, $3, $4 FROM users u WHERE u.id = $1";
         statement(sql, vec![(&user.id).into(), (*category).into(), (*name).into(), (*value).into()])
@@ -250,13 +251,13 @@ fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
     statements
 }
 
-/// The time of a change, later than the one before it even within one millisecond: clients tell states of an account
-/// apart by it.
+/// Returns SQL for the new value of `updateat`. It always increases, even within one millisecond, because clients use
+/// it to tell two states of an account apart.
 fn later(now: &str) -> String {
     format!("CASE WHEN updateat >= {now} THEN updateat + 1 ELSE {now} END")
 }
 
-/// Takes the meaning from the signs that LIKE gives one.
+/// Escapes the characters that have a meaning in LIKE.
 pub(crate) fn escaped(term: &str) -> String {
     walked(term.len());
     term.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")

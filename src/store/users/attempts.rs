@@ -1,7 +1,7 @@
-//! The changes that a login makes to an account: the count of attempts, the last login, a hash in its current form.
+//! The changes that a login makes to an account: the count of failed attempts, the last login, a hash of current form.
 //!
-//! Counts are changed by the database itself, never written back from what was read: two logins at once, on one server
-//! or several, both count.
+//! The database increments the counts itself; the server never writes back a count that it read. So two logins at the
+//! same time both count, on one server or several.
 
 use quarterdeck_actors::secret::Secret;
 
@@ -9,7 +9,7 @@ use super::later;
 use crate::store::{Db, StoreError, statement};
 
 impl Db {
-    /// Counts one more failed attempt before it is known to fail; `false` when there were `most` already.
+    /// Counts a login attempt as failed before the password is compared. Returns false when `most` are counted already.
     pub(crate) async fn take_attempt(&self, id: &str, most: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET failedattempts = COALESCE(failedattempts, 0) + 1 \
                    WHERE id = $1 AND COALESCE(failedattempts, 0) < $2 RETURNING id";
@@ -17,7 +17,7 @@ impl Db {
         Ok(!taken.is_empty())
     }
 
-    /// Takes back one attempt that did not fail for want of the password.
+    /// Uncounts one attempt that failed for another reason than a wrong password, or did not fail.
     pub(crate) async fn give_attempt_back(&self, id: &str) -> Result<(), StoreError> {
         let sql = "UPDATE users SET failedattempts = failedattempts - 1 WHERE id = $1 AND failedattempts > 0";
         self.write_apart(statement(sql, vec![id.into()])).await.map(drop)
@@ -28,14 +28,14 @@ impl Db {
         self.write(statement("UPDATE users SET failedattempts = 0 WHERE id = $1", vec![id.into()])).await.map(drop)
     }
 
-    /// Stores the time of a login and sets the count of failed attempts to zero, unless the account has another hash
-    /// by now than the one that the password was compared with.
+    /// Stores the time of a login and sets the count of failed attempts to zero. Changes nothing when the account's
+    /// hash is no longer `checked`, the one that the password was compared with.
     pub(crate) async fn set_last_login(&self, id: &str, checked: &Secret, now: i64) -> Result<(), StoreError> {
         let sql = "UPDATE users SET lastlogin = $2, failedattempts = 0 WHERE id = $1 AND password = $3";
         self.write_apart(statement(sql, vec![id.into(), now.into(), checked.expose().into()])).await.map(drop)
     }
 
-    /// Stores another hash of the same password; `false` when the account has another hash than `old` by now.
+    /// Stores a new hash of the same password. Returns false when the account's hash is no longer `old`.
     pub(crate) async fn renew_password(
         &self,
         id: &str,

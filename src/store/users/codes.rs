@@ -1,23 +1,23 @@
-//! The one-time codes that an account has used: `users.mfausedtimestamps`, a list of 30-second steps as texts.
+//! The used one-time codes of an account: `users.mfausedtimestamps`, a list of 30-second time steps as strings.
 
 use serde_json::{Value as Json, json};
 
 use crate::store::{Db, StoreError, statement};
 
-/// The number of used steps that are kept. Three are valid at a time; the others are for a clock that is set back.
+/// The number of used steps that are stored. Three are valid at a time; the others matter when a clock is set back.
 const KEPT: usize = 10;
 
-/// How often a list that another login changes meanwhile is read again.
+/// The maximum number of attempts when other logins change the list at the same time.
 const MAX_TRIES: usize = 8;
 
 impl Db {
-    /// Notes that the code of `step` is used; `false` when it was used before.
+    /// Marks the code of time step `step` as used. Returns false when it was used before.
     ///
-    /// The list is replaced only while it is what was read, so of two logins with one code, on one server or several,
-    /// exactly one gets in.
+    /// The update applies only if the list is still the one that was read. So of two logins with the same code, on one
+    /// server or several, exactly one succeeds.
     pub(crate) async fn use_code(&self, id: &str, step: i64) -> Result<bool, StoreError> {
         for _ in 0..MAX_TRIES {
-            // As text on both engines: what is compared later must be what was read, to the letter.
+            // Read as text on both engines, because the update compares it with the stored text character by character.
             let sql = "SELECT COALESCE(CAST(mfausedtimestamps AS text), '') FROM users WHERE id = $1";
             let Some(mut row) = self.read(statement(sql, vec![id.into()])).await?.into_iter().next() else {
                 return Ok(false);
@@ -35,7 +35,8 @@ impl Db {
     }
 }
 
-/// The list with one more step; `None` when that is in it. What is no list is an empty one, what is no step is left out.
+/// Returns the list with one more step, or `None` when it has that step already. Treats anything but a list as an empty
+/// list and skips members that are not numbers.
 fn with_step(stored: &str, step: i64) -> Option<Json> {
     let stored: Json = serde_json::from_str(stored).unwrap_or_default();
     let steps = stored.as_array().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Lists of accounts: which ones, in which order, how many.
+//! Lists of accounts: the filter, the sort order and the counts.
 
 use quarterdeck_actors::steps::{counted, walked};
 
@@ -7,24 +7,25 @@ use super::{SELECT, escaped, user};
 use crate::base::paging::Paging;
 use crate::base::user::User;
 
-/// Further words of a search are not looked at.
+/// The maximum number of words in a search; further ones are ignored.
 const MOST_WORDS: usize = 10;
 
-/// A longer word begins no name and no address, and is no role, so it is not compared. In bytes; SQLite takes patterns up to 50,000.
+/// The maximum length of a search word or role, in bytes. A longer one matches no account and is not sent to the
+/// database. SQLite accepts patterns up to 50,000 bytes.
 const LONGEST_WORD: usize = 1_000;
 
-/// Which accounts a list shows, and in which order.
+/// The conditions for a list of accounts, and its sort order.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each one is a question of its own")]
 pub(crate) struct Filter {
     pub(crate) in_team: Option<String>,
     pub(crate) not_in_team: Option<String>,
     pub(crate) is_without_team: bool,
-    /// Held beside whatever else.
+    /// A role that the accounts must have; they may have others.
     pub(crate) role: Option<String>,
-    /// Any of them; `system_user` here means those who hold nothing else.
+    /// The accounts must have at least one of these; `system_user` means accounts with no other role.
     pub(crate) roles: Vec<String>,
-    /// The beginning of a name or address, or of several; empty means everybody.
+    /// Beginnings of names or email addresses, separated by spaces; all must match. Empty matches all accounts.
     pub(crate) term: String,
     pub(crate) searches_email: bool,
     pub(crate) searches_full_name: bool,
@@ -33,7 +34,7 @@ pub(crate) struct Filter {
     pub(crate) order: Order,
 }
 
-/// What a list is sorted by.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Order {
     #[default]
@@ -43,7 +44,7 @@ pub(crate) enum Order {
 }
 
 impl Db {
-    /// The accounts that `filter` lets through.
+    /// Returns a page of the accounts that match `filter`.
     pub(crate) async fn users(&self, filter: &Filter, paging: Paging) -> Result<Vec<User>, StoreError> {
         let (condition, mut values) = filter.condition();
         let next = values.len() + 1;
@@ -53,7 +54,7 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(user).collect()
     }
 
-    /// How many accounts `filter` lets through.
+    /// Returns the number of accounts that match `filter`.
     pub(crate) async fn count_users(&self, filter: &Filter) -> Result<i64, StoreError> {
         let (condition, values) = filter.condition();
         let sql = format!("SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id{condition}");
@@ -61,7 +62,7 @@ impl Db {
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// The ids of those who share a channel with the user.
+    /// Returns the ids of the users who share a channel with this user.
     pub(crate) async fn acquaintances(&self, user_id: &str) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT DISTINCT o.userid FROM channelmembers m JOIN channelmembers o ON o.channelid = m.channelid \
                    WHERE m.userid = $1 AND o.userid <> $1 ORDER BY o.userid";
@@ -69,7 +70,7 @@ impl Db {
         rows.into_iter().map(|mut row: Row| row.text()).collect()
     }
 
-    /// Whether the user belongs to the team.
+    /// Returns true when the user is a member of the team.
     pub(crate) async fn belongs_to_team(&self, user_id: &str, team_id: &str) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM teammembers WHERE teamid = $1 AND userid = $2 AND deleteat = 0";
         let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
@@ -89,7 +90,7 @@ impl Order {
     }
 }
 
-/// A `WHERE` in the making.
+/// A `WHERE` clause under construction.
 #[derive(Default)]
 struct Condition {
     parts: Vec<String>,
@@ -97,12 +98,12 @@ struct Condition {
 }
 
 impl Condition {
-    /// Adds a part that needs no value.
+    /// Adds a condition that needs no value.
     fn add(&mut self, part: impl Into<String>) {
         self.parts.push(part.into());
     }
 
-    /// Gives a value its placeholder.
+    /// Adds a value and returns its placeholder.
     fn place(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("${}", self.values.len())

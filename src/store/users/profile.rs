@@ -1,4 +1,4 @@
-//! The profile of an account: decided on the row as it is, and only what changes is written.
+//! Changes of a profile. They are decided on the current row, and only changed columns are written.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use super::{SELECT, later, user};
 use crate::base::user::User;
 use crate::store::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 
-/// The outcome of a change that was decided on a profile.
+/// The result of a change of a profile.
 pub(crate) enum Changed {
-    /// It is stored: the account before and after it.
+    /// The change is stored; holds the account before and after it.
     Stored(Box<(User, User)>),
-    /// The account is no longer what the caller took it for, and nothing was stored.
+    /// The account is no longer in the state that the caller checked; nothing was stored.
     MovedOn,
-    /// There is no such account.
+    /// The account does not exist.
     Gone,
 }
 
 impl Db {
-    /// Stores what `change` makes of the profile as it is at that moment; `change` answers `None` for an account that
-    /// is no longer what the caller took it for. Columns that it leaves alone are not written.
+    /// Applies `change` to the current profile and stores the result; unchanged columns are not written. `change`
+    /// returns `None` when the account is no longer in the state that the caller checked.
     pub(crate) async fn change_profile(
         &self,
         id: &str,
@@ -37,7 +37,7 @@ impl Db {
         let mut answers = self.transaction(transaction).await?.into_iter();
         let mut next = || answers.next().and_then(|rows| rows.into_iter().next()).map(user).transpose();
         let before = next()?;
-        // The answer of the update, which has no rows.
+        // Skips the result of the update, which has no rows.
         next()?;
         Ok(match (before, next()?) {
             (None, _) => Changed::Gone,
@@ -51,7 +51,7 @@ fn selection(id: &str) -> Statement {
     statement(format!("{SELECT} WHERE u.id = $1"), vec![id.into()])
 }
 
-/// Writes the columns that differ. The text of the statement is the same whatever they are.
+/// Returns the statement that writes the columns that differ. Its text is always the same, so it can be prepared once.
 fn difference(before: &User, after: &User, now: i64) -> Statement {
     let sql = format!(
         "UPDATE users SET updateat = {}, username = COALESCE($3, username), email = COALESCE($4, email), \
