@@ -1,8 +1,8 @@
-//! The tables `audits` and `qd_audits`: the trail, one row an event in each.
+//! The audit trail, in the tables `audits` and `qd_audits`: each event has one row in both.
 //!
-//! Each row of ours carries the hash of the one before it, and `systems` the number and hash of the last:
-//! what is changed, moved or taken away later does not fit any more.
-//! The hashes are made with a key that is not in the database, so that nobody who can write there makes rows that fit.
+//! Each row of `qd_audits` holds the hash of the row before it, and `systems` holds the number and hash of the last row
+//! (the end mark). So a row that is later changed, moved or deleted no longer fits.
+//! The hashes need a key that is not in the database, so write access to the database is not enough to forge rows.
 
 mod entry;
 mod head;
@@ -35,20 +35,20 @@ use open::closing;
 pub(super) use open::opening;
 pub(crate) use verify::Finding;
 
-/// Where the trail ends: number and hash of the last row.
+/// The row of `systems` with the end mark: the number and hash of the last row.
 const HEAD: &str = "QuarterdeckAuditHead";
 
-/// Up to where rows were pruned: number and hash of the last that went.
+/// The row of `systems` with the number and hash of the last pruned row.
 const ANCHOR: &str = "QuarterdeckAuditAnchor";
 
-/// What the trail says of itself: rows at its beginning were pruned; its end was unknown.
+/// Events that the trail records about itself: rows at its beginning were pruned; its end mark was wrong.
 const PRUNED: &str = "pruneAudits";
 const REPAIRED: &str = "repairAuditTrail";
 
-/// The event of a row after which the rows have another key than those before, or their first one.
+/// The event after which rows are hashed with another key, or with a key for the first time.
 const KEY_CHANGED: &str = "changeAuditKey";
 
-/// How often rows are chained anew because another server added some meanwhile.
+/// The maximum number of attempts to chain rows when other servers add rows at the same time.
 const ATTEMPTS: usize = 16;
 
 /// The columns that `listed` reads.
@@ -59,7 +59,7 @@ const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, a
                        code, errorid, parameters, before, after, extrainfo, previous, hash, keyid";
 const WIDTH: usize = 21;
 
-/// A row of the trail as clients see it.
+/// A row of the audit trail as clients receive it.
 #[derive(Debug, Serialize)]
 pub(crate) struct AuditEntry {
     id: String,
@@ -84,12 +84,12 @@ impl AuditStore for Db {
 }
 
 impl Db {
-    /// Adds records at the end of the trail; those that are there already are passed over. Their drafts go.
+    /// Adds records at the end of the trail and deletes their drafts. Records that are stored already are skipped.
     pub(crate) async fn add_audits(&self, records: &[Arc<AuditRecord>]) -> Result<(), StoreError> {
         self.add_entries(records.iter().map(|record| Entry::of(record)).collect(), Vec::new()).await
     }
 
-    /// Adds rows that have no place yet; the drafts with the ids `withdrawn` go as well.
+    /// Adds rows at the end of the trail. Deletes their drafts and the drafts with the ids `withdrawn`.
     async fn add_entries(&self, entries: Vec<Entry>, mut withdrawn: Vec<String>) -> Result<(), StoreError> {
         withdrawn.extend(entries.iter().map(|entry| entry.id.clone()));
         let mut taken = StoreError::Duplicate(String::new());
@@ -100,7 +100,7 @@ impl Db {
             if statements.is_empty() {
                 return Ok(());
             }
-            // Another server was faster: the number is taken.
+            // A duplicate means that another server took the number; the loop chains the rows again.
             let transaction = Transaction::of(statements).alone_with(Subject::Trail);
             match self.transaction(transaction).await {
                 Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
@@ -110,7 +110,7 @@ impl Db {
         Err(taken)
     }
 
-    /// The trail, the newest first by its own numbers, whatever the clock said; behind it the rows that Mattermost left.
+    /// Returns a page of the trail, newest first by row number instead of time. Rows left by Mattermost come last.
     pub(crate) async fn audits(&self, paging: Paging) -> Result<Vec<AuditEntry>, StoreError> {
         let own = format!(
             "SELECT {LISTED} FROM qd_audits q JOIN audits a ON a.id = q.id ORDER BY q.number DESC LIMIT $1 OFFSET $2"
@@ -128,21 +128,21 @@ impl Db {
         rows.into_iter().map(listed).collect()
     }
 
-    /// The number of rows of ours that are listed.
+    /// Returns the number of our rows that the list shows.
     async fn listed_count(&self) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM qd_audits q JOIN audits a ON a.id = q.id";
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// The whole record with that id; of ours only, since nobody else keeps one.
+    /// Returns the whole record with this id. Only rows of this server have one; rows of Mattermost do not.
     pub(crate) async fn audit(&self, id: &str) -> Result<Option<Entry>, StoreError> {
         let rows =
             self.read(statement(format!("SELECT {COLUMNS} FROM qd_audits WHERE id = $1"), vec![id.into()])).await?;
         rows.into_iter().next().map(|mut row| Entry::read(&mut row)).transpose()
     }
 
-    /// The rows that are not stored yet.
+    /// Returns the rows that are not stored yet.
     async fn unknown(&self, entries: &[Entry]) -> Result<Vec<Entry>, StoreError> {
         if entries.is_empty() {
             return Ok(Vec::new());
@@ -153,12 +153,13 @@ impl Db {
         Ok(entries.iter().filter(|entry| !known.contains(&entry.id)).cloned().collect())
     }
 
-    /// The rows with the next places. Where the mark of the end was tampered with, a row before them says so.
+    /// Gives the rows the next places. If the end mark was tampered with, a row that records this comes first.
     async fn chained(&self, entries: Vec<Entry>) -> Result<Vec<Entry>, StoreError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        // In this order: a row that is added in between moves the mark as well.
+        // The last row is read before the end mark. In the other order, a row added in between would look like
+        // tampering.
         let (last, last_key) = self.last_audit().await?;
         let head = self.audit_head().await?;
         let is_forged = head.as_ref().is_some_and(|head| head.is_forged(&self.audit_keys, &last_key));
@@ -174,7 +175,7 @@ impl Db {
         Ok(placed)
     }
 
-    /// Says in the trail that the rows which follow have another key, where that is so; tells of a key that is missing.
+    /// Records in the trail that new rows use another key than the last row did. Warns when that row's key is missing.
     pub(crate) async fn note_audit_key(&self) -> Result<(), StoreError> {
         let (last, last_key) = self.last_audit().await?;
         let in_use = self.audit_keys.in_use();
@@ -188,12 +189,12 @@ impl Db {
         self.add_audits(&[Arc::new(own_record(KEY_CHANGED, Status::Success, parameters))]).await
     }
 
-    /// The ids of the keys at hand.
+    /// Returns the ids of the known keys.
     pub(crate) fn audit_key_ids(&self) -> impl Iterator<Item = &str> {
         self.audit_keys.ids()
     }
 
-    /// The last row, and the id of its key.
+    /// Returns the last row's place, and the id of its key.
     async fn last_audit(&self) -> Result<(Mark, String), StoreError> {
         let sql = "SELECT number, hash, keyid FROM qd_audits ORDER BY number DESC LIMIT 1";
         let rows = self.read(statement(sql, Vec::new())).await?;
@@ -201,12 +202,12 @@ impl Db {
         Ok((Mark { number: row.int()?, hash: row.text()? }, row.text()?))
     }
 
-    /// The mark of the end.
+    /// Returns the end mark.
     async fn audit_head(&self) -> Result<Option<Head>, StoreError> {
         Ok(self.system(HEAD).await?.as_deref().and_then(Head::parse))
     }
 
-    /// The statements that add rows to both tables and move the mark of the end.
+    /// Returns the statements that add rows to both tables and move the end mark.
     fn addition(&self, entries: &[Entry]) -> Vec<Statement> {
         let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
         let own = format!("INSERT INTO qd_audits ({COLUMNS})");
@@ -218,7 +219,7 @@ impl Db {
         ]
     }
 
-    /// A place of the trail that `systems` keeps; one that cannot be read counts as gone.
+    /// Returns a place in the trail that `systems` stores; an unreadable one is treated as missing.
     async fn audit_mark(&self, name: &str) -> Result<Option<Mark>, StoreError> {
         Ok(self.system(name).await?.as_deref().and_then(Mark::parse))
     }
@@ -242,13 +243,13 @@ fn listed(mut row: Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
-/// Says in the trail itself that its end could not be trusted any more.
+/// Returns the record that says that the end mark was wrong.
 fn repair(end: &Mark) -> AuditRecord {
     let parameters = json!({ "number": end.number });
     own_record(REPAIRED, Status::Fail, parameters)
 }
 
-/// A record of something that the server does by itself.
+/// Returns a record of an action of the server itself.
 pub(crate) fn own_record(event: &'static str, status: Status, parameters: Json) -> AuditRecord {
     AuditRecord {
         id: new_id(),

@@ -1,7 +1,7 @@
-//! A configuration in a JSON file, with its last versions in a folder beside it.
+//! The configuration in a JSON file, with its last versions in a folder beside it.
 //!
-//! `config.json` holds what is in force; `config.json.versions/` holds one file a version, named by time and id.
-//! Each file is written under another name, synchronised and renamed, so that whoever reads finds the old or the new one.
+//! `config.json` holds the configuration in force; `config.json.versions/` holds one file for each version, named by
+//! time and id. Each file is written under a temporary name, synced and renamed, so a reader never sees half a file.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Write};
@@ -23,15 +23,15 @@ use tracing::warn;
 use super::configurations::{VersionRecord, changes_json, pretty};
 use crate::files::private;
 
-/// So many versions are kept.
+/// The maximum number of stored versions.
 const KEPT: usize = 20;
 
-/// The source of a version that somebody wrote into the file with an editor.
+/// The source of a version that was made with an editor.
 const EDITED: &str = "file";
 
 const TEMPORARY: &str = ".tmp";
 
-/// The file, or a version beside it, cannot be used. It is never taken for an empty one.
+/// The error of an unusable file or version. Such a file is never treated as empty.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", file.display())]
 pub(crate) struct FileError {
@@ -39,13 +39,13 @@ pub(crate) struct FileError {
     problem: String,
 }
 
-/// A JSON file and the folder of its versions.
+/// The JSON file and the folder with its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConfigFile {
     file: PathBuf,
 }
 
-/// A version as it is kept beside the file.
+/// A version as it is stored beside the file.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) record: VersionRecord,
@@ -53,18 +53,18 @@ pub(crate) struct Kept {
 }
 
 impl ConfigFile {
-    /// The file of that name, from the working folder; where it is a link, the file behind it.
+    /// Returns the file with this name, relative to the working directory. Symbolic links are resolved.
     pub(crate) fn new(name: &Path) -> Self {
         let file = std::fs::canonicalize(name).or_else(|_| std::path::absolute(name));
         Self { file: file.unwrap_or_else(|_| name.to_owned()) }
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.file
     }
 
-    /// What is in force; `None` while nothing was ever stored.
+    /// Returns the configuration in force, or `None` when nothing was ever stored.
     pub(crate) fn active(&self) -> Result<Option<Stored>, FileError> {
         let Some(config) = self.current()? else { return Ok(None) };
         let known = self.kept().into_iter().find(|kept| kept.config == config);
@@ -72,10 +72,10 @@ impl ConfigFile {
         Ok(Some(Stored { id, document: config }))
     }
 
-    /// The versions that can be read, the newest first. What was edited by hand is one of them.
+    /// Returns the readable versions, newest first. A file that was edited by hand is one of them.
     pub(crate) fn versions(&self) -> Vec<Kept> {
         let mut versions = self.kept();
-        // While the file cannot be read, none of them is in force.
+        // No version is active when the file cannot be read.
         let active = self.active().ok().flatten();
         if let Some(active) = active {
             match versions.iter_mut().find(|kept| kept.record.id == active.id) {
@@ -86,15 +86,15 @@ impl ConfigFile {
         versions
     }
 
-    /// How many versions are kept beside the file; none while only editors have written it.
+    /// Returns the number of stored versions; zero when the file was only ever edited by hand.
     pub(crate) fn kept_count(&self) -> i64 {
         i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
     }
 
-    /// Adds a version and puts it in force; both are on the disk when this answers.
+    /// Stores a version and puts it in force. Both are on the disk when this returns.
     pub(crate) fn save(&self, version: &Version) -> Result<(), FileError> {
         let lock = self.read_folder(self.folder())?;
-        // A file system without locks has only one server's word for it.
+        // A failure is ignored: some file systems have no locks, and there only one server may write.
         let _ = lock.lock();
         self.sweep();
         let is_first = !self.file.exists() && !self.versions_folder().exists();
@@ -103,7 +103,8 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// The file comes first here: versions without a file mean that the file was lost.
+    /// Stores the first version. It writes the file before the folder, because a folder without the file means a lost
+    /// file.
     fn save_first(&self, version: &Version) -> Result<(), FileError> {
         let placed = place(&self.file, pretty(&version.stored.document).as_bytes());
         let kept = placed.and_then(|()| self.make_versions_folder()).and_then(|()| self.keep(kept_of(version)));
@@ -127,7 +128,8 @@ impl ConfigFile {
         placed
     }
 
-    /// What is refused should not be there after the next start; if even this fails, the new version is, as a whole.
+    /// Undoes a version that could not be stored, so that the next start does not use it. If that fails, it stays
+    /// complete.
     fn take_back(&self, kept: &Path, refused: &[u8], before: Option<&[u8]>) {
         let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == refused);
         if let Some(before) = before.filter(|_| is_in_place()) {
@@ -138,7 +140,7 @@ impl ConfigFile {
         }
     }
 
-    /// What was edited by hand becomes a version; what cannot be read is kept as it is.
+    /// Stores a file that was edited by hand as a version; copies an unreadable file as it is.
     fn keep_what_is_there(&self) -> Result<(), FileError> {
         match self.current() {
             Ok(None) => Ok(()),
@@ -185,7 +187,7 @@ impl ConfigFile {
         Ok(document)
     }
 
-    /// What is kept beside the file, the newest first.
+    /// Returns the versions stored beside the file, newest first.
     fn kept(&self) -> Vec<Kept> {
         let read = |file: PathBuf| {
             let bytes = std::fs::read(&file).ok()?;
@@ -211,7 +213,8 @@ impl ConfigFile {
         placed.map(|()| file)
     }
 
-    /// The names give the order, so that no clock that goes backwards changes it.
+    /// Returns the time for the name of a new version. It always increases, so a clock that is set back changes no
+    /// order.
     fn next_moment(&self, at: i64) -> i64 {
         let newest = self.files("").pop();
         let name = newest.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
@@ -219,7 +222,7 @@ impl ConfigFile {
         at.max(moment.map_or(0, |moment| moment.saturating_add(1)))
     }
 
-    /// The record of a version that nobody announced.
+    /// Returns the record of a version that was edited by hand.
     fn edited(&self, stored: &Stored, is_active: bool) -> VersionRecord {
         let changed = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
         let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -236,7 +239,7 @@ impl ConfigFile {
         }
     }
 
-    /// The files beside it whose names end so, the oldest first.
+    /// Returns the files in the versions folder whose names end with `ending`, oldest first.
     fn files(&self, ending: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.versions_folder()) else { return Vec::new() };
         let named = |path: &PathBuf| {
@@ -261,7 +264,7 @@ impl ConfigFile {
         }
     }
 
-    /// Removes what interrupted writes left; whoever holds the lock is the only one who writes.
+    /// Deletes the temporary files of interrupted writes. The caller holds the lock, so no other server writes them.
     fn sweep(&self) {
         let name = self.file.file_name().map(|name| format!(".{}", name.to_string_lossy())).unwrap_or_default();
         for (folder, prefix) in [(self.folder().to_owned(), name.as_str()), (self.versions_folder(), ".")] {
@@ -317,13 +320,13 @@ fn kept_of(version: &Version) -> Kept {
     Kept { record, config: stored.document.clone() }
 }
 
-/// What the version of a file is called that no version beside it explains: the same content, the same id.
+/// Returns the id of a version that was edited by hand. The same content has the same id.
 fn content_id(document: &Document) -> String {
     let sha = digest(&SHA256, pretty(document).as_bytes());
     HEXLOWER.encode(sha.as_ref()).chars().take(26).collect()
 }
 
-/// Puts a file in its place, whole: when this answers, a power cut changes nothing about it.
+/// Replaces a file atomically. It is on the disk when this returns.
 fn place(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let refusal = |cause: std::io::Error| FileError { file: file.to_owned(), problem: cause.to_string() };
     let folder = file.parent().unwrap_or(Path::new("/"));
@@ -337,7 +340,8 @@ fn place(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     renamed.and_then(|()| File::open(folder)?.sync_all()).map_err(refusal)
 }
 
-/// Writes a new file, private or with the access of the one that it is about to replace: that was its operator's choice.
+/// Writes a new private file, or one with the permissions of the file that it replaces, because the operator chose
+/// them.
 fn write(file: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> std::io::Result<()> {
     let mut file = private::create(file)?;
     file.write_all(bytes)?;
@@ -347,7 +351,7 @@ fn write(file: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> std::io::Res
     file.sync_all()
 }
 
-/// Where a text stops being JSON; the parser's own words may quote a secret.
+/// Describes the place where JSON is invalid. The parser's own message is left out, because it can quote a secret.
 fn place_of(cause: &serde_json::Error) -> String {
     let problem = match cause.classify() {
         Category::Eof => "the file ends too early",

@@ -1,4 +1,4 @@
-//! A row of the trail: what is stored of a record, and what its hash covers.
+//! A row of the audit trail: its columns, and the content that its hash covers.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde_json::{Value as Json, json};
 use super::super::{Row, StoreError, Value};
 use super::AuditKeys;
 
-/// The hash before the first row.
+/// The previous hash of the first row.
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// As long as the columns.
+/// The lengths of the columns, in characters.
 const LONGEST_PATH: usize = 2048;
 const LONGEST_ACTION: usize = 512;
 const LONGEST_EXTRA: usize = 1024;
@@ -40,7 +40,7 @@ impl fmt::Display for Mark {
 }
 
 impl Mark {
-    /// Reads what `Display` wrote.
+    /// Parses the form that `Display` writes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (number, hash) = text.split_once(':')?;
         let is_hash = hash.len() == NOTHING.len() && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -49,9 +49,9 @@ impl Mark {
     }
 }
 
-/// A row of `qd_audits`. JSON is kept as the text that the hash covers.
+/// A row of `qd_audits`. JSON is stored as text, because the hash covers that text.
 ///
-/// A draft is one as well, without a place.
+/// A draft has the same form, without a place.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Entry {
@@ -75,12 +75,12 @@ pub(crate) struct Entry {
     pub(crate) extra_info: String,
     pub(crate) previous: String,
     pub(crate) hash: String,
-    /// The key that the hash was made with; empty without one.
+    /// The id of the key of the hash; empty when the hash has no key.
     pub(crate) key_id: String,
 }
 
 impl Entry {
-    /// The record as a row that has no place yet.
+    /// Returns the record as a row without a place.
     pub(super) fn of(record: &AuditRecord) -> Self {
         Self {
             id: record.id.clone(),
@@ -107,17 +107,17 @@ impl Entry {
         }
     }
 
-    /// The row as the one that follows `end`.
+    /// Returns the row with the place after `end`.
     pub(super) fn placed_after(mut self, end: &Mark, keys: &AuditKeys) -> Self {
         self.number = end.number.saturating_add(1);
         self.previous.clone_from(&end.hash);
         keys.in_use().clone_into(&mut self.key_id);
-        // The key in use is there.
+        // Never `None`, because `keys` contains the key in use.
         self.hash = self.expected_hash(keys).unwrap_or_default();
         self
     }
 
-    /// The hash that fits what the row says and the row that it follows; its number is its place, not part of it.
+    /// Returns the hash of the row's content and the previous hash. The row's number is not part of it.
     /// `None` when the key is missing.
     pub(crate) fn expected_hash(&self, keys: &AuditKeys) -> Option<String> {
         let content = json!([
@@ -143,7 +143,7 @@ impl Entry {
         keys.hash(&self.key_id, &content.to_string())
     }
 
-    /// The row in an answer.
+    /// Returns the row as the API shows it.
     pub(crate) fn shown(&self) -> Json {
         let document = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| Json::from(text));
         json!({
@@ -169,12 +169,12 @@ impl Entry {
         })
     }
 
-    /// The place of this row.
+    /// Returns the place of this row.
     pub(crate) fn mark(&self) -> Mark {
         Mark { number: self.number, hash: self.hash.clone() }
     }
 
-    /// What `audits` calls the action.
+    /// Returns the value of the column `action` in the table `audits`.
     pub(crate) fn action(&self) -> String {
         cut(&self.path, LONGEST_ACTION)
     }
@@ -205,7 +205,7 @@ impl Entry {
         ]
     }
 
-    /// The row of `audits` that belongs to this one.
+    /// Returns the values of the matching row in the table `audits`.
     pub(super) fn classic_values(&self) -> Vec<Value> {
         vec![
             (&self.id).into(),
@@ -244,7 +244,7 @@ impl Entry {
         })
     }
 
-    /// Up to where rows were pruned, if that is what the row tells.
+    /// Returns the place up to which rows were pruned, if this row records a pruning.
     pub(super) fn pruned(&self) -> Option<Mark> {
         let parameters: Json = serde_json::from_str(&self.parameters).ok()?;
         let hash = parameters.get("hash")?.as_str()?.to_owned();
@@ -252,7 +252,7 @@ impl Entry {
     }
 }
 
-/// The record in one line, for who reads `GET audits`.
+/// Returns the record as one line, for readers of `GET audits`.
 fn extra_info(record: &AuditRecord) -> String {
     let mut text = format!("{} {}", record.event, record.status.name());
     if !record.error_id.is_empty() {
@@ -265,7 +265,7 @@ fn extra_info(record: &AuditRecord) -> String {
     })
 }
 
-/// As much of a text as a column takes; PostgreSQL takes no NUL.
+/// Returns at most `most` characters of a text, without NUL, which PostgreSQL refuses.
 fn cut(text: &str, most: usize) -> String {
     text.chars().filter(|letter| *letter != '\0').take(most).collect()
 }

@@ -1,10 +1,10 @@
-//! The mark of the end of the trail, with a proof that a server wrote it.
+//! The end mark of the audit trail, with a tag that proves that a server wrote it.
 
 use std::fmt;
 
 use super::{AuditKeys, Mark};
 
-/// Number and hash of the last row, the id of the key and the tag that it makes of them; both empty without a key.
+/// The place of the last row, the id of the key, and the tag made with it. Without a key, id and tag are empty.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Head {
     pub(super) mark: Mark,
@@ -12,16 +12,16 @@ pub(super) struct Head {
     tag: String,
 }
 
-/// The finding about the tag of a head.
+/// The result of checking the tag of an end mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// A server wrote it.
+    /// A server with the key wrote it.
     Proved,
-    /// It has no tag.
+    /// The mark has no tag.
     Unkeyed,
-    /// Its key is missing.
+    /// The key of the tag is missing here.
     Unknown,
-    /// The tag does not fit.
+    /// The tag is wrong.
     Forged,
 }
 
@@ -32,7 +32,7 @@ impl Head {
         Self { mark, key_id, tag: tag.unwrap_or_default() }
     }
 
-    /// Reads what `Display` wrote, and what servers wrote before there were keys.
+    /// Parses the form that `Display` writes, and the form without a tag that earlier versions wrote.
     pub(super) fn parse(stored: &str) -> Option<Self> {
         let mut parts = stored.splitn(4, ':');
         let mark = Mark::parse(&format!("{}:{}", parts.next()?, parts.next()?))?;
@@ -51,7 +51,7 @@ impl Head {
         }
     }
 
-    /// True when no server wrote it: its tag does not fit, or is gone though the last row has a key.
+    /// Returns true when the tag is wrong, or is missing although the last row has a key.
     pub(super) fn is_forged(&self, keys: &AuditKeys, last_key: &str) -> bool {
         match self.proof(keys) {
             Proof::Forged => true,
@@ -61,7 +61,7 @@ impl Head {
     }
 }
 
-/// The text that the tag is made of. No row has such a text, so no hash of a row is the tag of a head.
+/// Returns the text that the tag covers. No row has this text, so the hash of a row never fits as a tag.
 fn text(mark: &Mark) -> String {
     format!("end of the trail {mark}")
 }

@@ -1,4 +1,4 @@
-//! The keys that rows of the trail are hashed with. They are in a file, never in the database.
+//! The HMAC keys of the audit trail. They are stored in a file, never in the database.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 
-/// A key has this many bytes.
+/// The length of a key, in bytes.
 const KEY_BYTES: usize = 32;
 
-/// The id of a key has this many bytes of its hash, written in hexadecimal.
+/// The number of bytes of a key's hash that form its id, which is written in hexadecimal.
 const ID_BYTES: usize = 8;
 
-/// The keys of a server; the last one is used for new rows, the others prove older rows.
+/// The keys of a server. New rows use the last key; the others verify older rows.
 #[derive(Clone, Default)]
 pub(crate) struct AuditKeys {
     keys: Vec<AuditKey>,
@@ -31,29 +31,29 @@ impl fmt::Debug for AuditKeys {
 }
 
 impl AuditKeys {
-    /// Reads the text of a key file: a key of 64 hexadecimal digits a line; lines that begin with `#` are comments.
+    /// Parses a key file: one key of 64 hexadecimal digits on each line; lines that begin with `#` are comments.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let keys: Vec<AuditKey> = lines.map(AuditKey::parse).collect::<Option<_>>()?;
         (!keys.is_empty()).then_some(Self { keys })
     }
 
-    /// Adds the keys of another file, to verify with; the key in use stays, where there is one.
+    /// Adds the keys of another file for verification. The key in use stays the same, if there is one.
     pub(crate) fn extend_before(&mut self, other: Self) {
         self.keys.splice(..0, other.keys);
     }
 
-    /// The id of the key for new rows; empty when there is none.
+    /// Returns the id of the key for new rows, or the empty string without keys.
     pub(crate) fn in_use(&self) -> &str {
         self.keys.last().map_or("", |key| &key.id)
     }
 
-    /// The ids of all keys.
+    /// Returns the ids of all keys.
     pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.id.as_str())
     }
 
-    /// The hash of a text with the key of that id; without a key when the id is empty. `None` when the key is missing.
+    /// Returns the HMAC of a text with this key, or the plain SHA-256 for an empty id. `None` when the key is missing.
     pub(super) fn hash(&self, id: &str, text: &str) -> Option<String> {
         if id.is_empty() {
             return Some(HEXLOWER.encode(digest(&SHA256, text.as_bytes()).as_ref()));

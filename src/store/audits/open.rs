@@ -1,7 +1,7 @@
-//! The table `qd_audits_open`: drafts of the records of changes that are stored and not yet at their end.
+//! The table `qd_audits_open`: drafts of audit records, for changes that are stored but not recorded in the trail yet.
 //!
-//! A draft is stored in the transaction of its change, and deleted in the one that gives the record its place in the trail.
-//! A draft that is left there belongs to a process that ended before; it gets its place as it is, with the status `attempt`.
+//! The transaction of a change stores the draft, and the transaction that adds the record to the trail deletes it.
+//! A draft that is left over belongs to a process that ended early; it is added as it is, with the status `attempt`.
 
 use quarterdeck_actors::audit::{AuditRecord, Status};
 use serde_json::json;
@@ -10,13 +10,13 @@ use tracing::warn;
 use super::entry::Entry;
 use crate::store::{Db, Row, Statement, StoreError, placeholders, statement};
 
-/// The most drafts that get their places in one transaction.
+/// The maximum number of drafts that one transaction adds to the trail.
 const AT_ONCE: i64 = 64;
 
-/// The parameter `outcome` of a record that was a draft until the end of its process.
+/// The parameter `outcome` of a record that was made from a draft.
 const OUTCOME: &str = "not known: the server ended before it was recorded";
 
-/// The statement that stores the draft of a record.
+/// Returns the statement that stores the draft of a record.
 pub(in crate::store) fn opening(record: &AuditRecord) -> Result<Statement, StoreError> {
     let mut draft = record.clone();
     draft.cut();
@@ -31,14 +31,14 @@ pub(in crate::store) fn opening(record: &AuditRecord) -> Result<Statement, Store
     Ok(statement(sql, vec![(&draft.id).into(), draft.at.into(), entry.into()]))
 }
 
-/// The statement that deletes the drafts with these ids, if there are any ids.
+/// Returns the statement that deletes the drafts with these ids, or `None` without ids.
 pub(super) fn closing(ids: &[String]) -> Option<Statement> {
     let sql = format!("DELETE FROM qd_audits_open WHERE id IN ({})", placeholders(1, ids.len()));
     (!ids.is_empty()).then(|| statement(sql, ids.iter().map(Into::into).collect()))
 }
 
 impl Db {
-    /// Gives drafts from before a moment (Unix milliseconds) their places in the trail, the oldest first; says how many.
+    /// Adds the drafts from before a time (Unix milliseconds) to the trail, oldest first. Returns their number.
     pub(crate) async fn close_drafts(&self, before: i64) -> Result<usize, StoreError> {
         let sql = "SELECT id, createat, record FROM qd_audits_open WHERE createat < $1 \
                    AND (createat > $2 OR (createat = $2 AND id > $3)) ORDER BY createat, id LIMIT $4";
@@ -61,7 +61,7 @@ impl Db {
     }
 }
 
-/// Moment and id of a draft, and the row of the trail that it becomes, if it can be read.
+/// Returns the time and the id of a draft, and its row for the trail if the draft can be read.
 fn draft(row: &mut Row) -> Result<(i64, String, Option<Entry>), StoreError> {
     let (id, at, record) = (row.text()?, row.int()?, row.text()?);
     let entry = serde_json::from_str::<Entry>(&record).ok().filter(|entry| entry.id == id);

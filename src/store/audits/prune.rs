@@ -1,4 +1,5 @@
-//! The end of old rows. What remains can still be verified: the place up to which rows went is kept, and recorded in the trail.
+//! Deletes old rows of the audit trail. The place of the last deleted row is stored and recorded, so that the remaining
+//! rows can still be verified.
 
 use quarterdeck_actors::audit::Status;
 use serde_json::json;
@@ -8,13 +9,13 @@ use super::{ANCHOR, ATTEMPTS, PRUNED, own_record};
 use crate::store::systems::setting_system;
 use crate::store::{Db, StoreError, Subject, Transaction, statement};
 
-/// So many rows go in one transaction.
+/// The maximum number of rows that one transaction deletes.
 const AT_ONCE: i64 = 5000;
 
 impl Db {
-    /// Deletes rows that were written before a moment (Unix milliseconds), from the beginning of the trail; says how many.
+    /// Deletes the rows from before a time (Unix milliseconds) at the beginning of the trail. Returns their number.
     ///
-    /// What Mattermost left in `audits` stays.
+    /// Rows that Mattermost left in `audits` stay.
     pub(crate) async fn prune_audits(&self, before: i64) -> Result<i64, StoreError> {
         let mut total = 0;
         while let Some((first, last)) = self.old_audits(before).await? {
@@ -25,7 +26,7 @@ impl Db {
         Ok(total)
     }
 
-    /// The next rows to go: the number of the first, and the last.
+    /// Returns the next rows to delete: the number of the first, and the place of the last.
     async fn old_audits(&self, before: i64) -> Result<Option<(i64, Mark)>, StoreError> {
         let sql = "SELECT o.number, q.number, q.hash FROM qd_audits q, (SELECT MIN(number) AS number FROM qd_audits) o \
                    WHERE q.number < o.number + $2 AND q.number < COALESCE(\
@@ -36,7 +37,7 @@ impl Db {
         Ok(Some((row.int()?, Mark { number: row.int()?, hash: row.text()? })))
     }
 
-    /// Deletes the rows up to `last`; `false` when another server changed the trail meanwhile.
+    /// Deletes the rows up to `last`. Returns false when another server has changed the trail.
     async fn remove_audits(&self, last: &Mark, before: i64) -> Result<bool, StoreError> {
         let parameters = json!({ "number": last.number, "hash": last.hash, "before": before });
         let record = own_record(PRUNED, Status::Success, parameters);

@@ -11,7 +11,7 @@ async fn fresh(folder: &std::path::Path) -> Db {
     db
 }
 
-/// Records of these moments.
+/// Returns one record for each of these times.
 fn records(moments: std::ops::Range<i64>) -> Vec<Arc<AuditRecord>> {
     let at = |at| Arc::new(AuditRecord { at, ..own_record("test", Status::Success, Json::Null) });
     moments.map(at).collect()
@@ -35,7 +35,7 @@ async fn old_rows_go_and_what_remains_can_be_verified() {
     assert_eq!(db.prune_audits(5900).await.unwrap(), 0);
     assert_eq!(db.last_audit().await.unwrap().0.number, 6002);
     assert_eq!(db.audits(Paging { page: 0, per_page: 1000 }).await.unwrap().len(), 102);
-    // An older row that was written late waits for those before it.
+    // A row with an old time behind newer rows stays until the rows before it are pruned.
     db.add_audits(&records(1..3)).await.unwrap();
     assert_eq!(db.prune_audits(5950).await.unwrap(), 50);
     assert_eq!(findings(&db).await, []);
@@ -51,7 +51,7 @@ async fn the_trail_is_listed_in_its_own_order_whatever_the_clock_said() {
     };
     db.write(classic("one", 5_000)).await.unwrap();
     db.write(classic("two", 7_000)).await.unwrap();
-    // The clock is put forward by a day, and back.
+    // The clock is set forward by a day, and back.
     for moment in [1_000, 90_000_000, 2_000, 3_000] {
         db.add_audits(&records(moment..moment + 1)).await.unwrap();
     }
@@ -127,13 +127,14 @@ async fn whoever_writes_the_database_cannot_make_rows_or_an_end_that_fit() {
     let forger = fresh(folder.path()).await;
     let end = forger.system(HEAD).await.unwrap().unwrap();
 
-    // A row after the end, chained as a server without a key chains.
+    // A server without a key adds a row after the end.
     forger.add_audits(&records(9..10)).await.unwrap();
     let found = findings(&db).await;
     assert!(found.contains(&Finding::EndForged), "{found:?}");
     assert!(found.iter().any(|finding| matches!(finding, Finding::NotKeyed { number: 5 | 6, .. })), "{found:?}");
 
-    // The tail cut off, and an end made for what is left: seen, and noted in the trail at the next row.
+    // The last rows are deleted and the end mark is replaced to match: verification reports it, and the next row
+    // records it.
     for sql in ["DELETE FROM qd_audits WHERE number > 2", "DELETE FROM audits WHERE createat > 1"] {
         forger.write(statement(sql, Vec::new())).await.unwrap();
     }
@@ -165,7 +166,7 @@ fn key(digit: &str) -> AuditKeys {
     AuditKeys::parse(&digit.repeat(64)).unwrap()
 }
 
-/// Stores something as a change with this record, and gives what became of it.
+/// Stores a value as part of a change with this audit record, and returns the stored value.
 async fn change(db: &Db, record: &AuditRecord) -> Result<Option<String>, StoreError> {
     Draft::new(record.clone()).around(db.set_system("Changed", &record.id)).await?;
     db.system("Changed").await
@@ -187,7 +188,7 @@ async fn a_draft_is_stored_with_its_change_and_goes_when_its_record_has_a_place(
     assert_eq!(drafts(&db).await, 3);
     db.append(vec![records[0].clone()], vec![records[1].id.clone()]).await.unwrap();
     assert_eq!((drafts(&db).await, db.last_audit().await.unwrap().0.number), (1, 1));
-    // A record that has its place already, and a draft that came late.
+    // The record is in the trail already, and its draft is stored late.
     change(&db, &records[0]).await.unwrap();
     db.append(vec![records[0].clone()], Vec::new()).await.unwrap();
     assert_eq!((drafts(&db).await, db.last_audit().await.unwrap().0.number), (1, 1));
@@ -224,7 +225,7 @@ async fn what_a_server_left_open_gets_its_places_in_order_and_once() {
     assert_eq!(db.close_drafts(i64::MAX).await.unwrap(), 50);
     assert_eq!(db.close_drafts(i64::MAX).await.unwrap(), 0);
     assert_eq!(drafts(&db).await, 1, "the one that cannot be read");
-    // The end of a request that comes after all changes nothing.
+    // A request that ends after its draft was added changes nothing.
     db.append(vec![records[7].clone()], Vec::new()).await.unwrap();
     assert_eq!((db.last_audit().await.unwrap().0.number, findings(&db).await), (150, Vec::new()));
     let rows = db.read(statement("SELECT id FROM qd_audits ORDER BY number", Vec::new())).await.unwrap();

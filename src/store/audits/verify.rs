@@ -1,4 +1,4 @@
-//! Whether the trail is what was written: a walk from its first row to its last, a page at a time.
+//! Verifies the audit trail: reads it from the first row to the last, page by page.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,39 +7,39 @@ use super::entry::{Entry, Mark};
 use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
-/// So many rows are in memory at once.
+/// The number of rows of one page.
 const PAGE: i64 = 500;
 
-/// Something in the trail that is not as it was written.
+/// A difference between the trail and what was written to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Finding {
-    /// Rows are gone.
+    /// Rows are missing.
     Missing { first: i64, last: i64 },
-    /// What a row says is not what its hash was made of.
+    /// The content of a row does not match its hash.
     Changed { number: i64, id: String },
-    /// A row does not follow the one before it, but another, if that is there at all.
+    /// A row does not follow the row before it. `follows` is the row that it does follow, if that exists.
     Moved { number: i64, id: String, follows: Option<i64> },
-    /// What `GET audits` shows of a row is not what the row says.
+    /// The row in `audits`, which `GET audits` shows, differs from the row in `qd_audits`.
     ShownOtherwise { number: i64, id: String },
-    /// The mark of the end was gone, or pointed too far back, when this row was written.
+    /// The end mark was missing or pointed too far back when this row was written.
     Repaired { number: i64 },
-    /// The mark of the end is gone.
+    /// The end mark is missing.
     NoEnd { last: i64 },
-    /// The last row is not the one that the mark of the end names.
+    /// The last row is not the one that the end mark names.
     OtherEnd { number: i64 },
-    /// There are rows behind the mark of the end.
+    /// There are rows after the end mark.
     Added { first: i64, last: i64 },
-    /// Rows at the beginning are gone that no record says were pruned.
+    /// Rows at the beginning are missing, and no record says that they were pruned.
     NotPruned { last: i64 },
-    /// A row without a key follows one with a key.
+    /// A row without a key follows a row with a key.
     NotKeyed { number: i64, id: String },
-    /// Rows have a key that is missing here.
+    /// The key of some rows is missing here.
     KeyMissing { key_id: String, rows: KeyedRows },
-    /// The mark of the end is not what a server wrote.
+    /// No server wrote the end mark.
     EndForged,
 }
 
-/// The rows that have one key, or none.
+/// The rows that have the same key, or no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyedRows {
     pub(crate) count: u64,
@@ -98,23 +98,23 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a walk came to.
+/// The result of a verification.
 #[derive(Debug)]
 pub(crate) struct Verified {
-    /// How many rows there are.
+    /// The number of rows.
     pub(crate) count: u64,
-    /// Where the trail ends.
+    /// The end of the trail.
     pub(crate) end: Mark,
-    /// The rows by the id of their key; the empty id is that of rows without one.
+    /// The rows by the id of their key; the empty id stands for rows without a key.
     pub(crate) keys: BTreeMap<String, KeyedRows>,
 }
 
-/// A walk on its way.
+/// A running verification.
 struct Walk<'a> {
     db: &'a Db,
     last: Mark,
     count: u64,
-    /// The place up to which rows were pruned, and whether a record of the trail says so.
+    /// The place up to which rows were pruned. `is_anchor_told` is true when a record in the trail says so.
     anchor: Mark,
     is_anchor_told: bool,
     keys: BTreeMap<String, KeyedRows>,
@@ -122,9 +122,10 @@ struct Walk<'a> {
 }
 
 impl Db {
-    /// Walks over the trail and reports each row that is not as it was written.
+    /// Reads the trail and reports each row that is not as it was written.
     pub(crate) async fn verify_audits(&self, report: &mut dyn FnMut(Finding)) -> Result<Verified, StoreError> {
-        // In this order: the record of a pruning is written together with its place.
+        // The anchor is read first: a pruning stores its record together with its anchor, so the pages contain that
+        // record.
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
         let head = self.audit_end(report).await?;
         let is_anchor_told = anchor.number == 0;
@@ -144,13 +145,13 @@ impl Db {
         Ok(Verified { count, end: head, keys })
     }
 
-    /// Where the trail ends; without a mark, where it seems to.
+    /// Returns the end mark, or the last row when there is no end mark.
     async fn audit_end(&self, report: &mut dyn FnMut(Finding)) -> Result<Mark, StoreError> {
         let head = self.audit_head().await?;
         let (last, last_key) = self.last_audit().await?;
         if let Some(head) = head {
             let is_unproved = head.proof(&self.audit_keys) == Proof::Unkeyed && last.number > 0;
-            // A server with a key notes that it has one before it serves.
+            // A server with a key stores an end mark with a tag before it serves requests.
             let has_lost_its_key = is_unproved && !self.audit_keys.in_use().is_empty();
             if head.is_forged(&self.audit_keys, &last_key) || has_lost_its_key {
                 report(Finding::EndForged);
@@ -163,13 +164,13 @@ impl Db {
         Ok(last)
     }
 
-    /// The hash of the row with that number.
+    /// Returns the hash of the row with this number.
     pub(crate) async fn audit_hash(&self, number: i64) -> Result<Option<String>, StoreError> {
         let rows = self.read(statement("SELECT hash FROM qd_audits WHERE number = $1", vec![number.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// The next rows up to `end`, and whether `audits` shows each as it is.
+    /// Returns the next rows up to `end`, each with true when the row in `audits` matches it.
     async fn audit_page(&self, after: i64, end: i64) -> Result<Vec<(Entry, bool)>, StoreError> {
         let own: Vec<String> = COLUMNS.split(", ").map(|column| format!("q.{column}")).collect();
         let sql = format!(
@@ -205,7 +206,7 @@ impl Walk<'_> {
         if !is_next {
             (self.report)(Finding::Missing { first: self.last.number + 1, last: number - 1 });
         }
-        // A row whose key is missing is told of at the end; its place is looked at all the same.
+        // Rows with a missing key are reported at the end; their order is checked here all the same.
         let is_changed = entry.expected_hash(&self.db.audit_keys).is_some_and(|hash| hash != entry.hash);
         self.note_key(entry);
         let is_moved = is_next && entry.previous != self.last.hash;
@@ -241,7 +242,7 @@ impl Walk<'_> {
         rows.last = number;
     }
 
-    /// Whether a row follows the last one. Rows that were pruned meanwhile are not missing.
+    /// Returns true when the row follows the last one. Rows that were pruned during the verification are not missing.
     async fn is_next(&mut self, number: i64) -> Result<bool, StoreError> {
         if number != self.last.number + 1
             && let Some(anchor) = self.db.audit_mark(ANCHOR).await?
@@ -259,7 +260,7 @@ impl Walk<'_> {
         } else if self.last.hash != head.hash {
             (self.report)(Finding::OtherEnd { number: self.last.number });
         }
-        // In this order: whoever adds a row moves the mark with it.
+        // The last row is read before the end mark, because adding a row moves the mark in the same transaction.
         let last = self.db.last_audit().await?.0.number;
         let marked = self.db.audit_head().await?.map_or(last, |head| head.mark.number);
         if last > marked {
