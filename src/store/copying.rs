@@ -1,4 +1,4 @@
-//! A whole database as rows: read in one snapshot, and written into an empty database of either engine.
+//! Reads a whole database as rows from one snapshot, and writes the rows into an empty database of either engine.
 
 mod loading;
 mod snapshot;
@@ -12,10 +12,10 @@ pub(crate) use unfinished::Unfinished;
 
 use super::sqlite::OPEN_MARK;
 
-/// Rows of `systems` whose names begin with these belong to a running server, not to the installation.
+/// Rows of `systems` whose names begin with these belong to a running server; a backup leaves them out.
 const TRANSIENT: [&str; 2] = [OPEN_MARK, super::systems::PROBE];
 
-/// The text of an identifier in a statement: `timestamp` is a word of SQL as well.
+/// Returns an identifier in quotes, because a column name such as `timestamp` is also an SQL keyword.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,7 +1,7 @@
-//! Where a PostgreSQL is and how it is reached, as the operator writes it: an address, or words with values.
+//! Parses the data source of PostgreSQL: an address such as `postgres://…`, or `key=value` words.
 //!
-//! Both forms are read by one parser. Each word is honoured or refused by its name; no word is dropped.
-//! Neither an error nor the debug text holds the password.
+//! One parser reads both forms. It applies each word or refuses it by name; it ignores none silently.
+//! Neither errors nor debug output contain the password.
 
 mod limits;
 mod meaning;
@@ -22,28 +22,28 @@ use tokio_postgres::config::SslMode;
 use super::StoreError;
 pub(super) use tls::Encryption;
 
-/// The port of PostgreSQL.
+/// The standard port of PostgreSQL.
 const DEFAULT_PORT: u16 = 5432;
 
-/// The host when none is named, as in the driver of Mattermost.
+/// The host when none is given, as in Mattermost's driver.
 const DEFAULT_HOST: &str = "localhost";
 
-/// A PostgreSQL, and how connections to it are made.
+/// The hosts of a PostgreSQL database and the settings of connections to it.
 pub(crate) struct DataSource {
-    /// All that is the same for each host.
+    /// The settings that all hosts share.
     base: Config,
     hosts: Vec<Host>,
     encryption: Encryption,
-    /// The most that a statement may take, where the data source says so.
+    /// The time limit of a statement, if the data source has one.
     statement_timeout: Option<Duration>,
     is_random: bool,
 }
 
-/// One of the hosts of a data source.
+/// One host of a data source.
 #[derive(Clone, Debug, PartialEq)]
 struct Host {
     place: Place,
-    /// Connections go here, where the data source says so; the name is then for the certificate only.
+    /// The IP address to connect to, if the data source has one; then the name is used for the certificate only.
     address: Option<IpAddr>,
     port: u16,
 }
@@ -51,7 +51,7 @@ struct Host {
 #[derive(Clone, Debug, PartialEq)]
 enum Place {
     Tcp(String),
-    /// The folder of a Unix socket.
+    /// The directory of a Unix socket.
     Unix(PathBuf),
 }
 
@@ -62,24 +62,24 @@ impl From<Problem> for StoreError {
 }
 
 impl DataSource {
-    /// Reads a data source; opens and connects to nothing.
+    /// Parses a data source. Opens no files and no connections.
     pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         Ok(meaning::data_source(words(text)?)?)
     }
 
-    /// Hosts and database, for messages: `db.example:5432/chat`.
+    /// Returns hosts and database for messages, such as `db.example:5432/chat`.
     pub(crate) fn place(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
         let database = self.base.get_dbname().map(|name| format!("/{name}")).unwrap_or_default();
         format!("{}{database}", hosts.join(","))
     }
 
-    /// True when it holds a password.
+    /// Returns true when the data source contains a password.
     pub(crate) fn has_password(&self) -> bool {
         self.base.get_password().is_some()
     }
 
-    /// The settings of a connection to each host, in the order in which they are tried.
+    /// Returns the settings of a connection to each host, in the order of the data source.
     pub(super) fn connections(&self) -> Vec<Config> {
         self.hosts.iter().map(|host| self.connection(host)).collect()
     }
@@ -93,7 +93,7 @@ impl DataSource {
                 address.map(|address| config.hostaddr(address));
                 config.ssl_mode(self.encryption.mode());
             }
-            // PostgreSQL encrypts no Unix socket, and libpq ignores sslmode there.
+            // PostgreSQL has no TLS on Unix sockets, and libpq ignores `sslmode` there.
             (Place::Unix(folder), _) => {
                 config.host_path(folder);
                 config.ssl_mode(SslMode::Disable);
@@ -102,17 +102,17 @@ impl DataSource {
         config
     }
 
-    /// How connections are encrypted.
+    /// Returns the TLS settings.
     pub(super) fn encryption(&self) -> &Encryption {
         &self.encryption
     }
 
-    /// True when the hosts are tried in a random order.
+    /// Returns true when the hosts are tried in random order.
     pub(super) fn is_random(&self) -> bool {
         self.is_random
     }
 
-    /// The time limit of a statement: that of the data source, if it is shorter than `limit`.
+    /// Returns the time limit of a statement: the one of the data source if it is shorter than `limit`, else `limit`.
     pub(super) fn statement_limit(&self, limit: Duration) -> Duration {
         self.statement_timeout.map_or(limit, |own| own.min(limit))
     }

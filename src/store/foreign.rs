@@ -1,15 +1,15 @@
-//! Looks at a database before this server has made its tables there. Looking makes nothing, not even the file.
+//! Inspects a database before this server migrates it. It creates nothing, not even the file.
 
 use super::{Db, Engine, StoreError, placeholders, statement};
 
-/// Tables that every Mattermost has and no migration of this server makes.
+/// Tables that all Mattermost databases have and no migration of this server creates.
 const MATTERMOST_TABLES: [&str; 8] =
     ["commands", "db_lock", "db_migrations", "emoji", "fileinfo", "jobs", "oauthapps", "reactions"];
 
 const PEOPLE: &str = "SELECT COUNT(*) FROM users u WHERE NOT EXISTS (SELECT 1 FROM bots b WHERE b.userid = u.id)";
 
 impl Db {
-    /// Counts the accounts that are no bots; 0 where the table is not there.
+    /// Returns the number of accounts without bots; 0 when the table is missing.
     pub(crate) async fn accounts_found(&self) -> Result<i64, StoreError> {
         let tables = self.tables_among(&["users", "bots"]).await?;
         let has = |name: &str| tables.iter().any(|table| table == name);
@@ -21,7 +21,7 @@ impl Db {
         self.found(sql).await
     }
 
-    /// Counts the stored versions of the configuration; 0 where the table is not there.
+    /// Returns the number of stored versions of the configuration; 0 when the table is missing.
     pub(crate) async fn versions_found(&self) -> Result<i64, StoreError> {
         if self.tables_among(&["configurations"]).await?.is_empty() {
             return Ok(0);
@@ -29,12 +29,12 @@ impl Db {
         self.found("SELECT COUNT(*) FROM configurations").await
     }
 
-    /// Tells whether a Mattermost keeps its tables here.
+    /// Returns true when the database has tables of Mattermost.
     pub(crate) async fn holds_mattermost(&self) -> Result<bool, StoreError> {
         Ok(!self.tables_among(&MATTERMOST_TABLES).await?.is_empty())
     }
 
-    /// Those of the tables that are there, where statements of this server find them.
+    /// Returns those of the tables that exist in the schemas that this server's statements use.
     pub(super) async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
         let listed = placeholders(1, names.len());
         let sql = match &self.engine {
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
-    /// Were a migration to make one of these tables, every new database would pass for one of Mattermost.
+    /// If a migration created one of these tables, all new databases would look like Mattermost's.
     #[actix_web::test]
     async fn no_migration_makes_a_table_that_shows_a_mattermost() {
         let folder = tempfile::tempdir().unwrap();

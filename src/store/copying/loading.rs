@@ -1,4 +1,4 @@
-//! Rows are written into an empty database, in one transaction.
+//! Writes the rows of a backup into an empty database, in one transaction.
 
 use rusqlite::Connection;
 
@@ -9,10 +9,10 @@ use super::tables::runner_up_to;
 use super::unfinished::Unfinished;
 use super::{Table, listed, newest_migration, quoted, tables_at};
 
-/// The most parameters of one statement; the engines take 32,766 and 65,535.
+/// The maximum number of parameters in one statement; the engines accept 32,766 and 65,535.
 const MAX_PARAMETERS: usize = 16_000;
 
-/// An empty database that is being filled.
+/// An empty database into which rows are loaded.
 pub(crate) struct Load {
     target: Target,
 }
@@ -23,7 +23,7 @@ enum Target {
 }
 
 impl Unfinished {
-    /// Makes the tables of schema `version`, to be filled.
+    /// Creates the empty tables of schema `version` and begins the load.
     pub(crate) async fn begin_load(&self, version: i64) -> Result<Load, StoreError> {
         let runner = runner_up_to(version)?;
         let target = match &self.db().engine {
@@ -42,7 +42,7 @@ impl Unfinished {
             }
         };
         let mut load = Load { target };
-        // A migration may add rows of its own. Those of the backup come in their place.
+        // Migrations can insert rows. They are deleted here, and the backup's rows replace them.
         for table in tables_at(version)? {
             load.empty(&table).await?;
         }
@@ -51,12 +51,12 @@ impl Unfinished {
 }
 
 impl Load {
-    /// The most rows of a table that one call of [`Load::insert`] takes.
+    /// Returns the maximum number of rows for one call of [`Load::insert`].
     pub(crate) fn batch(table: &Table) -> usize {
         (MAX_PARAMETERS / table.columns.len().max(1)).clamp(1, 200)
     }
 
-    /// Adds rows.
+    /// Inserts rows.
     pub(crate) async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
@@ -80,7 +80,7 @@ impl Load {
         }
     }
 
-    /// Counts the rows of a table.
+    /// Returns the number of rows of a table.
     pub(crate) async fn count(&mut self, table: &Table) -> Result<i64, StoreError> {
         let sql = format!("SELECT COUNT(*) FROM {}", quoted(&table.name));
         Ok(match &mut self.target {
@@ -89,7 +89,7 @@ impl Load {
         })
     }
 
-    /// Keeps the rows and brings the schema up to date.
+    /// Commits the rows and applies the remaining migrations.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
         let runner = runner_up_to(newest_migration())?;
         match self.target {

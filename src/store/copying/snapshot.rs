@@ -1,4 +1,4 @@
-//! The database as it is at one moment. Servers go on writing meanwhile, and the snapshot does not change.
+//! A snapshot of the database at one moment. Servers keep writing, and the snapshot does not change.
 
 use std::pin::pin;
 
@@ -10,7 +10,7 @@ use super::super::sqlite::read_row;
 use super::super::{Db, Engine, MIGRATIONS_TABLE, Row, StoreError, Value};
 use super::{TRANSIENT, Table, listed, quoted};
 
-/// A transaction that reads. Everything that was acknowledged before it began is in it.
+/// A reading transaction. It contains everything that was committed before it began.
 pub(crate) struct Snapshot {
     source: Source,
 }
@@ -21,7 +21,7 @@ enum Source {
 }
 
 impl Db {
-    /// Begins a snapshot. It holds no lock that a writer waits for.
+    /// Begins a snapshot. It takes no lock that blocks writers.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let source = match &self.engine {
             Engine::Postgres(postgres) => {
@@ -40,7 +40,7 @@ impl Db {
 }
 
 impl Snapshot {
-    /// The migrations that were applied, the oldest first. The first statement decides the moment of the snapshot.
+    /// Returns the applied migrations, oldest first. The first statement of the snapshot fixes its moment.
     pub(crate) async fn schema(&mut self) -> Result<Vec<(i64, String)>, StoreError> {
         let mut schema = Vec::new();
         let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version");
@@ -52,7 +52,7 @@ impl Snapshot {
         Ok(schema)
     }
 
-    /// Gives each row of a table to `take`, but for those that belong to a running server.
+    /// Calls `take` with each row of a table. Skips the rows that belong to a running server.
     pub(crate) async fn rows(
         &mut self,
         table: &Table,

@@ -1,4 +1,4 @@
-//! The tables and columns of a schema, as its migrations make them. No second list has to be kept in step.
+//! The tables and columns of a schema, read from its migrations. So there is no second list to maintain.
 
 use refinery::Target;
 use rusqlite::Connection;
@@ -9,11 +9,11 @@ use super::super::{MIGRATIONS_TABLE, StoreError};
 const COLUMNS: &str = "SELECT m.name, p.name, p.type FROM sqlite_master m JOIN pragma_table_info(m.name) p \
                        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name <> $1 ORDER BY m.name, p.cid";
 
-/// The content of a column, which is the same for both engines.
+/// The type of a column, which is the same for both engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
-    /// Text that PostgreSQL fills up with blanks.
+    /// Text that PostgreSQL pads with blanks.
     Padded,
     Int,
     Bool,
@@ -34,7 +34,7 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
 }
 
-/// The tables that the migrations up to `version` make, by name.
+/// Returns the tables that the migrations up to `version` create, sorted by name.
 pub(crate) fn tables_at(version: i64) -> Result<Vec<Table>, StoreError> {
     let mut connection = Connection::open_in_memory()?;
     runner_up_to(version)?.run(&mut connection)?;
@@ -52,7 +52,7 @@ pub(crate) fn tables_at(version: i64) -> Result<Vec<Table>, StoreError> {
     Ok(tables)
 }
 
-/// The migrations up to `version`, with the names by which they are known: `V1__accounts`.
+/// Returns the migrations up to `version` with their numbers and names, such as 1 and `accounts`.
 pub(crate) fn migrations_up_to(version: i64) -> Vec<(i64, String)> {
     let runner = migrations::runner();
     let known = runner.get_migrations().iter().map(|known| (i64::from(known.version()), known.name().to_owned()));
@@ -61,12 +61,12 @@ pub(crate) fn migrations_up_to(version: i64) -> Vec<(i64, String)> {
     known
 }
 
-/// The version of the newest migration that this program has.
+/// Returns the number of the newest migration of this program.
 pub(crate) fn newest_migration() -> i64 {
     migrations_up_to(i64::MAX).last().map_or(0, |(version, _)| *version)
 }
 
-/// Makes what applies the migrations up to `version`.
+/// Returns a runner that applies the migrations up to `version`.
 pub(super) fn runner_up_to(version: i64) -> Result<refinery::Runner, StoreError> {
     let target = version.try_into().map_err(|_| StoreError::Setting(format!("there is no schema {version}")))?;
     let mut runner = migrations::runner().set_target(Target::Version(target));

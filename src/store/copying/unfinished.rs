@@ -1,8 +1,8 @@
-//! A database that is being restored. Nothing but a complete one can be taken for a database of a server.
+//! A database while it is being restored. It carries a mark, so no server uses it before it is complete.
 //!
-//! On the embedded engine the rows go into a file of another name, and a server refuses to start beside it. PostgreSQL
-//! has a table until the end, and every connection of servers and commands refuses a database that has it.
-//! An attempt that was cut off leaves that mark, and the next restore begins anew.
+//! On SQLite the rows go into a file with another name, and a server refuses to start beside that file. On PostgreSQL
+//! the mark is a table, and all connections of servers and commands refuse a database that has it.
+//! An interrupted restore leaves its mark behind, and the next restore starts over.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,31 +18,32 @@ use super::{newest_migration, quoted, tables_at};
 use crate::store::engine::{LOCK_KEY, MIGRATIONS_TABLE};
 use crate::store::{AuditKeys, Db, Engine, StoreError};
 
-/// The first half of the key of the lock that a restore holds; the other half is the schema.
+/// The first half of the number of the advisory lock of a restore; the other half is the schema.
 const RESTORE_LOCK: i32 = 0x7164_7265;
 
-/// How often that lock is tried for.
+/// The maximum number of attempts to take that lock.
 const LOCK_ATTEMPTS: usize = 50;
 
 const LOCK_DELAY: Duration = Duration::from_millis(100);
 
-/// A database that no server takes for its own until it is complete.
+/// A database that servers refuse until its restore is complete.
 pub(crate) struct Unfinished {
     db: Db,
     lock: Lock,
     was_cut_off: bool,
 }
 
-/// The proof that no other restore is under way in the same place, and no server starts there.
+/// The lock that keeps other restores and starting servers away from the same place.
 enum Lock {
-    /// The connection holds the lock of restores, and from the mark on the one under which servers migrate.
+    /// The session has the advisory lock of restores and, from [`Unfinished::mark`] on, the lock of migrations.
     Postgres(Session),
-    /// The file is locked, once it is there. The database gets the name of `target` at the end.
+    /// `file` is the locked lock file, once it exists. The database is renamed to `target` at the end.
     Sqlite { target: Sqlite, file: Option<File> },
 }
 
 impl Unfinished {
-    /// Locks an empty place, and refuses one that holds anything or where another restore is under way. Makes nothing.
+    /// Locks an empty place and creates nothing in it. Refuses a place with data, or one where another restore is
+    /// running.
     pub(crate) async fn lock(sql: &SqlSettings) -> Result<Self, StoreError> {
         let db = database(sql)?;
         let (lock, was_cut_off) = match &db.engine {
@@ -65,16 +66,16 @@ impl Unfinished {
         Ok(Self { db, lock, was_cut_off })
     }
 
-    /// True when an earlier attempt left its mark.
+    /// Returns true when an interrupted restore left its mark here.
     pub(crate) fn was_cut_off(&self) -> bool {
         self.was_cut_off
     }
 
-    /// Marks the place as one that is being restored. What an attempt left there that was cut off is deleted.
+    /// Marks the place as being restored and deletes what an interrupted restore left there.
     pub(crate) async fn mark(&mut self) -> Result<(), StoreError> {
         match &mut self.lock {
             Lock::Postgres(session) => {
-                // A server that starts meanwhile waits here, and finds the mark afterwards.
+                // A server that starts at the same time waits for this lock and then finds the mark.
                 session.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
                 if self.was_cut_off {
                     empty(&self.db, session).await?;
@@ -93,30 +94,30 @@ impl Unfinished {
         }
     }
 
-    /// Sets the keys that rows of the audit trail are proved and hashed with.
+    /// Sets the keys that verify and hash rows of the audit trail.
     pub(crate) fn set_audit_keys(&mut self, keys: AuditKeys) {
         self.db.audit_keys = Arc::new(keys);
     }
 
-    /// The database as it is by now.
+    /// Returns the database in its current, incomplete state.
     pub(crate) fn db(&self) -> &Db {
         &self.db
     }
 
-    /// Takes the mark away, once everything is there: from now on this is a database of a server.
+    /// Removes the mark after everything is restored. From then on servers can use the database.
     pub(crate) async fn complete(&self) -> Result<(), StoreError> {
         match (&self.lock, &self.db.engine) {
             (Lock::Sqlite { target, .. }, Engine::Sqlite(unfinished)) => {
                 unfinished.close().await?;
                 target.take_over(unfinished).await
             }
-            // On the connection with the lock: where it was lost, another restore may have begun.
+            // Uses the session with the lock: if that session is lost, another restore may be running.
             (Lock::Postgres(session), _) => Ok(session.batch_execute(&format!("DROP TABLE {RESTORING}")).await?),
             (Lock::Sqlite { .. }, Engine::Postgres(_)) => Err(StoreError::Setting("two engines".to_owned())),
         }
     }
 
-    /// Deletes what this restore made, because it failed. The mark goes last.
+    /// Deletes what a failed restore created. The mark is deleted last.
     pub(crate) async fn discard(&self) {
         match (&self.lock, &self.db.engine) {
             (Lock::Postgres(session), _) => {
@@ -130,7 +131,7 @@ impl Unfinished {
     }
 }
 
-/// The database that is filled and becomes the one of `sql` at the end; on PostgreSQL it is that one.
+/// Returns the database that is filled. On PostgreSQL it is the final one; on SQLite it is a file with another name.
 fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
     let engine = match engine::kind(sql)? {
         EngineKind::Postgres => Engine::Postgres(Postgres::to_restore(sql)?),
@@ -142,7 +143,7 @@ fn database(sql: &SqlSettings) -> Result<Db, StoreError> {
     Ok(Db { engine, audit_keys: Arc::default(), has_trail: true })
 }
 
-/// Takes the lock of restores into one schema. PostgreSQL may take a moment to notice that a restore was killed.
+/// Takes the lock of restores into one schema. It retries, because PostgreSQL may notice a killed restore late.
 async fn locked(postgres: &Postgres) -> Result<Session, StoreError> {
     let session = postgres.session().await?;
     let sql = "SELECT pg_try_advisory_lock($1, (n.oid::bigint % 2147483647)::integer) FROM pg_catalog.pg_namespace n \
@@ -177,9 +178,9 @@ async fn refuse_tables(db: &Db) -> Result<(), StoreError> {
     )))
 }
 
-/// Deletes the tables that a restore made. They were not there before it, and no server has used them since.
+/// Deletes the tables that a restore created. They were not there before it, and no server has used them since.
 async fn empty(db: &Db, session: &Session) -> Result<(), StoreError> {
-    // Tables of a later version would stay, and be in the way of its migrations.
+    // Fails when the schema is of a later version, whose tables would stay and block its migrations.
     db.pending_migrations().await?;
     let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND c.relname::text = ANY ($1)";

@@ -1,4 +1,4 @@
-//! The meaning of each word of a data source.
+//! Applies each word of a data source.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
 use super::limits::{number, seconds, time_limit};
 use super::{DEFAULT_HOST, DEFAULT_PORT, DataSource, Encryption, Host, Place};
 
-/// How the server names itself to the database.
+/// The application name that PostgreSQL shows for the server's connections.
 const APPLICATION_NAME: &str = "quarterdeck";
 
-/// Words that have no effect here with these values, and are refused with any other.
+/// Words that have no effect with these values, and are refused with other values.
 const WITHOUT_EFFECT: [(&str, &[&str]); 9] = [
     ("binary_parameters", &["yes", "no", "true", "false", "on", "off", "1", "0"]),
     ("client_encoding", &["utf8", "utf-8", "unicode", "auto"]),
@@ -26,7 +26,7 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 9] = [
     ("sslinline", &["false", "off", "no", "0"]),
 ];
 
-/// Words that this server does not honour, and why.
+/// Words that this server does not support, with the reason.
 const REFUSED: [(&[&str], &str); 8] = [
     (&["passfile"], "is not read here: write the password into the data source"),
     (&["service", "servicefile"], "is not read here: write the words of the service into the data source"),
@@ -41,7 +41,7 @@ const REFUSED: [(&[&str], &str); 8] = [
     (&["min_protocol_version", "max_protocol_version"], "is not supported: the server speaks version 3.0"),
 ];
 
-/// Run-time parameters that a data source may set, as with the driver of Mattermost. `options` takes any.
+/// Run-time parameters that a data source may set directly, as in Mattermost's driver. `options` accepts any parameter.
 const PARAMETERS: [&str; 26] = [
     "bytea_output",
     "client_min_messages",
@@ -71,7 +71,7 @@ const PARAMETERS: [&str; 26] = [
     "work_mem",
 ];
 
-/// Words with a meaning of their own below, for the hint beside an unknown one.
+/// Words that the code below handles; the hint about an unknown word suggests the nearest one.
 const KNOWN: [&str; 32] = [
     "application_name",
     "channel_binding",
@@ -107,7 +107,7 @@ const KNOWN: [&str; 32] = [
     "user",
 ];
 
-/// Words that are given to the parts of [`DataSource`] one after the other.
+/// The words that were read so far, from which a [`DataSource`] is built.
 #[derive(Default)]
 struct Reading {
     config: Config,
@@ -121,7 +121,7 @@ struct Reading {
     is_random: bool,
 }
 
-/// Gives words their meaning; refuses those that have none, and values that cannot be.
+/// Builds a data source from its words. Refuses unknown words and invalid values.
 pub(super) fn data_source(words: Vec<Word>) -> Result<DataSource, Problem> {
     let mut reading = Reading::default();
     for word in words {
@@ -254,7 +254,7 @@ fn channel_binding(word: &Word) -> Result<ChannelBinding, Problem> {
     }
 }
 
-/// The server writes to its database: a host that takes no writes is of no use.
+/// Parses `target_session_attrs`. Values that allow a read-only host are refused, because the server writes.
 fn target(word: &Word) -> Result<TargetSessionAttrs, Problem> {
     match word.value.as_str() {
         "any" => Ok(TargetSessionAttrs::Any),
@@ -271,14 +271,14 @@ fn is_random(word: &Word) -> Result<bool, Problem> {
     }
 }
 
-/// A parameter of an extension has a dot in its name.
+/// Returns true for the name of an extension's parameter, which has the form `extension.parameter`.
 fn is_of_an_extension(name: &str) -> bool {
     let is_word =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     name.split_once('.').is_some_and(|(extension, parameter)| is_word(extension) && is_word(parameter))
 }
 
-/// In `options` a blank ends a value unless a backslash stands before it.
+/// Escapes blanks and backslashes for `options`, where an unescaped blank ends a value.
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     for character in value.chars() {

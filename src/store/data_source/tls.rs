@@ -1,4 +1,4 @@
-//! TLS to a PostgreSQL: how far `sslmode` and its companions trust the other side.
+//! TLS to PostgreSQL: `sslmode` and the other words about TLS, and the check of the server's certificate.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -21,13 +21,13 @@ use tokio_postgres::config::{SslMode, SslNegotiation};
 
 use crate::base::trust::{any_host, machine_roots};
 
-/// Stands in `sslrootcert` for the certificates of the machine.
+/// The value of `sslrootcert` that means the certificates of the operating system.
 const SYSTEM: &str = "system";
 
-/// The protocol that a client names when it begins with TLS instead of asking for it.
+/// The ALPN protocol that a client must name when it starts with TLS at once (`sslnegotiation=direct`).
 const ALPN: &[u8] = b"postgresql";
 
-/// The part of a data source that is about TLS.
+/// The TLS settings of a data source.
 #[expect(clippy::struct_excessive_bools, reason = "each is a word of the data source")]
 #[derive(Clone, Default)]
 pub(in crate::store) struct Encryption {
@@ -52,7 +52,7 @@ enum Mode {
 }
 
 impl Encryption {
-    /// Takes a word about TLS; false if it is none.
+    /// Applies a word about TLS. Returns false for other words.
     pub(super) fn take(&mut self, word: &Word) -> Result<bool, Problem> {
         let value = word.value.as_str();
         match word.name.as_str() {
@@ -63,7 +63,7 @@ impl Encryption {
             "sslcertmode" => self.shows_no_certificate = chosen(word, &["allow", "disable"])? == 1,
             "sslsni" => self.hides_name = chosen(word, &["1", "0"])? == 1,
             "sslnegotiation" => self.is_direct = chosen(word, &["postgres", "direct"])? == 1,
-            // Versions before 1.2 are not spoken at all.
+            // TLS versions before 1.2 are never used, so only 1.3 makes a difference.
             "ssl_min_protocol_version" => {
                 self.needs_1_3 = chosen(word, &["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"])? == 3;
             }
@@ -73,12 +73,12 @@ impl Encryption {
         Ok(true)
     }
 
-    /// Puts the words together, and refuses those that contradict each other.
+    /// Sets the effective mode from all words, and refuses words that contradict each other.
     pub(super) fn settle(&mut self) -> Result<(), Problem> {
         let is_system = self.roots.as_deref() == Some(SYSTEM);
         let mode = match (self.mode, &self.roots) {
             (None, Some(_)) if is_system => Mode::VerifyFull,
-            // As in libpq: without a mode of its own, whoever names certificates wants them to be asked.
+            // As in libpq, root certificates turn a missing `sslmode`, or `require`, into a check of the certificate.
             (None | Some(Mode::Require), Some(_)) if !is_system => Mode::VerifyAuthority,
             (Some(Mode::Prefer | Mode::Require | Mode::VerifyAuthority), Some(_)) if is_system => {
                 return Err(Problem::new("sslrootcert=system needs sslmode=verify-full"));
@@ -104,7 +104,7 @@ impl Encryption {
         Ok(())
     }
 
-    /// The mode in the driver's terms.
+    /// Returns the mode as the driver's type.
     pub(super) fn mode(&self) -> SslMode {
         match self.mode.unwrap_or(Mode::Prefer) {
             Mode::Disable => SslMode::Disable,
@@ -117,7 +117,7 @@ impl Encryption {
         if self.is_direct { SslNegotiation::Direct } else { SslNegotiation::Postgres }
     }
 
-    /// The settings of TLS; reads certificates and keys from the disk.
+    /// Returns the TLS configuration; reads certificates and keys from the disk.
     pub(in crate::store) fn client_config(&self) -> Result<ClientConfig, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -170,7 +170,7 @@ impl Encryption {
 fn mode(word: &Word) -> Result<Mode, Problem> {
     match word.value.as_str() {
         "disable" => Ok(Mode::Disable),
-        // The driver cannot begin without TLS and change its mind; beginning with it is no weaker.
+        // The driver cannot start without TLS and retry with it; `prefer` tries TLS first, which is no weaker.
         "allow" | "prefer" => Ok(Mode::Prefer),
         "require" => Ok(Mode::Require),
         "verify-ca" => Ok(Mode::VerifyAuthority),
@@ -179,7 +179,7 @@ fn mode(word: &Word) -> Result<Mode, Problem> {
     }
 }
 
-/// The place of a value among those that may be.
+/// Returns the index of the word's value in the list of allowed values.
 fn chosen(word: &Word, values: &[&str]) -> Result<usize, Problem> {
     let place = values.iter().position(|value| value.eq_ignore_ascii_case(&word.value));
     place.ok_or_else(|| Problem::about(word, &format!("must be one of {}", values.join(", "))))
@@ -192,7 +192,7 @@ fn certificates(word: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>,
     if found.is_empty() { Err(unreadable(&"no certificate in PEM form is in it")) } else { Ok(found) }
 }
 
-/// The key of the server itself. As in libpq it must be private: 0600, or 0640 if it is root's.
+/// Reads the server's private key. As in libpq, its file must be private: 0600, or 0640 if root owns it.
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let unreadable = |cause: &dyn std::fmt::Display| format!("sslkey: {}: {cause}", file.display());
     let found = std::fs::metadata(file).map_err(|cause| unreadable(&cause))?;
@@ -204,7 +204,7 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(file).map_err(|cause| unreadable(&cause))
 }
 
-/// Accepts servers whose certificate leads to a trusted one, and with `asks_for_name` only under their own name.
+/// Accepts certificates that chain to a trusted one. With `asks_for_name` the host name must match too.
 #[derive(Debug)]
 struct Authority {
     chain: Arc<WebPkiServerVerifier>,
@@ -213,9 +213,9 @@ struct Authority {
 }
 
 impl Authority {
-    /// True when the certificate itself is among the trusted ones: a self-signed one that may also sign others.
+    /// Returns true when the only problem is that a trusted, self-signed certificate is also an authority.
     fn is_trusted_itself(&self, certificate: &CertificateDer<'_>, refused: &CertificateError) -> bool {
-        // The check of dates comes before this refusal, so the dates are good.
+        // The dates were checked before this error was raised, so they are valid.
         let is_only_authority =
             matches!(refused, CertificateError::Other(cause) if cause.to_string() == "CaUsedAsEndEntity");
         is_only_authority && self.own.iter().any(|own| own == certificate)
@@ -232,7 +232,7 @@ impl ServerCertVerifier for Authority {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.chain.verify_server_cert(certificate, between, name, ocsp, now) {
-            // The chain is checked first: a wrong name means that the rest is right.
+            // The chain is checked before the name, so a wrong name means that everything else is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.asks_for_name => Ok(ServerCertVerified::assertion()),
@@ -275,7 +275,7 @@ mod tests {
 
     use super::*;
 
-    /// A certificate that signed itself, as the documents of PostgreSQL make one: the server's own and an authority.
+    /// Returns a self-signed certificate as PostgreSQL's documentation creates one: it is also an authority.
     fn self_signed(until_year: i32) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(["db.test".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
