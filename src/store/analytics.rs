@@ -1,35 +1,35 @@
-//! Figures of the site. Each is one statement, with a time limit of its own, on a connection that changes nothing.
+//! The figures of the site. Each is one statement on a read-only connection, with its own time limit.
 
 use quarterdeck_actors::clock::DAY_MS;
 use std::time::Duration;
 
 use super::{Db, Engine, Row, Statement, StoreError, statement};
 
-/// A series goes back to the beginning of the day so many days ago.
+/// A series begins at the start of the day this many days ago.
 const DAYS_BACK: i64 = 32;
 
-/// A series has so many days at most.
+/// The maximum number of days in a series.
 const MOST_DAYS: i64 = 30;
 
-/// What becomes of a figure when one team is asked for.
+/// The way to count a figure for a single team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OfTeam {
-    /// The same as without.
+    /// The team makes no difference.
     Same,
-    /// Only what this condition leaves; `$1` is the team.
+    /// The statement is narrowed by this condition; `$1` is the team's id.
     Where(&'static str),
-    /// It is not counted.
+    /// The figure is not available for a team.
     Unknown,
 }
 
-/// One figure. In the statement `{now}`, `{day}` and `{month}` stand for the time, and for that of 24 hours and 31 days
-/// before, in milliseconds.
+/// One figure. The statement's `{now}`, `{day}` and `{month}` stand for the current time, 24 hours before it, and
+/// 31 days before it, in milliseconds.
 #[derive(Debug)]
 pub(crate) struct Count {
     pub(crate) name: &'static str,
-    /// What a failure is called.
+    /// The error id of a failure.
     pub(crate) failure: &'static str,
-    /// Without this table there are none.
+    /// The table that is counted; the figure is 0 when the database does not have it.
     table: &'static str,
     sql: &'static str,
     team: OfTeam,
@@ -50,7 +50,7 @@ const ACTIVE: &str = "app.user.analytics_daily_active_users.app_error";
 const FILES: &str = "app.analytics.getanalytics.internal_error";
 const OF_TEAM: OfTeam = OfTeam::Where(" AND teamid = $1");
 
-/// What the topic `standard` has, but for what the server knows without its database.
+/// The figures of the topic `standard`, except those that the server knows without the database.
 pub(crate) const STANDARD: [Count; 9] = [
     count("channel_open_count", CHANNELS, "channels", "SELECT COUNT(*) FROM channels WHERE type = 'O'", OF_TEAM),
     count("channel_private_count", CHANNELS, "channels", "SELECT COUNT(*) FROM channels WHERE type = 'P'", OF_TEAM),
@@ -97,7 +97,7 @@ const ACTIVE_SINCE_A_MONTH: &str = "SELECT COUNT(*) FROM status s JOIN users u O
      LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' \
      AND s.lastactivityat > {month}";
 
-/// How many people there are.
+/// The number of active people.
 pub(crate) const PEOPLE: Count = count(
     "unique_user_count",
     "app.user.get_total_users_count.app_error",
@@ -109,7 +109,7 @@ pub(crate) const PEOPLE: Count = count(
     ),
 );
 
-/// What the topic `extra_counts` has.
+/// The figures of the topic `extra_counts`.
 pub(crate) const EXTRA: [Count; 6] = [
     count(
         "incoming_webhook_count",
@@ -149,7 +149,7 @@ pub(crate) const EXTRA: [Count; 6] = [
     ),
 ];
 
-/// What is counted for each day.
+/// The figures that are counted for each day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Series {
     Posts,
@@ -158,7 +158,7 @@ pub(crate) enum Series {
 }
 
 impl Db {
-    /// One figure, within `limit`; -1 where it is not counted for one team.
+    /// Returns one figure, within the time limit `limit`; -1 when it is not available for a team.
     pub(crate) async fn figure(
         &self,
         count: &Count,
@@ -183,7 +183,8 @@ impl Db {
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// A figure for each day that has any, the newest first: the day, counted from 1970, and how many.
+    /// Returns a figure for each day that has any, newest first, as pairs of the day (counted from 1970) and the
+    /// figure.
     pub(crate) async fn by_day(
         &self,
         series: Series,
@@ -209,7 +210,7 @@ impl Db {
         rows.into_iter().map(|mut row| Ok((row.int()?, row.int()?))).collect()
     }
 
-    /// Runs a statement that changes nothing and may take longer than a request, but no longer than `limit`.
+    /// Runs a statement that only reads. It may take longer than other statements, but not longer than `limit`.
     async fn read_within(&self, statement: Statement, limit: Duration) -> Result<Vec<Row>, StoreError> {
         match &self.engine {
             Engine::Postgres(postgres) => postgres.run_within(statement, limit).await,

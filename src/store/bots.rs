@@ -1,17 +1,17 @@
-//! The table `bots`, beside what `users` reads of it.
+//! The table `bots`. The file `users.rs` joins it too.
 
 use super::{Db, Statement, StoreError, Subject, Transaction, json_of, statement};
 use crate::base::user::User;
 
 impl Db {
-    /// Who owns the bot with that user id; `None` when it is no bot.
+    /// Returns the owner of the bot with this user id; `None` when it is not a bot.
     pub(crate) async fn bot_owner(&self, user_id: &str) -> Result<Option<String>, StoreError> {
         let sql = "SELECT ownerid FROM bots WHERE userid = $1";
         let rows = self.read(statement(sql, vec![user_id.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// Adds a bot, which the oldest active system administrator owns. Nothing is added where its name is taken.
+    /// Adds a bot owned by the oldest active system administrator. Adds nothing when the name is taken.
     pub(crate) async fn add_bot(&self, bot: &User) -> Result<(), StoreError> {
         let transaction = Transaction::of(vec![account(bot), mark(bot)]).alone_with(Subject::Accounts);
         self.transaction(transaction).await.map(drop)

@@ -1,4 +1,4 @@
-//! The tables `channels` and `channelmembers`, as far as they decide who hears of what.
+//! The tables `channels` and `channelmembers`, as far as the recipients of events depend on them.
 
 use quarterdeck_actors::hub::Memberships;
 
@@ -6,7 +6,7 @@ use super::{Db, Row, StoreError, statement};
 use crate::base::place::Place;
 
 impl Db {
-    /// The teams and channels that a user is in.
+    /// Returns the ids of the teams and channels that a user is in.
     pub(crate) async fn memberships_of(&self, user_id: &str) -> Result<Memberships, StoreError> {
         let sql = "SELECT true, teamid FROM teammembers WHERE userid = $1 AND deleteat = 0 \
                    UNION ALL SELECT false, channelid FROM channelmembers WHERE userid = $1";
@@ -19,7 +19,7 @@ impl Db {
         Ok(memberships)
     }
 
-    /// What a user is in a channel; `None` when there is no such channel.
+    /// Returns the user's membership in a channel; `None` when there is no such channel.
     pub(crate) async fn place(&self, channel_id: &str, user_id: &str) -> Result<Option<Place>, StoreError> {
         let sql = "SELECT c.teamid, m.roles, m.schemeguest, m.schemeuser, m.schemeadmin \
                    FROM channels c LEFT JOIN channelmembers m ON m.channelid = c.id AND m.userid = $2 \

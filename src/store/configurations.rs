@@ -1,4 +1,4 @@
-//! The tables `configurations` and `qd_configversions`: every version of the configuration is kept.
+//! The tables `configurations` and `qd_configversions`, which store all versions of the configuration.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use crate::base::paging::Paging;
 
-/// The stored configuration cannot be read. It is never taken for an empty one.
+/// The error of an unreadable stored configuration. It is never treated as empty.
 #[derive(Debug, Error)]
 #[error(
     "version {id} of the stored configuration cannot be read: {problem}; \
@@ -25,7 +25,7 @@ pub(crate) struct Unreadable {
     problem: String,
 }
 
-/// What is remembered of a version beside its document.
+/// The record of a version: everything but its document.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VersionRecord {
     pub(crate) id: String,
@@ -39,18 +39,18 @@ pub(crate) struct VersionRecord {
     pub(crate) changes: Json,
 }
 
-/// So many versions are tried before nothing is offered in place of an unreadable one.
+/// The maximum number of versions that are searched for a readable one.
 const LOOKED_AT: i64 = 100;
 
-/// The newest first. The active one is that, even where somebody's clock said otherwise.
+/// Sorts by newest first. The active version comes first, even when a wrong clock gave another one a later time.
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
 
-/// A version that Mattermost made before this server came has no record of its own.
+/// A version that Mattermost stored has no row in `qd_configversions`.
 const RECORD: &str = "SELECT c.id, c.createat, v.userid, v.sessionid, v.address, v.source, v.comment, c.active, v.changes \
                       FROM configurations c LEFT JOIN qd_configversions v ON v.id = c.id";
 
 impl Db {
-    /// The version in force; `None` while nothing was ever stored.
+    /// Returns the version in force, or `None` when none was ever stored.
     pub(crate) async fn active_configuration(&self) -> Result<Option<Stored>, AppError> {
         const FAILED: &str = "app.config.load.app_error";
         let sql = "SELECT id, value FROM configurations WHERE active = TRUE";
@@ -58,7 +58,7 @@ impl Db {
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
     }
 
-    /// The version with that id.
+    /// Returns the version with this id.
     pub(crate) async fn configuration(&self, id: &str) -> Result<Option<Stored>, AppError> {
         const FAILED: &str = "app.config.load.app_error";
         let sql = "SELECT id, value FROM configurations WHERE id = $1";
@@ -66,40 +66,40 @@ impl Db {
         rows.into_iter().next().map(|row| stored(row).or_fail(FAILED)).transpose()
     }
 
-    /// The newest versions that can be read, the newest first.
+    /// Returns the newest readable versions, newest first.
     pub(crate) async fn readable_configurations(&self) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT c.id, c.value FROM configurations c {NEWEST_FIRST} LIMIT $1");
         let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
         Ok(rows.into_iter().filter_map(|row| stored(row).ok()).collect())
     }
 
-    /// What is remembered of the versions, the newest first.
+    /// Returns a page of the versions' records, newest first.
     pub(crate) async fn configuration_records(&self, paging: Paging) -> Result<Vec<VersionRecord>, StoreError> {
         let sql = format!("{RECORD} {NEWEST_FIRST} LIMIT $1 OFFSET $2");
         let rows = self.read(statement(sql, vec![paging.limit().into(), paging.offset().into()])).await?;
         rows.into_iter().map(record).collect()
     }
 
-    /// What is remembered of the version with that id.
+    /// Returns the record of the version with this id.
     pub(crate) async fn configuration_record(&self, id: &str) -> Result<Option<VersionRecord>, StoreError> {
         let rows = self.read(statement(format!("{RECORD} WHERE c.id = $1"), vec![id.into()])).await?;
         rows.into_iter().next().map(record).transpose()
     }
 
-    /// The id of the active version, also when that cannot be read.
+    /// Returns the id of the active version, even when its document is unreadable.
     pub(crate) async fn active_configuration_id(&self) -> Result<Option<String>, StoreError> {
         let rows = self.read(statement("SELECT id FROM configurations WHERE active = TRUE", Vec::new())).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// Adds a version in the place of the one it replaces; refused when another one is active by now.
+    /// Adds a version in place of the one that it replaces. Refuses it when another version is active now.
     pub(crate) async fn add_configuration(&self, version: &Version) -> Result<(), AppError> {
         const FAILED: &str = "app.save_config.app_error";
         let retire = "UPDATE configurations SET active = NULL WHERE active = TRUE AND id = $1";
         let replaced = version.replaces.as_deref().unwrap_or_default();
         let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
-        // Two active versions are refused by the table itself.
+        // A unique constraint of the table refuses a second active version.
         let transaction = Transaction::of(statements).alone_with(Subject::Configuration);
         match self.transaction(transaction).await {
             Err(taken) if taken.is_duplicate_of("active") => {
@@ -111,7 +111,8 @@ impl Db {
     }
 }
 
-/// What adds a version as the active one, later than every other, so that their times are the order of writing.
+/// Returns the statements that add a version as the active one. Its time is later than all others, so that the times
+/// give the order of writing.
 fn addition(version: &Version) -> [Statement; 2] {
     let Version { stored, at, author, changes, .. } = version;
     let value = pretty(&stored.document);
@@ -137,17 +138,17 @@ fn addition(version: &Version) -> [Statement; 2] {
     ]
 }
 
-/// The changes as they are stored and answered; their secrets are fingerprints already.
+/// Returns the changes as JSON, for storing and for responses. Secrets in them are fingerprints already.
 pub(crate) fn changes_json(changes: &[Change]) -> Json {
     let one = |change: &Change| json!({ "path": change.path, "before": change.before, "after": change.after });
     changes.iter().map(one).collect()
 }
 
-/// With four spaces, as Mattermost writes it.
+/// Returns the document as JSON with an indent of four spaces, as Mattermost writes it.
 pub(crate) fn pretty(document: &Document) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
-    // A map with text keys always serialises.
+    // A map with string keys always serialises.
     let _ = document.serialize(&mut serializer);
     String::from_utf8(text).unwrap_or_default()
 }

@@ -1,40 +1,40 @@
-//! Rows that name a row which is not there.
+//! Finds rows whose parent row is missing.
 
 use serde::Serialize;
 
 use super::{Db, StoreError, statement};
 
-/// At most so many rows are told for one relation; more say no more about what is wrong.
+/// The maximum number of orphaned rows that are reported for one relation.
 const MOST: usize = 10_000;
 
-/// Which child's attribute names which parent, as the original checks it: parent, child, attribute, the child's id, and
-/// whether an attribute without a value is none.
+/// The relations that Mattermost checks. The columns are the parent, the child, the child's column with the parent's
+/// id, the child's id column, and whether an empty parent id means no parent.
 const TABLE: &str = include_str!("integrity/relations.tsv");
 
-/// One way in which rows name other rows.
+/// A relation between a child table and its parent table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Relation {
     pub(crate) parent: &'static str,
     pub(crate) child: &'static str,
     /// The column of the child that holds the parent's id.
     pub(crate) parent_id_attr: &'static str,
-    /// The column with the child's own id; empty where it has none.
+    /// The column with the child's own id, or empty if it has none.
     pub(crate) child_id_attr: &'static str,
     exempt: &'static str,
 }
 
-/// A row whose parent is not there.
+/// A row whose parent is missing.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Orphan {
     pub(crate) parent_id: Option<String>,
     pub(crate) child_id: Option<String>,
 }
 
-/// What came of checking one relation.
+/// The result of checking one relation.
 pub(crate) type Outcome = Result<Vec<Orphan>, StoreError>;
 
 impl Relation {
-    /// All of them, in the order in which they are told.
+    /// Returns all relations in the order of the report.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         TABLE.lines().skip(1).filter_map(|line| {
             let mut columns = line.split('\t');
@@ -64,7 +64,7 @@ impl Relation {
 }
 
 impl Db {
-    /// Checks one relation; between tables that this database does not have, nothing is wrong.
+    /// Returns the orphaned rows of one relation; none when the database lacks one of the tables.
     pub(crate) async fn orphans(&self, relation: &Relation) -> Outcome {
         let has = async |name: &str| self.has_table(&name.to_lowercase()).await;
         if !(has(relation.parent).await? && has(relation.child).await?) {

@@ -1,4 +1,4 @@
-//! The table `licenses`, and which of its rows is in force.
+//! The table `licenses`, and the licence that is in force.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -9,13 +9,13 @@ use quarterdeck_actors::license::LicenseStore;
 use super::systems::setting_system;
 use super::{Db, StoreError, Transaction, statement};
 
-/// The row of `systems` that names the licence in force; empty when it was removed.
+/// The row of `systems` with the id of the licence in force; empty after its removal.
 const ACTIVE: &str = "ActiveLicenseId";
 
-/// What a hosted installation waits for until it has a licence.
+/// The row of `systems` that marks a hosted installation as waiting for a licence.
 const SCREENING: &str = "HostedPurchaseNeedsScreening";
 
-/// How many seats are taken.
+/// Counts the used seats of the licence.
 pub(super) const TAKEN_SEATS: &str = "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
      WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' \
      AND NOT (u.roles LIKE '%system_guest%' AND 1 = (SELECT COUNT(*) FROM channelmembers m \
@@ -35,14 +35,14 @@ impl LicenseStore for Db {
 }
 
 impl Db {
-    /// The signed text of the licence in force.
+    /// Returns the signed text of the licence in force.
     pub(crate) async fn active_license(&self) -> Result<Option<String>, StoreError> {
         let sql = "SELECT l.bytes FROM licenses l JOIN systems s ON s.value = l.id WHERE s.name = $1";
         let rows = self.read(statement(sql, vec![ACTIVE.into()])).await?;
         Ok(rows.into_iter().next().map(|mut row| row.optional_text()).transpose()?.flatten())
     }
 
-    /// The signed texts that were stored last, at most so many, the newest first.
+    /// Returns the signed texts that were stored last, at most `most`, newest first.
     pub(crate) async fn licenses(&self, most: usize) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT bytes FROM licenses ORDER BY createat DESC, id LIMIT $1";
         let rows = self.read(statement(sql, vec![i64::try_from(most).unwrap_or(i64::MAX).into()])).await?;
@@ -50,12 +50,12 @@ impl Db {
         Ok(texts?.into_iter().flatten().collect())
     }
 
-    /// How many seats are taken: active accounts of this installation, without bots and guests of a single channel.
+    /// Returns the number of used seats: active accounts of this installation without bots and single-channel guests.
     pub(crate) async fn taken_seats(&self) -> Result<i64, StoreError> {
         self.count(TAKEN_SEATS).await
     }
 
-    /// How many of those who hold a seat were there at `since` (Unix milliseconds) or later.
+    /// Returns the number of seat holders who were active after `since` (Unix milliseconds).
     pub(crate) async fn active_since(&self, since: i64) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM status s JOIN users u ON u.id = s.userid LEFT JOIN bots b ON b.userid = u.id \
                    WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = '' AND s.lastactivityat > $1";

@@ -1,4 +1,4 @@
-//! The table `productnoticeviewstate`, and what notices depend on.
+//! The table `productnoticeviewstate`, and the facts that product notices depend on.
 
 use std::iter::repeat_n;
 
@@ -12,7 +12,7 @@ use quarterdeck_actors::notices::versions::read_version;
 
 use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
 
-/// A statement stores so many views: a power of two.
+/// The maximum number of views that one statement stores; a power of two.
 const MOST_KEYS: usize = 1024;
 
 impl NoticeStore for Db {
@@ -28,20 +28,20 @@ impl NoticeStore for Db {
 }
 
 impl Db {
-    /// What a user saw of the notices.
+    /// Returns the notices that a user has viewed.
     pub(crate) async fn viewings(&self, user_id: &str) -> Result<Vec<Viewing>, StoreError> {
         let sql = "SELECT noticeid, viewed, \"timestamp\" FROM productnoticeviewstate WHERE userid = $1";
         let rows = self.read(statement(sql, vec![user_id.into()])).await?;
         rows.into_iter().map(viewing).collect()
     }
 
-    /// Stores that a user saw these notices once more; all of them or none. Each id stands once.
+    /// Stores that a user viewed these notices once more; all of them or none. The ids must be distinct.
     pub(crate) async fn add_viewings(&self, user_id: &str, ids: &[String], now_s: i64) -> Result<(), StoreError> {
         let additions: Vec<Statement> = portions(ids).map(|ids| addition(user_id, ids, now_s)).collect();
         if additions.is_empty() {
             return Ok(());
         }
-        // Not for an account that was deleted meanwhile.
+        // Stores nothing for an account that has been deleted.
         let known = statement("SELECT id FROM users WHERE id = $1", vec![user_id.into()]);
         let decide = move |answers: &[Vec<Row>]| {
             let is_there = answers.first().is_some_and(|found| !found.is_empty());
@@ -61,14 +61,14 @@ impl Db {
             Engine::Sqlite(_) => Vec::new(),
         };
         let version = postgres.into_iter().next().map(|mut row| row.text()).transpose()?;
-        // Distributions add words of their own, such as `16.4 (Debian 16.4-1)`.
+        // Distributions append words of their own, as in `16.4 (Debian 16.4-1)`.
         let postgres = version.and_then(|version| read_version(version.split(' ').next().unwrap_or_default()));
         let posts = self.count("SELECT COUNT(*) FROM posts").await?;
         Ok(Facts { posts, users: self.user_count().await?, postgres })
     }
 }
 
-/// Cuts a list into parts as long as powers of two: there are few statements to prepare.
+/// Splits a list into parts whose lengths are powers of two, so that there are few distinct statements to prepare.
 fn portions(ids: &[String]) -> impl Iterator<Item = &[String]> {
     let mut rest = ids;
     std::iter::from_fn(move || {
@@ -79,7 +79,7 @@ fn portions(ids: &[String]) -> impl Iterator<Item = &[String]> {
     })
 }
 
-/// The last key stands as often as it takes for a power of two, for the same reason.
+/// Repeats the last id up to a power of two, so that there are few distinct statements to prepare.
 fn removal_of_others(ids: &[String]) -> Statement {
     let Some(last) = ids.last() else {
         return statement("DELETE FROM productnoticeviewstate", Vec::new());

@@ -1,4 +1,4 @@
-//! The table `posts`, with the direct channels that posts go to.
+//! The table `posts`, and the direct channels of posts.
 
 use serde_json::json;
 
@@ -6,9 +6,9 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, stateme
 use crate::base::post::{DirectChannel, Post, direct_name};
 
 impl Db {
-    /// Stores a message to `recipient_id`, with the channel of the two where there is none yet, and counts it as unread.
+    /// Stores a message to `recipient_id` and counts it as unread. Creates the direct channel if it does not exist.
     ///
-    /// `None` when the channel of the two takes no messages any more.
+    /// Returns `None` when the direct channel accepts no more messages.
     pub(crate) async fn add_direct_message(
         &self,
         post: &Post,
@@ -31,7 +31,7 @@ impl Db {
         Ok(id.map(|id| DirectChannel { id, name, is_new }))
     }
 
-    /// How many messages one user sent another since a moment (Unix milliseconds).
+    /// Returns the number of messages from one user to another since a time (Unix milliseconds).
     pub(crate) async fn direct_message_count(&self, from: &str, to: &str, since: i64) -> Result<i64, StoreError> {
         let sql = "SELECT COUNT(*) FROM posts p JOIN channels c ON c.id = p.channelid \
                    WHERE c.name = $1 AND c.teamid = '' AND p.deleteat = 0 AND p.createat >= $2 AND p.userid = $3";
@@ -39,7 +39,7 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// Whether a message may be read by a user, who must be in its channel; `None` when there is no such message.
+    /// Returns true when the user is in the post's channel and so may read it; `None` when there is no such post.
     pub(crate) async fn may_read_post(&self, post_id: &str, user_id: &str) -> Result<Option<bool>, StoreError> {
         let sql = "SELECT CASE WHEN m.userid IS NULL THEN 'no' ELSE 'yes' END FROM posts p \
                    LEFT JOIN channelmembers m ON m.channelid = p.channelid AND m.userid = $2 \

@@ -8,24 +8,24 @@ use crate::base::preference::Preference;
 
 const SELECT: &str = "SELECT userid, category, name, value FROM preferences WHERE userid = $1";
 
-/// A user has at most this many preferences.
+/// The maximum number of preferences of a user.
 const MAX_ROWS: i64 = 10_000;
 
-/// The values of a user's preferences have at most this many characters together.
+/// The maximum total length of the values of a user's preferences, in characters.
 const MAX_CHARACTERS: i64 = 2_000_000;
 
 impl Db {
-    /// A user's preferences, by category and name.
+    /// Returns a user's preferences, by category and name.
     pub(crate) async fn preferences(&self, user_id: &str) -> Result<Vec<Preference>, StoreError> {
         self.some_preferences("", vec![user_id.into()]).await
     }
 
-    /// A user's preferences of one category, by name.
+    /// Returns a user's preferences in one category, by name.
     pub(crate) async fn preferences_in(&self, user_id: &str, category: &str) -> Result<Vec<Preference>, StoreError> {
         self.some_preferences(" AND category = $2", vec![user_id.into(), category.into()]).await
     }
 
-    /// One preference.
+    /// Returns one preference.
     pub(crate) async fn preference(
         &self,
         user_id: &str,
@@ -36,10 +36,10 @@ impl Db {
         Ok(self.some_preferences(" AND category = $2 AND name = $3", values).await?.pop())
     }
 
-    /// Stores all of them, in place of those of the same category and name. `false` when the user would then have
-    /// too many or too long ones; nothing is stored then.
+    /// Stores the preferences; replaces those with the same category and name. Stores nothing and returns false when
+    /// the user would then have too many preferences or too long values.
     pub(crate) async fn save_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<bool, StoreError> {
-        // The last one of a category and name is the one that stays.
+        // When two have the same category and name, the last one is stored.
         let distinct: BTreeMap<(&str, &str), &Preference> =
             preferences.iter().map(|preference| ((&*preference.category, &*preference.name), preference)).collect();
         let distinct: Vec<&Preference> = distinct.into_values().collect();
@@ -51,7 +51,7 @@ impl Db {
         }
     }
 
-    /// Deletes a user's preferences with the category and name of each.
+    /// Deletes the user's preferences with these categories and names.
     pub(crate) async fn delete_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<(), StoreError> {
         let removals = preferences.iter().map(removal).collect();
         self.transaction(Transaction::of(removals).alone_with(Subject::User(user_id))).await.map(drop)
@@ -63,8 +63,8 @@ impl Db {
     }
 }
 
-/// Breaks the transaction, by a row that is there already, when the user's preferences grow beyond a limit.
-/// Preferences that are beyond it already can still be changed and made shorter.
+/// Returns a statement that inserts a duplicate row, and so rolls the transaction back, when the user's preferences
+/// would grow beyond a limit. A user beyond a limit can still change preferences and make them shorter.
 fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
     let named: Vec<String> = (0..preferences.len())
         .map(|at| format!("(p.category = ${} AND p.name = ${})", at * 2 + 6, at * 2 + 7))
@@ -89,7 +89,7 @@ fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
 }
 
 fn replacement(preference: &Preference) -> Statement {
-    // Not for an account that was deleted meanwhile.
+    // The `SELECT` inserts nothing for a deleted account.
     let sql = "INSERT INTO preferences (userid, category, name, value) SELECT u.id, $2, $3, $4 FROM users u WHERE u.id = $1 \
                ON CONFLICT (userid, category, name) DO UPDATE SET value = excluded.value";
     let Preference { user_id, category, name, value } = preference;

@@ -10,7 +10,7 @@ const COLUMNS: &str = "id, name, displayname, description, createat, updateat, d
      schemeid";
 
 impl Db {
-    /// Every role, with the built-in ones added where they are missing.
+    /// Returns all roles; adds missing built-in ones first.
     pub(crate) async fn ready_roles(&self) -> Result<Roles, StoreError> {
         let known = self.roles().await?;
         let missing: Vec<Role> =
@@ -22,19 +22,19 @@ impl Db {
         self.roles().await
     }
 
-    /// Every role, as stored.
+    /// Returns all stored roles.
     pub(crate) async fn roles(&self) -> Result<Roles, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM roles");
         self.read(statement(sql, Vec::new())).await?.into_iter().map(role).collect()
     }
 }
 
-/// Adds a role unless another server was faster.
+/// Returns the statement that adds a role, unless another server has added it already.
 fn insertion(role: &Role) -> Statement {
     let sql = format!(
         "INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING"
     );
-    // Other readers of the table expect a space before each permission, the first one included.
+    // Other programs that read this table expect a space before each permission, including the first.
     let permissions = format!(" {}", role.permissions.join(" "));
     let values = vec![
         (&role.id).into(),

@@ -11,7 +11,7 @@ use quarterdeck_actors::presence::status::Status;
 
 use super::{Db, Row, Statement, StoreError, Transaction, Value, placeholders, statement};
 
-/// How many statuses are read with one statement.
+/// The maximum number of statuses that one statement reads.
 const MOST_KEYS: usize = 1024;
 
 const REPLACEMENT: &str = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
@@ -51,7 +51,7 @@ impl Db {
     }
 
     async fn save_statuses(&self, statuses: &[Arc<Status>], now: i64) -> Result<(), StoreError> {
-        // In one order on all servers, so that no two wait for each other's rows.
+        // All servers write in the same order, so that no two transactions deadlock on each other's rows.
         let mut statuses: Vec<&Arc<Status>> = statuses.iter().collect();
         statuses.sort_by(|one, other| one.user_id.cmp(&other.user_id));
         let statements = statuses.into_iter().map(|status| successor(status, now)).collect();
@@ -66,7 +66,7 @@ impl Db {
     }
 }
 
-/// The last key stands as often as it takes for a power of two: there are few statements to prepare.
+/// Repeats the last key up to a power of two, so that there are few distinct statements to prepare.
 fn selection(keys: &[String]) -> Statement {
     let count = keys.len().next_power_of_two();
     let filling = keys.last().into_iter().flat_map(|last| repeat_n(last, count - keys.len()));
@@ -82,7 +82,7 @@ fn replacement(status: &Status) -> Statement {
     statement(REPLACEMENT, columns(status).into())
 }
 
-/// Replaces nothing that was set by hand by something that was not, unless its time is over.
+/// Returns a statement that keeps a status set by hand, unless the new one is set by hand too or the old one expired.
 fn successor(status: &Status, now: i64) -> Statement {
     let sql = format!(
         "{REPLACEMENT} WHERE status.manual IS NOT TRUE OR excluded.manual IS TRUE OR status.dndendtime BETWEEN 1 AND $7"

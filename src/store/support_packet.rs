@@ -1,20 +1,20 @@
-//! What a support packet tells of the database: figures, jobs, and the schema as it is.
+//! The part of a support packet about the database: figures, jobs and the schema.
 
 use quarterdeck_actors::clock::DAY_MS;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, StoreError, statement};
 
-/// So many columns and indexes are told at most: a database that holds more is not one of ours.
+/// The maximum number of columns and indexes in the packet. A database with more is not one of this server.
 const MOST: usize = 20_000;
 
-/// So many jobs of each type are told, the newest first.
+/// The maximum number of jobs of each type in the packet, newest first.
 const JOBS: i64 = 5;
 
 const PEOPLE: &str =
     "FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND COALESCE(u.remoteid, '') = ''";
 
-/// A figure, and the table it is counted in.
+/// The figures: name, table, and statement.
 const COUNTS: [(&str, &str, &str); 9] = [
     ("bot_accounts", "bots", "SELECT COUNT(*) FROM bots WHERE deleteat = 0"),
     ("channels", "channels", "SELECT COUNT(*) FROM channels WHERE type IN ('O', 'P')"),
@@ -28,7 +28,7 @@ const COUNTS: [(&str, &str, &str); 9] = [
 ];
 
 impl Db {
-    /// How much of everything there is; what the database has no table for is left out.
+    /// Returns the figures; leaves out those whose table is missing.
     pub(crate) async fn figures(&self, now_ms: i64) -> Result<Json, StoreError> {
         let mut figures = Map::new();
         for (name, table, sql) in COUNTS {
@@ -46,7 +46,7 @@ impl Db {
         Ok(Json::Object(figures))
     }
 
-    /// The newest jobs of a type, without what they work on.
+    /// Returns the newest jobs of a type, without their data.
     pub(crate) async fn newest_jobs(&self, kind: &str) -> Result<Vec<Json>, StoreError> {
         let sql = "SELECT id, type, priority, createat, startat, lastactivityat, status, progress FROM jobs WHERE type = $1 \
                    ORDER BY createat DESC LIMIT $2";
@@ -54,7 +54,7 @@ impl Db {
         rows.into_iter().map(job).collect()
     }
 
-    /// Whether the database has a table of that name, in the schema that is in use.
+    /// Returns true when the schema in use has a table with this name.
     pub(crate) async fn has_table(&self, name: &str) -> Result<bool, StoreError> {
         let sql = match &self.engine {
             Engine::Postgres(_) => {
@@ -65,7 +65,7 @@ impl Db {
         Ok(!self.read(statement(sql, vec![name.into()])).await?.is_empty())
     }
 
-    /// The engine's version, as it calls itself.
+    /// Returns the version that the engine reports.
     pub(crate) async fn engine_version(&self) -> Result<String, StoreError> {
         let sql = match &self.engine {
             Engine::Postgres(_) => "SELECT current_setting('server_version')",
@@ -74,12 +74,12 @@ impl Db {
         self.word(sql).await
     }
 
-    /// The newest migration that was applied.
+    /// Returns the number of the newest applied migration.
     pub(crate) async fn schema_version(&self) -> Result<i64, StoreError> {
         self.number(format!("SELECT MAX(version) FROM {MIGRATIONS_TABLE}")).await
     }
 
-    /// Tables, columns and indexes of the schema in use.
+    /// Returns the tables, columns and indexes of the schema in use.
     pub(crate) async fn described_schema(&self) -> Result<Json, StoreError> {
         let [collation, encoding, columns, indexes] = match &self.engine {
             Engine::Postgres(_) => POSTGRES,
@@ -129,7 +129,7 @@ impl Db {
     }
 }
 
-/// Collation, encoding, columns (with the storage options of their table), indexes.
+/// The statements for PostgreSQL: collation, encoding, columns (with their table's storage options), and indexes.
 const POSTGRES: [&str; 4] = [
     "SELECT datcollate::text FROM pg_database WHERE datname = current_database()",
     "SELECT pg_encoding_to_char(encoding)::text FROM pg_database WHERE datname = current_database()",
@@ -141,7 +141,7 @@ const POSTGRES: [&str; 4] = [
      ORDER BY tablename, indexname",
 ];
 
-/// The same for the embedded engine, which has no options and writes a length into the type.
+/// The same statements for SQLite, which has no storage options and includes the length in a column's type.
 const SQLITE: [&str; 4] = [
     "SELECT 'BINARY'",
     "SELECT encoding FROM pragma_encoding",

@@ -1,4 +1,4 @@
-//! The table `systems`: server-wide facts by name.
+//! The table `systems`: named values that apply to the whole installation.
 
 use std::cmp::Ordering;
 
@@ -13,13 +13,13 @@ use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, statem
 
 const READ: &str = "SELECT value FROM systems WHERE name = $1";
 
-/// The row that a health probe writes and deletes.
+/// The row that the health check writes and deletes.
 pub(super) const PROBE: &str = "health_check_";
 
-/// The probe waits for locks no longer than this, because its outcome is wanted.
+/// The lock timeout of the health check. It is short, so that the check reports a locked table in time.
 const PROBE_LOCK_WAIT: &str = "SET LOCAL lock_timeout = 2000";
 
-/// The tables that requests write.
+/// The tables that requests write to.
 const WRITTEN: [&str; 18] = [
     "audits",
     "channelmembers",
@@ -41,10 +41,10 @@ const WRITTEN: [&str; 18] = [
     "users",
 ];
 
-/// The row that says until when the server is busy, in Unix milliseconds; there is none while it is not.
+/// The row with the time until which the server is busy, in Unix milliseconds; missing while it is not busy.
 const BUSY_UNTIL: &str = "QuarterdeckBusyUntil";
 
-/// The row with the highest version of a release that was ever offered under a good signature.
+/// The row with the highest version of a release that was ever offered with a valid signature.
 const NEWEST_RELEASE: &str = "QuarterdeckNewestRelease";
 
 impl BusyStore for Db {
@@ -67,9 +67,9 @@ impl BusyStore for Db {
 }
 
 impl Db {
-    /// Writes a row and deletes it, in a transaction with a lock, as other writes are; on PostgreSQL it takes the lock of
-    /// every table that is written, which fails when another session keeps it.
-    /// Damage that any statement met since the start is an error.
+    /// Writes a row and deletes it, in a transaction with a lock like other writes. On PostgreSQL it also locks all
+    /// written tables, which fails when another session has locked one. Fails when a statement has found damage since
+    /// the start.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
         self.damage()?;
         let mut statements = vec![setting_system(PROBE, &now_s.to_string()), removing_system(PROBE)];
@@ -81,7 +81,7 @@ impl Db {
         self.transaction(Transaction::of(statements).alone_with(Subject::Probe)).await.map(drop)
     }
 
-    /// The tables that another session keeps from being written, each with the number of its process.
+    /// Returns the tables that another session has locked against writes, each with that session's process id.
     pub(crate) async fn locked_tables(&self) -> Result<Vec<String>, StoreError> {
         if matches!(self.engine, Engine::Sqlite(_)) {
             return Ok(Vec::new());
@@ -97,13 +97,14 @@ impl Db {
         rows.into_iter().map(|mut row| row.text()).collect()
     }
 
-    /// The fact of that name.
+    /// Returns the value with this name.
     pub(crate) async fn system(&self, name: &str) -> Result<Option<String>, StoreError> {
         let rows = self.read(statement(READ, vec![name.into()])).await?;
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// The fact of that name, stored as `first` if it is not there yet; two servers agree on one.
+    /// Returns the value with this name; stores `first` if there is none. Two servers that do this at once get one
+    /// value.
     pub(crate) async fn ready_system(&self, name: &str, first: &str) -> Result<String, StoreError> {
         if let Some(known) = self.system(name).await? {
             return Ok(known);
@@ -113,12 +114,12 @@ impl Db {
         Ok(self.system(name).await?.unwrap_or_else(|| first.to_owned()))
     }
 
-    /// Stores a fact, in place of the one of that name.
+    /// Stores a value; replaces the one with the same name.
     pub(crate) async fn set_system(&self, name: &str, value: &str) -> Result<(), StoreError> {
         self.write(setting_system(name, value)).await.map(drop)
     }
 
-    /// The newest release that was ever offered. What cannot be read counts as none, and the log says so.
+    /// Returns the newest release that was ever offered. An unreadable value is logged and treated as missing.
     pub(crate) async fn newest_release(&self) -> Result<Option<Version>, StoreError> {
         let Some(stored) = self.system(NEWEST_RELEASE).await? else { return Ok(None) };
         let version = Version::parse(&stored);
@@ -128,7 +129,7 @@ impl Db {
         Ok(version.ok())
     }
 
-    /// Remembers a release that was offered, unless a newer one was.
+    /// Stores a release that was offered, unless a newer one is stored.
     pub(crate) async fn note_release(&self, version: &Version) -> Result<(), StoreError> {
         let version = version.clone();
         let decide = move |answers: &[Vec<Row>]| {
@@ -147,7 +148,7 @@ impl Db {
         self.write(removing_system(name)).await.map(drop)
     }
 
-    // The flag is no reason not to start: what cannot be read counts as none, and the log says so.
+    // An unreadable value is logged and treated as not busy, because the busy flag is no reason to refuse the start.
     async fn busy_until(&self) -> Result<Option<i64>, StoreError> {
         let Some(stored) = self.system(BUSY_UNTIL).await? else { return Ok(None) };
         let until = stored.parse();
@@ -158,7 +159,7 @@ impl Db {
     }
 }
 
-/// What stores a fact, in place of the one of that name.
+/// Returns the statement that stores a value in place of the one with the same name.
 pub(super) fn setting_system(name: &str, value: &str) -> Statement {
     let sql =
         "INSERT INTO systems (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";

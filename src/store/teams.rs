@@ -1,4 +1,4 @@
-//! The tables `teams` and `teammembers`, with the channels that every team has.
+//! The tables `teams` and `teammembers`, and the default channels of teams.
 
 use serde_json::json;
 
@@ -12,11 +12,11 @@ const TEAM: &str = "t.id, t.createat, t.updateat, t.deleteat, t.displayname, t.n
 
 const MEMBER: &str = "m.teamid, m.userid, m.roles, m.deleteat, m.schemeguest, m.schemeuser, m.schemeadmin";
 
-/// A user leads at most this many teams, deleted ones and those that the user left included.
+/// The maximum number of teams that a user leads, including deleted teams and teams that the user left.
 const MAX_TEAMS_PER_LEADER: i64 = 200;
 
 impl Db {
-    /// Adds a team with its channels, and who leads it. `false` when that user leads too many already.
+    /// Adds a team with its channels and its leader. Returns false when that user already leads too many teams.
     pub(crate) async fn add_team(
         &self,
         team: &Team,
@@ -44,19 +44,19 @@ impl Db {
         Ok(answers.len() > 1)
     }
 
-    /// The team with that id.
+    /// Returns the team with this id.
     pub(crate) async fn team(&self, id: &str) -> Result<Option<Team>, StoreError> {
         let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = $1");
         self.read(statement(sql, vec![id.into()])).await?.into_iter().next().map(team).transpose()
     }
 
-    /// The team of that name.
+    /// Returns the team with this name.
     pub(crate) async fn team_named(&self, name: &str) -> Result<Option<Team>, StoreError> {
         let sql = format!("SELECT {TEAM} FROM teams t WHERE t.name = $1");
         self.read(statement(sql, vec![name.into()])).await?.into_iter().next().map(team).transpose()
     }
 
-    /// Teams by display name; all of them, or those that are open to anybody, or those that are not.
+    /// Returns a page of teams by display name: all teams, only open ones, or only the others.
     pub(crate) async fn teams(&self, is_open: Option<bool>, paging: Paging) -> Result<Vec<Team>, StoreError> {
         let sql = format!(
             "SELECT {TEAM} FROM teams t WHERE {} ORDER BY t.displayname, t.id LIMIT $1 OFFSET $2",
@@ -66,14 +66,14 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(team).collect()
     }
 
-    /// How many such teams there are.
+    /// Returns the number of teams with the same filter.
     pub(crate) async fn team_count(&self, is_open: Option<bool>) -> Result<i64, StoreError> {
         let sql = format!("SELECT COUNT(*) FROM teams t WHERE {}", openness(is_open));
         let rows = self.read(statement(sql, Vec::new())).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// The teams that a user is in, by display name.
+    /// Returns the teams that a user is in, by display name.
     pub(crate) async fn teams_of(&self, user_id: &str) -> Result<Vec<Team>, StoreError> {
         let sql = format!(
             "SELECT {TEAM} FROM teams t JOIN teammembers m ON m.teamid = t.id \
@@ -82,20 +82,20 @@ impl Db {
         self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(team).collect()
     }
 
-    /// What a user is or was in each team.
+    /// Returns all memberships of a user, including ended ones.
     pub(crate) async fn memberships(&self, user_id: &str) -> Result<Vec<Member>, StoreError> {
         let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.userid = $1 ORDER BY m.teamid");
         self.read(statement(sql, vec![user_id.into()])).await?.into_iter().map(member).collect()
     }
 
-    /// What a user is or was in one team.
+    /// Returns the membership of a user in one team, even when it has ended.
     pub(crate) async fn team_member(&self, team_id: &str, user_id: &str) -> Result<Option<Member>, StoreError> {
         let sql = format!("SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.userid = $2");
         let rows = self.read(statement(sql, vec![team_id.into(), user_id.into()])).await?;
         rows.into_iter().next().map(member).transpose()
     }
 
-    /// The members of a team, by user id.
+    /// Returns a page of the members of a team, by user id.
     pub(crate) async fn team_members(&self, team_id: &str, paging: Paging) -> Result<Vec<Member>, StoreError> {
         let sql = format!(
             "SELECT {MEMBER} FROM teammembers m WHERE m.teamid = $1 AND m.deleteat = 0 \
@@ -105,7 +105,7 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(member).collect()
     }
 
-    /// Takes a member into the team and those of its channels, if fewer than `most` active accounts are in it.
+    /// Adds a member to the team and to these channels of it, if the team has fewer than `most` active accounts.
     pub(crate) async fn join_team(
         &self,
         member: &Member,
@@ -120,9 +120,9 @@ impl Db {
         self.transaction(transaction).await.map(drop)
     }
 
-    /// What a user has not read, by team; `except` is left out.
+    /// Returns the unread messages and mentions of a user by team, without the team `except`.
     pub(crate) async fn unread_by_team(&self, user_id: &str, except: &str) -> Result<Vec<Unread>, StoreError> {
-        // Who wants to hear of mentions only has no unread messages in that channel.
+        // A channel where the user marks only mentions as unread has no unread messages.
         let messages = |total: &str, read: &str| {
             format!(
                 "CAST(SUM(CASE WHEN COALESCE(m.notifyprops ->> 'mark_unread', 'all') = 'mention' THEN 0 \
@@ -192,7 +192,7 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
 }
 
 fn joining(member: &Member, most: i64, now: i64) -> Statement {
-    // Who is in the team already, perhaps since a moment ago, stays what they are.
+    // A user who is a member already keeps the current roles.
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
                SELECT CAST($1 AS varchar), a.id, '', 0, $3, false, $4, $5 FROM users a WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
                JOIN users u ON u.id = m.userid WHERE m.teamid = CAST($1 AS varchar) AND m.deleteat = 0 AND u.deleteat = 0) \
@@ -209,7 +209,7 @@ fn joining(member: &Member, most: i64, now: i64) -> Statement {
     statement(sql, values)
 }
 
-/// Takes a member of the team into those of its channels.
+/// Returns the statement that adds a team member to channels of the team.
 fn entry(member: &Member, channels: &[&str], now: i64) -> Statement {
     let sql = format!(
         "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \

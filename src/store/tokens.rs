@@ -6,7 +6,7 @@ use super::users::escaped;
 use super::{Db, Row, StoreError, Subject, Transaction, Value, statement};
 use crate::base::paging::Paging;
 
-/// A personal access token, without its text.
+/// A personal access token without its secret text.
 #[derive(Debug, Clone)]
 pub(crate) struct AccessToken {
     pub(crate) id: String,
@@ -17,17 +17,18 @@ pub(crate) struct AccessToken {
 
 const SELECT: &str = "SELECT t.id, t.userid, t.description, t.isactive FROM useraccesstokens t";
 
-/// A search finds so many; whoever misses one asks more precisely.
+/// The maximum number of search results.
 const MOST_FOUND: i64 = 200;
 
-/// A longer term begins no id and no name, so it is not compared. In bytes; SQLite takes patterns up to 50,000.
+/// The maximum length of a search term, in bytes. A longer one matches nothing and is not sent to the database. SQLite
+/// accepts patterns up to 50,000 bytes.
 const LONGEST_TERM: usize = 1_000;
 
-/// A user has at most this many tokens, active or not.
+/// The maximum number of tokens of a user, active or not.
 const MAX_TOKENS_PER_USER: i64 = 200;
 
 impl Db {
-    /// Adds a token; `text` is what its user sends. `false` when the user has too many already, or is gone.
+    /// Adds a token with the secret `text`. Returns false when the user has too many tokens or does not exist.
     pub(crate) async fn add_access_token(&self, token: &AccessToken, text: &Secret) -> Result<bool, StoreError> {
         let sql = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
                    SELECT $1, $2, u.id, $4, $5 FROM users u WHERE u.id = $3 \
@@ -45,31 +46,31 @@ impl Db {
         Ok(answers.first().is_some_and(|added| !added.is_empty()))
     }
 
-    /// The active token with that text.
+    /// Returns the active token with this secret text.
     pub(crate) async fn access_token_in_use(&self, token: &str) -> Result<Option<AccessToken>, StoreError> {
         let found = self.access_tokens_where(" WHERE t.token = $1 AND t.isactive = TRUE", vec![token.into()]).await?;
         Ok(found.into_iter().next())
     }
 
-    /// The token with that id.
+    /// Returns the token with this id.
     pub(crate) async fn access_token(&self, id: &str) -> Result<Option<AccessToken>, StoreError> {
         let found = self.access_tokens_where(" WHERE t.id = $1", vec![id.into()]).await?;
         Ok(found.into_iter().next())
     }
 
-    /// Everybody's tokens.
+    /// Returns a page of the tokens of all users.
     pub(crate) async fn access_tokens(&self, paging: Paging) -> Result<Vec<AccessToken>, StoreError> {
         let values = vec![paging.limit().into(), paging.offset().into()];
         self.access_tokens_where(" ORDER BY t.id LIMIT $1 OFFSET $2", values).await
     }
 
-    /// A user's tokens.
+    /// Returns a page of a user's tokens.
     pub(crate) async fn access_tokens_of(&self, user_id: &str, paging: Paging) -> Result<Vec<AccessToken>, StoreError> {
         let values = vec![user_id.into(), paging.limit().into(), paging.offset().into()];
         self.access_tokens_where(" WHERE t.userid = $1 ORDER BY t.id LIMIT $2 OFFSET $3", values).await
     }
 
-    /// The tokens whose id, or whose user's id or name, begins with `term`.
+    /// Returns the tokens whose id, or whose user's id or name, begins with `term`.
     pub(crate) async fn search_access_tokens(&self, term: &str) -> Result<Vec<AccessToken>, StoreError> {
         if term.len() > LONGEST_TERM {
             return Ok(Vec::new());
@@ -80,13 +81,13 @@ impl Db {
         self.access_tokens_where(condition, values).await
     }
 
-    /// Switches a token on or off; `false` when there is none.
+    /// Activates or deactivates a token. Returns false when there is no such token.
     pub(crate) async fn set_access_token_active(&self, id: &str, is_active: bool) -> Result<bool, StoreError> {
         let sql = "UPDATE useraccesstokens SET isactive = $2 WHERE id = $1 RETURNING id";
         Ok(!self.write(statement(sql, vec![id.into(), is_active.into()])).await?.is_empty())
     }
 
-    /// Deletes a token with the session that it opened, and says whether there was one; `None` when there is no token.
+    /// Deletes a token and its session. Returns true if it had a session, and `None` when there is no such token.
     pub(crate) async fn remove_access_token(&self, id: &str) -> Result<Option<bool>, StoreError> {
         let session =
             "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1) RETURNING id";

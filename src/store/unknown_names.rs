@@ -1,7 +1,7 @@
-//! The table `qd_unknown_names`: attempts at names that no account has, counted for all servers of the database.
+//! The table `qd_unknown_names`: login attempts with names of no account, counted for all servers of the database.
 //!
-//! The table has a fixed number of places, and the hash of a name says which one is its own. So the table cannot grow
-//! beyond them, and a name never takes the place of another whose last attempt is not old yet.
+//! The table has a fixed number of rows, and the hash of a name selects its row. So the table cannot grow, and a name
+//! replaces another only when the other's last attempt is old.
 
 use quarterdeck_actors::secret::Secret;
 
@@ -10,44 +10,44 @@ use data_encoding::HEXLOWER;
 
 use super::{Db, StoreError, statement};
 
-/// How long after its last attempt a name is remembered, in milliseconds.
+/// The time after its last attempt for which a name is stored, in milliseconds.
 const KEPT_MS: i64 = 86_400_000;
 
-/// The bytes of a name's hash that say its place: as many places as `sql/V9__unknown_names.sql` allows.
+/// The number of bytes of a name's hash that select its row; `sql/V9__unknown_names.sql` allows that many rows.
 const PLACE_BYTES: usize = 2;
 
-/// The bytes of a name's hash that are stored.
+/// The number of bytes of a name's hash that are stored.
 const HASH_BYTES: usize = 16;
 
-/// Makes hashes of names. Each server of the database makes the same ones.
+/// The key that hashes names. All servers of the database derive the same one.
 pub(crate) struct NameKey(hmac::Key);
 
-/// A name as the table knows it. Names of one place have different hashes.
+/// A hashed name: the row that it belongs to, and the hash that tells names of the same row apart.
 pub(crate) struct HashedName {
     place: i64,
     hash: String,
 }
 
-/// How the database counted an attempt.
+/// The result of counting an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
-    /// This is the attempt of that number at the name.
+    /// The attempt is counted; this is its number for the name.
     AsNumber(i64),
-    /// There were as many before as are allowed.
+    /// The name has used up its attempts.
     Exhausted,
-    /// It is not counted: the name's place is taken by another name.
+    /// The attempt is not counted, because another name occupies the row.
     NoPlace,
 }
 
 impl NameKey {
-    /// The key for names that belongs to a secret of the installation.
+    /// Derives the key from a secret of the installation.
     pub(crate) fn of(installation: &Secret) -> Self {
         let installation = hmac::Key::new(hmac::HMAC_SHA256, installation.expose().as_bytes());
         let own = hmac::sign(&installation, b"attempts at unknown names");
         Self(hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()))
     }
 
-    /// The name as the table knows it.
+    /// Returns the hashed name.
     pub(crate) fn hash(&self, name: &str) -> HashedName {
         let tag = hmac::sign(&self.0, name.as_bytes());
         let (place, hash) = tag.as_ref().split_at_checked(PLACE_BYTES).unwrap_or_default();
@@ -60,14 +60,14 @@ impl NameKey {
 }
 
 impl Db {
-    /// Counts one more failed attempt at a name that no account has, unless there were `most` already.
+    /// Counts an attempt with a name of no account as failed, unless `most` are counted already.
     pub(crate) async fn take_attempt_at_name(
         &self,
         name: &HashedName,
         most: i64,
         now: i64,
     ) -> Result<Counted, StoreError> {
-        // A row with a time beyond tomorrow was written while a clock was wrong, and would never be old.
+        // A row with a time beyond tomorrow comes from a wrong clock and would never become old, so it is replaced too.
         let sql = "INSERT INTO qd_unknown_names AS known (place, hash, failures, lastat) VALUES ($1, $2, 1, $3) \
                    ON CONFLICT (place) DO UPDATE SET hash = excluded.hash, lastat = excluded.lastat, failures = \
                    CASE WHEN known.hash = $2 AND known.lastat BETWEEN $5 AND $6 THEN known.failures + 1 ELSE 1 END \
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(take(3, NOW).await, Counted::AsNumber(3));
         assert_eq!(take(3, NOW + KEPT_MS).await, Counted::Exhausted);
         assert_eq!(take(3, NOW + KEPT_MS + 1).await, Counted::AsNumber(1));
-        // A clock that was ahead does not keep the name for longer.
+        // After a clock that was ahead is set back, the row is not kept for longer.
         assert_eq!(take(3, NOW).await, Counted::AsNumber(1));
     }
 
