@@ -1,4 +1,4 @@
-//! Objects in a container of Azure Blob Storage.
+//! The file store in a container of Azure Blob Storage.
 
 mod address;
 mod credential;
@@ -24,13 +24,13 @@ use super::objects::{About, Done, Objects, climbs, joined, unusable};
 use super::reach::Reach;
 use crate::base::causes::chain;
 
-/// Larger blobs are written, and read, in blocks of that many bytes.
+/// The block size in which larger blobs are written and read, in bytes.
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);
 
-/// Where none is set, or none that makes sense.
+/// The request timeout when the settings have none, or an invalid one.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A container, and what is under a prefix in it.
+/// A container, and the blobs under a prefix in it.
 pub(super) struct Container {
     client: BlobContainerClient,
     endpoint: Endpoint,
@@ -48,7 +48,7 @@ impl Container {
                 return Err(unusable("a setting is missing", format!("Set {name}.")));
             }
         }
-        // A parent step would lead to another container, with a signature that holds there.
+        // A prefix with `..` would lead to another container, for which the signature is valid too.
         if climbs(&settings.azure_path_prefix) {
             return Err(unusable("the prefix leads out of the container", "Correct FileSettings.AzurePathPrefix."));
         }
@@ -63,12 +63,13 @@ impl Container {
         let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
         let mut options = ClientOptions {
             transport: Some(Transport::new(Arc::new(web))),
-            // A test tells what one attempt finds.
+            // No retries: a test reports the result of one attempt.
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         };
         let identity = credential::Identity::of(settings, &mut options)?;
-        // Whoever gets a token can use it: what signs with a key shows only the signature.
+        // A host that receives a token can use it. A signature made with a key reveals no key, so it may go to other
+        // hosts.
         if identity.token.is_some() && !address::is_azure(&account) {
             return Err(unusable(
                 "the identity of this machine is shown to nobody but Azure, over TLS",
@@ -91,7 +92,7 @@ impl Container {
         Ok(Self { client, endpoint, prefix: settings.azure_path_prefix.clone(), about })
     }
 
-    /// The container itself, for tests that make one and look into it.
+    /// Returns the client of the container, for tests.
     #[cfg(test)]
     pub(super) fn client(&self) -> &BlobContainerClient {
         &self.client
@@ -121,7 +122,7 @@ fn patience(settings: &StoreSettings) -> Duration {
     set.map_or(DEFAULT_PATIENCE, Duration::from_millis)
 }
 
-/// The setting that the host's name comes from.
+/// Returns the name of the setting that determines the host name.
 fn place(settings: &StoreSettings) -> &'static str {
     if address::is_custom(settings) { "FileSettings.AzureEndpoint" } else { "FileSettings.AzureStorageAccount" }
 }

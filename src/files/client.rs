@@ -1,4 +1,4 @@
-//! The HTTP client under the client libraries of S3 and Azure: one stack, one set of rules for certificates.
+//! The HTTP client below the libraries of S3 and Azure: one HTTP and TLS stack, and one set of rules for certificates.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,21 +19,21 @@ use rustls::ClientConfig;
 
 use super::reach::Reach;
 
-/// The largest answer that is taken, in bytes.
+/// The maximum size of a response body, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Sends requests as they are: no redirects, no proxy, nothing decompressed.
+/// Sends requests unchanged: without redirects, without a proxy, and without decompression.
 #[derive(Debug, Clone)]
 pub(super) struct Web {
     client: reqwest::Client,
-    /// Whether requests are noted in the log, without their headers and bodies.
+    /// True when requests are logged, without headers and bodies.
     is_traced: bool,
-    /// How long a request may take, if its library asks for a limit.
+    /// The timeout of a request, if the library sets one.
     limit: Option<std::time::Duration>,
 }
 
 impl Web {
-    /// One that trusts certificates by these rules, and connects to these addresses only.
+    /// Creates a client with these certificate rules that connects only to addresses that `reach` allows.
     pub(super) fn new(rules: &Arc<ClientConfig>, reach: Reach, is_traced: bool) -> Result<Self, reqwest::Error> {
         let builder = reqwest::Client::builder().tls_backend_preconfigured(ClientConfig::clone(rules));
         let builder = builder.dns_resolver(reach);
@@ -79,7 +79,7 @@ impl Web {
     }
 }
 
-/// The body of an answer, unless it is too large.
+/// Returns the body of a response; fails if it is too large.
 async fn content(mut answer: reqwest::Response) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(std::io::Error::other)? {

@@ -1,4 +1,4 @@
-//! The host behind a store, and by which rules its certificate is accepted.
+//! The host of a store, and the rules for its certificate.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,18 +10,18 @@ use super::reach::Reach;
 use crate::base::causes::chain;
 use crate::base::trust::client_config;
 
-/// Where a connection goes.
+/// The target of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
-    /// How to speak TLS, where it is spoken.
+    /// The TLS configuration; `None` without TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
-    /// Which of its addresses may be connected to.
+    /// The addresses of the host that may be connected to.
     pub(super) reach: Reach,
 }
 
-/// The rules for certificates: those of the system, or none; made once.
+/// Returns the TLS rules: the system's root certificates, or no check. Each is created once.
 pub(super) fn certificate_rules(skips_check: bool) -> Result<Arc<ClientConfig>, Trouble> {
     static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static NONE: OnceLock<Arc<ClientConfig>> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! Files in a directory of this machine.
+//! The local file store: a directory of this machine.
 
 use std::collections::BTreeMap;
 use std::fs::{File, read_dir, remove_file};
@@ -21,22 +21,22 @@ use crate::files::private;
 
 const SETTING: &str = "FileSettings.Directory";
 
-/// The longest wait for one operation; a disk on a network may hang.
+/// The timeout of one operation, because a network disk can hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// So many operations at once in a directory, also those that nobody waits for any more.
+/// The maximum number of simultaneous operations in a directory, including those whose caller has timed out.
 const TURNS_EACH: usize = 8;
 
-/// A directory; relative paths start at the working directory.
+/// A directory. Relative paths start at the working directory.
 pub(super) struct Folder {
     path: PathBuf,
-    /// It is not the one in force: nothing is created but a probe, and failures tell no paths apart.
+    /// True for a trial of submitted settings: it creates only a probe file, and its errors reveal nothing about paths.
     is_tried: bool,
     turns: Arc<Semaphore>,
     about: About,
 }
 
-/// The turns at a directory, for everything that is opened on it.
+/// Returns the semaphore of a directory, which all stores on that directory share.
 fn turns_at(path: &Path) -> Arc<Semaphore> {
     static TURNS: Mutex<BTreeMap<PathBuf, Weak<Semaphore>>> = Mutex::new(BTreeMap::new());
     let mut all = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Folder {
         let is_tried = settings.is_tried;
         let about = About {
             driver: "local",
-            // Where relative paths begin is not told to who tries one.
+            // A caller who tries settings is not told the working directory.
             target: if is_tried { settings.directory.clone() } else { path.display().to_string() },
             identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
             patience: PATIENCE,
@@ -70,7 +70,7 @@ impl Folder {
         Ok(Self { turns: turns_at(&path), path, is_tried, about })
     }
 
-    /// Runs blocking work on the path of `key`, away from the async threads.
+    /// Runs blocking work on the path of `key`, on a blocking thread.
     fn at<T: Send + 'static>(
         &self,
         step: Step,
@@ -85,7 +85,7 @@ impl Folder {
         async move {
             let place = path.clone();
             let turn = turns.acquire_owned().await.map_err(|error| failed(&place, &io::Error::other(error)))?;
-            // The turn goes along: what a disk keeps waiting cannot be called off.
+            // The permit moves along, because work that waits for a disk cannot be cancelled.
             let working = move || {
                 let done = work(&path);
                 drop(turn);
@@ -154,7 +154,7 @@ fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Refuses what is no folder that the server may list and write: a probe is all that is created, and it is removed.
+/// Checks that the server can list and write a folder. Creates only a probe file and deletes it.
 fn usable(folder: &Path) -> io::Result<()> {
     read_dir(folder)?.next().transpose()?;
     let probe = folder.join(format!("qd-probe-{}", new_id()));
@@ -163,7 +163,7 @@ fn usable(folder: &Path) -> io::Result<()> {
     written.and(removed)
 }
 
-/// The failure of a directory that is tried: the same for one that is not there, is none, or is not the server's.
+/// Returns the error of a directory in a trial. It is the same for a missing, a wrong and an inaccessible directory.
 fn no_folder() -> Trouble {
     Trouble {
         step: Step::Bucket,

@@ -1,4 +1,4 @@
-//! The first steps of a test, below HTTP: the name, the connection, the certificate.
+//! The first steps of a store's test, below HTTP: name resolution, TCP connection, and TLS handshake.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use super::endpoint::Endpoint;
 use super::objects::{About, is_code};
 use super::reach::{is_refusal, refused};
 
-/// The addresses of the host.
+/// Returns the addresses of the host.
 pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, Trouble> {
     let addresses = endpoint.reach.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
         if is_refusal(&error) { refused(Step::Resolve, about.place) } else { unknown_host(endpoint, about, &error) }
@@ -35,7 +35,7 @@ fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> Troubl
     }
 }
 
-/// A connection to the first address that takes one.
+/// Connects to the first address that accepts.
 pub(super) async fn connect(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
@@ -57,7 +57,7 @@ pub(super) async fn connect(
     })
 }
 
-/// The system's name of an error.
+/// Returns the symbolic name of an I/O error, such as `EACCES`.
 pub(super) fn code(error: &io::Error) -> Option<&'static str> {
     let errno = rustix::io::Errno::from_io_error(error)?;
     NAMES.iter().find(|(known, _)| *known == errno).map(|(_, name)| *name)
@@ -85,7 +85,7 @@ const NAMES: &[(rustix::io::Errno, &str)] = &[
     (rustix::io::Errno::TIMEDOUT, "ETIMEDOUT"),
 ];
 
-/// Shakes hands by the same rules for certificates as the requests afterwards.
+/// Performs a TLS handshake with the same certificate rules as later requests.
 pub(super) async fn shake_hands(stream: TcpStream, endpoint: &Endpoint, about: &About) -> Result<(), Trouble> {
     let Some(rules) = endpoint.tls.clone() else { return Ok(()) };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| {

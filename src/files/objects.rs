@@ -1,4 +1,4 @@
-//! What every store can do, and how it tells what went wrong.
+//! The operations that every file store has, and helpers for its errors.
 
 use std::time::Duration;
 
@@ -8,55 +8,55 @@ use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
 
 use super::endpoint::Endpoint;
 
-/// What an operation gives.
+/// The result of an operation.
 pub(super) type Done<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
 
-/// A place that keeps objects under keys. Keys are relative to the prefix of the settings.
+/// A store of objects under keys. The keys are relative to the prefix in the settings.
 pub(super) trait Objects: Send + Sync {
-    /// What it is, without secrets.
+    /// Returns the description of the store, without secrets.
     fn about(&self) -> &About;
 
-    /// The host behind it, if there is one.
+    /// Returns the host of the store, if it has one.
     fn endpoint(&self) -> Option<Endpoint>;
 
-    /// Finds the bucket and lists what is under the prefix; the step of the trouble tells how far it came.
+    /// Finds the bucket and lists the objects under the prefix. On failure, the trouble names the step that failed.
     fn look(&self) -> Done<'_, ()>;
 
-    /// Stores an object as a whole, or not at all.
+    /// Stores an object completely, or not at all.
     fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()>;
 
-    /// Gives an object's content.
+    /// Returns the content of an object.
     fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes>;
 
-    /// Deletes an object; one that is not there counts as deleted.
+    /// Deletes an object. A missing object counts as deleted.
     fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()>;
 }
 
-/// What a store is, in words that a report may show.
+/// The description of a store that a report may show.
 #[derive(Debug, Clone)]
 pub(super) struct About {
     /// The name of the driver.
     pub(super) driver: &'static str,
-    /// Where objects are kept.
+    /// The place where objects are stored.
     pub(super) target: String,
-    /// On whose behalf.
+    /// The identity that the store is used with.
     pub(super) identity: String,
-    /// The changes that were made to the settings before use, in words.
+    /// The changes made to the settings before use, in words.
     pub(super) note: Option<String>,
-    /// How long one request may take.
+    /// The timeout of one request.
     pub(super) patience: Duration,
-    /// The setting that says where the host is.
+    /// The name of the setting with the host.
     pub(super) place: &'static str,
-    /// The setting that turns TLS on.
+    /// The name of the setting that turns TLS on.
     pub(super) tls: &'static str,
 }
 
-/// Settings that no backend can be made from.
+/// Returns the trouble for settings that no backend can use.
 pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> Trouble {
     Trouble { step: Step::Settings, kind: Kind::Unusable, code: None, cause: cause.into(), remedy: remedy.into() }
 }
 
-/// A step that took longer than it may.
+/// Returns the trouble for a step that timed out.
 pub(super) fn too_slow(step: Step, about: &About) -> Trouble {
     Trouble {
         step,
@@ -70,7 +70,7 @@ pub(super) fn too_slow(step: Step, about: &About) -> Trouble {
     }
 }
 
-/// `prefix/key`, without doubled slashes; a key that would climb out of the prefix is reduced to its last element.
+/// Returns `prefix/key` without doubled slashes. A key with `..` is reduced to its last element.
 pub(super) fn joined(prefix: &str, key: &str) -> String {
     let climbs = key.split('/').any(|element| element == "..");
     let key = if climbs { key.rsplit('/').find(|element| *element != "..").unwrap_or_default() } else { key };
@@ -80,20 +80,20 @@ pub(super) fn joined(prefix: &str, key: &str) -> String {
     }
 }
 
-/// A provider's own code, or the status where it gives none. What does not read like a code is not passed on: it may be
-/// anything that a host says.
+/// Returns the provider's error code, or the HTTP status without one. A text that does not look like a code is not
+/// passed on, because a hostile host can put anything there.
 pub(super) fn code_or_status(code: Option<&str>, status: u16) -> String {
     code.filter(|code| is_code(code)).map_or_else(|| format!("HTTP {status}"), str::to_owned)
 }
 
-/// True when it is a short word of letters and digits, as codes of providers are.
+/// Returns true for a short word of letters and digits, as the providers' error codes are.
 pub(super) fn is_code(text: &str) -> bool {
     const LONGEST_CODE: usize = 64;
     let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
     begins_well && text.len() <= LONGEST_CODE && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// True when a prefix, or a part of it, is a step to another place: it would lead out of the bucket.
+/// Returns true when the prefix contains `.` or `..` as an element, which could lead out of the bucket.
 pub(super) fn climbs(prefix: &str) -> bool {
     prefix.split(['/', '\\']).any(|element| matches!(element, "." | ".."))
 }

@@ -1,9 +1,9 @@
-//! Files and folders for the user of the server alone: everything that the server makes is made here.
+//! Creates all files and folders of the server, readable for the server's own user only.
 //!
-//! The process's umask is no substitute: an operator may have set any, and SQLite copies the mode of its database.
+//! The modes are set explicitly, because the umask can be anything, and SQLite copies the mode of its database file.
 //!
-//! A process of root gives what it makes to the owner of the folder that it is made in. A command that is run as root
-//! would make files otherwise that a server with a user of its own cannot read.
+//! When the process runs as root, new files get the owner of their folder. Otherwise a command that is run as root
+//! would create files that the server, which runs as another user, cannot read.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
@@ -17,38 +17,38 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The mode of files: no one but their owner reads them.
+/// The mode of files: only their owner can read and write them.
 const FILE_MODE: u32 = 0o600;
 
-/// The mode of folders.
+/// The mode of folders: only their owner can use them.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The mode of a file that others must read, such as a public key.
+/// The mode of a file that other users must read, such as a public key.
 const PUBLIC_FILE_MODE: u32 = 0o644;
 
-/// How many connections of a Unix socket may wait to be taken.
+/// The maximum number of connections that wait to be accepted on a Unix socket.
 const BACKLOG: i32 = 1024;
 
-/// The bits of a mode that give rights to others than the owner.
+/// The bits of a mode that give rights to group and others.
 const RIGHTS_OF_OTHERS: u32 = 0o077;
 
-/// Modes that earlier versions gave to folders that they made, under the usual masks.
+/// The modes of folders that earlier versions created, under the usual umasks.
 const EARLIER_FOLDER_MODES: [u32; 4] = [0o750, 0o755, 0o775, 0o777];
 
-/// Makes a file that is not there yet.
+/// Creates a file; fails if it exists.
 pub(crate) fn create(path: &Path) -> Result<File> {
     given(OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?, path)
 }
 
-/// Makes a file that is not there yet and that others may read.
+/// Creates a file that other users may read; fails if it exists.
 pub(crate) fn create_public(path: &Path) -> Result<File> {
     given(OpenOptions::new().write(true).create_new(true).mode(PUBLIC_FILE_MODE).open(path)?, path)
 }
 
-/// Opens a file to write at its end, made if it is not there and made private if it was not.
+/// Opens a file for appending. Creates it if it is missing, and makes an existing one private.
 ///
-/// A link is refused: whoever may make one in the folder would choose what is written to.
-/// A pipe is refused, because it would make the server wait.
+/// Refuses a symbolic link, because a user who can create one in the folder would choose the file that is written.
+/// Refuses a pipe, because it would block the server.
 pub(crate) fn append(path: &Path) -> Result<File> {
     let options = OpenOptions::new().append(true).mode(FILE_MODE).clone();
     let mut options = without_links(options);
@@ -62,16 +62,16 @@ pub(crate) fn append(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a file to read. Links and pipes are refused.
+/// Opens a file for reading. Refuses links and pipes.
 pub(crate) fn read(path: &Path) -> Result<File> {
     let file = without_links(OpenOptions::new().read(true).clone()).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(Error::other("this is no file")) }
 }
 
-/// Gives a complete file its name, on the disk as well. A file that has the name already stays, and this is an error.
+/// Renames a complete file and syncs the folder. Fails if the new name exists.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that cannot do this in one step.
+        // The file system cannot rename without replacing, so a hard link does it in two steps.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             std::fs::hard_link(from, to)?;
             std::fs::remove_file(from)?;
@@ -82,10 +82,10 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Sees to it that a file is there, and leaves its content alone. Where it is a link, the file behind it is meant.
+/// Creates an empty file if it is missing; leaves the content of an existing one alone. Symbolic links are followed.
 pub(crate) fn ensure(path: &Path) -> Result<()> {
     match create(path) {
-        // Through a link that leads nowhere, the file behind it is made.
+        // The path is a link to a missing file, so its target is created.
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists && !path.exists() => {
             let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
             given(file, &std::fs::canonicalize(path)?).map(drop)
@@ -95,7 +95,7 @@ pub(crate) fn ensure(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes a folder and those above it, as far as they are not there. Those that are there stay as they are.
+/// Creates a folder and its missing parents. Existing folders stay unchanged.
 pub(crate) fn folder(path: &Path) -> Result<()> {
     let missing: Vec<&Path> =
         path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
@@ -105,11 +105,11 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
             made => made?,
         }
     }
-    // For what stands in the way, and for what was made meanwhile by others.
+    // Fails if something other than a folder is in the way; succeeds if another process has created the folder.
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }
 
-/// Makes a single folder that is not there yet.
+/// Creates a single folder; fails if it exists.
 pub(crate) fn new_folder(path: &Path) -> Result<()> {
     DirBuilder::new().mode(FOLDER_MODE).create(path)?;
     if !geteuid().is_root() {
@@ -119,9 +119,10 @@ pub(crate) fn new_folder(path: &Path) -> Result<()> {
     given(File::from(rustix::fs::open(path, flags, Mode::empty())?), path).map(drop)
 }
 
-/// Gives what was just made to the owner of its folder, if this process is root.
+/// Changes the owner of a new file or folder to the owner of its folder, if this process is root.
 ///
-/// The owner of the folder could have put something else in its place: only what belongs to root alone is given away.
+/// The owner of the folder could have replaced the file in the meantime, so only a file that root alone owns is
+/// changed.
 fn given(made: File, path: &Path) -> Result<File> {
     if !geteuid().is_root() {
         return Ok(made);
@@ -131,25 +132,25 @@ fn given(made: File, path: &Path) -> Result<File> {
     let is_of_another = folder.uid() != found.uid();
     let is_fresh = is_own(&found) && (found.is_dir() || found.nlink() == 1);
     if is_of_another && is_fresh {
-        // A file system without owners may refuse this.
+        // A failure is ignored, because some file systems have no owners.
         let _ = std::os::unix::fs::fchown(&made, Some(folder.uid()), Some(folder.gid()));
     }
     Ok(made)
 }
 
-/// Listens on a Unix socket that its owner alone may connect to, from the moment that it has a name.
+/// Listens on a Unix socket. Only its owner can connect, from the moment that its name exists.
 pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // On Linux its name gets the mode that the socket has before; elsewhere this does nothing.
+    // On Linux the name gets the mode that the socket has before `bind`; on other systems this has no effect.
     let _ = fchmod(&socket, Mode::from_raw_mode(FILE_MODE));
     socket.bind(&SockAddr::unix(path)?)?;
     socket.listen(BACKLOG)?;
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Gives a new file owner, group and mode of the file that it is about to replace.
+/// Gives a new file the owner, group and mode of the file that it will replace.
 ///
-/// Where the group cannot be given, it gets no rights.
+/// If the group cannot be set, the group gets no rights.
 pub(crate) fn take_access(file: &File, replaced: &Metadata) -> Result<()> {
     let (owner, group) = (replaced.uid(), replaced.gid());
     let has_group = std::os::unix::fs::fchown(file, Some(owner), Some(group)).is_ok()
@@ -158,37 +159,37 @@ pub(crate) fn take_access(file: &File, replaced: &Metadata) -> Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// Makes private what earlier versions of the server made for everybody.
+/// Makes files and folders private that earlier versions created with more rights.
 ///
-/// `files` are those that the server makes, by name. Of `folders` those are made private that the server would make,
-/// belong to its user, have a mode that earlier versions gave, and hold nothing but these files and folders.
-/// All others stay as they are, and so do the working folder and those above it.
+/// `files` are the files that the server creates. A folder of `folders` is made private only if the server's user owns
+/// it, it has a mode of earlier versions, and it contains nothing but these files and folders. All other folders stay
+/// unchanged, including the working directory and its parents.
 pub(crate) fn mend(files: &[PathBuf], folders: &[PathBuf]) {
     let own: Vec<PathBuf> = files.iter().chain(folders).map(|path| resolved(path)).collect();
     for file in files {
         mend_file(file);
     }
-    // The innermost first: those outside hold them.
+    // Inner folders come first, because outer folders contain them.
     let mut folders: Vec<PathBuf> = folders.iter().map(|path| resolved(path)).collect();
     folders.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
     folders.dedup();
     for folder in &folders {
-        // A file that cannot be looked at or changed belongs to another user.
+        // A failure is ignored: such a folder belongs to another user.
         let _ = mend_folder(folder, &own);
     }
 }
 
-/// Makes a file private if it belongs to the server's user; a link is not followed.
+/// Makes a file private if the server's user owns it. Symbolic links are not followed.
 fn mend_file(path: &Path) {
     if let Ok(handle) = Handle::on(path)
         && is_open_to_others(&handle.found)
     {
-        // A file system without modes may refuse this.
+        // A failure is ignored, because some file systems have no modes.
         let _ = handle.set_mode(handle.found.mode() & FILE_MODE);
     }
 }
 
-/// The path without links but for its last part, which must be none.
+/// Returns the path with all links resolved except in its last part, which callers refuse as a link.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let parent = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
@@ -211,10 +212,10 @@ fn mend_folder(folder: &Path, own: &[PathBuf]) -> Result<()> {
     handle.set_mode(FOLDER_MODE)
 }
 
-/// A file or a folder that is held but not opened.
+/// A file or folder that is referenced without being opened.
 ///
-/// SQLite keeps its locks on a file for the whole process, and the system drops them when any other descriptor of that
-/// file is closed. A descriptor that was made with `O_PATH` is the exception.
+/// SQLite holds its locks for the whole process, and the operating system drops them when the process closes another
+/// descriptor of the file. Descriptors opened with `O_PATH` do not have this effect.
 struct Handle {
     held: File,
     found: Metadata,
@@ -229,7 +230,7 @@ impl Handle {
     }
 
     fn set_mode(&self, mode: u32) -> Result<()> {
-        // The only name for this very file: its path may have become another's.
+        // This name always means the same file; another file may have taken the original path.
         let name = format!("/proc/self/fd/{}", self.held.as_raw_fd());
         std::fs::set_permissions(name, Permissions::from_mode(mode))
     }
@@ -237,7 +238,7 @@ impl Handle {
 
 fn make_private(file: &File, found: &Metadata) {
     if is_open_to_others(found) {
-        // A file system without modes may refuse this.
+        // A failure is ignored, because some file systems have no modes.
         let _ = file.set_permissions(Permissions::from_mode(found.mode() & FILE_MODE));
     }
 }
@@ -255,7 +256,7 @@ fn without_links(mut options: OpenOptions) -> OpenOptions {
     options
 }
 
-/// Regular files, and devices that take what is written.
+/// Accepts regular files and character devices, and refuses everything else.
 fn refuse_pipes(found: &Metadata) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let kind = found.file_type();
@@ -263,7 +264,7 @@ fn refuse_pipes(found: &Metadata) -> Result<()> {
     if is_good { Ok(()) } else { Err(Error::other("a pipe or something else that is no file is in the way")) }
 }
 
-/// Says in words what the system says with a number.
+/// Returns the error with a readable reason instead of an error number, where the reason is known.
 fn explained(path: &Path, cause: Error) -> Error {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => {

@@ -1,4 +1,4 @@
-//! The test of a store: every step in order, each with its deadline, on an object that is always deleted.
+//! The test of a store: all steps in order, each with a deadline, on a test object that is always deleted.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const STEPS: [Step; 11] = [
     Step::Delete,
 ];
 
-/// Runs the test; dropping the future leaves nothing behind either.
+/// Runs the test. Dropping the future deletes the test object too.
 pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
     let started = Instant::now();
     let mut course = Course { patience: limits.step.min(objects.about().patience), limits, started, stages: vec![] };
@@ -46,10 +46,10 @@ pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
     }
 }
 
-/// How far the test came.
+/// The progress of a test.
 struct Course {
     limits: Limits,
-    /// The longest that one step may take.
+    /// The timeout of one step.
     patience: Duration,
     started: Instant,
     stages: Vec<Stage>,
@@ -86,7 +86,7 @@ impl Course {
         Ok(())
     }
 
-    /// One request answers three steps: who asks, whether the bucket is there, and whether it may be listed.
+    /// Sends one request that tests three steps: the credentials, the bucket, and the right to list it.
     async fn look(&mut self, objects: &dyn Objects) -> Result<(), Trouble> {
         let mut answered = vec![Step::Bucket, Step::List];
         if objects.endpoint().is_some() {
@@ -127,7 +127,7 @@ impl Course {
         ended
     }
 
-    /// What is left for the next step.
+    /// Returns the time that the next step may take.
     fn left(&self) -> Duration {
         self.patience.min(self.limits.whole.saturating_sub(self.started.elapsed()))
     }
@@ -141,7 +141,7 @@ impl Course {
         self.stages.push(Stage { step, outcome: Outcome::Passed, duration_ms: in_ms(took) });
     }
 
-    /// Every step: those that were not taken count as skipped.
+    /// Returns all steps; those that did not run are marked as skipped.
     fn complete(&self, trouble: Option<&Trouble>) -> Vec<Stage> {
         let taken = |step| self.stages.iter().find(|stage| stage.step == step).cloned();
         let unforeseen = |step| trouble.is_some_and(|trouble| trouble.step == step);
@@ -174,7 +174,7 @@ fn differs(written: usize, read: usize) -> Trouble {
     }
 }
 
-/// The object of a test, which is deleted in the background unless it is known to be gone.
+/// The object of a test. Dropping this deletes the object in the background, unless it is known to be deleted.
 struct Leftover {
     objects: Option<Arc<dyn Objects>>,
     key: String,

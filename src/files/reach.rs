@@ -1,7 +1,7 @@
-//! Which hosts a store may be at.
+//! Restricts the hosts that a store may be at.
 //!
-//! Stores are often on a private network, so private addresses are allowed. Link-local addresses and those of the
-//! metadata services of clouds hand out credentials of the machine: only the operator's own file may name them.
+//! Stores are often on a private network, so private addresses are allowed. Link-local addresses and the metadata
+//! services of clouds hand out the machine's credentials, so only the operator's own settings may name them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use tokio::net::lookup_host;
 
 use crate::outbound::client::is_metadata;
 
-/// The code of a refusal.
+/// The error code of a refused address.
 const CODE: &str = "ForbiddenAddress";
 
-/// Names of metadata services; each resolves to a link-local address as well.
+/// Names of metadata services; they resolve to link-local addresses.
 const NAMES: [&str; 6] = [
     "metadata",
     "metadata.google.internal",
@@ -27,12 +27,12 @@ const NAMES: [&str; 6] = [
     "instance-data.ec2.internal",
 ];
 
-/// Which addresses may be connected to.
+/// The addresses that a store may connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Any: the operator pinned the host.
+    /// All addresses, because the operator pinned the host.
     Everywhere,
-    /// Any but link-local ones and metadata services: a caller typed the host.
+    /// All but link-local addresses and metadata services, because a caller entered the host.
     NoMetadata,
 }
 
@@ -41,7 +41,7 @@ impl Reach {
         if settings.is_pinned { Self::Everywhere } else { Self::NoMetadata }
     }
 
-    /// Refuses a host that is forbidden as it is written, before any name is looked up.
+    /// Refuses a forbidden host by its text, before a DNS look-up.
     pub(super) fn check_host(self, host: &str, place: &str) -> Result<(), Trouble> {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
         let is_forbidden = NAMES.contains(&host.as_str()) || host.parse().is_ok_and(is_metadata);
@@ -51,7 +51,7 @@ impl Reach {
         Ok(())
     }
 
-    /// Every address of a host, none of which is forbidden.
+    /// Returns all addresses of a host. Fails if one of them is forbidden.
     pub(super) async fn addresses(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
         if self == Self::NoMetadata && found.iter().any(|address| is_metadata(address.ip())) {
@@ -61,8 +61,8 @@ impl Reach {
     }
 }
 
-/// Connections go to addresses that were checked when the name was looked up for them: a name that is given another
-/// address between a test and a request leads nowhere else.
+/// Checks the addresses in the look-up of the connection itself. So a DNS name that gets another address between a test
+/// and a request cannot lead to a forbidden host.
 impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
         let reach = *self;
@@ -74,17 +74,17 @@ impl Resolve for Reach {
     }
 }
 
-/// Marks a look-up that found a forbidden address.
+/// The error of a look-up that found a forbidden address.
 #[derive(Debug, thiserror::Error)]
 #[error("the address is link-local, or that of a metadata service")]
 struct Forbidden;
 
-/// True when an address was found and is forbidden.
+/// Returns true when a look-up failed because of a forbidden address.
 pub(super) fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Forbidden>)
 }
 
-/// The trouble with a forbidden address.
+/// Returns the trouble for a forbidden address.
 pub(super) fn refused(step: Step, place: &str) -> Trouble {
     Trouble {
         step,

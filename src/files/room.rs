@@ -1,4 +1,4 @@
-//! Where files are kept: a local directory, Amazon S3 and what speaks like it, or Azure Blob Storage.
+//! File stores: a local directory, Amazon S3 and compatible stores, or Azure Blob Storage.
 
 mod azure;
 mod client;
@@ -25,26 +25,26 @@ use quarterdeck_actors::storage::{Backends, FileBackend};
 
 use objects::Objects;
 
-/// What the names of settings begin with; those of the export store go on with the names of the other.
+/// The prefix of the settings' names; those of the export store have the longer one.
 const SECTION: &str = "FileSettings.";
 const EXPORT_SECTION: &str = "FileSettings.Export";
 
-/// How long a test of a store may take.
+/// The time limits for the test of a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// One step; the request timeout of the store counts where it is shorter.
+    /// The limit of one step; a shorter request timeout of the store wins.
     pub(crate) step: Duration,
-    /// All steps.
+    /// The limit of the whole test.
     pub(crate) whole: Duration,
 }
 
-/// Makes the backends of this server.
+/// Creates the file backends of this server.
 pub(crate) struct Stores {
     limits: Limits,
 }
 
 impl Default for Stores {
-    /// Tests of its backends take up to 10 s a step and 30 s as a whole.
+    /// Tests of the backends take up to 10 s for each step and 30 s as a whole.
     fn default() -> Self {
         Self { limits: Limits { step: Duration::from_secs(10), whole: Duration::from_secs(30) } }
     }
@@ -91,7 +91,7 @@ impl FileBackend for Backend {
     }
 }
 
-/// The trouble in the names of the store's own settings.
+/// Returns the trouble with the names of the store's own settings in its remedy.
 fn in_names_of(store: Store, trouble: Trouble) -> Trouble {
     match store {
         Store::Files => trouble,

@@ -1,4 +1,4 @@
-//! Objects in a bucket of Amazon S3, or of what speaks like it.
+//! The file store in a bucket of Amazon S3 or a compatible service.
 
 mod address;
 mod credentials;
@@ -32,21 +32,21 @@ use crate::base::causes::chain;
 use address::Address;
 use credentials::Identity;
 
-/// Parts but the last are at least as large, says S3.
+/// The smallest size of all parts but the last, which S3 requires, in bytes.
 const SMALLEST_PART: usize = 5 * 1024 * 1024;
 
-/// A bucket, and what is under a prefix in it.
+/// A bucket, and the objects under a prefix in it.
 pub(super) struct Bucket {
     name: String,
     prefix: String,
-    /// Objects larger than that are written in parts of that size, in bytes.
+    /// The size of the parts in which larger objects are uploaded, in bytes.
     part_size: usize,
     encryption: Option<ServerSideEncryption>,
     storage_class: Option<StorageClass>,
     address: Address,
     identity: Identity,
     config: Config,
-    /// The region that the bucket turned out to be in, where none is set.
+    /// The region that the store reported, when none is set.
     found_region: OnceLock<String>,
     about: About,
 }
@@ -68,7 +68,7 @@ impl Bucket {
                 "Set FileSettings.AmazonS3Bucket to letters, digits, dots, hyphens and underscores.",
             ));
         }
-        // A parent step would lead to another bucket.
+        // A prefix with `..` would lead to another bucket.
         if climbs(&settings.amazon_s3_path_prefix) {
             return Err(unusable("the prefix leads out of the bucket", "Correct FileSettings.AmazonS3PathPrefix."));
         }
@@ -87,7 +87,7 @@ impl Bucket {
             web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))
         };
         let web = made(Reach::of(settings))?;
-        // The library itself says where it asks for credentials, a link-local address among others.
+        // The AWS library chooses the hosts of credentials itself, and a link-local address is one of them.
         let identity = Identity::of(settings, &made(Reach::Everywhere)?)?;
         let patience = Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
         let (name, prefix) = (settings.amazon_s3_bucket.clone(), settings.amazon_s3_path_prefix.clone());
@@ -115,7 +115,7 @@ impl Bucket {
         })
     }
 
-    /// The client for the region that is set, or for the one that was found.
+    /// Returns the client for the region that is set, or for the one that the store reported.
     pub(super) fn client(&self) -> Client {
         let found = self.found_region.get().map(String::as_str);
         let region = found.unwrap_or(self.address.region());
@@ -152,10 +152,10 @@ fn config(web: &Web, identity: &Identity, address: &Address, patience: Duration)
         .credentials_provider(identity.provider())
         .region(Region::new(address.region().to_owned()))
         .force_path_style(!address.is_virtual_host())
-        // A test tells what one attempt finds.
+        // No retries: a test reports the result of one attempt.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
-        // What speaks like S3 often knows no checksums in trailers.
+        // Compatible stores often do not support checksums in trailers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
@@ -175,7 +175,7 @@ impl Objects for Bucket {
         async move {
             self.identity.check().await?;
             let listed = match self.list().await {
-                // Amazon says where a bucket is; asking for its location would take a right of its own.
+                // Amazon's error names the bucket's region. A request for its location would need another permission.
                 Err(error) if !self.address.has_region() && errors::region(&error).is_some() => {
                     let _ = self.found_region.set(errors::region(&error).unwrap_or_default());
                     self.list().await

@@ -1,4 +1,4 @@
-//! What the test of a store finds, against real stores and real failures.
+//! Tests of the store test, against real stores and real failures.
 
 mod azure;
 mod line;

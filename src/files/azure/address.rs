@@ -1,4 +1,4 @@
-//! Where a container is.
+//! The address of a container.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use crate::files::reach::Reach;
 const REMEDY: &str =
     "Set FileSettings.AzureEndpoint to a host, or to a host and a port, such as blobs.example.com:10000.";
 
-/// Whether a host of one's own is asked, instead of Azure's.
+/// Returns true when a custom host is set instead of Azure's.
 pub(super) fn is_custom(settings: &StoreSettings) -> bool {
     settings.azure_cloud == "custom" || !settings.azure_endpoint.is_empty()
 }
 
-/// Where an account is.
+/// The address of a storage account.
 pub(super) struct Account {
     pub(super) url: Url,
-    /// The change that was made to the endpoint before use, in words.
+    /// The change made to the endpoint before use, in words.
     pub(super) note: Option<String>,
 }
 
-/// The URL of the account: its own host at Azure, a folder of a host elsewhere.
+/// Returns the URL of the account: a host of its own at Azure, or a path of a custom host.
 ///
-/// An endpoint is a host, with a port and a scheme if need be. The account's name behind it is taken off: emulators
-/// write it there, and it is added from the setting of its own.
+/// The endpoint is a host with an optional port and scheme. An account name at its end is removed, because emulators
+/// show it there and it is added again from its own setting.
 pub(super) fn account(settings: &StoreSettings) -> Result<Account, Trouble> {
     let account = &settings.azure_storage_account;
     if !is_label(account) {
@@ -69,18 +69,18 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, Trouble> {
     Ok(Account { url, note })
 }
 
-/// True when an account is at Azure itself, whoever owns it, and asked over TLS.
+/// Returns true when the host is Azure's own, of any account, over TLS.
 pub(super) fn is_azure(account: &Url) -> bool {
     let is_usual_port = account.port().is_none();
     account.scheme() == "https" && is_usual_port && account.host_str().is_some_and(own_hosts::is_azure)
 }
 
-/// True when it is one label of a host's name, and one segment of a path.
+/// Returns true for a name that is one label of a host name and one path segment.
 fn is_label(name: &str) -> bool {
     (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The URL of a container, whose name is one segment.
+/// Returns the URL of a container. Its name must be a single path segment.
 pub(super) fn container(account: &Url, name: &str) -> Result<Url, Trouble> {
     if !is_label(name) && !matches!(name, "$root" | "$web" | "$logs") {
         return Err(unusable(

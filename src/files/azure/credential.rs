@@ -1,4 +1,4 @@
-//! On whose behalf a container is used: an account with its shared key, or whatever the system provides.
+//! The credentials for a container: an account with its shared key, or those that the environment provides.
 
 mod shared_key;
 
@@ -18,16 +18,16 @@ use crate::base::causes::chain;
 use crate::files::objects::unusable;
 use shared_key::SharedKey;
 
-/// Who asks.
+/// The identity that requests are made with.
 pub(super) struct Identity {
-    /// In words, without secrets.
+    /// The description of the identity, without secrets.
     pub(super) shown: String,
-    /// Who gives tokens, where requests are not signed with a key.
+    /// The source of tokens, when requests are not signed with a key.
     pub(super) token: Option<Arc<dyn TokenCredential>>,
 }
 
 impl Identity {
-    /// Signs what is sent with `options`, or says who gives tokens.
+    /// Adds the signature of requests to `options`, or returns the source of tokens.
     pub(super) fn of(settings: &StoreSettings, options: &mut ClientOptions) -> Result<Self, Trouble> {
         let account = &settings.azure_storage_account;
         match settings.azure_auth_mode.as_str() {
@@ -45,7 +45,8 @@ impl Identity {
     }
 }
 
-/// The first that the environment speaks of: a workload identity, an application, the identity of the machine.
+/// Returns the first identity that the environment provides: a workload identity, an application, the machine's
+/// identity.
 fn provided(options: &ClientOptions) -> Result<Identity, Trouble> {
     let client_options = options.clone();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -1,4 +1,4 @@
-//! What an error of Azure means, and what to do about it.
+//! Maps errors of Azure to their meaning and a remedy.
 
 use azure_core::error::ErrorKind;
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
@@ -9,7 +9,7 @@ use crate::files::objects::{About, code_or_status};
 const KEY: &str =
     "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
 
-/// The trouble that an answer, or the lack of one, means at a step.
+/// Returns the trouble for a refusal, or for a missing response, at a step.
 pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> Trouble {
     match error.kind() {
         ErrorKind::HttpResponse { status, error_code, .. } => {
@@ -39,7 +39,7 @@ pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_t
 }
 
 fn meaning(step: Step, code: Option<&str>, status: u16, about: &About) -> (Step, Kind, String) {
-    // Until something was listed, nothing says that the credentials are accepted.
+    // Before the first successful list it is not known that the credentials are accepted.
     let unproven = if step == Step::List { Step::Authenticate } else { step };
     let container = "Check FileSettings.AzureContainer; this server makes no containers.";
     match code {
@@ -90,7 +90,7 @@ fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool
     }
 }
 
-/// Whether what was to be deleted is not there.
+/// Returns true when the blob that was to be deleted is missing.
 pub(super) fn is_no_such_blob(error: &azure_core::Error) -> bool {
     matches!(error.kind(), ErrorKind::HttpResponse { error_code: Some(code), .. } if code == "BlobNotFound")
 }

@@ -59,7 +59,7 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder_it_is_made_in() {
             let found = std::fs::metadata(inner.join(path)).unwrap();
             assert_eq!((found.uid(), found.gid()), (owner, owner), "{path}");
         }
-        // A file that was there keeps its owner.
+        // An existing file keeps its owner.
         std::fs::write(inner.join("earlier"), "").unwrap();
         append(&inner.join("earlier")).unwrap();
         ensure(&inner.join("earlier")).unwrap();

@@ -1,4 +1,4 @@
-//! Where a bucket is: host, port, TLS, region, and whether its name is part of the host's.
+//! The address of a bucket: host, port, TLS, region, and whether the bucket's name is part of the host name.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::files::objects::unusable;
 use crate::files::reach::Reach;
 
 const AMAZON: &str = "s3.amazonaws.com";
-/// The setting that says where the host is.
+/// The name of the setting with the host.
 const PLACE: &str = "FileSettings.AmazonS3Endpoint";
 
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// The stores that take the bucket as part of the host's name.
+/// Host suffixes of the stores that take the bucket's name as part of the host name.
 const VIRTUAL_HOSTS: [&str; 4] = [".amazonaws.com", ".amazonaws.com.cn", ".aliyuncs.com", "storage.googleapis.com"];
 
 pub(super) struct Address {
     host: String,
     port: Option<u16>,
-    /// How to speak TLS, where it is spoken.
+    /// The TLS configuration; `None` without TLS.
     tls: Option<Arc<ClientConfig>>,
-    /// Empty: the default, until the store names another.
+    /// The region in the settings. Empty means the default region, until the store reports another.
     region: String,
     is_virtual_host: bool,
     reach: Reach,
@@ -45,7 +45,7 @@ impl Address {
         let reach = Reach::of(settings);
         reach.check_host(&host, PLACE)?;
         let region = settings.amazon_s3_region.trim();
-        // It becomes part of a host's name and of a header.
+        // The region becomes part of a host name and of a header.
         let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if !is_region {
             let remedy = "Set FileSettings.AmazonS3Region to the name of a region, such as eu-central-1.";
@@ -63,7 +63,7 @@ impl Address {
         })
     }
 
-    /// True when it is a host of Amazon S3 itself, over TLS: credentials of the machine go nowhere else.
+    /// Returns true for a host of Amazon S3 itself over TLS. The machine's credentials are sent to such hosts only.
     pub(super) fn is_amazons_own(&self) -> bool {
         let is_usual_port = matches!(self.port, None | Some(443));
         let is_region = self.region.is_empty() || is_amazon_region(&self.region);
@@ -86,19 +86,20 @@ impl Address {
         self.tls.is_some()
     }
 
-    /// The URL of the store, for `found` or for the region that is set: each of Amazon's has a host of its own.
+    /// Returns the URL of the store for the region `found`, or for the one in the settings. Each Amazon region has its
+    /// host.
     pub(super) fn url(&self, found: Option<&str>) -> String {
         let scheme = if self.is_tls() { "https" } else { "http" };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{scheme}://{}{port}", self.host_in(found))
     }
 
-    /// The URL of the bucket, as reports show it.
+    /// Returns the URL of the bucket for reports.
     pub(super) fn shown(&self, bucket: &str) -> String {
         format!("{}/{bucket}", self.url(None))
     }
 
-    /// Where requests on the bucket go.
+    /// Returns the target of requests for the bucket.
     pub(super) fn endpoint(&self, bucket: &str) -> Endpoint {
         let host = self.host_in(None);
         let host = if self.is_virtual_host { format!("{bucket}.{host}") } else { host };
@@ -114,26 +115,27 @@ impl Address {
     }
 }
 
-/// Host and port; an address of IPv6 stands in brackets.
+/// Splits an endpoint into host and port; an IPv6 address keeps its brackets.
 pub(super) fn split(endpoint: &str) -> Option<(String, Option<u16>)> {
     let url = reqwest::Url::parse(&format!("http://{endpoint}")).ok()?;
     let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_plain =
         is_plain && !endpoint.contains(['@', '\\', '?', '#', '%']) && !endpoint.chars().any(char::is_control);
-    // A URL drops the port that its scheme implies; here it may be meant.
+    // `Url` drops the default port of its scheme, so `:80` is read from the text.
     let port = url.port().or_else(|| endpoint.trim_end_matches('/').ends_with(":80").then_some(80));
     is_plain.then_some(())?;
     Some((url.host_str()?.to_owned(), port))
 }
 
-/// True when it is one segment of a path, loosely by the rules for names of buckets: the oldest have capitals and
-/// underscores.
+/// Returns true for a bucket name that is a single path segment. The rules are loose, because the oldest buckets have
+/// capitals and underscores in their names.
 pub(super) fn is_bucket(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (1..=255).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with('.') && !name.contains("..")
 }
 
-/// Lower-case letters, digits and hyphens; dots only without TLS, as certificates cover one level.
+/// Returns true when the bucket's name can be part of a host name: lower-case letters, digits and hyphens. Dots are
+/// allowed without TLS only, because certificates cover one level of subdomains.
 fn fits_a_host(bucket: &str, is_tls: bool) -> bool {
     let fits =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || (byte == b'.' && !is_tls);

@@ -1,4 +1,4 @@
-//! On whose behalf a bucket is used: the keys that are set, or whatever the system provides.
+//! The credentials for a bucket: keys from the settings, or those that the environment or the machine provides.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// True when it is the environment or the machine that provides the credentials.
+    /// Returns true when the environment or the machine provides the credentials.
     pub(super) fn is_provided(settings: &StoreSettings) -> bool {
         settings.amazon_s3_access_key_id.is_empty() && settings.amazon_s3_secret_access_key.is_empty()
     }
@@ -37,7 +37,7 @@ impl Identity {
                  what the environment, the instance or the container provides.",
             ));
         }
-        // The library that signs requests panics on a header that cannot be sent.
+        // The library that signs requests panics on characters that a header cannot have.
         let is_sendable = id.trim().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if !is_sendable {
             return Err(unusable(
@@ -55,7 +55,7 @@ impl Identity {
         }
     }
 
-    /// In words, with no more of the key than tells it from others.
+    /// Describes the identity, with only enough of the key to tell it from others.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Keys { id, .. } => match (id.get(..4), id.len().checked_sub(4).and_then(|end| id.get(end..))) {
@@ -68,7 +68,7 @@ impl Identity {
         }
     }
 
-    /// Whether there are credentials at all.
+    /// Checks that there are credentials.
     pub(super) async fn check(&self) -> Result<(), Trouble> {
         let Self::Provided(provider) = self else { return Ok(()) };
         provider.provide_credentials().await.map(|_| ()).map_err(|error| Trouble {
@@ -84,7 +84,7 @@ impl Identity {
     }
 }
 
-/// Why there are none, without the words of whoever was asked for them.
+/// Returns the reason why there are no credentials, without the text of the service that refused.
 fn reason(error: &CredentialsError) -> &'static str {
     if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
         "none is set up"
@@ -97,7 +97,7 @@ fn reason(error: &CredentialsError) -> &'static str {
     }
 }
 
-/// The chain of the AWS library, made when it is first asked: making it may already read files.
+/// The default chain of the AWS library. It is created on first use, because that may read files.
 #[derive(Debug)]
 struct Provided {
     web: Web,

@@ -1,4 +1,4 @@
-//! What an error of S3 means, and what to do about it.
+//! Maps errors of S3 to their meaning and a remedy.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
@@ -10,7 +10,7 @@ const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.Amaz
 const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
 const REGION: &str = "FileSettings.AmazonS3Region";
 
-/// The trouble that an answer, or the lack of one, means at a step.
+/// Returns the trouble for a refusal, or for a missing response, at a step.
 pub(super) fn trouble<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> Trouble
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -30,7 +30,7 @@ where
 }
 
 fn meaning(step: Step, code: Option<&str>, status: u16, region: Option<&str>) -> (Step, Kind, String) {
-    // Until something was listed, nothing says that the credentials are accepted.
+    // Before the first successful list it is not known that the credentials are accepted.
     let unproven = if step == Step::List { Step::Authenticate } else { step };
     match code {
         Some("RequestTimeTooSkewed" | "RequestExpired") => {
@@ -100,7 +100,7 @@ fn right(step: Step) -> String {
     )
 }
 
-/// The region that a refusal names, if it is about the region.
+/// Returns the region that an error names, if the error is about the region.
 pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
     let SdkError::ServiceError(refusal) = error else { return None };
     let is_elsewhere = matches!(refusal.raw().status().as_u16(), 301 | 307 | 400);
@@ -137,7 +137,7 @@ where
     }
 }
 
-/// An answer that ended before its end.
+/// Returns the trouble for a response that was cut off.
 pub(super) fn broken(step: Step) -> Trouble {
     Trouble {
         step,

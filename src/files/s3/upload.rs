@@ -1,4 +1,4 @@
-//! Writing an object: at once, or in parts where it is larger than one.
+//! Uploads an object in one request, or in parts when it is large.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
@@ -12,7 +12,7 @@ type Failure = SdkError<aws_sdk_s3::Error>;
 
 const CONTENT_TYPE: &str = "application/octet-stream";
 
-/// Writes all of `content`, or leaves nothing.
+/// Uploads all of `content`, or leaves no object.
 pub(super) async fn whole(bucket: &Bucket, key: &str, content: Bytes) -> Result<(), Failure> {
     if content.len() > bucket.part_size {
         return in_parts(bucket, key, content).await;
@@ -32,7 +32,7 @@ async fn in_parts(bucket: &Bucket, key: &str, content: Bytes) -> Result<(), Fail
     let upload = begun.upload_id().unwrap_or_default();
     let written = parts(bucket, &client, key, upload, content).await;
     if written.is_err() {
-        // What was sent stays and is paid for until somebody ends the upload.
+        // The parts stay and cost money until the upload is aborted.
         let aborted = client.abort_multipart_upload().bucket(&bucket.name).key(key).upload_id(upload).send().await;
         if aborted.is_err() {
             tracing::warn!(key, "parts of an upload that failed may be left in the store");
@@ -55,7 +55,7 @@ async fn parts(bucket: &Bucket, client: &Client, key: &str, upload: &str, mut re
     finished.multipart_upload(done.build()).send().await.map(|_| ()).map_err(general)
 }
 
-/// The error without the type of its operation.
+/// Returns the error with the general error type instead of the operation's.
 fn general<E>(error: SdkError<E>) -> Failure
 where
     E: Into<aws_sdk_s3::Error>,

@@ -1,4 +1,4 @@
-//! A store that speaks Azure Blob Storage and checks signatures.
+//! Tests against a real server that speaks Azure Blob Storage and checks signatures.
 
 use bytes::Bytes;
 use quarterdeck_actors::secret::Secret;
@@ -183,14 +183,14 @@ fn with(host: &str, container: &str) -> StoreSettings {
     }))
 }
 
-/// The settings of a container of that name, which is made.
+/// Creates a container with this name and returns its settings.
 async fn at(host: &str, container: &str) -> StoreSettings {
     let settings = with(host, container);
     Container::open(&settings).unwrap().client().create(None).await.unwrap();
     settings
 }
 
-/// The names of all blobs of the container.
+/// Returns the names of all blobs in the container.
 async fn names(settings: &StoreSettings) -> Vec<String> {
     use futures_util::TryStreamExt;
     let container = Container::open(settings).unwrap();

@@ -1,4 +1,4 @@
-//! Hosts that are not there, do not answer, or are not who they should be.
+//! Tests with hosts that are missing, do not respond, or have a wrong certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ async fn of_what_a_store_says_little_is_shown() {
     }
 }
 
-/// The answer of a host that hands out credentials: none of it may come back in a report.
+/// The response of a host that hands out credentials. No report may repeat any of it.
 const CANARY: &str = "AKIACANARY/canary-secret";
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn nothing_that_a_host_says_is_repeated() {
 
 type Settings = quarterdeck_actors::storage::settings::StoreSettings;
 
-/// A store behind a certificate of its own, in which there is no bucket; the certificate is valid for that year.
+/// Runs the test of a store whose TLS certificate is valid in `year` and which has no bucket.
 async fn over_tls(year: i32, change: impl FnOnce(&mut Settings)) -> Report {
     install_cryptography();
     let key = rcgen::KeyPair::generate().unwrap();
@@ -162,13 +162,13 @@ async fn over_tls(year: i32, change: impl FnOnce(&mut Settings)) -> Report {
     probed(&settings).await
 }
 
-/// A store that gives these answers, one a connection.
+/// Runs the test of a store that sends these responses, one on each connection.
 async fn answered(answers: Vec<String>, change: impl FnOnce(&mut Settings)) -> Report {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = s3_at(&listener.local_addr().unwrap().to_string());
     change(&mut settings);
     tokio::spawn(async move {
-        // The first connection is the one of the step of that name.
+        // The first connection belongs to the step that only connects.
         drop(listener.accept().await.unwrap());
         for text in answers {
             answer(listener.accept().await.unwrap().0, text).await;

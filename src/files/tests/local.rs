@@ -1,4 +1,4 @@
-//! A directory of this machine.
+//! Tests of the local file store.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::PermissionsExt;
@@ -116,7 +116,7 @@ fn a_disk_that_hangs_holds_up_a_few_threads_and_not_all() {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(16).enable_all().build().unwrap();
     let is_free = runtime.block_on(async {
         for _ in 0..40 {
-            // Whoever opens it waits for a writer, who does not come.
+            // Opening the pipe waits for a writer, and there is none.
             let store = Stores::objects(&at(folder.path())).unwrap();
             timeout(Duration::from_millis(5), store.read("pipe")).await.unwrap_err();
         }
@@ -141,7 +141,7 @@ fn names(folder: &Path) -> Vec<String> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// A small file system of its own; it goes with the test.
+/// A small mounted file system, which is unmounted when this is dropped.
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {

@@ -1,4 +1,4 @@
-//! Stores that others wrote, installed by `tests/run` under `target/peers/`; each runs as long as this process.
+//! Real stores by others, which `tests/run` installs in `target/peers/`. Each runs as long as this process.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -12,14 +12,14 @@ use serde_json::json;
 
 use super::support::settings;
 
-/// Set by `tests/run`: then a peer that is not there is a failure, not a reason to skip its tests.
+/// Set by `tests/run`. When it is set, a missing peer is a failure; otherwise its tests are skipped.
 const VARIABLE: &str = "QUARTERDECK_TEST_PEERS";
 
-/// The account of the Azure peer, and its key.
+/// The account of the Azure store, and its key.
 pub(super) const ACCOUNT: &str = "quarterdeck";
 pub(super) const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
 
-/// A store that speaks S3: where it listens, and the keys of its users.
+/// A store that speaks S3: its port, and the keys of its users.
 #[derive(Debug, Deserialize)]
 pub(super) struct S3 {
     port: u16,
@@ -27,7 +27,7 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// The running store; `None` where nobody installed it.
+    /// Returns the running store, or `None` when it is not installed.
     pub(super) fn running() -> Option<&'static Self> {
         static RUNNING: OnceLock<Option<S3>> = OnceLock::new();
         RUNNING.get_or_init(Self::start).as_ref()
@@ -40,7 +40,7 @@ impl S3 {
         Some(serde_json::from_str(&line).unwrap())
     }
 
-    /// The settings with which a user uses the bucket.
+    /// Returns the settings of a user of the bucket.
     pub(super) fn settings_of(&self, user: &str) -> StoreSettings {
         let (id, secret) = &self.keys[user];
         settings(json!({
@@ -54,7 +54,7 @@ impl S3 {
     }
 }
 
-/// The address of the store that speaks Azure Blob Storage; `None` where nobody installed it.
+/// Returns the address of the store that speaks Azure Blob Storage, or `None` when it is not installed.
 pub(super) fn azure() -> Option<&'static str> {
     static RUNNING: OnceLock<Option<String>> = OnceLock::new();
     RUNNING.get_or_init(start_azure).as_deref()
@@ -62,7 +62,7 @@ pub(super) fn azure() -> Option<&'static str> {
 
 fn start_azure() -> Option<String> {
     let program = folder("azure")?.join("node_modules/.bin/azurite-blob");
-    // The shell ends it as soon as its own input ends, which is when this process does.
+    // The shell kills the store when its standard input closes, which happens when this process ends.
     let script =
         r#""$0" --blobPort 0 --inMemoryPersistence --silent --disableTelemetry --skipApiVersionCheck & cat; kill $!"#;
     let accounts = format!("{ACCOUNT}:{KEY}");
@@ -71,12 +71,12 @@ fn start_azure() -> Option<String> {
     Some(line.split_once("://").unwrap().1.trim().to_owned())
 }
 
-/// The first line of a program's output with that word; the program runs until this process ends.
+/// Starts a program that runs until this process ends. Returns the first line of its output that contains `word`.
 fn started(command: &mut Command, word: &str) -> String {
     let mut child: Child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.contains(word)).expect("it starts");
-    // Whatever it prints is taken, so that it never waits; and its input stays open as long as this process lives.
+    // A thread reads all further output, so that the program never blocks; its standard input stays open.
     std::mem::forget(child.stdin.take());
     std::thread::spawn(move || {
         lines.for_each(drop);

@@ -1,4 +1,4 @@
-//! A store that speaks S3, checks signatures and knows policies.
+//! Tests against a real server that speaks S3, checks signatures and has access policies.
 
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
 use bytes::Bytes;
@@ -221,7 +221,7 @@ fn under(mut settings: StoreSettings, prefix: &str) -> StoreSettings {
     settings
 }
 
-/// What is under a prefix of the bucket.
+/// Returns the keys of the objects under a prefix.
 async fn keys(store: &S3, prefix: &str) -> Vec<String> {
     let bucket = bucket(&store.settings_of("owner"));
     let listed = bucket.client().list_objects_v2().bucket("files").prefix(format!("{prefix}/")).send().await.unwrap();
@@ -231,7 +231,7 @@ async fn keys(store: &S3, prefix: &str) -> Vec<String> {
 static WRITTEN: tokio::sync::Notify = tokio::sync::Notify::const_new();
 static DELETED: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
-/// A bucket that never answers a read, and tells when something was written or deleted.
+/// A bucket that never answers a read, and signals each write and delete.
 struct Watched(Bucket);
 
 impl Watched {

@@ -1,4 +1,4 @@
-//! Settings, and what reports are expected to say.
+//! Settings for the tests, and checks of reports.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::files::{Limits, Stores, probe};
 
-/// Short, but not for a peer on the same machine.
+/// Short time limits that are long enough for a store on the same machine.
 pub(super) const LIMITS: Limits = Limits { step: Duration::from_secs(5), whole: Duration::from_secs(10) };
 
-/// The default settings with some of them changed.
+/// Returns the default settings with some of them changed.
 pub(super) fn settings(changed: Value) -> StoreSettings {
     let mut all = json!({
         "DriverName": "local",
@@ -44,7 +44,7 @@ pub(super) fn settings(changed: Value) -> StoreSettings {
     serde_json::from_value(all).unwrap()
 }
 
-/// Settings for S3 at an address, without TLS.
+/// Returns the settings for S3 at an address, without TLS.
 pub(super) fn s3_at(endpoint: &str) -> StoreSettings {
     settings(json!({
         "DriverName": "amazons3",
@@ -61,7 +61,7 @@ pub(super) async fn probed(settings: &StoreSettings) -> Report {
     probed_within(settings, LIMITS).await
 }
 
-/// Opens the store and runs its test with such deadlines.
+/// Opens the store and runs its test with these time limits.
 pub(super) async fn probed_within(settings: &StoreSettings, limits: Limits) -> Report {
     install_cryptography();
     match Stores::objects(settings) {
@@ -70,18 +70,18 @@ pub(super) async fn probed_within(settings: &StoreSettings, limits: Limits) -> R
     }
 }
 
-/// What the server does at its start.
+/// Installs the cryptography provider, as the server does at its start.
 pub(super) fn install_cryptography() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Every step that passed; the others were not taken.
+/// Returns the names of the steps that passed.
 pub(super) fn passed(report: &Report) -> Vec<&'static str> {
     let passed = report.stages.iter().filter(|stage| stage.outcome == Outcome::Passed);
     passed.map(|stage| stage.step.name()).collect()
 }
 
-/// Fails unless every step passed that such a store has.
+/// Fails unless all steps of such a store passed.
 #[track_caller]
 pub(super) fn expect_passed(report: &Report) {
     assert!(report.is_ok(), "{report:#?}");
@@ -89,7 +89,7 @@ pub(super) fn expect_passed(report: &Report) {
     assert!(passed(report).ends_with(&["bucket", "list", "write", "read", "compare", "delete"]), "{report:#?}");
 }
 
-/// Fails unless that step failed, for that reason, with such a remedy, and no step after it was taken.
+/// Fails unless this step failed with this reason and remedy, and no later step ran.
 #[track_caller]
 pub(super) fn expect_trouble(report: &Report, step: Step, kind: Kind, code: Option<&str>, remedy: &str) {
     let trouble = report.trouble.as_ref().expect("trouble");

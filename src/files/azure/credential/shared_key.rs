@@ -1,4 +1,4 @@
-//! The signature that a storage account's key makes of a request.
+//! Signs requests with the shared key of a storage account.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use quarterdeck_actors::storage::report::Trouble;
 
 use crate::files::objects::unusable;
 
-/// What is signed of the headers, beside those of the service's own, in this order.
+/// The headers that are signed, in this order, beside the service's own `x-ms-` headers.
 const SIGNED: [&str; 11] = [
     "content-encoding",
     "content-language",
@@ -30,7 +30,7 @@ const SIGNED: [&str; 11] = [
     "range",
 ];
 
-/// Signs requests in the name of an account.
+/// Signs requests for an account.
 pub(super) struct SharedKey {
     account: String,
     key: hmac::Key,
@@ -58,7 +58,7 @@ impl SharedKey {
 #[async_trait]
 impl Policy for SharedKey {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        // The library escapes the slashes in names; the service counts them as part of the path that is signed.
+        // The library escapes slashes in names, but the service signs them as part of the path.
         let path = request.url().path().replace("%2F", "/");
         request.url_mut().set_path(&path);
         request.insert_header("x-ms-date", to_rfc7231(&OffsetDateTime::now_utc()));
