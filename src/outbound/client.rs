@@ -1,7 +1,7 @@
-//! Calls to other servers on somebody's behalf: the one HTTP client, with its limits and its address policy.
+//! The one HTTP client for calls to other servers, with its limits and its address policy.
 //!
-//! Names are resolved here, every address is checked, and the connection goes to an address that was checked.
-//! Proxies of the environment are not used: they would resolve names again, where no policy applies.
+//! The client resolves names itself, checks all addresses, and connects to a checked address. Proxies from environment
+//! variables are ignored, because they would resolve names again without the policy.
 
 mod address;
 mod allowed;
@@ -39,48 +39,48 @@ pub(crate) use policy::Chosen;
 use policy::Policy;
 use redirects::next_of;
 
-/// No call takes longer, whatever it asks for.
+/// The maximum deadline of a call.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How long a name may take to be resolved, and then a connection to be made.
+/// The timeout for resolving a name, and again for connecting.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// So many redirects are followed unless a call says otherwise.
+/// The default maximum number of redirects.
 const REDIRECTS: usize = 10;
 
-/// The server makes this many calls of its own at once, to hosts that the configuration names.
+/// The maximum number of simultaneous calls by the server itself, to hosts in the configuration.
 const SERVER_CALLS: usize = 64;
 
-/// Operators make this many calls at once.
+/// The maximum number of simultaneous calls by operators.
 const OPERATOR_CALLS: usize = 16;
 
-/// All users together make this many calls at once, and each of them `USER_SHARE`.
+/// The maximum number of simultaneous calls by all users together, and by each user (`USER_SHARE`).
 const USER_CALLS: usize = 48;
 const USER_SHARE: usize = 6;
 
-/// As many names are looked up at once. A look-up goes on when nobody waits for it, because it cannot be called off.
+/// The maximum numbers of simultaneous DNS look-ups. A look-up cannot be cancelled, so it counts until it ends.
 const SERVER_LOOK_UPS: usize = 8;
 const OPERATOR_LOOK_UPS: usize = 8;
 const USER_LOOK_UPS: usize = 16;
 const USER_LOOK_UP_SHARE: usize = 3;
 
-/// What is to be sent, and what the answer may cost.
+/// A request to another server, and its limits.
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) chosen: Chosen<'a>,
-    /// How many redirects are followed; with 0 a redirect is the answer.
+    /// The maximum number of redirects; with 0 a redirect is returned as the response.
     pub(crate) redirects: usize,
-    /// The largest body that is read, in bytes; with 0 none is.
+    /// The maximum size of the response body, in bytes; with 0 the body is not read.
     pub(crate) largest_answer: usize,
-    /// For all of it together; at most 30 s.
+    /// The time limit for the whole call; at most 30 s.
     pub(crate) deadline: Duration,
 }
 
 impl<'a> Call<'a> {
-    /// Asks for `url`, within 30 s and ten redirects, for the status and headers only.
+    /// Creates a `GET` request that returns status and headers only, with a deadline of 30 s and up to ten redirects.
     pub(crate) fn get(url: String, chosen: Chosen<'a>) -> Self {
         Self {
             method: Method::GET,
@@ -94,7 +94,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends `value` as JSON, within 30 s and to nobody but `url`.
+    /// Creates a `POST` request with `value` as JSON, with a deadline of 30 s and without redirects.
     pub(crate) fn post(url: String, chosen: Chosen<'a>, value: &impl Serialize) -> Result<Self, CallFailure> {
         let body = serde_json::to_vec(value).map_err(|cause| CallFailure::Message(cause.to_string()))?;
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What came back.
+/// The response to a call.
 pub(crate) struct Received {
     pub(crate) host: String,
     pub(crate) status: u16,
@@ -118,14 +118,14 @@ impl fmt::Debug for Received {
 }
 
 impl Received {
-    /// Refuses every status but 200.
+    /// Refuses all statuses but 200.
     pub(crate) fn ok(self) -> Result<Self, CallFailure> {
         let Self { status, .. } = self;
         if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
     }
 }
 
-/// The one HTTP client, with its limits.
+/// The HTTP client for other servers, with its limits.
 pub(crate) struct Outbound {
     names: Arc<dyn Names>,
     tls: rustls::ClientConfig,
@@ -134,7 +134,7 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// One that trusts whom the operating system trusts.
+    /// Creates the client with the root certificates of the operating system.
     pub(crate) fn new() -> Result<Self, AppError> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
@@ -155,7 +155,7 @@ impl Outbound {
         Ok(Self { names, tls, calls, look_ups })
     }
 
-    /// Sends a call and reads what it asks for of the answer.
+    /// Sends a call and reads the response, up to the maximum size of its body.
     pub(crate) async fn call(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
         let (deadline, largest) = (call.deadline.min(LONGEST), call.largest_answer);
         let calling = async {
@@ -166,8 +166,8 @@ impl Outbound {
         timeout(deadline, calling).await.unwrap_or(Err(CallFailure::Late(deadline)))
     }
 
-    /// Sends a call whose answer is larger than memory should hold: its body is left to be read piece by piece,
-    /// within the bounds of whoever reads it. The deadline is that of everything before the body.
+    /// Sends a call whose response is too large for memory. The caller reads the body piece by piece, within its own
+    /// limits; the deadline applies to everything before the body.
     pub(crate) async fn open(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Incoming, CallFailure> {
         let deadline = call.deadline.min(LONGEST);
         let calling = async {
@@ -225,8 +225,8 @@ impl Outbound {
         found.map_err(|cause| CallFailure::Unresolved { host: place.host.clone(), cause })
     }
 
-    /// A client that can reach these addresses and nothing else; it keeps no connection for a later call,
-    /// which may be under another policy.
+    /// Creates a client that can connect to these addresses only. It keeps no connection open, because the next call
+    /// may be under another policy.
     fn client(
         &self,
         place: &Place,

@@ -1,4 +1,4 @@
-//! Images of other sites: fetched here, so that a reader's address and cookies do not reach their hosts.
+//! The image proxy: fetches images of other sites, so that those sites do not see a reader's address and cookies.
 
 mod kind;
 
@@ -18,42 +18,42 @@ use crate::base::budget::{Budget, Room};
 use crate::outbound::client::{Call, CallFailure, Chosen, Incoming, Outbound};
 use kind::{KINDS, Kind};
 
-/// An image must be here within this time.
+/// The time limit for fetching an image.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// An image that was fetched.
+/// A fetched image.
 pub(crate) struct Image {
     pub(crate) body: Bytes,
-    /// What its bytes say that it is, whatever its host says.
+    /// The content type according to the image's bytes, not its host.
     pub(crate) content_type: &'static str,
-    /// What its host says of it.
+    /// The headers of the host's response.
     pub(crate) headers: HeaderMap,
-    /// The room that the image takes in the budget of its reader, to be held until it is sent.
+    /// The image's bytes in the reader's budget; kept until the image is sent.
     pub(crate) room: Room,
 }
 
-/// Where a reader finds an image.
+/// The response to a reader's request for an image.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Way {
-    /// At another address.
+    /// A redirect to this address.
     Elsewhere(String),
-    /// Here, once it is fetched.
+    /// The image itself, which the server fetches from this address.
     Here(Url),
 }
 
-/// Fetches images. How many at once is bounded by the permits for calls, how large they are together by the budget.
+/// Fetches images. Permits for calls limit their number, and the budget limits their total size.
 pub(crate) struct Images {
     budget: Arc<Budget>,
     largest: usize,
 }
 
 impl Images {
-    /// One that fetches nothing larger than `largest` bytes, and holds no more than `budget` has room for.
+    /// Creates a fetcher for images of at most `largest` bytes, whose total size `budget` limits.
     pub(crate) fn new(largest: usize, budget: Arc<Budget>) -> Self {
         Self { budget, largest }
     }
 
-    /// Fetches an image for a user; its kind and size are known from its bytes.
+    /// Fetches an image for a user. Its kind and dimensions are read from its bytes.
     pub(crate) async fn fetch(
         &self,
         url: Url,
@@ -80,7 +80,7 @@ impl Images {
         Ok(Image { body, content_type: kind.content_type, headers, room })
     }
 
-    /// Reads a body while there is room for it.
+    /// Reads a body while the budget has room for it.
     async fn read(&self, mut incoming: Incoming, user_id: &str) -> Result<(Bytes, Room), AppError> {
         let no_room = || AppError::new("app.request.responses_unread.app_error");
         let mut room = self.budget.room(user_id, 0).ok_or_else(no_room)?;
@@ -94,13 +94,13 @@ impl Images {
             }
             body.extend_from_slice(&piece);
         }
-        // Spare capacity of a vector would not be counted.
+        // The budget does not count spare capacity, so the vector is shrunk.
         body.shrink_to_fit();
         Ok((body.into(), room))
     }
 }
 
-/// The way to the image that a reader wants; what its address lacks is taken from the site's.
+/// Returns how a reader gets the image at `wanted`. The site URL completes a relative address.
 pub(crate) fn way(wanted: &str, view: &View) -> Result<Way, AppError> {
     let proxy = &view.image_proxy;
     let site_url = &view.service.site_url;
@@ -124,7 +124,7 @@ pub(crate) fn way(wanted: &str, view: &View) -> Result<Way, AppError> {
     }
 }
 
-/// The address at a camo server, which asks for a signature made with the key that both know.
+/// Returns the image's address at a camo server, signed with the shared key.
 fn through_camo(url: &str, proxy: &ImageProxySettings) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, proxy.remote_image_proxy_options.expose().as_bytes());
     let signature = HEXLOWER.encode(hmac::sign(&key, url.as_bytes()).as_ref());
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(way("/a", &broken).unwrap_err().id, "model.config.is_valid.site_url.app_error");
     }
 
-    // The key and the address are those of camo's own description; the signature is HMAC-SHA1 of them.
+    // The key and the address come from camo's own documentation; the signature is their HMAC-SHA1.
     #[test]
     fn a_camo_server_gets_the_address_and_a_signature_in_hexadecimal() {
         let camo = json!({

@@ -1,4 +1,4 @@
-//! Where addresses redirect to, as far as anybody asked; each is asked for at most once an hour.
+//! Looks up where URLs redirect to, at most once an hour for each URL.
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,19 @@ use reqwest::header::LOCATION;
 
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
-/// The memory of addresses and locations, in bytes; those that are not asked for are evicted first.
+/// The maximum size of the cache, in bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
-/// The bytes of an entry in the cache beside its texts.
+/// The size of a cache entry beside its two strings, in bytes.
 const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
 
-/// How long an answer counts, also one that there is none.
+/// The lifetime of a cache entry. It applies to negative results too.
 const COUNTS_FOR: Duration = Duration::from_hours(1);
 
-/// A location is told up to this length, in bytes.
+/// The maximum length of a location, in bytes. A longer one is treated as no redirect.
 const LONGEST: usize = 2_100;
 
-/// What is known of addresses.
+/// The cache of redirects.
 pub(crate) struct Links {
     known: Cache<String, Known, Bytes>,
 }
@@ -34,7 +34,7 @@ struct Known {
     since: Instant,
 }
 
-/// Weighs entries in bytes: callers choose how long an address is, and hosts how long a location is.
+/// Weighs cache entries in bytes, because callers choose the length of a URL, and hosts the length of a location.
 #[derive(Clone)]
 struct Bytes;
 
@@ -50,8 +50,8 @@ impl Links {
         Self { known: Cache::with_weighter(entries, MAX_BYTES, Bytes) }
     }
 
-    /// Where `url` redirects to, for a user; empty when nowhere, when nobody answers, or when the address may not be
-    /// called. A call that could not be made for want of a permit is an error, and not remembered.
+    /// Returns the URL that `url` redirects to. Returns an empty string without a redirect, when the host does not
+    /// respond, or when the address may not be called. Fails when no permit is free; that result is not cached.
     pub(crate) async fn location(
         &self,
         url: &str,
@@ -70,7 +70,7 @@ impl Links {
         Ok(asked.await?.location)
     }
 
-    /// Forgets everything.
+    /// Removes all cache entries.
     pub(crate) fn clear(&self) {
         self.known.clear();
     }

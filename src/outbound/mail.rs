@@ -1,7 +1,7 @@
-//! Mail on its way out: each over a connection of its own, with the settings that it is given.
+//! Sends mail over SMTP: one connection for each mail, with the settings that the caller gives.
 //!
-//! lettre writes the message; the conversation is our own. That of lettre takes answers of any length,
-//! and what a listener slips in before the TLS handshake counts as said after it.
+//! lettre formats the message, but the SMTP client is our own. lettre's client accepts responses of any length, and
+//! treats text that was sent before the TLS handshake as sent after it.
 
 mod dialogue;
 mod failure;
@@ -29,16 +29,16 @@ use failure::{Problem, Stage};
 use message::Letter;
 pub(crate) use message::Mail;
 
-/// So many mails are sent at once; the others wait.
+/// The maximum number of mails that are sent at once; others wait.
 const TURNS: usize = 4;
 
-/// What `SMTPServerTimeout` means when it is 0 or less, in seconds.
+/// The timeout when `SMTPServerTimeout` is 0 or less, in seconds.
 const USUAL_S: u64 = 10;
 
-/// Nobody waits longer for a mail server, whatever `SMTPServerTimeout` says, in seconds.
+/// The maximum timeout, whatever `SMTPServerTimeout` says, in seconds.
 const LONGEST_S: u64 = 120;
 
-/// Sends mail, a few at a time.
+/// Sends mail, with a limit on simultaneous mails.
 pub(crate) struct Mailer {
     turns: Semaphore,
 }
@@ -48,9 +48,10 @@ impl Mailer {
         Self { turns: Semaphore::new(TURNS) }
     }
 
-    /// Sends `mail` with `settings`, as the server of `site_url`; when this answers, the mail server has taken it.
+    /// Sends `mail` with `settings` for the site at `site_url`. When it succeeds, the mail server has accepted the
+    /// mail.
     ///
-    /// All of it, the wait for a turn included, takes no longer than `SMTPServerTimeout`.
+    /// The whole takes at most `SMTPServerTimeout`, including the wait for a permit.
     pub(crate) async fn send(&self, settings: &EmailSettings, site_url: &str, mail: &Mail) -> Result<(), Failure> {
         let patience = patience(settings);
         let deadline = Instant::now() + patience;
@@ -103,7 +104,7 @@ async fn deliver(settings: &EmailSettings, name: &str, mail: &Mail, stage: &mut 
     }
 }
 
-/// Connects to the first of the server's addresses that answers.
+/// Connects to the first of the server's addresses that accepts.
 async fn connect(server: &str, port: u16, stage: &mut Stage) -> Result<TcpStream, Problem> {
     *stage = Stage::Resolve;
     let addresses: Vec<_> = lookup_host((server, port)).await.map_err(Problem::Unknown)?.collect();
@@ -115,13 +116,13 @@ async fn encrypt(stream: TcpStream, settings: &EmailSettings) -> Result<TlsStrea
     let server = settings.smtp_server.trim().to_owned();
     let name = ServerName::try_from(server).map_err(|_| Problem::setting("SMTPServer is no name of a machine"))?;
     let verifies = !settings.skip_server_certificate_verification;
-    // The certificates of the machine are read from the disk, as they are now.
+    // The root certificates are read from the disk each time, so that changes apply.
     let config = tokio::task::spawn_blocking(move || client_config(verifies)).await;
     let config = config.map_err(|_| Problem::Closed)?.map_err(|cause| Problem::Encryption(cause.to_string()))?;
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|cause| Problem::of_handshake(&cause))
 }
 
-/// Everything after the introduction.
+/// Runs all steps after the greeting: login, sender, recipient and data.
 async fn hand_over<S: AsyncRead + AsyncWrite + Unpin>(
     dialogue: &mut Dialogue<S>,
     settings: &EmailSettings,
@@ -144,17 +145,17 @@ async fn hand_over<S: AsyncRead + AsyncWrite + Unpin>(
     dialogue.name_recipient(letter).await?;
     *stage = Stage::Data;
     dialogue.transmit(letter).await?;
-    // The mail is taken: what becomes of the farewell changes nothing.
+    // The server has accepted the mail, so errors of `QUIT` are ignored.
     dialogue.take_leave().await;
     Ok(())
 }
 
-/// Whether what is sent there leaves this machine never.
+/// Returns true when the server is on this machine, so that data sent to it never leaves the machine.
 fn is_this_machine(server: &str) -> bool {
     server.eq_ignore_ascii_case("localhost") || server.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// What the server calls itself before mail servers: the host of its address, or `localhost` while it has none.
+/// Returns the name for `EHLO`: the host of the site URL, or `localhost` without one.
 fn hello_name(site_url: &str) -> String {
     let url = Url::parse(site_url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or("localhost");

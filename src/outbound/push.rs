@@ -1,4 +1,4 @@
-//! Push notifications to mobile devices, by way of the push proxy that the configuration names.
+//! Push notifications to mobile devices, through the push proxy in the configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,39 +14,39 @@ use tracing::warn;
 use crate::outbound::client::permits::{Exhausted, SharedPool};
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
-/// How long one message may take, the wait for its turn included.
+/// The time limit of one message, including the wait for a permit.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// As many messages are under way at once, and as many for one user; others wait.
+/// The maximum number of simultaneous messages, and of those for one user (`USER_SHARE`); others wait.
 const MESSAGES: usize = 32;
 const USER_SHARE: usize = 4;
 
-/// As many messages for one user are under way or wait; others are not sent.
+/// The maximum number of messages for one user that are being sent or wait; further ones are not sent.
 const MAX_PER_USER: usize = 64;
 
-/// Anybody may ask for a test: so many run at once, and nobody waits.
+/// The maximum number of simultaneous tests. All users can start a test, and a test does not wait for a permit.
 const TESTS: usize = 8;
 
-/// The largest answer that is read, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024;
 
-/// What a device is to be told, in the names of the push proxy. What is empty is not sent.
+/// A notification, with the field names of the push proxy. Empty fields are not sent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Notification {
-    /// By which the device acknowledges it.
+    /// The id with which the device acknowledges the notification.
     pub(crate) ack_id: String,
-    /// The part of a session's device before its first colon.
+    /// The part of the session's device id before the first colon.
     pub(crate) platform: String,
     pub(crate) server_id: String,
-    /// The part of a session's device behind its first colon.
+    /// The part of the session's device id after the first colon.
     pub(crate) device_id: String,
     pub(crate) post_id: String,
     pub(crate) category: String,
     pub(crate) sound: String,
     pub(crate) message: String,
-    /// How many unread messages the application shows; 0 is not sent.
+    /// The number of unread messages that the application shows; 0 is not sent.
     pub(crate) badge: i64,
-    /// 1 wakes the application in the background.
+    /// The value 1 wakes the application in the background.
     pub(crate) cont_ava: i64,
     pub(crate) team_id: String,
     pub(crate) channel_id: String,
@@ -63,13 +63,13 @@ pub(crate) struct Notification {
     pub(crate) from_webhook: String,
     pub(crate) version: String,
     pub(crate) is_crt_enabled: bool,
-    /// Whether the device fetches the text by the id of the post.
+    /// True when the device fetches the text by the post's id.
     pub(crate) is_id_loaded: bool,
     pub(crate) signature: String,
 }
 
 impl Notification {
-    /// One of the kind `kind` for `device`, which is `platform:id`, as sessions hold it.
+    /// Creates a notification for `device`, which has the form `platform:id`, as in sessions.
     pub(crate) fn new(kind: &str, device: &str) -> Self {
         let (platform, device_id) = device.split_once(':').unwrap_or(("", device));
         Self {
@@ -90,7 +90,7 @@ impl Notification {
     }
 }
 
-/// Mattermost's own push servers serve licensed servers only.
+/// Returns true for Mattermost's own push servers, which serve licensed servers only.
 pub(crate) fn is_hosted(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', ':']).next().unwrap_or_default();
     matches!(
@@ -99,12 +99,12 @@ pub(crate) fn is_hosted(url: &str) -> bool {
     )
 }
 
-/// What a device says about a notification that it received.
+/// The acknowledgement of a notification by a device.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Ack {
     id: String,
-    /// Unix milliseconds.
+    /// In Unix milliseconds.
     received_at: i64,
     pub(crate) platform: String,
     #[serde(rename = "type")]
@@ -114,14 +114,14 @@ pub(crate) struct Ack {
     pub(crate) is_id_loaded: bool,
 }
 
-/// What became of a notification.
+/// The result of sending a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// The proxy took it.
+    /// The proxy accepted it.
     Sent,
-    /// There is no such device any more.
+    /// The device no longer exists.
     Gone,
-    /// The proxy could not be asked, or could not do it.
+    /// The proxy could not be reached, or refused.
     Failed,
 }
 
@@ -130,7 +130,7 @@ struct Verdict {
     status: String,
 }
 
-/// The push proxy, wherever the configuration says that it is.
+/// The push proxy in the configuration.
 pub(crate) struct PushProxy {
     outbound: Arc<Outbound>,
     messages: SharedPool,
@@ -142,7 +142,7 @@ impl PushProxy {
         Self { outbound, messages: SharedPool::new(MESSAGES, USER_SHARE, MAX_PER_USER), tests: Semaphore::new(TESTS) }
     }
 
-    /// Sends a notification for a user; what fails is logged and fails nothing else. Waits for the proxy, for up to 10 s.
+    /// Sends a notification for a user, within 10 s. A failure is logged and returned as [`Delivery::Failed`].
     pub(crate) async fn send(&self, notification: &Notification, user_id: &str, view: &View) -> Delivery {
         let sending = async {
             let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
@@ -158,7 +158,7 @@ impl PushProxy {
         })
     }
 
-    /// Asks whether `device` can be reached: `true`, `false` or `unknown`.
+    /// Tests whether `device` can be reached: returns `true`, `false` or `unknown`.
     pub(crate) async fn test(&self, device: &str, view: &View) -> &'static str {
         let Ok(_turn) = self.tests.try_acquire() else {
             return "unknown";
@@ -171,7 +171,7 @@ impl PushProxy {
         }
     }
 
-    /// Passes on that a device of a user received a notification.
+    /// Forwards a device's acknowledgement to the proxy.
     pub(crate) async fn acknowledge(&self, ack: &Ack, user_id: &str, view: &View) -> Result<(), CallFailure> {
         let posting = async {
             let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;

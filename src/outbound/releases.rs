@@ -1,4 +1,4 @@
-//! The latest release, as the configured source tells; asked for at most once a day.
+//! Fetches the latest release from the configured source, at most once a day.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use tokio::sync::Mutex;
 
 use crate::outbound::client::{Call, Chosen, Outbound};
 
-/// How long an answer counts.
+/// The lifetime of a result in the cache.
 const COUNTS_FOR: Duration = Duration::from_hours(24);
 
-/// How long a failure counts: a source that limits its callers is not asked at each click.
+/// The lifetime of a failure in the cache. It protects a rate-limited source from repeated requests.
 const FAILURE_COUNTS_FOR: Duration = Duration::from_mins(1);
 
-/// The notes of a release can be long; an answer is read up to this size, in bytes.
+/// The maximum size of a response, in bytes. The notes of a release can be long.
 const LARGEST: usize = 1 << 20;
 
-/// What is told of a release; the source may say more.
+/// The fields of a release that callers receive.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Release {
     id: u64,
@@ -31,20 +31,20 @@ pub(crate) struct Release {
     html_url: String,
 }
 
-/// Knows the latest release.
+/// The cache of the latest release.
 pub(crate) struct Releases {
     source: String,
-    // Held while the source is asked: who comes in the meantime shares its answer.
+    // Locked during a request to the source, so that other callers wait for its result instead of asking again.
     known: Mutex<Option<(Option<Release>, Instant)>>,
 }
 
 impl Releases {
-    /// One that asks at `source`, in the manner of a release of GitHub.
+    /// Creates a cache for `source`, which responds in GitHub's format for a release.
     pub(crate) fn new(source: &str) -> Self {
         Self { source: source.to_owned(), known: Mutex::default() }
     }
 
-    /// The latest release.
+    /// Returns the latest release.
     pub(crate) async fn latest(&self, outbound: &Outbound, service: &ServiceSettings) -> Result<Release, AppError> {
         let mut known = self.known.lock().await;
         if let Some((release, since)) = &*known {
@@ -59,7 +59,7 @@ impl Releases {
         asked
     }
 
-    /// Forgets it.
+    /// Empties the cache.
     pub(crate) async fn clear(&self) {
         *self.known.lock().await = None;
     }

@@ -1,4 +1,4 @@
-//! Calls to other servers: the one client and its policy, mail, push notifications, images, links, releases.
+//! Calls to other servers: the HTTP client and its policy, mail, push notifications, images, links, releases.
 
 pub(crate) mod client;
 pub(crate) mod images;

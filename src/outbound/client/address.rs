@@ -1,4 +1,4 @@
-//! What is called: addresses of the web, taken apart once.
+//! Parses the URLs of calls.
 
 use std::net::IpAddr;
 
@@ -7,29 +7,29 @@ use reqwest::Url;
 
 const NOT_OF_THE_WEB: &str = "it must begin with http:// or https://";
 
-/// The host and port behind a URL.
+/// The host and port of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// A name in lower case and without a dot at its end, or an address in its usual form.
+    /// A host name in lower case without a trailing dot, or an IP address in its canonical form.
     pub(super) host: String,
     pub(super) port: u16,
 }
 
 impl Place {
-    /// Where `url` leads; `None` for one that is not of the web.
+    /// Returns the host and port of `url`, or `None` when it has none.
     pub(super) fn of(url: &Url) -> Option<Self> {
         Some(Self { host: plain(url.host_str()?), port: url.port_or_known_default()? })
     }
 
-    /// The address that stands there instead of a name.
+    /// Returns the IP address, when the host is one instead of a name.
     pub(super) fn literal(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 }
 
-/// Reads an address of the web: http or https, and without a name or a password in it.
+/// Parses a URL. It must be http or https, without user name and password.
 pub(super) fn read(text: &str) -> Result<Url, CallFailure> {
-    // The parser mends what is not written out, and would take a path for the host.
+    // The parser repairs incomplete URLs and would then take a path for the host.
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     if !matches!(scheme.as_deref(), Some("http" | "https")) {
         return Err(CallFailure::Address(NOT_OF_THE_WEB.to_owned()));
@@ -37,7 +37,7 @@ pub(super) fn read(text: &str) -> Result<Url, CallFailure> {
     checked(Url::parse(text).map_err(|cause| CallFailure::Address(cause.to_string()))?)
 }
 
-/// Follows `location`, which may be relative, from `url`.
+/// Resolves `location`, which may be relative, against `url`.
 pub(super) fn join(url: &Url, location: &str) -> Result<Url, CallFailure> {
     checked(url.join(location).map_err(|cause| CallFailure::Address(cause.to_string()))?)
 }
@@ -53,7 +53,7 @@ fn checked(url: Url) -> Result<Url, CallFailure> {
     Ok(url)
 }
 
-/// A host name in the form that `Place` has; `None` for what is no name.
+/// Returns a host name in the form that `Place` has, or `None` for other text.
 pub(super) fn name_of(text: &str) -> Option<String> {
     if text.contains(['/', '\\', '?', '#', '@', ':']) {
         return None;

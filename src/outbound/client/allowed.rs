@@ -1,10 +1,10 @@
-//! `ServiceSettings.AllowedUntrustedInternalConnections`: which internal places may be called all the same.
+//! `ServiceSettings.AllowedUntrustedInternalConnections`: the internal hosts that may be called.
 
 use super::address::name_of;
 use super::networks::{Network, wrapped};
 use std::net::IpAddr;
 
-/// Names, which are allowed whatever they resolve to, and networks.
+/// The allowed host names, whatever their addresses, and the allowed networks.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     names: Vec<String>,
@@ -12,7 +12,7 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    /// Reads the setting, whose entries stand between commas or white space. What is neither a name nor a network allows nothing.
+    /// Parses the setting. Commas or white space separate the entries; an invalid entry allows nothing.
     pub(super) fn read(setting: &str) -> Self {
         let mut allowed = Self::default();
         for entry in setting.split([',', ' ', '\t', '\r', '\n']).filter(|entry| !entry.is_empty()) {
@@ -24,7 +24,7 @@ impl Allowed {
         allowed
     }
 
-    /// Whether `host`, which is at `address`, is on the list.
+    /// Returns true when the setting allows `host` or its address `address`.
     pub(super) fn holds(&self, host: &str, address: IpAddr) -> bool {
         let is_named = self.names.iter().any(|name| name == host);
         is_named || self.holds_address(address) || wrapped(address).any(|inner| self.holds_address(inner))

@@ -1,4 +1,4 @@
-//! Why a call came to nothing.
+//! The errors of calls to other servers.
 
 use std::error::Error;
 use std::io;
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
-/// Why a call came to nothing, in words for whoever can do something about it.
+/// The reason why a call failed, in words for the person who can fix it.
 #[derive(Debug, ThisError)]
 pub(crate) enum CallFailure {
-    /// The address cannot be called by anybody.
+    /// The URL is invalid for all callers.
     #[error("the address cannot be used: {0}")]
     Address(String),
-    /// There is no way to write down what is to be sent.
+    /// The request body cannot be serialised.
     #[error("the message cannot be written: {0}")]
     Message(String),
-    /// The name leads nowhere.
+    /// The host name cannot be resolved.
     #[error("{host} cannot be resolved: {cause}")]
     Unresolved {
         host: String,
         #[source]
         cause: io::Error,
     },
-    /// The address policy forbids it.
+    /// The address policy forbids the address.
     #[error("{0}; list it in ServiceSettings.AllowedUntrustedInternalConnections to allow it")]
     Internal(String),
-    /// The host has no certificate that proves who it is.
+    /// The host's certificate is invalid.
     #[error(
         "{host} has no valid certificate ({cause}); ServiceSettings.EnableInsecureOutgoingConnections would accept it"
     )]
@@ -34,38 +34,38 @@ pub(crate) enum CallFailure {
         #[source]
         cause: rustls::Error,
     },
-    /// Nobody is there, or the connection broke.
+    /// The host cannot be reached, or the connection broke.
     #[error("{host} cannot be reached: {}", root_of(.cause))]
     Unreachable {
         host: String,
         #[source]
         cause: reqwest::Error,
     },
-    /// The user, or all users together, have too many calls under way.
+    /// The user, or all users together, have too many calls in progress.
     #[error("too many calls to other servers are under way")]
     Busy,
-    /// It took too long.
+    /// The deadline passed.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Late(Duration),
-    /// The answer stopped coming before its end.
+    /// The host stopped sending before the end of the response.
     #[error("{host} sent nothing more for {} s", .silence.as_secs_f32())]
     Stalled { host: String, silence: Duration },
-    /// One redirect led to the next.
+    /// There were too many redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),
-    /// The answer is larger than the caller wants.
+    /// The response body is larger than the limit.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// The host answered, and cannot do what it was asked for.
+    /// The host responded, but could not do what was requested.
     #[error("the answer says that it was not done")]
     Answer,
-    /// The host answered with another status than was asked for.
+    /// The host responded with an unexpected status.
     #[error("{host} answered {status}")]
     Status { host: String, status: u16 },
 }
 
 impl CallFailure {
-    /// What a failed exchange with `host` means.
+    /// Returns the failure for an error of the HTTP library.
     pub(super) fn of(host: &str, cause: reqwest::Error, connect: Duration) -> Self {
         let host = host.to_owned();
         if cause.is_timeout() {
@@ -73,7 +73,7 @@ impl CallFailure {
         }
         match certificate_problem(&cause) {
             Some(cause) => Self::Certificate { host, cause },
-            // The address may hold what is nobody else's business.
+            // The URL is removed, because it can contain private data.
             None => Self::Unreachable { host, cause: cause.without_url() },
         }
     }
@@ -88,7 +88,7 @@ fn root_of(error: &reqwest::Error) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// An error and what is underneath; what an I/O error carries counts as underneath it.
+/// Returns an error and its causes. The error inside an I/O error counts as its cause.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| {
         let error: &'a (dyn Error + 'static) = *error;

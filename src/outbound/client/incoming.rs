@@ -1,4 +1,4 @@
-//! An answer that is read piece by piece.
+//! A response whose body is read piece by piece.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use tokio::time::timeout;
 
-/// An answer whose body is still to come.
+/// A response whose body has not been read yet.
 pub(crate) struct Incoming {
     host: String,
     answer: reqwest::Response,
-    /// The call is under way until its body is read.
+    /// The permit is used until the body is read.
     _permit: Permit,
 }
 
@@ -23,23 +23,23 @@ impl Incoming {
         Self { host: url.host_str().unwrap_or_default().to_owned(), answer, _permit: permit }
     }
 
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub(crate) fn status(&self) -> u16 {
         self.answer.status().as_u16()
     }
 
-    /// The headers of the answer.
+    /// Returns the headers of the response.
     pub(crate) fn headers(&self) -> &HeaderMap {
         self.answer.headers()
     }
 
-    /// Refuses every status but 200.
+    /// Refuses all statuses but 200.
     pub(crate) fn ok(self) -> Result<Self, CallFailure> {
         let status = self.status();
         if status == 200 { Ok(self) } else { Err(CallFailure::Status { host: self.host, status }) }
     }
 
-    /// The next piece of the body, which comes within `silence`; `None` at its end.
+    /// Returns the next piece of the body, or `None` at its end. Fails when no piece arrives within `silence`.
     pub(crate) async fn next(&mut self, silence: Duration) -> Result<Option<Bytes>, CallFailure> {
         match timeout(silence, self.answer.chunk()).await {
             Ok(piece) => piece.map_err(|cause| CallFailure::of(&self.host, cause, LONGEST)),

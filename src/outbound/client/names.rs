@@ -1,4 +1,4 @@
-//! Names to addresses.
+//! Resolves names to addresses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -8,16 +8,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// So many addresses of a name count.
+/// The maximum number of addresses of a name; further ones are ignored.
 const ADDRESSES: usize = 16;
 
-/// Where names are looked up.
+/// A source of addresses for names.
 pub(super) trait Names: Send + Sync {
-    /// The addresses of `host` at this moment. The look-up holds `permit` until it ends, whether or not it is awaited.
+    /// Returns the current addresses of `host`. The look-up keeps `permit` until it ends, even if its caller is gone.
     fn look_up(&self, host: &str, permit: Permit) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
-/// What the operating system knows: the hosts file, DNS and whatever else it is set up with.
+/// The resolver of the operating system: the hosts file, DNS, and other configured sources.
 pub(super) struct SystemNames;
 
 impl Names for SystemNames {
@@ -32,7 +32,7 @@ impl Names for SystemNames {
     }
 }
 
-/// Gives the addresses that were checked, whatever it is asked for: nothing is looked up a second time.
+/// Returns the checked addresses for all names, so that no second look-up can give other addresses.
 pub(super) struct Checked(pub(super) Vec<SocketAddr>);
 
 impl Resolve for Checked {

@@ -1,8 +1,8 @@
-//! Which addresses are internal: those that the registries set aside for anything but the public network.
+//! Recognises internal addresses: those that IANA's registries reserve for other uses than the public network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The addresses that begin with the same bits.
+/// A range of addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Network {
     first: IpAddr,
@@ -10,7 +10,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Reads an address, which is a network of one, or a network in CIDR notation.
+    /// Parses a network in CIDR notation, or a single address as a network of one.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
         let first: IpAddr = first.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
@@ -19,7 +19,7 @@ impl Network {
         (bits <= longest).then_some(Self { first, bits })
     }
 
-    /// Whether `address` is one of them.
+    /// Returns true when `address` is in the network.
     pub(super) fn contains(self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
@@ -33,7 +33,7 @@ impl Network {
     }
 }
 
-/// What an internal address is, as the end of "… is"; `None` for one of the public network.
+/// Describes an internal address, as the end of "… is"; returns `None` for a public address.
 /// `own` are the addresses of this machine.
 pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
     let listed = BLOCKS.iter().find(|(network, _)| network.contains(address));
@@ -46,14 +46,14 @@ pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
     wrapped(address).find_map(|inner| internal(inner, own).map(|what| format!("a way to {inner}, {what}")))
 }
 
-/// True when an address is link-local, or that of a metadata service of a cloud, which hands out credentials of the
-/// machine.
+/// Returns true for a link-local address, or the address of a cloud's metadata service, which hands out credentials of
+/// the machine.
 pub(crate) fn is_metadata(address: IpAddr) -> bool {
     METADATA.iter().any(|network| network.contains(address)) || wrapped(address).any(is_metadata)
 }
 
-/// The link-local networks, and where metadata services are outside of them: Alibaba, Oracle, Azure; Amazon and Google
-/// over IPv6.
+/// The link-local networks, and the metadata services with other addresses: Alibaba, Oracle and Azure, and Amazon and
+/// Google over IPv6.
 const METADATA: [Network; 7] = [
     v4([169, 254, 0, 0], 16, "").0,
     v4([100, 100, 100, 200], 32, "").0,
@@ -64,7 +64,7 @@ const METADATA: [Network; 7] = [
     v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0], 32, "").0,
 ];
 
-/// The IPv4 addresses that an IPv6 address stands for: whoever connects to it may end up there.
+/// Returns the IPv4 addresses inside an IPv6 address. A connection to it may reach them.
 pub(super) fn wrapped(address: IpAddr) -> impl Iterator<Item = IpAddr> {
     let found = match address {
         IpAddr::V4(_) => [None, None],
@@ -76,18 +76,18 @@ pub(super) fn wrapped(address: IpAddr) -> impl Iterator<Item = IpAddr> {
 fn inside(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let joined = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     match address.segments() {
-        // Compatible, mapped, translated, NAT64, 6to4.
+        // IPv4-compatible, IPv4-mapped, IPv4-translated, NAT64, and 6to4 addresses.
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => [joined(high, low), None],
-        // Teredo: its server, and its client in disguise.
+        // Teredo contains the address of its server, and the inverted address of its client.
         [0x2001, 0, high, low, _, _, hidden_high, hidden_low] => [joined(high, low), joined(!hidden_high, !hidden_low)],
         _ => [None, None],
     }
 }
 
-/// The special-purpose registries of IANA, narrow blocks before the wide ones that hold them.
+/// The special-purpose registries of IANA. Narrow blocks come before the wider blocks that contain them.
 const BLOCKS: [(Network, &str); 32] = [
     v4([0, 0, 0, 0], 32, "the unspecified address"),
     v4([0, 0, 0, 0], 8, "an address of \"this network\" (RFC 791)"),

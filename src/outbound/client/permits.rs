@@ -1,7 +1,7 @@
-//! Permits for work that waits for other servers: a pool for the server, one for its operators, one for users.
+//! Permits for work that waits for other servers: a pool for the server, one for operators, and one for users.
 //!
-//! A user holds a share of the users' pool, so that no user keeps the others waiting, and no number of users keeps an
-//! operator waiting.
+//! Each user has a maximum number of permits in the users' pool, so no user can block the other users. Operators have a
+//! pool of their own, so users cannot block them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use super::{CallFailure, Chosen};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How long a user's request waits for a permit.
+/// The timeout of a user's wait for a permit.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// The permits of a pool in which each user has a share.
+/// A pool of permits with a maximum for each user.
 #[derive(Debug)]
 pub(crate) struct SharedPool {
     permits: Arc<Semaphore>,
-    /// How many permits a user holds at once.
+    /// The maximum number of permits that a user has at once.
     share: usize,
-    /// How many requests of a user hold a permit or wait for one.
+    /// The maximum number of a user's requests that have a permit or wait for one.
     max_per_user: usize,
     users: Arc<Mutex<HashMap<String, User>>>,
 }
@@ -31,33 +31,34 @@ struct User {
     requests: usize,
 }
 
-/// The right to do one piece of work, until it is dropped.
+/// A permit for one piece of work; dropping it returns it.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    // Dropped in this order: the next request of the same user finds the common permit free.
+    // The fields are dropped in this order, so that the user's next request finds the common permit free.
     _common: Option<OwnedSemaphorePermit>,
     _own: Option<OwnedSemaphorePermit>,
     _entry: Option<Entry>,
 }
 
-/// A request in the table of users, until it is dropped.
+/// The entry of a request in the table of users; dropping it removes the request.
 #[derive(Debug)]
 struct Entry {
     users: Arc<Mutex<HashMap<String, User>>>,
     user: String,
 }
 
-/// A pool is exhausted, by the user or by all of them.
+/// The error when the user, or all users together, have no permit left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exhausted;
 
 impl SharedPool {
-    /// A pool of `size` permits, of which each user holds at most `share`, and asks for at most `max_per_user` at once.
+    /// Creates a pool of `size` permits. Each user has at most `share` of them at once, and at most `max_per_user`
+    /// requests that have a permit or wait for one.
     pub(crate) fn new(size: usize, share: usize, max_per_user: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(size)), share, max_per_user, users: Arc::default() }
     }
 
-    /// A permit for `user`; waits for it for up to 20 s.
+    /// Returns a permit for `user`; waits up to 20 s.
     pub(crate) async fn permit(&self, user: &str) -> Result<Permit, Exhausted> {
         let (entry, own) = self.enter(user)?;
         let waiting = async {
@@ -96,7 +97,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Pools that do not wait for each other.
+/// The three independent pools.
 pub(super) struct Pools {
     server: Arc<Semaphore>,
     operators: Arc<Semaphore>,
@@ -104,15 +105,15 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// As many permits for the server, for operators, and for users; `share` of the last for each user.
+    /// Creates pools of these sizes for the server, operators and users. Each user gets at most `share` permits.
     pub(super) fn new(server: usize, operators: usize, users: usize, share: usize) -> Self {
-        /// A page of links and images asks for this many at once.
+        /// A page with links and images sends this many requests at once.
         const MAX_PER_USER: usize = 64;
         let users = SharedPool::new(users, share, MAX_PER_USER);
         Self { server: Arc::new(Semaphore::new(server)), operators: Arc::new(Semaphore::new(operators)), users }
     }
 
-    /// A permit from the pool of whoever chose the host.
+    /// Returns a permit from the pool of the party that chose the host.
     pub(super) async fn permit(&self, chosen: Chosen<'_>) -> Result<Permit, CallFailure> {
         let pool = match chosen {
             Chosen::InConfiguration => &self.server,

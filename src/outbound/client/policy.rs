@@ -1,4 +1,4 @@
-//! Which addresses may be called.
+//! The address policy: which addresses may be called.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,23 +10,22 @@ use quarterdeck_actors::config::view::ServiceSettings;
 use reqwest::Url;
 use tracing::warn;
 
-/// The party that chose the host of a call. It decides which addresses may be called, and from which pool the permit
-/// is.
-/// A redirect to another host is nobody's choice and always checked.
+/// The party that chose the host of a call. It determines the allowed addresses and the pool of permits. The host of a
+/// redirect is chosen by no one, so it is always checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Chosen<'a> {
-    /// An operator, in the configuration: it may be anywhere, as push proxies often are.
+    /// An operator, in the configuration. All addresses are allowed, because push proxies are often internal.
     InConfiguration,
-    /// An operator who tries the address of this site: internal addresses are refused, except its own.
+    /// An operator who tests the address of this site. Internal addresses are refused, except the server's own.
     ByOperator {
-        /// Where this server listens: calls may go there, and to the site URL in force.
+        /// The addresses that this server listens on. Calls may go to them, and to the site URL in force.
         listening: &'a [SocketAddr],
     },
-    /// The user with this id: internal addresses are refused.
+    /// The user with this id. Internal addresses are refused.
     ByUser(&'a str),
 }
 
-/// What is allowed for one call.
+/// The rules for one call.
 pub(super) struct Policy<'a> {
     allowed: Allowed,
     trusted: Option<Place>,
@@ -34,7 +33,7 @@ pub(super) struct Policy<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// The policy for a call to `url`.
+    /// Creates the policy for a call to `url`.
     pub(super) fn new(chosen: Chosen<'a>, url: &Url, service: &ServiceSettings) -> Self {
         let allowed = Allowed::read(&service.allowed_untrusted_internal_connections);
         let site = || Url::parse(&service.site_url).ok().as_ref().and_then(Place::of);
@@ -46,7 +45,7 @@ impl<'a> Policy<'a> {
         Self { allowed, trusted, listening }
     }
 
-    /// Refuses `place` if any of the addresses that it has is internal and not allowed.
+    /// Refuses `place` if one of its addresses is internal and not allowed.
     pub(super) fn check(&self, place: &Place, addresses: &[IpAddr]) -> Result<(), CallFailure> {
         if self.trusted.as_ref() == Some(place) {
             return Ok(());
@@ -80,13 +79,13 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// The address in its shortest form. The loopback address is one of two; `localhost` means both.
+/// Returns the address in its canonical form, with `127.0.0.1` for `::1`, because `localhost` means both.
 fn usual(address: IpAddr) -> IpAddr {
     let is_second_loopback = address == IpAddr::V6(Ipv6Addr::LOCALHOST);
     if is_second_loopback { Ipv4Addr::LOCALHOST.into() } else { address.to_canonical() }
 }
 
-/// The addresses of this machine's interfaces.
+/// Returns the addresses of this machine's network interfaces.
 fn own_addresses() -> Vec<IpAddr> {
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.iter().map(if_addrs::Interface::ip).collect(),

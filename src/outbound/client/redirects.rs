@@ -1,4 +1,4 @@
-//! Where an answer leads, and what goes there.
+//! Follows redirects: the next URL, and the request that is sent there.
 
 use super::failure::CallFailure;
 use super::{Call, address};
@@ -6,10 +6,10 @@ use actix_web::web::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use reqwest::{Method, Response, StatusCode, Url};
 
-/// What says who is asking; it is for the host to which it was sent first.
+/// The headers with credentials; they are sent to the original origin only.
 const CREDENTIALS: [reqwest::header::HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 
-/// The address to which an answer redirects, if it does.
+/// Returns the URL to which a response redirects, if it is a redirect.
 pub(super) fn next_of(url: &Url, answer: &Response) -> Result<Option<Url>, CallFailure> {
     let is_redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = answer.headers().get(LOCATION).filter(|_| is_redirect);
@@ -18,7 +18,7 @@ pub(super) fn next_of(url: &Url, answer: &Response) -> Result<Option<Url>, CallF
     address::join(url, location).map(Some)
 }
 
-/// Makes of `call` what follows the redirect: a question without a body, unless the status says to send it all again.
+/// Changes `call` for the redirect: a `GET` without a body, unless the status asks to repeat the request as it is.
 pub(super) fn change(call: &mut Call<'_>, status: StatusCode, from: &Url, to: &Url) {
     let repeats = matches!(status.as_u16(), 307 | 308);
     if !repeats && call.method != Method::HEAD {

@@ -1,4 +1,4 @@
-//! The client against real listeners, with names that lead where a test says.
+//! Tests of the client against real listeners, with names that resolve as each test says.
 
 mod peer;
 mod tls;
@@ -17,7 +17,7 @@ use peer::{Peer, answer, redirect};
 
 const TYPED: Chosen<'static> = Chosen::ByUser("user");
 
-/// Gives one list of addresses after the other, the last one for ever.
+/// Returns one list of addresses after the other, and repeats the last one.
 struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Names for Script {
@@ -28,7 +28,7 @@ impl Names for Script {
     }
 }
 
-/// A client for which every name leads to the first of these addresses, then to the next.
+/// Creates a client whose names resolve to the first of these addresses, then to the next ones.
 fn outbound(addresses: &[&str]) -> Outbound {
     trusting(addresses, RootCertStore::empty())
 }
@@ -209,7 +209,7 @@ async fn the_operating_system_is_asked_for_names() {
     outbound.call(get(&url), &service("localhost")).await.unwrap();
 }
 
-/// Keeps the permit of every look-up, as a name server does that does not answer.
+/// Keeps the permits of all look-ups, like a name server that never responds.
 #[derive(Default)]
 struct Lingering(Mutex<Vec<permits::Permit>>);
 
@@ -227,7 +227,7 @@ async fn look_ups_that_linger_count_against_their_user_and_hold_up_nobody_else()
     let service = service("");
     let begin = |chosen, count: usize| {
         let call = || Call { chosen, ..get("http://slow.test/") };
-        // Each is begun and given up, as when its client hangs up.
+        // Each call is started and dropped, as when its client disconnects.
         (0..count).for_each(|_| assert!(outbound.call(call(), &service).now_or_never().is_none()));
         names.0.lock().unwrap().len()
     };

@@ -1,8 +1,8 @@
-//! What an image is, read from its first bytes: its host's word for it does not count.
+//! Recognises an image by its first bytes; the host's `Content-Type` header is ignored.
 
 use imagesize::{Compression, ImageType};
 
-/// The kinds that are shown, each with its content type. Drawings that can hold scripts are not among them.
+/// The supported kinds with their content types. SVG is not supported, because it can contain scripts.
 pub(super) const KINDS: [(ImageType, &str); 11] = [
     (ImageType::Png, "image/png"),
     (ImageType::Jpeg, "image/jpeg"),
@@ -17,7 +17,7 @@ pub(super) const KINDS: [(ImageType, &str); 11] = [
     (ImageType::Psd, "image/vnd.adobe.photoshop"),
 ];
 
-/// An image of a kind that is shown.
+/// An image of a supported kind.
 #[derive(Debug, PartialEq)]
 pub(super) struct Kind {
     pub(super) content_type: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    /// What these bytes are; `None` when they are no image that is shown, or do not say how large it is.
+    /// Returns the kind of an image; `None` when the kind is not supported or the dimensions cannot be read.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let found = imagesize::image_type(bytes).ok()?;
         let (_, content_type) = KINDS.iter().find(|(kind, _)| *kind == found)?;

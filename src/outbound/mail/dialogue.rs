@@ -1,31 +1,31 @@
-//! The conversation with a mail server, line by line, as RFC 5321 has it.
+//! The SMTP conversation with a mail server (RFC 5321).
 
 use super::failure::Problem;
 use super::message::Letter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// A mail server says no more than this in a whole conversation, in bytes.
+/// The maximum number of bytes that a mail server may send in a whole conversation.
 const MOST_HEARD: usize = 64 * 1024;
 
-/// One side of a conversation.
+/// The client's side of the conversation.
 pub(super) struct Dialogue<S> {
     stream: S,
-    /// What was read and is not understood yet.
+    /// The bytes that were read and not parsed yet.
     unread: Vec<u8>,
     heard: usize,
 }
 
-/// An answer of the mail server.
+/// A response of the mail server.
 pub(super) struct Reply {
     pub(super) code: u16,
     pub(super) lines: Vec<String>,
 }
 
-/// What the mail server can do beside the ordinary: a keyword and its parameters each, in upper case.
+/// The extensions that the mail server offers: keyword and parameters of each, in upper case.
 pub(super) struct Extensions(Vec<String>);
 
 impl Extensions {
-    /// The parameters of `keyword`; `None` when it is not offered.
+    /// Returns the parameters of `keyword`, or `None` when the server does not offer it.
     pub(super) fn of(&self, keyword: &str) -> Option<impl Iterator<Item = &str>> {
         let mut words = self.0.iter().map(|line| line.split([' ', '=']));
         words.find_map(|mut words| (words.next() == Some(keyword)).then_some(words))
@@ -33,7 +33,7 @@ impl Extensions {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
-    /// Waits for the first word, which is the mail server's, and introduces this one.
+    /// Waits for the server's greeting and sends `EHLO`.
     pub(super) async fn open(stream: S, name: &str) -> Result<(Self, Extensions), Problem> {
         let mut dialogue = Self::new(stream);
         let greeting = dialogue.reply().await?;
@@ -42,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         Ok((dialogue, offers))
     }
 
-    /// Goes on with a conversation that is encrypted now; what was said before counts no more.
+    /// Sends `EHLO` again after the TLS handshake; everything received before it is discarded.
     pub(super) async fn resume(stream: S, name: &str) -> Result<(Self, Extensions), Problem> {
         let mut dialogue = Self::new(stream);
         let offers = dialogue.introduce(name).await?;
@@ -53,11 +53,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         Self { stream, unread: Vec::new(), heard: 0 }
     }
 
-    /// Says who is calling, and hears what the mail server can do.
+    /// Sends `EHLO` and returns the extensions that the server offers.
     async fn introduce(&mut self, name: &str) -> Result<Extensions, Problem> {
         match self.ask(&format!("EHLO {name}"), 2).await {
             Ok(reply) => Ok(Extensions(reply.lines.iter().skip(1).map(|line| line.to_ascii_uppercase()).collect())),
-            // Servers from before extensions know only this.
+            // Servers without extensions know only `HELO`.
             Err(Problem::Refused { code: 500..=599, .. }) => {
                 self.ask(&format!("HELO {name}"), 2).await?;
                 Ok(Extensions(Vec::new()))
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         }
     }
 
-    /// Asks for encryption, and gives the connection back, on which nothing may have been said since.
+    /// Sends `STARTTLS` and returns the connection. Fails when the server has sent more bytes after its response.
     pub(super) async fn leave_for_tls(mut self, offers: &Extensions) -> Result<S, Problem> {
         if offers.of("STARTTLS").is_none() {
             return Err(Problem::NoStartTls);
@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         if self.unread.is_empty() { Ok(self.stream) } else { Err(Problem::Eager) }
     }
 
-    /// Says whose mail it is.
+    /// Sends `MAIL FROM`.
     pub(super) async fn name_sender(&mut self, letter: &Letter, offers: &Extensions) -> Result<(), Problem> {
         let needs_utf8 = !letter.from.is_ascii() || !letter.to.is_ascii();
         if needs_utf8 && offers.of("SMTPUTF8").is_none() {
@@ -85,12 +85,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         self.ask(&format!("MAIL FROM:<{}>{utf8}", letter.from), 2).await.map(drop)
     }
 
-    /// Says to whom it goes.
+    /// Sends `RCPT TO`.
     pub(super) async fn name_recipient(&mut self, letter: &Letter) -> Result<(), Problem> {
         self.ask(&format!("RCPT TO:<{}>", letter.to), 2).await.map(drop)
     }
 
-    /// Sends the mail itself.
+    /// Sends `DATA` and the message.
     pub(super) async fn transmit(&mut self, letter: &Letter) -> Result<(), Problem> {
         self.ask("DATA", 3).await?;
         self.write(&stuffed(&letter.message)).await?;
@@ -98,15 +98,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         accepted(reply, 2).map(drop)
     }
 
-    /// Says goodbye, and waits for no answer.
+    /// Sends `QUIT` without waiting for the response.
     pub(super) async fn take_leave(&mut self) {
         let _ = self.write(b"QUIT\r\n").await;
         let _ = self.stream.shutdown().await;
     }
 
-    /// Says a line, and wants an answer whose code begins with `class`.
+    /// Sends a command. Fails unless the response's code begins with `class`.
     pub(super) async fn ask(&mut self, line: &str, class: u16) -> Result<Reply, Problem> {
-        // A line break in a name or an address would be a command of somebody else's.
+        // A line break in a name or an address would inject another SMTP command.
         if line.chars().any(char::is_control) {
             return Err(Problem::setting("a name or an address has a line break or another control character in it"));
         }
@@ -163,7 +163,7 @@ fn accepted(reply: Reply, class: u16) -> Result<Reply, Problem> {
     }
 }
 
-/// The message with its end; a dot at the beginning of a line is doubled, because one alone is the end.
+/// Returns the message with its end mark. A dot at the start of a line is doubled, because a single dot ends the mail.
 fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(message.len() + 8);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
@@ -183,7 +183,7 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What comes of one command when the server says `said`.
+    /// Returns the result of one command to which the server responds with `said`.
     async fn answered(said: &[u8]) -> Result<Reply, Problem> {
         let (near, mut far) = tokio::io::duplex(256 * 1024);
         far.write_all(said).await.unwrap();

@@ -1,4 +1,4 @@
-//! Why a mail was not sent, in words that say where it went wrong and what to do.
+//! The errors of sending mail, with the failed step and a remedy.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::CertificateError;
 use thiserror::Error;
 
-/// How far a mail came, and why no further.
+/// The step that failed, and its problem.
 #[derive(Debug, Error)]
 #[error("{stage}: {problem}. {}", remedy(*stage, problem))]
 pub(crate) struct Failure {
@@ -15,7 +15,7 @@ pub(crate) struct Failure {
     pub(super) problem: Problem,
 }
 
-/// The steps of sending, in their order.
+/// The steps of sending, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Waiting,
@@ -47,7 +47,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What went wrong at a step.
+/// The problem of a failed step.
 #[derive(Debug, Error)]
 pub(super) enum Problem {
     #[error("{0}")]
@@ -89,12 +89,13 @@ impl Problem {
         Self::Setting(text.to_owned())
     }
 
-    /// A refusal, with the codes of the answer and none of its words: whoever chose the host would read them.
+    /// Returns a refusal with the server's status codes but not its text, because the caller may have chosen the
+    /// server.
     pub(super) fn refused(code: u16, text: &str) -> Self {
         Self::Refused { code, enhanced: enhanced(text) }
     }
 
-    /// What a failed handshake means.
+    /// Returns the problem for a failed TLS handshake.
     pub(super) fn of_handshake(cause: &io::Error) -> Self {
         let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         Self::Encryption(match inner {
@@ -122,7 +123,7 @@ fn of_certificate(problem: &CertificateError) -> String {
     format!("the server's certificate {text}")
 }
 
-/// The enhanced status code (RFC 3463) that an answer begins with, such as `5.7.8`.
+/// Returns the enhanced status code (RFC 3463) at the start of a response, such as `5.7.8`.
 fn enhanced(text: &str) -> Option<[u16; 3]> {
     let mut numbers = text.split_ascii_whitespace().next()?.split('.').map(|number| number.parse().ok());
     let code = [numbers.next()??, numbers.next()??, numbers.next()??];

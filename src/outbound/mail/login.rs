@@ -1,6 +1,6 @@
-//! Proving who is sending: `PLAIN` and `LOGIN`, whichever the mail server offers.
+//! SMTP authentication with `PLAIN` or `LOGIN`, as the mail server offers.
 //!
-//! `CRAM-MD5` is not spoken: it needs MD5, and with TLS it protects nothing more.
+//! `CRAM-MD5` is not supported: it needs MD5, and over TLS it adds no protection.
 
 use super::dialogue::{Dialogue, Extensions};
 use super::failure::Problem;
@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use quarterdeck_actors::secret::Secret;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Logs in, on a connection that is safe for a password.
+/// Logs in. The caller has checked that the connection is safe for a password.
 pub(super) async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     dialogue: &mut Dialogue<S>,
     offers: &Extensions,

@@ -1,4 +1,4 @@
-//! A mail as it goes over the wire. Its headers are lettre's, which gives up on names with control characters in them.
+//! Formats a mail. lettre writes the headers; control characters are replaced before, because lettre fails on them.
 
 use super::failure::Problem;
 use lettre::address::Address;
@@ -7,16 +7,16 @@ use lettre::message::{Mailbox, Message};
 use quarterdeck_actors::config::view::EmailSettings;
 use quarterdeck_actors::id::new_id;
 
-/// A text for one recipient.
+/// A plain-text mail to one recipient.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    /// The address of the one recipient.
+    /// The recipient's address.
     pub(crate) to: String,
     pub(crate) subject: String,
     pub(crate) text: String,
 }
 
-/// A message and its envelope.
+/// A formatted message and its envelope addresses.
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) from: String,
@@ -25,7 +25,7 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    /// Writes `mail` from whom the settings name; `host` is where it was written.
+    /// Formats `mail` with the sender of the settings; `host` is used in the message id.
     pub(super) fn new(settings: &EmailSettings, host: &str, mail: &Mail) -> Result<Self, Problem> {
         let from = address(&settings.feedback_email, "FeedbackEmail is no mail address")?;
         let to = address(&mail.to, "your account has no valid mail address")?;
@@ -51,12 +51,12 @@ impl Letter {
     }
 }
 
-/// A setting that goes into a header; `None` while it is empty.
+/// Returns a setting as text for a header, or `None` when it is empty.
 fn given(text: &str) -> Option<String> {
     Some(printable(text).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// The text with a space for each control character, line breaks among them.
+/// Returns the text with control characters, including line breaks, replaced by spaces.
 fn printable(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
@@ -65,7 +65,7 @@ fn address(text: &str, problem: &str) -> Result<Address, Problem> {
     text.trim().parse().map_err(|_| Problem::setting(problem))
 }
 
-/// Whose mail it is, as RFC 1036 names it.
+/// The `Organization` header (RFC 1036).
 #[derive(Clone)]
 struct Organization(String);
 

@@ -1,4 +1,4 @@
-//! Literals and names against the rule, in every spelling that leads somewhere.
+//! Tests of the policy with IP addresses and names in all spellings.
 
 use quarterdeck_actors::config::Config;
 
@@ -13,7 +13,7 @@ fn service(allowed: &str, site_url: &str) -> ServiceSettings {
     Config::from_overrides(values).unwrap().view.service.clone()
 }
 
-/// What the policy says of `url`, whose host has these addresses if it is a name.
+/// Returns the policy's decision on `url`; `found` are the addresses of its host, if that is a name.
 fn verdict(url: &str, found: &[&str], chosen: Chosen<'_>, service: &ServiceSettings) -> Result<(), CallFailure> {
     let url = address::read(url)?;
     let place = Place::of(&url).unwrap();
@@ -160,7 +160,7 @@ fn only_addresses_of_the_web_are_read_and_none_that_hold_credentials() {
         let is_by_policy = url.contains("//127.0.0.1#") && matches!(refused, Err(CallFailure::Internal(_)));
         assert!(matches!(refused, Err(CallFailure::Address(_))) || is_by_policy, "{url}: {refused:?}");
     }
-    // A backslash is a slash: what follows it is no host.
+    // The URL parser treats a backslash as a slash, so the text after it is not the host.
     assert!(matches!(typed(r"http://127.0.0.1\@8.8.8.8/"), Err(CallFailure::Internal(_))));
 }
 

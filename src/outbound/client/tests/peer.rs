@@ -1,4 +1,4 @@
-//! A small server that keeps what it was sent.
+//! A small HTTP server that records its requests.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use std::rc::Rc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// A running server; it ends with the test.
+/// A running server, which ends with the test.
 pub(super) struct Peer {
     address: SocketAddr,
     seen: Rc<RefCell<Vec<String>>>,
 }
 
 impl Peer {
-    /// One on a free port that answers each request, on a connection of its own.
+    /// Starts a server on a free port. It answers each request and closes the connection.
     pub(super) async fn start(answer: impl Fn(&str) -> String + 'static) -> Self {
         Self::start_at("127.0.0.1:0", answer).await
     }
@@ -34,7 +34,7 @@ impl Peer {
         peer
     }
 
-    /// One that begins an answer and leaves it at that.
+    /// Starts a server that begins a response and then sends nothing more.
     pub(super) async fn start_hanging(beginning: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = Self { address: listener.local_addr().unwrap(), seen: Rc::default() };
@@ -51,7 +51,7 @@ impl Peer {
         self.address.port()
     }
 
-    /// The requests so far, with their heads.
+    /// Returns the requests received so far, with their headers.
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.borrow().clone()
     }
@@ -75,7 +75,7 @@ pub(super) async fn receive(connection: &mut (impl AsyncRead + Unpin)) -> String
     }
 }
 
-/// Writes an answer and closes; a client that does not want to read it all is free to leave.
+/// Sends a response and closes the connection. Errors are ignored, because a client may disconnect early.
 pub(super) async fn send(connection: &mut (impl AsyncWrite + Unpin), answer: &str) {
     if connection.write_all(answer.as_bytes()).await.is_ok() {
         let _ = connection.shutdown().await;
@@ -90,7 +90,7 @@ pub(super) fn redirect(status: u16, location: &str) -> String {
     format!("HTTP/1.1 {status} There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// A port on which nobody listens.
+/// Returns a port on which no program listens.
 pub(super) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! Who is believed to be the host that a call is for.
+//! Tests of the check of certificates.
 
 use super::tests::peer::{answer, receive, send};
 use super::tests::*;
@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// A server whose certificate, which nobody else signed, is for `name`.
+/// Starts a server with a self-signed certificate for `name`.
 async fn start(name: &str) -> (u16, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
@@ -19,7 +19,7 @@ async fn start(name: &str) -> (u16, CertificateDer<'static>) {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     actix_web::rt::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
-            // A client that does not believe the certificate says so and leaves.
+            // A client that rejects the certificate ends the handshake here.
             if let Ok(mut connection) = acceptor.accept(connection).await {
                 receive(&mut connection).await;
                 send(&mut connection, &answer(200, "well")).await;
