@@ -1,6 +1,6 @@
-//! The log: console and file, as `LogSettings` says; what they say may change while the server runs.
+//! The log to console and file, as `LogSettings` says. The settings can change while the server runs.
 //!
-//! Each output has a thread of its own, so that nobody who logs waits for a disk or a terminal.
+//! Each output has a thread of its own, so that code that logs never waits for a disk or a terminal.
 
 mod file;
 mod layer;
@@ -29,18 +29,18 @@ use layer::{Channel, Recorder};
 use output::{Notice, Output};
 use record::Format;
 
-/// The folder of the log file where the settings name none.
+/// The folder of the log file when the settings name none.
 const DEFAULT_FOLDER: &str = "logs";
 
 const FILE_NAME: &str = "mattermost.log";
 
-/// The file is moved aside once it would grow beyond this, in bytes.
+/// The maximum size of the log file, in bytes. Before it grows beyond this it is rotated.
 const LARGEST_FILE: u64 = 100 * 1024 * 1024;
 
-/// So many files that were moved aside are kept.
+/// The number of rotated files that are kept.
 pub(crate) const FILES_KEPT: u32 = 10;
 
-/// The running log.
+/// A handle to the running log.
 #[derive(Clone)]
 pub(crate) struct Logs(Arc<Shared>);
 
@@ -49,14 +49,14 @@ struct Shared {
     outputs: Mutex<Outputs>,
 }
 
-/// The threads that write.
+/// The threads that write to the outputs.
 #[derive(Default)]
 struct Outputs {
     console: Option<Output>,
     file: Option<(PathBuf, Output)>,
 }
 
-/// Starts logging for the whole process. The error names the setting that cannot be used.
+/// Starts logging for the whole process. The error names the invalid setting.
 pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
     let (layer, recorder) = reload::Layer::new(Recorder::default());
     let logs = Logs(Arc::new(Shared { recorder, outputs: Mutex::default() }));
@@ -66,26 +66,26 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
     Ok(logs)
 }
 
-/// Whether the settings can be used; the error names the one that cannot.
+/// Checks the settings. The error names the invalid one.
 pub(crate) fn check(settings: &LogSettings) -> Result<(), String> {
     Levels::of(settings).map(drop)
 }
 
-/// Where the log file is.
+/// Returns the path of the log file.
 pub(crate) fn file_path(settings: &LogSettings) -> PathBuf {
     let folder = if settings.file_location.is_empty() { DEFAULT_FOLDER } else { &settings.file_location };
     Path::new(folder).join(FILE_NAME)
 }
 
 impl Logs {
-    /// Takes on what every later configuration says; settings that cannot be used change nothing.
+    /// Applies the log settings of all later configurations. Invalid settings change nothing.
     pub(crate) fn follow(&self, mut config: watch::Receiver<Arc<Config>>) {
         let logs = self.clone();
         actix_web::rt::spawn(async move {
             while config.changed().await.is_ok() {
                 let settings = config.borrow_and_update().view.log.clone();
                 let logs = logs.clone();
-                // Opening and closing a file may take as long as the disk likes.
+                // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
                 let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
                 if let Ok(Err(problem)) = applied {
                     error!(problem, "the log settings cannot be used; the earlier ones stay");
@@ -94,13 +94,13 @@ impl Logs {
         });
     }
 
-    /// Writes what is still waiting.
+    /// Writes all waiting lines and closes the outputs.
     pub(crate) fn flush(&self) {
         let _ = self.0.recorder.reload(Recorder::default());
         *self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner) = Outputs::default();
     }
 
-    /// Writes from now on as these settings say.
+    /// Applies log settings. Invalid settings change nothing.
     pub(crate) fn apply(&self, settings: &LogSettings) -> Result<(), String> {
         let levels = Levels::of(settings)?;
         let mut outputs = self.0.outputs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,13 +138,15 @@ impl Logs {
         Output::open("log-file", RotatingFile::new(path, LARGEST_FILE, FILES_KEPT), self.reporter(name))
     }
 
-    /// Says what became of an output: through the other one, or else straight to standard error.
+    /// Returns a function that reports an output's failure: through the log, and on standard error when no console
+    /// logs.
     fn reporter(&self, output: String) -> impl Fn(&Notice) + Send + 'static {
         let shared = Arc::downgrade(&self.0);
         move |notice| {
             notice.log(&output);
             let has_console = shared.upgrade().is_some_and(|shared| {
-                // Whoever holds the lock is about to close this very output and waits for it.
+                // If the lock is taken, `apply` is closing this output and waits for this thread, so this must not
+                // wait.
                 shared.outputs.try_lock().map_or(true, |outputs| outputs.console.is_some())
             });
             if !has_console {
@@ -169,7 +171,7 @@ impl Levels {
     }
 }
 
-/// Every panic becomes a line of the log; it ends no more than it would have.
+/// Installs a panic hook that logs panics. It does not change what a panic ends.
 fn report_panics() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,8 +1,8 @@
-//! What Prometheus is told: what happened is counted here, how things stand is read when somebody asks.
+//! The metrics for Prometheus: events are counted here, and states are read at the time of a scrape.
 //!
-//! Names that begin with `mattermost_` mean what they mean there, so that dashboards made for it go on working.
-//! Labels hold routes of the table, statuses and names of our own; never what a client made up.
-//! Each server has a registry of its own, because several may share a process.
+//! Names with the prefix `mattermost_` mean the same as in Mattermost, so that its dashboards keep working.
+//! Labels contain routes of the table, statuses and our own names, never text from clients.
+//! Each server has its own registry, because one process can run several servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounter, Registry};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::supervisor::Vitals;
 
-/// The upper bounds of what actors take for a message, in seconds; the last is when nobody waits any more.
+/// The histogram buckets of actors' message times, in seconds. The last one is the deadline of a message.
 const OF_MESSAGES: [f64; 12] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0];
 
-/// What is counted as it happens.
+/// The counters and histograms of a server.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounter,
@@ -60,7 +60,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Times what these actors do from now on.
+    /// Measures the message times of these actors from now on.
     pub(crate) fn follow(&self, actors: &[Arc<Vitals>]) {
         for actor in actors {
             let times = self.messages.with_label_values(&[actor.name]);
@@ -68,25 +68,25 @@ impl Metrics {
         }
     }
 
-    /// A request was answered; `None` stands for every path that there is not.
+    /// Counts an answered request. `None` stands for paths without a route.
     pub(crate) fn answered(&self, route: Option<(&str, &str)>, status: StatusCode, took: Duration) {
         self.requests.inc();
         if status.is_client_error() || status.is_server_error() {
             self.errors.inc();
         }
-        // A WebSocket is open for hours after that.
+        // A WebSocket stays open for hours after its upgrade, so its time is left out.
         if status != StatusCode::SWITCHING_PROTOCOLS {
             let (path, method) = route.unwrap_or(("other", "other"));
             self.times.with_label_values(&[path, method, status.as_str()]).observe(took.as_secs_f64());
         }
     }
 
-    /// The counts as they are now.
+    /// Returns the current values.
     pub(crate) fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 
-    /// Somebody tried to log in.
+    /// Counts a login attempt as successful or failed.
     pub(crate) fn login(&self, is_admitted: bool) {
         if is_admitted { self.logins.inc() } else { self.failed_logins.inc() }
     }

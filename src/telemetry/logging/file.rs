@@ -1,4 +1,5 @@
-//! The log file: moved aside before it grows too large, opened anew when somebody else moved it; and the console.
+//! The sinks of the log: a file that is rotated before it grows too large, and reopened after it was moved; the
+//! console.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::output::Sink;
 use crate::files::private;
 
-/// Standard error: standard output belongs to what the command line says.
+/// Writes to standard error, because standard output is for the output of commands.
 pub(super) struct Console;
 
 impl Sink for Console {
@@ -18,7 +19,7 @@ impl Sink for Console {
     }
 }
 
-/// A file of at most `largest` bytes; `mattermost.log.1` is the newest of those moved aside, `.{kept}` the oldest.
+/// A log file of at most `largest` bytes. `mattermost.log.1` is the newest rotated file, `.{kept}` the oldest.
 pub(super) struct RotatingFile {
     path: PathBuf,
     largest: u64,
@@ -31,11 +32,11 @@ impl RotatingFile {
         Self { path, largest, kept, open: None }
     }
 
-    /// The open file and its length, with room for `more` bytes.
+    /// Returns the open file and its length; rotates first when `more` bytes do not fit.
     fn with_room(&mut self, more: u64) -> Result<(&mut File, u64)> {
         let (file, length) = current(self.open.take(), &self.path)?;
         let is_full = length > 0 && length + more > self.largest;
-        // Better a file that is too large than lines that are lost: where it cannot be moved, it grows.
+        // If the rotation fails, the file grows beyond its limit, because losing lines would be worse.
         let (file, length) = if is_full && self.rotate().is_ok() { current(None, &self.path)? } else { (file, length) };
         Ok((self.open.insert(file), length))
     }
@@ -64,14 +65,14 @@ impl Sink for RotatingFile {
         let named = |cause: Error| Error::new(cause.kind(), format!("{}: {cause}", path.display()));
         let (file, length) = self.with_room(more).map_err(named)?;
         file.write_all(lines).map_err(|cause| {
-            // A full disk may have taken half a line, which nobody could read.
+            // A full disk can accept part of a line, which would be unreadable, so it is cut off again.
             let _ = file.set_len(length);
             named(cause)
         })
     }
 }
 
-/// The file at `path`, opened unless `open` is that file, and its length.
+/// Returns the file at `path` and its length; reopens it unless `open` is that file.
 fn current(open: Option<File>, path: &Path) -> Result<(File, u64)> {
     let here = std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
     if let Some(file) = open {
@@ -155,13 +156,13 @@ mod tests {
         assert!(refused.contains("mattermost.log: a link is in the way"), "{refused}");
         std::fs::remove_file(&path).unwrap();
         file.append(b"1111\n").unwrap();
-        // Also the file that is open is given up when a link stands at its name.
+        // A link in place of the file makes the log close the file that it has open.
         std::fs::rename(&path, folder.path().join("moved")).unwrap();
         std::os::unix::fs::symlink(folder.path().join("moved"), &path).unwrap();
         assert!(file.append(b"lost\n").is_err());
         std::fs::remove_file(&path).unwrap();
         file.append(b"2222222\n").unwrap();
-        // The file that is full is moved over a link, which leads nowhere any more.
+        // The rotation replaces a link at the rotated file's name, and its target stays unchanged.
         std::os::unix::fs::symlink(&target, folder.path().join("mattermost.log.1")).unwrap();
         file.append(b"3333\n").unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("mattermost.log.1")).unwrap(), "2222222\n");

@@ -1,4 +1,4 @@
-//! From an event to the queues of the outputs that want it.
+//! Passes events to the queues of the outputs.
 
 use std::io::Write;
 
@@ -11,17 +11,17 @@ use tracing_subscriber::layer::Context;
 
 use super::record::{Format, Record};
 
-/// Targets of this program begin so; of all others only warnings and errors are logged.
+/// The prefix of this program's targets. Of other targets only warnings and errors are logged.
 const OWN_TARGETS: &str = "quarterdeck";
 
-/// One output as whoever logs sees it.
+/// One output from the side of the code that logs.
 pub(super) struct Channel {
     pub(super) level: LevelFilter,
     pub(super) format: Format,
     pub(super) queue: NonBlocking,
 }
 
-/// Hands each event to the outputs; replaced as a whole when the settings change.
+/// Passes each event to the outputs. It is replaced as a whole when the settings change.
 #[derive(Default)]
 pub(super) struct Recorder {
     channels: Vec<Channel>,
@@ -44,7 +44,7 @@ impl Recorder {
 }
 
 impl<S: Subscriber> Layer<S> for Recorder {
-    // What nobody takes costs one comparison where it is logged.
+    // An event that no output takes costs one comparison.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.takes(metadata) { Interest::always() } else { Interest::never() }
     }
@@ -60,7 +60,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let record = Record::of(event);
         for channel in self.channels.iter().filter(|channel| *event.metadata().level() <= channel.level) {
-            // A full queue counts the line as lost instead of failing.
+            // When the queue is full, the line is counted as lost instead of failing.
             let _ = channel.queue.clone().write_all(&channel.format.line(&record));
         }
     }

@@ -1,9 +1,10 @@
-//! The names of levels.
+//! The names of log levels.
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-/// Names that `LogSettings` takes, in any case. Nothing here is worse than an error, so the two that are mean errors.
+/// The names that `LogSettings` accepts, in any case. `FATAL` and `PANIC` mean errors, which are the highest level
+/// here.
 const NAMES: [(&str, LevelFilter); 7] = [
     ("TRACE", LevelFilter::TRACE),
     ("DEBUG", LevelFilter::DEBUG),
@@ -14,7 +15,7 @@ const NAMES: [(&str, LevelFilter); 7] = [
     ("PANIC", LevelFilter::ERROR),
 ];
 
-/// The level that a setting names.
+/// Returns the level that a setting names.
 pub(super) fn named(setting: &str, name: &str) -> Result<LevelFilter, String> {
     let found = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     found.map(|(_, level)| *level).ok_or_else(|| {
@@ -23,7 +24,7 @@ pub(super) fn named(setting: &str, name: &str) -> Result<LevelFilter, String> {
     })
 }
 
-/// What a level is called in a line.
+/// Returns the name of a level in log lines.
 pub(super) fn name_of(level: Level) -> &'static str {
     match level {
         Level::ERROR => "error",

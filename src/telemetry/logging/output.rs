@@ -1,6 +1,6 @@
-//! One output: a bounded queue and the thread that empties it.
+//! One log output: a bounded queue, and the thread that empties it.
 //!
-//! Whoever logs never waits: what does not fit into the queue is lost, counted and reported.
+//! Code that logs never waits. A line that does not fit into the queue is lost, counted and reported.
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
@@ -8,37 +8,37 @@ use std::sync::{Arc, OnceLock};
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// So many lines may wait.
+/// The maximum number of waiting lines.
 const QUEUE: usize = 8192;
 
-/// Waiting lines are written together, up to about this many bytes.
+/// The approximate size up to which waiting lines are written together, in bytes.
 const BATCH: usize = 64 * 1024;
 
-/// Where lines end up.
+/// The destination of log lines.
 pub(super) trait Sink: Send + 'static {
-    /// Writes whole lines, all or none.
+    /// Writes whole lines: all of them or none.
     fn append(&mut self, lines: &[u8]) -> std::io::Result<()>;
 }
 
-/// A running output; dropping it writes what waits.
+/// A running output. Dropping it writes the waiting lines.
 pub(super) struct Output {
     queue: NonBlocking,
     _thread: WorkerGuard,
 }
 
-/// What the operator must know of an output.
+/// A message to the operator about an output.
 #[derive(Debug)]
 pub(super) enum Notice {
-    /// Lines cannot be written; said once, until they can again.
+    /// Lines cannot be written. This is reported once, until they can be written again.
     Failed(String),
-    /// Lines are written again; so many were lost.
+    /// Lines can be written again; this many were lost.
     Recovered(usize),
-    /// So many lines did not fit into the queue.
+    /// This many lines did not fit into the queue.
     Overflowed(usize),
 }
 
 impl Output {
-    /// Starts the thread. It calls `report` with what the operator must know.
+    /// Starts the thread of an output. The thread calls `report` with messages for the operator.
     pub(super) fn open(name: &str, sink: impl Sink, report: impl Fn(&Notice) + Send + 'static) -> Self {
         Self::with_queue(name, QUEUE, sink, report)
     }
@@ -60,14 +60,14 @@ impl Output {
         Self { queue, _thread: thread }
     }
 
-    /// Where lines are put.
+    /// Returns the queue for lines.
     pub(super) fn queue(&self) -> NonBlocking {
         self.queue.clone()
     }
 }
 
 impl Notice {
-    /// Says it to the outputs that work.
+    /// Logs the message.
     pub(super) fn log(&self, output: &str) {
         match self {
             Self::Failed(cause) => {
@@ -80,7 +80,7 @@ impl Notice {
         }
     }
 
-    /// Says it where no log can.
+    /// Prints the message on standard error, for when no log works.
     pub(super) fn print(&self, output: &str) {
         let text = match self {
             Self::Failed(cause) => format!("{output}: {cause}; log lines are lost until they can be written again"),
@@ -91,14 +91,14 @@ impl Notice {
     }
 }
 
-/// The sink as the thread sees it: never fails, because the thread could do nothing about it.
+/// Wraps a sink for the thread. It returns no errors, because the thread cannot handle them.
 struct Writer<S, R> {
     sink: S,
     report: R,
     batch: Vec<u8>,
-    /// Lines in the batch.
+    /// The number of lines in the batch.
     batched: usize,
-    /// Lines lost since the sink failed; it works while this is 0.
+    /// The number of lines lost since the sink failed; 0 while it works.
     lost: usize,
     overflow: Arc<OnceLock<ErrorCounter>>,
     reported_overflow: usize,
@@ -138,7 +138,7 @@ impl<S: Sink, R: Fn(&Notice)> Writer<S, R> {
 }
 
 impl<S: Sink, R: Fn(&Notice)> Write for Writer<S, R> {
-    /// Called once a line.
+    /// Adds one line to the batch; the queue's thread calls it once for each line.
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         self.batched += 1;
         self.batch.extend_from_slice(line);
@@ -148,7 +148,7 @@ impl<S: Sink, R: Fn(&Notice)> Write for Writer<S, R> {
         Ok(line.len())
     }
 
-    /// Called whenever nothing waits.
+    /// Writes the batch; the queue's thread calls it whenever no line waits.
     fn flush(&mut self) -> std::io::Result<()> {
         self.write_batch();
         self.report_overflow();
@@ -156,7 +156,7 @@ impl<S: Sink, R: Fn(&Notice)> Write for Writer<S, R> {
     }
 }
 
-/// Keeps the lines for a test to read.
+/// Collects lines for tests.
 #[cfg(test)]
 #[derive(Clone, Default)]
 pub(super) struct Memory(Arc<std::sync::Mutex<Vec<u8>>>);
@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    /// Says what becomes of each batch; while nothing is said, it waits.
+    /// Returns the scripted result of each batch; waits while there is none.
     struct Scripted(Receiver<Result<(), &'static str>>);
 
     impl Sink for Scripted {

@@ -1,4 +1,4 @@
-//! The log as administrators read it: from its end, a page at a time, away from the async threads.
+//! Reads the log for administrators: from its end, page by page, on background threads.
 
 mod filter;
 mod lines;
@@ -22,36 +22,36 @@ use lines::{Line, Lines};
 use super::FILES_KEPT;
 use crate::files::private;
 
-/// So many readers are at work at once; who comes then is refused.
+/// The maximum number of simultaneous readers; further ones are refused.
 const AT_ONCE: usize = 4;
 
-/// A page holds so many bytes at most, and is cut where it would hold more.
+/// The maximum size of a page, in bytes; a larger page is cut.
 const LARGEST_PAGE: usize = 8 << 20;
 
-/// What is not found by then is not in the page.
+/// The time limit for reading a page; the page ends with the lines found by then.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Reads the log, for a few at a time.
+/// Reads the log, with a limit on simultaneous readers.
 pub(crate) struct LogReader {
     turns: Arc<Semaphore>,
 }
 
-/// Which lines make a page, counted from the newest of those that match.
+/// The lines of a page, counted from the newest matching line.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) skipped: usize,
     pub(crate) taken: usize,
 }
 
-/// Lines of the log, the oldest first.
+/// Lines of the log, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     lines: Vec<Line>,
-    /// Why there may be more that belongs to it.
+    /// The limit that ended the page early, if one did.
     pub(crate) cut: Option<&'static str>,
 }
 
-/// Tells the thread that nobody waits any more.
+/// Tells the reading thread to stop when the caller is gone.
 struct Patience(Arc<AtomicBool>);
 
 impl Drop for Patience {
@@ -65,7 +65,7 @@ impl LogReader {
         Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// The lines of a page; all of them count, or those that match.
+    /// Returns the lines of a page, of all lines or of those that match the filter.
     pub(crate) async fn page(&self, path: PathBuf, span: Span, filter: Option<Filter>) -> Result<Page, AppError> {
         let turn = self.turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| AppError::new("api.context.server_busy.app_error"))?;
@@ -82,7 +82,7 @@ impl LogReader {
     }
 }
 
-/// Opens the log file to be sent as it is.
+/// Opens the log file for sending it unchanged.
 pub(crate) async fn open(path: PathBuf) -> Result<File, AppError> {
     const FAILED: &str = "api.system.logs.download_bytes_buffer.app_error";
     let opened = spawn_blocking(move || private::read(&path)).await;
@@ -90,7 +90,7 @@ pub(crate) async fn open(path: PathBuf) -> Result<File, AppError> {
     opened.map_err(|cause| AppError::new(FAILED).because(cause))
 }
 
-/// A link leads out of the folder of the log, and what is there is nobody's log.
+/// Returns the error for an unreadable log. A link has its own error, because it may lead out of the log's folder.
 fn refusal(cause: &Error) -> AppError {
     let is_link = cause.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     let id = if is_link { "api.admin.file_read_error#link" } else { "api.admin.file_read_error" };
@@ -129,7 +129,7 @@ impl Page {
         self.lines.is_empty()
     }
 
-    /// Each line with the line feed before it, as clients put them together.
+    /// Returns the lines with the line feed before each, because clients concatenate them.
     pub(crate) fn texts(&self) -> Vec<String> {
         let text = |line: &Line| {
             let text = String::from_utf8_lossy(&line.text);
@@ -138,7 +138,7 @@ impl Page {
         self.lines.iter().map(text).collect()
     }
 
-    /// The lines as a JSON list; only for lines that a filter found to be JSON.
+    /// Returns the lines as a JSON list. The lines must have passed a filter, which accepts JSON only.
     pub(crate) fn records(self) -> Vec<u8> {
         let mut list = b"[".to_vec();
         for (number, line) in self.lines.into_iter().enumerate() {

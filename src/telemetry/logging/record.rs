@@ -1,4 +1,4 @@
-//! One event as a line: JSON as Mattermost writes it, or plain text.
+//! Formats an event as one line: JSON in Mattermost's format, or plain text.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -19,10 +19,10 @@ use crate::base::causes::chain;
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] Z");
 
-/// Keys that every line has; a field of such a name gets another.
+/// The keys that all lines have. A field with one of these names is renamed.
 const RESERVED: [&str; 4] = ["timestamp", "level", "msg", "caller"];
 
-/// An event, taken apart.
+/// An event, split into its parts.
 pub(super) struct Record {
     at: String,
     level: Level,
@@ -53,7 +53,7 @@ impl Record {
     }
 }
 
-/// The last folder and the name: enough to find the file, the same on every machine.
+/// Returns the last folder and the file name, which identify a source file and do not depend on the machine.
 fn short(file: &str) -> &str {
     let mut slashes = file.rmatch_indices('/').map(|(at, _)| at);
     let cut = slashes.nth(1).map(|at| at + 1);
@@ -90,22 +90,22 @@ impl Visit for Record {
     }
 }
 
-/// How an output writes its lines.
+/// The format of an output's lines.
 pub(super) struct Format {
     is_json: bool,
     is_coloured: bool,
-    /// Characters; longer values are cut.
+    /// The maximum length of a value, in characters; longer values are cut.
     longest: usize,
 }
 
 impl Format {
-    /// `longest` 0 means that nothing is cut.
+    /// Creates a format. A `longest` of 0 means no limit.
     pub(super) fn new(is_json: bool, is_coloured: bool, longest: usize) -> Self {
         let longest = if longest == 0 { usize::MAX } else { longest };
         Self { is_json, is_coloured, longest }
     }
 
-    /// The record as one line, with its line feed.
+    /// Returns the record as one line, including its line feed.
     pub(super) fn line(&self, record: &Record) -> Vec<u8> {
         let mut line = if self.is_json {
             serde_json::to_vec(&Json { record, longest: self.longest }).unwrap_or_default()
@@ -150,7 +150,7 @@ fn cut(text: &str, longest: usize) -> &str {
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// Nobody can forge a line, nor steer a terminal, with what they make the server log.
+/// Escapes control characters, so that logged text cannot forge a log line or control a terminal.
 fn one_line(text: &str) -> Cow<'_, str> {
     let is_plain = !text.contains(char::is_control);
     if is_plain { text.into() } else { text.escape_debug().to_string().into() }
@@ -161,7 +161,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
     if is_word { text.into() } else { format!("{text:?}").into() }
 }
 
-/// The line that tools for Mattermost read.
+/// A line in the JSON format that tools for Mattermost read.
 struct Json<'a> {
     record: &'a Record,
     longest: usize,

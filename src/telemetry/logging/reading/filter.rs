@@ -1,4 +1,4 @@
-//! Which lines of the log are wanted.
+//! Selects lines of the log.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,16 +12,16 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-/// How times are written, in the log and by whoever asks; `Z` stands for `+00:00`.
+/// The format of times, in the log and in requests; `Z` stands for `+00:00`.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!(
     version = 2,
     "[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]] [offset_hour sign:mandatory]:[offset_minute]"
 );
 
-/// Threads may write their lines out of order, but not by more than this.
+/// The maximum time by which lines can be out of order, because several threads write them.
 const DISORDER: Duration = Duration::from_mins(1);
 
-/// What is looked for; whatever is empty matches all.
+/// The filter as a client sends it; empty members match all lines.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wanted {
@@ -39,12 +39,12 @@ pub(crate) struct Wanted {
     request_id: String,
 }
 
-/// Clients written in Go send null for what is empty.
+/// Reads null as the default, because clients written in Go send null for empty values.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The same, ready to be compared with lines.
+/// The filter in a form that is fast to compare with lines.
 #[derive(Debug)]
 pub(crate) struct Filter {
     levels: HashSet<String>,
@@ -52,11 +52,11 @@ pub(crate) struct Filter {
     to: Option<OffsetDateTime>,
     text: Finder<'static>,
     request_id: String,
-    /// The id as it stands in a line: most lines are passed over without being read.
+    /// The id as it is written in a line. Most lines are skipped by a search for it, without parsing.
     request: Finder<'static>,
 }
 
-/// What a line says of itself.
+/// The members of a log line that are compared.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow, default)]
@@ -67,17 +67,17 @@ struct Head<'a> {
     request_id: Cow<'a, str>,
 }
 
-/// What becomes of a line.
+/// The result of comparing a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Wanted,
     Passed,
-    /// It and all before it are too old.
+    /// The line and all earlier ones are too old.
     TooOld,
 }
 
 impl Wanted {
-    /// The error names the time that cannot be read.
+    /// Returns the filter. The error names an unreadable time.
     pub(crate) fn filter(self) -> Result<Filter, AppError> {
         let from = bound("date_from", &self.date_from)?;
         let to = bound("date_to", &self.date_to)?;
@@ -112,7 +112,7 @@ fn time_in(text: &str) -> Option<OffsetDateTime> {
     }
 }
 
-/// A text as it stands inside of a JSON string.
+/// Returns a text as it is written inside a JSON string.
 fn escaped(text: &str) -> String {
     walked(text.len());
     let quoted = serde_json::to_string(text).unwrap_or_default();
@@ -123,11 +123,11 @@ impl Filter {
     pub(super) fn judge(&self, line: &[u8]) -> Verdict {
         walked(line.len());
         let may_match = self.text.find(line).is_some() && self.request.find(line).is_some();
-        // Where there is a date to stop at, also lines without the text are read.
+        // With a start date all lines are parsed, because an old one ends the search.
         if !may_match && self.from.is_none() {
             return Verdict::Passed;
         }
-        // What serde takes for a structure may also be a list.
+        // Only objects are parsed, because serde would accept a list for the struct too.
         let head = if line.first() == Some(&b'{') { serde_json::from_slice::<Head<'_>>(line).ok() } else { None };
         let Some(head) = head else { return Verdict::Passed };
         let has_dates = self.from.is_some() || self.to.is_some();
@@ -191,7 +191,7 @@ mod tests {
         let levels: Vec<String> = (0..100_000).map(|level| format!("level {level}")).collect();
         let filter = filter(json!({ "log_levels": levels }));
         let begun = std::time::Instant::now();
-        // Looked for one by one, they would be compared two thousand million times.
+        // A linear search of the list would take two thousand million comparisons.
         for _ in 0..20_000 {
             assert_eq!(filter.judge(LINE), Verdict::Passed);
         }

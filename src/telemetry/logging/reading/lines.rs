@@ -1,4 +1,4 @@
-//! The lines of the log from the newest back, whatever the size of its files: one block in memory, and the line at hand.
+//! Reads the log backwards, line by line. Only one block and the current line are in memory, whatever the files' size.
 
 use std::fs::File;
 use std::io::{ErrorKind, Result};
@@ -9,30 +9,30 @@ use memchr::memrchr;
 
 use crate::files::private;
 
-/// So much is read at once, in bytes.
+/// The number of bytes that are read at once.
 const BLOCK: u64 = 256 << 10;
 
-/// Longer lines are left out, in bytes.
+/// The maximum length of a line, in bytes; longer lines are skipped.
 pub(super) const LONGEST_LINE: usize = 1 << 20;
 
-/// Lines from the end of the newest file to the beginning of the oldest.
+/// The lines from the end of the newest file to the beginning of the oldest.
 ///
-/// The files are opened at once: one that is moved aside meanwhile is read to its beginning all the same.
+/// All files are opened at the start, so a file that is rotated later is still read to its beginning.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// The oldest first.
+    /// The files, oldest first.
     files: Vec<File>,
-    /// Where in the last of `files` the block begins.
+    /// The offset of the block in the last of `files`.
     at: u64,
-    /// What is not told yet of the block.
+    /// The part of the block that was not returned yet.
     block: Vec<u8>,
-    /// The end of the line whose beginning is in a block to come.
+    /// The end of a line that begins in an earlier block.
     rest: Vec<u8>,
-    /// Whether that line is too long already.
+    /// True when that line is already too long.
     is_too_long: bool,
-    /// Whether the line feed at the end of the file is still to be passed over.
+    /// True until the line feed at the end of the file is skipped.
     is_at_end: bool,
-    /// Whether there is anything in the file: then it has a first line, if only an empty one.
+    /// True when the file is not empty; then it has a first line, even if that is empty.
     has_text: bool,
 }
 
@@ -40,22 +40,22 @@ pub(super) struct Lines {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) text: Vec<u8>,
-    /// Whether it is the very first of the log: no line feed precedes it.
+    /// True for the first line of the log, which has no line feed before it.
     pub(super) is_first: bool,
 }
 
 impl Lines {
-    /// Opens the log file and those that were moved aside. An error is one of the log file itself.
+    /// Opens the log file and the rotated files. An unreadable rotated file ends the list instead of failing.
     pub(super) fn open(path: &Path, kept: u32) -> Result<Self> {
         let newest = private::read(path)?;
         let mut known = vec![identity(&newest)?];
         let mut files = vec![newest];
         for number in 1..=kept {
             let aside = PathBuf::from(format!("{}.{number}", path.display()));
-            // One that is gone or no file of ours is where the log begins.
+            // The log begins after a file that is missing, or that is not a file of the server.
             let Ok(file) = private::read(&aside) else { break };
             let identity = identity(&file)?;
-            // A file that was moved since it was opened would come twice.
+            // A file that was rotated after it was opened would appear twice.
             if !known.contains(&identity) {
                 known.push(identity);
                 files.push(file);
@@ -75,7 +75,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// The line before the one told last; `None` at the beginning of the log.
+    /// Returns the line before the last returned one, or `None` at the beginning of the log.
     pub(super) fn before(&mut self) -> Result<Option<Line>> {
         loop {
             if let Some(feed) = memrchr(b'\n', &self.block) {
@@ -109,7 +109,7 @@ impl Lines {
         }
     }
 
-    /// Puts the beginning of a line before its end, unless that makes it too long.
+    /// Adds the beginning of a line to its end, unless the line becomes too long.
     fn keep(&mut self, mut start: Vec<u8>) {
         self.is_too_long |= start.len() + self.rest.len() > LONGEST_LINE;
         if self.is_too_long {
@@ -135,7 +135,7 @@ impl Lines {
         let size = self.at.min(BLOCK);
         self.at -= size;
         self.block.resize(usize::try_from(size).unwrap_or_default(), 0);
-        // A file that became shorter meanwhile has nothing to tell there.
+        // The file has been shortened, so nothing is left at this offset.
         match file.read_exact_at(&mut self.block, self.at) {
             Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => self.block.clear(),
             read => read?,
@@ -143,7 +143,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Goes on with the file before; false when there is none.
+    /// Continues with the next older file; returns false when there is none.
     fn next_file(&mut self) -> Result<bool> {
         self.files.pop();
         self.begin_file()?;
