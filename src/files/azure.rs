@@ -68,8 +68,7 @@ impl Container {
             ..ClientOptions::default()
         };
         let identity = credential::Identity::of(settings, &mut options)?;
-        // A host that receives a token can use it. A signature made with a key reveals no key, so it may go to other
-        // hosts.
+        // A host that receives a token can use it. A signature reveals no key, so it may go to other hosts.
         if identity.token.is_some() && !address::is_azure(&account) {
             return Err(unusable(
                 "the identity of this machine is shown to nobody but Azure, over TLS",

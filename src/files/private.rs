@@ -121,8 +121,7 @@ pub(crate) fn new_folder(path: &Path) -> Result<()> {
 
 /// Changes the owner of a new file or folder to the owner of its folder, if this process is root.
 ///
-/// The owner of the folder could have replaced the file in the meantime, so only a file that root alone owns is
-/// changed.
+/// The owner of the folder could have replaced the file, so only a file that root alone owns is changed.
 fn given(made: File, path: &Path) -> Result<File> {
     if !geteuid().is_root() {
         return Ok(made);

@@ -48,8 +48,7 @@ impl Mailer {
         Self { turns: Semaphore::new(TURNS) }
     }
 
-    /// Sends `mail` with `settings` for the site at `site_url`. When it succeeds, the mail server has accepted the
-    /// mail.
+    /// Sends `mail` with `settings` for the site at `site_url`. Succeeds when the mail server has accepted the mail.
     ///
     /// The whole takes at most `SMTPServerTimeout`, including the wait for a permit.
     pub(crate) async fn send(&self, settings: &EmailSettings, site_url: &str, mail: &Mail) -> Result<(), Failure> {

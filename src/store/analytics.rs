@@ -183,8 +183,7 @@ impl Db {
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
-    /// Returns a figure for each day that has any, newest first, as pairs of the day (counted from 1970) and the
-    /// figure.
+    /// Returns pairs of a day, counted from 1970, and its figure, for each day that has any, newest first.
     pub(crate) async fn by_day(
         &self,
         series: Series,

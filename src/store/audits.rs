@@ -158,8 +158,7 @@ impl Db {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        // The last row is read before the end mark. In the other order, a row added in between would look like
-        // tampering.
+        // The last row is read before the end mark. Otherwise a row added in between would look like tampering.
         let (last, last_key) = self.last_audit().await?;
         let head = self.audit_head().await?;
         let is_forged = head.as_ref().is_some_and(|head| head.is_forged(&self.audit_keys, &last_key));

@@ -103,8 +103,7 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// Stores the first version. It writes the file before the folder, because a folder without the file means a lost
-    /// file.
+    /// Stores the first version: the file first, then the folder, because a folder without the file means a lost file.
     fn save_first(&self, version: &Version) -> Result<(), FileError> {
         let placed = place(&self.file, pretty(&version.stored.document).as_bytes());
         let kept = placed.and_then(|()| self.make_versions_folder()).and_then(|()| self.keep(kept_of(version)));
@@ -128,8 +127,7 @@ impl ConfigFile {
         placed
     }
 
-    /// Undoes a version that could not be stored, so that the next start does not use it. If that fails, it stays
-    /// complete.
+    /// Undoes a version that could not be stored, so that the next start does not use it, or else leaves it complete.
     fn take_back(&self, kept: &Path, refused: &[u8], before: Option<&[u8]>) {
         let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == refused);
         if let Some(before) = before.filter(|_| is_in_place()) {
@@ -213,8 +211,7 @@ impl ConfigFile {
         placed.map(|()| file)
     }
 
-    /// Returns the time for the name of a new version. It always increases, so a clock that is set back changes no
-    /// order.
+    /// Returns the time for the name of a new version. It always increases, even when a clock is set back.
     fn next_moment(&self, at: i64) -> i64 {
         let newest = self.files("").pop();
         let name = newest.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
@@ -340,8 +337,7 @@ fn place(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     renamed.and_then(|()| File::open(folder)?.sync_all()).map_err(refusal)
 }
 
-/// Writes a new private file, or one with the permissions of the file that it replaces, because the operator chose
-/// them.
+/// Writes a new file. It is private, or has the permissions of the file that it replaces, as the operator chose them.
 fn write(file: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> std::io::Result<()> {
     let mut file = private::create(file)?;
     file.write_all(bytes)?;

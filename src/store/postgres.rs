@@ -64,9 +64,8 @@ pub(super) struct Postgres {
     recycling: Recycling,
 }
 
-/// The limits of a connection that runs migrations. Neither a statement nor the wait for another server's migration has
-/// a time limit, but a server that hangs between statements loses its session. `idle_session_timeout` needs PostgreSQL
-/// 14.
+/// The limits of a connection that runs migrations. Statements and the wait for another server's migration have no time
+/// limit, but a server that hangs between statements loses its session after 5 s, from PostgreSQL 14 on.
 const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; \
      SELECT set_config(name, '5000', false) FROM pg_settings WHERE name = 'idle_session_timeout'";
 

@@ -143,8 +143,7 @@ impl Db {
 
     /// Refuses a database file that lost data, before the server uses it.
     ///
-    /// `is_new` is the operator's statement that the database is new and nothing is missing. Does nothing on
-    /// PostgreSQL.
+    /// With `is_new` the operator declares that the database is new. Does nothing on PostgreSQL.
     pub(crate) async fn refuse_doubtful(settings: &SqlSettings, is_new: bool) -> Result<(), StoreError> {
         match engine::kind(settings)? {
             EngineKind::Postgres => Ok(()),

@@ -304,8 +304,7 @@ fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicB
         Box::pin(async move {
             let prepared = connection.interact(|connection| {
                 interrupt_at_end(connection, is_ending)?;
-                // The busy timeout comes first: another process may lock the file for a moment during the next two
-                // pragmas.
+                // The busy timeout comes first, because another process may lock the file during the next pragmas.
                 connection.busy_timeout(PATIENCE)?;
                 connection.pragma_update(None, "journal_mode", "WAL")?;
                 connection.pragma_update(None, "synchronous", "FULL")

@@ -68,8 +68,8 @@ impl BusyStore for Db {
 
 impl Db {
     /// Writes a row and deletes it, in a transaction with a lock like other writes. On PostgreSQL it also locks all
-    /// written tables, which fails when another session has locked one. Fails when a statement has found damage since
-    /// the start.
+    /// written tables, which fails when another session keeps one locked. Fails too when a statement has found damage
+    /// since the start.
     pub(crate) async fn probe(&self, now_s: i64) -> Result<(), StoreError> {
         self.damage()?;
         let mut statements = vec![setting_system(PROBE, &now_s.to_string()), removing_system(PROBE)];
@@ -103,8 +103,7 @@ impl Db {
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
-    /// Returns the value with this name; stores `first` if there is none. Two servers that do this at once get one
-    /// value.
+    /// Returns the value with this name, or stores `first` if there is none. Two servers at once get the same value.
     pub(crate) async fn ready_system(&self, name: &str, first: &str) -> Result<String, StoreError> {
         if let Some(known) = self.system(name).await? {
             return Ok(known);

@@ -13,7 +13,7 @@ use super::{Db, StoreError, statement};
 /// The time after its last attempt for which a name is stored, in milliseconds.
 const KEPT_MS: i64 = 86_400_000;
 
-/// The number of bytes of a name's hash that select its row; `sql/V9__unknown_names.sql` allows that many rows.
+/// The number of bytes of a name's hash that select its row: two, for the 65,536 rows of `sql/V9__unknown_names.sql`.
 const PLACE_BYTES: usize = 2;
 
 /// The number of bytes of a name's hash that are stored.

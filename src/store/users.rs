@@ -124,8 +124,7 @@ impl Db {
         self.write(statement(sql, values)).await.map(|changed| !changed.is_empty())
     }
 
-    /// Stores the system roles, in the user's sessions too. Returns false when that would remove the last
-    /// administrator.
+    /// Stores the system roles, in the user's sessions too. Returns false for removing the last administrator.
     pub(crate) async fn set_user_roles(&self, id: &str, roles: &str, now: i64) -> Result<bool, StoreError> {
         let sql = format!(
             "UPDATE users SET roles = $2, updateat = {} WHERE id = $1 AND (' ' || $2 || ' ' LIKE '% system_admin %' \

@@ -138,15 +138,13 @@ impl Logs {
         Output::open("log-file", RotatingFile::new(path, LARGEST_FILE, FILES_KEPT), self.reporter(name))
     }
 
-    /// Returns a function that reports an output's failure: through the log, and on standard error when no console
-    /// logs.
+    /// Returns a function that reports an output's failure: in the log, and on standard error if no console logs.
     fn reporter(&self, output: String) -> impl Fn(&Notice) + Send + 'static {
         let shared = Arc::downgrade(&self.0);
         move |notice| {
             notice.log(&output);
             let has_console = shared.upgrade().is_some_and(|shared| {
-                // If the lock is taken, `apply` is closing this output and waits for this thread, so this must not
-                // wait.
+                // If the lock is taken, `apply` may be closing this output and waiting for this thread, so do not wait.
                 shared.outputs.try_lock().map_or(true, |outputs| outputs.console.is_some())
             });
             if !has_console {

@@ -45,8 +45,7 @@ impl Identity {
     }
 }
 
-/// Returns the first identity that the environment provides: a workload identity, an application, the machine's
-/// identity.
+/// Returns the first identity that the environment provides: of the workload, of an application, or of the machine.
 fn provided(options: &ClientOptions) -> Result<Identity, Trouble> {
     let client_options = options.clone();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

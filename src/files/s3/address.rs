@@ -86,8 +86,7 @@ impl Address {
         self.tls.is_some()
     }
 
-    /// Returns the URL of the store for the region `found`, or for the one in the settings. Each Amazon region has its
-    /// host.
+    /// Returns the URL of the store for the region `found`, or for the region in the settings.
     pub(super) fn url(&self, found: Option<&str>) -> String {
         let scheme = if self.is_tls() { "https" } else { "http" };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();

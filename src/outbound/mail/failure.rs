@@ -89,8 +89,7 @@ impl Problem {
         Self::Setting(text.to_owned())
     }
 
-    /// Returns a refusal with the server's status codes but not its text, because the caller may have chosen the
-    /// server.
+    /// Returns a refusal with the server's codes but not its text, because the caller may have chosen the server.
     pub(super) fn refused(code: u16, text: &str) -> Self {
         Self::Refused { code, enhanced: enhanced(text) }
     }

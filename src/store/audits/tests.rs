@@ -133,8 +133,7 @@ async fn whoever_writes_the_database_cannot_make_rows_or_an_end_that_fit() {
     assert!(found.contains(&Finding::EndForged), "{found:?}");
     assert!(found.iter().any(|finding| matches!(finding, Finding::NotKeyed { number: 5 | 6, .. })), "{found:?}");
 
-    // The last rows are deleted and the end mark is replaced to match: verification reports it, and the next row
-    // records it.
+    // The last rows are deleted and the end mark is replaced: verification reports it, and the next row records it.
     for sql in ["DELETE FROM qd_audits WHERE number > 2", "DELETE FROM audits WHERE createat > 1"] {
         forger.write(statement(sql, Vec::new())).await.unwrap();
     }

@@ -124,8 +124,7 @@ struct Walk<'a> {
 impl Db {
     /// Reads the trail and reports each row that is not as it was written.
     pub(crate) async fn verify_audits(&self, report: &mut dyn FnMut(Finding)) -> Result<Verified, StoreError> {
-        // The anchor is read first: a pruning stores its record together with its anchor, so the pages contain that
-        // record.
+        // The anchor is read first: a pruning stores its record with its anchor, so the pages contain that record.
         let anchor = self.audit_mark(ANCHOR).await?.unwrap_or_default();
         let head = self.audit_end(report).await?;
         let is_anchor_told = anchor.number == 0;
@@ -206,7 +205,7 @@ impl Walk<'_> {
         if !is_next {
             (self.report)(Finding::Missing { first: self.last.number + 1, last: number - 1 });
         }
-        // Rows with a missing key are reported at the end; their order is checked here all the same.
+        // Rows with a missing key are reported at the end; their order is checked here too.
         let is_changed = entry.expected_hash(&self.db.audit_keys).is_some_and(|hash| hash != entry.hash);
         self.note_key(entry);
         let is_moved = is_next && entry.previous != self.last.hash;

@@ -42,8 +42,7 @@ enum Lock {
 }
 
 impl Unfinished {
-    /// Locks an empty place and creates nothing in it. Refuses a place with data, or one where another restore is
-    /// running.
+    /// Locks an empty place and creates nothing in it. Refuses a place with data or with a running restore.
     pub(crate) async fn lock(sql: &SqlSettings) -> Result<Self, StoreError> {
         let db = database(sql)?;
         let (lock, was_cut_off) = match &db.engine {

@@ -254,7 +254,7 @@ fn channel_binding(word: &Word) -> Result<ChannelBinding, Problem> {
     }
 }
 
-/// Parses `target_session_attrs`. Values that allow a read-only host are refused, because the server writes.
+/// Parses `target_session_attrs`. Values that prefer or demand a read-only host are refused, because the server writes.
 fn target(word: &Word) -> Result<TargetSessionAttrs, Problem> {
     match word.value.as_str() {
         "any" => Ok(TargetSessionAttrs::Any),

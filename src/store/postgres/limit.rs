@@ -59,8 +59,7 @@ impl Drop for Permit {
             size.surplus -= 1;
             self.permit.take().into_iter().for_each(OwnedSemaphorePermit::forget);
         }
-        // The permit is returned under the size lock, so that a resize counts it either as used or as free, not as
-        // both.
+        // The permit is returned under the size lock, so that a resize counts it once: as used or as free.
         drop(self.permit.take());
     }
 }

@@ -17,7 +17,7 @@ use super::waiting::{RETRY_DELAY, blocking};
 use super::{files, marks};
 use crate::store::StoreError;
 
-/// The time after which a stop interrupts running statements. Their callers have timed out by then.
+/// The time after which a stop interrupts running statements. Their callers are gone by then.
 const INTERRUPT_AFTER: Duration = Duration::from_secs(2);
 
 /// The maximum wait for the other connections to close.

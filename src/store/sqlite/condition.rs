@@ -1,5 +1,4 @@
-//! Checks a database file before the server opens it. The checks change nothing, so that evidence of a loss is
-//! preserved.
+//! Checks a database file before the server opens it. The checks change nothing, so all evidence of a loss stays.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -149,8 +148,7 @@ pub(super) fn look_at(file: &Path) -> Result<Connection, StoreError> {
     open_to_look(file, !is_plain)
 }
 
-/// Opens the file read-only. With `as_usual` false it is opened as immutable, because SQLite would create a missing
-/// log.
+/// Opens the file read-only. Without `as_usual` it is opened as immutable, because SQLite would create a missing log.
 fn open_to_look(file: &Path, as_usual: bool) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let connection = if as_usual {

@@ -87,8 +87,7 @@ impl Sqlite {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))
     }
 
-    /// Opens the file that [`Sqlite::mark`] created. It writes without syncing, because the finished file is synced
-    /// once.
+    /// Opens the file that [`Sqlite::mark`] created. It writes without syncing; the finished file is synced once.
     pub(in crate::store) fn open_to_load(&self) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "OFF")?;

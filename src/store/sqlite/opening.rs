@@ -24,14 +24,13 @@ pub(super) enum Recovered {
     InUse,
 }
 
-/// Creates a database with its tables. It gets its final name when it is complete, so a crash leaves no partial
-/// database.
+/// Creates a database with its tables. It gets its final name when it is complete, so a crash leaves no half of it.
 pub(super) fn make(file: &Path, runner: &refinery::Runner) -> Result<(), StoreError> {
     let (unfinished, target) = (files::unfinished(file), files::behind(file));
     let _ = std::fs::remove_file(&unfinished);
     private::create(&unfinished)?;
     let mut connection = Connection::open_with_flags(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Syncing starts with the rename: before it, a crash loses nothing.
+    // Syncing is off until the rename: the file has no final name yet, so a crash loses nothing.
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     runner.run(&mut connection)?;

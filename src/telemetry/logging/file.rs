@@ -1,5 +1,4 @@
-//! The sinks of the log: a file that is rotated before it grows too large, and reopened after it was moved; the
-//! console.
+//! The sinks of the log: the console, and a file that is rotated before it grows too large and reopened when moved.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -3,8 +3,7 @@
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-/// The names that `LogSettings` accepts, in any case. `FATAL` and `PANIC` mean errors, which are the highest level
-/// here.
+/// The names that `LogSettings` accepts, in any case. `FATAL` and `PANIC` mean the highest level here, errors.
 const NAMES: [(&str, LevelFilter); 7] = [
     ("TRACE", LevelFilter::TRACE),
     ("DEBUG", LevelFilter::DEBUG),
