@@ -31,7 +31,7 @@ use super::engine::LOCK_KEY;
 use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
-pub(super) use mark::RESTORING;
+pub(super) use mark::{RESTORING, is_there as is_marked};
 use room::{Lease, Room};
 pub(super) use session::Session;
 use shares::{Kind, Shares};

@@ -81,6 +81,8 @@ async fn what_two_writers_leave_is_what_some_order_of_them_leaves() {
                     orders.insert(place.outcome([after, before]).await);
                 }
             }
+            // As many rounds with both writers on one server as with one on each of two.
+            let rounds = if place.other.is_some() { 2 * rounds } else { rounds };
             for round in 0..rounds {
                 place.reset().await;
                 let beside = place.other.as_ref().filter(|_| round % 2 == 0).unwrap_or(&place.server);

@@ -78,20 +78,25 @@ impl Attempts {
     /// Caches how the database counted an attempt, or counts it here if the database did not. Returns false if there
     /// were `most` attempts already.
     fn note(&self, key: Key, counted: Counted, most: i64, now: Instant) -> bool {
-        let known = self.failures(key, now);
+        let mut tallies = self.lock();
+        let known = self.failures_in(&mut tallies, key, now);
         let (is_left, failures) = match counted {
             Counted::AsNumber(number) => (true, number),
             Counted::Exhausted => (false, most),
             Counted::NoPlace => (known < most, most.min(known + 1)),
         };
         let failed_at = now.saturating_duration_since(self.started);
-        self.lock().insert(key, Tally { failures, failed_at, ..Tally::default() });
+        tallies.insert(key, Tally { failures, failed_at, ..Tally::default() });
         is_left
     }
 
     /// Returns the number of failed attempts at an unknown name that this server knows of.
     fn failures(&self, key: Key, now: Instant) -> i64 {
-        let tally = self.lock().get(&key).copied().unwrap_or_default();
+        self.failures_in(&mut self.lock(), key, now)
+    }
+
+    fn failures_in(&self, tallies: &mut Cache<Key, Tally>, key: Key, now: Instant) -> i64 {
+        let tally = tallies.get(&key).copied().unwrap_or_default();
         let is_old = now.saturating_duration_since(self.started).saturating_sub(tally.failed_at) > KEPT;
         if is_old { 0 } else { tally.failures }
     }

@@ -1,8 +1,10 @@
 //! A file that gets its final name only when it is complete and on the disk. It never replaces an existing file.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use quarterdeck_actors::id::new_id;
 
 use super::BackupError;
 use crate::files::private;
@@ -32,13 +34,28 @@ impl Draft {
                 .is_ok_and(|opened| named.is_ok_and(|named| (opened.dev(), opened.ino()) == (named.dev(), named.ino())))
         };
         // The other process may have finished between opening and locking: then the opened file was renamed or deleted.
-        if file.try_lock().is_err() || !is_named(&file) {
+        let locked = file.try_lock();
+        if let Err(TryLockError::Error(_)) = locked {
+            // The file system has no locks: a name of its own keeps two backups of one name apart.
+            let _ = std::fs::remove_file(&draft);
+            return Self::unlocked(target);
+        }
+        if locked.is_err() || !is_named(&file) {
             let draft = draft.display();
             return Err(BackupError::Refused(format!(
                 "{draft} is being written: another backup of this name is under way"
             )));
         }
         file.set_len(0).map_err(BackupError::at(&draft))?;
+        let lock = file.try_clone().map_err(BackupError::at(&draft))?;
+        Ok((Self { path: draft, target: target.to_owned(), _lock: lock }, file))
+    }
+
+    /// Creates the draft under a name that no other process uses.
+    fn unlocked(target: &Path) -> Result<(Self, File), BackupError> {
+        let name = target.file_name().unwrap_or_default();
+        let draft = target.with_file_name(format!(".{}.{}.part", name.display(), new_id()));
+        let file = private::create(&draft).map_err(BackupError::at(&draft))?;
         let lock = file.try_clone().map_err(BackupError::at(&draft))?;
         Ok((Self { path: draft, target: target.to_owned(), _lock: lock }, file))
     }

@@ -86,10 +86,11 @@ pub(crate) async fn restore(
         let load = unfinished.begin_load(backup.manifest.schema_version()).await?;
         fill(backup, load, wanted.keep_sessions).await?;
         record(backup, unfinished.db(), wanted.keep_sessions).await?;
+        // From here on the files stay: when the last answer is lost, the mark may be gone all the same.
+        placed.is_complete = true;
         Ok(unfinished.complete().await?)
     }
     .await;
-    placed.is_complete = restored.is_ok();
     drop(placed);
     if restored.is_err() {
         unfinished.discard().await;

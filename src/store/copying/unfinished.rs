@@ -12,7 +12,7 @@ use std::time::Duration;
 use quarterdeck_actors::config::view::SqlSettings;
 
 use super::super::engine::{self, EngineKind};
-use super::super::postgres::{Postgres, RESTORING, Session};
+use super::super::postgres::{Postgres, RESTORING, Session, is_marked};
 use super::super::sqlite::{Sqlite, restored};
 use super::{newest_migration, quoted, tables_at};
 use crate::store::engine::{LOCK_KEY, MIGRATIONS_TABLE};
@@ -48,7 +48,7 @@ impl Unfinished {
         let (lock, was_cut_off) = match &db.engine {
             Engine::Postgres(postgres) => {
                 let session = locked(postgres).await?;
-                let was_cut_off = is_marked(&db).await?;
+                let was_cut_off = is_marked(&session).await?;
                 if !was_cut_off {
                     refuse_tables(&db).await?;
                 }
@@ -76,7 +76,8 @@ impl Unfinished {
             Lock::Postgres(session) => {
                 // A server that starts at the same time waits for this lock and then finds the mark.
                 session.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await?;
-                if self.was_cut_off {
+                // Another restore may have come to its end, and a server may have started on it, while this one waited.
+                if self.was_cut_off && is_marked(session).await? {
                     empty(&self.db, session).await?;
                 }
                 refuse_tables(&self.db).await?;
@@ -157,10 +158,6 @@ async fn locked(postgres: &Postgres) -> Result<Session, StoreError> {
         tokio::time::sleep(LOCK_DELAY).await;
     }
     Err(StoreError::Setting("another restore into this database is under way".to_owned()))
-}
-
-async fn is_marked(db: &Db) -> Result<bool, StoreError> {
-    Ok(!db.tables_among(&[RESTORING]).await?.is_empty())
 }
 
 async fn refuse_tables(db: &Db) -> Result<(), StoreError> {

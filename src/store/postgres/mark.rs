@@ -18,8 +18,12 @@ pub(super) async fn refuse_now(client: &Client) -> Result<(), StoreError> {
     if is_there(client).await? { Err(StoreError::Unfinished(refusal())) } else { Ok(()) }
 }
 
-async fn is_there(client: &Client) -> Result<bool, Error> {
-    client.query_one("SELECT to_regclass($1::text) IS NOT NULL", &[&RESTORING]).await?.try_get(0)
+/// Returns true when the schema that new tables go into has the mark. A mark in another schema of the search path says
+/// nothing about this one.
+pub(in crate::store) async fn is_there(client: &Client) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = current_schema() AND c.relname = $1::text)";
+    client.query_one(sql, &[&RESTORING]).await?.try_get(0)
 }
 
 fn refusal() -> String {
