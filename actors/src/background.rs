@@ -1,7 +1,7 @@
-//! Threads for what computes long: they yield the processor to everything that answers requests.
+//! Threads for long computations. They have a low priority and yield the processor to the threads that answer requests.
 //!
-//! tokio's own blocking threads serve the embedded database as well, where a low priority would delay every request, and
-//! a thread without privileges cannot get its priority back.
+//! The blocking threads of tokio also serve the embedded database, where a low priority would delay every request. A
+//! thread without privileges cannot raise its priority again, so these threads are separate.
 
 use std::io;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -14,47 +14,49 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 
-/// How much nicer these threads are than the others: next to a busy worker they get a quarter of a core.
+/// The nice value that these threads add: beside a busy worker they get a quarter of a core.
 const NICER: i32 = 5;
 
-/// The highest value that Linux knows.
+/// The highest nice value of Linux.
 const NICEST: i32 = 19;
 
-/// Threads beside one for each core, on which passwords are hashed. Each kind of work has a bound of its own, and none of
-/// them takes all threads; more at once wait.
+/// The number of threads beside the one for each core, which hashes passwords. Each kind of work has its own limit, and
+/// no kind takes all threads; more work at the same time waits.
 const OTHER_THREADS: usize = 8;
 
-/// The scheduler may keep work of the idle class waiting for ever. After this time it is begun anew with a share.
+/// The time after which work of the idle class starts again on a thread that always gets a share of the processor. The
+/// scheduler may never run the idle class.
 const STARVED_AFTER: Duration = Duration::from_millis(500);
 
-/// For this long after that, all work is begun with a share.
+/// The time after a starvation during which all work starts on threads that get a share of the processor.
 const BUSY_FOR: Duration = Duration::from_secs(10);
 
-/// Never shut down: what still computes at the end of the process is not waited for.
+/// This runtime is never shut down: the end of the process does not wait for unfinished work.
 static WITH_A_SHARE: LazyLock<io::Result<Runtime>> =
     LazyLock::new(|| threads(OTHER_THREADS + cores(), yield_to_others));
 
-/// Threads that compute only while their core has nothing else to do.
+/// One thread that runs only while its core has nothing else to do.
 static IDLE: LazyLock<io::Result<Runtime>> = LazyLock::new(|| threads(1, yield_at_once));
 
-/// When work of the idle class was starved last.
+/// The time at which work of the idle class was last starved.
 static STARVED_AT: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// Computes on one of the threads that yield.
+/// Runs `work` on one of the low-priority threads.
 ///
-/// Dropping the handle does not end what has begun. A panic is an error of the handle.
+/// Dropping the handle does not stop work that has started. The handle returns a panic as an error.
 pub fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     match WITH_A_SHARE.as_ref() {
         Ok(threads) => threads.spawn_blocking(work),
-        // Without memory for threads of its own it uses the shared ones.
+        // The system gave no threads for this runtime, so the work uses tokio's shared threads.
         Err(_) => tokio::task::spawn_blocking(work),
     }
 }
 
-/// Computes what takes as long as a hash of a password.
+/// Runs `work` that takes as long as hashing a password.
 ///
-/// On one core, everything else goes first: a thread with a share keeps the core for some milliseconds when another one
-/// wakes up. `work` is done twice if there was no time for it, so it must change nothing.
+/// With one core, the work runs in the idle class, because a thread with a share of the processor keeps the core for
+/// some milliseconds after another thread wakes up. If the idle class is starved, `work` may run twice, so it must not
+/// change anything.
 pub async fn compute_last<T: Send + 'static>(
     work: impl FnOnce() -> T + Clone + Send + 'static,
 ) -> Result<T, JoinError> {
@@ -73,7 +75,7 @@ async fn compute_idly<T: Send + 'static>(
         return done;
     }
     *STARVED_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    // Takes it out of the queue if it has not begun.
+    // This removes the work from the queue if it has not started.
     first.abort();
     compute(work).await
 }
@@ -83,7 +85,7 @@ fn was_starved(now: Instant) -> bool {
     starved_at.is_some_and(|at| now.duration_since(at) < BUSY_FOR)
 }
 
-/// Counted once: the answer comes from files of the system.
+/// Returns the number of cores. It is read once, because reading it opens files.
 fn cores() -> usize {
     static CORES: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, usize::from));
     *CORES
@@ -94,13 +96,13 @@ fn threads(most: usize, at_start: fn()) -> io::Result<Runtime> {
     builder.max_blocking_threads(most).thread_name("background").on_thread_start(at_start).build()
 }
 
-/// On Linux this holds for the calling thread alone. Where it is refused, the thread computes like any other.
+/// Lowers the priority of the calling thread; on Linux, of that thread only. If the system refuses, it stays as it is.
 fn yield_to_others() {
     let present = getpriority_process(None).unwrap_or_default();
     let _ = setpriority_process(None, (present + NICER).min(NICEST));
 }
 
-/// Puts the calling thread into the idle class. Where that is refused, it is nicer at least.
+/// Puts the calling thread into the idle class. If the system refuses, the thread keeps the lower priority.
 fn yield_at_once() {
     yield_to_others();
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);

@@ -1,8 +1,8 @@
-//! The busy flag: while it is up, services that can wait are refused.
+//! The busy flag: while it is set, the server refuses requests that can wait.
 //!
-//! The state is the moment at which it ends, compared with the clock: nothing has to fire for it to be over.
-//! This process measures the time until then on the monotonic clock, so that a step of the wall clock neither ends nor
-//! prolongs it. What is stored is wall time, for the next start.
+//! The state is the time at which the flag ends. Readers compare it with the clock, so no timer has to fire.
+//! This process measures the remaining time on the monotonic clock, so a step of the wall clock does not move the end.
+//! The store keeps the end as wall time, for the next start.
 //! A crash loses the message being handled; readers keep the last published end.
 
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// The flag is up for so long at most, in seconds; who needs it longer raises it again.
+/// The maximum duration of the flag, in seconds. A caller who needs it for longer sets it again.
 pub const LONGEST_S: i64 = 86_400;
 
-/// Where the end of the flag is kept, for the next start of the server.
+/// Stores the end of the flag, for the next start of the server.
 pub trait BusyStore: Send + Sync {
-    /// The end that was stored last (Unix milliseconds), unless the flag was taken down since.
+    /// Loads the stored end (Unix milliseconds). Returns `None` after the flag was cleared.
     fn load(&self) -> BoxFuture<'static, Result<Option<i64>, AppError>>;
-    /// Stores the end in place of the one before; `None` forgets it.
+    /// Stores the end in place of the earlier one. `None` deletes it.
     fn save(&self, until: Option<i64>) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct BusyHandle {
     actor: ActorRef<ServerBusyActor>,
@@ -39,14 +39,14 @@ pub struct BusyHandle {
 /// The end of the flag, on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct End {
-    /// Unix milliseconds: stored and shown.
+    /// Unix milliseconds: the value that is stored and shown to callers.
     wall: i64,
-    /// Decides.
+    /// Monotonic time: the value that decides whether the flag is set.
     uptime: Uptime,
 }
 
 impl End {
-    /// The end at `wall`, as far away now as the clock says.
+    /// Returns the end at `wall`, with the remaining time added to the monotonic clock.
     fn at(wall: i64, clock: &Clock) -> Self {
         let left_ms = wall.saturating_sub(clock.wall());
         Self { wall, uptime: clock.uptime().plus_ms(left_ms) }
@@ -54,7 +54,7 @@ impl End {
 }
 
 impl BusyHandle {
-    /// Starts the actor; the server is busy if it was so before it stopped, and the end is still to come.
+    /// Starts the actor. The server is busy again if it stopped while busy and the stored end has not passed.
     pub async fn start(store: Arc<dyn BusyStore>, clock: Clock) -> Result<Self, AppError> {
         let stored = still_to_come(store.load().await?, clock.wall());
         let publish = Arc::new(watch::Sender::new(stored.map(|wall| End::at(wall, &clock))));
@@ -68,23 +68,23 @@ impl BusyHandle {
         Ok(Self { actor, end, clock })
     }
 
-    /// When the flag comes down (Unix milliseconds), if it is up now.
+    /// Returns the end of the flag (Unix milliseconds), if the flag is set now.
     pub fn until(&self) -> Option<i64> {
         let end = (*self.end.borrow())?;
         (end.uptime > self.clock.uptime()).then_some(end.wall)
     }
 
-    /// Raises the flag until then, in place of any earlier end.
+    /// Sets the flag until that time (Unix milliseconds), in place of any earlier end.
     pub async fn mark(&self, until: i64) -> Result<(), AppError> {
         self.actor.ask(SetBusy { until: Some(until), draft: Draft::current() }).await?
     }
 
-    /// Takes the flag down.
+    /// Clears the flag.
     pub async fn clear(&self) -> Result<(), AppError> {
         self.actor.ask(SetBusy { until: None, draft: Draft::current() }).await?
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -110,7 +110,7 @@ struct SetBusy {
 impl Handler<SetBusy> for ServerBusyActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: what is published last is what was stored last.
+    // Atomic: no other message runs between the store and the publication, so both have the same last value.
     fn handle(&mut self, SetBusy { until, draft }: SetBusy, _: &mut Self::Context) -> Self::Result {
         let saving = around(draft, self.store.save(until)).into_actor(self);
         AtomicResponse::new(Box::pin(saving.map(move |saved, actor, _| {
@@ -122,7 +122,8 @@ impl Handler<SetBusy> for ServerBusyActor {
     }
 }
 
-/// The stored end, if it has not passed. One that nobody can have asked for, as after a leap of the clock, is cut.
+/// Returns the stored end, if it has not passed. An end beyond [`LONGEST_S`] from now, such as after a step of the wall
+/// clock, is cut to that maximum.
 fn still_to_come(stored: Option<i64>, now: i64) -> Option<i64> {
     let latest = now.saturating_add(LONGEST_S * 1000);
     stored.filter(|until| *until > now).map(|until| until.min(latest))
@@ -136,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// A row that can be out of reach.
+    /// A stored row that a test can make unavailable.
     #[derive(Default)]
     struct Cell {
         until: watch::Sender<Option<i64>>,
@@ -159,7 +160,7 @@ mod tests {
         }
     }
 
-    /// Both clocks, which show the same until one of them is moved.
+    /// Both clocks. They show the same time until a test moves one of them.
     #[derive(Default)]
     struct Times {
         wall: AtomicI64,
@@ -219,7 +220,7 @@ mod tests {
     async fn the_next_start_finds_the_flag_up_until_its_end_and_down_once_it_was_taken_down() {
         let cell = Arc::default();
         start(&cell, &Times::at(0)).await.mark(1_000).await.unwrap();
-        // The monotonic clock of another process begins anew.
+        // The monotonic clock of a new process starts at zero.
         let times = Times::at(0);
         times.move_to(999, 0);
         let next = start(&cell, &times).await;

@@ -1,6 +1,6 @@
-//! The two clocks. Every duration is measured on the monotonic one, so that a step of the wall clock shortens or
-//! prolongs none. Wall time is for what is stored, shown or compared with other servers; `tests/tidy/clocks.rs` lists
-//! the places that read it.
+//! The two clocks. Every duration is measured on the monotonic clock, so a step of the wall clock does not change it.
+//! Wall time is for times that are stored, shown or compared with other servers. `tests/tidy/clocks.rs` lists the
+//! places that read it.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -14,41 +14,42 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// The length of a day, in milliseconds.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// The first moment that the process measured.
+/// The time of the first measurement in this process.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Wall time, in Unix milliseconds.
+/// Returns wall time, in Unix milliseconds.
 pub fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A moment in the life of this process, in milliseconds. It means nothing to another process.
+/// A point in monotonic time, in milliseconds since the first measurement of this process. Other processes cannot use
+/// it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uptime(i64);
 
 impl Uptime {
-    /// The present moment.
+    /// Returns the current monotonic time.
     pub fn now() -> Self {
         Self(i64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// The moment so many milliseconds after the origin.
+    /// Returns the time `ms` milliseconds after the origin.
     pub const fn from_ms(ms: i64) -> Self {
         Self(ms)
     }
 
-    /// The milliseconds since the origin.
+    /// Returns the milliseconds since the origin.
     pub const fn ms(self) -> i64 {
         self.0
     }
 
-    /// The milliseconds since `earlier`; negative if that is later.
+    /// Returns the milliseconds since `earlier`; negative if `earlier` is later.
     pub const fn ms_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The moment so many milliseconds later, or earlier if negative.
+    /// Returns the time `ms` milliseconds later, or earlier if `ms` is negative.
     #[must_use]
     pub const fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
@@ -71,12 +72,12 @@ impl Clock {
         Self { wall: Arc::new(wall), uptime: Arc::new(uptime) }
     }
 
-    /// Wall time in Unix milliseconds.
+    /// Returns wall time, in Unix milliseconds.
     pub fn wall(&self) -> i64 {
         (self.wall)()
     }
 
-    /// Monotonic time.
+    /// Returns monotonic time.
     pub fn uptime(&self) -> Uptime {
         (self.uptime)()
     }

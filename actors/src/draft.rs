@@ -1,8 +1,8 @@
-//! The record of a change that is under way, which the store keeps with the first commit of that change.
+//! The audit record of a change that is in progress. The store saves it with the first commit of that change.
 //!
-//! A request runs `within` a draft; the store asks for `Draft::current` at each commit and stores the draft in the same
-//! transaction. So a change that is on the disk has a record there, also when the process ends before the trail has it.
-//! A message to an actor carries the draft along: the handle takes `Draft::current`, the actor works `around` it.
+//! A request runs `within` a draft. At each commit the store calls `Draft::current` and stores the draft in the same
+//! transaction. So each change on the disk has a record there, even if the process ends before the audit trail has it.
+//! A message to an actor carries the draft: the handle takes `Draft::current`, and the actor does its work `around` it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,70 +14,70 @@ tokio::task_local! {
     static SCOPE: Scope;
 }
 
-/// The work of one task for one change.
+/// The draft that a task-local variable holds while the task works on one change.
 #[derive(Clone)]
 struct Scope {
-    /// Makes the record of what is known now.
+    /// Makes the record from the facts that are known at the time of the call.
     record: Rc<dyn Fn() -> AuditRecord>,
     progress: Progress,
 }
 
-/// Says whether a draft is stored.
+/// Shared flag: true once the draft is stored.
 #[derive(Clone, Default)]
 pub struct Progress(Arc<AtomicBool>);
 
 impl Progress {
-    /// True once a commit took the draft along.
+    /// Returns true once a commit has stored the draft.
     pub fn is_stored(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes that a commit took the draft along: the next ones need not.
+    /// Notes that a commit has stored the draft, so that later commits do not store it again.
     pub fn note_stored(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// The record of a change as far as it is known before its end.
+/// The audit record of a change, with the facts that are known before its end.
 #[derive(Clone)]
 pub struct Draft {
     /// The record.
     pub record: Arc<AuditRecord>,
-    /// Says whether it is stored.
+    /// Whether the draft is stored.
     pub progress: Progress,
 }
 
 impl Draft {
-    /// A draft that is not stored yet.
+    /// Makes a draft that is not stored yet.
     pub fn new(record: AuditRecord) -> Self {
         Self { record: Arc::new(record), progress: Progress::default() }
     }
 
-    /// The draft of the work that this task does, unless it is stored already.
+    /// Returns the draft of the change that this task works on, unless it is stored already.
     pub fn current() -> Option<Self> {
         let scope = SCOPE.try_with(Scope::clone).ok()?;
         (!scope.progress.is_stored())
             .then(|| Self { record: Arc::new((scope.record)()), progress: scope.progress.clone() })
     }
 
-    /// True where `current` gives one.
+    /// Returns true where `current` returns a draft.
     pub fn is_wanted() -> bool {
         SCOPE.try_with(|scope| !scope.progress.is_stored()).unwrap_or_default()
     }
 
-    /// Does work that belongs to this change.
+    /// Runs `work` as part of this change.
     pub async fn around<F: Future>(self, work: F) -> F::Output {
         let record = self.record;
         within(move || (*record).clone(), self.progress, work).await
     }
 }
 
-/// Does work for a change; `record` makes its record of what is known at the moment of a commit.
+/// Runs `work` as part of a change. At a commit, `record` makes the audit record from the facts known by then.
 pub async fn within<F: Future>(record: impl Fn() -> AuditRecord + 'static, progress: Progress, work: F) -> F::Output {
     SCOPE.scope(Scope { record: Rc::new(record), progress }, work).await
 }
 
-/// Does work that belongs to the change of this draft, if there is one.
+/// Runs `work` as part of the draft's change, if there is a draft.
 pub async fn around<F: Future>(draft: Option<Draft>, work: F) -> F::Output {
     match draft {
         Some(draft) => draft.around(work).await,

@@ -1,4 +1,4 @@
-//! The one error that crosses a boundary: an id of the contract, its parameters and its cause.
+//! The error type of all actors and handlers: an id of the API's contract, its parameters and its cause.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,33 +6,33 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// A failure, named by the id that clients see.
+/// A failure. Clients see its id.
 ///
-/// It knows no HTTP: the server looks up status and text by the id.
+/// It contains no HTTP: the server looks up status and text by the id.
 #[derive(Debug)]
 pub struct AppError {
-    /// The id of the contract, such as `api.context.permissions.app_error`.
+    /// The id, as the API's contract defines it, such as `api.context.permissions.app_error`.
     pub id: Cow<'static, str>,
-    /// Values for the placeholders of the text.
+    /// Values for the placeholders in the id's text.
     pub params: Vec<(&'static str, String)>,
-    /// What developers may see beside the text.
+    /// Details for developers, sent beside the text.
     pub detail: String,
-    /// Everything that is wrong with a document, where the refusal is about one.
+    /// All faults of a document, if the error refuses a document.
     pub failures: Vec<Detail>,
-    /// What a test found, step by step, where the caller asked for it.
+    /// The results of a test, one for each step, if the caller requested them.
     pub report: Option<Box<Value>>,
-    /// What went wrong underneath; logged, never sent to clients outside developer mode.
+    /// The underlying error. It is logged, and sent to clients in developer mode only.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// One of the things that are wrong with a document.
+/// One fault of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detail {
-    /// Where, as a JSON pointer.
+    /// The place of the fault, as a JSON pointer.
     pub pointer: String,
-    /// What, as an id of the contract.
+    /// The kind of fault, as an id of the API's contract.
     pub id: &'static str,
-    /// Values for the placeholders of the text.
+    /// Values for the placeholders in the id's text.
     pub params: Vec<(&'static str, String)>,
 }
 
@@ -56,26 +56,26 @@ impl AppError {
         self
     }
 
-    /// Adds what developers may see beside the text.
+    /// Adds details for developers, sent beside the text.
     #[must_use]
     pub fn detailed(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Keeps what went wrong underneath.
+    /// Keeps the underlying error as the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// The refusal of a request body, naming the member that is missing or wrong.
+    /// Returns the error for a request body in which the member `name` is missing or wrong.
     pub fn invalid_body(name: &'static str) -> Self {
         Self::new("api.context.invalid_body_param.app_error").with("Name", name)
     }
 
-    /// The refusal of a path or query parameter.
+    /// Returns the error for a wrong path or query parameter.
     pub fn invalid_url(name: &'static str) -> Self {
         Self::new("api.context.invalid_url_param.app_error").with("Name", name)
     }
@@ -102,9 +102,9 @@ impl Error for AppError {
     }
 }
 
-/// Gives a failed step the id under which the request fails.
+/// Converts the error of a step into the [`AppError`] with which the request fails.
 pub trait OrFail<T> {
-    /// Names the failure and keeps its cause.
+    /// Converts an error into an [`AppError`] with this id and keeps it as the cause.
     fn or_fail(self, id: &'static str) -> Result<T, AppError>;
 }
 

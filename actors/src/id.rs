@@ -12,7 +12,7 @@ const LENGTH: usize = 26;
 static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut specification = Specification::new();
     specification.symbols.push_str(ALPHABET);
-    // The alphabet is a constant of 32 distinct characters, which a test encodes with.
+    // This cannot fail: the alphabet has 32 distinct characters. A test encodes with it.
     specification.encoding().unwrap_or(data_encoding::BASE32_NOPAD)
 });
 
@@ -21,7 +21,7 @@ pub fn new_id() -> String {
     encode(uuid_v4(rand::random()))
 }
 
-/// Tells whether `text` has the form of an id: 26 letters or digits.
+/// Returns true if `text` has the form of an id: 26 letters or digits.
 pub fn is_id(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -30,7 +30,7 @@ fn encode(bytes: [u8; 16]) -> String {
     BASE32.encode(&bytes)
 }
 
-/// Marks random bytes as a UUID of version 4, which is what other readers of the tables expect.
+/// Marks random bytes as a UUID of version 4, because other programs that read the tables expect one.
 fn uuid_v4(mut bytes: [u8; 16]) -> [u8; 16] {
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
     *version = (*version & 0x0f) | 0x40;

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-/// A value as JSON in which `<`, `>` and `&` are escaped, so that no browser takes it for markup.
+/// Returns `value` as JSON in which `<`, `>` and `&` are escaped, so that no browser takes it for markup.
 pub fn to_json(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut text = Vec::with_capacity(256);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, MarkupSafe))?;

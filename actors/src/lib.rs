@@ -1,6 +1,7 @@
-//! The state of a Quarterdeck server, as supervised actors.
+//! The state of a Quarterdeck server, held by supervised actors.
 //!
-//! This package knows no HTTP, no SQL and no files; it declares the small traits it needs, and the server implements them.
+//! This package does no HTTP, SQL or file access. It declares small traits for what it needs, and the server implements
+//! them.
 
 pub mod analytics;
 pub mod audit;

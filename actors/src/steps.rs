@@ -1,7 +1,7 @@
-//! Counts the steps that loops take over what a caller sent, so that a test sees a loop that is not linear.
+//! Counts the steps of loops over input from callers, so that a test detects a loop that is not linear.
 //!
-//! Steps are counted in debug builds, which is what tests run; a release build counts none. They are counted for each
-//! thread, and unlike time they do not depend on how busy the machine is.
+//! Steps are counted in debug builds only, which is what tests run. Each thread counts its own steps. Unlike time, the
+//! count does not depend on how busy the machine is.
 
 use std::cell::Cell;
 
@@ -9,10 +9,10 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Steps that do not count as growth, such as for a number with one digit more.
+/// The number of steps that [`assert_linear`] tolerates, such as for a number with one more digit.
 const SLACK: u64 = 100;
 
-/// `items`, each of which counts as one step.
+/// Returns `items` and counts one step for each item that is taken.
 pub fn counted<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
     items.inspect(|_| walked(1))
 }
@@ -24,19 +24,19 @@ pub fn walked(steps: usize) {
     }
 }
 
-/// The steps that this thread takes in `work`; none in a release build.
+/// Returns the number of steps that this thread takes in `work`; 0 in a release build.
 pub fn steps_of(work: impl FnOnce()) -> u64 {
     let before = STEPS.get();
     work();
     STEPS.get() - before
 }
 
-/// Holds `work` to be linear: what an input takes beyond an empty one may be 2.5 times that of an input of half the size.
+/// Asserts that `work` is linear: twice the input takes at most 2.5 times the steps, beyond those of an empty input.
 ///
-/// It is tried with the size, twice the size and four times the size. A release build tries nothing.
+/// It runs with `size`, twice `size` and four times `size`. A release build runs nothing.
 ///
 /// # Panics
-/// Where it takes more, or where no step is counted.
+/// If it takes more steps, or if no step is counted.
 pub fn assert_linear(what: &str, size: usize, work: impl Fn(usize)) {
     if !cfg!(debug_assertions) {
         return;
@@ -73,7 +73,7 @@ mod tests {
         assert!(catch_unwind(|| assert_linear("nothing", 100, |_| ())).is_err());
     }
 
-    /// Looks before each position for the backslashes that escape it, as if nothing were known of those before.
+    /// Counts escaped backslashes. At each position it counts the backslashes before it again, which is quadratic.
     fn count_escapes_anew(text: &[u8]) -> usize {
         let is_escaped = |at: &usize| {
             let before = text.get(..*at).unwrap_or_default();
@@ -82,7 +82,7 @@ mod tests {
         (0..text.len()).filter(is_escaped).count()
     }
 
-    /// Does the work of the other walk in one.
+    /// Counts the same in one walk.
     fn count_escapes(text: &[u8]) -> usize {
         let mut bytes = counted(text.iter());
         let mut escapes = 0;
@@ -92,7 +92,7 @@ mod tests {
         escapes
     }
 
-    /// Looks in one list for each element of another.
+    /// Searches the second list for each element of the first, which is quadratic.
     fn count_common(one: &[usize], other: &[usize]) -> usize {
         one.iter().filter(|item| counted(other.iter()).any(|known| known == *item)).count()
     }

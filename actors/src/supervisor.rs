@@ -1,8 +1,8 @@
-//! Actors that come back: rebuilt by their factory however they end, behind a reference that stays valid.
+//! Supervised actors: when an actor ends for any reason, its factory builds the next one, and references stay valid.
 //!
-//! `actix::Supervisor` does not survive a panic: the address is dead for good.
-//! Here a guard lives in the actor's context; when the context goes, for whatever reason, the next one is built.
-//! A crash costs the message being handled and whatever waited in that mailbox; each of their senders gets an error at once.
+//! `actix::Supervisor` does not survive a panic: after one, the address of the actor is dead for good.
+//! Here a guard lives in the actor's context. When the context is dropped, the supervisor builds the next actor.
+//! A crash loses the message being handled and all messages in the mailbox. Each sender gets an error at once.
 
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
@@ -26,28 +26,28 @@ use self::vitals::millis;
 pub use self::vitals::{Errand, SILENCE_LIMIT, Vitals};
 use crate::error::AppError;
 
-/// How many messages may wait in one mailbox; a sender beyond that waits until its deadline.
+/// The maximum number of messages in one mailbox. A sender waits for room until its deadline.
 const MAILBOX: usize = 256;
 
-/// How long the answer to a message may take.
+/// The maximum time between sending a message and its answer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Ends further apart than this are not held against an actor.
+/// The retry delay grows only with ends of the actor within this time.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How often an actor shows that it takes turns.
+/// The interval at which an actor's context updates [`Vitals::silence`].
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Half of the delay before the second restart within the window; each further restart doubles it.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// An actor to send messages to, across its lives.
+/// A reference to an actor. It stays valid when the actor is rebuilt.
 pub struct ActorRef<A: Actor> {
     address: watch::Receiver<Option<Addr<A>>>,
     vitals: Arc<Vitals>,
     deadline: Duration,
-    /// Ends with the last reference.
+    /// The thread ends when the last reference is dropped.
     thread: Arc<ActorThread>,
 }
 
@@ -100,8 +100,8 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Leaves `message` with the actor; waits for room in its mailbox, not for what comes of it.
-    /// The message holds the errand that it is made with until it is done with.
+    /// Puts `message` into the actor's mailbox. Waits for room in the mailbox, but not for the result.
+    /// The message owns the [`Errand`], which counts and times it until it is handled.
     pub async fn tell<M>(&self, message: impl FnOnce(Errand) -> M) -> Result<(), AppError>
     where
         A: Handler<M>,
@@ -119,7 +119,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.vitals.clone()
     }
@@ -130,8 +130,8 @@ impl<A: Actor> ActorRef<A> {
         living.map_err(|_| MailboxError::Closed)?.clone().ok_or(MailboxError::Closed)
     }
 
-    /// Waits until that life is over: senders learn of a crash before its mailbox is gone, and their next message is
-    /// for the next life.
+    /// Waits until this address is withdrawn. A sender learns of a crash before the mailbox is gone; without this wait
+    /// its next message would go to the dead mailbox.
     async fn end_of(&self, life: &Addr<A>) {
         let mut address = self.address.clone();
         let _ = address.wait_for(|address| address.as_ref().is_none_or(|address| address != life)).await;
@@ -143,8 +143,8 @@ impl<A: Actor> ActorRef<A> {
     }
 }
 
-/// Keeps an actor alive on a thread of its own until the last reference is dropped: whenever the actor ends, `build`
-/// makes the next one.
+/// Runs an actor on a thread of its own until the last reference is dropped. Whenever the actor ends, `build` makes the
+/// next one.
 pub fn supervise<A>(name: &'static str, build: impl Fn() -> A + Send + 'static) -> ActorRef<A>
 where
     A: Actor<Context = Context<A>>,
@@ -156,8 +156,8 @@ where
     ActorRef { address, vitals, deadline: DEADLINE, thread: Arc::new(thread) }
 }
 
-/// Blocks until the threads of all actors have ended, at most for `limit`. They end when nothing refers to their actors
-/// any more, and drop what they hold, such as connections to the database.
+/// Blocks until the threads of all actors have ended, at most for `limit`. A thread ends after the last reference to
+/// its actor is dropped. It then drops its resources, such as connections to the database.
 pub fn wait_for_threads(limit: Duration) {
     thread::wait_for_all(limit);
 }
@@ -192,7 +192,7 @@ where
     }
 }
 
-/// Starts one life of an actor; the receiver resolves when it is over. `None` when building it panicked.
+/// Starts an actor. The receiver resolves when the actor ends. Returns `None` when `build` panics.
 fn start<A>(build: &impl Fn() -> A, vitals: Arc<Vitals>) -> Option<(Addr<A>, oneshot::Receiver<()>)>
 where
     A: Actor<Context = Context<A>>,
@@ -203,7 +203,7 @@ where
     context.set_mailbox_capacity(MAILBOX);
     #[cfg(any(test, feature = "faults"))]
     faults::arm(&mut context, &vitals);
-    // The sender is dropped with the context: after `stop`, after a panic, at the end of the thread.
+    // The context drops the sender when it ends: after `stop`, after a panic, or at the end of the thread.
     context.spawn(actix::fut::wrap_future::<_, A>(async move {
         let _alive = alive;
         // The context polls this only while the actor waits for nothing else.
@@ -215,7 +215,7 @@ where
     Some((context.run(actor), ended))
 }
 
-/// Returns the delay before the next life, after so many earlier ends within the window.
+/// Returns the delay before the next restart, given the number of earlier ends within [`WINDOW`].
 fn pause_after(earlier_ends: usize) -> Duration {
     let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
     match earlier_ends {

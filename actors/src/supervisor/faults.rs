@@ -1,4 +1,4 @@
-//! Faults that tests cause in a running actor. They exist with the feature `faults` only, which no program turns on.
+//! Faults that tests cause in a running actor. They need the feature `faults`, which no program enables.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::vitals::Vitals;
 
-/// The faults that an actor can be told to have.
+/// Requests for faults in one actor.
 #[derive(Default)]
 pub(super) struct Faults {
     crash: Notify,
@@ -40,7 +40,7 @@ impl Vitals {
         self.faults.hang.notify_one();
     }
 
-    /// Makes the actor block its thread; answers once it does.
+    /// Makes the actor block its thread. Returns once the thread is blocked.
     pub async fn block(&self) -> Blocked {
         let ((begun, has_begun), (release, released)) = (oneshot::channel(), mpsc::channel());
         *self.faults.blocking.lock().unwrap_or_else(PoisonError::into_inner) = Some(Block { begun, released });
@@ -51,7 +51,7 @@ impl Vitals {
     }
 }
 
-/// Has the actor of `context` wait for its faults.
+/// Spawns the tasks that carry out the faults in the actor of `context`.
 pub(super) fn arm<A>(context: &mut Context<A>, vitals: &Arc<Vitals>)
 where
     A: Actor<Context = Context<A>>,

@@ -8,7 +8,7 @@ struct Counter {
     total: Arc<AtomicUsize>,
 }
 
-/// Tells when it is dropped.
+/// Drops its sender when it is dropped, so that the receiver notices.
 struct Mortal(#[expect(dead_code, reason = "dropped with the actor")] Option<oneshot::Sender<()>>);
 
 impl Actor for Mortal {

@@ -1,6 +1,6 @@
 //! The thread of one actor.
 //!
-//! Each actor has its own, so that a call that blocks in a handler stalls that actor and no other.
+//! Each actor has its own thread, so that a handler that blocks stalls its own actor only.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::Builder;
@@ -11,21 +11,21 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 use tracing::warn;
 
-/// The number of threads of actors in this process.
+/// The number of actor threads in this process.
 static RUNNING: Mutex<usize> = Mutex::new(0);
 
-/// Told when one of them has ended.
+/// Notified when an actor thread has ended.
 static ENDED: Condvar = Condvar::new();
 
-/// Keeps the thread of an actor; the thread ends after this is dropped.
+/// Keeps an actor's thread running. The thread ends after this is dropped.
 pub(super) struct ActorThread {
     _end: oneshot::Sender<()>,
 }
 
-/// Runs `life` on a thread of its own until the result is dropped. `life` makes the future there, so that the future
-/// need not be `Send`.
+/// Runs the future of `life` on a thread of its own until the result is dropped. `life` makes the future on that
+/// thread, so the future need not be `Send`.
 ///
-/// Where the system grants no thread or no runtime, the future runs on the current thread.
+/// If the system grants no thread or no runtime, the future runs on the current thread.
 pub(super) fn spawn<F>(name: &'static str, life: impl FnOnce() -> F + Send + 'static) -> ActorThread
 where
     F: Future<Output = ()> + 'static,
@@ -38,7 +38,7 @@ where
         }
     };
     match start(name) {
-        // The receiver lives as long as the thread waits for it.
+        // The receiver exists until the thread has received its work.
         Ok(thread) => drop(thread.send(Box::new(move |runtime| run(runtime, life())))),
         Err(cause) => {
             warn!(actor.name = name, %cause, "no thread for an actor, it shares that of its starter");
@@ -48,12 +48,12 @@ where
     ActorThread { _end: end }
 }
 
-/// Blocks until the threads of all actors have ended with what they hold, at most for `limit`.
+/// Blocks until the threads of all actors have ended and dropped their resources, at most for `limit`.
 pub(super) fn wait_for_all(limit: Duration) {
     drop(ENDED.wait_timeout_while(running(), limit, |running| *running > 0));
 }
 
-/// Counts a thread until this is dropped.
+/// Counts one thread in [`RUNNING`] until this is dropped.
 struct Running;
 
 impl Running {
@@ -82,9 +82,9 @@ fn start(name: &'static str) -> std::io::Result<mpsc::Sender<Work>> {
     let (tell, told) = mpsc::channel();
     let running = Running::begin();
     Builder::new().name(name.to_owned()).spawn(move || {
-        // Dropped last, after the runtime.
+        // This is dropped last, after the runtime.
         let _running = running;
-        // Made here, because a runtime must not be dropped where futures run.
+        // The runtime is made on this thread, because it must not be dropped where futures run.
         let made = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match made {
             Ok(runtime) => runtime,
@@ -102,7 +102,7 @@ fn start(name: &'static str) -> std::io::Result<mpsc::Sender<Work>> {
 fn run(runtime: &Runtime, life: impl Future<Output = ()>) {
     let local = LocalSet::new();
     local.block_on(runtime, life);
-    // What the actor spawned may need the runtime when it is dropped.
+    // The tasks that the actor spawned may need the runtime when they are dropped.
     let _runtime = runtime.enter();
     drop(local);
 }

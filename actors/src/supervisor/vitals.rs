@@ -1,4 +1,4 @@
-//! The figures of an actor, which readiness and metrics read without asking it.
+//! The figures of an actor. Readiness and metrics read them without a message to the actor.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 #[cfg(any(test, feature = "faults"))]
 use super::faults::Faults;
 
-/// An actor that took no turn and answered nothing for this long counts as one that does not answer.
+/// An actor is stuck when it has run nothing and answered no message for this long.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How an actor fares: read by readiness and metrics.
+/// The figures of one actor, for readiness and metrics.
 pub struct Vitals {
-    /// What the actor is called in logs and metrics.
+    /// The actor's name in logs and metrics.
     pub name: &'static str,
     pub(super) restarts: AtomicU64,
     pub(super) alive: AtomicBool,
@@ -23,38 +23,38 @@ pub struct Vitals {
     waiting: AtomicUsize,
     pub(super) failed: AtomicU64,
     born: Instant,
-    /// When the actor last took a turn or answered, in milliseconds after `born`.
+    /// The time of the last heartbeat or answer, in milliseconds after `born`.
     heard_ms: AtomicU64,
     note: OnceLock<Box<Note>>,
 }
 
-/// A callback with the duration of a message.
+/// A callback that receives the duration of a message.
 type Note = dyn Fn(Duration) + Send + Sync;
 
 impl Vitals {
-    /// Messages that were sent and are not done with: they wait in the mailbox or for their answer.
+    /// Returns the number of messages in progress: those in the mailbox and those that have no answer yet.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Messages that got no answer: the actor ended, or the deadline passed.
+    /// Returns the number of messages that failed: the actor ended, or the deadline passed.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Tells `note` from now on how long each message took, from being sent to being done with.
-    /// There is one to be told; another is not heard.
+    /// Calls `note` with the duration of each message from now on, from the sending to the end of its handling.
+    /// Only the first call sets the callback; later calls do nothing.
     pub fn time_with(&self, note: impl Fn(Duration) + Send + Sync + 'static) {
         let _ = self.note.set(Box::new(note));
     }
 
-    /// Time since the actor last took a turn or answered: long while its thread is kept busy, or while it waits for
-    /// something that does not end. Reading it asks nobody.
+    /// Returns the time since the actor's last heartbeat or answer. It grows while the actor's thread is blocked and
+    /// while the actor waits for a future that does not complete. Reads an atomic and sends no message.
     pub fn silence(&self) -> Duration {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
     }
 
-    /// True when the actor has been silent for too long.
+    /// Returns true when the silence is longer than [`SILENCE_LIMIT`].
     pub fn is_stuck(&self) -> bool {
         self.silence() > SILENCE_LIMIT
     }
@@ -78,18 +78,18 @@ impl Vitals {
         })
     }
 
-    /// How often the actor was rebuilt.
+    /// Returns the number of times that the actor was rebuilt.
     pub fn restarts(&self) -> u64 {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    /// Returns true while the actor takes messages; it takes none while a restart is held back.
+    /// Returns true while the actor takes messages. It takes none during the delay before a restart.
     pub fn is_alive(&self) -> bool {
         self.alive.load(Ordering::Relaxed)
     }
 }
 
-/// A message on its way to an actor, until dropped.
+/// A message in progress. It counts and times the message until it is dropped.
 pub struct Errand {
     vitals: Arc<Vitals>,
     sent: Instant,
