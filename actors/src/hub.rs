@@ -1,7 +1,9 @@
-//! Who is connected, and who is told what: an event becomes bytes once and is put into the queue of each receiver.
+//! The WebSocket connections, and the delivery of events: a hub writes each event to bytes once and puts them into the
+//! queue of each receiver.
 //!
-//! There is a hub for each core; a user's connections are all in one of them. A hub waits for nobody.
-//! A crash ends the connections of that hub, because it may have lost an event for some: their clients start anew.
+//! There is one hub for each core. All connections of a user are in the same hub. A hub waits for no client and no
+//! store. A crash ends the connections of that hub, because some of them may have lost an event. Their clients connect
+//! again.
 
 mod actor;
 mod connection;
@@ -47,10 +49,10 @@ use crate::roles::Roles;
 use crate::session::{Session, Which};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// What each hub is called; there are no more hubs than names.
+/// The names of the hubs in logs and metrics. They limit the number of hubs.
 const NAMES: [&str; 8] = ["hub-0", "hub-1", "hub-2", "hub-3", "hub-4", "hub-5", "hub-6", "hub-7"];
 
-/// What the server holds. A crash of a hub leaves it as it is.
+/// The handle of all hubs. It stays valid when a hub crashes.
 #[derive(Clone)]
 pub struct HubHandle {
     shared: Arc<Shared>,
@@ -84,7 +86,7 @@ impl HubHandle {
         Self { shared, hubs }
     }
 
-    /// A server without sockets.
+    /// Makes a handle without hubs, for tests without sockets.
     #[cfg(test)]
     pub(crate) fn without_hubs() -> Self {
         let shared = Shared {
@@ -97,28 +99,28 @@ impl HubHandle {
         Self { shared: Arc::new(shared), hubs: [].into() }
     }
 
-    /// A place for one more socket, if there is one.
+    /// Reserves a place for one more socket. Returns `None` at the limit or while the server stops.
     pub fn seat(&self) -> Option<Seat> {
         Seat::take(&self.shared)
     }
 
-    /// Begins a join. It comes before the session and the memberships for the join are read.
+    /// Begins a join. The caller calls this before it reads the session and the memberships for the join.
     pub fn enter(&self, user_id: &str) -> Entering {
         Entrance::enter(&self.shared.entrance, user_id)
     }
 
-    /// Begins an epoch. It comes before what a hub is to be told of a user is read.
+    /// Begins an epoch. The caller calls this before it reads facts about a user that it sends to a hub.
     pub fn epoch(&self) -> Epoch {
         self.shared.entrance.next_epoch()
     }
 
-    /// Connects a client, and tells it who it is unless it goes on where it stopped.
+    /// Connects a client. Sends it the greeting, unless it resumes a connection.
     pub async fn join(&self, joining: Joining) -> Result<Joined, AppError> {
         let hub = self.hub_of(&joining.session.user_id).ok_or_else(|| AppError::new("app.socket.no_hub.app_error"))?;
         hub.ask(Join(joining)).await?
     }
 
-    /// Tells those whom the event concerns. Waits for room in the hubs' mailboxes, never for a receiver.
+    /// Sends an event to its audience. Waits for room in the hubs' mailboxes, but not for any receiver.
     pub async fn publish(&self, event: Event) {
         let frame = match Frame::of(&event, &self.shared.held) {
             Ok(frame) => frame,
@@ -140,7 +142,7 @@ impl HubHandle {
         }
     }
 
-    /// Ends the connections of revoked sessions.
+    /// Ends the connections of the sessions that `which` selects.
     pub async fn end_sessions(&self, which: &Which) -> Result<(), AppError> {
         match which.user_id().and_then(|id| self.hub_of(id)) {
             Some(hub) => hub.ask(EndSessions(which.clone())).await,
@@ -148,7 +150,8 @@ impl HubHandle {
         }
     }
 
-    /// Sets the roles of a user, from which follows which events its connections receive. The change is stored already.
+    /// Sets the roles of a user, which decide which events its connections receive. The caller has stored the change
+    /// already.
     pub async fn change_roles(&self, user_id: &str, roles: &str) -> Result<(), AppError> {
         match self.hub_of(user_id) {
             Some(hub) => {
@@ -159,7 +162,7 @@ impl HubHandle {
         }
     }
 
-    /// Sets the memberships of a user, which were read in that epoch.
+    /// Sets the memberships of a user. The caller read them in `epoch`.
     pub async fn change_memberships(
         &self,
         user_id: &str,
@@ -172,7 +175,7 @@ impl HubHandle {
         }
     }
 
-    /// Sets the session of a connection, which was looked up again in that epoch.
+    /// Sets the session of a connection. The caller looked it up again in `epoch`.
     pub async fn renew_session(
         &self,
         connection: &Connection,
@@ -185,12 +188,12 @@ impl HubHandle {
         }
     }
 
-    /// Has every session looked up again: what makes them valid changed.
+    /// Makes every connection look its session up again. Callers use it after a change of the rules for valid sessions.
     pub async fn check_sessions(&self) -> Result<(), AppError> {
         self.ask_all(|| CheckSessions).await
     }
 
-    /// Admits no more sockets, and ends those that are open one by one within `window`.
+    /// Refuses new sockets from now on, and ends the open ones one by one within `window`.
     pub async fn stop(&self, window: Duration) {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
         for hub in self.hubs.iter() {
@@ -200,17 +203,17 @@ impl HubHandle {
         }
     }
 
-    /// How things stand.
+    /// Returns the counters of sockets, connections and events.
     pub fn counts(&self) -> &Counts {
         &self.shared.counts
     }
 
-    /// Bytes of events that wait or can be sent again.
+    /// Returns the number of bytes of events that wait in queues or can be sent again.
     pub fn held_bytes(&self) -> usize {
         self.shared.held.bytes()
     }
 
-    /// How the hubs fare.
+    /// Returns the figures of each hub for readiness and metrics.
     pub fn vitals(&self) -> Vec<Arc<Vitals>> {
         self.hubs.iter().map(ActorRef::vitals).collect()
     }

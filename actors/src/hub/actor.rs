@@ -25,10 +25,11 @@ use crate::roles::Roles;
 use crate::session::{Session, Which};
 use crate::supervisor::Errand;
 
-/// With so much waiting, a connection is behind; what everybody is being sent just now is no sign of it.
+/// A connection with at least this many waiting events and replies counts as slow when memory runs short. Fewer can be
+/// the events of this moment.
 const BEHIND: usize = 16;
 
-/// How often a stopping hub ends some of its connections.
+/// The interval at which a stopping hub ends some of its connections.
 const STOP_STEP: Duration = Duration::from_millis(20);
 
 pub(super) struct WebSocketHub {
@@ -38,7 +39,7 @@ pub(super) struct WebSocketHub {
     pub(super) left: Left,
     pub(super) registry: Registry,
     pub(super) attention: Attention,
-    /// Connections that are still to be ended, once the server stops.
+    /// The connections that remain to be ended after the server has begun to stop.
     pub(super) stopping: Vec<Arc<Connection>>,
 }
 
@@ -100,13 +101,14 @@ impl WebSocketHub {
         self.registry.set_admin(user_id, is_admin);
     }
 
-    /// Whether the client goes on with a connection that has a socket, so that there is none more.
+    /// Returns true if the client takes over a connection that has a socket, so that the number of sockets stays the
+    /// same.
     fn takes_over(&self, joining: &Joining) -> bool {
         let entry = joining.resume.as_ref().and_then(|(id, _)| self.registry.get(id));
         entry.is_some_and(|entry| entry.connection.has_socket() && may_resume(entry, &joining.session))
     }
 
-    /// Finds what the client wants to go on with, or makes it a new connection.
+    /// Resumes the connection that the client asks for, or makes a new one.
     fn receive(&mut self, joining: &Joining, now: Uptime) -> (Arc<Connection>, Reception) {
         let Some((id, wanted)) = &joining.resume else {
             return (self.connect(joining, now), Reception::Fresh);
@@ -133,7 +135,7 @@ impl WebSocketHub {
         (connection, reception)
     }
 
-    /// Makes a new connection, whose first event tells the client who it is.
+    /// Makes a new connection. Its first event is the greeting.
     fn connect(&mut self, joining: &Joining, now: Uptime) -> Arc<Connection> {
         let Joining { session, greeting, .. } = joining;
         self.make_room_for(&session.user_id);
@@ -157,7 +159,8 @@ impl WebSocketHub {
         connection
     }
 
-    /// A user has no more connections than sockets: who opens one after the other loses what they left longest ago.
+    /// Keeps the connections of a user within the limit for sockets: at the limit, it removes the one that has been
+    /// without a socket for the longest time.
     fn make_room_for(&mut self, user_id: &str) {
         if self.registry.of_user(user_id).count() < self.shared.limits.sockets_per_user {
             return;
@@ -183,12 +186,12 @@ impl WebSocketHub {
         }
     }
 
-    /// Takes note of connections whose socket went away.
+    /// Notes the time for each connection whose socket went away, and removes those that have ended.
     pub(super) fn take_note_of_left(&mut self, now: Uptime) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in left.iter().filter(|connection| !connection.has_socket()) {
             if let Some(end) = connection.ended() {
-                // It ended on its own, over a reply: there is nothing in it to come back to.
+                // It ended by itself because its queue of replies was full. It holds nothing to resume.
                 self.end(&connection.id, end);
             } else if let Some(entry) = self.registry.get_mut(&connection.id) {
                 entry.gone_at = Some(now);
@@ -196,7 +199,8 @@ impl WebSocketHub {
         }
     }
 
-    /// Gives memory back: first what absent clients could resume, then what could be sent again, then whoever is behind.
+    /// Frees memory while the limit is exceeded. It ends connections without a socket first, then drops the events that
+    /// could be sent again, then ends the connections with the longest queues.
     fn relieve(&mut self) {
         let is_over = |hub: &Self| hub.shared.held.bytes() > hub.shared.limits.held_bytes;
         if !is_over(self) {
@@ -217,7 +221,8 @@ impl WebSocketHub {
         while is_over(self) {
             let waiting = |entry: &Entry| (entry.connection.waiting(), entry.connection.id.clone());
             let Some((longest, id)) = self.registry.entries().map(waiting).max() else { return };
-            // Whoever is behind may be in another hub, which sees to it.
+            // The slowest connection may be in another hub, which ends it. So this hub ends only connections that are
+            // clearly slow, unless twice the limit is in use.
             let least = if self.shared.held.bytes() / 2 > self.shared.limits.held_bytes { 1 } else { BEHIND };
             if longest < least {
                 return;
@@ -335,7 +340,7 @@ impl Handler<CheckSessions> for WebSocketHub {
     fn handle(&mut self, _: CheckSessions, _: &mut Self::Context) {
         let due = self.clock.uptime().plus_ms(-self.shared.limits.check_ms);
         for entry in self.registry.entries_mut() {
-            // Asked again until it is answered: a socket that is busy, or a store that is away, forgets.
+            // The check is requested again until it succeeds: a busy socket or an unavailable store may drop a request.
             entry.checked_at = due;
             entry.connection.check_session();
         }
@@ -364,7 +369,7 @@ impl Handler<Stop> for WebSocketHub {
     }
 }
 
-/// Returns how many of `all` connections are still kept at that time after a stop began.
+/// Returns how many of `all` connections a stopping hub still keeps, `elapsed_ms` after the stop began.
 fn kept_at(elapsed_ms: i64, window: Duration, all: usize) -> usize {
     let elapsed = Duration::from_millis(u64::try_from(elapsed_ms).unwrap_or_default());
     let left_ms = window.saturating_sub(elapsed).as_millis();
@@ -372,8 +377,8 @@ fn kept_at(elapsed_ms: i64, window: Duration, all: usize) -> usize {
     usize::try_from(kept).unwrap_or_default()
 }
 
-/// Whether a client with that session may go on with a connection. Its own session may even where a socket has it:
-/// a client knows of a broken network long before the server does.
+/// Returns true if a client with `session` may resume the connection. The user must be the same. While the connection
+/// has a socket, the session must be the same too: a client notices a broken network long before the server does.
 fn may_resume(entry: &Entry, session: &Session) -> bool {
     let is_own = *entry.connection.user_id == *session.user_id;
     is_own && (!entry.connection.has_socket() || entry.session.id == session.id)

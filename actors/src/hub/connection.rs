@@ -1,6 +1,6 @@
-//! One client's connection: what waits to be sent to it, and what was sent last.
+//! One client's connection: the queue of events and replies to send, and the ring of events that were sent last.
 //!
-//! It outlives the socket for a while, so that a client that comes back misses nothing.
+//! It outlives its socket for a limited time, so that a client that reconnects misses no event.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,53 +11,55 @@ use super::end::End;
 use super::frame::Frame;
 use crate::clock::Uptime;
 
-/// How much may wait for one connection.
+/// The maximum number of events that wait for one connection.
 pub const QUEUE: usize = 256;
 
-/// With so much waiting, a connection is slow: it is spared what it can do without.
+/// A connection with this many waiting events and replies is slow: it gets no passing events, such as `typing`.
 const SLOW: usize = 128;
 
-/// How many of the last events a connection can be sent again.
+/// The number of sent events that a connection keeps, so that it can send them again.
 pub const RING: usize = 128;
 
-/// So many replies find room where no event does: a client is not ended for what it asks in the middle of a rush.
+/// The number of extra places for replies. A client that sends requests during many events is not ended for its
+/// replies.
 const REPLIES: usize = 64;
 
-/// What is to be sent next.
+/// The next thing that a socket does for its connection.
 #[derive(Debug)]
 pub enum Outgoing {
     /// An event with its number.
     Event(Arc<Frame>, i64),
     /// The reply to a request, as it is.
     Reply(Box<[u8]>),
-    /// A question whether the client is still there.
+    /// A ping, to learn whether the client is still there.
     Ping,
-    /// Nothing to send: the session is to be looked up again.
+    /// Look the session up again; this sends nothing.
     CheckSession,
-    /// The last thing to say.
+    /// The end of the connection, with its reason.
     End(End),
 }
 
-/// What a user looks at, as far as the client told.
+/// The channels that the user looks at, as the client reported them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Viewing {
-    /// The channel in the middle.
+    /// The channel in the centre of the window.
     pub channel: Option<String>,
     /// The channel of the thread in the thread view.
     pub thread_view: Option<String>,
-    /// The channel of the thread at the right-hand side.
+    /// The channel of the thread in the right-hand sidebar.
     pub side: Option<String>,
 }
 
 impl Viewing {
-    /// Whether something that only viewers of that channel want is wanted. What was not told wants everything.
+    /// Returns true if events for viewers of that channel are to be sent. A view that the client did not report matches
+    /// every channel.
     pub fn wants(&self, channel_id: &str) -> bool {
         let told = [&self.channel, &self.thread_view, &self.side];
         told.iter().any(|viewed| viewed.as_deref().is_none_or(|viewed| viewed == channel_id))
     }
 }
 
-/// What came of offering an event to a connection.
+/// The result of offering an event to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offered {
     Accepted,
@@ -68,11 +70,11 @@ pub(super) enum Offered {
 /// A client's connection, with or without a socket.
 #[derive(Debug)]
 pub struct Connection {
-    /// What the client knows it by.
+    /// The id that the client knows.
     pub id: Arc<str>,
-    /// Whose it is.
+    /// The user's id.
     pub user_id: Arc<str>,
-    /// Milliseconds of `Uptime`.
+    /// The time of the client's last sign of life, in milliseconds of `Uptime`.
     heard_at: AtomicI64,
     outbox: Mutex<Outbox>,
     viewing: Mutex<Option<Box<Viewing>>>,
@@ -81,18 +83,18 @@ pub struct Connection {
 #[derive(Debug, Default)]
 struct Outbox {
     waiting: VecDeque<Waiting>,
-    /// The last events that were sent; the newest has the number before `next_seq`.
+    /// The last events that were sent, newest last. The newest has the number `next_seq - 1`.
     sent: VecDeque<Arc<Frame>>,
     next_seq: i64,
-    /// How many of those that wait were sent before; they take no room from others.
+    /// The number of waiting events that were sent before. They do not count against the limit of the queue.
     again: usize,
     reader: Option<Waker>,
-    /// Counts the sockets that had it.
+    /// The number of the current socket. Only the socket with this number may send.
     turn: u32,
     has_socket: bool,
     must_ping: bool,
     must_check: bool,
-    /// Its socket is to be closed, for this reason; another may come after it.
+    /// The reason to close the current socket. Another socket may resume the connection.
     hang_up: Option<End>,
     end: Option<End>,
 }
@@ -103,14 +105,14 @@ enum Waiting {
     Reply(Box<[u8]>),
 }
 
-/// Whether a connection can go on where its client says it stopped.
+/// The result of an attempt to resume a connection at the number that the client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuation {
-    /// These many events are sent again.
+    /// This many events are sent again.
     Replay(usize),
-    /// Nothing was missed.
+    /// The client missed no event.
     Lossless,
-    /// What is missing is not there any more.
+    /// The missed events are not in the ring any more.
     Lost,
 }
 
@@ -125,28 +127,28 @@ impl Connection {
         })
     }
 
-    /// The client gave a sign of life.
+    /// Notes a sign of life of the client.
     pub fn hear(&self, now: Uptime) {
         self.heard_at.store(now.ms(), Ordering::Relaxed);
     }
 
-    /// When the client last gave a sign of life.
+    /// Returns the time of the client's last sign of life.
     pub(super) fn heard_at(&self) -> Uptime {
         Uptime::from_ms(self.heard_at.load(Ordering::Relaxed))
     }
 
-    /// Changes what the client told about what its user looks at.
+    /// Changes the channels that the client reported as viewed.
     pub fn view(&self, change: impl FnOnce(&mut Viewing)) {
         change(self.viewing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default());
     }
 
-    /// Whether something that only viewers of that channel want is wanted here.
+    /// Returns true if this connection gets events for viewers of that channel.
     pub(super) fn wants(&self, channel_id: &str) -> bool {
         let viewing = self.viewing.lock().unwrap_or_else(PoisonError::into_inner);
         viewing.as_ref().is_none_or(|viewing| viewing.wants(channel_id))
     }
 
-    /// Puts a reply behind everything that waits.
+    /// Puts a reply at the end of the queue. Ends the connection if there is no room.
     pub fn reply(&self, reply: Vec<u8>) {
         let mut outbox = self.outbox();
         if outbox.waiting.len() < outbox.room() + REPLIES {
@@ -178,7 +180,7 @@ impl Connection {
         wake(outbox);
     }
 
-    /// Closes its socket and keeps everything else for the next; whether that is news.
+    /// Closes the current socket and keeps the rest for the next one. Returns false if that was requested before.
     pub(super) fn hang_up(&self, end: End) -> bool {
         let mut outbox = self.outbox();
         let is_news = outbox.hang_up.is_none();
@@ -203,22 +205,23 @@ impl Connection {
         self.outbox().has_socket
     }
 
-    /// Why it ended, if it did.
+    /// Returns the reason of the end, if the connection has ended.
     pub(super) fn ended(&self) -> Option<End> {
         self.outbox().end
     }
 
-    /// How much waits to be sent.
+    /// Returns the number of waiting events and replies.
     pub(super) fn waiting(&self) -> usize {
         self.outbox().waiting.len()
     }
 
-    /// Gives up what could be sent again.
+    /// Drops the events that could be sent again.
     pub(super) fn forget_sent(&self) {
         self.outbox().sent = VecDeque::new();
     }
 
-    /// Goes on where the client says it stopped, if that can be. Whoever has it gets nothing of what is sent again.
+    /// Resumes at the event number `wanted`, if possible. The socket that has the connection loses it first, so that it
+    /// gets none of the events that are sent again.
     pub(super) fn resume(&self, wanted: i64) -> Continuation {
         let mut outbox = self.outbox();
         outbox.turn = outbox.turn.wrapping_add(1);
@@ -241,7 +244,7 @@ impl Connection {
         Continuation::Replay(missed)
     }
 
-    /// What waits here is to be sent by `successor`, behind what that has already.
+    /// Moves the waiting events to the queue of `successor`, behind its own.
     pub(super) fn hand_over(&self, successor: &Self) {
         let waiting = std::mem::take(&mut self.outbox().waiting);
         let events = waiting.into_iter().filter(|waiting| matches!(waiting, Waiting::Event(_)));
@@ -254,7 +257,7 @@ impl Connection {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the connection to another socket; the one that has it learns of it.
+    /// Gives the connection to another socket. The socket that had it is woken and ends.
     fn take(&self) -> u32 {
         let mut outbox = self.outbox();
         outbox.has_socket = true;
@@ -274,7 +277,7 @@ impl Connection {
         if is_mine {
             outbox.has_socket = false;
             outbox.reader = None;
-            // A reply belongs to the socket on which it was asked for.
+            // A reply belongs to the socket on which the request came.
             outbox.waiting.retain(|waiting| matches!(waiting, Waiting::Event(_)));
         }
         is_mine
@@ -309,7 +312,7 @@ impl Connection {
 }
 
 impl Outbox {
-    /// How much may wait.
+    /// Returns the maximum number of waiting events.
     fn room(&self) -> usize {
         QUEUE + self.again
     }
@@ -325,7 +328,7 @@ impl Outbox {
         Outgoing::Event(frame, seq)
     }
 
-    /// The first reason stands. Nothing is sent after it, and nothing again.
+    /// Ends the connection and drops its events. The first reason stays.
     fn end(&mut self, end: End) {
         self.end.get_or_insert(end);
         self.waiting = VecDeque::new();
@@ -333,7 +336,7 @@ impl Outbox {
     }
 }
 
-/// Wakes the socket once the outbox is free for it.
+/// Releases the lock of the outbox, then wakes the socket.
 fn wake(mut outbox: MutexGuard<'_, Outbox>) {
     let reader = outbox.reader.take();
     drop(outbox);
@@ -342,10 +345,10 @@ fn wake(mut outbox: MutexGuard<'_, Outbox>) {
     }
 }
 
-/// Connections whose socket went away, until the hub takes note.
+/// The connections whose socket went away and which the hub has not handled yet.
 pub(super) type Left = Arc<Mutex<Vec<Arc<Connection>>>>;
 
-/// A socket's hold on its connection; letting go of it leaves the connection to whoever resumes it.
+/// A socket's ownership of its connection. When it is dropped, the connection waits for a client that resumes it.
 #[derive(Debug)]
 pub struct Hold {
     /// The connection.
@@ -360,7 +363,7 @@ impl Hold {
         Self { connection, turn, left: left.clone() }
     }
 
-    /// What is to be sent next; the last thing is an end.
+    /// Polls for the next thing to send. After an end nothing follows.
     pub fn poll_next(&self, context: &Context<'_>) -> Poll<Outgoing> {
         self.connection.poll_next(self.turn, context)
     }

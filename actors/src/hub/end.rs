@@ -1,26 +1,26 @@
-//! How a connection ends when the server ends it.
+//! The reasons for which the server ends a connection.
 
-/// Why the server ends a connection.
+/// The reason for which the server ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Its session was revoked or ran out.
+    /// Its session was revoked or expired.
     SessionEnded,
-    /// It takes less than it is sent.
+    /// The client reads slower than events arrive, and the queue is full.
     TooSlow,
-    /// All connections together hold more than they may.
+    /// The events of all connections together exceed the memory limit.
     OutOfMemory,
-    /// It gave no sign of life for too long.
+    /// The client gave no sign of life for too long.
     Silent,
-    /// Its client came back over another socket.
+    /// Its client reconnected over another socket.
     Replaced,
     /// The server stops.
     Stopping,
-    /// The hub crashed; what was being delivered may be lost.
+    /// The hub crashed. The event that it delivered may be lost.
     HubCrashed,
 }
 
 impl End {
-    /// All of them, for metrics.
+    /// All reasons, for metrics.
     pub const ALL: [Self; 7] = [
         Self::SessionEnded,
         Self::TooSlow,
@@ -31,7 +31,7 @@ impl End {
         Self::HubCrashed,
     ];
 
-    /// What it is called in metrics and logs.
+    /// Returns the name in metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::SessionEnded => "session_ended",

@@ -1,5 +1,5 @@
-//! Users who are joining: a hub knows nothing of a user without a connection, so what it is told of one meanwhile is kept
-//! here until the join is done.
+//! Users who are joining. A hub keeps no facts about a user without a connection. So facts that arrive during a join
+//! are kept here until the join is done.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,8 @@ pub(super) struct Told {
     pub(super) is_admin: Dated<bool>,
 }
 
-/// A join that began: it is made before session and memberships are read, and kept until the hub knows the connection.
+/// A join in progress. It begins before the session and the memberships are read, and ends when the hub has the
+/// connection.
 #[derive(Debug)]
 pub struct Entering {
     entrance: Arc<Entrance>,
@@ -44,11 +45,11 @@ impl Entrance {
 
     pub(super) fn enter(entrance: &Arc<Self>, user_id: &str) -> Entering {
         entrance.lock().entry(user_id.to_owned()).or_default().joins += 1;
-        // After the entry: a change of a later epoch finds it.
+        // The epoch is taken after the entry is made, so a change with a later epoch finds the entry.
         Entering { entrance: entrance.clone(), user_id: user_id.to_owned(), epoch: entrance.next_epoch() }
     }
 
-    /// Keeps the facts about a user who is joining; those about others are dropped.
+    /// Keeps the facts about a user who is joining. Facts about other users are dropped.
     pub(super) fn tell(&self, user_id: &str, told: Told) {
         if let Some(awaited) = self.lock().get_mut(user_id) {
             awaited.told.memberships.renew(told.memberships);
@@ -56,7 +57,7 @@ impl Entrance {
         }
     }
 
-    /// The number of users who are joining.
+    /// Returns the number of users who are joining.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().len()
@@ -68,7 +69,7 @@ impl Entrance {
 }
 
 impl Entering {
-    /// The facts that came since the join began.
+    /// Returns the facts that arrived since the join began.
     pub(super) fn told(&self) -> Told {
         self.entrance.lock().get(&self.user_id).map(|awaited| awaited.told.clone()).unwrap_or_default()
     }

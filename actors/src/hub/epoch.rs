@@ -1,9 +1,10 @@
-//! The order of what a hub is told about users.
+//! The order of facts that a hub receives about users.
 //!
-//! Memberships and roles are read from the store before a hub is told of them, and of two messages the one with the older
-//! state may arrive last. So each reader takes an epoch before it reads, and a hub keeps what has the later epoch.
+//! Memberships and roles are read from the store before they are sent to a hub. Of two messages, the one with the older
+//! facts may arrive last. So each reader takes an epoch before it reads, and a hub keeps the facts with the later
+//! epoch.
 
-/// A number that is taken before a read. What was read in a later epoch is at least as new.
+/// A number that a reader takes before it reads. A read in a later epoch returns facts that are at least as new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(super) u64);
 
@@ -15,7 +16,7 @@ pub(super) struct Dated<T> {
 }
 
 impl<T> Dated<T> {
-    /// Takes the value of `other` if that is of a later epoch.
+    /// Takes the value of `other` if its epoch is later.
     pub(super) fn renew(&mut self, other: Self) {
         if other.epoch > self.epoch {
             *self = other;

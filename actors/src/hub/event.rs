@@ -1,4 +1,4 @@
-//! Something that happened, and whom it concerns.
+//! An event, and its audience.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,24 +6,24 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Clients whose connection is slow can do without these: the next one says the same, or nobody misses it.
+/// Events that are not sent to slow connections. A later event replaces them, or clients do not need them.
 const PASSING: [&str; 3] = ["typing", "status_change", "multiple_channels_viewed"];
 
-/// These are of interest only to who looks at the channel.
+/// Events that only clients with the channel in view receive.
 const OF_VIEWED_CHANNEL: [&str; 3] = ["typing", "reaction_added", "reaction_removed"];
 
-/// Something that happened, to be told to those whom it concerns.
+/// An event for WebSocket clients.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// What it is called on the wire, such as `config_changed`.
+    /// The name on the wire, such as `config_changed`.
     pub name: Cow<'static, str>,
-    /// What there is to say; an object.
+    /// The data of the event; a JSON object.
     pub data: Value,
-    /// Whom it concerns.
+    /// The clients that receive it.
     pub audience: Audience,
 }
 
-/// Whom an event concerns; everybody, as far as nothing is said. Its members are those of the wire.
+/// The clients that receive an event: all clients, unless a member restricts them. The members are those of the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Audience {
     /// Users who are left out.
@@ -38,7 +38,7 @@ pub struct Audience {
     pub connection_id: String,
     /// Every connection but this one.
     pub omit_connection_id: String,
-    /// Not for administrators: they are told all of it in another event.
+    /// Not for administrators. They get the unabridged data in another event.
     #[serde(skip_serializing_if = "is_false")]
     pub contains_sanitized_data: bool,
     /// For administrators only.
@@ -47,33 +47,33 @@ pub struct Audience {
 }
 
 impl Event {
-    /// An event for everybody.
+    /// Makes an event for all clients.
     pub fn new(name: impl Into<Cow<'static, str>>, data: Value) -> Self {
         Self { name: name.into(), data, audience: Audience::default() }
     }
 
-    /// For one user only.
+    /// Restricts the event to one user.
     #[must_use]
     pub fn for_user(mut self, user_id: impl Into<String>) -> Self {
         self.audience.user_id = user_id.into();
         self
     }
 
-    /// For the members of a channel only.
+    /// Restricts the event to the members of a channel.
     #[must_use]
     pub fn for_channel(mut self, channel_id: impl Into<String>) -> Self {
         self.audience.channel_id = channel_id.into();
         self
     }
 
-    /// For the members of a team only.
+    /// Restricts the event to the members of a team.
     #[must_use]
     pub fn for_team(mut self, team_id: impl Into<String>) -> Self {
         self.audience.team_id = team_id.into();
         self
     }
 
-    /// Not for that user.
+    /// Excludes one user.
     #[must_use]
     pub fn without_user(mut self, user_id: impl Into<String>) -> Self {
         self.audience.omit_users.get_or_insert_default().insert(user_id.into(), true);
@@ -87,19 +87,19 @@ impl Event {
         self
     }
 
-    /// For everybody but administrators.
+    /// Excludes administrators.
     #[must_use]
     pub fn sanitized(mut self) -> Self {
         self.audience.contains_sanitized_data = true;
         self
     }
 
-    /// Whether a slow connection can do without it.
+    /// Returns true if the event is not sent to slow connections.
     pub fn is_passing(&self) -> bool {
         PASSING.contains(&self.name.as_ref())
     }
 
-    /// Whether only those who look at its channel want it.
+    /// Returns true if only clients with the channel in view receive the event.
     pub fn is_of_viewed_channel(&self) -> bool {
         OF_VIEWED_CHANNEL.contains(&self.name.as_ref())
     }

@@ -1,4 +1,4 @@
-//! An event as bytes, made once and shared by everybody who receives it.
+//! An event as bytes, which are made once and shared by all receivers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,32 +9,33 @@ use serde_json::Value;
 use super::event::{Audience, Event};
 use crate::json::to_json;
 
-/// What a frame costs beside its bytes.
+/// The estimated memory of a frame beside its text, in bytes.
 const OVERHEAD: usize = 64;
 
-/// How many bytes of events all connections together hold.
+/// The number of bytes of events that all connections together hold.
 #[derive(Debug, Default)]
 pub struct Held(AtomicUsize);
 
 impl Held {
-    /// Bytes held now.
+    /// Returns the current number of bytes.
     pub fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// An event as bytes, but for the number that each connection gives it.
+/// An event as bytes, without the number that each connection adds.
 #[derive(Debug)]
 pub struct Frame {
     text: Box<[u8]>,
     tail: &'static str,
-    /// Whether a slow connection can do without it.
+    /// True if the event is not sent to slow connections.
     pub(super) is_passing: bool,
     held: Arc<Held>,
 }
 
 impl Frame {
-    /// The event, in the form that everybody gets: a space after each colon and comma of the outermost object.
+    /// Writes the event in the form for many connections: with a space after each colon and comma of the outermost
+    /// object.
     pub(super) fn of(event: &Event, held: &Arc<Held>) -> serde_json::Result<Arc<Self>> {
         let mut text = b"{\"event\": ".to_vec();
         text.extend(to_json(&event.name)?);
@@ -46,7 +47,7 @@ impl Frame {
         Ok(Self::new(text, "}", event.is_passing(), held))
     }
 
-    /// The event in the form that one connection gets: compact, with a line feed at its end.
+    /// Writes the event in the form for one connection: compact, with a line feed at the end.
     pub(super) fn private(event: &Event, held: &Arc<Held>) -> serde_json::Result<Arc<Self>> {
         #[derive(Serialize)]
         struct Compact<'a> {

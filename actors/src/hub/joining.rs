@@ -1,4 +1,4 @@
-//! A client that joins a hub: its request, the first event that it is sent, and its connection.
+//! A client that joins a hub: its request, its first event, and its connection.
 
 use std::sync::Arc;
 
@@ -11,41 +11,41 @@ use super::limits::Reception;
 use super::memberships::Memberships;
 use crate::session::Session;
 
-/// A client that asks to be connected.
+/// A client's request for a connection.
 #[derive(Debug)]
 pub struct Joining {
-    /// The beginning of the join, made before session and memberships were read.
+    /// The join in progress, begun before the session and the memberships were read.
     pub entering: Entering,
-    /// Its session.
+    /// The client's session.
     pub session: Arc<Session>,
-    /// What its user belongs to.
+    /// The user's teams and channels.
     pub memberships: Memberships,
-    /// The connection that it wants to go on with, and the number of the event that it expects next.
+    /// The id of the connection to resume, and the number of the next event that the client expects.
     pub resume: Option<(String, i64)>,
-    /// What a new connection is told first.
+    /// The contents of the first event of a new connection.
     pub greeting: Greeting,
 }
 
-/// What a new connection is told about the server.
+/// The contents of the event `hello`.
 #[derive(Debug, Clone)]
 pub struct Greeting {
-    /// Version, build, fingerprint of the client configuration.
+    /// The server's version and build, and the fingerprint of the client configuration.
     pub server_version: String,
     /// The machine's name; left out when it is not known.
     pub server_hostname: Option<String>,
 }
 
-/// A client that is connected.
+/// The result of a join.
 #[derive(Debug)]
 pub struct Joined {
-    /// Its hold on the connection.
+    /// The socket's ownership of the connection.
     pub hold: Hold,
-    /// How it was received.
+    /// Whether the client resumed a connection or got a new one.
     pub reception: Reception,
 }
 
 impl Greeting {
-    /// The event `hello`, which tells the client the id of its connection.
+    /// Returns the event `hello`, which contains the id of the connection.
     pub(super) fn event(&self, connection: &Connection) -> Event {
         let mut data = json!({ "connection_id": &*connection.id, "server_version": self.server_version });
         if let (Some(hostname), Some(members)) = (&self.server_hostname, data.as_object_mut()) {

@@ -1,4 +1,4 @@
-//! What all connections together may take, and what became of them.
+//! The limits for all connections together, and the counters for metrics.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,22 +10,22 @@ use super::entrance::Entrance;
 use super::event::Event;
 use super::frame::Held;
 
-/// What all connections together may take. Times are milliseconds.
+/// The limits for all connections together. Times are in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Sockets at the same time.
+    /// The maximum number of sockets at the same time.
     pub sockets: usize,
-    /// Sockets of one user at the same time.
+    /// The maximum number of sockets of one user at the same time.
     pub sockets_per_user: usize,
-    /// Bytes of events that wait or can be sent again.
+    /// The maximum number of bytes of events that wait or can be sent again.
     pub held_bytes: usize,
-    /// How long a client may stay away and still miss nothing.
+    /// The time for which a connection without a socket can be resumed without loss.
     pub resume_ms: i64,
-    /// How often a client is asked whether it is still there.
+    /// The interval between pings.
     pub ping_ms: i64,
-    /// How long a client may give no sign of life.
+    /// The maximum time without a sign of life of the client.
     pub silence_ms: i64,
-    /// How long a session counts as valid without being looked up again.
+    /// The time after which a session is looked up again.
     pub check_ms: i64,
 }
 
@@ -43,26 +43,26 @@ impl Default for Limits {
     }
 }
 
-/// How a client that came back was received.
+/// The result of a join, as counted in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reception {
-    /// It did not ask to go on with anything.
+    /// The client did not ask to resume a connection.
     Fresh,
-    /// It got again what it had missed.
+    /// The client got the missed events again.
     Replayed,
-    /// It had missed nothing.
+    /// The client missed no event.
     Lossless,
-    /// What it missed is not there any more: it starts anew.
+    /// The missed events are not available any more, so the client gets a new connection.
     Lost,
-    /// Nobody knows what it wants to go on with: it starts anew.
+    /// The connection that the client asked for is unknown, so the client gets a new connection.
     Unknown,
 }
 
 impl Reception {
-    /// All of them, for metrics.
+    /// All variants, for metrics.
     pub const ALL: [Self; 5] = [Self::Fresh, Self::Replayed, Self::Lossless, Self::Lost, Self::Unknown];
 
-    /// What it is called in metrics.
+    /// Returns the name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
@@ -74,44 +74,44 @@ impl Reception {
     }
 }
 
-/// A client's own reasons: no answer to its ping, a gap in the numbers.
+/// Close codes that clients define: no answer to their ping (4000), a gap in the event numbers (4001).
 const CODES_OF_CLIENTS: [u16; 2] = [4000, 4001];
 
-/// What became of connections and events since the start, and how things stand.
+/// Counters of connections and events since the start, and the current numbers.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Open sockets, authenticated or not.
     pub sockets: AtomicUsize,
-    /// Connections that are known, with or without a socket.
+    /// Connections that can receive events, with or without a socket.
     pub connections: AtomicUsize,
-    /// Sockets that were refused because there were too many.
+    /// Sockets that were refused at a limit.
     pub refused: AtomicU64,
     /// Events that were put into a connection's queue.
     pub deliveries: AtomicU64,
-    /// Events that a slow connection was spared.
+    /// Events that were skipped, because the connection was slow or had ended.
     pub spared: AtomicU64,
-    /// Events that could not be delivered, because a hub took none.
+    /// Events that were not delivered, because a hub did not take the message.
     pub lost: AtomicU64,
-    /// Codes with which clients say that their connection before ended.
+    /// The close codes of previous connections, as clients report them, with the number of reports.
     breaks: Mutex<BTreeMap<u16, u64>>,
-    /// Events that were published, by name.
+    /// Published events, by name.
     events: Mutex<BTreeMap<&'static str, u64>>,
     receptions: [AtomicU64; Reception::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
 }
 
 impl Counts {
-    /// How many clients were received so.
+    /// Returns the number of joins with that result.
     pub fn received(&self, reception: Reception) -> u64 {
         count(&Reception::ALL, &self.receptions, &reception).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// How many connections ended for that reason.
+    /// Returns the number of connections that ended for that reason.
     pub fn ended(&self, end: End) -> u64 {
         count(&End::ALL, &self.ends, &end).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// Takes note of the code with which a client says that its connection before ended. There are few codes.
+    /// Counts the close code of a client's previous connection. Unknown codes are ignored, which bounds the map.
     pub fn note_break(&self, code: u16) {
         let is_known = (1000..=1016).contains(&code) || CODES_OF_CLIENTS.contains(&code);
         if is_known {
@@ -119,12 +119,12 @@ impl Counts {
         }
     }
 
-    /// How often clients said so, by code.
+    /// Returns the number of reports for each close code.
     pub fn breaks(&self) -> BTreeMap<u16, u64> {
         self.breaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many events were published, by name; those whose names are made up are one.
+    /// Returns the number of published events by name. Names that are made at run time count together as `other`.
     pub fn events(&self) -> BTreeMap<&'static str, u64> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -151,7 +151,7 @@ fn count<'a, T: PartialEq>(all: &[T], counters: &'a [AtomicU64], wanted: &T) -> 
     all.iter().position(|known| known == wanted).and_then(|at| counters.get(at))
 }
 
-/// What handles, hubs and sockets share.
+/// State that handles, hubs and sockets share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
@@ -161,12 +161,12 @@ pub(super) struct Shared {
     pub(super) entrance: Arc<Entrance>,
 }
 
-/// An open socket's place among all of them, until dropped.
+/// The place of one open socket in the limit for sockets. It is free again when this is dropped.
 #[derive(Debug)]
 pub struct Seat(Arc<Counts>);
 
 impl Seat {
-    /// A place, if there is one left.
+    /// Takes a place. Returns `None` at the limit or while the server stops.
     pub(super) fn take(shared: &Shared) -> Option<Self> {
         let taken = shared.counts.sockets.fetch_add(1, Ordering::Relaxed);
         let seat = Self(shared.counts.clone());

@@ -1,4 +1,4 @@
-//! The places of a user, whose events its connections receive.
+//! The teams and channels of a user, which decide which events its connections receive.
 
 /// The teams and channels that a user belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

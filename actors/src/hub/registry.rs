@@ -1,4 +1,4 @@
-//! The connections of one hub, and who receives what.
+//! The connections of one hub, and the rules that decide which of them receive an event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::memberships::Memberships;
 use crate::clock::Uptime;
 use crate::session::{Session, Which};
 
-/// Guests are not told of people whom they may not see.
+/// Events about other users. Guests do not receive them, because they may not see all users.
 const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
 
-/// A connection as its hub knows it.
+/// A connection with the facts that its hub keeps about it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Arc<Connection>,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     pub(super) is_admin: bool,
     pub(super) checked_at: Uptime,
     pub(super) pinged_at: Uptime,
-    /// When its socket went away.
+    /// The time at which its socket went away.
     pub(super) gone_at: Option<Uptime>,
 }
 
@@ -77,19 +77,19 @@ impl Registry {
         self.entries.values_mut()
     }
 
-    /// How many sockets a user has.
+    /// Returns the number of sockets of a user.
     pub(super) fn sockets_of(&self, user_id: &str) -> usize {
         self.of_user(user_id).filter(|entry| entry.connection.has_socket()).count()
     }
 
-    /// Sets the memberships of a user, unless newer ones are known; nothing is kept of users without a connection.
+    /// Sets the memberships of a user, unless the known ones are newer. Does nothing for a user without a connection.
     pub(super) fn set_memberships(&mut self, user_id: &str, memberships: Dated<Memberships>) {
         if let Some(user) = self.users.get_mut(user_id) {
             user.memberships.renew(memberships);
         }
     }
 
-    /// Sets for all connections of a user whether it is an administrator, unless something newer is known.
+    /// Sets for all connections of a user whether the user is an administrator, unless the known value is newer.
     pub(super) fn set_admin(&mut self, user_id: &str, is_admin: Dated<bool>) {
         let Some(user) = self.users.get_mut(user_id) else { return };
         user.is_admin.renew(is_admin);
@@ -100,7 +100,7 @@ impl Registry {
         }
     }
 
-    /// The connections whose session is meant.
+    /// Returns the ids of the connections whose session `which` selects.
     pub(super) fn with_session(&self, which: &Which) -> Vec<Arc<str>> {
         let meant = |entry: &&Entry| which.means(&entry.session);
         let id = |entry: &Entry| entry.connection.id.clone();
@@ -123,13 +123,13 @@ impl Registry {
         }
     }
 
-    /// The connections of a user.
+    /// Returns the connections of a user.
     pub(super) fn of_user(&self, user_id: &str) -> impl Iterator<Item = &Entry> {
         let ids = self.users.get(user_id).map_or(&[][..], |user| &user.connections);
         ids.iter().filter_map(|id| self.entries.get(id))
     }
 
-    /// Whether a connection receives an event; the first rule that says something decides.
+    /// Returns true if a connection receives an event. The first rule that applies decides.
     fn receives(&self, entry: &Entry, event: &Event) -> bool {
         let audience = &event.audience;
         let connection = &entry.connection;

@@ -1,6 +1,7 @@
-//! The regular look at every connection: pings, silence, resume windows, sessions.
+//! The regular check of every connection: pings, silence, resume windows and sessions.
 //!
-//! Durations are monotonic. Wall time only decides whether a session has expired, because its end is stored.
+//! Durations are monotonic. Wall time decides only whether a session has expired, because its end is stored as wall
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +14,19 @@ use super::limits::Limits;
 use super::registry::Entry;
 use crate::clock::Uptime;
 
-/// How often a hub looks after its connections.
+/// The interval between two checks of the connections.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
-/// A look that comes so long after the one before means that the process was paused (SIGSTOP, a suspended machine).
+/// The gap between two checks, in milliseconds, from which the process counts as paused (SIGSTOP, a suspended machine).
 const PAUSE_MS: i64 = 1_000;
 
-/// The delay after which a session whose check got no answer is checked again.
+/// The delay after which a session is checked again if the check brought no result, in milliseconds.
 const RECHECK_MS: i64 = 1_000;
 
-/// Remembers when the process could last hear its clients without interruption.
+/// Detects pauses of the process.
 ///
-/// Silence and absence during a pause are not the client's: pongs and resumes that it sent meanwhile may still wait to
-/// be read. After a pause every client is pinged first, and its windows start anew.
+/// Time during a pause does not count as a client's silence or absence: its pongs and resumes may still wait to be
+/// read. After a pause every client is pinged first, and its time limits start again.
 #[derive(Debug, Default)]
 pub(super) struct Attention {
     looked_at: Option<Uptime>,
@@ -33,7 +34,7 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    /// Notes a look. Returns the length of a pause that ended with it, in milliseconds.
+    /// Notes a check. If a pause ended with it, returns the length of the pause in milliseconds.
     fn look(&mut self, now: Uptime) -> Option<i64> {
         let gap_ms = self.looked_at.replace(now).map_or(0, |before| now.ms_since(before));
         let was_paused = gap_ms >= PAUSE_MS;
@@ -43,14 +44,14 @@ impl Attention {
         was_paused.then_some(gap_ms)
     }
 
-    /// The milliseconds since `moment` during which the process was awake, counted from the last pause.
+    /// Returns the milliseconds since `moment`, or since the end of the last pause if that is later.
     fn ms_since(&self, moment: Uptime, now: Uptime) -> i64 {
         let from = self.paused_until.map_or(moment, |paused_until| paused_until.max(moment));
         now.ms_since(from)
     }
 }
 
-/// The step that a connection is due for.
+/// The action that a connection needs now.
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Nothing,
@@ -61,7 +62,7 @@ enum Due {
 }
 
 impl WebSocketHub {
-    /// Looks after all connections. `wall` is wall time, in Unix milliseconds.
+    /// Checks all connections and does what is due. `wall` is wall time, in Unix milliseconds.
     pub(super) fn look_after(&mut self, now: Uptime, wall: i64) {
         if let Some(paused_ms) = self.attention.look(now) {
             info!(pause.duration_ms = paused_ms, "the process was paused; clients are pinged before any is ended");
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(due_at(&absent, 899_999), Due::Nothing);
         assert_eq!(due_at(&absent, 900_000), Due::Forget);
         let mut present = present;
-        // A session that has not been looked up for so long is looked up at the same time.
+        // The session was not looked up during the pause either, so its check is due first.
         assert_eq!(due_at(&present, 600_000), Due::CheckSession);
         present.checked_at = at(600_000);
         assert_eq!(due_at(&present, 600_000), Due::Ping);
