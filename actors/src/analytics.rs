@@ -1,8 +1,8 @@
-//! Figures of the site, counted seldom and told often.
+//! Statistics of the site. They are expensive to count, so the last result is kept and served.
 //!
-//! One question is counted at a time over the whole server; who asks the same meanwhile waits for the same answer.
-//! What was counted before is told at once, however old it is, while it is counted anew.
-//! A crash loses the counts under way, whose askers are refused; what was counted stays.
+//! The server counts one question at a time. Callers who ask the same question meanwhile wait for the same answer.
+//! An earlier result is returned at once, however old it is; if it is too old, it is counted again in the background.
+//! A crash loses the counts in progress, and their callers get an error. Earlier results stay.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -18,71 +18,71 @@ use tracing::warn;
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// So many questions have an answer kept; the oldest goes first.
+/// The maximum number of results that are kept. The oldest one is dropped first.
 const MOST_KEPT: usize = 256;
 
-/// So many questions wait at once; who asks another one is refused.
+/// The maximum number of questions that wait. Callers with another question are refused.
 const MOST_WAITING: usize = 32;
 
-/// How long somebody waits for an answer that was never counted; it is counted to its end all the same.
+/// The maximum time that a caller waits for a first result. The count continues after it.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// After a failure the same is not counted again for so long.
+/// The time after a failure during which the same question is not counted again.
 const PAUSE: Duration = Duration::from_secs(30);
 
 const FAILED: &str = "app.analytics.getanalytics.internal_error";
 const BUSY: &str = "api.context.server_busy.app_error";
 
-/// What can be counted together.
+/// A group of statistics that are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// Channels, messages, people, teams, and who was active.
+    /// Channels, messages, users, teams and active users.
     Standard,
-    /// Messages of each day.
+    /// Messages for each day.
     PostsByDay,
-    /// Messages of bots of each day.
+    /// Messages of bots for each day.
     BotPostsByDay,
-    /// Who wrote, each day.
+    /// Users who posted, for each day.
     AuthorsByDay,
     /// Webhooks, commands, sessions and files.
     Extra,
 }
 
-/// What somebody wants to know.
+/// A question for statistics.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// What is counted.
+    /// The group of statistics.
     pub topic: Topic,
-    /// Of which team; empty for all of them.
+    /// The team's id; empty for all teams.
     pub team_id: String,
 }
 
-/// One number.
+/// One statistic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figure {
-    /// What was counted, or the day.
+    /// Its name, or the day.
     pub name: Cow<'static, str>,
-    /// How many; -1 where it is not counted.
+    /// The count; -1 if it is not counted.
     pub value: i64,
 }
 
-/// The answer to a question, as of when it was counted.
+/// The answer to a question, with the time of the count.
 #[derive(Debug)]
 pub struct Counted {
-    /// In the order of the contract.
+    /// The statistics in the order of the API's contract.
     pub figures: Vec<Figure>,
     at: Instant,
 }
 
 impl Counted {
-    /// How long ago that was.
+    /// Returns the time since the count.
     pub fn age(&self) -> Duration {
         self.at.elapsed()
     }
 }
 
 impl Topic {
-    /// The topic that clients call `name`.
+    /// Returns the topic with the API's name `name`.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "standard" => Some(Self::Standard),
@@ -95,28 +95,28 @@ impl Topic {
     }
 }
 
-/// Who counts.
+/// Counts statistics.
 pub trait AnalyticsSource: Send + Sync {
-    /// Counts what is asked for, one statement after the other.
+    /// Counts the answer, one statement after the other.
     fn count(&self, question: Question) -> BoxFuture<'static, Result<Vec<Figure>, AppError>>;
 }
 
-/// How a count ended: what came of it, or the id of the error.
+/// The result of a count, or the id of the error.
 type Outcome = Result<Arc<Counted>, Cow<'static, str>>;
 
 type Answers = Arc<Mutex<HashMap<Question, Arc<Counted>>>>;
 
-/// What the server holds. `fn` reads what was counted; `async fn` asks the actor.
+/// The handle of the actor. It reads earlier results itself and sends a message to the actor for new ones.
 #[derive(Clone)]
 pub struct AnalyticsHandle {
     actor: ActorRef<AnalyticsActor>,
     answers: Answers,
-    /// Older answers are counted anew.
+    /// The age from which an answer is counted again.
     longest_age: Duration,
 }
 
 impl AnalyticsHandle {
-    /// Starts the actor with nothing counted.
+    /// Starts the actor without any results.
     pub fn start(source: Arc<dyn AnalyticsSource>, longest_age: Duration) -> Self {
         let answers = Answers::default();
         let kept = answers.clone();
@@ -133,7 +133,7 @@ impl AnalyticsHandle {
         Self { actor, answers, longest_age }
     }
 
-    /// The answer: at once if it was ever counted, or else when it is.
+    /// Returns the earlier result at once if there is one; otherwise waits for the count.
     pub async fn answer(&self, question: Question) -> Result<Arc<Counted>, AppError> {
         let known = locked(&self.answers).get(&question).cloned();
         if let Some(fresh) = known.as_ref().filter(|known| known.age() < self.longest_age) {
@@ -149,12 +149,12 @@ impl AnalyticsHandle {
         outcome.unwrap_or_else(|| Err(FAILED.into())).map_err(AppError::new)
     }
 
-    /// Forgets what was counted, and what is being counted right now.
+    /// Drops all results. Counts in progress are not kept either.
     pub async fn forget(&self) -> Result<(), AppError> {
         self.actor.ask(Forget).await
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -168,12 +168,12 @@ struct AnalyticsActor {
     source: Arc<dyn AnalyticsSource>,
     answers: Answers,
     longest_age: Duration,
-    /// Who waits for which count, under way or in the queue.
+    /// The callers of each count that is in progress or in the queue.
     waiting: HashMap<Question, watch::Sender<Option<Outcome>>>,
     queue: VecDeque<Question>,
     failures: HashMap<Question, (Instant, Cow<'static, str>)>,
     is_counting: bool,
-    /// What was begun in an earlier one is not kept.
+    /// A count that was begun in an earlier generation is not kept.
     generation: u64,
 }
 
@@ -189,7 +189,7 @@ impl Handler<Join> for AnalyticsActor {
     type Result = Result<watch::Receiver<Option<Outcome>>, AppError>;
 
     fn handle(&mut self, Join(question): Join, context: &mut Self::Context) -> Self::Result {
-        // Counted between the question and now.
+        // Another caller's count may have ended since the handle looked.
         let known = locked(&self.answers).get(&question).cloned();
         if let Some(fresh) = known.filter(|known| known.age() < self.longest_age) {
             return Ok(watch::channel(Some(Ok(fresh))).1);
@@ -227,7 +227,7 @@ impl Handler<Forget> for AnalyticsActor {
 }
 
 impl AnalyticsActor {
-    /// Begins to count what waits longest, unless something is being counted.
+    /// Starts the count that has waited longest, unless a count is in progress.
     fn go_on(&mut self, context: &mut Context<Self>) {
         if self.is_counting {
             return;

@@ -1,9 +1,9 @@
-//! The audit trail: one writer that stores records in batches, so that no request waits for the disk.
+//! The audit trail: one actor stores the records in batches, so that no request waits for the disk.
 //!
-//! A change reserves room before it runs and is refused where there is none, so no change is acknowledged without a record.
-//! A crash loses nothing: the queue belongs to the handle, and the store skips records that it has already.
-//! The end of the process without [`AuditHandle::flush`] loses what the last interval brought of refusals and reads. Of a
-//! change, the store keeps a draft (`draft.rs`), which the next start puts into the trail.
+//! A change reserves room for its record before it runs, and is refused without room. So no change is acknowledged
+//! without a record. A crash of the actor loses no record: the queue belongs to the handle, and the store skips records
+//! that it already has. If the process ends without [`AuditHandle::flush`], the records of refusals and reads since the
+//! last batch are lost. For a change, the store has a draft (`draft.rs`), which the next start adds to the trail.
 
 mod cut;
 mod rooms;
@@ -26,34 +26,35 @@ use rooms::Rooms;
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// What waits is stored this long after the first of it came, or as soon as a batch is full.
+/// A batch is stored this long after its first record arrived, or as soon as it is full.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// So many records are stored at once.
+/// The maximum number of records in one batch.
 const BATCH: usize = 64;
 
-/// How long the store may take for a batch; what it stored all the same is skipped the next time.
+/// The timeout for storing a batch. If the store stored records after all, it skips them at the next attempt.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most drafts of changes without a record that wait to be deleted; one more stays in the store as an attempt.
+/// The maximum number of drafts without a record that wait to be deleted. Drafts beyond it stay in the store as
+/// attempts.
 const MAX_WITHDRAWN: usize = 4096;
 
-/// The pause after the store failed.
+/// The retry delay after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How an event ended.
+/// The result of an audited event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// As asked.
+    /// The request succeeded.
     Success,
-    /// Refused, or broken off by a fault.
+    /// The request was refused or failed.
     Fail,
-    /// Nobody waited for the end.
+    /// The event was begun, and its end is unknown.
     Attempt,
 }
 
 impl Status {
-    /// As it is stored.
+    /// Returns the status as it is stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -63,47 +64,47 @@ impl Status {
     }
 }
 
-/// What happened. It holds no secret: whoever makes one puts fingerprints in their place.
+/// The record of one audited event. It holds no secret: the code that makes a record puts fingerprints in their place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
-    /// Its own id.
+    /// The record's id.
     pub id: String,
-    /// When, in Unix milliseconds.
+    /// The time of the event, in Unix milliseconds.
     pub at: i64,
-    /// What was to happen, such as `updateConfig`.
+    /// The name of the event, such as `updateConfig`.
     pub event: &'static str,
-    /// How it ended.
+    /// The result of the event.
     pub status: Status,
-    /// Who; empty for nobody in particular.
+    /// The user's id; empty without a user.
     pub user_id: String,
-    /// In which session; may be empty.
+    /// The session's id; may be empty.
     pub session_id: String,
-    /// From where; may be empty.
+    /// The client's address; may be empty.
     pub address: String,
-    /// By which way: `api`, `local`, `cli` or `server`.
+    /// The kind of access: `api`, `local`, `cli` or `server`.
     pub source: &'static str,
-    /// The request, by the id in its answer.
+    /// The id of the request, as its response has it.
     pub request_id: String,
     /// The request's method.
     pub method: String,
     /// The request's path.
     pub path: String,
-    /// The status of the answer; 0 without one.
+    /// The HTTP status of the response; 0 without one.
     pub code: u16,
-    /// The error, if there was one.
+    /// The id of the error; empty without an error.
     pub error_id: String,
-    /// What was asked for.
+    /// The parameters of the request.
     pub parameters: Value,
-    /// What it was, as far as it changed.
+    /// The changed values before the change.
     pub before: Value,
-    /// What it became, as far as it changed.
+    /// The changed values after the change.
     pub after: Value,
 }
 
-/// Where the trail is kept.
+/// Stores the audit trail.
 pub trait AuditStore: Send + Sync {
-    /// Adds records at the end, in this order and all at once; those that are there already are passed over.
-    /// Their drafts are deleted, and those with the ids `withdrawn`.
+    /// Appends records in this order in one transaction, and skips those that are stored already. Deletes the drafts of
+    /// these records and the drafts with the ids in `withdrawn`.
     fn append(
         &self,
         records: Vec<Arc<AuditRecord>>,
@@ -111,7 +112,7 @@ pub trait AuditStore: Send + Sync {
     ) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
-/// What the server holds. Records are taken into memory at once; `flush` asks the actor.
+/// The handle of the actor. It puts records into memory at once; `flush` sends a message to the actor.
 #[derive(Clone)]
 pub struct AuditHandle {
     actor: ActorRef<AuditActor>,
@@ -127,7 +128,7 @@ impl AuditHandle {
         Self { actor, queue }
     }
 
-    /// Reserves room for the record of a change before it runs; `None` where the caller has no room left.
+    /// Reserves room for the record of a change before the change runs. Returns `None` if the caller has no room left.
     pub async fn reserve(&self, caller: &Caller) -> Option<Permit> {
         let permit = self.queue.rooms.reserve(caller).await;
         if permit.is_none() {
@@ -136,12 +137,12 @@ impl AuditHandle {
         permit
     }
 
-    /// Reserves room, if there is some now.
+    /// Reserves room if there is some now, without waiting.
     pub fn try_reserve(&self, caller: &Caller) -> Option<Permit> {
         self.queue.rooms.try_reserve(caller)
     }
 
-    /// Takes a record for which room was reserved. It is cut where it is too large.
+    /// Adds a record to the queue, in the room that `permit` reserved. Cuts the record if it is too large.
     pub fn place(&self, mut permit: Permit, mut record: AuditRecord) {
         record.cut();
         let record_kib = record.weight_kib();
@@ -152,7 +153,7 @@ impl AuditHandle {
         self.queue.push(record, permit);
     }
 
-    /// Takes a record of the server itself; where there is no room for it, it is lost, and the log says so.
+    /// Adds a record of the server itself to the queue. Without room the record is lost, and the log says so.
     pub async fn record(&self, record: AuditRecord) {
         match self.queue.rooms.reserve(&Caller::Server).await {
             Some(permit) => self.place(permit, record),
@@ -160,12 +161,12 @@ impl AuditHandle {
         }
     }
 
-    /// Deletes the draft of a change that has no record, soon.
+    /// Schedules the deletion of the draft of a change that has no record.
     pub fn withdraw(&self, id: String) {
         self.queue.withdraw(id);
     }
 
-    /// Stores everything that waits; when this answers, it is on the disk.
+    /// Stores the records that wait. When this returns, they are on the disk.
     pub async fn flush(&self) -> Result<(), AppError> {
         if self.queue.is_empty() {
             return Ok(());
@@ -173,27 +174,27 @@ impl AuditHandle {
         self.actor.ask(Flush).await?
     }
 
-    /// How many records wait.
+    /// Returns the number of records that wait.
     pub fn waiting(&self) -> usize {
         self.queue.lock().len()
     }
 
-    /// How many records were lost for want of room.
+    /// Returns the number of records that were lost because there was no room.
     pub fn lost(&self) -> u64 {
         self.queue.lost.load(Ordering::Relaxed)
     }
 
-    /// How many changes were refused for want of room.
+    /// Returns the number of changes that were refused because there was no room for the record.
     pub fn refused(&self) -> u64 {
         self.queue.refused.load(Ordering::Relaxed)
     }
 
-    /// Each room by name, with the memory in use and its bound in KiB.
+    /// Returns each room's name with the memory in use and its limit, in KiB.
     pub fn rooms(&self) -> Vec<(&'static str, u32, u32)> {
         self.queue.rooms.readings()
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -201,18 +202,18 @@ impl AuditHandle {
 
 struct Waiting {
     record: Arc<AuditRecord>,
-    /// Given back once the record is stored.
+    /// Dropped, which frees the room, once the record is stored.
     _permit: Permit,
 }
 
-/// What waits to be stored; it outlives the actor.
+/// The records that wait to be stored. The queue outlives the actor.
 struct Queue {
     waiting: Mutex<VecDeque<Waiting>>,
     /// Ids of drafts to be deleted.
     withdrawn: Mutex<VecDeque<String>>,
     rooms: Arc<Rooms>,
     arrived: Notify,
-    /// Held while a batch is stored: the next one is taken when this one is gone.
+    /// Locked while a batch is stored, so that only one batch is stored at a time.
     turn: tokio::sync::Mutex<()>,
     lost: AtomicU64,
     refused: AtomicU64,
@@ -243,7 +244,7 @@ impl Queue {
         self.longest() == 0
     }
 
-    /// The length of the longer queue.
+    /// Returns the length of the longer queue.
     fn longest(&self) -> usize {
         let records = self.lock().len();
         records.max(self.withdrawn().len())
@@ -263,7 +264,7 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// The log is the last place where a lost record leaves a trace.
+    /// Counts and logs a record that is lost.
     fn lose(&self, record: &AuditRecord) {
         let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
         let AuditRecord { event, status, user_id, request_id, .. } = record;
@@ -277,7 +278,7 @@ impl Queue {
         );
     }
 
-    /// Waits until there is something, and until it is worth a write.
+    /// Waits until the queue has an entry, then until a batch is full or [`INTERVAL`] has passed.
     async fn batch_is_due(&self) {
         while self.is_empty() {
             self.arrived.notified().await;
@@ -290,7 +291,7 @@ impl Queue {
         let _ = timeout(INTERVAL, is_full).await;
     }
 
-    /// Stores the next batch; `false` when nothing waits.
+    /// Stores the next batch. Returns `false` if nothing waits.
     async fn store_next(&self, store: &dyn AuditStore) -> Result<bool, AppError> {
         let _turn = self.turn.lock().await;
         let batch: Vec<Arc<AuditRecord>> =
@@ -303,7 +304,7 @@ impl Queue {
         let stored = timeout(STORE_TIMEOUT, store.append(batch, withdrawn)).await;
         stored.map_err(|late| AppError::new("app.audit.save.saving.app_error").because(late))??;
         self.withdrawn().drain(..deleted);
-        // Outside of the lock: each permit wakes who waits for room.
+        // The permits are dropped after the lock is released, because each of them wakes callers that wait for room.
         let stored: Vec<Waiting> = self.lock().drain(..count).collect();
         drop(stored);
         Ok(true)
@@ -354,7 +355,7 @@ impl Handler<Flush> for AuditActor {
     fn handle(&mut self, _: Flush, _: &mut Self::Context) -> Self::Result {
         let (queue, store) = (self.queue.clone(), self.store.clone());
         Box::pin(async move {
-            // Those that were there when it was asked: others may come faster than they are stored.
+            // Only the entries of this moment are stored, because new ones may arrive faster than they are stored.
             let rounds = queue.longest().div_ceil(BATCH);
             for _ in 0..rounds {
                 queue.store_next(&*store).await?;

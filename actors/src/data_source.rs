@@ -1,6 +1,7 @@
-//! Where a PostgreSQL is, as the operator writes it: both forms as words with values. What they mean is the store's business.
+//! Reads the connection string of a PostgreSQL server, in both forms that an operator may write, into words with
+//! values. The store interprets them.
 //!
-//! No error repeats a value: it may be a part of the password.
+//! No error repeats a value, because it may be part of the password.
 
 use std::collections::HashSet;
 use std::iter::Peekable;
@@ -14,33 +15,33 @@ use crate::steps::{counted, walked};
 
 const URL_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// Explains an address in which a character of the password ended the password too early.
+/// The message for an address in which a character of the password ends the password too early.
 const UNESCAPED: &str = "an @ in a user name, a password or the name of a database is written %40, and likewise \
      / is %2F, ? is %3F, # is %23, : is %3A and % is %25";
 
-/// A word and its value.
+/// A parameter of a connection string and its value.
 #[derive(PartialEq)]
 pub struct Word {
-    /// The word, in lower case.
+    /// The parameter's name, in lower case.
     pub name: String,
-    /// Its value without quotes and escapes.
+    /// The value without quotes and escapes.
     pub value: String,
-    /// True when the word may be a part of a password that was written without quotes.
+    /// True if the word may be part of a password that was written without quotes.
     pub is_doubtful: bool,
 }
 
-/// Why a data source cannot be used. It holds no value of a word, because that may be the password.
+/// The reason why a data source cannot be used. It contains no value of a word, because that may be the password.
 #[derive(Debug, PartialEq, Error)]
 #[error("{0}")]
 pub struct Problem(String);
 
 impl Problem {
-    /// One in the given words.
+    /// Makes a problem with this text.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Names the word, unless it may be a part of the password.
+    /// Makes a problem that names the word, unless the word may be part of the password.
     pub fn about(word: &Word, problem: &str) -> Self {
         let is_name = word.name.len() <= 64
             && word.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
@@ -62,17 +63,17 @@ impl Word {
     }
 }
 
-/// Returns true if the text is the address of a PostgreSQL, whatever the name of the driver says.
+/// Returns true if the text has the form of a PostgreSQL URL, whatever driver is configured.
 pub fn is_address(text: &str) -> bool {
     after_scheme(text.trim()).is_some()
 }
 
-/// The text after the scheme, when it is the address of a PostgreSQL.
+/// Returns the text after the scheme, if the text is a PostgreSQL URL.
 pub(crate) fn after_scheme(text: &str) -> Option<&str> {
     URL_SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme))
 }
 
-/// The words of either form, each at most once; words without a value are left out.
+/// Reads the words of either form. A repeated word is an error; words without a value are left out.
 pub fn words(text: &str) -> Result<Vec<Word>, Problem> {
     walked(text.len());
     let text = text.trim();
@@ -128,7 +129,7 @@ fn of_url(rest: &str) -> Result<Vec<Word>, Problem> {
     Ok(words)
 }
 
-/// `host`, `host:port`, `[address]:port`, several of them with commas.
+/// Reads `host`, `host:port` or `[address]:port`, or several of them with commas.
 fn of_hosts(text: &str) -> Result<Vec<Word>, Problem> {
     let mut hosts = Vec::new();
     let mut ports = Vec::new();
@@ -162,7 +163,7 @@ fn decoded(text: &str) -> Result<String, Problem> {
     Ok(text.into_owned())
 }
 
-/// `word=value word='a value'`: blanks around `=` are allowed, a backslash takes the next character as it is.
+/// Reads `word=value word='a value'`. Blanks around `=` are allowed. A backslash takes the next character as it is.
 fn of_pairs(text: &str) -> Result<Vec<Word>, Problem> {
     let mut words: Vec<Word> = Vec::new();
     let mut rest = text.chars().peekable();

@@ -1,6 +1,6 @@
-//! What the server depends on, checked in the background: requests read the last result with its age.
+//! Background checks of the server's dependencies. Requests read the last result with its age.
 //!
-//! So a probe that anybody may call costs no I/O, however often it is called.
+//! So a public health request causes no I/O, however often it is sent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,36 +14,36 @@ use tracing::{info, warn};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// Time from the end of one round to the start of the next while all is well.
+/// The time from the end of one round to the start of the next while all checks pass.
 const CALM: Duration = Duration::from_secs(5);
 
-/// The same while something is wrong: recovery shows soon.
+/// The time between rounds while a check fails, so that a recovery shows soon.
 const ALERT: Duration = Duration::from_secs(1);
 
-/// How long one check may take.
+/// The timeout of one check.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Something the server depends on.
+/// A check of one dependency of the server.
 pub trait Check: Send + Sync {
-    /// What it is called in answers, such as `database`.
+    /// Returns its name in responses, such as `database`.
     fn name(&self) -> &'static str;
 
-    /// Whether the server cannot do its work without it.
+    /// True if the server cannot work without it.
     fn is_vital(&self) -> bool {
         true
     }
 
-    /// Whether the server depends on it as it is set now; what it does not depend on is not shown.
+    /// Returns true if the current configuration needs the dependency. If not, the check is neither run nor shown.
     fn is_needed(&self) -> bool {
         true
     }
 
-    /// How long an outcome that is good holds: what costs money is tried less often.
+    /// Returns how long a passed check stays valid. Checks that cost money run less often.
     fn holds_for(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Tries it; the error says in plain words what is wrong.
+    /// Runs the check. The error says in plain words what is wrong.
     fn run(&self) -> BoxFuture<'static, Result<(), String>>;
 }
 
@@ -52,24 +52,24 @@ pub trait Check: Send + Sync {
 pub struct Outcome {
     /// The check's name.
     pub name: &'static str,
-    /// Whether the server cannot do its work without it.
+    /// True if the server cannot work without it.
     pub is_vital: bool,
-    /// What is wrong, if anything.
+    /// The problem, if the check failed.
     pub problem: Option<String>,
-    /// When the check ended.
+    /// The time of the end of the check.
     pub at: Instant,
-    /// How long it took.
+    /// The duration of the check.
     pub took: Duration,
 }
 
 impl Outcome {
-    /// Whether the check passed.
+    /// Returns true if the check passed.
     pub fn is_ok(&self) -> bool {
         self.problem.is_none()
     }
 }
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct HealthHandle {
     actor: ActorRef<HealthActor>,
@@ -77,7 +77,7 @@ pub struct HealthHandle {
 }
 
 impl HealthHandle {
-    /// Starts checking; nothing is known until [`HealthHandle::check`] has answered once.
+    /// Starts the checks. There are no outcomes until [`HealthHandle::check`] has returned once.
     pub fn start(checks: Vec<Arc<dyn Check>>) -> Self {
         let publish = Arc::new(watch::Sender::new(Arc::new(Vec::new())));
         let current = publish.subscribe();
@@ -85,17 +85,17 @@ impl HealthHandle {
         Self { actor, current }
     }
 
-    /// The last outcome of every check.
+    /// Returns the last outcome of each check.
     pub fn current(&self) -> Arc<Vec<Outcome>> {
         self.current.borrow().clone()
     }
 
-    /// Runs every check now.
+    /// Runs each check now.
     pub async fn check(&self) -> Result<(), AppError> {
         self.actor.ask(RunChecks).await
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -154,7 +154,7 @@ impl Handler<RunChecks> for HealthActor {
     }
 }
 
-/// Runs the checks whose last outcome does not hold any more.
+/// Runs the checks whose last outcome is not valid any more.
 async fn run_due(checks: Vec<Arc<dyn Check>>, known: Arc<Vec<Outcome>>) -> Vec<Outcome> {
     let needed = checks.iter().filter(|check| check.is_needed());
     let outcomes = needed.map(|check| async {
@@ -215,7 +215,7 @@ mod tests {
         assert!(health.current()[0].is_ok());
     }
 
-    /// Counts how often it is tried; needed and holding for an hour or not, as told.
+    /// Counts its runs. A test sets whether it is needed; a passed run is valid for an hour.
     struct Counted {
         tries: AtomicU32,
         is_needed: bool,

@@ -8,8 +8,8 @@ use subtle::ConstantTimeEq;
 
 /// A token, key or password.
 ///
-/// It has no `Display` and no `Serialize`, and its `Debug` hides the value; whoever needs the text calls [`Secret::expose`].
-/// Secrets of the same length are compared in constant time.
+/// It has no `Display` and no `Serialize`, and its `Debug` hides the value. Code that needs the text calls
+/// [`Secret::expose`]. Secrets of the same length are compared in constant time.
 #[derive(Clone, Default)]
 pub struct Secret(String);
 
@@ -28,17 +28,17 @@ impl Hash for Secret {
 }
 
 impl Secret {
-    /// Takes the text into custody.
+    /// Wraps a text as a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Whether there is nothing to keep.
+    /// Returns true if the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text in clear.
+    /// Returns the text in clear.
     pub fn expose(&self) -> &str {
         &self.0
     }

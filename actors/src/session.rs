@@ -1,4 +1,4 @@
-//! A session, and which sessions a revocation means: the types that the actor `sessions` and the hubs share.
+//! Sessions, and the selection of sessions for a revocation. The actor `sessions` and the hubs share these types.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,25 +8,25 @@ use crate::secret::Secret;
 /// A login, as stored. Times are Unix milliseconds.
 #[derive(Clone, PartialEq)]
 pub struct Session {
-    /// The id by which it is listed and revoked.
+    /// The id that lists and revocations use.
     pub id: String,
-    /// What the client sends.
+    /// The token that the client sends.
     pub token: Secret,
-    /// When it was opened.
+    /// The time of the login.
     pub create_at: i64,
-    /// When it ends; 0 is never.
+    /// The time at which it expires; 0 means never.
     pub expires_at: i64,
-    /// When it was last used, to within five minutes.
+    /// The time of the last use, to within five minutes.
     pub last_activity_at: i64,
-    /// Whose it is.
+    /// The user's id.
     pub user_id: String,
     /// `platform:token` of a mobile device, empty for the web.
     pub device_id: String,
     /// The user's system roles, space separated.
     pub roles: String,
-    /// Whether an OAuth application holds it.
+    /// True if an OAuth application holds it.
     pub is_oauth: bool,
-    /// Whether its user was told that it ended.
+    /// True if its user was notified of its end.
     pub expired_notify: bool,
     /// Free properties: `csrf`, `platform`, `os`, `browser`, `type`, …
     pub props: BTreeMap<String, String>,
@@ -41,58 +41,58 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// The property `name`, empty when it is not there.
+    /// Returns the property `name`, or an empty text if it is absent.
     pub fn prop(&self, name: &str) -> &str {
         self.props.get(name).map_or("", String::as_str)
     }
 
-    /// Whether it was made from a personal access token.
+    /// Returns true if it was made from a personal access token.
     pub fn is_from_access_token(&self) -> bool {
         self.prop("type") == "UserAccessToken"
     }
 
-    /// Whether a mobile device holds it.
+    /// Returns true if a mobile device holds it.
     pub fn is_mobile(&self) -> bool {
         !self.device_id.is_empty() || self.prop("isMobile") == "true"
     }
 
-    /// Whether its time has passed.
+    /// Returns true if it has expired at `now`.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires_at > 0 && self.expires_at <= now
     }
 }
 
-/// Which sessions a revocation means.
+/// The sessions that a revocation selects.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Which {
-    /// The one that holds this token.
+    /// The session with this token.
     Token(Secret),
-    /// The one with this id.
+    /// The session with this id.
     Id(String),
-    /// All of a user, but one if it is named.
+    /// All sessions of a user, except one if it is given.
     User {
-        /// Whose.
+        /// The user's id.
         id: String,
-        /// The session to keep.
+        /// The id of the session to keep.
         except: Option<String>,
     },
-    /// A user's sessions on one device, but one if it is named.
+    /// All sessions of a user on one device, except one if it is given.
     Device {
-        /// Whose.
+        /// The user's id.
         user_id: String,
-        /// Where.
+        /// The device's id.
         device_id: String,
-        /// The session to keep.
+        /// The id of the session to keep.
         except: Option<String>,
     },
-    /// Those made from the personal access token with this id.
+    /// All sessions made from the personal access token with this id.
     AccessToken(String),
-    /// Everybody's.
+    /// The sessions of all users.
     All,
 }
 
 impl Which {
-    /// The one user whose sessions it can mean, where it says so.
+    /// Returns the user's id, if the selection names one user.
     pub fn user_id(&self) -> Option<&str> {
         match self {
             Self::User { id, .. } => Some(id),
@@ -101,7 +101,7 @@ impl Which {
         }
     }
 
-    /// Returns true if it means `session`.
+    /// Returns true if the selection includes `session`.
     pub fn means(&self, session: &Session) -> bool {
         match self {
             Self::Token(token) => session.token == *token,

@@ -1,7 +1,8 @@
-//! Who is logged in: one writer. A read costs no message, and no statement while the session is cached.
+//! The sessions of logged-in users. One actor writes them; a read sends no message, and no statement while the session
+//! is cached.
 //!
-//! A revocation is stored, then taken out of the cache, then answered: after the answer the token is invalid on this node.
-//! A crash loses the message being handled; the cache belongs to the handle and stays.
+//! A revocation is stored first, then removed from the cache, then answered. After the answer this server refuses the
+//! token. A crash loses the message being handled. The cache belongs to the handle and survives.
 
 pub mod change;
 
@@ -24,28 +25,28 @@ use crate::session::{Session, Which};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use change::Change;
 
-/// How many sessions are cached; the least used go first.
+/// The maximum number of cached sessions. The least used ones are evicted first.
 const CACHED: usize = 20_000;
 
-/// What came of adding a session.
+/// The result of adding a session.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Added {
-    /// The session as stored, with the roles that its user has at that moment.
+    /// The session as stored, with the roles that its user has at that time.
     pub session: Session,
-    /// The tokens of those that had to make room for it.
+    /// The tokens of the sessions that were removed to stay within the user's limit.
     pub made_room: Vec<Secret>,
 }
 
-/// Where sessions are kept.
+/// Stores sessions.
 pub trait SessionStore: Send + Sync {
-    /// The session that holds `token`.
+    /// Finds the session with `token`.
     fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>>;
-    /// Adds one; `None` when its user or its access token is not active any more, when its token is taken, or when the
-    /// hash of its user's password is another than `checked`, where that is given.
+    /// Adds a session. Returns `None` if its user or its access token is inactive, if its token exists already, or if
+    /// `checked` is given and is not the current hash of the user's password.
     fn add(&self, session: Session, checked: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
-    /// Deletes.
+    /// Deletes sessions.
     fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Changes; answers with the change as it is stored, because another one may have come before it.
+    /// Changes sessions. Returns the change as it is stored, because an earlier change may have altered it.
     fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>>;
 }
 
@@ -54,11 +55,11 @@ struct Cached {
     loaded_at: Uptime,
 }
 
-/// What readers share with the actor.
+/// State that readers and the actor share.
 struct Shared {
     cache: Cache<String, Arc<Cached>>,
-    /// Counts the changes: what was read from the store before a change is not cached after it. The lock is held while
-    /// the cache changes, so that nothing is cached between a comparison and a change.
+    /// Counts the changes. A session that was read before a change is not cached after it. The lock is held while the
+    /// cache changes, so that no session is cached between the comparison and the change.
     epoch: Mutex<u64>,
 }
 
@@ -67,7 +68,7 @@ impl Shared {
         self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Caches a session that was read or written in `epoch`, unless something changed since.
+    /// Caches a session that was read or written in `epoch`, unless the epoch has changed since.
     fn remember(&self, session: Arc<Session>, now: Uptime, epoch: u64) {
         let current = self.epoch();
         if *current == epoch {
@@ -76,7 +77,7 @@ impl Shared {
         }
     }
 
-    /// Takes sessions out of the cache, and out of the hands of readers that are about to cache them.
+    /// Removes sessions from the cache, and starts a new epoch so that readers do not cache what they read before.
     fn invalidate(&self, is_meant: impl Fn(&Session) -> bool) {
         let mut epoch = self.epoch();
         *epoch += 1;
@@ -84,7 +85,7 @@ impl Shared {
     }
 }
 
-/// What the server holds. `find` reads the cache first; the others ask the actor.
+/// The handle of the actor. `find` reads the cache first; the other functions send a message to the actor.
 #[derive(Clone)]
 pub struct SessionsHandle {
     actor: ActorRef<SessionActor>,
@@ -94,7 +95,7 @@ pub struct SessionsHandle {
 }
 
 impl SessionsHandle {
-    /// Starts the actor; `hub` has the sockets that live and die with the sessions.
+    /// Starts the actor. `hub` has the sockets that end with their sessions.
     pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
         let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: Mutex::default() });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
@@ -106,7 +107,7 @@ impl SessionsHandle {
         Self { actor, shared, store, config }
     }
 
-    /// The session that holds `token`, expired or not.
+    /// Returns the session with `token`, expired or not.
     pub async fn find(&self, token: &str, now: Uptime) -> Result<Option<Arc<Session>>, AppError> {
         if let Some(session) = self.cached(token, now) {
             return Ok(Some(session));
@@ -120,7 +121,7 @@ impl SessionsHandle {
         Ok(Some(session))
     }
 
-    /// Stores a new session; `None` where the store does not add it, see [`SessionStore::add`].
+    /// Stores a new session. Returns `None` if the store refuses it, see [`SessionStore::add`].
     pub async fn open(
         &self,
         session: Session,
@@ -135,7 +136,7 @@ impl SessionsHandle {
         self.shared.invalidate(|_| true);
     }
 
-    /// Revokes sessions.
+    /// Revokes the sessions that `which` selects.
     pub async fn close(&self, which: Which) -> Result<(), AppError> {
         self.actor.ask(Close { which, draft: Draft::current() }).await?
     }
@@ -145,12 +146,12 @@ impl SessionsHandle {
         self.actor.ask(Alter { change, draft: Draft::current() }).await?
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
 
-    /// Returns the session that holds `token`, expired or not, if it is in memory.
+    /// Returns the session with `token`, expired or not, if it is in the cache.
     pub fn cached(&self, token: &str, now: Uptime) -> Option<Arc<Session>> {
         let cached = self.shared.cache.get(token)?;
         let keep_ms = self.config.current().view.service.session_cache_in_minutes.saturating_mul(MINUTE_MS);
@@ -208,11 +209,11 @@ struct Close {
 impl Handler<Close> for SessionActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: changes are stored and taken out of the cache in the same order.
+    // Atomic: the order in the store and the order in the cache are the same.
     fn handle(&mut self, Close { which, draft }: Close, _: &mut Self::Context) -> Self::Result {
         let removal = around(draft, self.store.remove(which.clone()));
         let forgotten = removal.into_actor(self).then(move |removed, actor, _| {
-            // Also after a failure: the store may have done it and only its answer got lost.
+            // This also runs after a failure, because the store may have done the removal and only its answer was lost.
             actor.shared.invalidate(|session| which.means(session));
             let hub = actor.hub.clone();
             let end = async move {
@@ -251,7 +252,7 @@ impl Handler<Alter> for SessionActor {
     }
 }
 
-/// Ends the sockets of revoked sessions. A hub that crashes over it has ended them as well.
+/// Ends the sockets of revoked sessions. If a hub crashes meanwhile, the crash ends its sockets.
 async fn end_sockets(hub: HubHandle, revoked: Vec<Which>) {
     for which in revoked {
         if let Err(cause) = hub.end_sessions(&which).await {
@@ -260,7 +261,7 @@ async fn end_sockets(hub: HubHandle, revoked: Vec<Which>) {
     }
 }
 
-/// Tells the hub what changes for sockets: who may hear what follows from the roles.
+/// Sends changed roles to the hub, because roles decide which events a socket receives.
 async fn tell_sockets(hub: HubHandle, change: Change) {
     let Change::Roles { user_id, roles } = change else { return };
     if let Err(cause) = hub.change_roles(&user_id, &roles).await {

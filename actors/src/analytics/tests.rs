@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-/// Counts how often it was asked, when it is let.
+/// Counts its calls; a count ends when the test allows it.
 struct Abacus {
     asked: AtomicI64,
     at_once: AtomicUsize,
@@ -76,7 +76,7 @@ async fn an_old_answer_is_told_at_once_while_it_is_counted_anew() {
     let analytics = AnalyticsHandle::start(source.clone(), Duration::ZERO);
     source.0.turns.add_permits(1);
     assert_eq!(value(&analytics, "a").await, 1);
-    // Nobody lets the second count go on.
+    // The test does not allow the second count to end.
     assert_eq!((value(&analytics, "a").await, value(&analytics, "a").await), (1, 1));
     source.0.turns.add_permits(1);
     while value(&analytics, "a").await == 1 {
@@ -97,7 +97,7 @@ async fn a_failure_keeps_the_earlier_answer_and_is_not_repeated_at_once() {
         assert_eq!(refused.id, "app.post.analytics_posts_count.app_error");
     }
     assert_eq!(value(&analytics, "a").await, 1);
-    // The old answer of "a" had it counted once more, and the failure of "b" was told twice.
+    // The old answer of "a" started one more count; the failure of "b" was returned twice.
     while source.0.asked.load(Ordering::SeqCst) < 3 {
         tokio::task::yield_now().await;
     }

@@ -1,38 +1,38 @@
-//! Cuts large values of a record to a beginning and the length, so that no caller can fill the trail with one.
+//! Cuts large values of a record to their beginning and length, so that no caller can fill the trail with one record.
 
 use serde_json::{Map, Value, json};
 
 use super::AuditRecord;
 
-/// A member of `parameters`, `before` or `after` may have this many bytes as JSON; a longer one is cut.
+/// The maximum length of a member of `parameters`, `before` or `after`, in bytes of JSON. A longer one is cut.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// A cut value keeps this many characters.
+/// The number of characters that a cut value keeps.
 const KEPT_CHARACTERS: usize = 256;
 
-/// Each of the three documents may have this many bytes; members that do not fit are left out and counted.
+/// The maximum length of each of the three documents, in bytes. Members beyond it are left out and counted.
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 
-/// The member that says how many members were left out.
+/// The name of the member that holds the number of members left out.
 const LEFT_OUT: &str = "members_left_out";
 
-/// A path keeps this many characters.
+/// The maximum length of a path, in characters.
 const MAX_PATH_CHARACTERS: usize = 2048;
 
 impl AuditRecord {
-    /// Cuts what is too large: each value, each document and the path. A record that was cut already stays as it is.
+    /// Cuts each value, each document and the path to the maximum length. A record that is cut already does not change.
     pub fn cut(&mut self) {
         self.cut_to(MAX_DOCUMENT_BYTES);
     }
 
-    /// Cuts so far that the whole record takes about `kib`.
+    /// Cuts until the whole record takes about `kib` KiB.
     pub(super) fn cut_to_kib(&mut self, kib: u32) {
         let bytes = usize::try_from(kib).unwrap_or(usize::MAX).saturating_mul(1024);
         // The path and the fixed columns take the rest.
         self.cut_to(bytes.saturating_sub(self.path.len()) / 4);
     }
 
-    /// The memory that the record takes while it waits, in KiB, rounded up.
+    /// Returns the memory that the waiting record takes, in KiB, rounded up.
     pub(super) fn weight_kib(&self) -> u32 {
         let documents = [&self.parameters, &self.before, &self.after];
         let bytes: usize = documents.iter().map(|document| length(document)).sum::<usize>() + self.path.len();
@@ -69,7 +69,7 @@ fn cut_document(document: &mut Value, document_bytes: usize) {
     *members = kept;
 }
 
-/// A value that is too long becomes its beginning and its length in bytes, as JSON.
+/// Replaces a value that is too long with its beginning and its length in bytes of JSON.
 fn cut_value(value: &mut Value) {
     let bytes = length(value);
     if bytes <= MAX_VALUE_BYTES {

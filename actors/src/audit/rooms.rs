@@ -1,6 +1,7 @@
-//! Memory for records that wait to be stored: a bound for each group of callers, and one for each caller.
+//! Memory for records that wait to be stored: a limit for each group of callers, and a limit for each caller.
 //!
-//! Each group has memory of its own, so no caller can use up that of an administrator, the local socket or the server.
+//! Each group has its own memory, so no caller can use up the memory of an administrator, the local socket or the
+//! server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How long a change waits for room before it is refused.
+/// The maximum time that a change waits for room before it is refused.
 const ROOM_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A change reserves this much before it runs, in KiB; most records are smaller.
+/// The memory that a change reserves before it runs, in KiB. Most records are smaller.
 const RESERVED_KIB: u32 = 4;
 
 /// The caller that causes a record. It decides in which room the record waits.
@@ -26,7 +27,7 @@ pub enum Caller {
     Admin(String),
     /// The local socket.
     Local,
-    /// A request of this user, by id, that ends sessions.
+    /// A request that ends sessions of this user, by the user's id.
     Ending(String),
     /// The server itself.
     Server,
@@ -43,7 +44,7 @@ const fn room(name: &'static str, shared_kib: u32, caller_kib: u32) -> Room {
     Room { name, shared_kib, caller_kib }
 }
 
-/// In the order of `Caller::room`.
+/// The rooms, at the indices that `Caller::room` returns.
 const ROOMS: [Room; 6] = [
     room("strangers", 1024, 1024),
     room("users", 16 * 1024, 2048),
@@ -66,7 +67,7 @@ impl Caller {
     }
 }
 
-/// How much memory waiting records use, in all rooms.
+/// The memory that waiting records use, in all rooms.
 #[derive(Default)]
 pub(super) struct Rooms {
     used: Mutex<Used>,
@@ -106,11 +107,11 @@ impl Used {
 }
 
 impl Rooms {
-    /// Reserves room for one record; waits a moment where there is none.
+    /// Reserves room for one record. Without room it waits for at most [`ROOM_TIMEOUT`].
     pub(super) async fn reserve(self: &Arc<Self>, caller: &Caller) -> Option<Permit> {
         let wait = async {
             loop {
-                // Listens before it looks, so that room which is freed in between is not missed.
+                // The listener is registered before the check, so that a notification between the two is not missed.
                 let freed = self.freed.notified();
                 if let Some(permit) = self.try_reserve(caller) {
                     return permit;
@@ -127,7 +128,7 @@ impl Rooms {
         has_room.then(|| Permit { rooms: self.clone(), caller: caller.clone(), kib: RESERVED_KIB })
     }
 
-    /// Each room by name, with the memory in use and its bound in KiB.
+    /// Returns each room's name with the memory in use and its limit, in KiB.
     pub(super) fn readings(&self) -> Vec<(&'static str, u32, u32)> {
         let used = self.lock();
         ROOMS.iter().zip(used.rooms_kib).map(|(room, used_kib)| (room.name, used_kib, room.shared_kib)).collect()
@@ -138,7 +139,7 @@ impl Rooms {
     }
 }
 
-/// Room for one record; given back when it is dropped.
+/// Reserved room for one record. It is freed when this is dropped.
 pub struct Permit {
     rooms: Arc<Rooms>,
     caller: Caller,
@@ -146,8 +147,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Makes the permit as large as the record, if the caller has that much room; otherwise it stays as it is.
-    /// Returns its size in KiB.
+    /// Resizes the permit to the record if the caller has enough room; otherwise the permit keeps its size. Returns its
+    /// size in KiB.
     pub(super) fn fit(&mut self, record_kib: u32) -> u32 {
         let mut used = self.rooms.lock();
         if record_kib <= self.kib {

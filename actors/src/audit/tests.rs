@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Keeps what it is given, each record once; fails or panics when told to.
+/// Keeps each record once. Fails or panics when a test requests it.
 #[derive(Default)]
 struct Memory {
     records: Arc<Mutex<Vec<Arc<AuditRecord>>>>,
@@ -12,7 +12,7 @@ struct Memory {
     batches: AtomicUsize,
     fails: AtomicBool,
     panics: AtomicBool,
-    /// Held while the store is frozen.
+    /// Locked while a test freezes the store.
     gate: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -106,7 +106,7 @@ async fn a_record_is_stored_soon_without_anybody_asking() {
 #[actix_rt::test]
 async fn a_crash_loses_no_record_and_stores_none_twice() {
     let (audit, memory) = start();
-    // Stored, but the writer is gone before it knows.
+    // The store has the records, but the actor ends before it knows.
     memory.panics.store(true, Ordering::Relaxed);
     audit.record(record("one")).await;
     audit.record(record("two")).await;

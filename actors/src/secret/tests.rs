@@ -25,7 +25,7 @@ fn secrets_are_equal_when_their_texts_are() {
     }
 }
 
-/// A document with a canary in the place of every secret, and beside the settings.
+/// Returns a document with a recognisable value for every secret and for a key beside the settings.
 fn document() -> Document {
     let mut document = Document::new();
     for setting in settings().values().filter(|setting| setting.mask.is_some() && !setting.path.contains('[')) {

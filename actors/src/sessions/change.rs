@@ -1,4 +1,4 @@
-//! How an open session changes.
+//! Changes of open sessions.
 
 use std::collections::BTreeMap;
 
@@ -9,32 +9,32 @@ use crate::session::Session;
 pub enum Change {
     /// The user's system roles changed.
     Roles {
-        /// Whose.
+        /// The user's id.
         user_id: String,
-        /// All of them, space separated, as the store has them when the change is made.
+        /// All roles of the user, space separated, as the store has them at the time of the change.
         roles: String,
     },
     /// The session was used.
     Activity {
-        /// Which session.
+        /// The session's id.
         id: String,
-        /// When.
+        /// The time of the use, in Unix milliseconds.
         at: i64,
     },
     /// The session was prolonged.
     Prolonged {
-        /// Which session.
+        /// The session's id.
         id: String,
-        /// Until when it lasts at least.
+        /// The earliest end, in Unix milliseconds.
         until: i64,
     },
-    /// The client told about its device. What is not given stays as it is stored.
+    /// The client reported its device. Values that are absent stay as they are stored.
     Device {
-        /// Which session.
+        /// The session's id.
         id: String,
-        /// The device that holds it from now on.
+        /// The device of the session from now on.
         device_id: Option<String>,
-        /// When it ends.
+        /// The time at which the session expires, in Unix milliseconds.
         expires_at: Option<i64>,
         /// Properties that are added or replaced.
         props: BTreeMap<String, String>,

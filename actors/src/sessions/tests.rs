@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::*;
 use crate::config::{Config, ConfigSource, ConfigStore, Overrides, Stored, Version};
 
-/// So many sessions have room in `Memory`.
+/// The number of sessions that `Memory` keeps.
 const ROOM: usize = 3;
 
 struct Memory {
