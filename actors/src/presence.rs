@@ -1,10 +1,11 @@
-//! Who is there: one writer of statuses, read without asking, stored in batches.
+//! The presence of users (online, away, offline, do not disturb). One actor writes the statuses and stores them in
+//! batches; reads send no message.
 //!
-//! What sockets report is a note that the handle leaves for the actor: it never waits, and says in the end only
-//! whether somebody is connected, so that notes may be dealt with late, together, or again after a crash.
-//! Statuses and notes belong to the handle: a crash loses nothing but the message in hand.
-//! Several servers may share a store: what is stored is read again after a minute, activity never undoes what was set
-//! by hand elsewhere, and whoever answers a ping is there, whatever another server wrote.
+//! A socket reports by leaving a note in the handle, which never waits. The actor combines a note with the number of
+//! connections, so notes may be handled late, together, or again after a crash. Statuses and notes belong to the
+//! handle, so a crash loses only the message being handled. Several servers may share a store. So stored statuses are
+//! read again after a minute, activity never undoes a status that a user set on another server, and a user who answers
+//! a ping is online whatever another server wrote.
 
 mod announcer;
 mod people;
@@ -33,32 +34,34 @@ use people::{MANY, People};
 use shared::{Progress, Shared};
 use status::{Event, Status, Wish};
 
-/// How long what changed, and who left, waits for company.
+/// The interval at which the actor handles notes and stores changed statuses.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long clients may take to come back after a start, before those who do not are taken for gone.
+/// The time after a start in which clients may reconnect, before users without a connection become offline.
 const GRACE: Duration = Duration::from_mins(5);
 
-/// Where statuses are kept.
+/// Stores statuses.
 pub trait PresenceStore: Send + Sync {
-    /// The statuses of those who have one.
+    /// Loads the statuses of these users. Users without a stored status are left out.
     fn load(&self, user_ids: Vec<String>) -> BoxFuture<'static, Result<Vec<Status>, AppError>>;
-    /// Stores all of them or none, in place of those before. What another server stored by hand meanwhile stays,
-    /// unless it is "do not disturb" and over at `now` (Unix milliseconds).
+    /// Stores all statuses or none, in place of the earlier ones. A status that a user set by hand on another server
+    /// stays, unless it is "do not disturb" and has ended at `now` (Unix milliseconds).
     fn save(&self, statuses: Vec<Arc<Status>>, now: i64) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Stores a status that was set by hand, whatever was there before.
+    /// Stores a status that a user set by hand, in place of any earlier one.
     fn set(&self, status: Arc<Status>) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Who is online or away, not by hand, and was last active before then (Unix milliseconds).
+    /// Returns the users who are online or away, not by hand, and whose last activity is before `before` (Unix
+    /// milliseconds).
     fn left_behind(&self, before: i64) -> BoxFuture<'static, Result<Vec<String>, AppError>>;
 }
 
-/// Who hears of changes.
+/// Receives changes of statuses.
 pub trait StatusAudience: Send + Sync {
-    /// Tells that a user is seen as `status` now.
+    /// Announces the new status of a user.
     fn announce(&self, user_id: &str, status: &str) -> BoxFuture<'static, ()>;
 }
 
-/// What the server holds. `fn` reads, or leaves a note for the actor; `async fn` asks it, or the store.
+/// The handle of the actor. `fn` reads, or leaves a note for the actor; `async fn` sends it a message, or reads the
+/// store.
 #[derive(Clone)]
 pub struct PresenceHandle {
     actor: ActorRef<PresenceActor>,
@@ -66,7 +69,7 @@ pub struct PresenceHandle {
 }
 
 impl PresenceHandle {
-    /// Starts the actor. Nobody is connected; while the server is busy, `audience` is told nothing.
+    /// Starts the actor, without connections. While the server is busy, `audience` gets no announcements.
     pub fn start(
         store: Arc<dyn PresenceStore>,
         config: ConfigHandle,
@@ -90,13 +93,14 @@ impl PresenceHandle {
         Self { actor, shared }
     }
 
-    /// A user's socket was authenticated, the first or a further one: the user is online, unless set otherwise by hand.
+    /// Notes that a socket of the user was authenticated. The user becomes online, unless the status is set by hand.
     pub fn connected(&self, user_id: &str) {
         self.shared.people().connect(user_id, self.shared.now());
         self.shared.wake.notify_one();
     }
 
-    /// A user's socket is gone. With the last one the user is offline within half a second, unless set otherwise by hand.
+    /// Notes that a socket of the user is gone. After the last one the user becomes offline within half a second,
+    /// unless the status is set by hand.
     pub fn disconnected(&self, user_id: &str) {
         let notes = self.shared.people().disconnect(user_id);
         if notes >= MANY {
@@ -104,27 +108,27 @@ impl PresenceHandle {
         }
     }
 
-    /// The account is gone, and its status with it.
+    /// Drops everything known about a user whose account was deleted.
     pub fn forget(&self, user_id: &str) {
         self.shared.people().forget(user_id);
     }
 
-    /// Forgets what is remembered of the store; who is connected, and what is not stored yet, stays.
+    /// Drops the cached statuses. Connections and statuses that are not stored yet stay.
     pub fn invalidate(&self) {
         self.shared.people().invalidate_all();
     }
 
-    /// Every socket is gone.
+    /// Notes that all sockets are gone.
     pub fn disconnect_all(&self) {
         self.shared.people().disconnect_all();
     }
 
-    /// A pong of a connected user arrived: who was not active for long is away.
+    /// Notes a pong of a connected user. A user without recent activity becomes away.
     pub fn heard(&self, user_id: &str) {
         self.shared.people().look_at(user_id);
     }
 
-    /// A client says that its user is active or idle; `manual` when the user asked to be seen so.
+    /// Handles a client's report that its user is active or idle. With `manual`, the user chose that status.
     pub async fn active(&self, user_id: &str, is_active: bool, manual: bool) -> Result<(), AppError> {
         if manual {
             let status = if is_active { "online" } else { "away" };
@@ -134,17 +138,19 @@ impl PresenceHandle {
         self.actor.ask(Act { user_id: user_id.to_owned(), event }).await?
     }
 
-    /// Some socket is gone, and those that are left saw the last activity then: who was not active for long is away.
+    /// Handles the loss of a socket: the remaining sockets saw the last activity at `at` (Unix milliseconds). A user
+    /// without recent activity becomes away.
     pub async fn last_active(&self, user_id: &str, at: i64) -> Result<(), AppError> {
         self.actor.ask(Act { user_id: user_id.to_owned(), event: Event::LastActive { at } }).await?
     }
 
-    /// Sets a status by hand. It is stored when this answers, and it is the status as it is then.
+    /// Sets a status by hand. Returns the resulting status after it is stored.
     pub async fn set(&self, wish: Wish) -> Result<Status, AppError> {
         self.actor.ask(Set { wish, draft: Draft::current() }).await?
     }
 
-    /// What everybody known here is seen as, by user; who is not named is offline. Empty while statuses are off.
+    /// Returns the status of each user known here; users who are not in the map are offline. Empty while statuses are
+    /// disabled.
     pub fn all(&self) -> BTreeMap<String, String> {
         if self.shared.is_on() {
             self.shared.people().seen(self.shared.now(), self.shared.uptime())
@@ -153,7 +159,8 @@ impl PresenceHandle {
         }
     }
 
-    /// The statuses of these users, in their order; who has none is offline. Empty while statuses are off.
+    /// Returns the statuses of these users, in their order. A user without a status is offline. Empty while statuses
+    /// are disabled.
     pub async fn of(&self, user_ids: &[String]) -> Result<Vec<Status>, AppError> {
         if !self.shared.is_on() {
             return Ok(Vec::new());
@@ -169,12 +176,12 @@ impl PresenceHandle {
         Ok(user_ids.iter().map(of).collect())
     }
 
-    /// Stores whatever is not stored yet.
+    /// Handles all notes and stores all statuses that are not stored yet.
     pub async fn flush(&self) -> Result<(), AppError> {
         self.actor.ask(Flush).await?
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -241,7 +248,7 @@ struct Act {
 impl Handler<Act> for PresenceActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic, like all that changes statuses: what is decided on one stays true until it is replaced.
+    // Atomic, like every message that changes statuses: the status that a decision is based on cannot change meanwhile.
     fn handle(&mut self, Act { user_id, event }: Act, _: &mut Self::Context) -> Self::Result {
         let shared = self.shared.clone();
         AtomicResponse::new(Box::pin(async move { shared.act(user_id, event).await }.into_actor(self)))

@@ -1,4 +1,4 @@
-//! Tells the audience of changes, in their order, without the actor waiting for it.
+//! Announces changes to the audience in their order, so that the actor does not wait for the audience.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use tracing::{debug, warn};
 
 use super::StatusAudience;
 
-/// How many changes may wait for the audience; those beyond are not told.
+/// The maximum number of changes that wait for the audience. Changes beyond it are dropped.
 const WAITING: usize = 4096;
 
-/// How long the audience may take for one change.
+/// The timeout for announcing one change.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Announcer(mpsc::Sender<Change>);
 
-/// A user is seen as something else now.
+/// The new status of a user.
 pub(super) struct Change {
     pub(super) user_id: String,
     pub(super) presence: String,
@@ -40,7 +40,7 @@ impl Announcer {
 async fn tell(audience: Arc<dyn StatusAudience>, mut changes: mpsc::Receiver<Change>) {
     while let Some(Change { user_id, presence }) = changes.recv().await {
         let audience = audience.clone();
-        // A task of its own: should the audience panic, the next change is told all the same.
+        // Each announcement runs in its own task, so that a panic of the audience does not stop the next one.
         let mut telling = actix_rt::spawn(async move { audience.announce(&user_id, &presence).await });
         let told = timeout(PATIENCE, &mut telling).await;
         if !matches!(told, Ok(Ok(()))) {

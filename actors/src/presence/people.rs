@@ -1,4 +1,5 @@
-//! What is known of everybody: read by the handle, written by the actor, kept across its lives.
+//! The known statuses, connections and notes of all users. The handle reads them, the actor writes them, and they
+//! survive a crash of the actor.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,37 +9,37 @@ use quick_cache::unsync::Cache;
 use super::status::{Event, Status};
 use crate::clock::Uptime;
 
-/// How many statuses are remembered beside those that are not stored yet; the least used go first.
+/// The maximum number of cached statuses, beside those that are not stored yet. The least used ones are evicted first.
 const REMEMBERED: usize = 50_000;
 
-/// So long a status is taken for what is stored; another server may write it, too.
+/// The time for which a cached status counts as current, in milliseconds. Another server may change the stored one.
 const FRESH_MS: i64 = 60_000;
 
-/// So long a status is listed without being read again.
+/// The time for which a cached status is listed without being read again, in milliseconds.
 const LISTED_MS: i64 = 30 * 60_000;
 
-/// So many who left do not wait for company.
+/// If at least this many users have left, their notes are handled at once instead of at the next tick.
 pub(super) const MANY: usize = 32;
 
-/// Statuses, who is connected, and what is still to be done.
+/// Statuses, connections, and the notes that are still to be handled.
 pub(super) struct People {
     remembered: Cache<String, Remembered>,
-    /// Newer than what is stored.
+    /// Statuses that are newer than the stored ones.
     unsaved: HashMap<String, Arc<Status>>,
-    /// How many connections each user has; who has none is not here.
+    /// The number of connections of each user. Users without one are not in the map.
     connected: HashMap<String, usize>,
     notes: HashMap<String, Note>,
 }
 
 struct Remembered {
     status: Arc<Status>,
-    /// When it was read or written, in Unix milliseconds.
+    /// The monotonic time at which it was read or written.
     at: Uptime,
 }
 
-/// Why a user's status is to be looked at.
+/// The reason to examine a user's status.
 enum Note {
-    /// A connection was made then.
+    /// A connection was made at this time (Unix milliseconds).
     Connected(i64),
     /// The last connection is gone.
     Left,
@@ -56,20 +57,20 @@ impl People {
         }
     }
 
-    /// The last that is known of a user, however old.
+    /// Returns the newest known status of a user, however old.
     pub(super) fn latest(&self, user_id: &str) -> Option<Arc<Status>> {
         let unsaved = self.unsaved.get(user_id);
         unsaved.or_else(|| self.remembered.get(user_id).map(|remembered| &remembered.status)).cloned()
     }
 
-    /// Whom to read from the store.
+    /// Returns the users whose status must be read from the store.
     pub(super) fn missing(&self, user_ids: &[String], now: Uptime) -> Vec<String> {
         let is_fresh = |remembered: &Remembered| now.ms_since(remembered.at) < FRESH_MS;
         let is_known = |id: &str| self.unsaved.contains_key(id) || self.remembered.get(id).is_some_and(is_fresh);
         user_ids.iter().filter(|id| !is_known(id)).cloned().collect()
     }
 
-    /// Takes in what was read from the store at `began`, unless something newer is known.
+    /// Caches a status that was read from the store at `began`, unless a newer one is known.
     pub(super) fn remember(&mut self, status: &Arc<Status>, began: Uptime) {
         let id = &status.user_id;
         let is_newer = self.unsaved.contains_key(id) || self.remembered.peek(id).is_some_and(|known| known.at >= began);
@@ -78,17 +79,17 @@ impl People {
         }
     }
 
-    /// Forgets what may not be what is stored.
+    /// Removes a user's cached status, because the stored one may differ.
     pub(super) fn invalidate(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
     }
 
-    /// The same for everybody.
+    /// Removes all cached statuses.
     pub(super) fn invalidate_all(&mut self) {
         self.remembered.clear();
     }
 
-    /// Forgets a user altogether.
+    /// Removes everything known about a user.
     pub(super) fn forget(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
         self.unsaved.remove(user_id);
@@ -96,12 +97,12 @@ impl People {
         self.notes.remove(user_id);
     }
 
-    /// Takes in what is not stored yet.
+    /// Keeps a status that is not stored yet.
     pub(super) fn put(&mut self, status: Status) {
         self.unsaved.insert(status.user_id.clone(), Arc::new(status));
     }
 
-    /// Statuses to store, at most so many.
+    /// Returns statuses to store, at most `most`.
     pub(super) fn unsaved(&self, most: usize) -> Vec<Arc<Status>> {
         self.unsaved.values().take(most).cloned().collect()
     }
@@ -110,7 +111,7 @@ impl People {
         self.unsaved.len()
     }
 
-    /// Takes in what was stored just now.
+    /// Moves statuses that were just stored to the cache.
     pub(super) fn stored(&mut self, statuses: &[Arc<Status>], now: Uptime) {
         for status in statuses {
             self.unsaved.remove(&status.user_id);
@@ -118,12 +119,12 @@ impl People {
         }
     }
 
-    /// What everybody known is seen as at `now`, those who are offline left out.
+    /// Returns the status of each known user at `now`, without users who are offline.
     pub(super) fn seen(&self, now: i64, uptime: Uptime) -> BTreeMap<String, String> {
         let is_listed = |id: &String, at: Uptime| uptime.ms_since(at) < LISTED_MS || self.connected.contains_key(id);
         let remembered = self.remembered.iter().filter(|(id, known)| is_listed(id, known.at));
         let known = remembered.map(|(id, known)| (id, &known.status)).chain(&self.unsaved);
-        // What is not stored yet comes last, and wins.
+        // Statuses that are not stored yet come last, so they replace cached ones.
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for (id, status) in known {
             if status.is_offline_at(now) {
@@ -135,7 +136,7 @@ impl People {
         seen
     }
 
-    /// Whose "do not disturb" is over at `now`.
+    /// Returns the users whose "do not disturb" has ended at `now`.
     pub(super) fn over(&self, now: i64) -> Vec<String> {
         let remembered = self.remembered.iter().map(|(id, known)| (id, &known.status));
         let over = remembered.chain(&self.unsaved).filter(|(_, status)| status.is_over(now));
@@ -151,7 +152,7 @@ impl People {
         self.notes.insert(user_id.to_owned(), Note::Connected(now));
     }
 
-    /// Takes a user for gone whose last connection this was, and gives how many notes there are.
+    /// Removes one connection and leaves a note if it was the user's last one. Returns the number of notes.
     pub(super) fn disconnect(&mut self, user_id: &str) -> usize {
         let left = self.connected.get_mut(user_id).map(|count| {
             *count = count.saturating_sub(1);
@@ -168,19 +169,20 @@ impl People {
         self.notes.extend(self.connected.drain().map(|(id, _)| (id, Note::Left)));
     }
 
-    /// Leaves a note to look at somebody who is connected.
+    /// Leaves a note to examine the status of a connected user.
     pub(super) fn look_at(&mut self, user_id: &str) {
         if self.connected.contains_key(user_id) {
             self.notes.entry(user_id.to_owned()).or_insert(Note::Heard);
         }
     }
 
-    /// Who is to be looked at.
+    /// Returns the users with a note.
     pub(super) fn noted(&self) -> Vec<String> {
         self.notes.keys().cloned().collect()
     }
 
-    /// Who is to be looked at without delay: those who came, and those who left once they are many.
+    /// Returns the users whose notes cannot wait for the next tick: users who connected, and users who left if there
+    /// are many.
     pub(super) fn pressing(&self) -> Vec<String> {
         let left = self.notes.values().filter(|note| matches!(note, Note::Left)).count();
         let is_pressing = |note: &Note| match note {
@@ -191,7 +193,7 @@ impl People {
         self.notes.iter().filter(|(_, note)| is_pressing(note)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// What a user's note comes down to now; it is dealt with.
+    /// Takes a user's note and returns the event that results from it now.
     pub(super) fn take_event(&mut self, user_id: &str) -> Option<Event> {
         let note = self.notes.remove(user_id)?;
         Some(match note {

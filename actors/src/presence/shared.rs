@@ -1,4 +1,4 @@
-//! What the handle and every life of the actor share, and the work of one turn.
+//! State that the handle and the actor share, and the work of the actor's turns.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,14 +15,14 @@ use crate::clock::{Clock, MINUTE_MS, Uptime};
 use crate::config::ConfigHandle;
 use crate::error::AppError;
 
-/// How many statuses are stored in one transaction.
+/// The maximum number of statuses in one transaction.
 const BATCH: usize = 500;
 
-/// So many changes do not wait for the next turn to be stored.
+/// The number of unsaved statuses from which they are stored without waiting for the next tick.
 const PRESSING: usize = 64;
 
 const SECOND_MS: i64 = 1000;
-/// How long the store is left alone after it failed; the pause doubles.
+/// The first retry delay after a failure of the store. It doubles up to the maximum.
 const FIRST_PAUSE_MS: i64 = SECOND_MS;
 const LONGEST_PAUSE_MS: i64 = 30 * SECOND_MS;
 
@@ -32,22 +32,22 @@ pub(super) struct Shared {
     pub(super) busy: BusyHandle,
     pub(super) announcer: Announcer,
     pub(super) clock: Clock,
-    /// When the server started, in Unix milliseconds.
+    /// The time of the server's start, in Unix milliseconds.
     pub(super) started_at: i64,
-    /// Wakes the actor for a turn.
+    /// Wakes the actor before the next tick.
     pub(super) wake: Notify,
     pub(super) people: Mutex<People>,
     pub(super) progress: Mutex<Progress>,
 }
 
-/// What was done so far.
+/// The progress of the actor's periodic work.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// The minute since 1970 up to which ends of "do not disturb" are dealt with.
+    /// The last minute (since 1970) in which ends of "do not disturb" were handled.
     minute: i64,
-    /// How long the store is left alone; 0 while it works.
+    /// The current retry delay in milliseconds; 0 while the store works.
     pause_ms: i64,
-    /// When it is tried again, in Unix milliseconds.
+    /// The monotonic time from which the store is tried again.
     resumes_at: Uptime,
 }
 
@@ -56,7 +56,7 @@ impl Shared {
         self.clock.wall()
     }
 
-    /// The present moment on the monotonic clock.
+    /// Returns the current monotonic time.
     pub(super) fn uptime(&self) -> Uptime {
         self.clock.uptime()
     }
@@ -65,12 +65,12 @@ impl Shared {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there are statuses on this server.
+    /// Returns true if statuses are enabled on this server.
     pub(super) fn is_on(&self) -> bool {
         self.config.current().view.service.enable_user_statuses
     }
 
-    /// Reads what is missing or too old, and gives what it read.
+    /// Reads the statuses that are missing or too old from the store, and returns those.
     pub(super) async fn refresh(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
         let began = self.uptime();
         let missing = self.people().missing(user_ids, began);
@@ -88,7 +88,7 @@ impl Shared {
         Ok(read)
     }
 
-    /// Deals with what does not wait for the next tick.
+    /// Handles the notes that cannot wait for the next tick.
     pub(super) async fn settle_pressing(&self) {
         if self.is_on() {
             let pressing = self.people().pressing();
@@ -97,7 +97,7 @@ impl Shared {
         }
     }
 
-    /// Deals with all who came, went or were heard of, and stores what is not stored yet.
+    /// Handles all notes, then stores the statuses that are not stored yet.
     pub(super) async fn tick(&self) {
         if !self.is_on() {
             return;
@@ -112,7 +112,7 @@ impl Shared {
         }
     }
 
-    /// Settles and stores everything now, even when the store failed a moment ago.
+    /// Handles all notes and stores all statuses now, even during a retry delay.
     pub(super) async fn flush(&self) -> Result<(), AppError> {
         if !self.is_on() {
             return Ok(());
@@ -123,7 +123,7 @@ impl Shared {
         settled
     }
 
-    /// Puts an event of one user in force.
+    /// Applies an event to the status of one user.
     pub(super) async fn act(&self, user_id: String, event: Event) -> Result<(), AppError> {
         if !self.is_on() {
             return Ok(());
@@ -137,7 +137,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Stores what a user wishes, then puts it in force.
+    /// Stores the status that a user set, then publishes it.
     pub(super) async fn set(&self, wish: Wish) -> Result<Status, AppError> {
         let id = &wish.user_id;
         let read = self.refresh(std::slice::from_ref(id)).await?;
@@ -145,7 +145,7 @@ impl Shared {
         let now = self.now();
         let changed = Arc::new(known.as_ref().clone().at(now).changed(&wish, now));
         self.store.set(changed.clone()).await.inspect_err(|_| {
-            // The store may have done it and only its answer got lost.
+            // The store may have saved it even though its answer was lost.
             self.people().invalidate(id);
         })?;
         self.people().stored(std::slice::from_ref(&changed), self.uptime());
@@ -154,7 +154,8 @@ impl Shared {
         Ok(after)
     }
 
-    /// Makes those offline whom an earlier life of a server left behind; `true` when that is done.
+    /// Sets users to offline whose status a previous run of a server left as online or away. Returns `true` when that
+    /// is done.
     pub(super) async fn sweep(&self) -> Result<bool, AppError> {
         if !self.is_on() {
             return Ok(false);
@@ -171,7 +172,7 @@ impl Shared {
         Ok(true)
     }
 
-    /// Deals with all notes and, once a minute, with ends of "do not disturb".
+    /// Handles all notes and, once a minute, the ends of "do not disturb".
     async fn settle_all(&self) -> Result<(), AppError> {
         let minute = self.now() / MINUTE_MS;
         let is_new_minute = self.progress().minute != minute;
@@ -191,7 +192,7 @@ impl Shared {
             let event = self.people().take_event(id);
             match event {
                 Some(event) => self.apply(&known, |status| self.after(status, event)),
-                // Another server may have prolonged it: only what was read well ends.
+                // Another server may have prolonged it, so it ends only if the status was read just now.
                 None if read.is_ok() => self.apply(&known, |status| status.at(self.now())),
                 None => {}
             }
@@ -221,7 +222,7 @@ impl Shared {
         if self.is_resting() { Err(AppError::new("app.status.get.app_error")) } else { self.refresh(user_ids).await }
     }
 
-    /// What was read just now, else the last that is known.
+    /// Returns the status in `read`, or else the newest known one.
     fn known(&self, user_id: &str, read: Option<&HashMap<String, Arc<Status>>>) -> Option<Arc<Status>> {
         let read = read.and_then(|read| read.get(user_id)).cloned();
         read.or_else(|| self.people().latest(user_id))
@@ -259,7 +260,7 @@ impl Shared {
         }
     }
 
-    /// Leaves the store alone for a while if it failed.
+    /// Starts or doubles the retry delay after a failure of the store.
     fn note_failure(&self, cause: Option<AppError>) {
         let now = self.uptime();
         let mut progress = self.progress();

@@ -1,4 +1,4 @@
-//! Somebody's status, and what becomes of it: pure functions of the status before and the time.
+//! A user's status and its transitions, as pure functions of the previous status, the event and the time.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,80 +9,80 @@ const AWAY: &str = "away";
 const OFFLINE: &str = "offline";
 const DO_NOT_DISTURB: &str = "dnd";
 
-/// What a user may set; `ooo` comes with automatic replies, which this server has not.
+/// The statuses that a user may set. `ooo` belongs to automatic replies, which this server does not have.
 const SETTABLE: [&str; 4] = [ONLINE, OFFLINE, AWAY, DO_NOT_DISTURB];
 
-/// Whether somebody is there.
+/// The presence of a user.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
-    /// Whose it is.
+    /// The user's id.
     pub user_id: String,
-    /// `online`, `away`, `offline` or `dnd`; `ooo` where Mattermost left it.
+    /// `online`, `away`, `offline` or `dnd`; `ooo` only if Mattermost stored it.
     #[serde(rename = "status")]
     pub presence: String,
-    /// Whether it was set by hand: activity does not change it then.
+    /// True if the user set it by hand. Activity does not change it then.
     pub manual: bool,
-    /// When there was last activity, in Unix milliseconds.
+    /// The time of the last activity, in Unix milliseconds.
     pub last_activity_at: i64,
-    /// When nobody must be disturbed no longer holds, in Unix seconds; 0 is never.
+    /// The end of "do not disturb", in Unix seconds; 0 means never.
     pub dnd_end_time: i64,
-    /// What follows then.
+    /// The status after the end of "do not disturb".
     #[serde(skip)]
     pub previous: String,
 }
 
-/// What a client wants to be seen as.
+/// A request to set a status.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Wish {
-    /// Whose status it is.
+    /// The user's id.
     pub user_id: String,
-    /// The status.
+    /// The status to set.
     pub status: String,
-    /// When "do not disturb" ends, in Unix seconds; 0 is never.
+    /// The end of "do not disturb", in Unix seconds; 0 means never.
     pub dnd_end_time: i64,
 }
 
 impl Wish {
-    /// Whether it is a status that can be set.
+    /// Returns true if a user may set this status.
     pub fn is_settable(&self) -> bool {
         SETTABLE.contains(&self.status.as_str())
     }
 
-    /// A user's wish without an end.
+    /// Makes a request without an end.
     pub(super) fn of(user_id: &str, status: &str) -> Self {
         Self { user_id: user_id.to_owned(), status: status.to_owned(), dnd_end_time: 0 }
     }
 }
 
-/// What happened to somebody.
+/// An event that may change a user's status.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Event {
-    /// There was activity.
+    /// The user was active.
     Active {
-        /// When, in Unix milliseconds.
+        /// The time of the activity, in Unix milliseconds.
         at: i64,
     },
-    /// The connection is alive, whatever its user does.
+    /// The connection is alive, whether or not its user is active.
     Heard,
-    /// The client says that its user is idle.
+    /// The client reports that its user is idle.
     Idle,
-    /// The connections that are left saw the last activity then.
+    /// A connection is gone, and the remaining ones saw the last activity at this time.
     LastActive {
-        /// When, in Unix milliseconds.
+        /// The time of the activity, in Unix milliseconds.
         at: i64,
     },
     /// The last connection is gone.
     Left,
-    /// A server that ended left the status behind.
+    /// A server that has ended left the status as online or away.
     LeftBehind {
-        /// When the next one started, in Unix milliseconds.
+        /// The start of the next server, in Unix milliseconds.
         before: i64,
     },
 }
 
 impl Status {
-    /// The status of somebody who never had one.
+    /// Returns the status of a user who never had one: offline.
     pub fn unknown(user_id: &str) -> Self {
         Self {
             user_id: user_id.to_owned(),
@@ -94,7 +94,7 @@ impl Status {
         }
     }
 
-    /// What the user is seen as at `now`.
+    /// Returns the status that others see at `now`, in Unix milliseconds.
     pub fn presence_at(&self, now: i64) -> &str {
         if !self.is_over(now) {
             &self.presence
@@ -105,17 +105,17 @@ impl Status {
         }
     }
 
-    /// Whether the user is seen as not being there.
+    /// Returns true if others see the user as offline at `now`.
     pub(super) fn is_offline_at(&self, now: i64) -> bool {
         self.presence_at(now) == OFFLINE
     }
 
-    /// Whether "do not disturb" ended before `now`, in milliseconds.
+    /// Returns true if "do not disturb" has ended at `now`, in Unix milliseconds.
     pub(super) fn is_over(&self, now: i64) -> bool {
         self.presence == DO_NOT_DISTURB && self.dnd_end_time > 0 && self.dnd_end_time.saturating_mul(1000) <= now
     }
 
-    /// The status as it is at `now`, in milliseconds: "do not disturb" ends by itself.
+    /// Returns the status at `now`, in Unix milliseconds: "do not disturb" ends by itself.
     #[must_use]
     pub fn at(self, now: i64) -> Self {
         if !self.is_over(now) {
@@ -125,14 +125,14 @@ impl Status {
         Self { presence, manual: false, dnd_end_time: 0, previous: DO_NOT_DISTURB.to_owned(), ..self }
     }
 
-    /// The status after `wish` at `now`.
+    /// Returns the status after the user sets `wish` at `now`.
     pub(super) fn changed(self, wish: &Wish, now: i64) -> Self {
         let is_dnd = wish.status == DO_NOT_DISTURB;
         let shows_activity = wish.status == ONLINE || wish.status == OFFLINE;
         let previous = if is_dnd && self.presence == DO_NOT_DISTURB { self.previous } else { self.presence };
         Self {
             presence: wish.status.clone(),
-            // Being online is what activity brings about anyway, so nobody holds it by hand.
+            // Activity makes a user online anyway, so `online` is never set by hand.
             manual: wish.status != ONLINE,
             last_activity_at: if shows_activity { now } else { self.last_activity_at },
             dnd_end_time: if is_dnd { wish.dnd_end_time - wish.dnd_end_time.rem_euclid(MINUTE_S) } else { 0 },
@@ -141,7 +141,7 @@ impl Status {
         }
     }
 
-    /// The status after `event` at `now`; activity is over after `away_after_ms` without any.
+    /// Returns the status after `event` at `now`. A user is idle after `away_after_ms` without activity.
     pub(super) fn after(self, event: Event, now: i64, away_after_ms: i64) -> Self {
         let status = self.at(now);
         if status.manual {
@@ -152,7 +152,7 @@ impl Status {
             Event::Active { at } => {
                 Self { presence: ONLINE.to_owned(), last_activity_at: at.max(status.last_activity_at), ..status }
             }
-            // Whoever answers is there, whatever another server wrote meanwhile.
+            // A user who answers is online, even if another server stored offline meanwhile.
             Event::Heard if status.is_offline_at(now) && !is_idle(status.last_activity_at) => {
                 Self { presence: ONLINE.to_owned(), ..status }
             }
@@ -170,7 +170,7 @@ impl Status {
         }
     }
 
-    /// What is set by hand stays; only what follows "do not disturb" is what would be there without it.
+    /// Keeps a status that was set by hand. Under "do not disturb", updates only the status that follows it.
     fn kept_by_hand(self, event: Event) -> Self {
         let is_dnd = self.presence == DO_NOT_DISTURB;
         let follows = match event {

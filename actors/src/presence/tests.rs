@@ -1,4 +1,4 @@
-//! The actor on a store, a clock and an audience that do as they are told.
+//! Tests of the actor with a simulated store, clock and audience.
 
 mod failures;
 mod store;
@@ -101,7 +101,7 @@ async fn several_statuses_are_read_with_one_statement_and_then_remembered_for_a_
     }
     assert_eq!(store.reads(), 1);
     assert_eq!(presence.all().len(), 2);
-    // Another server may have written it meanwhile.
+    // Another server may have changed the row meanwhile.
     store.put(stored("anna", "dnd"));
     clock.store(60_000, Ordering::Relaxed);
     assert_eq!(presence.of(&ids).await.unwrap()[0].presence, "dnd");

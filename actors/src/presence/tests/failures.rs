@@ -1,4 +1,4 @@
-//! The store, the audience or the actor fails.
+//! Tests in which the store, the audience or the actor fails.
 
 use std::sync::atomic::Ordering;
 

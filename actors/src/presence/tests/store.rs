@@ -1,4 +1,4 @@
-//! What the actor is tested on.
+//! The simulated store, clock and audience for the tests.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -18,13 +18,13 @@ pub(super) struct Setup {
     pub(super) store: Arc<Memory>,
     pub(super) audience: Arc<Listener>,
     pub(super) clock: Arc<AtomicI64>,
-    /// The step that the wall clock was moved by, and the monotonic one was not.
+    /// The offset that a test added to the wall clock but not to the monotonic clock.
     pub(super) step: Arc<AtomicI64>,
     pub(super) config: Arc<Pinned>,
     pub(super) busy: BusyHandle,
 }
 
-/// Keeps no flag.
+/// A store for the busy flag that stores nothing.
 struct NeverBusy;
 
 impl BusyStore for NeverBusy {
@@ -59,12 +59,12 @@ pub(super) async fn start(rows: &[Status]) -> Setup {
     Setup { presence, store, audience, clock, step, config: pinned, busy }
 }
 
-/// A user's id.
+/// Returns the id of a named user.
 pub(super) fn id(name: &str) -> String {
     format!("{:x<26}", name.replace(' ', ""))
 }
 
-/// A status that was there before.
+/// Makes a status that is stored before the test starts.
 pub(super) fn stored(name: &str, presence: &str) -> Status {
     Status { presence: presence.to_owned(), ..Status::unknown(&id(name)) }
 }
@@ -146,7 +146,7 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// All that was told, once it is so much; the names are those of the ids.
+    /// Waits for `count` announcements and returns them, with names instead of ids.
     pub(super) async fn heard(&self, count: usize) -> Vec<(&'static str, &'static str)> {
         while self.told.lock().unwrap().len() < count {
             tokio::task::yield_now().await;
@@ -170,14 +170,14 @@ impl StatusAudience for Listener {
     }
 }
 
-/// Settings that can be changed under the running actor.
+/// Settings that a test can change while the actor runs.
 #[derive(Default)]
 pub(super) struct Pinned {
     overrides: Mutex<Overrides>,
     handle: Mutex<Option<ConfigHandle>>,
 }
 
-/// Puts another value of a setting in force.
+/// Changes the value of a setting.
 pub(super) async fn set(config: &Pinned, path: &str, value: Value) {
     let place = String::new();
     config.overrides.lock().unwrap().insert(path.to_owned(), Override { value, place });
