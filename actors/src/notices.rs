@@ -1,7 +1,8 @@
-//! What people are told by a feed: fetched from time to time, replaced as a whole, read without asking.
+//! Product notices for users. The actor fetches a feed at intervals and replaces the notices as a whole; reads send no
+//! message.
 //!
-//! No start waits for the feed, and nothing fails without it.
-//! A crash loses the fetch under way, and the next begins at once; readers keep the last published notices.
+//! The server starts without waiting for the feed, and no request fails without it.
+//! A crash loses the fetch in progress, and the next one starts at once. Readers keep the last published notices.
 
 pub mod conditions;
 mod constraint;
@@ -24,27 +25,27 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 use conditions::{Facts, Reader, Site};
 use feed::{Feed, Notice, Shown, Viewing};
 
-/// The longest id of a notice, in characters: what the table of views has room for.
+/// The maximum length of a notice's id, in characters. It is the width of the column in the table of views.
 pub const LONGEST_ID: usize = 26;
 
-/// How long until the next fetch where the configuration names no time that can be waited for.
+/// The delay before the next fetch if the configured interval is not positive, in seconds.
 const USUAL_PAUSE_S: u64 = 3600;
 
-/// Where feeds come from.
+/// Fetches feeds.
 pub trait NoticeSource: Send + Sync {
-    /// Asks for the feed at `url`; with marks, only if it is another one than those were given for.
+    /// Requests the feed at `url`. With marks, the server sends it only if it has changed since they were given.
     fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>>;
 }
 
-/// What is stored beside the feed.
+/// Stores data for notices.
 pub trait NoticeStore: Send + Sync {
-    /// What is known of the installation.
+    /// Loads facts about the installation.
     fn facts(&self) -> BoxFuture<'static, Result<Facts, AppError>>;
-    /// Forgets who saw notices that are not among `ids`.
+    /// Deletes the views of notices that are not among `ids`.
     fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
-/// By which a feed is known again, as its server wrote it.
+/// The HTTP validators of a feed, as its server sent them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Marks {
     /// The `ETag`.
@@ -53,29 +54,29 @@ pub struct Marks {
     pub date: Option<String>,
 }
 
-/// What a server of feeds answers.
+/// The response of the feed's server.
 #[derive(Debug)]
 pub enum Fetched {
     /// The feed, with its marks.
     New(Vec<u8>, Marks),
-    /// That it is the one of the marks.
+    /// The feed has not changed.
     Same,
-    /// Something else, with this status.
+    /// Any other response, with its status.
     Refused(u16),
 }
 
-/// The notices in force, and what was found out with them.
+/// The notices in force, and the facts about the installation.
 #[derive(Debug, Clone, Default)]
 pub struct Notices {
-    /// In the order of the feed.
+    /// The notices in the order of the feed.
     pub list: Arc<[Notice]>,
     facts: Facts,
 }
 
 impl Notices {
-    /// What `reader` is told, in the language `locale` where there is that, or else in English.
+    /// Returns the notices for `reader`, in the language `locale` if available, or else in English.
     ///
-    /// Fails for a client whose version cannot be read, as soon as anything is for its kind.
+    /// Fails if the reader's client version is unreadable and at least one notice is meant for that kind of client.
     pub fn shown(
         &self,
         locale: &str,
@@ -91,13 +92,13 @@ impl Notices {
         shown.map_err(|_| AppError::new("api.system.update_notices.validating_failed"))
     }
 
-    /// The ids of all of them.
+    /// Returns the ids of all notices.
     pub fn ids(&self) -> Vec<String> {
         self.list.iter().map(|notice| notice.id().to_owned()).collect()
     }
 }
 
-/// What the server holds. `fn` reads the snapshot.
+/// The handle of the actor. `fn` reads the snapshot.
 #[derive(Clone)]
 pub struct NoticesHandle {
     actor: ActorRef<NoticesActor>,
@@ -105,7 +106,7 @@ pub struct NoticesHandle {
 }
 
 impl NoticesHandle {
-    /// Starts fetching, as the configuration in force says; there are no notices until that is done.
+    /// Starts to fetch with the configuration in force. There are no notices until the first fetch is done.
     pub fn start(config: ConfigHandle, source: Arc<dyn NoticeSource>, store: Arc<dyn NoticeStore>) -> Self {
         let publish = Arc::new(watch::Sender::new(Arc::default()));
         let current = publish.subscribe();
@@ -124,12 +125,12 @@ impl NoticesHandle {
         Self { actor, current }
     }
 
-    /// The notices in force now.
+    /// Returns the notices in force now.
     pub fn current(&self) -> Arc<Notices> {
         self.current.borrow().clone()
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -141,25 +142,25 @@ struct NoticesActor {
     store: Arc<dyn NoticeStore>,
     publish: Arc<watch::Sender<Arc<Notices>>>,
     settings: AnnouncementSettings,
-    /// Those of the feed in force.
+    /// The HTTP validators of the feed in force.
     marks: Marks,
-    /// Every id of the feed in force; `None` while there is none.
+    /// The ids of all entries of the feed in force; `None` without a feed.
     ids: Option<Vec<String>>,
-    /// Why entries of the feed in force were left out.
+    /// The reasons why entries of the feed in force were left out.
     refused: Vec<String>,
-    /// Why the last fetch gave no feed.
+    /// The reason why the last fetch returned no feed.
     trouble: Option<String>,
-    /// The fetch under way, or the pause before the next.
+    /// The fetch in progress, or the timer for the next one.
     next: Option<SpawnHandle>,
 }
 
-/// What a fetch came to.
+/// The result of a fetch.
 enum Outcome {
     Same,
     New(Feed, Marks),
-    /// There is none any more.
+    /// The server has no feed any more.
     Gone(String),
-    /// Nobody knows: what was fetched last still counts.
+    /// The fetch failed, so the last feed stays in force.
     Failed(String),
 }
 
@@ -196,7 +197,8 @@ impl NoticesActor {
         self.fetch(context);
     }
 
-    /// Fetches now, in place of any fetch under way, and again after the pause; nothing while no notices are wanted.
+    /// Fetches now, in place of any fetch in progress, and again after the interval. Does nothing while notices are
+    /// disabled.
     fn fetch(&mut self, context: &mut Context<Self>) {
         if let Some(earlier) = self.next.take() {
             context.cancel_future(earlier);
@@ -255,7 +257,7 @@ impl NoticesActor {
         self.publish.send_modify(|notices| Arc::make_mut(notices).list = list);
     }
 
-    /// Who saw what is no longer told need not be known. Without a feed nobody knows what is no longer told.
+    /// Deletes the views of notices that are not in the feed any more. Does nothing without a feed.
     fn clean_up(&mut self, context: &mut Context<Self>) {
         let Some(ids) = self.ids.clone() else { return };
         context.spawn(self.store.forget_others(ids).into_actor(self).map(|forgotten, _, _| {
@@ -265,7 +267,8 @@ impl NoticesActor {
         }));
     }
 
-    /// Logs why there is no feed when that changes: an installation without a way out has said enough with one line.
+    /// Logs the reason for a missing feed only when it changes, because an installation without internet access never
+    /// gets a feed.
     fn note(&mut self, trouble: Option<String>) {
         match &trouble {
             Some(cause) if self.trouble != trouble => warn!(cause, "no product notices could be fetched"),

@@ -1,4 +1,4 @@
-//! Who is meant by a notice.
+//! The conditions under which a notice is shown.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::dates::DateRange;
 use super::versions::{VersionRange, read_version};
 use crate::config::document::{Document, given};
 
-/// The program with which somebody looks.
+/// The kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Client {
     /// A browser.
@@ -24,7 +24,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// The program of that name, as the API writes it.
+    /// Returns the client with this name in the API.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "web" => Self::Web,
@@ -40,50 +40,50 @@ impl Client {
     }
 }
 
-/// Somebody who asks for notices.
+/// The user who requests notices.
 pub struct Reader<'a> {
-    /// With which program.
+    /// The kind of the user's client.
     pub client: Client,
-    /// Its version, as it says so itself.
+    /// The client's version, as the client reports it.
     pub client_version: &'a str,
-    /// Whether they manage the system.
+    /// True if the user is a system administrator.
     pub is_system_admin: bool,
-    /// Whether they manage the team that they look at.
+    /// True if the user is an administrator of the requested team.
     pub is_team_admin: bool,
-    /// Their preference of that category and name.
+    /// Returns the user's preference with this category and name.
     pub preference: &'a dyn Fn(&str, &str) -> Option<&'a str>,
 }
 
-/// The installation that they use.
+/// The user's installation.
 pub struct Site<'a> {
-    /// Its version.
+    /// The server's version.
     pub version: &'a Version,
-    /// What was bought, in short; empty without a licence.
+    /// The short name of the licensed product; empty without a licence.
     pub sku: &'a str,
-    /// Whether somebody hosts it.
+    /// True if a provider hosts the installation.
     pub is_cloud: bool,
     /// The configuration in force.
     pub config: &'a Document,
-    /// Unix seconds.
+    /// The current time in Unix seconds.
     pub now_s: i64,
 }
 
-/// What is found out about an installation from time to time.
+/// Facts about the installation, which are loaded with each fetch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// How many messages there are; 0 while nobody knows.
+    /// The number of messages; 0 while unknown.
     pub posts: i64,
-    /// How many accounts there are that are no bots; 0 while nobody knows.
+    /// The number of accounts without bots; 0 while unknown.
     pub users: i64,
-    /// The version of PostgreSQL, where that is the database.
+    /// The version of PostgreSQL, if that is the database.
     pub postgres: Option<Version>,
 }
 
-/// The version of a client that is none.
+/// The error for a client version that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoVersion;
 
-/// Everything that must be so; what is absent is no condition.
+/// The conditions of a notice. All must hold; an absent condition holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Conditions {
@@ -131,7 +131,7 @@ enum InstanceType {
     Onprem,
 }
 
-/// Something that the server uses and that is to be renewed below a version.
+/// A dependency of the server, with the minimum version.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct Dependency {
     name: String,
@@ -169,7 +169,8 @@ impl TryFrom<BTreeMap<String, String>> for UserConfig {
 }
 
 impl Conditions {
-    /// Whether everything is so. The order matters only for who is refused: those whose program is meant, and has no version.
+    /// Returns true if all conditions hold. Fails if the client's kind matches but its version cannot be read; only for
+    /// this error the order of the checks matters.
     pub(super) fn hold(&self, reader: &Reader<'_>, site: &Site<'_>, facts: &Facts) -> Result<bool, NoVersion> {
         if !self.client_type.is_none_or(|kind| kind.means(reader.client)) {
             return Ok(false);
@@ -186,7 +187,7 @@ impl Conditions {
         if !is_meant {
             return Ok(false);
         }
-        // Decides alone, as the documented feed has it: what stands below is then not looked at.
+        // This condition decides alone, as the feed's documentation says. The conditions below are then ignored.
         if let Some(dependency) = &self.deprecating_dependency {
             return Ok(dependency.is_outdated(facts));
         }
@@ -195,12 +196,12 @@ impl Conditions {
             && self.instance_type.is_none_or(|kind| kind.means(site.is_cloud)))
     }
 
-    /// Whom it is for.
+    /// Returns the audience of the notice.
     pub(super) fn audience(&self) -> Option<Audience> {
         self.audience
     }
 
-    /// Whether preferences matter.
+    /// Returns true if the conditions use preferences.
     pub(super) fn need_preferences(&self) -> bool {
         self.user_config.is_some()
     }
@@ -241,7 +242,7 @@ impl InstanceType {
 }
 
 impl Dependency {
-    /// Whether the server uses it, in a version that is too old. Of those that feeds name, it may use PostgreSQL.
+    /// Returns true if the server uses the dependency in a version that is too old. It knows PostgreSQL only.
     fn is_outdated(&self, facts: &Facts) -> bool {
         let used = facts.postgres.as_ref().filter(|_| self.name == "postgres");
         used.is_some_and(|version| self.minimum_version.0.cmp_precedence(version).is_gt())
@@ -258,7 +259,7 @@ fn all_hold(ranges: Option<&Vec<VersionRange>>, version: &Version) -> bool {
     ranges.into_iter().flatten().all(|range| range.holds(version))
 }
 
-/// Licences write `E20` where feeds write `e20`.
+/// Compares without case, because licences write `E20` and feeds write `e20`.
 fn is_sold_as(sku: &str, wanted: &str) -> bool {
     match wanted {
         "all" => true,
@@ -267,12 +268,12 @@ fn is_sold_as(sku: &str, wanted: &str) -> bool {
     }
 }
 
-/// A count that nobody knows is no reason to be silent.
+/// Returns true if the count is reached or unknown.
 fn is_reached(wanted: Option<i64>, count: i64) -> bool {
     count == 0 || wanted.is_none_or(|wanted| count >= wanted)
 }
 
-/// Whether a setting has that value; 5 and 5.0 are the same.
+/// Returns true if a setting has this value. Numbers compare by value, so 5 equals 5.0.
 fn is_set(config: &Document, path: &str, wanted: &Value) -> bool {
     let Some(value) = given(config, path) else { return false };
     value == wanted || value.as_f64().is_some_and(|number| Some(number) == wanted.as_f64())

@@ -1,8 +1,9 @@
-//! Comparisons as feeds write them: `>=5.0.0 <6.0.0 || 7.x`. Between `||` stand alternatives, and of one all must hold.
+//! Constraints in a feed, such as `>=5.0.0 <6.0.0 || 7.x`. `||` separates alternatives. All comparisons of an
+//! alternative must hold.
 
 use std::cmp::Ordering;
 
-/// How something must compare with a bound.
+/// A comparison with a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Equal,
@@ -45,21 +46,21 @@ pub(super) struct Constraint<B> {
 }
 
 impl<B> Constraint<B> {
-    /// Reads a constraint whose bounds `bound` can read; one without any comparison is none.
+    /// Reads a constraint; `bound` reads its bounds. Refuses a constraint without a comparison.
     pub(super) fn read(text: &str, bound: impl Fn(&str) -> Option<B>) -> Result<Self, String> {
         let alternatives = text.split("||").map(|alternative| comparisons(alternative, &bound));
         let alternatives = alternatives.collect::<Option<Vec<_>>>();
         alternatives.map(|alternatives| Self { alternatives }).ok_or_else(|| format!("{text:?} is no range"))
     }
 
-    /// Whether it holds for what `compared` places relative to a bound.
+    /// Returns true if the constraint holds for a value, given the value's order relative to a bound.
     pub(super) fn holds(&self, compared: impl Fn(&B) -> Ordering) -> bool {
         let is_met = |(comparison, bound): &(Comparison, B)| comparison.accepts(compared(bound));
         self.alternatives.iter().any(|alternative| alternative.iter().all(is_met))
     }
 }
 
-/// What stands between `||`; `None` when there is nothing, or something that is no comparison.
+/// Reads the comparisons of one alternative. Returns `None` if there are none or if one cannot be read.
 fn comparisons<B>(text: &str, bound: &impl Fn(&str) -> Option<B>) -> Option<Vec<(Comparison, B)>> {
     let is_separator = |letter: char| letter.is_whitespace() || letter == ',';
     let is_operator = |letter: char| matches!(letter, '<' | '>' | '=' | '!');

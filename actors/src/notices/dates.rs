@@ -8,13 +8,13 @@ use super::constraint::Constraint;
 
 const DAY_S: i64 = 86_400;
 
-/// Which days are meant, such as `>= 2020-01-01T00:00:00Z < 2020-02-01T00:00:00Z`.
+/// A range of days, such as `>= 2020-01-01T00:00:00Z < 2020-02-01T00:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct DateRange(Constraint<OffsetDateTime>);
 
 impl DateRange {
-    /// Whether the day of `now_s` (Unix seconds) is meant: its first moment in UTC is what counts.
+    /// Returns true if the range contains the start of the day of `now_s` (Unix seconds) in UTC.
     pub(super) fn holds(&self, now_s: i64) -> bool {
         let midnight = i128::from(now_s - now_s.rem_euclid(DAY_S)) * 1_000_000_000;
         self.0.holds(|bound| midnight.cmp(&bound.unix_timestamp_nanos()))

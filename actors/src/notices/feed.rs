@@ -1,4 +1,4 @@
-//! A feed of notices, as it comes.
+//! Reads a feed of notices.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use serde_json::Value;
 use super::LONGEST_ID;
 use super::conditions::{Audience, Conditions, Facts, NoVersion, Reader, Site};
 
-/// So many entries of a feed are looked at.
+/// The maximum number of entries of a feed that are used.
 const MOST: usize = 1000;
 
-/// Times for which something that may be repeated is shown.
+/// A repeatable notice is hidden after more views than this.
 const MOST_VIEWS: i64 = 3;
 
-/// How long it is not shown after it was, in seconds.
+/// The time after a view during which a repeatable notice is hidden, in seconds.
 const PAUSE_S: i64 = 3600;
 
 /// The language that every notice has.
 const ENGLISH: &str = "en";
 
-/// Something that people are to be told.
+/// A notice for users.
 #[derive(Debug, PartialEq)]
 pub struct Notice {
     id: String,
     is_repeatable: bool,
     english: Message,
-    /// By language, in lower case.
+    /// The texts by language tag, in lower case.
     translations: BTreeMap<String, Message>,
     conditions: Conditions,
 }
 
-/// What a notice says in one language.
+/// The text of a notice in one language.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Message {
@@ -47,18 +47,18 @@ struct Message {
     title: String,
 }
 
-/// How often somebody saw a notice.
+/// A user's views of one notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewing {
-    /// Which one.
+    /// The notice's id.
     pub notice_id: String,
-    /// How often.
+    /// The number of views.
     pub count: i64,
-    /// When last, in Unix seconds.
+    /// The time of the last view, in Unix seconds.
     pub last_s: i64,
 }
 
-/// A notice as it is shown, with its keys in the order of the contract.
+/// A notice in a response, with its keys in the order of the API's contract.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown<'a> {
@@ -69,7 +69,7 @@ pub struct Shown<'a> {
     team_admin_only: bool,
 }
 
-/// An entry as it comes.
+/// An entry of the feed as sent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
@@ -81,18 +81,18 @@ struct Entry {
     conditions: Option<Conditions>,
 }
 
-/// What a feed holds.
+/// A feed that was read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Feed {
     pub(super) notices: Vec<Notice>,
-    /// The ids of all entries that have one, also of those that were left out.
+    /// The ids of all entries, including those that were left out.
     pub(super) ids: Vec<String>,
-    /// Why entries were left out.
+    /// The reasons why entries were left out.
     pub(super) refused: Vec<String>,
 }
 
 impl Feed {
-    /// Reads a feed. An entry that cannot be used is left out; what is no list at all is no feed.
+    /// Reads a feed. Leaves out entries that cannot be used. Fails if the body is not a JSON list.
     pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         let mut entries: Vec<Value> = serde_json::from_slice(body)?;
         let mut feed = Self::default();
@@ -132,17 +132,18 @@ impl Notice {
         })
     }
 
-    /// Its id: at most 26 characters.
+    /// Returns its id, of at most 26 characters.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether it depends on preferences to whom it is shown.
+    /// Returns true if preferences decide who sees the notice.
     pub fn needs_preferences(&self) -> bool {
         self.conditions.need_preferences()
     }
 
-    /// The notice in a language, or else in English; `None` for whom it is not meant, and for who has seen it.
+    /// Returns the notice in a language, or else in English. Returns `None` if it is not meant for the reader or was
+    /// seen.
     pub(super) fn shown(
         &self,
         locale: &str,
@@ -172,7 +173,8 @@ impl Notice {
         }
     }
 
-    /// `de-AT` is served with `de` where there is nothing closer.
+    /// Returns the text for a language tag: `de-AT` gets `de` if there is no text for `de-AT`, and English without
+    /// either.
     fn message(&self, locale: &str) -> &Message {
         let locale = usual(locale);
         let language = locale.split('-').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The actor on a source that answers as it is told, and never when it is told nothing.
+//! Tests of the actor with a source that answers when a test says so.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -56,7 +56,7 @@ async fn a_failure_keeps_what_is_known_and_a_refusal_drops_it() {
     assert!(setup.notices.current().list.is_empty());
     setup.save([(FREQUENCY, 63.into())]).await;
     assert_eq!(setup.asked().await.1, Marks::default());
-    // After each fetch as long as there is a feed; without one nobody knows what is gone.
+    // Views are cleaned up after each fetch while there is a feed. Without one, the ids that are gone are unknown.
     for _ in 0..3 {
         assert_eq!(setup.forgotten().await, ["one"]);
     }
@@ -114,12 +114,12 @@ struct Setup {
 }
 
 impl Setup {
-    /// The next question to the source.
+    /// Returns the next request to the source.
     async fn asked(&mut self) -> (String, Marks) {
         self.asked.recv().await.unwrap()
     }
 
-    /// What the store keeps the views of.
+    /// Returns the ids whose views the store keeps.
     async fn forgotten(&mut self) -> Vec<String> {
         self.forgotten.recv().await.unwrap()
     }
@@ -130,7 +130,7 @@ impl Setup {
         self.settled().await;
     }
 
-    /// Lets the actor deal with what it was just given: neither source nor store takes any time.
+    /// Yields until the actor has handled its input; neither the source nor the store takes time.
     async fn settled(&self) {
         for _ in 0..100 {
             tokio::task::yield_now().await;

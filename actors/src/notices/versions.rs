@@ -1,4 +1,4 @@
-//! Versions and ranges of them.
+//! Versions and version ranges.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::constraint::Constraint;
 
-/// Reads a version; of its three numbers the last ones may be missing, and then are 0.
+/// Reads a version. Missing numbers at the end are 0.
 pub fn read_version(text: &str) -> Option<Version> {
     let end = text.find(['-', '+']).unwrap_or(text.len());
     let (numbers, rest) = text.split_at(end);
@@ -15,13 +15,13 @@ pub fn read_version(text: &str) -> Option<Version> {
     Version::parse(&format!("{numbers}{}{rest}", ".0".repeat(missing))).ok()
 }
 
-/// Which versions are meant, such as `>=5.0.0 <6.0.0 || 7.x`.
+/// A range of versions, such as `>=5.0.0 <6.0.0 || 7.x`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct VersionRange(Constraint<Bound>);
 
 impl VersionRange {
-    /// Whether `version` is meant; what is said of its build does not matter.
+    /// Returns true if the range contains `version`. Build metadata is ignored.
     pub(super) fn holds(&self, version: &Version) -> bool {
         self.0.holds(|bound| bound.compared(version))
     }
@@ -35,11 +35,11 @@ impl TryFrom<String> for VersionRange {
     }
 }
 
-/// A version, or all that begin in the same way: `7.x` is everything from 7.0.0 until before 8.0.0.
+/// A version, or all versions with the same beginning: `7.x` is every version from 7.0.0 up to but not including 8.0.0.
 #[derive(Debug, Clone, PartialEq)]
 struct Bound {
     first: Version,
-    /// Where it is over, when it is more than one version.
+    /// The end (exclusive), if this is more than one version.
     end: Option<Version>,
 }
 
@@ -58,7 +58,7 @@ impl Bound {
         Some(Self { first, end: Some(end) })
     }
 
-    /// Where `version` is: before this, in it or behind it.
+    /// Returns the position of `version`: before this bound, in it or after it.
     fn compared(&self, version: &Version) -> Ordering {
         match (version.cmp_precedence(&self.first), &self.end) {
             (Ordering::Equal | Ordering::Greater, Some(end)) if version.cmp_precedence(end).is_lt() => Ordering::Equal,

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// Someone ordinary in a browser, on a server of their own with everything known.
+/// A user without special roles in a browser, on an installation with all facts known.
 struct Case {
     client: Client,
     client_version: &'static str,

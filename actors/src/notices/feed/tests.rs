@@ -12,7 +12,7 @@ fn read(entries: &Value) -> Feed {
     Feed::read(entries.to_string().as_bytes()).unwrap()
 }
 
-/// What somebody in a browser is shown of one notice.
+/// Returns the notice that a user in a browser gets.
 fn shown(notice: &Notice, locale: &str, viewing: Option<(i64, i64)>) -> Option<Value> {
     let reader = Reader {
         client: Client::Web,
