@@ -1,6 +1,6 @@
-//! The licence in force: one writer, replaced as a whole, read without asking.
+//! The licence in force. One actor replaces it as a whole; reads send no message.
 //!
-//! It comes with a good signature: who may sign is not for this actor to know.
+//! Callers verify the signature; this actor does not know the keys.
 //! A crash loses the message being handled; readers keep the last published licence.
 
 pub mod client;
@@ -22,17 +22,17 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use document::License;
 
-/// Where the licence is kept, for the next start of the server.
+/// Stores the licence, for the next start of the server.
 pub trait LicenseStore: Send + Sync {
-    /// Stores the signed text and names it as the one in force.
+    /// Stores the signed text and marks it as the licence in force.
     fn install(&self, id: String, text: String) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Names none as the one in force.
+    /// Removes the mark of the licence in force.
     fn remove(&self) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
 type Current = Option<Arc<License>>;
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct LicenseHandle {
     actor: ActorRef<LicenseActor>,
@@ -40,7 +40,7 @@ pub struct LicenseHandle {
 }
 
 impl LicenseHandle {
-    /// Starts the actor with the licence that was found.
+    /// Starts the actor with the licence that the store has.
     pub fn start(store: Arc<dyn LicenseStore>, found: Option<License>) -> Self {
         let publish = Arc::new(watch::Sender::new(found.map(Arc::new)));
         let current = publish.subscribe();
@@ -48,12 +48,12 @@ impl LicenseHandle {
         Self { actor, current }
     }
 
-    /// The licence in force now.
+    /// Returns the licence in force now.
     pub fn current(&self) -> Option<Arc<License>> {
         self.current.borrow().clone()
     }
 
-    /// Whether `license` is the one in force now.
+    /// Returns true if `license` is the one in force now.
     pub fn is_current(&self, license: Option<&Arc<License>>) -> bool {
         match (self.current.borrow().as_ref(), license) {
             (Some(current), Some(license)) => Arc::ptr_eq(current, license),
@@ -62,27 +62,27 @@ impl LicenseHandle {
         }
     }
 
-    /// Tells of each licence that comes into force, and of its end.
+    /// Returns a receiver that sees each change of the licence in force.
     pub fn follow(&self) -> watch::Receiver<Option<Arc<License>>> {
         self.current.clone()
     }
 
-    /// Puts a licence in force once its signed text is stored.
+    /// Stores the signed text of a licence, then puts it in force.
     pub async fn install(&self, license: License, text: String) -> Result<Arc<License>, AppError> {
         self.actor.ask(Install { license, text, draft: Draft::current() }).await?
     }
 
-    /// Ends the licence in force, once that is stored; without one, nothing happens.
+    /// Removes the licence in force, in the store first. Does nothing without a licence.
     pub async fn remove(&self) -> Result<(), AppError> {
         self.actor.ask(Remove(Draft::current())).await?
     }
 
-    /// Tells those who follow of the licence in force once more.
+    /// Notifies the subscribers again of the licence in force.
     pub async fn tell(&self) -> Result<(), AppError> {
         self.actor.ask(Tell).await
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -108,7 +108,7 @@ struct Install {
 impl Handler<Install> for LicenseActor {
     type Result = AtomicResponse<Self, Result<Arc<License>, AppError>>;
 
-    // Atomic: what is published last is what was stored last.
+    // Atomic: no other message runs between the store and the publication, so both have the same last licence.
     fn handle(&mut self, Install { license, text, draft }: Install, _: &mut Self::Context) -> Self::Result {
         let storing = around(draft, self.store.install(license.id.clone(), text)).into_actor(self);
         AtomicResponse::new(Box::pin(storing.map(move |stored, actor, _| {
@@ -140,7 +140,7 @@ struct Remove(Option<Draft>);
 impl Handler<Remove> for LicenseActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: as above.
+    // Atomic for the same reason.
     fn handle(&mut self, Remove(draft): Remove, _: &mut Self::Context) -> Self::Result {
         let is_licensed = self.publish.borrow().is_some();
         let removing = is_licensed.then(|| self.store.remove());

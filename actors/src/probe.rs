@@ -1,8 +1,8 @@
-//! Tests of the stores of files, and the backends in service: saved settings are tested before they take over.
+//! Tests of the file stores, and the backends in service. Saved settings are tested before they come into service.
 //!
-//! A test runs where it is asked for, not in the actor: the actor knows which are under way, so that equal ones are one.
-//! A test that nobody waits for any more is dropped, and cleans up after itself.
-//! A crash loses the message being handled; what is in service stays so, and a trial under way begins anew.
+//! A test runs in the tasks of its callers, not in the actor. The actor knows the tests in progress, so that equal
+//! tests run once. A test is dropped when its last caller stops waiting, and then deletes what it wrote.
+//! A crash loses the message being handled. The backends in service stay, and a trial in progress starts again.
 
 pub mod stores;
 
@@ -26,17 +26,17 @@ use crate::storage::{Backends, FileBackend};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use stores::{InService, Slot, Standing, Stores};
 
-/// So many different tests run at once at most.
+/// The maximum number of different tests at the same time.
 const MOST_TESTS: usize = 64;
 
-/// Time from a refusal of saved settings to the next trial; it doubles up to the longest.
+/// The first retry delay after saved settings failed their trial. It doubles up to the maximum.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
-/// A test under way, for everybody who waits for it.
+/// A test in progress, shared by all callers that wait for it.
 type Test = Shared<BoxFuture<'static, Arc<Report>>>;
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct FileProbeHandle {
     actor: ActorRef<FileProbeActor>,
@@ -44,7 +44,7 @@ pub struct FileProbeHandle {
 }
 
 impl FileProbeHandle {
-    /// Puts the stores of the configuration in service, whether they work or not, and follows its changes.
+    /// Puts the stores of the configuration into service without a test, and follows changes of the configuration.
     pub fn start(config: ConfigHandle, backends: Arc<dyn Backends>) -> Self {
         let publish = Arc::new(watch::Sender::new(Arc::new(Stores::default())));
         let stores = publish.subscribe();
@@ -58,23 +58,23 @@ impl FileProbeHandle {
         Self { actor, stores }
     }
 
-    /// The stores, and how their settings stand.
+    /// Returns the stores, with the state of their saved settings.
     pub fn current(&self) -> Arc<Stores> {
         self.stores.borrow().clone()
     }
 
-    /// Sees every later change of that.
+    /// Returns a receiver for later changes of the stores.
     pub fn follow(&self) -> watch::Receiver<Arc<Stores>> {
         self.stores.clone()
     }
 
-    /// Tests a store with these settings, together with whoever tests the same at the moment.
+    /// Tests a store with these settings. Callers with equal settings share one test.
     pub async fn test(&self, settings: StoreSettings) -> Result<Arc<Report>, AppError> {
         let test = self.actor.ask(Join(settings)).await??;
         Ok(test.await)
     }
 
-    /// Tests what is in service; `None` where there is no such store.
+    /// Tests the backend in service. Returns `None` if there is no such store.
     pub async fn check(&self, store: Store) -> Result<Option<Arc<Report>>, AppError> {
         self.look().await?;
         let Some(settings) = self.current().in_service(store).map(|service| service.settings.clone()) else {
@@ -83,12 +83,13 @@ impl FileProbeHandle {
         self.test(settings).await.map(Some)
     }
 
-    /// Has the actor see the configuration in force, and waits for the trial of its settings, at most for `patience`.
+    /// Makes the actor read the configuration in force, and waits for the trial of its settings, at most for
+    /// `patience`.
     pub async fn settle(&self, store: Store, patience: Duration) -> Result<Option<Standing>, AppError> {
         self.look().await?;
         let mut stores = self.follow();
         let is_settled = |stores: &Arc<Stores>| !matches!(stores.standing(store), Some(Standing::Testing));
-        // Settled, or out of patience: how it stands is told either way.
+        // The result is the same after a timeout: the current state is returned.
         let _ = timeout(patience, stores.wait_for(is_settled)).await;
         Ok(self.current().standing(store))
     }
@@ -97,7 +98,7 @@ impl FileProbeHandle {
         self.actor.ask(LookAtConfig).await
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -108,7 +109,7 @@ struct FileProbeActor {
     backends: Arc<dyn Backends>,
     publish: Arc<watch::Sender<Arc<Stores>>>,
     tests: HashMap<StoreSettings, WeakShared<BoxFuture<'static, Arc<Report>>>>,
-    /// The trial of saved settings under way, or the pause before the next.
+    /// The trial of saved settings in progress, or the timer for the next one.
     trials: HashMap<Store, SpawnHandle>,
 }
 
@@ -137,7 +138,8 @@ impl Handler<Join> for FileProbeActor {
         if let Some(test) = self.tests.get(&settings).and_then(WeakShared::upgrade) {
             return Ok(test);
         }
-        // What serves is checked however much else is tried: otherwise it would look ill.
+        // A check of the backend in service is exempt from the limit, because a refused check would look like a failure
+        // of the store.
         let is_in_service = self.current().with_settings(&settings).is_some();
         if self.tests.len() >= MOST_TESTS && !is_in_service {
             return Err(AppError::new("app.file.too_many_tests.app_error"));
@@ -189,7 +191,7 @@ impl FileProbeActor {
         }
     }
 
-    /// The backend of these settings: the one in service if they are the same.
+    /// Returns the backend for these settings: the one in service if the settings are equal, or else a new one.
     fn in_service(&self, settings: &StoreSettings) -> Arc<InService> {
         let known = self.current().with_settings(settings);
         known.unwrap_or_else(|| {
@@ -206,7 +208,7 @@ impl FileProbeActor {
         test
     }
 
-    /// Tests the saved settings of a store, if they are not in service; those that work take over.
+    /// Tests the saved settings of a store, if they are not in service. If they work, they come into service.
     fn begin_trial(&mut self, store: Store, context: &mut Context<Self>) {
         if let Some(earlier) = self.trials.remove(&store) {
             context.cancel_future(earlier);
@@ -240,7 +242,7 @@ impl FileProbeActor {
     }
 }
 
-/// Runs a test. A panic in it is a report like any other: it must end neither the actor nor whoever waits.
+/// Runs a test. A panic becomes a failed report, so that it ends neither the actor nor a caller.
 async fn run(backend: Result<Arc<dyn FileBackend>, Trouble>, driver: String) -> Arc<Report> {
     let tried = match backend {
         Ok(backend) => AssertUnwindSafe(async move { backend.probe().await }).catch_unwind().await,

@@ -23,28 +23,28 @@ pub struct Role {
     pub scheme_id: Option<String>,
 }
 
-/// Every role, by name.
+/// All roles, by name.
 #[derive(Debug, Default)]
 pub struct Roles(HashMap<String, Role>);
 
 impl Roles {
-    /// Whether any of the space separated `names` is a live role that grants `permission`.
+    /// Returns true if one of the space separated `names` is a role that is not deleted and grants `permission`.
     pub fn grant(&self, names: &str, permission: &str) -> bool {
         let mut live = names.split(' ').filter_map(|name| self.0.get(name)).filter(|role| role.delete_at == 0);
         live.any(|role| role.permissions.iter().any(|granted| granted == permission))
     }
 
-    /// The role of that name.
+    /// Returns the role with this name.
     pub fn named(&self, name: &str) -> Option<&Role> {
         self.0.get(name)
     }
 
-    /// The role with that id.
+    /// Returns the role with this id.
     pub fn with_id(&self, id: &str) -> Option<&Role> {
         self.0.values().find(|role| role.id == id)
     }
 
-    /// All of them, by name.
+    /// Returns all roles, sorted by name.
     pub fn all(&self) -> Vec<&Role> {
         let mut roles: Vec<&Role> = self.0.values().collect();
         roles.sort_by(|one, other| one.name.cmp(&other.name));

@@ -1,4 +1,4 @@
-//! Where files are kept: what is set about it, what can be done with it, and what a test of it finds.
+//! Stores of files: their settings, the operations that a test runs, and the report of a test.
 
 pub mod own_hosts;
 pub mod report;
@@ -12,16 +12,17 @@ use futures_util::future::BoxFuture;
 use report::{Report, Trouble};
 use settings::StoreSettings;
 
-/// A place where files are kept, made from its settings. Whoever holds one may go on using it after another is in force.
+/// A store of files, made from its settings. Code that holds one may use it after another one is in force.
 pub trait FileBackend: Send + Sync {
-    /// Tries everything that the server does with it, step by step, on an object of its own.
+    /// Tests every operation that the server uses, step by step, on an object of its own.
     ///
-    /// Each step has a deadline, and so has the whole; whatever it wrote is deleted, also when the future is dropped.
+    /// Each step has a deadline, and so has the whole test. Everything that it writes is deleted, also when the future
+    /// is dropped.
     fn probe(&self) -> BoxFuture<'static, Report>;
 }
 
-/// Makes backends; opening one only looks at its settings and reaches no other machine.
+/// Makes backends. Opening a backend checks its settings only and connects to no other machine.
 pub trait Backends: Send + Sync {
-    /// The backend that these settings describe, or what makes them unusable.
+    /// Returns the backend for these settings, or the reason why they are unusable.
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble>;
 }

@@ -1,6 +1,7 @@
-//! The upgrade of this program: one at a time, in the background, read without asking.
+//! The upgrade of this program. One upgrade runs at a time, in the background; reads send no message.
 //!
-//! A crash loses the message being handled. An upgrade under way goes on, and readers keep the last published stage.
+//! A crash loses the message being handled. An upgrade in progress continues, and readers keep the last published
+//! stage.
 
 use std::sync::Arc;
 
@@ -12,33 +13,33 @@ use tracing::{info, warn};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
-/// While an upgrade is under way it is never told to be further than this, in percent.
+/// The maximum percentage that is reported while an upgrade is in progress.
 const ALMOST: u64 = 99;
 
-/// What can put another program in the place of the one that runs.
+/// Replaces the program file with another release.
 pub trait Replacement: Send + Sync {
-    /// Fails while this program cannot be replaced at all; touches nothing.
+    /// Fails if this program cannot be replaced. Changes nothing.
     fn check(&self) -> BoxFuture<'static, Result<(), AppError>>;
-    /// Puts the newest release in the place of this program, and gives its version. Where it fails, nothing changed.
+    /// Replaces the program with the newest release and returns its version. If it fails, nothing has changed.
     fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>>;
 }
 
-/// How far the upgrade is.
+/// The state of the upgrade.
 #[derive(Debug, Clone, Default)]
 pub enum Stage {
-    /// There was none since the start.
+    /// No upgrade has begun since the start.
     #[default]
     Idle,
-    /// So many percent are done, 1 to 99.
+    /// An upgrade is in progress, with its percentage from 1 to 99.
     UnderWay(u64),
-    /// The last one changed nothing, for this reason.
+    /// The last upgrade failed for this reason and changed nothing.
     Failed(Arc<AppError>),
-    /// The program of this version is in place; it runs after a restart.
+    /// The program of this version is in place. It runs after a restart.
     Complete(Arc<str>),
 }
 
 impl Stage {
-    /// How much is done, in percent: 0 unless an upgrade is under way or complete.
+    /// Returns the percentage: 0 unless an upgrade is in progress or complete.
     pub fn percentage(&self) -> u64 {
         match self {
             Self::Idle | Self::Failed(_) => 0,
@@ -47,7 +48,7 @@ impl Stage {
         }
     }
 
-    /// Why no upgrade can begin now, if so.
+    /// Fails with the reason if no upgrade can begin now.
     fn refusal(&self) -> Result<(), AppError> {
         match self {
             Self::Idle | Self::Failed(_) => Ok(()),
@@ -57,12 +58,12 @@ impl Stage {
     }
 }
 
-/// Where an upgrade tells how far it is.
+/// Receives the progress of an upgrade.
 #[derive(Clone)]
 pub struct Progress(Arc<watch::Sender<Stage>>);
 
 impl Progress {
-    /// Tells that `done` of `all` is done.
+    /// Reports that `done` of `all` is done.
     pub fn tell(&self, done: u64, all: u64) {
         let percentage = (done.saturating_mul(100) / all.max(1)).clamp(1, ALMOST);
         self.0.send_if_modified(|stage| {
@@ -73,7 +74,7 @@ impl Progress {
     }
 }
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct UpgradeHandle {
     actor: ActorRef<UpgradeActor>,
@@ -91,22 +92,22 @@ impl UpgradeHandle {
         Self { actor: supervise("upgrade", build), stage, replacement }
     }
 
-    /// How far the upgrade is.
+    /// Returns the state of the upgrade.
     pub fn stage(&self) -> Stage {
         self.stage.borrow().clone()
     }
 
-    /// Fails while this program cannot be replaced; needs no turn, for it changes nothing.
+    /// Fails if this program cannot be replaced. Calls the check directly, because it changes nothing.
     pub async fn check(&self) -> Result<(), AppError> {
         self.replacement.check().await
     }
 
-    /// Begins an upgrade, unless one is under way or complete, or this program cannot be replaced.
+    /// Begins an upgrade. Fails if one is in progress or complete, or if this program cannot be replaced.
     pub async fn begin(&self) -> Result<(), AppError> {
         self.actor.ask(Begin).await?
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
@@ -128,7 +129,7 @@ struct Begin;
 impl Handler<Begin> for UpgradeActor {
     type Result = AtomicResponse<Self, Result<(), AppError>>;
 
-    // Atomic: nobody else begins between the decision and the beginning.
+    // Atomic: no other upgrade can begin between the check and the start.
     fn handle(&mut self, _: Begin, _: &mut Self::Context) -> Self::Result {
         let refusal = self.publish.borrow().refusal();
         let checking = self.replacement.check();
@@ -145,7 +146,7 @@ impl Handler<Begin> for UpgradeActor {
 }
 
 impl UpgradeActor {
-    /// The task belongs to no life of the actor: a crash must not stop it between two steps.
+    /// Starts the upgrade as a task outside the actor, so that a crash of the actor does not stop it halfway.
     fn begin(&self) {
         info!("the upgrade begins");
         self.publish.send_replace(Stage::UnderWay(1));
@@ -155,7 +156,7 @@ impl UpgradeActor {
     }
 }
 
-/// An upgrade under way. One that is dropped has failed.
+/// An upgrade in progress. If it is dropped without a result, the upgrade has failed.
 struct Attempt(Arc<watch::Sender<Stage>>);
 
 impl Attempt {

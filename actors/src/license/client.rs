@@ -1,14 +1,14 @@
-//! What clients are told of the licence: a flat map of texts, smaller for those who may not read about it.
+//! The client licence: a flat map of texts, with fewer keys for callers without the permission to read the licence.
 
 use std::collections::BTreeMap;
 
 use super::document::License;
 use crate::config::client::{LicenseFacts, Tier};
 
-/// What only those see who may read about the licence.
+/// The keys that only callers with the permission to read the licence get.
 const KEPT_BACK: [&str; 7] = ["Id", "Name", "Email", "IssuedAt", "StartsAt", "ExpiresAt", "SkuName"];
 
-/// Everything there is to tell: every key with its value, in byte order.
+/// Returns all keys with their values, in byte order.
 pub fn told(license: Option<&License>) -> BTreeMap<&'static str, String> {
     let Some(license) = license else { return BTreeMap::from([("IsLicensed", false.to_string())]) };
     let facts = [
@@ -29,14 +29,14 @@ pub fn told(license: Option<&License>) -> BTreeMap<&'static str, String> {
     facts.into_iter().chain(license.features.told().map(|(key, is_on)| (key, is_on.to_string()))).collect()
 }
 
-/// What anybody is told.
+/// Returns the keys that every caller gets.
 pub fn told_to_anybody(license: Option<&License>) -> BTreeMap<&'static str, String> {
     let mut told = told(license);
     told.retain(|key, _| !KEPT_BACK.contains(key));
     told
 }
 
-/// What the client configuration depends on.
+/// Returns the facts about the licence on which the client configuration depends.
 pub fn facts(license: &License) -> LicenseFacts {
     LicenseFacts {
         features: license.features.known_to_rules(),

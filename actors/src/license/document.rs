@@ -1,4 +1,4 @@
-//! A licence: what was bought, by whom, and from when to when.
+//! A licence: the product, the customer and the dates.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -8,45 +8,45 @@ use crate::error::{AppError, OrFail};
 use crate::id::is_id;
 use crate::steps::walked;
 
-/// The longest licence that can be stored: its signed text, in characters.
+/// The maximum length of a stored licence's signed text, in bytes.
 pub const LONGEST_TEXT: usize = 10_000;
 
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
-/// A licence, with what it does not name filled in; its members in the order of the contract.
+/// A licence, with defaults for absent members. Its members are in the order of the API's contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct License {
-    /// Its id: 26 characters, or else it cannot be stored.
+    /// Its id. Only an id of 26 characters can be stored.
     pub id: String,
-    /// When it was made, in Unix milliseconds.
+    /// The time of issue, in Unix milliseconds.
     pub issued_at: i64,
-    /// From when it is meant to hold, in Unix milliseconds; nothing is refused before.
+    /// The time from which it is meant to hold, in Unix milliseconds. The server does not refuse it before that.
     pub starts_at: i64,
-    /// Until when it can be installed, in Unix milliseconds.
+    /// The time until which it can be installed, in Unix milliseconds.
     pub expires_at: i64,
-    /// Who bought it.
+    /// The customer.
     pub customer: Customer,
-    /// What it allows.
+    /// The licensed features.
     pub features: Features,
-    /// What was bought, for people.
+    /// The name of the product, for display.
     pub sku_name: String,
-    /// What was bought: `E10`, `E20`, `professional`, `enterprise`, `advanced` or `entry`.
+    /// The short name of the product: `E10`, `E20`, `professional`, `enterprise`, `advanced` or `entry`.
     pub sku_short_name: String,
-    /// Whether it is for trying out.
+    /// True if it is a trial.
     pub is_trial: bool,
-    /// Whether it is for a government.
+    /// True if it is for a government.
     pub is_gov_sku: bool,
-    /// Whether no more accounts can be made than were bought.
+    /// True if accounts beyond the number of seats and `extra_users` are refused.
     pub is_seat_count_enforced: bool,
-    /// How many accounts there may be beyond those that were bought.
+    /// The number of accounts allowed beyond the number of seats.
     pub extra_users: Option<i64>,
-    /// What a hosted installation was made with.
+    /// The token that a hosted installation was made with.
     pub signup_jwt: Option<String>,
     /// Limits of a hosted installation.
     pub limits: Option<Value>,
 }
 
-/// Who bought a licence.
+/// The customer of a licence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Customer {
@@ -64,7 +64,7 @@ pub struct Customer {
     pub company: String,
 }
 
-/// The document as it may come.
+/// The document as it is signed; members may be absent.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Payload {
@@ -93,16 +93,16 @@ struct Payload {
     limits: Option<Value>,
 }
 
-/// A member that is `null` counts as absent.
+/// Reads a member; `null` counts as absent.
 fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl License {
-    /// Reads a document whose signature was found good.
+    /// Reads a document whose signature the caller has verified.
     pub fn read(document: &[u8]) -> Result<Self, AppError> {
         const UNREADABLE: &str = "api.unmarshal_error";
-        // What it begins with is checked, because serde takes a list for a structure as well.
+        // The first character is checked, because serde accepts a list for a structure as well.
         let is_object = document.trim_ascii_start().first() == Some(&b'{');
         if !is_object {
             return Err(AppError::new(UNREADABLE).because("the licence is no JSON object"));
@@ -131,18 +131,18 @@ impl License {
         })
     }
 
-    /// How many accounts it is for; a licence that does not say is none.
+    /// Returns the number of seats. A licence without this number is invalid.
     pub fn seats(&self) -> Result<i64, AppError> {
         self.features.users.ok_or_else(|| AppError::new(INVALID).because("the licence has no number of users"))
     }
 
-    /// How many seats there may be taken when an account is made; `None` when there may be more than were bought.
+    /// Returns the maximum number of accounts, or `None` if the licence does not enforce it.
     pub fn most_seats(&self) -> Option<i64> {
         let most = self.features.users.unwrap_or_default().saturating_add(self.extra_users.unwrap_or_default());
         self.is_seat_count_enforced.then_some(most)
     }
 
-    /// Refuses a licence for fewer accounts than are in use, and one that is over at `now`.
+    /// Refuses a licence with fewer seats than accounts in use, and a licence that has expired at `now`.
     pub fn check(&self, used: i64, now: i64) -> Result<(), AppError> {
         let seats = self.seats()?;
         if used > seats {
@@ -153,7 +153,7 @@ impl License {
         if is_over { Err(AppError::new("api.license.add_license.expired.app_error")) } else { Ok(()) }
     }
 
-    /// Refuses what there is no room for in the store.
+    /// Refuses a licence whose id or text does not fit into the store.
     pub fn check_row(&self, text: &str) -> Result<(), AppError> {
         if !is_id(&self.id) {
             return Err(AppError::new("model.license_record.is_valid.id.app_error"));
@@ -162,7 +162,7 @@ impl License {
         if is_too_long { Err(AppError::new("model.license_record.is_valid.bytes.app_error")) } else { Ok(()) }
     }
 
-    /// Thousandths of the accounts it is for that `active` are, rounded; 0 when it is for none.
+    /// Returns the ratio of `active` accounts to seats, in thousandths, rounded; 0 without seats.
     pub fn load(&self, active: i64) -> i64 {
         let seats = self.features.users.unwrap_or_default();
         if seats <= 0 { 0 } else { (active.saturating_mul(2_000).saturating_add(seats)) / seats.saturating_mul(2) }

@@ -1,4 +1,4 @@
-//! What a licence allows, as a table: each feature with its name in the licence and its name for clients.
+//! The features of a licence, as a table: each feature with its name in the licence and its name for clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,21 @@ use serde_json::{Map, Value};
 
 use crate::steps::counted;
 
-/// What a feature is when the licence does not name it.
+/// The value of a feature that is absent from the licence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absent {
-    /// As `future_features` is.
+    /// The value of `future_features`.
     AsFuture,
     On,
     Off,
-    /// Neither: it stays without a value.
+    /// No value.
     Unknown,
 }
 
-/// One row a feature.
+/// One feature.
 struct Row {
     name: &'static str,
-    /// The key of the client licence; empty for what clients are not told.
+    /// The key in the client licence; empty for features that clients do not get.
     client_key: &'static str,
     absent: Absent,
 }
@@ -30,7 +30,7 @@ const fn row(name: &'static str, client_key: &'static str, absent: Absent) -> Ro
     Row { name, client_key, absent }
 }
 
-/// What stands for all features that a licence may learn of one day.
+/// The member that sets the default of features that the licence does not name.
 const FUTURE: &str = "future_features";
 
 const TABLE: [Row; 31] = [
@@ -67,19 +67,19 @@ const TABLE: [Row; 31] = [
     row(FUTURE, "", Absent::On),
 ];
 
-/// The name under which rules about the client configuration know a feature that clients are not told.
+/// A feature that clients do not get, with the name that rules about the client configuration use for it.
 const THEME_MANAGEMENT: (&str, &str) = ("theme_management", "ThemeManagement");
 
-/// What a licence allows; what it does not name is filled in.
+/// The features of a licence, with defaults for absent members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
-    /// How many active accounts; `None` when the licence does not say, and then it is no licence.
+    /// The number of seats: the accounts that may be active. A licence with `None` here is invalid.
     pub users: Option<i64>,
     values: BTreeMap<&'static str, Option<bool>>,
 }
 
 impl Features {
-    /// Reads the member of a licence; `None` when a value is of the wrong kind.
+    /// Reads the features. Returns `None` if a value has the wrong type.
     pub fn read(members: &Map<String, Value>) -> Option<Self> {
         let users = match given(members, "users") {
             Some(users) => Some(users.as_i64()?),
@@ -105,22 +105,22 @@ impl Features {
         Some(Self { users, values })
     }
 
-    /// The names that a licence knows, in the order of its document.
+    /// Returns the names of all features, in the order of the document.
     pub fn names() -> impl Iterator<Item = &'static str> {
         TABLE.iter().map(|row| row.name)
     }
 
-    /// Whether the feature of that name is on.
+    /// Returns true if the feature with this name is on.
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).copied().flatten().unwrap_or_default()
     }
 
-    /// What clients are told: the key of each feature with its value.
+    /// Returns the features that clients get, by key.
     pub(super) fn told(&self) -> impl Iterator<Item = (&'static str, bool)> {
         TABLE.iter().filter(|row| !row.client_key.is_empty()).map(|row| (row.client_key, self.has(row.name)))
     }
 
-    /// The features that are on, as rules about the client configuration name them.
+    /// Returns the features that are on, with the names that rules about the client configuration use.
     pub(super) fn known_to_rules(&self) -> BTreeSet<String> {
         let (name, key) = THEME_MANAGEMENT;
         let told = self.told().chain([(key, self.has(name))]);

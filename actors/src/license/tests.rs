@@ -1,4 +1,4 @@
-//! What a licence says, and how it comes into force.
+//! Tests of reading a licence and of putting it in force.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use super::client::{facts, told, told_to_anybody};
 use super::*;
 use crate::config::client::Tier;
 
-/// A table that can be out of reach; holds the id of the licence in force.
+/// A table that a test can make unavailable. It holds the id of the licence in force.
 #[derive(Default)]
 struct Table {
     active: Mutex<String>,
@@ -166,7 +166,7 @@ fn a_document_takes_steps_in_proportion_to_its_length_whatever_is_in_it() {
     }
 }
 
-/// Members with names of their own.
+/// Returns `size` members with distinct names.
 fn numbered(size: usize, value: char) -> String {
     (0..size).fold(String::new(), |text, at| text + &format!("\"member{at:07}\":{value},"))
 }

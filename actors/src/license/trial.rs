@@ -1,22 +1,22 @@
-//! Which licences are for trying out, and which of those are an installation's only one.
+//! Rules that decide whether a licence is a trial, and whether an installation may have it only once.
 
 use super::document::License;
 use crate::clock::DAY_MS;
 
-/// How long trials are of which an installation has one, in milliseconds, where they do not say that they are trials.
+/// The lengths of trials in milliseconds. A licence of such a length is a trial even if it does not say so.
 const USUAL_MS: [i64; 2] = [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000];
 
-/// A trial of at least so many milliseconds, or at most so many, was agreed upon with the seller.
+/// A trial of at least, or at most, this many milliseconds was agreed upon with the vendor.
 const AGREED_FROM_MS: i64 = 32 * DAY_MS - 1_000;
 const AGREED_TO_MS: i64 = 30 * DAY_MS - 1_000;
 
 impl License {
-    /// Whether it is for trying out.
+    /// Returns true if it is a trial.
     pub fn is_for_trying(&self) -> bool {
         self.is_trial || USUAL_MS.contains(&self.duration_ms())
     }
 
-    /// Whether it is a trial of the usual length: an installation has no second one.
+    /// Returns true if it is a trial of the usual length. An installation can have only one.
     pub fn is_only_once(&self) -> bool {
         let is_agreed = self.duration_ms() >= AGREED_FROM_MS || self.duration_ms() <= AGREED_TO_MS;
         self.is_for_trying() && !is_agreed

@@ -1,4 +1,4 @@
-//! The stores as they are published: what is in service, and what was saved and is not.
+//! The published stores: the settings in service, and saved settings that are not in service.
 
 use std::sync::Arc;
 
@@ -6,23 +6,23 @@ use crate::storage::FileBackend;
 use crate::storage::report::{Report, Trouble};
 use crate::storage::settings::{Store, StoreSettings};
 
-/// Every store of the configuration.
+/// All stores of the configuration.
 #[derive(Clone, Default, PartialEq)]
 pub struct Stores(Vec<Slot>);
 
-/// How the saved settings of a store stand.
+/// The state of the saved settings of a store.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Standing {
     /// They are in service.
     InService,
-    /// They are being tested for the first time; the earlier ones are in service.
+    /// They are in their first test; the earlier ones are in service.
     Testing,
-    /// They were tested and do not work; the earlier ones are in service.
+    /// They failed a test; the earlier ones are in service.
     Refused(Arc<Report>),
 }
 
 impl Standing {
-    /// The name in answers, events and logs.
+    /// Returns the name in responses, events and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::InService => "in-service",
@@ -32,7 +32,7 @@ impl Standing {
     }
 }
 
-/// A backend that the server uses, or why none can be made from the settings it started with.
+/// A backend that the server uses, or the reason why its first settings are unusable.
 pub struct InService {
     /// The settings it was made from.
     pub settings: StoreSettings,
@@ -53,7 +53,7 @@ pub(super) struct Slot {
 struct Saved {
     settings: StoreSettings,
     refusal: Option<Arc<Report>>,
-    /// How often they were refused.
+    /// The number of failed tests.
     tries: u32,
 }
 
@@ -68,7 +68,7 @@ impl Slot {
         Self { store, in_service, saved: None }
     }
 
-    /// The slot once `settings` are in force.
+    /// Returns the slot after `settings` come into force.
     fn adopting(&self, settings: StoreSettings) -> Self {
         let saved = match &self.saved {
             _ if self.in_service.settings == settings => None,
@@ -80,7 +80,7 @@ impl Slot {
 }
 
 impl Stores {
-    /// How the saved settings of a store stand; `None` where there is no such store.
+    /// Returns the state of the saved settings of a store, or `None` if there is no such store.
     pub fn standing(&self, store: Store) -> Option<Standing> {
         Some(match &self.slot(store)?.saved {
             None => Standing::InService,
@@ -89,32 +89,32 @@ impl Stores {
         })
     }
 
-    /// What the server uses for a store.
+    /// Returns the backend in service for a store.
     pub fn in_service(&self, store: Store) -> Option<&InService> {
         self.slot(store).map(|slot| &*slot.in_service)
     }
 
-    /// Every store with how its settings stand.
+    /// Returns all stores with the state of their saved settings.
     pub fn standings(&self) -> Vec<(Store, Standing)> {
         self.0.iter().filter_map(|slot| Some((slot.store, self.standing(slot.store)?))).collect()
     }
 
-    /// The settings in force that are not in service.
+    /// Returns the settings in force that are not in service.
     pub(super) fn saved(&self, store: Store) -> Option<&StoreSettings> {
         self.slot(store)?.saved.as_ref().map(|saved| &saved.settings)
     }
 
-    /// The stores whose settings in force are not in service.
+    /// Returns the stores whose settings in force are not in service.
     pub(super) fn pending(&self) -> impl Iterator<Item = Store> {
         self.0.iter().filter(|slot| slot.saved.is_some()).map(|slot| slot.store)
     }
 
-    /// The backend in service that has these settings.
+    /// Returns the backend in service with these settings.
     pub(super) fn with_settings(&self, settings: &StoreSettings) -> Option<Arc<InService>> {
         self.0.iter().map(|slot| &slot.in_service).find(|service| service.settings == *settings).cloned()
     }
 
-    /// The stores once these are wanted: one without a predecessor is in service at once.
+    /// Returns the stores after these settings are wanted. A new store comes into service at once.
     pub(super) fn adopting(
         &self,
         wanted: impl Iterator<Item = (Store, StoreSettings)>,
@@ -127,12 +127,12 @@ impl Stores {
         Self(wanted.map(slot).collect())
     }
 
-    /// The stores with this slot in the place of its predecessor.
+    /// Returns the stores with this slot in place of its predecessor.
     pub(super) fn with(&self, new: &Slot) -> Self {
         Self(self.0.iter().map(|slot| if slot.store == new.store { new.clone() } else { slot.clone() }).collect())
     }
 
-    /// The stores after a refusal of the saved settings, and how many refusals that makes.
+    /// Returns the stores after a failed test of the saved settings, and the number of failed tests.
     pub(super) fn refusing(&self, store: Store, report: &Arc<Report>) -> (Self, u32) {
         let Some(slot) = self.slot(store) else { return (self.clone(), 1) };
         let saved =
@@ -141,7 +141,7 @@ impl Stores {
         (self.with(&Slot { saved, ..slot.clone() }), tries)
     }
 
-    /// The stores whose saved settings are others than before.
+    /// Returns the stores whose saved settings differ from those in `before`.
     pub(super) fn changed_from(&self, before: &Self) -> impl Iterator<Item = Store> {
         self.0.iter().map(|slot| slot.store).filter(|store| self.saved(*store) != before.saved(*store))
     }

@@ -1,4 +1,4 @@
-//! The actor on backends that end their tests as they are told.
+//! Tests of the actor with backends whose tests end when the test says so.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -69,7 +69,7 @@ async fn so_many_different_tests_run_at_once_and_no_more() {
     }
     let refused = setup.probe.test(settings("better")).await.unwrap_err();
     assert_eq!(refused.id, "app.file.too_many_tests.app_error");
-    // Nobody makes a store that serves look ill by testing others.
+    // Tests of other settings cannot make the store in service look broken.
     assert!(setup.probe.check(Store::Files).await.unwrap().unwrap().is_ok());
     tests.clear();
     assert!(setup.test("better").await.is_ok());
@@ -105,7 +105,7 @@ async fn while_saved_settings_are_tested_or_refused_the_earlier_ones_serve() {
     let Some(Standing::Refused(report)) = standing else { panic!("{standing:?}") };
     assert_eq!(report.trouble.as_ref().unwrap().step, Step::Authenticate);
     assert_eq!(setup.in_service(), "good");
-    // The trial of the settings that nobody wants any more ended with them.
+    // The trial of the settings that are no longer in force was dropped.
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 1);
 }
 
@@ -195,14 +195,14 @@ impl Setup {
         self.config.reload(around()).await.unwrap();
     }
 
-    /// How many wait for the test under way, the actor's own look aside.
+    /// Returns the number of callers of the test in progress, without this function's own one.
     async fn joined(&self) -> usize {
         let test = self.probe.actor.ask(Join(settings("slow"))).await.unwrap().unwrap();
         test.strong_count().unwrap_or(0) - 1
     }
 }
 
-/// What the backends do: those called slow wait at the gate, and the bad ones are bad until they are mended.
+/// The behaviour of the backends: tests of buckets named `slow…` wait at the gate, and `bad` fails until it is mended.
 struct World {
     begun: AtomicUsize,
     dropped: AtomicUsize,

@@ -1,15 +1,16 @@
-//! The roles that every installation has, from two tables: who they are, and what each permission is granted to.
+//! The roles of every installation, from two tables: the roles, and the permissions with the roles that have them.
 
 use super::Role;
 use crate::id::new_id;
 
-/// One line a role: its name, the word its translation keys are made with, `built_in`, `scheme_managed`.
+/// One line for each role: its name, the word in its translation keys, `built_in`, `scheme_managed`.
 const NAMES: &str = include_str!("names.tsv");
 
-/// One line a permission: its id and the roles that have it, those included that another permission brings along.
+/// One line for each permission: its id and the roles that have it, including roles that have it through another
+/// permission.
 const PERMISSIONS: &str = include_str!("permissions.tsv");
 
-/// The roles of a fresh installation, made at `now`.
+/// Returns the roles of a new installation, made at `now`.
 pub fn built_in(now: i64) -> Vec<Role> {
     lines(NAMES).filter_map(|line| role(&line, now)).collect()
 }

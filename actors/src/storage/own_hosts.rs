@@ -1,6 +1,6 @@
-//! The hosts of Amazon S3 and of Azure Blob Storage themselves.
+//! The hosts that Amazon S3 and Azure Blob Storage themselves operate.
 //!
-//! Credentials of the machine go to these only: anybody may have a host under `amazonaws.com`.
+//! Credentials of the machine are sent to these hosts only. Any customer can have a host under `amazonaws.com`.
 
 /// The suffixes of the hosts of Azure Blob Storage, one for each of its clouds.
 const AZURE: [&str; 4] = [
@@ -10,7 +10,7 @@ const AZURE: [&str; 4] = [
     ".blob.storage.azure.net",
 ];
 
-/// True when `endpoint`, a host with or without the port of HTTPS, is one of Amazon S3. Empty means Amazon.
+/// Returns true if `endpoint`, a host with or without the port of HTTPS, belongs to Amazon S3. Empty means Amazon.
 pub fn is_amazon_s3(endpoint: &str) -> bool {
     let endpoint = endpoint.trim().to_ascii_lowercase();
     let host = endpoint.strip_suffix(":443").unwrap_or(&endpoint);
@@ -28,23 +28,23 @@ pub fn is_amazon_s3(endpoint: &str) -> bool {
     region.is_some_and(|region| is_amazon_region(region) && region.starts_with("cn-") == is_china)
 }
 
-/// True when it reads like `eu-central-1` or `us-gov-west-1`.
+/// Returns true if the text has the form of a region, such as `eu-central-1` or `us-gov-west-1`.
 pub fn is_amazon_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let Some((number, names)) = parts.split_last() else { return false };
     let is_name = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-    // Two letters come first: `s3-website-us-east-1` serves what anybody has put there.
+    // A region begins with two letters. `s3-website-us-east-1` serves the content of any customer.
     let has_country = names.first().is_some_and(|name| name.len() == 2);
     is_number && has_country && (2..=3).contains(&names.len()) && names.iter().all(is_name)
 }
 
-/// True when `host` is the host of an account at Azure, whoever owns it.
+/// Returns true if `host` is the host of an Azure storage account, whoever owns the account.
 pub fn is_azure(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     AZURE.iter().filter_map(|suffix| host.strip_suffix(suffix)).any(|name| match name.split_once('.') {
         None => is_azure_account(name),
-        // The zones of accounts that are told apart by DNS.
+        // Azure puts some accounts into a DNS zone, such as `z41`.
         Some((account, zone)) => {
             let is_zone =
                 zone.len() <= 3 && zone.starts_with('z') && zone.bytes().skip(1).all(|byte| byte.is_ascii_digit());
@@ -53,7 +53,7 @@ pub fn is_azure(host: &str) -> bool {
     })
 }
 
-/// True when it can be the name of a storage account, or of its second location.
+/// Returns true if the text can be the name of a storage account, or of its secondary location.
 fn is_azure_account(name: &str) -> bool {
     let name = name.strip_suffix("-secondary").unwrap_or(name);
     (3..=24).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())

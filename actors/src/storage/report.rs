@@ -1,39 +1,39 @@
-//! What a test of a store finds: each step with its duration, and which one failed and why.
+//! The report of a test of a store: each step with its duration, and the failed step with its cause.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One thing that is tried, in the order in which it is tried.
+/// A step of a test. The order of the variants is the order of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// The settings make sense.
+    /// The settings are valid.
     Settings,
     /// The host's name has an address.
     Resolve,
     /// A connection can be opened.
     Connect,
-    /// The other side proves who it is.
+    /// The server's certificate is valid.
     Tls,
     /// The credentials are accepted.
     Authenticate,
     /// The bucket, the container or the directory exists.
     Bucket,
-    /// What is under the prefix can be listed.
+    /// The objects under the prefix can be listed.
     List,
     /// An object can be written.
     Write,
     /// It can be read back.
     Read,
-    /// What was read is what was written.
+    /// The data that was read equals the data that was written.
     Compare,
     /// It can be deleted.
     Delete,
 }
 
 impl Step {
-    /// The name in reports.
+    /// Returns the name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Settings => "settings",
@@ -51,56 +51,56 @@ impl Step {
     }
 }
 
-/// How one step ended.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It worked.
+    /// The step succeeded.
     Passed,
-    /// It did not; the report's trouble says why.
+    /// The step failed; the report's `trouble` has the cause.
     Failed,
     /// An earlier step failed, or the backend has no such step.
     Skipped,
 }
 
-/// One step with its outcome.
+/// A step with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stage {
-    /// What was tried.
+    /// The step.
     pub step: Step,
-    /// How it ended.
+    /// The result.
     pub outcome: Outcome,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// What kind of trouble it is: clients are told by the kind.
+/// The kind of a failure. It decides which message clients get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// No backend can be made from the settings.
     Unusable,
-    /// The credentials are not accepted, or not allowed to do what the server does.
+    /// The credentials are refused, or lack a right that the server needs.
     Authentication,
-    /// There is no such bucket, container or directory.
+    /// The bucket, container or directory does not exist.
     Missing,
     /// Anything else.
     Other,
 }
 
-/// Why a step failed. None of it holds a secret.
+/// The failure of a step. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
     /// The step that failed.
     pub step: Step,
-    /// What kind of trouble it is.
+    /// The kind of the failure.
     pub kind: Kind,
     /// The provider's own code, such as `NoSuchBucket` or `ENOSPC`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// What happened, in plain words.
+    /// The cause, in plain words.
     pub cause: String,
-    /// What to do about it, in plain words.
+    /// The remedy, in plain words.
     pub remedy: String,
 }
 
@@ -116,34 +116,34 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
-/// The outcome of a test.
+/// The report of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The driver, such as `amazons3`.
     pub driver: String,
-    /// What was tested, without secrets, such as `https://s3.amazonaws.com/bucket/prefix`.
+    /// The target of the test, without secrets, such as `https://s3.amazonaws.com/bucket/prefix`.
     pub target: String,
-    /// On whose behalf, without secrets, such as `access key AKIA…` or `the server's own user`.
+    /// The identity that the test used, without secrets, such as `access key AKIA…` or `the server's own user`.
     pub identity: String,
     /// The changes that were made to the settings before use, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Every step, in order.
     pub stages: Vec<Stage>,
-    /// Why it failed, if it did.
+    /// The failure, if a step failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub duration_ms: u64,
 }
 
 impl Report {
-    /// Whether every step passed.
+    /// Returns true if no step failed.
     pub fn is_ok(&self) -> bool {
         self.trouble.is_none()
     }
 
-    /// The report on settings that no backend can be made from.
+    /// Returns the report for settings from which no backend can be made.
     pub fn unusable(driver: &str, trouble: Trouble) -> Self {
         let stages = vec![Stage { step: trouble.step, outcome: Outcome::Failed, duration_ms: 0 }];
         let (target, identity) = (String::new(), String::new());

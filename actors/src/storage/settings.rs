@@ -1,4 +1,4 @@
-//! The settings of one store: that of files, and that of exports, whose settings have the same names with a prefix.
+//! The settings of one store: the file store, or the export store, whose settings have the same names with a prefix.
 
 use serde::{Deserialize, Deserializer};
 
@@ -12,18 +12,18 @@ pub(super) const SECTION: &str = "FileSettings.";
 /// The prefix of the keys of the export store.
 const EXPORT: &str = "Export";
 
-/// Which of the two stores.
+/// One of the two stores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Store {
-    /// That of files.
+    /// The file store.
     #[default]
     Files,
-    /// That of exports, where `DedicatedExportStore` is on.
+    /// The export store, which exists if `DedicatedExportStore` is on.
     Exports,
 }
 
 impl Store {
-    /// The name in answers and logs.
+    /// Returns the name in responses and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -31,7 +31,7 @@ impl Store {
         }
     }
 
-    /// The path of a setting of this store; `key` is its key without the prefix of the export store.
+    /// Returns the path of a setting of this store. `key` is its key without the prefix of the export store.
     pub(super) fn path(self, key: &str) -> String {
         let prefix = match self {
             Self::Files => "",
@@ -40,7 +40,7 @@ impl Store {
         format!("{SECTION}{prefix}{key}")
     }
 
-    /// The paths of the settings from which the host of this store is made.
+    /// Returns the paths of the settings that decide the host of this store.
     pub(crate) fn host_settings(self, driver: &str) -> Vec<String> {
         let keys: &[&str] = match driver {
             "amazons3" => &["AmazonS3Endpoint"],
@@ -51,7 +51,7 @@ impl Store {
     }
 }
 
-/// Everything that makes a backend. Equal settings make the same backend.
+/// All settings of a backend. Equal settings make equal backends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "each field is the setting of that name, without the prefix `Export`")]
@@ -88,35 +88,35 @@ pub struct StoreSettings {
     pub azure_ssl: bool,
     #[serde(deserialize_with = "clamped::<0, MAX_MILLIS, _, _>")]
     pub azure_request_timeout_milliseconds: i64,
-    /// `ServiceSettings.EnableInsecureOutgoingConnections`: certificates are not checked.
+    /// True if certificates are not checked (`ServiceSettings.EnableInsecureOutgoingConnections`).
     #[serde(skip)]
     pub skip_certificate_check: bool,
-    /// The host is the operator's own word, pinned in a file or a variable. Any other was typed by a caller, now or when
-    /// it was saved, and leads to no link-local or metadata address.
+    /// True if an operator pinned the host in a file or an environment variable. Any other host comes from a caller,
+    /// now or when it was saved, so connections to link-local and metadata addresses are refused.
     #[serde(skip)]
     pub is_pinned: bool,
-    /// The directory is not the one in force: it is tried as it is and not created, and every failure reads the same, so
-    /// that a test tells nothing of the paths of this machine.
+    /// True if the directory is not the one in force. Then a test does not create it, and every failure has the same
+    /// text, so that a test reveals nothing about the paths of this machine.
     #[serde(skip)]
     pub is_tried: bool,
-    /// Which store they are of: what goes wrong is told in the names of its settings.
+    /// The store. Errors use the names of its settings.
     #[serde(skip)]
     pub store: Store,
 }
 
-/// The section `FileSettings`, as far as the server acts on it.
+/// The settings of the section `FileSettings` that the server uses.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Document")]
 pub struct FileSettings {
-    /// Bytes.
+    /// The maximum size of a file, in bytes.
     pub max_file_size: u64,
-    /// Pixels.
+    /// The maximum size of an image, in pixels.
     pub max_image_resolution: i64,
-    /// Whether exports have a store of their own.
+    /// True if exports have a store of their own.
     pub dedicated_export_store: bool,
-    /// Where files are kept.
+    /// The settings of the file store.
     pub files: StoreSettings,
-    /// Where exports are kept, if they have a store of their own.
+    /// The settings of the export store, which is used if `dedicated_export_store` is true.
     pub exports: StoreSettings,
 }
 

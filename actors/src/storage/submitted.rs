@@ -1,4 +1,4 @@
-//! Settings of a store that are to be tried without being saved.
+//! Settings of a store that a caller submits for a test, without saving them.
 
 use serde_json::Value;
 
@@ -12,14 +12,14 @@ use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Setting, settings};
 use crate::error::{AppError, OrFail};
 
-/// Drivers with the secret that each uses.
+/// The drivers, with the setting that holds the secret of each.
 const SECRETS: [(&str, &str); 2] = [("amazons3", "AmazonS3SecretAccessKey"), ("azureblob", "AzureAccessKey")];
 
-/// The settings of `store` that `submitted` proposes, with a stored secret where a placeholder stands for it;
-/// without a document those in force.
+/// Returns the settings of `store` in `submitted`, with the stored secret in place of a placeholder. Without a
+/// document, returns the settings in force.
 ///
-/// A stored secret is given only to the place where it is in use: otherwise the refusal names it, and it must be
-/// entered again. Nothing of this is kept.
+/// A stored secret is sent only to the host where it is in use. For any other host the error names the secret, and the
+/// caller must enter it again. Nothing of this is saved.
 pub fn proposed(submitted: Option<&Document>, store: Store, running: &Config) -> Result<StoreSettings, AppError> {
     let Some(submitted) = submitted else {
         check_driver(&running.document, store)?;
@@ -52,7 +52,7 @@ fn incomplete() -> AppError {
     AppError::new(INCOMPLETE)
 }
 
-/// Refuses a document that leaves out what every client knows. What is not of its kind counts as left out.
+/// Refuses a document without the settings that every client knows. A value of the wrong type counts as missing.
 fn check_complete(submitted: &Document) -> Result<(), AppError> {
     let is_given = |setting: &&Setting| given(submitted, &setting.path).is_some_and(|value| setting.kind.admits(value));
     let missing: Vec<&str> =
@@ -60,12 +60,12 @@ fn check_complete(submitted: &Document) -> Result<(), AppError> {
     if missing.is_empty() { Ok(()) } else { Err(incomplete().with("Names", missing.join(", "))) }
 }
 
-/// The settings of the section `FileSettings`.
+/// Returns the settings of the section `FileSettings`.
 fn section() -> impl Iterator<Item = &'static Setting> {
     settings().values().filter(|setting| setting.path.starts_with(SECTION))
 }
 
-/// Older clients do not know Azure; what they leave out is as it is in force.
+/// Returns false for the settings of Azure. Older clients do not know them, so their values in force are used.
 fn is_known_to_all(setting: &'static Setting) -> bool {
     !key(setting).contains("Azure")
 }
@@ -74,7 +74,7 @@ fn key(setting: &'static Setting) -> &'static str {
     setting.path.trim_start_matches(SECTION)
 }
 
-/// Refuses a driver that is not known, and one without what it cannot do without.
+/// Refuses an unknown driver, and a driver without its mandatory settings.
 fn check_driver(document: &Document, store: Store) -> Result<(), AppError> {
     let is_empty = |key: &str| text(document, &store.path(key)).is_empty();
     match text(document, &store.path("DriverName")) {
@@ -91,7 +91,7 @@ fn check_driver(document: &Document, store: Store) -> Result<(), AppError> {
     }
 }
 
-/// The document with what is in force where it says nothing.
+/// Returns the document, completed with the values in force.
 fn completed(submitted: &Document, running: &Document) -> Document {
     let mut document = submitted.clone();
     for setting in section() {
@@ -103,7 +103,8 @@ fn completed(submitted: &Document, running: &Document) -> Document {
     document
 }
 
-/// Replaces a placeholder. What the driver does not use goes nowhere, so it needs no proof.
+/// Replaces a placeholder with the stored secret. A secret that the driver does not use is sent nowhere, so it is not
+/// checked.
 fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Document) -> Result<(), AppError> {
     if text(document, secret) != PLACEHOLDER {
         return Ok(());
@@ -116,7 +117,7 @@ fn restore(document: &mut Document, secret: &str, is_used: bool, running: &Docum
     Ok(())
 }
 
-/// Credentials of the machine or the environment go to the provider's own hosts, over TLS, and nowhere else.
+/// Refuses to send credentials of the machine or the environment anywhere except to the provider's own hosts over TLS.
 fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Result<(), AppError> {
     let value = |key: &str| text(document, &store.path(key));
     let is_off = |key: &str| given(document, &store.path(key)) == Some(&Value::from(false));
@@ -142,7 +143,7 @@ fn check_own_credentials(document: &Document, store: Store, driver: &str) -> Res
     Err(AppError::new("api.file.test_connection_own_credentials.app_error").with("Name", store.path(place)))
 }
 
-/// Whether it stays what it is as a part of a host's name.
+/// Returns true if the text is one label of a host name, without separators.
 fn is_label(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }

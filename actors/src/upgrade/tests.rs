@@ -7,7 +7,7 @@ use super::*;
 
 const RUNNING: &str = "api.upgrade_to_enterprise.app_error";
 
-/// An upgrade under way: where it tells how far it is, and what ends it.
+/// An upgrade in progress: its progress, and the sender that ends it.
 type UnderWay = (Progress, oneshot::Sender<Result<String, AppError>>);
 
 /// A replacement that ends when the test says so.

@@ -106,7 +106,7 @@ fn a_placeholder_of_another_driver_is_of_no_interest() {
     assert!(proposed(Some(&submitted), Store::Files, &running).is_ok());
 }
 
-/// What runs with everything that the driver needs.
+/// Returns a running configuration with all settings that the driver needs.
 fn running(prefix: &str, driver: &str) -> Config {
     let driver = if driver == "s3" {
         "amazons3"
