@@ -1,6 +1,7 @@
-//! The rules that a configuration document must keep: tables in the order of the contract, walked by a few lines.
+//! The rules that a configuration document must keep: tables in the order of the API's contract, and a function that
+//! applies them.
 //!
-//! The first failure of a document is the one that clients see; the others follow in the same order.
+//! Clients see the first failure of a document. The others follow in the same order.
 
 mod content;
 mod demand;
@@ -47,9 +48,9 @@ const ORDER: [&[Rule]; 14] = [
     content::RULES,
 ];
 
-/// Every rule that `document` breaks, in the order of the contract.
+/// Returns a failure for each rule that `document` breaks, in the order of the contract.
 ///
-/// A setting that is missing, unset or not of its kind counts as its default.
+/// A setting that is absent, null or of the wrong type counts as its default.
 pub fn failures(document: &Map<String, Value>, facts: &Facts<'_>) -> Vec<Failure> {
     let settings = Settings { document, facts };
     ORDER.iter().copied().flatten().flat_map(|rule| rule.failures(&settings)).collect()

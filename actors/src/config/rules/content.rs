@@ -12,7 +12,7 @@ use super::urls::{is_http_url, is_scheme};
 const EVENTS: &[&str] = &["flagged", "assigned", "removed", "dismissed"];
 const TARGETS: &[&str] = &["reviewers", "author", "reporter"];
 
-// Too long to stand in its row.
+// This id is too long for its row.
 const GUESTS_NEED_A_PASSWORD: &str = "model.config.is_valid.guest_accounts.cannot_enforce_multifactor_authentication_when_guest_magic_link_is_enabled.app_error";
 const MAPPING: &str = "/ContentFlaggingSettings/NotificationSettings/EventTargetMapping";
 

@@ -1,4 +1,4 @@
-//! A demand on one setting, as data: it is met, or it tells what was found instead.
+//! A demand on one setting, as data. It is met, or it returns the text that describes the wrong value.
 
 use std::path::Path;
 
@@ -14,35 +14,35 @@ pub(super) struct Demand {
 
 #[derive(Clone, Copy)]
 pub(super) enum Form {
-    /// A switch that stands so.
+    /// A switch with this value.
     Flag(bool),
-    /// A number from the first to the second.
+    /// A number within this range, both ends included.
     Range(i64, i64),
-    /// Any other number.
+    /// Any number except this one.
     OtherThan(i64),
-    /// A time that is not to come.
+    /// A time that is not in the future.
     Past,
     /// This text.
     Is(&'static str),
-    /// Any other text.
+    /// Any text except this one.
     Unlike(&'static str),
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// A text of this form.
     Text(fn(&str) -> bool),
-    /// Nothing, or a text of this form.
+    /// An empty text, or a text of this form.
     BlankOr(fn(&str) -> bool),
-    /// A text that relates so to the one of another setting.
+    /// A text with this relation to the text of another setting.
     Related(fn(&str, &str) -> bool, &'static str),
-    /// The path of something on the server's disk.
+    /// The path of an existing file or folder on the server's disk.
     OnDisk,
-    /// A path in a folder on the server's disk.
+    /// A path in an existing folder on the server's disk.
     InFolder,
-    /// A list whose length is from the first to the second.
+    /// A list with a length within this range, both ends included.
     Items(usize, usize),
     /// A list of texts of this form.
     Each(fn(&str) -> bool),
-    /// A value without this complaint.
+    /// A value about which this function returns no complaint.
     Free(fn(&Value) -> Option<String>),
 }
 
@@ -135,7 +135,7 @@ impl Demand {
         self.found_instead(settings).is_none()
     }
 
-    /// What stands there against the demand: the value, its first wrong item, its length, or the complaint.
+    /// Returns the text that describes the wrong value: the value, its first wrong item, its length, or the complaint.
     pub(super) fn found_instead(&self, settings: &Settings<'_>) -> Option<String> {
         let value = settings.value(self.pointer);
         let list = value.as_array().map(Vec::as_slice).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Rules on what sections share, the cache, teams and the database (1 to 26 of the contract).
+//! Rules on settings that sections share, the cache, teams and the database (1 to 26 of the contract).
 
 use super::demand::{at_least, blank, blank_or, each, given, is, items, off, on, one_of, text};
 use super::rule::Fill::{Found, Just};

@@ -1,14 +1,14 @@
-//! The syntax of LDAP filters (RFC 4515), as far as one can tell without a directory.
+//! Checks the syntax of LDAP filters (RFC 4515), without a directory.
 
-/// How deep filters may nest; the walk is recursive.
+/// The maximum depth of nested filters, because the check is recursive.
 const DEEPEST: usize = 50;
 
-/// Whether `text` is one filter and nothing else.
+/// Returns true if `text` is exactly one filter.
 pub(super) fn is_filter(text: &str) -> bool {
     after_filter(text, DEEPEST) == Some("")
 }
 
-/// What follows the filter at the start of `text`.
+/// Returns the text after the filter at the start of `text`.
 fn after_filter(text: &str, depth: usize) -> Option<&str> {
     let inner = text.strip_prefix('(')?;
     let depth = depth.checked_sub(1)?;
@@ -22,7 +22,7 @@ fn after_filter(text: &str, depth: usize) -> Option<&str> {
     end.strip_prefix(')')
 }
 
-/// An empty list is right: it stands for true or false (RFC 4526).
+/// Returns the text after a list of filters. An empty list is valid: it stands for true or false (RFC 4526).
 fn after_list(mut text: &str, depth: usize) -> Option<&str> {
     while text.starts_with('(') {
         text = after_filter(text, depth)?;
@@ -44,7 +44,8 @@ fn after_item(text: &str) -> Option<&str> {
     (is_left && is_value(value, has_patterns)).then(|| text.get(item.len()..)).flatten()
 }
 
-/// `attribute`, `attribute:dn`, `attribute:rule`, `attribute:dn:rule`, or the last two without the attribute.
+/// Returns true for `attribute`, `attribute:dn`, `attribute:rule`, `attribute:dn:rule`, or the last two without the
+/// attribute.
 fn is_extended(text: &str) -> bool {
     let mut parts = text.split(':');
     let attribute = parts.next().unwrap_or_default();
@@ -58,12 +59,13 @@ fn is_extended(text: &str) -> bool {
     names_something && (attribute.is_empty() || is_attribute(attribute)) && rule.is_none_or(is_attribute)
 }
 
-/// A name or a number with dots, perhaps with options behind semicolons.
+/// Returns true for a name or a number with dots, with or without options after semicolons.
 fn is_attribute(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.;".contains(&byte))
 }
 
-/// A star, a parenthesis, a backslash and a zero must be written as a backslash and two hexadecimal digits.
+/// Returns true if each star, parenthesis, backslash and NUL is written as a backslash and two hexadecimal digits. With
+/// `has_patterns`, stars are allowed.
 fn is_value(text: &str, has_patterns: bool) -> bool {
     let has_bare_specials = text.contains(['(', '\0']) || (text.contains('*') && !has_patterns);
     let mut after_escapes = text.split('\\').skip(1);

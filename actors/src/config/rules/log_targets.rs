@@ -1,24 +1,24 @@
-//! Log targets beside console and file: an object with one target a key.
+//! Checks log targets beside console and file: an object with one target for each key.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The levels that belong to the audit; all others belong to the server.
+/// The levels of the audit log. All other levels belong to the server's log.
 const AUDIT_LEVELS: std::ops::RangeInclusive<i64> = 100..=103;
 
-/// Says why `value` is not an object of targets; something empty counts as no targets.
+/// Returns the reason why `value` is not an object of targets. An empty value counts as no targets.
 pub(super) fn not_targets(value: &Value) -> Option<String> {
     targets(value).err().map(|cause| cause.to_string())
 }
 
-/// Says which target cannot be configured or takes levels that are not the server's.
+/// Returns the first target that is misconfigured or has levels that do not belong to the server's log.
 pub(super) fn bad_server_target(value: &Value) -> Option<String> {
     complaint(value, |level| !AUDIT_LEVELS.contains(&level))
 }
 
-/// Says which target cannot be configured or takes levels that are not the audit's.
+/// Returns the first target that is misconfigured or has levels that do not belong to the audit log.
 pub(super) fn bad_audit_target(value: &Value) -> Option<String> {
     complaint(value, |level| AUDIT_LEVELS.contains(&level))
 }

@@ -1,4 +1,4 @@
-//! Rules on how long messages and files are kept (101 to 104 of the contract): in days or in hours, never in both.
+//! Rules on the retention of messages and files (101 to 104 of the contract): in days or in hours, never in both.
 
 use super::demand::{at_least, at_most, other_than, text, within};
 use super::rule::{Rule, when};

@@ -1,16 +1,16 @@
-//! A rule, as data: a demand with the id of its failure, or rules that hold under a condition.
+//! A rule, as data: a demand with the id of its failure, or rules that apply under a condition.
 
 use super::demand::Demand;
 use super::settings::{Settings, dotted};
 
-/// A rule that a document breaks.
+/// A rule that a document breaks, with the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The JSON pointer of the setting that must change, such as `/ServiceSettings/SiteURL`.
     pub pointer: String,
-    /// The id of the contract.
+    /// The id of the failure in the API's contract.
     pub id: &'static str,
-    /// Values for the placeholders of the text.
+    /// Values for the placeholders in the id's text.
     pub params: Vec<(&'static str, String)>,
 }
 
@@ -19,12 +19,12 @@ pub(super) enum Rule {
     When(Demand, &'static [Rule]),
 }
 
-/// The placeholders of the text, and what fills each.
+/// The placeholders of the text, with the source of each value.
 pub(super) type Params = &'static [(&'static str, Fill)];
 
 #[derive(Clone, Copy)]
 pub(super) enum Fill {
-    /// What was found against the demand.
+    /// The text that describes the wrong value.
     Found,
     /// The name of the setting.
     Setting,
@@ -35,24 +35,24 @@ pub(super) enum Fill {
 }
 
 impl Demand {
-    /// The rule that the demand is met.
+    /// Makes the rule that the demand must be met.
     pub(super) const fn or(self, id: &'static str) -> Rule {
         self.or_with(id, &[])
     }
 
-    /// The rule that the demand is met; its failure has parameters.
+    /// Makes the rule that the demand must be met, with parameters for its failure.
     pub(super) const fn or_with(self, id: &'static str, params: Params) -> Rule {
         Rule::Plain { demand: self, id, params }
     }
 }
 
-/// The rules that hold only while `condition` is met.
+/// Makes rules that apply only while `condition` is met.
 pub(super) const fn when(condition: Demand, rules: &'static [Rule]) -> Rule {
     Rule::When(condition, rules)
 }
 
 impl Rule {
-    /// The failures of a document against this rule, in order.
+    /// Returns the failures of a document against this rule, in order.
     pub(super) fn failures(&self, settings: &Settings<'_>) -> Vec<Failure> {
         match self {
             Self::When(condition, rules) if condition.is_met(settings) => {

@@ -1,4 +1,4 @@
-//! A document read by JSON pointer, with the default wherever it says nothing.
+//! Reads a document by JSON pointer, with the default for absent values.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use crate::config::table;
 
 /// Facts that the rules need beside the document.
 pub struct Facts<'a> {
-    /// The time, in milliseconds since 1970.
+    /// The current time, in Unix milliseconds.
     pub now_ms: i64,
-    /// Whether something stands at a path of the server's disk, be it a file or a folder.
+    /// Returns true if a file or folder exists at a path of the server's disk.
     pub file_exists: &'a dyn Fn(&str) -> bool,
 }
 
@@ -20,14 +20,14 @@ pub(super) struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    /// The value at `pointer`, or its default; null for a pointer that the table of settings does not know.
+    /// Returns the value at `pointer`, or its default; null for a pointer that the table of settings does not know.
     pub(super) fn value(&self, pointer: &str) -> Cow<'_, Value> {
         let Some(setting) = table::settings().get(&dotted(pointer)) else { return Cow::Owned(Value::Null) };
         let given = self.given(pointer).filter(|value| setting.kind.admits(value));
         given.map_or_else(|| Cow::Owned(setting.default_in(table::Mode::Update)), Cow::Borrowed)
     }
 
-    /// The value at `pointer` as a text: a string without its quotes, anything else as JSON.
+    /// Returns the value at `pointer` as a text: a string without its quotes, any other value as JSON.
     pub(super) fn text(&self, pointer: &str) -> String {
         text_of(&self.value(pointer))
     }
@@ -39,12 +39,12 @@ impl Settings<'_> {
     }
 }
 
-/// A value as a text: a string without its quotes, anything else as JSON.
+/// Returns a value as a text: a string without its quotes, any other value as JSON.
 pub(super) fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The name of the setting at `pointer` in the table of settings and in messages.
+/// Returns the name of the setting at `pointer`, as in the table of settings and in messages.
 pub(super) fn dotted(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }

@@ -15,7 +15,7 @@ mod search;
 mod service;
 mod sign_in;
 
-/// Asserts that `is_right` tells right texts from wrong ones.
+/// Asserts that `is_right` accepts the texts in `right` and refuses those in `wrong`.
 pub(super) fn assert_form(is_right: fn(&str) -> bool, right: &[&str], wrong: &[&str]) {
     for text in right {
         assert!(is_right(text), "{text:?} is right");
@@ -56,7 +56,7 @@ fn every_rule_is_tried_and_in_the_same_order() {
     let mut tried: Vec<_> = cases().iter().map(|case| (case.pointer, case.id)).collect();
     tried.dedup();
     let rules: Vec<_> = rules().iter().map(|(demand, id)| (demand.pointer, *id)).collect();
-    // Two rules may share setting and id where the contract has one with a gap in its range.
+    // Two rules have the same setting and id if the contract has one rule with a gap in its range.
     let mut wanted = rules.clone();
     wanted.dedup();
     assert_eq!(tried, wanted);
@@ -103,7 +103,7 @@ fn every_setting_that_a_rule_names_exists() {
     }
 }
 
-/// The bounds that the table of settings states for readers.
+/// The bounds in the table of settings.
 #[derive(Deserialize)]
 struct Bounds {
     json_path: String,
@@ -115,7 +115,7 @@ struct Bounds {
 
 #[test]
 fn every_bound_in_the_table_of_settings_is_a_rule() {
-    // The first is lowered instead of refused; the others take what this server adds.
+    // The first setting is lowered instead of refused; the others accept values that this server adds.
     let differ =
         ["ServiceSettings.UniqueEmojiReactionLimitPerPost", "SqlSettings.DriverName", "FileSettings.DriverName"];
     let all: Vec<Bounds> = serde_json::from_str(include_str!("../settings.json")).unwrap();
@@ -139,7 +139,7 @@ fn every_bound_in_the_table_of_settings_is_a_rule() {
     }
 }
 
-/// Every plain rule, in order, with the id of its failure.
+/// Returns all plain rules, in order, with the ids of their failures.
 fn rules() -> Vec<(&'static demand::Demand, &'static str)> {
     ORDER.iter().copied().flat_map(plain).collect()
 }

@@ -1,4 +1,4 @@
-//! Forms of texts: keys, names, times, versions, addresses.
+//! Checks of the form of texts: keys, names, times, versions and addresses.
 
 pub(super) fn has_at_least_32_bytes(text: &str) -> bool {
     text.len() >= 32
@@ -16,7 +16,7 @@ pub(super) fn has_no_parent_step(path: &str) -> bool {
     !path.contains("..")
 }
 
-/// Whether no entry of a list with commas begins with a dash, which would turn its meaning round.
+/// Returns true if no entry of a comma-separated list begins with a dash, which would exclude instead of include it.
 pub(super) fn has_no_entry_with_dash(list: &str) -> bool {
     !list.split(',').any(|entry| entry.trim_start().starts_with('-'))
 }
@@ -26,7 +26,7 @@ pub(super) fn is_azure_account(name: &str) -> bool {
     has_right_length && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Whether `text` has the form `field=value`: exactly one equals sign.
+/// Returns true if `text` has the form `field=value`, with exactly one equals sign.
 pub(super) fn is_field_and_value(text: &str) -> bool {
     text.matches('=').count() == 1
 }
@@ -38,14 +38,14 @@ pub(super) fn is_uuid(text: &str) -> bool {
         && text.split('-').zip(lengths).all(|(part, length)| is_hex_of(part, length))
 }
 
-/// Whether `text` is a time of the day: an hour of one or two digits, a colon, a minute of two.
+/// Returns true if `text` is a time of day: an hour of one or two digits, a colon, and a minute of two digits.
 pub(super) fn is_hour_and_minute(text: &str) -> bool {
     let Some((hour, minute)) = text.split_once(':') else { return false };
     let has_right_lengths = (1..=2).contains(&hour.len()) && minute.len() == 2;
     has_right_lengths && number(hour).is_some_and(|hour| hour < 24) && number(minute).is_some_and(|minute| minute < 60)
 }
 
-/// Whether `text` is three numbers with dots, perhaps with a pre-release or build label behind.
+/// Returns true if `text` is three numbers with dots, with or without a pre-release or build label.
 pub(super) fn is_version(text: &str) -> bool {
     let (core, label) = match text.find(['-', '+']) {
         Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
@@ -62,7 +62,7 @@ fn number(digits: &str) -> Option<u64> {
     if are_digits { digits.parse().ok() } else { None }
 }
 
-/// Whether `text` is a host name: labels of letters, digits, underscores and inner hyphens, with dots between.
+/// Returns true if `text` is a host name: labels of letters, digits, underscores and inner hyphens, separated by dots.
 pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let is_framed_well = !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
@@ -73,13 +73,13 @@ pub(super) fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// Whether `text` is the domain of mail addresses: a host name of two labels or more, the last of letters.
+/// Returns true if `text` is the domain of mail addresses: a host name of at least two labels, the last one of letters.
 pub(super) fn is_mail_domain(text: &str) -> bool {
     let Some((_, last)) = text.rsplit_once('.') else { return false };
     is_host_name(text) && last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether `text` is a mail address and nothing else, such as a name before it, in lower case.
+/// Returns true if `text` is a mail address in lower case, without a display name or other text.
 pub(super) fn is_lower_case_address(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
     let is_atom = |atom: &str| {
@@ -93,7 +93,7 @@ pub(super) fn is_known_cipher(name: &str) -> bool {
     CIPHERS.contains(&name)
 }
 
-/// The cipher suites that clients may name; which of them a listener offers is another question.
+/// The cipher suites that a document may name. A listener may support fewer of them.
 const CIPHERS: &[&str] = &[
     "TLS_RSA_WITH_RC4_128_SHA",
     "TLS_RSA_WITH_3DES_EDE_CBC_SHA",

@@ -1,33 +1,34 @@
-//! Addresses as the contract understands them: laxer than the standard for a URL, since a scheme with anything passes.
+//! Checks of URLs as the API's contract defines them. They are laxer than the standard: a scheme followed by anything
+//! passes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::texts::is_host_name;
 
-/// Whether `text` is an absolute URI or a path from the root; the scheme is not looked at.
+/// Returns true if `text` is an absolute URI of any scheme, or a path from the root.
 pub(super) fn is_uri_or_path(text: &str) -> bool {
     Uri::parse(text).is_some()
 }
 
-/// Whether `text` is a URL of the web, with a host.
+/// Returns true if `text` is an HTTP or HTTPS URL with a host.
 pub(super) fn is_http_url(text: &str) -> bool {
     let is_for_the_web = text.starts_with("http://") || text.starts_with("https://");
     is_for_the_web && Uri::parse(text).is_some_and(|uri| !uri.authority.is_empty())
 }
 
-/// Whether `text` is an absolute URI that names a host.
+/// Returns true if `text` is an absolute URI with a host.
 pub(super) fn has_scheme_and_host(text: &str) -> bool {
     Uri::parse(text).is_some_and(|uri| !uri.scheme.is_empty() && !uri.host().is_empty())
 }
 
-/// Whether `text` is a URL of the web in which `*` and `**` may stand for any part.
+/// Returns true if `text` is an HTTP or HTTPS URL in which `*` and `**` may stand for any part.
 pub(super) fn is_redirect_pattern(text: &str) -> bool {
     let pattern = text.trim();
     let instance = pattern.replace("**", "1").replace('*', "1");
     !pattern.contains("***") && is_http_url(&instance)
 }
 
-/// Whether a server can listen on `text`: a host that may be missing, a colon and a port.
+/// Returns true if a server can listen on `text`: an optional host, a colon and a port.
 pub(super) fn is_listen_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let is_host = host.is_empty() || is_bracketed_ipv6(host) || host.parse::<Ipv4Addr>().is_ok() || is_host_name(host);
@@ -35,7 +36,7 @@ pub(super) fn is_listen_address(text: &str) -> bool {
     is_host && is_port
 }
 
-/// Whether `text` can be the scheme of a URI, without the colon.
+/// Returns true if `text` can be the scheme of a URI, without the colon.
 pub(super) fn is_scheme(text: &str) -> bool {
     let begins_with_a_letter = text.starts_with(|first: char| first.is_ascii_alphabetic());
     begins_with_a_letter && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
@@ -99,7 +100,7 @@ fn is_bracketed_ipv6(host: &str) -> bool {
     address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
-/// Whether every `%` is followed by two hexadecimal digits.
+/// Returns true if each `%` is followed by two hexadecimal digits.
 fn has_whole_escapes(text: &str) -> bool {
     let mut after_percents = text.split('%').skip(1);
     after_percents.all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))

@@ -3,9 +3,9 @@ use crate::config::table;
 
 pub(super) const NOW_MS: i64 = 1_700_000_000_000;
 
-/// A value that breaks one rule, and the nearest one that keeps it.
+/// A value that breaks one rule, and the nearest value that keeps it.
 pub(super) struct Case {
-    /// What else must be set for the rule to hold.
+    /// Other settings that the rule needs.
     given: Vec<(&'static str, Value)>,
     pub(super) pointer: &'static str,
     pub(super) wrong: Value,
@@ -29,7 +29,7 @@ impl Case {
         self
     }
 
-    /// With the name of the setting and the wrong text as parameters.
+    /// Adds the name of the setting and the wrong text as parameters.
     pub(super) fn setting_and_value(self) -> Self {
         let setting = settings::dotted(self.pointer);
         let value = settings::text_of(&self.wrong);
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// The defaults with these changes, in order.
+/// Returns the defaults with these changes, in order.
 pub(super) fn document_with(changes: &[(&str, Value)]) -> Map<String, Value> {
     let mut document = Value::Object(table::defaults(table::Mode::Update));
     for (pointer, value) in changes {

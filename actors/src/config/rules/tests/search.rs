@@ -5,7 +5,7 @@ use super::case::{Case, case};
 const TARGETS: &str = "model.config.is_valid.log.advanced_logging.json";
 const TARGET: &str = "model.config.is_valid.log.advanced_logging.parse";
 
-/// Search, retention and logs.
+/// Returns the cases for search, retention and logs.
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = search();
     cases.extend(retention());
