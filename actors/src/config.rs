@@ -1,4 +1,4 @@
-//! The configuration in force: one writer, replaced as a whole, read without asking.
+//! The configuration in force. One actor replaces it as a whole; reads send no message.
 //!
 //! A crash loses the message being handled; readers keep the last published configuration.
 
@@ -52,56 +52,58 @@ use proposal::{Decision, Proposal, Surroundings, check_rules, decide};
 const SAVE_FAILED: &str = "app.save_config.app_error";
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 
-/// How often a change is decided anew because another server stored one meanwhile.
+/// The maximum number of attempts to store a change. A new attempt follows when another server stored a version
+/// meanwhile.
 const ATTEMPTS: usize = 8;
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
-/// Where the values come from that win over what is stored: pinned file, environment.
+/// Loads the values that override the stored ones: from the pinned file and the environment.
 pub trait ConfigSource: Send + Sync {
-    /// Reads and checks them anew.
+    /// Reads and checks the values again.
     fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>>;
 }
 
-/// Where versions are kept.
+/// Stores versions of the configuration.
 pub trait ConfigStore: Send + Sync {
-    /// The active version; `None` while nothing was ever stored.
+    /// Loads the active version. Returns `None` if no version was ever stored.
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>>;
-    /// Adds a version and makes it the active one, in one step.
+    /// Adds a version and makes it the active one, in one transaction.
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
-/// Who asks for a change, and by which way.
+/// The author of a change, and the kind of access.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Author {
-    /// The user; empty on the local socket.
+    /// The user's id; empty on the local socket.
     pub user_id: String,
-    /// The session; empty on the local socket.
+    /// The session's id; empty on the local socket.
     pub session_id: String,
-    /// Where the request came from.
+    /// The client's address.
     pub address: String,
-    /// `api`, `local`, `cli` or `rollback`.
+    /// The kind of access: `api`, `local`, `cli` or `rollback`.
     pub source: &'static str,
-    /// What the author says of it; may be empty.
+    /// The author's comment; may be empty.
     pub comment: String,
 }
 
-/// A version on its way into the store.
+/// A version to be stored.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// What is stored.
+    /// The contents to store.
     pub stored: Stored,
-    /// The version it was decided on; another active one refuses it as a conflict.
+    /// The id of the version that the decision is based on. If another version is active, the store refuses this one as
+    /// a conflict.
     pub replaces: Option<String>,
-    /// When, in Unix milliseconds.
+    /// The time of the change, in Unix milliseconds.
     pub at: i64,
-    /// By whom.
+    /// The author of the change.
     pub author: Author,
-    /// What changed in the configuration in force.
+    /// The changes of the configuration in force.
     pub changes: Vec<Change>,
 }
 
-/// What the server holds. `fn` reads the snapshot; `async fn` asks the actor.
+/// The handle of the actor. `fn` reads the snapshot; `async fn` sends a message.
 #[derive(Clone)]
 pub struct ConfigHandle {
     actor: ActorRef<ConfigActor>,
@@ -123,43 +125,44 @@ impl ConfigHandle {
         Self { actor, current, publisher }
     }
 
-    /// The configuration in force now.
+    /// Returns the configuration in force now.
     pub fn current(&self) -> Arc<Config> {
         self.current.borrow().clone()
     }
 
-    /// Whether this is the very configuration in force now.
+    /// Returns true if this is the same object as the configuration in force now.
     pub fn is_current(&self, config: &Arc<Config>) -> bool {
         Arc::ptr_eq(&self.current.borrow(), config)
     }
 
-    /// Sees every later configuration.
+    /// Returns a receiver for later configurations.
     pub fn follow(&self) -> watch::Receiver<Arc<Config>> {
         self.current.clone()
     }
 
-    /// Hears of every later change of what is in force, feature flags aside.
+    /// Returns a receiver for later changes. A change of feature flags only is not sent.
     pub fn events(&self) -> broadcast::Receiver<ConfigChanged> {
         self.publisher.events()
     }
 
-    /// Reads store, file and environment anew and puts them in force; what is refused changes nothing.
+    /// Reads the store, the file and the environment again and puts the result in force. If it is refused, nothing
+    /// changes.
     pub async fn reload(&self, around: Surroundings) -> Result<Arc<Config>, AppError> {
         self.actor.ask(Reload(around)).await?
     }
 
-    /// Puts a proposal in force once it is stored; one that changes nothing stores nothing.
+    /// Stores a proposal, then puts it in force. A proposal without changes is not stored.
     pub async fn write(&self, write: Write) -> Result<Decision, AppError> {
         self.actor.ask(Save { write, draft: Draft::current() }).await?
     }
 
-    /// How the actor fares.
+    /// Returns the actor's figures for readiness and metrics.
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
 }
 
-/// Refuses a configuration that breaks rules, before anything starts on it.
+/// Refuses a configuration that breaks a rule. The server calls this before it starts with the configuration.
 pub fn check(config: &Config, around: &Surroundings) -> Result<(), AppError> {
     check_rules(&config.document, around)
 }
@@ -181,7 +184,7 @@ struct Reload(Surroundings);
 impl Handler<Reload> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Arc<Config>, AppError>>;
 
-    // Atomic: two reloads never publish in the wrong order.
+    // Atomic: two reloads publish in the order in which they load.
     fn handle(&mut self, Reload(around): Reload, _: &mut Self::Context) -> Self::Result {
         let (source, store) = (self.source.clone(), self.store.clone());
         let load = async move {
@@ -201,17 +204,17 @@ impl Handler<Reload> for ConfigActor {
     }
 }
 
-/// A proposed change and who proposes it.
+/// A proposed change with its author.
 pub struct Write {
-    /// What is proposed.
+    /// The proposed change.
     pub proposal: Proposal,
-    /// Who proposes it.
+    /// The author.
     pub author: Author,
-    /// The version that the author knows; another one in force refuses the change.
+    /// The version that the author knows. If another version is in force, the change is refused.
     pub expected: Option<String>,
-    /// Whether to decide only, and store nothing.
+    /// True to decide only and store nothing.
     pub is_dry_run: bool,
-    /// What the decision must know.
+    /// Facts that the decision needs.
     pub around: Surroundings,
 }
 
@@ -225,7 +228,7 @@ struct Save {
 impl Handler<Save> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Decision, AppError>>;
 
-    // Atomic: the next change is decided on what this one leaves in force.
+    // Atomic: the next change is decided with the configuration that this one puts in force.
     fn handle(&mut self, Save { write, draft }: Save, _: &mut Self::Context) -> Self::Result {
         let running = self.publisher.current();
         let store = self.store.clone();
@@ -241,7 +244,7 @@ impl Handler<Save> for ConfigActor {
     }
 }
 
-/// Decides and stores. Where another server on the same store was faster, its version is read and decided on anew.
+/// Decides and stores. If another server stored a version first, this reads that version and decides again.
 async fn decide_and_save(
     mut running: Arc<Config>,
     store: &dyn ConfigStore,
@@ -277,9 +280,9 @@ struct Decided {
     changes_nothing: bool,
 }
 
-/// Decides on a thread of its own, because every actor waits for the one that they share.
+/// Decides on a background thread, because the decision may take long and must not block the actor's thread.
 ///
-/// A panic there refuses this change and leaves the actor alive: nothing was stored or published.
+/// A panic there refuses this change and leaves the actor running: nothing was stored or published.
 async fn decided(running: Arc<Config>, write: Arc<Write>) -> Result<Decided, AppError> {
     let deciding = background::compute(move || {
         let mut decision = decide(&running, &write.proposal, &write.around)?;

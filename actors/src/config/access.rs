@@ -1,4 +1,4 @@
-//! Who may read and write which setting, and the parts of a document that an answer holds.
+//! Permissions to read and write settings, and filters for documents in responses.
 
 use serde_json::{Map, Value};
 
@@ -10,15 +10,15 @@ use super::table::{self, Kind, Mode, Node, Setting, tree};
 /// The permission that covers every setting.
 pub const EVERYTHING: &str = "manage_system";
 
-/// The tag of what everybody reads who reads anything of the configuration.
+/// The tag of settings that every caller may read who may read any part of the configuration.
 const ANY_READ: &str = "*_read";
 
 /// The tags that restrict writing and grant nothing.
 const RESTRICTIONS: [&str; 2] = ["write_restrictable", "cloud_restrictable"];
 
-/// True when a caller may read `setting`. The settings of plugins are for those who may read everything.
+/// Returns true if a caller may read `setting`. Settings of plugins require the permission to read everything.
 pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_any_console_read: bool) -> bool {
-    // Nothing says which settings of a plugin are secrets.
+    // The server does not know which settings of a plugin are secret.
     if setting.mask == Some(Mask::Keys) {
         return has_permission(EVERYTHING);
     }
@@ -26,7 +26,7 @@ pub fn may_read(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, has_an
     is_for_any_reader || is_granted(setting, "sysconsole_read_", has_permission)
 }
 
-/// Whether a caller may write `setting`; `is_restricted` is the running `RestrictSystemAdmin`.
+/// Returns true if a caller may write `setting`. `is_restricted` is the running value of `RestrictSystemAdmin`.
 pub fn may_write(setting: &Setting, has_permission: &dyn Fn(&str) -> bool, is_restricted: bool) -> bool {
     let is_closed = is_restricted && (setting.write_restrictable || setting.cloud_restrictable);
     !is_closed && is_granted(setting, "sysconsole_write_", has_permission)
@@ -38,9 +38,9 @@ fn is_granted(setting: &Setting, prefix: &str, has_permission: &dyn Fn(&str) -> 
         || has_permission(EVERYTHING)
 }
 
-/// `document` with null, or what is empty of its kind, for every setting that may not be read.
+/// Returns `document` with null or an empty value for each setting that the caller may not read.
 ///
-/// A nested section that can be unset is decided as a whole, by its own row.
+/// A nested section that can be unset is filtered as a whole, by its own row.
 pub fn readable(document: &Document, may_read: &dyn Fn(&Setting) -> bool) -> Document {
     readable_section(document, tree(), may_read)
 }
@@ -59,7 +59,7 @@ fn readable_section(section: &Document, node: &Node, may_read: &dyn Fn(&Setting)
     section.iter().filter_map(read).collect()
 }
 
-/// What stands for a setting that may not be read; `None` when it is left out.
+/// Returns the value in place of an unreadable setting, or `None` if it is left out.
 fn unreadable(setting: &Setting) -> Option<Value> {
     if setting.nullable {
         return (!setting.omit_when_null).then_some(Value::Null);
@@ -73,7 +73,7 @@ fn unreadable(setting: &Setting) -> Option<Value> {
     })
 }
 
-/// The settings of `document` that differ from the blank defaults; maps are compared key by key.
+/// Returns the settings of `document` that differ from the blank defaults. Maps are compared key by key.
 pub fn without_defaults(document: &Document) -> Document {
     differing(document, &table::defaults(Mode::Blank))
 }
@@ -93,7 +93,7 @@ fn differing(document: &Document, defaults: &Document) -> Document {
     document.iter().filter_map(differs).collect()
 }
 
-/// `document` without the keys whose value is the placeholder; lists stay as they are.
+/// Returns `document` without keys whose value is the placeholder. Lists stay as they are.
 pub fn without_masked(document: &Document) -> Document {
     let shown = document.iter().filter(|(_, value)| **value != PLACEHOLDER);
     let inner = shown.map(|(key, value)| match value.as_object() {
@@ -103,7 +103,7 @@ pub fn without_masked(document: &Document) -> Document {
     inner.collect()
 }
 
-/// `document` without nulls, empty sections and empty lists, and without what becomes empty so.
+/// Returns `document` without nulls, empty sections and empty lists, including those that become empty.
 pub fn pruned(document: &Document) -> Document {
     let prune = |(key, value): (&String, &Value)| {
         let value = match value.as_object() {
@@ -124,7 +124,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The document with `true` at each of `paths`; `None` when there is none.
+/// Returns a document with `true` at each of `paths`, or `None` without paths.
 pub fn flagged<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Document> {
     let mut flagged = Map::new();
     for path in paths {

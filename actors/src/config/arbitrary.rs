@@ -1,4 +1,4 @@
-//! Documents for the property tests: every setting with any value that it admits.
+//! Generators of documents for property tests: any setting with any value of its type.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::document::{Document, insert};
 use super::table::{Kind, Mode, Setting, defaults, placed};
 
-/// Documents in which every setting has a value.
+/// Generates documents in which every setting has a value.
 pub(super) fn documents() -> impl Strategy<Value = Document> {
     let settings: Vec<&Setting> = leaves().collect();
     let values: Vec<BoxedStrategy<Value>> = settings.iter().map(|setting| values(setting)).collect();
@@ -17,7 +17,7 @@ pub(super) fn documents() -> impl Strategy<Value = Document> {
     })
 }
 
-/// Documents in which some settings have a value or null.
+/// Generates documents in which some settings have a value or null.
 pub(super) fn patches() -> impl Strategy<Value = Document> {
     let settings: Vec<&Setting> = leaves().collect();
     subsequence(settings, 0..40).prop_flat_map(|settings| {
@@ -29,7 +29,7 @@ pub(super) fn patches() -> impl Strategy<Value = Document> {
     })
 }
 
-/// `document` with these settings.
+/// Returns `document` with these settings.
 pub(super) fn settings_of<'a>(
     mut document: Document,
     settings: impl IntoIterator<Item = (&'a str, Value)>,

@@ -1,4 +1,4 @@
-//! What clients are told of the configuration: a flat map of texts, smaller for those who have not logged in.
+//! The client configuration: a flat map of texts, with fewer keys for clients that have not logged in.
 
 mod row;
 #[cfg(test)]
@@ -10,87 +10,87 @@ use serde_json::{Map, Value};
 
 use super::table;
 
-/// The longest message that clients may post, in characters.
+/// The maximum length of a message, in characters.
 const MAX_POST_SIZE: i64 = 16_383;
 
-/// Who asks for the client configuration.
+/// The kind of caller that requests the client configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Anybody.
+    /// A caller without a session.
     Anonymous,
-    /// Whoever has a session, guests included.
+    /// A caller with a session, guests included.
     Authenticated,
 }
 
-/// What the client configuration tells besides the settings.
+/// Facts in the client configuration that are no settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
-    /// The licence that is loaded.
+    /// The licence in force.
     pub license: Option<&'a LicenseFacts>,
-    /// The program that runs.
+    /// The running program.
     pub build: &'a Build,
     /// The id of the installation.
     pub diagnostic_id: &'a str,
-    /// Whether nobody has ever had an account here.
+    /// True if the server has never had an account.
     pub has_no_accounts: bool,
     /// The public key that clients check signatures with: DER in base64.
     pub signing_key: Option<&'a str>,
-    /// The terms of service in force.
+    /// The id of the terms of service in force.
     pub terms_of_service_id: Option<&'a str>,
-    /// When the server was installed, as Unix milliseconds.
+    /// The time of the installation, in Unix milliseconds.
     pub installation_date_ms: Option<i64>,
-    /// The highest migration that the database has.
+    /// The number of the newest migration of the database.
     pub schema_version: Option<i64>,
-    /// Whether this was a team edition once.
+    /// True if this installation was a team edition before.
     pub upgraded_from_te: bool,
-    /// `production`, `test` or `dev`.
+    /// The environment: `production`, `test` or `dev`.
     pub service_environment: &'a str,
 }
 
-/// What a licence allows.
+/// The facts about a licence that the client configuration needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LicenseFacts {
-    /// The features that are on, under the names of the client licence, such as `LDAP`.
+    /// The features that are on, with their names in the client licence, such as `LDAP`.
     pub features: BTreeSet<String>,
-    /// How much was bought.
+    /// The tier of the licence.
     pub tier: Tier,
-    /// Whether it is for a hosted installation.
+    /// True if it is for a hosted installation.
     pub is_cloud: bool,
-    /// Whether channels may be shared with other installations.
+    /// True if channels may be shared with other installations.
     pub has_shared_channels: bool,
 }
 
-/// The tiers of a licence; each has what those before it have.
+/// The tiers of a licence. Each tier includes the earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each variant is the tier of that name")]
 pub enum Tier {
-    /// Less than any tier below; also for a licence that names none of them.
+    /// The lowest tier; also used for a licence without a known tier.
     Entry,
     Professional,
     Enterprise,
     EnterpriseAdvanced,
 }
 
-/// The program that runs, as its clients know it.
+/// The running program, as its clients see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Build {
     /// The version of the API, such as `11.6.0`.
     pub version: &'static str,
-    /// The number of the build; of a release, its version.
+    /// The build number; for a release, its version.
     pub number: &'static str,
-    /// When it was built.
+    /// The time of the build.
     pub date: &'static str,
-    /// The commit it was built from.
+    /// The commit of the build.
     pub hash: &'static str,
     /// The commit of the enterprise part.
     pub hash_enterprise: &'static str,
-    /// Whether it can load a licence.
+    /// True if it can load a licence.
     pub is_enterprise_ready: bool,
-    /// Whether its cryptography is the approved one.
+    /// True if its cryptography is FIPS-approved.
     pub is_fips: bool,
 }
 
-/// What `audience` is told: every key with its value, in byte order.
+/// Returns the client configuration for `audience`: all keys with their values, in byte order.
 pub fn client_config(document: &Map<String, Value>, audience: Audience, facts: &Facts<'_>) -> BTreeMap<String, String> {
     let mut told = hashed_part(document, audience, facts);
     let mut tell = |key: &str, value: String| told.insert(key.to_owned(), value);
@@ -106,9 +106,9 @@ pub fn client_config(document: &Map<String, Value>, audience: Audience, facts: &
     told
 }
 
-/// What `audience` is told, without the keys that are looked up for each answer.
+/// Returns the client configuration for `audience` without the keys that are looked up for each response.
 pub fn hashed_part(document: &Map<String, Value>, audience: Audience, facts: &Facts<'_>) -> BTreeMap<String, String> {
-    // A later row of the same key wins, where it applies.
+    // If two rows with the same key apply, the later one wins.
     let rows = row::rows().iter().filter(|row| row.is_for(audience));
     let mut told: BTreeMap<String, String> = rows
         .filter_map(|row| Some((row.key.to_owned(), row.value(document, facts)?)))
@@ -124,7 +124,8 @@ pub fn hashed_part(document: &Map<String, Value>, audience: Audience, facts: &Fa
     told
 }
 
-/// The bytes whose hash is in the version of every answer, so that clients notice a change: JSON of the fuller part.
+/// Returns the JSON of the configuration for logged-in clients. Its hash is part of the version in each response, so
+/// that clients notice a change.
 pub fn version_basis(document: &Map<String, Value>, facts: &Facts<'_>) -> Vec<u8> {
     let told = hashed_part(document, Audience::Authenticated, facts);
     told.into_iter().map(|(key, value)| (key, Value::from(value))).collect::<Value>().to_string().into_bytes()

@@ -1,34 +1,34 @@
-//! The types of those columns of the settings table that say how a setting is treated. Each is a word of `settings.json`;
-//! the module named with it does what the word says.
+//! The types of those columns of the settings table that decide how a setting is processed. Each variant is a word in
+//! `settings.json`. The module in brackets implements it.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Says how a secret is hidden (`secrets`). What is null is never hidden.
+/// The way a secret is hidden (`secrets`). A null value is never hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mask {
-    /// Also when it is empty.
+    /// Always, also when it is empty.
     Always,
-    /// Only when there is something to hide.
+    /// Only when it is not empty.
     NonEmpty,
     /// Each element of a list.
     Elements,
-    /// The secret keys of each plugin, at any depth; also those of what is no setting.
+    /// The secret keys of each plugin, at any depth, and those of keys that are no settings.
     Keys,
 }
 
-/// Says how a text may be shown in a support packet (`shown`).
+/// The way a text appears in a support packet (`shown`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
-    /// As it is, if it is a word, a list of words or a path.
+    /// Unchanged, if it is a word, a list of words or a path.
     Plain,
-    /// Scheme, host, port and path.
+    /// Scheme, host, port and path only.
     Address,
-    /// Driver, host, port and well-known options.
+    /// Driver, host, port and well-known options only.
     DataSource,
 }
 
@@ -36,13 +36,13 @@ pub enum Shown {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DefaultFrom {
-    /// The value of another one.
+    /// The value of another setting.
     Copy(String),
-    /// A number of days, in hours.
+    /// The value of another setting in days, converted to hours.
     HoursOf(String),
-    /// Whether another one holds text.
+    /// True if another setting has a text.
     IsSet(String),
-    /// This value if any of the others is true.
+    /// This value if one of the other settings is true.
     IfAny(Vec<String>, Value),
 }
 
@@ -50,28 +50,29 @@ pub(super) enum DefaultFrom {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Fix {
-    /// The default for no text.
+    /// Replaces an empty text with the default.
     EmptyToDefault,
-    /// The default for 0.
+    /// Replaces 0 with the default.
     ZeroToDefault,
-    /// The default for any JSON that says nothing.
+    /// Replaces empty JSON with the default.
     BlankToDefault,
-    /// The default for what is no link to follow.
+    /// Replaces a link that is unsafe to follow with the default.
     UnsafeLinkToDefault,
-    /// Nothing for what is no link to follow.
+    /// Replaces a link that is unsafe to follow with an empty text.
     UnsafeLinkToEmpty,
-    /// Without slashes at the end.
+    /// Removes slashes at the end.
     NoTrailingSlash,
-    /// With a slash at the end if another setting has this value.
+    /// Adds a slash at the end if another setting has this value.
     SlashAtEndIf(String, String),
-    /// Another word for one of these.
+    /// Replaces a word of this map.
     Replace(BTreeMap<String, String>),
-    /// No more than this.
+    /// Lowers the number to this maximum.
     AtMost(i64),
-    /// A list in one text, each entry once, with the value of another setting; empty means all.
+    /// Removes duplicates from a comma-separated list and adds the value of another setting. An empty list means all
+    /// and stays empty.
     CommaListWith(String),
-    /// Every key of the default; some are switched by another setting.
+    /// Adds the missing keys of the default. Some of them take their value from another setting.
     MissingKeys(BTreeMap<String, String>),
-    /// At least this entry in the list of each of these keys.
+    /// Adds this entry to the list of each of these keys.
     AlwaysLists(BTreeMap<String, String>),
 }

@@ -1,9 +1,9 @@
-//! Whether a document has every setting of a section.
+//! Checks that a document has all settings of a section.
 
 use super::document::{Document, given};
 use super::table::placed;
 
-/// The first setting of `section` that the document lacks, or has with a value of another kind.
+/// Returns the first setting of `section` that is absent from the document or has a value of the wrong type.
 pub fn missing(document: &Document, section: &str) -> Option<&'static str> {
     let in_section = |path: &str| path.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
     let mut wanted = placed().filter(|setting| in_section(&setting.path) && !setting.omit_when_null);

@@ -1,4 +1,4 @@
-//! What changed between two documents, setting by setting, without showing a secret.
+//! The differences between two documents, setting by setting, without secrets in clear.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use super::secrets;
 use super::table::{Kind, settings};
 use crate::steps::counted;
 
-/// A value that changed; null stands for one that is not there.
+/// A changed value. Null stands for an absent value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// Where, as the table writes it; plugin settings by their id and keys.
+    /// The path as in the table of settings; for plugin settings, with their id and keys.
     pub path: String,
-    /// What it was.
+    /// The value before.
     pub before: Value,
-    /// What it is.
+    /// The value after.
     pub after: Value,
 }
 
-/// Every change from `before` to `after`, in the order of their paths.
+/// Returns the changes from `before` to `after`, sorted by path.
 ///
-/// A secret is shown as its `fingerprint` only, which must be the same for equal values and differ for others. So is
-/// every setting of a plugin: nothing says which of them are secrets.
+/// A secret is replaced with its `fingerprint`, which must be equal for equal values and differ for different ones. All
+/// settings of plugins are replaced too, because the server does not know which of them are secret.
 pub fn changes(before: &Document, after: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -> Vec<Change> {
     let mut changes = Vec::new();
     compare(&discreet(before, fingerprint), &discreet(after, fingerprint), "", &mut changes);
@@ -50,7 +50,7 @@ fn discreet(document: &Document, fingerprint: &dyn Fn(&str, &Value) -> String) -
     discreet
 }
 
-/// Each setting as a whole: what is below it may be secret by its very keys.
+/// Replaces each setting of a plugin as a whole with its fingerprint, because even the keys below it may be secret.
 fn hide_plugin(plugin: &mut Value, path: &str, fingerprint: &dyn Fn(&str, &Value) -> String) {
     match plugin {
         Value::Object(settings) => {

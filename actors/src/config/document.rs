@@ -1,4 +1,4 @@
-//! A configuration document, and the places in it.
+//! Configuration documents, and access to their values by path.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::steps::walked;
 /// A configuration document or a part of one: sections with settings, under the names of the API.
 pub type Document = Map<String, Value>;
 
-/// The value at `path`, unless it is absent or null.
+/// Returns the value at `path`, unless it is absent or null.
 pub fn given<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
     let value = match path.split_once('.') {
         None => document.get(path),
@@ -18,7 +18,7 @@ pub fn given<'a>(document: &'a Document, path: &str) -> Option<&'a Value> {
     value.filter(|value| !value.is_null())
 }
 
-/// The value at `path`, to change.
+/// Returns a mutable reference to the value at `path`.
 pub(super) fn found<'a>(document: &'a mut Document, path: &str) -> Option<&'a mut Value> {
     match path.split_once('.') {
         None => document.get_mut(path),
@@ -26,7 +26,7 @@ pub(super) fn found<'a>(document: &'a mut Document, path: &str) -> Option<&'a mu
     }
 }
 
-/// Puts `value` at `path`, making the sections on the way.
+/// Inserts `value` at `path` and creates missing sections.
 pub(crate) fn insert(document: &mut Document, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
@@ -41,7 +41,7 @@ pub(crate) fn insert(document: &mut Document, path: &str, value: Value) {
     }
 }
 
-/// Takes the value at `path` out.
+/// Removes the value at `path`.
 pub(crate) fn remove(document: &mut Document, path: &str) {
     match path.split_once('.') {
         None => {
@@ -55,7 +55,7 @@ pub(crate) fn remove(document: &mut Document, path: &str) {
     }
 }
 
-/// The steps of a path: keys, and `[]` for each element of a list.
+/// Returns the steps of a path: keys, and `[]` for each element of a list.
 pub(super) fn steps(path: &str) -> impl Iterator<Item = &str> {
     path.split('.')
         .flat_map(|part| match part.strip_suffix("[]") {
@@ -65,7 +65,7 @@ pub(super) fn steps(path: &str) -> impl Iterator<Item = &str> {
         .flatten()
 }
 
-/// The place `key` below `place`.
+/// Returns the path of `key` below `place`.
 pub(super) fn below(place: &str, key: &str) -> String {
     walked(place.len() + key.len());
     if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }

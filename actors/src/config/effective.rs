@@ -1,4 +1,4 @@
-//! The configuration in force: what is stored, with what is pinned on top.
+//! The configuration in force: the stored version with the pinned values on top.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,15 +13,15 @@ use super::table::{Kind, Mode, Setting, defaults, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
 
-/// The values that win over what is stored, by path.
+/// The values that override the stored ones, by path.
 pub type Overrides = BTreeMap<String, Override>;
 
-/// A value that wins over what is stored and is never written back.
+/// A value that overrides the stored one and is never stored.
 #[derive(Clone, PartialEq)]
 pub struct Override {
     /// The value.
     pub value: Value,
-    /// Where it stands: file and line, or the variable.
+    /// Its origin: a file with the line, or an environment variable.
     pub place: String,
 }
 
@@ -30,20 +30,21 @@ pub struct Override {
 pub struct Stored {
     /// Its id; also its `ETag`.
     pub id: String,
-    /// Every section but the feature flags.
+    /// All sections except the feature flags.
     pub document: Document,
 }
 
-/// A configuration: the whole document, the part of it that the server itself acts on, and where it comes from.
+/// A configuration: the whole document, the typed view of the settings that the server uses, and the origin of the
+/// values.
 #[derive(Clone, PartialEq)]
 pub struct Config {
-    /// Every section with every setting, under the names of the API.
+    /// All sections with all settings, under the names of the API.
     pub document: Document,
-    /// What the server acts on, typed.
+    /// The settings that the server uses, as typed values.
     pub view: View,
-    /// What is stored; `None` while nothing ever was.
+    /// The stored version; `None` if no version was ever stored.
     pub stored: Option<Stored>,
-    /// What wins over it.
+    /// The values that override the stored ones.
     pub overrides: Overrides,
 }
 
@@ -67,7 +68,7 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Puts `overrides`, whose kinds have been checked, over what is stored, and that over the defaults.
+    /// Composes the configuration: defaults, then the stored values, then `overrides`, whose types have been checked.
     pub fn compose(stored: Option<Stored>, overrides: Overrides) -> Result<Self, serde_json::Error> {
         let base = stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document));
         let document = overridden(&base, &overrides);
@@ -75,24 +76,24 @@ impl Config {
         Ok(Self { document, view, stored, overrides })
     }
 
-    /// The configuration of a server with nothing stored and these values pinned.
+    /// Makes the configuration of a server without a stored version and with these values pinned.
     pub fn from_overrides(values: impl IntoIterator<Item = (String, Value)>) -> Result<Self, serde_json::Error> {
         let place = String::new;
         let overrides = values.into_iter().map(|(path, value)| (path, Override { value, place: place() }));
         Self::compose(None, overrides.collect())
     }
 
-    /// The id of the stored version, which is also its `ETag`; `default` while nothing was ever stored.
+    /// Returns the id of the stored version, which is also its `ETag`; `default` if no version was ever stored.
     pub fn version(&self) -> &str {
         self.stored.as_ref().map_or("default", |stored| &stored.id)
     }
 
-    /// Puts a new document in force: what is overridden stays so.
+    /// Returns the configuration with another stored version and the same overrides.
     pub(super) fn with_stored(&self, stored: Stored) -> Result<Self, serde_json::Error> {
         Self::compose(Some(stored), self.overrides.clone())
     }
 
-    /// The settings of a store, with whose word its host is.
+    /// Returns the settings of a store, and whether an operator pinned its host.
     pub fn store(&self, store: Store) -> StoreSettings {
         let settings = self.view.store(store);
         let host = store.host_settings(&settings.driver_name);
@@ -100,15 +101,15 @@ impl Config {
         StoreSettings { is_pinned, ..settings }
     }
 
-    /// What is stored beside the settings.
+    /// Returns the stored keys that are no settings.
     pub fn extras(&self) -> Document {
         self.stored.as_ref().map(|stored| extras(&stored.document)).unwrap_or_default()
     }
 
-    /// What of `wanted`, a change of the document in force, is to be stored, with `extras` beside the settings.
+    /// Returns the document to store for `wanted`, a change of the document in force, with `extras` added.
     ///
-    /// What is overridden keeps its stored value, and so does what stays as it runs: it may be mended to fit an override.
-    /// Flags are never stored.
+    /// An overridden setting keeps its stored value. So does a setting that keeps its running value, because that value
+    /// may be corrected to fit an override. Feature flags are never stored.
     pub(super) fn storable(&self, wanted: &Document, extras: &Document) -> Document {
         let before = self.unpinned();
         let mut storable = wanted.clone();
@@ -121,12 +122,12 @@ impl Config {
         self.settled(storable, &before, extras)
     }
 
-    /// What of `earlier`, a version that is put back, is to be stored: what is overridden keeps its stored value.
+    /// Returns the document to store for `earlier`, a restored version. An overridden setting keeps its stored value.
     pub(super) fn restorable(&self, earlier: &Document, extras: &Document) -> Document {
         self.settled(earlier.clone(), &self.unpinned(), extras)
     }
 
-    /// What would be in force if nothing were pinned.
+    /// Returns the document that would be in force without pinned values.
     fn unpinned(&self) -> Document {
         fixed(&self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document)))
     }
@@ -141,7 +142,7 @@ impl Config {
     }
 }
 
-/// Gives a setting of `document` the value that it had before.
+/// Sets a setting of `document` to its value in `before`.
 fn put(document: &mut Document, setting: &Setting, before: &Document) {
     match given(before, &setting.path) {
         Some(value) => insert(document, &setting.path, value.clone()),
@@ -150,11 +151,11 @@ fn put(document: &mut Document, setting: &Setting, before: &Document) {
     }
 }
 
-/// `document` with the overrides on top and its fixed points mended.
+/// Returns `document` with the overrides on top, then corrected.
 pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document {
     let mut document = document.clone();
     for (path, Override { value, .. }) in overrides {
-        // A variable that is named like a nested section has no effect.
+        // A variable with the name of a nested section has no effect.
         let is_section = settings().get(path).is_some_and(|setting| setting.kind == Kind::Object);
         if !is_section {
             insert(&mut document, path, value.clone());
@@ -163,7 +164,7 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
     fixed(&document)
 }
 
-/// A stored document with the defaults of what it does not name.
+/// Returns a stored document completed with the defaults.
 pub(super) fn filled(document: &Document) -> Document {
     let mode = if given(document, "ServiceSettings.SiteURL").is_some() { Mode::Update } else { Mode::Blank };
     patched(&defaults(mode), document, &|_| true)

@@ -1,4 +1,4 @@
-//! What is told of a configuration that came into force.
+//! The events about configurations that come into force.
 
 use std::sync::Arc;
 
@@ -6,19 +6,20 @@ use tokio::sync::{broadcast, watch};
 
 use super::effective::Config;
 
-/// So many changes may wait for a listener; one that falls further behind is told how many it missed.
+/// The maximum number of changes that wait for a subscriber. A slower subscriber gets the number of changes that it
+/// missed.
 const WAITING: usize = 64;
 
-/// What is in force differs from what was, in more than the feature flags.
+/// A change of the configuration in force that is not only a change of feature flags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigChanged {
-    /// What was in force.
+    /// The configuration before.
     pub before: Arc<Config>,
-    /// What is in force now.
+    /// The configuration in force now.
     pub after: Arc<Config>,
 }
 
-/// Where configurations are published: readers see the last, listeners hear of each change.
+/// Publishes configurations: readers see the last one, subscribers receive each change.
 pub(super) struct Publisher {
     current: watch::Sender<Arc<Config>>,
     events: broadcast::Sender<ConfigChanged>,
@@ -41,19 +42,19 @@ impl Publisher {
         self.events.subscribe()
     }
 
-    /// Puts `after` in force; says whether what is in force differs.
+    /// Puts `after` in force. Returns true if it differs from the configuration before.
     pub(super) fn publish(&self, after: Arc<Config>) -> bool {
         let before = self.current.send_replace(after.clone());
         let is_changed = differs(&before, &after);
         if is_changed {
-            // Nobody listens yet: then nobody misses anything.
+            // Sending fails only without subscribers, and then there is no one to notify.
             let _ = self.events.send(ConfigChanged { before, after });
         }
         is_changed
     }
 }
 
-/// Flags change nothing that anybody acts on.
+/// Compares two configurations without the feature flags, which nothing acts on.
 fn differs(before: &Config, after: &Config) -> bool {
     let [before, after] =
         [before, after].map(|config| config.document.iter().filter(|(section, _)| *section != "FeatureFlags"));

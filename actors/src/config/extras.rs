@@ -1,4 +1,5 @@
-//! What a stored document holds beside the settings, such as those of a newer server: kept as it is, and never acted on.
+//! Keys of a stored document that are no settings here, such as settings of a newer server. They are kept and never
+//! used.
 
 use serde_json::Value;
 
@@ -6,28 +7,28 @@ use super::document::Document;
 use super::table::{Kind, Node, tree};
 use crate::steps::counted;
 
-/// The section that is never stored, whatever is in it.
+/// The section that is never stored.
 const FLAGS: &str = "FeatureFlags";
 
-/// The parts of `document` that the table of settings does not know.
+/// Returns the parts of `document` that the table of settings does not know.
 pub fn extras(document: &Document) -> Document {
     let mut extras = split(document, tree()).1;
     extras.remove(FLAGS);
     extras
 }
 
-/// The parts of `document` that the table of settings knows.
+/// Returns the parts of `document` that the table of settings knows.
 pub fn without_extras(document: &Document) -> Document {
     split(document, tree()).0
 }
 
-/// `document` with `extras` in their places.
+/// Returns `document` with `extras` added in their places.
 pub fn with_extras(mut document: Document, extras: &Document) -> Document {
     add(&mut document, extras);
     document
 }
 
-/// What the table knows below `node`, and what it does not.
+/// Splits a section into the parts that the table knows below `node` and the other parts.
 fn split(section: &Document, node: &Node) -> (Document, Document) {
     let (mut known, mut unknown) = (Document::new(), Document::new());
     for (key, value) in counted(section.iter()) {

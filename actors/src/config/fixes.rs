@@ -1,4 +1,4 @@
-//! Values that are mended although they are set, before a configuration is checked and stored.
+//! Corrections of values that are set, made before a configuration is checked and stored.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use super::document::{Document, given, insert};
 use super::table::{Mode, Setting, placed};
 use crate::steps::counted;
 
-/// `document` with every value mended that needs it; mending it again changes nothing.
+/// Returns `document` with all corrections applied. Applying them again changes nothing.
 pub fn fixed(document: &Document) -> Document {
     let mut fixed = document.clone();
     for setting in placed() {
@@ -24,7 +24,7 @@ pub fn fixed(document: &Document) -> Document {
 }
 
 impl Fix {
-    /// The value to put in the place of `value`; `None` when it is fine or of another kind.
+    /// Returns the corrected value, or `None` if `value` needs no correction or has the wrong type.
     fn mended(&self, value: &Value, setting: &Setting, document: &Document) -> Option<Value> {
         let default = || setting.default_in(Mode::Update);
         match self {

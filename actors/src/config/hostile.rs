@@ -1,4 +1,5 @@
-//! Documents made to cost much work for their size: each walk over a submitted document is held to be linear.
+//! Documents that are expensive to process for their size. The tests assert that each walk over a submitted document is
+//! linear.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const PLUGINS: &str = "PluginSettings.Plugins";
 const STATES: &str = "PluginSettings.PluginStates";
 const LOCALES: &str = "LocalizationSettings.AvailableLocales";
 
-/// A document of about so many elements, members or bytes.
+/// Makes a document of about this number of elements, members or bytes.
 type Shape = fn(usize) -> Document;
 
 const SHAPES: [(&str, Shape); 16] = [
@@ -80,7 +81,7 @@ fn long(size: usize) -> String {
     "x".repeat(size * 8)
 }
 
-/// A stored document in which the lists have `size` elements of their own.
+/// Returns a stored document in which each list has `size` different elements.
 fn stored(size: usize) -> Document {
     let sections: Value =
         (0..size).map(|at| json!({ "DataSource": "s", "Token": "t", "QueryTimeLag": at.to_string() })).collect();
@@ -96,14 +97,14 @@ fn decided(manner: Manner, body: Document) {
         file_exists: Arc::new(|_| false),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
-    // Most of it is refused: how long that takes is what counts.
+    // Most of these documents are refused. Only the number of steps matters here.
     let _ = decide(&running, &proposal, &around);
 }
 
-/// Walks over a submitted document of about the size, next to a stored one of the same size.
+/// Walks over a submitted document, next to a stored one of about the same size.
 type Walk = fn(Document, usize);
 
-/// Each walk with whether it sees documents of any size, or only such as the limits let through.
+/// Each walk; the flag is true if it gets documents of any size, not only those within the limits.
 const WALKS: [(&str, bool, Walk); 8] = [
     ("problems", true, |document, _| drop(problems(&document))),
     ("limits", true, |document, _| drop(check_limits(&document))),
@@ -117,7 +118,7 @@ const WALKS: [(&str, bool, Walk); 8] = [
     }),
 ];
 
-/// Four times as much is just within the limits.
+/// The base size. Four times this size is still within the limits.
 const SIZE: usize = 250;
 
 #[test]
@@ -132,7 +133,7 @@ fn every_walk_over_every_shape_is_linear() {
     }
 }
 
-/// Work without counted steps shows in the time: a loop in a loop over this many elements takes minutes.
+/// Finds slow work whose steps are not counted: a quadratic loop over this many elements takes minutes.
 #[test]
 fn no_walk_over_a_document_of_the_largest_body_takes_long() {
     const ELEMENTS: usize = 40_000;

@@ -1,6 +1,6 @@
-//! How much a submitted document may give a setting. A configuration is read and compared often: it stays small.
+//! Limits for the values in a submitted document. A configuration is read and compared often, so it must stay small.
 //!
-//! Members that the table of settings does not know are dropped before, so they are not measured.
+//! Members that the table of settings does not know are not measured, because they are dropped.
 
 use serde_json::Value;
 
@@ -9,22 +9,22 @@ use super::table::{Kind, Node, tree};
 use crate::error::AppError;
 use crate::steps::counted;
 
-/// The longest text of a setting, in bytes.
+/// The maximum length of a setting's text, in bytes.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// The longest list of a setting, in elements.
+/// The maximum length of a setting's list, in elements.
 const MAX_LIST_ELEMENTS: usize = 1_000;
 
-/// The longest key below a setting with free keys, such as a plugin's id, in bytes.
+/// The maximum length of a key below a setting with free keys, such as a plugin's id, in bytes.
 const MAX_KEY_BYTES: usize = 256;
 
-/// How many values stand below a setting with free keys, at all depths together.
+/// The maximum number of values below a setting with free keys, at all depths together.
 const MAX_NESTED_VALUES: usize = 20_000;
 
-/// How deep values nest below a setting with free keys.
+/// The maximum depth of values below a setting with free keys.
 const MAX_NESTING_LEVELS: usize = 16;
 
-/// Refuses a document that gives a known setting more than it may hold; the error names the setting and the limit.
+/// Refuses a document in which a known setting exceeds a limit. The error names the setting and the limit.
 ///
 /// Stops at the first excess.
 pub fn check_limits(document: &Document) -> Result<(), AppError> {
@@ -36,7 +36,7 @@ pub fn check_limits(document: &Document) -> Result<(), AppError> {
     })
 }
 
-/// The first setting that holds too much.
+/// The first setting that exceeds a limit.
 struct Excess {
     path: String,
     limit: usize,
@@ -45,7 +45,7 @@ struct Excess {
 
 fn check_section(section: &Document, node: &Node, path: &str) -> Result<(), Excess> {
     for (key, value) in counted(section.iter()) {
-        // A known key is short, and so is the path that it makes.
+        // Only known keys get a path, so the path stays short.
         let Some(node) = node.children.get(key.as_str()) else { continue };
         let path = below(path, key);
         match (node.kind(), value) {
@@ -78,7 +78,8 @@ fn excess_of_text(text: &str) -> Option<(usize, &'static str)> {
     (text.len() > MAX_TEXT_BYTES).then_some((MAX_TEXT_BYTES, "bytes"))
 }
 
-/// The limit that what stands below a setting exceeds. Its texts are limited by the body that brings them only.
+/// Returns the limit that the values below a setting exceed. The length of their texts is limited by the size of the
+/// body only.
 fn excess_below(value: &Value, values_left: &mut usize, levels_left: usize) -> Option<(usize, &'static str)> {
     let Some(left) = values_left.checked_sub(1) else { return Some((MAX_NESTED_VALUES, "values")) };
     *values_left = left;
@@ -109,7 +110,7 @@ mod tests {
     use super::super::table::{Mode, defaults};
     use super::*;
 
-    /// The setting, the limit and its unit in the refusal; `None` when there is none.
+    /// Returns the setting, the limit and its unit from the refusal, or `None` without a refusal.
     fn refused(path: &str, value: Value) -> Option<[String; 3]> {
         let refusal = check_limits(&settings_of(Document::new(), [(path, value)])).err()?;
         assert_eq!(refusal.id, "api.config.too_large.app_error");

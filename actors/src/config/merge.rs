@@ -1,6 +1,6 @@
-//! What a submitted document makes of the running one: some settings changed, or all of them replaced.
+//! Merges a submitted document into the running one: as a patch of some settings, or as a replacement of all.
 //!
-//! Unknown keys and values of the wrong kind are expected to have been refused.
+//! Callers must have refused unknown keys and values of the wrong type.
 
 use serde_json::{Map, Value};
 
@@ -10,20 +10,20 @@ use super::secrets::holds_secrets;
 use super::table::{self, Kind, Mode, Node, Setting, placed, tree};
 use crate::steps::counted;
 
-/// `base` with what `patch` gives, as far as it may be written.
+/// Returns `base` with the settings of `patch` that may be written.
 ///
-/// Null leaves a setting alone, sections merge key by key, lists are taken as a whole.
-/// Plugins merge by their id: what is said of one leaves the others alone, and null takes one out.
+/// Null leaves a setting unchanged, sections merge key by key, and lists are replaced as a whole.
+/// Plugins merge by id: an entry for one plugin leaves the others unchanged, and null removes a plugin.
 pub fn patched(base: &Document, patch: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     let mut patched = base.clone();
     overlay(&mut patched, patch, tree(), &|setting| !setting.read_only && may_write(setting));
     patched
 }
 
-/// `body` with its defaults in the place of `running`, as far as it may be written.
+/// Returns `body`, completed with defaults, in place of `running`, for the settings that may be written.
 ///
-/// What would be lost keeps its running value when the body leaves it out:
-/// secrets and generated keys, the database, and the settings and states of plugins. Null takes a plugin out.
+/// Some settings keep their running value if the body leaves them out, so that they are not lost: secrets and generated
+/// keys, the database, and the settings and states of plugins. Null removes a plugin.
 pub fn replaced(running: &Document, body: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     let mut replaced = patched(running, &filled(body), may_write);
     for setting in placed().filter(|setting| setting.omit_when_null && setting.kind != Kind::Object) {
@@ -84,7 +84,7 @@ fn overlay_section(base: &mut Document, key: &str, change: impl FnOnce(&mut Docu
     }
 }
 
-/// `body` with every default, except for what keeps its running value.
+/// Returns `body` completed with all defaults, except those of settings that keep their running value.
 fn filled(body: &Document) -> Document {
     let names_a_site_url = given(body, "ServiceSettings.SiteURL").is_some();
     let mut defaults = table::defaults(if names_a_site_url { Mode::Update } else { Mode::Blank });

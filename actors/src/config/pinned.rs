@@ -1,4 +1,4 @@
-//! Settings for tests: pinned, and nothing stored.
+//! Settings for tests: pinned values without a stored version.
 
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::{ConfigSource, ConfigStore, Overrides, Stored, Version};
 use crate::error::AppError;
 
-/// What is pinned, to change between two reloads.
+/// The pinned values. A test changes them between two reloads.
 pub(crate) struct Pinned(pub(crate) Mutex<Overrides>);
 
 impl ConfigSource for Pinned {

@@ -1,4 +1,4 @@
-//! What becomes of a proposed change: decided in one place, from the running configuration alone.
+//! Decides on a proposed change, as a pure function of the proposal and the running configuration.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ use super::table::{Kind, Setting, placed, settings};
 use crate::error::{AppError, Detail};
 use crate::id::new_id;
 
-/// Settings that no request over the network changes: they say where files are read and what is trusted.
+/// Settings that no request over the network can change. They name the files that are read and the keys that are
+/// trusted.
 const PROTECTED: [&str; 3] =
     ["PluginSettings.EnableUploads", "PluginSettings.SignaturePublicKeyFiles", "ImportSettings.Directory"];
 
@@ -29,72 +30,72 @@ const AUTOCOMPLETE: &str = "ElasticsearchSettings.EnableAutocomplete";
 const EXPORT: &str = "MessageExportSettings.EnableExport";
 const EXPORT_FROM: &str = "MessageExportSettings.ExportFromTimestamp";
 
-/// The two keys that are made when they are empty.
+/// The two keys that are generated when they are empty.
 const GENERATED: [&str; 2] = ["SqlSettings.AtRestEncryptKey", "FileSettings.PublicLinkSalt"];
 const KEY_LENGTH: usize = 32;
 
-/// Whether the caller may write a setting.
+/// Returns true if the caller may write a setting.
 pub type MayWrite = Arc<dyn Fn(&Setting) -> bool + Send + Sync>;
 
-/// Whether something stands at a path.
+/// Returns true if a file or folder exists at a path.
 pub type FileExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// A short text that is the same for equal secrets and differs for others.
+/// Returns a short text that is equal for equal secrets and differs for different ones.
 pub type Fingerprint = Arc<dyn Fn(&str, &Value) -> String + Send + Sync>;
 
-/// How a submitted document is meant.
+/// The way in which a submitted document changes the running one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// It takes the place of the running one; what it leaves out becomes the default.
+    /// It replaces the running document. Settings that it leaves out become the default.
     Replace,
-    /// It changes what it names.
+    /// It changes only the settings that it names.
     Patch,
-    /// It is an earlier version, put back as it was.
+    /// It restores an earlier version.
     Restore,
 }
 
 /// A submitted document.
 #[derive(Clone)]
 pub struct Proposal {
-    /// How it is meant.
+    /// The way in which it changes the running document.
     pub manner: Manner,
-    /// What was submitted; its kinds have been checked.
+    /// The submitted document. The types of its values have been checked.
     pub body: Document,
-    /// What the caller may write; the rest keeps its running value.
+    /// Selects the settings that the caller may write. Other settings keep their running value.
     pub may_write: MayWrite,
-    /// Whether it came over the local socket, where nothing is protected.
+    /// True if it came over the local socket, where no setting is protected.
     pub is_local: bool,
-    /// True when the caller may have a secret sent to another place without entering it again.
+    /// True if the caller may redirect a secret to another host without entering it again.
     pub may_keep_secrets: bool,
 }
 
-/// What decisions must know beside the running configuration.
+/// Facts that decisions need beside the running configuration.
 #[derive(Clone)]
 pub struct Surroundings {
     /// The time, in Unix milliseconds.
     pub now_ms: i64,
-    /// Whether something stands at a path of the server's disk.
+    /// Returns true if a file or folder exists at a path of the server's disk.
     pub file_exists: FileExists,
-    /// Tells secrets apart without showing them.
+    /// Makes fingerprints, which distinguish secrets without showing them.
     pub fingerprint: Fingerprint,
 }
 
-/// What a proposal comes to.
+/// The result of a proposal.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// The configuration that would be in force.
     pub config: Config,
-    /// What changes in it.
+    /// The changes of the configuration in force.
     pub changes: Vec<Change>,
-    /// Settings whose placeholder had nothing stored behind it: they are unset.
+    /// Settings that are unset because no secret is stored for their placeholder.
     pub unset: Vec<String>,
-    /// Secrets that go to another place now and were not entered again.
+    /// Secrets that go to another host now and were not entered again.
     pub kept: Vec<String>,
 }
 
-/// Decides what `proposal` makes of the running configuration, or why it is refused.
+/// Returns the result of `proposal`, or the reason why it is refused.
 pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> Result<Decision, AppError> {
-    // An earlier version was measured when it was submitted, or is older than the limits.
+    // An earlier version passed the limits when it was submitted, or is older than the limits.
     if proposal.manner != Manner::Restore {
         check_limits(&proposal.body)?;
     }
@@ -109,7 +110,8 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     let mut document = match proposal.manner {
         Manner::Replace => replaced(&running.document, &body, &may_write),
         Manner::Patch => patched(&running.document, &body, &may_write),
-        // Only who may write everything restores; what came later, such as a plugin's settings, goes.
+        // Only callers who may write every setting can restore. Settings added since, such as those of a plugin, are
+        // removed.
         Manner::Restore => with_kept(filled(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
@@ -117,7 +119,7 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     if document != running.document {
         generate_keys(&mut document);
     }
-    // What is no setting changes with its version only.
+    // Keys that are no settings change only when a version is restored.
     let stored = match proposal.manner {
         Manner::Replace | Manner::Patch => running.storable(&document, &running.extras()),
         Manner::Restore => running.restorable(&document, &extras(&proposal.body)),
@@ -131,10 +133,10 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     Ok(Decision { config, changes, unset, kept })
 }
 
-/// The submitted document with each pinned setting as it runs: what it says of those has no effect, so that no rule that
-/// compares it with what is in force refuses it for them.
+/// Returns the submitted document with the running value of each pinned setting. The submitted values of pinned
+/// settings have no effect, so the rules that compare the document with the running one must not refuse it for them.
 ///
-/// A patch that does not name a setting still does not.
+/// A patch gets no settings that it does not name.
 fn effective(running: &Config, proposal: &Proposal) -> Document {
     let mut body = proposal.body.clone();
     let pinned = running.overrides.keys().filter_map(|path| settings().get(path));
@@ -147,7 +149,8 @@ fn effective(running: &Config, proposal: &Proposal) -> Document {
     body
 }
 
-/// `body` with what the caller may not write as it runs: no work goes into what is passed over.
+/// Returns `body` with the running value of each setting that the caller may not write, so that later steps skip those
+/// settings.
 fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     for setting in placed().filter(|setting| setting.kind != Kind::Object) {
         let is_passed_over = given(&body, &setting.path).is_some() && !may_write(setting);
@@ -161,7 +164,8 @@ fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting)
     body
 }
 
-/// Refuses what would change a protected setting; where a whole document does, its value is passed over instead.
+/// Refuses a patch that changes a protected setting, and any document that clears the site's URL. Whole documents are
+/// not refused for other protected settings; these keep their running value.
 fn check_protection(running: &Config, manner: Manner, body: &Document) -> Result<(), AppError> {
     let has_site_url = text(&running.document, SITE_URL).is_some_and(|url| !url.is_empty());
     let clears_site_url = match manner {
@@ -194,7 +198,7 @@ fn differs(running: &Config, body: &Document, path: &str) -> bool {
     given(body, path).is_some_and(|value| given(&running.document, path) != Some(value))
 }
 
-/// An earlier version over the network leaves protected settings as they run.
+/// Returns the earlier version with the running value of each protected setting, if it came over the network.
 fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> Document {
     for setting in placed().filter(|setting| is_kept(running, proposal, setting)) {
         let value = given(&running.document, &setting.path).cloned().unwrap_or_default();
@@ -203,7 +207,7 @@ fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> D
     document
 }
 
-/// Whether a replacing document over the network leaves this setting as it runs.
+/// Returns true if a whole document that came over the network leaves this setting at its running value.
 fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
     let is_replacing = proposal.manner != Manner::Patch && !proposal.is_local;
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
@@ -211,7 +215,7 @@ fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
     is_replacing && (PROTECTED.contains(&setting.path.as_str()) || is_closed_market)
 }
 
-/// Refuses placeholders that could stand for one secret or another, rather than storing a wrong one.
+/// Refuses placeholders that could mean more than one stored secret, so that no wrong secret is stored.
 fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
     const REFUSAL: &str = "api.config.ambiguous_secret.app_error";
     if ambiguous.is_empty() {
@@ -221,10 +225,11 @@ fn check_certainty(ambiguous: Vec<String>) -> Result<(), AppError> {
     Err(AppError { failures: ambiguous.into_iter().map(detail).collect(), ..AppError::new(REFUSAL) })
 }
 
-/// The secrets that would go to another place without being entered again, where the caller may have that.
+/// Returns the secrets that would go to another host without being entered again. Refuses the change if there are any
+/// and the caller may not do that.
 fn kept_secrets(running: &Config, proposal: &Proposal, after: &Document) -> Result<Vec<String>, AppError> {
     const REFUSAL: &str = "api.config.reenter_secret.app_error";
-    // A version that is put back holds secrets that its caller did not enter.
+    // An earlier version contains secrets that the caller did not enter.
     let nothing = Document::new();
     let entered = if proposal.manner == Manner::Restore { &nothing } else { &proposal.body };
     let kept = kept(&running.document, after, entered);
@@ -237,7 +242,7 @@ fn kept_secrets(running: &Config, proposal: &Proposal, after: &Document) -> Resu
     Err(AppError { failures, ..AppError::new(REFUSAL).with("Name", names.join(", ")) })
 }
 
-/// There is no search engine here that could complete names.
+/// Refuses to enable autocompletion, because this server has no search engine for it.
 fn check_search_engine(running: &Config, document: &Document) -> Result<(), AppError> {
     let is_on = |document: &Document| given(document, AUTOCOMPLETE) == Some(&Value::from(true));
     if is_on(document) && !is_on(&running.document) {
@@ -246,7 +251,8 @@ fn check_search_engine(running: &Config, document: &Document) -> Result<(), AppE
     Ok(())
 }
 
-/// An export that is switched on starts now, unless the document says when; one that is switched off starts nowhere.
+/// Sets the start of an export that is switched on to now, unless the document names one. Clears it when the export is
+/// switched off.
 fn toggle_export(running: &Config, body: &Document, document: &mut Document, now_ms: i64) {
     let is_on = given(document, EXPORT) == Some(&Value::from(true));
     let was_on = given(&running.document, EXPORT) == Some(&Value::from(true));
@@ -272,7 +278,7 @@ fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
     given(document, path).and_then(Value::as_str)
 }
 
-/// Refuses a document that breaks rules: the first failure is the error, all of them come along.
+/// Refuses a document that breaks rules. The error has the id of the first failure and lists all failures.
 pub(super) fn check_rules(document: &Document, around: &Surroundings) -> Result<(), AppError> {
     let facts = Facts { now_ms: around.now_ms, file_exists: &*around.file_exists };
     let all = failures(document, &facts);

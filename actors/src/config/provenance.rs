@@ -1,32 +1,32 @@
-//! Where the value of each setting comes from.
+//! The origin of the value of each setting.
 
 use super::document::given;
 use super::effective::Config;
 use super::table::{Applies, Kind, Setting, placed};
 
-/// What the place of an override begins with when it is a variable; its name follows.
+/// The prefix of an override's place if it is an environment variable. The variable's name follows.
 pub const VARIABLE: &str = "environment variable ";
 
-/// Where a value comes from; the later wins.
+/// The origin of a value. A later variant overrides the earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin<'a> {
-    /// It is the default.
+    /// The default.
     Default,
-    /// It is stored, which a default may be as well.
+    /// The stored version. Its value may equal the default.
     Stored,
-    /// It is pinned in a file: which, and the line.
+    /// A file in which it is pinned, with the line.
     File(&'a str),
-    /// A variable of that name overrides it.
+    /// The environment variable with this name.
     Environment(&'a str),
 }
 
-/// Every setting that has a value of its own, with where that comes from, in the order of their paths.
+/// Returns every setting with a value of its own and the origin of the value, sorted by path.
 pub fn provenance(config: &Config) -> impl Iterator<Item = (&'static Setting, Origin<'_>)> {
     let valued = placed().filter(|setting| setting.kind != Kind::Object);
     valued.map(|setting| (setting, origin(config, &setting.path)))
 }
 
-/// Where the value at `path` comes from.
+/// Returns the origin of the value at `path`.
 pub fn origin<'a>(config: &'a Config, path: &str) -> Origin<'a> {
     if let Some(pinned) = config.overrides.get(path) {
         return match pinned.place.strip_prefix(VARIABLE) {
@@ -38,7 +38,7 @@ pub fn origin<'a>(config: &'a Config, path: &str) -> Origin<'a> {
     if stored.is_some() { Origin::Stored } else { Origin::Default }
 }
 
-/// The settings that wait for a restart: `current` differs in them from what the server started with.
+/// Returns the settings that wait for a restart: those whose value in `current` differs from the one at the start.
 pub fn pending_restart<'a>(
     started: &'a Config,
     current: &'a Config,
@@ -106,7 +106,7 @@ mod tests {
         assert!(pending(&started).is_empty());
         for unaffected in [
             config("TeamSettings.SiteName", json!("Bridge")),
-            // Nothing here would forward anybody after a restart either.
+            // The server does not use this setting, so a restart would not change anything.
             config("ServiceSettings.Forward80To443", json!(true)),
         ] {
             assert!(pending(&unaffected).is_empty());

@@ -1,9 +1,10 @@
-//! The ranges within which the server uses the numbers of the settings. A rule may refuse less; what no rule refuses must
-//! do no harm, be it stored by another server or given by a variable.
+//! The ranges to which the server clamps numbers of the settings. A rule may refuse more. A value that no rule refuses
+//! must be harmless, even if another server stored it or an environment variable sets it.
 
 use serde::{Deserialize, Deserializer};
 
-/// A hundred years. Times of this length can be added to a clock and multiplied by milliseconds.
+/// The maximum duration in seconds: a hundred years. It can be added to a clock and multiplied by 1000 without
+/// overflow.
 pub(super) const MAX_SECONDS: i64 = 3_155_760_000;
 
 pub(super) const MAX_MINUTES: i64 = MAX_SECONDS / 60;
@@ -12,16 +13,17 @@ pub(super) const MAX_HOURS: i64 = MAX_SECONDS / 3_600;
 
 pub(crate) const MAX_MILLIS: i64 = MAX_SECONDS * 1_000;
 
-/// The most connections that PostgreSQL can be set to take.
+/// The maximum of PostgreSQL's own setting for connections.
 pub(super) const MAX_CONNECTIONS: i64 = 262_143;
 
-/// The database counts failed logins and members with 32 bits.
+/// The maximum of a 32-bit number, with which the database counts failed logins and members.
 pub(super) const MAX_COUNT: i64 = 2_147_483_647;
 
-/// One request each nanosecond: the rate limiter measures in nanoseconds.
+/// The maximum rate of requests per second. The rate limiter measures in nanoseconds, so this is one request per
+/// nanosecond.
 pub(super) const MAX_PER_SEC: i64 = 1_000_000_000;
 
-/// Takes a whole number, and the nearest end of the range for one beyond it.
+/// Reads a whole number and clamps it to the range.
 pub(crate) fn clamped<'de, const LEAST: i64, const MOST: i64, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: TryFrom<i64>,

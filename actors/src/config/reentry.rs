@@ -1,7 +1,7 @@
-//! When a secret must be entered again: before it is sent to another place than the one that it was entered for.
+//! Requires that a caller enters a secret again before the server sends it to another host than before.
 //!
-//! A stored or pinned secret goes only where it goes already. A caller who may try or save settings, and may not read
-//! everything, could otherwise have it sent to a server of their own.
+//! A stored or pinned secret is sent only to the host where it is in use. Otherwise a caller who may test or save
+//! settings, but may not read all of them, could redirect it to a server of their own.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::restored::holds_placeholder;
 use super::secrets::PLACEHOLDER;
 use super::shape::pointer_below;
 
-/// The companions of the secret of a provider of identities.
+/// The companions of the secret of an identity provider.
 macro_rules! open_id {
     ($section:literal) => {
         [
@@ -23,34 +23,35 @@ macro_rules! open_id {
     };
 }
 
-/// The place that a secret goes to.
+/// The host that a secret is sent to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Goes {
-    /// The place that other settings name: its companions, which say to whom it is shown, and how.
+    /// The host that other settings name. These are its companions; they also decide how the secret is sent.
     To(&'static [&'static str]),
-    /// The place that it names itself, as a data source does: it cannot be sent elsewhere without being entered anew.
+    /// The host that the secret itself names, as a data source does. It cannot go to another host without being entered
+    /// again.
     WhereItSays,
-    /// Each value of the map names secrets and places of its own.
+    /// Each value of the map contains secrets and hosts of its own.
     Within,
-    /// No other machine.
+    /// No host: the secret is not sent, or clients may know it.
     Nowhere,
 }
 
-/// Every secret of the table of settings, with the place that it goes to. A test walks over all of them.
+/// Each secret of the table of settings, with its host. A test checks that none is missing.
 const ROWS: [(&str, Goes); 25] = [
-    // Clients are told it.
+    // Clients receive it.
     ("ServiceSettings.GoogleDeveloperKey", Goes::Nowhere),
-    // Clients are told it.
+    // Clients receive it.
     ("ServiceSettings.GiphySdkKey", Goes::Nowhere),
-    // Its service is not called.
+    // The server does not call this service.
     ("ServiceSettings.SplitKey", Goes::Nowhere),
     ("SqlSettings.DataSource", Goes::To(&["SqlSettings.DriverName"])),
     ("SqlSettings.DataSourceReplicas", Goes::To(&["SqlSettings.DriverName"])),
     ("SqlSettings.DataSourceSearchReplicas", Goes::To(&["SqlSettings.DriverName"])),
     ("SqlSettings.ReplicaLagSettings[].DataSource", Goes::WhereItSays),
-    // It encrypts on this machine.
+    // It is used for encryption on this machine.
     ("SqlSettings.AtRestEncryptKey", Goes::Nowhere),
-    // It signs on this machine.
+    // It is used for signatures on this machine.
     ("FileSettings.PublicLinkSalt", Goes::Nowhere),
     (
         "FileSettings.AmazonS3SecretAccessKey",
@@ -153,10 +154,10 @@ const ROWS: [(&str, Goes); 25] = [
     ),
 ];
 
-/// True when certificates of the stores of files are checked.
+/// If this setting is true, certificates of file stores are not checked.
 const INSECURE: &str = "ServiceSettings.EnableInsecureOutgoingConnections";
 
-/// Further settings that a test of a store depends on: a secret that is not in use is not sent either.
+/// Further settings that a test of a store depends on. A secret that is not in use must not be sent either.
 const TRIED_WITH: [(&str, &[&str]); 4] = [
     ("FileSettings.AmazonS3SecretAccessKey", &["FileSettings.DriverName"]),
     ("FileSettings.AzureAccessKey", &["FileSettings.DriverName", "FileSettings.AzureAuthMode"]),
@@ -164,20 +165,21 @@ const TRIED_WITH: [(&str, &[&str]); 4] = [
     ("FileSettings.ExportAzureAccessKey", &["FileSettings.ExportDriverName", "FileSettings.ExportAzureAuthMode"]),
 ];
 
-/// Whether the running secret at `secret_path` may stand in for a placeholder in `submitted`.
+/// Returns true if the running secret at `secret_path` may replace a placeholder in `submitted`.
 ///
-/// There must be one, and each of its companions must be submitted as it is in force. A secret without a row may never.
+/// The secret must exist, and each of its companions must be submitted as it is in force. A secret without a row is
+/// never reusable.
 pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> bool {
     let secret = given(running, secret_path).and_then(Value::as_str);
     let is_there = secret.is_some_and(|secret| !secret.is_empty() && secret != PLACEHOLDER);
     is_there && goes_where_it_goes(secret_path, submitted, running)
 }
 
-/// Whether the secret would go to whom it goes already: each of its companions is submitted as it is in force.
+/// Returns true if the secret would be sent to its present host: each of its companions is submitted as it is in force.
 fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
     let Some(Goes::To(companions)) = destination(secret_path) else { return false };
     let tried_with = TRIED_WITH.iter().find(|(secret, _)| *secret == secret_path).map_or(&[][..], |(_, paths)| paths);
-    // It is no part of the section that is tried: what is in force applies to the test as well.
+    // This setting is not part of the tested section; its value in force applies to the test as well.
     let submitted_ones = companions.iter().chain(tried_with).filter(|path| **path != INSECURE);
     let is_as_in_force = |path: &&str| given(submitted, path).is_some_and(|value| given(running, path) == Some(value));
     submitted_ones.copied().all(|path| is_as_in_force(&path))
@@ -187,19 +189,19 @@ fn destination(secret_path: &str) -> Option<Goes> {
     ROWS.iter().find(|(secret, _)| *secret == secret_path).map(|(_, goes)| *goes)
 }
 
-/// A secret that a change sends elsewhere although it was not entered with it.
+/// A secret that a change redirects to another host although it was not entered with the change.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Where it stands.
+    /// The path of the secret.
     pub(super) path: String,
     /// The path as a JSON pointer.
     pub(super) pointer: String,
 }
 
-/// The secrets that a change sends elsewhere although they were not entered with it.
+/// Returns the secrets that a change redirects to another host although they were not entered with the change.
 ///
-/// `entered` is what was submitted, with its placeholders. A secret is entered when it stands there in clear: also the
-/// pinned one, which no other text replaces.
+/// `entered` is the submitted document, with its placeholders. A secret counts as entered if it is there in clear. This
+/// includes a pinned secret, because no other text can replace it.
 pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
     let mut kept = Vec::new();
     for (path, goes) in ROWS {
@@ -219,7 +221,7 @@ pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> 
     kept
 }
 
-/// The keys of a map whose value changes around a placeholder.
+/// Returns the keys of a map whose submitted value contains a placeholder and whose stored value changes.
 fn kept_within(path: &str, running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
     let [running, after, entered] =
         [running, after, entered].map(|document| given(document, path).and_then(Value::as_object));

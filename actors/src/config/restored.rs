@@ -1,4 +1,4 @@
-//! Secrets put back where a submitted document has placeholders for them.
+//! Puts secrets back in place of the placeholders in a submitted document.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,24 +13,24 @@ use super::shape::pointer_below;
 use super::table::settings;
 use crate::steps::{counted, walked};
 
-/// A submitted document with its secrets, and the placeholders that stand for none.
+/// A submitted document with its secrets, and the placeholders that could not be replaced.
 #[derive(Default)]
 pub struct Restored {
     /// The document without any placeholder.
     pub document: Document,
-    /// The paths where nothing is stored; there the setting is left out.
+    /// The paths without a stored secret. Their settings are left out.
     pub unset: Vec<String>,
-    /// The JSON pointers of the elements of lists of which it is uncertain whose secret they mean.
+    /// The JSON pointers of list elements for which the stored secret is uncertain.
     pub ambiguous: Vec<String>,
 }
 
-/// `submitted` with what is `stored` in the place of every placeholder.
+/// Returns `submitted` with the value of `stored` in place of each placeholder.
 ///
-/// What nothing is stored for is left out: the placeholder itself is never kept, wherever it stands.
+/// A placeholder without a stored value is left out, so a placeholder is never stored.
 ///
-/// An element of a list is the stored one that looks the same to a reader, as long as there are as many of that look as
-/// before. Otherwise it is the one at its position, as long as the list is as long as before and, where readers see more
-/// of an element than the placeholder, nothing else in the list has changed.
+/// A list element means the stored element that looks the same to readers, if the number of elements with that look is
+/// unchanged. Otherwise it means the stored element at its position, if the list has the same length and, for elements
+/// of which readers see more than the placeholder, no other element has changed.
 pub fn restored(submitted: &Document, stored: &Document) -> Restored {
     let (stored, seen) = (Value::Object(stored.clone()), Value::Object(masked(stored)));
     let mut restored = Restored::default();
@@ -46,7 +46,7 @@ impl fmt::Debug for Restored {
     }
 }
 
-/// A stored value, and what readers see of it.
+/// A stored value, and the form in which readers see it.
 #[derive(Clone, Copy)]
 struct Known<'a> {
     stored: &'a Value,
@@ -56,7 +56,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn member(self, key: &str) -> Option<Self> {
         let stored = self.stored.get(key)?;
-        // What is below a hidden value was never seen.
+        // Readers never see values below a hidden value.
         Some(Self { stored, seen: self.seen.get(key).unwrap_or(&Value::Null) })
     }
 
@@ -129,18 +129,18 @@ impl Restored {
     }
 }
 
-/// The stored elements that the elements of a submitted list mean, as far as that is certain.
+/// The stored elements that the elements of a submitted list mean, if that is certain.
 struct Counterparts<'a> {
     known: &'a [Known<'a>],
-    /// For each look that the submitted list has as often as the stored one: its stored elements that are still to come.
+    /// For each look with the same number of elements in both lists: the stored elements that are not used yet.
     settled: HashMap<&'a Value, IntoIter<Known<'a>>>,
     is_as_long: bool,
-    /// How many positions of the two lists look different.
+    /// The number of positions at which the two lists look different.
     different: usize,
 }
 
 impl<'a> Counterparts<'a> {
-    /// Walks over both lists once: whoever submits a list chooses its length.
+    /// Walks over each list once, because the caller chooses the length of the submitted one.
     fn new(submitted: &'a [Value], known: &'a [Known<'a>]) -> Self {
         let mut submitted_looks: HashMap<&Value, usize> = HashMap::new();
         for look in counted(submitted.iter()) {
@@ -156,7 +156,8 @@ impl<'a> Counterparts<'a> {
         Self { known, settled, is_as_long: submitted.len() == known.len(), different }
     }
 
-    /// The stored element that the submitted one at `position` means. Each position is asked for once, in order.
+    /// Returns the stored element that the submitted one at `position` means. Must be called once for each position, in
+    /// order.
     fn of(&mut self, position: usize, element: &Value) -> Option<Known<'a>> {
         if let Some(stored) = self.settled.get_mut(element) {
             return stored.next();
@@ -168,7 +169,7 @@ impl<'a> Counterparts<'a> {
     }
 }
 
-/// True when the placeholder stands anywhere in `value`.
+/// Returns true if `value` contains the placeholder at any depth.
 pub(super) fn holds_placeholder(value: &Value) -> bool {
     walked(1);
     match value {
@@ -179,7 +180,7 @@ pub(super) fn holds_placeholder(value: &Value) -> bool {
     }
 }
 
-/// Whether readers see that there is nothing: then no placeholder of theirs stands for it.
+/// Returns true if readers see that the secret is empty. Then no placeholder of theirs stands for it.
 fn is_shown(secret: &Value, path: &str) -> bool {
     *secret == "" && settings().get(path).is_some_and(|setting| setting.mask == Some(Mask::NonEmpty))
 }

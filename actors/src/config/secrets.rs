@@ -1,4 +1,4 @@
-//! Secrets in a configuration: hidden from readers by a placeholder, and put back when it is submitted.
+//! Secrets in a configuration: readers get a placeholder, which is replaced with the secret when it is submitted.
 
 use std::sync::LazyLock;
 
@@ -10,16 +10,16 @@ use super::table::{Kind, Node, Setting, settings, tree};
 use crate::secret::Secret;
 use crate::steps::{counted, walked};
 
-/// What stands for a secret in an answer; long enough to pass the checks of length.
+/// The text in place of a secret in a response. It is long enough to pass the checks of length.
 pub const PLACEHOLDER: &str = "********************************";
 
-/// What marks a key of a plugin's settings as secret: nobody declares them here.
+/// Words that mark a key of a plugin's settings as secret, because plugins do not declare their secrets to this server.
 const SECRET_WORDS: [&str; 5] = ["secret", "token", "password", "key", "salt"];
 
 static SECRETS: LazyLock<Vec<&'static Setting>> =
     LazyLock::new(|| settings().values().filter(|setting| setting.mask.is_some()).collect());
 
-/// `document` with the placeholder for every secret.
+/// Returns `document` with the placeholder in place of each secret.
 pub fn masked(document: &Document) -> Document {
     let mut masked = document.clone();
     each(&mut masked, &mut |_, mask, secret| {
@@ -31,7 +31,7 @@ pub fn masked(document: &Document) -> Document {
     masked
 }
 
-/// Every text that is kept secret in `document`, at any depth; empty ones are left out.
+/// Returns all secret texts in `document`, at any depth, without empty ones.
 pub fn texts(document: &Document) -> Vec<Secret> {
     let mut texts = Vec::new();
     each(&mut document.clone(), &mut |_, _, secret| texts_in(secret, &mut texts));
@@ -47,7 +47,7 @@ fn texts_in(value: &Value, texts: &mut Vec<Secret>) {
     }
 }
 
-/// Calls `visit` with the path, the rule and the value of every secret that is not null.
+/// Calls `visit` with the path, the mask and the value of each secret that is not null.
 pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &mut Value)) {
     for setting in SECRETS.iter() {
         let Some(mask) = setting.mask else { continue };
@@ -59,7 +59,8 @@ pub(super) fn each(document: &mut Document, visit: &mut dyn FnMut(&str, Mask, &m
     each_extra(document, tree(), "", &mut |path, value| visit(path, Mask::Keys, value));
 }
 
-/// What the table does not know is judged by its name, as the settings of plugins are.
+/// Visits the secrets among keys that the table does not know. They are recognised by name, as the settings of plugins
+/// are.
 fn each_extra(section: &mut Document, node: &Node, path: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
     for (key, value) in section {
         let path = below(path, key);
@@ -74,7 +75,7 @@ fn each_extra(section: &mut Document, node: &Node, path: &str, visit: &mut dyn F
     }
 }
 
-/// Whether a setting is lost when it is left out: a secret, or a list that holds some.
+/// Returns true if a setting is a secret or a list that contains some.
 pub(super) fn holds_secrets(setting: &Setting) -> bool {
     let is_above =
         |secret: &&Setting| secret.path.strip_prefix(&setting.path).is_some_and(|rest| rest.starts_with("[]"));

@@ -1,4 +1,4 @@
-//! What does not fit the table of settings in a submitted document: unknown keys and wrong types.
+//! Finds unknown keys and values of the wrong type in a submitted document.
 
 use serde_json::Value;
 
@@ -6,50 +6,51 @@ use super::document::Document;
 use super::table::{Kind, Node, tree};
 use crate::steps::{counted, walked};
 
-/// Names further apart than this are not offered as what was meant.
+/// The minimum similarity (0 to 1) of a known name that is suggested for an unknown key.
 const LIKENESS: f64 = 0.7;
 
-/// Longer keys are like no setting.
+/// The maximum length of an unknown key for which a name is suggested, in bytes.
 const MAX_NAME_BYTES: usize = 128;
 
-/// A place of a document that does not fit.
+/// A key or value that the table of settings does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, as a JSON pointer (RFC 6901).
+    /// Its place, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// What is wrong there.
+    /// The kind of problem.
     pub kind: ProblemKind,
 }
 
-/// What is wrong at a place of a document.
+/// The kind of problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProblemKind {
     /// The table has no such key.
     Unknown {
-        /// The path that was probably meant.
+        /// The path of the known setting with the most similar name.
         nearest: Option<String>,
     },
-    /// The value is of another type.
+    /// The value has the wrong type.
     WrongType {
-        /// What the setting takes.
+        /// The type of the setting.
         wanted: &'static str,
-        /// What it was given.
+        /// The type of the value.
         found: &'static str,
     },
 }
 
-/// The pointers of one kind of problem take this many bytes at most; further problems of that kind are not listed.
+/// The maximum length of all pointers of one kind of problem together, in bytes. Further problems of that kind are not
+/// listed.
 const MAX_POINTER_BYTES: usize = 64 * 1024;
 
-/// The places of `body` that do not fit, in the order of its keys, without the nearest names: those take long to find.
+/// Returns the problems of `body`, in the order of its keys, without suggested names, because these take long to find.
 ///
-/// Null fits everywhere a setting or a section stands; nothing is converted. Of many unknown keys, or of many wrong
-/// types, only the first are listed; at least one is.
+/// Null is allowed for every setting and section. No value is converted. Of many unknown keys or many wrong types, only
+/// the first ones are listed, but at least one of each.
 pub fn problems(body: &Document) -> Vec<Problem> {
     found(body, |_, _| None)
 }
 
-/// The places that do not fit, with the nearest name for each unknown key.
+/// Returns the problems of `body`, with a suggested name for each unknown key.
 pub fn explained_problems(body: &Document) -> Vec<Problem> {
     found(body, nearest)
 }
@@ -63,16 +64,16 @@ fn found(body: &Document, nearest: Nearest) -> Vec<Problem> {
 
 type Nearest = fn(&str, &Node) -> Option<String>;
 
-/// Bytes that are left for pointers.
+/// The remaining bytes for pointers of each kind of problem.
 struct Room {
     unknown: usize,
     wrong: usize,
 }
 
-/// A place of the document. Its pointer is made only where something is wrong: a caller chooses how long keys are.
+/// A place in the document. Its pointer is made only for a problem, because a caller chooses the length of the keys.
 struct Place<'a> {
     node: &'static Node,
-    /// How to come here from the place above.
+    /// The parent place, and the step from it to this one.
     step: Option<(&'a Place<'a>, Step<'a>)>,
 }
 
@@ -175,7 +176,7 @@ fn nearest(key: &str, node: &Node) -> Option<String> {
     Some(node.setting.map_or_else(|| (*known).to_owned(), |setting| setting.path.clone()))
 }
 
-/// The place `key` below a place, as a JSON pointer.
+/// Returns the JSON pointer of `key` below `pointer`.
 pub(super) fn pointer_below(pointer: &str, key: &str) -> String {
     walked(pointer.len() + key.len());
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))

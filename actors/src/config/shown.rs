@@ -1,4 +1,5 @@
-//! The configuration as strangers may see it: only what the table says may be shown, never merely what is not known as secret.
+//! The configuration for people outside, as in a support packet. It contains only values that are known to be harmless;
+//! a value is not shown merely because it is not a known secret.
 
 pub mod address;
 
@@ -10,19 +11,20 @@ use super::secrets::PLACEHOLDER;
 use super::table::{Kind, Node, Setting, tree};
 use address::{address, data_source, plain};
 
-/// What was taken out of a configuration.
+/// A part that was removed from a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hidden {
-    /// Where: a setting, or a section with `.*`.
+    /// The path of a setting, or of a section with `.*`.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub why: &'static str,
 }
 
-/// The parts of `document` that may be shown, the placeholder for texts that may not, and what that concerns.
+/// Returns the parts of `document` that may be shown, with the placeholder for other texts, and the list of hidden
+/// parts.
 ///
-/// Truth values and numbers are shown; a text needs a mark in the table.
-/// Free maps and what the table does not know are left out.
+/// Booleans and numbers are shown. A text needs a mark in the table.
+/// Maps with free keys and keys that the table does not know are left out.
 pub fn shown(document: &Document) -> (Document, Vec<Hidden>) {
     let mut hidden = Vec::new();
     let shown = section(document, tree(), "", &mut hidden);
@@ -48,7 +50,7 @@ fn section(document: &Document, node: &Node, path: &str, hidden: &mut Vec<Hidden
     shown
 }
 
-/// What is shown of a value; `None` when it is left out.
+/// Returns the shown form of a value, or `None` if it is left out.
 fn shown_value(value: &Value, node: &Node, path: &str, hidden: &mut Vec<Hidden>) -> Option<Value> {
     if value.is_null() {
         return Some(Value::Null);

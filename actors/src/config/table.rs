@@ -1,4 +1,4 @@
-//! The table of settings: one row each, read once.
+//! The table of settings, with one row for each setting. It is read once.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use super::document::{Document, insert, steps};
 const ROWS: &str = include_str!("settings.json");
 
 static TABLE: LazyLock<BTreeMap<String, Setting>> = LazyLock::new(|| {
-    // The table is part of the program; a test reads it.
+    // The table is compiled into the program, and a test parses it, so this does not fail.
     let rows: Vec<Setting> = serde_json::from_str(ROWS).unwrap_or_default();
     rows.into_iter().map(|setting| (setting.path.clone(), setting)).collect()
 });
@@ -30,78 +30,78 @@ static TREE: LazyLock<Node> = LazyLock::new(|| {
 #[derive(Debug, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "a row has many columns")]
 pub struct Setting {
-    /// Where it stands in the document: `Section.Key`, deeper for nested objects.
+    /// Its path in the document: `Section.Key`, or longer for nested sections.
     #[serde(rename = "json_path")]
     pub path: String,
-    /// What kind of value it takes.
+    /// The type of its value.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// What kind of value each key of a map takes.
+    /// The type of the values of a map.
     #[serde(default)]
     pub(super) values: Option<Kind>,
-    /// The value of a blank document; null when the setting starts unset.
+    /// The default in a blank document; null if the setting is unset there.
     #[serde(default)]
     default: Value,
-    /// The value in a document that names a `SiteURL`, where it differs.
+    /// The default in a document with a `SiteURL`, if it differs.
     #[serde(default)]
     default_update: Option<Value>,
-    /// The other settings that its default looks at.
+    /// The other settings on which its default depends.
     #[serde(default)]
     pub(super) default_from: Option<DefaultFrom>,
     /// The environment variable that overrides it.
     #[serde(default)]
     pub env: Option<String>,
-    /// Whether it can be unset, which is written as null.
+    /// True if it can be unset, which is written as null.
     pub nullable: bool,
-    /// Whether it is left out of the document while it is unset.
+    /// True if it is left out of the document while it is unset.
     #[serde(default)]
     pub omit_when_null: bool,
-    /// Who may read and write it, as tags.
+    /// Tags for the permissions to read and write it.
     pub(super) access: Vec<String>,
-    /// Whether nobody may write it while the system administrator is restricted.
+    /// True if it is read-only while `RestrictSystemAdmin` is on.
     pub write_restrictable: bool,
-    /// Whether it is hidden in the cloud; restricted like `write_restrictable`.
+    /// True if it is hidden in the cloud. It is restricted like `write_restrictable`.
     pub cloud_restrictable: bool,
-    /// Whether requests never change it.
+    /// True if no request can change it.
     #[serde(default)]
     pub(super) read_only: bool,
-    /// Whether it is merged key by key rather than as a whole.
+    /// True if it is merged key by key instead of being replaced as a whole.
     #[serde(default)]
     pub(super) by_key: bool,
-    /// Whether it keeps its value when a replacing document leaves it out, as secrets do.
+    /// True if it keeps its value when a replacing document leaves it out, as secrets do.
     #[serde(default)]
     pub(super) kept_when_absent: bool,
-    /// How it is hidden; `None` when it is no secret.
+    /// The way it is hidden; `None` if it is not a secret.
     #[serde(default)]
     pub mask: Option<Mask>,
-    /// How a text may appear where secrets must not; `None` when it may not.
+    /// The way its text appears where secrets are not allowed; `None` if the text must not appear.
     #[serde(default)]
     pub(super) shown: Option<Shown>,
-    /// What is mended in it although it is set.
+    /// Corrections of its value.
     #[serde(default)]
     pub(super) fixes: Vec<Fix>,
-    /// When a change of it takes effect.
+    /// The time at which a change takes effect.
     #[serde(default)]
     pub applies: Applies,
-    /// Whether the server itself acts on it, beyond telling clients.
+    /// True if the server itself uses it, and does not only send it to clients.
     #[serde(default)]
     pub(super) acted_on: bool,
 }
 
-/// When a changed setting takes effect.
+/// The time at which a changed setting takes effect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Applies {
     /// With the next request.
     #[default]
     Now,
-    /// For a client, when it connects the next time.
+    /// When a client connects again.
     Reconnect,
-    /// When the server starts the next time.
+    /// At the next start of the server.
     Restart,
 }
 
-/// The kinds of value a setting takes.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -120,14 +120,14 @@ pub enum Kind {
     /// A list of nested sections.
     #[serde(rename = "object[]")]
     Objects,
-    /// Free keys, such as plugin ids.
+    /// A map with free keys, such as plugin ids.
     Map,
-    /// Any JSON, kept verbatim.
+    /// Any JSON, which is kept unchanged.
     RawJson,
 }
 
 impl Kind {
-    /// Whether `value` is of this kind.
+    /// Returns true if `value` has this type.
     pub fn admits(self, value: &Value) -> bool {
         match self {
             Self::Bool => value.is_boolean(),
@@ -140,7 +140,7 @@ impl Kind {
         }
     }
 
-    /// What the kind is called in messages.
+    /// Returns the type's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bool => "true or false",
@@ -155,49 +155,49 @@ impl Kind {
     }
 }
 
-/// Which defaults a document is filled with.
+/// The set of defaults for a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Those of a document without a `SiteURL`; what `remove_defaults` compares with.
+    /// The defaults of a document without a `SiteURL`. `remove_defaults` compares with them.
     Blank,
-    /// Those of a document with a `SiteURL`, also an empty one.
+    /// The defaults of a document with a `SiteURL`, even an empty one.
     Update,
 }
 
-/// A place of the document, and what stands below it.
+/// A place in the document, with the places below it.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    /// The row; `None` for the plain sections.
+    /// The row of the table; `None` for plain sections.
     pub(super) setting: Option<&'static Setting>,
-    /// By key; `[]` stands for each element of a list and `<plugin id>` for each key of a map.
+    /// The places below, by key. `[]` stands for each element of a list, and `<plugin id>` for each key of a map.
     pub(super) children: BTreeMap<&'static str, Node>,
 }
 
 impl Node {
-    /// What kind of value stands here.
+    /// Returns the type of the value at this place.
     pub(super) fn kind(&self) -> Kind {
         self.setting.map_or(Kind::Object, |setting| setting.kind)
     }
 }
 
-/// Every setting, by its path.
+/// Returns all settings, by path.
 pub fn settings() -> &'static BTreeMap<String, Setting> {
     &TABLE
 }
 
-/// Every setting, as the sections nest.
+/// Returns all settings as a tree of sections.
 pub(super) fn tree() -> &'static Node {
     &TREE
 }
 
-/// The settings that stand in every document; others describe the elements of a list or a map.
+/// Returns the settings that are part of every document. The others describe elements of lists and maps.
 pub(super) fn placed() -> impl Iterator<Item = &'static Setting> {
     settings().values().filter(|setting| !setting.path.contains(['[', '<']))
 }
 
-/// The document of every section with every default.
+/// Returns the document with all sections and all defaults.
 ///
-/// The settings that are generated when they are empty are empty.
+/// Settings that are generated when they are empty are empty here.
 pub fn defaults(mode: Mode) -> Document {
     let mut document = Map::new();
     for setting in placed() {
@@ -211,7 +211,7 @@ pub fn defaults(mode: Mode) -> Document {
 }
 
 impl Setting {
-    /// Its value when nothing says otherwise.
+    /// Returns its default in `mode`.
     pub(super) fn default_in(&self, mode: Mode) -> Value {
         let update = self.default_update.as_ref().filter(|_| mode == Mode::Update);
         let default = update.unwrap_or(&self.default);

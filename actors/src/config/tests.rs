@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::proposal::Manner;
 use super::*;
 
-/// Answers what it was told to, in order; then always the same.
+/// Returns the scripted results, in order.
 struct Scripted<T>(Mutex<VecDeque<Step<T>>>);
 
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl ConfigSource for Scripted<Overrides> {
     }
 }
 
-/// Keeps versions in memory; refuses or crashes as told.
+/// Keeps versions in memory. Refuses or panics when a test requests it.
 #[derive(Default)]
 struct Memory {
     versions: Arc<Mutex<Vec<Version>>>,
@@ -226,7 +226,7 @@ async fn a_change_is_told_once_it_is_in_force_and_what_an_override_hides_is_not(
     assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "again");
 }
 
-/// A patch whose decision asks `may_write` about each setting.
+/// Makes a patch whose decision calls `may_write` for each setting.
 fn asking(may_write: impl Fn() -> bool + Send + Sync + 'static) -> Write {
     let mut write = named("slow");
     write.proposal.may_write = Arc::new(move |_| may_write());

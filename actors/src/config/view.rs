@@ -1,7 +1,7 @@
-//! The settings that the server itself acts on, typed; built once for each published configuration.
+//! The settings that the server itself uses, as typed values. The view is built once for each published configuration.
 //!
-//! Names, defaults and meanings are those of the settings table; times are in the unit the field names. Numbers are within
-//! the range in which the server can use them.
+//! Names, defaults and meanings are those of the settings table. Times are in the unit that the field names. Numbers
+//! are clamped to the range that the server can use.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::range::{MAX_CONNECTIONS, MAX_COUNT, MAX_HOURS, MAX_MILLIS, MAX_MINUTE
 use crate::secret::Secret;
 use crate::storage::settings::{FileSettings, Store, StoreSettings};
 
-/// The sections that the server acts on.
+/// The sections that the server uses.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "each field is the section of that name")]
@@ -53,7 +53,7 @@ pub struct View {
 }
 
 impl View {
-    /// Everything that makes the backend of a store.
+    /// Returns the settings of a store's backend.
     pub fn store(&self, store: Store) -> StoreSettings {
         let settings = match store {
             Store::Files => &self.file.files,
@@ -62,7 +62,7 @@ impl View {
         StoreSettings { skip_certificate_check: self.service.enable_insecure_outgoing_connections, ..settings.clone() }
     }
 
-    /// The stores that are in use.
+    /// Returns the stores that are in use.
     pub fn stores(&self) -> Vec<Store> {
         if self.file.dedicated_export_store { vec![Store::Files, Store::Exports] } else { vec![Store::Files] }
     }

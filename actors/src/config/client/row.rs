@@ -1,4 +1,4 @@
-//! The table of what clients are told: one row a key, and how its value is made.
+//! The table of the client configuration: one row for each key, with the way its value is made.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Audience, Facts, LicenseFacts, Tier};
 use crate::config::table;
 
-/// Key, audience, where the value comes from, how it is written, what must hold, and what is told where it does not.
+/// The columns are key, audience, sources, encoding, conditions, and the value if a condition fails.
 const ROWS: &str = include_str!("../client.tsv");
 
 static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
@@ -16,10 +16,10 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| table::defaults(table::Mode::Blank));
 
-/// The features that a hosted installation has, whatever its licence names.
+/// The features that every hosted installation has, whatever its licence names.
 const CLOUD_FEATURES: [&str; 2] = ["GoogleOAuth", "Office365OAuth"];
 
-/// How long data is kept if the settings do not say, in hours: a year.
+/// The default retention in hours: a year.
 const RETENTION_HOURS: i64 = 365 * 24;
 
 /// One key of the client configuration.
@@ -27,59 +27,59 @@ const RETENTION_HOURS: i64 = 365 * 24;
 pub(super) struct Row {
     pub(super) key: &'static str,
     pub(super) is_public: bool,
-    /// Paths of settings; for a constant its text, for a fact its name.
+    /// The paths of settings; for a constant its text, for a fact its name.
     pub(super) sources: Vec<&'static str>,
     pub(super) encoding: Encoding,
     pub(super) conditions: Vec<Condition>,
-    /// What is told where a condition fails; `None` leaves the key out.
+    /// The value if a condition fails; `None` leaves the key out.
     pub(super) otherwise: Option<&'static str>,
 }
 
-/// How a value is made from its sources.
+/// The way a value is made from its sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Constant,
     Fact,
-    /// Whether all the settings are on.
+    /// True if all the settings are on.
     Bool,
     Number,
     Text,
-    /// A list joined by commas; empty unless all the settings before it are on.
+    /// A list joined by commas; empty unless all the earlier sources are on.
     Comma,
-    /// Text without slashes at its end.
+    /// The text without slashes at its end.
     Address,
-    /// Whether the text is not empty.
+    /// True if the text is not empty.
     IsSet,
-    /// Whether the value is that of a new installation.
+    /// True if the value is that of a new installation.
     IsDefault,
-    /// The hours if there are any, else the days as hours, else a year.
+    /// The hours if they are positive, else the days as hours, else a year.
     Hours,
-    /// The client id as the scope that a phone asks for.
+    /// The client id in the scope that mobile apps request.
     IntuneScope,
 }
 
-/// What must hold for a row to apply.
+/// A condition for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     License,
     Feature(&'static str),
     Tier(Tier),
     SharedChannels,
-    /// Intune is on and its section complete.
+    /// Intune is on and its section is complete.
     Intune,
 }
 
-/// Every row, in the order of the table.
+/// Returns all rows, in the order of the table.
 pub(super) fn rows() -> &'static [Row] {
     &TABLE
 }
 
-/// The value of a setting; its default where the document has none.
+/// Returns the value of a setting, or its default if the document has none.
 pub(super) fn setting<'a>(document: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     at(document, path).filter(|value| !value.is_null()).or_else(|| at(&DEFAULTS, path))
 }
 
-// A key of a map, such as the id of a plugin, may have dots itself.
+// A key of a map, such as the id of a plugin, may itself contain dots.
 fn at<'a>(section: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     section.get(path).or_else(|| {
         path.match_indices('.')
@@ -107,7 +107,7 @@ impl Row {
         self.is_public || audience == Audience::Authenticated
     }
 
-    /// What is told under the key, if anything.
+    /// Returns the value of the key, or `None` if the key is left out.
     pub(super) fn value(&self, document: &Map<String, Value>, facts: &Facts<'_>) -> Option<String> {
         let applies = self.conditions.iter().all(|condition| condition.holds(document, facts.license));
         if applies { self.encoded(document, facts) } else { self.otherwise.map(str::to_owned) }

@@ -15,7 +15,7 @@ const BUILD: Build = Build {
     is_fips: false,
 };
 
-/// The keys that clients are given on purpose: they call those services themselves.
+/// The keys that clients need, because they call those services themselves.
 const TOLD_SECRETS: [&str; 2] = ["GiphySdkKey", "GoogleDeveloperKey"];
 
 #[test]
@@ -325,14 +325,14 @@ fn with_intune() -> Map<String, Value> {
     ])
 }
 
-/// The settings of a row, as the table of settings names them.
+/// Returns the settings of a row, as the table of settings names them.
 fn paths(row: &Row) -> Vec<String> {
     let has_settings = !matches!(row.encoding, Encoding::Constant | Encoding::Fact);
     let sources = row.sources.iter().filter(|_| has_settings);
     sources.map(|path| path.replace("com.mattermost.apps", "<plugin id>")).collect()
 }
 
-/// The settings that the API never shows in clear, now or in a later version.
+/// Returns the settings that the API never shows in clear, in this or a later version.
 fn masked() -> HashSet<String> {
     let settings: Vec<Value> = serde_json::from_str(include_str!("../settings.json")).unwrap();
     let is_masked = |setting: &&Value| {

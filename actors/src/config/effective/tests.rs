@@ -10,11 +10,11 @@ use super::super::proposal::{Decision, Manner, Proposal, Surroundings, decide};
 use super::super::table::placed;
 use super::*;
 
-/// The sections that the server itself reads as numbers; any number would not do there.
+/// The sections whose numbers the server itself reads. Arbitrary numbers would not be valid there.
 const TYPED: [&str; 6] =
     ["ServiceSettings", "SqlSettings", "LogSettings", "PasswordSettings", "RateLimitSettings", "FileSettings"];
 
-/// Switches that no rule looks at.
+/// Switches that no rule checks.
 const SWITCHES: [&str; 5] = [
     "PrivacySettings.ShowEmailAddress",
     "PrivacySettings.ShowFullName",
@@ -30,7 +30,7 @@ fn free(mut document: Document) -> Document {
     document
 }
 
-/// What a server stores that has nothing pinned.
+/// Returns the document that a server without pinned values stores.
 fn stored(patch: &Document) -> Document {
     let document = patched(&defaults(Mode::Update), patch, &|_| true);
     let bare = Config::compose(Some(version(document)), Overrides::new()).unwrap();
@@ -41,14 +41,14 @@ fn version(document: Document) -> Stored {
     Stored { id: "version".to_owned(), document }
 }
 
-/// The settings that a patch names, as pinned values.
+/// Returns the settings of a patch as pinned values.
 fn pinned(patch: &Document) -> Overrides {
     let leaves = placed().filter(|setting| setting.kind != Kind::Object);
     let values = leaves.filter_map(|setting| Some((setting.path.clone(), given(patch, &setting.path)?.clone())));
     values.map(|(path, value)| (path, Override { value, place: String::new() })).collect()
 }
 
-/// A change that every rule admits.
+/// Generates a change that every rule allows.
 fn changes() -> impl Strategy<Value = Document> {
     let some = subsequence(SWITCHES.to_vec(), 0..=SWITCHES.len());
     (some, any::<bool>(), select(vec!["one", "two", "three"])).prop_map(|(paths, is_on, name)| {
@@ -57,7 +57,7 @@ fn changes() -> impl Strategy<Value = Document> {
     })
 }
 
-/// Keys that no setting has, in places where settings are.
+/// Generates keys that are no settings, in places where settings are.
 fn newer() -> impl Strategy<Value = Document> {
     let places =
         ["Newer", "NewerSettings.Token", "TeamSettings.Newer", "MessageExportSettings.GlobalRelaySettings.Newer"];
@@ -67,7 +67,7 @@ fn newer() -> impl Strategy<Value = Document> {
         .prop_map(|(places, values)| settings_of(Document::new(), places.into_iter().zip(values)))
 }
 
-/// `document` without the sections of `other`.
+/// Returns `document` without the sections of `other`.
 fn without(document: Document, other: &Document) -> Document {
     document.into_iter().filter(|(section, _)| !other.contains_key(section)).collect()
 }

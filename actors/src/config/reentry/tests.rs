@@ -7,7 +7,7 @@ use super::*;
 
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
 
-/// The secrets that a client may have tried with a placeholder.
+/// The secrets that a client may test with a placeholder.
 const TRIED: [&str; 5] = [
     PASSWORD,
     "FileSettings.AmazonS3SecretAccessKey",
@@ -108,7 +108,7 @@ fn a_change_of_any_companion_keeps_the_secret_unless_it_is_entered_in_the_same_r
     for (secret, _) in ROWS {
         for companion in companions(secret) {
             let mut running = defaults(Mode::Update);
-            // It has a default.
+            // This setting has a default, which would count as a stored secret.
             insert(&mut running, "SqlSettings.DataSource", json!(""));
             let is_list = given(&running, secret).is_some_and(Value::is_array);
             let value = if is_list { json!(["hunter2"]) } else { json!("hunter2") };

@@ -12,7 +12,7 @@ fn with(path: &str, value: Value) -> Document {
     settings_of(Document::new(), [(path, value)])
 }
 
-/// What a submitted list becomes where another is stored, or the pointers that are uncertain.
+/// Returns the restored list, or the pointers of the uncertain elements.
 fn put_back(path: &str, submitted: Value, stored: Value) -> Result<Value, Vec<String>> {
     let restored = restored(&with(path, submitted), &with(path, stored));
     assert_eq!(restored.unset, Vec::<String>::new());

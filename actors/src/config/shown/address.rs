@@ -1,14 +1,15 @@
-//! Texts that may be shown: words, addresses and data sources, rebuilt from the parts that are known to be harmless.
+//! Texts that may be shown: words, addresses and data sources. They are rebuilt from parts that are known to be
+//! harmless.
 
 use crate::data_source::{Word, after_scheme, words};
 
-/// Longer texts are not shown, in bytes.
+/// The maximum length of a shown text, in bytes.
 const LONGEST: usize = 512;
 
-/// What stands for a part that is not shown.
+/// The text in place of a hidden part.
 const HIDDEN: &str = "****";
 
-/// The options of a data source that may be shown. Passwords are none of them.
+/// The options of a data source that may be shown. They never contain a password.
 const OPTIONS: [&str; 12] = [
     "binary_parameters",
     "channel_binding",
@@ -24,14 +25,15 @@ const OPTIONS: [&str; 12] = [
     "tcp_user_timeout",
 ];
 
-/// A word, a list of words, or a path.
+/// Returns the text if it is a word, a list of words or a path.
 pub(super) fn plain(text: &str) -> Option<String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ./_-+,:~".contains(&byte));
-    // With a scheme it is an address, which may name somebody.
+    // A text with a scheme is an address, which may contain a user's name.
     (is_plain && text.len() <= LONGEST && !text.contains("://")).then(|| text.to_owned())
 }
 
-/// Scheme, host, port and path of an address; `None` when it names somebody, asks something or is no address.
+/// Returns the text if it is an address with only scheme, host, port and path. Returns `None` if it has a user or a
+/// query.
 pub fn address(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
@@ -41,8 +43,8 @@ pub fn address(text: &str) -> Option<String> {
     is_shown.then(|| text.to_owned())
 }
 
-/// Driver, hosts, ports and known options of the address of a PostgreSQL; `None` for any other data source, and for one
-/// that the store refuses to read, because a part of its password could pass for something else.
+/// Returns driver, hosts, ports and known options of a PostgreSQL data source. Returns `None` for any other data
+/// source, and for one that the store refuses to read, because part of its password could look like another value.
 pub fn data_source(text: &str) -> Option<String> {
     let words = words(text).ok()?;
     let value = |name: &str| words.iter().find(|word| word.name == name).map(|word| word.value.as_str());
@@ -59,7 +61,7 @@ pub fn data_source(text: &str) -> Option<String> {
     Some([host].into_iter().chain(port).chain(options).collect::<Vec<_>>().join(" "))
 }
 
-/// Each host with its port; `None` when one is no name, no number and no port.
+/// Returns each host with its port, or `None` if one is not a valid host name, address or port.
 fn places(hosts: &str, ports: &str) -> Option<Vec<String>> {
     let mut ports = ports.split(',').cycle();
     let place = |host: &str| {
@@ -78,7 +80,7 @@ fn option(word: &Word) -> Option<String> {
     (OPTIONS.contains(&name.as_str()) && is_value).then(|| format!("{name}={value}"))
 }
 
-/// A name or a number of a machine, with a port or without; also only a port.
+/// Returns true if the text is a host name or an IP address, with or without a port, or only a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
