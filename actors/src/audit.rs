@@ -64,7 +64,8 @@ impl Status {
     }
 }
 
-/// The record of one audited event. It holds no secret: the code that makes a record puts fingerprints in their place.
+/// The record of one audited event. It holds no secret: the code that makes a record puts fingerprints in place of
+/// secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRecord {
     /// The record's id.

@@ -34,12 +34,12 @@ impl Uptime {
         Self(i64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Returns the time `ms` milliseconds after the origin.
+    /// Returns the time `ms` milliseconds after the first measurement of this process.
     pub const fn from_ms(ms: i64) -> Self {
         Self(ms)
     }
 
-    /// Returns the milliseconds since the origin.
+    /// Returns the milliseconds since the first measurement of this process.
     pub const fn ms(self) -> i64 {
         self.0
     }

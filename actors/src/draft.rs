@@ -60,7 +60,7 @@ impl Draft {
             .then(|| Self { record: Arc::new((scope.record)()), progress: scope.progress.clone() })
     }
 
-    /// Returns true where `current` returns a draft.
+    /// Returns true if `current` returns a draft.
     pub fn is_wanted() -> bool {
         SCOPE.try_with(|scope| !scope.progress.is_stored()).unwrap_or_default()
     }

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 /// A failure. Clients see its id.
 ///
-/// It contains no HTTP: the server looks up status and text by the id.
+/// It contains no HTTP status: the server looks up status and text by the id.
 #[derive(Debug)]
 pub struct AppError {
     /// The id, as the API's contract defines it, such as `api.context.permissions.app_error`.
     pub id: Cow<'static, str>,
     /// Values for the placeholders in the id's text.
     pub params: Vec<(&'static str, String)>,
-    /// Details for developers, sent beside the text.
+    /// Details for developers. They are sent in developer mode only.
     pub detail: String,
     /// All faults of a document, if the error refuses a document.
     pub failures: Vec<Detail>,
@@ -56,7 +56,7 @@ impl AppError {
         self
     }
 
-    /// Adds details for developers, sent beside the text.
+    /// Adds details for developers. They are sent in developer mode only.
     #[must_use]
     pub fn detailed(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();

@@ -28,7 +28,7 @@ pub trait Check: Send + Sync {
     /// Returns its name in responses, such as `database`.
     fn name(&self) -> &'static str;
 
-    /// True if the server cannot work without it.
+    /// Returns true if the server cannot work without it.
     fn is_vital(&self) -> bool {
         true
     }

@@ -32,7 +32,7 @@ const MAILBOX: usize = 256;
 /// The maximum time between sending a message and its answer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// The retry delay grows only with ends of the actor within this time.
+/// Ends of the actor further apart than this do not increase the retry delay.
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// The interval at which an actor's context updates [`Vitals::silence`].

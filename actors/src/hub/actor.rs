@@ -25,8 +25,8 @@ use crate::roles::Roles;
 use crate::session::{Session, Which};
 use crate::supervisor::Errand;
 
-/// A connection with at least this many waiting events and replies counts as slow when memory runs short. Fewer can be
-/// the events of this moment.
+/// A connection with at least this many waiting events and replies counts as slow when memory runs short. A shorter
+/// queue may just be the events of this moment.
 const BEHIND: usize = 16;
 
 /// The interval at which a stopping hub ends some of its connections.

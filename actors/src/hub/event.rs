@@ -80,7 +80,7 @@ impl Event {
         self
     }
 
-    /// For administrators only.
+    /// Restricts the event to administrators.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
         self.audience.contains_sensitive_data = true;

@@ -51,7 +51,7 @@ async fn joined(hub: &HubHandle, user_id: &str) -> Hold {
     joined.hold
 }
 
-/// The next event as JSON, or the end.
+/// Returns the next event as JSON, or the end.
 async fn next(hold: &Hold) -> Result<Value, End> {
     loop {
         match poll_fn(|context| hold.poll_next(context)).await {
@@ -71,7 +71,7 @@ async fn named(hold: &Hold) -> (String, i64) {
     (event["event"].as_str().unwrap().to_owned(), event["seq"].as_i64().unwrap())
 }
 
-/// Whether nothing is there once everything published before has passed the hubs.
+/// Returns true if no event is waiting after the hubs have handled all earlier publications.
 async fn has_nothing(hub: &HubHandle, hold: &Hold) -> bool {
     hub.check_sessions().await.unwrap();
     let mut is_empty = true;

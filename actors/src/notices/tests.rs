@@ -119,7 +119,7 @@ impl Setup {
         self.asked.recv().await.unwrap()
     }
 
-    /// Returns the ids whose views the store keeps.
+    /// Waits for the next clean-up and returns the ids whose views the store was told to keep.
     async fn forgotten(&mut self) -> Vec<String> {
         self.forgotten.recv().await.unwrap()
     }

@@ -12,7 +12,7 @@ fn held() -> Hold {
     Hold::on(Connection::new("one".into(), "anna".into(), Uptime::default()), &Left::default())
 }
 
-/// The numbers of the events that wait, taken.
+/// Takes the waiting events and returns their numbers.
 fn sent(hold: &Hold) -> Vec<i64> {
     let context = Context::from_waker(Waker::noop());
     let mut numbers = Vec::new();

@@ -31,7 +31,7 @@ async fn who_is_behind_in_one_hub_costs_nobody_in_another() {
     assert_eq!(hub.counts().ended(End::OutOfMemory), 1);
 }
 
-/// Whether a user is in another hub than anna.
+/// Returns true if a user is in another hub than anna.
 fn is_apart(hub: &HubHandle, user_id: &str) -> bool {
     let hub_of = |user_id: &str| hub.hub_of(user_id).unwrap().vitals().name;
     hub_of(user_id) != hub_of("anna")

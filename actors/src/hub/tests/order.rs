@@ -1,4 +1,4 @@
-//! Changes of memberships and roles that come while somebody joins, or in another order than they were made.
+//! Tests of changes of memberships and roles that arrive during a join, or out of order.
 
 use std::sync::atomic::AtomicI64;
 
@@ -12,7 +12,7 @@ fn of_admin() -> Arc<Session> {
     Arc::new(Session { roles: "system_user system_admin".to_owned(), ..(*session("anna", "anna")).clone() })
 }
 
-/// A join that began now, with what was read of its user at this moment.
+/// Begins a join now, with the facts about its user that are read at this moment.
 fn entering(hub: &HubHandle, session: Arc<Session>) -> Joining {
     Joining { entering: hub.enter("anna"), session, ..joining("anna", None) }
 }
