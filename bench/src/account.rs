@@ -10,12 +10,12 @@ pub(crate) const PASSWORD: &str = "correct-horse-1";
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Makes the first account of a fresh server, which is an administrator, and logs in; gives the token.
+/// Creates the first account of a new server, which is an administrator, and logs in. Returns the token.
 pub(crate) async fn first(http: &Client, address: &str) -> Result<String, Failure> {
     create(http, address, NAME, "").await
 }
 
-/// Makes one more account with the token of an administrator, and logs in; gives its token.
+/// Creates another account with an administrator's token, and logs in. Returns its token.
 pub(crate) async fn another(http: &Client, address: &str, admin: &str, number: u64) -> Result<String, Failure> {
     create(http, address, &format!("user{number}"), admin).await
 }
@@ -31,21 +31,21 @@ async fn create(http: &Client, address: &str, name: &str, token: &str) -> Result
     log_in(http, address, name, PASSWORD).await
 }
 
-/// Logs in; gives the token.
+/// Logs in and returns the token.
 pub(crate) async fn log_in(http: &Client, address: &str, name: &str, password: &str) -> Result<String, Failure> {
     let login = json!({ "login_id": name, "password": password });
     let answer = http.post(url(address, "/users/login")).json(&login).send().await?.error_for_status()?;
     Ok(answer.headers().get("token").ok_or("the login gave no token")?.to_str()?.to_owned())
 }
 
-/// The id of the account that a token belongs to.
+/// Returns the id of the account that a token belongs to.
 pub(crate) async fn id(http: &Client, address: &str, token: &str) -> Result<String, Failure> {
     let answer = http.get(url(address, "/users/me")).bearer_auth(token).send().await?.error_for_status()?;
     let user: Value = answer.json().await?;
     Ok(user.get("id").and_then(Value::as_str).ok_or("the account has no id")?.to_owned())
 }
 
-/// The address of a part of the API.
+/// Returns the URL of a path of the API.
 pub(crate) fn url(address: &str, path: &str) -> String {
     format!("http://{address}/api/v4{path}")
 }

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench analytics`: what it takes to tell the statistics of a large site, beside a ping.
+//! `quarterdeck-bench analytics`: the latency of the statistics of a large site, compared with a ping.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::load::{Request, run as load};
 use crate::process::Process;
 use crate::report::{median, to_float};
 
-/// How long each topic is asked for, so that it is counted anew in between.
+/// The time for which each topic is requested. The server counts it again meanwhile.
 const SPAN: Duration = Duration::from_secs(8);
 
-/// How old the server lets the figures become.
+/// The age from which the server counts the statistics again, in seconds.
 const AGE_SECONDS: &str = "2";
 
 const NAME: &str = "?name=";
@@ -39,21 +39,21 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// A PostgreSQL where a database is made for the run: postgres://user@host:port/database
+    /// A PostgreSQL server in which the run creates a database: postgres://user@host:port/database
     #[arg(long)]
     database: Url,
-    /// How many messages there are
+    /// Number of messages
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
     messages: i64,
-    /// How many requests a round has
+    /// Number of requests in a round
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..=100_000))]
     requests: u64,
-    /// How many connections send them
+    /// Number of connections that send the requests
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     connections: u64,
 }
 
-/// Makes a database for the run, measures, and drops it.
+/// Creates a database for the run, measures, and drops it.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let name = format!("quarterdeck_bench_{}", std::process::id());
     let outside = connect(&options.database).await?;
@@ -116,7 +116,7 @@ async fn connect(database: &Url) -> Result<Database, Failure> {
     Ok(client)
 }
 
-/// Messages of 500 people in 100 channels over 40 days.
+/// Inserts messages of 500 users in 100 channels over 40 days.
 async fn seed(site: &Database, messages: i64) -> Result<(), Failure> {
     let statement = "INSERT INTO posts (id, createat, updateat, deleteat, userid, channelid, type) \
         SELECT lpad(i::text, 26, '0'), now_ms - (i % 40) * 86400000 - 1000, now_ms, 0, 'u' || i % 500, 'c' || i % 100, '' \
@@ -126,7 +126,7 @@ async fn seed(site: &Database, messages: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Keeps the largest number of statements that read messages at the same time.
+/// Records the largest number of statements that read messages at the same time.
 async fn watch(site: Database, busiest: Arc<AtomicI64>) {
     let statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
         AND state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND query ILIKE '%posts%'";

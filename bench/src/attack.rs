@@ -1,7 +1,7 @@
-//! `quarterdeck-bench attack`: how a server fares while hostile clients try everything at once.
+//! `quarterdeck-bench attack`: the latency and memory of a server during many kinds of attacks at once.
 //!
-//! The server has one core, the attackers and the clients whose answers are timed have the other. The baseline is the
-//! same server with as many connections that do no harm.
+//! The server has one core. The attackers and the clients whose latency is measured have the other. The baseline is the
+//! same server with the same number of harmless connections.
 
 mod admin;
 mod cores;
@@ -26,22 +26,22 @@ use admin::Logins;
 use kind::{Attack, KINDS, Kind, Target};
 use peers::Peers;
 
-/// Under attack the 99th percentile of a ping may be this many times that of the baseline.
+/// The maximum ratio of the 99th percentile of a ping under attack to that of the baseline.
 const MAX_PING_RATIO: f64 = 10.0;
 
-/// The longest that an administrator may wait for a login under attack.
+/// The maximum latency of an administrator's login under attack.
 const MAX_LOGIN: Duration = Duration::from_secs(2);
 
-/// The most resident memory of the server, in megabytes.
+/// The maximum resident memory of the server, in megabytes.
 const MAX_RESIDENT_MB: f64 = 300.0;
 
-/// Pause between two pings of one client.
+/// The time between two pings of one client.
 const PING_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How many clients ping.
+/// The number of clients that ping.
 const PINGERS: u64 = 4;
 
-/// Connecting all clients may take this long.
+/// The time in which all attackers connect.
 const CONNECT_WINDOW: Duration = Duration::from_secs(5);
 
 type Failure = Box<dyn std::error::Error>;
@@ -51,13 +51,13 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// How many connections attack; the baseline has as many that do no harm
+    /// Number of connections that attack; the baseline has the same number of harmless ones
     #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(1..=9000))]
     connections: u64,
-    /// How long the attack lasts, and the baseline as well
+    /// Duration of the attack, and of the baseline, in seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How many addresses the attackers come from: by default as few as may have so many connections
+    /// Number of addresses of the attackers: the default is the smallest number that may have the default connections
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=250))]
     addresses: u64,
     /// Only this kind of attack; may be given several times
@@ -65,7 +65,7 @@ pub(crate) struct Options {
     only: Vec<String>,
 }
 
-/// Starts a server, measures the baseline, then the attack, and holds the figures against their bounds.
+/// Starts a server, measures the baseline and then the attack, and checks the results against their limits.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let kinds = chosen(&options.only)?;
@@ -116,8 +116,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     if verdicts.iter().all(|(holds, _)| *holds) { Ok(()) } else { Err("a bound is broken".into()) }
 }
 
-/// The server believes the `X-Forwarded-For` of this machine, so that attackers can have addresses of their own, and
-/// its image proxy and redirects may call the hosts that the attack brings along.
+/// Settings of the server: it trusts `X-Forwarded-For` from this machine, so that attackers can have different
+/// addresses, and its image proxy and redirects may call the hosts of the attack.
 const VARIABLES: [(&str, &str); 5] = [
     ("MM_SERVICESETTINGS_TRUSTEDPROXYIPHEADER", "X-Forwarded-For"),
     ("MM_SERVICESETTINGS_ALLOWEDUNTRUSTEDINTERNALCONNECTIONS", "127.0.0.1"),
@@ -135,7 +135,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Kind>, Failure> {
     names.iter().map(|name| find(name).ok_or_else(|| format!("{name} is none of {}", known()).into())).collect()
 }
 
-/// Pings while as many connections as will attack have sent one request each and stay open.
+/// Measures pings while the same number of harmless connections have sent one request each and stay open.
 async fn baseline(options: &Options, address: &str) -> Result<Histogram<u64>, Failure> {
     let mut idle = Vec::new();
     for _ in 0..options.connections {
@@ -146,7 +146,7 @@ async fn baseline(options: &Options, address: &str) -> Result<Histogram<u64>, Fa
     Ok(latency)
 }
 
-/// The latency of pings until a moment, in microseconds.
+/// Returns the latency of pings until a moment, in microseconds.
 async fn pings(address: &str, until: Instant) -> Result<Histogram<u64>, Failure> {
     let pingers = (0..PINGERS).map(|_| wire::ping_until(address.to_owned(), PING_INTERVAL, until));
     let pingers: Vec<_> = pingers.map(tokio::spawn).collect();

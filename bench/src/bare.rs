@@ -1,4 +1,4 @@
-//! The baseline: a bare actix-web handler that returns given bytes, as another process.
+//! The baseline: a bare actix-web handler in its own process that returns given bytes.
 
 use std::net::TcpListener;
 
@@ -22,7 +22,7 @@ struct Answer {
     body: Bytes,
 }
 
-/// Serves until it is ended; prints its address first.
+/// Serves until the process is killed. Prints its address first.
 #[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let answer = Bytes::from(std::fs::read(&options.answer)?);
@@ -46,7 +46,7 @@ async fn handler(answer: Data<Answer>) -> HttpResponse {
     response.body(answer.body.clone())
 }
 
-/// A header of the answer, but those that actix-web writes itself.
+/// Reads a header of the response. Returns `None` for headers that actix-web writes itself.
 fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(':')?;
     let is_automatic = ["content-length", "date", "connection"].contains(&name);

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench change`: what an acknowledged change costs with its record in the audit trail, beside another program.
+//! `quarterdeck-bench change`: the cost of an acknowledged change with its audit record, compared with another program.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,13 +21,13 @@ use crate::load::{histogram, read_answer};
 use crate::process::Process;
 use crate::report::{median, micros_each, rate, to_float};
 
-/// No answer may take longer.
+/// The timeout of one response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The server stores the rest of its records within this time after the last answer; its work belongs to the round.
+/// The time after the last response in which the server stores its remaining records. This work counts for the round.
 const SETTLING: Duration = Duration::from_millis(300);
 
-/// Enough for any answer to a change.
+/// The maximum length of a response to a change, in bytes.
 const ANSWER_BYTES: usize = 64 * 1024;
 
 type Failure = Box<dyn std::error::Error>;
@@ -40,22 +40,23 @@ pub(crate) struct Options {
     /// The server to compare with: a release build of an earlier commit, or the same program to see the noise
     #[arg(long, value_name = "PATH")]
     baseline_binary: PathBuf,
-    /// A PostgreSQL where two databases are made for the run: postgres://user@host:port/database [default: the embedded
+    /// A PostgreSQL server in which the run creates two databases: postgres://user@host:port/database [default: the
+    /// embedded engine]
     /// engine]
     #[arg(long)]
     database: Option<Url>,
-    /// How many rounds each of the two gets
+    /// Number of rounds for each of the two servers
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
-    /// How many changes a round has
+    /// Number of changes in a round
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=100_000))]
     changes: u64,
-    /// How many connections make them
+    /// Number of connections that make the changes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     connections: u64,
 }
 
-/// One of the two servers, with its administrator.
+/// One of the two servers, with its administrator and its results.
 struct Side {
     name: &'static str,
     server: Process,
@@ -68,7 +69,7 @@ struct Side {
     p99_us: Vec<u64>,
 }
 
-/// Makes the databases for the run, measures, and drops them.
+/// Creates the databases for the run, measures, and drops them.
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let Some(outside) = &options.database else {
         return measure(options, [None, None]).await;
@@ -169,7 +170,7 @@ impl Side {
         Ok(())
     }
 
-    /// Stores a preference of its own for each connection, which is one row and one record of the trail.
+    /// Returns a request that stores one preference for each connection: one row and one audit record.
     fn request(&self, connection: u64) -> String {
         let name = format!("connection{connection}");
         let body =
@@ -188,7 +189,7 @@ impl Side {
     }
 }
 
-/// Makes changes one after the other on a connection.
+/// Makes changes one after the other on one connection.
 async fn change(address: String, request: String, count: u64) -> io::Result<Histogram<u64>> {
     let mut connection = TcpStream::connect(&address).await?;
     connection.set_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! What a request costs the server, beside the bare handler with the same answer, in alternating rounds.
+//! Compares the server CPU of a request with that of the bare handler with the same response, in alternating rounds.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,18 +15,18 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     pub(crate) server: PathBuf,
-    /// How many rounds each of the two gets
+    /// Number of rounds for each of the two servers
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
-    /// How many requests a round has
+    /// Number of requests in a round
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
     requests: u64,
-    /// How many connections send them
+    /// Number of connections that send the requests
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=1000))]
     connections: u64,
 }
 
-/// What one of the two used over all its rounds.
+/// The results of one of the two over all its rounds.
 #[derive(Default)]
 struct Account {
     cpu: Duration,
@@ -35,7 +35,7 @@ struct Account {
     p99_us: Vec<u64>,
 }
 
-/// A folder for the run, which is gone after it.
+/// A temporary folder for the run. It is deleted when this is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -56,7 +56,7 @@ impl Drop for Folder {
     }
 }
 
-/// Measures one request and prints what it costs.
+/// Measures one request and prints the result.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(
     options: &Options,

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench config-client` and `config`: what it costs to read the configuration.
+//! `quarterdeck-bench config-client` and `config`: the cost of reading the configuration.
 
 use crate::account;
 use crate::compare::{self, Folder, Options};
@@ -9,7 +9,7 @@ const GZIP: &str = "Accept-Encoding: gzip\r\n";
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-/// The configuration as clients see it, before and after they log in.
+/// Measures the client configuration, before and after a login.
 pub(crate) async fn show_to_clients(options: &Options) -> Done {
     let (folder, server, token) = start(options).await?;
     for (who, authorization) in [("anonymous", String::new()), ("logged in", bearer(&token))] {
@@ -19,7 +19,7 @@ pub(crate) async fn show_to_clients(options: &Options) -> Done {
     Ok(())
 }
 
-/// The whole configuration, as the system administrator sees it.
+/// Measures the whole configuration for a system administrator.
 pub(crate) async fn show(options: &Options) -> Done {
     let (folder, server, token) = start(options).await?;
     let request = |headers| Request { path: "/api/v4/config", query: "", headers };
@@ -42,7 +42,7 @@ async fn both_codings(
     Ok(())
 }
 
-/// A server with its first account, which is an administrator and logged in.
+/// Starts a server with its first account, which is an administrator and logged in.
 async fn start(options: &Options) -> Result<(Folder, Process, String), Box<dyn std::error::Error>> {
     let folder = Folder::new()?;
     let server = Process::server(&options.server, folder.path())?;

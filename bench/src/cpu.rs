@@ -1,9 +1,9 @@
-//! The processor time of another process, in nanoseconds, from the scheduler's own accounts.
+//! The processor time and memory of another process, as Linux reports them in `/proc`.
 
 use std::io;
 use std::time::Duration;
 
-/// What all threads of a process have used so far.
+/// Returns the processor time that all threads of a process have used so far.
 pub(crate) fn used(pid: u32) -> io::Result<Duration> {
     let mut total = 0;
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -14,12 +14,12 @@ pub(crate) fn used(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
-/// Resident memory of a process, in kilobytes.
+/// Returns the resident memory of a process, in kilobytes.
 pub(crate) fn resident_kb(pid: u32) -> io::Result<u64> {
     status(pid, "VmRSS:")
 }
 
-/// The most that the resident memory of a process ever was, in kilobytes.
+/// Returns the peak resident memory of a process, in kilobytes.
 pub(crate) fn peak_kb(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
 }

@@ -1,4 +1,4 @@
-//! A load generator that costs little itself: one request again and again on connections that stay open.
+//! A cheap load generator: it repeats one request on connections that stay open.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,19 +9,19 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// No answer may take longer.
+/// The timeout of one response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The longest answer there is, in bytes.
+/// The maximum length of a response, in bytes.
 const LARGEST_ANSWER: usize = 256 * 1024;
 
-/// A request that is sent again and again.
+/// A request that is repeated.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) path: &'static str,
-    /// Empty, or from the question mark on.
+    /// Empty, or the query with its question mark.
     pub(crate) query: &'static str,
-    /// Whole lines, each with its end.
+    /// Complete header lines, each with its line end.
     pub(crate) headers: String,
 }
 
@@ -32,7 +32,7 @@ impl Request {
     }
 }
 
-/// What came of a round.
+/// The result of a round.
 pub(crate) struct Round {
     pub(crate) requests: u64,
     pub(crate) elapsed: Duration,
@@ -56,7 +56,7 @@ pub(crate) async fn run(address: &str, request: &Request, connections: u64, requ
     Ok(Round { requests: each * connections, elapsed: started.elapsed(), latency })
 }
 
-/// One answer, head and body.
+/// Sends one request and returns its response, head and body.
 pub(crate) async fn fetch(address: &str, request: &Request) -> io::Result<Vec<u8>> {
     let mut connection = TcpStream::connect(address).await?;
     let request = format!("{}Connection: close\r\n\r\n", request.text(address));
@@ -81,7 +81,7 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     Ok(latency)
 }
 
-/// Reads one whole answer that must be a 200 with a length.
+/// Reads one complete response. Fails unless it is a 200 with a `content-length`.
 pub(crate) async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     loop {
@@ -112,7 +112,7 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
     Ok(answer.len() >= head + 4 + length)
 }
 
-/// Latencies of up to a minute, in microseconds.
+/// Makes a histogram for latencies of up to a minute, in microseconds.
 pub(crate) fn histogram() -> io::Result<Histogram<u64>> {
     Histogram::new_with_max(60_000_000, 3).map_err(io::Error::other)
 }

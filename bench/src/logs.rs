@@ -1,4 +1,4 @@
-//! `quarterdeck-bench logs`: what it takes to read and search a log of any size, beside reading the file through.
+//! `quarterdeck-bench logs`: the time to read and search a log of any size, compared with reading the whole file.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,13 +15,13 @@ use crate::cpu;
 use crate::process::Process;
 use crate::report::{median, to_float};
 
-/// Lines of a block, which is written again and again.
+/// The number of lines of a block, which is written repeatedly.
 const LINES: u64 = 40_000;
 
-/// How much the baseline reads at once, in bytes.
+/// The number of bytes that the baseline reads at once.
 const BLOCK: usize = 256 * 1024;
 
-/// Each question is asked so often; the middle time counts.
+/// The number of repetitions of each query; the median counts.
 const TIMES: usize = 3;
 
 type Failure = Box<dyn std::error::Error>;
@@ -31,12 +31,12 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// How large the log is
+    /// Size of the log, in megabytes
     #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=8192))]
     megabytes: u64,
 }
 
-/// Asks the questions of an administrator about a log that is written before.
+/// Measures an administrator's queries on a log that is written first.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder::new()?;
@@ -44,7 +44,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     write(&file, options.megabytes << 20)?;
     let plain = median(&(0..TIMES).map(|_| read_through(&file)).collect::<Result<Vec<_>, _>>()?);
     println!("log of {} bytes; reading it through takes {} ms", file.metadata()?.len(), plain.as_millis());
-    // At its start the server moves so large a file aside; what is asked for is found there.
+    // The server rotates a file of this size at its start. The queries find the lines in the rotated file.
     let location = folder.path().display().to_string();
     let server = Process::server_with(&options.server, folder.path(), &[("MM_LOGSETTINGS_FILELOCATION", &location)])?;
     let http = Client::new();
@@ -76,7 +76,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks and takes the whole answer; gives how long that took and how long the answer is.
+/// Sends a query and reads the whole response. Returns the duration and the length of the response.
 async fn ask(question: RequestBuilder, token: &str) -> Result<(Duration, usize), Failure> {
     let started = Instant::now();
     let answer = question.bearer_auth(token).send().await?.error_for_status()?.bytes().await?;

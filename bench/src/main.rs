@@ -1,6 +1,7 @@
-//! Load tests that know only the wire.
+//! Load tests that use the server's public protocols only.
 //!
-//! Speed is stated as a ratio against a baseline in the same run, because the load generator shares the cores with what it measures.
+//! Each result is a ratio to a baseline of the same run, because the load generator shares the cores with the measured
+//! process.
 
 mod account;
 mod analytics;
@@ -30,34 +31,34 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Server CPU for each `GET /system/ping`, beside a bare actix-web handler that returns the same bytes
+    /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes
     Ping(compare::Options),
-    /// The same for `GET /config/client`, anonymous and logged in, plain and packed
+    /// Server CPU for each `GET /config/client`, anonymous and logged in, plain and gzip, compared in the same way
     ConfigClient(compare::Options),
-    /// The same for `GET /config` as administrator, plain and packed
+    /// Server CPU for each `GET /config` as administrator, plain and gzip, compared in the same way
     Config(compare::Options),
-    /// Server CPU and latency of a change with its record in the audit trail, beside another program
+    /// Server CPU and latency of a change with its audit record, compared with another program
     Change(change::Options),
-    /// Latency of `GET /system/ping` while tests of a storage hang, beside an idle server
+    /// Latency of `GET /system/ping` while tests of a storage hang, compared with an idle server
     StorageProbes(storage::Options),
-    /// Time and memory to read and search a log of gigabytes, beside reading the file through
+    /// Time and memory to read and search a log of gigabytes, compared with reading the whole file
     Logs(logs::Options),
-    /// Memory that a burst of connections takes, how much of it is given back, and server CPU for each request after it
+    /// Memory that a burst of connections takes, memory that is freed after it, and server CPU for each later request
     Memory(memory::Options),
-    /// Latency of the statistics of a site with a million messages, beside a ping
+    /// Latency of the statistics of a site with a million messages, compared with a ping
     Analytics(analytics::Options),
-    /// Memory of each idle WebSocket connection, beside a bare actix-ws server
+    /// Memory of each idle WebSocket connection, compared with a bare actix-ws server
     WsIdle(ws::idle::Options),
-    /// Server CPU and latency of each event that many sockets get, beside a bare actix-ws server
+    /// Server CPU and latency of each event that many sockets receive, compared with a bare actix-ws server
     WsFanout(ws::fanout::Options),
-    /// All sockets break at once, miss events and come back for them
+    /// All sockets break at once, miss events and reconnect to get them
     WsStorm(ws::storm::Options),
-    /// Latency of a ping, logins and memory while hostile clients try everything at once, beside harmless ones
+    /// Latency of a ping, logins and memory during many attacks at once, compared with harmless clients
     Attack(attack::Options),
-    /// The bare handler itself; the others start it
+    /// The bare handler itself; other commands start it
     #[command(hide = true)]
     Bare(bare::Options),
-    /// The bare broadcast server itself; the others start it
+    /// The bare broadcast server itself; other commands start it
     #[command(hide = true)]
     BareBroadcast,
 }
@@ -87,7 +88,7 @@ fn wait_for(measurement: impl Future<Output = Done>) -> Done {
     tokio::runtime::Runtime::new()?.block_on(measurement)
 }
 
-/// On one thread: sockets that wait for each other's turn cost less than threads that wake each other.
+/// Runs on one thread: sockets that wait for each other's turn cost less than threads that wake each other.
 fn wait_alone_for(measurement: impl Future<Output = Done>) -> Done {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measurement)
 }

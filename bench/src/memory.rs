@@ -1,4 +1,4 @@
-//! `quarterdeck-bench memory`: what a burst of connections costs in memory, and how much of it is given back.
+//! `quarterdeck-bench memory`: the memory that a burst of connections takes, and the part that is freed after it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::report::to_float;
 /// The largest static response.
 const ASSET: &str = "/openapi/swagger-ui-bundle.js";
 
-/// How much of a body is sent that is never finished, in bytes.
+/// The number of bytes that are sent of a body that is never finished.
 const BODY_BYTES: usize = 250_000;
 
 type Failure = Box<dyn std::error::Error>;
@@ -28,21 +28,21 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// How many connections read nothing, and as many again never finish their body
+    /// Number of connections that read nothing; as many again never finish their body
     #[arg(long, default_value_t = 400)]
     connections: usize,
-    /// How many bursts there are
+    /// Number of bursts
     #[arg(long, default_value_t = 3)]
     bursts: usize,
-    /// How many requests are timed
+    /// Number of requests that are timed
     #[arg(long, default_value_t = 20_000)]
     requests: u32,
-    /// How long the server is left alone before its memory is read again, in seconds
+    /// Time without requests before the memory is read again, in seconds
     #[arg(long, default_value_t = 30)]
     rest: u64,
 }
 
-/// Opens connections that hold memory, closes them, and looks again later.
+/// Opens connections that hold memory, closes them, and measures again later.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder::new()?;
@@ -72,10 +72,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A connection that asks for the asset and reads one byte of it.
+/// Opens a connection that requests the asset and reads one byte of it.
 async fn slow_reader(address: &str) -> Result<TcpStream, Failure> {
     let socket = TcpSocket::new_v4()?;
-    // Bytes in buffers of the kernel are not held by the server.
+    // A small receive buffer leaves the bytes with the server, not with the kernel of this side.
     socket.set_recv_buffer_size(4096)?;
     let mut connection = socket.connect(address.parse()?).await?;
     connection.write_all(format!("GET /api/v4{ASSET} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
@@ -83,7 +83,7 @@ async fn slow_reader(address: &str) -> Result<TcpStream, Failure> {
     Ok(connection)
 }
 
-/// A connection that sends most of a body.
+/// Opens a connection that sends most of a body.
 async fn unfinished_body(address: &str, token: &str) -> Result<TcpStream, Failure> {
     let mut connection = TcpStream::connect(address).await?;
     let announced = BODY_BYTES + 1;

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench ping`: what a ping costs, and how soon the first one is answered.
+//! `quarterdeck-bench ping`: the cost of a ping, and the time from the start of the process to the first response.
 
 use std::time::Instant;
 

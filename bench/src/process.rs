@@ -1,4 +1,4 @@
-//! Servers that are started here and end here.
+//! Server processes that a run starts and ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,46 +6,46 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A server of this run.
+/// A server process of this run. It is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
     /// `host:port`.
     pub(crate) address: String,
-    /// Kept open: a server whose output nobody takes might end.
+    /// Kept open, because a server may end when its output is closed.
     _output: BufReader<ChildStdout>,
 }
 
 impl Process {
-    /// The server to measure, with a fresh embedded database in `folder`.
+    /// Starts the server to measure, with a new embedded database in `folder`.
     pub(crate) fn server(program: &Path, folder: &Path) -> Result<Self, Failure> {
         Self::server_with(program, folder, &[])
     }
 
-    /// The same with more variables; one may name another database.
+    /// Starts the server with more environment variables, which may name another database.
     pub(crate) fn server_with(program: &Path, folder: &Path, variables: &[(&str, &str)]) -> Result<Self, Failure> {
         let program = program.canonicalize()?;
         let mut server = Command::new(program);
         server.current_dir(folder).env("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0");
-        // Nothing that is measured waits for a server elsewhere.
+        // No measurement waits for a server elsewhere.
         server.env("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "");
         server.envs(variables.iter().copied());
         // All sockets of a load test belong to one account.
         Self::start(server.env("MM_QUARTERDECK_MAXIMUMSOCKETSPERUSER", "100000"))
     }
 
-    /// The bare handler, with the answer that `file` holds at `path`.
+    /// Starts the bare handler, which returns the response in `file` at `path`.
     pub(crate) fn bare(path: &str, file: &Path) -> Result<Self, Failure> {
         let bench = std::env::current_exe()?;
         Self::start(Command::new(bench).arg("bare").arg("--path").arg(path).arg("--answer").arg(file))
     }
 
-    /// The bare server that greets sockets and sends them what it is told to.
+    /// Starts the bare server, which greets sockets and broadcasts the texts that it is given.
     pub(crate) fn bare_broadcast() -> Result<Self, Failure> {
         let bench = std::env::current_exe()?;
         Self::start(Command::new(bench).arg("bare-broadcast"))
     }
 
-    /// Starts it and waits for the line that names its address.
+    /// Starts a command and waits for the line with its address.
     fn start(command: &mut Command) -> Result<Self, Failure> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);

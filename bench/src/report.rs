@@ -1,35 +1,35 @@
-//! Figures as they are printed.
+//! Calculation and formatting of the printed results.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The middle one of some figures; of two middle ones the larger.
+/// Returns the median of some figures; of two middle ones the larger.
 pub(crate) fn median<F: Copy + Default + Ord>(figures: &[F]) -> F {
     let mut sorted = figures.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-/// A figure, to divide it.
+/// Converts a figure to a float for division.
 #[expect(clippy::cast_precision_loss, reason = "microseconds of an answer and kilobytes of a process are exact")]
 pub(crate) fn to_float(figure: u64) -> f64 {
     figure as f64
 }
 
-/// Microseconds for each of `count`.
+/// Returns the microseconds for each of `count`.
 #[expect(clippy::cast_precision_loss, reason = "a few million are exact in a float")]
 pub(crate) fn micros_each(total: Duration, count: u64) -> f64 {
     total.as_secs_f64() * 1e6 / count.max(1) as f64
 }
 
-/// How many of `count` a second.
+/// Returns the rate of `count` for each second.
 #[expect(clippy::cast_precision_loss, reason = "a few million are exact in a float")]
 pub(crate) fn rate(count: u64, elapsed: Duration) -> f64 {
     count as f64 / elapsed.as_secs_f64().max(1e-6)
 }
 
-/// Percentiles of a latency in microseconds, printed in milliseconds.
+/// Formats the percentiles of a latency in microseconds as milliseconds.
 pub(crate) fn percentiles(latency: &Histogram<u64>) -> String {
     let at = |quantile| millis(latency.value_at_quantile(quantile));
     format!("p50 {} p95 {} p99 {} max {} ms", at(0.5), at(0.95), at(0.99), millis(latency.max()))

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench storage-probes`: whether tests of a storage that hangs delay anybody else.
+//! `quarterdeck-bench storage-probes`: the delay of other requests while tests of a storage hang.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::load::{Request, run as load};
 use crate::process::Process;
 use crate::report::{median, to_float};
 
-/// So long all probes may take to hang, or to be gone.
+/// The timeout for all probes to hang, or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Failure = Box<dyn std::error::Error>;
@@ -29,21 +29,21 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// How many probes hang at the same time, each with settings of its own
+    /// Number of probes that hang at the same time, each with different settings
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=60))]
     probes: u64,
-    /// How many rounds there are, each without probes and with them
+    /// Number of rounds, each without probes and with them
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u64).range(1..=101))]
     rounds: u64,
-    /// How many pings a round has
+    /// Number of pings in a round
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=100_000))]
     requests: u64,
-    /// How many connections send them
+    /// Number of connections that send the pings
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     connections: u64,
 }
 
-/// Pings an idle server and one whose probes hang, in alternating rounds.
+/// Pings an idle server and a server with hanging probes, in alternating rounds.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder::new()?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A host that takes connections and never says anything.
+/// A host that accepts connections and never sends anything.
 struct Hole {
     address: String,
     open: Arc<AtomicU64>,
@@ -93,7 +93,7 @@ impl Hole {
         Ok(Self { address, open })
     }
 
-    /// Waits until so many have said something and wait for an answer.
+    /// Waits until exactly `count` connections have sent data and wait for a response.
     async fn holds(&self, count: u64) -> Result<(), Failure> {
         let counted = async {
             while self.open.load(Ordering::Relaxed) != count {
@@ -107,7 +107,7 @@ impl Hole {
 
 async fn swallow(mut stream: TcpStream, open: Arc<AtomicU64>) {
     let mut chunk = vec![0; 4096];
-    // Whoever only looks whether the port is open does not hang.
+    // A connection that only tests the port sends no data, so it is not counted as hanging.
     let mut is_counted = false;
     while stream.read(&mut chunk).await.is_ok_and(|length| length > 0) {
         if !is_counted {
@@ -120,7 +120,7 @@ async fn swallow(mut stream: TcpStream, open: Arc<AtomicU64>) {
     }
 }
 
-/// The server's configuration, with a bucket on the host that hangs.
+/// Returns the server's configuration, with a bucket on the host that hangs.
 async fn settings(http: &Client, address: &str, token: &str, hole: &str) -> Result<Value, Failure> {
     let answer = http.get(url(address, "/config")).bearer_auth(token).send().await?.error_for_status()?;
     let mut config: Value = answer.json().await?;
@@ -138,7 +138,7 @@ async fn settings(http: &Client, address: &str, token: &str, hole: &str) -> Resu
     Ok(config)
 }
 
-/// Starts probes that are all different, so that none shares another's test; one that ends begins anew.
+/// Starts probes with different settings, so that no two share a test. A probe that ends starts again.
 fn probes(count: u64, http: &Client, address: &str, token: &str, settings: &Value) -> JoinSet<()> {
     let mut probes = JoinSet::new();
     for number in 0..count {

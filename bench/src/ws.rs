@@ -1,6 +1,7 @@
-//! Load tests of the WebSocket: memory of idle connections, one event for many, all coming back at once.
+//! Load tests of the WebSocket: memory of idle connections, one event for many sockets, and a reconnect of all sockets.
 //!
-//! The sockets are ours, not a library's: they share the cores with what is measured, so each must cost next to nothing.
+//! The sockets are our own code, not a library's, because they share the cores with the measured server and must be
+//! cheap.
 
 pub(crate) mod bare;
 mod crowd;

@@ -1,4 +1,4 @@
-//! An administrator who logs in while the attack goes on.
+//! An administrator who logs in during the attack.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use super::Failure;
 use crate::account::{self, url};
 use crate::load::histogram;
 
-/// Pause between two logins.
+/// The time between two logins.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// A login that takes longer has failed and counts as this long.
+/// The timeout of a login. A failed login counts with this duration.
 const MAX_LOGIN: Duration = Duration::from_secs(30);
 
-/// The administrator's address, which is none of the attackers'.
+/// The administrator's address, which no attacker uses.
 const ADDRESS: &str = "198.51.100.7";
 
-/// Logins of an administrator, one after another.
+/// The logins of an administrator, one after another.
 pub(super) struct Logins(JoinHandle<Result<Histogram<u64>, String>>);
 
 impl Logins {
@@ -29,7 +29,7 @@ impl Logins {
         Self(tokio::spawn(log_in_until(address, until)))
     }
 
-    /// How long each took, in microseconds.
+    /// Waits for the end and returns the durations of the logins, in microseconds.
     pub(super) async fn end(self) -> Result<Histogram<u64>, Failure> {
         Ok(self.0.await??)
     }

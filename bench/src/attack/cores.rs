@@ -1,12 +1,12 @@
-//! One core for the server, the other for everything else.
+//! Binds the server to one core and everything else to another one.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Runs `start` bound to one core, so that what it starts inherits that, then moves this thread to another one.
+/// Runs `start` bound to one core, which the processes that it starts inherit. Then binds this thread to another core.
 ///
-/// On a machine with a single core both share it, and the figures say so little that this is an error.
+/// Fails on a machine with a single core, because the results would mean little there.
 pub(super) fn split<T, E: From<io::Error>>(start: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let all = sched_getaffinity(None).map_err(io::Error::from)?;
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));

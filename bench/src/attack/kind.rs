@@ -1,4 +1,4 @@
-//! The kinds of attack, a row each, and the connections that carry them out.
+//! The kinds of attack, with one row for each, and the connections that carry them out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,44 +16,44 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::wire;
 use crate::report::to_float;
 
-/// An attacker waits this long for an answer, and for more of one.
+/// The timeout of an attacker for a response, and for more of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Pause between two pieces of a body that never ends.
+/// The time between two pieces of an endless body.
 const DRIBBLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Pause between two attempts of one connection.
+/// The time between two attempts of one connection.
 const ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The attackers' thread yields to the clients that are timed on the same core.
+/// The nice value of the attackers' thread, which yields to the measured clients on the same core.
 const ATTACKERS_NICE: i32 = 10;
 
-/// Backslashes in the hostile body, and what a body announces that is never sent whole.
+/// The number of backslashes in the hostile body, and the announced length of a body that is never sent completely.
 const HOSTILE_BYTES: usize = 299_999;
 
-/// Elements of the list that is proposed as a setting.
+/// The number of elements of the list in a proposed setting.
 const LIST_ELEMENTS: usize = 20_000;
 
 /// One kind of attack.
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    /// How many of all connections attack like this, as a weight.
+    /// The weight of this kind among all connections.
     weight: u64,
-    /// The bytes that are sent at once.
+    /// Returns the bytes that are sent at once.
     request: fn(&Target, u64) -> Vec<u8>,
     then: Then,
 }
 
-/// How an attacker goes on after its request.
+/// The behaviour of an attacker after its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// Takes the answer and comes back.
+    /// Reads the response and connects again.
     ComesBack,
-    /// Sends a little more every second, without an end.
+    /// Sends another byte every second, without an end.
     Dribbles,
-    /// Keeps the connection and takes nothing of the answer.
+    /// Keeps the connection open and does not read the response.
     TakesNothing,
-    /// Hangs up at once and comes back.
+    /// Closes the connection at once and connects again.
     HangsUp,
 }
 
@@ -73,7 +73,7 @@ pub(super) const KINDS: [Kind; 13] = [
     kind("config-long-list", 1, long_list, Then::ComesBack),
 ];
 
-/// The largest file that a caller without a session may have.
+/// The largest file that a caller without a session may request.
 const BUNDLE: &str = "/api/v4/openapi/swagger-ui-bundle.js";
 
 const fn kind(name: &'static str, weight: u64, request: fn(&Target, u64) -> Vec<u8>, then: Then) -> Kind {
@@ -122,14 +122,14 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The results of each kind.
+/// The results of all kinds.
 pub(super) type Outcome = Vec<(&'static Kind, Tally)>;
 
-/// An attack that is under way, on a thread of its own: what is timed meanwhile does not wait for the attackers.
+/// An attack in progress on a thread of its own, so that the measured clients do not wait for the attackers.
 pub(super) struct Attack(JoinHandle<io::Result<Outcome>>);
 
 impl Attack {
-    /// Starts as many attackers as `connections`, shared among the kinds by their weights and spread over addresses.
+    /// Starts `connections` attackers, divided among the kinds by weight and spread over addresses.
     pub(super) fn start(target: Target, kinds: Vec<&'static Kind>, connections: u64, addresses: u64) -> Self {
         Self(std::thread::spawn(move || {
             setpriority_process(None, ATTACKERS_NICE)?;
@@ -138,7 +138,7 @@ impl Attack {
         }))
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the attack and returns its results.
     pub(super) fn end(self) -> io::Result<Outcome> {
         self.0.join().map_err(|_| io::Error::other("the attackers panicked"))?
     }
@@ -151,7 +151,7 @@ async fn attack(target: Arc<Target>, kinds: Vec<&'static Kind>, connections: u64
     for (number, row) in (0..connections).zip(rows.iter().copied().cycle()) {
         let Some(kind) = kinds.get(row).copied() else { continue };
         let target = target.clone();
-        // Spread over the time of one attempt: what is measured is a load that lasts, and not one jolt each second.
+        // The starts are spread over the time of one attempt, so that the load is steady and not a burst each second.
         let offset = ATTEMPT_INTERVAL.mul_f64(to_float(number) / to_float(connections.max(1)));
         attackers.spawn(async move {
             sleep(offset).await;
@@ -187,7 +187,7 @@ async fn keep_attacking(kind: &Kind, target: &Target, number: u64) -> Tally {
 async fn attempt(then: Then, address: &str, request: &[u8]) -> io::Result<Option<u16>> {
     let takes_nothing = then == Then::TakesNothing;
     let mut connection = wire::connect(address, takes_nothing).await?;
-    // The answer may come before the request is out.
+    // The response may arrive before the request is sent completely.
     let _ = connection.write_all(request).await;
     match then {
         Then::HangsUp => Ok(None),
@@ -212,7 +212,7 @@ async fn dribble(connection: &mut TcpStream) -> io::Result<u16> {
         if let Ok(found) = wire::status(connection, DRIBBLE_INTERVAL).await {
             status.get_or_insert(found);
         }
-        // After the answer there is nothing to wait for but the time of the next byte.
+        // After the response, only the time of the next byte is left to wait for.
         sleep_until(next).await;
         let is_closed = connection.write_all(b"1\r\n \r\n").await.is_err();
         if is_closed {
@@ -221,14 +221,14 @@ async fn dribble(connection: &mut TcpStream) -> io::Result<u16> {
     }
 }
 
-/// Ends when the server resets the connection; what it sent stays where it is.
+/// Returns when the server resets the connection. Reads nothing meanwhile.
 async fn sleep_until_closed(connection: &TcpStream) {
     while connection.take_error().is_ok_and(|error| error.is_none()) {
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// The head of a request from the attacker's address of that number.
+/// Returns the head of a request from the attacker's address with this number.
 fn head(method: &str, path: &str, headers: &str, number: u64) -> String {
     let address = number + 1;
     format!("{method} {path} HTTP/1.1\r\nHost: bench\r\nX-Forwarded-For: 203.0.113.{address}\r\n{headers}")
@@ -251,7 +251,7 @@ fn chunked(method: &str, path: &str, headers: &str, number: u64) -> Vec<u8> {
     format!("{}Transfer-Encoding: chunked\r\n\r\n", head(method, path, headers, number)).into_bytes()
 }
 
-/// A body that is announced and begins, and is never sent whole.
+/// Returns a request whose body begins and is never sent completely.
 fn announced(path: &str, length: usize, number: u64) -> Vec<u8> {
     format!("{}Content-Length: {length}\r\n\r\n{{", head("POST", path, "", number)).into_bytes()
 }

@@ -1,11 +1,11 @@
-//! Hosts that the attack brings along: one that never answers, one with an image.
+//! Hosts that the attack uses: one that never answers, and one with an image.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Bytes of the image: large enough that a reader that takes little leaves most of it with the server.
+/// The size of the image in bytes. It is so large that most of it stays with the server if the client reads little.
 const IMAGE_BYTES: usize = 8 << 20;
 
 /// The first bytes of a PNG of 64 by 64 pixels.
@@ -14,7 +14,7 @@ const PNG_HEAD: [u8; 33] = [
     2, 0, 0, 0, 0x25, 0x0b, 0xe6, 0x89,
 ];
 
-/// The addresses of both, as `http://host:port`.
+/// The URLs of both hosts, as `http://host:port`.
 pub(super) struct Peers {
     pub(super) silent: String,
     pub(super) image: String,

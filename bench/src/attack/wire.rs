@@ -1,4 +1,4 @@
-//! HTTP as an attacker writes it: by hand, whole or in parts, with or without an end.
+//! HTTP as an attacker writes it: complete or in parts, with or without an end.
 
 use std::io;
 use std::time::Duration;
@@ -11,18 +11,19 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::load::{histogram, read_answer};
 
-/// A process needs this many files beside its connections.
+/// The number of open files that a process needs beside its connections.
 const OTHER_FILES: u64 = 500;
 
-/// No ping may take longer; a slower one counts as this long.
+/// The timeout of a ping. A slower ping counts with this duration.
 const MAX_PING: Duration = Duration::from_secs(30);
 
-/// The receive buffer of a reader that takes little, in bytes.
+/// The receive buffer of a client that reads little, in bytes.
 const SMALL_BUFFER: u32 = 4096;
 
 const PING: &str = "GET /api/v4/system/ping HTTP/1.1\r\nHost: bench\r\n\r\n";
 
-/// Lets this process, and those that it starts, hold that many connections.
+/// Raises the limit of open files for this process and the processes that it starts, so that they can have that many
+/// connections.
 pub(super) fn raise_limit_of_files(connections: u64) -> io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     let needed = connections * 2 + OTHER_FILES;
@@ -33,7 +34,7 @@ pub(super) fn raise_limit_of_files(connections: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// Sends one ping and keeps the connection.
+/// Sends one ping and keeps the connection open.
 pub(super) async fn ping_and_stay(address: &str) -> io::Result<TcpStream> {
     let mut connection = TcpStream::connect(address).await?;
     let mut buffer = vec![0; 4096];
@@ -42,7 +43,7 @@ pub(super) async fn ping_and_stay(address: &str) -> io::Result<TcpStream> {
     Ok(connection)
 }
 
-/// Pings again and again on one connection; a lost connection is opened anew and the ping counts as slow as that took.
+/// Pings repeatedly on one connection. If it is lost, a new one is opened, and that time counts for the ping.
 pub(super) async fn ping_until(address: String, interval: Duration, until: Instant) -> io::Result<Histogram<u64>> {
     let mut latency = histogram()?;
     let mut connection = None;
@@ -59,7 +60,7 @@ pub(super) async fn ping_until(address: String, interval: Duration, until: Insta
     Ok(latency)
 }
 
-/// One ping that is answered with 200, however many connections that takes.
+/// Repeats a ping until it is answered with 200, on new connections if necessary.
 async fn ping(address: &str, connection: &mut Option<TcpStream>) -> io::Result<()> {
     loop {
         let mut open = match connection.take() {
@@ -76,7 +77,7 @@ async fn ping(address: &str, connection: &mut Option<TcpStream>) -> io::Result<(
     }
 }
 
-/// Connects; one that takes little has a small window, so that an answer stays with the server.
+/// Connects. With `takes_little`, the receive buffer is small, so that most of a response stays with the server.
 pub(super) async fn connect(address: &str, takes_little: bool) -> io::Result<TcpStream> {
     let address = address.parse().map_err(io::Error::other)?;
     let socket = TcpSocket::new_v4()?;
@@ -86,8 +87,7 @@ pub(super) async fn connect(address: &str, takes_little: bool) -> io::Result<Tcp
     socket.connect(address).await
 }
 
-/// The status of the answer on this connection; the rest of it is thrown away until the connection ends or stands
-/// still for `patience`.
+/// Returns the status of the response from the first bytes that arrive within `patience`.
 pub(super) async fn status(connection: &mut TcpStream, patience: Duration) -> io::Result<u16> {
     let mut head = [0; 2048];
     let read = timeout(patience, connection.read(&mut head)).await??;
@@ -96,7 +96,7 @@ pub(super) async fn status(connection: &mut TcpStream, patience: Duration) -> io
     status.ok_or_else(|| io::Error::other("no status line"))
 }
 
-/// Reads to the end of the connection, or until nothing comes for `patience`.
+/// Reads until the connection ends or nothing arrives for `patience`.
 pub(super) async fn drain(connection: &mut TcpStream, patience: Duration) {
     let mut rest = vec![0; 64 * 1024];
     while let Ok(Ok(read)) = timeout(patience, connection.read(&mut rest)).await {

@@ -1,4 +1,4 @@
-//! The baseline: the least that actix-web and actix-ws need to send the same texts to everybody, as another process.
+//! The baseline: a minimal actix-web and actix-ws server in its own process that sends the same texts to all sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,22 +15,22 @@ use crate::ws::door::Door;
 
 const PATH: &str = "/ws";
 
-/// Where it is told what to send: one text a line.
+/// The path to post the texts to, one text for each line.
 pub(crate) const PUBLISH: &str = "/publish";
 
 const HELLO: &str = r#"{"event":"hello","data":{"connection_id":""},"seq":0}"#;
 
 const WORKERS: usize = 2;
 
-/// So many publications, or newcomers, may wait for a worker.
+/// The maximum number of publications, or of new sockets, that wait for a worker.
 const WAITING: usize = 64;
 
-/// The way in, where it listens.
+/// Returns the endpoint of the server's sockets.
 pub(crate) fn door(address: &str, resets: bool) -> Door {
     Door { address: address.to_owned(), path: PATH, token: String::new(), resets }
 }
 
-/// Serves until it is ended; prints its address first.
+/// Serves until the process is killed. Prints its address first.
 #[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
 pub(crate) fn run() -> Result<(), Box<dyn std::error::Error>> {
     System::new().block_on(async {
@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The server, which runs while it is awaited, and where it listens.
+/// Returns the server, which runs while it is awaited, and its address.
 fn serve() -> io::Result<(Server, SocketAddr)> {
     let publish = broadcast::Sender::<Bytes>::new(WAITING);
     let server = HttpServer::new(move || {
@@ -53,7 +53,7 @@ fn serve() -> io::Result<(Server, SocketAddr)> {
             .route(PATH, get().to(open))
             .route(PUBLISH, post().to(tell))
     });
-    // Bound by actix, which lets more connections wait than a listener of the standard library does.
+    // actix binds the socket, because its backlog is larger than that of the standard library.
     let server = server.workers(WORKERS).bind(("127.0.0.1", 0))?;
     let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address"))?;
     Ok((server.run(), address))
@@ -70,9 +70,9 @@ async fn tell(body: Bytes, publish: Data<broadcast::Sender<Bytes>>) -> HttpRespo
     HttpResponse::Ok().finish()
 }
 
-/// Greets a socket and answers its pings, until it ends.
+/// Greets a socket and answers its pings until it ends.
 async fn attend(mut session: Session, mut messages: MessageStream, enter: Data<mpsc::Sender<Session>>) {
-    // Whoever has read the greeting misses nothing from then on.
+    // A socket that has read the greeting receives all later publications.
     let is_in = enter.send(session.clone()).await.is_ok() && session.text(HELLO).await.is_ok();
     if !is_in {
         return;
@@ -103,7 +103,7 @@ async fn send_all(mut publications: broadcast::Receiver<Bytes>, mut newcomers: m
     }
 }
 
-/// Sends each line of a publication; gives the sockets that are still open.
+/// Sends each line of a publication. Returns the sockets that are still open.
 async fn send(sessions: Vec<Session>, publication: &[u8]) -> Vec<Session> {
     let lines = publication.split(|byte| *byte == b'\n').map(Bytes::copy_from_slice);
     let texts: Vec<ByteString> = lines.filter_map(|line| ByteString::try_from(line).ok()).collect();

@@ -1,4 +1,4 @@
-//! Many sockets at once, all on the thread of the load generator.
+//! Many sockets at once, all on the load generator's thread.
 
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,29 +14,29 @@ use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
 use crate::ws::tally::Tally;
 
-/// So many handshakes are under way at once.
+/// The maximum number of handshakes at the same time.
 const AT_ONCE: usize = 256;
 
-/// All handshakes together may take so many seconds.
+/// The timeout for all handshakes together, in seconds.
 const PATIENCE_S: u64 = 120;
 
-/// Sockets of one server.
+/// The sockets of one server.
 pub(crate) struct Crowd {
     pub(crate) tally: Arc<Tally>,
     seats: Vec<Arc<Seat>>,
     sockets: JoinSet<()>,
 }
 
-/// What is known of a connection, also while it has no socket.
+/// The state of a connection, also while it has no socket.
 struct Seat {
     door: Arc<Door>,
     connection_id: Mutex<String>,
-    /// The number that its next event has.
+    /// The number of the next event.
     next: AtomicI64,
 }
 
 impl Crowd {
-    /// Opens so many sockets, shared evenly among the doors, and waits until each was greeted.
+    /// Opens `count` sockets, divided evenly among the doors, and waits until each is greeted.
     pub(crate) async fn gather(doors: Vec<Door>, count: u64) -> io::Result<Self> {
         let doors: Vec<Arc<Door>> = doors.into_iter().map(Arc::new).collect();
         let seats = doors.iter().cycle().zip(0..count).map(|(door, _)| Arc::new(Seat::at(door))).collect();
@@ -53,7 +53,7 @@ impl Crowd {
         Err(io::Error::other(format!("{} of {count} sockets were greeted in time", crowd.tally.hellos.value())))
     }
 
-    /// How many sockets there are, or were.
+    /// Returns the number of connections, with or without a socket.
     pub(crate) fn len(&self) -> u64 {
         u64::try_from(self.seats.len()).unwrap_or(u64::MAX)
     }
@@ -64,7 +64,7 @@ impl Crowd {
         while self.sockets.join_next().await.is_some() {}
     }
 
-    /// Opens a socket for each seat; one that had a connection asks to go on with it.
+    /// Opens a socket for each connection. A connection that existed before is resumed.
     pub(crate) fn open(&mut self) {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         for seat in &self.seats {
@@ -79,7 +79,7 @@ impl Seat {
         Self { door: door.clone(), connection_id: Mutex::default(), next: AtomicI64::new(0) }
     }
 
-    /// Which connection to go on with, and where; empty for a new one.
+    /// Returns the query with the connection to resume and the next number; empty for a new connection.
     fn query(&self) -> String {
         let id = self.connection_id.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.next.load(Ordering::Relaxed);
@@ -92,13 +92,14 @@ impl Seat {
         self.next.store(0, Ordering::Relaxed);
     }
 
-    /// Takes the number of an event; says how many were left out before it, less than none if it came again.
+    /// Notes the number of an event. Returns the number of events that were skipped before it; negative if it is
+    /// repeated.
     fn step(&self, number: i64) -> i64 {
         number - self.next.swap(number + 1, Ordering::Relaxed)
     }
 }
 
-/// One socket and what it is counted in.
+/// One socket and the tally that counts it.
 struct Attendance {
     seat: Arc<Seat>,
     tally: Arc<Tally>,
@@ -121,7 +122,7 @@ impl Attendance {
         }
     }
 
-    /// Counts the frames that are all there, and answers pings.
+    /// Counts the complete frames and answers pings.
     async fn hear(&self, socket: &mut Socket) -> io::Result<()> {
         let (mut published, mut pongs, mut rest) = (0, Vec::new(), socket.buffer.as_slice());
         while let Some((frame, behind)) = frame::split_first(rest)? {
@@ -141,14 +142,14 @@ impl Attendance {
         if pongs.is_empty() { Ok(()) } else { socket.stream.write_all(&pongs).await }
     }
 
-    /// Whether a text is part of a publication.
+    /// Counts a text. Returns true if it is part of a publication.
     fn read(&self, text: &[u8]) -> bool {
         let kind = event::kind(text);
         if kind == Kind::Hello {
             self.seat.greeted(text);
             self.tally.began(1);
         }
-        // The baseline sends the same number again and again; nobody reads these counts of it.
+        // The baseline sends the same number repeatedly, so these counts are not used for it.
         if let Some(number) = event::sequence(text) {
             let skipped = self.seat.step(number);
             self.tally.missing.fetch_add(u64::try_from(skipped).unwrap_or(0), Ordering::Relaxed);

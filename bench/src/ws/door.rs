@@ -1,4 +1,4 @@
-//! The way in: one handshake, one socket.
+//! Opens sockets: one handshake for each.
 
 use std::io;
 use std::time::Duration;
@@ -7,35 +7,35 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// No handshake may take longer.
+/// The timeout of a handshake.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// More than any head of an answer has.
+/// The maximum length of the head of a response, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// Most of what comes fits in.
+/// The initial size of the receive buffer in bytes. Most messages fit.
 const BUFFER: usize = 2048;
 
-/// Where sockets are opened.
+/// The endpoint where sockets are opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     /// `host:port`.
     pub(crate) address: String,
     pub(crate) path: &'static str,
-    /// Empty where nobody asks for one.
+    /// Empty if the server requires no token.
     pub(crate) token: String,
-    /// Whether a socket that is dropped says so with RST instead of FIN.
+    /// True if a dropped socket sends RST instead of FIN.
     pub(crate) resets: bool,
 }
 
-/// An open socket, and what came in that is not looked at yet.
+/// An open socket, with received bytes that are not processed yet.
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
     pub(crate) buffer: Vec<u8>,
 }
 
 impl Door {
-    /// Opens a socket; `query` is empty, or begins with a question mark.
+    /// Opens a socket. `query` is empty or begins with a question mark.
     pub(crate) async fn open(&self, query: &str) -> io::Result<Socket> {
         timeout(PATIENCE, self.shake_hands(query)).await?
     }
@@ -65,13 +65,13 @@ impl Door {
 }
 
 impl Socket {
-    /// Reads what there is, at least one byte.
+    /// Reads the available bytes, at least one.
     pub(crate) async fn fill(&mut self) -> io::Result<()> {
         let read = self.stream.read_buf(&mut self.buffer).await?;
         if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 
-    /// Whether the answer to the handshake is all there; it leaves the buffer.
+    /// Returns true once the response to the handshake is complete, and removes it from the buffer.
     fn is_upgraded(&mut self) -> io::Result<bool> {
         let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
             let is_too_long = self.buffer.len() > LONGEST_HEAD;

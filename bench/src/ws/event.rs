@@ -1,24 +1,24 @@
-//! What an event says about itself, found without decoding it: events keep their keys in order.
+//! Reads the kind and number of an event without decoding it. This is possible because events keep their keys in order.
 
 use serde_json::Value;
 
-/// The events that a publication causes; any other may come at any time.
+/// The events that a publication causes. Other events may arrive at any time.
 const PUBLISHED: [&str; 2] = ["preferences_changed", "sidebar_category_updated"];
 
-/// What a text is to somebody who counts.
+/// The kind of a text, for counting.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Kind {
-    /// The beginning of a connection.
+    /// The greeting of a new connection.
     Hello,
     /// A part of a publication.
     Published,
     /// Any other event.
     Aside,
-    /// No event.
+    /// A text that is not an event.
     Reply,
 }
 
-/// What a text is.
+/// Returns the kind of a text.
 pub(crate) fn kind(text: &[u8]) -> Kind {
     match name(text) {
         Some(b"hello") => Kind::Hello,
@@ -33,7 +33,7 @@ fn name(text: &[u8]) -> Option<&[u8]> {
     name.split(|byte| *byte == b'"').next()
 }
 
-/// The number of an event, which is the last thing in it.
+/// Returns the number of an event, which is its last member.
 pub(crate) fn sequence(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_end().strip_suffix(b"}")?;
     let before = text.iter().rposition(|byte| !byte.is_ascii_digit())?;
@@ -43,7 +43,7 @@ pub(crate) fn sequence(text: &[u8]) -> Option<i64> {
     digits.parse().ok()
 }
 
-/// The id of a connection, from its first event.
+/// Returns the id of a connection from its greeting.
 pub(crate) fn connection_id(hello: &[u8]) -> Option<String> {
     let hello: Value = serde_json::from_slice(hello).ok()?;
     hello.get("data")?.get("connection_id")?.as_str().map(str::to_owned)

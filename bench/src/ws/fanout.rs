@@ -1,4 +1,4 @@
-//! `quarterdeck-bench ws-fanout`: what it costs to tell all sockets of an account of one thing.
+//! `quarterdeck-bench ws-fanout`: the cost of sending one event to all sockets of an account.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,13 +18,13 @@ use crate::ws::place::{Tested, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::tally::Tally;
 
-/// A publication that has not reached everybody by then has lost something.
+/// The timeout for a publication to reach all sockets. After it, the publication counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many publications are not counted: the first ones fill caches.
+/// The number of publications that are not counted, because the first ones fill caches.
 const WARM_UP: u64 = 5;
 
-/// What else comes with new connections is over by then.
+/// The time after which the other events of new connections have arrived.
 const SETTLING: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn std::error::Error>;
@@ -33,24 +33,24 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
-    /// How many sockets the account has
+    /// Number of sockets of the account
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=18_000))]
     connections: u64,
-    /// How many rounds each of the two gets
+    /// Number of rounds for each of the two servers
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
-    /// How many publications a round has
+    /// Number of publications in a round
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     publications: u64,
 }
 
-/// One of the two, with all its sockets, and what it used over its rounds.
+/// One of the two servers, with all its sockets and the results of its rounds.
 struct Side {
     name: &'static str,
     pid: Option<u32>,
     publisher: Publisher,
     crowd: Crowd,
-    /// So many frames reach a socket for each publication.
+    /// The number of frames that a socket receives for each publication.
     frames: u64,
     used: Used,
 }
@@ -119,7 +119,7 @@ impl Side {
         Ok(Self { name, pid, publisher, crowd, frames, used: Used::new()? })
     }
 
-    /// Publishes one after the other, each when the one before has reached everybody.
+    /// Publishes one after the other; each waits until the previous one has reached all sockets.
     async fn round(&mut self, publications: u64) -> Result<(), Failure> {
         let before = self.cpu()?;
         for _ in 0..publications {
@@ -152,7 +152,7 @@ impl Side {
         self.pid.map_or(Ok(Duration::ZERO), cpu::used)
     }
 
-    /// How many numbers were skipped so far, and how many came again.
+    /// Returns the number of event numbers that were skipped and repeated so far.
     fn numbers(&self) -> (u64, u64) {
         let tally: &Arc<Tally> = &self.crowd.tally;
         (tally.missing.load(Ordering::Relaxed), tally.repeated.load(Ordering::Relaxed))

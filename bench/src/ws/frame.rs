@@ -1,4 +1,4 @@
-//! WebSocket frames as a client sees them: a server's are not masked, its own are.
+//! WebSocket frames as a client reads and writes them: frames of the server are not masked, frames of the client are.
 
 use std::io;
 
@@ -12,7 +12,7 @@ const PONG: u8 = 0xA;
 /// The longest frame that a server may send, in bytes.
 const LONGEST: usize = 1024 * 1024;
 
-/// What a server sent.
+/// A frame from the server.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame<'a> {
     Text(&'a [u8]),
@@ -21,7 +21,7 @@ pub(crate) enum Frame<'a> {
     Other,
 }
 
-/// The first frame of `bytes` and what stands behind it; `None` while it is not all there.
+/// Returns the first frame of `bytes` and the bytes after it, or `None` if the frame is incomplete.
 pub(crate) fn split_first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let is_readable = first & IS_LAST != 0 && second & IS_MASKED == 0;
@@ -50,9 +50,9 @@ fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
     length.map(|length| Some((length, rest))).ok_or_else(|| io::Error::other("a frame of more than 1 MiB"))
 }
 
-/// The answer to a ping. The mask is zero, which a server has to undo all the same.
+/// Returns the answer to a ping. The mask is zero, but a server must still apply it.
 pub(crate) fn pong(payload: &[u8]) -> Vec<u8> {
-    // A control frame carries 125 bytes at most.
+    // A control frame carries at most 125 bytes.
     let payload = payload.get(..125).unwrap_or(payload);
     let length = u8::try_from(payload.len()).unwrap_or_default();
     let head = [IS_LAST | PONG, IS_MASKED | length, 0, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench ws-idle`: what a connection that does nothing costs in memory.
+//! `quarterdeck-bench ws-idle`: the memory of an idle connection.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
 use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 
-/// Memory is looked at so often, until it stays as it is or this many looks are over.
+/// The interval between two readings of the memory. Readings stop when the memory is stable or after [`MOST_LOOKS`].
 const PAUSE: Duration = Duration::from_millis(500);
 const MOST_LOOKS: usize = 20;
 
-/// Less is no change.
+/// A difference of at most this many kB counts as stable.
 const NOTHING_KB: u64 = 64;
 
 type Failure = Box<dyn std::error::Error>;
@@ -26,10 +26,10 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
-    /// How many sockets are open at once
+    /// Number of sockets that are open at the same time
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=25_000))]
     connections: u64,
-    /// How often each of the two is started and measured; a server that runs already is measured once
+    /// Number of times that each of the two servers is started and measured; a running server is measured once
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=20))]
     rounds: u64,
 }
@@ -65,7 +65,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens the sockets, and prints and gives the bytes that each of them takes.
+/// Opens the sockets. Prints and returns the bytes that each of them takes.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 async fn fill(name: &str, pid: u32, doors: Vec<Door>, connections: u64) -> Result<u64, Failure> {
     let before = settled_kb(pid).await?;

@@ -1,4 +1,4 @@
-//! The server under test, with the accounts that its sockets belong to.
+//! The server under test, with the accounts of its sockets.
 
 use std::path::PathBuf;
 
@@ -13,27 +13,27 @@ use crate::ws::door::Door;
 
 const PATH: &str = "/api/v4/websocket";
 
-/// Holds the password, which belongs on no command line.
+/// The environment variable with the password, which must not be on the command line.
 const PASSWORD: &str = "QUARTERDECK_BENCH_PASSWORD";
 
-/// More sockets than this no user has.
+/// The maximum number of sockets of one user.
 const SOCKETS_OF_ONE: u64 = 500;
 
-/// A process holds so many files beside its sockets, with room to spare.
+/// The number of open files that a process may need beside its sockets.
 const OTHER_FILES: u64 = 200;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Which server is measured.
+/// The options that choose the server to measure.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Tested {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     server: PathBuf,
-    /// A server that runs already (`host:port`), instead of one that is started and ended here
+    /// A server that is already running (`host:port`), instead of one that this run starts and ends
     #[arg(long)]
     address: Option<String>,
-    /// The process of that server; without it, its processor time and memory are left out
+    /// The process of that server; without it, its processor time and memory are not measured
     #[arg(long, requires = "address")]
     pid: Option<u32>,
     /// A token of an account of that server
@@ -44,7 +44,7 @@ pub(crate) struct Tested {
     login: Option<String>,
 }
 
-/// Somebody with sockets.
+/// An account with sockets.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) token: String,
@@ -57,27 +57,27 @@ impl Account {
     }
 }
 
-/// A running server and accounts of it.
+/// A running server with accounts.
 pub(crate) struct Place {
     pub(crate) address: String,
-    /// Where known, and on this machine.
+    /// The process id, if it is known and on this machine.
     pub(crate) pid: Option<u32>,
     pub(crate) accounts: Vec<Account>,
     _process: Option<(Process, Folder)>,
 }
 
 impl Tested {
-    /// Whether the server runs already, and goes on after the measurement.
+    /// Returns true if the server was already running and continues after the measurement.
     pub(crate) fn is_given(&self) -> bool {
         self.address.is_some()
     }
 
-    /// Whether processor time and memory of the server can be read.
+    /// Returns true if the processor time and memory of the server can be read.
     pub(crate) fn has_process(&self) -> bool {
         self.pid.is_some() || !self.is_given()
     }
 
-    /// Starts a server with so many accounts, or logs in to the one that runs, with one.
+    /// Starts a server with `accounts` accounts, or logs in to the running one with one account.
     pub(crate) async fn open(&self, http: &Client, accounts: u64) -> Result<Place, Failure> {
         let Some(address) = &self.address else { return self.start(http, accounts).await };
         let account = Account::with(http, address, self.token(http, address).await?).await?;
@@ -110,23 +110,24 @@ impl Tested {
 }
 
 impl Place {
-    /// Where the sockets of each account are opened.
+    /// Returns the endpoint for the sockets of each account.
     pub(crate) fn doors(&self, resets: bool) -> Vec<Door> {
         self.accounts.iter().map(|account| self.door(account, resets)).collect()
     }
 
-    /// Where the sockets of one account are opened.
+    /// Returns the endpoint for the sockets of one account.
     pub(crate) fn door(&self, account: &Account, resets: bool) -> Door {
         Door { address: self.address.clone(), path: PATH, token: account.token.clone(), resets }
     }
 }
 
-/// How many accounts share so many sockets: as many as a user of the real thing may have open at once.
+/// Returns the number of accounts for `connections` sockets: the smallest number within the limit for one user.
 pub(crate) fn accounts_for(connections: u64) -> u64 {
     connections.div_ceil(SOCKETS_OF_ONE)
 }
 
-/// Lets this process, and those it starts, hold so many sockets.
+/// Raises the limit of open files for this process and the processes that it starts, so that they can have this many
+/// sockets.
 pub(crate) fn raise_limit_of_files(sockets: u64) -> Result<(), Failure> {
     let mut limit = getrlimit(Resource::Nofile);
     let needed = sockets + OTHER_FILES;

@@ -1,4 +1,4 @@
-//! Makes a server send something to all sockets of some accounts.
+//! Makes a server send an event to all sockets of some accounts.
 
 use std::time::Duration;
 
@@ -13,29 +13,29 @@ use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
 use crate::ws::place::{Account, Place};
 
-/// The event with the preference is about so long.
+/// The approximate length of the event with the preference, in bytes.
 const SIZE: usize = 300;
 
-/// Nothing more comes of a publication after so much silence.
+/// A publication is complete after this time without a new text.
 const SILENCE: Duration = Duration::from_millis(500);
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Somebody who publishes.
+/// Publishes events.
 pub(crate) struct Publisher {
     http: Client,
     request: Request,
 }
 
 enum Request {
-    /// Stores a preference of each account: each of its sockets is told.
+    /// Stores a preference for each account. The server sends it to all sockets of the account.
     Preference { url: String, accounts: Vec<Account>, width: usize },
-    /// Tells the bare server what to send.
+    /// Gives the bare server the texts to send.
     Texts { url: String, body: Vec<u8> },
 }
 
 impl Publisher {
-    /// One that stores preferences, and the texts that a socket gets for each.
+    /// Returns a publisher that stores preferences, and the texts that a socket receives for each.
     pub(crate) async fn of_preferences(http: &Client, place: &Place) -> Result<(Self, Vec<Vec<u8>>), Failure> {
         let mut publisher = Self { http: http.clone(), request: preference(place, 1) };
         let account = place.accounts.first().ok_or("no account")?;
@@ -46,13 +46,13 @@ impl Publisher {
         Ok((publisher, texts))
     }
 
-    /// One that makes the bare server send these texts.
+    /// Returns a publisher that makes the bare server send these texts.
     pub(crate) fn of_texts(http: &Client, address: &str, texts: &[Vec<u8>]) -> Self {
         let url = format!("http://{address}{}", bare::PUBLISH);
         Self { http: http.clone(), request: Request::Texts { url, body: texts.join(&b'\n') } }
     }
 
-    /// Publishes once; each number makes another publication.
+    /// Publishes once. Each number makes a different publication.
     pub(crate) async fn publish(&self, number: u64) -> Result<(), Failure> {
         for request in self.requests(number) {
             request.send().await?.error_for_status()?.bytes().await?;
@@ -76,7 +76,7 @@ impl Publisher {
         self.http.put(url).bearer_auth(token).json(&[preference])
     }
 
-    /// What one socket gets for one publication.
+    /// Returns the texts that one socket receives for one publication.
     async fn sample(&self, door: &Door) -> Result<Vec<Vec<u8>>, Failure> {
         let mut socket = door.open("").await?;
         let mut texts = Vec::new();
@@ -99,7 +99,8 @@ fn preference(place: &Place, width: usize) -> Request {
     Request::Preference { url, accounts: place.accounts.clone(), width }
 }
 
-/// The texts that are all there; they leave the buffer. One a line is what the bare server takes.
+/// Takes the complete texts out of the buffer. A line end at the end is removed, because the bare server takes one text
+/// for each line.
 fn texts_in(socket: &mut Socket) -> std::io::Result<Vec<Vec<u8>>> {
     let (mut texts, mut rest) = (Vec::new(), socket.buffer.as_slice());
     while let Some((frame, behind)) = frame::split_first(rest)? {
@@ -113,7 +114,7 @@ fn texts_in(socket: &mut Socket) -> std::io::Result<Vec<Vec<u8>>> {
     Ok(texts)
 }
 
-/// How wide the value must be, if the event is so long with a value of one character.
+/// Returns the width of the value, given the length of the event with a value of one character.
 fn padding(length: usize) -> usize {
     SIZE.saturating_sub(length) + 1
 }

@@ -1,4 +1,4 @@
-//! `quarterdeck-bench ws-storm`: all sockets break at once, miss some events, and come back for them.
+//! `quarterdeck-bench ws-storm`: all sockets break at once, miss some events, and reconnect to get them.
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -16,14 +16,16 @@ use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::tally::Count;
 
-/// Whoever is not back after so many seconds is not coming; nor is anybody once nothing came for so many of them.
+/// The timeout for all sockets to get their events, in seconds, and the time without any event after which the rest
+/// counts as lost.
 const PATIENCE_S: u64 = 60;
 const SILENCE_S: u64 = 5;
 
-/// By then a server knows that the sockets broke, and what it publishes on its own account is out.
+/// The time after which the server knows that the sockets broke, and its own events have been sent.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// A server keeps so many events for a connection that is away; what comes beside publications needs room as well.
+/// The number of events that a server keeps for a connection without a socket, and the part of it for events beside the
+/// publications.
 const KEPT: u64 = 128;
 const ROOM: u64 = 8;
 
@@ -33,29 +35,29 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
-    /// How many sockets break
+    /// Number of sockets that break
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=15_000))]
     connections: u64,
-    /// How many rounds there are
+    /// Number of rounds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     rounds: u64,
-    /// How many publications the sockets miss
+    /// Number of publications that the sockets miss
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=60))]
     publications: u64,
-    /// How the sockets break
+    /// The way the sockets break
     #[arg(long, value_enum, default_value_t = Break::Reset)]
     by: Break,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Break {
-    /// With RST, as when a machine between goes away
+    /// With RST, as when a machine in between goes away
     Reset,
     /// With FIN, as when a program ends
     Close,
 }
 
-/// What came of a storm.
+/// The result of one storm.
 struct Outcome {
     connections: u64,
     missed: u64,
@@ -90,7 +92,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How long the bare server takes to accept and greet as many.
+/// Measures how fast the bare server accepts and greets the same number of sockets.
 async fn accepted(options: &Options) -> Result<String, Failure> {
     let bare = Process::bare_broadcast()?;
     let doors = vec![bare::door(&bare.address, options.by == Break::Reset)];
@@ -103,7 +105,7 @@ async fn accepted(options: &Options) -> Result<String, Failure> {
     Ok(format!("{:>6} ms until all are in, {each:.0} µs CPU each", crowd.tally.elapsed().as_millis()))
 }
 
-/// Breaks every socket, and publishes while nobody is there.
+/// Breaks all sockets, and publishes while none is open.
 async fn break_all(crowd: &mut Crowd, publisher: &Publisher, numbers: Range<u64>) -> Result<(), Failure> {
     tokio::time::sleep(SETTLING).await;
     crowd.tally.check()?;
@@ -116,7 +118,7 @@ async fn break_all(crowd: &mut Crowd, publisher: &Publisher, numbers: Range<u64>
     Ok(())
 }
 
-/// Has everybody come back, who missed so many events.
+/// Reopens all sockets, each of which has missed `missed` events.
 async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outcome, Failure> {
     let (tally, connections) = (crowd.tally.clone(), crowd.len());
     tally.hellos.expect(u64::MAX);
@@ -127,7 +129,7 @@ async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outco
     crowd.open();
     come_back(&tally.published).await;
     let (elapsed, after) = (tally.elapsed(), pid.map(cpu::used).transpose()?);
-    // What comes now came twice.
+    // Events that arrive now are repetitions.
     tokio::time::sleep(SETTLING).await;
     Ok(Outcome {
         connections,
@@ -141,7 +143,7 @@ async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outco
     })
 }
 
-/// Waits until all have what they missed, or nothing comes any more.
+/// Waits until all sockets have the events that they missed, or no more events arrive.
 async fn come_back(published: &Count) {
     let (mut silent_s, mut last) = (0, 0);
     for _ in 0..PATIENCE_S {

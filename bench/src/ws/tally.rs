@@ -1,4 +1,4 @@
-//! What all sockets of a crowd have received, counted where they read it.
+//! Counts the events that all sockets of a crowd receive.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// A number that somebody waits for.
+/// A counter with a goal to wait for.
 #[derive(Default)]
 pub(crate) struct Count {
     value: AtomicU64,
@@ -18,7 +18,7 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Starts again from nothing.
+    /// Resets the counter and sets the goal.
     pub(crate) fn expect(&self, goal: u64) {
         self.value.store(0, Ordering::Relaxed);
         self.goal.store(goal, Ordering::Relaxed);
@@ -36,7 +36,7 @@ impl Count {
         self.value.load(Ordering::Relaxed)
     }
 
-    /// Whether the goal is reached within `patience`.
+    /// Returns true if the goal is reached within `patience`.
     pub(crate) async fn is_reached(&self, patience: Duration) -> bool {
         let reached = async {
             while self.value() < self.goal.load(Ordering::Relaxed) {
@@ -50,15 +50,15 @@ impl Count {
 /// The counts of a crowd.
 pub(crate) struct Tally {
     origin: Instant,
-    /// Since when arrivals are timed, and when the last one came: microseconds after `origin`.
+    /// The start of the measurement and the last arrival, in microseconds after `origin`.
     since_us: AtomicU64,
     last_us: AtomicU64,
     latency: Mutex<Histogram<u64>>,
     pub(crate) hellos: Count,
     pub(crate) published: Count,
-    /// Events whose numbers were skipped.
+    /// The number of events whose numbers were skipped.
     pub(crate) missing: AtomicU64,
-    /// Events whose numbers came again.
+    /// The number of events whose numbers were repeated.
     pub(crate) repeated: AtomicU64,
     pub(crate) failed: AtomicU64,
     first_failure: OnceLock<String>,
@@ -80,12 +80,12 @@ impl Tally {
         })
     }
 
-    /// Arrivals are timed from now on.
+    /// Starts to measure arrivals.
     pub(crate) fn begin(&self) {
         self.since_us.store(self.now_us(), Ordering::Relaxed);
     }
 
-    /// So many parts of a publication arrived just now.
+    /// Notes that `count` parts of a publication arrived now.
     pub(crate) fn arrived(&self, count: u64) {
         let now = self.now_us();
         let latency = now.saturating_sub(self.since_us.load(Ordering::Relaxed));
@@ -94,19 +94,19 @@ impl Tally {
         self.published.add(count);
     }
 
-    /// So many connections began just now.
+    /// Notes that `count` connections began now.
     pub(crate) fn began(&self, count: u64) {
         self.last_us.store(self.now_us(), Ordering::Relaxed);
         self.hellos.add(count);
     }
 
-    /// A socket could not be opened, or ended.
+    /// Notes that a socket could not be opened or ended.
     pub(crate) fn fail(&self, cause: &io::Error) {
         self.failed.fetch_add(1, Ordering::Relaxed);
         let _ = self.first_failure.set(cause.to_string());
     }
 
-    /// Refuses to go on once a socket failed.
+    /// Fails if a socket has failed.
     pub(crate) fn check(&self) -> io::Result<()> {
         let failed = self.failed.load(Ordering::Relaxed);
         match self.first_failure.get() {
@@ -115,13 +115,13 @@ impl Tally {
         }
     }
 
-    /// From the beginning to the last arrival.
+    /// Returns the time from the start of the measurement to the last arrival.
     pub(crate) fn elapsed(&self) -> Duration {
         let (since, last) = (self.since_us.load(Ordering::Relaxed), self.last_us.load(Ordering::Relaxed));
         Duration::from_micros(last.saturating_sub(since))
     }
 
-    /// How long arrivals took, in microseconds; it starts anew.
+    /// Returns the latencies of the arrivals in microseconds, and resets them.
     pub(crate) fn take_latency(&self) -> Histogram<u64> {
         let mut latency = self.latency.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = latency.clone();
@@ -146,7 +146,7 @@ mod tests {
         assert!(!count.is_reached(Duration::from_millis(1)).await);
         count.add(2);
         assert!(count.is_reached(Duration::from_millis(1)).await);
-        // The notice of the last time is no arrival of this time.
+        // The notification of the last goal must not count for the new one.
         count.expect(1);
         assert!(!count.is_reached(Duration::from_millis(1)).await);
         assert_eq!(count.value(), 0);
