@@ -43,7 +43,7 @@ impl Progress {
 pub struct Draft {
     /// The record.
     pub record: Arc<AuditRecord>,
-    /// Whether the draft is stored.
+    /// True once the draft is stored.
     pub progress: Progress,
 }
 

@@ -33,7 +33,7 @@ const CACHED: usize = 20_000;
 pub struct Added {
     /// The session as stored, with the roles that its user has at that time.
     pub session: Session,
-    /// The tokens of the sessions that were removed to stay within the user's limit.
+    /// The tokens of the least recently used sessions, which were removed to stay within the limit for one user.
     pub made_room: Vec<Secret>,
 }
 

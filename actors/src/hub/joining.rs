@@ -40,7 +40,7 @@ pub struct Greeting {
 pub struct Joined {
     /// The socket's ownership of the connection.
     pub hold: Hold,
-    /// Whether the client resumed a connection or got a new one.
+    /// The way in which the client was connected: with a new connection or a resumed one.
     pub reception: Reception,
 }
 

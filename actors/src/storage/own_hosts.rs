@@ -39,7 +39,7 @@ pub fn is_amazon_region(text: &str) -> bool {
     is_number && has_country && (2..=3).contains(&names.len()) && names.iter().all(is_name)
 }
 
-/// Returns true if `host` is the host of an Azure storage account, whoever owns the account.
+/// Returns true if `host` is the host of any customer's Azure storage account.
 pub fn is_azure(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     AZURE.iter().filter_map(|suffix| host.strip_suffix(suffix)).any(|name| match name.split_once('.') {
