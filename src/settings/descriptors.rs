@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::settings::options::Options;
 
 /// The files that the process opens without any client: standard streams, log, listeners, an event queue per thread.
-const BASE: usize = 40;
+const BASE: usize = 84;
 const BASE_PER_CORE: usize = 6;
 
 /// The largest shares: of the database, and of all other uses (file stores, logs, packets, calls to other servers).
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn few_files_are_divided_and_nobody_goes_without() {
         let shares = Shares::of(256, 2);
-        assert_eq!((shares.connections, shares.sockets, shares.database), (96, 72, 25));
+        assert_eq!((shares.connections, shares.sockets, shares.database), (72, 54, 20));
         for files in [0, 1, 16, 64, 128, 256, 1_024, 4_096, 20_000, 65_536, 1 << 20, usize::MAX] {
             for cores in [1, 8, 128] {
                 let shares = Shares::of(files, cores);

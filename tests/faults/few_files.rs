@@ -23,6 +23,9 @@ async fn few_files_are_told_of_and_divided_between_connections_sockets_and_the_d
     let share = |name: &str| usize::try_from(warned[name].as_u64().unwrap()).unwrap();
     let (connections, sockets) = (share("connections"), share("sockets"));
     assert!(sockets >= 50 && connections > sockets && share("database.connections") >= 1, "{warned}");
+    // The files that no client uses are those that the division sets aside, and a few connections to the database.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(open_files(&server) <= 84 + 6 * cores + share("database.connections"), "{}", open_files(&server));
     server.client().post("/users", account("admin")).await.expect(201);
     let admin = server.client().log_in("admin").await;
     // All sockets that there is room for, and others are served beside them.
