@@ -200,3 +200,23 @@ async fn of_two_restores_into_one_place_one_goes_on_and_the_other_is_refused() {
     assert!(first.wait().await.unwrap().success());
     assert_eq!(content(&target).await, source.rows);
 }
+
+/// A restore into another schema of the search path was cut off.
+#[actix_web::test]
+async fn a_mark_in_another_schema_of_the_search_path_says_nothing_about_this_one() {
+    let Some(base) = database::base() else {
+        println!("only PostgreSQL has schemas");
+        return;
+    };
+    let (own, other) = (database::fresh_schema(&base).await, database::fresh_schema(&base).await);
+    database::execute(&base, &format!("CREATE TABLE {other}.qd_restoring (startedat timestamptz)")).await;
+    let place = Workplace::new(QUIET).await;
+    place.configure(&format!("{QUIET}{}", database::settings_in(&base, &format!("{own}%2C{other}"))));
+    let (server, _) = inhabit(&place).await;
+    assert!(server.stop().await.success());
+    good(place.run(&["backup", "one.qdbackup"], "").await);
+    let before = content(&place).await;
+    let refused = bad(place.run(&["restore", "one.qdbackup"], "").await);
+    assert!(refused.contains("the database is not empty"), "{refused}");
+    assert_eq!(content(&place).await, before);
+}
