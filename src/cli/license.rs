@@ -69,13 +69,13 @@ pub(super) struct Sign {
     /// In how many days it begins; a negative number lies in the past
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     starts: i64,
-    /// What was bought: professional, enterprise, advanced or entry
+    /// Product: professional, enterprise, advanced or entry
     #[arg(long, default_value = "enterprise")]
     sku: String,
-    /// Who bought it: the company
+    /// Company that bought the licence
     #[arg(long, default_value = "")]
     company: String,
-    /// Who bought it: the person
+    /// Person who bought the licence
     #[arg(long, default_value = "")]
     name: String,
     /// The person's e-mail address

@@ -89,7 +89,7 @@ pub(crate) async fn found(
     if let Some(license) = variable.and_then(|text| usable(signatory, VARIABLE, text.as_bytes())) {
         let before =
             if license.is_only_once() { previous_trial(signatory, db).await.or_fail(UNREADABLE)? } else { None };
-        // The same trial licence is found again at each start.
+        // Each start finds the same trial licence again.
         if before.is_none_or(|before| before.id == license.id) {
             return Ok(Some(Found { license, unstored: None }));
         }

@@ -141,7 +141,7 @@ const POSTGRES: [&str; 4] = [
      ORDER BY tablename, indexname",
 ];
 
-/// The same statements for SQLite, which has no storage options and includes the length in a column's type.
+/// Statements of the same meaning for SQLite, which has no storage options and includes the length in a column's type.
 const SQLITE: [&str; 4] = [
     "SELECT 'BINARY'",
     "SELECT encoding FROM pragma_encoding",

@@ -34,7 +34,7 @@ const AT_ONCE: [&str; 20] = [
     "AnalyticsSettings.MaxUsersForStatistics",
 ];
 
-/// The same of numbers that apply when the server starts.
+/// Numbers that apply when the server starts.
 const AT_START: [&str; 8] = [
     "ServiceSettings.ReadTimeout",
     "ServiceSettings.WriteTimeout",

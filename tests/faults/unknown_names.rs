@@ -91,7 +91,7 @@ async fn with_admin(server: &Process) {
     server.client().post("/users", account("admin")).await.expect(201);
 }
 
-/// What a login with a wrong password is told, without the id of the request.
+/// Returns the response to a login with a wrong password, without the id of the request.
 async fn refused(client: &Client, name: &str) -> Value {
     let reply = client.post("/users/login", json!({ "login_id": name, "password": "wrong" })).await;
     let mut told = reply.expect(401);

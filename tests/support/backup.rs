@@ -97,7 +97,7 @@ pub enum Moment {
     Elapsed(u32),
 }
 
-/// So many moments, all over the work of a command that writes `bytes`.
+/// Returns `count` moments, spread over the work of a command that writes `bytes`.
 pub fn moments(count: usize, bytes: u64) -> Vec<Moment> {
     let half = count.div_ceil(2);
     let written = (0..half).map(|number| Moment::Written(bytes * as_u64(number) / as_u64(half)));

@@ -32,7 +32,7 @@ impl Client {
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
-    /// The same client, with another server of its database.
+    /// Returns this client with another server of its database.
     pub fn at(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
     }

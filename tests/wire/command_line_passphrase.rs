@@ -81,7 +81,7 @@ async fn a_passphrase_is_asked_for_twice_to_make_a_backup_and_once_to_read_it() 
     assert!(code == 0 && !shown.contains("The same again"), "{code}: {shown}");
     let server = other.serve().await;
     server.client().log_in("anna").await;
-    // What was typed is what a file would hold.
+    // A file with the typed text opens the backup as well.
     std::fs::write(place.path("passphrase"), PASSPHRASE).unwrap();
     good(place.run(&["backup", "verify", "one.qdbackup", "--passphrase-file", "passphrase"], "").await);
 }

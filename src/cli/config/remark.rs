@@ -10,7 +10,7 @@ use crate::cli::output::say;
 /// The options that every change takes.
 #[derive(Debug, Args)]
 pub(super) struct Remark {
-    /// What the history says of the change, up to 1024 characters
+    /// Comment for the history, up to 1024 characters
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(super) comment: String,
     /// Prints JSON
