@@ -63,9 +63,18 @@ async fn two_backups_of_one_name_do_not_write_into_each_other() {
     filled(&place);
     assert!(server.stop().await.success());
     let arguments = ["backup", "one.qdbackup", "--with-files"];
-    let mut first = place.begin(&arguments);
-    until("the first one writes", async || size(&place.path(PART)).is_some_and(|size| size > 0)).await;
-    signal(&first, Signal::STOP);
+    let mut first = loop {
+        let mut first = place.begin(&arguments);
+        until("the first one writes", async || size(&place.path(PART)).is_some_and(|size| size > 0)).await;
+        signal(&first, Signal::STOP);
+        if place.path(PART).exists() {
+            break first;
+        }
+        // It was complete before the signal came.
+        signal(&first, Signal::CONT);
+        assert!(first.wait().await.unwrap().success());
+        std::fs::remove_file(place.path("one.qdbackup")).unwrap();
+    };
     let refused = bad(place.run(&arguments, "").await);
     assert!(refused.contains("another backup of this name is under way"), "{refused}");
     signal(&first, Signal::CONT);

@@ -13,7 +13,7 @@ use quarterdeck_actors::secret::Secret;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::draft::{Draft, refuse_existing};
+use super::draft::Draft;
 use super::files::{self, Added};
 use super::format::{
     CONFIG, KEYS, LICENSE, MANIFEST, MAX_ROW_BYTES, Manifest, Migration, Part, SETTINGS, VERSIONS, table_part,
@@ -59,7 +59,8 @@ enum Output {
 
 /// Creates a backup of the database that `settings` name, and of the files beside it.
 pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted<'_>) -> Result<Made, BackupError> {
-    refuse_existing(wanted.file)?;
+    // The lock of the draft is taken first: another backup of this name is refused whatever state the database is in.
+    let (draft, file) = Draft::beside(wanted.file)?;
     let sql = &settings.config.view.sql;
     let db = Db::new(sql)?;
     if db.pending_migrations().await?.iter().any(|pending| pending == FIRST_MIGRATION) {
@@ -84,7 +85,6 @@ pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted
         }
         Place::Database | Place::Sqlite | Place::File(_) => None,
     };
-    let (draft, file) = Draft::beside(wanted.file)?;
     let broken = BackupError::at(wanted.file);
     let output = Output::begin(file, wanted.passphrase.as_ref()).map_err(broken)?;
     let mut archive = Archive::new(output, now).with_large_entries();
