@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::web::routes::audited;
+use crate::web::routes::route::Route;
+use crate::web::routes::table;
 
 const HEAD: &str = "\
 # Audit events
@@ -118,12 +119,13 @@ const OWN: [(&str, &str, &str); 13] = [
 pub(crate) fn text() -> String {
     let mut text = HEAD.to_owned();
     let mut rows: BTreeMap<(&str, bool), Vec<String>> = BTreeMap::new();
-    for (event, method, path, is_change) in audited() {
-        rows.entry((event, is_change)).or_default().push(format!("`{method} {path}`"));
+    for Route { audit, verb, path, .. } in table() {
+        let (event, is_always) = (audit.name(), audit.is_always());
+        rows.entry((event, is_always)).or_default().push(format!("`{verb} {path}`"));
     }
-    for ((event, is_change), requests) in rows {
+    for ((event, is_always), requests) in rows {
         let request = if event == "read" { "any other `GET`".to_owned() } else { requests.join(", ") };
-        let when = if is_change { "always" } else { "when refused" };
+        let when = if is_always { "always" } else { "when refused" };
         let details = DETAILS.iter().find(|(known, _)| *known == event).map_or("", |(_, details)| details);
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "| `{event}` | {request} | {when} | {details} |");
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_told_of_events_that_are_there() {
-        let known: Vec<&str> = audited().into_iter().map(|(event, ..)| event).collect();
+        let known: Vec<&str> = table().iter().map(|route| route.audit.name()).collect();
         for (event, _) in DETAILS {
             assert!(known.contains(&event), "{event}");
         }

@@ -22,8 +22,7 @@ use utoipa::openapi::{
 };
 
 use crate::base::version::VERSION;
-use crate::web::routes::route::Class;
-use crate::web::routes::router::Row;
+use crate::web::routes::route::{Class, Listeners, Route, Verb};
 use operations::{Answer, Described, Given};
 
 /// The statuses with which a request can be refused: status, name and meaning.
@@ -83,27 +82,26 @@ pub(crate) enum Fault {
 }
 
 /// Returns the document as JSON.
-pub(crate) fn document(rows: Vec<Row>) -> Result<Vec<u8>, Fault> {
-    Ok(to_json(&assembled(rows)?)?)
+pub(crate) fn document(table: &[Route]) -> Result<Vec<u8>, Fault> {
+    Ok(to_json(&assembled(table)?)?)
 }
 
-fn assembled(rows: Vec<Row>) -> Result<OpenApi, Fault> {
-    let mut rows: Vec<Row> = rows.into_iter().filter(|row| !is_left_out(row)).collect();
+fn assembled(table: &[Route]) -> Result<OpenApi, Fault> {
+    let mut rows: Vec<&Route> = table.iter().filter(|row| !is_left_out(row)).collect();
     let mut paths = PathsBuilder::new();
     let mut tags = Vec::new();
     for (tag, about, described) in operations::all()? {
         tags.push(TagBuilder::new().name(tag).description(Some(about)).build());
         for described in described {
-            let at = rows.iter().position(|row| row.method == described.method && row.path == described.path);
+            let at = rows.iter().position(|row| row.verb.as_str() == described.method && row.path == described.path);
             let at = at.ok_or_else(|| Fault::Mismatch(format!("{} has no route", described.id)))?;
             let row = rows.swap_remove(at);
-            let method = method(&row)?;
-            paths =
-                paths.path(described.path, utoipa::openapi::PathItem::new(method, operation(tag, &described, &row)));
+            let method = method(row.verb);
+            paths = paths.path(described.path, utoipa::openapi::PathItem::new(method, operation(tag, &described, row)));
         }
     }
     if let Some(row) = rows.first() {
-        return Err(Fault::Mismatch(format!("{} {} is not described", row.method, row.path)));
+        return Err(Fault::Mismatch(format!("{} {} is not described", row.verb, row.path)));
     }
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info = InfoBuilder::new().title("Quarterdeck").version(VERSION).description(Some(ABOUT)).license(Some(license));
@@ -111,18 +109,17 @@ fn assembled(rows: Vec<Row>) -> Result<OpenApi, Fault> {
     Ok(document.build())
 }
 
-fn is_left_out(row: &Row) -> bool {
-    let named = format!("{} {}", row.method, row.path);
+fn is_left_out(row: &Route) -> bool {
+    let named = format!("{} {}", row.verb, row.path);
     LEFT_OUT.iter().any(|left| *left == row.path || *left == named)
 }
 
-fn method(row: &Row) -> Result<HttpMethod, Fault> {
-    match row.method.as_str() {
-        "GET" => Ok(HttpMethod::Get),
-        "POST" => Ok(HttpMethod::Post),
-        "PUT" => Ok(HttpMethod::Put),
-        "DELETE" => Ok(HttpMethod::Delete),
-        other => Err(Fault::Mismatch(format!("the document knows no {other}"))),
+fn method(verb: Verb) -> HttpMethod {
+    match verb {
+        Verb::Get => HttpMethod::Get,
+        Verb::Post => HttpMethod::Post,
+        Verb::Put => HttpMethod::Put,
+        Verb::Delete => HttpMethod::Delete,
     }
 }
 
@@ -147,7 +144,7 @@ fn refusal(meaning: &str) -> Response {
     ResponseBuilder::new().description(meaning).content("application/json", content).build()
 }
 
-fn operation(tag: &str, described: &Described, row: &Row) -> Operation {
+fn operation(tag: &str, described: &Described, row: &Route) -> Operation {
     let mut operation = OperationBuilder::new()
         .tag(tag)
         .operation_id(Some(described.id))
@@ -170,7 +167,7 @@ fn operation(tag: &str, described: &Described, row: &Row) -> Operation {
 }
 
 /// Returns true if a request can be refused with this status, and the status is not among the described responses.
-fn refuses(described: &Described, row: &Row, status: u16) -> bool {
+fn refuses(described: &Described, row: &Route, status: u16) -> bool {
     let is_described = described.answers.iter().any(|answer| answer.status == status);
     let is_likely = described.fails.contains(&status)
         || ALWAYS.contains(&status)
@@ -179,11 +176,11 @@ fn refuses(described: &Described, row: &Row, status: u16) -> bool {
     is_likely && !is_described
 }
 
-fn about(described: &Described, row: &Row) -> Option<String> {
-    let place = match (row.is_local, row.is_on_socket) {
-        (true, _) => Some("Served on the local socket only."),
-        (false, true) => Some("Served on the local socket as well."),
-        (false, false) => None,
+fn about(described: &Described, row: &Route) -> Option<String> {
+    let place = match row.listeners {
+        Listeners::SocketOnly => Some("Served on the local socket only."),
+        Listeners::NetworkAndSocket => Some("Served on the local socket as well."),
+        Listeners::Network => None,
     };
     let parts: Vec<&str> = described.about.into_iter().chain(place).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
@@ -246,7 +243,7 @@ mod tests {
     #[test]
     fn the_tables_make_a_document_and_every_type_in_it_is_there() {
         let document: serde_json::Value =
-            serde_json::from_slice(&document(crate::web::routes::router().unwrap().rows()).unwrap()).unwrap();
+            serde_json::from_slice(&document(crate::web::routes::table()).unwrap()).unwrap();
         let text = document.to_string();
         for named in text.split("#/components/").skip(1) {
             let name = named.split('"').next().unwrap();

@@ -32,7 +32,7 @@ use crate::web::address::ClientAddress;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
 use crate::web::request::{BodyLimits, Context};
-use crate::web::routes::route::{Class, Origin};
+use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, WhileBusy};
 use crate::web::routes::router::{Found, Router};
 use crate::web::state::AppState;
 use crate::web::{cookies, error, line, socket};
@@ -101,7 +101,7 @@ fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppEr
 
 impl Arrival {
     /// Applies the rate limit, if `RateLimitSettings` turns it on. Requests on the local socket are exempt.
-    async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+    async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
         if !is_counted {
             return self.share(payload, app, found).await;
@@ -129,7 +129,7 @@ impl Arrival {
     }
 
     /// Answers CORS preflight requests and adds the CORS headers, if `AllowCorsFrom` is set.
-    async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+    async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         if self.config.view.service.allow_cors_from.is_empty() {
             return self.route(payload, app, found).await;
         }
@@ -141,7 +141,7 @@ impl Arrival {
         answer
     }
 
-    async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found<'_>>) -> HttpResponse {
+    async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         let Some(found) = found else {
             return error::not_found(self.http.path());
         };
@@ -202,13 +202,15 @@ impl Arrival {
         if is_missing {
             return Err(AppError::new("api.context.session_expired.app_error"));
         }
-        let must_wait = route.can_wait && app.actors.busy.until().is_some();
-        if must_wait {
+        let is_refused = route.while_busy == WhileBusy::Refused && app.actors.busy.until().is_some();
+        if is_refused {
             return Err(AppError::new("api.context.server_busy.app_error"));
         }
         let limits = &self.config.view;
-        let limit =
-            if route.takes_files { limits.file.max_file_size } else { limits.service.maximum_payload_size_bytes };
+        let limit = match route.body_limit {
+            BodyLimit::Ordinary => limits.service.maximum_payload_size_bytes,
+            BodyLimit::Files => limits.file.max_file_size,
+        };
         let body = self.body_limits(limit.saturating_add(BODY_SLACK), session.as_ref(), app);
         let context = Rc::new(Context {
             config: self.config.clone(),
@@ -221,7 +223,7 @@ impl Arrival {
         let context = self.context.get_or_init(|| context).clone();
         trail::reserve(app, route, &context).await?;
         self.http.extensions_mut().insert(context.clone());
-        let work = AssertUnwindSafe(route.call(self.http.clone(), payload)).catch_unwind();
+        let work = AssertUnwindSafe((route.handler)(self.http.clone(), payload)).catch_unwind();
         let handled = pending.run(&context, work).await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }
@@ -250,18 +252,20 @@ impl Arrival {
         answer
     }
 
-    fn log(&self, found: Option<&Found<'_>>, status: StatusCode, took: Duration) {
+    fn log(&self, found: Option<&Found>, status: StatusCode, took: Duration) {
         let method = self.http.method().as_str();
         let pattern = found.map_or("-", |found| found.route.path);
         let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         // Probes call every few seconds and every client calls at its start, so these requests are logged at level
         // `trace`.
-        let is_probe = found.is_some_and(|found| found.route.is_probe);
-        if is_probe {
-            trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
-        } else {
-            info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+        match found.map_or(LogLevel::Info, |found| found.route.log_level) {
+            LogLevel::Trace => {
+                trace!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+            }
+            LogLevel::Info => {
+                info!(request.id = %self.id, http.method = method, http.route = pattern, http.status = status, duration_us, "request answered");
+            }
         }
     }
 }

@@ -37,64 +37,85 @@ mod trial_license;
 mod upgrade;
 mod users;
 
-use actix_web::http::Method;
-
+use route::Route;
 use router::Router;
-use table::table;
+use table::TABLE;
 
-/// Returns each audit event with its method and path, and true if the event is also recorded when the request succeeds.
-pub(crate) fn audited() -> Vec<(&'static str, Method, &'static str, bool)> {
-    table().into_iter().map(|route| (route.event, route.method, route.path, route.is_change)).collect()
+/// Returns every route.
+pub(crate) fn table() -> &'static [Route] {
+    TABLE
 }
 
 /// Returns the router for the route table.
 pub(crate) fn router() -> Result<Router, matchit::InsertError> {
-    Router::of(table())
+    Router::of(TABLE)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::route::{Class, Origin, READ};
+    use std::collections::HashSet;
+
+    use actix_web::http::Method;
+
+    use super::route::{AuditEvent, Class, Csrf, Origin, READ, Verb};
     use super::*;
 
     #[test]
     fn the_table_contradicts_itself_nowhere() {
         let router = router().unwrap();
         let ping = router.find(&Method::HEAD, "/api/v4/system/ping", Origin::LocalSocket).unwrap();
-        assert_eq!(ping.route.method, Method::GET);
+        assert_eq!(ping.route.verb, Verb::Get);
     }
 
     #[test]
     fn every_row_stands_once() {
-        let mut rows: Vec<(Method, &str)> = table().into_iter().map(|route| (route.method, route.path)).collect();
-        let count = rows.len();
-        rows.sort_by_key(|(method, path)| (method.to_string(), *path));
-        rows.dedup();
-        assert_eq!(rows.len(), count);
+        let mut rows = HashSet::new();
+        for route in TABLE {
+            assert!(rows.insert((route.verb, route.path)), "{} {}", route.verb, route.path);
+        }
     }
 
     #[test]
     fn every_row_that_may_change_something_names_its_event() {
-        for route in table().iter().filter(|route| route.method != Method::GET) {
-            assert_ne!(route.event, READ, "{} {}", route.method, route.path);
+        for route in TABLE.iter().filter(|route| route.verb != Verb::Get) {
+            assert_ne!(route.audit, READ, "{} {}", route.verb, route.path);
         }
     }
 
     /// The pipeline reserves space for the record of a change only if the caller has a session.
     #[test]
     fn every_open_route_that_changes_something_is_known_to_reserve_room_in_its_handler() {
-        let rows = table();
-        let open = rows.iter().filter(|route| route.class != Class::Session && route.is_change);
-        let events: Vec<&str> = open.map(|route| route.event).collect();
+        let open = TABLE.iter().filter(|route| route.class != Class::Session && route.audit.is_always());
+        let events: Vec<&str> = open.map(|route| route.audit.name()).collect();
         // Logout ends sessions, so it is served without reserved space.
         assert_eq!(events, ["manualTest", "login", "logout", "createUser"], "a new one calls `Audit::reserve`");
     }
 
     #[test]
+    fn only_routes_that_read_are_exempt_from_the_csrf_check_and_only_if_the_check_would_concern_them() {
+        for route in TABLE.iter().filter(|route| route.csrf == Csrf::Exempt) {
+            assert!(matches!(route.audit, AuditEvent::OnRefusal(_)), "{} changes something", route.path);
+            assert_ne!(route.verb, Verb::Get, "the check does not concern {}", route.path);
+        }
+    }
+
+    #[test]
+    fn a_listener_serves_only_its_routes() {
+        let router = router().unwrap();
+        let served = |method: &Method, path: &str| {
+            [Origin::Network, Origin::LocalSocket].map(|origin| router.find(method, path, origin).is_some())
+        };
+        assert_eq!(served(&Method::GET, "/api/v4/config"), [true, true]);
+        assert_eq!(served(&Method::GET, "/api/v4/system/timezones"), [true, false]);
+        assert_eq!(served(&Method::POST, "/api/v4/integrity"), [false, true]);
+    }
+
+    #[test]
     fn another_method_and_a_trailing_slash_find_nothing() {
         let router = router().unwrap();
-        assert!(router.find(&Method::DELETE, "/api/v4/system/ping", Origin::Network).is_none());
-        assert!(router.find(&Method::GET, "/api/v4/system/ping/", Origin::Network).is_none());
-        assert!(router.find(&Method::GET, "/api/v4/system/timezones", Origin::LocalSocket).is_none());
+        let finds = |method: Method, path: &str| router.find(&method, path, Origin::Network).is_some();
+        assert!(!finds(Method::DELETE, "/api/v4/system/ping"));
+        assert!(!finds(Method::PATCH, "/api/v4/system/ping"));
+        assert!(!finds(Method::GET, "/api/v4/system/ping/"));
     }
 }

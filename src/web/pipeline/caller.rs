@@ -10,7 +10,7 @@ use super::token::{Place, Token};
 use crate::domain::session::{Session, resolve};
 use crate::web::pipeline::arrival::Arrival;
 use crate::web::request::header_of;
-use crate::web::routes::route::{Class, Origin, Route};
+use crate::web::routes::route::{Class, Csrf, Origin, Route};
 use crate::web::state::AppState;
 
 /// Returns the caller's session. An invalid token is treated as no token; whether a session is required depends on the
@@ -63,7 +63,7 @@ fn check_forgery(
     route: &Route,
 ) -> Result<(), AppError> {
     let changes_something = !matches!(*http.method(), Method::GET | Method::HEAD);
-    let is_at_risk = token.place == Place::Cookie && changes_something && !route.trusts_requester;
+    let is_at_risk = token.place == Place::Cookie && changes_something && route.csrf == Csrf::Checked;
     let expected = session.stored().map_or("", |stored| stored.prop("csrf"));
     let shown = header_of(http, "X-CSRF-Token").unwrap_or_default();
     // For a session that was stored without a CSRF token, an absent header must not match the empty text.

@@ -23,12 +23,7 @@ impl Arrival {
     ///
     /// Refuses a large response with 503 if the caller has not yet read its earlier ones. The response to a change is
     /// always sent, because the caller must learn its outcome.
-    pub(super) fn send(
-        &self,
-        answer: HttpResponse,
-        app: &AppState,
-        found: Option<&Found<'_>>,
-    ) -> HttpResponse<Outgoing> {
+    pub(super) fn send(&self, answer: HttpResponse, app: &AppState, found: Option<&Found>) -> HttpResponse<Outgoing> {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return answer.map_body(|_, body| Outgoing::socket(body));
         }
@@ -50,7 +45,7 @@ impl Arrival {
     }
 
     /// Takes memory from the caller's budget; `None` on the local socket, which has no budget.
-    fn room(&self, bytes: usize, app: &AppState, found: Option<&Found<'_>>) -> Result<Option<Room>, AppError> {
+    fn room(&self, bytes: usize, app: &AppState, found: Option<&Found>) -> Result<Option<Room>, AppError> {
         if self.origin == Origin::LocalSocket {
             return Ok(None);
         }
@@ -58,7 +53,7 @@ impl Arrival {
         let caller = user.map_or_else(|| group_of(&self.http), str::to_owned);
         // A route that only reads may be marked as a change so that the audit trail records it. So the method is
         // checked as well.
-        let is_change = self.http.method() != Method::GET && found.is_some_and(|found| found.route.is_change);
+        let is_change = self.http.method() != Method::GET && found.is_some_and(|found| found.route.audit.is_always());
         if is_change {
             return Ok(Some(app.limits.sending.budget.certain_room(&caller, bytes)));
         }

@@ -20,7 +20,7 @@ use crate::domain::session::Session;
 use crate::web::address::{address_of, group_of};
 use crate::web::pipeline::arrival::Arrival;
 use crate::web::request::{Context, query_of};
-use crate::web::routes::route::{Class, Origin, Route};
+use crate::web::routes::route::{AuditEvent, Class, Origin, Route};
 use crate::web::routes::router::Found;
 use crate::web::state::AppState;
 
@@ -32,9 +32,9 @@ const LOCAL: &str = "local";
 ///
 /// A request that ends sessions is never refused for lack of space; its record is then only counted.
 pub(super) async fn reserve(app: &AppState, route: &Route, context: &Context) -> Result<(), AppError> {
-    let Some(session) = context.session.as_ref().filter(|_| route.is_change) else { return Ok(()) };
+    let Some(session) = context.session.as_ref().filter(|_| route.audit.is_always()) else { return Ok(()) };
     let caller = caller_of(session);
-    let permit = if route.ends_sessions {
+    let permit = if let AuditEvent::EndsSessions(_) = route.audit {
         let ending = || app.trail.audit.try_reserve(&Caller::Ending(session.user_id().to_owned()));
         app.trail.audit.try_reserve(&caller).or_else(ending)
     } else {
@@ -53,7 +53,7 @@ fn caller_of(session: &Session) -> Caller {
 pub(super) struct Pending<'a> {
     arrival: &'a Arrival,
     app: &'a AppState,
-    found: &'a Found<'a>,
+    found: &'a Found,
     is_open: bool,
     /// The id of the record.
     id: String,
@@ -69,17 +69,17 @@ struct End<'a> {
 }
 
 impl<'a> Pending<'a> {
-    pub(super) fn new(arrival: &'a Arrival, app: &'a AppState, found: &'a Found<'a>) -> Self {
+    pub(super) fn new(arrival: &'a Arrival, app: &'a AppState, found: &'a Found) -> Self {
         Self { arrival, app, found, is_open: true, id: new_id(), progress: Progress::default() }
     }
 
-    pub(super) fn found(&self) -> &'a Found<'a> {
+    pub(super) fn found(&self) -> &'a Found {
         self.found
     }
 
     /// Runs the handler. For a change, the first commit stores the draft of the record in the same transaction.
     pub(super) async fn run<T>(&self, context: &Rc<Context>, handler: impl Future<Output = T>) -> T {
-        if !self.found.route.is_change {
+        if !self.found.route.audit.is_always() {
             return handler.await;
         }
         let (begun, context) = (self.begun(), context.clone());
@@ -124,12 +124,12 @@ impl<'a> Pending<'a> {
         let route = self.found.route;
         let is_refused = matches!(end.code, 401 | 403);
         let is_nothing = self.notes(|notes| notes.is_nothing).unwrap_or_default();
-        (route.is_change || is_refused) && !is_nothing
+        (route.audit.is_always() || is_refused) && !is_nothing
     }
 
     /// Returns true if the budget allows one more refusal with a record of its own. Otherwise the refusal is counted.
     fn is_within_budget(&self) -> bool {
-        let event = self.found.route.event;
+        let event = self.found.route.audit.name();
         match self.caller() {
             Caller::Admin(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_ADMIN, event),
             Caller::User(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_USER, event),
@@ -145,7 +145,7 @@ impl<'a> Pending<'a> {
     }
 
     fn count(&self) {
-        let event = self.found.route.event;
+        let event = self.found.route.audit.name();
         match self.caller() {
             Caller::Admin(id) | Caller::User(id) => self.app.trail.refusals.count(&id, event),
             Caller::Local => self.app.trail.refusals.count(LOCAL, event),
@@ -176,7 +176,7 @@ impl<'a> Pending<'a> {
         AuditRecord {
             id: self.id.clone(),
             at: 0,
-            event: self.found.route.event,
+            event: self.found.route.audit.name(),
             status: Status::Attempt,
             user_id: caller.map(Session::user_id).unwrap_or_default().to_owned(),
             session_id: caller.map(Session::id).unwrap_or_default().to_owned(),

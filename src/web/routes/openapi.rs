@@ -12,7 +12,8 @@ use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::ZipArchive;
 
 use super::config::{packed, packed_as};
-use super::router::{Router, Row};
+use super::route::Route;
+use super::router::Router;
 use crate::web::openapi::{Fault, document};
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
@@ -34,16 +35,16 @@ struct Large {
 }
 
 impl Large {
-    fn make(rows: Vec<Row>) -> Self {
+    fn make(table: &[Route]) -> Self {
         let wanted = [("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")];
         let parts = wanted.into_iter().filter_map(|(name, kind)| Some((name, kind, Packed::new(unpacked(name)?))));
-        Self { document: document(rows).map(Packed::new), parts: parts.collect() }
+        Self { document: document(table).map(Packed::new), parts: parts.collect() }
     }
 
     async fn get(router: &Router) -> Result<&'static Self, AppError> {
         let make = || {
-            let rows = router.rows();
-            background::compute(move || Self::make(rows))
+            let table = router.table();
+            background::compute(move || Self::make(table))
         };
         LARGE.get_or_try_init(make).await.or_fail("api.marshal_error")
     }
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_archive_has_what_the_page_loads() {
-        let large = Large::make(Vec::new());
+        let large = Large::make(&[]);
         let names: Vec<&str> = large.parts.iter().map(|(name, ..)| *name).collect();
         assert_eq!(names, ["swagger-ui.css", "swagger-ui-bundle.js"]);
     }

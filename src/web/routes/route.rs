@@ -1,23 +1,31 @@
 //! One row of the route table, and the functions that make it.
 
+use std::fmt;
+
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse};
-use futures_util::FutureExt;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::error::AppError;
 
 use crate::web::answer::Reply;
 use crate::web::request::Refused;
 
-/// The audit event of a refused request to a route that only reads and has no event of its own.
-pub(super) const READ: &str = "read";
-
 /// The listener on which a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Network,
     LocalSocket,
+}
+
+/// The method of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Verb {
+    /// Also serves HEAD.
+    Get,
+    Post,
+    Put,
+    Delete,
 }
 
 /// The session that a route requires.
@@ -31,169 +39,220 @@ pub(crate) enum Class {
     Session,
 }
 
+/// The listeners that serve a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listeners {
+    Network,
+    NetworkAndSocket,
+    SocketOnly,
+}
+
+/// Tells if a route does the CSRF check. GET never does it, because a read changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Csrf {
+    Checked,
+    /// For a route that only reads although its method is not GET.
+    Exempt,
+}
+
+/// The size limit for the request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyLimit {
+    /// `ServiceSettings.MaximumPayloadSizeBytes`.
+    Ordinary,
+    /// `FileSettings.MaxFileSize`.
+    Files,
+}
+
+/// The handling of a route while the server is marked as busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhileBusy {
+    Served,
+    Refused,
+}
+
+/// The audit event of a route, and the requests that it is recorded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuditEvent {
+    /// Only refused requests are recorded, because the route only reads.
+    OnRefusal(&'static str),
+    /// Every request is recorded, because the route changes something or hands out something sensitive.
+    Always(&'static str),
+    /// Every request is recorded. The route ends sessions, so it is served even if the audit trail has no space for the
+    /// record.
+    EndsSessions(&'static str),
+}
+
+/// The level at which a request is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogLevel {
+    Info,
+    /// For requests that machines send frequently and without effect.
+    Trace,
+}
+
 /// One row of the route table.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each says one thing about the route, and a row names only what is so"
-)]
 pub(crate) struct Route {
-    pub(crate) method: Method,
+    pub(crate) verb: Verb,
     pub(crate) path: &'static str,
     pub(crate) class: Class,
-    /// True if the route is served on the local socket.
-    pub(crate) is_on_socket: bool,
-    /// True if the route is served on the local socket only.
-    pub(crate) is_local: bool,
-    /// True if the route is exempt from the CSRF check.
-    pub(crate) trusts_requester: bool,
-    /// True if the route accepts bodies up to the size limit for files.
-    pub(crate) takes_files: bool,
-    /// True if the route is refused while the server is marked as busy.
-    pub(crate) can_wait: bool,
-    /// The name of the audit event.
-    pub(crate) event: &'static str,
-    /// True if the route changes something or hands out something sensitive. Then every request is recorded, not only a
-    /// refused one.
-    pub(crate) is_change: bool,
-    /// True if the route ends sessions. It is served even if the audit trail has no space for its record.
-    pub(crate) ends_sessions: bool,
-    /// True if machines call the route frequently and without effect. Such requests are logged at level TRACE.
-    pub(crate) is_probe: bool,
-    handler: BoxedHandler,
+    pub(crate) listeners: Listeners,
+    pub(crate) csrf: Csrf,
+    pub(crate) body_limit: BodyLimit,
+    pub(crate) while_busy: WhileBusy,
+    pub(crate) audit: AuditEvent,
+    pub(crate) log_level: LogLevel,
+    pub(crate) handler: Handler,
 }
 
-type BoxedHandler = Box<dyn Fn(HttpRequest, Payload) -> Answered + Send + Sync>;
-type Answered = LocalBoxFuture<'static, Result<HttpResponse, AppError>>;
+/// A handler without the types of its arguments. The macro [`handler`] makes it.
+pub(crate) type Handler = fn(HttpRequest, Payload) -> Answered;
+pub(crate) type Answered = LocalBoxFuture<'static, Result<HttpResponse, AppError>>;
 
-impl Route {
-    /// Returns path and method, as the labels of metrics.
-    pub(crate) fn labels(&self) -> (&'static str, &str) {
-        (self.path, self.method.as_str())
-    }
+/// The audit event of reads that have no event of their own.
+pub(super) const READ: AuditEvent = AuditEvent::OnRefusal("read");
 
-    /// Runs the handler.
-    pub(crate) fn call(&self, http: HttpRequest, payload: Payload) -> Answered {
-        (self.handler)(http, payload)
-    }
-
-    fn new<F, Args>(method: Method, path: &'static str, handler: F) -> Self
-    where
-        F: Handler<Args> + Send + Sync,
-        F::Output: Reply,
-        Args: FromRequest + 'static,
-    {
-        Self {
-            path,
-            class: Class::Session,
-            is_on_socket: false,
-            is_local: false,
-            trusts_requester: false,
-            takes_files: false,
-            can_wait: false,
-            is_probe: false,
-            ends_sessions: false,
-            is_change: method != Method::GET,
-            event: READ,
-            method,
-            handler: Box::new(move |http, payload| call(handler.clone(), http, payload).boxed_local()),
-        }
-    }
-
-    pub(super) fn open(self) -> Self {
-        Self { class: Class::Open, ..self }
-    }
-
-    pub(super) fn anonymous(self) -> Self {
-        Self { class: Class::Anonymous, ..self }
-    }
-
-    pub(super) fn on_socket(self) -> Self {
-        Self { is_on_socket: true, ..self }
-    }
-
-    pub(super) fn only_on_socket(self) -> Self {
-        Self { is_on_socket: true, is_local: true, ..self }
-    }
-
-    pub(super) fn trusting(self) -> Self {
-        Self { trusts_requester: true, ..self }
-    }
-
-    pub(super) fn taking_files(self) -> Self {
-        Self { takes_files: true, ..self }
-    }
-
-    pub(super) fn waiting(self) -> Self {
-        Self { can_wait: true, ..self }
-    }
-
-    /// Sets the name of the audit event.
-    pub(super) fn audited(self, event: &'static str) -> Self {
-        Self { event, ..self }
-    }
-
-    /// Sets the audit event of a route that only reads although its method is not GET.
-    pub(super) fn reading(self, event: &'static str) -> Self {
-        Self { event, is_change: false, ..self }
-    }
-
-    /// Records every request of a route that only reads, because its response is meant to leave the site.
-    pub(super) fn always(self) -> Self {
-        Self { is_change: true, ..self }
-    }
-
-    pub(super) fn ending_sessions(self) -> Self {
-        Self { ends_sessions: true, ..self }
-    }
-
-    pub(super) fn probe(self) -> Self {
-        Self { is_probe: true, ..self }
-    }
+/// Turns a handler function into a [`Handler`].
+macro_rules! handler {
+    ($function:expr) => {
+        |http, payload| Box::pin($crate::web::routes::route::call($function, http, payload))
+    };
 }
+pub(super) use handler;
 
-async fn call<F, Args>(handler: F, http: HttpRequest, mut payload: Payload) -> Result<HttpResponse, AppError>
+/// Extracts the arguments of a handler from the request, runs the handler and makes its result a response.
+pub(super) async fn call<F, Args>(
+    function: F,
+    http: HttpRequest,
+    mut payload: Payload,
+) -> Result<HttpResponse, AppError>
 where
-    F: Handler<Args>,
+    F: actix_web::Handler<Args>,
     F::Output: Reply,
     Args: FromRequest,
 {
     let arguments = Args::from_request(&http, &mut payload).await;
     let arguments = arguments.map_err(|error| Refused::unwrap(&error.into()))?;
-    handler.call(arguments).await.reply()
+    function.call(arguments).await.reply()
 }
 
-pub(super) fn get<F, Args>(path: &'static str, handler: F) -> Route
-where
-    F: Handler<Args> + Send + Sync,
-    F::Output: Reply,
-    Args: FromRequest + 'static,
-{
-    Route::new(Method::GET, path, handler)
+pub(super) const fn get(path: &'static str, handler: Handler) -> Route {
+    Route::new(Verb::Get, path, handler, READ)
 }
 
-pub(super) fn post<F, Args>(path: &'static str, handler: F) -> Route
-where
-    F: Handler<Args> + Send + Sync,
-    F::Output: Reply,
-    Args: FromRequest + 'static,
-{
-    Route::new(Method::POST, path, handler)
+pub(super) const fn post(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
+    Route::new(Verb::Post, path, handler, audit)
 }
 
-pub(super) fn put<F, Args>(path: &'static str, handler: F) -> Route
-where
-    F: Handler<Args> + Send + Sync,
-    F::Output: Reply,
-    Args: FromRequest + 'static,
-{
-    Route::new(Method::PUT, path, handler)
+pub(super) const fn put(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
+    Route::new(Verb::Put, path, handler, audit)
 }
 
-pub(super) fn delete<F, Args>(path: &'static str, handler: F) -> Route
-where
-    F: Handler<Args> + Send + Sync,
-    F::Output: Reply,
-    Args: FromRequest + 'static,
-{
-    Route::new(Method::DELETE, path, handler)
+pub(super) const fn delete(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
+    Route::new(Verb::Delete, path, handler, audit)
+}
+
+/// The setters change what differs from the usual route.
+impl Route {
+    const fn new(verb: Verb, path: &'static str, handler: Handler, audit: AuditEvent) -> Self {
+        Self {
+            verb,
+            path,
+            class: Class::Session,
+            listeners: Listeners::Network,
+            csrf: Csrf::Checked,
+            body_limit: BodyLimit::Ordinary,
+            while_busy: WhileBusy::Served,
+            audit,
+            log_level: LogLevel::Info,
+            handler,
+        }
+    }
+
+    pub(super) const fn class(self, class: Class) -> Self {
+        Self { class, ..self }
+    }
+
+    pub(super) const fn listeners(self, listeners: Listeners) -> Self {
+        Self { listeners, ..self }
+    }
+
+    pub(super) const fn csrf(self, csrf: Csrf) -> Self {
+        Self { csrf, ..self }
+    }
+
+    pub(super) const fn body_limit(self, body_limit: BodyLimit) -> Self {
+        Self { body_limit, ..self }
+    }
+
+    pub(super) const fn while_busy(self, while_busy: WhileBusy) -> Self {
+        Self { while_busy, ..self }
+    }
+
+    pub(super) const fn audit(self, audit: AuditEvent) -> Self {
+        Self { audit, ..self }
+    }
+
+    pub(super) const fn log_level(self, log_level: LogLevel) -> Self {
+        Self { log_level, ..self }
+    }
+
+    /// Returns path and method, as the labels of metrics.
+    pub(crate) fn labels(&self) -> (&'static str, &'static str) {
+        (self.path, self.verb.as_str())
+    }
+
+    /// Returns true if a listener serves the route.
+    pub(super) fn is_served_on(&self, origin: Origin) -> bool {
+        match self.listeners {
+            Listeners::Network => origin == Origin::Network,
+            Listeners::NetworkAndSocket => true,
+            Listeners::SocketOnly => origin == Origin::LocalSocket,
+        }
+    }
+}
+
+impl AuditEvent {
+    /// Returns the name of the event.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OnRefusal(name) | Self::Always(name) | Self::EndsSessions(name) => name,
+        }
+    }
+
+    /// Returns true if successful requests are recorded as well.
+    pub(crate) fn is_always(self) -> bool {
+        match self {
+            Self::OnRefusal(_) => false,
+            Self::Always(_) | Self::EndsSessions(_) => true,
+        }
+    }
+}
+
+impl Verb {
+    /// Returns the verb that serves a method.
+    pub(super) fn of(method: &Method) -> Option<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Self::Get),
+            Method::POST => Some(Self::Post),
+            Method::PUT => Some(Self::Put),
+            Method::DELETE => Some(Self::Delete),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }
