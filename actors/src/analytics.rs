@@ -19,16 +19,16 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The maximum number of results that are kept. The oldest one is dropped first.
-const MOST_KEPT: usize = 256;
+const MAX_CACHED_RESULTS: usize = 256;
 
 /// The maximum number of questions that wait. Callers with another question are refused.
-const MOST_WAITING: usize = 32;
+const MAX_QUEUED_QUESTIONS: usize = 32;
 
 /// The maximum time that a caller waits for a first result. The count continues after it.
-const PATIENCE: Duration = Duration::from_secs(15);
+const FIRST_RESULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The time after a failure during which the same question is not counted again.
-const PAUSE: Duration = Duration::from_secs(30);
+const RETRY_DELAY: Duration = Duration::from_secs(30);
 
 const FAILED: &str = "app.analytics.getanalytics.internal_error";
 const BUSY: &str = "api.context.server_busy.app_error";
@@ -144,7 +144,8 @@ impl AnalyticsHandle {
             return Ok(known);
         }
         let mut outcome = joined?;
-        let outcome = timeout(PATIENCE, outcome.wait_for(Option::is_some)).await.map_err(|_| AppError::new(BUSY))?;
+        let outcome =
+            timeout(FIRST_RESULT_TIMEOUT, outcome.wait_for(Option::is_some)).await.map_err(|_| AppError::new(BUSY))?;
         let outcome = outcome.map_err(|_| AppError::new(FAILED))?.clone();
         outcome.unwrap_or_else(|| Err(FAILED.into())).map_err(AppError::new)
     }
@@ -197,11 +198,11 @@ impl Handler<Join> for AnalyticsActor {
         if let Some(waiting) = self.waiting.get(&question) {
             return Ok(waiting.subscribe());
         }
-        self.failures.retain(|_, (at, _)| at.elapsed() < PAUSE);
+        self.failures.retain(|_, (at, _)| at.elapsed() < RETRY_DELAY);
         if let Some((_, id)) = self.failures.get(&question) {
             return Err(AppError::new(id.clone()));
         }
-        if self.waiting.len() >= MOST_WAITING {
+        if self.waiting.len() >= MAX_QUEUED_QUESTIONS {
             return Err(AppError::new(BUSY));
         }
         let (outcome, joined) = watch::channel(None);
@@ -265,7 +266,7 @@ impl AnalyticsActor {
 
     fn keep(&self, question: Question, counted: Arc<Counted>) {
         let mut answers = locked(&self.answers);
-        let is_full = answers.len() >= MOST_KEPT && !answers.contains_key(&question);
+        let is_full = answers.len() >= MAX_CACHED_RESULTS && !answers.contains_key(&question);
         let oldest = answers.iter().max_by_key(|(_, counted)| counted.age()).map(|(question, _)| question.clone());
         if let Some(oldest) = oldest.filter(|_| is_full) {
             answers.remove(&oldest);

@@ -27,10 +27,10 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// A batch is stored this long after its first record arrived, or as soon as it is full.
-const INTERVAL: Duration = Duration::from_millis(100);
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The maximum number of records in one batch.
-const BATCH: usize = 64;
+const MAX_BATCH_RECORDS: usize = 64;
 
 /// The timeout for storing a batch. If the store stored records after all, it skips them at the next attempt.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_WITHDRAWN: usize = 4096;
 
 /// The retry delay after the store failed.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The result of an audited event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,25 +279,25 @@ impl Queue {
         );
     }
 
-    /// Waits until the queue has an entry, then until a batch is full or [`INTERVAL`] has passed.
+    /// Waits until the queue has an entry, then until a batch is full or [`BATCH_INTERVAL`] has passed.
     async fn batch_is_due(&self) {
         while self.is_empty() {
             self.arrived.notified().await;
         }
         let is_full = async {
-            while self.longest() < BATCH {
+            while self.longest() < MAX_BATCH_RECORDS {
                 self.arrived.notified().await;
             }
         };
-        let _ = timeout(INTERVAL, is_full).await;
+        let _ = timeout(BATCH_INTERVAL, is_full).await;
     }
 
     /// Stores the next batch. Returns `false` if nothing waits.
     async fn store_next(&self, store: &dyn AuditStore) -> Result<bool, AppError> {
         let _turn = self.turn.lock().await;
         let batch: Vec<Arc<AuditRecord>> =
-            self.lock().iter().take(BATCH).map(|waiting| waiting.record.clone()).collect();
-        let withdrawn: Vec<String> = self.withdrawn().iter().take(BATCH).cloned().collect();
+            self.lock().iter().take(MAX_BATCH_RECORDS).map(|waiting| waiting.record.clone()).collect();
+        let withdrawn: Vec<String> = self.withdrawn().iter().take(MAX_BATCH_RECORDS).cloned().collect();
         if batch.is_empty() && withdrawn.is_empty() {
             return Ok(false);
         }
@@ -340,7 +340,7 @@ async fn keep_storing(queue: Arc<Queue>, store: Arc<dyn AuditStore>) {
                 if !std::mem::replace(&mut is_failing, true) {
                     warn!(cause = %cause, "the audit trail cannot be stored; its records wait");
                 }
-                sleep(PAUSE).await;
+                sleep(RETRY_DELAY).await;
             }
         }
     }
@@ -357,7 +357,7 @@ impl Handler<Flush> for AuditActor {
         let (queue, store) = (self.queue.clone(), self.store.clone());
         Box::pin(async move {
             // Only the entries of this moment are stored, because new ones may arrive faster than they are stored.
-            let rounds = queue.longest().div_ceil(BATCH);
+            let rounds = queue.longest().div_ceil(MAX_BATCH_RECORDS);
             for _ in 0..rounds {
                 queue.store_next(&*store).await?;
             }

@@ -29,7 +29,7 @@ const OTHER_THREADS: usize = 8;
 const STARVED_AFTER: Duration = Duration::from_millis(500);
 
 /// The time after a starvation during which all work starts on threads that get a share of the processor.
-const BUSY_FOR: Duration = Duration::from_secs(10);
+const STARVED_FOR: Duration = Duration::from_secs(10);
 
 /// This runtime is never shut down: the end of the process does not wait for unfinished work.
 static WITH_A_SHARE: LazyLock<io::Result<Runtime>> =
@@ -82,7 +82,7 @@ async fn compute_idly<T: Send + 'static>(
 
 fn was_starved(now: Instant) -> bool {
     let starved_at = *STARVED_AT.lock().unwrap_or_else(PoisonError::into_inner);
-    starved_at.is_some_and(|at| now.duration_since(at) < BUSY_FOR)
+    starved_at.is_some_and(|at| now.duration_since(at) < STARVED_FOR)
 }
 
 /// Returns the number of cores. It is read once, because reading it opens files.
@@ -134,7 +134,7 @@ mod tests {
         let shared = compute_idly(&idle, class).await.unwrap();
         assert_ne!(shared, is_idle, "its thread had no time");
         assert!(was_starved(Instant::now()));
-        assert!(!was_starved(Instant::now() + BUSY_FOR));
+        assert!(!was_starved(Instant::now() + STARVED_FOR));
         release.send(()).unwrap();
         held.await.unwrap().unwrap();
         idle.shutdown_background();

@@ -18,7 +18,7 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The maximum duration of the flag, in seconds. A caller who needs it for longer sets it again.
-pub const LONGEST_S: i64 = 86_400;
+pub const MAX_BUSY_S: i64 = 86_400;
 
 /// Stores the end of the flag, for the next start of the server.
 pub trait BusyStore: Send + Sync {
@@ -122,10 +122,10 @@ impl Handler<SetBusy> for ServerBusyActor {
     }
 }
 
-/// Returns the stored end, if it has not passed. An end beyond [`LONGEST_S`] from now, such as after a step of the wall
+/// Returns the stored end, if it has not passed. An end beyond [`MAX_BUSY_S`] from now, such as after a step of the wall
 /// clock, is cut to that maximum.
 fn still_to_come(stored: Option<i64>, now: i64) -> Option<i64> {
-    let latest = now.saturating_add(LONGEST_S * 1000);
+    let latest = now.saturating_add(MAX_BUSY_S * 1000);
     stored.filter(|until| *until > now).map(|until| until.min(latest))
 }
 
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_stored_end_further_away_than_anybody_can_ask_for_is_cut() {
-        let longest_ms = LONGEST_S * 1000;
+        let longest_ms = MAX_BUSY_S * 1000;
         assert_eq!(still_to_come(Some(i64::MAX), 5), Some(longest_ms + 5));
         assert_eq!(still_to_come(Some(longest_ms), 5), Some(longest_ms));
         assert_eq!(still_to_come(Some(5), 5), None);

@@ -54,7 +54,7 @@ const CONFLICT: &str = "app.config.version_conflict.app_error";
 
 /// The maximum number of attempts to store a change. A new attempt follows when another server stored a version
 /// meanwhile.
-const ATTEMPTS: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
@@ -250,7 +250,7 @@ async fn decide_and_save(
     store: &dyn ConfigStore,
     write: Arc<Write>,
 ) -> Result<(Decision, bool), AppError> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_ATTEMPTS {
         check_version(&running, write.expected.as_deref())?;
         let Decided { decision, changes_nothing } = decided(running.clone(), write.clone()).await?;
         if write.is_dry_run || changes_nothing {

@@ -15,13 +15,13 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The time from the end of one round to the start of the next while all checks pass.
-const CALM: Duration = Duration::from_secs(5);
+const INTERVAL_WHILE_HEALTHY: Duration = Duration::from_secs(5);
 
 /// The time between rounds while a check fails, so that a recovery shows soon.
-const ALERT: Duration = Duration::from_secs(1);
+const INTERVAL_WHILE_FAILING: Duration = Duration::from_secs(1);
 
 /// The timeout of one check.
-const DEADLINE: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A check of one dependency of the server.
 pub trait Check: Send + Sync {
@@ -110,7 +110,7 @@ impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_later(CALM, Self::next_round);
+        context.run_later(INTERVAL_WHILE_HEALTHY, Self::next_round);
     }
 }
 
@@ -118,7 +118,8 @@ impl HealthActor {
     fn next_round(&mut self, context: &mut Context<Self>) {
         let round = run_due(self.checks.clone(), self.publish.borrow().clone()).into_actor(self);
         context.spawn(round.map(|outcomes, actor, context| {
-            let pause = if outcomes.iter().all(Outcome::is_ok) { CALM } else { ALERT };
+            let pause =
+                if outcomes.iter().all(Outcome::is_ok) { INTERVAL_WHILE_HEALTHY } else { INTERVAL_WHILE_FAILING };
             actor.publish(outcomes);
             context.run_later(pause, Self::next_round);
         }));
@@ -169,10 +170,10 @@ async fn run_due(checks: Vec<Arc<dyn Check>>, known: Arc<Vec<Outcome>>) -> Vec<O
 
 async fn run_one(check: &Arc<dyn Check>) -> Outcome {
     let begun = Instant::now();
-    let problem = match timeout(DEADLINE, check.run()).await {
+    let problem = match timeout(CHECK_TIMEOUT, check.run()).await {
         Ok(Ok(())) => None,
         Ok(Err(problem)) => Some(problem),
-        Err(_) => Some(format!("no answer within {} s", DEADLINE.as_secs())),
+        Err(_) => Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
     };
     Outcome { name: check.name(), is_vital: check.is_vital(), problem, at: Instant::now(), took: begun.elapsed() }
 }

@@ -30,7 +30,7 @@ use self::actor::{
     ChangeMemberships, ChangeRoles, CheckSessions, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub,
 };
 use self::connection::Left;
-pub use self::connection::{Connection, Hold, Outgoing, QUEUE, RING, Viewing};
+pub use self::connection::{Connection, Hold, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
 pub use self::end::End;
 pub use self::entrance::Entering;
 use self::entrance::Entrance;

@@ -26,10 +26,10 @@ use conditions::{Facts, Reader, Site};
 use feed::{Feed, Notice, Shown, Viewing};
 
 /// The maximum length of a notice's id, in characters. It is the width of the column in the table of views.
-pub const LONGEST_ID: usize = 26;
+pub const MAX_ID_CHARACTERS: usize = 26;
 
 /// The delay before the next fetch if the configured interval is not positive, in seconds.
-const USUAL_PAUSE_S: u64 = 3600;
+const DEFAULT_FETCH_INTERVAL_S: u64 = 3600;
 
 /// Fetches feeds.
 pub trait NoticeSource: Send + Sync {
@@ -300,7 +300,7 @@ fn outcome(fetched: Result<Fetched, String>) -> Outcome {
 }
 
 fn pause(seconds: i64) -> Duration {
-    Duration::from_secs(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).unwrap_or(USUAL_PAUSE_S))
+    Duration::from_secs(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_FETCH_INTERVAL_S))
 }
 
 #[cfg(test)]

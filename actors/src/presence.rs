@@ -30,7 +30,7 @@ use crate::error::AppError;
 use crate::id::is_id;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use announcer::Announcer;
-use people::{MANY, People};
+use people::{MIN_PRESSING_LEAVES, People};
 use shared::{Progress, Shared};
 use status::{Event, Status, Wish};
 
@@ -38,7 +38,7 @@ use status::{Event, Status, Wish};
 const TICK: Duration = Duration::from_millis(500);
 
 /// The time after a start in which clients may reconnect, before users without a connection become offline.
-const GRACE: Duration = Duration::from_mins(5);
+const RECONNECT_GRACE: Duration = Duration::from_mins(5);
 
 /// Stores statuses.
 pub trait PresenceStore: Send + Sync {
@@ -103,7 +103,7 @@ impl PresenceHandle {
     /// unless the status is set by hand.
     pub fn disconnected(&self, user_id: &str) {
         let notes = self.shared.people().disconnect(user_id);
-        if notes >= MANY {
+        if notes >= MIN_PRESSING_LEAVES {
             self.shared.wake.notify_one();
         }
     }
@@ -197,7 +197,7 @@ impl Actor for PresenceActor {
     fn started(&mut self, context: &mut Self::Context) {
         self.listen(context);
         Self::next_tick(context);
-        context.run_later(GRACE, Self::sweep);
+        context.run_later(RECONNECT_GRACE, Self::sweep);
     }
 }
 
@@ -231,7 +231,7 @@ impl PresenceActor {
                     warn!(error = %cause, "those who left while no server ran are not offline yet");
                 }
                 if !matches!(swept, Ok(true)) {
-                    context.run_later(GRACE, Self::sweep);
+                    context.run_later(RECONNECT_GRACE, Self::sweep);
                 }
             })
             .wait(context);

@@ -27,11 +27,11 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 use stores::{InService, Slot, Standing, Stores};
 
 /// The maximum number of different tests at the same time.
-const MOST_TESTS: usize = 64;
+const MAX_TESTS: usize = 64;
 
 /// The first retry delay after saved settings failed their trial. It doubles up to the maximum.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_mins(1);
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_mins(1);
 
 /// A test in progress, shared by all callers that wait for it.
 type Test = Shared<BoxFuture<'static, Arc<Report>>>;
@@ -141,7 +141,7 @@ impl Handler<Join> for FileProbeActor {
         // A check of the backend in service is exempt from the limit, because a refused check would look like a failure
         // of the store.
         let is_in_service = self.current().with_settings(&settings).is_some();
-        if self.tests.len() >= MOST_TESTS && !is_in_service {
+        if self.tests.len() >= MAX_TESTS && !is_in_service {
             return Err(AppError::new("app.file.too_many_tests.app_error"));
         }
         Ok(self.begin_test(settings))
@@ -264,7 +264,7 @@ fn broken_off() -> Trouble {
 
 fn pause_after(tries: u32) -> Duration {
     let doublings = tries.saturating_sub(1).min(10);
-    (FIRST_RETRY * 2_u32.pow(doublings)).min(LONGEST_RETRY)
+    (FIRST_RETRY_DELAY * 2_u32.pow(doublings)).min(MAX_RETRY_DELAY)
 }
 
 #[cfg(test)]

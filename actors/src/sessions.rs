@@ -26,7 +26,7 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 use change::Change;
 
 /// The maximum number of cached sessions. The least used ones are evicted first.
-const CACHED: usize = 20_000;
+const MAX_CACHED_SESSIONS: usize = 20_000;
 
 /// The result of adding a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ pub struct SessionsHandle {
 impl SessionsHandle {
     /// Starts the actor. `hub` has the sockets that end with their sessions.
     pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
-        let shared = Arc::new(Shared { cache: Cache::new(CACHED), epoch: Mutex::default() });
+        let shared = Arc::new(Shared { cache: Cache::new(MAX_CACHED_SESSIONS), epoch: Mutex::default() });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
         let actor = supervise("sessions", move || SessionActor {
             store: actor_store.clone(),

@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// The number of steps that [`assert_linear`] tolerates, such as for a number with one more digit.
-const SLACK: u64 = 100;
+const TOLERATED_STEPS: u64 = 100;
 
 /// Returns `items` and counts one step for each item that is taken.
 pub fn counted<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
@@ -45,7 +45,7 @@ pub fn assert_linear(what: &str, size: usize, work: impl Fn(usize)) {
     assert!(one > 0, "{what}: no step is counted");
     for (steps, more_steps) in [(one, two), (two, four)] {
         let [steps, more_steps] = [steps, more_steps].map(|steps| steps.saturating_sub(empty));
-        let is_linear = more_steps * 2 <= steps * 5 + SLACK;
+        let is_linear = more_steps * 2 <= steps * 5 + TOLERATED_STEPS;
         assert!(is_linear, "{what}: {steps} steps become {more_steps} for twice the input of {size}");
     }
 }

@@ -23,20 +23,20 @@ use tracing::{error, info};
 
 use self::thread::ActorThread;
 use self::vitals::millis;
-pub use self::vitals::{Errand, SILENCE_LIMIT, Vitals};
+pub use self::vitals::{Errand, STUCK_AFTER, Vitals};
 use crate::error::AppError;
 
 /// The maximum number of messages in one mailbox. A sender waits for room until its deadline.
-const MAILBOX: usize = 256;
+const MAILBOX_MESSAGES: usize = 256;
 
 /// The maximum time between sending a message and its answer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Ends of the actor further apart than this do not increase the retry delay.
-const WINDOW: Duration = Duration::from_mins(1);
+const RESTART_WINDOW: Duration = Duration::from_mins(1);
 
 /// The interval at which an actor's context updates [`Vitals::silence`].
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Half of the delay before the second restart within the window; each further restart doubles it.
 const RETRY_DELAY: Duration = Duration::from_millis(10);
@@ -177,7 +177,7 @@ where
             publish.send_replace(None);
         }
         let now = Instant::now();
-        ends.retain(|end| now.duration_since(*end) < WINDOW);
+        ends.retain(|end| now.duration_since(*end) < RESTART_WINDOW);
         let pause = pause_after(ends.len());
         ends.push(now);
         let restarts = vitals.restarts.fetch_add(1, Ordering::Relaxed) + 1;
@@ -200,7 +200,7 @@ where
     let actor = catch_unwind(AssertUnwindSafe(build)).ok()?;
     let (alive, ended) = oneshot::channel::<()>();
     let mut context = Context::new();
-    context.set_mailbox_capacity(MAILBOX);
+    context.set_mailbox_capacity(MAILBOX_MESSAGES);
     #[cfg(any(test, feature = "faults"))]
     faults::arm(&mut context, &vitals);
     // The context drops the sender when it ends: after `stop`, after a panic, or at the end of the thread.
@@ -208,14 +208,14 @@ where
         let _alive = alive;
         // The context polls this only while the actor waits for nothing else.
         loop {
-            sleep(HEARTBEAT).await;
+            sleep(HEARTBEAT_INTERVAL).await;
             vitals.beat();
         }
     }));
     Some((context.run(actor), ended))
 }
 
-/// Returns the delay before the next restart, given the number of earlier ends within [`WINDOW`].
+/// Returns the delay before the next restart, given the number of earlier ends within [`RESTART_WINDOW`].
 fn pause_after(earlier_ends: usize) -> Duration {
     let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
     match earlier_ends {

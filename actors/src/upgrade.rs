@@ -14,7 +14,7 @@ use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The maximum percentage that is reported while an upgrade is in progress.
-const ALMOST: u64 = 99;
+const MAX_PERCENT_UNDER_WAY: u64 = 99;
 
 /// Replaces the program file with another release.
 pub trait Replacement: Send + Sync {
@@ -65,7 +65,7 @@ pub struct Progress(Arc<watch::Sender<Stage>>);
 impl Progress {
     /// Reports that `done` of `all` is done.
     pub fn tell(&self, done: u64, all: u64) {
-        let percentage = (done.saturating_mul(100) / all.max(1)).clamp(1, ALMOST);
+        let percentage = (done.saturating_mul(100) / all.max(1)).clamp(1, MAX_PERCENT_UNDER_WAY);
         self.0.send_if_modified(|stage| {
             let is_news = stage.percentage() != percentage;
             *stage = Stage::UnderWay(percentage);

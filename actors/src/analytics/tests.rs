@@ -119,7 +119,7 @@ async fn what_was_counted_is_forgotten_when_that_is_asked_for() {
 async fn so_many_questions_wait_and_so_many_answers_are_kept() {
     let source = Counting::new();
     let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
-    let teams: Vec<String> = (0..MOST_WAITING).map(|n| n.to_string()).collect();
+    let teams: Vec<String> = (0..MAX_QUEUED_QUESTIONS).map(|n| n.to_string()).collect();
     let waiting = join_all(teams.iter().map(|team| value(&analytics, team)));
     let late = async {
         while source.0.at_once.load(Ordering::SeqCst) == 0 {
@@ -131,8 +131,8 @@ async fn so_many_questions_wait_and_so_many_answers_are_kept() {
     };
     let (_, refused) = join(waiting, late).await;
     assert_eq!(refused.id, BUSY);
-    for n in 0..MOST_KEPT {
+    for n in 0..MAX_CACHED_RESULTS {
         value(&analytics, &format!("more {n}")).await;
     }
-    assert_eq!(locked(&analytics.answers).len(), MOST_KEPT);
+    assert_eq!(locked(&analytics.answers).len(), MAX_CACHED_RESULTS);
 }

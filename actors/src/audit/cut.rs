@@ -8,7 +8,7 @@ use super::AuditRecord;
 const MAX_VALUE_BYTES: usize = 1024;
 
 /// The number of characters that a cut value keeps.
-const KEPT_CHARACTERS: usize = 256;
+const CUT_VALUE_CHARACTERS: usize = 256;
 
 /// The maximum length of each of the three documents, in bytes. Members beyond it are left out and counted.
 const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
@@ -76,7 +76,7 @@ fn cut_value(value: &mut Value) {
         return;
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let kept: String = text.chars().take(KEPT_CHARACTERS).collect();
+    let kept: String = text.chars().take(CUT_VALUE_CHARACTERS).collect();
     *value = json!({ "cut": kept, "length": bytes });
 }
 

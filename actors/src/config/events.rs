@@ -8,7 +8,7 @@ use super::effective::Config;
 
 /// The maximum number of changes that wait for a subscriber. A slower subscriber gets the number of changes that it
 /// missed.
-const WAITING: usize = 64;
+const MAX_QUEUED_CHANGES: usize = 64;
 
 /// A change of the configuration in force that is not only a change of feature flags.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) struct Publisher {
 
 impl Publisher {
     pub(super) fn new(config: Config) -> Self {
-        Self { current: watch::Sender::new(Arc::new(config)), events: broadcast::Sender::new(WAITING) }
+        Self { current: watch::Sender::new(Arc::new(config)), events: broadcast::Sender::new(MAX_QUEUED_CHANGES) }
     }
 
     pub(super) fn current(&self) -> Arc<Config> {
@@ -103,7 +103,7 @@ mod tests {
     fn a_listener_that_is_too_slow_is_told_how_many_it_missed() {
         let publisher = publisher();
         let mut events = publisher.events();
-        for number in 0..=WAITING {
+        for number in 0..=MAX_QUEUED_CHANGES {
             publisher.publish(config("TeamSettings.SiteName", json!(number.to_string())));
         }
         assert_eq!(events.try_recv(), Err(TryRecvError::Lagged(1)));

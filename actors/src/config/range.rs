@@ -24,12 +24,12 @@ pub(super) const MAX_COUNT: i64 = 2_147_483_647;
 pub(super) const MAX_PER_SEC: i64 = 1_000_000_000;
 
 /// Reads a whole number and clamps it to the range.
-pub(crate) fn clamped<'de, const LEAST: i64, const MOST: i64, T, D>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn clamped<'de, const MIN: i64, const MAX: i64, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: TryFrom<i64>,
     D: Deserializer<'de>,
 {
-    let number = i64::deserialize(deserializer)?.clamp(LEAST, MOST);
+    let number = i64::deserialize(deserializer)?.clamp(MIN, MAX);
     T::try_from(number).map_err(|_| serde::de::Error::custom("the range is too wide for the number"))
 }
 

@@ -7,7 +7,7 @@ use super::table::{Kind, Node, tree};
 use crate::steps::{counted, walked};
 
 /// The minimum similarity (0 to 1) of a known name that is suggested for an unknown key.
-const LIKENESS: f64 = 0.7;
+const MIN_SIMILARITY: f64 = 0.7;
 
 /// The maximum length of an unknown key for which a name is suggested, in bytes.
 const MAX_NAME_BYTES: usize = 128;
@@ -171,7 +171,7 @@ fn nearest(key: &str, node: &Node) -> Option<String> {
         .children
         .iter()
         .map(|child| (likeness(child.0), child))
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .filter(|(likeness, _)| *likeness >= MIN_SIMILARITY)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     Some(node.setting.map_or_else(|| (*known).to_owned(), |setting| setting.path.clone()))
 }

@@ -27,7 +27,7 @@ use crate::supervisor::Errand;
 
 /// A connection with at least this many waiting events and replies counts as slow when memory runs short. A shorter
 /// queue may just be the events of this moment.
-const BEHIND: usize = 16;
+const MIN_QUEUED_WHEN_SLOW: usize = 16;
 
 /// The interval at which a stopping hub ends some of its connections.
 const STOP_STEP: Duration = Duration::from_millis(20);
@@ -223,7 +223,8 @@ impl WebSocketHub {
             let Some((longest, id)) = self.registry.entries().map(waiting).max() else { return };
             // The slowest connection may be in another hub, which ends it. So this hub ends only connections that are
             // clearly slow, unless twice the limit is in use.
-            let least = if self.shared.held.bytes() / 2 > self.shared.limits.held_bytes { 1 } else { BEHIND };
+            let least =
+                if self.shared.held.bytes() / 2 > self.shared.limits.held_bytes { 1 } else { MIN_QUEUED_WHEN_SLOW };
             if longest < least {
                 return;
             }

@@ -12,17 +12,17 @@ use super::frame::Frame;
 use crate::clock::Uptime;
 
 /// The maximum number of events that wait for one connection.
-pub const QUEUE: usize = 256;
+pub const MAX_QUEUED_EVENTS: usize = 256;
 
 /// A connection with this many waiting events and replies is slow: it gets no passing events, such as `typing`.
-const SLOW: usize = 128;
+const MAX_QUEUED_FOR_PASSING: usize = 128;
 
 /// The number of sent events that a connection keeps, so that it can send them again.
-pub const RING: usize = 128;
+pub const MAX_RING_EVENTS: usize = 128;
 
 /// The number of extra places for replies. A client that sends requests during many events is not ended for its
 /// replies.
-const REPLIES: usize = 64;
+const MAX_EXTRA_REPLIES: usize = 64;
 
 /// The next thing that a socket does for its connection.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ impl Connection {
     /// Puts a reply at the end of the queue. Ends the connection if there is no room.
     pub fn reply(&self, reply: Vec<u8>) {
         let mut outbox = self.outbox();
-        if outbox.waiting.len() < outbox.room() + REPLIES {
+        if outbox.waiting.len() < outbox.room() + MAX_EXTRA_REPLIES {
             outbox.waiting.push_back(Waiting::Reply(reply.into_boxed_slice()));
         } else {
             outbox.end(End::TooSlow);
@@ -161,7 +161,7 @@ impl Connection {
 
     pub(super) fn offer(&self, frame: &Arc<Frame>) -> Offered {
         let mut outbox = self.outbox();
-        if outbox.end.is_some() || (frame.is_passing && outbox.waiting.len() >= SLOW) {
+        if outbox.end.is_some() || (frame.is_passing && outbox.waiting.len() >= MAX_QUEUED_FOR_PASSING) {
             return Offered::Spared;
         }
         if outbox.waiting.len() >= outbox.room() {
@@ -250,7 +250,7 @@ impl Connection {
         let events = waiting.into_iter().filter(|waiting| matches!(waiting, Waiting::Event(_)));
         let mut successor = successor.outbox();
         successor.waiting.extend(events);
-        successor.again = successor.waiting.len().min(RING);
+        successor.again = successor.waiting.len().min(MAX_RING_EVENTS);
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -314,14 +314,14 @@ impl Connection {
 impl Outbox {
     /// Returns the maximum number of waiting events.
     fn room(&self) -> usize {
-        QUEUE + self.again
+        MAX_QUEUED_EVENTS + self.again
     }
 
     fn send(&mut self, frame: Arc<Frame>) -> Outgoing {
         let seq = self.next_seq;
         self.again = self.again.saturating_sub(1);
         self.next_seq += 1;
-        if self.sent.len() == RING {
+        if self.sent.len() == MAX_RING_EVENTS {
             self.sent.pop_front();
         }
         self.sent.push_back(frame.clone());

@@ -10,7 +10,7 @@ use super::event::{Audience, Event};
 use crate::json::to_json;
 
 /// The estimated memory of a frame beside its text, in bytes.
-const OVERHEAD: usize = 64;
+const OVERHEAD_BYTES: usize = 64;
 
 /// The number of bytes of events that all connections together hold.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ impl Frame {
 
     fn new(text: Vec<u8>, tail: &'static str, is_passing: bool, held: &Arc<Held>) -> Arc<Self> {
         let text = text.into_boxed_slice();
-        held.0.fetch_add(text.len() + OVERHEAD, Ordering::Relaxed);
+        held.0.fetch_add(text.len() + OVERHEAD_BYTES, Ordering::Relaxed);
         Arc::new(Self { text, tail, is_passing, held: held.clone() })
     }
 
@@ -79,7 +79,7 @@ impl Frame {
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        self.held.0.fetch_sub(self.text.len() + OVERHEAD, Ordering::Relaxed);
+        self.held.0.fetch_sub(self.text.len() + OVERHEAD_BYTES, Ordering::Relaxed);
     }
 }
 

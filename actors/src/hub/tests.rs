@@ -169,18 +169,18 @@ async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
     let hub = hub_with(Limits::default());
     let anna = joined(&hub, "anna").await;
     let id = anna.connection.id.to_string();
-    for number in 0..=i64::try_from(RING).unwrap() {
+    for number in 0..=i64::try_from(MAX_RING_EVENTS).unwrap() {
         assert_eq!(named(&anna).await.1, number);
         hub.publish(Event::new("some", json!({}))).await;
     }
     drop(anna);
-    for _ in 1..QUEUE {
+    for _ in 1..MAX_QUEUED_EVENTS {
         hub.publish(Event::new("meanwhile", json!({}))).await;
     }
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
     assert_eq!(back.reception, Reception::Replayed);
     back.hold.connection.reply(b"welcome".to_vec());
-    for number in 1..=i64::try_from(RING + QUEUE).unwrap() {
+    for number in 1..=i64::try_from(MAX_RING_EVENTS + MAX_QUEUED_EVENTS).unwrap() {
         assert_eq!(named(&back.hold).await.1, number);
     }
     assert!(matches!(poll_fn(|context| back.hold.poll_next(context)).await, Outgoing::Reply(_)));
@@ -192,7 +192,7 @@ async fn a_connection_that_drowns_in_replies_is_forgotten() {
     let anna = joined(&hub, "anna").await;
     named(&anna).await;
     let id = anna.connection.id.to_string();
-    for _ in 0..=2 * QUEUE {
+    for _ in 0..=2 * MAX_QUEUED_EVENTS {
         anna.connection.reply(b"reply".to_vec());
     }
     assert_eq!(next(&anna).await, Err(End::TooSlow));
@@ -286,7 +286,7 @@ async fn a_session_is_asked_for_until_somebody_looks_it_up() {
 async fn a_slow_connection_is_ended_and_a_fast_one_gets_everything() {
     let hub = hub_with(Limits::default());
     let (slow, fast) = (joined(&hub, "anna").await, joined(&hub, "anna").await);
-    for number in 0..=2 * i64::try_from(QUEUE).unwrap() {
+    for number in 0..=2 * i64::try_from(MAX_QUEUED_EVENTS).unwrap() {
         assert_eq!(next(&fast).await.unwrap()["seq"], number);
         hub.publish(Event::new("some", json!({}))).await;
     }

@@ -18,10 +18,10 @@ use crate::clock::Uptime;
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// The gap between two checks, in milliseconds, from which the process counts as paused (SIGSTOP, a suspended machine).
-const PAUSE_MS: i64 = 1_000;
+const MIN_PROCESS_PAUSE_MS: i64 = 1_000;
 
 /// The delay after which a session is checked again if the check brought no result, in milliseconds.
-const RECHECK_MS: i64 = 1_000;
+const RECHECK_DELAY_MS: i64 = 1_000;
 
 /// Detects pauses of the process.
 ///
@@ -37,7 +37,7 @@ impl Attention {
     /// Notes a check. If a pause ended with it, returns the length of the pause in milliseconds.
     fn look(&mut self, now: Uptime) -> Option<i64> {
         let gap_ms = self.looked_at.replace(now).map_or(0, |before| now.ms_since(before));
-        let was_paused = gap_ms >= PAUSE_MS;
+        let was_paused = gap_ms >= MIN_PROCESS_PAUSE_MS;
         if was_paused {
             self.paused_until = Some(now);
         }
@@ -81,7 +81,7 @@ impl WebSocketHub {
                     }
                 }
                 Due::CheckSession => {
-                    entry.checked_at = now.plus_ms(RECHECK_MS - shared.limits.check_ms);
+                    entry.checked_at = now.plus_ms(RECHECK_DELAY_MS - shared.limits.check_ms);
                     entry.connection.check_session();
                 }
                 Due::Ping => {
@@ -106,7 +106,7 @@ fn due(entry: &Entry, limits: &Limits, attention: &Attention, now: Uptime, wall:
         return Due::HangUp;
     }
     let is_unchecked = now.ms_since(entry.checked_at) >= limits.check_ms;
-    let is_check_pending = now.ms_since(entry.checked_at) >= limits.check_ms - RECHECK_MS;
+    let is_check_pending = now.ms_since(entry.checked_at) >= limits.check_ms - RECHECK_DELAY_MS;
     if is_unchecked || (is_expired && !is_check_pending) {
         return Due::CheckSession;
     }
@@ -160,7 +160,7 @@ mod tests {
         let due = |entry: &Entry, now: i64, wall: i64| due(entry, &limits, &attention, at(now), wall);
         assert_eq!(due(&expiring, 1, 999_999), Due::Nothing);
         assert_eq!(due(&expiring, 1, 1_000_000), Due::CheckSession);
-        expiring.checked_at = at(1).plus_ms(RECHECK_MS - limits.check_ms);
+        expiring.checked_at = at(1).plus_ms(RECHECK_DELAY_MS - limits.check_ms);
         assert_eq!(due(&expiring, 1_000, 1_000_000), Due::Nothing);
         assert_eq!(due(&expiring, 1_001, 1_000_000), Due::CheckSession);
     }

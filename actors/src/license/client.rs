@@ -6,7 +6,7 @@ use super::document::License;
 use crate::config::client::{LicenseFacts, Tier};
 
 /// The keys that only callers with the permission to read the licence get.
-const KEPT_BACK: [&str; 7] = ["Id", "Name", "Email", "IssuedAt", "StartsAt", "ExpiresAt", "SkuName"];
+const READERS_ONLY: [&str; 7] = ["Id", "Name", "Email", "IssuedAt", "StartsAt", "ExpiresAt", "SkuName"];
 
 /// Returns all keys with their values, in byte order.
 pub fn told(license: Option<&License>) -> BTreeMap<&'static str, String> {
@@ -32,7 +32,7 @@ pub fn told(license: Option<&License>) -> BTreeMap<&'static str, String> {
 /// Returns the keys that every caller gets.
 pub fn told_to_anybody(license: Option<&License>) -> BTreeMap<&'static str, String> {
     let mut told = told(license);
-    told.retain(|key, _| !KEPT_BACK.contains(key));
+    told.retain(|key, _| !READERS_ONLY.contains(key));
     told
 }
 

@@ -9,7 +9,7 @@ use crate::id::is_id;
 use crate::steps::walked;
 
 /// The maximum length of a stored licence's signed text, in bytes.
-pub const LONGEST_TEXT: usize = 10_000;
+pub const MAX_SIGNED_TEXT_BYTES: usize = 10_000;
 
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
@@ -158,7 +158,7 @@ impl License {
         if !is_id(&self.id) {
             return Err(AppError::new("model.license_record.is_valid.id.app_error"));
         }
-        let is_too_long = text.len() > LONGEST_TEXT;
+        let is_too_long = text.len() > MAX_SIGNED_TEXT_BYTES;
         if is_too_long { Err(AppError::new("model.license_record.is_valid.bytes.app_error")) } else { Ok(()) }
     }
 

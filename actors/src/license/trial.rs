@@ -4,7 +4,7 @@ use super::document::License;
 use crate::clock::DAY_MS;
 
 /// The lengths of trials in milliseconds. A licence of such a length is a trial even if it does not say so.
-const USUAL_MS: [i64; 2] = [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000];
+const TRIAL_LENGTHS_MS: [i64; 2] = [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000];
 
 /// A trial of at least, or at most, this many milliseconds was agreed upon with the vendor.
 const AGREED_FROM_MS: i64 = 32 * DAY_MS - 1_000;
@@ -13,7 +13,7 @@ const AGREED_TO_MS: i64 = 30 * DAY_MS - 1_000;
 impl License {
     /// Returns true if it is a trial.
     pub fn is_for_trying(&self) -> bool {
-        self.is_trial || USUAL_MS.contains(&self.duration_ms())
+        self.is_trial || TRIAL_LENGTHS_MS.contains(&self.duration_ms())
     }
 
     /// Returns true if it is a trial of the usual length. An installation can have only one.

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LONGEST_ID;
+use super::MAX_ID_CHARACTERS;
 use super::conditions::{Audience, Conditions, Facts, NoVersion, Reader, Site};
 
 /// The maximum number of entries of a feed that are used.
-const MOST: usize = 1000;
+const MAX_ENTRIES: usize = 1000;
 
 /// A repeatable notice is hidden after more views than this.
-const MOST_VIEWS: i64 = 3;
+const MAX_VIEWS: i64 = 3;
 
 /// The time after a view during which a repeatable notice is hidden, in seconds.
-const PAUSE_S: i64 = 3600;
+const HIDDEN_AFTER_VIEW_S: i64 = 3600;
 
 /// The language that every notice has.
 const ENGLISH: &str = "en";
@@ -96,9 +96,9 @@ impl Feed {
     pub(super) fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
         let mut entries: Vec<Value> = serde_json::from_slice(body)?;
         let mut feed = Self::default();
-        if entries.len() > MOST {
-            feed.refused.push(format!("{} entries are too many: only {MOST} are used", entries.len()));
-            entries.truncate(MOST);
+        if entries.len() > MAX_ENTRIES {
+            feed.refused.push(format!("{} entries are too many: only {MAX_ENTRIES} are used", entries.len()));
+            entries.truncate(MAX_ENTRIES);
         }
         for (number, entry) in (1..).zip(entries) {
             let id = entry.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -117,9 +117,9 @@ impl Feed {
 impl Notice {
     fn read(entry: Value) -> Result<Self, String> {
         let entry: Entry = serde_json::from_value(entry).map_err(|cause| cause.to_string())?;
-        let can_be_viewed = (1..=LONGEST_ID).contains(&entry.id.chars().count()) && !entry.id.contains('\0');
+        let can_be_viewed = (1..=MAX_ID_CHARACTERS).contains(&entry.id.chars().count()) && !entry.id.contains('\0');
         if !can_be_viewed {
-            return Err(format!("an id has 1 to {LONGEST_ID} characters"));
+            return Err(format!("an id has 1 to {MAX_ID_CHARACTERS} characters"));
         }
         let mut translations: BTreeMap<String, Message> =
             entry.localized_messages.into_iter().map(|(locale, message)| (usual(&locale), message)).collect();
@@ -167,7 +167,7 @@ impl Notice {
 
     fn is_done(&self, viewing: &Viewing, now_s: i64) -> bool {
         if self.is_repeatable {
-            viewing.count > MOST_VIEWS || now_s.saturating_sub(viewing.last_s) < PAUSE_S
+            viewing.count > MAX_VIEWS || now_s.saturating_sub(viewing.last_s) < HIDDEN_AFTER_VIEW_S
         } else {
             viewing.count > 0
         }

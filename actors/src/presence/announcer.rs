@@ -10,10 +10,10 @@ use tracing::{debug, warn};
 use super::StatusAudience;
 
 /// The maximum number of changes that wait for the audience. Changes beyond it are dropped.
-const WAITING: usize = 4096;
+const MAX_QUEUED_CHANGES: usize = 4096;
 
 /// The timeout for announcing one change.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Announcer(mpsc::Sender<Change>);
 
@@ -25,7 +25,7 @@ pub(super) struct Change {
 
 impl Announcer {
     pub(super) fn start(audience: Arc<dyn StatusAudience>) -> Self {
-        let (announcer, changes) = mpsc::channel(WAITING);
+        let (announcer, changes) = mpsc::channel(MAX_QUEUED_CHANGES);
         actix_rt::spawn(tell(audience, changes));
         Self(announcer)
     }
@@ -42,7 +42,7 @@ async fn tell(audience: Arc<dyn StatusAudience>, mut changes: mpsc::Receiver<Cha
         let audience = audience.clone();
         // Each announcement runs in its own task, so that a panic of the audience does not stop the next one.
         let mut telling = actix_rt::spawn(async move { audience.announce(&user_id, &presence).await });
-        let told = timeout(PATIENCE, &mut telling).await;
+        let told = timeout(ANNOUNCE_TIMEOUT, &mut telling).await;
         if !matches!(told, Ok(Ok(()))) {
             telling.abort();
             warn!("a change of status was not told");

@@ -10,16 +10,16 @@ use super::status::{Event, Status};
 use crate::clock::Uptime;
 
 /// The maximum number of cached statuses, beside those that are not stored yet. The least used ones are evicted first.
-const REMEMBERED: usize = 50_000;
+const MAX_CACHED_STATUSES: usize = 50_000;
 
 /// The time for which a cached status counts as current, in milliseconds. Another server may change the stored one.
-const FRESH_MS: i64 = 60_000;
+const CACHE_LIFETIME_MS: i64 = 60_000;
 
 /// The time for which a cached status is listed without being read again, in milliseconds.
-const LISTED_MS: i64 = 30 * 60_000;
+const LISTED_CACHE_LIFETIME_MS: i64 = 30 * 60_000;
 
 /// If at least this many users have left, their notes are handled at once instead of at the next tick.
-pub(super) const MANY: usize = 32;
+pub(super) const MIN_PRESSING_LEAVES: usize = 32;
 
 /// Statuses, connections, and the notes that are still to be handled.
 pub(super) struct People {
@@ -50,7 +50,7 @@ enum Note {
 impl People {
     pub(super) fn new() -> Self {
         Self {
-            remembered: Cache::new(REMEMBERED),
+            remembered: Cache::new(MAX_CACHED_STATUSES),
             unsaved: HashMap::new(),
             connected: HashMap::new(),
             notes: HashMap::new(),
@@ -65,7 +65,7 @@ impl People {
 
     /// Returns the users whose status must be read from the store.
     pub(super) fn missing(&self, user_ids: &[String], now: Uptime) -> Vec<String> {
-        let is_fresh = |remembered: &Remembered| now.ms_since(remembered.at) < FRESH_MS;
+        let is_fresh = |remembered: &Remembered| now.ms_since(remembered.at) < CACHE_LIFETIME_MS;
         let is_known = |id: &str| self.unsaved.contains_key(id) || self.remembered.get(id).is_some_and(is_fresh);
         user_ids.iter().filter(|id| !is_known(id)).cloned().collect()
     }
@@ -121,7 +121,8 @@ impl People {
 
     /// Returns the status of each known user at `now`, without users who are offline.
     pub(super) fn seen(&self, now: i64, uptime: Uptime) -> BTreeMap<String, String> {
-        let is_listed = |id: &String, at: Uptime| uptime.ms_since(at) < LISTED_MS || self.connected.contains_key(id);
+        let is_listed =
+            |id: &String, at: Uptime| uptime.ms_since(at) < LISTED_CACHE_LIFETIME_MS || self.connected.contains_key(id);
         let remembered = self.remembered.iter().filter(|(id, known)| is_listed(id, known.at));
         let known = remembered.map(|(id, known)| (id, &known.status)).chain(&self.unsaved);
         // Statuses that are not stored yet come last, so they replace cached ones.
@@ -187,7 +188,7 @@ impl People {
         let left = self.notes.values().filter(|note| matches!(note, Note::Left)).count();
         let is_pressing = |note: &Note| match note {
             Note::Connected(_) => true,
-            Note::Left => left >= MANY,
+            Note::Left => left >= MIN_PRESSING_LEAVES,
             Note::Heard => false,
         };
         self.notes.iter().filter(|(_, note)| is_pressing(note)).map(|(id, _)| id.clone()).collect()

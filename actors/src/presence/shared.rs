@@ -16,15 +16,15 @@ use crate::config::ConfigHandle;
 use crate::error::AppError;
 
 /// The maximum number of statuses in one transaction.
-const BATCH: usize = 500;
+const MAX_BATCH_STATUSES: usize = 500;
 
 /// The number of unsaved statuses from which they are stored without waiting for the next tick.
-const PRESSING: usize = 64;
+const MAX_UNSAVED_STATUSES: usize = 64;
 
 const SECOND_MS: i64 = 1000;
 /// The first retry delay after a failure of the store. It doubles up to the maximum.
-const FIRST_PAUSE_MS: i64 = SECOND_MS;
-const LONGEST_PAUSE_MS: i64 = 30 * SECOND_MS;
+const FIRST_RETRY_DELAY_MS: i64 = SECOND_MS;
+const MAX_RETRY_DELAY_MS: i64 = 30 * SECOND_MS;
 
 pub(super) struct Shared {
     pub(super) store: Arc<dyn PresenceStore>,
@@ -201,7 +201,7 @@ impl Shared {
     }
 
     async fn save_if_pressing(&self) {
-        let is_pressing = self.people().unsaved_count() >= PRESSING;
+        let is_pressing = self.people().unsaved_count() >= MAX_UNSAVED_STATUSES;
         if is_pressing && !self.is_resting() {
             self.note_failure(self.save().await.err());
         }
@@ -209,7 +209,7 @@ impl Shared {
 
     async fn save(&self) -> Result<(), AppError> {
         loop {
-            let batch = self.people().unsaved(BATCH);
+            let batch = self.people().unsaved(MAX_BATCH_STATUSES);
             if batch.is_empty() {
                 return Ok(());
             }
@@ -269,7 +269,7 @@ impl Shared {
         if progress.pause_ms == 0 {
             warn!(error = %cause, "statuses cannot be read or stored, changes are kept until they can");
         }
-        progress.pause_ms = (progress.pause_ms * 2).clamp(FIRST_PAUSE_MS, LONGEST_PAUSE_MS);
+        progress.pause_ms = (progress.pause_ms * 2).clamp(FIRST_RETRY_DELAY_MS, MAX_RETRY_DELAY_MS);
         progress.resumes_at = now.plus_ms(progress.pause_ms);
     }
 

@@ -59,7 +59,7 @@ async fn a_test_ends_with_the_last_who_waits_for_it() {
 async fn so_many_different_tests_run_at_once_and_no_more() {
     let setup = start("good");
     let mut tests = Vec::new();
-    for number in 0..MOST_TESTS {
+    for number in 0..MAX_TESTS {
         let mut test = Box::pin(setup.probe.test(settings(&format!("slow{number}"))));
         while setup.world.begun.load(Ordering::Relaxed) == number {
             assert!(poll_immediate(&mut test).await.is_none());

@@ -174,7 +174,7 @@ async fn an_actor_that_waits_without_end_falls_silent_and_one_that_idles_does_no
     let (hanging, idle) = (counter(), counter());
     assert_eq!(hanging.ask(Order::Add).await.unwrap(), 1);
     hanging.vitals().hang();
-    let some_beats = HEARTBEAT * 5 / 2;
+    let some_beats = HEARTBEAT_INTERVAL * 5 / 2;
     while hanging.vitals().silence() < some_beats {
         sleep(Duration::from_millis(20)).await;
     }

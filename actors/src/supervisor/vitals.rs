@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::faults::Faults;
 
 /// An actor is stuck when it has run nothing and answered no message for this long.
-pub const SILENCE_LIMIT: Duration = Duration::from_secs(10);
+pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 /// The figures of one actor, for readiness and metrics.
 pub struct Vitals {
@@ -54,9 +54,9 @@ impl Vitals {
         self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
     }
 
-    /// Returns true when the silence is longer than [`SILENCE_LIMIT`].
+    /// Returns true when the silence is longer than [`STUCK_AFTER`].
     pub fn is_stuck(&self) -> bool {
-        self.silence() > SILENCE_LIMIT
+        self.silence() > STUCK_AFTER
     }
 
     pub(super) fn beat(&self) {

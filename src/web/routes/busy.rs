@@ -1,7 +1,7 @@
 //! Routes for the busy flag: while it is set, the server refuses requests that can wait.
 
 use actix_web::web::Data;
-use quarterdeck_actors::busy::LONGEST_S;
+use quarterdeck_actors::busy::MAX_BUSY_S;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::Serialize;
@@ -72,7 +72,7 @@ pub(super) async fn clear(session: Session, app: Data<AppState>) -> Result<Done,
 
 fn seconds(given: Option<String>) -> Result<i64, AppError> {
     let number = given.map_or(Ok(DEFAULT_S), |text| text.parse());
-    let seconds = number.ok().filter(|seconds| (1..=LONGEST_S).contains(seconds));
+    let seconds = number.ok().filter(|seconds| (1..=MAX_BUSY_S).contains(seconds));
     seconds.ok_or_else(|| AppError::invalid_url("seconds must be 1 - 86400"))
 }
 

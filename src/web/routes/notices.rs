@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
-use quarterdeck_actors::notices::LONGEST_ID;
+use quarterdeck_actors::notices::MAX_ID_CHARACTERS;
 use quarterdeck_actors::notices::conditions::{Client, Reader, Site};
 use quarterdeck_actors::notices::feed::Notice;
 use quarterdeck_actors::notices::versions::read_version;
@@ -79,7 +79,7 @@ pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> R
     if others + ids.len() > MAX_VIEWINGS {
         return Err(AppError::new(VIEWS_FAILED).because("too many notices"));
     }
-    let can_be_stored = |id: &String| id.chars().count() <= LONGEST_ID && !id.contains('\0');
+    let can_be_stored = |id: &String| id.chars().count() <= MAX_ID_CHARACTERS && !id.contains('\0');
     if !ids.iter().all(can_be_stored) {
         return Err(AppError::new(VIEWS_FAILED).because("the id of a notice is too long, or no text"));
     }

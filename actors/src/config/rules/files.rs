@@ -25,7 +25,7 @@ const STORAGE_CLASSES: &[&str] = &[
 ];
 const AZURE_CLOUDS: &[&str] = &["commercial", "government", "custom", ""];
 const AZURE_AUTH_MODES: &[&str] = &["shared_key", "default_credential"];
-const LONGEST_AZURE_TIMEOUT_MS: i64 = 600_000;
+const MAX_AZURE_TIMEOUT_MS: i64 = 600_000;
 
 pub(super) const STORAGE: &[Rule] = &[
     at_least("/FileSettings/MaxFileSize", 1).or("model.config.is_valid.max_file_size.app_error"),
@@ -41,7 +41,7 @@ pub(super) const STORAGE: &[Rule] = &[
         .or_with("model.config.is_valid.image_decoder_concurrency.app_error", VALUE),
     at_least("/FileSettings/AmazonS3RequestTimeoutMilliseconds", 1)
         .or_with("model.config.is_valid.amazons3_timeout.app_error", VALUE),
-    within("/FileSettings/AzureRequestTimeoutMilliseconds", 1, LONGEST_AZURE_TIMEOUT_MS)
+    within("/FileSettings/AzureRequestTimeoutMilliseconds", 1, MAX_AZURE_TIMEOUT_MS)
         .or_with("model.config.is_valid.azure_timeout.app_error", VALUE),
     one_of("/FileSettings/AzureAuthMode", AZURE_AUTH_MODES)
         .or_with("model.config.is_valid.azure_auth_mode.app_error", VALUE),
@@ -70,7 +70,7 @@ pub(super) const STORAGE: &[Rule] = &[
         .or_with("model.config.is_valid.directory_traversal.app_error", SETTING_AND_VALUE),
     one_of("/FileSettings/ExportAmazonS3StorageClass", STORAGE_CLASSES)
         .or_with("model.config.is_valid.storage_class.app_error", VALUE),
-    within("/FileSettings/ExportAzureRequestTimeoutMilliseconds", 1, LONGEST_AZURE_TIMEOUT_MS)
+    within("/FileSettings/ExportAzureRequestTimeoutMilliseconds", 1, MAX_AZURE_TIMEOUT_MS)
         .or_with("model.config.is_valid.export_azure_timeout.app_error", VALUE),
     one_of("/FileSettings/ExportAzureAuthMode", AZURE_AUTH_MODES)
         .or_with("model.config.is_valid.export_azure_auth_mode.app_error", VALUE),

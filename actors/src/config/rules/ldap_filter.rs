@@ -1,11 +1,11 @@
 //! Checks the syntax of LDAP filters (RFC 4515), without a directory.
 
 /// The maximum depth of nested filters, because the check is recursive.
-const DEEPEST: usize = 50;
+const MAX_DEPTH: usize = 50;
 
 /// Returns true if `text` is exactly one filter.
 pub(super) fn is_filter(text: &str) -> bool {
-    after_filter(text, DEEPEST) == Some("")
+    after_filter(text, MAX_DEPTH) == Some("")
 }
 
 /// Returns the text after the filter at the start of `text`.
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_filter_with_a_slip_is_none() {
-        let deep = format!("{}(a=b){}", "(!".repeat(DEEPEST), ")".repeat(DEEPEST));
+        let deep = format!("{}(a=b){}", "(!".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
         let wrong = [
             "",
             "cn=x",

@@ -4,7 +4,7 @@
 use crate::data_source::{Word, after_scheme, words};
 
 /// The maximum length of a shown text, in bytes.
-const LONGEST: usize = 512;
+const MAX_SHOWN_BYTES: usize = 512;
 
 /// The text in place of a hidden part.
 const HIDDEN: &str = "****";
@@ -29,7 +29,7 @@ const OPTIONS: [&str; 12] = [
 pub(super) fn plain(text: &str) -> Option<String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ./_-+,:~".contains(&byte));
     // A text with a scheme is an address, which may contain a user's name.
-    (is_plain && text.len() <= LONGEST && !text.contains("://")).then(|| text.to_owned())
+    (is_plain && text.len() <= MAX_SHOWN_BYTES && !text.contains("://")).then(|| text.to_owned())
 }
 
 /// Returns the text if it is an address with only scheme, host, port and path. Returns `None` if it has a user or a
@@ -39,7 +39,7 @@ pub fn address(text: &str) -> Option<String> {
     let is_scheme = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+');
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte));
-    let is_shown = is_scheme && is_host(host) && is_path && text.len() <= LONGEST;
+    let is_shown = is_scheme && is_host(host) && is_path && text.len() <= MAX_SHOWN_BYTES;
     is_shown.then(|| text.to_owned())
 }
 

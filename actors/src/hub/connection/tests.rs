@@ -64,16 +64,16 @@ fn a_client_that_comes_back_gets_what_it_missed_with_the_same_numbers() {
 #[test]
 fn a_client_that_asks_for_more_than_is_kept_or_for_the_future_cannot_go_on() {
     let hold = held();
-    let one_more = RING + 1;
+    let one_more = MAX_RING_EVENTS + 1;
     for _ in 0..one_more {
         hold.connection.offer(&frame("some"));
         sent(&hold);
     }
     assert_eq!(hold.connection.resume(0), Continuation::Lost);
-    assert_eq!(hold.connection.resume(1), Continuation::Replay(RING));
+    assert_eq!(hold.connection.resume(1), Continuation::Replay(MAX_RING_EVENTS));
     assert_eq!(end_of(&hold), Some(End::Replaced));
     let hold = Hold::on(hold.connection.clone(), &Left::default());
-    assert_eq!(sent(&hold).len(), RING);
+    assert_eq!(sent(&hold).len(), MAX_RING_EVENTS);
     assert_eq!(hold.connection.resume(i64::try_from(one_more).unwrap() + 1), Continuation::Lost);
     assert_eq!(hold.connection.resume(-1), Continuation::Lost);
     assert_eq!(hold.connection.resume(i64::MIN), Continuation::Lost);
@@ -82,16 +82,16 @@ fn a_client_that_asks_for_more_than_is_kept_or_for_the_future_cannot_go_on() {
 #[test]
 fn a_slow_connection_is_spared_what_it_can_do_without_and_ended_when_its_queue_is_full() {
     let hold = held();
-    for _ in 0..SLOW {
+    for _ in 0..MAX_QUEUED_FOR_PASSING {
         assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
     }
     assert_eq!(hold.connection.offer(&frame("typing")), Offered::Spared);
-    for _ in SLOW..QUEUE {
+    for _ in MAX_QUEUED_FOR_PASSING..MAX_QUEUED_EVENTS {
         assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
     }
     assert_eq!(end_of(&hold), None);
     let full = held();
-    for _ in 0..QUEUE {
+    for _ in 0..MAX_QUEUED_EVENTS {
         full.connection.offer(&frame("posted"));
     }
     assert_eq!(full.connection.offer(&frame("posted")), Offered::Overflowed);
