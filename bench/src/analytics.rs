@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::report::{median, to_float};
 
 /// The time for which each topic is requested. The server counts it again meanwhile.
-const SPAN: Duration = Duration::from_secs(8);
+const TOPIC_DURATION: Duration = Duration::from_secs(8);
 
 /// The age from which the server counts the statistics again, in seconds.
 const AGE_SECONDS: &str = "2";
@@ -91,7 +91,7 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
         let asked = Request { path: "/api/v4/analytics/old", query, headers };
         let (mut of_ping, mut of_topic, mut slowest) = (Vec::new(), Vec::new(), 0);
         let begun = Instant::now();
-        while begun.elapsed() < SPAN {
+        while begun.elapsed() < TOPIC_DURATION {
             let round = load(&server.address, &ping, options.connections, options.requests).await?;
             of_ping.push(round.latency.value_at_quantile(0.99));
             let round = load(&server.address, &asked, options.connections, options.requests).await?;

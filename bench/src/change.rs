@@ -22,13 +22,13 @@ use crate::process::Process;
 use crate::report::{median, micros_each, rate, to_float};
 
 /// The timeout of one response.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time after the last response in which the server stores its remaining records. This work counts for the round.
-const SETTLING: Duration = Duration::from_millis(300);
+const SETTLE_TIME: Duration = Duration::from_millis(300);
 
 /// The maximum length of a response to a change, in bytes.
-const ANSWER_BYTES: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -159,7 +159,7 @@ impl Side {
             latency.add(ended??).map_err(io::Error::other)?;
         }
         let elapsed = started.elapsed();
-        sleep(SETTLING).await;
+        sleep(SETTLE_TIME).await;
         if counts {
             self.cpu += cpu::used(self.server.pid())?.saturating_sub(before);
             self.elapsed += elapsed;
@@ -194,11 +194,11 @@ async fn change(address: String, request: String, count: u64) -> io::Result<Hist
     let mut connection = TcpStream::connect(&address).await?;
     connection.set_nodelay(true)?;
     let mut latency = histogram()?;
-    let mut buffer = vec![0; ANSWER_BYTES];
+    let mut buffer = vec![0; MAX_RESPONSE_BYTES];
     for _ in 0..count {
         let started = Instant::now();
         connection.write_all(request.as_bytes()).await?;
-        timeout(PATIENCE, read_answer(&mut connection, &mut buffer)).await??;
+        timeout(RESPONSE_TIMEOUT, read_answer(&mut connection, &mut buffer)).await??;
         latency.saturating_record(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
     Ok(latency)

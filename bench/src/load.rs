@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// The timeout of one response.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum length of a response, in bytes.
-const LARGEST_ANSWER: usize = 256 * 1024;
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
 /// A request that is repeated.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub(crate) async fn fetch(address: &str, request: &Request) -> io::Result<Vec<u8
     let request = format!("{}Connection: close\r\n\r\n", request.text(address));
     connection.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    timeout(PATIENCE, connection.read_to_end(&mut answer)).await??;
+    timeout(RESPONSE_TIMEOUT, connection.read_to_end(&mut answer)).await??;
     Ok(answer)
 }
 
@@ -70,11 +70,11 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     let mut connection = TcpStream::connect(&address).await?;
     connection.set_nodelay(true)?;
     let mut latency = histogram()?;
-    let mut buffer = vec![0; LARGEST_ANSWER];
+    let mut buffer = vec![0; MAX_RESPONSE_BYTES];
     for _ in 0..count {
         let started = Instant::now();
         connection.write_all(request.as_bytes()).await?;
-        timeout(PATIENCE, read_answer(&mut connection, &mut buffer)).await??;
+        timeout(RESPONSE_TIMEOUT, read_answer(&mut connection, &mut buffer)).await??;
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         latency.saturating_record(micros);
     }

@@ -19,10 +19,10 @@ use crate::report::{median, to_float};
 const LINES: u64 = 40_000;
 
 /// The number of bytes that the baseline reads at once.
-const BLOCK: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 256 * 1024;
 
 /// The number of repetitions of each query; the median counts.
-const TIMES: usize = 3;
+const REPETITIONS: usize = 3;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let folder = Folder::new()?;
     let file = folder.path().join("mattermost.log");
     write(&file, options.megabytes << 20)?;
-    let plain = median(&(0..TIMES).map(|_| read_through(&file)).collect::<Result<Vec<_>, _>>()?);
+    let plain = median(&(0..REPETITIONS).map(|_| read_through(&file)).collect::<Result<Vec<_>, _>>()?);
     println!("log of {} bytes; reading it through takes {} ms", file.metadata()?.len(), plain.as_millis());
     // The server rotates a file of this size at its start. The queries find the lines in the rotated file.
     let location = folder.path().display().to_string();
@@ -62,7 +62,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     for (name, question) in questions {
         let mut times = Vec::new();
         let mut length = 0;
-        for _ in 0..TIMES {
+        for _ in 0..REPETITIONS {
             let asked = ask(question.try_clone().ok_or("a question that cannot be asked again")?, &token).await?;
             times.push(asked.0);
             length = asked.1;
@@ -114,7 +114,7 @@ fn write(file: &Path, length: u64) -> Result<(), Failure> {
 
 fn read_through(file: &Path) -> std::io::Result<Duration> {
     let started = Instant::now();
-    let (mut file, mut block) = (File::open(file)?, vec![0; BLOCK]);
+    let (mut file, mut block) = (File::open(file)?, vec![0; BLOCK_BYTES]);
     while file.read(&mut block)? > 0 {}
     Ok(started.elapsed())
 }

@@ -20,7 +20,7 @@ use crate::process::Process;
 use crate::report::{median, to_float};
 
 /// The timeout for all probes to hang, or to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PROBES_TIMEOUT: Duration = Duration::from_secs(20);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -100,7 +100,7 @@ impl Hole {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        let waited = timeout(PATIENCE, counted).await;
+        let waited = timeout(PROBES_TIMEOUT, counted).await;
         waited.map_err(|_| format!("{} probes hang instead of {count}", self.open.load(Ordering::Relaxed)).into())
     }
 }

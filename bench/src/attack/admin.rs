@@ -13,10 +13,10 @@ use crate::account::{self, url};
 use crate::load::histogram;
 
 /// The time between two logins.
-const INTERVAL: Duration = Duration::from_millis(500);
+const LOGIN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The timeout of a login. A failed login counts with this duration.
-const MAX_LOGIN: Duration = Duration::from_secs(30);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The administrator's address, which no attacker uses.
 const ADDRESS: &str = "198.51.100.7";
@@ -39,10 +39,10 @@ async fn log_in_until(address: String, until: Instant) -> Result<Histogram<u64>,
     let mut took = histogram().map_err(|cause| cause.to_string())?;
     while Instant::now() < until {
         let started = Instant::now();
-        let is_in = timeout(MAX_LOGIN, log_in(&address)).await.is_ok_and(|status| status == Some(200));
-        let micros = if is_in { started.elapsed().as_micros() } else { MAX_LOGIN.as_micros() };
+        let is_in = timeout(LOGIN_TIMEOUT, log_in(&address)).await.is_ok_and(|status| status == Some(200));
+        let micros = if is_in { started.elapsed().as_micros() } else { LOGIN_TIMEOUT.as_micros() };
         took.saturating_record(u64::try_from(micros).unwrap_or(u64::MAX));
-        sleep(INTERVAL).await;
+        sleep(LOGIN_INTERVAL).await;
     }
     Ok(took)
 }

@@ -17,7 +17,7 @@ use super::wire;
 use crate::report::to_float;
 
 /// The timeout of an attacker for a response, and for more of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time between two pieces of an endless body.
 const DRIBBLE_INTERVAL: Duration = Duration::from_secs(1);
@@ -196,8 +196,8 @@ async fn attempt(then: Then, address: &str, request: &[u8]) -> io::Result<Option
             Ok(None)
         }
         Then::ComesBack => {
-            let status = wire::status(&mut connection, PATIENCE).await?;
-            wire::drain(&mut connection, PATIENCE).await;
+            let status = wire::status(&mut connection, RESPONSE_TIMEOUT).await?;
+            wire::drain(&mut connection, RESPONSE_TIMEOUT).await;
             Ok(Some(status))
         }
         Then::Dribbles => dribble(&mut connection).await.map(Some),

@@ -15,10 +15,10 @@ use crate::load::{histogram, read_answer};
 const OTHER_FILES: u64 = 500;
 
 /// The timeout of a ping. A slower ping counts with this duration.
-const MAX_PING: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The receive buffer of a client that reads little, in bytes.
-const SMALL_BUFFER: u32 = 4096;
+const SMALL_BUFFER_BYTES: u32 = 4096;
 
 const PING: &str = "GET /api/v4/system/ping HTTP/1.1\r\nHost: bench\r\n\r\n";
 
@@ -49,7 +49,7 @@ pub(super) async fn ping_until(address: String, interval: Duration, until: Insta
     let mut connection = None;
     while Instant::now() < until {
         let started = Instant::now();
-        let answered = timeout(MAX_PING, ping(&address, &mut connection)).await;
+        let answered = timeout(PING_TIMEOUT, ping(&address, &mut connection)).await;
         latency.saturating_record(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
         let is_lost = !matches!(answered, Ok(Ok(())));
         if is_lost {
@@ -82,7 +82,7 @@ pub(super) async fn connect(address: &str, takes_little: bool) -> io::Result<Tcp
     let address = address.parse().map_err(io::Error::other)?;
     let socket = TcpSocket::new_v4()?;
     if takes_little {
-        socket.set_recv_buffer_size(SMALL_BUFFER)?;
+        socket.set_recv_buffer_size(SMALL_BUFFER_BYTES)?;
     }
     socket.connect(address).await
 }

@@ -23,7 +23,7 @@ const HELLO: &str = r#"{"event":"hello","data":{"connection_id":""},"seq":0}"#;
 const WORKERS: usize = 2;
 
 /// The maximum number of publications, or of new sockets, that wait for a worker.
-const WAITING: usize = 64;
+const MAX_QUEUED: usize = 64;
 
 /// Returns the endpoint of the server's sockets.
 pub(crate) fn door(address: &str, resets: bool) -> Door {
@@ -43,9 +43,9 @@ pub(crate) fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Returns the server, which runs while it is awaited, and its address.
 fn serve() -> io::Result<(Server, SocketAddr)> {
-    let publish = broadcast::Sender::<Bytes>::new(WAITING);
+    let publish = broadcast::Sender::<Bytes>::new(MAX_QUEUED);
     let server = HttpServer::new(move || {
-        let (enter, newcomers) = mpsc::channel(WAITING);
+        let (enter, newcomers) = mpsc::channel(MAX_QUEUED);
         spawn(send_all(publish.subscribe(), newcomers));
         App::new()
             .app_data(Data::new(publish.clone()))

@@ -15,10 +15,10 @@ use crate::ws::frame::{self, Frame};
 use crate::ws::tally::Tally;
 
 /// The maximum number of handshakes at the same time.
-const AT_ONCE: usize = 256;
+const MAX_HANDSHAKES: usize = 256;
 
 /// The timeout for all handshakes together, in seconds.
-const PATIENCE_S: u64 = 120;
+const HANDSHAKES_TIMEOUT_S: u64 = 120;
 
 /// The sockets of one server.
 pub(crate) struct Crowd {
@@ -43,7 +43,7 @@ impl Crowd {
         let mut crowd = Self { tally: Arc::new(Tally::new()?), seats, sockets: JoinSet::new() };
         crowd.tally.hellos.expect(count);
         crowd.open();
-        for _ in 0..PATIENCE_S {
+        for _ in 0..HANDSHAKES_TIMEOUT_S {
             let are_all_in = crowd.tally.hellos.is_reached(Duration::from_secs(1)).await;
             crowd.tally.check()?;
             if are_all_in {
@@ -66,7 +66,7 @@ impl Crowd {
 
     /// Opens a socket for each connection. A connection that existed before is resumed.
     pub(crate) fn open(&mut self) {
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        let turns = Arc::new(Semaphore::new(MAX_HANDSHAKES));
         for seat in &self.seats {
             let attendance = Attendance { seat: seat.clone(), tally: self.tally.clone() };
             self.sockets.spawn(attendance.run(turns.clone()));

@@ -8,10 +8,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The timeout of a handshake.
-const PATIENCE: Duration = Duration::from_secs(30);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The maximum length of the head of a response, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The initial size of the receive buffer in bytes. Most messages fit.
 const BUFFER: usize = 2048;
@@ -37,7 +37,7 @@ pub(crate) struct Socket {
 impl Door {
     /// Opens a socket. `query` is empty or begins with a question mark.
     pub(crate) async fn open(&self, query: &str) -> io::Result<Socket> {
-        timeout(PATIENCE, self.shake_hands(query)).await?
+        timeout(HANDSHAKE_TIMEOUT, self.shake_hands(query)).await?
     }
 
     async fn shake_hands(&self, query: &str) -> io::Result<Socket> {
@@ -74,7 +74,7 @@ impl Socket {
     /// Returns true once the response to the handshake is complete, and removes it from the buffer.
     fn is_upgraded(&mut self) -> io::Result<bool> {
         let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
-            let is_too_long = self.buffer.len() > LONGEST_HEAD;
+            let is_too_long = self.buffer.len() > MAX_HEAD_BYTES;
             return if is_too_long { Err(io::Error::other("the head of the answer has no end")) } else { Ok(false) };
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();

@@ -19,13 +19,13 @@ use crate::ws::publisher::Publisher;
 use crate::ws::tally::Tally;
 
 /// The timeout for a publication to reach all sockets. After it, the publication counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The number of publications that are not counted, because the first ones fill caches.
-const WARM_UP: u64 = 5;
+const WARM_UP_PUBLICATIONS: u64 = 5;
 
 /// The time after which the other events of new connections have arrived.
-const SETTLING: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -78,9 +78,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let mut of_bare =
         Side::new("bare broadcast", Some(bare.pid()), bare_publisher, bare_doors, frames, options).await?;
     let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.doors(true), frames, options).await?;
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     for side in [&mut of_bare, &mut of_server] {
-        side.round(WARM_UP).await?;
+        side.round(WARM_UP_PUBLICATIONS).await?;
         side.used = Used::new()?;
     }
     let numbers_before = of_server.numbers();
@@ -137,7 +137,7 @@ impl Side {
         tally.begin();
         self.used.publications += 1;
         self.publisher.publish(self.used.publications).await?;
-        let have_all = tally.published.is_reached(PATIENCE).await;
+        let have_all = tally.published.is_reached(DELIVERY_TIMEOUT).await;
         tally.check()?;
         self.used.deliveries += tally.published.value();
         self.used.elapsed += tally.elapsed();

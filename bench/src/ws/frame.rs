@@ -10,7 +10,7 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
 /// The longest frame that a server may send, in bytes.
-const LONGEST: usize = 1024 * 1024;
+const MAX_FRAME_BYTES: usize = 1024 * 1024;
 
 /// A frame from the server.
 #[derive(Debug, PartialEq)]
@@ -46,7 +46,7 @@ fn length_of(short: u8, rest: &[u8]) -> io::Result<Option<(usize, &[u8])>> {
         short => Some((u64::from(short), rest)),
     };
     let Some((length, rest)) = read else { return Ok(None) };
-    let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST);
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_FRAME_BYTES);
     length.map(|length| Some((length, rest))).ok_or_else(|| io::Error::other("a frame of more than 1 MiB"))
 }
 

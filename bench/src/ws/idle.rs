@@ -13,12 +13,12 @@ use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
 use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
 
-/// The interval between two readings of the memory. Readings stop when the memory is stable or after [`MOST_LOOKS`].
-const PAUSE: Duration = Duration::from_millis(500);
-const MOST_LOOKS: usize = 20;
+/// The interval between two readings of the memory. Readings stop when the memory is stable or after [`MAX_READINGS`].
+const READING_INTERVAL: Duration = Duration::from_millis(500);
+const MAX_READINGS: usize = 20;
 
 /// A difference of at most this many kB counts as stable.
-const NOTHING_KB: u64 = 64;
+const STABLE_WITHIN_KB: u64 = 64;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -78,10 +78,10 @@ async fn fill(name: &str, pid: u32, doors: Vec<Door>, connections: u64) -> Resul
 
 async fn settled_kb(pid: u32) -> std::io::Result<u64> {
     let mut last = resident_kb(pid)?;
-    for _ in 0..MOST_LOOKS {
-        tokio::time::sleep(PAUSE).await;
+    for _ in 0..MAX_READINGS {
+        tokio::time::sleep(READING_INTERVAL).await;
         let now = resident_kb(pid)?;
-        let is_settled = now.abs_diff(last) <= NOTHING_KB;
+        let is_settled = now.abs_diff(last) <= STABLE_WITHIN_KB;
         if is_settled {
             return Ok(now);
         }

@@ -17,7 +17,7 @@ const PATH: &str = "/api/v4/websocket";
 const PASSWORD: &str = "QUARTERDECK_BENCH_PASSWORD";
 
 /// The maximum number of sockets of one user.
-const SOCKETS_OF_ONE: u64 = 500;
+const MAX_SOCKETS_PER_USER: u64 = 500;
 
 /// The number of open files that a process may need beside its sockets.
 const OTHER_FILES: u64 = 200;
@@ -123,7 +123,7 @@ impl Place {
 
 /// Returns the number of accounts for `connections` sockets: the smallest number within the limit for one user.
 pub(crate) fn accounts_for(connections: u64) -> u64 {
-    connections.div_ceil(SOCKETS_OF_ONE)
+    connections.div_ceil(MAX_SOCKETS_PER_USER)
 }
 
 /// Raises the limit of open files for this process and the processes that it starts, so that they can have this many

@@ -14,10 +14,10 @@ use crate::ws::frame::{self, Frame};
 use crate::ws::place::{Account, Place};
 
 /// The approximate length of the event with the preference, in bytes.
-const SIZE: usize = 300;
+const EVENT_BYTES: usize = 300;
 
 /// A publication is complete after this time without a new text.
-const SILENCE: Duration = Duration::from_millis(500);
+const QUIET_AFTER: Duration = Duration::from_millis(500);
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -85,7 +85,7 @@ impl Publisher {
             texts.extend(texts_in(&mut socket)?);
         }
         self.publish(1).await?;
-        while let Ok(filled) = timeout(SILENCE, socket.fill()).await {
+        while let Ok(filled) = timeout(QUIET_AFTER, socket.fill()).await {
             filled?;
             texts.extend(texts_in(&mut socket)?);
         }
@@ -116,7 +116,7 @@ fn texts_in(socket: &mut Socket) -> std::io::Result<Vec<Vec<u8>>> {
 
 /// Returns the width of the value, given the length of the event with a value of one character.
 fn padding(length: usize) -> usize {
-    SIZE.saturating_sub(length) + 1
+    EVENT_BYTES.saturating_sub(length) + 1
 }
 
 #[cfg(test)]

@@ -18,16 +18,16 @@ use crate::ws::tally::Count;
 
 /// The timeout for all sockets to get their events, in seconds, and the time without any event after which the rest
 /// counts as lost.
-const PATIENCE_S: u64 = 60;
-const SILENCE_S: u64 = 5;
+const DELIVERY_TIMEOUT_S: u64 = 60;
+const SILENCE_TIMEOUT_S: u64 = 5;
 
 /// The time after which the server knows that the sockets broke, and its own events have been sent.
-const SETTLING: Duration = Duration::from_secs(1);
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 
 /// The number of events that a server keeps for a connection without a socket, and the part of it for events beside the
 /// publications.
-const KEPT: u64 = 128;
-const ROOM: u64 = 8;
+const RING_EVENTS: u64 = 128;
+const OTHER_EVENTS: u64 = 8;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -77,7 +77,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let server = options.place.open(&http, accounts).await?;
     let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
     let missed = options.publications * u64::try_from(texts.len())?;
-    if missed + ROOM >= KEPT {
+    if missed + OTHER_EVENTS >= RING_EVENTS {
         return Err(format!("{missed} events are more than a server keeps for who is away").into());
     }
     let connections = options.connections;
@@ -97,7 +97,7 @@ async fn accepted(options: &Options) -> Result<String, Failure> {
     let bare = Process::bare_broadcast()?;
     let doors = vec![bare::door(&bare.address, options.by == Break::Reset)];
     Crowd::gather(doors.clone(), options.connections).await?.scatter().await;
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     let before = cpu::used(bare.pid())?;
     let crowd = Crowd::gather(doors, options.connections).await?;
     let cpu = cpu::used(bare.pid())?.saturating_sub(before);
@@ -107,14 +107,14 @@ async fn accepted(options: &Options) -> Result<String, Failure> {
 
 /// Breaks all sockets, and publishes while none is open.
 async fn break_all(crowd: &mut Crowd, publisher: &Publisher, numbers: Range<u64>) -> Result<(), Failure> {
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     crowd.tally.check()?;
     crowd.scatter().await;
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     for number in numbers {
         publisher.publish(number).await?;
     }
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     Ok(())
 }
 
@@ -130,7 +130,7 @@ async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outco
     come_back(&tally.published).await;
     let (elapsed, after) = (tally.elapsed(), pid.map(cpu::used).transpose()?);
     // Events that arrive now are repetitions.
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     Ok(Outcome {
         connections,
         missed,
@@ -146,8 +146,8 @@ async fn storm(crowd: &mut Crowd, pid: Option<u32>, missed: u64) -> Result<Outco
 /// Waits until all sockets have the events that they missed, or no more events arrive.
 async fn come_back(published: &Count) {
     let (mut silent_s, mut last) = (0, 0);
-    for _ in 0..PATIENCE_S {
-        let is_over = published.is_reached(Duration::from_secs(1)).await || silent_s >= SILENCE_S;
+    for _ in 0..DELIVERY_TIMEOUT_S {
+        let is_over = published.is_reached(Duration::from_secs(1)).await || silent_s >= SILENCE_TIMEOUT_S;
         if is_over {
             return;
         }
