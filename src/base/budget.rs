@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The limit of unsent bytes in large responses of one caller. A caller's only response may be larger.
-const BYTES_PER_CALLER: usize = 16 << 20;
+const MAX_BYTES_PER_CALLER: usize = 16 << 20;
 
 /// The total of unsent bytes beyond which a caller gets a large response only while it has no other.
-const BYTES: usize = 48 << 20;
+const SOFT_LIMIT_BYTES: usize = 48 << 20;
 
 /// The total of unsent bytes beyond which no caller gets a large response, unless it is the only one.
-const MAX_BYTES: usize = 2 * BYTES;
+const MAX_BYTES: usize = 2 * SOFT_LIMIT_BYTES;
 
 /// Counts the unsent bytes of large responses, by caller.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ impl Room {
         let mut held = budget.held();
         let own = held.by_caller.get(&self.caller).copied().unwrap_or_default();
         let (own_after, total_after) = (own.saturating_add(bytes), held.total.saturating_add(bytes));
-        let is_within_share = own_after <= BYTES_PER_CALLER && total_after <= BYTES;
+        let is_within_share = own_after <= MAX_BYTES_PER_CALLER && total_after <= SOFT_LIMIT_BYTES;
         let is_only_one = own == self.bytes && (total_after <= MAX_BYTES || held.total == self.bytes);
         let has_room = is_within_share || is_only_one;
         if has_room {

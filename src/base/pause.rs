@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The lateness of a timer that indicates a pause. No turn of a worker takes this long.
-const LATE: Duration = Duration::from_secs(1);
+const MIN_LATENESS: Duration = Duration::from_secs(1);
 
 /// The extra time for a client after a pause, because a timer may fire before the waiting data is read.
-const RESUMPTION: Duration = Duration::from_secs(2);
+const EXTRA_TIME: Duration = Duration::from_secs(2);
 
 /// Returns the extension of a deadline whose timer fired now; `None` if the timer was not late because of a pause.
 pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
@@ -20,7 +20,7 @@ pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
 
 fn extension_at(deadline: Instant, now: Instant) -> Option<Duration> {
     let late = now.saturating_duration_since(deadline);
-    (late >= LATE).then(|| late + RESUMPTION)
+    (late >= MIN_LATENESS).then(|| late + EXTRA_TIME)
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
 
-const LONGEST_CATEGORY: usize = 32;
-const LONGEST_NAME: usize = 32;
-const LONGEST_VALUE: usize = 20_000;
+const MAX_CATEGORY_CHARACTERS: usize = 32;
+const MAX_NAME_CHARACTERS: usize = 32;
+const MAX_VALUE_CHARACTERS: usize = 20_000;
 
 /// The limit of preferences in one request.
-const MOST_AT_ONCE: usize = 100;
+const MAX_PER_REQUEST: usize = 100;
 
 /// One preference. A user has at most one for each category and name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -23,14 +23,14 @@ pub(crate) struct Preference {
 impl Preference {
     /// Refuses a preference with an invalid field.
     pub(crate) fn check(&self) -> Result<(), AppError> {
-        let has_category = (1..=LONGEST_CATEGORY).contains(&self.category.len());
+        let has_category = (1..=MAX_CATEGORY_CHARACTERS).contains(&self.category.len());
         if !has_category {
             return Err(AppError::new("model.preference.is_valid.category.app_error"));
         }
-        if self.name.len() > LONGEST_NAME {
+        if self.name.len() > MAX_NAME_CHARACTERS {
             return Err(AppError::new("model.preference.is_valid.name.app_error"));
         }
-        if self.value.chars().count() > LONGEST_VALUE {
+        if self.value.chars().count() > MAX_VALUE_CHARACTERS {
             return Err(AppError::new("model.preference.is_valid.value.app_error"));
         }
         Ok(())
@@ -39,7 +39,7 @@ impl Preference {
 
 /// Refuses a list that is empty or too long.
 pub(crate) fn check_count(preferences: &[Preference]) -> Result<(), AppError> {
-    let is_fitting = (1..=MOST_AT_ONCE).contains(&preferences.len());
+    let is_fitting = (1..=MAX_PER_REQUEST).contains(&preferences.len());
     if is_fitting { Ok(()) } else { Err(AppError::invalid_body("preferences")) }
 }
 

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use crate::base::user::{User, is_email};
 
-const SHORTEST_NAME: usize = 2;
-const LONGEST_NAME: usize = 64;
-const LONGEST_DESCRIPTION: usize = 255;
-const LONGEST_COMPANY: usize = 64;
-const LONGEST_DOMAINS: usize = 1000;
+const MIN_NAME_CHARACTERS: usize = 2;
+const MAX_NAME_CHARACTERS: usize = 64;
+const MAX_DESCRIPTION_CHARACTERS: usize = 255;
+const MAX_COMPANY_CHARACTERS: usize = 64;
+const MAX_DOMAINS_CHARACTERS: usize = 1000;
 
 /// The type of a team that any user may join, if it also allows open invitations.
 pub(crate) const OPEN: &str = "O";
@@ -100,14 +100,14 @@ impl Team {
     pub(crate) fn check(&self) -> Result<(), AppError> {
         let rules = [
             ("email", self.email.is_empty() || is_email(&self.email)),
-            ("name", (1..=LONGEST_NAME).contains(&self.display_name.chars().count())),
-            ("url", self.name.len() <= LONGEST_NAME),
-            ("description", self.description.chars().count() <= LONGEST_DESCRIPTION),
+            ("name", (1..=MAX_NAME_CHARACTERS).contains(&self.display_name.chars().count())),
+            ("url", self.name.len() <= MAX_NAME_CHARACTERS),
+            ("description", self.description.chars().count() <= MAX_DESCRIPTION_CHARACTERS),
             ("reserved", !RESERVED_NAMES.iter().any(|word| self.name.to_lowercase().starts_with(word))),
             ("characters", is_team_name(&self.name)),
             ("type", [OPEN, INVITE_ONLY].contains(&self.kind.as_str())),
-            ("company", self.company_name.chars().count() <= LONGEST_COMPANY),
-            ("domains", self.allowed_domains.len() <= LONGEST_DOMAINS),
+            ("company", self.company_name.chars().count() <= MAX_COMPANY_CHARACTERS),
+            ("domains", self.allowed_domains.len() <= MAX_DOMAINS_CHARACTERS),
         ];
         match rules.iter().find(|(_, is_kept)| !is_kept) {
             Some((rule, _)) => Err(AppError::new(format!("model.team.is_valid.{rule}.app_error"))),
@@ -187,7 +187,7 @@ impl From<Member> for MemberView {
 /// Returns true for a valid team name: lower-case letters, digits and hyphens, with no hyphen at either end.
 pub(crate) fn is_team_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let has_length = (SHORTEST_NAME..=LONGEST_NAME).contains(&name.len());
+    let has_length = (MIN_NAME_CHARACTERS..=MAX_NAME_CHARACTERS).contains(&name.len());
     let has_alphabet = name.bytes().all(|byte| is_plain(byte) || byte == b'-');
     has_length && has_alphabet && !name.starts_with('-') && !name.ends_with('-')
 }

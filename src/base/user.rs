@@ -8,11 +8,11 @@ use quarterdeck_actors::secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(crate) const LONGEST_EMAIL: usize = 128;
-const LONGEST_NAME: usize = 64;
-const LONGEST_POSITION: usize = 128;
-const LONGEST_LOCALE: usize = 5;
-const LONGEST_USERNAME: usize = 64;
+pub(crate) const MAX_EMAIL_CHARACTERS: usize = 128;
+const MAX_NAME_CHARACTERS: usize = 64;
+const MAX_POSITION_CHARACTERS: usize = 128;
+const MAX_LOCALE_CHARACTERS: usize = 5;
+const MAX_USERNAME_CHARACTERS: usize = 64;
 
 const RESERVED_USERNAMES: [&str; 4] = ["all", "channel", "matterbot", "system"];
 
@@ -109,10 +109,10 @@ impl User {
         let rules = [
             ("username", is_username(&self.username)),
             ("email", is_email(&self.email)),
-            ("nickname", self.nickname.chars().count() <= LONGEST_NAME),
-            ("position", self.position.chars().count() <= LONGEST_POSITION),
-            ("first_name", self.first_name.chars().count() <= LONGEST_NAME),
-            ("last_name", self.last_name.chars().count() <= LONGEST_NAME),
+            ("nickname", self.nickname.chars().count() <= MAX_NAME_CHARACTERS),
+            ("position", self.position.chars().count() <= MAX_POSITION_CHARACTERS),
+            ("first_name", self.first_name.chars().count() <= MAX_NAME_CHARACTERS),
+            ("last_name", self.last_name.chars().count() <= MAX_NAME_CHARACTERS),
             ("locale", is_locale(&self.locale)),
         ];
         match rules.iter().find(|(_, is_kept)| !is_kept) {
@@ -231,7 +231,7 @@ const TIMEZONE: [(&str, &str); 3] =
 
 /// Returns true for a valid username: 1 to 64 of `a-z 0-9 . - _`, except names that mentions use.
 pub(crate) fn is_username(name: &str) -> bool {
-    let has_length = (1..=LONGEST_USERNAME).contains(&name.len());
+    let has_length = (1..=MAX_USERNAME_CHARACTERS).contains(&name.len());
     let has_alphabet =
         name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte));
     has_length && has_alphabet && !RESERVED_USERNAMES.contains(&name)
@@ -240,7 +240,7 @@ pub(crate) fn is_username(name: &str) -> bool {
 /// Returns true for a valid role name: 1 to 64 of `a-z 0-9 _`.
 pub(crate) fn is_role_name(name: &str) -> bool {
     let has_alphabet = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    (1..=LONGEST_NAME).contains(&name.len()) && has_alphabet
+    (1..=MAX_NAME_CHARACTERS).contains(&name.len()) && has_alphabet
 }
 
 /// Returns true for a valid email address: one `@` between two texts, and no characters that break a mail header.
@@ -250,7 +250,7 @@ pub(crate) fn is_email(text: &str) -> bool {
     let is_plain = text
         .chars()
         .all(|character| !character.is_whitespace() && !character.is_control() && !"<>()[],;:\\\"".contains(character));
-    has_parts && is_plain && text.len() <= LONGEST_EMAIL && text == text.to_lowercase()
+    has_parts && is_plain && text.len() <= MAX_EMAIL_CHARACTERS && text == text.to_lowercase()
 }
 
 fn is_locale(tag: &str) -> bool {
@@ -259,7 +259,7 @@ fn is_locale(tag: &str) -> bool {
         .next()
         .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
     tag.is_empty()
-        || (tag.len() <= LONGEST_LOCALE
+        || (tag.len() <= MAX_LOCALE_CHARACTERS
             && has_language
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
 }

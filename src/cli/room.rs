@@ -26,7 +26,7 @@ use output::failure;
 
 /// The longest time that the process waits for the threads of actors before it ends. Only a blocked actor takes any
 /// time.
-const THREADS_LIMIT: Duration = Duration::from_secs(2);
+const THREADS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A server for the system area of the Mattermost REST API v4.
 #[derive(Debug, Parser)]
@@ -106,7 +106,7 @@ impl Cli {
             Command::Version => version::run(),
         };
         // The threads of actors hold connections to the database, so they end before it is closed.
-        wait_for_threads(THREADS_LIMIT);
+        wait_for_threads(THREADS_TIMEOUT);
         // The database is closed even after a failed start. A database file with a log beside it looks empty when the
         // file is copied alone.
         match close_opened() {

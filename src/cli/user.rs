@@ -22,7 +22,7 @@ use crate::store::Db;
 
 /// The longest input that is read for a password, in bytes. It exceeds the longest allowed password, so a longer input
 /// is refused and not cut to a valid one.
-const LONGEST_INPUT: u64 = 4096;
+const MAX_PASSWORD_INPUT_BYTES: u64 = 4096;
 
 const AFTER_HELP: &str = "\
 The password is asked for, or read from standard input where that is no terminal:
@@ -98,6 +98,6 @@ fn read_password() -> std::io::Result<String> {
         return rpassword::prompt_password("Password: ");
     }
     let mut text = String::new();
-    std::io::stdin().take(LONGEST_INPUT).read_to_string(&mut text)?;
+    std::io::stdin().take(MAX_PASSWORD_INPUT_BYTES).read_to_string(&mut text)?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -26,7 +26,7 @@ pub(crate) struct Trail {
 }
 
 /// The longest text of a client that is kept, in characters.
-const LONGEST_TEXT: usize = 256;
+const MAX_TEXT_CHARACTERS: usize = 256;
 
 /// The members that are left out: `update_at` carries no information, and clients choose the content of `props`.
 const LEFT_OUT: [&str; 2] = ["props", "update_at"];
@@ -56,7 +56,7 @@ impl Audit {
     /// Notes a parameter of the request.
     pub(crate) fn parameter(&self, name: &str, value: impl Into<Value>) {
         let value = value.into();
-        let text = value.as_str().map(|text| Value::from(text.chars().take(LONGEST_TEXT).collect::<String>()));
+        let text = value.as_str().map(|text| Value::from(text.chars().take(MAX_TEXT_CHARACTERS).collect::<String>()));
         let value = text.unwrap_or(value);
         self.notes().borrow_mut().parameters.insert(name.to_owned(), value);
     }

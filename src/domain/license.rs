@@ -17,7 +17,7 @@ use crate::settings::options::Options;
 use crate::store::{Db, StoreError};
 
 /// The longest file with a licence, in bytes: more than any licence that can be stored.
-pub(crate) const LONGEST_FILE: u64 = 64 << 10;
+pub(crate) const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// The lengths of signatures in bytes: of keys with 2048 and with 4096 bits.
 const SIGNATURES: [usize; 2] = [256, 512];
@@ -117,14 +117,14 @@ pub(crate) async fn loaded(
 }
 
 /// The number of stored licences that are searched for a trial.
-const MOST_STORED: usize = 200;
+const MAX_STORED_LICENSES: usize = 200;
 
 /// Returns the trial licence that was stored last. Licences with an invalid signature are ignored.
 pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
     if !signatory.is_somebody() {
         return Ok(None);
     }
-    let texts = db.licenses(MOST_STORED).await?;
+    let texts = db.licenses(MAX_STORED_LICENSES).await?;
     let mut stored = texts.iter().filter_map(|text| signatory.open(text.as_bytes()).ok());
     Ok(stored.find(License::is_for_trying))
 }

@@ -15,10 +15,10 @@ use crate::outbound::client::{Call, Chosen, Outbound, Received};
 use crate::store::Db;
 
 /// The largest accepted feed, in bytes.
-const LARGEST: usize = 1024 * 1024;
+const MAX_FEED_BYTES: usize = 1024 * 1024;
 
 /// The timeout of a fetch.
-const DEADLINE: Duration = Duration::from_secs(20);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The feed at the URL that the configuration names.
 pub(crate) struct WebFeed {
@@ -37,7 +37,8 @@ impl NoticeSource for WebFeed {
         let (outbound, config) = (self.outbound.clone(), self.config.current());
         async move {
             let call = Call::get(url, Chosen::InConfiguration);
-            let call = Call { headers: conditions(&marks), largest_answer: LARGEST, deadline: DEADLINE, ..call };
+            let call =
+                Call { headers: conditions(&marks), largest_answer: MAX_FEED_BYTES, deadline: FETCH_TIMEOUT, ..call };
             let received = outbound.call(call, &config.view.service).await.map_err(|cause| cause.to_string())?;
             Ok(match received.status {
                 200 => {

@@ -20,7 +20,7 @@ pub(crate) use queue::{Permit, Turn, is_full};
 use schedule::Limits;
 
 /// The longest password, in bytes. Longer ones are refused, because bcrypt would silently truncate them.
-const LONGEST: usize = 72;
+const MAX_PASSWORD_BYTES: usize = 72;
 
 /// The time assumed for the database statements of a login. Longer ones could show in the response time of a refusal.
 const STATEMENTS: Duration = Duration::from_millis(20);
@@ -74,7 +74,7 @@ pub(crate) fn check_policy(password: &str, policy: &PasswordSettings) -> Result<
     ];
     let broken: String = if password.len() < policy.minimum_length {
         "_min_length".to_owned()
-    } else if password.len() > LONGEST {
+    } else if password.len() > MAX_PASSWORD_BYTES {
         "_max_length".to_owned()
     } else {
         rules.iter().filter(|(is_on, _, is_kept)| *is_on && !is_kept).map(|(_, name, _)| *name).collect()
@@ -83,7 +83,7 @@ pub(crate) fn check_policy(password: &str, policy: &PasswordSettings) -> Result<
         return Ok(());
     }
     let refusal = AppError::new(format!("model.user.is_valid.pwd{broken}.app_error"));
-    Err(refusal.with("Min", policy.minimum_length.to_string()).with("Max", LONGEST.to_string()))
+    Err(refusal.with("Min", policy.minimum_length.to_string()).with("Max", MAX_PASSWORD_BYTES.to_string()))
 }
 
 #[cfg(test)]

@@ -44,22 +44,22 @@ use scrub::Scrubber;
 use yaml::yaml;
 
 /// The number of packets that are made at the same time.
-const AT_ONCE: usize = 2;
+const MAX_PACKETS_AT_ONCE: usize = 2;
 
 /// The timeout of one small file. A file that takes longer is left out.
-const LONGEST_PART: Duration = Duration::from_secs(15);
+const PART_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The time limit for copying the log. The rest is left out.
-const LONGEST_COPY: Duration = Duration::from_mins(10);
+const LOG_COPY_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The number of requested plugins that are noted, and the length of each name in characters.
-const MOST_PLUGINS: usize = 100;
-const LONGEST_PLUGIN: usize = 190;
+const MAX_PLUGINS: usize = 100;
+const MAX_PLUGIN_CHARACTERS: usize = 190;
 
 /// The length of the licence's company in the file name, in characters.
-const LONGEST_COMPANY: usize = 100;
+const MAX_COMPANY_CHARACTERS: usize = 100;
 
-/// Makes support packets, at most [`AT_ONCE`] at a time.
+/// Makes support packets, at most [`MAX_PACKETS_AT_ONCE`] at a time.
 pub(crate) struct SupportPackets {
     turns: Arc<Semaphore>,
     surroundings: Surroundings,
@@ -135,14 +135,14 @@ impl Surroundings {
 impl Wanted {
     /// Returns the requested plugins, limited in number and in the length of their names.
     pub(crate) fn noted_plugins(&self) -> Vec<String> {
-        let plugins = self.plugins.iter().take(MOST_PLUGINS);
-        plugins.map(|id| id.chars().take(LONGEST_PLUGIN).collect()).collect()
+        let plugins = self.plugins.iter().take(MAX_PLUGINS);
+        plugins.map(|id| id.chars().take(MAX_PLUGIN_CHARACTERS).collect()).collect()
     }
 }
 
 impl SupportPackets {
     pub(crate) fn new(surroundings: Surroundings) -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), surroundings }
+        Self { turns: Arc::new(Semaphore::new(MAX_PACKETS_AT_ONCE)), surroundings }
     }
 
     /// Returns the data from the environment.
@@ -163,7 +163,7 @@ pub(crate) fn file_name(license: Option<&License>, at: OffsetDateTime) -> String
     let company = company.trim_matches(['.', ' ']).replace('.', "");
     let is_kept = |one: char| one.is_ascii_alphanumeric() || matches!(one, '_' | '-');
     let company: String =
-        company.chars().map(|one| if is_kept(one) { one } else { '_' }).take(LONGEST_COMPANY).collect();
+        company.chars().map(|one| if is_kept(one) { one } else { '_' }).take(MAX_COMPANY_CHARACTERS).collect();
     let time = at.format(format_description!("[year]-[month]-[day]T[hour]-[minute]")).unwrap_or_default();
     let parts = ["mm_support_packet", &company, &time];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -243,8 +243,8 @@ impl Packet {
 
     fn add_logs<W: Write>(&mut self, archive: &mut Archive<W>) -> std::io::Result<()> {
         let Some(path) = self.log.take() else { return Ok(()) };
-        let deadline = Instant::now() + LONGEST_COPY;
-        let (files, problems) = logs::files(&path, logging::FILES_KEPT, logs::LONGEST_FILE);
+        let deadline = Instant::now() + LOG_COPY_TIMEOUT;
+        let (files, problems) = logs::files(&path, logging::MAX_ROTATED_FILES, logs::MAX_LOG_BYTES);
         if files.is_empty() {
             self.miss("mattermost.log", "there is no log file that can be read");
         }
@@ -270,16 +270,16 @@ impl Packet {
         self.files.push((name, indented(&value)));
     }
 
-    /// Adds a file if it is ready within [`LONGEST_PART`]. `None` means that the database has no table for it.
+    /// Adds a file if it is ready within [`PART_TIMEOUT`]. `None` means that the database has no table for it.
     async fn add_yaml(&mut self, name: &'static str, part: impl Future<Output = Result<Option<Value>, StoreError>>) {
-        match timeout(LONGEST_PART, part).await {
+        match timeout(PART_TIMEOUT, part).await {
             Ok(Ok(Some(mut value))) => {
                 self.scrubber.value(&mut value, &mut self.notes.tally);
                 self.files.push((name, yaml(&value)));
             }
             Ok(Ok(None)) => self.miss(name, "the database has no table for it"),
             Ok(Err(cause)) => self.warn(&format!("{name}: {cause}")),
-            Err(_) => self.warn(&format!("{name}: it took longer than {} s", LONGEST_PART.as_secs())),
+            Err(_) => self.warn(&format!("{name}: it took longer than {} s", PART_TIMEOUT.as_secs())),
         }
     }
 

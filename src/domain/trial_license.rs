@@ -20,13 +20,13 @@ use crate::store::Db;
 const FREE_MAIL: &str = include_str!("trial_license/free_mail.txt");
 
 /// The largest accepted response of the service, in bytes: more than any licence that can be stored.
-const LARGEST_ANSWER: usize = 64 << 10;
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
 /// The length of the service's reason for a refusal that is passed on, in characters.
-const LONGEST_REASON: usize = 256;
+const MAX_REASON_CHARACTERS: usize = 256;
 
 /// The timeout for waiting until another trial request is finished.
-const TURN: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 const BAD: &str = "api.license.request-trial.bad-request";
 
@@ -178,7 +178,7 @@ impl Trials {
         db: &Db,
         failed: &'static str,
     ) -> Result<MutexGuard<'_, ()>, AppError> {
-        let turn = timeout(TURN, self.turn.lock()).await.or_fail(failed)?;
+        let turn = timeout(LOCK_TIMEOUT, self.turn.lock()).await.or_fail(failed)?;
         let was_used = previous_trial(signatory, db).await.or_fail(failed)?.is_some();
         if was_used { Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed")) } else { Ok(turn) }
     }
@@ -195,7 +195,7 @@ impl Trials {
         let service = config.view.cloud.cws_url.trim_end_matches('/');
         let application = Application::of(wish, caller, server_id, config);
         let call = Call::post(format!("{service}/api/v1/trials"), Chosen::InConfiguration, &application);
-        let call = Call { largest_answer: LARGEST_ANSWER, ..call.or_fail(FAILED)? };
+        let call = Call { largest_answer: MAX_RESPONSE_BYTES, ..call.or_fail(FAILED)? };
         let answer = self.outbound.call(call, &config.view.service).await.or_fail(FAILED)?;
         match answer.status {
             200..300 => {}
@@ -207,7 +207,7 @@ impl Trials {
         }
         let verdict: Verdict = serde_json::from_slice(&answer.body).unwrap_or_default();
         if verdict.license.is_empty() {
-            let reason: String = verdict.message.chars().take(LONGEST_REASON).collect();
+            let reason: String = verdict.message.chars().take(MAX_REASON_CHARACTERS).collect();
             return Err(AppError::new(FAILED).detailed(reason));
         }
         Ok(verdict.license)

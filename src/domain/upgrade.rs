@@ -35,7 +35,7 @@ use program::Program;
 pub(crate) use source::Source;
 
 /// The time limit until the release is in place.
-const DEADLINE: Duration = Duration::from_mins(30);
+const INSTALL_TIMEOUT: Duration = Duration::from_mins(30);
 
 const FAILED: &str = "api.upgrade_to_enterprise_status.app_error";
 const UNPROVED: &str = "api.upgrade_to_enterprise_status.signature.app_error";
@@ -106,7 +106,7 @@ impl Parts {
 
     async fn replace(&self, progress: &Progress) -> Result<String, AppError> {
         let (program, source) = self.checked().await?;
-        let preparing = Box::pin(timeout(DEADLINE, self.prepare(&program, source, progress)));
+        let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, progress)));
         let (candidate, manifest) = preparing.await.map_err(|_| failed("it took longer than 30 minutes"))??;
         // The move runs to its end even if the task that waits for it is dropped, so it never stops half-way.
         let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
@@ -125,8 +125,8 @@ impl Parts {
         let mut candidate = opened(program.clone()).await.map_err(failed)?;
         let config = self.config.current();
         let service = &config.view.service;
-        let signed = self.fetch(source.manifest(), manifest::LARGEST, service).await.map_err(failed)?;
-        let signature = self.fetch(source.signature(), source::LARGEST_SIGNATURE, service).await.map_err(failed)?;
+        let signed = self.fetch(source.manifest(), manifest::MAX_MANIFEST_BYTES, service).await.map_err(failed)?;
+        let signature = self.fetch(source.signature(), source::MAX_SIGNATURE_BYTES, service).await.map_err(failed)?;
         source.verify(&signed, &signature).map_err(|cause| AppError::new(UNPROVED).because(cause))?;
         let seen = self.db.newest_release().await.map_err(failed)?;
         let manifest = Manifest::read(&signed, OffsetDateTime::now_utc(), seen.as_ref()).map_err(failed)?;

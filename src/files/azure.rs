@@ -28,7 +28,7 @@ use crate::base::causes::chain;
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);
 
 /// The request timeout when the settings have none, or an invalid one.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A container, and the blobs under a prefix in it.
 pub(super) struct Container {
@@ -118,7 +118,7 @@ impl Container {
 
 fn patience(settings: &StoreSettings) -> Duration {
     let set = u64::try_from(settings.azure_request_timeout_milliseconds).ok().filter(|timeout_ms| *timeout_ms > 0);
-    set.map_or(DEFAULT_PATIENCE, Duration::from_millis)
+    set.map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
 
 /// Returns the name of the setting that determines the host name.

@@ -20,7 +20,7 @@ use rustls::ClientConfig;
 use super::reach::Reach;
 
 /// The maximum size of a response body, in bytes.
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Sends requests unchanged: without redirects, without a proxy, and without decompression.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ async fn content(mut answer: reqwest::Response) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(std::io::Error::other)? {
         content.extend_from_slice(&chunk);
-        if content.len() > LARGEST_ANSWER {
+        if content.len() > MAX_RESPONSE_BYTES {
             return Err(std::io::Error::other("the answer is too large"));
         }
     }

@@ -22,10 +22,10 @@ use crate::files::private;
 const SETTING: &str = "FileSettings.Directory";
 
 /// The timeout of one operation, because a network disk can hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The maximum number of simultaneous operations in a directory, including those whose caller has timed out.
-const TURNS_EACH: usize = 8;
+const MAX_OPERATIONS_PER_FOLDER: usize = 8;
 
 /// A directory. Relative paths start at the working directory.
 pub(super) struct Folder {
@@ -38,13 +38,13 @@ pub(super) struct Folder {
 
 /// Returns the semaphore of a directory, which all stores on that directory share.
 fn turns_at(path: &Path) -> Arc<Semaphore> {
-    static TURNS: Mutex<BTreeMap<PathBuf, Weak<Semaphore>>> = Mutex::new(BTreeMap::new());
-    let mut all = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+    static OPERATION_PERMITS: Mutex<BTreeMap<PathBuf, Weak<Semaphore>>> = Mutex::new(BTreeMap::new());
+    let mut all = OPERATION_PERMITS.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|_, turns| turns.strong_count() > 0);
     if let Some(turns) = all.get(path).and_then(Weak::upgrade) {
         return turns;
     }
-    let turns = Arc::new(Semaphore::new(TURNS_EACH));
+    let turns = Arc::new(Semaphore::new(MAX_OPERATIONS_PER_FOLDER));
     all.insert(path.to_owned(), Arc::downgrade(&turns));
     turns
 }
@@ -62,7 +62,7 @@ impl Folder {
             // A caller who tries settings is not told the working directory.
             target: if is_tried { settings.directory.clone() } else { path.display().to_string() },
             identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
-            patience: PATIENCE,
+            patience: OPERATION_TIMEOUT,
             place: SETTING,
             tls: "",
             note: None,

@@ -88,9 +88,9 @@ pub(super) fn code_or_status(code: Option<&str>, status: u16) -> String {
 
 /// Returns true for a short word of letters and digits, as the providers' error codes are.
 pub(super) fn is_code(text: &str) -> bool {
-    const LONGEST_CODE: usize = 64;
+    const MAX_CODE_CHARACTERS: usize = 64;
     let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
-    begins_well && text.len() <= LONGEST_CODE && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    begins_well && text.len() <= MAX_CODE_CHARACTERS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Returns true when the prefix contains `.` or `..` as an element, which could lead out of the bucket.

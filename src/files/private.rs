@@ -27,7 +27,7 @@ const FOLDER_MODE: u32 = 0o700;
 const PUBLIC_FILE_MODE: u32 = 0o644;
 
 /// The maximum number of connections that wait to be accepted on a Unix socket.
-const BACKLOG: i32 = 1024;
+const MAX_BACKLOG: i32 = 1024;
 
 /// The bits of a mode that give rights to group and others.
 const RIGHTS_OF_OTHERS: u32 = 0o077;
@@ -143,7 +143,7 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
     // On Linux the name gets the mode that the socket has before `bind`; on other systems this has no effect.
     let _ = fchmod(&socket, Mode::from_raw_mode(FILE_MODE));
     socket.bind(&SockAddr::unix(path)?)?;
-    socket.listen(BACKLOG)?;
+    socket.listen(MAX_BACKLOG)?;
     Ok(OwnedFd::from(socket).into())
 }
 

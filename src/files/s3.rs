@@ -33,7 +33,7 @@ use address::Address;
 use credentials::Identity;
 
 /// The smallest size of all parts but the last, which S3 requires, in bytes.
-const SMALLEST_PART: usize = 5 * 1024 * 1024;
+const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
 
 /// A bucket, and the objects under a prefix in it.
 pub(super) struct Bucket {
@@ -100,7 +100,7 @@ impl Bucket {
             place: "FileSettings.AmazonS3Endpoint",
             tls: "FileSettings.AmazonS3SSL",
         };
-        let part_size = usize::try_from(settings.amazon_s3_upload_part_size_bytes).unwrap_or(0).max(SMALLEST_PART);
+        let part_size = usize::try_from(settings.amazon_s3_upload_part_size_bytes).unwrap_or(0).max(MIN_PART_BYTES);
         Ok(Self {
             part_size,
             encryption: settings.amazon_s3_sse.then_some(ServerSideEncryption::Aes256),

@@ -40,29 +40,29 @@ use policy::Policy;
 use redirects::next_of;
 
 /// The maximum deadline of a call.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The timeout for resolving a name, and again for connecting.
-const CONNECT: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The default maximum number of redirects.
-const REDIRECTS: usize = 10;
+const DEFAULT_MAX_REDIRECTS: usize = 10;
 
 /// The maximum number of simultaneous calls by the server itself, to hosts in the configuration.
-const SERVER_CALLS: usize = 64;
+const MAX_SERVER_CALLS: usize = 64;
 
 /// The maximum number of simultaneous calls by operators.
-const OPERATOR_CALLS: usize = 16;
+const MAX_OPERATOR_CALLS: usize = 16;
 
-/// The maximum number of simultaneous calls by all users together, and by each user (`USER_SHARE`).
-const USER_CALLS: usize = 48;
-const USER_SHARE: usize = 6;
+/// The maximum number of simultaneous calls by all users together, and by each user (`MAX_CALLS_PER_USER`).
+const MAX_USER_CALLS: usize = 48;
+const MAX_CALLS_PER_USER: usize = 6;
 
 /// The maximum numbers of simultaneous DNS look-ups. A look-up cannot be cancelled, so it counts until it ends.
-const SERVER_LOOK_UPS: usize = 8;
-const OPERATOR_LOOK_UPS: usize = 8;
-const USER_LOOK_UPS: usize = 16;
-const USER_LOOK_UP_SHARE: usize = 3;
+const MAX_SERVER_LOOK_UPS: usize = 8;
+const MAX_OPERATOR_LOOK_UPS: usize = 8;
+const MAX_USER_LOOK_UPS: usize = 16;
+const MAX_LOOK_UPS_PER_USER: usize = 3;
 
 /// A request to another server, and its limits.
 pub(crate) struct Call<'a> {
@@ -88,9 +88,9 @@ impl<'a> Call<'a> {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             chosen,
-            redirects: REDIRECTS,
+            redirects: DEFAULT_MAX_REDIRECTS,
             largest_answer: 0,
-            deadline: LONGEST,
+            deadline: MAX_CALL_TIMEOUT,
         }
     }
 
@@ -150,14 +150,14 @@ impl Outbound {
         let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let versions = versions.or_fail("app.outbound.client.app_error")?;
         let tls = versions.with_root_certificates(roots).with_no_client_auth();
-        let calls = Pools::new(SERVER_CALLS, OPERATOR_CALLS, USER_CALLS, USER_SHARE);
-        let look_ups = Pools::new(SERVER_LOOK_UPS, OPERATOR_LOOK_UPS, USER_LOOK_UPS, USER_LOOK_UP_SHARE);
+        let calls = Pools::new(MAX_SERVER_CALLS, MAX_OPERATOR_CALLS, MAX_USER_CALLS, MAX_CALLS_PER_USER);
+        let look_ups = Pools::new(MAX_SERVER_LOOK_UPS, MAX_OPERATOR_LOOK_UPS, MAX_USER_LOOK_UPS, MAX_LOOK_UPS_PER_USER);
         Ok(Self { names, tls, calls, look_ups })
     }
 
     /// Sends a call and reads the response, up to the maximum size of its body.
     pub(crate) async fn call(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Received, CallFailure> {
-        let (deadline, largest) = (call.deadline.min(LONGEST), call.largest_answer);
+        let (deadline, largest) = (call.deadline.min(MAX_CALL_TIMEOUT), call.largest_answer);
         let calling = async {
             let _permit = self.calls.permit(call.chosen).await?;
             let (url, answer) = self.follow(call, service).await?;
@@ -169,7 +169,7 @@ impl Outbound {
     /// Sends a call whose response is too large for memory. The caller reads the body piece by piece, within its own
     /// limits; the deadline applies to everything before the body.
     pub(crate) async fn open(&self, call: Call<'_>, service: &ServiceSettings) -> Result<Incoming, CallFailure> {
-        let deadline = call.deadline.min(LONGEST);
+        let deadline = call.deadline.min(MAX_CALL_TIMEOUT);
         let calling = async {
             let permit = self.calls.permit(call.chosen).await?;
             let (url, answer) = self.follow(call, service).await?;
@@ -205,7 +205,7 @@ impl Outbound {
         let place = Place::of(url).ok_or_else(|| CallFailure::Address("it names no host".to_owned()))?;
         let addresses = self.addresses(&place, call.chosen).await?;
         policy.check(&place, &addresses)?;
-        let failed = |cause| CallFailure::of(&place.host, cause, CONNECT);
+        let failed = |cause| CallFailure::of(&place.host, cause, CONNECT_TIMEOUT);
         let client = self.client(&place, &addresses, service).map_err(failed)?;
         let request = client.request(call.method.clone(), url.clone()).headers(call.headers.clone());
         request.body(call.body.clone()).send().await.map_err(failed)
@@ -216,7 +216,7 @@ impl Outbound {
             return Ok(vec![address]);
         }
         let permit = self.look_ups.permit(chosen).await?;
-        let found = timeout(CONNECT, self.names.look_up(&place.host, permit)).await;
+        let found = timeout(CONNECT_TIMEOUT, self.names.look_up(&place.host, permit)).await;
         let found = found.unwrap_or_else(|late| Err(late.into()));
         let found = found.and_then(|found| {
             let is_known = !found.is_empty();
@@ -241,7 +241,7 @@ impl Outbound {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT);
+            .connect_timeout(CONNECT_TIMEOUT);
         let builder = if service.enable_insecure_outgoing_connections {
             builder.tls_danger_accept_invalid_certs(true)
         } else {
@@ -256,7 +256,7 @@ async fn receive(url: &Url, mut answer: reqwest::Response, largest: usize) -> Re
     let headers = std::mem::take(answer.headers_mut());
     let mut body = Vec::new();
     while largest > 0
-        && let Some(chunk) = answer.chunk().await.map_err(|cause| CallFailure::of(&host, cause, LONGEST))?
+        && let Some(chunk) = answer.chunk().await.map_err(|cause| CallFailure::of(&host, cause, MAX_CALL_TIMEOUT))?
     {
         body.extend_from_slice(&chunk);
         if body.len() > largest {

@@ -19,7 +19,7 @@ use crate::outbound::client::{Call, CallFailure, Chosen, Incoming, Outbound};
 use kind::{KINDS, Kind};
 
 /// The time limit for fetching an image.
-const DEADLINE: Duration = Duration::from_secs(30);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A fetched image.
 pub(crate) struct Image {
@@ -61,9 +61,9 @@ impl Images {
         outbound: &Outbound,
         view: &View,
     ) -> Result<Image, AppError> {
-        let deadline = Instant::now() + DEADLINE;
+        let deadline = Instant::now() + FETCH_TIMEOUT;
         let get = Call::get(url.into(), Chosen::ByUser(user_id));
-        let call = Call { headers: HeaderMap::from_iter([(ACCEPT, accepted()?)]), deadline: DEADLINE, ..get };
+        let call = Call { headers: HeaderMap::from_iter([(ACCEPT, accepted()?)]), deadline: FETCH_TIMEOUT, ..get };
         let incoming = outbound.open(call, &view.service).await.map_err(failure)?;
         if matches!(incoming.status(), 404 | 410) {
             return Err(AppError::new("app.image_proxy.not_found.app_error"));
@@ -71,7 +71,7 @@ impl Images {
         let incoming = incoming.ok().map_err(failure)?;
         let headers = incoming.headers().clone();
         let reading = timeout_at(deadline, self.read(incoming, user_id)).await;
-        let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(DEADLINE))))?;
+        let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(FETCH_TIMEOUT))))?;
         let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is no image of a kind that is shown"))?;
         let most = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
         if kind.pixels > most {
@@ -85,7 +85,7 @@ impl Images {
         let no_room = || AppError::new("app.request.responses_unread.app_error");
         let mut room = self.budget.room(user_id, 0).ok_or_else(no_room)?;
         let mut body = Vec::new();
-        while let Some(piece) = incoming.next(DEADLINE).await.map_err(failure)? {
+        while let Some(piece) = incoming.next(FETCH_TIMEOUT).await.map_err(failure)? {
             if body.len() + piece.len() > self.largest {
                 return Err(failure(CallFailure::TooLarge(self.largest)));
             }

@@ -12,16 +12,16 @@ use reqwest::header::LOCATION;
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
 /// The maximum size of the cache, in bytes.
-const MAX_BYTES: u64 = 8 << 20;
+const MAX_CACHE_BYTES: u64 = 8 << 20;
 
 /// The size of a cache entry beside its two strings, in bytes.
 const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
 
 /// The lifetime of a cache entry. It applies to negative results too.
-const COUNTS_FOR: Duration = Duration::from_hours(1);
+const CACHE_LIFETIME: Duration = Duration::from_hours(1);
 
 /// The maximum length of a location, in bytes. A longer one is treated as no redirect.
-const LONGEST: usize = 2_100;
+const MAX_LOCATION_BYTES: usize = 2_100;
 
 /// The cache of redirects.
 pub(crate) struct Links {
@@ -46,8 +46,8 @@ impl Weighter<String, Known> for Bytes {
 
 impl Links {
     pub(crate) fn new() -> Self {
-        let entries = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX) / (4 * ENTRY_BYTES);
-        Self { known: Cache::with_weighter(entries, MAX_BYTES, Bytes) }
+        let entries = usize::try_from(MAX_CACHE_BYTES).unwrap_or(usize::MAX) / (4 * ENTRY_BYTES);
+        Self { known: Cache::with_weighter(entries, MAX_CACHE_BYTES, Bytes) }
     }
 
     /// Returns the URL that `url` redirects to. Returns an empty string without a redirect, when the host does not
@@ -59,7 +59,7 @@ impl Links {
         outbound: &Outbound,
         service: &ServiceSettings,
     ) -> Result<String, AppError> {
-        let is_old = self.known.peek(url).is_some_and(|known| known.since.elapsed() > COUNTS_FOR);
+        let is_old = self.known.peek(url).is_some_and(|known| known.since.elapsed() > CACHE_LIFETIME);
         if is_old {
             self.known.remove(url);
         }
@@ -83,7 +83,7 @@ async fn ask(url: &str, user_id: &str, outbound: &Outbound, service: &ServiceSet
         return Err(AppError::new("app.outbound.busy.app_error").because(busy));
     }
     let location = answer.ok().and_then(|answer| answer.headers.get(LOCATION)?.to_str().ok().map(str::to_owned));
-    Ok(location.filter(|location| location.len() <= LONGEST).unwrap_or_default())
+    Ok(location.filter(|location| location.len() <= MAX_LOCATION_BYTES).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -94,10 +94,10 @@ mod tests {
     fn addresses_without_end_take_a_bounded_number_of_bytes() {
         let links = Links::new();
         for number in 0..10_000 {
-            let known = Known { location: "y".repeat(LONGEST), since: Instant::now() };
+            let known = Known { location: "y".repeat(MAX_LOCATION_BYTES), since: Instant::now() };
             links.known.insert(format!("{number}{}", "x".repeat(2_000)), known);
         }
-        assert!(links.known.weight() <= MAX_BYTES, "{} bytes", links.known.weight());
+        assert!(links.known.weight() <= MAX_CACHE_BYTES, "{} bytes", links.known.weight());
         assert!(links.known.len() > 100);
     }
 }

@@ -30,13 +30,13 @@ use message::Letter;
 pub(crate) use message::Mail;
 
 /// The maximum number of mails that are sent at once; others wait.
-const TURNS: usize = 4;
+const MAX_MAILS_AT_ONCE: usize = 4;
 
 /// The timeout when `SMTPServerTimeout` is 0 or less, in seconds.
-const USUAL_S: u64 = 10;
+const DEFAULT_TIMEOUT_S: u64 = 10;
 
 /// The maximum timeout, whatever `SMTPServerTimeout` says, in seconds.
-const LONGEST_S: u64 = 120;
+const MAX_TIMEOUT_S: u64 = 120;
 
 /// Sends mail, with a limit on simultaneous mails.
 pub(crate) struct Mailer {
@@ -45,7 +45,7 @@ pub(crate) struct Mailer {
 
 impl Mailer {
     pub(crate) fn new() -> Self {
-        Self { turns: Semaphore::new(TURNS) }
+        Self { turns: Semaphore::new(MAX_MAILS_AT_ONCE) }
     }
 
     /// Sends `mail` with `settings` for the site at `site_url`. Succeeds when the mail server has accepted the mail.
@@ -56,7 +56,7 @@ impl Mailer {
         let deadline = Instant::now() + patience;
         let mut stage = Stage::Waiting;
         let Ok(Ok(_turn)) = timeout_at(deadline, self.turns.acquire()).await else {
-            return Err(Failure { stage, problem: Problem::Busy(TURNS) });
+            return Err(Failure { stage, problem: Problem::Busy(MAX_MAILS_AT_ONCE) });
         };
         let sent = timeout_at(deadline, deliver(settings, &hello_name(site_url), mail, &mut stage)).await;
         sent.unwrap_or(Err(Problem::Late(patience))).map_err(|problem| Failure { stage, problem })
@@ -65,7 +65,7 @@ impl Mailer {
 
 fn patience(settings: &EmailSettings) -> Duration {
     let wanted = u64::try_from(settings.smtp_server_timeout).ok().filter(|seconds| *seconds > 0);
-    Duration::from_secs(wanted.unwrap_or(USUAL_S).min(LONGEST_S))
+    Duration::from_secs(wanted.unwrap_or(DEFAULT_TIMEOUT_S).min(MAX_TIMEOUT_S))
 }
 
 async fn deliver(settings: &EmailSettings, name: &str, mail: &Mail, stage: &mut Stage) -> Result<(), Problem> {

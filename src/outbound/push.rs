@@ -15,20 +15,20 @@ use crate::outbound::client::permits::{Exhausted, SharedPool};
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
 /// The time limit of one message, including the wait for a permit.
-const DEADLINE: Duration = Duration::from_secs(10);
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum number of simultaneous messages, and of those for one user (`USER_SHARE`); others wait.
-const MESSAGES: usize = 32;
-const USER_SHARE: usize = 4;
+/// The maximum number of simultaneous messages, and of those for one user (`MAX_AT_ONCE_PER_USER`); others wait.
+const MAX_MESSAGES_AT_ONCE: usize = 32;
+const MAX_AT_ONCE_PER_USER: usize = 4;
 
 /// The maximum number of messages for one user that are being sent or wait; further ones are not sent.
 const MAX_PER_USER: usize = 64;
 
 /// The maximum number of simultaneous tests. All users can start a test, and a test does not wait for a permit.
-const TESTS: usize = 8;
+const MAX_TESTS_AT_ONCE: usize = 8;
 
 /// The maximum size of a response, in bytes.
-const LARGEST_ANSWER: usize = 16 * 1024;
+const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
 /// A notification, with the field names of the push proxy. Empty fields are not sent.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -139,7 +139,11 @@ pub(crate) struct PushProxy {
 
 impl PushProxy {
     pub(crate) fn new(outbound: Arc<Outbound>) -> Self {
-        Self { outbound, messages: SharedPool::new(MESSAGES, USER_SHARE, MAX_PER_USER), tests: Semaphore::new(TESTS) }
+        Self {
+            outbound,
+            messages: SharedPool::new(MAX_MESSAGES_AT_ONCE, MAX_AT_ONCE_PER_USER, MAX_PER_USER),
+            tests: Semaphore::new(MAX_TESTS_AT_ONCE),
+        }
     }
 
     /// Sends a notification for a user, within 10 s. A failure is logged and returned as [`Delivery::Failed`].
@@ -148,7 +152,10 @@ impl PushProxy {
             let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
             self.deliver(notification, view).await
         };
-        Self::outcome(notification, timeout(DEADLINE, sending).await.unwrap_or(Err(CallFailure::Late(DEADLINE))))
+        Self::outcome(
+            notification,
+            timeout(MESSAGE_TIMEOUT, sending).await.unwrap_or(Err(CallFailure::Late(MESSAGE_TIMEOUT))),
+        )
     }
 
     fn outcome(notification: &Notification, delivery: Result<Delivery, CallFailure>) -> Delivery {
@@ -177,7 +184,7 @@ impl PushProxy {
             let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
             self.post("ack", ack, view).await.map(drop)
         };
-        timeout(DEADLINE, posting).await.unwrap_or(Err(CallFailure::Late(DEADLINE)))
+        timeout(MESSAGE_TIMEOUT, posting).await.unwrap_or(Err(CallFailure::Late(MESSAGE_TIMEOUT)))
     }
 
     async fn deliver(&self, notification: &Notification, view: &View) -> Result<Delivery, CallFailure> {
@@ -193,7 +200,7 @@ impl PushProxy {
     async fn post(&self, action: &str, body: &impl Serialize, view: &View) -> Result<Bytes, CallFailure> {
         let server = view.email.push_notification_server.trim_end_matches('/');
         let call = Call::post(format!("{server}/api/v1/{action}"), Chosen::InConfiguration, body)?;
-        let call = Call { largest_answer: LARGEST_ANSWER, deadline: DEADLINE, ..call };
+        let call = Call { largest_answer: MAX_RESPONSE_BYTES, deadline: MESSAGE_TIMEOUT, ..call };
         let answer = self.outbound.call(call, &view.service).await?;
         answer.ok().map(|answer| answer.body)
     }

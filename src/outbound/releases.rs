@@ -11,13 +11,13 @@ use tokio::sync::Mutex;
 use crate::outbound::client::{Call, Chosen, Outbound};
 
 /// The lifetime of a result in the cache.
-const COUNTS_FOR: Duration = Duration::from_hours(24);
+const CACHE_LIFETIME: Duration = Duration::from_hours(24);
 
 /// The lifetime of a failure in the cache. It protects a rate-limited source from repeated requests.
-const FAILURE_COUNTS_FOR: Duration = Duration::from_mins(1);
+const FAILURE_CACHE_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The maximum size of a response, in bytes. The notes of a release can be long.
-const LARGEST: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// The fields of a release that callers receive.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -48,7 +48,7 @@ impl Releases {
     pub(crate) async fn latest(&self, outbound: &Outbound, service: &ServiceSettings) -> Result<Release, AppError> {
         let mut known = self.known.lock().await;
         if let Some((release, since)) = &*known {
-            let counts_for = if release.is_some() { COUNTS_FOR } else { FAILURE_COUNTS_FOR };
+            let counts_for = if release.is_some() { CACHE_LIFETIME } else { FAILURE_CACHE_LIFETIME };
             if since.elapsed() < counts_for {
                 let failed = || AppError::new("app.latest_version.app_error").because("the source failed a moment ago");
                 return release.clone().ok_or_else(failed);
@@ -68,7 +68,7 @@ impl Releases {
 async fn ask(source: &str, outbound: &Outbound, service: &ServiceSettings) -> Result<Release, AppError> {
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     let get = Call::get(source.to_owned(), Chosen::InConfiguration);
-    let answer = outbound.call(Call { headers, largest_answer: LARGEST, ..get }, service).await;
+    let answer = outbound.call(Call { headers, largest_answer: MAX_RESPONSE_BYTES, ..get }, service).await;
     let answer = answer.and_then(crate::outbound::client::Received::ok).or_fail("app.latest_version.app_error")?;
     serde_json::from_slice(&answer.body).or_fail("app.latest_version.app_error")
 }

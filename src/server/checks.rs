@@ -14,7 +14,7 @@ use quarterdeck_actors::storage::settings::Store;
 use crate::store::Db;
 
 /// The time for which a successful check of a remote store stays valid, because every check costs paid requests.
-const REMOTE: Duration = Duration::from_secs(30);
+const REMOTE_CHECK_LIFETIME: Duration = Duration::from_secs(30);
 
 /// Returns all checks, in the order in which readiness shows them.
 pub(super) fn all(db: &Db, config: &ConfigHandle, files: &FileProbeHandle) -> Vec<Arc<dyn Check>> {
@@ -67,7 +67,7 @@ impl Check for FileStore {
     fn holds_for(&self) -> Duration {
         let stores = self.files.current();
         let is_local = stores.in_service(self.store).is_some_and(|service| service.settings.driver_name == "local");
-        if is_local { Duration::ZERO } else { REMOTE }
+        if is_local { Duration::ZERO } else { REMOTE_CHECK_LIFETIME }
     }
 
     fn run(&self) -> BoxFuture<'static, Result<(), String>> {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 /// The length of a delay. Input that arrives meanwhile is read at once afterwards.
-const LENGTH: Duration = Duration::from_millis(20);
+const READ_DELAY: Duration = Duration::from_millis(20);
 
 /// The number of reads of one request head before the first delay. Large heads of normal clients need a few reads too.
-const READS_OF_HEAD: u32 = 16;
+const UNDELAYED_READS_OF_HEAD: u32 = 16;
 
 /// The delays between the reads of one connection.
 #[derive(Default)]
@@ -31,13 +31,13 @@ impl Rest {
 
     /// Starts a delay, unless one is running.
     pub(super) fn begin(&mut self) {
-        self.under_way.get_or_insert_with(|| Box::pin(sleep(LENGTH)));
+        self.under_way.get_or_insert_with(|| Box::pin(sleep(READ_DELAY)));
     }
 
-    /// Counts a read of a request head, and starts a delay after [`READS_OF_HEAD`] reads.
+    /// Counts a read of a request head, and starts a delay after [`UNDELAYED_READS_OF_HEAD`] reads.
     pub(super) fn count(&mut self) {
         self.reads += 1;
-        if self.reads > READS_OF_HEAD {
+        if self.reads > UNDELAYED_READS_OF_HEAD {
             self.begin();
         }
     }
@@ -63,7 +63,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_head_in_crumbs_is_read_with_rests_and_one_in_pieces_without() {
         let mut rest = Rest::default();
-        for _ in 0..READS_OF_HEAD {
+        for _ in 0..UNDELAYED_READS_OF_HEAD {
             rest.count();
             assert!(!is_resting(&mut rest));
         }

@@ -12,16 +12,16 @@ use super::{Server, StopError};
 use crate::web::state::AppState;
 
 /// The time limit for sending a socket's close frame. A client that reads nothing gets no longer.
-const LAST_WORD: Duration = Duration::from_secs(2);
+const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The time in which a client may send another request on a kept-alive connection after the listeners closed, in ms.
-const KEPT_WINDOW_MS: i64 = 1_000;
+const KEEP_ALIVE_WINDOW_MS: i64 = 1_000;
 
 /// The time for which nothing may be in flight before the server counts as idle and ends.
-const SETTLED: Duration = Duration::from_millis(100);
+const IDLE_BEFORE_END: Duration = Duration::from_millis(100);
 
 /// The time limit for storing what waits in memory, with retries.
-const LAST_WRITES: Duration = Duration::from_secs(5);
+const LAST_WRITES_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Stops the server, with the full drain time.
@@ -84,19 +84,19 @@ impl Server {
 
 /// Waits until nothing is in flight: no requests, unsent responses, sockets or idle connections.
 async fn quiet(app: &AppState) {
-    let window_end = Uptime::now().plus_ms(KEPT_WINDOW_MS);
-    let last_word = Instant::now() + app.facts.options.socket_stop_window() + LAST_WORD;
+    let window_end = Uptime::now().plus_ms(KEEP_ALIVE_WINDOW_MS);
+    let last_word = Instant::now() + app.facts.options.socket_stop_window() + CLOSE_FRAME_TIMEOUT;
     let mut quiet_since = None;
     loop {
         let now = Uptime::now();
         // A client on a kept-alive connection may be sending its next request now, so these stay open for a moment.
         let is_window_over = now >= window_end;
-        let idle = app.limits.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEPT_WINDOW_MS)));
+        let idle = app.limits.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEEP_ALIVE_WINDOW_MS)));
         let under_way = app.limits.traffic.in_flight() + app.limits.traffic.unsent() + app.limits.connections.unsent();
         let is_quiet = under_way == 0 && idle == 0 && (sockets(app) == 0 || Instant::now() >= last_word);
         match quiet_since.filter(|_| is_quiet) {
             // No counter covers the moment between the end of a body and the kernel's send buffer.
-            Some(since) if Instant::now().saturating_duration_since(since) >= SETTLED => return,
+            Some(since) if Instant::now().saturating_duration_since(since) >= IDLE_BEFORE_END => return,
             Some(_) => {}
             None => quiet_since = is_quiet.then(Instant::now),
         }
@@ -109,9 +109,9 @@ fn sockets(app: &AppState) -> usize {
     app.actors.hub.counts().sockets.load(Ordering::Relaxed)
 }
 
-/// Repeats `attempt` until it succeeds or [`LAST_WRITES`] is over, and returns the last outcome.
+/// Repeats `attempt` until it succeeds or [`LAST_WRITES_TIMEOUT`] is over, and returns the last outcome.
 async fn insist(attempt: impl AsyncFn() -> Result<(), AppError>) -> Result<(), AppError> {
-    let last = Instant::now() + LAST_WRITES;
+    let last = Instant::now() + LAST_WRITES_TIMEOUT;
     loop {
         let done = attempt().await;
         if done.is_ok() || Instant::now() >= last {

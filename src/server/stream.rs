@@ -2,7 +2,7 @@
 //!
 //! It closes a connection that is idle for too long, or whose client reads nothing of a response for too long. Every
 //! connection closes in a way that lets the client read the last response: the write side first, then input is
-//! discarded for up to [`LINGER`].
+//! discarded for up to [`CLOSE_STEP_TIMEOUT`].
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -22,7 +22,7 @@ use crate::web::connections::{Occupant, Permit};
 use crate::web::line::Exchange;
 
 /// The time limit for each step of closing: closing the write side, then discarding input.
-const LINGER: Duration = Duration::from_secs(2);
+const CLOSE_STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The write timeout of a response that ends its connection.
 const REFUSAL_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ const DISCARD_BYTES: usize = 8 * 1024;
 const DISCARDS_PER_TURN: usize = 16;
 
 /// The limit of bytes read in one turn. The HTTP server reads until the input pauses before it parses anything.
-const TURN_BYTES: usize = 16 * 1024;
+const MAX_BYTES_PER_TURN: usize = 16 * 1024;
 
 /// The transport that carries the bytes.
 pub(super) enum Carrier {
@@ -198,7 +198,7 @@ impl AsRawFd for Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.turn >= TURN_BYTES {
+        if this.turn >= MAX_BYTES_PER_TURN {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -273,7 +273,7 @@ impl AsyncWrite for Stream {
         }
         loop {
             match &mut this.closing {
-                Closing::Open => this.closing = Closing::Writing(Box::pin(sleep(LINGER))),
+                Closing::Open => this.closing = Closing::Writing(Box::pin(sleep(CLOSE_STEP_TIMEOUT))),
                 Closing::Writing(timer) => {
                     let shut = match &mut this.carrier {
                         Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
@@ -282,7 +282,7 @@ impl AsyncWrite for Stream {
                     };
                     match shut {
                         Poll::Ready(Ok(())) if !this.is_read_to_end => {
-                            this.closing = Closing::Discarding(Box::pin(sleep(LINGER)));
+                            this.closing = Closing::Discarding(Box::pin(sleep(CLOSE_STEP_TIMEOUT)));
                         }
                         // The connection ends, whatever the error is.
                         Poll::Ready(_) => return Poll::Ready(Ok(())),

@@ -11,13 +11,13 @@ use crate::store::{Db, own_record};
 use crate::web::state::AppState;
 
 /// The interval between two searches for database connections that are too old.
-const RETIREMENT: Duration = Duration::from_secs(30);
+const RETIRE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The interval between two deletions of old audit rows, and of old attempts at unknown names.
-const PRUNING: Duration = Duration::from_hours(1);
+const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The interval between two audit records with the number of counted refusals.
-const REPORT: Duration = Duration::from_mins(1);
+const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
 pub(super) async fn renew_prepared(app: Data<AppState>) {
     let mut config = app.actors.config.follow();
@@ -29,14 +29,14 @@ pub(super) async fn renew_prepared(app: Data<AppState>) {
 
 pub(super) async fn retire_connections(db: Db) {
     loop {
-        tokio::time::sleep(RETIREMENT).await;
+        tokio::time::sleep(RETIRE_INTERVAL).await;
         db.retire_connections().await;
     }
 }
 
 pub(super) async fn keep_reporting_refusals(app: Data<AppState>) {
     loop {
-        tokio::time::sleep(REPORT).await;
+        tokio::time::sleep(REPORT_INTERVAL).await;
         report_refusals(&app).await;
     }
 }
@@ -48,7 +48,7 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
             Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
             Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
         }
-        tokio::time::sleep(PRUNING).await;
+        tokio::time::sleep(PRUNE_INTERVAL).await;
     }
 }
 
@@ -57,27 +57,27 @@ pub(super) async fn keep_pruning_names(db: Db) {
         if let Err(cause) = db.prune_unknown_names(wall_ms()).await {
             warn!(%cause, "attempts at unknown names that are old were not deleted");
         }
-        tokio::time::sleep(PRUNING).await;
+        tokio::time::sleep(PRUNE_INTERVAL).await;
     }
 }
 
 /// The age from which a draft of the audit trail belongs to a server that is gone, in ms. It allows for clock skew.
-const DRAFT_AGE_MS: i64 = 10 * 60_000;
+const MIN_DRAFT_AGE_MS: i64 = 10 * 60_000;
 
 /// The interval between two searches for such drafts.
-const CLOSING: Duration = Duration::from_mins(1);
+const CLOSE_DRAFTS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Adds the drafts that an earlier run left to the audit trail. Several servers may share a PostgreSQL, so there only
-/// drafts older than [`DRAFT_AGE_MS`] are added: younger ones may belong to another server.
+/// drafts older than [`MIN_DRAFT_AGE_MS`] are added: younger ones may belong to another server.
 pub(super) async fn close_earlier_drafts(db: &Db) {
     let is_alone = db.engine_name() == "sqlite";
-    close_drafts(db, if is_alone { i64::MAX } else { wall_ms() - DRAFT_AGE_MS }).await;
+    close_drafts(db, if is_alone { i64::MAX } else { wall_ms() - MIN_DRAFT_AGE_MS }).await;
 }
 
 pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
     loop {
-        tokio::time::sleep(CLOSING).await;
-        let before = wall_ms() - DRAFT_AGE_MS;
+        tokio::time::sleep(CLOSE_DRAFTS_INTERVAL).await;
+        let before = wall_ms() - MIN_DRAFT_AGE_MS;
         // Records of this server are stored first: otherwise a draft would take the place of a record that still waits.
         if app.trail.audit.flush().await.is_ok() {
             close_drafts(&app.db, before).await;

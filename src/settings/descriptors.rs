@@ -28,7 +28,7 @@ const MAX_SPARE: usize = 256;
 const MAX_WITHOUT_SOCKET: usize = 512;
 
 /// The limit below which the server logs a warning: common systems give this many files to any service.
-const USUAL_FILES: usize = 4_096;
+const RECOMMENDED_FILES: usize = 4_096;
 
 /// The number of files for each use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Shares {
         let (files, shares) = (self.files, *self);
         let (connections, sockets) = (shares.connections.min(connections), shares.sockets.min(sockets));
         let database = shares.database.min(settings.max_open_conns);
-        if files < USUAL_FILES {
+        if files < RECOMMENDED_FILES {
             warn!(
                 files,
                 connections,

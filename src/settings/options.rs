@@ -74,7 +74,7 @@ const TEST_LICENSE_KEY: &str = "LicenseTestPublicKeyFile";
 const METRICS_TOKEN: &str = "MetricsToken";
 
 /// The minimum length of that token, in characters. A shorter one is guessable and is refused.
-const SHORTEST_TOKEN: usize = 16;
+const MIN_TOKEN_CHARACTERS: usize = 16;
 
 /// The option with the URL of the manifest of this program's newest release.
 const RELEASE: &str = "ReleaseURL";
@@ -116,9 +116,9 @@ impl Options {
     pub(crate) fn take(&mut self, name: &str, value: &Value) -> Option<Result<(), String>> {
         if let Some(name) = TEXTS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
             let Some(text) = value.as_str() else { return Some(Err(format!("{SECTION}.{name} must be a string"))) };
-            let is_guessable = *name == METRICS_TOKEN && (1..SHORTEST_TOKEN).contains(&text.chars().count());
+            let is_guessable = *name == METRICS_TOKEN && (1..MIN_TOKEN_CHARACTERS).contains(&text.chars().count());
             if is_guessable {
-                return Some(Err(format!("{SECTION}.{name} must have {SHORTEST_TOKEN} characters or more")));
+                return Some(Err(format!("{SECTION}.{name} must have {MIN_TOKEN_CHARACTERS} characters or more")));
             }
             self.texts.insert(name, text.to_owned());
             return Some(Ok(()));

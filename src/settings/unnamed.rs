@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{STORE, SettingsError, Sources};
 
 /// The path at which Mattermost stores its configuration, and the usual path of a copy.
-const USUAL_NAMES: [&str; 2] = ["config/config.json", "config.json"];
+const DEFAULT_PATHS: [&str; 2] = ["config/config.json", "config.json"];
 
 /// A configuration file in the working folder, while no setting says where the configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Sources {
     pub(crate) fn unnamed_file(&self) -> Option<UnnamedFile> {
         let is_named = self.store_name().is_some_and(|name| !name.is_empty());
         let folder = self.working_folder.as_ref().filter(|_| !is_named)?;
-        let name = USUAL_NAMES.into_iter().find(|name| may_be_configuration(&folder.join(name)))?;
+        let name = DEFAULT_PATHS.into_iter().find(|name| may_be_configuration(&folder.join(name)))?;
         Some(UnnamedFile { name })
     }
 

@@ -9,7 +9,7 @@ use super::{Db, Engine, Row, Statement, StoreError, statement};
 const DAYS_BACK: i64 = 32;
 
 /// The maximum number of days in a series.
-const MOST_DAYS: i64 = 30;
+const MAX_DAYS: i64 = 30;
 
 /// The way to count a figure for a single team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,7 +201,7 @@ impl Db {
             if team_id.is_empty() { "" } else { " AND channelid IN (SELECT id FROM channels WHERE teamid = $1)" };
         let sql = format!(
             "SELECT createat / {DAY_MS} AS day, {what} FROM posts WHERE createat >= {} AND createat < {today}{bots}{team} \
-             GROUP BY createat / {DAY_MS} ORDER BY day DESC LIMIT {MOST_DAYS}",
+             GROUP BY createat / {DAY_MS} ORDER BY day DESC LIMIT {MAX_DAYS}",
             today - DAYS_BACK * DAY_MS
         );
         let values = if team_id.is_empty() { Vec::new() } else { vec![team_id.into()] };

@@ -49,7 +49,7 @@ const REPAIRED: &str = "repairAuditTrail";
 const KEY_CHANGED: &str = "changeAuditKey";
 
 /// The maximum number of attempts to chain rows when other servers add rows at the same time.
-const ATTEMPTS: usize = 16;
+const MAX_ATTEMPTS: usize = 16;
 
 /// The columns that `listed` reads.
 const LISTED: &str = "a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipaddress, a.sessionid";
@@ -93,7 +93,7 @@ impl Db {
     async fn add_entries(&self, entries: Vec<Entry>, mut withdrawn: Vec<String>) -> Result<(), StoreError> {
         withdrawn.extend(entries.iter().map(|entry| entry.id.clone()));
         let mut taken = StoreError::Duplicate(String::new());
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let placed = self.chained(self.unknown(&entries).await?).await?;
             let mut statements = if placed.is_empty() { Vec::new() } else { self.addition(&placed) };
             statements.extend(closing(&withdrawn));

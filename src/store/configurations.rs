@@ -40,7 +40,7 @@ pub(crate) struct VersionRecord {
 }
 
 /// The maximum number of versions that are searched for a readable one.
-const LOOKED_AT: i64 = 100;
+const MAX_SEARCHED_VERSIONS: i64 = 100;
 
 /// Sorts by newest first. The active version comes first, even when a wrong clock gave another one a later time.
 const NEWEST_FIRST: &str = "ORDER BY CASE WHEN c.active THEN 0 ELSE 1 END, c.createat DESC, c.id";
@@ -69,7 +69,7 @@ impl Db {
     /// Returns the newest readable versions, newest first.
     pub(crate) async fn readable_configurations(&self) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT c.id, c.value FROM configurations c {NEWEST_FIRST} LIMIT $1");
-        let rows = self.read(statement(sql, vec![LOOKED_AT.into()])).await?;
+        let rows = self.read(statement(sql, vec![MAX_SEARCHED_VERSIONS.into()])).await?;
         Ok(rows.into_iter().filter_map(|row| stored(row).ok()).collect())
     }
 

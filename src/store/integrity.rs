@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Db, StoreError, statement};
 
 /// The maximum number of orphaned rows that are reported for one relation.
-const MOST: usize = 10_000;
+const MAX_ORPHANS: usize = 10_000;
 
 /// The relations that Mattermost checks. The columns are the parent, the child, the child's column with the parent's
 /// id, the child's id column, and whether an empty parent id means no parent.
@@ -58,7 +58,7 @@ impl Relation {
         };
         format!(
             "SELECT c.{parent_id_attr}, {child_id} FROM {child} c LEFT JOIN {parent} p ON p.id = c.{parent_id_attr}
-             WHERE p.id IS NULL{exemption} ORDER BY c.{parent_id_attr} LIMIT {MOST}"
+             WHERE p.id IS NULL{exemption} ORDER BY c.{parent_id_attr} LIMIT {MAX_ORPHANS}"
         )
     }
 }

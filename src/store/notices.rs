@@ -13,7 +13,7 @@ use quarterdeck_actors::notices::versions::read_version;
 use super::{Db, Engine, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
 
 /// The maximum number of views that one statement stores; a power of two.
-const MOST_KEYS: usize = 1024;
+const MAX_VIEWS_PER_STATEMENT: usize = 1024;
 
 impl NoticeStore for Db {
     fn facts(&self) -> BoxFuture<'static, Result<Facts, AppError>> {
@@ -72,7 +72,7 @@ impl Db {
 fn portions(ids: &[String]) -> impl Iterator<Item = &[String]> {
     let mut rest = ids;
     std::iter::from_fn(move || {
-        let length = MOST_KEYS.min(1_usize.checked_shl(rest.len().checked_ilog2()?)?);
+        let length = MAX_VIEWS_PER_STATEMENT.min(1_usize.checked_shl(rest.len().checked_ilog2()?)?);
         let (portion, behind) = rest.split_at_checked(length)?;
         rest = behind;
         Some(portion)

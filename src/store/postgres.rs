@@ -38,21 +38,21 @@ use shares::{Kind, Shares};
 use work::{End, run_as_one};
 
 /// The timeout for getting a free connection, and for opening a new one.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for a statement or a transaction, including the wait for a connection.
 ///
 /// A database that hangs still acknowledges TCP segments, so no TCP timeout notices it.
-const LONGEST: Duration = Duration::from_secs(10);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The error text for work that got no permit in time.
 const NO_TURN: &str = "the connections for this table are in use, as when another session has locked it";
 
 /// The maximum number of runs of a transaction that the database keeps rolling back.
-const ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// The minimum time between two replacements of all connections because the database is read-only.
-const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
+const READ_ONLY_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(super) struct Postgres {
@@ -91,8 +91,9 @@ impl Postgres {
     fn with(settings: &SqlSettings, looks: Hook) -> Result<Self, StoreError> {
         let source = DataSource::parse(&settings.data_source)?;
         // The database cancels a statement no later than the caller's own timeout.
-        let statement_limit = source.statement_limit(Duration::from_secs(settings.query_timeout).min(LONGEST));
-        let hosts = Hosts::new(&source, PATIENCE, statement_limit)?;
+        let statement_limit =
+            source.statement_limit(Duration::from_secs(settings.query_timeout).min(STATEMENT_TIMEOUT));
+        let hosts = Hosts::new(&source, CONNECT_TIMEOUT, statement_limit)?;
         let method = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(tokio_postgres::Config::new(), hosts.clone(), method);
         let over = Recycling::default();
@@ -105,7 +106,11 @@ impl Postgres {
             .post_create(looks)
             .pre_recycle(is_wanted)
             .config(PoolConfig::new(settings.max_open_conns.max(1)))
-            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
+            .timeouts(Timeouts {
+                wait: Some(CONNECT_TIMEOUT),
+                create: Some(CONNECT_TIMEOUT),
+                recycle: Some(CONNECT_TIMEOUT),
+            })
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|cause| StoreError::Setting(cause.to_string()))?;
@@ -130,7 +135,7 @@ impl Postgres {
     }
 
     async fn run(&self, kind: Kind, Statement { sql, values }: Statement) -> Result<Vec<Row>, StoreError> {
-        self.with_client(LONGEST, (kind, sql.clone()), move |client| {
+        self.with_client(STATEMENT_TIMEOUT, (kind, sql.clone()), move |client| {
             async move {
                 let prepared = client.prepare_cached(&sql).await?;
                 let rows = client.query(&prepared, &borrowed(&values)).await?;
@@ -147,7 +152,7 @@ impl Postgres {
         Statement { sql, values }: Statement,
         limit: Duration,
     ) -> Result<Vec<Row>, StoreError> {
-        self.with_client(limit + PATIENCE, (Kind::Read, sql.clone()), move |client| {
+        self.with_client(limit + CONNECT_TIMEOUT, (Kind::Read, sql.clone()), move |client| {
             async move {
                 let transaction = client.build_transaction().read_only(true).start().await?;
                 transaction.batch_execute(&format!("SET LOCAL statement_timeout = {}", limit.as_millis())).await?;
@@ -164,8 +169,8 @@ impl Postgres {
     /// Runs a transaction and retries it when the database rolled it back. The time limit covers all attempts.
     pub(super) async fn run_all(&self, transaction: Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
         let work = Arc::new(transaction);
-        let deadline = Instant::now() + LONGEST;
-        let mut attempts_left = ATTEMPTS;
+        let deadline = Instant::now() + STATEMENT_TIMEOUT;
+        let mut attempts_left = MAX_ATTEMPTS;
         loop {
             attempts_left -= 1;
             let (work, limit) = (work.clone(), deadline.saturating_duration_since(Instant::now()));
@@ -214,7 +219,7 @@ impl Postgres {
     /// If the database had no room for all connections before, this tries to open one more; on success the limit grows.
     pub(super) async fn retire(&self) {
         let is_short = self.room.is_short() && !self.pool.is_closed();
-        if is_short && timeout_at(Instant::now() + PATIENCE, self.hosts.take_another()).await == Ok(true) {
+        if is_short && timeout_at(Instant::now() + CONNECT_TIMEOUT, self.hosts.take_another()).await == Ok(true) {
             self.room.grow();
         }
         let Keeping { longest_life, longest_idle, most_idle } = self.keeping;
@@ -246,7 +251,7 @@ impl Postgres {
             // Other connections may be read-only too: opened before the primary took writes, or to a standby.
             Some(StoreError::ReadOnly) => {
                 lease.close();
-                if self.recycling.begin_again(READ_ONLY_PAUSE) {
+                if self.recycling.begin_again(READ_ONLY_RETRY_DELAY) {
                     warn!("the database takes no writes: all connections to it are made anew");
                     self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
                 }
@@ -265,7 +270,7 @@ impl Postgres {
         let this = self.clone();
         let running = tokio::spawn(async move {
             let deadline = Instant::now() + limit;
-            let longest_wait = || deadline.min(Instant::now() + PATIENCE);
+            let longest_wait = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
             let entering = timeout_at(longest_wait(), this.shares.enter(kind, &sql)).await;
             let _permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
             let mut lease = this.room.lease(&this.pool, longest_wait()).await?;

@@ -66,8 +66,8 @@ pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use users::{Changed, Entry, Filter, Order, Room};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// A handle to the database, for either engine.
 #[derive(Clone)]
@@ -218,14 +218,14 @@ impl Db {
 
 /// Calls `attempt` until the database answers; waits between the calls and logs each retry.
 pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let mut delay = FIRST_PAUSE;
+    let mut delay = FIRST_RETRY_DELAY;
     loop {
         match attempt().await {
             Err(StoreError::Unavailable(problem)) => {
                 let pause_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
                 warn!(problem, pause_ms, "the database does not answer, trying again");
                 tokio::time::sleep(delay).await;
-                delay = delay.saturating_mul(2).min(LONGEST_PAUSE);
+                delay = delay.saturating_mul(2).min(MAX_RETRY_DELAY);
             }
             answered => return answered,
         }

@@ -14,7 +14,7 @@ const COLUMNS: &str =
     "id, token, createat, expiresat, lastactivityat, userid, deviceid, roles, isoauth, expirednotify, props";
 
 /// The maximum number of other sessions that a user keeps when a new one is added; the least recently used are deleted.
-const MOST_BESIDE: i64 = 499;
+const MAX_OTHER_SESSIONS: i64 = 499;
 
 impl SessionStore for Db {
     fn find(&self, token: Secret) -> BoxFuture<'static, Result<Option<Session>, AppError>> {
@@ -155,7 +155,7 @@ fn making_room(session: &Session) -> Statement {
     let sql = "DELETE FROM sessions WHERE EXISTS (SELECT 1 FROM sessions WHERE id = $2) AND id IN \
                (SELECT id FROM sessions WHERE userid = $1 AND id <> $2 \
                ORDER BY lastactivityat DESC, createat DESC, id LIMIT 1000000 OFFSET $3) RETURNING token";
-    statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MOST_BESIDE.into()])
+    statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MAX_OTHER_SESSIONS.into()])
 }
 
 fn removal(which: &Which) -> Statement {

@@ -41,13 +41,13 @@ pub(crate) use files::all as files_of;
 pub(super) use files::restored;
 pub(super) use marks::PREFIX as OPEN_MARK;
 use opening::Recovered;
-use waiting::{PATIENCE, RETRY_DELAY, blocking};
+use waiting::{RETRY_DELAY, WAIT_TIMEOUT, blocking};
 
 /// The number of SQLite VM instructions between two checks of the time limit.
 const INSTRUCTIONS: std::ffi::c_int = 10_000;
 
 /// The maximum number of reading connections; more bring no gain, because all read the same file.
-const READERS: usize = 8;
+const MAX_READERS: usize = 8;
 
 /// The number of attempts to recover a file that is in use. After them its user is taken for a running server.
 const RECOVERY_ATTEMPTS: usize = 10;
@@ -87,7 +87,7 @@ impl Sqlite {
         let (recycling, is_ending) = (Recycling::default(), Arc::<AtomicBool>::default());
         let pools = Pools {
             writer: pool(&file, 1, &recycling, &is_ending)?,
-            readers: pool(&file, settings.max_open_conns.clamp(1, READERS), &recycling, &is_ending)?,
+            readers: pool(&file, settings.max_open_conns.clamp(1, MAX_READERS), &recycling, &is_ending)?,
             recycling,
             is_ending,
             mark: Mutex::default(),
@@ -295,7 +295,7 @@ fn interrupt_at_end(connection: &Connection, is_ending: Arc<AtomicBool>) -> rusq
 fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicBool>) -> Result<Pool, StoreError> {
     let mut config = Config::new(file);
     config.pool = Some(PoolConfig {
-        timeouts: Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) },
+        timeouts: Timeouts { wait: Some(WAIT_TIMEOUT), create: Some(WAIT_TIMEOUT), recycle: Some(WAIT_TIMEOUT) },
         ..PoolConfig::new(size)
     });
     let is_ending = is_ending.clone();
@@ -305,7 +305,7 @@ fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicB
             let prepared = connection.interact(|connection| {
                 interrupt_at_end(connection, is_ending)?;
                 // The busy timeout comes first, because another process may lock the file during the next pragmas.
-                connection.busy_timeout(PATIENCE)?;
+                connection.busy_timeout(WAIT_TIMEOUT)?;
                 connection.pragma_update(None, "journal_mode", "WAL")?;
                 connection.pragma_update(None, "synchronous", "FULL")
             });

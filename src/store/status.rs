@@ -12,7 +12,7 @@ use quarterdeck_actors::presence::status::Status;
 use super::{Db, Row, Statement, StoreError, Transaction, Value, placeholders, statement};
 
 /// The maximum number of statuses that one statement reads.
-const MOST_KEYS: usize = 1024;
+const MAX_STATUSES_PER_STATEMENT: usize = 1024;
 
 const REPLACEMENT: &str = "INSERT INTO status (userid, status, manual, lastactivityat, dndendtime, prevstatus) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (userid) DO UPDATE SET status = excluded.status, \
@@ -44,7 +44,7 @@ impl PresenceStore for Db {
 impl Db {
     async fn statuses(&self, user_ids: &[String]) -> Result<Vec<Status>, StoreError> {
         let mut found = Vec::new();
-        for keys in user_ids.chunks(MOST_KEYS) {
+        for keys in user_ids.chunks(MAX_STATUSES_PER_STATEMENT) {
             found.extend(self.read(selection(keys)).await?);
         }
         found.into_iter().map(status).collect()

@@ -6,10 +6,10 @@ use serde_json::{Map, Value as Json, json};
 use super::{Db, Engine, MIGRATIONS_TABLE, Row, StoreError, statement};
 
 /// The maximum number of columns and indexes in the packet. A database with more is not one of this server.
-const MOST: usize = 20_000;
+const MAX_COLUMNS_AND_INDEXES: usize = 20_000;
 
 /// The maximum number of jobs of each type in the packet, newest first.
-const JOBS: i64 = 5;
+const MAX_JOBS_PER_TYPE: i64 = 5;
 
 const PEOPLE: &str =
     "FROM users u LEFT JOIN bots b ON b.userid = u.id WHERE b.userid IS NULL AND COALESCE(u.remoteid, '') = ''";
@@ -50,7 +50,7 @@ impl Db {
     pub(crate) async fn newest_jobs(&self, kind: &str) -> Result<Vec<Json>, StoreError> {
         let sql = "SELECT id, type, priority, createat, startat, lastactivityat, status, progress FROM jobs WHERE type = $1 \
                    ORDER BY createat DESC LIMIT $2";
-        let rows = self.read(statement(sql, vec![kind.into(), JOBS.into()])).await?;
+        let rows = self.read(statement(sql, vec![kind.into(), MAX_JOBS_PER_TYPE.into()])).await?;
         rows.into_iter().map(job).collect()
     }
 
@@ -111,7 +111,7 @@ impl Db {
 
     async fn all(&self, sql: &'static str) -> Result<Vec<Row>, StoreError> {
         let rows = self.read(statement(sql, Vec::new())).await?;
-        if rows.len() > MOST {
+        if rows.len() > MAX_COLUMNS_AND_INDEXES {
             Err(StoreError::Column(format!("the schema has {} parts", rows.len())))
         } else {
             Ok(rows)

@@ -18,11 +18,11 @@ pub(crate) struct AccessToken {
 const SELECT: &str = "SELECT t.id, t.userid, t.description, t.isactive FROM useraccesstokens t";
 
 /// The maximum number of search results.
-const MOST_FOUND: i64 = 200;
+const MAX_RESULTS: i64 = 200;
 
 /// The maximum length of a search term, in bytes. A longer one matches nothing and is not sent to the database. SQLite
 /// accepts patterns up to 50,000 bytes.
-const LONGEST_TERM: usize = 1_000;
+const MAX_TERM_BYTES: usize = 1_000;
 
 /// The maximum number of tokens of a user, active or not.
 const MAX_TOKENS_PER_USER: i64 = 200;
@@ -72,12 +72,12 @@ impl Db {
 
     /// Returns the tokens whose id, or whose user's id or name, begins with `term`.
     pub(crate) async fn search_access_tokens(&self, term: &str) -> Result<Vec<AccessToken>, StoreError> {
-        if term.len() > LONGEST_TERM {
+        if term.len() > MAX_TERM_BYTES {
             return Ok(Vec::new());
         }
         let condition = " JOIN users u ON u.id = t.userid WHERE t.id LIKE $1 ESCAPE '\\' \
                          OR t.userid LIKE $1 ESCAPE '\\' OR u.username LIKE $1 ESCAPE '\\' ORDER BY t.id LIMIT $2";
-        let values = vec![format!("{}%", escaped(&term.to_lowercase())).into(), MOST_FOUND.into()];
+        let values = vec![format!("{}%", escaped(&term.to_lowercase())).into(), MAX_RESULTS.into()];
         self.access_tokens_where(condition, values).await
     }
 

@@ -11,10 +11,10 @@ use data_encoding::HEXLOWER;
 use super::{Db, StoreError, statement};
 
 /// The time after its last attempt for which a name is stored, in milliseconds.
-const KEPT_MS: i64 = 86_400_000;
+const LIFETIME_MS: i64 = 86_400_000;
 
 /// The number of bytes of a name's hash that select its row: two, for the 65,536 rows of `sql/V9__unknown_names.sql`.
-const PLACE_BYTES: usize = 2;
+const ROW_KEY_BYTES: usize = 2;
 
 /// The number of bytes of a name's hash that are stored.
 const HASH_BYTES: usize = 16;
@@ -50,7 +50,7 @@ impl NameKey {
     /// Returns the hashed name.
     pub(crate) fn hash(&self, name: &str) -> HashedName {
         let tag = hmac::sign(&self.0, name.as_bytes());
-        let (place, hash) = tag.as_ref().split_at_checked(PLACE_BYTES).unwrap_or_default();
+        let (place, hash) = tag.as_ref().split_at_checked(ROW_KEY_BYTES).unwrap_or_default();
         let hash = hash.get(..HASH_BYTES).unwrap_or_default();
         HashedName {
             place: place.iter().fold(0, |place, byte| place << 8 | i64::from(*byte)),
@@ -78,8 +78,8 @@ impl Db {
             name.hash.as_str().into(),
             now.into(),
             most.into(),
-            (now - KEPT_MS).into(),
-            (now + KEPT_MS).into(),
+            (now - LIFETIME_MS).into(),
+            (now + LIFETIME_MS).into(),
         ];
         let counted = self.write_apart(statement(sql, values)).await?;
         if let Some(mut row) = counted.into_iter().next() {
@@ -95,7 +95,7 @@ impl Db {
     /// Deletes names whose last attempt is old.
     pub(crate) async fn prune_unknown_names(&self, now: i64) -> Result<(), StoreError> {
         let sql = "DELETE FROM qd_unknown_names WHERE lastat NOT BETWEEN $1 AND $2";
-        let values = vec![(now - KEPT_MS).into(), (now + KEPT_MS).into()];
+        let values = vec![(now - LIFETIME_MS).into(), (now + LIFETIME_MS).into()];
         self.write_apart(statement(sql, values)).await.map(drop)
     }
 }
@@ -134,8 +134,8 @@ mod tests {
             assert_eq!(take(2, NOW).await, counted);
         }
         assert_eq!(take(3, NOW).await, Counted::AsNumber(3));
-        assert_eq!(take(3, NOW + KEPT_MS).await, Counted::Exhausted);
-        assert_eq!(take(3, NOW + KEPT_MS + 1).await, Counted::AsNumber(1));
+        assert_eq!(take(3, NOW + LIFETIME_MS).await, Counted::Exhausted);
+        assert_eq!(take(3, NOW + LIFETIME_MS + 1).await, Counted::AsNumber(1));
         // After a clock that was ahead is set back, the row is not kept for longer.
         assert_eq!(take(3, NOW).await, Counted::AsNumber(1));
     }
@@ -149,8 +149,8 @@ mod tests {
         assert_eq!(take(&first, NOW).await, Counted::AsNumber(1));
         assert_eq!(take(&second, NOW).await, Counted::NoPlace);
         assert_eq!(take(&first, NOW).await, Counted::Exhausted);
-        assert_eq!(take(&second, NOW + KEPT_MS + 1).await, Counted::AsNumber(1));
-        assert_eq!(take(&first, NOW + KEPT_MS + 1).await, Counted::NoPlace);
+        assert_eq!(take(&second, NOW + LIFETIME_MS + 1).await, Counted::AsNumber(1));
+        assert_eq!(take(&first, NOW + LIFETIME_MS + 1).await, Counted::NoPlace);
         assert_eq!(count(&db).await, 1);
     }
 
@@ -158,7 +158,7 @@ mod tests {
     async fn old_names_are_deleted_and_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let db = fresh(folder.path()).await;
-        for (place, at) in [(1, NOW - KEPT_MS - 1), (2, NOW - KEPT_MS), (3, NOW), (4, NOW + KEPT_MS + 1)] {
+        for (place, at) in [(1, NOW - LIFETIME_MS - 1), (2, NOW - LIFETIME_MS), (3, NOW), (4, NOW + LIFETIME_MS + 1)] {
             let name = HashedName { place, hash: "x".to_owned() };
             assert_eq!(db.take_attempt_at_name(&name, 5, at).await.unwrap(), Counted::AsNumber(1));
         }

@@ -57,7 +57,7 @@ pub(crate) enum Room {
 }
 
 /// The maximum number of parameters that one statement gets; both engines accept it.
-const MOST_KEYS: usize = 10_000;
+const MAX_PARAMETERS: usize = 10_000;
 
 impl Db {
     /// Adds an account and returns its roles. The first account that is not a bot becomes a system administrator.
@@ -183,7 +183,7 @@ impl Db {
 
     async fn among(&self, column: &str, keys: &[String]) -> Result<Vec<User>, StoreError> {
         let mut found = Vec::new();
-        for keys in keys.chunks(MOST_KEYS) {
+        for keys in keys.chunks(MAX_PARAMETERS) {
             let sql = format!("{SELECT} WHERE {column} IN ({})", placeholders(1, keys.len()));
             found.extend(self.read(statement(sql, keys.iter().map(Value::from).collect())).await?);
         }

@@ -35,10 +35,10 @@ const DEFAULT_FOLDER: &str = "logs";
 const FILE_NAME: &str = "mattermost.log";
 
 /// The maximum size of the log file, in bytes. Before it grows beyond this it is rotated.
-const LARGEST_FILE: u64 = 100 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 100 * 1024 * 1024;
 
 /// The number of rotated files that are kept.
-pub(crate) const FILES_KEPT: u32 = 10;
+pub(crate) const MAX_ROTATED_FILES: u32 = 10;
 
 /// A handle to the running log.
 #[derive(Clone)]
@@ -135,7 +135,7 @@ impl Logs {
 
     fn open_file(&self, path: PathBuf) -> Output {
         let name = path.display().to_string();
-        Output::open("log-file", RotatingFile::new(path, LARGEST_FILE, FILES_KEPT), self.reporter(name))
+        Output::open("log-file", RotatingFile::new(path, MAX_FILE_BYTES, MAX_ROTATED_FILES), self.reporter(name))
     }
 
     /// Returns a function that reports an output's failure: in the log, and on standard error if no console logs.

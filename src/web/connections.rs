@@ -20,14 +20,14 @@ use crate::settings::descriptors::{Shares, spare};
 use crate::settings::options::Options;
 
 /// The size up to which an incomplete request head is not counted, in bytes. Every connection may use this much.
-const HEAD_BYTES: usize = 16 * 1024;
+const UNCOUNTED_HEAD_BYTES: usize = 16 * 1024;
 
-/// The limit for the bytes above `HEAD_BYTES` in the incomplete heads of all connections together.
-const LONG_HEADS_BYTES: usize = 32 << 20;
+/// The limit for the bytes above `UNCOUNTED_HEAD_BYTES` in the incomplete heads of all connections together.
+const MAX_LONG_HEADS_BYTES: usize = 32 << 20;
 
 /// The largest number of connections to the metrics listener, in total and for each address.
-const METRICS_CONNECTIONS: usize = 64;
-const METRICS_CONNECTIONS_PER_ADDRESS: usize = 16;
+const MAX_METRICS_CONNECTIONS: usize = 64;
+const MAX_METRICS_CONNECTIONS_PER_ADDRESS: usize = 16;
 
 /// Counts open connections and refuses those beyond the limits.
 pub(crate) struct Connections {
@@ -62,7 +62,7 @@ impl Connections {
 
     /// Returns the limits of the metrics listener. They are fixed, because only Prometheus connects there.
     pub(crate) fn of_metrics() -> Arc<Self> {
-        Self::with(METRICS_CONNECTIONS, METRICS_CONNECTIONS_PER_ADDRESS, None)
+        Self::with(MAX_METRICS_CONNECTIONS, MAX_METRICS_CONNECTIONS_PER_ADDRESS, None)
     }
 
     fn with(limit: usize, limit_per_client: usize, proxies: Option<TrustedProxies>) -> Arc<Self> {
@@ -179,15 +179,15 @@ impl Permit {
     /// Counts bytes of an incomplete request head. Returns false if the head is long and the limit for long heads is
     /// exceeded.
     pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
-        let before = self.head.saturating_sub(HEAD_BYTES);
+        let before = self.head.saturating_sub(UNCOUNTED_HEAD_BYTES);
         self.head += bytes;
-        let more = self.head.saturating_sub(HEAD_BYTES) - before;
-        more == 0 || self.connections.long_heads.fetch_add(more, Ordering::Relaxed) + more <= LONG_HEADS_BYTES
+        let more = self.head.saturating_sub(UNCOUNTED_HEAD_BYTES) - before;
+        more == 0 || self.connections.long_heads.fetch_add(more, Ordering::Relaxed) + more <= MAX_LONG_HEADS_BYTES
     }
 
     /// Releases the bytes of the request head.
     pub(crate) fn release_head(&mut self) {
-        let long = std::mem::take(&mut self.head).saturating_sub(HEAD_BYTES);
+        let long = std::mem::take(&mut self.head).saturating_sub(UNCOUNTED_HEAD_BYTES);
         self.connections.long_heads.fetch_sub(long, Ordering::Relaxed);
     }
 }
@@ -275,7 +275,7 @@ mod tests {
         let long = held.iter_mut().filter_map(|permit| permit.hold_head(128 * 1024).then_some(())).count();
         assert_eq!(long, 292);
         let mut short = connections.admit(None).unwrap();
-        assert!(short.hold_head(HEAD_BYTES) && !short.hold_head(1));
+        assert!(short.hold_head(UNCOUNTED_HEAD_BYTES) && !short.hold_head(1));
         drop(held);
         assert!(short.hold_head(1));
         short.release_head();

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use crate::web::connections::Occupant;
 
 /// The interval between two checks for a disconnect while bytes that the client sent ahead are waiting.
-const SENT_AHEAD: Duration = Duration::from_millis(250);
+const DISCONNECT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The descriptor of a connection, for as long as the connection serves requests.
 struct Line {
@@ -170,6 +170,6 @@ async fn end_of(line: OwnedFd) -> std::io::Result<()> {
         if is_over || line.peek(&mut [0]).await? == 0 {
             return Ok(());
         }
-        sleep(SENT_AHEAD).await;
+        sleep(DISCONNECT_CHECK_INTERVAL).await;
     }
 }

@@ -41,7 +41,7 @@ use incoming::Lasting;
 pub(crate) use token::COOKIE;
 
 /// The largest size of all request headers together, in bytes.
-const MOST_HEADER_BYTES: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// The number of bytes by which a body may exceed its configured limit.
 const BODY_SLACK: u64 = 512;
@@ -184,7 +184,7 @@ impl Arrival {
     fn check_headers_length(&self) -> Result<(), AppError> {
         let headers = self.http.headers().iter();
         let length: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
-        let is_too_long = length > MOST_HEADER_BYTES;
+        let is_too_long = length > MAX_HEADER_BYTES;
         if is_too_long { Err(AppError::new("api.context.request_headers_too_large.app_error")) } else { Ok(()) }
     }
 

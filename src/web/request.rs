@@ -32,7 +32,7 @@ use query::Pairs;
 pub(crate) use reading::BodyLimits;
 
 const DEFAULT_PER_PAGE: usize = 60;
-const MOST_PER_PAGE: usize = 200;
+const MAX_PER_PAGE: usize = 200;
 
 /// The facts that the pipeline has found out about a request.
 pub(crate) struct Context {
@@ -138,7 +138,7 @@ impl Request {
         let number = |name| self.query(name).and_then(|text| text.parse::<usize>().ok());
         Paging {
             page: number("page").unwrap_or(0),
-            per_page: number("per_page").unwrap_or(DEFAULT_PER_PAGE).min(MOST_PER_PAGE),
+            per_page: number("per_page").unwrap_or(DEFAULT_PER_PAGE).min(MAX_PER_PAGE),
         }
     }
 

@@ -34,13 +34,13 @@ use crate::base::pause::extension;
 use crate::web::state::AppState;
 
 /// The time that a client has to authenticate.
-const AUTHENTICATION: Duration = Duration::from_secs(5);
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The number of bytes after which one poll stops writing.
-const CHUNK: usize = 16 * 1024;
+const WRITE_CHUNK_BYTES: usize = 16 * 1024;
 
 /// The number of messages that one poll handles before the other connections of the worker get their turn.
-const TURN: usize = 32;
+const MAX_MESSAGES_PER_POLL: usize = 32;
 
 /// The connection that a client wants to resume, and the sequence number of the event that it expects next.
 type Resume = Option<(String, i64)>;
@@ -92,7 +92,7 @@ impl Socket {
             self.party = Party::Gone;
             return;
         }
-        let mut rest = TURN;
+        let mut rest = MAX_MESSAGES_PER_POLL;
         loop {
             let has_worked = self.poll_work(context, out).is_ready();
             let has_heard = self.work.is_none() && self.poll_incoming(context, out).is_ready();
@@ -101,7 +101,7 @@ impl Socket {
             // Work that begins in this round has not been polled, so no waker is registered for it. The loop must run
             // again.
             let has_begun = was_free && self.work.is_some();
-            if matches!(self.party, Party::Gone) || out.len() >= CHUNK {
+            if matches!(self.party, Party::Gone) || out.len() >= WRITE_CHUNK_BYTES {
                 return;
             }
             if !has_worked && !has_heard && !has_begun {
@@ -122,7 +122,7 @@ impl Socket {
                 return true;
             }
             // The authentication may have arrived while the process was paused, so the client gets the full time again.
-            deadline.as_mut().reset(Instant::now() + AUTHENTICATION);
+            deadline.as_mut().reset(Instant::now() + AUTHENTICATION_TIMEOUT);
         }
         false
     }
@@ -170,7 +170,7 @@ impl Socket {
 
     fn poll_outgoing(&mut self, context: &Context<'_>, out: &mut BytesMut) {
         let mut text = Vec::new();
-        while out.len() < CHUNK
+        while out.len() < WRITE_CHUNK_BYTES
             && let Party::Known { hold, session, .. } = &self.party
             && let Poll::Ready(outgoing) = hold.poll_next(context)
         {
@@ -252,5 +252,5 @@ fn known(app: &AppState, hold: Hold, session: Arc<Stored>) -> Party {
 
 /// Returns the state of a client that has not authenticated.
 fn unknown(resume: Resume) -> Party {
-    Party::Unknown { deadline: Box::pin(sleep(AUTHENTICATION)), resume }
+    Party::Unknown { deadline: Box::pin(sleep(AUTHENTICATION_TIMEOUT)), resume }
 }

@@ -15,7 +15,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use crate::web::request::{Body, Context, Refused, context_of, header_of};
 
 /// The largest size of a whole form, in bytes, even if files may be larger. The form is held in memory.
-const LONGEST_FORM: u64 = 1 << 20;
+const MAX_FORM_BYTES: u64 = 1 << 20;
 
 const UNREADABLE: &str = "api.license.add_license.open.app_error";
 
@@ -58,7 +58,7 @@ impl FromRequest for Upload {
     type Future = std::future::Ready<Result<Self, Refused>>;
 
     fn from_request(http: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = |context: &Context| context.body.bytes.min(LONGEST_FORM);
+        let limit = |context: &Context| context.body.bytes.min(MAX_FORM_BYTES);
         let upload = context_of(http).map(|context| Self {
             body: Body::read(payload.take(), limit(&context), context).boxed_local(),
             content_type: header_of(http, CONTENT_TYPE.as_str()).unwrap_or_default().to_owned(),

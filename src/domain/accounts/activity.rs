@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::domain::session::Session;
 
 /// The precision of the stored time of the last activity, in ms.
-const STEP_MS: i64 = 5 * 60_000;
+const PRECISION_MS: i64 = 5 * 60_000;
 
 /// Extends the caller's session, if the settings extend sessions with activity. An error does not fail the request.
 pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: &Session) {
@@ -35,7 +35,7 @@ fn prolonged(stored: &Stored, config: &Config, now: i64) -> Option<i64> {
     };
     let length_ms = hours.saturating_mul(HOUR_MS);
     let since_last_ms = now.saturating_sub(stored.expires_at.saturating_sub(length_ms));
-    let is_worth_it = since_last_ms >= (length_ms / 100).clamp(STEP_MS, DAY_MS);
+    let is_worth_it = since_last_ms >= (length_ms / 100).clamp(PRECISION_MS, DAY_MS);
     (is_extended && is_worth_it && !stored.is_expired(now)).then(|| now.saturating_add(length_ms))
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn touch(sessions: &SessionsHandle, session: &Session) {
     let Some(stored) = session.stored() else { return };
     let now = wall_ms();
     // Activity in the future does not count as recent: the clock was set back.
-    let is_recent = (0..STEP_MS).contains(&(now - stored.last_activity_at));
+    let is_recent = (0..PRECISION_MS).contains(&(now - stored.last_activity_at));
     if is_recent {
         return;
     }

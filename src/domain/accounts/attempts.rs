@@ -18,16 +18,16 @@ const MAX_BYTES: usize = 1 << 20;
 const ENTRY_BYTES: usize = size_of::<(Key, Tally)>() + 48;
 
 /// The period over which attempts at locked accounts are counted.
-const PERIOD: Duration = Duration::from_hours(1);
+const LOCKED_PERIOD: Duration = Duration::from_hours(1);
 
 /// The number of attempts at one locked account that are hashed in a period, for all callers together.
-const HASHED_PER_ACCOUNT: u32 = 10;
+const MAX_HASHED_PER_ACCOUNT: u32 = 10;
 
 /// The number of attempts of one caller at one locked account that are hashed in a period.
-const HASHED_PER_CALLER: u32 = 3;
+const MAX_HASHED_PER_CALLER: u32 = 3;
 
 /// The time after which the failures of an unknown name expire; the same as in the database.
-const KEPT: Duration = Duration::from_hours(24);
+const FAILURES_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Counts by cache key. The least recently used entries are evicted first.
 pub(crate) struct Attempts {
@@ -97,16 +97,16 @@ impl Attempts {
 
     fn failures_in(&self, tallies: &mut Cache<Key, Tally>, key: Key, now: Instant) -> i64 {
         let tally = tallies.get(&key).copied().unwrap_or_default();
-        let is_old = now.saturating_duration_since(self.started).saturating_sub(tally.failed_at) > KEPT;
+        let is_old = now.saturating_duration_since(self.started).saturating_sub(tally.failed_at) > FAILURES_LIFETIME;
         if is_old { 0 } else { tally.failures }
     }
 
     /// Returns true if one more attempt at a locked account, or at an unknown name treated as one, may be hashed.
     pub(super) fn take_locked(&self, account: &str, caller: &str, now: Instant) -> bool {
-        let period = now.saturating_duration_since(self.started).as_secs() / PERIOD.as_secs();
+        let period = now.saturating_duration_since(self.started).as_secs() / LOCKED_PERIOD.as_secs();
         let budgets = [
-            (self.keyed.key(&["account", account]), HASHED_PER_ACCOUNT),
-            (self.keyed.key(&["caller", account, caller]), HASHED_PER_CALLER),
+            (self.keyed.key(&["account", account]), MAX_HASHED_PER_ACCOUNT),
+            (self.keyed.key(&["caller", account, caller]), MAX_HASHED_PER_CALLER),
         ];
         let mut tallies = self.lock();
         let used = budgets.map(|(key, _)| {
@@ -168,7 +168,7 @@ mod tests {
         db.prune_unknown_names(i64::MAX / 2).await.unwrap();
         assert!(!attempts.take_unknown(&db, "nobody", 1, (now, 1)).await.unwrap());
         assert!(
-            attempts.take_unknown(&db, "nobody", 1, (now + KEPT * 2, 1)).await.unwrap(),
+            attempts.take_unknown(&db, "nobody", 1, (now + FAILURES_LIFETIME * 2, 1)).await.unwrap(),
             "memory keeps it for ever"
         );
     }
@@ -187,7 +187,7 @@ mod tests {
         let hashed = (2..100).filter(|number| attempts.take_locked("anna", &format!("192.0.2.{number}"), now));
         assert_eq!(hashed.count(), 7);
         assert!(attempts.take_locked("bert", "192.0.2.1", now));
-        assert!(attempts.take_locked("anna", "192.0.2.1", now + PERIOD));
+        assert!(attempts.take_locked("anna", "192.0.2.1", now + LOCKED_PERIOD));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use quarterdeck_actors::sessions::change::Change;
 use crate::base::strings::Strings;
 use crate::domain::session::Session;
 
-const LONGEST_ID: usize = 512;
-const LONGEST_VERSION: usize = 64;
+const MAX_ID_CHARACTERS: usize = 512;
+const MAX_VERSION_CHARACTERS: usize = 64;
 
 /// The session property that is `true` while the device shows no notifications.
 const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
@@ -48,7 +48,7 @@ impl Device {
 
 /// Refuses a device id that is longer than its column.
 pub(crate) fn check_device_id(id: &str) -> Result<(), AppError> {
-    if id.chars().count() <= LONGEST_ID { Ok(()) } else { Err(AppError::invalid_body("device_id")) }
+    if id.chars().count() <= MAX_ID_CHARACTERS { Ok(()) } else { Err(AppError::invalid_body("device_id")) }
 }
 
 /// Attaches the device to the caller's session, and extends the session to the length for mobile devices. Ends the
@@ -108,7 +108,7 @@ fn is_version(text: &str) -> bool {
     let has_release = release
         .is_none_or(|release| release.split('.').all(|word| is_word(word) && (!is_digits(word) || is_number(word))));
     let has_build = build.is_none_or(|build| build.split('.').all(is_word));
-    text.len() <= LONGEST_VERSION && has_numbers && has_release && has_build
+    text.len() <= MAX_VERSION_CHARACTERS && has_numbers && has_release && has_build
 }
 
 fn split(text: &str, mark: char) -> (&str, Option<&str>) {
@@ -129,6 +129,6 @@ mod tests {
         {
             assert!(!is_version(text), "{text}");
         }
-        assert!(!is_version(&format!("1.2.3-{}", "a".repeat(LONGEST_VERSION))));
+        assert!(!is_version(&format!("1.2.3-{}", "a".repeat(MAX_VERSION_CHARACTERS))));
     }
 }

@@ -15,7 +15,7 @@ use tracing::warn;
 pub(crate) const SETUP_CODE: &str = "X-Quarterdeck-Setup-Code";
 
 /// The number of wrong codes in a window after which every code is refused, even the right one.
-const WRONG_CODES_PER_WINDOW: usize = 3;
+const MAX_WRONG_CODES_PER_WINDOW: usize = 3;
 
 const WINDOW: Duration = Duration::from_mins(1);
 
@@ -131,7 +131,7 @@ impl FirstAccount {
         let shown = claim.code.as_ref().ok_or_else(missing)?;
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.retain(|at| now.saturating_duration_since(*at) < WINDOW);
-        if wrong.len() >= WRONG_CODES_PER_WINDOW {
+        if wrong.len() >= MAX_WRONG_CODES_PER_WINDOW {
             return Err(AppError::new("api.user.create_user.first_account_attempts.app_error"));
         }
         if is_same(shown, code) {

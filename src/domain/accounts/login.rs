@@ -22,7 +22,7 @@ use super::agent::Agent;
 use super::compare::{Verdict, compare};
 use super::mfa;
 use crate::base::error_text::status_of;
-use crate::base::user::{LONGEST_EMAIL, User};
+use crate::base::user::{MAX_EMAIL_CHARACTERS, User};
 use crate::domain::audit::{Audit, room_of};
 use crate::domain::caller::Caller;
 use crate::domain::passwords::{Match, Permit, Turn, is_full};
@@ -159,7 +159,7 @@ impl Admission<'_> {
     async fn find(&self) -> Result<Option<User>, AppError> {
         const FAILED: &str = "app.user.get.app_error";
         let (db, email) = (&self.accounts.db, &self.config.view.email);
-        let fits = |text: &str| text.chars().count() <= LONGEST_EMAIL;
+        let fits = |text: &str| text.chars().count() <= MAX_EMAIL_CHARACTERS;
         if !self.credentials.id.is_empty() {
             let id = Some(self.credentials.id.as_str()).filter(|id| fits(id)).unwrap_or_default();
             return db.user(id).await.or_fail(FAILED);

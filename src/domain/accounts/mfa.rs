@@ -8,7 +8,7 @@ use quarterdeck_actors::secret::Secret;
 const STEP_MS: i64 = 30_000;
 
 /// The number of steps by which the clocks may differ.
-const TOLERANCE: i64 = 1;
+const MAX_CLOCK_SKEW_STEPS: i64 = 1;
 
 /// Returns the 30-second step that has this code, among the steps that are valid now.
 ///
@@ -23,7 +23,9 @@ pub(super) fn step_of(secret: &Secret, code: &str, now: i64) -> Option<i64> {
         code_at(&key, *step)
             .is_some_and(|expected| verify_slices_are_equal(expected.as_bytes(), code.as_bytes()).is_ok())
     };
-    (step - TOLERANCE..=step + TOLERANCE).filter(matches).fold(None, |found, step| found.or(Some(step)))
+    (step - MAX_CLOCK_SKEW_STEPS..=step + MAX_CLOCK_SKEW_STEPS)
+        .filter(matches)
+        .fold(None, |found, step| found.or(Some(step)))
 }
 
 fn code_at(key: &[u8], step: i64) -> Option<String> {

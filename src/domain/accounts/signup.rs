@@ -24,10 +24,10 @@ use crate::settings::options::Options;
 use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
 
 /// The largest number of active accounts on a server without a licence.
-const MOST_ACTIVE: i64 = 250;
+const MAX_ACTIVE_ACCOUNTS: i64 = 250;
 
 /// The number of tries to add an account: another account may be added or deleted between the check and the insert.
-const ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 const UNCOUNTED: &str = "app.user.get_total_users_count.app_error";
 
@@ -61,7 +61,7 @@ pub(crate) async fn create(
     let mut user = checked(profile, password.expose(), signup, config)?;
     user.password = accounts.passwords.hash(caller, &user.username, password).await?;
     let mut roles = accounts.db.add_user(&user, entry, room).await.map_err(refusal)?;
-    for _ in 1..ATTEMPTS {
+    for _ in 1..MAX_ATTEMPTS {
         if roles.is_none() {
             entry = self::entry(accounts, config, signup).await?;
             room = check_room(&accounts.db, &actors.license).await?;
@@ -158,13 +158,18 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
     if is_on { Ok(()) } else { Err(AppError::new("api.user.create_user.signup_email_disabled.app_error")) }
 }
 
-/// Refuses an account beyond the limit of the licence, or beyond [`MOST_ACTIVE`] without one. Returns the limit, so
+/// Refuses an account beyond the limit of the licence, or beyond [`MAX_ACTIVE_ACCOUNTS`] without one. Returns the limit, so
 /// that the insert checks it again.
 async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> {
     let (taken, most, room, refusal) = match license.current() {
         None => {
             let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
-            (active, MOST_ACTIVE, Room::Active(MOST_ACTIVE), "api.user.create_user.user_limits.exceeded")
+            (
+                active,
+                MAX_ACTIVE_ACCOUNTS,
+                Room::Active(MAX_ACTIVE_ACCOUNTS),
+                "api.user.create_user.user_limits.exceeded",
+            )
         }
         Some(license) => {
             let Some(most) = license.most_seats() else { return Ok(Room::Unlimited) };

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 const RECORDED_OF_ADDRESS: u32 = 60;
 
 /// The number of refusals of all callers without a session that are recorded one by one in a window.
-const RECORDED_OF_STRANGERS: u32 = 300;
+const RECORDED_WITHOUT_SESSION: u32 = 300;
 
 /// The number of refusals of one user that are recorded one by one in a window.
 pub(crate) const RECORDED_OF_USER: u32 = 60;
@@ -55,7 +55,7 @@ struct Seen {
 impl Refusals {
     /// Returns counters for callers without a session, by address.
     pub(crate) fn of_strangers() -> Self {
-        Self::new("addresses", RECORDED_OF_STRANGERS)
+        Self::new("addresses", RECORDED_WITHOUT_SESSION)
     }
 
     /// Returns counters for callers with a session, by user.

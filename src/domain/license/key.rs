@@ -14,7 +14,7 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
 use crate::files::private::create_public;
 
-use super::LONGEST_FILE;
+use super::MAX_FILE_BYTES;
 
 /// The length of a line in a PEM file, in characters.
 const LINE: usize = 64;
@@ -74,8 +74,8 @@ pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
 /// Reads a file, unless it is longer than any licence or key.
 pub(crate) fn bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(file)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    let is_too_long = u64::try_from(read).is_ok_and(|length| length > LONGEST_FILE);
+    let read = std::fs::File::open(file)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    let is_too_long = u64::try_from(read).is_ok_and(|length| length > MAX_FILE_BYTES);
     if is_too_long { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 

@@ -10,11 +10,11 @@ use data_encoding::BASE64_NOPAD;
 use quarterdeck_actors::secret::Secret;
 use unicode_normalization::UnicodeNormalization;
 
-use super::LONGEST;
+use super::MAX_PASSWORD_BYTES;
 
-const WORK: u32 = 600_000;
+const WORK_ROUNDS: u32 = 600_000;
 /// The largest accepted number of rounds. A stored hash with more would block a core for minutes, so it never matches.
-const MOST_WORK: u32 = 10_000_000;
+const MAX_WORK_ROUNDS: u32 = 10_000_000;
 
 /// The largest accepted cost of bcrypt, as a power of two. Mattermost used a cost of 10.
 const MAX_BCRYPT_COST: u32 = 14;
@@ -26,7 +26,7 @@ const SALT: usize = 16;
 const HASH: usize = 32;
 
 /// The longest stored text, in bytes. A longer one is not a hash.
-const LONGEST_STORED: usize = 256;
+const MAX_STORED_BYTES: usize = 256;
 
 /// A hash that matches no password. It is compared if there is no account or no password, so that this takes as long.
 static DECOY: LazyLock<Secret> = LazyLock::new(|| Secret::new(stored_form(&rand::random(), &rand::random())));
@@ -46,12 +46,12 @@ pub(crate) enum Match {
 pub(super) fn hash_now(password: &str) -> String {
     let salt: [u8; SALT] = rand::random();
     let mut hash = [0; HASH];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, work(WORK), &salt, password.as_bytes(), &mut hash);
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, work(WORK_ROUNDS), &salt, password.as_bytes(), &mut hash);
     stored_form(&salt, &hash)
 }
 
 fn stored_form(salt: &[u8; SALT], hash: &[u8; HASH]) -> String {
-    format!("$pbkdf2$f=SHA256,w={WORK},l={HASH}${}${}", BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash))
+    format!("$pbkdf2$f=SHA256,w={WORK_ROUNDS},l={HASH}${}${}", BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash))
 }
 
 /// Returns the number of hashes that a comparison with a wrong `password` computes.
@@ -80,9 +80,9 @@ pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (Match, u
 
 /// Returns the spellings to compare, in order. Empty and overlong ones match no hash and are left out.
 fn spellings(password: &str) -> Vec<String> {
-    let is_long = password.len() > 4 * LONGEST;
+    let is_long = password.len() > 4 * MAX_PASSWORD_BYTES;
     let composed = if is_long { String::new() } else { password.nfc().collect() };
-    let fits = |text: &String| (1..=LONGEST).contains(&text.len());
+    let fits = |text: &String| (1..=MAX_PASSWORD_BYTES).contains(&text.len());
     let mut spellings: Vec<String> = [password.to_owned(), composed].into_iter().filter(fits).collect();
     spellings.dedup();
     spellings
@@ -146,14 +146,14 @@ impl Phc {
             return None;
         };
         let parameter = |name: &str| parameters.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-        let is_ours = stored.len() <= LONGEST_STORED && parameter("f").is_none_or(|function| function == "SHA256");
+        let is_ours = stored.len() <= MAX_STORED_BYTES && parameter("f").is_none_or(|function| function == "SHA256");
         let phc = Self {
             work: parameter("w")?.parse().ok()?,
             salt: BASE64_NOPAD.decode(salt.as_bytes()).ok()?,
             hash: BASE64_NOPAD.decode(hash.as_bytes()).ok()?,
         };
         let length: usize = parameter("l")?.parse().ok()?;
-        let fits = !phc.hash.is_empty() && phc.hash.len() == length && phc.work <= MOST_WORK;
+        let fits = !phc.hash.is_empty() && phc.hash.len() == length && phc.work <= MAX_WORK_ROUNDS;
         (is_ours && fits).then_some(phc)
     }
 
@@ -162,7 +162,7 @@ impl Phc {
     }
 
     fn is_current(&self) -> bool {
-        self.work == WORK && self.hash.len() == HASH
+        self.work == WORK_ROUNDS && self.hash.len() == HASH
     }
 }
 

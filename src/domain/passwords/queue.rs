@@ -20,7 +20,7 @@ use crate::domain::caller::Caller;
 const ASSUMED_HASH: Duration = Duration::from_millis(150);
 
 /// The number of pairs of a caller and an account that are remembered, 16 bytes each. The latest logins stay.
-const KNOWN_PAIRS: usize = 10_000;
+const MAX_KNOWN_PAIRS: usize = 10_000;
 
 /// The errors of a full queue. Both are returned before anything is known about the account.
 const FULL: [&str; 2] = ["app.password.queue_full.app_error", "app.password.caller_queue_full.app_error"];
@@ -41,7 +41,7 @@ impl Queue {
         Self {
             schedule: Mutex::new(Schedule::new(limits)),
             keyed: Keyed::default(),
-            known: Cache::new(KNOWN_PAIRS),
+            known: Cache::new(MAX_KNOWN_PAIRS),
             at_once: u32::try_from(limits.at_once).unwrap_or(1).max(1),
             last_hash_ns: AtomicU64::new(u64::try_from(ASSUMED_HASH.as_nanos()).unwrap_or(0)),
         }

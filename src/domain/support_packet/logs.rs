@@ -9,11 +9,11 @@ use super::scrub::{Scrubber, Tally};
 use crate::files::private;
 
 /// The largest part of a log file that is copied, in bytes. Of a longer file, only the end is copied.
-pub(super) const LONGEST_FILE: u64 = 1 << 30;
+pub(super) const MAX_LOG_BYTES: u64 = 1 << 30;
 
 /// The longest line that is copied, in bytes. Longer and unfinished lines are left out, because a part of a line could
 /// contain a part of a secret.
-const LONGEST_LINE: u64 = 64 << 10;
+const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// An open log file.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl LogFile {
     }
 
     fn read_line(&mut self, line: &mut Vec<u8>) -> Result<u64> {
-        let read = (&mut self.reader).take(self.rest.min(LONGEST_LINE)).read_until(b'\n', line)?;
+        let read = (&mut self.reader).take(self.rest.min(MAX_LINE_BYTES)).read_until(b'\n', line)?;
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         self.rest = self.rest.saturating_sub(read);
         Ok(read)
@@ -146,7 +146,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mattermost.log");
         std::fs::write(&path, format!("before\n{}\nafter\n", "x".repeat(200_000))).unwrap();
-        let (text, tally) = copied(&path, LONGEST_FILE);
+        let (text, tally) = copied(&path, MAX_LOG_BYTES);
         assert_eq!(text, "[mattermost.log]\nbefore\nafter\n");
         assert_eq!(tally.lines_left_out, 1);
     }
@@ -158,7 +158,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         let pipe = folder.path().join("mattermost.log.1");
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        let (files, problems) = files(&path, 2, LONGEST_FILE);
+        let (files, problems) = files(&path, 2, MAX_LOG_BYTES);
         assert!(files.is_empty() && problems.len() == 2, "{problems:?}");
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mattermost.log");
         std::fs::write(&path, "line\n").unwrap();
-        let (mut files, _) = files(&path, 0, LONGEST_FILE);
+        let (mut files, _) = files(&path, 0, MAX_LOG_BYTES);
         let (mut out, mut tally) = (Vec::new(), Tally::default());
         let past = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
         let ended = files[0].copy(&mut out, &Scrubber::new(&[]), &mut tally, past).unwrap();

@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// The size of a chunk, in bytes.
-const CHUNK: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// The number of chunks that wait for the client.
-const WAITING: usize = 4;
+const MAX_QUEUED_CHUNKS: usize = 4;
 
 /// The time without progress after which the writer gives up on the client.
-const PATIENCE: Duration = Duration::from_mins(1);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A chunk from an [`Outlet`]; `None` marks the end of the archive.
 type Piece = Option<Bytes>;
@@ -32,8 +32,9 @@ pub(super) struct Outlet {
 
 /// Returns both ends. The stream fails unless the outlet was closed, so that a client notices an incomplete archive.
 pub(super) fn outlet() -> (Outlet, impl Stream<Item = Result<Bytes>> + use<>) {
-    let (pieces, receiver) = mpsc::channel::<Piece>(WAITING);
-    let outlet = Outlet { pieces, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK), is_broken: false };
+    let (pieces, receiver) = mpsc::channel::<Piece>(MAX_QUEUED_CHUNKS);
+    let outlet =
+        Outlet { pieces, runtime: Handle::current(), chunk: Vec::with_capacity(CHUNK_BYTES), is_broken: false };
     let stream = unfold(Some(receiver), async |receiver| {
         let mut receiver = receiver?;
         match receiver.recv().await {
@@ -53,12 +54,12 @@ impl Outlet {
     }
 
     fn send_chunk(&mut self) -> Result<()> {
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES));
         if chunk.is_empty() { Ok(()) } else { self.send(Some(chunk.into())) }
     }
 
     fn send(&mut self, piece: Piece) -> Result<()> {
-        let sent = self.runtime.block_on(async { timeout(PATIENCE, self.pieces.send(piece)).await });
+        let sent = self.runtime.block_on(async { timeout(WRITE_TIMEOUT, self.pieces.send(piece)).await });
         let failure = match sent {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_)) => Error::new(ErrorKind::BrokenPipe, "the client hung up"),
@@ -75,10 +76,10 @@ impl Write for Outlet {
         if self.is_broken {
             return Ok(bytes.len());
         }
-        let room = CHUNK.saturating_sub(self.chunk.len());
+        let room = CHUNK_BYTES.saturating_sub(self.chunk.len());
         let taken = bytes.get(..room).unwrap_or(bytes);
         self.chunk.extend_from_slice(taken);
-        if self.chunk.len() >= CHUNK {
+        if self.chunk.len() >= CHUNK_BYTES {
             self.send_chunk()?;
         }
         Ok(taken.len())
@@ -102,7 +103,7 @@ mod tests {
         let written = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let count = written.clone();
         let writing = spawn_blocking(move || {
-            let chunk = vec![0; CHUNK];
+            let chunk = vec![0; CHUNK_BYTES];
             loop {
                 outlet.write_all(&chunk)?;
                 count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -113,12 +114,12 @@ mod tests {
         {
             pin_mut!(stream);
             for _ in 0..20 {
-                assert_eq!(stream.next().await.unwrap().unwrap().len(), CHUNK);
+                assert_eq!(stream.next().await.unwrap().unwrap().len(), CHUNK_BYTES);
             }
         }
         assert_eq!(writing.await.unwrap().unwrap_err().kind(), ErrorKind::BrokenPipe);
         let written = written.load(std::sync::atomic::Ordering::SeqCst);
-        assert!((20..=20 + WAITING + 1).contains(&written), "{written}");
+        assert!((20..=20 + MAX_QUEUED_CHUNKS + 1).contains(&written), "{written}");
     }
 
     #[actix_web::test]

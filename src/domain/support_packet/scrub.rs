@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use super::tokens::without_tokens;
 
 /// The length of the shortest secret that is searched for, in bytes. Shorter ones would match everywhere.
-const SHORTEST: usize = 4;
+const MIN_SECRET_BYTES: usize = 4;
 
 /// The length from which a secret is also found inside other base64 text, such as an encoded `name:password`.
-const SHORTEST_INSIDE: usize = 8;
+const MIN_ENCODED_SECRET_BYTES: usize = 8;
 
 /// The fields whose text is shown, without secrets and tokens. Numbers and booleans are shown in every field.
 const KNOWN: &str = include_str!("fields.txt");
@@ -47,7 +47,7 @@ impl Scrubber {
     /// Returns a scrubber that knows these secrets.
     pub(super) fn new(secrets: &[Secret]) -> Self {
         let mut patterns: Vec<String> = secrets.iter().flat_map(|secret| forms(secret.expose())).collect();
-        patterns.retain(|pattern| pattern.len() >= SHORTEST);
+        patterns.retain(|pattern| pattern.len() >= MIN_SECRET_BYTES);
         patterns.sort_unstable();
         patterns.dedup();
         let known = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
@@ -131,10 +131,10 @@ fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), json, percent.to_lowercase(), percent];
     forms.push(format!("{secret:?}").trim_matches('"').to_owned());
     // The log may split a secret with several lines.
-    forms.extend(secret.lines().filter(|line| line.len() >= SHORTEST_INSIDE).map(str::to_owned));
+    forms.extend(secret.lines().filter(|line| line.len() >= MIN_ENCODED_SECRET_BYTES).map(str::to_owned));
     for encoding in [BASE64, BASE64URL] {
         forms.push(encoding.encode(secret.as_bytes()));
-        if secret.len() >= SHORTEST_INSIDE {
+        if secret.len() >= MIN_ENCODED_SECRET_BYTES {
             forms.extend((0..3).filter_map(|before| inside(&encoding, before, secret)));
         }
     }

@@ -20,6 +20,6 @@ fn the_name_of_the_file_tells_the_company_as_far_as_names_can() {
         assert_eq!(file_name(Some(&licensed(company)), at), expected);
     }
     let longest = file_name(Some(&licensed(&"x".repeat(200))), at);
-    assert_eq!(longest.matches('x').count(), LONGEST_COMPANY);
+    assert_eq!(longest.matches('x').count(), MAX_COMPANY_CHARACTERS);
     assert_eq!(file_name(None, at), "mm_support_packet_2026-02-03T04-05.zip");
 }

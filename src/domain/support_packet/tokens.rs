@@ -7,7 +7,7 @@ use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::id::is_id;
 
 /// The length of a token in base64, in characters. Shorter words cannot contain one.
-const SHORTEST_ENCODED: usize = 35;
+const MIN_ENCODED_CHARACTERS: usize = 35;
 
 /// Returns `text` without tokens, and counts them. A word after `id=` is kept.
 pub(super) fn without_tokens<'a>(text: &'a str, count: &mut u64) -> Cow<'a, str> {
@@ -55,7 +55,7 @@ fn is_token(word: &str) -> bool {
 
 /// Returns true if a word is base64 of a text with a token in it, such as a name and a password.
 fn holds_token(word: &str) -> bool {
-    if word.len() < SHORTEST_ENCODED {
+    if word.len() < MIN_ENCODED_CHARACTERS {
         return false;
     }
     let decoded =

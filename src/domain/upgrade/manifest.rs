@@ -12,10 +12,10 @@ use time::format_description::well_known::Rfc3339;
 use crate::base::version::VERSION;
 
 /// The largest accepted manifest, in bytes.
-pub(super) const LARGEST: usize = 64 << 10;
+pub(super) const MAX_MANIFEST_BYTES: usize = 64 << 10;
 
 /// The largest accepted program, in bytes.
-const LARGEST_PROGRAM: u64 = 1 << 30;
+const MAX_PROGRAM_BYTES: u64 = 1 << 30;
 
 /// The C library that this program is linked with. A program for another one does not run here.
 const LIBRARY: &str = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
@@ -66,7 +66,7 @@ impl Manifest {
         if !manifest.file.chars().all(is_plain) || manifest.file.chars().all(|letter| letter == '.') {
             return Err("the manifest names no file that could lie beside it".to_owned());
         }
-        if !(1..=LARGEST_PROGRAM).contains(&manifest.size) {
+        if !(1..=MAX_PROGRAM_BYTES).contains(&manifest.size) {
             return Err(format!("a program of {} bytes is not fetched; 1 GiB is the most", manifest.size));
         }
         let is_digest = HEXLOWER.decode(manifest.sha256.as_bytes()).is_ok_and(|digest| digest.len() == 32);

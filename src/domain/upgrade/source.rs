@@ -10,7 +10,7 @@ use crate::domain::license::key;
 use crate::settings::options::Options;
 
 /// The largest accepted response with a signature, in bytes. A signature has 64 bytes.
-pub(super) const LARGEST_SIGNATURE: usize = 1024;
+pub(super) const MAX_SIGNATURE_BYTES: usize = 1024;
 
 /// The suffix that turns the path of a manifest into that of its signature.
 const SIGNATURE: &str = ".sig";

@@ -10,15 +10,15 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// The timeout of the new program for printing its version.
-const DEADLINE: Duration = Duration::from_secs(10);
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest output that is read, in bytes.
-const LONGEST_ANSWER: u64 = 4096;
+const MAX_OUTPUT_BYTES: u64 = 4096;
 
 /// Runs the program with `--version`. Fails unless it prints the expected version.
 pub(super) async fn run(program: &Path, version: &Version) -> Result<(), String> {
-    let asking = timeout(DEADLINE, ask(program)).await;
-    let told = asking.map_err(|_| format!("the new program did not tell its version within {DEADLINE:?}"))?;
+    let asking = timeout(VERSION_TIMEOUT, ask(program)).await;
+    let told = asking.map_err(|_| format!("the new program did not tell its version within {VERSION_TIMEOUT:?}"))?;
     let told = told.map_err(|cause| format!("the new program does not run here: {cause}"))?;
     let is_it = told.trim_end() == format!("quarterdeck {version}");
     is_it.then_some(()).ok_or_else(|| {
@@ -34,7 +34,7 @@ async fn ask(program: &Path) -> std::io::Result<String> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut told = Vec::new();
     if let Some(output) = child.stdout.take() {
-        output.take(LONGEST_ANSWER).read_to_end(&mut told).await?;
+        output.take(MAX_OUTPUT_BYTES).read_to_end(&mut told).await?;
     }
     let status = child.wait().await?;
     if !status.success() {

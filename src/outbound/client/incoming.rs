@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::LONGEST;
+use super::MAX_CALL_TIMEOUT;
 use super::failure::CallFailure;
 use super::permits::Permit;
 use actix_web::web::Bytes;
@@ -42,7 +42,7 @@ impl Incoming {
     /// Returns the next piece of the body, or `None` at its end. Fails when no piece arrives within `silence`.
     pub(crate) async fn next(&mut self, silence: Duration) -> Result<Option<Bytes>, CallFailure> {
         match timeout(silence, self.answer.chunk()).await {
-            Ok(piece) => piece.map_err(|cause| CallFailure::of(&self.host, cause, LONGEST)),
+            Ok(piece) => piece.map_err(|cause| CallFailure::of(&self.host, cause, MAX_CALL_TIMEOUT)),
             Err(_) => Err(CallFailure::Stalled { host: self.host.clone(), silence }),
         }
     }

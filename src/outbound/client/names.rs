@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The maximum number of addresses of a name; further ones are ignored.
-const ADDRESSES: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
 /// A source of addresses for names.
 pub(super) trait Names: Send + Sync {
@@ -26,7 +26,7 @@ impl Names for SystemNames {
         let asking = tokio::task::spawn_blocking(move || {
             let found = (host.as_str(), 0).to_socket_addrs();
             drop(permit);
-            found.map(|found| found.map(|address| address.ip()).take(ADDRESSES).collect())
+            found.map(|found| found.map(|address| address.ip()).take(MAX_ADDRESSES).collect())
         });
         async move { asking.await.map_err(io::Error::other)? }.boxed()
     }

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// The timeout of a user's wait for a permit.
-const MAX_WAIT: Duration = Duration::from_secs(20);
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pool of permits with a maximum for each user.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl SharedPool {
             let own = own.acquire_owned().await.ok();
             (own, self.permits.clone().acquire_owned().await.ok())
         };
-        let (own, common) = timeout(MAX_WAIT, waiting).await.map_err(|_| Exhausted)?;
+        let (own, common) = timeout(PERMIT_TIMEOUT, waiting).await.map_err(|_| Exhausted)?;
         Ok(Permit { _common: common, _own: own, _entry: Some(entry) })
     }
 

@@ -5,7 +5,7 @@ use super::message::Letter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The maximum number of bytes that a mail server may send in a whole conversation.
-const MOST_HEARD: usize = 64 * 1024;
+const MAX_REPLY_BYTES: usize = 64 * 1024;
 
 /// The client's side of the conversation.
 pub(super) struct Dialogue<S> {
@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
                 return Err(Problem::Closed);
             }
             self.heard += read;
-            if self.heard > MOST_HEARD {
+            if self.heard > MAX_REPLY_BYTES {
                 return Err(Problem::TooMuch);
             }
             self.unread.extend_from_slice(chunk.get(..read).unwrap_or_default());

@@ -13,12 +13,12 @@ use super::AuditKeys;
 const NOTHING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The lengths of the columns, in characters.
-const LONGEST_PATH: usize = 2048;
-const LONGEST_ACTION: usize = 512;
-const LONGEST_EXTRA: usize = 1024;
-const LONGEST_ADDRESS: usize = 64;
-const LONGEST_METHOD: usize = 16;
-const LONGEST_ERROR: usize = 128;
+const MAX_PATH_CHARACTERS: usize = 2048;
+const MAX_ACTION_CHARACTERS: usize = 512;
+const MAX_EXTRA_CHARACTERS: usize = 1024;
+const MAX_ADDRESS_CHARACTERS: usize = 64;
+const MAX_METHOD_CHARACTERS: usize = 16;
+const MAX_ERROR_CHARACTERS: usize = 128;
 
 /// A place in the trail: the number and the hash of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,17 +90,17 @@ impl Entry {
             status: record.status.name().to_owned(),
             user_id: record.user_id.clone(),
             session_id: record.session_id.clone(),
-            address: cut(&record.address, LONGEST_ADDRESS),
+            address: cut(&record.address, MAX_ADDRESS_CHARACTERS),
             source: record.source.to_owned(),
             request_id: record.request_id.clone(),
-            method: cut(&record.method, LONGEST_METHOD),
-            path: cut(&record.path, LONGEST_PATH),
+            method: cut(&record.method, MAX_METHOD_CHARACTERS),
+            path: cut(&record.path, MAX_PATH_CHARACTERS),
             code: record.code.into(),
-            error_id: cut(&record.error_id, LONGEST_ERROR),
+            error_id: cut(&record.error_id, MAX_ERROR_CHARACTERS),
             parameters: record.parameters.to_string(),
             before: record.before.to_string(),
             after: record.after.to_string(),
-            extra_info: cut(&extra_info(record), LONGEST_EXTRA),
+            extra_info: cut(&extra_info(record), MAX_EXTRA_CHARACTERS),
             previous: String::new(),
             hash: String::new(),
             key_id: String::new(),
@@ -176,7 +176,7 @@ impl Entry {
 
     /// Returns the value of the column `action` in the table `audits`.
     pub(crate) fn action(&self) -> String {
-        cut(&self.path, LONGEST_ACTION)
+        cut(&self.path, MAX_ACTION_CHARACTERS)
     }
 
     pub(super) fn values(&self) -> Vec<Value> {

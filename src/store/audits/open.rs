@@ -11,7 +11,7 @@ use super::entry::Entry;
 use crate::store::{Db, Row, Statement, StoreError, placeholders, statement};
 
 /// The maximum number of drafts that one transaction adds to the trail.
-const AT_ONCE: i64 = 64;
+const MAX_DRAFTS_PER_TRANSACTION: i64 = 64;
 
 /// The parameter `outcome` of a record that was made from a draft.
 const OUTCOME: &str = "not known: the server ended before it was recorded";
@@ -44,7 +44,7 @@ impl Db {
                    AND (createat > $2 OR (createat = $2 AND id > $3)) ORDER BY createat, id LIMIT $4";
         let (mut total, mut after) = (0, (i64::MIN, String::new()));
         loop {
-            let values = vec![before.into(), after.0.into(), (&after.1).into(), AT_ONCE.into()];
+            let values = vec![before.into(), after.0.into(), (&after.1).into(), MAX_DRAFTS_PER_TRANSACTION.into()];
             let rows = self.read(statement(sql, values)).await?;
             if rows.is_empty() {
                 return Ok(total);

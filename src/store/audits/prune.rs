@@ -5,12 +5,12 @@ use quarterdeck_actors::audit::Status;
 use serde_json::json;
 
 use super::entry::{Entry, Mark};
-use super::{ANCHOR, ATTEMPTS, PRUNED, own_record};
+use super::{ANCHOR, MAX_ATTEMPTS, PRUNED, own_record};
 use crate::store::systems::setting_system;
 use crate::store::{Db, StoreError, Subject, Transaction, statement};
 
 /// The maximum number of rows that one transaction deletes.
-const AT_ONCE: i64 = 5000;
+const MAX_ROWS_PER_TRANSACTION: i64 = 5000;
 
 impl Db {
     /// Deletes the rows from before a time (Unix milliseconds) at the beginning of the trail. Returns their number.
@@ -32,7 +32,7 @@ impl Db {
                    WHERE q.number < o.number + $2 AND q.number < COALESCE(\
                    (SELECT MIN(y.number) FROM qd_audits y WHERE y.createat >= $1), 9223372036854775807) \
                    ORDER BY q.number DESC LIMIT 1";
-        let rows = self.read(statement(sql, vec![before.into(), AT_ONCE.into()])).await?;
+        let rows = self.read(statement(sql, vec![before.into(), MAX_ROWS_PER_TRANSACTION.into()])).await?;
         let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
         Ok(Some((row.int()?, Mark { number: row.int()?, hash: row.text()? })))
     }
@@ -41,7 +41,7 @@ impl Db {
     async fn remove_audits(&self, last: &Mark, before: i64) -> Result<bool, StoreError> {
         let parameters = json!({ "number": last.number, "hash": last.hash, "before": before });
         let record = own_record(PRUNED, Status::Success, parameters);
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let is_there = self.audit_hash(last.number).await?.as_ref() == Some(&last.hash);
             if !is_there {
                 return Ok(false);

@@ -8,7 +8,7 @@ use super::{ANCHOR, COLUMNS, PRUNED, Proof, REPAIRED};
 use crate::store::{Db, Row, StoreError, statement};
 
 /// The number of rows of one page.
-const PAGE: i64 = 500;
+const ROWS_PER_PAGE: i64 = 500;
 
 /// A difference between the trail and what was written to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,7 +178,7 @@ impl Db {
              WHERE q.number > $1 AND q.number <= $2 ORDER BY q.number LIMIT $3",
             own.join(", ")
         );
-        let rows = self.read(statement(sql, vec![after.into(), end.into(), PAGE.into()])).await?;
+        let rows = self.read(statement(sql, vec![after.into(), end.into(), ROWS_PER_PAGE.into()])).await?;
         rows.into_iter().map(entry_and_shown).collect()
     }
 

@@ -21,7 +21,7 @@ use super::super::StoreError;
 use super::super::data_source::DataSource;
 
 /// The time that sent data may stay unacknowledged before the connection is treated as lost.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The idle time after which the operating system sends keepalive probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
@@ -30,16 +30,16 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const DRIVER_KEEPALIVE_IDLE: Duration = Duration::from_hours(2);
 
 /// The lock timeout of a statement. It is longer than a stalled transaction of another server can hold the lock.
-const LOCK_WAIT: Duration = Duration::from_secs(4);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The time after which PostgreSQL ends a transaction without a running statement. Its server is frozen or gone, and
 /// other servers wait for its locks.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(2);
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the limits that PostgreSQL enforces even when this process is frozen. It notices a dead machine within 25 s.
 fn session_limits() -> String {
-    let (lock_wait, idle) = (LOCK_WAIT.as_millis(), IDLE_IN_TRANSACTION.as_millis());
-    let (quiet, unacknowledged) = (KEEPALIVE_IDLE.as_secs(), UNACKNOWLEDGED.as_millis());
+    let (lock_wait, idle) = (LOCK_TIMEOUT.as_millis(), IDLE_IN_TRANSACTION_TIMEOUT.as_millis());
+    let (quiet, unacknowledged) = (KEEPALIVE_IDLE.as_secs(), UNACKNOWLEDGED_TIMEOUT.as_millis());
     format!(
         "-c lock_timeout={lock_wait} -c idle_in_transaction_session_timeout={idle} -c tcp_keepalives_idle={quiet} \
          -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout={unacknowledged}"
@@ -70,7 +70,7 @@ impl Hosts {
             let connect_timeout = config.get_connect_timeout().copied().unwrap_or(turn).min(turn);
             config.connect_timeout(connect_timeout);
             if config.get_tcp_user_timeout().is_none() {
-                config.tcp_user_timeout(UNACKNOWLEDGED);
+                config.tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT);
             }
             if config.get_keepalives_idle() == DRIVER_KEEPALIVE_IDLE {
                 config.keepalives_idle(KEEPALIVE_IDLE);

@@ -21,7 +21,7 @@ use crate::store::StoreError;
 const INTERRUPT_AFTER: Duration = Duration::from_secs(2);
 
 /// The maximum wait for the other connections to close.
-const LONGEST_WAIT: Duration = Duration::from_secs(6);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The maximum wait of one statement for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,7 +74,7 @@ pub(super) async fn finish(file: &Path, mark: Option<String>, interrupt: &Atomic
         if began.elapsed() > INTERRUPT_AFTER {
             interrupt.store(true, Ordering::Relaxed);
         }
-        if began.elapsed() > LONGEST_WAIT {
+        if began.elapsed() > CLOSE_TIMEOUT {
             warn!(db.file = %file.display(), "another program has the database file open");
             let name = file.to_owned();
             let cut = move || empty_log(&connection, &name).map(|()| connection);

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
 
 use super::damage::named;
-use super::waiting::{PATIENCE, blocking};
+use super::waiting::{WAIT_TIMEOUT, blocking};
 use super::{files, marks};
 use crate::files::private;
 use crate::store::StoreError;
@@ -23,7 +23,7 @@ const HEAD_BYTES: usize = 20;
 const WITH_LOG: (usize, u8) = (18, 2);
 
 /// The number of checks for a missing log. A running server can lack the log for a moment between two connections.
-const LOOKS: usize = 10;
+const MAX_LOOKS: usize = 10;
 
 const LOOK_DELAY: Duration = Duration::from_millis(100);
 
@@ -48,7 +48,7 @@ pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), Sto
         let is_accepted = |doubt| is_new && doubt != Doubt::OnlyLog;
         match doubt.filter(|doubt| !is_accepted(*doubt)) {
             None => break,
-            Some(Doubt::WithoutLog) if look < LOOKS => tokio::time::sleep(LOOK_DELAY).await,
+            Some(Doubt::WithoutLog) if look < MAX_LOOKS => tokio::time::sleep(LOOK_DELAY).await,
             Some(doubt) => return Err(StoreError::Setting(refusal(file, doubt))),
         }
     }
@@ -158,6 +158,6 @@ fn open_to_look(file: &Path, as_usual: bool) -> Result<Connection, StoreError> {
         let path = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC).to_string().replace("%2F", "/");
         Connection::open_with_flags(format!("file:{path}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
     };
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(WAIT_TIMEOUT)?;
     Ok(connection)
 }

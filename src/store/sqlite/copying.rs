@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::waiting::{PATIENCE, blocking};
+use super::waiting::{WAIT_TIMEOUT, blocking};
 use super::{Sqlite, closing, files};
 use crate::files::private;
 use crate::store::{Row, StoreError, Value};
@@ -28,7 +28,7 @@ impl Sqlite {
     pub(in crate::store) fn open_to_copy(&self) -> Result<Connection, StoreError> {
         closing::note_opened(&self.file);
         let connection = Connection::open_with_flags(&self.file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(WAIT_TIMEOUT)?;
         connection.pragma_update(None, "query_only", "ON")?;
         Ok(connection)
     }

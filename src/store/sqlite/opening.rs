@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use tracing::{info, warn};
 
 use super::closing::leave_log;
-use super::waiting::PATIENCE;
+use super::waiting::WAIT_TIMEOUT;
 use super::{damage, files, marks};
 use crate::files::private;
 use crate::store::StoreError;
@@ -44,7 +44,7 @@ pub(super) fn make(file: &Path, runner: &refinery::Runner) -> Result<(), StoreEr
 /// Recovers the file after an unclean stop: refuses a damaged file and removes the open marks of killed servers.
 pub(super) fn recover(file: &Path) -> Result<Recovered, StoreError> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(WAIT_TIMEOUT)?;
     let log_bytes = std::fs::metadata(files::log(file)).map_or(0, |found| found.len());
     let is_unclean = log_bytes > 0 || marks::are_there(&connection)?;
     let is_small = std::fs::metadata(file)?.len() <= ALWAYS_CHECKED_BYTES;

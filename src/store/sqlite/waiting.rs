@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::StoreError;
 
 /// The timeout of a request for a connection or for a lock of the file.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The delay between two attempts on a file that another connection has locked.
 pub(super) const RETRY_DELAY: Duration = Duration::from_millis(20);

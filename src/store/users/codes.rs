@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::store::{Db, StoreError, statement};
 
 /// The number of used steps that are stored. Three are valid at a time; the others matter when a clock is set back.
-const KEPT: usize = 10;
+const MAX_STORED_STEPS: usize = 10;
 
 /// The maximum number of attempts when other logins change the list at the same time.
 const MAX_TRIES: usize = 8;
@@ -45,7 +45,7 @@ fn with_step(stored: &str, step: i64) -> Option<Json> {
         return None;
     }
     steps.push(step);
-    let surplus = steps.len().saturating_sub(KEPT);
+    let surplus = steps.len().saturating_sub(MAX_STORED_STEPS);
     Some(json!(steps.iter().skip(surplus).map(i64::to_string).collect::<Vec<String>>()))
 }
 
@@ -75,7 +75,7 @@ mod tests {
         }
         assert_eq!(with_step(&stored.to_string(), 9000), None);
         stored = with_step(&stored.to_string(), 10).unwrap();
-        assert_eq!(stored.as_array().unwrap().len(), KEPT);
+        assert_eq!(stored.as_array().unwrap().len(), MAX_STORED_STEPS);
         assert!(with_step(&stored.to_string(), 9000).is_some());
     }
 }

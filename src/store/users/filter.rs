@@ -8,11 +8,11 @@ use crate::base::paging::Paging;
 use crate::base::user::User;
 
 /// The maximum number of words in a search; further ones are ignored.
-const MOST_WORDS: usize = 10;
+const MAX_WORDS: usize = 10;
 
 /// The maximum length of a search word or role, in bytes. A longer one matches no account and is not sent to the
 /// database. SQLite accepts patterns up to 50,000 bytes.
-const LONGEST_WORD: usize = 1_000;
+const MAX_WORD_BYTES: usize = 1_000;
 
 /// The conditions for a list of accounts, and its sort order.
 #[derive(Debug, Default)]
@@ -149,7 +149,7 @@ impl Filter {
     }
 
     fn restrict_roles(&self, condition: &mut Condition) {
-        if self.role.as_ref().is_some_and(|role| role.len() > LONGEST_WORD) {
+        if self.role.as_ref().is_some_and(|role| role.len() > MAX_WORD_BYTES) {
             condition.add("1 = 0");
         } else if let Some(role) = &self.role {
             let part = holds(role, condition);
@@ -173,8 +173,8 @@ impl Filter {
         let term = self.term.to_lowercase();
         let words =
             counted(term.split_whitespace()).map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
-        for word in words.take(MOST_WORDS) {
-            if word.len() > LONGEST_WORD {
+        for word in words.take(MAX_WORDS) {
+            if word.len() > MAX_WORD_BYTES {
                 condition.add("1 = 0");
                 continue;
             }

@@ -9,10 +9,10 @@ use tracing::{error, info, warn};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 /// The maximum number of waiting lines.
-const QUEUE: usize = 8192;
+const MAX_QUEUED_LINES: usize = 8192;
 
 /// The approximate size up to which waiting lines are written together, in bytes.
-const BATCH: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// The destination of log lines.
 pub(super) trait Sink: Send + 'static {
@@ -40,7 +40,7 @@ pub(super) enum Notice {
 impl Output {
     /// Starts the thread of an output. The thread calls `report` with messages for the operator.
     pub(super) fn open(name: &str, sink: impl Sink, report: impl Fn(&Notice) + Send + 'static) -> Self {
-        Self::with_queue(name, QUEUE, sink, report)
+        Self::with_queue(name, MAX_QUEUED_LINES, sink, report)
     }
 
     fn with_queue(name: &str, length: usize, sink: impl Sink, report: impl Fn(&Notice) + Send + 'static) -> Self {
@@ -142,7 +142,7 @@ impl<S: Sink, R: Fn(&Notice)> Write for Writer<S, R> {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         self.batched += 1;
         self.batch.extend_from_slice(line);
-        if self.batch.len() >= BATCH {
+        if self.batch.len() >= BATCH_BYTES {
             self.write_batch();
         }
         Ok(line.len())

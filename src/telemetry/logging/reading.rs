@@ -19,17 +19,17 @@ use filter::Verdict;
 pub(crate) use filter::{Filter, Wanted};
 use lines::{Line, Lines};
 
-use super::FILES_KEPT;
+use super::MAX_ROTATED_FILES;
 use crate::files::private;
 
 /// The maximum number of simultaneous readers; further ones are refused.
-const AT_ONCE: usize = 4;
+const MAX_READERS: usize = 4;
 
 /// The maximum size of a page, in bytes; a larger page is cut.
-const LARGEST_PAGE: usize = 8 << 20;
+const MAX_PAGE_BYTES: usize = 8 << 20;
 
 /// The time limit for reading a page; the page ends with the lines found by then.
-const LONGEST: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the log, with a limit on simultaneous readers.
 pub(crate) struct LogReader {
@@ -62,7 +62,7 @@ impl Drop for Patience {
 
 impl LogReader {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { turns: Arc::new(Semaphore::new(MAX_READERS)) }
     }
 
     /// Returns the lines of a page, of all lines or of those that match the filter.
@@ -73,7 +73,7 @@ impl LogReader {
         let patience = Patience(is_over.clone());
         let read = background::compute(move || {
             let _turn = turn;
-            let until = Instant::now() + LONGEST;
+            let until = Instant::now() + READ_TIMEOUT;
             gather(&path, span, filter.as_ref(), &|| is_over.load(Ordering::Relaxed) || Instant::now() > until)
         });
         let page = read.await.map_err(|ended| AppError::new("api.admin.file_read_error").because(ended))?;
@@ -98,7 +98,7 @@ fn refusal(cause: &Error) -> AppError {
 }
 
 fn gather(path: &Path, span: Span, filter: Option<&Filter>, is_late: &dyn Fn() -> bool) -> Result<Page, Error> {
-    let mut lines = Lines::open(path, FILES_KEPT)?;
+    let mut lines = Lines::open(path, MAX_ROTATED_FILES)?;
     let (mut page, mut skipped, mut bytes) = (Page::default(), 0, 0);
     while page.lines.len() < span.taken {
         if is_late() {
@@ -110,7 +110,7 @@ fn gather(path: &Path, span: Span, filter: Option<&Filter>, is_late: &dyn Fn() -
             Verdict::Wanted if skipped < span.skipped => skipped += 1,
             Verdict::Wanted => {
                 bytes += line.text.len();
-                if bytes > LARGEST_PAGE {
+                if bytes > MAX_PAGE_BYTES {
                     page.cut = Some("size");
                     break;
                 }

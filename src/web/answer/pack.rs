@@ -9,14 +9,14 @@ use quarterdeck_actors::background;
 use tokio::sync::Semaphore;
 
 /// A body below this size, in bytes, is sent uncompressed.
-const MIN_BYTES: usize = 1024;
+const MIN_COMPRESSED_BYTES: usize = 1024;
 
 /// A body above this size, in bytes, is compressed on a background thread. Compressing this many bytes takes a worker
 /// less than a millisecond.
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// The number of large bodies that are compressed at the same time. Further ones are sent uncompressed.
-const AT_ONCE: usize = 1;
+const MAX_AT_ONCE: usize = 1;
 
 /// Compresses bodies, with a limit on the work at one time.
 #[derive(Debug)]
@@ -26,12 +26,12 @@ pub(crate) struct Packer {
 
 impl Packer {
     pub(crate) fn new() -> Self {
-        Self { permits: Semaphore::new(AT_ONCE) }
+        Self { permits: Semaphore::new(MAX_AT_ONCE) }
     }
 
     /// Returns the body in gzip; `None` if it is to be sent uncompressed.
     pub(crate) async fn pack(&self, body: &Bytes) -> Option<Bytes> {
-        if body.len() < MIN_BYTES {
+        if body.len() < MIN_COMPRESSED_BYTES {
             return None;
         }
         if body.len() <= MAX_INLINE_BYTES {

@@ -17,7 +17,7 @@ const MIN_IDLE_MS: i64 = 1_000;
 
 /// The time for which a failed search for idle connections is not repeated, in milliseconds. A search walks over all
 /// connections.
-const SCAN_PAUSE_MS: i64 = 20;
+const SCAN_RETRY_DELAY_MS: i64 = 20;
 
 /// The divisor for the number of connections that one search closes: one in 64 of all.
 const BATCHES: usize = 64;
@@ -161,7 +161,7 @@ impl Occupants {
         }
         let is_enough = idle.len() >= needed;
         if !is_enough {
-            self.scan_at.store(now.plus_ms(SCAN_PAUSE_MS).ms(), Ordering::Relaxed);
+            self.scan_at.store(now.plus_ms(SCAN_RETRY_DELAY_MS).ms(), Ordering::Relaxed);
         }
         is_enough
     }

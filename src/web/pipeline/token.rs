@@ -8,7 +8,7 @@ use crate::web::request::{header_of, query_of};
 pub(crate) const COOKIE: &str = "MMAUTHTOKEN";
 
 /// The number of characters to which tokens are cut.
-const LONGEST: usize = 50;
+const MAX_TOKEN_CHARACTERS: usize = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -27,7 +27,7 @@ impl Token {
     /// empty.
     pub(super) fn of(http: &HttpRequest) -> Option<Self> {
         let (text, place) = find(http)?;
-        let text: String = text.chars().take(LONGEST).collect();
+        let text: String = text.chars().take(MAX_TOKEN_CHARACTERS).collect();
         (!text.is_empty()).then_some(Self { text, place })
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_token_is_cut_and_other_schemes_are_none() {
         let long = TestRequest::default().insert_header(("Authorization", format!("Bearer {}", "x".repeat(60))));
-        assert_eq!(found(long).unwrap().0.len(), LONGEST);
+        assert_eq!(found(long).unwrap().0.len(), MAX_TOKEN_CHARACTERS);
         assert_eq!(found(TestRequest::default().insert_header(("Authorization", "Basic eDp5"))), None);
         assert_eq!(found(TestRequest::default().insert_header(("Authorization", "Bearer"))), None);
     }

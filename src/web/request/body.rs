@@ -19,14 +19,14 @@ use super::{Context, Refused, context_of, reading};
 
 /// A larger body, in bytes, is parsed on a background thread. Parsing this many bytes takes a worker less than half a
 /// millisecond.
-const INLINE_BYTES: usize = 16 * 1024;
+const MAX_INLINE_BYTES: usize = 16 * 1024;
 
 /// The number of larger bodies that are parsed at the same time. It is small because parsed JSON takes many times the
 /// memory of its bytes.
-const PARSED_AT_ONCE: usize = 2;
+const MAX_PARSED_AT_ONCE: usize = 2;
 
 /// The permits to parse a larger body.
-static TURNS: Semaphore = Semaphore::const_new(PARSED_AT_ONCE);
+static PARSE_PERMITS: Semaphore = Semaphore::const_new(MAX_PARSED_AT_ONCE);
 
 /// The body of a request, read within its limits of size and time. The handler decides if an unreadable body is an
 /// error.
@@ -99,10 +99,10 @@ async fn worked_out<T: Send + 'static>(
     bytes: Bytes,
     work: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> Result<T, AppError> {
-    if bytes.len() <= INLINE_BYTES {
+    if bytes.len() <= MAX_INLINE_BYTES {
         return Ok(work(&bytes));
     }
-    let turn = TURNS.acquire().await.or_fail("api.marshal_error")?;
+    let turn = PARSE_PERMITS.acquire().await.or_fail("api.marshal_error")?;
     let worked_out = move || {
         // The permit is released when the work ends, even if the client has disconnected and dropped the request.
         let _turn = turn;

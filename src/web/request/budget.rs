@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quarterdeck_actors::error::AppError;
 
 /// The divisor for the part of the budget that all callers without a session share, and that each user has.
-const SHARE: usize = 4;
+const SHARE_DIVISOR: usize = 4;
 
 /// Counts the bytes of all bodies.
 pub(crate) struct BodyBudget {
@@ -48,7 +48,7 @@ impl BodyBudget {
     /// budget.
     pub(crate) fn share(self: &Arc<Self>, user_id: &str, largest: u64) -> BodyShare {
         let largest = usize::try_from(largest).unwrap_or(usize::MAX);
-        let quarter = self.total / SHARE;
+        let quarter = self.total / SHARE_DIVISOR;
         let limit = if user_id.is_empty() { quarter } else { quarter.max(largest) };
         BodyShare { budget: self.clone(), user_id: user_id.to_owned(), limit, held: 0 }
     }

@@ -13,7 +13,7 @@ use crate::base::pause::extension;
 use crate::web::request::budget::BodyShare;
 
 /// The time that a body of any size has to arrive.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// The average rate at which a body must arrive after the grace period, in bytes per second.
 const MIN_BYTES_PER_S: u64 = 1024;
@@ -54,7 +54,7 @@ pub(super) async fn read(mut payload: Payload, limit: u64, context: Rc<Context>)
     let mut body = Vec::new();
     let mut received: u64 = 0;
     loop {
-        let due = GRACE + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
+        let due = GRACE_PERIOD + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
         let deadline = started + due.min(longest);
         let Ok(next) = timeout_at(deadline, payload.next()).await else {
             if let Some(extension) = extension(deadline) {

@@ -15,7 +15,7 @@ use crate::web::request::Request;
 use crate::web::state::AppState;
 
 /// The headers in which the image's host names its version.
-const KEPT: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
+const FORWARDED_HEADERS: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
 
 /// The image needs a session, so only that client may cache it, even if the host allows more.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
@@ -36,7 +36,7 @@ fn answer(request: &Request, image: Image) -> HttpResponse {
     let is_known = is_known(request, &image);
     let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     answer.insert_header((CACHE_CONTROL, PRIVATE));
-    for name in KEPT {
+    for name in FORWARDED_HEADERS {
         if let Some(value) = told(&image, &name) {
             answer.insert_header((name, value));
         }

@@ -19,7 +19,7 @@ const TOKEN: HeaderName = HeaderName::from_static("token");
 
 /// The number of characters of the login name that the audit trail keeps, the length of the longest address of an
 /// account.
-const LONGEST_LOGIN_ID: usize = 128;
+const MAX_LOGIN_ID_CHARACTERS: usize = 128;
 
 /// `POST /users/login`: opens a session. The token is sent in a header, and for scripts of the web app also in cookies.
 pub(super) async fn login(
@@ -31,7 +31,7 @@ pub(super) async fn login(
     app.limits.limiter.count_login(&request.address(), request.config())?;
     let body = body.strings().await;
     let login_id = body.get("login_id").trim();
-    audit.parameter("login_id", login_id.chars().take(LONGEST_LOGIN_ID).collect::<String>());
+    audit.parameter("login_id", login_id.chars().take(MAX_LOGIN_ID_CHARACTERS).collect::<String>());
     let device_id = [body.get("device_id"), body.get("deviceId")].concat();
     check_device_id(&device_id)?;
     let credentials = Credentials {

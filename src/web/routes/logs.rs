@@ -17,10 +17,10 @@ use crate::web::answer::{Json, Reply, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-const MOST_LINES: usize = 10_000;
+const MAX_LINES: usize = 10_000;
 
 /// The largest message of a client that is logged in full, in bytes. A longer one is cut.
-const LONGEST_MESSAGE: usize = 400;
+const MAX_MESSAGE_BYTES: usize = 400;
 
 /// The node name of this server, which is the only node of its cluster.
 const NODE: &str = "default";
@@ -133,17 +133,17 @@ pub(super) async fn record(
 }
 
 fn cut(message: &str) -> &str {
-    if message.len() <= LONGEST_MESSAGE {
+    if message.len() <= MAX_MESSAGE_BYTES {
         return message;
     }
-    message.get(..message.floor_char_boundary(LONGEST_MESSAGE - 1)).unwrap_or_default()
+    message.get(..message.floor_char_boundary(MAX_MESSAGE_BYTES - 1)).unwrap_or_default()
 }
 
 /// Returns the requested page. A value that is not a number is treated as absent.
 fn span(request: &Request, audit: &Audit) -> Span {
     let number = |name| request.query(name).and_then(|text| text.parse::<usize>().ok());
     let page = number("page").unwrap_or(0);
-    let taken = number("logs_per_page").unwrap_or(MOST_LINES).min(MOST_LINES);
+    let taken = number("logs_per_page").unwrap_or(MAX_LINES).min(MAX_LINES);
     audit.parameter("page", page);
     audit.parameter("logs_per_page", taken);
     Span { skipped: page.saturating_mul(taken), taken }

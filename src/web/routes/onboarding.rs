@@ -16,7 +16,7 @@ const COMPLETE: &str = "FirstAdminSetupComplete";
 const ORGANIZATION: &str = "OrganizationName";
 
 /// The largest length of an organization's name, in characters, which is the width of the column.
-const LONGEST_NAME: usize = 1024;
+const MAX_NAME_CHARACTERS: usize = 1024;
 
 /// A stored fact of the server, as clients receive it.
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(super) async fn complete(
     if !plugins.is_empty() {
         info!(plugins = plugins.len(), "plugins were chosen at onboarding, and there are none here");
     }
-    let name: String = organization.chars().take(LONGEST_NAME).collect();
+    let name: String = organization.chars().take(MAX_NAME_CHARACTERS).collect();
     if let Err(cause) = app.db.set_system(ORGANIZATION, &name).await {
         warn!(%cause, "the name of the organization was not stored");
     }

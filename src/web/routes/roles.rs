@@ -9,8 +9,8 @@ use crate::web::answer::{Answer, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-const MOST_NAMES: usize = 100;
-const LONGEST_NAME: usize = 64;
+const MAX_NAMES: usize = 100;
+const MAX_NAME_CHARACTERS: usize = 64;
 
 /// `GET /roles`: lists every role.
 pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
@@ -41,9 +41,9 @@ pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> A
     if names.is_empty() {
         return Err(AppError::invalid_body("rolenames"));
     }
-    if names.len() > MOST_NAMES {
+    if names.len() > MAX_NAMES {
         return Err(AppError::new("api.roles.get_multiple_by_name_too_many.request_error")
-            .with("MaxNames", MOST_NAMES.to_string()));
+            .with("MaxNames", MAX_NAMES.to_string()));
     }
     names.sort();
     names.dedup();
@@ -52,5 +52,5 @@ pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> A
 
 fn is_role_name(name: &str) -> bool {
     let has_alphabet = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    (1..=LONGEST_NAME).contains(&name.len()) && has_alphabet
+    (1..=MAX_NAME_CHARACTERS).contains(&name.len()) && has_alphabet
 }

@@ -14,7 +14,7 @@ use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
-const LONGEST_DESCRIPTION: usize = 255;
+const MAX_DESCRIPTION_CHARACTERS: usize = 255;
 
 /// The members of the body that create a token. Other members are ignored.
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ pub(super) async fn create(
     let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
     session.refuse_oauth("create_user_access_token")?;
     let draft: Draft = body.object("user_access_token").await?;
-    let has_description = (1..=LONGEST_DESCRIPTION).contains(&draft.description.len());
+    let has_description = (1..=MAX_DESCRIPTION_CHARACTERS).contains(&draft.description.len());
     if !has_description {
         return Err(AppError::invalid_body("description"));
     }

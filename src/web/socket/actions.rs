@@ -128,11 +128,11 @@ fn pong() -> Map<String, Value> {
 }
 
 /// The length of an id, in characters. A longer text is not an id.
-const LONGEST_ID: usize = 26;
+const MAX_ID_CHARACTERS: usize = 26;
 
 /// Notes the channels that the user is viewing. Values that are not text, or are too long for an id, are ignored.
 fn look(viewing: &mut Viewing, asked: &Asked) {
-    let told = |name: &str| asked.text(name).filter(|id| id.len() <= LONGEST_ID).map(str::to_owned);
+    let told = |name: &str| asked.text(name).filter(|id| id.len() <= MAX_ID_CHARACTERS).map(str::to_owned);
     if let Some(channel) = told("channel_id") {
         viewing.channel = Some(channel);
     }

@@ -12,10 +12,10 @@ use super::close::Close;
 use super::message::Demand;
 
 /// The largest message of a client, in bytes, even if it comes in several frames.
-pub(super) const LONGEST_MESSAGE: usize = 8192;
+pub(super) const MAX_MESSAGE_BYTES: usize = 8192;
 
 /// The largest header of a frame, in bytes.
-const LONGEST_HEAD: usize = 14;
+const MAX_FRAME_HEAD_BYTES: usize = 14;
 
 /// A message or a control frame of a client.
 #[derive(Debug, PartialEq)]
@@ -61,9 +61,9 @@ impl Frames {
     fn take(&mut self) -> Option<Heard> {
         while !self.buffer.is_empty() {
             walked(1);
-            let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, LONGEST_MESSAGE) {
+            let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, MAX_MESSAGE_BYTES) {
                 Ok(Some(frame)) => frame,
-                Ok(None) if self.buffer.len() > LONGEST_MESSAGE + LONGEST_HEAD => {
+                Ok(None) if self.buffer.len() > MAX_MESSAGE_BYTES + MAX_FRAME_HEAD_BYTES => {
                     return Some(Heard::Fault(Close::TOO_LARGE));
                 }
                 Ok(None) => return None,
@@ -105,7 +105,7 @@ impl Frames {
     /// Adds a continuation frame to the message that has begun.
     fn go_on(&mut self, is_last: bool, part: &[u8]) -> Option<Heard> {
         let Some(begun) = &mut self.begun else { return Some(Heard::Fault(Close::PROTOCOL)) };
-        if begun.payload.len() + part.len() > LONGEST_MESSAGE {
+        if begun.payload.len() + part.len() > MAX_MESSAGE_BYTES {
             return Some(Heard::Fault(Close::TOO_LARGE));
         }
         begun.payload.extend_from_slice(part);
@@ -201,9 +201,9 @@ mod tests {
 
     #[test]
     fn a_message_that_is_too_long_is_refused_however_it_comes() {
-        let most = vec![b'x'; LONGEST_MESSAGE];
+        let most = vec![b'x'; MAX_MESSAGE_BYTES];
         assert_eq!(heard(&[frame(true, OpCode::Text, &most)]).len(), 1);
-        let too_much = vec![b'x'; LONGEST_MESSAGE + 1];
+        let too_much = vec![b'x'; MAX_MESSAGE_BYTES + 1];
         assert_eq!(heard(&[frame(true, OpCode::Text, &too_much)]), [Heard::Fault(Close::TOO_LARGE)]);
         let parts = [frame(false, OpCode::Text, &most), frame(true, OpCode::Continue, b"x")];
         assert_eq!(heard(&parts), [Heard::Fault(Close::TOO_LARGE)]);

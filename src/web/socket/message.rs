@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::base::error_text::{status_of, text_of};
 
 /// The largest nesting depth of a `MessagePack` message.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// A message in the encoding in which it arrived.
 #[derive(PartialEq)]
@@ -59,7 +59,7 @@ impl Asked {
             // Bytes after the first JSON value are ignored.
             Demand::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
             Demand::MessagePack(bytes) => {
-                to_value(rmpv::decode::read_value_with_max_depth(&mut &bytes[..], DEEPEST).ok()?)?
+                to_value(rmpv::decode::read_value_with_max_depth(&mut &bytes[..], MAX_DEPTH).ok()?)?
             }
         };
         let mut members = match value {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// The step to which the time of a refusal is rounded up.
-const STEP: Duration = Duration::from_millis(250);
+const ROUNDING: Duration = Duration::from_millis(250);
 
 /// The timer of one login.
 pub(super) struct Pace {
@@ -29,7 +29,7 @@ impl Pace {
         let waited = self.began.saturating_duration_since(self.started);
         let worked = now.saturating_duration_since(self.began);
         let counted = (waited + worked.max(usual)).as_nanos();
-        let answer = (counted / STEP.as_nanos() + 1) * STEP.as_nanos();
+        let answer = (counted / ROUNDING.as_nanos() + 1) * ROUNDING.as_nanos();
         let answer = Duration::from_nanos(u64::try_from(answer).unwrap_or(u64::MAX));
         answer.saturating_sub(now.saturating_duration_since(self.started))
     }
@@ -39,7 +39,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const USUAL: Duration = Duration::from_millis(150);
+    const HASH_TIME: Duration = Duration::from_millis(150);
 
     /// Returns the time of the response, in milliseconds after the request.
     fn answered(waited_ms: u64, worked_ms: u64) -> u128 {
@@ -48,7 +48,7 @@ mod tests {
         let began = started + Duration::from_millis(waited_ms);
         pace.begin(began);
         let now = began + Duration::from_millis(worked_ms);
-        (now + pace.pause(now, USUAL) - started).as_millis()
+        (now + pace.pause(now, HASH_TIME) - started).as_millis()
     }
 
     #[test]
@@ -62,7 +62,7 @@ mod tests {
     fn a_refusal_without_a_hash_takes_as_long_as_one_with_it() {
         for waited_ms in [0, 40, 99, 100, 240, 1_000, 1_130] {
             assert_eq!(answered(waited_ms, 3), answered(waited_ms, 149), "after {waited_ms} ms");
-            assert_eq!(answered(waited_ms, 3) % STEP.as_millis(), 0);
+            assert_eq!(answered(waited_ms, 3) % ROUNDING.as_millis(), 0);
         }
     }
 }

@@ -19,7 +19,7 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!(
 );
 
 /// The maximum time by which lines can be out of order, because several threads write them.
-const DISORDER: Duration = Duration::from_mins(1);
+const MAX_DISORDER: Duration = Duration::from_mins(1);
 
 /// The filter as a client sends it; empty members match all lines.
 #[derive(Debug, Default, Deserialize)]
@@ -133,7 +133,7 @@ impl Filter {
         let has_dates = self.from.is_some() || self.to.is_some();
         let time = if has_dates { time_in(&head.timestamp) } else { None };
         if let (Some(time), Some(from)) = (time, self.from)
-            && time + DISORDER < from
+            && time + MAX_DISORDER < from
         {
             return Verdict::TooOld;
         }

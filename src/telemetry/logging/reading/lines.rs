@@ -10,10 +10,10 @@ use memchr::memrchr;
 use crate::files::private;
 
 /// The number of bytes that are read at once.
-const BLOCK: u64 = 256 << 10;
+const BLOCK_BYTES: u64 = 256 << 10;
 
 /// The maximum length of a line, in bytes; longer lines are skipped.
-pub(super) const LONGEST_LINE: usize = 1 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The lines from the end of the newest file to the beginning of the oldest.
 ///
@@ -111,7 +111,7 @@ impl Lines {
 
     /// Adds the beginning of a line to its end, unless the line becomes too long.
     fn keep(&mut self, mut start: Vec<u8>) {
-        self.is_too_long |= start.len() + self.rest.len() > LONGEST_LINE;
+        self.is_too_long |= start.len() + self.rest.len() > MAX_LINE_BYTES;
         if self.is_too_long {
             self.rest = Vec::new();
         } else {
@@ -132,7 +132,7 @@ impl Lines {
 
     fn read_block(&mut self) -> Result<()> {
         let Some(file) = self.files.last() else { return Ok(()) };
-        let size = self.at.min(BLOCK);
+        let size = self.at.min(BLOCK_BYTES);
         self.at -= size;
         self.block.resize(usize::try_from(size).unwrap_or_default(), 0);
         // The file has been shortened, so nothing is left at this offset.
@@ -202,7 +202,7 @@ mod tests {
     fn lines_that_cross_blocks_are_whole_whatever_the_border_cuts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
-        let block = usize::try_from(BLOCK).unwrap();
+        let block = usize::try_from(BLOCK_BYTES).unwrap();
         for shift in 0..4 {
             let lines = ["x".repeat(shift), "ä€🦀".repeat(block / 4), "\u{20ac}".repeat(10), "end".to_owned()];
             std::fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
@@ -216,9 +216,9 @@ mod tests {
     fn a_line_without_end_is_left_out_and_those_around_it_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.log");
-        std::fs::write(&path, format!("1\n{}\n3\n", "x".repeat(LONGEST_LINE + 1))).unwrap();
+        std::fs::write(&path, format!("1\n{}\n3\n", "x".repeat(MAX_LINE_BYTES + 1))).unwrap();
         assert_eq!(told(&path), ["^1", "3"]);
-        std::fs::write(&path, "x".repeat(LONGEST_LINE + 1)).unwrap();
+        std::fs::write(&path, "x".repeat(MAX_LINE_BYTES + 1)).unwrap();
         assert_eq!(told(&path), Vec::<String>::new());
     }
 

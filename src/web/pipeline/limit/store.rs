@@ -12,10 +12,10 @@ use governor::{Quota, RateLimiter};
 use super::Rate;
 
 /// The key of the bucket that all further callers share when the store is full.
-const CROWD: u64 = 0;
+const OVERFLOW_KEY: u64 = 0;
 
 /// The shortest time between two sweeps for buckets that have emptied.
-const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 type Buckets = RateLimiter<u64, DefaultKeyedStateStore<u64>, DefaultClock, StateInformationMiddleware>;
 
@@ -43,7 +43,7 @@ impl Store {
 
     /// Counts a request under `key`.
     pub(super) fn take(&self, key: u64, most_keys: usize) -> Rate {
-        let key = if self.is_full(most_keys, Instant::now()) { CROWD } else { key };
+        let key = if self.is_full(most_keys, Instant::now()) { OVERFLOW_KEY } else { key };
         let Quantities { per_sec, burst: limit } = self.quantities;
         match self.buckets.check_key(&key) {
             Ok(state) => {
@@ -76,7 +76,7 @@ impl Store {
 }
 
 fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {
-    swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_PAUSE)
+    swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL)
 }
 
 #[cfg(test)]

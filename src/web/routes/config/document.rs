@@ -34,7 +34,7 @@ const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
 /// The largest length of such a list, in characters. Clients refuse headers that are much longer.
-const LONGEST_LIST: usize = 4096;
+const MAX_LIST_CHARACTERS: usize = 4096;
 
 /// The header that lists settings whose placeholder stands for no stored value.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
@@ -43,7 +43,7 @@ const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
 
 /// The header that lists secrets that are now sent to another place and were not entered again.
-const KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
+const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
 
 /// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
@@ -162,7 +162,7 @@ pub(super) async fn written(
     }
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
     tell(&mut answer, UNSET, &decision.unset);
-    tell(&mut answer, KEPT, &decision.kept);
+    tell(&mut answer, SECRETS_KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &app.facts.versions.ineffective(&decision.changes));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
@@ -180,7 +180,7 @@ fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError
     }
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
-    tell(&mut answer, KEPT, &decision.kept);
+    tell(&mut answer, SECRETS_KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &ineffective);
     Ok(answer)
 }
@@ -234,7 +234,7 @@ fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
     let mut list = String::new();
     for place in places {
         let place = utf8_percent_encode(place, UNSAFE).to_string();
-        if list.len() + place.len() > LONGEST_LIST {
+        if list.len() + place.len() > MAX_LIST_CHARACTERS {
             list.push_str(" ...");
             break;
         }

@@ -15,7 +15,7 @@ use crate::web::state::AppState;
 const STORES: HeaderName = HeaderName::from_static("x-storage-settings");
 
 /// The time that a response waits for the test of the saved settings.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The path prefixes of settings from which the backend of a store is made.
 const SOURCES: [&str; 2] = ["FileSettings.", "ServiceSettings.EnableInsecureOutgoingConnections"];
@@ -27,7 +27,7 @@ pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, chang
     if is_changed {
         for store in [Store::Files, Store::Exports] {
             // The state is read below. A failed wait does not make the write fail.
-            let _ = app.actors.files.settle(store, PATIENCE).await;
+            let _ = app.actors.files.settle(store, TRIAL_TIMEOUT).await;
         }
     }
     let standings = app.actors.files.current().standings();

@@ -17,10 +17,10 @@ use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
 const DEFAULT_FOUND: usize = 100;
-const MOST_FOUND: usize = 1000;
+const MAX_FOUND: usize = 1000;
 
 /// The largest number of roles in one request.
-const MOST_ROLES: usize = 100;
+const MAX_ROLES: usize = 100;
 
 /// Mattermost's filters by channel or group, which this server does not support. They are refused, because ignoring
 /// them would return wrong lists.
@@ -180,7 +180,7 @@ fn order(request: &Request, is_one_team: bool) -> Result<Order, AppError> {
 
 fn roles<'a>(names: impl Iterator<Item = &'a str>) -> Result<Vec<String>, AppError> {
     let names: Vec<&str> = names.map(str::trim).filter(|name| !name.is_empty()).collect();
-    let is_valid = names.len() <= MOST_ROLES && names.iter().all(|name| is_role_name(name));
+    let is_valid = names.len() <= MAX_ROLES && names.iter().all(|name| is_role_name(name));
     if !is_valid {
         return Err(AppError::invalid_body("roles"));
     }
@@ -195,7 +195,7 @@ async fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
 }
 
 fn found_at_most(limit: Option<i64>) -> Result<usize, AppError> {
-    let limit = usize::try_from(limit.unwrap_or(0)).ok().filter(|limit| *limit <= MOST_FOUND);
+    let limit = usize::try_from(limit.unwrap_or(0)).ok().filter(|limit| *limit <= MAX_FOUND);
     let limit = limit.ok_or_else(|| AppError::invalid_body("limit"))?;
     Ok(if limit == 0 { DEFAULT_FOUND } else { limit })
 }

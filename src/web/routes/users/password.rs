@@ -19,7 +19,7 @@ use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
 /// The largest length of a hash, in bytes: the width of the database column.
-const LONGEST_HASH: usize = 128;
+const MAX_HASH_BYTES: usize = 128;
 
 /// `PUT /users/{user_id}/password`: sets a password. If the settings say so, ends the account's other sessions.
 pub(crate) async fn replace(
@@ -99,7 +99,7 @@ impl Way {
 
 fn given_hash(body: &Strings) -> Result<Secret, AppError> {
     let hash = body.require("new_password")?;
-    if hash.len() > LONGEST_HASH { Err(AppError::invalid_body("new_password")) } else { Ok(Secret::new(hash)) }
+    if hash.len() > MAX_HASH_BYTES { Err(AppError::invalid_body("new_password")) } else { Ok(Secret::new(hash)) }
 }
 
 async fn confirm(

@@ -16,7 +16,7 @@ use crate::web::request::{Body, Request};
 use crate::web::state::AppState;
 
 /// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
-const LONGEST: usize = 256;
+const MAX_ROLES_BYTES: usize = 256;
 
 /// Roles that need a licence with `custom_permissions_schemes`.
 const LICENSED: [&str; 5] = [
@@ -76,6 +76,6 @@ fn check_known(app: &AppState, roles: &[&str]) -> Result<(), AppError> {
 
 fn joined(roles: &[&str]) -> Result<String, AppError> {
     let text = roles.join(" ");
-    let fits = text.len() <= LONGEST;
+    let fits = text.len() <= MAX_ROLES_BYTES;
     if fits { Ok(text) } else { Err(AppError::new("model.user.is_valid.roles_limit.app_error")) }
 }

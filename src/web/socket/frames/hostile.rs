@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use quarterdeck_actors::steps::assert_linear;
 
-use super::{Frames, Heard, LONGEST_HEAD, LONGEST_MESSAGE};
+use super::{Frames, Heard, MAX_FRAME_HEAD_BYTES, MAX_MESSAGE_BYTES};
 
 /// Reads `bytes` in pieces of `piece` bytes, up to the first protocol error.
 fn heard(bytes: &[u8], piece: usize) -> Vec<Heard> {
@@ -23,7 +23,7 @@ fn heard(bytes: &[u8], piece: usize) -> Vec<Heard> {
             }
         }
         let begun = reader.begun.as_ref().map_or(0, |begun| begun.payload.len());
-        assert!(reader.buffer.len() <= LONGEST_MESSAGE + LONGEST_HEAD && begun <= LONGEST_MESSAGE);
+        assert!(reader.buffer.len() <= MAX_MESSAGE_BYTES + MAX_FRAME_HEAD_BYTES && begun <= MAX_MESSAGE_BYTES);
     }
     heard
 }
@@ -44,7 +44,7 @@ fn kinds() -> impl Strategy<Value = OpCode> {
 
 /// Frames of any kind and length, with random bytes between some of them.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
-    let length = prop_oneof![0_usize..20, 120_usize..130, Just(LONGEST_MESSAGE), Just(LONGEST_MESSAGE + 1)];
+    let length = prop_oneof![0_usize..20, 120_usize..130, Just(MAX_MESSAGE_BYTES), Just(MAX_MESSAGE_BYTES + 1)];
     let whole = (any::<bool>(), kinds(), length)
         .prop_map(|(is_last, kind, length)| frame(is_last, kind, &vec![b'x'; length]).to_vec());
     let noise = vec(any::<u8>(), 0..20);
