@@ -223,7 +223,7 @@ impl Arrival {
         let context = self.context.get_or_init(|| context).clone();
         trail::reserve(app, route, &context).await?;
         self.http.extensions_mut().insert(context.clone());
-        let work = AssertUnwindSafe((route.handler)(self.http.clone(), payload)).catch_unwind();
+        let work = AssertUnwindSafe((route.operation.handler)(self.http.clone(), payload)).catch_unwind();
         let handled = pending.run(&context, work).await;
         handled.unwrap_or_else(|_| Err(AppError::new("app.request.panic.app_error")))
     }

@@ -21,6 +21,7 @@ mod notices;
 mod notifications;
 mod onboarding;
 mod openapi;
+pub(crate) mod operation;
 mod preferences;
 mod releases;
 mod roles;
@@ -97,6 +98,15 @@ mod tests {
             assert!(matches!(route.audit, AuditEvent::OnRefusal(_)), "{} changes something", route.path);
             assert_ne!(route.verb, Verb::Get, "the check does not concern {}", route.path);
         }
+    }
+
+    #[test]
+    fn every_route_is_described_except_pages_and_other_spellings() {
+        let routes = TABLE.iter().filter(|route| route.operation.description.is_none());
+        let paths: Vec<&str> = routes.map(|route| route.path).collect();
+        let pages = ["/", "/api/v4/openapi", "/api/v4/openapi/{file}"];
+        let other_spellings = ["/api/v4/system/notices/view", "/api/v4/websocket/"];
+        assert_eq!(paths, [pages.as_slice(), &other_spellings].concat());
     }
 
     #[test]

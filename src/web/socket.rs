@@ -29,7 +29,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use self::close::Close;
 use self::frames::{Frames, Heard};
 use self::message::{Asked, Demand};
-pub(crate) use self::upgrade::{VERSION, is_refusal, open};
+pub(crate) use self::upgrade::{OPEN, VERSION, is_refusal};
 use crate::base::pause::extension;
 use crate::web::state::AppState;
 

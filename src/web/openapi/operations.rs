@@ -1,169 +1,158 @@
-//! The operations of the API, read from tables of text.
-//!
-//! A block begins with a line of method, path and operation id. The lines after it are indented by two spaces: its
-//! summary, an optional description, and a line for each `query`, the `body`, each response by status, and `fails`, the
-//! statuses of refusals.
+//! The operations of the document: the description beside each handler, completed by the row of the route table.
 
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{Content as MediaType, Ref, RefOr, Required, Response as Answer, ResponseBuilder};
 
-use super::types::{parsed, text_body};
-use super::{Fault, REFUSALS};
+use super::types::{in_path, schema, text_body};
+use crate::web::routes::operation::{Body, Content, Description, Query, Response};
+use crate::web::routes::route::{Class, Listeners, Route};
 
-/// The tables: name, description and text.
-const TABLES: [(&str, &str, &str); 4] = [
-    ("system", "Health, notices, the busy flag, audits, upgrade.", include_str!("system.txt")),
-    ("environment", "Stores of files, mail, the database, logs and figures.", include_str!("environment.txt")),
-    ("configuration", "The configuration and the licence.", include_str!("config.txt")),
-    ("accounts", "Accounts, sessions, teams and roles.", include_str!("accounts.txt")),
+/// The statuses with which a request can be refused: status, name and meaning.
+const REFUSALS: [(u16, &str, &str); 16] = [
+    (400, "BadRequest", "The request is malformed, or a value in it is invalid."),
+    (401, "Unauthorized", "The request has no valid session."),
+    (403, "Forbidden", "The caller has no permission to do this."),
+    (404, "NotFound", "The requested object does not exist."),
+    (408, "RequestTimeout", "The body did not arrive in time."),
+    (412, "PreconditionFailed", "Another version of the configuration is in force."),
+    (413, "TooLarge", "The body is too large."),
+    (414, "AddressTooLong", "The address is too long."),
+    (429, "TooManyRequests", "The caller has sent too many requests and can try again later."),
+    (431, "HeadersTooLarge", "The headers are too large."),
+    (451, "UnavailableForLegalReasons", "The request is refused for legal reasons."),
+    (499, "Abandoned", "The client disconnected before the response was sent."),
+    (500, "InternalServerError", "The server failed. The id of the error names the failure."),
+    (501, "NotImplemented", "The feature is turned off, or this server does not have it."),
+    (503, "ServiceUnavailable", "The server is busy or not ready. The caller can try again later."),
+    (504, "GatewayTimeout", "Another server did not answer in time."),
 ];
 
-const JSON: &str = "application/json";
+/// The statuses with which any request can be refused.
+const ALWAYS: [u16; 5] = [400, 414, 429, 431, 503];
 
-/// An operation.
-pub(super) struct Described {
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) id: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) about: Option<&'static str>,
-    pub(super) queries: Vec<Given>,
-    pub(super) body: Option<Given>,
-    pub(super) answers: Vec<Answer>,
-    pub(super) fails: Vec<u16>,
+/// The further statuses with which a request with a body can be refused.
+const WITH_BODY: [u16; 2] = [408, 413];
+
+/// Returns the response of each status with which a request can be refused, with its name.
+pub(super) fn refusals() -> impl Iterator<Item = (&'static str, Answer)> {
+    REFUSALS.into_iter().map(|(_, name, meaning)| {
+        let content = MediaType::new(Some(Ref::from_schema_name("AppError")));
+        (name, ResponseBuilder::new().description(meaning).content("application/json", content).build())
+    })
 }
 
-/// A query parameter, or a body.
-pub(super) struct Given {
-    pub(super) name: &'static str,
-    pub(super) media: &'static str,
-    pub(super) is_required: bool,
-    pub(super) schema: RefOr<Schema>,
-    pub(super) about: &'static str,
-}
-
-/// A response that is not a refusal, or a refusal without the standard body.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) content: Option<(&'static str, RefOr<Schema>)>,
-    pub(super) about: &'static str,
-}
-
-/// One table: its name, its description and its operations.
-pub(super) type Table = (&'static str, &'static str, Vec<Described>);
-
-/// Parses all tables.
-pub(super) fn all() -> Result<Vec<Table>, Fault> {
-    let tables = TABLES.into_iter();
-    tables.map(|(name, about, text)| Ok((name, about, read(name, text)?))).collect()
-}
-
-fn read(table: &'static str, text: &'static str) -> Result<Vec<Described>, Fault> {
-    let mut operations: Vec<Described> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let faulty = |reason: &str| Fault::Line { table, line: number + 1, reason: reason.to_owned() };
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match line.strip_prefix("  ") {
-            None => operations.push(begun(line).ok_or_else(|| faulty("no method, path and id"))?),
-            Some(line) => {
-                let operation = operations.last_mut().ok_or_else(|| faulty("belongs to no operation"))?;
-                add(operation, line).ok_or_else(|| faulty("cannot be read"))?;
-            }
-        }
+/// Returns the operation of a route.
+pub(super) fn operation(route: &Route, described: &Description) -> Operation {
+    let (tag, _) = described.tag.texts();
+    let mut operation = OperationBuilder::new()
+        .tag(tag)
+        .operation_id(Some(described.id))
+        .summary(Some(described.summary))
+        .description(details(route, described))
+        .parameters(Some(path_parameters(route.path).chain(described.queries.iter().map(query_parameter))));
+    if let Some(body) = &described.body {
+        operation = operation.request_body(Some(request_body(body)));
     }
-    Ok(operations)
-}
-
-fn begun(line: &'static str) -> Option<Described> {
-    let mut words = line.split(' ');
-    let (method, path, id) = (words.next()?, words.next()?, words.next()?);
-    let (queries, answers, fails) = (Vec::new(), Vec::new(), Vec::new());
-    Some(Described { method, path, id, summary: "", about: None, queries, body: None, answers, fails })
-}
-
-fn add(operation: &mut Described, line: &'static str) -> Option<()> {
-    if operation.summary.is_empty() {
-        operation.summary = line;
-        return Some(());
+    for requirement in requirements(route.class) {
+        operation = operation.security(requirement);
     }
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    match word {
-        "query" => operation.queries.push(query(rest)?),
-        "body" => operation.body = Some(body(rest)?),
-        "fails" => operation.fails = rest.split(' ').map(refused).collect::<Option<_>>()?,
-        _ => match word.parse() {
-            Ok(status) => operation.answers.push(answer(status, rest)?),
-            Err(_) => operation.about = operation.about.is_none().then_some(line).map(Some)?,
-        },
+    for answer in described.responses {
+        operation = operation.response(answer.status.to_string(), response(answer));
     }
-    Some(())
+    for (status, name, _) in REFUSALS.into_iter().filter(|(status, ..)| refuses(route, described, *status)) {
+        operation = operation.response(status.to_string(), RefOr::Ref(Ref::from_response_name(name)));
+    }
+    operation.build()
 }
 
-fn query(line: &'static str) -> Option<Given> {
-    let (what, about) = line.split_once(": ")?;
-    let (name, kind) = what.split_once(' ')?;
-    let (kind, is_required) = needed(kind);
-    Some(Given { name, media: JSON, is_required, schema: parsed(kind)?, about })
+/// Returns true if a request can be refused with this status, and the status is not among the described responses.
+fn refuses(route: &Route, described: &Description, status: u16) -> bool {
+    let is_described = described.responses.iter().any(|answer| answer.status == status);
+    let is_likely = described.refusals.contains(&status)
+        || ALWAYS.contains(&status)
+        || (status == 401 && route.class == Class::Session)
+        || (described.body.is_some() && WITH_BODY.contains(&status));
+    is_likely && !is_described
 }
 
-fn body(line: &'static str) -> Option<Given> {
-    let (what, about) = line.split_once(": ")?;
-    let (kind, media) = what.split_once(' ').unwrap_or((what, JSON));
-    let (kind, is_required) = needed(kind);
-    Some(Given { name: "", media, is_required, schema: parsed(kind)?, about })
-}
-
-/// Returns the type, and true if the parameter is required, which an exclamation mark at its end says.
-fn needed(kind: &'static str) -> (&'static str, bool) {
-    kind.strip_suffix('!').map_or((kind, false), |kind| (kind, true))
-}
-
-fn answer(status: u16, line: &'static str) -> Option<Answer> {
-    let (kind, about) = line.split_once(": ")?;
-    let content = match kind {
-        "-" => None,
-        media if media.contains('/') => Some((media, text_body(media))),
-        kind => Some((JSON, parsed(kind)?)),
+fn details(route: &Route, described: &Description) -> Option<String> {
+    let place = match route.listeners {
+        Listeners::SocketOnly => Some("Served on the local socket only."),
+        Listeners::NetworkAndSocket => Some("Served on the local socket as well."),
+        Listeners::Network => None,
     };
-    Some(Answer { status, content, about })
+    let parts: Vec<&str> = described.details.into_iter().chain(place).collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-fn refused(status: &str) -> Option<u16> {
-    let status = status.parse().ok()?;
-    REFUSALS.iter().any(|(known, ..)| *known == status).then_some(status)
+fn requirements(class: Class) -> Vec<SecurityRequirement> {
+    let one = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    let nobody = SecurityRequirement::default();
+    match class {
+        Class::Anonymous => vec![nobody],
+        Class::Open => vec![nobody, one("bearerAuth"), one("cookieAuth")],
+        Class::Session => vec![one("bearerAuth"), one("cookieAuth")],
+    }
+}
+
+fn path_parameters(path: &'static str) -> impl Iterator<Item = Parameter> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.map(|name| {
+        let (schema, about) = in_path(name);
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(about))
+            .schema(Some(schema))
+            .build()
+    })
+}
+
+fn query_parameter(query: &Query) -> Parameter {
+    ParameterBuilder::new()
+        .name(query.name)
+        .parameter_in(ParameterIn::Query)
+        .required(required(query.is_required))
+        .description(Some(query.about))
+        .schema(Some(schema(query.schema)))
+        .build()
+}
+
+fn request_body(body: &Body) -> RequestBody {
+    RequestBodyBuilder::new()
+        .description(Some(body.about))
+        .required(Some(required(body.is_required)))
+        .content(body.media, MediaType::new(Some(schema(body.schema))))
+        .build()
+}
+
+fn required(is_required: bool) -> Required {
+    if is_required { Required::True } else { Required::False }
+}
+
+fn response(answer: &Response) -> Answer {
+    let response = ResponseBuilder::new().description(answer.about);
+    match answer.content {
+        Content::Nothing => response.build(),
+        Content::Json(body) => response.content("application/json", MediaType::new(Some(schema(body)))).build(),
+        Content::Other(media) => response.content(media, MediaType::new(Some(text_body(media)))).build(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::routes::table;
 
     #[test]
-    fn a_line_that_makes_no_sense_is_named() {
-        let faults = [
-            "GET /api/v4/x",
-            "  Nothing above it.",
-            "GET /x GetX\n  About.\n  query page: no type",
-            "GET /x GetX\n  About.\n  query page nothing: An unknown type.",
-            "GET /x GetX\n  About.\n  200 StatusOK without a colon",
-            "GET /x GetX\n  About.\n  fails 400 600",
-            "GET /x GetX\n  About.\n  More.\n  And more.",
-        ];
-        for text in faults {
-            let Err(Fault::Line { line, .. }) = read("x", text) else { panic!("{text:?} was read") };
-            assert_eq!(line, text.lines().count(), "{text:?}");
+    fn what_is_said_of_refusals_is_a_status_with_a_name() {
+        let described = table().iter().filter_map(|route| route.operation.description);
+        let statuses = described.flat_map(|described| described.refusals).chain(&ALWAYS).chain(&WITH_BODY);
+        for status in statuses {
+            assert!(REFUSALS.iter().any(|(known, ..)| known == status), "{status}");
         }
-    }
-
-    #[test]
-    fn a_block_is_an_operation() {
-        let text = "PUT /x/{id} PutX\n  About.\n  More.\n  query page integer!: Which.\n  body [string] text/csv: It.\n  \
-                    200 -: Done.\n  fails 400 404";
-        let read = read("x", text).ok().unwrap().pop().unwrap();
-        assert_eq!((read.method, read.path, read.id, read.summary), ("PUT", "/x/{id}", "PutX", "About."));
-        assert_eq!((read.about, read.fails), (Some("More."), vec![400, 404]));
-        assert!(read.queries[0].is_required);
-        assert_eq!(read.body.unwrap().media, "text/csv");
-        assert_eq!(read.answers[0].status, 200);
     }
 }

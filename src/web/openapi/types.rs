@@ -1,11 +1,15 @@
-//! The notation of types in the tables, and their schemas.
+//! The schemas of types, and the notation of types in the table of schemas.
 //!
 //! `string`, `id`, `integer`, `number`, `boolean`, `object`, `any`, `binary`; the name of a schema, which begins with a
 //! capital; `[T]` is a list, `{T}` a map with any keys, `a|b` one of these texts, `T?` a `T` or null. `string+` and
 //! `[T]+` must not be empty.
 
-use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, KnownFormat, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, KnownFormat, SchemaFormat, SchemaType, Type as Kind,
+};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
+
+use crate::web::routes::operation::Type;
 
 /// The pattern of an id.
 const ID: &str = "^[a-z0-9]{26}$";
@@ -13,7 +17,7 @@ const ID: &str = "^[a-z0-9]{26}$";
 /// Returns the schema of a type; `None` if the text is not a type.
 pub(super) fn parsed(text: &str) -> Option<RefOr<Schema>> {
     if let Some(inner) = text.strip_suffix('?') {
-        let null = ObjectBuilder::new().schema_type(Type::Null).build();
+        let null = ObjectBuilder::new().schema_type(Kind::Null).build();
         return Some(Schema::AnyOf(AnyOfBuilder::new().item(parsed(inner)?).item(null).build()).into());
     }
     let (list, least) = text.strip_suffix('+').map_or((text, None), |text| (text, Some(1)));
@@ -28,17 +32,17 @@ pub(super) fn parsed(text: &str) -> Option<RefOr<Schema>> {
         return Some(one_of(text.split('|')));
     }
     let schema = match text {
-        "string" => ObjectBuilder::new().schema_type(Type::String),
-        "string+" => ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)),
-        "id" => ObjectBuilder::new().schema_type(Type::String).pattern(Some(ID)),
+        "string" => ObjectBuilder::new().schema_type(Kind::String),
+        "string+" => ObjectBuilder::new().schema_type(Kind::String).min_length(Some(1)),
+        "id" => ObjectBuilder::new().schema_type(Kind::String).pattern(Some(ID)),
         "binary" => {
-            ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            ObjectBuilder::new().schema_type(Kind::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
         }
         "integer" => {
-            ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            ObjectBuilder::new().schema_type(Kind::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         }
-        "number" => ObjectBuilder::new().schema_type(Type::Number),
-        "boolean" => ObjectBuilder::new().schema_type(Type::Boolean),
+        "number" => ObjectBuilder::new().schema_type(Kind::Number),
+        "boolean" => ObjectBuilder::new().schema_type(Kind::Boolean),
         "object" => ObjectBuilder::new(),
         "any" => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
         "OK" | "old" => return Some(one_of([text].into_iter())),
@@ -51,12 +55,39 @@ pub(super) fn parsed(text: &str) -> Option<RefOr<Schema>> {
 }
 
 fn one_of<'a>(texts: impl Iterator<Item = &'a str>) -> RefOr<Schema> {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts)).build().into()
+    ObjectBuilder::new().schema_type(Kind::String).enum_values(Some(texts)).build().into()
+}
+
+/// Returns the schema of a type.
+pub(super) fn schema(of: Type) -> RefOr<Schema> {
+    let object = match of {
+        Type::String => ObjectBuilder::new().schema_type(Kind::String),
+        Type::NonEmptyString => ObjectBuilder::new().schema_type(Kind::String).min_length(Some(1)),
+        Type::Integer => {
+            ObjectBuilder::new().schema_type(Kind::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        }
+        Type::Boolean => ObjectBuilder::new().schema_type(Kind::Boolean),
+        Type::Object => ObjectBuilder::new(),
+        Type::OneOf(texts) => return one_of(texts.iter().copied()),
+        Type::Named(name) => return Ref::from_schema_name(name).into(),
+        Type::List(items) => return ArrayBuilder::new().items(schema(*items)).build().into(),
+        Type::NonEmptyList(items) => {
+            return ArrayBuilder::new().items(schema(*items)).min_items(Some(1)).build().into();
+        }
+        Type::Map(values) => {
+            ObjectBuilder::new().additional_properties(Some(AdditionalProperties::RefOr(schema(*values))))
+        }
+        Type::Nullable(inner) => {
+            let null = ObjectBuilder::new().schema_type(Kind::Null).build();
+            return Schema::AnyOf(AnyOfBuilder::new().item(schema(*inner)).item(null).build()).into();
+        }
+    };
+    object.build().into()
 }
 
 /// Returns the schema of a body that is not JSON.
 pub(super) fn text_body(media: &str) -> RefOr<Schema> {
-    let body = ObjectBuilder::new().schema_type(Type::String);
+    let body = ObjectBuilder::new().schema_type(Kind::String);
     let is_text = media.starts_with("text/");
     let format = (!is_text).then_some(SchemaFormat::KnownFormat(KnownFormat::Binary));
     body.format(format).build().into()
@@ -64,7 +95,7 @@ pub(super) fn text_body(media: &str) -> RefOr<Schema> {
 
 /// Returns the schema and the description of a path parameter.
 pub(super) fn in_path(name: &str) -> (RefOr<Schema>, &'static str) {
-    let text = ObjectBuilder::new().schema_type(Type::String);
+    let text = ObjectBuilder::new().schema_type(Kind::String);
     match name {
         "user_id" => {
             (text.pattern(Some("^(me|[a-z0-9]{26})$")).build().into(), "The id of an account; `me` is the caller.")
@@ -87,6 +118,23 @@ mod tests {
 
     fn written(text: &str) -> Value {
         serde_json::to_value(parsed(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_type_has_its_schema() {
+        let written = |of: Type| serde_json::to_value(schema(of)).unwrap();
+        assert_eq!(written(Type::NonEmptyString), json!({ "type": "string", "minLength": 1 }));
+        assert_eq!(written(Type::Integer), json!({ "type": "integer", "format": "int64" }));
+        assert_eq!(written(Type::Object), json!({ "type": "object" }));
+        assert_eq!(written(Type::OneOf(&["a", "b"])), json!({ "type": "string", "enum": ["a", "b"] }));
+        let team = json!({ "$ref": "#/components/schemas/Team" });
+        assert_eq!(written(Type::List(&Type::Named("Team"))), json!({ "type": "array", "items": team }));
+        let flags = json!({ "type": "array", "items": { "type": "boolean" }, "minItems": 1 });
+        assert_eq!(written(Type::NonEmptyList(&Type::Boolean)), flags);
+        let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+        assert_eq!(written(Type::Map(&Type::String)), texts);
+        let flag = json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] });
+        assert_eq!(written(Type::Nullable(&Type::Boolean)), flag);
     }
 
     #[test]

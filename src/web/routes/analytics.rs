@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::domain::session::Session;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// A figure, as clients receive it.
@@ -20,6 +21,30 @@ struct Row<'a> {
     name: &'a str,
     value: i64,
 }
+
+pub(super) const LIST: Operation =
+    Description::new(Tag::Environment, "GetAnalyticsOld", "Returns the analytics of the site.")
+        .details(
+            "Needs the permission `get_analytics`. The figures are cached for some time; the header \
+             `Age` tells their age in seconds.",
+        )
+        .queries(&[
+            Query::optional(
+                "name",
+                Type::OneOf(&[
+                    "standard",
+                    "bot_post_counts_day",
+                    "post_counts_day",
+                    "user_counts_with_posts_day",
+                    "extra_counts",
+                ]),
+                "The figures to return. The default is `standard`.",
+            ),
+            Query::optional("team_id", Type::String, "Counts only this team."),
+        ])
+        .responses(&[Response::json(200, Type::List(&Type::Named("AnalyticsRow")), "The figures.")])
+        .refusals(&[400, 403, 500, 503])
+        .handled_by(handler!(list));
 
 /// `GET /analytics/old`: returns the figures of a topic. `Age` says how many seconds ago they were counted.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {

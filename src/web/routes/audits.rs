@@ -9,9 +9,17 @@ use crate::domain::session::Session;
 use crate::store::AuditEntry;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const FAILED: &str = "app.audit.get.finding.app_error";
+
+pub(super) const LIST: Operation = Description::new(Tag::System, "GetAudits", "Lists audit records, the newest first.")
+    .details("Needs the permission `read_audits`.")
+    .queries(&[PAGE, PER_PAGE])
+    .responses(&[Response::json(200, Type::List(&Type::Named("Audit")), "The page.")])
+    .refusals(&[403, 500])
+    .handled_by(handler!(list));
 
 /// `GET /audits`: lists the audit records, the newest first.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<AuditEntry>> {
@@ -19,6 +27,12 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     catch_up(&app).await;
     Ok(Json(app.db.audits(request.paging()).await.or_fail(FAILED)?))
 }
+
+pub(super) const SHOW: Operation = Description::new(Tag::System, "GetAudit", "Returns one audit record in full.")
+    .details("An extension of the API. Needs the permission `manage_system`.")
+    .responses(&[Response::json(200, Type::Object, "The record, with the values before and after.")])
+    .refusals(&[400, 403, 404, 500])
+    .handled_by(handler!(show));
 
 /// `GET /audits/{audit_id}`: returns one audit record, with the values before and after the change.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {

@@ -13,6 +13,7 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const DEFAULT_S: i64 = 3600;
@@ -43,6 +44,21 @@ impl Flag {
     }
 }
 
+pub(super) const MARK: Operation = Description::new(
+    Tag::System,
+    "SetServerBusy",
+    "Marks the server as busy. Less important requests are then refused.",
+)
+.details("Needs the permission `manage_system`.")
+.queries(&[Query::optional(
+    "seconds",
+    Type::Integer,
+    "The duration in seconds, from 1 to 86,400. The default is 3,600.",
+)])
+.responses(&[Response::json(200, STATUS_OK, "Marked as busy.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(mark));
+
 /// `POST /server_busy`: marks the server as busy for a number of seconds from now. Replaces an earlier end.
 pub(super) async fn mark(
     request: Request,
@@ -57,11 +73,25 @@ pub(super) async fn mark(
     Ok(Done)
 }
 
+pub(super) const SHOW: Operation =
+    Description::new(Tag::System, "GetServerBusyExpires", "Tells until when the server is marked as busy.")
+        .details("Needs the permission `manage_system`.")
+        .responses(&[Response::json(200, Type::Named("Server_Busy"), "The mark.")])
+        .refusals(&[403])
+        .handled_by(handler!(show));
+
 /// `GET /server_busy`: returns true if the server is busy, and the end of that time.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Flag> {
     session.require("manage_system")?;
     Ok(Json(Flag::new(app.actors.busy.until())?))
 }
+
+pub(super) const CLEAR: Operation =
+    Description::new(Tag::System, "ClearServerBusy", "Removes the mark that the server is busy.")
+        .details("Needs the permission `manage_system`.")
+        .responses(&[Response::json(200, STATUS_OK, "The server is not marked as busy.")])
+        .refusals(&[403, 500])
+        .handled_by(handler!(clear));
 
 /// `DELETE /server_busy`: marks the server as not busy. Succeeds also if it was not busy.
 pub(super) async fn clear(session: Session, app: Data<AppState>) -> Result<Done, AppError> {

@@ -7,7 +7,14 @@ use quarterdeck_actors::error::AppError;
 use super::config::never_cached;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Reply};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, handler};
 use crate::web::state::AppState;
+
+pub(super) const INVALIDATE: Operation = Description::new(Tag::Environment, "InvalidateCaches", "Empties every cache.")
+    .details("Needs the permission `invalidate_caches`.")
+    .responses(&[Response::json(200, STATUS_OK, "The caches are empty.")])
+    .refusals(&[403, 500])
+    .handled_by(handler!(invalidate));
 
 /// `POST /caches/invalidate`: clears every cache. The values are read again when they are needed.
 pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {

@@ -19,9 +19,20 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::answer::{Done, JSON, Reply};
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const NEVER_CACHED: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+
+pub(super) const RELOAD: Operation = Description::new(
+    Tag::Configuration,
+    "ReloadConfig",
+    "Reads the stored configuration, `config.toml` and the environment again.",
+)
+.details("Needs the permission `reload_config`.")
+.responses(&[Response::json(200, STATUS_OK, "The configuration that was read is in force.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(reload));
 
 /// `POST /config/reload`: reads the store, `config.toml` and the environment again. If the result is refused, nothing
 /// changes.
@@ -41,6 +52,12 @@ pub(super) fn never_cached(mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().insert(CACHE_CONTROL, NEVER_CACHED);
     answer
 }
+
+pub(super) const SHOW_TO_CLIENTS: Operation =
+    Description::new(Tag::Configuration, "GetClientConfig", "Returns the settings that clients need.")
+        .queries(&[Query::optional("format", Type::String, "`old`, sent by older clients; no other format exists.")])
+        .responses(&[Response::json(200, Type::Map(&Type::String), "Names and values, all as text.")])
+        .handled_by(handler!(show_to_clients));
 
 /// `GET /config/client`: returns the configuration for clients, from bytes made when it was published.
 pub(super) async fn show_to_clients(request: Request, session: Option<Session>, app: Data<AppState>) -> HttpResponse {

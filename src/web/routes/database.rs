@@ -10,6 +10,7 @@ use crate::domain::config_access::require_any_read;
 use crate::domain::session::Session;
 use crate::store::{Outcome, Relation};
 use crate::web::answer::{Answer, Done, Json};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// An applied migration of the schema.
@@ -19,6 +20,16 @@ pub(super) struct Migration {
     name: String,
 }
 
+pub(super) const RECYCLE: Operation = Description::new(
+    Tag::Environment,
+    "DatabaseRecycle",
+    "Replaces every connection to the database. No statement fails because of this.",
+)
+.details("Needs the permission `recycle_database_connections`.")
+.responses(&[Response::json(200, STATUS_OK, "Started.")])
+.refusals(&[403])
+.handled_by(handler!(recycle));
+
 /// `POST /database/recycle`: replaces every connection. No running statement fails, and no request waits.
 pub(super) async fn recycle(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require_unrestricted("recycle_database_connections")?;
@@ -26,12 +37,30 @@ pub(super) async fn recycle(session: Session, app: Data<AppState>) -> Result<Don
     Ok(Done)
 }
 
+pub(super) const LIST_MIGRATIONS: Operation = Description::new(
+    Tag::Environment,
+    "GetAppliedSchemaMigrations",
+    "Lists the applied migrations of the database schema, the newest first.",
+)
+.details("Needs any permission to read the system console.")
+.responses(&[Response::json(200, Type::List(&Type::Named("Migration")), "The migrations.")])
+.refusals(&[403, 500])
+.handled_by(handler!(list_migrations));
+
 /// `GET /system/schema/version`: lists the applied migrations, the newest first.
 pub(super) async fn list_migrations(session: Session, app: Data<AppState>) -> Answer<Vec<Migration>> {
     require_any_read(&session)?;
     let applied = app.db.schema_versions().await.or_fail("api.file.read_file.app_error")?;
     Ok(Json(applied.into_iter().map(|(version, name)| Migration { version, name }).collect()))
 }
+
+pub(super) const CHECK: Operation = Description::new(
+    Tag::Environment,
+    "CheckIntegrity",
+    "Finds the rows whose parent row is missing, for each relation between tables.",
+)
+.responses(&[Response::json(200, Type::List(&Type::Named("IntegrityCheckResult")), "One result for each relation.")])
+.handled_by(handler!(check));
 
 /// `POST /integrity`: lists, for each relation between tables, the rows whose parent is missing.
 pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>> {

@@ -15,10 +15,22 @@ use crate::domain::session::Session;
 use crate::outbound::mail::Mail;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const SECTION: &str = "EmailSettings";
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
+
+pub(super) const TEST: Operation = Description::new(
+    Tag::Environment,
+    "TestEmail",
+    "Sends the caller an email with the submitted settings, or with the settings in force.",
+)
+.details("Needs the permission `test_email`. A stored password is sent only to the mail server in use.")
+.optional_body(Type::Named("Config"), "The settings to test.")
+.responses(&[Response::json(200, STATUS_OK, "The mail server accepted the email.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(test));
 
 /// `POST /email/test`: sends the caller a mail with the submitted settings, or with those in force if the body has
 /// none.

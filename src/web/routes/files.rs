@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The response to a passed test, for a caller who asked for its steps.
@@ -20,6 +21,33 @@ struct Passed<'a> {
     status: &'static str,
     report: &'a Report,
 }
+
+pub(super) const TEST: Operation = Description::new(
+    Tag::Environment,
+    "TestFileStoreConnection",
+    "Tests a file store, step by step. No file is left behind.",
+)
+.details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
+.queries(&[
+    Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
+    Query::optional("report", Type::Boolean, "Adds every step to the response."),
+])
+.optional_body(Type::Named("Config"), "The settings to test. The default is the settings in force.")
+.responses(&[Response::json(200, Type::Named("StorageTest"), "The store works.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(test));
+
+pub(super) const TEST_S3: Operation =
+    Description::new(Tag::Environment, "TestS3Connection", "Tests a file store; an older name of `file/test`.")
+        .details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
+        .queries(&[
+            Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
+            Query::optional("report", Type::Boolean, "Adds every step to the response."),
+        ])
+        .optional_body(Type::Named("Config"), "The settings to test. The default is the settings in force.")
+        .responses(&[Response::json(200, Type::Named("StorageTest"), "The store works.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(test));
 
 /// `POST /file/test`: tests a store with the submitted settings, or with those in force. Stores nothing.
 ///

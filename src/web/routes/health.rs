@@ -18,11 +18,41 @@ use crate::outbound::push;
 use crate::web::answer::{Answer, JSON, Json};
 use crate::web::prepared::{OK, Ping};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const ZONES: &str = include_str!("health/timezones.txt");
 
 const UNHEALTHY: &str = "UNHEALTHY";
+
+pub(super) const PING: Operation = Description::new(Tag::System, "GetPing", "Tells if the server is healthy.")
+    .details(
+        "Answers from the last health check, without a call to a database or a file store. With \
+         `get_server_status=true`, the headers `status`, `database_status`, `filestore_status` \
+         and `Age` (seconds since the oldest check) are added.",
+    )
+    .queries(&[
+        Query::optional(
+            "get_server_status",
+            Type::Boolean,
+            "Adds the state of the database and of the file store, as of the last check.",
+        ),
+        Query::optional(
+            "device_id",
+            Type::String,
+            "A device, as `platform:token`. Adds if push notifications reach it.",
+        ),
+        Query::optional(
+            "use_rest_semantics",
+            Type::Boolean,
+            "Answers 200 even if the server is unhealthy; the body tells the difference.",
+        ),
+    ])
+    .responses(&[
+        Response::json(200, Type::Named("SystemStatusResponse"), "The status of the server."),
+        Response::json(500, Type::Named("SystemStatusResponse"), "The server is unhealthy."),
+    ])
+    .handled_by(handler!(ping));
 
 /// `GET /system/ping`: returns the health of the server. With `get_server_status=true`, adds the last results of the
 /// checks of its dependencies.
@@ -87,20 +117,45 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+pub(super) const TIMEZONES: Operation =
+    Description::new(Tag::System, "GetSupportedTimezone", "Lists the names of the time zones that a client can offer.")
+        .responses(&[Response::json(200, Type::List(&Type::String), "The names, in byte order.")])
+        .handled_by(handler!(timezones));
+
 /// `GET /system/timezones`: lists the time zones that a client may offer.
 pub(super) async fn timezones(_: Session) -> Answer<Vec<&'static str>> {
     Ok(Json(ZONES.lines().collect()))
 }
+
+pub(super) const LIVE: Operation = Description::new(Tag::System, "GetLiveness", "Tells if the process responds.")
+    .responses(&[Response::media(200, "text/plain", "`ok`.")])
+    .handled_by(handler!(live));
 
 /// `GET /livez`: answers while the process runs. Reads no state.
 pub(super) async fn live() -> HttpResponse {
     plain(StatusCode::OK, "ok".to_owned())
 }
 
+pub(super) const STARTED: Operation = Description::new(Tag::System, "GetStartup", "Tells if the server has started.")
+    .responses(&[Response::media(200, "text/plain", "`ok`.")])
+    .handled_by(handler!(started));
+
 /// `GET /startupz`: always ok, because the listeners open only after the start is complete.
 pub(super) async fn started() -> HttpResponse {
     plain(StatusCode::OK, "ok".to_owned())
 }
+
+pub(super) const READY: Operation =
+    Description::new(Tag::System, "GetReadiness", "Tells if the server can serve requests.")
+        .queries(&[
+            Query::optional("verbose", Type::String, "Lists each check."),
+            Query::optional("exclude", Type::String, "The name of a check to skip; can be given more than once."),
+        ])
+        .responses(&[
+            Response::media(200, "text/plain", "The server is ready."),
+            Response::media(503, "text/plain", "The server is not ready; each check is listed."),
+        ])
+        .handled_by(handler!(ready));
 
 /// `GET /readyz`: tells if the server can serve requests. `?verbose` lists each check, `?exclude=` leaves one out.
 pub(super) async fn ready(request: Request, app: Data<AppState>) -> HttpResponse {
@@ -164,6 +219,8 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
     }));
     checks
 }
+
+pub(super) const FRONT_PAGE: Operation = Operation::undescribed(handler!(front_page));
 
 /// `GET /`: returns a page for people. mmctl also requests it before it logs in.
 pub(super) async fn front_page() -> HttpResponse {

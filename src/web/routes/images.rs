@@ -12,6 +12,7 @@ use crate::domain::session::Session;
 use crate::outbound::images::{Image, Way, way};
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The headers in which the image's host names its version.
@@ -19,6 +20,18 @@ const FORWARDED_HEADERS: [HeaderName; 2] = [ETAG, LAST_MODIFIED];
 
 /// The image needs a session, so only that client may cache it, even if the host allows more.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=3600");
+
+pub(super) const SHOW: Operation =
+    Description::new(Tag::System, "GetImageByUrl", "Returns the image at an address, through the image proxy.")
+        .queries(&[Query::optional("url", Type::String, "The address.")])
+        .responses(&[
+            Response::media(200, "image/*", "The image."),
+            Response::empty(302, "The client fetches the image from `Location`."),
+            Response::empty(304, "The client's copy of the image is current."),
+            Response::empty(501, "The configured type of image proxy is not supported."),
+        ])
+        .refusals(&[400, 403, 500, 504])
+        .handled_by(handler!(show));
 
 /// `GET /image`: returns the image at an address, or redirects to it on this site or on an external image proxy.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {

@@ -15,6 +15,7 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Created, Done, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 use crate::web::upload::Upload;
 
@@ -25,6 +26,17 @@ pub(super) const MANAGE: &str = "manage_license_information";
 
 /// The refusal of a trial licence when the server cannot find out if there was an earlier one.
 const UNCHECKED: &str = "api.license.add_license.open.app_error#unchecked";
+
+pub(super) const INSTALL: Operation = Description::new(
+    Tag::Configuration,
+    "UploadLicenseFile",
+    "Puts a signed licence in force. If it is refused, the licence in force stays.",
+)
+.details("Needs the permission `manage_license_information`.")
+.form(Type::Named("LicenseUpload"), "The licence.")
+.responses(&[Response::json(201, Type::Named("License"), "The licence that is now in force.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(install));
 
 /// `POST /license`: puts a signed licence in force. If it is refused, the licence in force stays.
 pub(super) async fn install(
@@ -65,12 +77,26 @@ pub(super) async fn put_in_force(
     Ok(license)
 }
 
+pub(super) const REMOVE: Operation =
+    Description::new(Tag::Configuration, "RemoveLicenseFile", "Removes the licence in force, if there is one.")
+        .details("Needs the permission `manage_license_information`.")
+        .responses(&[Response::json(200, STATUS_OK, "No licence is in force.")])
+        .refusals(&[403, 500])
+        .handled_by(handler!(remove));
+
 /// `DELETE /license`: removes the licence in force. Succeeds also if there is none.
 pub(super) async fn remove(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
     app.actors.license.remove().await?;
     Ok(Done)
 }
+
+pub(super) const SHOW_TO_CLIENTS: Operation =
+    Description::new(Tag::Configuration, "GetClientLicense", "Returns the facts about the licence that clients need.")
+        .queries(&[Query::required("format", Type::OneOf(&["old"]), "The format; only one exists.")])
+        .responses(&[Response::json(200, Type::Map(&Type::String), "Names and values, all as text.")])
+        .refusals(&[400, 501])
+        .handled_by(handler!(show_to_clients));
 
 /// `GET /license/client`: returns the licence for clients, from bytes made when it was published.
 pub(super) async fn show_to_clients(
@@ -94,6 +120,15 @@ pub(super) struct Load {
     /// Active accounts, in thousandths of the number of licensed accounts.
     load: i64,
 }
+
+pub(super) const SHOW_LOAD: Operation = Description::new(
+    Tag::Configuration,
+    "GetLicenseLoadMetric",
+    "Returns the share of the licence's seats that is used, in thousandths.",
+)
+.responses(&[Response::json(200, Type::Named("LicenseLoad"), "The load; 0 without a licence.")])
+.refusals(&[500])
+.handled_by(handler!(show_load));
 
 /// `GET /license/load_metric`: returns the part of the licensed accounts that was active within a month.
 pub(super) async fn show_load(_: Session, app: Data<AppState>) -> Answer<Load> {

@@ -7,12 +7,27 @@ use serde::Serialize;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 #[derive(Serialize)]
 pub(super) struct Target {
     location: String,
 }
+
+pub(super) const SHOW: Operation = Description::new(
+    Tag::System,
+    "GetRedirectLocation",
+    "Tells where an address redirects to, without following the redirect.",
+)
+.queries(&[Query::required("url", Type::NonEmptyString, "The address.")])
+.responses(&[Response::json(
+    200,
+    Type::Named("RedirectLocation"),
+    "The target; empty if there is no redirect, or if link previews are off.",
+)])
+.refusals(&[400])
+.handled_by(handler!(show));
 
 /// `GET /redirect_location`: returns the address to which another one redirects, without requesting it; empty if there
 /// is none.

@@ -13,6 +13,7 @@ use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Reply};
 use crate::web::cookies;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const TOKEN: HeaderName = HeaderName::from_static("token");
@@ -20,6 +21,16 @@ const TOKEN: HeaderName = HeaderName::from_static("token");
 /// The number of characters of the login name that the audit trail keeps, the length of the longest address of an
 /// account.
 const MAX_LOGIN_ID_CHARACTERS: usize = 128;
+
+pub(super) const LOGIN: Operation = Description::new(Tag::Accounts, "Login", "Opens a session.")
+    .details(
+        "The response has the token in the header `Token`. For scripts of web pages \
+         (`X-Requested-With: XMLHttpRequest`), cookies are set as well.",
+    )
+    .body(Type::Named("Credentials"), "The login name and the password.")
+    .responses(&[Response::json(200, Type::Named("User"), "The account.")])
+    .refusals(&[400, 401, 403, 500])
+    .handled_by(handler!(login));
 
 /// `POST /users/login`: opens a session. The token is sent in a header, and for scripts of the web app also in cookies.
 pub(super) async fn login(
@@ -58,6 +69,11 @@ pub(super) async fn login(
     }
     Ok(answer)
 }
+
+pub(super) const LOGOUT: Operation = Description::new(Tag::Accounts, "Logout", "Ends the session, if there is one.")
+    .responses(&[Response::json(200, STATUS_OK, "The caller has no session.")])
+    .refusals(&[500])
+    .handled_by(handler!(logout));
 
 /// `POST /users/logout`: ends the session, if there is one, and clears its cookie.
 pub(super) async fn logout(

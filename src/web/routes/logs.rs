@@ -15,6 +15,7 @@ use crate::domain::session::Session;
 use crate::telemetry::logging::{self, Span, Wanted};
 use crate::web::answer::{Json, Reply, json_body};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const MAX_LINES: usize = 10_000;
@@ -27,6 +28,24 @@ const NODE: &str = "default";
 
 /// The header that says why lines may be missing from the response: `size` or `time`.
 const CUT: HeaderName = HeaderName::from_static("x-logs-cut");
+
+pub(super) const LIST: Operation = Description::new(
+    Tag::Environment,
+    "GetLogs",
+    "Lists the newest lines of the log. Within a page, the oldest line comes first.",
+)
+.details("Needs the permission `get_logs`.")
+.queries(&[
+    Query::optional("page", Type::Integer, "The page, from 0."),
+    Query::optional(
+        "logs_per_page",
+        Type::Integer,
+        "The number of lines in a page. The default and the maximum are 10,000.",
+    ),
+])
+.responses(&[Response::json(200, Type::Nullable(&Type::List(&Type::String)), "The lines.")])
+.refusals(&[403, 500, 503])
+.handled_by(handler!(list));
 
 /// `GET /logs`: returns the newest lines. Within a page the oldest comes first, and each line begins with the line feed
 /// before it.
@@ -49,6 +68,26 @@ pub(super) async fn list(
     let page = request.while_awaited(page).await??;
     Ok(marked(Json(page.texts()).reply()?, page.cut))
 }
+
+pub(super) const QUERY: Operation =
+    Description::new(Tag::Environment, "QueryLogs", "Lists the lines of the log that match a filter.")
+        .details("Needs the permission `get_logs`.")
+        .queries(&[
+            Query::optional("page", Type::Integer, "The page, from 0."),
+            Query::optional(
+                "logs_per_page",
+                Type::Integer,
+                "The number of lines in a page. The default and the maximum are 10,000.",
+            ),
+        ])
+        .body(Type::Named("LogFilter"), "The filter.")
+        .responses(&[Response::json(
+            200,
+            Type::Map(&Type::List(&Type::Object)),
+            "The lines of each node. A node without lines is absent.",
+        )])
+        .refusals(&[400, 403, 500, 503])
+        .handled_by(handler!(query));
 
 /// `POST /logs/query`: returns the lines that match a filter, by node.
 pub(super) async fn query(
@@ -84,6 +123,16 @@ pub(super) async fn query(
     Ok(marked(json_body(text), cut))
 }
 
+pub(super) const DOWNLOAD: Operation = Description::new(Tag::Environment, "DownloadLogs", "Downloads the log file.")
+    .details("Needs the permission `get_logs`.")
+    .responses(&[
+        Response::media(200, "text/plain", "The whole file."),
+        Response::media(206, "text/plain", "The requested range."),
+        Response::empty(416, "The file does not contain the requested range."),
+    ])
+    .refusals(&[403, 500, 503])
+    .handled_by(handler!(download));
+
 /// `GET /logs/download`: returns the log file, as a whole or in ranges.
 pub(super) async fn download(http: HttpRequest, request: Request, session: Session) -> Result<HttpResponse, AppError> {
     const FAILED: &str = "api.system.logs.download_bytes_buffer.app_error";
@@ -104,6 +153,16 @@ pub(super) async fn download(http: HttpRequest, request: Request, session: Sessi
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     Ok(answer)
 }
+
+pub(super) const RECORD: Operation = Description::new(Tag::Environment, "PostLog", "Logs a message of a client.")
+    .details(
+        "A message is logged as an error only if the caller has the permission `manage_system`, \
+         or if `ServiceSettings.EnableDeveloper` is on; then no session is required either.",
+    )
+    .optional_body(Type::Named("ClientLog"), "The message.")
+    .responses(&[Response::json(200, Type::Map(&Type::String), "The message that was logged.")])
+    .refusals(&[403])
+    .handled_by(handler!(record));
 
 /// `POST /logs`: logs a message of a client: an error at level ERROR if the caller may log errors, everything else at
 /// level DEBUG.

@@ -15,6 +15,7 @@ use crate::domain::accounts::{self, Credentials, Signup, login};
 use crate::domain::audit::Audit;
 use crate::domain::teams::{Proposal, found, join};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 use crate::web::{cookies, error};
 
@@ -23,6 +24,27 @@ const PASSWORD: &str = "Manual-test-1";
 
 /// The number of letters in a team's name after the first two.
 const LETTERS: usize = 20;
+
+pub(super) const RUN: Operation = Description::new(
+    Tag::System,
+    "ManualTest",
+    "Creates a team and an account for a manual test, logs in and redirects to the team.",
+)
+.details("Served only if `ServiceSettings.EnableTesting` was on when the server started.")
+.queries(&[
+    Query::required("test", Type::String, "`general`, or the name of a test."),
+    Query::optional("uid", Type::String, "Accepted for compatibility; it has no effect."),
+    Query::optional("username", Type::String, "The name of the account to create; only together with `teamname`."),
+    Query::optional("teamname", Type::String, "The name of the team to create."),
+])
+.responses(&[
+    Response::empty(200, "Nothing was created."),
+    Response::empty(307, "Logged in: the cookie is set, and `Location` is the town square."),
+    Response::media(500, "text/html", "A part could not be created."),
+    Response::media(400, "text/html", "The test does not exist."),
+    Response::json(404, Type::Named("AppError"), "The server was started without `EnableTesting`."),
+])
+.handled_by(handler!(run));
 
 /// `GET /manualtest`: creates a team and an account, logs in and redirects to the town square. Refusals are HTML pages.
 ///

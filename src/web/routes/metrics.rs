@@ -6,8 +6,23 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use quarterdeck_actors::error::AppError;
 
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 use crate::web::{error, readings};
+
+pub(super) const SHOW: Operation = Description::new(Tag::System, "GetMetrics", "Returns the metrics for Prometheus.")
+    .details(
+        "Needs the configured token, as `Authorization: Bearer`. Without a configured token, the \
+         response is 404. `MetricsSettings.ListenAddress` is a separate address that needs no \
+         token.",
+    )
+    .responses(&[
+        Response::media(200, "text/plain", "The metrics, in the text format of Prometheus."),
+        Response::json(401, Type::Named("AppError"), "The token is missing or wrong."),
+        Response::json(404, Type::Named("AppError"), "No token is configured."),
+    ])
+    .refusals(&[500])
+    .handled_by(handler!(show));
 
 /// `GET /metrics`: returns the metrics to a caller with the configured token. Answers 404 if no token is configured.
 pub(super) async fn show(request: Request, app: Data<AppState>) -> Result<HttpResponse, AppError> {

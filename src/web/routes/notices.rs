@@ -16,6 +16,7 @@ use crate::domain::session::Session;
 use crate::domain::teams::standing;
 use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The largest number of viewed notices that are stored for a user. Those that are no longer in the feed are deleted
@@ -24,6 +25,21 @@ const MAX_VIEWINGS: usize = 5000;
 
 const VIEWS_FAILED: &str = "api.system.update_viewed_notices.failed";
 const NOT_EVALUATED: &str = "api.system.update_notices.validating_failed";
+
+pub(super) const LIST: Operation =
+    Description::new(Tag::System, "GetNotices", "Lists the product notices that the caller has not seen yet.")
+        .queries(&[
+            Query::required("clientVersion", Type::String, "The version of the client."),
+            Query::optional("locale", Type::String, "The language. Notices that lack it are in English."),
+            Query::required(
+                "client",
+                Type::OneOf(&["web", "desktop", "mobile-ios", "mobile-android"]),
+                "The type of the client.",
+            ),
+        ])
+        .responses(&[Response::json(200, Type::List(&Type::Named("Notice")), "The notices.")])
+        .refusals(&[400, 500])
+        .handled_by(handler!(list));
 
 /// `GET /system/notices/{team_id}`: lists the notices for the caller that the caller has not viewed yet.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
@@ -64,6 +80,13 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let shown = notices.shown(&query("locale"), &viewings, &reader, &site)?;
     Ok(json_body(to_json(&shown).or_fail("api.marshal_error")?))
 }
+
+pub(super) const VIEW: Operation =
+    Description::new(Tag::System, "MarkNoticesViewed", "Marks notices as seen by the caller.")
+        .body(Type::List(&Type::String), "The ids of the notices.")
+        .responses(&[Response::json(200, STATUS_OK, "Stored.")])
+        .refusals(&[400, 500])
+        .handled_by(handler!(view));
 
 /// `PUT /system/notices/view`: notes that the caller viewed these notices once more, even if they are not in the feed.
 pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> Result<Done, AppError> {

@@ -17,6 +17,7 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::outbound::push::{Notification, is_hosted};
 use crate::web::answer::Done;
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, handler};
 use crate::web::state::AppState;
 
 const TEXT: &str = "This is the notification that you asked for. Seeing it means that notifications reach you.";
@@ -25,6 +26,12 @@ const TEXT: &str = "This is the notification that you asked for. Seeing it means
 const MAX_MESSAGES_PER_HOUR: i64 = 100;
 
 const NOT_STORED: &str = "app.notifications.send_test_message.errors.create_post";
+
+pub(super) const TEST: Operation =
+    Description::new(Tag::Environment, "TestNotification", "Sends the caller a message from the system.")
+        .responses(&[Response::json(200, STATUS_OK, "Sent.")])
+        .refusals(&[403, 500])
+        .handled_by(handler!(test));
 
 /// `POST /notifications/test`: sends the caller a direct message from the system bot. The body is ignored.
 pub(super) async fn test(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {

@@ -10,9 +10,10 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Reply};
 use crate::web::request::Body;
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
-const COMPLETE: &str = "FirstAdminSetupComplete";
+const SETUP_COMPLETE: &str = "FirstAdminSetupComplete";
 const ORGANIZATION: &str = "OrganizationName";
 
 /// The largest length of an organization's name, in characters, which is the width of the column.
@@ -33,12 +34,33 @@ struct Onboarding {
     install_plugins: Option<Vec<String>>,
 }
 
+pub(super) const SHOW: Operation = Description::new(
+    Tag::System,
+    "GetOnboardingComplete",
+    "Tells if the first administrator has completed the onboarding.",
+)
+.details("Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::Named("System"), "`FirstAdminSetupComplete` with `true` or `false` as text.")])
+.refusals(&[403, 500])
+.handled_by(handler!(show));
+
 /// `GET /system/onboarding/complete`: returns `true` or `false`, as text.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
-    let stored = app.db.system(COMPLETE).await.or_fail("app.system.get_onboarding_request.app_error")?;
-    Json(System { name: COMPLETE, value: stored.unwrap_or_else(|| "false".to_owned()) }).reply()
+    let stored = app.db.system(SETUP_COMPLETE).await.or_fail("app.system.get_onboarding_request.app_error")?;
+    Json(System { name: SETUP_COMPLETE, value: stored.unwrap_or_else(|| "false".to_owned()) }).reply()
 }
+
+pub(super) const COMPLETE: Operation = Description::new(
+    Tag::System,
+    "CompleteOnboarding",
+    "Stores that the first administrator has completed the onboarding.",
+)
+.details("Needs the permission `manage_system`.")
+.body(Type::Named("Onboarding"), "The name of the organization.")
+.responses(&[Response::json(200, STATUS_OK, "Stored.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(complete));
 
 /// `POST /system/onboarding/complete`: stores that the onboarding is complete, with the name of the organization.
 ///
@@ -66,7 +88,7 @@ pub(super) async fn complete(
     if let Err(cause) = app.db.set_system(ORGANIZATION, &name).await {
         warn!(%cause, "the name of the organization was not stored");
     }
-    let saved = app.db.set_system(COMPLETE, "true").await;
+    let saved = app.db.set_system(SETUP_COMPLETE, "true").await;
     saved.or_fail("api.error_set_first_admin_complete_setup")?;
     Ok(Done)
 }

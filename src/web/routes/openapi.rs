@@ -17,8 +17,9 @@ use super::router::Router;
 use crate::web::openapi::{Fault, document};
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 
-const PAGE: &str = include_str!("../console/openapi.html");
+const HTML: &str = include_str!("../console/openapi.html");
 const SCRIPT: &str = include_str!("../console/openapi.js");
 
 /// The page may load from this server only and send requests to this server only.
@@ -50,6 +51,10 @@ impl Large {
     }
 }
 
+pub(super) const SHOW: Operation = Description::new(Tag::System, "GetOpenAPI", "Returns this document.")
+    .responses(&[Response::json(200, Type::Object, "OpenAPI 3.1.")])
+    .handled_by(handler!(show));
+
 /// `GET /openapi.json`: returns the description of the API.
 pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {
     let made = Large::get(&router).await?.document.as_ref();
@@ -57,10 +62,14 @@ pub(super) async fn show(request: Request, router: Data<Router>) -> Result<HttpR
     Ok(packed(&request, document))
 }
 
+pub(super) const PAGE: Operation = Operation::undescribed(handler!(page));
+
 /// `GET /openapi`: returns the page.
 pub(super) async fn page() -> HttpResponse {
-    file("text/html").body(PAGE)
+    file("text/html").body(HTML)
 }
+
+pub(super) const PART: Operation = Operation::undescribed(handler!(part));
 
 /// `GET /openapi/{file}`: returns a file that the page loads.
 pub(super) async fn part(request: Request, router: Data<Router>) -> Result<HttpResponse, AppError> {

@@ -9,7 +9,13 @@ use crate::domain::announce;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetPreferences", "Lists the user's preferences.")
+    .responses(&[Response::json(200, Type::List(&Type::Named("Preference")), "The preferences.")])
+    .refusals(&[400, 403, 500])
+    .handled_by(handler!(list));
 
 /// `GET /users/{user_id}/preferences`: lists all preferences.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
@@ -17,6 +23,15 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     require_access(&app.accounts, &session, &user_id).await?;
     Ok(Json(app.db.preferences(&user_id).await.or_fail("app.preference.get_all.app_error")?))
 }
+
+pub(super) const LIST_CATEGORY: Operation = Description::new(
+    Tag::Accounts,
+    "GetPreferencesByCategory",
+    "Lists the user's preferences in one category. An empty category is answered 404.",
+)
+.responses(&[Response::json(200, Type::List(&Type::Named("Preference")), "The preferences.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(list_category));
 
 /// `GET /users/{user_id}/preferences/{category}`: lists the preferences of a category. Fails if the category is empty.
 pub(super) async fn list_category(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
@@ -30,6 +45,12 @@ pub(super) async fn list_category(request: Request, session: Session, app: Data<
     Ok(Json(found))
 }
 
+pub(super) const SHOW: Operation =
+    Description::new(Tag::Accounts, "GetPreferencesByCategoryByName", "Returns one preference of the user.")
+        .responses(&[Response::json(200, Type::Named("Preference"), "The preference.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show));
+
 /// `GET /users/{user_id}/preferences/{category}/name/{name}`: returns one preference.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Preference> {
     let user_id = request.user_id(&session)?;
@@ -38,6 +59,13 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     let found = found.or_fail("app.preference.get_all.app_error")?;
     found.map(Json).ok_or_else(|| AppError::new("app.preference.get.app_error"))
 }
+
+pub(super) const SAVE: Operation =
+    Description::new(Tag::Accounts, "UpdatePreferences", "Stores preferences of the user.")
+        .body(Type::NonEmptyList(&Type::Named("Preference")), "At most 100 preferences.")
+        .responses(&[Response::json(200, STATUS_OK, "Stored.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(save));
 
 /// `PUT /users/{user_id}/preferences`: stores the preferences in the body.
 pub(super) async fn save(
@@ -61,6 +89,13 @@ pub(super) async fn save(
     announce::preferences_changed(&app.actors.hub, &user_id, &preferences).await;
     Ok(Done)
 }
+
+pub(super) const DELETE: Operation =
+    Description::new(Tag::Accounts, "DeletePreferences", "Deletes preferences of the user.")
+        .body(Type::NonEmptyList(&Type::Named("Preference")), "At most 100 preferences. Their values are ignored.")
+        .responses(&[Response::json(200, STATUS_OK, "Deleted.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(delete));
 
 /// `POST /users/{user_id}/preferences/delete`: deletes the preferences in the body.
 pub(super) async fn delete(

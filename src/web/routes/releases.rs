@@ -6,7 +6,17 @@ use crate::domain::session::Session;
 use crate::outbound::releases::Release;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const SHOW_LATEST: Operation = Description::new(
+    Tag::System,
+    "GetLatestVersion",
+    "Returns the latest release, as told by the address in the configuration.",
+)
+.responses(&[Response::json(200, Type::Named("Release"), "The release. It is cached for some time.")])
+.refusals(&[500])
+.handled_by(handler!(show_latest));
 
 /// `GET /latest_version`: returns the latest release from the configured source.
 pub(super) async fn show_latest(request: Request, session: Session, app: Data<AppState>) -> Answer<Release> {

@@ -7,10 +7,17 @@ use quarterdeck_actors::roles::Role;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const MAX_NAMES: usize = 100;
 const MAX_NAME_CHARACTERS: usize = 64;
+
+pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetAllRoles", "Lists all roles.")
+    .details("Needs the permission `manage_system`.")
+    .responses(&[Response::json(200, Type::List(&Type::Named("Role")), "The roles.")])
+    .refusals(&[403, 500])
+    .handled_by(handler!(list));
 
 /// `GET /roles`: lists every role.
 pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Role>> {
@@ -18,12 +25,23 @@ pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Ro
     Ok(Json(app.accounts.roles.all().into_iter().cloned().collect()))
 }
 
+pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetRole", "Returns a role.")
+    .responses(&[Response::json(200, Type::Named("Role"), "The role.")])
+    .refusals(&[400, 404])
+    .handled_by(handler!(show));
+
 /// `GET /roles/{role_id}`: returns a role.
 pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
     let id = request.id("role_id")?;
     let role = app.accounts.roles.with_id(id).ok_or_else(|| AppError::new("app.role.get.app_error"))?;
     Ok(Json(role.clone()))
 }
+
+pub(super) const SHOW_NAMED: Operation =
+    Description::new(Tag::Accounts, "GetRoleByName", "Returns the role with the given name.")
+        .responses(&[Response::json(200, Type::Named("Role"), "The role.")])
+        .refusals(&[400, 404])
+        .handled_by(handler!(show_named));
 
 /// `GET /roles/name/{role_name}`: returns a role by its name.
 pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>) -> Answer<Role> {
@@ -34,6 +52,13 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
     let role = app.accounts.roles.named(name).ok_or_else(|| AppError::new("app.role.get_by_name.app_error"))?;
     Ok(Json(role.clone()))
 }
+
+pub(super) const LIST_NAMED: Operation =
+    Description::new(Tag::Accounts, "GetRolesByNames", "Lists the roles with the given names.")
+        .body(Type::NonEmptyList(&Type::String), "The names.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("Role")), "The roles that exist.")])
+        .refusals(&[400])
+        .handled_by(handler!(list_named));
 
 /// `POST /roles/names`: returns the roles with those names. Blank and unknown names are left out.
 pub(super) async fn list_named(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Role>> {

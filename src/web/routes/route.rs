@@ -2,14 +2,9 @@
 
 use std::fmt;
 
-use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use futures_util::future::LocalBoxFuture;
-use quarterdeck_actors::error::AppError;
 
-use crate::web::answer::Reply;
-use crate::web::request::Refused;
+use super::operation::Operation;
 
 /// The listener on which a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,59 +97,31 @@ pub(crate) struct Route {
     pub(crate) while_busy: WhileBusy,
     pub(crate) audit: AuditEvent,
     pub(crate) log_level: LogLevel,
-    pub(crate) handler: Handler,
+    pub(crate) operation: Operation,
 }
-
-/// A handler without the types of its arguments. The macro [`handler`] makes it.
-pub(crate) type Handler = fn(HttpRequest, Payload) -> Answered;
-pub(crate) type Answered = LocalBoxFuture<'static, Result<HttpResponse, AppError>>;
 
 /// The audit event of reads that have no event of their own.
 pub(super) const READ: AuditEvent = AuditEvent::OnRefusal("read");
 
-/// Turns a handler function into a [`Handler`].
-macro_rules! handler {
-    ($function:expr) => {
-        |http, payload| Box::pin($crate::web::routes::route::call($function, http, payload))
-    };
-}
-pub(super) use handler;
-
-/// Extracts the arguments of a handler from the request, runs the handler and makes its result a response.
-pub(super) async fn call<F, Args>(
-    function: F,
-    http: HttpRequest,
-    mut payload: Payload,
-) -> Result<HttpResponse, AppError>
-where
-    F: actix_web::Handler<Args>,
-    F::Output: Reply,
-    Args: FromRequest,
-{
-    let arguments = Args::from_request(&http, &mut payload).await;
-    let arguments = arguments.map_err(|error| Refused::unwrap(&error.into()))?;
-    function.call(arguments).await.reply()
+pub(super) const fn get(path: &'static str, operation: Operation) -> Route {
+    Route::new(Verb::Get, path, operation, READ)
 }
 
-pub(super) const fn get(path: &'static str, handler: Handler) -> Route {
-    Route::new(Verb::Get, path, handler, READ)
+pub(super) const fn post(path: &'static str, operation: Operation, audit: AuditEvent) -> Route {
+    Route::new(Verb::Post, path, operation, audit)
 }
 
-pub(super) const fn post(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
-    Route::new(Verb::Post, path, handler, audit)
+pub(super) const fn put(path: &'static str, operation: Operation, audit: AuditEvent) -> Route {
+    Route::new(Verb::Put, path, operation, audit)
 }
 
-pub(super) const fn put(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
-    Route::new(Verb::Put, path, handler, audit)
-}
-
-pub(super) const fn delete(path: &'static str, handler: Handler, audit: AuditEvent) -> Route {
-    Route::new(Verb::Delete, path, handler, audit)
+pub(super) const fn delete(path: &'static str, operation: Operation, audit: AuditEvent) -> Route {
+    Route::new(Verb::Delete, path, operation, audit)
 }
 
 /// The setters change what differs from the usual route.
 impl Route {
-    const fn new(verb: Verb, path: &'static str, handler: Handler, audit: AuditEvent) -> Self {
+    const fn new(verb: Verb, path: &'static str, operation: Operation, audit: AuditEvent) -> Self {
         Self {
             verb,
             path,
@@ -165,7 +132,7 @@ impl Route {
             while_busy: WhileBusy::Served,
             audit,
             log_level: LogLevel::Info,
-            handler,
+            operation,
         }
     }
 

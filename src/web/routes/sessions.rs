@@ -13,6 +13,7 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// A session in a list, with its keys in the order of Mattermost. The token is never sent.
@@ -53,6 +54,12 @@ impl Listed {
     }
 }
 
+pub(super) const LIST: Operation =
+    Description::new(Tag::Accounts, "GetSessions", "Lists the user's sessions, the most recently used first.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("Session")), "The sessions, without their tokens.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(list));
+
 /// `GET /users/{user_id}/sessions`: lists the user's sessions, the last used first.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
     const FAILED: &str = "app.session.get_sessions.app_error";
@@ -63,6 +70,13 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let teams: Vec<MemberView> = members.into_iter().filter(Member::is_active).map(MemberView::from).collect();
     Ok(Json(sessions.into_iter().map(|session| Listed::new(session, teams.clone())).collect()))
 }
+
+pub(super) const REVOKE: Operation =
+    Description::new(Tag::Accounts, "RevokeSession", "Ends a session, and closes its sockets at once.")
+        .body(Type::Named("SessionChoice"), "The session.")
+        .responses(&[Response::json(200, STATUS_OK, "Ended.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(revoke));
 
 /// `POST /users/{user_id}/sessions/revoke`: ends one of the user's sessions.
 pub(super) async fn revoke(
@@ -87,6 +101,12 @@ pub(super) async fn revoke(
     Ok(Done)
 }
 
+pub(super) const REVOKE_ALL_OF_USER: Operation =
+    Description::new(Tag::Accounts, "RevokeAllSessions", "Ends all sessions of the user.")
+        .responses(&[Response::json(200, STATUS_OK, "Ended.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(revoke_all_of_user));
+
 /// `POST /users/{user_id}/sessions/revoke/all`: ends every session of the user, including the caller's own.
 pub(super) async fn revoke_all_of_user(
     request: Request,
@@ -99,12 +119,26 @@ pub(super) async fn revoke_all_of_user(
     Ok(Done)
 }
 
+pub(super) const REVOKE_ALL: Operation =
+    Description::new(Tag::Accounts, "RevokeSessionsFromAllUsers", "Ends the sessions of all users.")
+        .details("Needs the permission `manage_system`.")
+        .responses(&[Response::json(200, STATUS_OK, "Ended.")])
+        .refusals(&[403, 500])
+        .handled_by(handler!(revoke_all));
+
 /// `POST /users/sessions/revoke/all`: ends all sessions of all users.
 pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.accounts.sessions.close(Which::All).await?;
     Ok(Done)
 }
+
+pub(super) const ATTACH_DEVICE: Operation =
+    Description::new(Tag::Accounts, "AttachDeviceExtraProps", "Attaches the caller's session to a mobile device.")
+        .body(Type::Named("Device"), "The device.")
+        .responses(&[Response::json(200, STATUS_OK, "Attached.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(attach_device));
 
 /// `PUT /users/sessions/device`: attaches the caller's session to a mobile device.
 pub(super) async fn attach_device(

@@ -7,7 +7,19 @@ use crate::domain::session::Session;
 use crate::outbound::client::{Call, CallFailure, Chosen, Received};
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const TEST: Operation = Description::new(
+    Tag::Environment,
+    "TestSiteURL",
+    "Tests if a server answers at an address that is to become the site URL.",
+)
+.details("Needs the permission `test_site_url`.")
+.body(Type::Named("SiteURL"), "The address.")
+.responses(&[Response::json(200, STATUS_OK, "A server answers.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(test));
 
 /// `POST /site_url/test`: tells if a server answers at the address that is to become `SiteURL`.
 pub(super) async fn test(

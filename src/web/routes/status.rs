@@ -9,7 +9,14 @@ use crate::domain::accounts::require_access;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const SHOW: Operation =
+    Description::new(Tag::Accounts, "GetUserStatus", "Returns the status of a user. The default is offline.")
+        .responses(&[Response::json(200, Type::Named("Status"), "The status.")])
+        .refusals(&[400, 404, 500, 501])
+        .handled_by(handler!(show));
 
 /// `GET /users/{user_id}/status`: returns the status of a user; `offline` if none is known.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Status> {
@@ -18,6 +25,12 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     let found = app.actors.presence.of(std::slice::from_ref(&user_id)).await?.pop();
     Ok(Json(found.unwrap_or_else(|| Status::unknown(&user_id))))
 }
+
+pub(super) const SAVE: Operation = Description::new(Tag::Accounts, "UpdateUserStatus", "Sets a status manually.")
+    .body(Type::Named("StatusWish"), "The status.")
+    .responses(&[Response::json(200, Type::Named("Status"), "The new status.")])
+    .refusals(&[400, 403, 404, 500, 501])
+    .handled_by(handler!(save));
 
 /// `PUT /users/{user_id}/status`: sets the status manually.
 pub(super) async fn save(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Status> {
@@ -33,6 +46,13 @@ pub(super) async fn save(request: Request, session: Session, app: Data<AppState>
     require_statuses(&request)?;
     Ok(Json(app.actors.presence.set(wish).await?))
 }
+
+pub(super) const LIST: Operation =
+    Description::new(Tag::Accounts, "GetUsersStatusesByIds", "Lists the statuses of several users.")
+        .body(Type::NonEmptyList(&Type::String), "The ids of the users.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("Status")), "One status for each user.")])
+        .refusals(&[400, 500])
+        .handled_by(handler!(list));
 
 /// `POST /users/status/ids`: returns the statuses of several users; `offline` for a user without one.
 pub(super) async fn list(_: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Status>> {

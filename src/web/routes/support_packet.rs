@@ -13,7 +13,29 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::domain::support_packet::{Live, Source, Wanted, file_name, gather};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const SHOW: Operation = Description::new(
+    Tag::System,
+    "GenerateSupportPacket",
+    "Makes an archive that helps to find a fault. It contains no secrets.",
+)
+.details(
+    "Needs the permission `manage_system`, and an administrator who is not restricted. The \
+     server makes at most two at a time.",
+)
+.queries(&[
+    Query::optional("basic_server_logs", Type::Boolean, "`false` leaves the log out."),
+    Query::optional(
+        "plugin_packets",
+        Type::String,
+        "The id of a plugin; can be given more than once. This server has no plugins.",
+    ),
+])
+.responses(&[Response::media(200, "application/zip", "The archive, written while it is downloaded.")])
+.refusals(&[403, 503])
+.handled_by(handler!(show));
 
 /// `GET /system/support_packet`: returns an archive with data for diagnosing a problem, written while the client reads
 /// it.

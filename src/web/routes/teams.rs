@@ -13,7 +13,15 @@ use crate::domain::session::Session;
 use crate::domain::teams::{Proposal, found, join, standing, standings};
 use crate::web::answer::{Answer, Created, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const CREATE: Operation =
+    Description::new(Tag::Accounts, "CreateTeam", "Creates a team. The caller becomes its administrator.")
+        .body(Type::Named("TeamDraft"), "The team.")
+        .responses(&[Response::json(201, Type::Named("Team"), "The new team.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(create));
 
 /// `POST /teams`: creates a team. The caller becomes its administrator; on the local socket the team has no members.
 pub(super) async fn create(
@@ -40,6 +48,21 @@ pub(super) enum Listing {
     Counted { teams: Vec<Team>, total_count: i64 },
 }
 
+pub(super) const LIST: Operation =
+    Description::new(Tag::Accounts, "GetAllTeams", "Lists teams, as far as the caller may see them.")
+        .queries(&[
+            PAGE,
+            PER_PAGE,
+            Query::optional(
+                "include_total_count",
+                Type::Boolean,
+                "Returns an object that also holds the number of teams.",
+            ),
+        ])
+        .responses(&[Response::json(200, Type::Named("TeamList"), "The page.")])
+        .refusals(&[403, 500])
+        .handled_by(handler!(list));
+
 /// `GET /teams`: lists the teams that the caller may list.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Listing> {
     let is_open = match (session.may("list_public_teams"), session.may("list_private_teams")) {
@@ -57,11 +80,22 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     Ok(Json(Listing::Counted { teams, total_count }))
 }
 
+pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetTeam", "Returns a team.")
+    .responses(&[Response::json(200, Type::Named("Team"), "The team.")])
+    .refusals(&[400, 403, 404, 500])
+    .handled_by(handler!(show));
+
 /// `GET /teams/{team_id}`: returns a team.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
     let team = known(&app, request.id("team_id")?).await?;
     shown(&app, &session, team).await
 }
+
+pub(super) const SHOW_NAMED: Operation =
+    Description::new(Tag::Accounts, "GetTeamByName", "Returns the team with the given name.")
+        .responses(&[Response::json(200, Type::Named("Team"), "The team.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show_named));
 
 /// `GET /teams/name/{team_name}`: returns a team by its name.
 pub(super) async fn show_named(request: Request, session: Session, app: Data<AppState>) -> Answer<Team> {
@@ -76,6 +110,15 @@ pub(super) struct Existence {
     exists: bool,
 }
 
+pub(super) const EXISTS: Operation = Description::new(
+    Tag::Accounts,
+    "TeamExists",
+    "Tells if a team with the given name exists and the caller may see it.",
+)
+.responses(&[Response::json(200, Type::Named("Existence"), "The answer.")])
+.refusals(&[400, 500])
+.handled_by(handler!(exists));
+
 /// `GET /teams/name/{team_name}/exists`: returns true if a team with that name exists and the caller may know of it.
 pub(super) async fn exists(request: Request, session: Session, app: Data<AppState>) -> Answer<Existence> {
     let name = team_name(&request)?;
@@ -86,6 +129,12 @@ pub(super) async fn exists(request: Request, session: Session, app: Data<AppStat
     Ok(Json(Existence { exists }))
 }
 
+pub(super) const LIST_OF_USER: Operation =
+    Description::new(Tag::Accounts, "GetTeamsForUser", "Lists the user's teams.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("Team")), "The teams.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(list_of_user));
+
 /// `GET /users/{user_id}/teams`: lists the teams of a user.
 pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Team>> {
     let user_id = request.user_id(&session)?;
@@ -95,6 +144,16 @@ pub(super) async fn list_of_user(request: Request, session: Session, app: Data<A
     let teams = app.db.teams_of(&user_id).await.or_fail("app.team.get_all.app_error")?;
     Ok(Json(seen_by(&app, &session, teams).await?))
 }
+
+pub(super) const LIST_MEMBERSHIPS: Operation =
+    Description::new(Tag::Accounts, "GetTeamMembersForUser", "Lists the user's team memberships.")
+        .responses(&[Response::json(
+            200,
+            Type::List(&Type::Named("TeamMember")),
+            "One membership for each team, including the teams that the user has left.",
+        )])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(list_memberships));
 
 /// `GET /users/{user_id}/teams/members`: lists the memberships of a user, including teams that the user has left.
 pub(super) async fn list_memberships(
@@ -110,6 +169,16 @@ pub(super) async fn list_memberships(
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
 
+pub(super) const LIST_UNREAD: Operation = Description::new(
+    Tag::Accounts,
+    "GetTeamsUnreadForUser",
+    "Lists the number of unread messages and mentions of a user, for each team.",
+)
+.queries(&[Query::optional("exclude_team", Type::String, "The id of a team to leave out.")])
+.responses(&[Response::json(200, Type::List(&Type::Named("TeamUnread")), "One entry for each team.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(list_unread));
+
 /// `GET /users/{user_id}/teams/unread`: returns the unread counts of a user, by team.
 pub(super) async fn list_unread(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Unread>> {
     let user_id = request.user_id(&session)?;
@@ -120,6 +189,13 @@ pub(super) async fn list_unread(request: Request, session: Session, app: Data<Ap
     Ok(Json(app.db.unread_by_team(&user_id, &except).await.or_fail("app.team.get_unread.app_error")?))
 }
 
+pub(super) const LIST_MEMBERS: Operation =
+    Description::new(Tag::Accounts, "GetTeamMembers", "Lists the members of a team.")
+        .queries(&[PAGE, PER_PAGE])
+        .responses(&[Response::json(200, Type::List(&Type::Named("TeamMember")), "The page.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(list_members));
+
 /// `GET /teams/{team_id}/members`: lists the members of a team.
 pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
     let team_id = request.id("team_id")?;
@@ -127,6 +203,12 @@ pub(super) async fn list_members(request: Request, session: Session, app: Data<A
     let members = app.db.team_members(team_id, request.paging()).await.or_fail("app.team.get_members.app_error")?;
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
+
+pub(super) const SHOW_MEMBER: Operation =
+    Description::new(Tag::Accounts, "GetTeamMember", "Returns a user's membership in a team.")
+        .responses(&[Response::json(200, Type::Named("TeamMember"), "The membership.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show_member));
 
 /// `GET /teams/{team_id}/members/{user_id}`: returns the membership of a user in a team.
 pub(super) async fn show_member(request: Request, session: Session, app: Data<AppState>) -> Answer<MemberView> {
@@ -145,6 +227,12 @@ struct Newcomer {
     team_id: String,
     user_id: String,
 }
+
+pub(super) const ADD_MEMBER: Operation = Description::new(Tag::Accounts, "AddTeamMember", "Adds a user to a team.")
+    .body(Type::Named("TeamNewcomer"), "The user.")
+    .responses(&[Response::json(201, Type::Named("TeamMember"), "The membership.")])
+    .refusals(&[400, 403, 404, 500])
+    .handled_by(handler!(add_member));
 
 /// `POST /teams/{team_id}/members`: adds a user to a team. An existing membership stays unchanged.
 pub(super) async fn add_member(

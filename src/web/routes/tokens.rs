@@ -12,6 +12,7 @@ use crate::domain::session::Session;
 use crate::store::AccessToken;
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const MAX_DESCRIPTION_CHARACTERS: usize = 255;
@@ -47,6 +48,17 @@ impl From<AccessToken> for Shown {
     }
 }
 
+pub(super) const CREATE: Operation = Description::new(
+    Tag::Accounts,
+    "CreateUserAccessToken",
+    "Creates a personal access token. Only this response contains its text.",
+)
+.details("Needs the permission `create_user_access_token`.")
+.body(Type::Named("AccessTokenDraft"), "The description of the token.")
+.responses(&[Response::json(200, Type::Named("AccessToken"), "The token.")])
+.refusals(&[400, 403, 404, 500, 501])
+.handled_by(handler!(create));
+
 /// `POST /users/{user_id}/tokens`: creates a token for the user.
 pub(super) async fn create(
     request: Request,
@@ -74,6 +86,14 @@ pub(super) async fn create(
     Ok(Json(Shown { token: Some(text.expose().to_owned()), ..token.into() }))
 }
 
+pub(super) const LIST_OF_USER: Operation =
+    Description::new(Tag::Accounts, "GetUserAccessTokensForUser", "Lists the user's personal access tokens.")
+        .details("Needs the permission `read_user_access_token`.")
+        .queries(&[PAGE, PER_PAGE])
+        .responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens, without their text.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(list_of_user));
+
 /// `GET /users/{user_id}/tokens`: lists the user's tokens.
 pub(super) async fn list_of_user(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Shown>> {
     let user_id = request.user_id(&session)?;
@@ -83,12 +103,31 @@ pub(super) async fn list_of_user(request: Request, session: Session, app: Data<A
     Ok(shown(tokens.or_fail("app.user_access_token.get_all.app_error")?))
 }
 
+pub(super) const LIST: Operation =
+    Description::new(Tag::Accounts, "GetUserAccessTokens", "Lists the personal access tokens of all users.")
+        .details("Needs the permission `manage_system`.")
+        .queries(&[PAGE, PER_PAGE])
+        .responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens, without their text.")])
+        .refusals(&[403, 500, 501])
+        .handled_by(handler!(list));
+
 /// `GET /users/tokens`: lists the tokens of all users.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Shown>> {
     session.require("manage_system")?;
     let tokens = app.db.access_tokens(request.paging()).await;
     Ok(shown(tokens.or_fail("app.user_access_token.get_all.app_error")?))
 }
+
+pub(super) const SEARCH: Operation = Description::new(
+    Tag::Accounts,
+    "SearchUserAccessTokens",
+    "Lists the personal access tokens whose id, user id or username begins with a term.",
+)
+.details("Needs the permission `manage_system`.")
+.body(Type::Named("TokenSearch"), "The term.")
+.responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens.")])
+.refusals(&[400, 403, 500, 501])
+.handled_by(handler!(search));
 
 /// `POST /users/tokens/search`: lists the tokens whose id, user id or user name begins with a term.
 pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) -> Answer<Vec<Shown>> {
@@ -101,6 +140,13 @@ pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) ->
     Ok(shown(tokens.or_fail("app.user_access_token.search.app_error")?))
 }
 
+pub(super) const SHOW: Operation =
+    Description::new(Tag::Accounts, "GetUserAccessToken", "Returns a personal access token.")
+        .details("Needs the permission `read_user_access_token`.")
+        .responses(&[Response::json(200, Type::Named("AccessToken"), "The token, without its text.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(show));
+
 /// `GET /users/tokens/{token_id}`: returns a token.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Shown> {
     let id = request.id("token_id")?;
@@ -109,6 +155,14 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     accounts::require_access_or_bot(&app.accounts, &session, &token.user_id).await?;
     Ok(Json(token.into()))
 }
+
+pub(super) const REVOKE: Operation =
+    Description::new(Tag::Accounts, "RevokeUserAccessToken", "Deletes a personal access token and ends its session.")
+        .details("Needs the permission `revoke_user_access_token`.")
+        .body(Type::Named("TokenChoice"), "The token.")
+        .responses(&[Response::json(200, STATUS_OK, "Deleted.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(revoke));
 
 /// `POST /users/tokens/revoke`: deletes a token and ends its session.
 pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
@@ -120,6 +174,14 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
     Ok(Done)
 }
 
+pub(super) const DISABLE: Operation =
+    Description::new(Tag::Accounts, "DisableUserAccessToken", "Disables a personal access token and ends its session.")
+        .details("Needs the permission `revoke_user_access_token`.")
+        .body(Type::Named("TokenChoice"), "The token.")
+        .responses(&[Response::json(200, STATUS_OK, "Disabled.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(disable));
+
 /// `POST /users/tokens/disable`: disables a token and ends its session.
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
@@ -127,6 +189,14 @@ pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit,
     accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
     Ok(Done)
 }
+
+pub(super) const ENABLE: Operation =
+    Description::new(Tag::Accounts, "EnableUserAccessToken", "Enables a personal access token.")
+        .details("Needs the permission `create_user_access_token`.")
+        .body(Type::Named("TokenChoice"), "The token.")
+        .responses(&[Response::json(200, STATUS_OK, "Enabled.")])
+        .refusals(&[400, 403, 404, 500, 501])
+        .handled_by(handler!(enable));
 
 /// `POST /users/tokens/enable`: enables a token.
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {

@@ -16,9 +16,18 @@ use crate::domain::session::Session;
 use crate::domain::trial_license::Wish;
 use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const UNCHECKED: &str = "api.license.request-trial.can-start-trial.error";
+
+pub(super) const INSTALL: Operation =
+    Description::new(Tag::Configuration, "RequestTrialLicense", "Requests a trial licence and puts it in force.")
+        .details("Needs the permission `manage_license_information`.")
+        .body(Type::Named("TrialRequest"), "The person and the organization that request it.")
+        .responses(&[Response::json(200, STATUS_OK, "The licence is in force.")])
+        .refusals(&[400, 403, 451, 500])
+        .handled_by(handler!(install));
 
 /// `POST /trial-license`: requests a trial licence from the licence service and puts it in force.
 pub(super) async fn install(
@@ -42,6 +51,15 @@ pub(super) async fn install(
     put_in_force(&app, &audit, app.facts.signatory.open(text.as_bytes())?, text).await?;
     Ok(Done)
 }
+
+pub(super) const SHOW_PREVIOUS: Operation = Description::new(
+    Tag::Configuration,
+    "GetPrevTrialLicense",
+    "Returns the trial licence that this installation had.",
+)
+.responses(&[Response::json(200, Type::Map(&Type::String), "Names and values, as in the client licence.")])
+.refusals(&[403, 500])
+.handled_by(handler!(show_previous));
 
 /// `GET /trial-license/prev`: returns the part of the last trial licence that the caller may see, in force or not.
 pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {

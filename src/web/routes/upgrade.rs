@@ -9,6 +9,7 @@ use crate::base::error_text::text_of;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Begun, Done, Json};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The progress of the upgrade, as clients receive it.
@@ -18,12 +19,36 @@ pub(super) struct Status {
     percentage: u64,
 }
 
+pub(super) const BEGIN: Operation = Description::new(
+    Tag::System,
+    "UpgradeToEnterprise",
+    "Replaces this program with the latest release, in the background.",
+)
+.details(
+    "Needs the permission `manage_system`. The release comes from the configured source and \
+     is refused without a valid signature.",
+)
+.responses(&[Response::json(202, STATUS_OK, "Started. `upgrade_to_enterprise/status` tells the progress.")])
+.refusals(&[403, 429, 500])
+.handled_by(handler!(begin));
+
 /// `POST /upgrade_to_enterprise`: starts to replace this program with the newest release, in the background.
 pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Begun, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.begin().await?;
     Ok(Begun)
 }
+
+pub(super) const SHOW: Operation =
+    Description::new(Tag::System, "UpgradeToEnterpriseStatus", "Tells the progress of the upgrade.")
+        .details("Needs the permission `manage_system`.")
+        .responses(&[Response::json(
+            200,
+            Type::Named("UpgradeStatus"),
+            "The progress in percent, and the error of the last upgrade if it failed.",
+        )])
+        .refusals(&[403])
+        .handled_by(handler!(show));
 
 /// `GET /upgrade_to_enterprise/status`: returns the progress of the upgrade, and the reason why the last one failed.
 pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status> {
@@ -34,12 +59,32 @@ pub(super) async fn show(session: Session, app: Data<AppState>) -> Answer<Status
     Ok(Json(Status { error, percentage }))
 }
 
+pub(super) const CHECK: Operation =
+    Description::new(Tag::System, "IsAllowedToUpgradeToEnterprise", "Tells if the server can be upgraded.")
+        .details("Needs the permission `manage_system`.")
+        .responses(&[Response::json(200, STATUS_OK, "It can.")])
+        .refusals(&[403])
+        .handled_by(handler!(check));
+
 /// `GET /upgrade_to_enterprise/allowed`: tells if this program can be replaced.
 pub(super) async fn check(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.check().await?;
     Ok(Done)
 }
+
+pub(super) const RESTART: Operation = Description::new(
+    Tag::System,
+    "RestartServer",
+    "Restarts the server after a completed upgrade; without one, nothing happens.",
+)
+.details(
+    "Needs the permission `manage_system`. Requests in flight are answered first, and sockets \
+     are told of the restart.",
+)
+.responses(&[Response::json(200, STATUS_OK, "Accepted.")])
+.refusals(&[403])
+.handled_by(handler!(restart));
 
 /// `POST /restart`: restarts into the program that an upgrade installed. Does nothing without an upgrade.
 pub(super) async fn restart(session: Session, app: Data<AppState>, audit: Audit) -> Result<Done, AppError> {

@@ -21,7 +21,21 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Created, Json, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(super) const CREATE: Operation = Description::new(Tag::Accounts, "CreateUser", "Creates an account.")
+    .details(
+        "The first account becomes the system administrator. It needs the one-time code that the \
+         server prints at its start, in the header `X-Quarterdeck-Setup-Code`, unless the request \
+         comes from the server's own machine. Otherwise the response is 403, or 429 after three \
+         wrong codes in a minute. If the database already holds a configuration or a Mattermost, \
+         only the command line creates the first account, and the response is 403.",
+    )
+    .body(Type::Named("UserDraft"), "The account.")
+    .responses(&[Response::json(201, Type::Named("User"), "The new account.")])
+    .refusals(&[400, 401, 403, 500, 501])
+    .handled_by(handler!(create));
 
 /// `POST /users`: creates an account. The first one becomes the system administrator, if the caller may create it.
 pub(super) async fn create(
@@ -43,6 +57,15 @@ pub(super) async fn create(
     Created(user.for_owner()).reply()
 }
 
+pub(super) const SHOW: Operation =
+    Description::new(Tag::Accounts, "GetUser", "Returns an account, as far as the caller may see it.")
+        .responses(&[
+            Response::json(200, Type::Named("User"), "The account."),
+            Response::empty(304, "The client's copy of the account is current."),
+        ])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show));
+
 /// `GET /users/{user_id}`: returns an account, with the fields that the caller may see.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
@@ -50,6 +73,15 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
     accounts::touch(&app.accounts.sessions, &session).await;
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
+
+pub(super) const SHOW_NAMED: Operation =
+    Description::new(Tag::Accounts, "GetUserByUsername", "Returns the account with the given name.")
+        .responses(&[
+            Response::json(200, Type::Named("User"), "The account."),
+            Response::empty(304, "The client's copy of the account is current."),
+        ])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show_named));
 
 /// `GET /users/username/{username}`: returns the account with that name.
 pub(super) async fn show_named(
@@ -63,6 +95,16 @@ pub(super) async fn show_named(
     let user = user.ok_or_else(|| AppError::new("app.user.get_by_username.app_error"))?;
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
+
+pub(super) const SHOW_WITH_EMAIL: Operation =
+    Description::new(Tag::Accounts, "GetUserByEmail", "Returns the account with the given email address.")
+        .details("Only for administrators, or if the privacy settings show email addresses.")
+        .responses(&[
+            Response::json(200, Type::Named("User"), "The account."),
+            Response::empty(304, "The client's copy of the account is current."),
+        ])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(show_with_email));
 
 /// `GET /users/email/{email}`: returns the account with that address. Only for administrators, unless the settings show
 /// addresses.
@@ -84,6 +126,16 @@ pub(super) async fn show_with_email(
     let view = if is_close { user.for_admin() } else { user.for_others(request.config()) };
     tagged(&request, &user, &view)
 }
+
+pub(super) const VERIFY_EMAIL: Operation = Description::new(
+    Tag::Accounts,
+    "VerifyUserEmailWithoutToken",
+    "Marks the email address of an account as verified.",
+)
+.details("Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(verify_email));
 
 /// `POST /users/{user_id}/email/verify/member`: marks an address as verified, because an administrator says so.
 pub(super) async fn verify_email(

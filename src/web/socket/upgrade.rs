@@ -17,6 +17,7 @@ use crate::domain::session::Session;
 use crate::web::origins::Page;
 use crate::web::pipeline::COOKIE;
 use crate::web::request::{Request, header_of};
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The version of the WebSocket protocol. Every refusal names it in a header.
@@ -29,6 +30,22 @@ const FOREIGN: &str = "app.socket.origin.app_error";
 pub(crate) fn is_refusal(failure: &AppError) -> bool {
     failure.id == REFUSED || failure.id == FOREIGN
 }
+
+pub(crate) const OPEN: Operation = Description::new(Tag::System, "ConnectWebSocket", "Opens the WebSocket.")
+    .details(
+        "The guide to the WebSocket describes the frames. With `connection_id` and \
+         `sequence_number`, the server resumes a connection or tells the client at once that it \
+         cannot.",
+    )
+    .queries(&[
+        Query::optional("connection_id", Type::String, "The connection to resume."),
+        Query::optional("sequence_number", Type::Integer, "The number of the next event that the client expects."),
+        Query::optional("posted_ack", Type::Boolean, "Accepted for compatibility; it has no effect."),
+        Query::optional("disconnect_err_code", Type::String, "The reason why the last connection ended."),
+    ])
+    .responses(&[Response::empty(101, "The connection is a WebSocket from now on.")])
+    .refusals(&[400, 403, 503])
+    .handled_by(handler!(open));
 
 /// Opens a WebSocket. A caller with a session is connected to the hub at once.
 pub(crate) async fn open(

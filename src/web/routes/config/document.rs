@@ -25,6 +25,7 @@ use crate::domain::session::Session;
 use crate::store::changes_json;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The header that lists unknown keys of the body.
@@ -44,6 +45,23 @@ const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
 
 /// The header that lists secrets that are now sent to another place and were not entered again.
 const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
+
+pub(crate) const SHOW: Operation = Description::new(
+    Tag::Configuration,
+    "GetConfig",
+    "Returns the configuration in force, as far as the caller may read it.",
+)
+.details(
+    "Needs any permission to read the system console. Secrets are placeholders. The header \
+     `ETag` names the version.",
+)
+.queries(&[
+    Query::optional("remove_masked", Type::Boolean, "Leaves secrets out."),
+    Query::optional("remove_defaults", Type::Boolean, "Leaves out settings that have their default value."),
+])
+.responses(&[Response::json(200, Type::Named("Config"), "The configuration.")])
+.refusals(&[403, 500])
+.handled_by(handler!(show));
 
 /// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
@@ -76,6 +94,24 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(answer)
 }
 
+pub(crate) const REPLACE: Operation = Description::new(
+    Tag::Configuration,
+    "UpdateConfig",
+    "Replaces the configuration, as far as the caller may write it.",
+)
+.details(
+    "Needs any permission to write in the system console. With the header `If-Match`, only if \
+     that version is in force.",
+)
+.queries(&[
+    Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
+    Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
+])
+.body(Type::Named("Config"), "The whole configuration. A placeholder keeps the stored secret.")
+.responses(&[Response::json(200, Type::Named("ConfigAnswer"), "The configuration that is now in force.")])
+.refusals(&[400, 403, 412, 500])
+.handled_by(handler!(replace));
+
 /// `PUT /config`: replaces the configuration, for the settings that the caller may write.
 pub(crate) async fn replace(
     request: Request,
@@ -86,6 +122,21 @@ pub(crate) async fn replace(
 ) -> Result<HttpResponse, AppError> {
     write(Manner::Replace, &request, &session, &app, &audit, body).await
 }
+
+pub(crate) const PATCH: Operation =
+    Description::new(Tag::Configuration, "PatchConfig", "Changes the settings that the body names.")
+        .details(
+            "Needs any permission to write in the system console. With the header `If-Match`, only if \
+             that version is in force.",
+        )
+        .queries(&[
+            Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
+            Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
+        ])
+        .body(Type::Named("Config"), "The settings to change.")
+        .responses(&[Response::json(200, Type::Named("ConfigAnswer"), "The configuration that is now in force.")])
+        .refusals(&[400, 403, 412, 500])
+        .handled_by(handler!(patch));
 
 /// `PUT /config/patch`: changes the settings that the body names, if the caller may write them.
 pub(crate) async fn patch(
@@ -204,6 +255,20 @@ fn check_shape(body: &Document) -> Result<Vec<String>, AppError> {
     }
     Err(AppError { failures: wrong, ..AppError::invalid_body("config") })
 }
+
+pub(crate) const SHOW_PINNED: Operation = Description::new(
+    Tag::Configuration,
+    "GetEnvironmentConfig",
+    "Tells which settings are pinned by the environment or by `config.toml`.",
+)
+.details("Needs any permission to read the system console.")
+.responses(&[Response::json(
+    200,
+    Type::Nullable(&Type::Object),
+    "`true` for each pinned setting, in the structure of the configuration.",
+)])
+.refusals(&[403])
+.handled_by(handler!(show_pinned));
 
 /// `GET /config/environment`: returns `true` for each pinned setting that the caller may read.
 pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {

@@ -11,9 +11,17 @@ use crate::domain::version_store as configurations;
 use crate::domain::version_store::{Migration, Place};
 use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const FAILED: &str = "api.config.migrate_config.app_error";
+
+pub(crate) const MIGRATE: Operation =
+    Description::new(Tag::Configuration, "MigrateConfig", "Copies the configuration from one store into another.")
+        .body(Type::Named("ConfigMigration"), "The two stores.")
+        .responses(&[Response::json(200, STATUS_OK, "Copied.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(migrate));
 
 /// `POST /config/migrate`: copies the stored configuration from one store to another. This server keeps using its own
 /// store.

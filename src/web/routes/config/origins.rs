@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::never_cached;
 use crate::domain::session::Session;
 use crate::web::answer::{Json, Reply};
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// A setting and the origin of its value, without the value.
@@ -23,6 +24,16 @@ struct SettingOrigin<'a> {
     applies: &'static str,
 }
 
+pub(crate) const LIST: Operation = Description::new(
+    Tag::Configuration,
+    "GetConfigProvenance",
+    "Tells where the value of each setting comes from. The values are left out.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::List(&Type::Named("SettingOrigin")), "Every setting.")])
+.refusals(&[403])
+.handled_by(handler!(list));
+
 /// `GET /config/provenance`: lists every setting, sorted by path.
 pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     session.require("manage_system")?;
@@ -30,6 +41,16 @@ pub(crate) async fn list(session: Session, app: Data<AppState>) -> Result<HttpRe
     let settings: Vec<SettingOrigin<'_>> = provenance(&config).map(told).collect();
     Json(settings).reply().map(never_cached)
 }
+
+pub(crate) const LIST_PENDING: Operation = Description::new(
+    Tag::Configuration,
+    "GetConfigPendingRestart",
+    "Lists the settings that were changed since the start and take effect after a restart.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::List(&Type::Named("SettingOrigin")), "The settings.")])
+.refusals(&[403])
+.handled_by(handler!(list_pending));
 
 /// `GET /config/pending_restart`: lists the settings that have changed since the start and wait for a restart.
 ///

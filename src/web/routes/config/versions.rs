@@ -17,13 +17,35 @@ use crate::domain::session::Session;
 use crate::store::{VersionRecord, changes_json};
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(crate) const LIST: Operation = Description::new(
+    Tag::Configuration,
+    "GetConfigVersions",
+    "Lists the versions of the configuration, the newest first.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.queries(&[PAGE, PER_PAGE])
+.responses(&[Response::json(200, Type::List(&Type::Named("ConfigVersion")), "The page.")])
+.refusals(&[403, 500])
+.handled_by(handler!(list));
 
 /// `GET /config/versions`: lists the records of the versions, the newest first.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<VersionRecord>> {
     session.require("manage_system")?;
     app.facts.versions.records(request.paging()).await.map(Json)
 }
+
+pub(crate) const SHOW: Operation = Description::new(
+    Tag::Configuration,
+    "GetConfigVersion",
+    "Returns a version of the configuration with its document. Secrets are placeholders.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::Named("ConfigVersionDocument"), "The version.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(show));
 
 /// `GET /config/versions/{version_id}`: returns a version with its document; secrets are masked.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
@@ -34,6 +56,16 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
 
+pub(crate) const COMPARE: Operation = Description::new(
+    Tag::Configuration,
+    "CompareConfigVersions",
+    "Lists the differences between two versions of the configuration.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::List(&Type::Object), "One entry for each setting.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(compare));
+
 /// `GET /config/versions/{version_id}/difference/{other_id}`: returns the changes between two versions.
 pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
     session.require("manage_system")?;
@@ -42,6 +74,16 @@ pub(crate) async fn compare(request: Request, session: Session, app: Data<AppSta
     let changes = changes(&before.document, &after.document, &*app.facts.surroundings().fingerprint);
     Ok(Json(changes_json(&changes)))
 }
+
+pub(crate) const ROLL_BACK: Operation = Description::new(
+    Tag::Configuration,
+    "RollBackConfig",
+    "Puts an earlier version of the configuration in force, as a new version.",
+)
+.details("An extension of the API. Needs the permission `manage_system`.")
+.responses(&[Response::json(200, Type::Named("Config"), "The configuration that is now in force.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(roll_back));
 
 /// `POST /config/versions/{version_id}/rollback`: puts an earlier version in force again, as a new version.
 pub(crate) async fn roll_back(

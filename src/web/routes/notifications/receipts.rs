@@ -11,7 +11,18 @@ use crate::domain::session::Session;
 use crate::outbound::push::Ack;
 use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(crate) const ACKNOWLEDGE: Operation = Description::new(
+    Tag::System,
+    "AcknowledgeNotification",
+    "Acknowledges that a device received a push notification.",
+)
+.body(Type::Named("PushAck"), "The notification.")
+.responses(&[Response::json(200, STATUS_OK, "Passed on to the push proxy.")])
+.refusals(&[400, 403, 404, 500, 501])
+.handled_by(handler!(acknowledge));
 
 /// `POST /notifications/ack`: forwards the receipt of a push notification from a device to the push proxy.
 pub(crate) async fn acknowledge(

@@ -14,7 +14,18 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+pub(crate) const REPLACE: Operation = Description::new(
+    Tag::Accounts,
+    "UpdateUserActive",
+    "Activates or deactivates an account. A deactivated account loses all its sessions.",
+)
+.body(Type::Named("UserActive"), "The new state.")
+.responses(&[Response::json(200, STATUS_OK, "Done.")])
+.refusals(&[400, 401, 403, 404, 500])
+.handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}/active`: activates or deactivates an account. Deactivation ends all its sessions.
 pub(crate) async fn replace(
@@ -34,6 +45,16 @@ pub(crate) async fn replace(
     switch(&app, request.config(), &audit, user, is_active).await?;
     Ok(Done)
 }
+
+pub(crate) const REMOVE: Operation = Description::new(
+    Tag::Accounts,
+    "DeleteUser",
+    "Deactivates an account, or deletes it permanently if the settings allow that.",
+)
+.queries(&[Query::optional("permanent", Type::Boolean, "Deletes the account permanently.")])
+.responses(&[Response::json(200, STATUS_OK, "Done.")])
+.refusals(&[400, 401, 403, 404, 500, 501])
+.handled_by(handler!(remove));
 
 /// `DELETE /users/{user_id}`: deactivates an account, or deletes it permanently if that is requested and allowed.
 pub(crate) async fn remove(

@@ -14,10 +14,21 @@ use crate::domain::session::Session;
 use crate::store::Changed;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The number of attempts to store a change while other changes of the same account are stored in between.
 const MAX_TRIES: usize = 8;
+
+pub(crate) const REPLACE: Operation = Description::new(
+    Tag::Accounts,
+    "UpdateUser",
+    "Replaces the profile. Text that is absent from the body becomes empty.",
+)
+.body(Type::Named("UserDraft"), "The profile.")
+.responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}`: replaces the profile. A text that is absent from the body becomes empty.
 pub(crate) async fn replace(
@@ -35,6 +46,13 @@ pub(crate) async fn replace(
     require_access(&session, &id)?;
     change(&request, &session, &app, &audit, (&id, profile.in_full())).await
 }
+
+pub(crate) const PATCH: Operation =
+    Description::new(Tag::Accounts, "PatchUser", "Changes the parts of the profile that the body names.")
+        .body(Type::Named("UserDraft"), "The changes.")
+        .responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(patch));
 
 /// `PUT /users/{user_id}/patch`: changes the members that the body names.
 pub(crate) async fn patch(

@@ -14,6 +14,7 @@ use crate::domain::session::Session;
 use crate::store::{Filter, Order};
 use crate::web::answer::{Answer, Json, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const DEFAULT_FOUND: usize = 100;
@@ -26,6 +27,26 @@ const MAX_ROLES: usize = 100;
 /// them would return wrong lists.
 const UNSUPPORTED: [&str; 4] = ["in_channel", "not_in_channel", "in_group", "not_in_group"];
 
+pub(crate) const LIST: Operation =
+    Description::new(Tag::Accounts, "GetUsers", "Lists accounts, as far as the caller may see them.")
+        .queries(&[
+            PAGE,
+            PER_PAGE,
+            Query::optional("in_team", Type::String, "Only members of this team."),
+            Query::optional("not_in_team", Type::String, "Only accounts that are not in this team."),
+            Query::optional("in_channel", Type::String, "Only members of this channel."),
+            Query::optional("not_in_channel", Type::String, "Only accounts that are not in this channel."),
+            Query::optional("without_team", Type::Boolean, "Only accounts without a team."),
+            Query::optional("active", Type::Boolean, "Only active accounts."),
+            Query::optional("inactive", Type::Boolean, "Only deactivated accounts."),
+            Query::optional("role", Type::String, "Only accounts with this role."),
+            Query::optional("roles", Type::String, "Only accounts with one of these roles, separated by commas."),
+            Query::optional("sort", Type::String, "The order."),
+        ])
+        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The page.")])
+        .refusals(&[400, 403, 500, 501])
+        .handled_by(handler!(list));
+
 /// `GET /users`: returns accounts page by page, by default sorted by name.
 pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let filter = listed(&request)?;
@@ -34,6 +55,18 @@ pub(crate) async fn list(request: Request, session: Session, app: Data<AppState>
     touch(&app.accounts.sessions, &session).await;
     seen(&users, &session, request.config())
 }
+
+pub(crate) const WITH_IDS: Operation =
+    Description::new(Tag::Accounts, "GetUsersByIds", "Lists the accounts with the given ids.")
+        .queries(&[Query::optional(
+            "since",
+            Type::Integer,
+            "Only accounts that changed after this time, in Unix milliseconds.",
+        )])
+        .body(Type::NonEmptyList(&Type::String), "The ids.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts that exist.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(with_ids));
 
 /// `POST /users/ids`: returns the accounts with those ids; with `since`, only those that changed after it.
 pub(crate) async fn with_ids(
@@ -51,6 +84,13 @@ pub(crate) async fn with_ids(
     seen(&users, &session, request.config())
 }
 
+pub(crate) const NAMED: Operation =
+    Description::new(Tag::Accounts, "GetUsersByUsernames", "Lists the accounts with the given names.")
+        .body(Type::NonEmptyList(&Type::String), "The names.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts that exist.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(named));
+
 /// `POST /users/usernames`: returns the accounts with those names.
 pub(crate) async fn named(
     request: Request,
@@ -62,6 +102,13 @@ pub(crate) async fn named(
     let users = app.db.users_named(&names).await.or_fail("app.user.get_profiles.app_error")?;
     seen(&users, &session, request.config())
 }
+
+pub(crate) const SEARCH: Operation =
+    Description::new(Tag::Accounts, "SearchUsers", "Lists the accounts whose names begin with a term.")
+        .body(Type::Named("UserSearch"), "The term, and further conditions.")
+        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts.")])
+        .refusals(&[400, 403, 500])
+        .handled_by(handler!(search));
 
 /// `POST /users/search`: returns accounts with a name that begins with the term. Addresses and full names are searched
 /// as well, if the caller may see them.
@@ -80,11 +127,33 @@ pub(crate) async fn search(
     seen(&users, &session, request.config())
 }
 
+pub(crate) const STATS: Operation =
+    Description::new(Tag::Accounts, "GetTotalUsersStats", "Returns the number of active accounts.")
+        .responses(&[Response::json(200, Type::Named("UserStats"), "The number.")])
+        .refusals(&[500])
+        .handled_by(handler!(stats));
+
 /// `GET /users/stats`: returns the number of active accounts, bots included.
 pub(crate) async fn stats(_: Session, app: Data<AppState>) -> Answer<Stats> {
     let active = Filter { is_active: Some(true), ..Filter::default() };
     count(&app, &active).await
 }
+
+pub(crate) const FILTERED_STATS: Operation = Description::new(
+    Tag::Accounts,
+    "GetTotalUsersStatsFiltered",
+    "Returns the number of accounts that match a filter.",
+)
+.details("Needs the permission `sysconsole_read_user_management_users`.")
+.queries(&[
+    Query::optional("in_team", Type::String, "Only members of this team."),
+    Query::optional("roles", Type::String, "Only accounts with one of these roles, separated by commas."),
+    Query::optional("include_deleted", Type::Boolean, "Includes deactivated accounts."),
+    Query::optional("include_bots", Type::Boolean, "Includes bots."),
+])
+.responses(&[Response::json(200, Type::Named("UserStats"), "The number.")])
+.refusals(&[400, 403, 500])
+.handled_by(handler!(filtered_stats));
 
 /// `GET /users/stats/filtered`: returns the number of accounts that match the filters.
 pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data<AppState>) -> Answer<Stats> {
@@ -98,6 +167,15 @@ pub(crate) async fn filtered_stats(request: Request, session: Session, app: Data
     };
     count(&app, &filter).await
 }
+
+pub(crate) const ACQUAINTANCES: Operation = Description::new(
+    Tag::Accounts,
+    "GetKnownUsers",
+    "Lists the ids of the accounts that share a channel with the caller.",
+)
+.responses(&[Response::json(200, Type::List(&Type::String), "The ids.")])
+.refusals(&[500])
+.handled_by(handler!(acquaintances));
 
 /// `GET /users/known`: returns the ids of the users who share a channel with the caller.
 pub(crate) async fn acquaintances(session: Session, app: Data<AppState>) -> Answer<Vec<String>> {

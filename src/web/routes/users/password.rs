@@ -16,10 +16,18 @@ use crate::domain::passwords::check_policy;
 use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The largest length of a hash, in bytes: the width of the database column.
 const MAX_HASH_BYTES: usize = 128;
+
+pub(crate) const REPLACE: Operation =
+    Description::new(Tag::Accounts, "UpdateUserPassword", "Sets a password, and ends the other sessions.")
+        .body(Type::Named("NewPassword"), "The password.")
+        .responses(&[Response::json(200, STATUS_OK, "Set.")])
+        .refusals(&[400, 401, 403, 404, 500])
+        .handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}/password`: sets a password. If the settings say so, ends the account's other sessions.
 pub(crate) async fn replace(
@@ -54,6 +62,15 @@ pub(crate) async fn replace(
     }
     Ok(Done)
 }
+
+pub(crate) const RESET_FAILED_ATTEMPTS: Operation = Description::new(
+    Tag::Accounts,
+    "ResetPasswordFailedAttempts",
+    "Resets the number of failed logins, so that the user can log in again.",
+)
+.responses(&[Response::json(200, STATUS_OK, "Reset.")])
+.refusals(&[400, 403, 404, 500])
+.handled_by(handler!(reset_failed_attempts));
 
 /// `POST /users/{user_id}/reset_failed_attempts`: unlocks an account after too many failed logins.
 pub(crate) async fn reset_failed_attempts(

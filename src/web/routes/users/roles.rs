@@ -13,6 +13,7 @@ use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The largest length of all role names with the spaces between them, in bytes: the width of the database column.
@@ -26,6 +27,14 @@ const LICENSED: [&str; 5] = [
     "shared_channel_manager",
     "secure_connection_manager",
 ];
+
+pub(crate) const REPLACE: Operation =
+    Description::new(Tag::Accounts, "UpdateUserRoles", "Replaces the system roles, also in open sessions.")
+        .details("Needs the permission `manage_roles`.")
+        .body(Type::Named("NewRoles"), "The roles.")
+        .responses(&[Response::json(200, STATUS_OK, "Set.")])
+        .refusals(&[400, 403, 404, 500])
+        .handled_by(handler!(replace));
 
 /// `PUT /users/{user_id}/roles`: replaces the system roles, also in open sessions.
 pub(crate) async fn replace(
