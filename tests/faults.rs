@@ -16,6 +16,7 @@ mod config_disk;
 mod config_killed;
 mod config_step;
 mod config_unreadable;
+mod config_writers;
 mod database_failover;
 mod database_file;
 mod database_late;

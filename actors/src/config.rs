@@ -20,6 +20,7 @@ pub(crate) mod range;
 pub mod reentry;
 pub mod restored;
 pub mod rules;
+pub mod saving;
 pub mod secrets;
 pub mod shape;
 pub mod shown;
@@ -36,25 +37,20 @@ pub(crate) mod pinned;
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, AtomicResponse, Context, Handler, Message, WrapFuture};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, watch};
 use tracing::info;
 
-use crate::background;
 use crate::draft::{Draft, around};
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use difference::Change;
+use document::Document;
 pub use effective::{Config, Override, Overrides, Stored};
 use events::{ConfigChanged, Publisher};
-use proposal::{Decision, Proposal, Surroundings, check_rules, decide};
-
-const SAVE_FAILED: &str = "app.save_config.app_error";
-const CONFLICT: &str = "app.config.version_conflict.app_error";
-
-/// The maximum number of attempts to store a change. A new attempt follows when another server stored a version
-/// meanwhile.
-const MAX_ATTEMPTS: usize = 8;
+use proposal::{Surroundings, check_rules};
+use saving::{Saved, Write, change_running};
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
 
@@ -68,7 +64,13 @@ pub trait ConfigSource: Send + Sync {
 pub trait ConfigStore: Send + Sync {
     /// Loads the active version. Returns `None` if no version was ever stored.
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>>;
-    /// Adds a version and makes it the active one, in one transaction.
+    /// Returns the id of the active version, also if its content is unreadable.
+    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
+        let load = self.load();
+        async move { Ok(load.await?.map(|stored| stored.id)) }.boxed()
+    }
+    /// Adds a version and makes it the active one, in one step. Refuses it with `app.config.version_conflict.app_error`
+    /// if it replaces another version than the active one.
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
@@ -92,8 +94,8 @@ pub struct Author {
 pub struct Version {
     /// The contents to store.
     pub stored: Stored,
-    /// The id of the version that the decision is based on. If another version is active, the store refuses this one as
-    /// a conflict.
+    /// The id of the version that the decision is based on; `None` if there was none. If another version is active, the
+    /// store refuses this one as a conflict.
     pub replaces: Option<String>,
     /// The time of the change, in Unix milliseconds.
     pub at: i64,
@@ -151,8 +153,8 @@ impl ConfigHandle {
         self.actor.ask(Reload(around)).await?
     }
 
-    /// Stores a proposal, then puts it in force. A proposal without changes is not stored.
-    pub async fn write(&self, write: Write) -> Result<Decision, AppError> {
+    /// Stores a change, then puts it in force. A change that alters nothing is not stored.
+    pub async fn write(&self, write: Write) -> Result<Saved, AppError> {
         self.actor.ask(Save { write, draft: Draft::current() }).await?
     }
 
@@ -204,104 +206,33 @@ impl Handler<Reload> for ConfigActor {
     }
 }
 
-/// A proposed change with its author.
-pub struct Write {
-    /// The proposed change.
-    pub proposal: Proposal,
-    /// The author.
-    pub author: Author,
-    /// The version that the author knows. If another version is in force, the change is refused.
-    pub expected: Option<String>,
-    /// True to decide only and store nothing.
-    pub is_dry_run: bool,
-    /// Facts that the decision needs.
-    pub around: Surroundings,
-}
-
 #[derive(Message)]
-#[rtype(result = "Result<Decision, AppError>")]
+#[rtype(result = "Result<Saved, AppError>")]
 struct Save {
     write: Write,
     draft: Option<Draft>,
 }
 
 impl Handler<Save> for ConfigActor {
-    type Result = AtomicResponse<Self, Result<Decision, AppError>>;
+    type Result = AtomicResponse<Self, Result<Saved, AppError>>;
 
     // Atomic: the next change is decided with the configuration that this one puts in force.
     fn handle(&mut self, Save { write, draft }: Save, _: &mut Self::Context) -> Self::Result {
         let running = self.publisher.current();
         let store = self.store.clone();
-        let save = around(draft, async move { decide_and_save(running, &*store, Arc::new(write)).await });
-        AtomicResponse::new(Box::pin(save.into_actor(self).map(|saved: Result<_, AppError>, actor, _| {
-            let (decision, is_saved) = saved?;
-            if is_saved {
-                info!(config.changes = decision.changes.len(), "configuration changed");
-                actor.publisher.publish(Arc::new(decision.config.clone()));
+        let is_dry_run = write.is_dry_run;
+        let save = around(draft, async move { change_running(running, &*store, Arc::new(write)).await });
+        AtomicResponse::new(Box::pin(save.into_actor(self).map(move |saved: Result<Saved, AppError>, actor, _| {
+            let saved = saved?;
+            let config = &saved.decision.config;
+            // A change that alters nothing may have been decided on a version that another process stored.
+            let is_new = saved.is_stored || config.version() != actor.publisher.current().version();
+            if is_new && !is_dry_run {
+                info!(config.changes = saved.decision.changes.len(), "configuration changed");
+                actor.publisher.publish(Arc::new(config.clone()));
             }
-            Ok(decision)
+            Ok(saved)
         })))
-    }
-}
-
-/// Decides and stores. If another server stored a version first, this reads that version and decides again.
-async fn decide_and_save(
-    mut running: Arc<Config>,
-    store: &dyn ConfigStore,
-    write: Arc<Write>,
-) -> Result<(Decision, bool), AppError> {
-    for _ in 0..MAX_ATTEMPTS {
-        check_version(&running, write.expected.as_deref())?;
-        let Decided { decision, changes_nothing } = decided(running.clone(), write.clone()).await?;
-        if write.is_dry_run || changes_nothing {
-            return Ok((decision, false));
-        }
-        let version = Version {
-            stored: decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?,
-            replaces: running.stored.as_ref().map(|stored| stored.id.clone()),
-            at: write.around.now_ms,
-            author: write.author.clone(),
-            changes: decision.changes.clone(),
-        };
-        match store.save(version).await {
-            Ok(()) => return Ok((decision, true)),
-            Err(refusal) if refusal.id == CONFLICT => {
-                let stored = store.load().await.or_fail(SAVE_FAILED)?;
-                running = Arc::new(Config::compose(stored, running.overrides.clone()).or_fail(SAVE_FAILED)?);
-            }
-            Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
-        }
-    }
-    Err(AppError::new(CONFLICT).with("Current", running.version()))
-}
-
-struct Decided {
-    decision: Decision,
-    changes_nothing: bool,
-}
-
-/// Decides on a background thread, because the decision may take long and must not block the actor's thread.
-///
-/// A panic there refuses this change and leaves the actor running: nothing was stored or published.
-async fn decided(running: Arc<Config>, write: Arc<Write>) -> Result<Decided, AppError> {
-    let deciding = background::compute(move || {
-        let mut decision = decide(&running, &write.proposal, &write.around)?;
-        let stored = decision.config.stored.as_ref();
-        let changes_nothing =
-            stored.is_some_and(|new| new.document == running.storable(&running.document, &running.extras()));
-        if changes_nothing {
-            decision.config = (*running).clone();
-        }
-        Ok(Decided { decision, changes_nothing })
-    });
-    deciding.await.or_fail(SAVE_FAILED)?
-}
-
-fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {
-    let current = running.version();
-    match expected {
-        Some(expected) if expected != current => Err(AppError::new(CONFLICT).with("Current", current)),
-        Some(_) | None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod caller;
 pub(crate) mod channels;
 pub(crate) mod config_access;
+pub(crate) mod config_migration;
 pub(crate) mod license;
 pub(crate) mod notices;
 pub(crate) mod passwords;

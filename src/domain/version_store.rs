@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::difference::{Change, changes};
-use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
-use quarterdeck_actors::config::table::{Mode, defaults};
+use quarterdeck_actors::config::difference::Change;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version, check};
+use quarterdeck_actors::config::{ConfigStore, Stored, Version};
 use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::id::new_id;
 use thiserror::Error;
 
 use crate::base::paging::Paging;
-use crate::store::{ConfigFile, Db, StoreError, VersionRecord};
+use crate::store::{ConfigFile, Db, FileError, NotSaved, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
-const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
+const UNREADABLE: &str = "app.config.unreadable.app_error";
+const CONFLICT: &str = "app.config.version_conflict.app_error";
 
 /// The settings of the database connection. Values stored in the database have no effect, because they are read too
 /// late.
@@ -37,17 +37,13 @@ const CONNECTION: [&str; 7] = [
 /// The migration that creates the tables of the versions.
 const MIGRATION: &str = "V2__configurations";
 
-/// The reason why a configuration was not migrated to another store.
+/// The reason why a name names no store.
 #[derive(Debug, Error)]
-enum Unmoved {
-    #[error("the name of a store is missing")]
-    Nameless,
+enum Misnamed {
     #[error("{0:?} names no store: it must be sqlite, the address of a PostgreSQL or the name of a file")]
     Unknown(String),
     #[error("sqlite is the database of this server only if SqlSettings.DriverName says so")]
     OtherEngine,
-    #[error("no configuration is stored where it should come from")]
-    Nothing,
 }
 
 /// The error that the active version was lost. A store with this error must not count as empty.
@@ -88,7 +84,7 @@ impl Place {
             address if is_address(address) => Ok(Self::Postgres(address.to_owned())),
             name => match name.strip_prefix("file://").unwrap_or(name) {
                 other if other.contains("://") => {
-                    Err(AppError::new(LOAD_FAILED).because(Unmoved::Unknown(scheme(other))))
+                    Err(AppError::new(LOAD_FAILED).because(Misnamed::Unknown(scheme(other))))
                 }
                 file => Ok(Self::File(file.into())),
             },
@@ -127,7 +123,7 @@ impl VersionStore {
             Place::File(file) => Ok(Self::File(ConfigFile::new(file))),
             Place::Database => Ok(Self::Database(db.clone())),
             Place::Sqlite if db.engine_name() == "sqlite" => Ok(Self::Database(db.clone())),
-            Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Unmoved::OtherEngine)),
+            Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Misnamed::OtherEngine)),
             Place::Postgres(address) => {
                 let sql =
                     SqlSettings { driver_name: "postgres".to_owned(), data_source: address.clone(), ..sql.clone() };
@@ -135,6 +131,14 @@ impl VersionStore {
                 other.migrate().await.or_fail(LOAD_FAILED)?;
                 Ok(Self::Database(other.without_trail()))
             }
+        }
+    }
+
+    /// Returns true if the store exists and can be read. Creates nothing.
+    pub(crate) async fn is_made(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Database(db) => has_tables(db).await,
+            Self::File(_) => Ok(true),
         }
     }
 
@@ -154,7 +158,15 @@ impl VersionStore {
     async fn found_active(&self) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.active_configuration().await,
-            Self::File(file) => in_background(file, ConfigFile::active).await?.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigFile::active).await?.map_err(|cause| unreadable(&cause)),
+        }
+    }
+
+    /// Returns the id of the active version, also if its content is unreadable.
+    async fn active_id(&self) -> Result<Option<String>, AppError> {
+        match self {
+            Self::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED),
+            Self::File(file) => in_background(file, ConfigFile::active_id).await?.or_fail(LOAD_FAILED),
         }
     }
 
@@ -216,6 +228,15 @@ impl VersionStore {
         }
     }
 
+    /// Returns true if this is the same store as `other`: one file, or the database of this server.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other,
+            (Self::Database(one), Self::Database(other)) => one.has_trail() && other.has_trail(),
+            (Self::Database(_), Self::File(_)) | (Self::File(_), Self::Database(_)) => false,
+        }
+    }
+
     /// Returns the file as a URL; `None` for the database.
     pub(crate) fn file_name(&self) -> Option<String> {
         match self {
@@ -249,9 +270,17 @@ impl VersionStore {
         }
         match self {
             Self::Database(db) => db.add_configuration(&version).await,
-            Self::File(file) => in_background(file, move |file| file.save(&version)).await?.or_fail(SAVE_FAILED),
+            Self::File(file) => match in_background(file, move |file| file.save(&version)).await? {
+                Err(NotSaved::Conflict { current }) => Err(AppError::new(CONFLICT).with("Current", current)),
+                saved => saved.or_fail(SAVE_FAILED),
+            },
         }
     }
+}
+
+/// Returns the error of an unusable file, with the problem for the caller and the name of the file for the log.
+fn unreadable(cause: &FileError) -> AppError {
+    AppError::new(UNREADABLE).with("Problem", cause.problem()).because(cause.place())
 }
 
 /// Returns true if the tables of the versions exist. Creates nothing.
@@ -259,29 +288,10 @@ pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
     Ok(!db.pending_migrations().await?.iter().any(|pending| pending == MIGRATION))
 }
 
-/// Decides the result of restoring an earlier version. If the active version is unusable, it is ignored.
-pub(crate) fn put_back(
-    target: &Stored,
-    usable: Option<&Config>,
-    overrides: &Overrides,
-    around: &Surroundings,
-) -> Result<Decision, AppError> {
-    let running = match usable {
-        Some(config) => config.clone(),
-        None => Config::compose(Some(target.clone()), overrides.clone()).or_fail(LOAD_FAILED)?,
-    };
-    let body = target.document.clone();
-    decide(
-        &running,
-        &Proposal {
-            manner: Manner::Restore,
-            body,
-            may_write: Arc::new(|_| true),
-            is_local: true,
-            may_keep_secrets: true,
-        },
-        around,
-    )
+/// Returns the proposal to restore an earlier version, for an operator of this machine.
+pub(crate) fn restoring(document: Document) -> Proposal {
+    let may_write: MayWrite = Arc::new(|_| true);
+    Proposal { manner: Manner::Restore, body: document, may_write, is_local: true, may_keep_secrets: true }
 }
 
 /// The versions, with the database of the audit trail.
@@ -297,54 +307,15 @@ impl ConfigStore for Recorded {
         async move { store.active().await }.boxed()
     }
 
+    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
+        let store = self.versions.clone();
+        async move { store.active_id().await }.boxed()
+    }
+
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
         let Self { versions, trail } = self.clone();
         async move { versions.add(version, &trail).await }.boxed()
     }
-}
-
-/// The context of a migration between two stores.
-pub(crate) struct Migration<'a> {
-    /// The database of this server.
-    pub(crate) db: &'a Db,
-    /// The pinned settings. They are used for the check only and are not copied.
-    pub(crate) overrides: &'a Overrides,
-    /// The settings to connect to the databases.
-    pub(crate) sql: &'a SqlSettings,
-    /// The user or command that migrates.
-    pub(crate) author: Author,
-    /// The context for decisions about the configuration.
-    pub(crate) around: &'a Surroundings,
-}
-
-/// Copies the active version of one store to another, as a new version there. Returns the changes. If both are equal,
-/// nothing is written.
-pub(crate) async fn migrate(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
-    moved(from, to, migration).await.or_fail(MIGRATE_FAILED)
-}
-
-async fn moved(from: &str, to: &str, migration: Migration<'_>) -> Result<Vec<Change>, AppError> {
-    let Migration { db, overrides, sql, author, around } = migration;
-    if from.is_empty() || to.is_empty() {
-        return Err(AppError::new(LOAD_FAILED).because(Unmoved::Nameless));
-    }
-    let (from, to) = (Place::named(Some(from))?, Place::named(Some(to))?);
-    let source = VersionStore::open(&from, db, sql).await?.active().await?;
-    let document = source.ok_or_else(|| AppError::new(LOAD_FAILED).because(Unmoved::Nothing))?.document;
-    let target = VersionStore::open(&to, db, sql).await?;
-    let active = target.active().await?;
-    let replaces = active.as_ref().map(|stored| stored.id.clone());
-    let before = active.map(|stored| stored.document);
-    if before.as_ref() == Some(&document) {
-        return Ok(Vec::new());
-    }
-    let changes = changes(&before.unwrap_or_else(|| defaults(Mode::Blank)), &document, &*around.fingerprint);
-    let stored = Stored { id: new_id(), document };
-    let config = Config::compose(Some(stored.clone()), overrides.clone()).or_fail(LOAD_FAILED)?;
-    check(&config, around)?;
-    let version = Version { stored, replaces, at: around.now_ms, author, changes: changes.clone() };
-    target.add(version, db).await?;
-    Ok(changes)
 }
 
 /// Runs blocking file access on a background thread, so that it does not block other requests.

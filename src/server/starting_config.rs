@@ -1,6 +1,6 @@
 //! Reads the stored configuration that a server starts on. If it is unusable, names the command that restores another.
 
-use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::proposal::{Surroundings, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::{Config, Overrides, Stored, check};
 use quarterdeck_actors::id::new_id;
@@ -9,7 +9,7 @@ use quarterdeck_actors::secret::Secret;
 use super::StartError;
 use super::database::choose;
 use crate::domain::config_access::surroundings;
-use crate::domain::version_store::{Place, VersionStore, has_tables, put_back};
+use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 
@@ -119,7 +119,11 @@ async fn refused(
 async fn newest_usable(versions: &VersionStore, overrides: &Overrides, around: &Surroundings) -> Option<String> {
     let active = versions.active().await.ok().flatten();
     let running = active.and_then(|stored| Config::compose(Some(stored), overrides.clone()).ok());
-    let is_usable = |target: &Stored| put_back(target, running.as_ref(), overrides, around).is_ok();
+    let is_usable = |target: &Stored| {
+        let restored = || Config::compose(Some(target.clone()), overrides.clone()).ok();
+        let running = running.clone().or_else(restored);
+        running.is_some_and(|running| decide(&running, &restoring(target.document.clone()), around).is_ok())
+    };
     let versions = versions.readable().await.ok()?;
     versions.into_iter().find(is_usable).map(|target| target.id)
 }

@@ -2,11 +2,17 @@
 //!
 //! `config.json` holds the configuration in force; `config.json.versions/` holds one file for each version, named by
 //! time and id. Each file is written under a temporary name, synced and renamed, so a reader never sees half a file.
+//!
+//! Processes that write take turns by a lock on the folder. A version is refused as a conflict if the file no longer
+//! holds what it replaces, so an edit by hand is never overwritten unseen.
 
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Write};
+mod replacing;
+mod versions;
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
@@ -14,22 +20,22 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::shape::{ProblemKind, problems};
 use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::id::new_id;
-use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::json;
 use thiserror::Error;
-use tracing::warn;
 
-use super::configurations::{VersionRecord, changes_json, pretty};
-use crate::files::private;
-
-/// The maximum number of stored versions.
-const KEPT: usize = 20;
+use self::replacing::{Replaced, TEMPORARY, place, replace};
+use self::versions::{Kept, kept_of};
+use super::configurations::{VersionRecord, pretty};
 
 /// The source of a version that was made with an editor.
 const EDITED: &str = "file";
 
-const TEMPORARY: &str = ".tmp";
+/// The time that a write waits for the write of another process.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time between two attempts to take the lock.
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(5);
 
 /// The error of an unusable file or version. Such a file is never treated as empty.
 #[derive(Debug, Error)]
@@ -39,17 +45,35 @@ pub(crate) struct FileError {
     problem: String,
 }
 
+/// The reason why a version was not stored.
+#[derive(Debug, Error)]
+pub(crate) enum NotSaved {
+    /// Another version is active than the one that it replaces.
+    #[error("another version is active: {current}")]
+    Conflict {
+        /// The id of the active version; empty if there is no file.
+        current: String,
+    },
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
 /// The JSON file and the folder with its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConfigFile {
     file: PathBuf,
 }
 
-/// A version as it is stored beside the file.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    pub(crate) record: VersionRecord,
-    pub(crate) config: Document,
+impl FileError {
+    /// Returns the problem, without the name of the file.
+    pub(crate) fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// Returns the name of the file.
+    pub(crate) fn place(&self) -> String {
+        format!("file {}", self.file.display())
+    }
 }
 
 impl ConfigFile {
@@ -66,10 +90,31 @@ impl ConfigFile {
 
     /// Returns the configuration in force, or `None` when nothing was ever stored.
     pub(crate) fn active(&self) -> Result<Option<Stored>, FileError> {
-        let Some(config) = self.current()? else { return Ok(None) };
-        let known = self.kept().into_iter().find(|kept| kept.config == config);
-        let id = known.map_or_else(|| content_id(&config), |kept| kept.record.id);
-        Ok(Some(Stored { id, document: config }))
+        let folder = self.versions_folder();
+        match self.bytes()? {
+            Some(bytes) => Ok(Some(self.identified(self.document(&bytes)?))),
+            None if folder.exists() => Err(self.refusal("the file is missing, but there are versions of it")),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the id of what the file holds, also when it is unreadable; `None` when there is no file.
+    pub(crate) fn active_id(&self) -> Result<Option<String>, FileError> {
+        Ok(self.bytes()?.map(|bytes| self.id_of(&bytes)))
+    }
+
+    fn id_of(&self, bytes: &[u8]) -> String {
+        match self.document(bytes) {
+            Ok(document) => self.identified(document).id,
+            Err(_) => short_hash(bytes),
+        }
+    }
+
+    /// Returns the document with the id of the newest version that has this content.
+    fn identified(&self, document: Document) -> Stored {
+        let known = self.kept().into_iter().find(|kept| kept.config == document);
+        let id = known.map_or_else(|| content_id(&document), |kept| kept.record.id);
+        Stored { id, document }
     }
 
     /// Returns the readable versions, newest first. A file that was edited by hand is one of them.
@@ -86,83 +131,99 @@ impl ConfigFile {
         versions
     }
 
-    /// Returns the number of stored versions; zero when the file was only ever edited by hand.
-    pub(crate) fn kept_count(&self) -> i64 {
-        i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
-    }
-
-    /// Stores a version and puts it in force. Both are on the disk when this returns.
-    pub(crate) fn save(&self, version: &Version) -> Result<(), FileError> {
-        let lock = self.read_folder(self.folder())?;
-        // A failure is ignored: some file systems have no locks, and there only one server may write.
-        let _ = lock.lock();
+    /// Stores a version and puts it in force, if the file still holds the version that it replaces. Both are on the disk
+    /// when this returns.
+    pub(crate) fn save(&self, version: &Version) -> Result<(), NotSaved> {
+        let _lock = self.lock()?;
         self.sweep();
-        let is_first = !self.file.exists() && !self.versions_folder().exists();
-        if is_first { self.save_first(version) } else { self.save_next(version) }?;
+        let before = self.bytes()?;
+        let current = before.as_deref().map(|bytes| self.id_of(bytes));
+        if current != version.replaces {
+            return Err(NotSaved::Conflict { current: current.unwrap_or_default() });
+        }
+        let is_first = before.is_none() && !self.versions_folder().exists();
+        let replaced = if is_first { self.save_first(version) } else { self.save_next(version, before.as_deref()) }?;
+        if replaced == Replaced::MovedOn {
+            return Err(NotSaved::Conflict { current: self.active_id()?.unwrap_or_default() });
+        }
         self.prune();
         Ok(())
     }
 
+    /// Waits until no other process writes. Some file systems have no locks; there, only the comparison of contents
+    /// tells that another process wrote.
+    #[expect(clippy::disallowed_methods, reason = "files are accessed on threads for blocking work")]
+    fn lock(&self) -> Result<File, FileError> {
+        let folder = self.read_folder(self.folder())?;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
+        while let Err(TryLockError::WouldBlock) = folder.try_lock() {
+            if Instant::now() >= deadline {
+                return Err(self.refusal("another process is writing and does not end"));
+            }
+            std::thread::sleep(LOCK_RETRY_DELAY);
+        }
+        Ok(folder)
+    }
+
     /// Stores the first version: the file first, then the folder, because a folder without the file means a lost file.
-    fn save_first(&self, version: &Version) -> Result<(), FileError> {
-        let placed = place(&self.file, pretty(&version.stored.document).as_bytes());
-        let kept = placed.and_then(|()| self.make_versions_folder()).and_then(|()| self.keep(kept_of(version)));
+    fn save_first(&self, version: &Version) -> Result<Replaced, FileError> {
+        let replaced = self.replace(None, pretty(&version.stored.document).as_bytes())?;
+        if replaced == Replaced::MovedOn {
+            return Ok(replaced);
+        }
+        let kept = self.make_versions_folder().and_then(|()| self.keep(kept_of(version)));
         if kept.is_err() {
             let _ = std::fs::remove_file(&self.file);
             let _ = std::fs::remove_dir(self.versions_folder());
         }
-        kept.map(drop)
+        kept.map(|_| replaced)
     }
 
-    fn save_next(&self, version: &Version) -> Result<(), FileError> {
+    /// Stores the version beside the file, then in it. If the file does not take it, it is removed again, so that the
+    /// next start does not use it.
+    fn save_next(&self, version: &Version, before: Option<&[u8]>) -> Result<Replaced, FileError> {
         self.make_versions_folder()?;
-        self.keep_what_is_there()?;
+        if let Some(before) = before {
+            self.keep_what_is_there(before)?;
+        }
         let kept = self.keep(kept_of(version))?;
-        let before = std::fs::read(&self.file);
         let text = pretty(&version.stored.document);
-        let placed = place(&self.file, text.as_bytes());
-        if placed.is_err() {
-            self.take_back(&kept, text.as_bytes(), before.ok().as_deref());
-        }
-        placed
-    }
-
-    /// Undoes a version that could not be stored, so that the next start does not use it, or else leaves it complete.
-    fn take_back(&self, kept: &Path, refused: &[u8], before: Option<&[u8]>) {
-        let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == refused);
-        if let Some(before) = before.filter(|_| is_in_place()) {
-            let _ = place(&self.file, before);
-        }
-        if !is_in_place() {
+        let replaced = self.replace(before, text.as_bytes());
+        let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == text.as_bytes());
+        if !matches!(replaced, Ok(Replaced::Done)) && !is_in_place() {
             let _ = std::fs::remove_file(kept);
         }
+        replaced
+    }
+
+    fn replace(&self, before: Option<&[u8]>, bytes: &[u8]) -> Result<Replaced, FileError> {
+        replace(&self.file, before, bytes).map_err(|cause| self.refusal(cause))
     }
 
     /// Stores a file that was edited by hand as a version; copies an unreadable file as it is.
-    fn keep_what_is_there(&self) -> Result<(), FileError> {
-        match self.current() {
-            Ok(None) => Ok(()),
-            Ok(Some(config)) => {
-                let is_known = self.kept().iter().any(|kept| kept.config == config);
-                let active = Stored { id: content_id(&config), document: config };
-                let kept = Kept { record: self.edited(&active, false), config: active.document };
-                if is_known { Ok(()) } else { self.keep(kept).map(drop) }
-            }
+    fn keep_what_is_there(&self, bytes: &[u8]) -> Result<(), FileError> {
+        match self.document(bytes) {
+            Ok(document) => self.keep_edited(document),
+            Err(_) if bytes.is_empty() => Ok(()),
             Err(_) => {
-                let bytes = std::fs::read(&self.file).unwrap_or_default();
                 let name = format!("{:013}-{}.unreadable", self.next_moment(0), new_id());
-                if bytes.is_empty() { Ok(()) } else { place(&self.versions_folder().join(name), &bytes) }
+                place(&self.versions_folder().join(name), bytes).map_err(|cause| self.refusal(cause))
             }
         }
     }
 
-    fn current(&self) -> Result<Option<Document>, FileError> {
-        let folder = self.versions_folder();
+    /// Stores a document that was written with an editor as a version, unless it is one already.
+    fn keep_edited(&self, document: Document) -> Result<(), FileError> {
+        if self.kept().iter().any(|kept| kept.config == document) {
+            return Ok(());
+        }
+        let edited = Stored { id: content_id(&document), document };
+        self.keep(Kept { record: self.edited(&edited, false), config: edited.document }).map(drop)
+    }
+
+    fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
         match std::fs::read(&self.file) {
-            Ok(bytes) => self.document(&bytes).map(Some),
-            Err(cause) if cause.kind() == ErrorKind::NotFound && folder.exists() => {
-                Err(self.refusal(format!("the file is missing, but {} has versions of it", folder.display())))
-            }
+            Ok(bytes) => Ok(Some(bytes)),
             Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(self.refusal(cause)),
         }
@@ -185,40 +246,6 @@ impl ConfigFile {
         Ok(document)
     }
 
-    /// Returns the versions stored beside the file, newest first.
-    fn kept(&self) -> Vec<Kept> {
-        let read = |file: PathBuf| {
-            let bytes = std::fs::read(&file).ok()?;
-            let kept = serde_json::from_slice::<Kept>(&bytes).ok().filter(|kept| !kept.config.is_empty());
-            if kept.is_none() {
-                warn!(file = %file.display(), "a version of the configuration cannot be read");
-            }
-            kept
-        };
-        self.files(".json").into_iter().rev().filter_map(read).collect()
-    }
-
-    fn keep(&self, mut kept: Kept) -> Result<PathBuf, FileError> {
-        kept.record.create_at = self.next_moment(kept.record.create_at);
-        let name = format!("{:013}-{}.json", kept.record.create_at, kept.record.id);
-        let file = self.versions_folder().join(name);
-        let mut text = serde_json::to_vec(&kept).map_err(|cause| self.refusal(cause))?;
-        text.push(b'\n');
-        let placed = place(&file, &text);
-        if placed.is_err() {
-            let _ = std::fs::remove_file(&file);
-        }
-        placed.map(|()| file)
-    }
-
-    /// Returns the time for the name of a new version. It always increases, even when a clock is set back.
-    fn next_moment(&self, at: i64) -> i64 {
-        let newest = self.files("").pop();
-        let name = newest.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-        let moment = name.split('-').next().and_then(|moment| moment.parse::<i64>().ok());
-        at.max(moment.map_or(0, |moment| moment.saturating_add(1)))
-    }
-
     /// Returns the record of a version that was edited by hand.
     fn edited(&self, stored: &Stored, is_active: bool) -> VersionRecord {
         let changed = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
@@ -236,56 +263,22 @@ impl ConfigFile {
         }
     }
 
-    /// Returns the files in the versions folder whose names end with `ending`, oldest first.
-    fn files(&self, ending: &str) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(self.versions_folder()) else { return Vec::new() };
-        let named = |path: &PathBuf| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.ends_with(ending) && !name.starts_with('.'))
-        };
-        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(named).collect();
-        files.sort();
-        files
-    }
-
-    fn prune(&self) {
-        for ending in [".json", ".unreadable"] {
-            let files = self.files(ending);
-            let surplus = files.len().saturating_sub(KEPT);
-            for file in files.into_iter().take(surplus) {
-                if let Err(cause) = std::fs::remove_file(&file) {
-                    warn!(file = %file.display(), %cause, "an old version of the configuration was not removed");
-                }
-            }
-        }
-    }
-
     /// Deletes the temporary files of interrupted writes. The caller holds the lock, so no other server writes them.
+    ///
+    /// A write that ended while it exchanged files may have left an edit by hand there. It becomes a version.
     fn sweep(&self) {
         let name = self.file.file_name().map(|name| format!(".{}", name.to_string_lossy())).unwrap_or_default();
-        for (folder, prefix) in [(self.folder().to_owned(), name.as_str()), (self.versions_folder(), ".")] {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let is_left = |name: &str| name.starts_with(prefix) && name.ends_with(TEMPORARY);
-            for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
-                let _ = std::fs::remove_file(entry.path());
+        let versions = self.versions_folder();
+        for left in left_in(self.folder(), &name) {
+            let document = std::fs::read(&left).ok().and_then(|bytes| self.document(&bytes).ok());
+            let kept = document.filter(|_| versions.exists()).map(|document| self.keep_edited(document));
+            if !matches!(kept, Some(Err(_))) {
+                let _ = std::fs::remove_file(left);
             }
         }
-    }
-
-    fn make_versions_folder(&self) -> Result<(), FileError> {
-        let folder = self.versions_folder();
-        match private::new_folder(&folder) {
-            Ok(()) => self.read_folder(self.folder())?.sync_all().map_err(|cause| self.refusal(cause)),
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(cause) => Err(FileError { file: folder, problem: cause.to_string() }),
+        for left in left_in(&versions, ".") {
+            let _ = std::fs::remove_file(left);
         }
-    }
-
-    fn versions_folder(&self) -> PathBuf {
-        let mut name = self.file.clone().into_os_string();
-        name.push(".versions");
-        name.into()
     }
 
     fn folder(&self) -> &Path {
@@ -301,50 +294,22 @@ impl ConfigFile {
     }
 }
 
-fn kept_of(version: &Version) -> Kept {
-    let Version { stored, at, author, changes, .. } = version;
-    let record = VersionRecord {
-        id: stored.id.clone(),
-        create_at: *at,
-        user_id: author.user_id.clone(),
-        session_id: author.session_id.clone(),
-        ip_address: author.address.clone(),
-        source: author.source.to_owned(),
-        comment: author.comment.clone(),
-        is_active: false,
-        changes: changes_json(changes),
-    };
-    Kept { record, config: stored.document.clone() }
-}
-
 /// Returns the id of a version that was edited by hand. The same content has the same id.
 fn content_id(document: &Document) -> String {
-    let sha = digest(&SHA256, pretty(document).as_bytes());
+    short_hash(pretty(document).as_bytes())
+}
+
+fn short_hash(bytes: &[u8]) -> String {
+    let sha = digest(&SHA256, bytes);
     HEXLOWER.encode(sha.as_ref()).chars().take(26).collect()
 }
 
-/// Replaces a file atomically. It is on the disk when this returns.
-fn place(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let refusal = |cause: std::io::Error| FileError { file: file.to_owned(), problem: cause.to_string() };
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}{TEMPORARY}", new_id()));
-    let replaced = std::fs::metadata(file).ok();
-    let renamed = write(&temporary, bytes, replaced.as_ref()).and_then(|()| std::fs::rename(&temporary, file));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    renamed.and_then(|()| File::open(folder)?.sync_all()).map_err(refusal)
-}
-
-/// Writes a new file. It is private, or has the permissions of the file that it replaces, as the operator chose them.
-fn write(file: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> std::io::Result<()> {
-    let mut file = private::create(file)?;
-    file.write_all(bytes)?;
-    if let Some(replaced) = replaced {
-        private::take_access(&file, replaced)?;
-    }
-    file.sync_all()
+/// Returns the temporary files of interrupted writes in a folder, whose names begin with `prefix`.
+fn left_in(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_left = |name: &str| name.starts_with(prefix) && name.ends_with(TEMPORARY);
+    let left = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left));
+    left.map(|entry| entry.path()).collect()
 }
 
 /// Describes the place where JSON is invalid. The parser's own message is left out, because it can quote a secret.

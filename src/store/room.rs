@@ -46,7 +46,7 @@ use tracing::{info, warn};
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, Mark, own_record};
-pub(crate) use config_file::ConfigFile;
+pub(crate) use config_file::{ConfigFile, FileError, NotSaved};
 pub(crate) use configurations::{VersionRecord, changes_json, pretty};
 #[cfg(test)]
 pub(crate) use copying::newest_migration;

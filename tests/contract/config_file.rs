@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::TestServer;
@@ -74,15 +75,87 @@ async fn an_edit_by_hand_takes_effect_with_a_reload_and_is_never_lost() {
 }
 
 #[actix_web::test]
-async fn a_file_that_was_broken_meanwhile_is_not_reloaded_and_kept_beside_the_next_one() {
+async fn an_edit_between_two_changes_survives_without_a_reload() {
+    let server = on_file(None).await;
+    let admin = server.admin().await;
+    let first = rename(&admin, "one").await;
+    let file = server.folder().join("config.json");
+    edit(&file, "\"MaxUsersPerTeam\": 50", "\"MaxUsersPerTeam\": 77");
+    let reply = admin.put("/config/patch", json!({ "SupportSettings": { "HelpLink": "https://help.example" } })).await;
+    let config = reply.expect(200);
+    assert_eq!(config["TeamSettings"]["MaxUsersPerTeam"], 77);
+    assert_eq!(config["SupportSettings"]["HelpLink"], "https://help.example");
+    assert_eq!(reply.header("x-config-stored"), "true");
+    assert_eq!(read_json(&file)["TeamSettings"]["MaxUsersPerTeam"], 77);
+    let list = admin.get("/config/versions").await.expect(200);
+    let sources: Vec<&Value> = list.as_array().unwrap().iter().map(|one| &one["source"]).collect();
+    assert_eq!(sources, ["api", "file", "api"]);
+    // The change is that of the caller alone, whose version was the one before the edit.
+    assert_eq!(list[0]["changes"].as_array().unwrap().len(), 1, "{list}");
+    let body = json!({ "TeamSettings": { "SiteName": "late" } }).to_string();
+    let late = admin.send(Method::PUT, "/config/patch", Some(body), &[("If-Match", &format!("\"{first}\""))]).await;
+    late.expect_refusal(412, "app.config.version_conflict.app_error");
+}
+
+#[actix_web::test]
+async fn a_change_to_what_is_in_force_is_stored_where_an_edit_says_otherwise() {
     let server = on_file(None).await;
     let admin = server.admin().await;
     rename(&admin, "one").await;
     let file = server.folder().join("config.json");
+    edit(&file, "\"one\"", "\"edited\"");
+    rename(&admin, "one").await;
+    assert_eq!(read_json(&file)["TeamSettings"]["SiteName"], "one");
+    let again = admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "one" } })).await;
+    again.expect(200);
+    assert_eq!(again.header("x-config-stored"), "false");
+}
+
+#[actix_web::test]
+async fn an_edit_that_breaks_a_rule_refuses_changes_and_stays() {
+    let server = on_file(None).await;
+    let admin = server.admin().await;
+    rename(&admin, "one").await;
+    let file = server.folder().join("config.json");
+    edit(&file, "\"MaxUsersPerTeam\": 50", "\"MaxUsersPerTeam\": 0");
+    let edited = std::fs::read(&file).unwrap();
+    let refused = admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "two" } })).await;
+    refused.expect_refusal(400, "model.config.is_valid.max_users.app_error");
+    assert_eq!(std::fs::read(&file).unwrap(), edited);
+    admin.put("/config/patch", json!({ "TeamSettings": { "MaxUsersPerTeam": 60 } })).await.expect(200);
+    assert_eq!(read_json(&file)["TeamSettings"]["MaxUsersPerTeam"], 60);
+}
+
+#[actix_web::test]
+async fn a_file_that_was_broken_meanwhile_is_neither_reloaded_nor_overwritten() {
+    let server = on_file(None).await;
+    let admin = server.admin().await;
+    let good = rename(&admin, "one").await;
+    let file = server.folder().join("config.json");
+    for (broken, problem) in [
+        (Some("{ \"TeamSettings\": {"), "line 1 column 19: the file ends too early"),
+        (Some("nonsense"), "line 1 column 2: this is no JSON"),
+        (Some(""), "the file is empty"),
+        (Some("{}"), "there is no setting in it"),
+        (Some("{\"TeamSettings\": {\"SiteName\": 5}}"), "/TeamSettings/SiteName must be"),
+        (None, "the file is missing"),
+    ] {
+        match broken {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        admin.post("/config/reload", json!({})).await.expect_refusal(500, "api.config.reload_config.app_error");
+        let refused = admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "two" } })).await;
+        refused.expect_refusal(500, "app.config.unreadable.app_error");
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(problem), "{message}");
+        assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), broken, "left as it is");
+        assert_eq!(admin.get("/config").await.json()["TeamSettings"]["SiteName"], "one", "still in force");
+    }
+    // A rollback means to replace what is there, and keeps a copy of it.
     std::fs::write(&file, "{ \"TeamSettings\": {").unwrap();
-    admin.post("/config/reload", json!({})).await.expect_refusal(500, "api.config.reload_config.app_error");
-    rename(&admin, "two").await;
-    assert_eq!(read_json(&file)["TeamSettings"]["SiteName"], "two");
+    admin.post(&format!("/config/versions/{good}/rollback"), json!({})).await.expect(200);
+    assert_eq!(read_json(&file)["TeamSettings"]["SiteName"], "one");
     let versions = server.folder().join("config.json.versions");
     let broken: Vec<String> = names_in(&versions).into_iter().filter(|name| name.ends_with(".unreadable")).collect();
     assert_eq!(std::fs::read_to_string(versions.join(&broken[0])).unwrap(), "{ \"TeamSettings\": {");
@@ -100,6 +173,13 @@ async fn twenty_versions_are_kept() {
     assert_eq!(list.as_array().unwrap().len(), 20);
     assert_eq!((&list[0]["id"], &list[0]["is_active"]), (&json!(last), &json!(true)));
     assert_eq!(admin.get("/config/versions?page=1&per_page=15").await.json().as_array().unwrap().len(), 5);
+}
+
+/// Replaces a text in the file, as an editor does.
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(file, text.replace(from, to)).unwrap();
 }
 
 async fn rename(admin: &crate::support::Client, name: &str) -> String {

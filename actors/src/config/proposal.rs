@@ -13,8 +13,8 @@ use super::merge::{patched, replaced};
 use super::reentry::{Kept, kept};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::table::{Kind, Setting, placed, settings};
-use crate::error::{AppError, Detail};
+use super::table::{Kind, Mode, Setting, defaults, placed, settings};
+use crate::error::{AppError, Detail, OrFail};
 use crate::id::new_id;
 
 /// Settings that no request over the network can change. They name the files that are read and the keys that are
@@ -131,6 +131,17 @@ pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> R
     let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset, kept })
+}
+
+/// Returns the result of replacing the stored document with one of another store, which is kept as it is.
+pub(super) fn copied(running: &Config, document: &Document, around: &Surroundings) -> Result<Decision, AppError> {
+    const FAILED: &str = "app.config.load.app_error";
+    let config = running.with_stored(Stored { id: new_id(), document: document.clone() }).or_fail(FAILED)?;
+    check_rules(&config.document, around)?;
+    let blank = || defaults(Mode::Blank);
+    let before = running.stored.as_ref().map_or_else(blank, |stored| stored.document.clone());
+    let changes = changes(&before, document, &*around.fingerprint);
+    Ok(Decision { config, changes, unset: Vec::new(), kept: Vec::new() })
 }
 
 /// Returns the submitted document with the running value of each pinned setting. The submitted values of pinned

@@ -3,8 +3,11 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::proposal::Manner;
+use super::proposal::{Manner, Proposal};
+use super::saving::Wanted;
 use super::*;
+
+const SAVE_FAILED: &str = "app.save_config.app_error";
 
 /// Returns the scripted results, in order.
 struct Scripted<T>(Mutex<VecDeque<Step<T>>>);
@@ -105,7 +108,7 @@ fn patch(body: Value) -> Write {
         source: "api",
         comment: String::new(),
     };
-    Write { proposal, author, expected: None, is_dry_run: false, around: around() }
+    Write { wanted: Wanted::Proposal(proposal), author, expected: None, is_dry_run: false, around: around() }
 }
 
 fn named(name: &str) -> Write {
@@ -152,9 +155,9 @@ async fn what_changes_nothing_and_what_is_only_tried_store_nothing() {
     let (config, memory) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
     config.write(named("kept")).await.unwrap();
     let again = config.write(named("kept")).await.unwrap();
-    assert_eq!(again.config.version(), memory.versions.lock().unwrap()[0].stored.id);
+    assert_eq!(again.decision.config.version(), memory.versions.lock().unwrap()[0].stored.id);
     let tried = config.write(Write { is_dry_run: true, ..named("tried") }).await.unwrap();
-    assert_eq!(tried.changes[0].path, "TeamSettings.SiteName");
+    assert_eq!(tried.decision.changes[0].path, "TeamSettings.SiteName");
     assert_eq!(config.current().view.team.site_name, "kept");
     assert_eq!(memory.versions.lock().unwrap().len(), 1);
 }
@@ -226,11 +229,17 @@ async fn a_change_is_told_once_it_is_in_force_and_what_an_override_hides_is_not(
     assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "again");
 }
 
+/// Limits a change to the settings that `may_write` selects.
+fn allowed(mut write: Write, may_write: impl Fn(&super::table::Setting) -> bool + Send + Sync + 'static) -> Write {
+    if let Wanted::Proposal(proposal) = &mut write.wanted {
+        proposal.may_write = Arc::new(may_write);
+    }
+    write
+}
+
 /// Makes a patch whose decision calls `may_write` for each setting.
 fn asking(may_write: impl Fn() -> bool + Send + Sync + 'static) -> Write {
-    let mut write = named("slow");
-    write.proposal.may_write = Arc::new(move |_| may_write());
-    write
+    allowed(named("slow"), move |_| may_write())
 }
 
 #[actix_rt::test]
@@ -279,9 +288,8 @@ async fn what_the_caller_may_not_write_is_passed_over_before_any_work_goes_into_
     });
     let mut write = patch(hidden.clone());
     assert_eq!(config.write(write).await.unwrap_err().id, "api.config.ambiguous_secret.app_error");
-    write = patch(hidden);
-    write.proposal.may_write = Arc::new(|setting| setting.path == "TeamSettings.SiteName");
-    let decision = config.write(write).await.unwrap();
+    write = allowed(patch(hidden), |setting| setting.path == "TeamSettings.SiteName");
+    let decision = config.write(write).await.unwrap().decision;
     assert_eq!(decision.changes.len(), 1);
     assert_eq!(config.current().document["SqlSettings"]["DataSourceReplicas"], json!(["one", "two"]));
 }

@@ -1,14 +1,17 @@
 //! The configuration in the store. Changes are decided here by the same rules as in a server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
-use quarterdeck_actors::config::difference::{Change, changes};
+use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{Decision, Manner, Proposal, Surroundings, decide};
+use quarterdeck_actors::config::proposal::{Manner, Proposal, Surroundings};
+use quarterdeck_actors::config::saving::{Saved, Wanted, Write, change_stored};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version};
-use quarterdeck_actors::draft::Draft;
+use quarterdeck_actors::draft::{Progress, within};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -19,17 +22,17 @@ use crate::base::paging::Paging;
 use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::config_access::{fingerprint_key, surroundings};
-use crate::domain::version_store::{Migration, Place, Recorded, VersionStore, has_tables, migrate, put_back};
+use crate::domain::config_migration::Migration;
+use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
 use crate::settings::Settings;
-use crate::store::{Db, StoreError, VersionRecord, own_record};
+use crate::store::{Db, VersionRecord, own_record};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
-const CONFLICT: &str = "app.config.version_conflict.app_error";
+const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
 
-/// The number of attempts to store a change while other changes are stored first.
-const ATTEMPTS: usize = 8;
+const MIGRATION: &str = "migrateConfig";
 
 const LONGEST_COMMENT: usize = 1024;
 
@@ -60,7 +63,7 @@ impl Store {
 
     /// Returns the configuration that a server would start with.
     pub(super) async fn config(&self) -> Result<Config, AppError> {
-        let is_made = self.is_made().await.or_fail(LOAD_FAILED)?;
+        let is_made = self.versions.is_made().await.or_fail(LOAD_FAILED)?;
         let stored = if is_made { self.versions.active().await? } else { None };
         self.composed(stored)
     }
@@ -71,7 +74,7 @@ impl Store {
     }
 
     pub(super) async fn records(&self, limit: usize) -> Result<Vec<VersionRecord>, AppError> {
-        if !self.is_made().await.or_fail(LOAD_FAILED)? {
+        if !self.versions.is_made().await.or_fail(LOAD_FAILED)? {
             return Ok(Vec::new());
         }
         self.versions.records(Paging { page: 0, per_page: limit }).await
@@ -85,78 +88,52 @@ impl Store {
     }
 
     pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, AppError> {
-        let mut conflict = AppError::new(CONFLICT);
-        if !proposed.is_dry_run {
-            self.db.migrate().await.or_fail(SAVE_FAILED)?;
-        }
-        for _ in 0..ATTEMPTS {
-            let running = self.config().await?;
-            let around = self.around().await?;
-            let decision = decide(&running, &proposal(proposed.manner, &proposed.body), &around)?;
-            let is_stored = running.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document);
-            if proposed.is_dry_run || is_stored {
-                return Ok(self.outcome(decision, false));
-            }
-            let active = running.stored.as_ref().map(|stored| stored.id.as_str());
-            match self.save(event_of(proposed.manner), &decision, active, &proposed.comment, &around).await {
-                Ok(()) => return Ok(self.outcome(decision, true)),
-                Err(refusal) if refusal.id == CONFLICT => conflict = refusal,
-                Err(refusal) => return Err(refusal),
-            }
-        }
-        Err(conflict)
+        let proposal = Proposal { manner: proposed.manner, ..restoring(proposed.body.clone()) };
+        self.change(event_of(proposed.manner), proposal, &proposed.comment, proposed.is_dry_run).await
     }
 
     /// Puts an earlier version in force again. If the active version is invalid, the earlier one replaces it unchanged.
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
         let target = self.known(version).await?;
-        self.db.migrate().await.or_fail(SAVE_FAILED)?;
-        let active = match &self.versions {
-            VersionStore::Database(db) => db.active_configuration_id().await.or_fail(LOAD_FAILED)?,
-            VersionStore::File(_) => None,
-        };
-        let usable = self.config().await.ok();
-        let around = self.around().await?;
-        let decision = put_back(&target, usable.as_ref(), &self.overrides, &around)?;
-        let is_stored = usable.is_some_and(|usable| {
-            usable.stored.as_ref().map(document) == decision.config.stored.as_ref().map(document)
-        });
-        if is_stored {
-            return Ok(self.outcome(decision, false));
-        }
-        self.save(event_of(Manner::Restore), &decision, active.as_deref(), comment, &around).await?;
-        Ok(self.outcome(decision, true))
+        self.change(event_of(Manner::Restore), restoring(target.document), comment, false).await
     }
 
-    async fn save(
+    async fn change(
         &self,
         event: &'static str,
-        decision: &Decision,
-        active: Option<&str>,
+        proposal: Proposal,
         comment: &str,
-        around: &Surroundings,
-    ) -> Result<(), AppError> {
-        let author = author("cli", comment);
-        let stored = decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?;
-        let replaces = active.map(str::to_owned);
-        let version = Version { stored, replaces, at: around.now_ms, author, changes: decision.changes.clone() };
-        let record = record(event, json!({ "version": decision.config.version() }), &decision.changes);
-        let store = Recorded { versions: self.versions.clone(), trail: self.db.clone() };
-        Draft::new(record.clone()).around(store.save(version)).await?;
-        self.append(record).await
+        is_dry_run: bool,
+    ) -> Result<Outcome, AppError> {
+        if !is_dry_run {
+            self.db.migrate().await.or_fail(SAVE_FAILED)?;
+        }
+        let (wanted, around) = (Wanted::Proposal(proposal), self.around().await?);
+        let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, around };
+        let record = record(event, Value::Object(Document::new()));
+        let saved = self.save(self.versions.clone(), write, record).await?;
+        Ok(self.outcome(saved))
     }
 
-    /// Adds a record of this change to the audit trail.
-    async fn append(&self, record: AuditRecord) -> Result<(), AppError> {
-        let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
-        db.append(vec![Arc::new(record)], Vec::new()).await
+    /// Changes what is stored in `versions`, with a record of it in the audit trail.
+    async fn save(&self, versions: VersionStore, write: Write, record: AuditRecord) -> Result<Saved, AppError> {
+        let versions = Recorded { versions, trail: self.db.clone() };
+        let store = Audited { versions, record: Arc::new(Mutex::new(record)) };
+        let drafted = store.clone();
+        let change = change_stored(&store, &self.overrides, Arc::new(write));
+        let saved = within(move || drafted.record(), Progress::default(), change).await?;
+        if saved.is_stored {
+            let db = self.db.clone().with_audit_keys(ready_keys(&self.settings));
+            db.append(vec![Arc::new(store.record())], Vec::new()).await?;
+        }
+        Ok(saved)
     }
 
-    fn outcome(&self, decision: Decision, is_saved: bool) -> Outcome {
+    fn outcome(&self, Saved { decision, is_stored }: Saved) -> Outcome {
         let version = decision.config.version().to_owned();
         let ineffective = self.versions.ineffective(&decision.changes);
         Outcome {
-            version: is_saved.then_some(version),
+            version: is_stored.then_some(version),
             changes: decision.changes.into_iter().map(Changed::from).collect(),
             unset: decision.unset,
             ineffective,
@@ -165,7 +142,7 @@ impl Store {
 
     async fn known(&self, id: &str) -> Result<Stored, AppError> {
         let missing = || AppError::new("app.config.version.missing.app_error");
-        if !self.is_made().await.or_fail(LOAD_FAILED)? {
+        if !self.versions.is_made().await.or_fail(LOAD_FAILED)? {
             return Err(missing());
         }
         self.versions.version(id).await?.ok_or_else(missing)
@@ -182,30 +159,57 @@ impl Store {
         Ok(surroundings(&key))
     }
 
-    /// Returns true if the store exists and can be read.
-    async fn is_made(&self) -> Result<bool, StoreError> {
-        match &self.versions {
-            VersionStore::File(_) => Ok(true),
-            VersionStore::Database(_) => has_tables(&self.db).await,
-        }
-    }
-
     /// Copies the configuration of one store to another, as a new version there.
     pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), AppError> {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
+        let Migration { wanted, target } = Migration::open(from, to, &self.db, &self.sql).await?;
+        let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to) }));
         let around = self.around().await?;
-        let migration = Migration {
-            db: &self.db,
-            overrides: &self.overrides,
-            sql: &self.sql,
-            author: author("migrate", comment),
-            around: &around,
-        };
-        let parameters = json!({ "from": Place::label(from), "to": Place::label(to) });
-        let mut record = record("migrateConfig", parameters, &[]);
-        let changes = Draft::new(record.clone()).around(migrate(from, to, migration)).await?;
-        (record.before, record.after) = both_sides(&changes);
-        self.append(record).await
+        let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, around };
+        self.save(target, write, record).await.map(drop).or_fail(MIGRATE_FAILED)
+    }
+}
+
+/// The versions, with the audit record of the change that is under way.
+#[derive(Clone)]
+struct Audited {
+    versions: Recorded,
+    record: Arc<Mutex<AuditRecord>>,
+}
+
+impl Audited {
+    fn record(&self) -> AuditRecord {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what the version changes, before it is stored.
+    fn note(&self, version: &Version) {
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        (record.before, record.after) = both_sides(&version.changes);
+        // The record of a migration names the two stores.
+        let names_stores = record.event == MIGRATION;
+        if let Value::Object(parameters) = &mut record.parameters
+            && !names_stores
+        {
+            parameters.insert("version".to_owned(), Value::from(version.stored.id.clone()));
+        }
+    }
+}
+
+impl ConfigStore for Audited {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        let versions = self.versions.versions.clone();
+        async move { if versions.is_made().await.or_fail(LOAD_FAILED)? { versions.active().await } else { Ok(None) } }
+            .boxed()
+    }
+
+    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
+        self.versions.active_id()
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        self.note(&version);
+        self.versions.save(version)
     }
 }
 
@@ -218,9 +222,8 @@ async fn usable_configuration(file: &VersionStore, overrides: &Overrides) -> Opt
     configs.find_map(Result::ok)
 }
 
-fn record(event: &'static str, parameters: Value, changes: &[Change]) -> AuditRecord {
-    let (before, after) = both_sides(changes);
-    AuditRecord { source: "cli", before, after, ..own_record(event, Status::Success, parameters) }
+fn record(event: &'static str, parameters: Value) -> AuditRecord {
+    AuditRecord { source: "cli", ..own_record(event, Status::Success, parameters) }
 }
 
 fn author(source: &'static str, comment: &str) -> Author {
@@ -233,18 +236,10 @@ fn author(source: &'static str, comment: &str) -> Author {
     }
 }
 
-fn proposal(manner: Manner, body: &Document) -> Proposal {
-    Proposal { manner, body: body.clone(), may_write: Arc::new(|_| true), is_local: true, may_keep_secrets: true }
-}
-
 fn event_of(manner: Manner) -> &'static str {
     match manner {
         Manner::Replace => "updateConfig",
         Manner::Patch => "patchConfig",
         Manner::Restore => "rollbackConfig",
     }
-}
-
-fn document(stored: &Stored) -> &Document {
-    &stored.document
 }

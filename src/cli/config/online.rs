@@ -4,11 +4,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::{extras, without_extras};
 use quarterdeck_actors::config::proposal::Manner;
 use quarterdeck_actors::config::view::ServiceSettings;
-use reqwest::header::{ETAG, IF_MATCH};
+use reqwest::header::ETAG;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,9 +21,6 @@ const ROOT: &str = "http://localhost/api/v4";
 
 /// The timeout of one request.
 const DEADLINE: Duration = Duration::from_mins(1);
-
-/// The number of attempts to send a change while other changes are stored first.
-const ATTEMPTS: usize = 8;
 
 /// The number of versions that the server lists on one page.
 const PAGE: usize = 200;
@@ -37,12 +35,11 @@ struct Ask<'a> {
     path: String,
     query: Vec<(&'static str, &'a str)>,
     body: Option<&'a Document>,
-    expected: Option<&'a str>,
 }
 
 impl<'a> Ask<'a> {
     fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, expected: None }
+        Self { method, path: path.into(), query: Vec::new(), body: None }
     }
 
     fn with(mut self, name: &'static str, value: &'a str) -> Self {
@@ -54,7 +51,10 @@ impl<'a> Ask<'a> {
 struct Answer {
     status: StatusCode,
     version: String,
+    unset: Vec<String>,
     ineffective: Vec<String>,
+    /// Whether a change was stored, as far as the server says.
+    is_stored: Option<bool>,
     body: Vec<u8>,
 }
 
@@ -131,52 +131,39 @@ impl Server {
 
     pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, String> {
         let path = if proposed.manner == Manner::Patch { "/config/patch" } else { "/config" };
-        let mut refused = None;
-        for _ in 0..ATTEMPTS {
-            let preview = Ask { body: Some(&proposed.body), ..Ask::new(Method::PUT, path).with("dry_run", "true") };
-            let answer = self.ask(preview).await?.checked()?;
+        let ask = Ask { body: Some(&proposed.body), ..Ask::new(Method::PUT, path) };
+        if proposed.is_dry_run {
+            let answer = self.ask(ask.with("dry_run", "true")).await?.checked()?;
             let Preview { changes, unset }: Preview = answer.read()?;
-            if proposed.is_dry_run {
-                return Ok(Outcome { version: None, changes, unset, ineffective: answer.ineffective });
-            }
-            let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
-            let write = Ask::new(Method::PUT, path).with("source", "cli").with("comment", &proposed.comment);
-            let answer = self.ask(Ask { body: Some(&proposed.body), expected: Some(&before), ..write }).await?;
-            if answer.status == StatusCode::PRECONDITION_FAILED {
-                refused = Some(answer);
-                continue;
-            }
-            return self.outcome(answer.checked()?, &before, unset).await;
+            return Ok(Outcome { version: None, changes, unset, ineffective: answer.ineffective });
         }
-        Err(refused.map(Answer::checked).and_then(Result::err).unwrap_or_default())
+        self.change(ask, &proposed.comment).await
     }
 
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, String> {
-        let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
-        let ask = Ask::new(Method::POST, format!("/config/versions/{version}/rollback"));
-        let answer = self.ask(ask.with("source", "cli").with("comment", comment)).await?.checked()?;
-        self.outcome(answer, &before, Vec::new()).await
+        self.change(Ask::new(Method::POST, format!("/config/versions/{version}/rollback")), comment).await
     }
 
-    /// Returns the outcome of an accepted change. A change that alters nothing creates no version.
-    async fn outcome(&self, answer: Answer, before: &str, unset: Vec<String>) -> Result<Outcome, String> {
-        let version = answer.version;
-        if version == before {
+    /// Asks for a change and returns its outcome. A change that alters nothing creates no version.
+    async fn change(&self, ask: Ask<'_>, comment: &str) -> Result<Outcome, String> {
+        let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
+        let answer = self.ask(ask.with("source", "cli").with("comment", comment)).await?.checked()?;
+        let Answer { version, unset, ineffective, is_stored, .. } = answer;
+        // A server of an earlier version does not say if it stored a version.
+        let is_stored = is_stored.unwrap_or(version != before);
+        if !is_stored {
             return Ok(Outcome { version: None, changes: Vec::new(), unset, ineffective: Vec::new() });
         }
         let shown = self.ask(Ask::new(Method::GET, format!("/config/versions/{version}"))).await?.checked()?;
         let Shown { version: record } = shown.read()?;
         let changes = serde_json::from_value(record.changes).map_err(|cause| cause.to_string())?;
-        Ok(Outcome { version: Some(version), changes, unset, ineffective: answer.ineffective })
+        Ok(Outcome { version: Some(version), changes, unset, ineffective })
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, String> {
         let url =
             Url::parse_with_params(&format!("{ROOT}{}", ask.path), &ask.query).map_err(|cause| cause.to_string())?;
         let mut request = self.http.request(ask.method, url);
-        if let Some(expected) = ask.expected {
-            request = request.header(IF_MATCH, format!("\"{expected}\""));
-        }
         if let Some(body) = ask.body {
             request = request.json(body);
         }
@@ -184,9 +171,12 @@ impl Server {
         let answer = request.send().await.map_err(fails)?;
         let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
         let version = header(ETAG.as_str()).trim_matches('"').to_owned();
-        let ineffective = header("x-config-ineffective").split_whitespace().map(str::to_owned).collect();
+        let list = |name: &str| header(name).split_whitespace().map(decoded).collect();
+        let (unset, ineffective) = (list("x-config-unset"), list("x-config-ineffective"));
+        let is_stored = header("x-config-stored").parse().ok();
         let status = answer.status();
-        Ok(Answer { status, version, ineffective, body: answer.bytes().await.map_err(fails)?.to_vec() })
+        let body = answer.bytes().await.map_err(fails)?.to_vec();
+        Ok(Answer { status, version, unset, ineffective, is_stored, body })
     }
 }
 
@@ -211,4 +201,9 @@ impl Answer {
     fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|_| "the server's answer cannot be read".to_owned())
     }
+}
+
+/// Returns a path of a list in a header, without the escapes of its special characters.
+fn decoded(path: &str) -> String {
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }

@@ -1,3 +1,4 @@
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use quarterdeck_actors::config::Author;
@@ -10,7 +11,7 @@ fn the_order_of_versions_survives_a_clock_that_goes_backwards() {
     let place = tempfile::tempdir().unwrap();
     let file = ConfigFile::new(&place.path().join("config.json"));
     for (at, name) in [(2000, "one"), (1000, "two"), (1000, "three")] {
-        file.save(&version(at, name)).unwrap();
+        file.save(&next(&file, at, name)).unwrap();
     }
     let versions = file.versions();
     let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
@@ -27,7 +28,8 @@ fn a_link_stays_a_link() {
     let (link, real) = (place.path().join("config.json"), place.path().join("real.json"));
     std::fs::write(&real, r#"{"TeamSettings":{"SiteName":"before"}}"#).unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    ConfigFile::new(&link).save(&version(1, "after")).unwrap();
+    let file = ConfigFile::new(&link);
+    file.save(&next(&file, 1, "after")).unwrap();
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(std::fs::read_to_string(&real).unwrap().contains("after"));
 }
@@ -43,7 +45,8 @@ fn the_file_keeps_the_access_that_its_operator_gave_it() {
         std::os::unix::fs::chown(&name, Some(65_534), Some(65_534)).unwrap();
     }
     let before = std::fs::metadata(&name).unwrap();
-    ConfigFile::new(&name).save(&version(1, "one")).unwrap();
+    let file = ConfigFile::new(&name);
+    file.save(&next(&file, 1, "one")).unwrap();
     let after = std::fs::metadata(&name).unwrap();
     let access = |found: &Metadata| (found.permissions().mode() & 0o777, found.uid(), found.gid());
     assert_eq!(access(&after), access(&before));
@@ -60,7 +63,7 @@ fn what_an_interrupted_write_left_is_swept_away() {
     let (left, other) = (place.path().join(".config.json.abc.tmp"), place.path().join(".other.tmp"));
     std::fs::write(&left, "half").unwrap();
     std::fs::write(&other, "somebody else's").unwrap();
-    file.save(&version(1, "one")).unwrap();
+    file.save(&next(&file, 1, "one")).unwrap();
     assert!(!left.exists() && other.exists());
 }
 
@@ -71,6 +74,103 @@ fn a_refusal_quotes_nothing_of_the_file() {
     std::fs::write(&name, r#""a secret""#).unwrap();
     let refusal = ConfigFile::new(&name).active().unwrap_err().to_string();
     assert!(refusal.contains("this is no object") && !refusal.contains("a secret"), "{refusal}");
+}
+
+#[test]
+fn a_version_that_replaces_another_one_than_the_active_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let file = ConfigFile::new(&place.path().join("config.json"));
+    let first = next(&file, 1, "one");
+    file.save(&first).unwrap();
+    let late = next(&file, 2, "late");
+    let second = next(&file, 2, "two");
+    file.save(&second).unwrap();
+    for refused in [&first, &late] {
+        let Err(NotSaved::Conflict { current }) = file.save(refused) else { panic!("no conflict") };
+        assert_eq!(current, second.stored.id);
+    }
+    assert_eq!(file.active().unwrap().unwrap().document, second.stored.document);
+    assert_eq!(file.versions().len(), 2);
+}
+
+#[test]
+fn an_edit_by_hand_is_a_conflict_and_its_content_a_version_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let name = place.path().join("config.json");
+    let file = ConfigFile::new(&name);
+    file.save(&next(&file, 1, "one")).unwrap();
+    let late = next(&file, 2, "late");
+    let edited = std::fs::read_to_string(&name).unwrap().replace("one", "edited");
+    std::fs::write(&name, &edited).unwrap();
+    assert!(matches!(file.save(&late), Err(NotSaved::Conflict { .. })));
+    assert_eq!(std::fs::read_to_string(&name).unwrap(), edited);
+    file.save(&next(&file, 3, "three")).unwrap();
+    let versions = file.versions();
+    let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
+    assert_eq!(names, ["three", "edited", "one"]);
+}
+
+#[test]
+fn a_file_that_is_unreadable_or_gone_is_replaced_only_by_who_means_it() {
+    let place = tempfile::tempdir().unwrap();
+    let name = place.path().join("config.json");
+    let file = ConfigFile::new(&name);
+    file.save(&next(&file, 1, "one")).unwrap();
+    let late = next(&file, 2, "late");
+    std::fs::write(&name, "{ half").unwrap();
+    assert!(matches!(file.save(&late), Err(NotSaved::Conflict { .. })));
+    assert_eq!(std::fs::read_to_string(&name).unwrap(), "{ half");
+    file.save(&next(&file, 3, "three")).unwrap();
+    let [copy] = &file.files(".unreadable")[..] else { panic!("no copy") };
+    assert_eq!(std::fs::read_to_string(copy).unwrap(), "{ half");
+    std::fs::remove_file(&name).unwrap();
+    assert!(matches!(file.save(&late), Err(NotSaved::Conflict { .. })));
+    assert!(!name.exists());
+    file.save(&next(&file, 4, "four")).unwrap();
+    assert_eq!(file.versions()[0].config["TeamSettings"]["SiteName"], "four");
+}
+
+#[test]
+fn an_edit_that_an_interrupted_write_put_aside_becomes_a_version() {
+    let place = tempfile::tempdir().unwrap();
+    let file = ConfigFile::new(&place.path().join("config.json"));
+    file.save(&next(&file, 1, "one")).unwrap();
+    let left = place.path().join(".config.json.abc.tmp");
+    std::fs::write(&left, r#"{"TeamSettings":{"SiteName":"aside"}}"#).unwrap();
+    file.save(&next(&file, 2, "two")).unwrap();
+    let versions = file.versions();
+    let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
+    assert_eq!(names, ["two", "aside", "one"]);
+    assert!(!left.exists());
+}
+
+#[test]
+fn writers_at_the_same_time_lose_no_version() {
+    const WRITERS: usize = 4;
+    const VERSIONS_EACH: usize = 4;
+    let place = tempfile::tempdir().unwrap();
+    let name = place.path().join("config.json");
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let file = ConfigFile::new(&name);
+            scope.spawn(move || {
+                for number in 0..VERSIONS_EACH {
+                    let name = format!("{writer}.{number}");
+                    while file.save(&next(&file, 1, &name)).is_err() {}
+                }
+            });
+        }
+    });
+    let file = ConfigFile::new(&name);
+    let versions = file.versions();
+    let names: std::collections::BTreeSet<String> =
+        versions.iter().map(|kept| kept.config["TeamSettings"]["SiteName"].to_string()).collect();
+    assert_eq!(names.len(), WRITERS * VERSIONS_EACH);
+}
+
+/// Makes a version that replaces what the file holds now.
+fn next(file: &ConfigFile, at: i64, name: &str) -> Version {
+    Version { replaces: file.active_id().unwrap(), ..version(at, name) }
 }
 
 fn version(at: i64, name: &str) -> Version {

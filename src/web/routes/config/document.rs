@@ -4,13 +4,14 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::web::Data;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use quarterdeck_actors::config::Author;
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{Decision, Manner};
+use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
-use quarterdeck_actors::config::{Author, Write};
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
 use serde_json::{Value, json};
 
@@ -62,6 +63,9 @@ pub(crate) const SHOW: Operation = Description::new(
 .responses(&[Response::json(200, Type::Named("Config"), "The configuration.")])
 .refusals(&[403, 500])
 .handled_by(handler!(show));
+
+/// The header that says if a change was stored as a new version. It was not if it alters nothing.
+const STORED: HeaderName = HeaderName::from_static("x-config-stored");
 
 /// `GET /config`: returns the configuration in force, with the settings that the caller may read.
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
@@ -164,15 +168,15 @@ async fn write(
     let is_dry_run = request.is_true("dry_run");
     audit.parameter("dry_run", is_dry_run);
     let write = Write {
-        proposal,
+        wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
         is_dry_run,
         around: app.facts.surroundings(),
     };
-    let decision = app.actors.config.write(write).await?;
+    let saved = app.actors.config.write(write).await?;
     let mut answer =
-        if is_dry_run { preview(app, &decision)? } else { written(session, app, audit, &decision).await? };
+        if is_dry_run { preview(app, &saved.decision)? } else { written(session, app, audit, &saved).await? };
     tell(&mut answer, UNKNOWN, &unknown);
     Ok(answer)
 }
@@ -204,7 +208,7 @@ pub(super) async fn written(
     session: &Session,
     app: &AppState,
     audit: &Audit,
-    decision: &Decision,
+    Saved { decision, is_stored }: &Saved,
 ) -> Result<HttpResponse, AppError> {
     audit.settings(&decision.changes);
     audit.parameter("version", decision.config.version());
@@ -212,6 +216,8 @@ pub(super) async fn written(
         audit.parameter("secrets_kept", decision.kept.clone());
     }
     let mut answer = answer(&answered_to(session, &decision.config.document), decision.config.version())?;
+    let stored = HeaderValue::from_static(if *is_stored { "true" } else { "false" });
+    answer.headers_mut().insert(STORED, stored);
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &app.facts.versions.ineffective(&decision.changes));

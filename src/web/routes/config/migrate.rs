@@ -1,14 +1,17 @@
 //! Migration of the configuration from one store to another.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::config::saving::{Saved, Write, change_stored};
 use quarterdeck_actors::error::{AppError, OrFail};
 
 use super::document::author;
 use crate::domain::audit::Audit;
+use crate::domain::config_migration::Migration;
 use crate::domain::session::Session;
-use crate::domain::version_store as configurations;
-use crate::domain::version_store::{Migration, Place};
+use crate::domain::version_store::{Place, Recorded, VersionStore};
 use crate::web::answer::{Done, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -24,7 +27,7 @@ pub(crate) const MIGRATE: Operation =
         .handled_by(handler!(migrate));
 
 /// `POST /config/migrate`: copies the stored configuration from one store to another. This server keeps using its own
-/// store.
+/// store, whose only writer is its actor.
 pub(crate) async fn migrate(
     request: Request,
     session: Session,
@@ -39,19 +42,30 @@ pub(crate) async fn migrate(
     audit.parameter("from", Place::label(from));
     audit.parameter("to", Place::label(to));
     let config = app.actors.config.current();
+    let Migration { wanted, target } = Migration::open(from, to, &app.db, &config.view.sql).await?;
     let around = app.facts.surroundings();
-    let migration = Migration {
-        db: &app.db,
-        overrides: &config.overrides,
-        sql: &config.view.sql,
-        author: author(&request, &session, "migrate"),
-        around: &around,
+    let write =
+        Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, around };
+    let saved = if app.facts.versions.is_same_as(&target) {
+        app.actors.config.write(write).await.or_fail(FAILED)?
+    } else {
+        elsewhere(&app, target, write).await?
     };
+    if saved.is_stored {
+        audit.settings(&saved.decision.changes);
+    }
+    Done.reply()
+}
+
+/// Stores the copy in a store that is not the one of this server, as far as their names tell.
+async fn elsewhere(app: &AppState, target: VersionStore, write: Write) -> Result<Saved, AppError> {
     let before = app.facts.versions.active().await.or_fail(FAILED)?;
-    audit.settings(&configurations::migrate(from, to, migration).await?);
+    let overrides = &app.actors.config.current().overrides;
+    let store = Recorded { versions: target, trail: app.db.clone() };
+    let saved = change_stored(&store, overrides, Arc::new(write)).await.or_fail(FAILED)?;
     let is_own_store_changed = app.facts.versions.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
         app.actors.config.reload(app.facts.surroundings()).await.or_fail(FAILED)?;
     }
-    Done.reply()
+    Ok(saved)
 }

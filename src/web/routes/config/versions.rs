@@ -2,11 +2,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use quarterdeck_actors::config::Stored;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::saving::{Wanted, Write};
 use quarterdeck_actors::config::secrets::masked;
-use quarterdeck_actors::config::{Stored, Write};
 use quarterdeck_actors::error::AppError;
 use serde_json::{Value, json};
 
@@ -96,9 +97,10 @@ pub(crate) async fn roll_back(
     let body: Document = known(&app, request.id("version_id")?).await?.document;
     let proposal = proposal_of(Manner::Restore, body, &session);
     let author = author(&request, &session, "rollback");
-    let write = Write { proposal, author, expected: None, is_dry_run: false, around: app.facts.surroundings() };
-    let decision = app.actors.config.write(write).await?;
-    written(&session, &app, &audit, &decision).await
+    let (wanted, around) = (Wanted::Proposal(proposal), app.facts.surroundings());
+    let write = Write { wanted, author, expected: None, is_dry_run: false, around };
+    let saved = app.actors.config.write(write).await?;
+    written(&session, &app, &audit, &saved).await
 }
 
 /// Returns the version with that id. Fails if it does not exist.

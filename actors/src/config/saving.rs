@@ -1,0 +1,202 @@
+//! Decides on a change and stores it. The server, its command line and migrations all save through this file.
+//!
+//! A store refuses a version that does not replace the active one. The change is then decided again, on the version
+//! that is active now. So a change by another process or with an editor is never overwritten unseen.
+
+use std::sync::Arc;
+
+use super::proposal::{Decision, Manner, Proposal, Surroundings, copied, decide};
+use super::{Author, Config, ConfigStore, Document, Overrides, Stored, Version};
+use crate::background;
+use crate::error::{AppError, OrFail};
+
+const SAVE_FAILED: &str = "app.save_config.app_error";
+const UNREADABLE: &str = "app.config.unreadable.app_error";
+pub(super) const CONFLICT: &str = "app.config.version_conflict.app_error";
+
+/// The maximum number of attempts to store a change while other versions are stored first.
+const MAX_ATTEMPTS: usize = 16;
+
+/// A change that a caller wants, with its author.
+pub struct Write {
+    /// The change.
+    pub wanted: Wanted,
+    /// The author.
+    pub author: Author,
+    /// The version that the author knows. If another version is in force, the change is refused.
+    pub expected: Option<String>,
+    /// True to decide only and store nothing.
+    pub is_dry_run: bool,
+    /// Facts that the decision needs.
+    pub around: Surroundings,
+}
+
+/// The kinds of change.
+pub enum Wanted {
+    /// A submitted document, of which the caller may write some settings.
+    Proposal(Proposal),
+    /// The document of another store, which replaces the stored one as it is.
+    Copy(Document),
+}
+
+/// The outcome of a change.
+#[derive(Debug)]
+pub struct Saved {
+    /// The decision.
+    pub decision: Decision,
+    /// False if the change altered nothing or was a dry run. Its configuration is then the one that is active anyway.
+    pub is_stored: bool,
+}
+
+/// The version on which a change is decided.
+struct Basis {
+    running: Arc<Config>,
+    /// The id of the active version, which the new one replaces.
+    replaces: Option<String>,
+    /// False if the active version is unreadable. A restored version then replaces it, whatever it is.
+    is_readable: bool,
+}
+
+impl Basis {
+    fn of(running: Arc<Config>) -> Self {
+        let replaces = running.stored.as_ref().map(|stored| stored.id.clone());
+        Self { running, replaces, is_readable: true }
+    }
+
+    /// Reads the active version of the store. If it is unreadable, a restored version replaces it unseen, and is
+    /// decided on `fallback`; every other change is refused.
+    async fn read(
+        store: &dyn ConfigStore,
+        overrides: &Overrides,
+        wanted: &Wanted,
+        fallback: impl FnOnce() -> Result<Arc<Config>, AppError>,
+    ) -> Result<Self, AppError> {
+        let composed = |stored| Config::compose(stored, overrides.clone()).or_fail(SAVE_FAILED);
+        let refusal = match store.load().await.and_then(composed) {
+            Ok(config) => return Ok(Self::of(Arc::new(config))),
+            Err(refusal) => refusal,
+        };
+        if wanted.restored().is_some() {
+            let replaces = store.active_id().await.or_fail(SAVE_FAILED)?;
+            return Ok(Self { running: fallback()?, replaces, is_readable: false });
+        }
+        if refusal.id == UNREADABLE { Err(refusal) } else { Err(refusal).or_fail(SAVE_FAILED) }
+    }
+}
+
+impl Wanted {
+    /// Returns the earlier version that is to be restored, if the change is a rollback.
+    fn restored(&self) -> Option<&Document> {
+        match self {
+            Self::Proposal(proposal) => (proposal.manner == Manner::Restore).then_some(&proposal.body),
+            Self::Copy(_) => None,
+        }
+    }
+
+    fn decide(&self, running: &Config, around: &Surroundings) -> Result<Decision, AppError> {
+        match self {
+            Self::Proposal(proposal) => decide(running, proposal, around),
+            Self::Copy(document) => copied(running, document, around),
+        }
+    }
+
+    /// Returns true if the version to store has the content of the active one.
+    fn changes_nothing(&self, running: &Config, stored: &Document) -> bool {
+        match self {
+            Self::Proposal(_) => *stored == running.storable(&running.document, &running.extras()),
+            Self::Copy(_) => running.stored.as_ref().is_some_and(|active| active.document == *stored),
+        }
+    }
+}
+
+/// Changes the configuration of `store`, which no server of this process runs with.
+pub async fn change_stored(
+    store: &dyn ConfigStore,
+    overrides: &Overrides,
+    write: Arc<Write>,
+) -> Result<Saved, AppError> {
+    let restored = write.wanted.restored().cloned();
+    let fallback = || {
+        let stored = restored.map(|document| Stored { id: String::new(), document });
+        Config::compose(stored, overrides.clone()).map(Arc::new).or_fail(SAVE_FAILED)
+    };
+    let basis = Basis::read(store, overrides, &write.wanted, fallback).await?;
+    decide_and_save(basis, store, write).await
+}
+
+/// Changes the running configuration and stores it.
+pub(super) async fn change_running(
+    running: Arc<Config>,
+    store: &dyn ConfigStore,
+    write: Arc<Write>,
+) -> Result<Saved, AppError> {
+    decide_and_save(Basis::of(running), store, write).await
+}
+
+/// Decides and stores. If another version became active meanwhile, reads that version and decides again.
+async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<Write>) -> Result<Saved, AppError> {
+    for _ in 0..MAX_ATTEMPTS {
+        let Basis { running, replaces, is_readable } = basis;
+        check_version(&running, write.expected.as_deref())?;
+        let Decided { decision, changes_nothing } = decided(running.clone(), is_readable, write.clone()).await?;
+        if write.is_dry_run {
+            return Ok(Saved { decision, is_stored: false });
+        }
+        if changes_nothing {
+            // What another process stored meanwhile may say otherwise, and it takes effect at the next start.
+            let is_active = store.active_id().await.or_fail(SAVE_FAILED)? == replaces;
+            if is_active {
+                return Ok(Saved { decision, is_stored: false });
+            }
+        } else {
+            let version = Version {
+                stored: decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?,
+                replaces,
+                at: write.around.now_ms,
+                author: write.author.clone(),
+                changes: decision.changes.clone(),
+            };
+            match store.save(version).await {
+                Ok(()) => return Ok(Saved { decision, is_stored: true }),
+                Err(refusal) if refusal.id == CONFLICT => {}
+                Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
+            }
+        }
+        let overrides = running.overrides.clone();
+        basis = Basis::read(store, &overrides, &write.wanted, || Ok(running)).await?;
+    }
+    Err(AppError::new(CONFLICT).with("Current", basis.running.version()))
+}
+
+struct Decided {
+    decision: Decision,
+    changes_nothing: bool,
+}
+
+/// Decides on a background thread, because the decision may take long and must not block the actor's thread.
+///
+/// A panic there refuses this change and leaves the actor running: nothing was stored or published.
+async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> Result<Decided, AppError> {
+    let deciding = background::compute(move || {
+        let mut decision = write.wanted.decide(&running, &write.around)?;
+        let stored = decision.config.stored.as_ref();
+        let changes_nothing =
+            is_readable && stored.is_some_and(|new| write.wanted.changes_nothing(&running, &new.document));
+        if changes_nothing {
+            decision.config = (*running).clone();
+        }
+        Ok(Decided { decision, changes_nothing })
+    });
+    deciding.await.or_fail(SAVE_FAILED)?
+}
+
+fn check_version(running: &Config, expected: Option<&str>) -> Result<(), AppError> {
+    let current = running.version();
+    match expected {
+        Some(expected) if expected != current => Err(AppError::new(CONFLICT).with("Current", current)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

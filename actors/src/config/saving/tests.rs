@@ -1,0 +1,189 @@
+use std::sync::Mutex;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::{ConfigHandle, ConfigSource};
+use crate::id::new_id;
+
+/// A store of two processes. It refuses a version that replaces another one than the last.
+#[derive(Clone, Default)]
+struct Shared {
+    versions: Arc<Mutex<Vec<Version>>>,
+    is_unreadable: Arc<Mutex<bool>>,
+}
+
+impl Shared {
+    fn last(&self) -> Option<Stored> {
+        self.versions.lock().unwrap().last().map(|version| version.stored.clone())
+    }
+
+    fn site_name(&self) -> Value {
+        self.last().unwrap().document["TeamSettings"]["SiteName"].clone()
+    }
+}
+
+impl ConfigStore for Shared {
+    fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+        let is_unreadable = *self.is_unreadable.lock().unwrap();
+        let last = self.last();
+        async move { if is_unreadable { Err(AppError::new(UNREADABLE).with("Problem", "half")) } else { Ok(last) } }
+            .boxed()
+    }
+
+    fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
+        let is_unreadable = *self.is_unreadable.lock().unwrap();
+        let last = self.last().map(|stored| stored.id);
+        async move { Ok(if is_unreadable { Some("unreadable".to_owned()) } else { last }) }.boxed()
+    }
+
+    fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
+        let store = self.clone();
+        async move {
+            if store.active_id().await? != version.replaces {
+                return Err(AppError::new(CONFLICT).with("Current", ""));
+            }
+            *store.is_unreadable.lock().unwrap() = false;
+            store.versions.lock().unwrap().push(version);
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl ConfigSource for Shared {
+    fn load(&self) -> BoxFuture<'static, Result<Overrides, AppError>> {
+        async { Ok(Overrides::new()) }.boxed()
+    }
+}
+
+fn start(store: &Shared) -> ConfigHandle {
+    ConfigHandle::start(Config::from_overrides([]).unwrap(), Arc::new(store.clone()), Arc::new(store.clone()))
+}
+
+fn write(wanted: Wanted) -> Write {
+    let author = Author {
+        user_id: String::new(),
+        session_id: String::new(),
+        address: String::new(),
+        source: "api",
+        comment: String::new(),
+    };
+    let around =
+        Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    Write { wanted, author, expected: None, is_dry_run: false, around }
+}
+
+fn document(body: Value) -> Document {
+    let Value::Object(document) = body else { panic!("no object") };
+    document
+}
+
+fn proposed(manner: Manner, body: Document) -> Write {
+    let may_write: super::super::proposal::MayWrite = Arc::new(|_| true);
+    write(Wanted::Proposal(Proposal { manner, body, may_write, is_local: true, may_keep_secrets: true }))
+}
+
+fn patch(body: Value) -> Write {
+    proposed(Manner::Patch, document(body))
+}
+
+fn named(name: &str) -> Write {
+    patch(json!({ "TeamSettings": { "SiteName": name } }))
+}
+
+fn limited(users: u64) -> Write {
+    patch(json!({ "TeamSettings": { "MaxUsersPerTeam": users } }))
+}
+
+#[actix_rt::test]
+async fn two_servers_on_one_store_keep_the_changes_of_each_other() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    let saved = other.write(limited(7)).await.unwrap();
+    assert!(saved.is_stored);
+    let stored = store.last().unwrap().document;
+    assert_eq!(
+        (&stored["TeamSettings"]["SiteName"], &stored["TeamSettings"]["MaxUsersPerTeam"]),
+        (&json!("one"), &json!(7))
+    );
+    assert_eq!(other.current().view.team.site_name, "one");
+    let late = one.write(Write { expected: Some(one.current().version().to_owned()), ..named("late") }).await;
+    assert_eq!(late.unwrap_err().id, CONFLICT);
+}
+
+#[actix_rt::test]
+async fn a_change_that_alters_nothing_here_is_stored_where_another_server_stored_otherwise() {
+    let store = Shared::default();
+    let (one, other) = (start(&store), start(&store));
+    one.write(named("one")).await.unwrap();
+    other.write(named("other")).await.unwrap();
+    assert!(one.write(named("one")).await.unwrap().is_stored);
+    assert_eq!(store.site_name(), "one");
+    // What another server stored already comes into force here, without a version of its own.
+    assert!(!other.write(named("one")).await.unwrap().is_stored);
+    assert_eq!(other.current().version(), store.last().unwrap().id);
+}
+
+#[actix_rt::test]
+async fn an_unreadable_version_is_replaced_by_a_rollback_only() {
+    let store = Shared::default();
+    let server = start(&store);
+    server.write(named("one")).await.unwrap();
+    let earlier = store.last().unwrap().document;
+    server.write(named("two")).await.unwrap();
+    *store.is_unreadable.lock().unwrap() = true;
+    assert_eq!(server.write(named("three")).await.unwrap_err().id, UNREADABLE);
+    assert_eq!(server.write(write(Wanted::Copy(earlier.clone()))).await.unwrap_err().id, UNREADABLE);
+    assert_eq!(store.versions.lock().unwrap().len(), 2);
+    assert!(server.write(proposed(Manner::Restore, earlier)).await.unwrap().is_stored);
+    assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("one"), "one"));
+}
+
+#[actix_rt::test]
+async fn a_command_restores_a_version_where_none_is_readable() {
+    let store = Shared::default();
+    start(&store).write(named("one")).await.unwrap();
+    let earlier = store.last().unwrap().document;
+    *store.is_unreadable.lock().unwrap() = true;
+    let patched = change_stored(&store, &Overrides::new(), Arc::new(named("two"))).await;
+    assert_eq!(patched.unwrap_err().id, UNREADABLE);
+    let restored = change_stored(&store, &Overrides::new(), Arc::new(proposed(Manner::Restore, earlier))).await;
+    assert!(restored.unwrap().is_stored);
+    assert_eq!(store.site_name(), "one");
+}
+
+#[actix_rt::test]
+async fn a_copy_is_stored_as_it_is_and_once() {
+    let store = Shared::default();
+    let server = start(&store);
+    let copied = document(json!({ "TeamSettings": { "SiteName": "copied" }, "com.example": { "kept": true } }));
+    assert!(server.write(write(Wanted::Copy(copied.clone()))).await.unwrap().is_stored);
+    assert_eq!(store.last().unwrap().document, copied);
+    assert_eq!(server.current().view.team.site_name, "copied");
+    assert!(!server.write(write(Wanted::Copy(copied))).await.unwrap().is_stored);
+    let broken = document(json!({ "TeamSettings": { "MaxUsersPerTeam": 0 } }));
+    let refused = server.write(write(Wanted::Copy(broken))).await.unwrap_err();
+    assert_eq!(refused.id, "model.config.is_valid.max_users.app_error");
+    assert_eq!(store.versions.lock().unwrap().len(), 1);
+}
+
+#[actix_rt::test]
+async fn a_store_that_never_settles_is_a_conflict_in_the_end() {
+    /// A store in which each read finds another version.
+    struct Restless;
+    impl ConfigStore for Restless {
+        fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
+            async { Ok(Some(Stored { id: new_id(), document: document(json!({ "TeamSettings": {} })) })) }.boxed()
+        }
+
+        fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {
+            async { Err(AppError::new(CONFLICT).with("Current", "")) }.boxed()
+        }
+    }
+    let refused = change_stored(&Restless, &Overrides::new(), Arc::new(named("one"))).await.unwrap_err();
+    assert_eq!(refused.id, CONFLICT);
+}

@@ -1,0 +1,121 @@
+//! The folder with the versions of the configuration file: one file for each, named by time and id.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use quarterdeck_actors::config::Version;
+use quarterdeck_actors::config::document::Document;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::replacing::place;
+use super::{ConfigFile, FileError};
+use crate::files::private;
+use crate::store::configurations::{VersionRecord, changes_json};
+
+/// The maximum number of stored versions.
+const KEPT: usize = 20;
+
+/// A version as it is stored beside the file.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) record: VersionRecord,
+    pub(crate) config: Document,
+}
+
+impl ConfigFile {
+    /// Returns the number of stored versions; zero when the file was only ever edited by hand.
+    pub(crate) fn kept_count(&self) -> i64 {
+        i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
+    }
+
+    /// Returns the versions stored beside the file, newest first.
+    pub(super) fn kept(&self) -> Vec<Kept> {
+        let read = |file: PathBuf| {
+            let bytes = std::fs::read(&file).ok()?;
+            let kept = serde_json::from_slice::<Kept>(&bytes).ok().filter(|kept| !kept.config.is_empty());
+            if kept.is_none() {
+                warn!(file = %file.display(), "a version of the configuration cannot be read");
+            }
+            kept
+        };
+        self.files(".json").into_iter().rev().filter_map(read).collect()
+    }
+
+    pub(super) fn keep(&self, mut kept: Kept) -> Result<PathBuf, FileError> {
+        kept.record.create_at = self.next_moment(kept.record.create_at);
+        let name = format!("{:013}-{}.json", kept.record.create_at, kept.record.id);
+        let file = self.versions_folder().join(name);
+        let mut text = serde_json::to_vec(&kept).map_err(|cause| self.refusal(cause))?;
+        text.push(b'\n');
+        let placed = place(&file, &text);
+        if placed.is_err() {
+            let _ = std::fs::remove_file(&file);
+        }
+        placed.map(|()| file).map_err(|cause| self.refusal(cause))
+    }
+
+    /// Returns the time for the name of a new version. It always increases, even when a clock is set back.
+    pub(super) fn next_moment(&self, at: i64) -> i64 {
+        let newest = self.files("").pop();
+        let name = newest.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+        let moment = name.split('-').next().and_then(|moment| moment.parse::<i64>().ok());
+        at.max(moment.map_or(0, |moment| moment.saturating_add(1)))
+    }
+
+    /// Returns the files in the versions folder whose names end with `ending`, oldest first.
+    pub(super) fn files(&self, ending: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.versions_folder()) else { return Vec::new() };
+        let named = |path: &PathBuf| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.ends_with(ending) && !name.starts_with('.'))
+        };
+        let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(named).collect();
+        files.sort();
+        files
+    }
+
+    pub(super) fn prune(&self) {
+        for ending in [".json", ".unreadable"] {
+            let files = self.files(ending);
+            let surplus = files.len().saturating_sub(KEPT);
+            for file in files.into_iter().take(surplus) {
+                if let Err(cause) = std::fs::remove_file(&file) {
+                    warn!(file = %file.display(), %cause, "an old version of the configuration was not removed");
+                }
+            }
+        }
+    }
+
+    pub(super) fn make_versions_folder(&self) -> Result<(), FileError> {
+        let folder = self.versions_folder();
+        match private::new_folder(&folder) {
+            Ok(()) => self.read_folder(self.folder())?.sync_all().map_err(|cause| self.refusal(cause)),
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(cause) => Err(FileError { file: folder, problem: cause.to_string() }),
+        }
+    }
+
+    pub(super) fn versions_folder(&self) -> PathBuf {
+        let mut name = self.file.clone().into_os_string();
+        name.push(".versions");
+        name.into()
+    }
+}
+
+pub(super) fn kept_of(version: &Version) -> Kept {
+    let Version { stored, at, author, changes, .. } = version;
+    let record = VersionRecord {
+        id: stored.id.clone(),
+        create_at: *at,
+        user_id: author.user_id.clone(),
+        session_id: author.session_id.clone(),
+        ip_address: author.address.clone(),
+        source: author.source.to_owned(),
+        comment: author.comment.clone(),
+        is_active: false,
+        changes: changes_json(changes),
+    };
+    Kept { record, config: stored.document.clone() }
+}
