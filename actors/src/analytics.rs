@@ -151,8 +151,8 @@ impl AnalyticsHandle {
     }
 
     /// Drops all results. Counts in progress are not kept either.
-    pub async fn forget(&self) -> Result<(), AppError> {
-        self.actor.ask(Forget).await
+    pub async fn invalidate(&self) -> Result<(), AppError> {
+        self.actor.ask(Invalidate).await
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -215,12 +215,12 @@ impl Handler<Join> for AnalyticsActor {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Forget;
+struct Invalidate;
 
-impl Handler<Forget> for AnalyticsActor {
+impl Handler<Invalidate> for AnalyticsActor {
     type Result = ();
 
-    fn handle(&mut self, _: Forget, _: &mut Self::Context) {
+    fn handle(&mut self, _: Invalidate, _: &mut Self::Context) {
         self.generation += 1;
         self.failures.clear();
         locked(&self.answers).clear();

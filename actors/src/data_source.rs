@@ -21,7 +21,7 @@ const UNESCAPED: &str = "an @ in a user name, a password or the name of a databa
 
 /// A parameter of a connection string and its value.
 #[derive(PartialEq)]
-pub struct Word {
+pub struct Parameter {
     /// The parameter's name, in lower case.
     pub name: String,
     /// The value without quotes and escapes.
@@ -42,7 +42,7 @@ impl Problem {
     }
 
     /// Makes a problem that names the word, unless the word may be part of the password.
-    pub fn about(word: &Word, problem: &str) -> Self {
+    pub fn about(word: &Parameter, problem: &str) -> Self {
         let is_name = word.name.len() <= 64
             && word.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
         if word.is_doubtful {
@@ -57,7 +57,7 @@ impl Problem {
     }
 }
 
-impl Word {
+impl Parameter {
     fn new(name: &str, value: impl Into<String>) -> Self {
         Self { name: name.to_ascii_lowercase(), value: value.into(), is_doubtful: false }
     }
@@ -74,7 +74,7 @@ pub(crate) fn after_scheme(text: &str) -> Option<&str> {
 }
 
 /// Reads the words of either form. A repeated word is an error; words without a value are left out.
-pub fn words(text: &str) -> Result<Vec<Word>, Problem> {
+pub fn words(text: &str) -> Result<Vec<Parameter>, Problem> {
     walked(text.len());
     let text = text.trim();
     let words = match after_scheme(text) {
@@ -84,7 +84,7 @@ pub fn words(text: &str) -> Result<Vec<Word>, Problem> {
         }
         None => of_pairs(text)?,
     };
-    let words: Vec<Word> = words.into_iter().filter(|word| !word.value.is_empty()).collect();
+    let words: Vec<Parameter> = words.into_iter().filter(|word| !word.value.is_empty()).collect();
     let mut names = HashSet::new();
     for word in counted(words.iter()) {
         if word.value.contains('\0') {
@@ -98,7 +98,7 @@ pub fn words(text: &str) -> Result<Vec<Word>, Problem> {
     Ok(words)
 }
 
-fn of_url(rest: &str) -> Result<Vec<Word>, Problem> {
+fn of_url(rest: &str) -> Result<Vec<Parameter>, Problem> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = place.split_once('/').unwrap_or((place, ""));
     let pairs: Vec<(&str, &str)> = query
@@ -119,18 +119,18 @@ fn of_url(rest: &str) -> Result<Vec<Word>, Problem> {
     let mut words = Vec::new();
     let (somebody, hosts) = authority.split_once('@').unwrap_or(("", authority));
     let (user, password) = somebody.split_once(':').unwrap_or((somebody, ""));
-    words.push(Word::new("user", decoded(user)?));
-    words.push(Word::new("password", decoded(password)?));
+    words.push(Parameter::new("user", decoded(user)?));
+    words.push(Parameter::new("password", decoded(password)?));
     words.extend(of_hosts(hosts)?);
-    words.push(Word::new("dbname", decoded(database)?));
+    words.push(Parameter::new("dbname", decoded(database)?));
     for (name, value) in pairs {
-        words.push(Word::new(&decoded(name)?, decoded(value)?));
+        words.push(Parameter::new(&decoded(name)?, decoded(value)?));
     }
     Ok(words)
 }
 
 /// Reads `host`, `host:port` or `[address]:port`, or several of them with commas.
-fn of_hosts(text: &str) -> Result<Vec<Word>, Problem> {
+fn of_hosts(text: &str) -> Result<Vec<Parameter>, Problem> {
     let mut hosts = Vec::new();
     let mut ports = Vec::new();
     for part in text.split(',') {
@@ -150,7 +150,7 @@ fn of_hosts(text: &str) -> Result<Vec<Word>, Problem> {
     }
     let names_ports = ports.iter().any(|port| !port.is_empty());
     let ports = if names_ports { ports.join(",") } else { String::new() };
-    Ok(vec![Word::new("host", hosts.join(",")), Word::new("port", ports)])
+    Ok(vec![Parameter::new("host", hosts.join(",")), Parameter::new("port", ports)])
 }
 
 fn decoded(text: &str) -> Result<String, Problem> {
@@ -164,8 +164,8 @@ fn decoded(text: &str) -> Result<String, Problem> {
 }
 
 /// Reads `word=value word='a value'`. Blanks around `=` are allowed. A backslash takes the next character as it is.
-fn of_pairs(text: &str) -> Result<Vec<Word>, Problem> {
-    let mut words: Vec<Word> = Vec::new();
+fn of_pairs(text: &str) -> Result<Vec<Parameter>, Problem> {
+    let mut words: Vec<Parameter> = Vec::new();
     let mut rest = text.chars().peekable();
     let mut follows_bare_password = false;
     loop {
@@ -187,7 +187,7 @@ fn of_pairs(text: &str) -> Result<Vec<Word>, Problem> {
         skip_blanks(&mut rest);
         let is_quoted = rest.peek() == Some(&'\'');
         let value = if is_quoted { quoted(&mut rest)? } else { bare(&mut rest) };
-        let word = Word { is_doubtful: follows_bare_password, ..Word::new(&name, value) };
+        let word = Parameter { is_doubtful: follows_bare_password, ..Parameter::new(&name, value) };
         follows_bare_password = !is_quoted && (word.name == "password" || word.name == "sslpassword");
         words.push(word);
     }

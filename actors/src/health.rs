@@ -118,10 +118,10 @@ impl HealthActor {
     fn next_round(&mut self, context: &mut Context<Self>) {
         let round = run_due(self.checks.clone(), self.publish.borrow().clone()).into_actor(self);
         context.spawn(round.map(|outcomes, actor, context| {
-            let pause =
+            let delay =
                 if outcomes.iter().all(Outcome::is_ok) { INTERVAL_WHILE_HEALTHY } else { INTERVAL_WHILE_FAILING };
             actor.publish(outcomes);
-            context.run_later(pause, Self::next_round);
+            context.run_later(delay, Self::next_round);
         }));
     }
 

@@ -8,13 +8,13 @@
 mod actor;
 mod connection;
 mod end;
-mod entrance;
 mod epoch;
 mod event;
 mod frame;
 mod joining;
 mod limits;
 mod memberships;
+mod pending_joins;
 mod registry;
 mod upkeep;
 
@@ -29,24 +29,24 @@ use tracing::{error, warn};
 use self::actor::{
     ChangeMemberships, ChangeRoles, CheckSessions, EndSessions, Join, Publish, RenewSession, Stop, WebSocketHub,
 };
-use self::connection::Left;
-pub use self::connection::{Connection, Hold, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
+use self::connection::Detached;
+pub use self::connection::{Connection, ConnectionGuard, MAX_QUEUED_EVENTS, MAX_RING_EVENTS, Outgoing, Viewing};
 pub use self::end::End;
-pub use self::entrance::Entering;
-use self::entrance::Entrance;
 pub use self::epoch::Epoch;
 pub use self::event::{Audience, Event};
 pub use self::frame::{Frame, Held};
 pub use self::joining::{Greeting, Joined, Joining};
 use self::limits::Shared;
-pub use self::limits::{Counts, Limits, Reception, Seat};
+pub use self::limits::{Counts, JoinOutcome, Limits, SocketPermit};
 pub use self::memberships::Memberships;
+pub use self::pending_joins::PendingJoin;
+use self::pending_joins::PendingJoins;
 use self::registry::Registry;
-use self::upkeep::Attention;
+use self::upkeep::PauseDetector;
 use crate::clock::Clock;
 use crate::error::AppError;
 use crate::roles::Roles;
-use crate::session::{Session, Which};
+use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The names of the hubs in logs and metrics. They limit the number of hubs.
@@ -67,18 +67,18 @@ impl HubHandle {
             counts: Arc::default(),
             held: Arc::default(),
             is_stopping: false.into(),
-            entrance: Arc::default(),
+            pending_joins: Arc::default(),
         };
         let shared = Arc::new(shared);
         let start = |name| {
-            let (shared, roles, clock, left) = (shared.clone(), roles.clone(), clock.clone(), Left::default());
+            let (shared, roles, clock, detached) = (shared.clone(), roles.clone(), clock.clone(), Detached::default());
             supervise(name, move || WebSocketHub {
                 shared: shared.clone(),
                 roles: roles.clone(),
                 clock: clock.clone(),
-                left: left.clone(),
+                detached: detached.clone(),
                 registry: Registry::default(),
-                attention: Attention::default(),
+                pauses: PauseDetector::default(),
                 stopping: Vec::new(),
             })
         };
@@ -94,24 +94,24 @@ impl HubHandle {
             counts: Arc::default(),
             held: Arc::default(),
             is_stopping: true.into(),
-            entrance: Arc::default(),
+            pending_joins: Arc::default(),
         };
         Self { shared: Arc::new(shared), hubs: [].into() }
     }
 
     /// Reserves a place for one more socket. Returns `None` at the limit or while the server stops.
-    pub fn seat(&self) -> Option<Seat> {
-        Seat::take(&self.shared)
+    pub fn socket_permit(&self) -> Option<SocketPermit> {
+        SocketPermit::take(&self.shared)
     }
 
     /// Begins a join. The caller calls this before it reads the session and the memberships for the join.
-    pub fn enter(&self, user_id: &str) -> Entering {
-        Entrance::enter(&self.shared.entrance, user_id)
+    pub fn begin_join(&self, user_id: &str) -> PendingJoin {
+        PendingJoins::begin_join(&self.shared.pending_joins, user_id)
     }
 
     /// Begins an epoch. The caller calls this before it reads facts about a user that it sends to a hub.
     pub fn epoch(&self) -> Epoch {
-        self.shared.entrance.next_epoch()
+        self.shared.pending_joins.next_epoch()
     }
 
     /// Connects a client. Sends it the greeting, unless it resumes a connection.
@@ -131,7 +131,7 @@ impl HubHandle {
         };
         self.shared.counts.note_event(&event);
         let event = Arc::new(event);
-        let publish = |errand| Publish { event: event.clone(), frame: frame.clone(), errand };
+        let publish = |pending| Publish { event: event.clone(), frame: frame.clone(), pending };
         let only = Some(&event.audience.user_id).filter(|id| !id.is_empty()).and_then(|id| self.hub_of(id));
         let concerned = only.map_or(&self.hubs[..], std::slice::from_ref);
         for hub in concerned {
@@ -143,7 +143,7 @@ impl HubHandle {
     }
 
     /// Ends the connections of the sessions that `which` selects.
-    pub async fn end_sessions(&self, which: &Which) -> Result<(), AppError> {
+    pub async fn end_sessions(&self, which: &SessionSelection) -> Result<(), AppError> {
         match which.user_id().and_then(|id| self.hub_of(id)) {
             Some(hub) => hub.ask(EndSessions(which.clone())).await,
             None => self.ask_all(|| EndSessions(which.clone())).await,

@@ -78,8 +78,8 @@ impl LicenseHandle {
     }
 
     /// Notifies the subscribers again of the licence in force.
-    pub async fn tell(&self) -> Result<(), AppError> {
-        self.actor.ask(Tell).await
+    pub async fn republish(&self) -> Result<(), AppError> {
+        self.actor.ask(Republish).await
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -123,12 +123,12 @@ impl Handler<Install> for LicenseActor {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Tell;
+struct Republish;
 
-impl Handler<Tell> for LicenseActor {
+impl Handler<Republish> for LicenseActor {
     type Result = ();
 
-    fn handle(&mut self, Tell: Tell, _: &mut Self::Context) {
+    fn handle(&mut self, Republish: Republish, _: &mut Self::Context) {
         self.publish.send_modify(|_| {});
     }
 }

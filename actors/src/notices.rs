@@ -34,7 +34,7 @@ const DEFAULT_FETCH_INTERVAL_S: u64 = 3600;
 /// Fetches feeds.
 pub trait NoticeSource: Send + Sync {
     /// Requests the feed at `url`. With marks, the server sends it only if it has changed since they were given.
-    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>>;
+    fn fetch(&self, url: String, validators: Validators) -> BoxFuture<'static, Result<Fetched, String>>;
 }
 
 /// Stores data for notices.
@@ -42,12 +42,12 @@ pub trait NoticeStore: Send + Sync {
     /// Loads facts about the installation.
     fn facts(&self) -> BoxFuture<'static, Result<Facts, AppError>>;
     /// Deletes the views of notices that are not among `ids`.
-    fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>>;
+    fn delete_other_views(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>>;
 }
 
 /// The HTTP validators of a feed, as its server sent them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct Validators {
     /// The `ETag`.
     pub etag: Option<String>,
     /// The `Date`.
@@ -58,7 +58,7 @@ pub struct Marks {
 #[derive(Debug)]
 pub enum Fetched {
     /// The feed, with its marks.
-    New(Vec<u8>, Marks),
+    New(Vec<u8>, Validators),
     /// The feed has not changed.
     Same,
     /// Any other response, with its status.
@@ -116,10 +116,10 @@ impl NoticesHandle {
             source: source.clone(),
             store: store.clone(),
             publish: publish.clone(),
-            marks: Marks::default(),
+            validators: Validators::default(),
             ids: None,
             refused: Vec::new(),
-            trouble: None,
+            last_failure: None,
             next: None,
         });
         Self { actor, current }
@@ -143,13 +143,13 @@ struct NoticesActor {
     publish: Arc<watch::Sender<Arc<Notices>>>,
     settings: AnnouncementSettings,
     /// The HTTP validators of the feed in force.
-    marks: Marks,
+    validators: Validators,
     /// The ids of all entries of the feed in force; `None` without a feed.
     ids: Option<Vec<String>>,
     /// The reasons why entries of the feed in force were left out.
     refused: Vec<String>,
     /// The reason why the last fetch returned no feed.
-    trouble: Option<String>,
+    last_failure: Option<String>,
     /// The fetch in progress, or the timer for the next one.
     next: Option<SpawnHandle>,
 }
@@ -157,7 +157,7 @@ struct NoticesActor {
 /// The result of a fetch.
 enum Outcome {
     Same,
-    New(Feed, Marks),
+    New(Feed, Validators),
     /// The server has no feed any more.
     Gone(String),
     /// The fetch failed, so the last feed stays in force.
@@ -208,16 +208,16 @@ impl NoticesActor {
         if !is_wanted || settings.notices_url.is_empty() {
             return;
         }
-        let marks = if settings.notices_skip_cache { Marks::default() } else { self.marks.clone() };
-        let fetching = self.source.fetch(settings.notices_url.clone(), marks);
+        let validators = if settings.notices_skip_cache { Validators::default() } else { self.validators.clone() };
+        let fetching = self.source.fetch(settings.notices_url.clone(), validators);
         let facts = self.store.facts();
         let round = async move { (outcome(fetching.await), facts.await) };
         self.next = Some(context.spawn(round.into_actor(self).map(|(outcome, facts), actor, context| {
             actor.take_facts(facts);
             actor.take(outcome);
             actor.clean_up(context);
-            let pause = pause(actor.settings.notices_fetch_frequency);
-            actor.next = Some(context.run_later(pause, Self::fetch));
+            let fetch_interval = fetch_interval(actor.settings.notices_fetch_frequency);
+            actor.next = Some(context.run_later(fetch_interval, Self::fetch));
         })));
     }
 
@@ -231,10 +231,10 @@ impl NoticesActor {
     fn take(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Same => self.note(None),
-            Outcome::New(feed, marks) => {
+            Outcome::New(feed, validators) => {
                 self.note(None);
                 self.note_refused(feed.refused);
-                self.marks = marks;
+                self.validators = validators;
                 self.ids = Some(feed.ids);
                 self.put_in_force(feed.notices.into());
             }
@@ -247,7 +247,7 @@ impl NoticesActor {
     }
 
     fn drop_feed(&mut self) {
-        self.marks = Marks::default();
+        self.validators = Validators::default();
         self.ids = None;
         self.refused.clear();
         self.put_in_force(Arc::default());
@@ -260,7 +260,7 @@ impl NoticesActor {
     /// Deletes the views of notices that are not in the feed any more. Does nothing without a feed.
     fn clean_up(&mut self, context: &mut Context<Self>) {
         let Some(ids) = self.ids.clone() else { return };
-        context.spawn(self.store.forget_others(ids).into_actor(self).map(|forgotten, _, _| {
+        context.spawn(self.store.delete_other_views(ids).into_actor(self).map(|forgotten, _, _| {
             if let Err(cause) = forgotten {
                 warn!(error = %cause, "views of notices that are gone were not deleted");
             }
@@ -269,13 +269,13 @@ impl NoticesActor {
 
     /// Logs the reason for a missing feed only when it changes, because an installation without internet access never
     /// gets a feed.
-    fn note(&mut self, trouble: Option<String>) {
-        match &trouble {
-            Some(cause) if self.trouble != trouble => warn!(cause, "no product notices could be fetched"),
-            None if self.trouble.is_some() => info!("product notices can be fetched again"),
+    fn note(&mut self, last_failure: Option<String>) {
+        match &last_failure {
+            Some(cause) if self.last_failure != last_failure => warn!(cause, "no product notices could be fetched"),
+            None if self.last_failure.is_some() => info!("product notices can be fetched again"),
             Some(_) | None => {}
         }
-        self.trouble = trouble;
+        self.last_failure = last_failure;
     }
 
     fn note_refused(&mut self, refused: Vec<String>) {
@@ -290,8 +290,8 @@ impl NoticesActor {
 fn outcome(fetched: Result<Fetched, String>) -> Outcome {
     match fetched {
         Ok(Fetched::Same) => Outcome::Same,
-        Ok(Fetched::New(body, marks)) => match Feed::read(&body) {
-            Ok(feed) => Outcome::New(feed, marks),
+        Ok(Fetched::New(body, validators)) => match Feed::read(&body) {
+            Ok(feed) => Outcome::New(feed, validators),
             Err(cause) => Outcome::Failed(format!("the answer is no feed: {cause}")),
         },
         Ok(Fetched::Refused(status)) => Outcome::Gone(format!("the server of the feed answered {status}")),
@@ -299,7 +299,7 @@ fn outcome(fetched: Result<Fetched, String>) -> Outcome {
     }
 }
 
-fn pause(seconds: i64) -> Duration {
+fn fetch_interval(seconds: i64) -> Duration {
     Duration::from_secs(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_FETCH_INTERVAL_S))
 }
 

@@ -30,9 +30,9 @@ use crate::error::AppError;
 use crate::id::is_id;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use announcer::Announcer;
-use people::{MIN_PRESSING_LEAVES, People};
+use people::{MIN_URGENT_LEAVES, People};
 use shared::{Progress, Shared};
-use status::{Event, Status, Wish};
+use status::{Event, Status, StatusRequest};
 
 /// The interval at which the actor handles notes and stores changed statuses.
 const TICK: Duration = Duration::from_millis(500);
@@ -103,14 +103,14 @@ impl PresenceHandle {
     /// unless the status is set by hand.
     pub fn disconnected(&self, user_id: &str) {
         let notes = self.shared.people().disconnect(user_id);
-        if notes >= MIN_PRESSING_LEAVES {
+        if notes >= MIN_URGENT_LEAVES {
             self.shared.wake.notify_one();
         }
     }
 
     /// Drops everything known about a user whose account was deleted.
-    pub fn forget(&self, user_id: &str) {
-        self.shared.people().forget(user_id);
+    pub fn remove(&self, user_id: &str) {
+        self.shared.people().remove(user_id);
     }
 
     /// Drops the cached statuses. Connections and statuses that are not stored yet stay.
@@ -124,15 +124,15 @@ impl PresenceHandle {
     }
 
     /// Notes a pong of a connected user. A user without recent activity becomes away.
-    pub fn heard(&self, user_id: &str) {
-        self.shared.people().look_at(user_id);
+    pub fn pong_received(&self, user_id: &str) {
+        self.shared.people().note_pong(user_id);
     }
 
     /// Handles a client's report that its user is active or idle. With `manual`, the user chose that status.
     pub async fn active(&self, user_id: &str, is_active: bool, manual: bool) -> Result<(), AppError> {
         if manual {
             let status = if is_active { "online" } else { "away" };
-            return self.set(Wish::of(user_id, status)).await.map(drop);
+            return self.set(StatusRequest::of(user_id, status)).await.map(drop);
         }
         let event = if is_active { Event::Active { at: self.shared.now() } } else { Event::Idle };
         self.actor.ask(Act { user_id: user_id.to_owned(), event }).await?
@@ -145,8 +145,8 @@ impl PresenceHandle {
     }
 
     /// Sets a status by hand. Returns the resulting status after it is stored.
-    pub async fn set(&self, wish: Wish) -> Result<Status, AppError> {
-        self.actor.ask(Set { wish, draft: Draft::current() }).await?
+    pub async fn set(&self, request: StatusRequest) -> Result<Status, AppError> {
+        self.actor.ask(Set { request, draft: Draft::current() }).await?
     }
 
     /// Returns the status of each user known here; users who are not in the map are offline. Empty while statuses are
@@ -208,7 +208,7 @@ impl PresenceActor {
         woken
             .map(|(), actor, context| {
                 let shared = actor.shared.clone();
-                async move { shared.settle_pressing().await }.into_actor(actor).wait(context);
+                async move { shared.process_urgent_notes().await }.into_actor(actor).wait(context);
                 actor.listen(context);
             })
             .spawn(context);
@@ -258,16 +258,16 @@ impl Handler<Act> for PresenceActor {
 #[derive(Message)]
 #[rtype(result = "Result<Status, AppError>")]
 struct Set {
-    wish: Wish,
+    request: StatusRequest,
     draft: Option<Draft>,
 }
 
 impl Handler<Set> for PresenceActor {
     type Result = AtomicResponse<Self, Result<Status, AppError>>;
 
-    fn handle(&mut self, Set { wish, draft }: Set, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Set { request, draft }: Set, _: &mut Self::Context) -> Self::Result {
         let shared = self.shared.clone();
-        AtomicResponse::new(Box::pin(around(draft, async move { shared.set(wish).await }).into_actor(self)))
+        AtomicResponse::new(Box::pin(around(draft, async move { shared.set(request).await }).into_actor(self)))
     }
 }
 

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, ConfigHandle};
 use crate::error::AppError;
-use crate::storage::report::{Kind, Report, Step, Trouble};
+use crate::storage::report::{Kind, Report, Step, StepFailure};
 use crate::storage::settings::{Store, StoreSettings};
 use crate::storage::{Backends, FileBackend};
 use crate::supervisor::{ActorRef, Vitals, supervise};
@@ -84,18 +84,18 @@ impl FileProbeHandle {
     }
 
     /// Makes the actor read the configuration in force, and waits for the trial of its settings, at most for
-    /// `patience`.
-    pub async fn settle(&self, store: Store, patience: Duration) -> Result<Option<Standing>, AppError> {
+    /// `max_wait`.
+    pub async fn settle(&self, store: Store, max_wait: Duration) -> Result<Option<Standing>, AppError> {
         self.look().await?;
         let mut stores = self.follow();
         let is_settled = |stores: &Arc<Stores>| !matches!(stores.standing(store), Some(Standing::Testing));
         // The result is the same after a timeout: the current state is returned.
-        let _ = timeout(patience, stores.wait_for(is_settled)).await;
+        let _ = timeout(max_wait, stores.wait_for(is_settled)).await;
         Ok(self.current().standing(store))
     }
 
     async fn look(&self) -> Result<(), AppError> {
-        self.actor.ask(LookAtConfig).await
+        self.actor.ask(ReadConfig).await
     }
 
     /// Returns the actor's figures for readiness and metrics.
@@ -117,7 +117,7 @@ impl Actor for FileProbeActor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.look_at_config(context);
+        self.read_config(context);
         let pending: Vec<Store> = self.current().pending().collect();
         for store in pending {
             self.begin_trial(store, context);
@@ -150,13 +150,13 @@ impl Handler<Join> for FileProbeActor {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct LookAtConfig;
+struct ReadConfig;
 
-impl Handler<LookAtConfig> for FileProbeActor {
+impl Handler<ReadConfig> for FileProbeActor {
     type Result = ();
 
-    fn handle(&mut self, _: LookAtConfig, context: &mut Self::Context) {
-        self.look_at_config(context);
+    fn handle(&mut self, _: ReadConfig, context: &mut Self::Context) {
+        self.read_config(context);
     }
 }
 
@@ -169,13 +169,13 @@ impl FileProbeActor {
         let change = async move { config.changed().await.map(|()| config) };
         context.spawn(change.into_actor(self).map(|config, actor, context| {
             if let Ok(config) = config {
-                actor.look_at_config(context);
+                actor.read_config(context);
                 actor.wait_for_change(config, context);
             }
         }));
     }
 
-    fn look_at_config(&mut self, context: &mut Context<Self>) {
+    fn read_config(&mut self, context: &mut Context<Self>) {
         let config = self.config.current();
         let wanted = config.view.stores().into_iter().map(|store| (store, config.store(store)));
         let before = self.current();
@@ -224,15 +224,15 @@ impl FileProbeActor {
 
     fn end_trial(&mut self, store: Store, settings: &StoreSettings, report: &Arc<Report>, context: &mut Context<Self>) {
         self.trials.remove(&store);
-        if let Some(trouble) = &report.trouble {
+        if let Some(failure) = &report.failure {
             let (after, tries) = self.current().refusing(store, report);
             self.publish.send_replace(Arc::new(after));
-            let pause = pause_after(tries);
+            let delay = retry_delay_after(tries);
             warn!(
-                store = store.name(), step = trouble.step.name(), code = trouble.code, cause = %trouble.cause,
-                retry_s = pause.as_secs(), "saved storage settings do not work; the earlier ones stay in service"
+                store = store.name(), step = failure.step.name(), code = failure.code, cause = %failure.cause,
+                retry_s = delay.as_secs(), "saved storage settings do not work; the earlier ones stay in service"
             );
-            let retry = context.run_later(pause, move |actor, context| actor.begin_trial(store, context));
+            let retry = context.run_later(delay, move |actor, context| actor.begin_trial(store, context));
             self.trials.insert(store, retry);
         } else {
             let after = self.current().with(&Slot::new(store, self.in_service(settings)));
@@ -243,16 +243,16 @@ impl FileProbeActor {
 }
 
 /// Runs a test. A panic becomes a failed report, so that it ends neither the actor nor a caller.
-async fn run(backend: Result<Arc<dyn FileBackend>, Trouble>, driver: String) -> Arc<Report> {
+async fn run(backend: Result<Arc<dyn FileBackend>, StepFailure>, driver: String) -> Arc<Report> {
     let tried = match backend {
         Ok(backend) => AssertUnwindSafe(async move { backend.probe().await }).catch_unwind().await,
-        Err(trouble) => Ok(Report::unusable(&driver, trouble)),
+        Err(failure) => Ok(Report::unusable(&driver, failure)),
     };
     Arc::new(tried.unwrap_or_else(|_| Report::unusable(&driver, broken_off())))
 }
 
-fn broken_off() -> Trouble {
-    Trouble {
+fn broken_off() -> StepFailure {
+    StepFailure {
         step: Step::Settings,
         kind: Kind::Other,
         code: None,
@@ -262,7 +262,7 @@ fn broken_off() -> Trouble {
     }
 }
 
-fn pause_after(tries: u32) -> Duration {
+fn retry_delay_after(tries: u32) -> Duration {
     let doublings = tries.saturating_sub(1).min(10);
     (FIRST_RETRY_DELAY * 2_u32.pow(doublings)).min(MAX_RETRY_DELAY)
 }

@@ -64,7 +64,7 @@ impl Session {
 
 /// The sessions that a revocation selects.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Which {
+pub enum SessionSelection {
     /// The session with this token.
     Token(Secret),
     /// The session with this id.
@@ -91,7 +91,7 @@ pub enum Which {
     All,
 }
 
-impl Which {
+impl SessionSelection {
     /// Returns the user's id, if the selection names one user.
     pub fn user_id(&self) -> Option<&str> {
         match self {

@@ -21,7 +21,7 @@ use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::hub::HubHandle;
 use crate::secret::Secret;
-use crate::session::{Session, Which};
+use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
 use change::Change;
 
@@ -45,7 +45,7 @@ pub trait SessionStore: Send + Sync {
     /// `checked` is given and is not the current hash of the user's password.
     fn add(&self, session: Session, checked: Option<Secret>) -> BoxFuture<'static, Result<Option<Added>, AppError>>;
     /// Deletes sessions.
-    fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>>;
+    fn remove(&self, which: SessionSelection) -> BoxFuture<'static, Result<(), AppError>>;
     /// Changes sessions. Returns the change as it is stored, because an earlier change may have altered it.
     fn change(&self, change: Change) -> BoxFuture<'static, Result<Change, AppError>>;
 }
@@ -137,7 +137,7 @@ impl SessionsHandle {
     }
 
     /// Revokes the sessions that `which` selects.
-    pub async fn close(&self, which: Which) -> Result<(), AppError> {
+    pub async fn close(&self, which: SessionSelection) -> Result<(), AppError> {
         self.actor.ask(Close { which, draft: Draft::current() }).await?
     }
 
@@ -191,7 +191,8 @@ impl Handler<Open> for SessionActor {
             actor.shared.remember(session.clone(), now, epoch);
             if !made_room.is_empty() {
                 actor.shared.invalidate(|open| made_room.contains(&open.token));
-                let ending = end_sockets(actor.hub.clone(), made_room.into_iter().map(Which::Token).collect());
+                let ending =
+                    end_sockets(actor.hub.clone(), made_room.into_iter().map(SessionSelection::Token).collect());
                 context.spawn(ending.into_actor(actor));
             }
             Ok(Some(session))
@@ -202,7 +203,7 @@ impl Handler<Open> for SessionActor {
 #[derive(Message)]
 #[rtype(result = "Result<(), AppError>")]
 struct Close {
-    which: Which,
+    which: SessionSelection,
     draft: Option<Draft>,
 }
 
@@ -253,7 +254,7 @@ impl Handler<Alter> for SessionActor {
 }
 
 /// Ends the sockets of revoked sessions. If a hub crashes meanwhile, the crash ends its sockets.
-async fn end_sockets(hub: HubHandle, revoked: Vec<Which>) {
+async fn end_sockets(hub: HubHandle, revoked: Vec<SessionSelection>) {
     for which in revoked {
         if let Err(cause) = hub.end_sessions(&which).await {
             warn!(%cause, "sockets of revoked sessions may not have been ended");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use report::{Report, Trouble};
+use report::{Report, StepFailure};
 use settings::StoreSettings;
 
 /// A store of files, made from its settings. Code that holds one may use it after another one is in force.
@@ -24,5 +24,5 @@ pub trait FileBackend: Send + Sync {
 /// Makes backends. Opening a backend checks its settings only and connects to no other machine.
 pub trait Backends: Send + Sync {
     /// Returns the backend for these settings, or the reason why they are unusable.
-    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble>;
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, StepFailure>;
 }

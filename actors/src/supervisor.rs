@@ -23,7 +23,7 @@ use tracing::{error, info};
 
 use self::thread::ActorThread;
 use self::vitals::millis;
-pub use self::vitals::{Errand, STUCK_AFTER, Vitals};
+pub use self::vitals::{PendingMessage, STUCK_AFTER, Vitals};
 use crate::error::AppError;
 
 /// The maximum number of messages in one mailbox. A sender waits for room until its deadline.
@@ -71,7 +71,7 @@ impl<A: Actor> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let _errand = Errand::new(&self.vitals);
+        let _errand = PendingMessage::new(&self.vitals);
         self.send(message).await
     }
 
@@ -101,8 +101,8 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Puts `message` into the actor's mailbox. Waits for room in the mailbox, but not for the result.
-    /// The message owns the [`Errand`], which counts and times it until it is handled.
-    pub async fn tell<M>(&self, message: impl FnOnce(Errand) -> M) -> Result<(), AppError>
+    /// The message owns the [`PendingMessage`], which counts and times it until it is handled.
+    pub async fn tell<M>(&self, message: impl FnOnce(PendingMessage) -> M) -> Result<(), AppError>
     where
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
@@ -112,7 +112,7 @@ impl<A: Actor> ActorRef<A> {
         let Ok(Ok(address)) = timeout(self.deadline, self.living()).await else {
             return Err(self.failure("app.actor.deadline.app_error"));
         };
-        match address.try_send(message(Errand::new(&self.vitals))) {
+        match address.try_send(message(PendingMessage::new(&self.vitals))) {
             Ok(()) => Ok(()),
             Err(SendError::Full(message)) => self.send(message).await.map(drop),
             Err(SendError::Closed(_)) => Err(self.failure("app.actor.ended.app_error")),
@@ -178,16 +178,16 @@ where
         }
         let now = Instant::now();
         ends.retain(|end| now.duration_since(*end) < RESTART_WINDOW);
-        let pause = pause_after(ends.len());
+        let delay = retry_delay_after(ends.len());
         ends.push(now);
         let restarts = vitals.restarts.fetch_add(1, Ordering::Relaxed) + 1;
         error!(
             actor.name = vitals.name,
             actor.restarts = restarts,
-            pause_ms = millis(pause),
+            retry_delay_ms = millis(delay),
             "actor ended, rebuilding it"
         );
-        sleep(pause).await;
+        sleep(delay).await;
         info!(actor.name = vitals.name, "actor rebuilt");
     }
 }
@@ -216,7 +216,7 @@ where
 }
 
 /// Returns the delay before the next restart, given the number of earlier ends within [`RESTART_WINDOW`].
-fn pause_after(earlier_ends: usize) -> Duration {
+fn retry_delay_after(earlier_ends: usize) -> Duration {
     let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
     match earlier_ends {
         0 => Duration::ZERO,

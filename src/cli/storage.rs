@@ -61,7 +61,7 @@ async fn report(common: &Common, test: &Test) -> Result<Report, String> {
     let settings = proposed(None, store, &config).map_err(|refusal| text_of(&refusal))?;
     Ok(match Stores::default().open(&settings) {
         Ok(backend) => backend.probe().await,
-        Err(trouble) => Report::unusable(&settings.driver_name, trouble),
+        Err(failure) => Report::unusable(&settings.driver_name, failure),
     })
 }
 
@@ -82,12 +82,12 @@ fn show(report: &Report) {
             Outcome::Skipped => say(format_args!("[ ] {} skipped", stage.step.name())),
         }
     }
-    match &report.trouble {
+    match &report.failure {
         None => say(format_args!("the storage works ({} ms)", report.duration_ms)),
-        Some(trouble) => {
-            let code = trouble.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-            say(format_args!("cause: {}{code}", trouble.cause));
-            say(format_args!("remedy: {}", trouble.remedy));
+        Some(failure) => {
+            let code = failure.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+            say(format_args!("cause: {}{code}", failure.cause));
+            say(format_args!("remedy: {}", failure.remedy));
         }
     }
 }

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::ConfigHandle;
-use quarterdeck_actors::notices::{Fetched, Marks, NoticeSource, NoticesHandle};
+use quarterdeck_actors::notices::{Fetched, NoticeSource, NoticesHandle, Validators};
 use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use tracing::warn;
 
@@ -33,17 +33,21 @@ impl WebFeed {
 }
 
 impl NoticeSource for WebFeed {
-    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>> {
+    fn fetch(&self, url: String, validators: Validators) -> BoxFuture<'static, Result<Fetched, String>> {
         let (outbound, config) = (self.outbound.clone(), self.config.current());
         async move {
             let call = Call::get(url, Chosen::InConfiguration);
-            let call =
-                Call { headers: conditions(&marks), largest_answer: MAX_FEED_BYTES, deadline: FETCH_TIMEOUT, ..call };
+            let call = Call {
+                headers: conditions(&validators),
+                largest_answer: MAX_FEED_BYTES,
+                deadline: FETCH_TIMEOUT,
+                ..call
+            };
             let received = outbound.call(call, &config.view.service).await.map_err(|cause| cause.to_string())?;
             Ok(match received.status {
                 200 => {
-                    let marks = marks_of(&received);
-                    Fetched::New(received.body.into(), marks)
+                    let validators = marks_of(&received);
+                    Fetched::New(received.body.into(), validators)
                 }
                 304 => Fetched::Same,
                 status => Fetched::Refused(status),
@@ -71,8 +75,8 @@ pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
     });
 }
 
-fn conditions(marks: &Marks) -> HeaderMap {
-    let given = [(IF_NONE_MATCH, &marks.etag), (IF_MODIFIED_SINCE, &marks.date)];
+fn conditions(validators: &Validators) -> HeaderMap {
+    let given = [(IF_NONE_MATCH, &validators.etag), (IF_MODIFIED_SINCE, &validators.date)];
     let header = |(name, mark): (HeaderName, &Option<String>)| {
         let value = mark.as_ref().and_then(|mark| HeaderValue::from_str(mark).ok())?;
         Some((name, value))
@@ -80,7 +84,7 @@ fn conditions(marks: &Marks) -> HeaderMap {
     given.into_iter().filter_map(header).collect()
 }
 
-fn marks_of(received: &Received) -> Marks {
+fn marks_of(received: &Received) -> Validators {
     let mark = |name| received.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Marks { etag: mark(ETAG), date: mark(DATE) }
+    Validators { etag: mark(ETAG), date: mark(DATE) }
 }

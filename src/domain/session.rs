@@ -6,7 +6,7 @@ use quarterdeck_actors::clock::{MINUTE_MS, Uptime, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::roles::Roles;
-use quarterdeck_actors::session::{Session as Stored, Which};
+use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::accounts::{self, Accounts};
@@ -104,7 +104,7 @@ pub(crate) async fn resolve(accounts: &Accounts, config: &Config, token: &str) -
     };
     let Some(stored) = found else { return Ok(None) };
     if is_idle(&stored, config, now) {
-        accounts.sessions.close(Which::Id(stored.id.clone())).await?;
+        accounts.sessions.close(SessionSelection::Id(stored.id.clone())).await?;
         return Ok(None);
     }
     let is_switched_off = stored.is_from_access_token()

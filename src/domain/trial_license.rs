@@ -33,7 +33,7 @@ const BAD: &str = "api.license.request-trial.bad-request";
 /// The request for a trial. Without the members about a company, it is the short form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wish {
+pub(crate) struct TrialRequest {
     #[serde(deserialize_with = "or_nothing")]
     users: i64,
     #[serde(deserialize_with = "or_nothing")]
@@ -57,14 +57,14 @@ fn or_nothing<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl Wish {
+impl TrialRequest {
     /// Parses a request body. Every mistake gives the same error.
     pub(crate) fn read(body: Result<Bytes, AppError>) -> Result<Self, AppError> {
         let bytes = body.or_fail(BAD)?;
         // The first byte is checked, because serde also accepts an array for a struct.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-        let wish = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
-        wish.ok_or_else(|| AppError::new(BAD).because("it is no JSON object with members of the right kinds"))
+        let trial_request = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+        trial_request.ok_or_else(|| AppError::new(BAD).because("it is no JSON object with members of the right kinds"))
     }
 
     /// Refuses the short form without consent or without a number of accounts.
@@ -129,22 +129,22 @@ struct Application<'a> {
 }
 
 impl<'a> Application<'a> {
-    fn of(wish: &'a Wish, caller: &'a User, server_id: &'a str, config: &'a Config) -> Self {
+    fn of(trial_request: &'a TrialRequest, caller: &'a User, server_id: &'a str, config: &'a Config) -> Self {
         Self {
             server_id,
             email: &caller.email,
             name: format!("{} {}", caller.first_name, caller.last_name).trim().to_owned(),
             site_url: &config.view.service.site_url,
             site_name: &config.view.team.site_name,
-            users: wish.users,
-            terms_accepted: wish.terms_accepted,
-            receive_emails_accepted: wish.receive_emails_accepted,
-            contact_name: &wish.contact_name,
-            contact_email: &wish.contact_email,
-            company_name: &wish.company_name,
-            company_country: &wish.company_country,
-            company_size: &wish.company_size,
-            server_version: if wish.is_short() { "" } else { API_VERSION },
+            users: trial_request.users,
+            terms_accepted: trial_request.terms_accepted,
+            receive_emails_accepted: trial_request.receive_emails_accepted,
+            contact_name: &trial_request.contact_name,
+            contact_email: &trial_request.contact_email,
+            company_name: &trial_request.company_name,
+            company_country: &trial_request.company_country,
+            company_size: &trial_request.company_size,
+            server_version: if trial_request.is_short() { "" } else { API_VERSION },
         }
     }
 }
@@ -186,14 +186,14 @@ impl Trials {
     /// Requests a licence from the service and returns its signed text, which is not verified yet. Waits up to 30 s.
     pub(crate) async fn ask(
         &self,
-        wish: &Wish,
+        trial_request: &TrialRequest,
         caller: &User,
         server_id: &str,
         config: &Config,
     ) -> Result<String, AppError> {
         const FAILED: &str = "api.license.request_trial_license.app_error";
         let service = config.view.cloud.cws_url.trim_end_matches('/');
-        let application = Application::of(wish, caller, server_id, config);
+        let application = Application::of(trial_request, caller, server_id, config);
         let call = Call::post(format!("{service}/api/v1/trials"), Chosen::InConfiguration, &application);
         let call = Call { largest_answer: MAX_RESPONSE_BYTES, ..call.or_fail(FAILED)? };
         let answer = self.outbound.call(call, &config.view.service).await.or_fail(FAILED)?;
@@ -241,8 +241,11 @@ mod tests {
     #[test]
     fn the_short_form_says_nothing_of_a_company_and_the_long_one_leaves_nothing_out() {
         let refusal = |text: &str| {
-            let wish: Wish = serde_json::from_str(text).unwrap();
-            wish.check_short().and_then(|()| wish.check_long()).map_err(|refusal| refusal.id.to_string())
+            let trial_request: TrialRequest = serde_json::from_str(text).unwrap();
+            trial_request
+                .check_short()
+                .and_then(|()| trial_request.check_long())
+                .map_err(|refusal| refusal.id.to_string())
         };
         let short = r#"{"users":3,"terms_accepted":true,"contact_email":"x","company_name":null}"#;
         assert_eq!(refusal(short), Ok(()));

@@ -15,7 +15,7 @@ use azure_storage_blob::models::{
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use bytes::Bytes;
 use futures_util::{FutureExt, TryStreamExt};
-use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::report::{Step, StepFailure};
 use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
@@ -39,7 +39,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, StepFailure> {
         for (value, name) in [
             (&settings.azure_storage_account, "FileSettings.AzureStorageAccount"),
             (&settings.azure_container, "FileSettings.AzureContainer"),
@@ -97,8 +97,8 @@ impl Container {
         &self.client
     }
 
-    fn trouble(&self, step: Step, error: &azure_core::Error) -> Trouble {
-        errors::trouble(step, error, &self.about, self.endpoint.tls.is_some())
+    fn failure(&self, step: Step, error: &azure_core::Error) -> StepFailure {
+        errors::failure(step, error, &self.about, self.endpoint.tls.is_some())
     }
 
     async fn list(&self) -> azure_core::Result<()> {
@@ -136,7 +136,7 @@ impl Objects for Container {
     }
 
     fn look(&self) -> Done<'_, ()> {
-        async move { self.list().await.map_err(|error| self.trouble(Step::List, &error)) }.boxed()
+        async move { self.list().await.map_err(|error| self.failure(Step::List, &error)) }.boxed()
     }
 
     fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
@@ -148,19 +148,19 @@ impl Objects for Container {
                 ..Default::default()
             };
             let written = blob.block_blob_client().upload(content.into(), Some(options)).await;
-            written.map(|_| ()).map_err(|error| self.trouble(Step::Write, &error))
+            written.map(|_| ()).map_err(|error| self.failure(Step::Write, &error))
         }
         .boxed()
     }
 
     fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
-        async move { self.download(key).await.map_err(|error| self.trouble(Step::Read, &error)) }.boxed()
+        async move { self.download(key).await.map_err(|error| self.failure(Step::Read, &error)) }.boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
         async move {
             match self.client.blob_client(&joined(&self.prefix, key)).delete(None).await {
-                Err(error) if !errors::is_no_such_blob(&error) => Err(self.trouble(Step::Delete, &error)),
+                Err(error) if !errors::is_no_such_blob(&error) => Err(self.failure(Step::Delete, &error)),
                 Ok(_) | Err(_) => Ok(()),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::report::StepFailure;
 use rustls::ClientConfig;
 
 use super::objects::unusable;
@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
 }
 
 /// Returns the TLS rules: the system's root certificates, or no check. Each is created once.
-pub(super) fn certificate_rules(skips_check: bool) -> Result<Arc<ClientConfig>, Trouble> {
+pub(super) fn certificate_rules(skips_check: bool) -> Result<Arc<ClientConfig>, StepFailure> {
     static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static NONE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let rules = if skips_check { &NONE } else { &SYSTEM };

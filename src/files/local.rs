@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use quarterdeck_actors::id::new_id;
-use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Step, StepFailure};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use tokio::sync::Semaphore;
 
@@ -50,7 +50,7 @@ fn turns_at(path: &Path) -> Arc<Semaphore> {
 }
 
 impl Folder {
-    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, StepFailure> {
         if settings.directory.is_empty() {
             return Err(unusable("no directory is set", format!("Set {SETTING}.")));
         }
@@ -164,8 +164,8 @@ fn usable(folder: &Path) -> io::Result<()> {
 }
 
 /// Returns the error of a directory in a trial. It is the same for a missing, a wrong and an inaccessible directory.
-fn no_folder() -> Trouble {
-    Trouble {
+fn no_folder() -> StepFailure {
+    StepFailure {
         step: Step::Bucket,
         kind: Kind::Missing,
         code: None,
@@ -177,7 +177,7 @@ fn no_folder() -> Trouble {
     }
 }
 
-fn failure(step: Step, path: &Path, error: &io::Error) -> Trouble {
+fn failure(step: Step, path: &Path, error: &io::Error) -> StepFailure {
     let code = code(error).or((error.kind() == io::ErrorKind::NotADirectory).then_some("ENOTDIR"));
     let remedy = match code {
         Some("EACCES" | "EPERM") => "Give the user whom the server runs as the rights to read, write and search",
@@ -188,7 +188,7 @@ fn failure(step: Step, path: &Path, error: &io::Error) -> Trouble {
         Some("EIO" | "ESTALE") => "Check the disk, or the mount, under",
         Some(_) | None => "Check the path in",
     };
-    Trouble {
+    StepFailure {
         step,
         kind: Kind::Other,
         code: code.map(str::to_owned),

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Step, StepFailure};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, Error as TlsError};
 use tokio::net::TcpStream;
@@ -14,7 +14,7 @@ use super::objects::{About, is_code};
 use super::reach::{is_refusal, refused};
 
 /// Returns the addresses of the host.
-pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, Trouble> {
+pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, StepFailure> {
     let addresses = endpoint.reach.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
         if is_refusal(&error) { refused(Step::Resolve, about.place) } else { unknown_host(endpoint, about, &error) }
     })?;
@@ -25,8 +25,8 @@ pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<So
     Ok(addresses)
 }
 
-fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> Trouble {
-    Trouble {
+fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> StepFailure {
+    StepFailure {
         step: Step::Resolve,
         kind: Kind::Other,
         code: None,
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
     about: &About,
-) -> Result<TcpStream, Trouble> {
+) -> Result<TcpStream, StepFailure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -48,7 +48,7 @@ pub(super) async fn connect(
             Err(error) => last = error,
         }
     }
-    Err(Trouble {
+    Err(StepFailure {
         step: Step::Connect,
         kind: Kind::Other,
         code: code(&last).map(str::to_owned),
@@ -86,34 +86,34 @@ const NAMES: &[(rustix::io::Errno, &str)] = &[
 ];
 
 /// Performs a TLS handshake with the same certificate rules as later requests.
-pub(super) async fn shake_hands(stream: TcpStream, endpoint: &Endpoint, about: &About) -> Result<(), Trouble> {
+pub(super) async fn shake_hands(stream: TcpStream, endpoint: &Endpoint, about: &About) -> Result<(), StepFailure> {
     let Some(rules) = endpoint.tls.clone() else { return Ok(()) };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| {
         let remedy = format!("Check the host in {}.", about.place);
-        trouble(Some("InvalidName"), format!("{} is no name for a certificate: {error}", endpoint.host), remedy)
+        failure(Some("InvalidName"), format!("{} is no name for a certificate: {error}", endpoint.host), remedy)
     })?;
     TlsConnector::from(rules).connect(name, stream).await.map_err(|error| not_trusted(&error, endpoint, about))?;
     Ok(())
 }
 
-fn trouble(code: Option<&str>, cause: String, remedy: String) -> Trouble {
-    Trouble { step: Step::Tls, kind: Kind::Other, code: code.map(str::to_owned), cause, remedy }
+fn failure(code: Option<&str>, cause: String, remedy: String) -> StepFailure {
+    StepFailure { step: Step::Tls, kind: Kind::Other, code: code.map(str::to_owned), cause, remedy }
 }
 
-fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &About) -> Trouble {
+fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &About) -> StepFailure {
     let (host, port) = (&endpoint.host, endpoint.port);
     match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
         Some(TlsError::InvalidCertificate(reason)) => bad_certificate(reason, host, about),
-        Some(TlsError::InvalidMessage(_)) => trouble(
+        Some(TlsError::InvalidMessage(_)) => failure(
             Some("NotTls"),
             format!("{host} port {port} does not speak TLS"),
             format!("Check the port in {}, or turn {} off.", about.place, about.tls),
         ),
         Some(TlsError::AlertReceived(alert)) => {
             let alert = format!("{alert:?}");
-            trouble(Some(&alert).filter(|alert| is_code(alert)).map(String::as_str), ended(host, port), no_tls(about))
+            failure(Some(&alert).filter(|alert| is_code(alert)).map(String::as_str), ended(host, port), no_tls(about))
         }
-        Some(_) | None => trouble(code(error), ended(host, port), no_tls(about)),
+        Some(_) | None => failure(code(error), ended(host, port), no_tls(about)),
     }
 }
 
@@ -125,21 +125,21 @@ fn no_tls(about: &About) -> String {
     format!("Check that it speaks TLS 1.2 or 1.3, or turn {} off.", about.tls)
 }
 
-fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> Trouble {
+fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> StepFailure {
     let clock = "Renew the certificate of the endpoint, or correct the clock of this server.".to_owned();
     let is_expired = matches!(reason, CertificateError::Expired | CertificateError::ExpiredContext { .. });
     if is_expired {
-        return trouble(Some("CertificateExpired"), format!("the certificate of {host} has expired"), clock);
+        return failure(Some("CertificateExpired"), format!("the certificate of {host} has expired"), clock);
     }
     if matches!(reason, CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) {
-        return trouble(Some("CertificateNotValidYet"), format!("the certificate of {host} is not valid yet"), clock);
+        return failure(Some("CertificateNotValidYet"), format!("the certificate of {host} is not valid yet"), clock);
     }
     if matches!(reason, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) {
         let remedy = format!("Set {} to a name that the certificate holds.", about.place);
-        return trouble(Some("NotValidForName"), format!("the certificate presented is not for {host}"), remedy);
+        return failure(Some("NotValidForName"), format!("the certificate presented is not for {host}"), remedy);
     }
     let is_unknown = matches!(reason, CertificateError::UnknownIssuer);
-    trouble(
+    failure(
         Some(if is_unknown { "UnknownIssuer" } else { "InvalidCertificate" }),
         format!("nobody whom this system trusts vouches for the certificate of {host}"),
         "Add its authority to the certificates of this system, or, where any certificate will do, turn \

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Step, StepFailure};
 
 use super::endpoint::Endpoint;
 
 /// The result of an operation.
-pub(super) type Done<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
+pub(super) type Done<'a, T> = BoxFuture<'a, Result<T, StepFailure>>;
 
 /// A store of objects under keys. The keys are relative to the prefix in the settings.
 pub(super) trait Objects: Send + Sync {
@@ -19,7 +19,7 @@ pub(super) trait Objects: Send + Sync {
     /// Returns the host of the store, if it has one.
     fn endpoint(&self) -> Option<Endpoint>;
 
-    /// Finds the bucket and lists the objects under the prefix. On failure, the trouble names the step that failed.
+    /// Finds the bucket and lists the objects under the prefix. On failure, the failure names the step that failed.
     fn look(&self) -> Done<'_, ()>;
 
     /// Stores an object completely, or not at all.
@@ -51,14 +51,14 @@ pub(super) struct About {
     pub(super) tls: &'static str,
 }
 
-/// Returns the trouble for settings that no backend can use.
-pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> Trouble {
-    Trouble { step: Step::Settings, kind: Kind::Unusable, code: None, cause: cause.into(), remedy: remedy.into() }
+/// Returns the failure for settings that no backend can use.
+pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> StepFailure {
+    StepFailure { step: Step::Settings, kind: Kind::Unusable, code: None, cause: cause.into(), remedy: remedy.into() }
 }
 
-/// Returns the trouble for a step that timed out.
-pub(super) fn too_slow(step: Step, about: &About) -> Trouble {
-    Trouble {
+/// Returns the failure for a step that timed out.
+pub(super) fn too_slow(step: Step, about: &About) -> StepFailure {
+    StepFailure {
         step,
         kind: Kind::Other,
         code: Some("Timeout".to_owned()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quarterdeck_actors::id::new_id;
-use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Stage, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Stage, Step, StepFailure};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -33,15 +33,15 @@ pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
     let started = Instant::now();
     let mut course = Course { patience: limits.step.min(objects.about().patience), limits, started, stages: vec![] };
     course.pass(Step::Settings, Duration::ZERO);
-    let trouble = course.all(&objects).await.err();
+    let failure = course.all(&objects).await.err();
     let about = objects.about();
     Report {
         driver: about.driver.to_owned(),
         target: about.target.clone(),
         identity: about.identity.clone(),
         note: about.note.clone(),
-        stages: course.complete(trouble.as_ref()),
-        trouble,
+        stages: course.complete(failure.as_ref()),
+        failure,
         duration_ms: in_ms(started.elapsed()),
     }
 }
@@ -56,7 +56,7 @@ struct Course {
 }
 
 impl Course {
-    async fn all(&mut self, objects: &Arc<dyn Objects>) -> Result<(), Trouble> {
+    async fn all(&mut self, objects: &Arc<dyn Objects>) -> Result<(), StepFailure> {
         self.network(objects.as_ref()).await?;
         self.look(objects.as_ref()).await?;
         let leftover = Leftover::new(objects, format!("qd-probe-{}", new_id()), self.patience);
@@ -65,7 +65,7 @@ impl Course {
         let deadline = self.left();
         let began = Instant::now();
         let deleted = within(deadline, Step::Delete, objects.as_ref(), objects.delete(&leftover.key)).await;
-        let deleted = deleted.map_err(|trouble| Trouble { step: Step::Delete, ..trouble });
+        let deleted = deleted.map_err(|failure| StepFailure { step: Step::Delete, ..failure });
         if tried.is_ok() {
             self.note(Step::Delete, began, &deleted);
         }
@@ -75,7 +75,7 @@ impl Course {
         tried.and(deleted)
     }
 
-    async fn network(&mut self, objects: &dyn Objects) -> Result<(), Trouble> {
+    async fn network(&mut self, objects: &dyn Objects) -> Result<(), StepFailure> {
         let Some(endpoint) = objects.endpoint() else { return Ok(()) };
         let about = objects.about();
         let addresses = self.step(Step::Resolve, objects, resolve(&endpoint, about)).await?;
@@ -87,7 +87,7 @@ impl Course {
     }
 
     /// Sends one request that tests three steps: the credentials, the bucket, and the right to list it.
-    async fn look(&mut self, objects: &dyn Objects) -> Result<(), Trouble> {
+    async fn look(&mut self, objects: &dyn Objects) -> Result<(), StepFailure> {
         let mut answered = vec![Step::Bucket, Step::List];
         if objects.endpoint().is_some() {
             answered.insert(0, Step::Authenticate);
@@ -98,17 +98,17 @@ impl Course {
         let mut took = began.elapsed();
         for step in answered {
             match &looked {
-                Err(trouble) if trouble.step <= step => break,
+                Err(failure) if failure.step <= step => break,
                 Ok(()) | Err(_) => self.pass(step, std::mem::take(&mut took)),
             }
         }
-        if let Err(trouble) = &looked {
-            self.note(trouble.step, began, &looked);
+        if let Err(failure) = &looked {
+            self.note(failure.step, began, &looked);
         }
         looked
     }
 
-    async fn round_trip(&mut self, objects: &dyn Objects, key: &str, content: &Bytes) -> Result<(), Trouble> {
+    async fn round_trip(&mut self, objects: &dyn Objects, key: &str, content: &Bytes) -> Result<(), StepFailure> {
         self.step(Step::Write, objects, objects.write(key, content.clone())).await?;
         let found = self.step(Step::Read, objects, objects.read(key)).await?;
         let compared = if found == *content { Ok(()) } else { Err(differs(content.len(), found.len())) };
@@ -119,10 +119,10 @@ impl Course {
         &mut self,
         step: Step,
         objects: &dyn Objects,
-        work: impl Future<Output = Result<T, Trouble>>,
-    ) -> Result<T, Trouble> {
+        work: impl Future<Output = Result<T, StepFailure>>,
+    ) -> Result<T, StepFailure> {
         let began = Instant::now();
-        let ended = within(self.left(), step, objects, work).await.map_err(|trouble| Trouble { step, ..trouble });
+        let ended = within(self.left(), step, objects, work).await.map_err(|failure| StepFailure { step, ..failure });
         self.note(step, began, &ended);
         ended
     }
@@ -132,7 +132,7 @@ impl Course {
         self.patience.min(self.limits.whole.saturating_sub(self.started.elapsed()))
     }
 
-    fn note<T>(&mut self, step: Step, began: Instant, ended: &Result<T, Trouble>) {
+    fn note<T>(&mut self, step: Step, began: Instant, ended: &Result<T, StepFailure>) {
         let outcome = if ended.is_ok() { Outcome::Passed } else { Outcome::Failed };
         self.stages.push(Stage { step, outcome, duration_ms: in_ms(began.elapsed()) });
     }
@@ -142,9 +142,9 @@ impl Course {
     }
 
     /// Returns all steps; those that did not run are marked as skipped.
-    fn complete(&self, trouble: Option<&Trouble>) -> Vec<Stage> {
+    fn complete(&self, failure: Option<&StepFailure>) -> Vec<Stage> {
         let taken = |step| self.stages.iter().find(|stage| stage.step == step).cloned();
-        let unforeseen = |step| trouble.is_some_and(|trouble| trouble.step == step);
+        let unforeseen = |step| failure.is_some_and(|failure| failure.step == step);
         let otherwise = |step| {
             let outcome = if unforeseen(step) { Outcome::Failed } else { Outcome::Skipped };
             Stage { step, outcome, duration_ms: 0 }
@@ -157,13 +157,13 @@ async fn within<T>(
     deadline: Duration,
     step: Step,
     objects: &dyn Objects,
-    work: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
+    work: impl Future<Output = Result<T, StepFailure>>,
+) -> Result<T, StepFailure> {
     timeout(deadline, pin!(work)).await.unwrap_or_else(|_| Err(too_slow(step, objects.about())))
 }
 
-fn differs(written: usize, read: usize) -> Trouble {
-    Trouble {
+fn differs(written: usize, read: usize) -> StepFailure {
+    StepFailure {
         step: Step::Compare,
         kind: Kind::Other,
         code: None,

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use futures_util::FutureExt;
-use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Step, StepFailure};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::lookup_host;
@@ -42,11 +42,11 @@ impl Reach {
     }
 
     /// Refuses a forbidden host by its text, before a DNS look-up.
-    pub(super) fn check_host(self, host: &str, place: &str) -> Result<(), Trouble> {
+    pub(super) fn check_host(self, host: &str, place: &str) -> Result<(), StepFailure> {
         let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
         let is_forbidden = NAMES.contains(&host.as_str()) || host.parse().is_ok_and(is_metadata);
         if self == Self::NoMetadata && is_forbidden {
-            return Err(Trouble { kind: Kind::Unusable, ..refused(Step::Settings, place) });
+            return Err(StepFailure { kind: Kind::Unusable, ..refused(Step::Settings, place) });
         }
         Ok(())
     }
@@ -84,9 +84,9 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Forbidden>)
 }
 
-/// Returns the trouble for a forbidden address.
-pub(super) fn refused(step: Step, place: &str) -> Trouble {
-    Trouble {
+/// Returns the failure for a forbidden address.
+pub(super) fn refused(step: Step, place: &str) -> StepFailure {
+    StepFailure {
         step,
         kind: Kind::Other,
         code: Some(CODE.to_owned()),

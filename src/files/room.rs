@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::storage::report::{Kind, Report, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Report, Step, StepFailure};
 use quarterdeck_actors::storage::settings::{Store, StoreSettings};
 use quarterdeck_actors::storage::{Backends, FileBackend};
 
@@ -51,12 +51,12 @@ impl Default for Stores {
 }
 
 impl Stores {
-    fn objects(settings: &StoreSettings) -> Result<Arc<dyn Objects>, Trouble> {
+    fn objects(settings: &StoreSettings) -> Result<Arc<dyn Objects>, StepFailure> {
         match settings.driver_name.as_str() {
             "local" => Ok(Arc::new(local::Folder::open(settings)?)),
             "amazons3" => Ok(Arc::new(s3::Bucket::open(settings)?)),
             "azureblob" => Ok(Arc::new(azure::Container::open(settings)?)),
-            other => Err(Trouble {
+            other => Err(StepFailure {
                 step: Step::Settings,
                 kind: Kind::Unusable,
                 code: None,
@@ -68,8 +68,8 @@ impl Stores {
 }
 
 impl Backends for Stores {
-    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble> {
-        let objects = Self::objects(settings).map_err(|trouble| in_names_of(settings.store, trouble))?;
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, StepFailure> {
+        let objects = Self::objects(settings).map_err(|failure| in_names_of(settings.store, failure))?;
         Ok(Arc::new(Backend { objects, limits: self.limits, store: settings.store }))
     }
 }
@@ -84,17 +84,17 @@ impl FileBackend for Backend {
     fn probe(&self) -> BoxFuture<'static, Report> {
         let store = self.store;
         let in_names = move |report: Report| Report {
-            trouble: report.trouble.map(|trouble| in_names_of(store, trouble)),
+            failure: report.failure.map(|failure| in_names_of(store, failure)),
             ..report
         };
         probe::run(self.objects.clone(), self.limits).map(in_names).boxed()
     }
 }
 
-/// Returns the trouble with the names of the store's own settings in its remedy.
-fn in_names_of(store: Store, trouble: Trouble) -> Trouble {
+/// Returns the failure with the names of the store's own settings in its remedy.
+fn in_names_of(store: Store, failure: StepFailure) -> StepFailure {
     match store {
-        Store::Files => trouble,
-        Store::Exports => Trouble { remedy: trouble.remedy.replace(SECTION, EXPORT_SECTION), ..trouble },
+        Store::Files => failure,
+        Store::Exports => StepFailure { remedy: failure.remedy.replace(SECTION, EXPORT_SECTION), ..failure },
     }
 }

@@ -21,7 +21,7 @@ use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::report::{Step, StepFailure};
 use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
@@ -52,7 +52,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn open(settings: &StoreSettings) -> Result<Self, Trouble> {
+    pub(super) fn open(settings: &StoreSettings) -> Result<Self, StepFailure> {
         if settings.amazon_s3_bucket.is_empty() {
             return Err(unusable("no bucket is set", "Set FileSettings.AmazonS3Bucket."));
         }
@@ -127,11 +127,11 @@ impl Bucket {
         joined(&self.prefix, key)
     }
 
-    fn trouble<E>(&self, step: Step, error: &SdkError<E>) -> Trouble
+    fn failure<E>(&self, step: Step, error: &SdkError<E>) -> StepFailure
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        errors::trouble(step, error, &self.about, self.address.is_tls())
+        errors::failure(step, error, &self.about, self.address.is_tls())
     }
 
     async fn list(&self) -> Result<(), SdkError<ListObjectsV2Error>> {
@@ -182,7 +182,7 @@ impl Objects for Bucket {
                 }
                 listed => listed,
             };
-            listed.map_err(|error| self.trouble(Step::List, &error))
+            listed.map_err(|error| self.failure(Step::List, &error))
         }
         .boxed()
     }
@@ -190,7 +190,7 @@ impl Objects for Bucket {
     fn write<'a>(&'a self, key: &'a str, content: Bytes) -> Done<'a, ()> {
         async move {
             let written = upload::whole(self, &self.key(key), content).await;
-            written.map_err(|error| self.trouble(Step::Write, &error))
+            written.map_err(|error| self.failure(Step::Write, &error))
         }
         .boxed()
     }
@@ -198,7 +198,7 @@ impl Objects for Bucket {
     fn read<'a>(&'a self, key: &'a str) -> Done<'a, Bytes> {
         async move {
             let read = self.client().get_object().bucket(&self.name).key(self.key(key)).send().await;
-            let object = read.map_err(|error| self.trouble(Step::Read, &error))?;
+            let object = read.map_err(|error| self.failure(Step::Read, &error))?;
             let content = object.body.collect().await;
             content.map(AggregatedBytes::into_bytes).map_err(|_| errors::broken(Step::Read))
         }
@@ -208,7 +208,7 @@ impl Objects for Bucket {
     fn delete<'a>(&'a self, key: &'a str) -> Done<'a, ()> {
         async move {
             let deleted = self.client().delete_object().bucket(&self.name).key(self.key(key)).send().await;
-            deleted.map(|_| ()).map_err(|error| self.trouble(Step::Delete, &error))
+            deleted.map(|_| ()).map_err(|error| self.failure(Step::Delete, &error))
         }
         .boxed()
     }

@@ -66,7 +66,7 @@ fn outcomes(stores: &Stores) -> Vec<Value> {
         let refusal = match &standing {
             Standing::Testing => return None,
             Standing::InService => None,
-            Standing::Refused(report) => report.trouble.as_ref(),
+            Standing::Refused(report) => report.failure.as_ref(),
         };
         Some(json!({ "store": store.name(), "state": standing.name(), "refusal": refusal }))
     };

@@ -75,7 +75,7 @@ impl Check for FileStore {
         async move {
             match files.check(store).await {
                 Ok(None) => Ok(()),
-                Ok(Some(report)) => report.trouble.as_ref().map_or(Ok(()), |trouble| Err(trouble.to_string())),
+                Ok(Some(report)) => report.failure.as_ref().map_or(Ok(()), |failure| Err(failure.to_string())),
                 Err(cause) => Err(cause.to_string()),
             }
         }

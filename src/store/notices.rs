@@ -21,9 +21,9 @@ impl NoticeStore for Db {
         async move { db.notice_facts().await.or_fail("api.system.update_notices.fetch_failed") }.boxed()
     }
 
-    fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn delete_other_views(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
-        async move { db.forget_other_views(&ids).await.or_fail("api.system.update_notices.clear_failed") }.boxed()
+        async move { db.delete_other_views(&ids).await.or_fail("api.system.update_notices.clear_failed") }.boxed()
     }
 }
 
@@ -51,7 +51,7 @@ impl Db {
         self.transaction(transaction).await.map(drop)
     }
 
-    async fn forget_other_views(&self, ids: &[String]) -> Result<(), StoreError> {
+    async fn delete_other_views(&self, ids: &[String]) -> Result<(), StoreError> {
         self.write(removal_of_others(ids)).await.map(drop)
     }
 

@@ -222,8 +222,8 @@ pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreErro
     loop {
         match attempt().await {
             Err(StoreError::Unavailable(problem)) => {
-                let pause_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-                warn!(problem, pause_ms, "the database does not answer, trying again");
+                let retry_delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                warn!(problem, retry_delay_ms, "the database does not answer, trying again");
                 tokio::time::sleep(delay).await;
                 delay = delay.saturating_mul(2).min(MAX_RETRY_DELAY);
             }

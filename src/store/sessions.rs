@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::session::{Session, Which};
+use quarterdeck_actors::session::{Session, SessionSelection};
 use quarterdeck_actors::sessions::change::Change;
 use quarterdeck_actors::sessions::{Added, SessionStore};
 
@@ -27,7 +27,7 @@ impl SessionStore for Db {
         async move { db.add_session(session, checked).await.or_fail("app.session.save.app_error") }.boxed()
     }
 
-    fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
+    fn remove(&self, which: SessionSelection) -> BoxFuture<'static, Result<(), AppError>> {
         let db = self.clone();
         async move { db.transaction(removing(&which)).await.map(drop).or_fail("app.session.remove.app_error") }.boxed()
     }
@@ -112,13 +112,15 @@ impl Db {
 
 /// Deletes sessions under the locks that `add_session` takes. So a session that is added at the same time is either
 /// deleted with the others or not added.
-fn removing(which: &Which) -> Transaction {
+fn removing(which: &SessionSelection) -> Transaction {
     let removal = Transaction::of(vec![removal(which)]);
     match which {
-        Which::Token(_) | Which::Id(_) => removal,
-        Which::User { id, .. } | Which::Device { user_id: id, .. } => removal.alone_with(Subject::User(id)),
-        Which::AccessToken(id) => removal.alone_with(Subject::AccessToken(id)),
-        Which::All => removal.alone_with(Subject::Sessions),
+        SessionSelection::Token(_) | SessionSelection::Id(_) => removal,
+        SessionSelection::User { id, .. } | SessionSelection::Device { user_id: id, .. } => {
+            removal.alone_with(Subject::User(id))
+        }
+        SessionSelection::AccessToken(id) => removal.alone_with(Subject::AccessToken(id)),
+        SessionSelection::All => removal.alone_with(Subject::Sessions),
     }
 }
 
@@ -158,23 +160,25 @@ fn making_room(session: &Session) -> Statement {
     statement(sql, vec![(&session.user_id).into(), (&session.id).into(), MAX_OTHER_SESSIONS.into()])
 }
 
-fn removal(which: &Which) -> Statement {
+fn removal(which: &SessionSelection) -> Statement {
     match which {
-        Which::Token(token) => statement("DELETE FROM sessions WHERE token = $1", vec![token.expose().into()]),
-        Which::Id(id) => statement("DELETE FROM sessions WHERE id = $1", vec![id.into()]),
-        Which::User { id, except } => {
+        SessionSelection::Token(token) => {
+            statement("DELETE FROM sessions WHERE token = $1", vec![token.expose().into()])
+        }
+        SessionSelection::Id(id) => statement("DELETE FROM sessions WHERE id = $1", vec![id.into()]),
+        SessionSelection::User { id, except } => {
             let sql = "DELETE FROM sessions WHERE userid = $1 AND id <> $2";
             statement(sql, vec![id.into(), except.as_deref().unwrap_or_default().into()])
         }
-        Which::Device { user_id, device_id, except } => {
+        SessionSelection::Device { user_id, device_id, except } => {
             let sql = "DELETE FROM sessions WHERE userid = $1 AND deviceid = $2 AND id <> $3";
             statement(sql, vec![user_id.into(), device_id.into(), except.as_deref().unwrap_or_default().into()])
         }
-        Which::AccessToken(id) => {
+        SessionSelection::AccessToken(id) => {
             let sql = "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1)";
             statement(sql, vec![id.into()])
         }
-        Which::All => statement("DELETE FROM sessions", Vec::new()),
+        SessionSelection::All => statement("DELETE FROM sessions", Vec::new()),
     }
 }
 

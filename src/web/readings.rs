@@ -7,7 +7,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::hub::{End, Reception};
+use quarterdeck_actors::hub::{End, JoinOutcome};
 use quarterdeck_actors::probe::stores::Standing;
 
 use crate::base::version::VERSION;
@@ -180,8 +180,8 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
     }
     let receptions = Opts::new("quarterdeck_socket_receptions_total", "How clients were received that connected.");
     let receptions = IntCounterVec::new(receptions, &["outcome"])?;
-    for reception in Reception::ALL {
-        receptions.with_label_values(&[reception.name()]).inc_by(counts.received(reception));
+    for outcome in JoinOutcome::ALL {
+        receptions.with_label_values(&[outcome.name()]).inc_by(counts.joined_with(outcome));
     }
     let ends = Opts::new("quarterdeck_socket_ends_total", "Connections that the server ended.");
     let ends = IntCounterVec::new(ends, &["reason"])?;

@@ -21,7 +21,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::clock::Uptime;
-use quarterdeck_actors::hub::{Hold, Outgoing, Seat};
+use quarterdeck_actors::hub::{ConnectionGuard, Outgoing, SocketPermit};
 use quarterdeck_actors::presence::PresenceHandle;
 use quarterdeck_actors::session::Session as Stored;
 use tokio::time::{Instant, Sleep, sleep};
@@ -53,7 +53,7 @@ pub(crate) struct Socket {
     party: Party,
     /// The request that is being handled. No further request is read from the client until it is done.
     work: Option<LocalBoxFuture<'static, Outcome>>,
-    _seat: Seat,
+    _permit: SocketPermit,
 }
 
 /// The state of the client of this socket.
@@ -61,7 +61,7 @@ enum Party {
     /// The client has not authenticated; it must do so before `deadline`.
     Unknown { deadline: Pin<Box<Sleep>>, resume: Resume },
     /// The client has authenticated.
-    Known { hold: Hold, session: Arc<Stored>, _attendance: Attendance },
+    Known { guard: ConnectionGuard, session: Arc<Stored>, _attendance: Attendance },
     /// The socket ends after the bytes that are already written.
     Gone,
 }
@@ -71,7 +71,7 @@ enum Outcome {
     /// The request is done; its reply, if any, is queued.
     Done,
     /// The client has authenticated.
-    Authenticated { hold: Hold, session: Arc<Stored>, reply: Vec<u8> },
+    Authenticated { guard: ConnectionGuard, session: Arc<Stored>, reply: Vec<u8> },
     /// The session was read again.
     Checked(Arc<Stored>),
     /// The connection ends with a close frame.
@@ -81,8 +81,8 @@ enum Outcome {
 }
 
 impl Socket {
-    fn new(incoming: Payload, app: Data<AppState>, party: Party, seat: Seat) -> Self {
-        Self { incoming, frames: Frames::default(), app, party, work: None, _seat: seat }
+    fn new(incoming: Payload, app: Data<AppState>, party: Party, permit: SocketPermit) -> Self {
+        Self { incoming, frames: Frames::default(), app, party, work: None, _permit: permit }
     }
 
     /// Reads, handles and writes until everything has to wait, or the limits of one poll are reached.
@@ -133,9 +133,9 @@ impl Socket {
         self.work = None;
         match outcome {
             Outcome::Done => {}
-            Outcome::Authenticated { hold, session, reply } => {
-                hold.connection.reply(reply);
-                self.party = known(&self.app, hold, session);
+            Outcome::Authenticated { guard, session, reply } => {
+                guard.connection.reply(reply);
+                self.party = known(&self.app, guard, session);
             }
             Outcome::Checked(fresh) => {
                 if let Party::Known { session, .. } = &mut self.party {
@@ -156,9 +156,9 @@ impl Socket {
             Heard::Request(message) => self.handle(&message),
             Heard::Ping(payload) => frames::write_pong(&payload, out),
             Heard::Pong => {
-                if let Party::Known { hold, .. } = &self.party {
-                    hold.connection.hear(Uptime::now());
-                    self.app.actors.presence.heard(&hold.connection.user_id);
+                if let Party::Known { guard, .. } = &self.party {
+                    guard.connection.note_sign_of_life(Uptime::now());
+                    self.app.actors.presence.pong_received(&guard.connection.user_id);
                 }
             }
             Heard::Close(code) => self.close(Close::echo(code), out),
@@ -171,8 +171,8 @@ impl Socket {
     fn poll_outgoing(&mut self, context: &Context<'_>, out: &mut BytesMut) {
         let mut text = Vec::new();
         while out.len() < WRITE_CHUNK_BYTES
-            && let Party::Known { hold, session, .. } = &self.party
-            && let Poll::Ready(outgoing) = hold.poll_next(context)
+            && let Party::Known { guard, session, .. } = &self.party
+            && let Poll::Ready(outgoing) = guard.poll_next(context)
         {
             text.clear();
             match outgoing {
@@ -183,7 +183,7 @@ impl Socket {
                 Outgoing::Reply(reply) => frames::write_text(&reply, out),
                 Outgoing::Ping => frames::write_ping(out),
                 Outgoing::CheckSession => {
-                    let work = actions::check_session(self.app.clone(), hold.connection.clone(), session.clone());
+                    let work = actions::check_session(self.app.clone(), guard.connection.clone(), session.clone());
                     self.work.get_or_insert(work);
                 }
                 Outgoing::End(end) => self.close(Close::because(end), out),
@@ -197,8 +197,8 @@ impl Socket {
             return;
         };
         match &mut self.party {
-            Party::Known { hold, session, .. } => {
-                self.work = actions::perform(&self.app, &hold.connection, session, asked);
+            Party::Known { guard, session, .. } => {
+                self.work = actions::perform(&self.app, &guard.connection, session, asked);
             }
             Party::Unknown { resume, .. } => {
                 self.work = actions::introduce(&self.app, resume, asked);
@@ -244,10 +244,10 @@ impl Drop for Attendance {
 }
 
 /// Returns the state of an authenticated client, and tells presence that its user is connected.
-fn known(app: &AppState, hold: Hold, session: Arc<Stored>) -> Party {
-    let user_id = hold.connection.user_id.clone();
+fn known(app: &AppState, guard: ConnectionGuard, session: Arc<Stored>) -> Party {
+    let user_id = guard.connection.user_id.clone();
     app.actors.presence.connected(&user_id);
-    Party::Known { hold, session, _attendance: Attendance { presence: app.actors.presence.clone(), user_id } }
+    Party::Known { guard, session, _attendance: Attendance { presence: app.actors.presence.clone(), user_id } }
 }
 
 /// Returns the state of a client that has not authenticated.

@@ -43,7 +43,7 @@ async fn behind(proxy: &Proxy, base: &str) -> Home {
 
 /// Each pause that was announced, whatever the form and the colours of the log.
 fn pauses_ms(log: &str) -> Vec<u32> {
-    let announced = log.lines().filter_map(|line| line.split_once("pause_ms"));
+    let announced = log.lines().filter_map(|line| line.split_once("retry_delay_ms"));
     announced.map(|(_, rest)| numbers(rest).last().unwrap()).collect()
 }
 

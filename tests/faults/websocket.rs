@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use quarterdeck_actors::hub::{End, Event, Reception};
+use quarterdeck_actors::hub::{End, Event, JoinOutcome};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -167,8 +167,8 @@ async fn sockets_that_drop_all_at_once_come_back_and_miss_nothing() {
     }))
     .await;
     let counts = server.server.hub().counts();
-    let replayed = usize::try_from(counts.received(Reception::Replayed)).unwrap();
-    assert_eq!(replayed + usize::try_from(counts.received(Reception::Lossless)).unwrap(), count);
+    let replayed = usize::try_from(counts.joined_with(JoinOutcome::Replayed)).unwrap();
+    assert_eq!(replayed + usize::try_from(counts.joined_with(JoinOutcome::Lossless)).unwrap(), count);
     assert!(replayed >= count / 2);
 }
 

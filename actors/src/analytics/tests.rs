@@ -111,7 +111,7 @@ async fn what_was_counted_is_forgotten_when_that_is_asked_for() {
     let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
     source.0.turns.add_permits(2);
     assert_eq!(value(&analytics, "a").await, 1);
-    analytics.forget().await.unwrap();
+    analytics.invalidate().await.unwrap();
     assert_eq!(value(&analytics, "a").await, 2);
 }
 

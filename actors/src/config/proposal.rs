@@ -10,7 +10,7 @@ use super::effective::{Config, Stored, filled, overridden};
 use super::extras::{extras, without_extras};
 use super::limits::check_limits;
 use super::merge::{patched, replaced};
-use super::reentry::{Kept, kept};
+use super::reentry::{KeptSecret, kept};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
 use super::table::{Kind, Mode, Setting, defaults, placed, settings};
@@ -248,7 +248,8 @@ fn kept_secrets(running: &Config, proposal: &Proposal, after: &Document) -> Resu
     if kept.is_empty() || proposal.may_keep_secrets {
         return Ok(names);
     }
-    let detail = |Kept { path, pointer }: Kept| Detail { pointer, id: REFUSAL, params: vec![("Name", path)] };
+    let detail =
+        |KeptSecret { path, pointer }: KeptSecret| Detail { pointer, id: REFUSAL, params: vec![("Name", path)] };
     let failures = kept.into_iter().map(detail).collect();
     Err(AppError { failures, ..AppError::new(REFUSAL).with("Name", names.join(", ")) })
 }

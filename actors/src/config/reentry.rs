@@ -25,7 +25,7 @@ macro_rules! open_id {
 
 /// The host that a secret is sent to.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Goes {
+pub(super) enum Destination {
     /// The host that other settings name. These are its companions; they also decide how the secret is sent.
     To(&'static [&'static str]),
     /// The host that the secret itself names, as a data source does. It cannot go to another host without being entered
@@ -38,24 +38,24 @@ pub(super) enum Goes {
 }
 
 /// Each secret of the table of settings, with its host. A test checks that none is missing.
-const ROWS: [(&str, Goes); 25] = [
+const ROWS: [(&str, Destination); 25] = [
     // Clients receive it.
-    ("ServiceSettings.GoogleDeveloperKey", Goes::Nowhere),
+    ("ServiceSettings.GoogleDeveloperKey", Destination::Nowhere),
     // Clients receive it.
-    ("ServiceSettings.GiphySdkKey", Goes::Nowhere),
+    ("ServiceSettings.GiphySdkKey", Destination::Nowhere),
     // The server does not call this service.
-    ("ServiceSettings.SplitKey", Goes::Nowhere),
-    ("SqlSettings.DataSource", Goes::To(&["SqlSettings.DriverName"])),
-    ("SqlSettings.DataSourceReplicas", Goes::To(&["SqlSettings.DriverName"])),
-    ("SqlSettings.DataSourceSearchReplicas", Goes::To(&["SqlSettings.DriverName"])),
-    ("SqlSettings.ReplicaLagSettings[].DataSource", Goes::WhereItSays),
+    ("ServiceSettings.SplitKey", Destination::Nowhere),
+    ("SqlSettings.DataSource", Destination::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.DataSourceReplicas", Destination::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.DataSourceSearchReplicas", Destination::To(&["SqlSettings.DriverName"])),
+    ("SqlSettings.ReplicaLagSettings[].DataSource", Destination::WhereItSays),
     // It is used for encryption on this machine.
-    ("SqlSettings.AtRestEncryptKey", Goes::Nowhere),
+    ("SqlSettings.AtRestEncryptKey", Destination::Nowhere),
     // It is used for signatures on this machine.
-    ("FileSettings.PublicLinkSalt", Goes::Nowhere),
+    ("FileSettings.PublicLinkSalt", Destination::Nowhere),
     (
         "FileSettings.AmazonS3SecretAccessKey",
-        Goes::To(&[
+        Destination::To(&[
             "FileSettings.AmazonS3Endpoint",
             "FileSettings.AmazonS3Region",
             "FileSettings.AmazonS3Bucket",
@@ -67,7 +67,7 @@ const ROWS: [(&str, Goes); 25] = [
     ),
     (
         "FileSettings.AzureAccessKey",
-        Goes::To(&[
+        Destination::To(&[
             "FileSettings.AzureStorageAccount",
             "FileSettings.AzureContainer",
             "FileSettings.AzureEndpoint",
@@ -78,7 +78,7 @@ const ROWS: [(&str, Goes); 25] = [
     ),
     (
         "FileSettings.ExportAmazonS3SecretAccessKey",
-        Goes::To(&[
+        Destination::To(&[
             "FileSettings.ExportAmazonS3Endpoint",
             "FileSettings.ExportAmazonS3Region",
             "FileSettings.ExportAmazonS3Bucket",
@@ -90,7 +90,7 @@ const ROWS: [(&str, Goes); 25] = [
     ),
     (
         "FileSettings.ExportAzureAccessKey",
-        Goes::To(&[
+        Destination::To(&[
             "FileSettings.ExportAzureStorageAccount",
             "FileSettings.ExportAzureContainer",
             "FileSettings.ExportAzureEndpoint",
@@ -101,7 +101,7 @@ const ROWS: [(&str, Goes); 25] = [
     ),
     (
         "EmailSettings.SMTPPassword",
-        Goes::To(&[
+        Destination::To(&[
             "EmailSettings.SMTPServer",
             "EmailSettings.SMTPPort",
             "EmailSettings.ConnectionSecurity",
@@ -109,13 +109,13 @@ const ROWS: [(&str, Goes); 25] = [
             "EmailSettings.SkipServerCertificateVerification",
         ]),
     ),
-    ("GitLabSettings.Secret", Goes::To(&open_id!("GitLabSettings"))),
-    ("GoogleSettings.Secret", Goes::To(&open_id!("GoogleSettings"))),
-    ("Office365Settings.Secret", Goes::To(&open_id!("Office365Settings"))),
-    ("OpenIdSettings.Secret", Goes::To(&open_id!("OpenIdSettings"))),
+    ("GitLabSettings.Secret", Destination::To(&open_id!("GitLabSettings"))),
+    ("GoogleSettings.Secret", Destination::To(&open_id!("GoogleSettings"))),
+    ("Office365Settings.Secret", Destination::To(&open_id!("Office365Settings"))),
+    ("OpenIdSettings.Secret", Destination::To(&open_id!("OpenIdSettings"))),
     (
         "LdapSettings.BindPassword",
-        Goes::To(&[
+        Destination::To(&[
             "LdapSettings.LdapServer",
             "LdapSettings.LdapPort",
             "LdapSettings.ConnectionSecurity",
@@ -123,10 +123,10 @@ const ROWS: [(&str, Goes); 25] = [
             "LdapSettings.BindUsername",
         ]),
     ),
-    ("CacheSettings.RedisPassword", Goes::To(&["CacheSettings.CacheType", "CacheSettings.RedisAddress"])),
+    ("CacheSettings.RedisPassword", Destination::To(&["CacheSettings.CacheType", "CacheSettings.RedisAddress"])),
     (
         "ElasticsearchSettings.Password",
-        Goes::To(&[
+        Destination::To(&[
             "ElasticsearchSettings.ConnectionURL",
             "ElasticsearchSettings.Username",
             "ElasticsearchSettings.Sniff",
@@ -136,21 +136,21 @@ const ROWS: [(&str, Goes); 25] = [
     ),
     (
         "MessageExportSettings.GlobalRelaySettings.SMTPPassword",
-        Goes::To(&[
+        Destination::To(&[
             "MessageExportSettings.GlobalRelaySettings.CustomerType",
             "MessageExportSettings.GlobalRelaySettings.SMTPUsername",
             "MessageExportSettings.GlobalRelaySettings.CustomSMTPServerName",
             "MessageExportSettings.GlobalRelaySettings.CustomSMTPPort",
         ]),
     ),
-    ("PluginSettings.Plugins", Goes::Within),
+    ("PluginSettings.Plugins", Destination::Within),
     (
         "ImageProxySettings.RemoteImageProxyOptions",
-        Goes::To(&["ImageProxySettings.ImageProxyType", "ImageProxySettings.RemoteImageProxyURL"]),
+        Destination::To(&["ImageProxySettings.ImageProxyType", "ImageProxySettings.RemoteImageProxyURL"]),
     ),
     (
         "AutoTranslationSettings.LibreTranslate.APIKey",
-        Goes::To(&["AutoTranslationSettings.Provider", "AutoTranslationSettings.LibreTranslate.URL"]),
+        Destination::To(&["AutoTranslationSettings.Provider", "AutoTranslationSettings.LibreTranslate.URL"]),
     ),
 ];
 
@@ -177,7 +177,7 @@ pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> 
 
 /// Returns true if the secret would be sent to its present host: each of its companions is submitted as it is in force.
 fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
-    let Some(Goes::To(companions)) = destination(secret_path) else { return false };
+    let Some(Destination::To(companions)) = destination(secret_path) else { return false };
     let tried_with = TRIED_WITH.iter().find(|(secret, _)| *secret == secret_path).map_or(&[][..], |(_, paths)| paths);
     // This setting is not part of the tested section; its value in force applies to the test as well.
     let submitted_ones = companions.iter().chain(tried_with).filter(|path| **path != INSECURE);
@@ -185,13 +185,13 @@ fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Documen
     submitted_ones.copied().all(|path| is_as_in_force(&path))
 }
 
-fn destination(secret_path: &str) -> Option<Goes> {
+fn destination(secret_path: &str) -> Option<Destination> {
     ROWS.iter().find(|(secret, _)| *secret == secret_path).map(|(_, goes)| *goes)
 }
 
 /// A secret that a change redirects to another host although it was not entered with the change.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptSecret {
     /// The path of the secret.
     pub(super) path: String,
     /// The path as a JSON pointer.
@@ -202,34 +202,34 @@ pub(super) struct Kept {
 ///
 /// `entered` is the submitted document, with its placeholders. A secret counts as entered if it is there in clear. This
 /// includes a pinned secret, because no other text can replace it.
-pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
+pub(super) fn kept(running: &Document, after: &Document, entered: &Document) -> Vec<KeptSecret> {
     let mut kept = Vec::new();
     for (path, goes) in ROWS {
         match goes {
-            Goes::To(companions) => {
+            Destination::To(companions) => {
                 let Some(secret) = given(running, path).filter(|secret| is_something(secret)) else { continue };
                 let stays = given(after, path) == Some(secret) && given(entered, path) != Some(secret);
                 let moves = companions.iter().any(|companion| given(running, companion) != given(after, companion));
                 if stays && moves {
-                    kept.push(Kept { path: path.to_owned(), pointer: pointer_of(path) });
+                    kept.push(KeptSecret { path: path.to_owned(), pointer: pointer_of(path) });
                 }
             }
-            Goes::Within => kept.extend(kept_within(path, running, after, entered)),
-            Goes::WhereItSays | Goes::Nowhere => {}
+            Destination::Within => kept.extend(kept_within(path, running, after, entered)),
+            Destination::WhereItSays | Destination::Nowhere => {}
         }
     }
     kept
 }
 
 /// Returns the keys of a map whose submitted value contains a placeholder and whose stored value changes.
-fn kept_within(path: &str, running: &Document, after: &Document, entered: &Document) -> Vec<Kept> {
+fn kept_within(path: &str, running: &Document, after: &Document, entered: &Document) -> Vec<KeptSecret> {
     let [running, after, entered] =
         [running, after, entered].map(|document| given(document, path).and_then(Value::as_object));
     let (Some(running), Some(after), Some(entered)) = (running, after, entered) else { return Vec::new() };
     let changes = entered.iter().filter(|(key, value)| {
         holds_placeholder(value) && running.contains_key(*key) && running.get(*key) != after.get(*key)
     });
-    let told = |key: &String| Kept { path: below(path, key), pointer: pointer_below(&pointer_of(path), key) };
+    let told = |key: &String| KeptSecret { path: below(path, key), pointer: pointer_below(&pointer_of(path), key) };
     changes.map(|(key, _)| told(key)).collect()
 }
 

@@ -7,23 +7,23 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tracing::{debug, error, warn};
 
-use super::connection::{Connection, Continuation, Hold, Left, Offered};
+use super::connection::{Connection, ConnectionGuard, Continuation, Detached, Offered};
 use super::end::End;
-use super::entrance::Told;
 use super::epoch::{Dated, Epoch};
 use super::event::Event;
 use super::frame::Frame;
 use super::joining::{Joined, Joining};
-use super::limits::{Reception, Shared};
+use super::limits::{JoinOutcome, Shared};
 use super::memberships::Memberships;
+use super::pending_joins::UserFacts;
 use super::registry::{Entry, Registry};
-use super::upkeep::{Attention, TICK};
+use super::upkeep::{PauseDetector, TICK};
 use crate::clock::{Clock, Uptime};
 use crate::error::AppError;
 use crate::id::new_id;
 use crate::roles::Roles;
-use crate::session::{Session, Which};
-use crate::supervisor::Errand;
+use crate::session::{Session, SessionSelection};
+use crate::supervisor::PendingMessage;
 
 /// A connection with at least this many waiting events and replies counts as slow when memory runs short. A shorter
 /// queue may just be the events of this moment.
@@ -36,9 +36,9 @@ pub(super) struct WebSocketHub {
     pub(super) shared: Arc<Shared>,
     pub(super) roles: Arc<Roles>,
     pub(super) clock: Clock,
-    pub(super) left: Left,
+    pub(super) detached: Detached,
     pub(super) registry: Registry,
-    pub(super) attention: Attention,
+    pub(super) pauses: PauseDetector,
     /// The connections that remain to be ended after the server has begun to stop.
     pub(super) stopping: Vec<Arc<Connection>>,
 }
@@ -47,7 +47,7 @@ impl Actor for WebSocketHub {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(TICK, |hub, _| hub.look_after(hub.clock.uptime(), hub.clock.wall()));
+        context.run_interval(TICK, |hub, _| hub.run_upkeep(hub.clock.uptime(), hub.clock.wall()));
     }
 }
 
@@ -80,23 +80,23 @@ impl Handler<Join> for WebSocketHub {
             self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(AppError::new("app.socket.too_many_of_user.app_error"));
         }
-        let (connection, reception) = self.receive(&joining, now);
-        let Joining { entering, session, memberships, .. } = joining;
+        let (connection, outcome) = self.connect_or_resume(&joining, now);
+        let Joining { pending_join, session, memberships, .. } = joining;
         let is_admin = is_admin(&self.roles, &session.roles);
-        self.tell(
+        self.apply_facts(
             &user_id,
-            Dated { epoch: entering.epoch, value: memberships },
-            Dated { epoch: entering.epoch, value: is_admin },
+            Dated { epoch: pending_join.epoch, value: memberships },
+            Dated { epoch: pending_join.epoch, value: is_admin },
         );
-        let Told { memberships, is_admin } = entering.told();
-        self.tell(&user_id, memberships, is_admin);
-        self.shared.counts.receive(reception);
-        Ok(Joined { hold: Hold::on(connection, &self.left), reception })
+        let UserFacts { memberships, is_admin } = pending_join.facts();
+        self.apply_facts(&user_id, memberships, is_admin);
+        self.shared.counts.count_join(outcome);
+        Ok(Joined { guard: ConnectionGuard::on(connection, &self.detached), outcome })
     }
 }
 
 impl WebSocketHub {
-    fn tell(&mut self, user_id: &str, memberships: Dated<Memberships>, is_admin: Dated<bool>) {
+    fn apply_facts(&mut self, user_id: &str, memberships: Dated<Memberships>, is_admin: Dated<bool>) {
         self.registry.set_memberships(user_id, memberships);
         self.registry.set_admin(user_id, is_admin);
     }
@@ -109,30 +109,30 @@ impl WebSocketHub {
     }
 
     /// Resumes the connection that the client asks for, or makes a new one.
-    fn receive(&mut self, joining: &Joining, now: Uptime) -> (Arc<Connection>, Reception) {
+    fn connect_or_resume(&mut self, joining: &Joining, now: Uptime) -> (Arc<Connection>, JoinOutcome) {
         let Some((id, wanted)) = &joining.resume else {
-            return (self.connect(joining, now), Reception::Fresh);
+            return (self.connect(joining, now), JoinOutcome::Fresh);
         };
         let Some(entry) = self.registry.get_mut(id).filter(|entry| may_resume(entry, &joining.session)) else {
-            return (self.connect(joining, now), Reception::Unknown);
+            return (self.connect(joining, now), JoinOutcome::Unknown);
         };
         let connection = entry.connection.clone();
-        let reception = match connection.resume(*wanted) {
-            Continuation::Replay(_) => Reception::Replayed,
-            Continuation::Lossless => Reception::Lossless,
+        let outcome = match connection.resume(*wanted) {
+            Continuation::Replay(_) => JoinOutcome::Replayed,
+            Continuation::Lossless => JoinOutcome::Lossless,
             Continuation::Lost => {
                 let successor = self.connect(joining, now);
                 connection.hand_over(&successor);
                 self.end(id, End::Replaced);
-                return (successor, Reception::Lost);
+                return (successor, JoinOutcome::Lost);
             }
         };
         entry.session = joining.session.clone();
         entry.checked_at = now;
         entry.pinged_at = now;
         entry.gone_at = None;
-        connection.hear(now);
-        (connection, reception)
+        connection.note_sign_of_life(now);
+        (connection, outcome)
     }
 
     /// Makes a new connection. Its first event is the greeting.
@@ -167,11 +167,11 @@ impl WebSocketHub {
         }
         let absent = self.registry.of_user(user_id).filter_map(|entry| Some((entry.gone_at?, &entry.connection.id)));
         if let Some(id) = absent.min().map(|(_, id)| id.clone()) {
-            self.forget(&id);
+            self.remove_entry(&id);
         }
     }
 
-    pub(super) fn forget(&mut self, id: &str) -> Option<Entry> {
+    pub(super) fn remove_entry(&mut self, id: &str) -> Option<Entry> {
         let entry = self.registry.remove(id)?;
         self.shared.counts.connections.fetch_sub(1, Ordering::Relaxed);
         Some(entry)
@@ -179,7 +179,7 @@ impl WebSocketHub {
 
     /// Ends a connection for good.
     fn end(&mut self, id: &str, end: End) {
-        if let Some(entry) = self.forget(id) {
+        if let Some(entry) = self.remove_entry(id) {
             self.shared.counts.end(end);
             entry.connection.end(end);
             debug!(connection.id = id, reason = end.name(), "connection ended");
@@ -188,8 +188,8 @@ impl WebSocketHub {
 
     /// Notes the time for each connection whose socket went away, and removes those that have ended.
     pub(super) fn take_note_of_left(&mut self, now: Uptime) {
-        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
-        for connection in left.iter().filter(|connection| !connection.has_socket()) {
+        let detached = std::mem::take(&mut *self.detached.lock().unwrap_or_else(PoisonError::into_inner));
+        for connection in detached.iter().filter(|connection| !connection.has_socket()) {
             if let Some(end) = connection.ended() {
                 // It ended by itself because its queue of replies was full. It holds nothing to resume.
                 self.end(&connection.id, end);
@@ -201,7 +201,7 @@ impl WebSocketHub {
 
     /// Frees memory while the limit is exceeded. It ends connections without a socket first, then drops the events that
     /// could be sent again, then ends the connections with the longest queues.
-    fn relieve(&mut self) {
+    fn free_memory(&mut self) {
         let is_over = |hub: &Self| hub.shared.held.bytes() > hub.shared.limits.held_bytes;
         if !is_over(self) {
             return;
@@ -216,7 +216,7 @@ impl WebSocketHub {
             self.end(&id, End::OutOfMemory);
         }
         if is_over(self) {
-            self.registry.entries().for_each(|entry| entry.connection.forget_sent());
+            self.registry.entries().for_each(|entry| entry.connection.clear_ring());
         }
         while is_over(self) {
             let waiting = |entry: &Entry| (entry.connection.waiting(), entry.connection.id.clone());
@@ -239,13 +239,13 @@ impl WebSocketHub {
 pub(super) struct Publish {
     pub(super) event: Arc<Event>,
     pub(super) frame: Arc<Frame>,
-    pub(super) errand: Errand,
+    pub(super) pending: PendingMessage,
 }
 
 impl Handler<Publish> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, Publish { event, frame, errand: _errand }: Publish, _: &mut Self::Context) {
+    fn handle(&mut self, Publish { event, frame, pending: _errand }: Publish, _: &mut Self::Context) {
         let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
         self.registry.for_each_receiver(&event, |entry| match entry.connection.offer(&frame) {
             Offered::Accepted => accepted += 1,
@@ -258,13 +258,13 @@ impl Handler<Publish> for WebSocketHub {
             self.end(&id, End::TooSlow);
         }
         drop(frame);
-        self.relieve();
+        self.free_memory();
     }
 }
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct EndSessions(pub(super) Which);
+pub(super) struct EndSessions(pub(super) SessionSelection);
 
 impl Handler<EndSessions> for WebSocketHub {
     type Result = ();
@@ -289,7 +289,7 @@ impl Handler<ChangeRoles> for WebSocketHub {
 
     fn handle(&mut self, ChangeRoles { user_id, roles, epoch }: ChangeRoles, _: &mut Self::Context) {
         let is_admin = Dated { epoch, value: is_admin(&self.roles, &roles) };
-        self.shared.entrance.tell(&user_id, Told { is_admin: is_admin.clone(), ..Told::default() });
+        self.shared.pending_joins.record(&user_id, UserFacts { is_admin: is_admin.clone(), ..UserFacts::default() });
         self.registry.set_admin(&user_id, is_admin);
     }
 }
@@ -307,7 +307,9 @@ impl Handler<ChangeMemberships> for WebSocketHub {
 
     fn handle(&mut self, ChangeMemberships { user_id, memberships, epoch }: ChangeMemberships, _: &mut Self::Context) {
         let memberships = Dated { epoch, value: memberships };
-        self.shared.entrance.tell(&user_id, Told { memberships: memberships.clone(), ..Told::default() });
+        self.shared
+            .pending_joins
+            .record(&user_id, UserFacts { memberships: memberships.clone(), ..UserFacts::default() });
         self.registry.set_memberships(&user_id, memberships);
     }
 }

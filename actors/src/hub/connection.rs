@@ -75,7 +75,7 @@ pub struct Connection {
     /// The user's id.
     pub user_id: Arc<str>,
     /// The time of the client's last sign of life, in milliseconds of `Uptime`.
-    heard_at: AtomicI64,
+    last_heard_at: AtomicI64,
     outbox: Mutex<Outbox>,
     viewing: Mutex<Option<Box<Viewing>>>,
 }
@@ -95,7 +95,7 @@ struct Outbox {
     must_ping: bool,
     must_check: bool,
     /// The reason to close the current socket. Another socket may resume the connection.
-    hang_up: Option<End>,
+    close_socket: Option<End>,
     end: Option<End>,
 }
 
@@ -121,20 +121,20 @@ impl Connection {
         Arc::new(Self {
             id,
             user_id,
-            heard_at: AtomicI64::new(now.ms()),
+            last_heard_at: AtomicI64::new(now.ms()),
             outbox: Mutex::default(),
             viewing: Mutex::default(),
         })
     }
 
     /// Notes a sign of life of the client.
-    pub fn hear(&self, now: Uptime) {
-        self.heard_at.store(now.ms(), Ordering::Relaxed);
+    pub fn note_sign_of_life(&self, now: Uptime) {
+        self.last_heard_at.store(now.ms(), Ordering::Relaxed);
     }
 
     /// Returns the time of the client's last sign of life.
-    pub(super) fn heard_at(&self) -> Uptime {
-        Uptime::from_ms(self.heard_at.load(Ordering::Relaxed))
+    pub(super) fn last_heard_at(&self) -> Uptime {
+        Uptime::from_ms(self.last_heard_at.load(Ordering::Relaxed))
     }
 
     /// Changes the channels that the client reported as viewed.
@@ -181,10 +181,10 @@ impl Connection {
     }
 
     /// Closes the current socket and keeps the rest for the next one. Returns false if that was requested before.
-    pub(super) fn hang_up(&self, end: End) -> bool {
+    pub(super) fn close_socket(&self, end: End) -> bool {
         let mut outbox = self.outbox();
-        let is_news = outbox.hang_up.is_none();
-        outbox.hang_up.get_or_insert(end);
+        let is_news = outbox.close_socket.is_none();
+        outbox.close_socket.get_or_insert(end);
         wake(outbox);
         is_news
     }
@@ -216,7 +216,7 @@ impl Connection {
     }
 
     /// Drops the events that could be sent again.
-    pub(super) fn forget_sent(&self) {
+    pub(super) fn clear_ring(&self) {
         self.outbox().sent = VecDeque::new();
     }
 
@@ -264,7 +264,7 @@ impl Connection {
         outbox.turn = outbox.turn.wrapping_add(1);
         outbox.must_ping = false;
         outbox.must_check = false;
-        outbox.hang_up = None;
+        outbox.close_socket = None;
         outbox.waiting.retain(|waiting| matches!(waiting, Waiting::Event(_)));
         let turn = outbox.turn;
         wake(outbox);
@@ -288,7 +288,7 @@ impl Connection {
         if outbox.turn != turn {
             return Poll::Ready(Outgoing::End(End::Replaced));
         }
-        if let Some(end) = outbox.end.or(outbox.hang_up) {
+        if let Some(end) = outbox.end.or(outbox.close_socket) {
             return Poll::Ready(Outgoing::End(end));
         }
         if std::mem::take(&mut outbox.must_check) {
@@ -346,21 +346,21 @@ fn wake(mut outbox: MutexGuard<'_, Outbox>) {
 }
 
 /// The connections whose socket went away and which the hub has not handled yet.
-pub(super) type Left = Arc<Mutex<Vec<Arc<Connection>>>>;
+pub(super) type Detached = Arc<Mutex<Vec<Arc<Connection>>>>;
 
 /// A socket's ownership of its connection. When it is dropped, the connection waits for a client that resumes it.
 #[derive(Debug)]
-pub struct Hold {
+pub struct ConnectionGuard {
     /// The connection.
     pub connection: Arc<Connection>,
     turn: u32,
-    left: Left,
+    detached: Detached,
 }
 
-impl Hold {
-    pub(super) fn on(connection: Arc<Connection>, left: &Left) -> Self {
+impl ConnectionGuard {
+    pub(super) fn on(connection: Arc<Connection>, detached: &Detached) -> Self {
         let turn = connection.take();
-        Self { connection, turn, left: left.clone() }
+        Self { connection, turn, detached: detached.clone() }
     }
 
     /// Polls for the next thing to send. After an end nothing follows.
@@ -369,10 +369,10 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         if self.connection.release(self.turn) {
-            self.left.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection.clone());
+            self.detached.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection.clone());
         }
     }
 }

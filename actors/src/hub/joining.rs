@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::connection::{Connection, Hold};
-use super::entrance::Entering;
+use super::connection::{Connection, ConnectionGuard};
 use super::event::Event;
-use super::limits::Reception;
+use super::limits::JoinOutcome;
 use super::memberships::Memberships;
+use super::pending_joins::PendingJoin;
 use crate::session::Session;
 
 /// A client's request for a connection.
 #[derive(Debug)]
 pub struct Joining {
     /// The join in progress, begun before the session and the memberships were read.
-    pub entering: Entering,
+    pub pending_join: PendingJoin,
     /// The client's session.
     pub session: Arc<Session>,
     /// The user's teams and channels.
@@ -39,9 +39,9 @@ pub struct Greeting {
 #[derive(Debug)]
 pub struct Joined {
     /// The socket's ownership of the connection.
-    pub hold: Hold,
+    pub guard: ConnectionGuard,
     /// The way in which the client was connected: with a new connection or a resumed one.
-    pub reception: Reception,
+    pub outcome: JoinOutcome,
 }
 
 impl Greeting {

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::end::End;
-use super::entrance::Entrance;
 use super::event::Event;
 use super::frame::Held;
+use super::pending_joins::PendingJoins;
 
 /// The limits for all connections together. Times are in milliseconds.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Default for Limits {
 
 /// The result of a join, as counted in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
+pub enum JoinOutcome {
     /// The client did not ask to resume a connection.
     Fresh,
     /// The client got the missed events again.
@@ -58,7 +58,7 @@ pub enum Reception {
     Unknown,
 }
 
-impl Reception {
+impl JoinOutcome {
     /// All variants, for metrics.
     pub const ALL: [Self; 5] = [Self::Fresh, Self::Replayed, Self::Lossless, Self::Lost, Self::Unknown];
 
@@ -96,14 +96,14 @@ pub struct Counts {
     breaks: Mutex<BTreeMap<u16, u64>>,
     /// Published events, by name.
     events: Mutex<BTreeMap<&'static str, u64>>,
-    receptions: [AtomicU64; Reception::ALL.len()],
+    join_outcomes: [AtomicU64; JoinOutcome::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
 }
 
 impl Counts {
     /// Returns the number of joins with that result.
-    pub fn received(&self, reception: Reception) -> u64 {
-        count(&Reception::ALL, &self.receptions, &reception).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    pub fn joined_with(&self, outcome: JoinOutcome) -> u64 {
+        count(&JoinOutcome::ALL, &self.join_outcomes, &outcome).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     /// Returns the number of connections that ended for that reason.
@@ -134,8 +134,8 @@ impl Counts {
         *self.events.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
     }
 
-    pub(super) fn receive(&self, reception: Reception) {
-        if let Some(counter) = count(&Reception::ALL, &self.receptions, &reception) {
+    pub(super) fn count_join(&self, outcome: JoinOutcome) {
+        if let Some(counter) = count(&JoinOutcome::ALL, &self.join_outcomes, &outcome) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -158,27 +158,27 @@ pub(super) struct Shared {
     pub(super) counts: Arc<Counts>,
     pub(super) held: Arc<Held>,
     pub(super) is_stopping: AtomicBool,
-    pub(super) entrance: Arc<Entrance>,
+    pub(super) pending_joins: Arc<PendingJoins>,
 }
 
 /// The place of one open socket in the limit for sockets. It is free again when this is dropped.
 #[derive(Debug)]
-pub struct Seat(Arc<Counts>);
+pub struct SocketPermit(Arc<Counts>);
 
-impl Seat {
+impl SocketPermit {
     /// Takes a place. Returns `None` at the limit or while the server stops.
     pub(super) fn take(shared: &Shared) -> Option<Self> {
         let taken = shared.counts.sockets.fetch_add(1, Ordering::Relaxed);
-        let seat = Self(shared.counts.clone());
+        let socket_permit = Self(shared.counts.clone());
         let is_free = taken < shared.limits.sockets && !shared.is_stopping.load(Ordering::Relaxed);
         if !is_free {
             shared.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
-        is_free.then_some(seat)
+        is_free.then_some(socket_permit)
     }
 }
 
-impl Drop for Seat {
+impl Drop for SocketPermit {
     fn drop(&mut self) {
         self.0.sockets.fetch_sub(1, Ordering::Relaxed);
     }

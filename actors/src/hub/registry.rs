@@ -8,7 +8,7 @@ use super::epoch::Dated;
 use super::event::{Audience, Event};
 use super::memberships::Memberships;
 use crate::clock::Uptime;
-use crate::session::{Session, Which};
+use crate::session::{Session, SessionSelection};
 
 /// Events about other users. Guests do not receive them, because they may not see all users.
 const ABOUT_OTHERS: [&str; 2] = ["user_updated", "new_user"];
@@ -101,7 +101,7 @@ impl Registry {
     }
 
     /// Returns the ids of the connections whose session `which` selects.
-    pub(super) fn with_session(&self, which: &Which) -> Vec<Arc<str>> {
+    pub(super) fn with_session(&self, which: &SessionSelection) -> Vec<Arc<str>> {
         let meant = |entry: &&Entry| which.means(&entry.session);
         let id = |entry: &Entry| entry.connection.id.clone();
         match which.user_id() {

@@ -32,8 +32,8 @@ fn greeting() -> Greeting {
 fn joining(user_id: &str, resume: Option<(&str, i64)>) -> Joining {
     let memberships = Memberships { teams: vec!["team".to_owned()], channels: vec!["channel".to_owned()] };
     let resume = resume.map(|(id, seq)| (id.to_owned(), seq));
-    let entering = Entrance::enter(&Arc::default(), user_id);
-    Joining { entering, session: session(user_id, user_id), memberships, resume, greeting: greeting() }
+    let pending_join = PendingJoins::begin_join(&Arc::default(), user_id);
+    Joining { pending_join, session: session(user_id, user_id), memberships, resume, greeting: greeting() }
 }
 
 fn clock() -> Clock {
@@ -44,17 +44,17 @@ fn hub_with(limits: Limits) -> HubHandle {
     HubHandle::start(2, limits, &Arc::default(), &clock())
 }
 
-async fn joined(hub: &HubHandle, user_id: &str) -> Hold {
-    let joining = Joining { entering: hub.enter(user_id), ..joining(user_id, None) };
+async fn joined(hub: &HubHandle, user_id: &str) -> ConnectionGuard {
+    let joining = Joining { pending_join: hub.begin_join(user_id), ..joining(user_id, None) };
     let joined = hub.join(joining).await.unwrap();
-    assert_eq!(joined.reception, Reception::Fresh);
-    joined.hold
+    assert_eq!(joined.outcome, JoinOutcome::Fresh);
+    joined.guard
 }
 
 /// Returns the next event as JSON, or the end.
-async fn next(hold: &Hold) -> Result<Value, End> {
+async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
     loop {
-        match poll_fn(|context| hold.poll_next(context)).await {
+        match poll_fn(|context| guard.poll_next(context)).await {
             Outgoing::Event(frame, seq) => {
                 let mut text = Vec::new();
                 frame.write(seq, &mut text);
@@ -66,17 +66,17 @@ async fn next(hold: &Hold) -> Result<Value, End> {
     }
 }
 
-async fn named(hold: &Hold) -> (String, i64) {
-    let event = next(hold).await.unwrap();
+async fn named(guard: &ConnectionGuard) -> (String, i64) {
+    let event = next(guard).await.unwrap();
     (event["event"].as_str().unwrap().to_owned(), event["seq"].as_i64().unwrap())
 }
 
 /// Returns true if no event is waiting after the hubs have handled all earlier publications.
-async fn has_nothing(hub: &HubHandle, hold: &Hold) -> bool {
+async fn has_nothing(hub: &HubHandle, guard: &ConnectionGuard) -> bool {
     hub.check_sessions().await.unwrap();
     let mut is_empty = true;
     poll_fn(|context| {
-        while let Poll::Ready(outgoing) = hold.poll_next(context) {
+        while let Poll::Ready(outgoing) = guard.poll_next(context) {
             is_empty &= matches!(outgoing, Outgoing::CheckSession | Outgoing::Ping);
         }
         Poll::Ready(())
@@ -104,8 +104,8 @@ async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
     let anna = joined(&hub, "anna").await;
     let bert = joined(&hub, "bert").await;
     let admin = joined(&hub, "carla").await;
-    for hold in [&anna, &bert, &admin] {
-        assert_eq!(named(hold).await, ("hello".to_owned(), 0));
+    for guard in [&anna, &bert, &admin] {
+        assert_eq!(named(guard).await, ("hello".to_owned(), 0));
     }
     hub.publish(Event::new("to_anna", json!({})).for_user("anna")).await;
     assert_eq!(named(&anna).await.0, "to_anna");
@@ -123,8 +123,8 @@ async fn an_event_reaches_those_whom_it_concerns_and_nobody_else() {
     hub.publish(to_others).await;
     assert_eq!(named(&anna).await.0, "to_others");
     assert_eq!(named(&admin).await.0, "to_others");
-    for hold in [&anna, &bert, &admin] {
-        assert!(has_nothing(&hub, hold).await);
+    for guard in [&anna, &bert, &admin] {
+        assert!(has_nothing(&hub, guard).await);
     }
 }
 
@@ -155,13 +155,13 @@ async fn a_client_that_comes_back_goes_on_where_it_stopped() {
     drop(anna);
     hub.publish(Event::new("missed", json!({}))).await;
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Lossless);
-    assert_eq!(named(&back.hold).await, ("missed".to_owned(), 1));
+    assert_eq!(back.outcome, JoinOutcome::Lossless);
+    assert_eq!(named(&back.guard).await, ("missed".to_owned(), 1));
     drop(back);
     let again = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(again.reception, Reception::Replayed);
-    assert_eq!(named(&again.hold).await, ("missed".to_owned(), 1));
-    assert_eq!(*again.hold.connection.id, id);
+    assert_eq!(again.outcome, JoinOutcome::Replayed);
+    assert_eq!(named(&again.guard).await, ("missed".to_owned(), 1));
+    assert_eq!(*again.guard.connection.id, id);
 }
 
 #[actix_rt::test]
@@ -178,12 +178,12 @@ async fn a_client_that_comes_back_to_a_full_queue_gets_it_and_its_reply() {
         hub.publish(Event::new("meanwhile", json!({}))).await;
     }
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Replayed);
-    back.hold.connection.reply(b"welcome".to_vec());
+    assert_eq!(back.outcome, JoinOutcome::Replayed);
+    back.guard.connection.reply(b"welcome".to_vec());
     for number in 1..=i64::try_from(MAX_RING_EVENTS + MAX_QUEUED_EVENTS).unwrap() {
-        assert_eq!(named(&back.hold).await.1, number);
+        assert_eq!(named(&back.guard).await.1, number);
     }
-    assert!(matches!(poll_fn(|context| back.hold.poll_next(context)).await, Outgoing::Reply(_)));
+    assert!(matches!(poll_fn(|context| back.guard.poll_next(context)).await, Outgoing::Reply(_)));
 }
 
 #[actix_rt::test]
@@ -198,8 +198,8 @@ async fn a_connection_that_drowns_in_replies_is_forgotten() {
     assert_eq!(next(&anna).await, Err(End::TooSlow));
     drop(anna);
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Unknown);
-    assert_eq!(named(&back.hold).await, ("hello".to_owned(), 0));
+    assert_eq!(back.outcome, JoinOutcome::Unknown);
+    assert_eq!(named(&back.guard).await, ("hello".to_owned(), 0));
     assert_eq!(hub.counts().ended(End::TooSlow), 1);
     assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
 }
@@ -213,12 +213,12 @@ async fn a_client_takes_its_connection_over_from_a_socket_that_only_the_server_b
     hub.publish(Event::new("into_the_void", json!({}))).await;
     named(&broken).await;
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Replayed);
+    assert_eq!(back.outcome, JoinOutcome::Replayed);
     assert_eq!(next(&broken).await, Err(End::Replaced));
     drop(broken);
-    assert_eq!(named(&back.hold).await, ("into_the_void".to_owned(), 1));
+    assert_eq!(named(&back.guard).await, ("into_the_void".to_owned(), 1));
     hub.publish(Event::new("next", json!({}))).await;
-    assert_eq!(named(&back.hold).await, ("next".to_owned(), 2));
+    assert_eq!(named(&back.guard).await, ("next".to_owned(), 2));
 }
 
 #[actix_rt::test]
@@ -228,20 +228,20 @@ async fn a_client_that_cannot_go_on_is_told_at_once() {
     named(&anna).await;
     let id = anna.connection.id.to_string();
     let while_alive = Joining { session: session("anna", "another"), ..joining("anna", Some((&id, 1))) };
-    assert_eq!(hub.join(while_alive).await.unwrap().reception, Reception::Unknown);
+    assert_eq!(hub.join(while_alive).await.unwrap().outcome, JoinOutcome::Unknown);
     let of_another = hub.join(joining("bert", Some((&id, 1)))).await.unwrap();
-    assert_eq!(of_another.reception, Reception::Unknown);
+    assert_eq!(of_another.outcome, JoinOutcome::Unknown);
     drop(anna);
     hub.publish(Event::new("waiting", json!({})).for_user("anna")).await;
     let lost = hub.join(joining("anna", Some((&id, 9)))).await.unwrap();
-    assert_eq!(lost.reception, Reception::Lost);
-    assert_ne!(*lost.hold.connection.id, id);
-    assert_eq!(named(&lost.hold).await, ("hello".to_owned(), 0));
-    assert_eq!(named(&lost.hold).await, ("waiting".to_owned(), 1));
+    assert_eq!(lost.outcome, JoinOutcome::Lost);
+    assert_ne!(*lost.guard.connection.id, id);
+    assert_eq!(named(&lost.guard).await, ("hello".to_owned(), 0));
+    assert_eq!(named(&lost.guard).await, ("waiting".to_owned(), 1));
     let gone = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(gone.reception, Reception::Unknown);
-    assert_eq!(hub.counts().received(Reception::Unknown), 3);
-    assert_eq!(hub.counts().received(Reception::Lost), 1);
+    assert_eq!(gone.outcome, JoinOutcome::Unknown);
+    assert_eq!(hub.counts().joined_with(JoinOutcome::Unknown), 3);
+    assert_eq!(hub.counts().joined_with(JoinOutcome::Lost), 1);
 }
 
 #[actix_rt::test]
@@ -254,7 +254,7 @@ async fn who_stays_away_too_long_is_forgotten() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(back.outcome, JoinOutcome::Unknown);
 }
 
 #[actix_rt::test]
@@ -263,10 +263,10 @@ async fn revoked_sessions_lose_their_connections_and_others_do_not() {
     let (anna, bert) = (joined(&hub, "anna").await, joined(&hub, "bert").await);
     named(&anna).await;
     named(&bert).await;
-    hub.end_sessions(&Which::Id("anna".to_owned())).await.unwrap();
+    hub.end_sessions(&SessionSelection::Id("anna".to_owned())).await.unwrap();
     assert_eq!(next(&anna).await, Err(End::SessionEnded));
     assert!(has_nothing(&hub, &bert).await);
-    hub.end_sessions(&Which::User { id: "bert".to_owned(), except: None }).await.unwrap();
+    hub.end_sessions(&SessionSelection::User { id: "bert".to_owned(), except: None }).await.unwrap();
     assert_eq!(next(&bert).await, Err(End::SessionEnded));
     assert_eq!(hub.counts().ended(End::SessionEnded), 2);
 }
@@ -302,11 +302,11 @@ async fn a_user_and_the_server_have_so_many_sockets_and_no_more() {
     assert_eq!(refused.id, "app.socket.too_many_of_user.app_error");
     drop(anna);
     joined(&hub, "anna").await;
-    let seats = [hub.seat(), hub.seat()];
-    assert!(seats.iter().all(Option::is_some));
-    assert!(hub.seat().is_none());
-    drop(seats);
-    assert!(hub.seat().is_some());
+    let permits = [hub.socket_permit(), hub.socket_permit()];
+    assert!(permits.iter().all(Option::is_some));
+    assert!(hub.socket_permit().is_none());
+    drop(permits);
+    assert!(hub.socket_permit().is_some());
     assert_eq!(hub.counts().refused.load(Ordering::Relaxed), 2);
 }
 
@@ -319,8 +319,8 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 2);
-    for (id, reception) in [(&ids[3], Reception::Lossless), (&ids[1], Reception::Unknown)] {
-        assert_eq!(hub.join(joining("anna", Some((id, 0)))).await.unwrap().reception, reception);
+    for (id, outcome) in [(&ids[3], JoinOutcome::Lossless), (&ids[1], JoinOutcome::Unknown)] {
+        assert_eq!(hub.join(joining("anna", Some((id, 0)))).await.unwrap().outcome, outcome);
     }
 }
 
@@ -337,7 +337,7 @@ async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew()
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(back.outcome, JoinOutcome::Unknown);
     assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
     assert_eq!(hub.vitals()[0].restarts(), 1);
 }
@@ -361,25 +361,25 @@ async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
     drop(anna);
     hub.publish(Event::new("missed", json!({}))).await;
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Lossless);
-    assert_eq!(named(&back.hold).await, ("missed".to_owned(), 1));
+    assert_eq!(back.outcome, JoinOutcome::Lossless);
+    assert_eq!(named(&back.guard).await, ("missed".to_owned(), 1));
     assert_eq!(hub.counts().ended(End::Silent), 1);
 }
 
 #[actix_rt::test]
 async fn a_stop_ends_every_connection_within_its_window_and_admits_no_more() {
     let hub = hub_with(Limits::default());
-    let mut holds = Vec::new();
+    let mut guards = Vec::new();
     for _ in 0..20 {
-        let hold = joined(&hub, "anna").await;
-        named(&hold).await;
-        holds.push(hold);
+        let guard = joined(&hub, "anna").await;
+        named(&guard).await;
+        guards.push(guard);
     }
     hub.stop(Duration::from_millis(100)).await;
-    for hold in &holds {
-        assert_eq!(next(hold).await, Err(End::Stopping));
+    for guard in &guards {
+        assert_eq!(next(guard).await, Err(End::Stopping));
     }
-    assert!(hub.seat().is_none());
+    assert!(hub.socket_permit().is_none());
     let late = hub.join(joining("bert", None)).await.unwrap_err();
     assert_eq!(late.id, "app.socket.too_many.app_error");
 }

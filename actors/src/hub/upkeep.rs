@@ -28,14 +28,14 @@ const RECHECK_DELAY_MS: i64 = 1_000;
 /// Time during a pause does not count as a client's silence or absence: its pongs and resumes may still wait to be
 /// read. After a pause every client is pinged first, and its time limits start again.
 #[derive(Debug, Default)]
-pub(super) struct Attention {
+pub(super) struct PauseDetector {
     looked_at: Option<Uptime>,
     paused_until: Option<Uptime>,
 }
 
-impl Attention {
+impl PauseDetector {
     /// Notes a check. If a pause ended with it, returns the length of the pause in milliseconds.
-    fn look(&mut self, now: Uptime) -> Option<i64> {
+    fn check(&mut self, now: Uptime) -> Option<i64> {
         let gap_ms = self.looked_at.replace(now).map_or(0, |before| now.ms_since(before));
         let was_paused = gap_ms >= MIN_PROCESS_PAUSE_MS;
         if was_paused {
@@ -53,7 +53,7 @@ impl Attention {
 
 /// The action that a connection needs now.
 #[derive(Debug, PartialEq, Eq)]
-enum Due {
+enum DueAction {
     Nothing,
     Forget,
     HangUp,
@@ -63,54 +63,54 @@ enum Due {
 
 impl WebSocketHub {
     /// Checks all connections and does what is due. `wall` is wall time, in Unix milliseconds.
-    pub(super) fn look_after(&mut self, now: Uptime, wall: i64) {
-        if let Some(paused_ms) = self.attention.look(now) {
+    pub(super) fn run_upkeep(&mut self, now: Uptime, wall: i64) {
+        if let Some(paused_ms) = self.pauses.check(now) {
             info!(pause.duration_ms = paused_ms, "the process was paused; clients are pinged before any is ended");
         }
         self.take_note_of_left(now);
         let shared = self.shared.clone();
         let mut forgotten: Vec<Arc<str>> = Vec::new();
         for entry in self.registry.entries_mut() {
-            match due(entry, &shared.limits, &self.attention, now, wall) {
-                Due::Nothing => {}
-                Due::Forget => forgotten.push(entry.connection.id.clone()),
-                Due::HangUp => {
-                    let is_news = entry.connection.hang_up(End::Silent);
+            match due(entry, &shared.limits, &self.pauses, now, wall) {
+                DueAction::Nothing => {}
+                DueAction::Forget => forgotten.push(entry.connection.id.clone()),
+                DueAction::HangUp => {
+                    let is_news = entry.connection.close_socket(End::Silent);
                     if is_news {
                         shared.counts.end(End::Silent);
                     }
                 }
-                Due::CheckSession => {
+                DueAction::CheckSession => {
                     entry.checked_at = now.plus_ms(RECHECK_DELAY_MS - shared.limits.check_ms);
                     entry.connection.check_session();
                 }
-                Due::Ping => {
+                DueAction::Ping => {
                     entry.pinged_at = now;
                     entry.connection.ping();
                 }
             }
         }
         for id in forgotten {
-            self.forget(&id);
+            self.remove_entry(&id);
         }
     }
 }
 
-fn due(entry: &Entry, limits: &Limits, attention: &Attention, now: Uptime, wall: i64) -> Due {
+fn due(entry: &Entry, limits: &Limits, pauses: &PauseDetector, now: Uptime, wall: i64) -> DueAction {
     let is_expired = entry.session.is_expired(wall);
     if let Some(gone_at) = entry.gone_at {
-        let is_over = is_expired || attention.ms_since(gone_at, now) >= limits.resume_ms;
-        return if is_over { Due::Forget } else { Due::Nothing };
+        let is_over = is_expired || pauses.ms_since(gone_at, now) >= limits.resume_ms;
+        return if is_over { DueAction::Forget } else { DueAction::Nothing };
     }
-    if attention.ms_since(entry.connection.heard_at(), now) >= limits.silence_ms {
-        return Due::HangUp;
+    if pauses.ms_since(entry.connection.last_heard_at(), now) >= limits.silence_ms {
+        return DueAction::HangUp;
     }
     let is_unchecked = now.ms_since(entry.checked_at) >= limits.check_ms;
     let is_check_pending = now.ms_since(entry.checked_at) >= limits.check_ms - RECHECK_DELAY_MS;
     if is_unchecked || (is_expired && !is_check_pending) {
-        return Due::CheckSession;
+        return DueAction::CheckSession;
     }
-    if now.ms_since(entry.pinged_at) >= limits.ping_ms { Due::Ping } else { Due::Nothing }
+    if now.ms_since(entry.pinged_at) >= limits.ping_ms { DueAction::Ping } else { DueAction::Nothing }
 }
 
 #[cfg(test)]
@@ -138,53 +138,53 @@ mod tests {
 
     #[test]
     fn a_step_of_the_wall_clock_ends_nothing_and_stops_no_ping() {
-        let (limits, attention) = (Limits::default(), Attention::default());
+        let (limits, pauses) = (Limits::default(), PauseDetector::default());
         let mut absent = entry(at(0));
         absent.gone_at = Some(at(0));
         for wall in [0, DAY_MS, -DAY_MS, i64::MAX, i64::MIN] {
-            let due = |entry: &Entry, now: i64| due(entry, &limits, &attention, at(now), wall);
-            assert_eq!(due(&entry(at(0)), 24_999), Due::Nothing);
-            assert_eq!(due(&entry(at(0)), 25_000), Due::Ping);
-            assert_eq!(due(&entry(at(0)), 100_000), Due::HangUp);
-            assert_eq!(due(&absent, 299_999), Due::Nothing);
-            assert_eq!(due(&absent, 300_000), Due::Forget);
+            let due = |entry: &Entry, now: i64| due(entry, &limits, &pauses, at(now), wall);
+            assert_eq!(due(&entry(at(0)), 24_999), DueAction::Nothing);
+            assert_eq!(due(&entry(at(0)), 25_000), DueAction::Ping);
+            assert_eq!(due(&entry(at(0)), 100_000), DueAction::HangUp);
+            assert_eq!(due(&absent, 299_999), DueAction::Nothing);
+            assert_eq!(due(&absent, 300_000), DueAction::Forget);
         }
     }
 
     #[test]
     fn a_session_is_checked_once_it_expires_by_the_wall_clock_and_again_a_second_later() {
-        let (limits, attention) = (Limits::default(), Attention::default());
+        let (limits, pauses) = (Limits::default(), PauseDetector::default());
         let mut expiring = entry(at(0));
         let expires_at = 1_000_000;
         expiring.session = Arc::new(crate::session::Session { expires_at, ..(*expiring.session).clone() });
-        let due = |entry: &Entry, now: i64, wall: i64| due(entry, &limits, &attention, at(now), wall);
-        assert_eq!(due(&expiring, 1, 999_999), Due::Nothing);
-        assert_eq!(due(&expiring, 1, 1_000_000), Due::CheckSession);
+        let due = |entry: &Entry, now: i64, wall: i64| due(entry, &limits, &pauses, at(now), wall);
+        assert_eq!(due(&expiring, 1, 999_999), DueAction::Nothing);
+        assert_eq!(due(&expiring, 1, 1_000_000), DueAction::CheckSession);
         expiring.checked_at = at(1).plus_ms(RECHECK_DELAY_MS - limits.check_ms);
-        assert_eq!(due(&expiring, 1_000, 1_000_000), Due::Nothing);
-        assert_eq!(due(&expiring, 1_001, 1_000_000), Due::CheckSession);
+        assert_eq!(due(&expiring, 1_000, 1_000_000), DueAction::Nothing);
+        assert_eq!(due(&expiring, 1_001, 1_000_000), DueAction::CheckSession);
     }
 
     #[test]
     fn after_a_pause_clients_are_pinged_and_have_all_their_time_again() {
-        let (limits, mut attention) = (Limits::default(), Attention::default());
+        let (limits, mut pauses) = (Limits::default(), PauseDetector::default());
         let (present, mut absent) = (entry(at(0)), entry(at(0)));
         absent.gone_at = Some(at(0));
-        assert_eq!([0, 250, 1_249].map(|now| attention.look(at(now))), [None; 3]);
+        assert_eq!([0, 250, 1_249].map(|now| pauses.check(at(now))), [None; 3]);
         // Paused for ten minutes.
-        assert_eq!(attention.look(at(600_000)), Some(598_751));
-        let due_at = |entry: &Entry, now: i64| due(entry, &limits, &attention, at(now), 0);
-        assert_eq!(due_at(&absent, 600_000), Due::Nothing);
-        assert_eq!(due_at(&absent, 899_999), Due::Nothing);
-        assert_eq!(due_at(&absent, 900_000), Due::Forget);
+        assert_eq!(pauses.check(at(600_000)), Some(598_751));
+        let due_at = |entry: &Entry, now: i64| due(entry, &limits, &pauses, at(now), 0);
+        assert_eq!(due_at(&absent, 600_000), DueAction::Nothing);
+        assert_eq!(due_at(&absent, 899_999), DueAction::Nothing);
+        assert_eq!(due_at(&absent, 900_000), DueAction::Forget);
         let mut present = present;
         // The session was not looked up during the pause either, so its check is due first.
-        assert_eq!(due_at(&present, 600_000), Due::CheckSession);
+        assert_eq!(due_at(&present, 600_000), DueAction::CheckSession);
         present.checked_at = at(600_000);
-        assert_eq!(due_at(&present, 600_000), Due::Ping);
+        assert_eq!(due_at(&present, 600_000), DueAction::Ping);
         present.pinged_at = at(600_000);
-        assert_eq!(due_at(&present, 624_999), Due::Nothing);
-        assert_eq!(due_at(&present, 699_999), Due::Ping);
-        assert_eq!(due_at(&present, 700_000), Due::HangUp);
+        assert_eq!(due_at(&present, 624_999), DueAction::Nothing);
+        assert_eq!(due_at(&present, 699_999), DueAction::Ping);
+        assert_eq!(due_at(&present, 700_000), DueAction::HangUp);
     }
 }

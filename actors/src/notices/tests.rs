@@ -19,7 +19,7 @@ const FREQUENCY: &str = "AnnouncementSettings.NoticesFetchFrequency";
 #[actix_rt::test]
 async fn nobody_waits_for_a_source_that_never_answers() {
     let mut setup = start([]);
-    assert_eq!(setup.asked().await.1, Marks::default());
+    assert_eq!(setup.asked().await.1, Validators::default());
     assert!(setup.notices.current().list.is_empty());
 }
 
@@ -30,32 +30,32 @@ async fn a_feed_is_in_force_until_another_comes_and_what_left_it_is_forgotten() 
     assert_eq!(setup.forgotten().await, ["one", "two"]);
     assert_eq!(setup.notices.current().ids(), ["one", "two"]);
     setup.save([(FREQUENCY, 60.into())]).await;
-    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.asked().await.1, validators("first"));
     assert_eq!(setup.forgotten().await, ["one", "two"]);
     setup.save([(FREQUENCY, 61.into())]).await;
-    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.asked().await.1, validators("first"));
     assert_eq!(setup.forgotten().await, ["three"]);
     setup.save([(FREQUENCY, 62.into())]).await;
-    assert_eq!(setup.asked().await.1, marks("second"));
+    assert_eq!(setup.asked().await.1, validators("second"));
 }
 
 #[actix_rt::test]
 async fn a_failure_keeps_what_is_known_and_a_refusal_drops_it() {
-    let broken = || Ok(Fetched::New(b"{".to_vec(), marks("broken")));
+    let broken = || Ok(Fetched::New(b"{".to_vec(), validators("broken")));
     let away = || Err("nobody is there".to_owned());
     let mut setup =
         start([Ok(feed(&["one"], "first")), broken(), away(), Ok(Fetched::Refused(500)), Ok(Fetched::Same)]);
     setup.asked().await;
     for frequency in [60, 61] {
         setup.save([(FREQUENCY, frequency.into())]).await;
-        assert_eq!(setup.asked().await.1, marks("first"));
+        assert_eq!(setup.asked().await.1, validators("first"));
         assert_eq!(setup.notices.current().ids(), ["one"]);
     }
     setup.save([(FREQUENCY, 62.into())]).await;
-    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.asked().await.1, validators("first"));
     assert!(setup.notices.current().list.is_empty());
     setup.save([(FREQUENCY, 63.into())]).await;
-    assert_eq!(setup.asked().await.1, Marks::default());
+    assert_eq!(setup.asked().await.1, Validators::default());
     // Views are cleaned up after each fetch while there is a feed. Without one, the ids that are gone are unknown.
     for _ in 0..3 {
         assert_eq!(setup.forgotten().await, ["one"]);
@@ -85,7 +85,7 @@ async fn the_next_fetch_comes_by_itself() {
     setup.save([(FREQUENCY, 1.into())]).await;
     setup.asked().await;
     assert_eq!(setup.forgotten().await, ["one"]);
-    assert_eq!(setup.asked().await.1, marks("first"));
+    assert_eq!(setup.asked().await.1, validators("first"));
 }
 
 #[actix_rt::test]
@@ -94,14 +94,14 @@ async fn a_crash_keeps_the_notices_and_fetches_at_once_without_marks() {
     setup.asked().await;
     setup.forgotten().await;
     setup.notices.vitals().crash();
-    assert_eq!(setup.asked().await.1, Marks::default());
+    assert_eq!(setup.asked().await.1, Validators::default());
     assert_eq!(setup.notices.vitals().restarts(), 1);
     assert_eq!(setup.notices.current().ids(), ["one"]);
 }
 
 #[test]
 fn a_time_that_cannot_be_waited_for_is_an_hour() {
-    let pauses = [1, 60, 0, -1, i64::MIN].map(|seconds| pause(seconds).as_secs());
+    let pauses = [1, 60, 0, -1, i64::MIN].map(|seconds| fetch_interval(seconds).as_secs());
     assert_eq!(pauses, [1, 60, 3600, 3600, 3600]);
 }
 
@@ -109,13 +109,13 @@ struct Setup {
     notices: NoticesHandle,
     config: ConfigHandle,
     pinned: Arc<Pinned>,
-    asked: UnboundedReceiver<(String, Marks)>,
+    asked: UnboundedReceiver<(String, Validators)>,
     forgotten: UnboundedReceiver<Vec<String>>,
 }
 
 impl Setup {
     /// Returns the next request to the source.
-    async fn asked(&mut self) -> (String, Marks) {
+    async fn asked(&mut self) -> (String, Validators) {
         self.asked.recv().await.unwrap()
     }
 
@@ -140,12 +140,12 @@ impl Setup {
 
 struct Source {
     answers: Mutex<VecDeque<Result<Fetched, String>>>,
-    asked: UnboundedSender<(String, Marks)>,
+    asked: UnboundedSender<(String, Validators)>,
 }
 
 impl NoticeSource for Source {
-    fn fetch(&self, url: String, marks: Marks) -> BoxFuture<'static, Result<Fetched, String>> {
-        self.asked.send((url, marks)).unwrap();
+    fn fetch(&self, url: String, validators: Validators) -> BoxFuture<'static, Result<Fetched, String>> {
+        self.asked.send((url, validators)).unwrap();
         match self.answers.lock().unwrap().pop_front() {
             Some(answer) => async { answer }.boxed(),
             None => pending().boxed(),
@@ -160,7 +160,7 @@ impl NoticeStore for Store {
         async { Err(AppError::new("test.refused")) }.boxed()
     }
 
-    fn forget_others(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
+    fn delete_other_views(&self, ids: Vec<String>) -> BoxFuture<'static, Result<(), AppError>> {
         self.0.send(ids).unwrap();
         async { Err(AppError::new("test.refused")) }.boxed()
     }
@@ -185,11 +185,11 @@ fn overrides<const N: usize>(values: [(&str, Value); N]) -> Overrides {
 fn feed(ids: &[&str], etag: &str) -> Fetched {
     let entry = |id: &&str| serde_json::json!({ "id": id, "localizedMessages": { "en": {} } });
     let entries: Vec<Value> = ids.iter().map(entry).collect();
-    Fetched::New(serde_json::to_vec(&entries).unwrap(), marks(etag))
+    Fetched::New(serde_json::to_vec(&entries).unwrap(), validators(etag))
 }
 
-fn marks(etag: &str) -> Marks {
-    Marks { etag: Some(etag.to_owned()), date: None }
+fn validators(etag: &str) -> Validators {
+    Validators { etag: Some(etag.to_owned()), date: None }
 }
 
 fn around() -> Surroundings {

@@ -19,7 +19,7 @@ const CACHE_LIFETIME_MS: i64 = 60_000;
 const LISTED_CACHE_LIFETIME_MS: i64 = 30 * 60_000;
 
 /// If at least this many users have left, their notes are handled at once instead of at the next tick.
-pub(super) const MIN_PRESSING_LEAVES: usize = 32;
+pub(super) const MIN_URGENT_LEAVES: usize = 32;
 
 /// Statuses, connections, and the notes that are still to be handled.
 pub(super) struct People {
@@ -44,7 +44,7 @@ enum Note {
     /// The last connection is gone.
     Left,
     /// A connection answered.
-    Heard,
+    Pong,
 }
 
 impl People {
@@ -90,7 +90,7 @@ impl People {
     }
 
     /// Removes everything known about a user.
-    pub(super) fn forget(&mut self, user_id: &str) {
+    pub(super) fn remove(&mut self, user_id: &str) {
         self.remembered.remove(user_id);
         self.unsaved.remove(user_id);
         self.connected.remove(user_id);
@@ -171,9 +171,9 @@ impl People {
     }
 
     /// Leaves a note to examine the status of a connected user.
-    pub(super) fn look_at(&mut self, user_id: &str) {
+    pub(super) fn note_pong(&mut self, user_id: &str) {
         if self.connected.contains_key(user_id) {
-            self.notes.entry(user_id.to_owned()).or_insert(Note::Heard);
+            self.notes.entry(user_id.to_owned()).or_insert(Note::Pong);
         }
     }
 
@@ -184,12 +184,12 @@ impl People {
 
     /// Returns the users whose notes cannot wait for the next tick: users who connected, and users who left if there
     /// are many.
-    pub(super) fn pressing(&self) -> Vec<String> {
+    pub(super) fn urgent(&self) -> Vec<String> {
         let left = self.notes.values().filter(|note| matches!(note, Note::Left)).count();
         let is_pressing = |note: &Note| match note {
             Note::Connected(_) => true,
-            Note::Left => left >= MIN_PRESSING_LEAVES,
-            Note::Heard => false,
+            Note::Left => left >= MIN_URGENT_LEAVES,
+            Note::Pong => false,
         };
         self.notes.iter().filter(|(_, note)| is_pressing(note)).map(|(id, _)| id.clone()).collect()
     }
@@ -200,7 +200,7 @@ impl People {
         Some(match note {
             _ if !self.connected.contains_key(user_id) => Event::Left,
             Note::Connected(at) => Event::Active { at },
-            Note::Left | Note::Heard => Event::Heard,
+            Note::Left | Note::Pong => Event::Pong,
         })
     }
 }

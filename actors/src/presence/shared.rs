@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::PresenceStore;
 use super::announcer::{Announcer, Change};
 use super::people::People;
-use super::status::{Event, Status, Wish};
+use super::status::{Event, Status, StatusRequest};
 use crate::busy::BusyHandle;
 use crate::clock::{Clock, MINUTE_MS, Uptime};
 use crate::config::ConfigHandle;
@@ -46,7 +46,7 @@ pub(super) struct Progress {
     /// The last minute (since 1970) in which ends of "do not disturb" were handled.
     minute: i64,
     /// The current retry delay in milliseconds; 0 while the store works.
-    pause_ms: i64,
+    retry_delay_ms: i64,
     /// The monotonic time from which the store is tried again.
     resumes_at: Uptime,
 }
@@ -89,10 +89,10 @@ impl Shared {
     }
 
     /// Handles the notes that cannot wait for the next tick.
-    pub(super) async fn settle_pressing(&self) {
+    pub(super) async fn process_urgent_notes(&self) {
         if self.is_on() {
-            let pressing = self.people().pressing();
-            self.note_failure(self.settle(&pressing).await.err());
+            let urgent = self.people().urgent();
+            self.note_failure(self.process_notes(&urgent).await.err());
             self.save_if_pressing().await;
         }
     }
@@ -102,8 +102,8 @@ impl Shared {
         if !self.is_on() {
             return;
         }
-        let settled = self.settle_all().await;
-        if !self.is_resting() {
+        let settled = self.process_all_notes().await;
+        if !self.is_backing_off() {
             let done = self.save().await.and(settled);
             match done {
                 Ok(()) => self.note_success(),
@@ -118,7 +118,7 @@ impl Shared {
             return Ok(());
         }
         self.progress().resumes_at = Uptime::default();
-        let settled = self.settle_all().await;
+        let settled = self.process_all_notes().await;
         self.save().await?;
         settled
     }
@@ -138,12 +138,12 @@ impl Shared {
     }
 
     /// Stores the status that a user set, then publishes it.
-    pub(super) async fn set(&self, wish: Wish) -> Result<Status, AppError> {
-        let id = &wish.user_id;
+    pub(super) async fn set(&self, request: StatusRequest) -> Result<Status, AppError> {
+        let id = &request.user_id;
         let read = self.refresh(std::slice::from_ref(id)).await?;
         let known = self.known(id, Some(&read)).ok_or_else(|| AppError::new("app.status.get.app_error"))?;
         let now = self.now();
-        let changed = Arc::new(known.as_ref().clone().at(now).changed(&wish, now));
+        let changed = Arc::new(known.as_ref().clone().at(now).changed(&request, now));
         self.store.set(changed.clone()).await.inspect_err(|_| {
             // The store may have saved it even though its answer was lost.
             self.people().invalidate(id);
@@ -173,19 +173,19 @@ impl Shared {
     }
 
     /// Handles all notes and, once a minute, the ends of "do not disturb".
-    async fn settle_all(&self) -> Result<(), AppError> {
+    async fn process_all_notes(&self) -> Result<(), AppError> {
         let minute = self.now() / MINUTE_MS;
         let is_new_minute = self.progress().minute != minute;
         let mut ids = self.people().noted();
         if is_new_minute {
             ids.extend(self.people().over(self.now()));
         }
-        self.settle(&ids).await?;
+        self.process_notes(&ids).await?;
         self.progress().minute = minute;
         Ok(())
     }
 
-    async fn settle(&self, user_ids: &[String]) -> Result<(), AppError> {
+    async fn process_notes(&self, user_ids: &[String]) -> Result<(), AppError> {
         let read = self.read_unless_resting(user_ids).await;
         for id in user_ids {
             let Some(known) = self.known(id, read.as_ref().ok()) else { continue };
@@ -202,7 +202,7 @@ impl Shared {
 
     async fn save_if_pressing(&self) {
         let is_pressing = self.people().unsaved_count() >= MAX_UNSAVED_STATUSES;
-        if is_pressing && !self.is_resting() {
+        if is_pressing && !self.is_backing_off() {
             self.note_failure(self.save().await.err());
         }
     }
@@ -219,7 +219,11 @@ impl Shared {
     }
 
     async fn read_unless_resting(&self, user_ids: &[String]) -> Result<HashMap<String, Arc<Status>>, AppError> {
-        if self.is_resting() { Err(AppError::new("app.status.get.app_error")) } else { self.refresh(user_ids).await }
+        if self.is_backing_off() {
+            Err(AppError::new("app.status.get.app_error"))
+        } else {
+            self.refresh(user_ids).await
+        }
     }
 
     /// Returns the status in `read`, or else the newest known one.
@@ -248,14 +252,14 @@ impl Shared {
         }
     }
 
-    fn is_resting(&self) -> bool {
+    fn is_backing_off(&self) -> bool {
         self.uptime() < self.progress().resumes_at
     }
 
     fn note_success(&self) {
         let mut progress = self.progress();
-        if progress.pause_ms > 0 {
-            progress.pause_ms = 0;
+        if progress.retry_delay_ms > 0 {
+            progress.retry_delay_ms = 0;
             info!("statuses are stored again");
         }
     }
@@ -266,11 +270,11 @@ impl Shared {
         let mut progress = self.progress();
         let is_news = now >= progress.resumes_at;
         let Some(cause) = cause.filter(|_| is_news) else { return };
-        if progress.pause_ms == 0 {
+        if progress.retry_delay_ms == 0 {
             warn!(error = %cause, "statuses cannot be read or stored, changes are kept until they can");
         }
-        progress.pause_ms = (progress.pause_ms * 2).clamp(FIRST_RETRY_DELAY_MS, MAX_RETRY_DELAY_MS);
-        progress.resumes_at = now.plus_ms(progress.pause_ms);
+        progress.retry_delay_ms = (progress.retry_delay_ms * 2).clamp(FIRST_RETRY_DELAY_MS, MAX_RETRY_DELAY_MS);
+        progress.resumes_at = now.plus_ms(progress.retry_delay_ms);
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -34,7 +34,7 @@ pub struct Status {
 /// A request to set a status.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Wish {
+pub struct StatusRequest {
     /// The user's id.
     pub user_id: String,
     /// The status to set.
@@ -43,7 +43,7 @@ pub struct Wish {
     pub dnd_end_time: i64,
 }
 
-impl Wish {
+impl StatusRequest {
     /// Returns true if a user may set this status.
     pub fn is_settable(&self) -> bool {
         SETTABLE.contains(&self.status.as_str())
@@ -64,7 +64,7 @@ pub(super) enum Event {
         at: i64,
     },
     /// The connection is alive, whether or not its user is active.
-    Heard,
+    Pong,
     /// The client reports that its user is idle.
     Idle,
     /// A connection is gone, and the remaining ones saw the last activity at this time.
@@ -125,17 +125,17 @@ impl Status {
         Self { presence, manual: false, dnd_end_time: 0, previous: DO_NOT_DISTURB.to_owned(), ..self }
     }
 
-    /// Returns the status after the user sets `wish` at `now`.
-    pub(super) fn changed(self, wish: &Wish, now: i64) -> Self {
-        let is_dnd = wish.status == DO_NOT_DISTURB;
-        let shows_activity = wish.status == ONLINE || wish.status == OFFLINE;
+    /// Returns the status after the user sets `request` at `now`.
+    pub(super) fn changed(self, request: &StatusRequest, now: i64) -> Self {
+        let is_dnd = request.status == DO_NOT_DISTURB;
+        let shows_activity = request.status == ONLINE || request.status == OFFLINE;
         let previous = if is_dnd && self.presence == DO_NOT_DISTURB { self.previous } else { self.presence };
         Self {
-            presence: wish.status.clone(),
+            presence: request.status.clone(),
             // Activity makes a user online anyway, so `online` is never set by hand.
-            manual: wish.status != ONLINE,
+            manual: request.status != ONLINE,
             last_activity_at: if shows_activity { now } else { self.last_activity_at },
-            dnd_end_time: if is_dnd { wish.dnd_end_time - wish.dnd_end_time.rem_euclid(MINUTE_S) } else { 0 },
+            dnd_end_time: if is_dnd { request.dnd_end_time - request.dnd_end_time.rem_euclid(MINUTE_S) } else { 0 },
             previous,
             user_id: self.user_id,
         }
@@ -153,10 +153,10 @@ impl Status {
                 Self { presence: ONLINE.to_owned(), last_activity_at: at.max(status.last_activity_at), ..status }
             }
             // A user who answers is online, even if another server stored offline meanwhile.
-            Event::Heard if status.is_offline_at(now) && !is_idle(status.last_activity_at) => {
+            Event::Pong if status.is_offline_at(now) && !is_idle(status.last_activity_at) => {
                 Self { presence: ONLINE.to_owned(), ..status }
             }
-            Event::Heard | Event::Idle if is_idle(status.last_activity_at) => {
+            Event::Pong | Event::Idle if is_idle(status.last_activity_at) => {
                 Self { presence: AWAY.to_owned(), ..status }
             }
             Event::LastActive { at } if is_idle(at) => {
@@ -166,7 +166,7 @@ impl Status {
             Event::LeftBehind { before } if status.last_activity_at < before => {
                 Self { presence: OFFLINE.to_owned(), ..status }
             }
-            Event::Heard | Event::Idle | Event::LastActive { .. } | Event::LeftBehind { .. } => status,
+            Event::Pong | Event::Idle | Event::LastActive { .. } | Event::LeftBehind { .. } => status,
         }
     }
 
@@ -177,7 +177,7 @@ impl Status {
             Event::Active { .. } if is_dnd && self.previous == OFFLINE => ONLINE,
             Event::Left if is_dnd => OFFLINE,
             Event::Active { .. }
-            | Event::Heard
+            | Event::Pong
             | Event::Idle
             | Event::LastActive { .. }
             | Event::Left
@@ -193,8 +193,8 @@ mod tests {
 
     const AWAY_AFTER_MS: i64 = 300_000;
 
-    fn wish(status: &str, dnd_end_time: i64) -> Wish {
-        Wish { dnd_end_time, ..Wish::of("anna", status) }
+    fn request(status: &str, dnd_end_time: i64) -> StatusRequest {
+        StatusRequest { dnd_end_time, ..StatusRequest::of("anna", status) }
     }
 
     fn online_since(at: i64) -> Status {
@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn do_not_disturb_ends_at_the_full_minute_and_brings_the_status_before_back() {
-        let away = Status::unknown("anna").changed(&wish("away", 0), 5);
-        let quiet = away.clone().changed(&wish("dnd", 125), 6);
+        let away = Status::unknown("anna").changed(&request("away", 0), 5);
+        let quiet = away.clone().changed(&request("dnd", 125), 6);
         assert_eq!((quiet.dnd_end_time, quiet.manual), (120, true));
         assert_eq!(quiet.clone().at(119_999), quiet);
         let after = quiet.at(120_000);
@@ -213,21 +213,21 @@ mod tests {
 
     #[test]
     fn do_not_disturb_that_is_prolonged_still_brings_the_status_before_back() {
-        let quiet = Status::unknown("anna").changed(&wish("dnd", 60), 5).changed(&wish("dnd", 120), 6);
+        let quiet = Status::unknown("anna").changed(&request("dnd", 60), 5).changed(&request("dnd", 120), 6);
         assert_eq!(quiet.at(120_000).presence, "offline");
     }
 
     #[test]
     fn do_not_disturb_without_an_end_stays() {
-        let quiet = Status::unknown("anna").changed(&wish("dnd", 0), 5);
+        let quiet = Status::unknown("anna").changed(&request("dnd", 0), 5);
         assert_eq!(quiet.clone().at(i64::MAX), quiet);
     }
 
     #[test]
     fn online_is_never_manual_and_counts_as_activity() {
-        let online = Status::unknown("anna").changed(&wish("online", 0), 5);
+        let online = Status::unknown("anna").changed(&request("online", 0), 5);
         assert_eq!((online.manual, online.last_activity_at), (false, 5));
-        let away = online.changed(&wish("away", 0), 6);
+        let away = online.changed(&request("away", 0), 6);
         assert_eq!((away.manual, away.last_activity_at), (true, 5));
     }
 
@@ -235,14 +235,14 @@ mod tests {
     fn what_was_set_by_hand_outlasts_whatever_happens() {
         let events = [
             Event::Active { at: 9 },
-            Event::Heard,
+            Event::Pong,
             Event::Idle,
             Event::LastActive { at: 1 },
             Event::Left,
             Event::LeftBehind { before: 900_000 },
         ];
         for status in ["away", "offline", "dnd"] {
-            let set = Status::unknown("anna").changed(&wish(status, 0), 5);
+            let set = Status::unknown("anna").changed(&request(status, 0), 5);
             for event in events {
                 let after = set.clone().after(event, 900_000, AWAY_AFTER_MS);
                 assert_eq!((after.presence.as_str(), after.manual), (status, true), "{event:?}");
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn who_is_idle_for_the_time_that_is_set_is_away_and_not_before() {
-        for event in [Event::Heard, Event::Idle, Event::LastActive { at: 0 }] {
+        for event in [Event::Pong, Event::Idle, Event::LastActive { at: 0 }] {
             assert_eq!(online_since(0).after(event, AWAY_AFTER_MS - 1, AWAY_AFTER_MS).presence, "online");
             let away = online_since(0).after(event, AWAY_AFTER_MS, AWAY_AFTER_MS);
             assert_eq!((away.presence.as_str(), away.manual, away.last_activity_at), ("away", false, 0));
@@ -272,17 +272,17 @@ mod tests {
     fn whoever_answers_is_not_offline() {
         let left = online_since(0).after(Event::LeftBehind { before: 5 }, 10, AWAY_AFTER_MS);
         assert_eq!(left.presence, "offline");
-        assert_eq!(left.clone().after(Event::Heard, 20, AWAY_AFTER_MS).presence, "online");
-        assert_eq!(left.after(Event::Heard, AWAY_AFTER_MS, AWAY_AFTER_MS).presence, "away");
+        assert_eq!(left.clone().after(Event::Pong, 20, AWAY_AFTER_MS).presence, "online");
+        assert_eq!(left.after(Event::Pong, AWAY_AFTER_MS, AWAY_AFTER_MS).presence, "away");
     }
 
     #[test]
     fn who_leaves_while_not_to_be_disturbed_is_offline_afterwards() {
-        let quiet = online_since(0).changed(&wish("dnd", 60), 5);
+        let quiet = online_since(0).changed(&request("dnd", 60), 5);
         let gone = quiet.clone().after(Event::Left, 10, AWAY_AFTER_MS);
         assert_eq!((gone.presence_at(59_999), gone.presence_at(60_000)), ("dnd", "offline"));
         let back = gone.after(Event::Active { at: 20 }, 20, AWAY_AFTER_MS);
         assert_eq!((back.presence_at(59_999), back.presence_at(60_000)), ("dnd", "online"));
-        assert_eq!(quiet.after(Event::Heard, 60_000, AWAY_AFTER_MS).presence, "online");
+        assert_eq!(quiet.after(Event::Pong, 60_000, AWAY_AFTER_MS).presence, "online");
     }
 }

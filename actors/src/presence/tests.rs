@@ -19,7 +19,7 @@ async fn who_connects_is_online_and_who_leaves_is_offline_and_both_are_told_and_
     presence.flush().await.unwrap();
     assert_eq!(presence.all(), BTreeMap::new());
     assert_eq!(store.presence_of("anna"), "offline");
-    assert_eq!(audience.heard(2).await, [("anna", "online"), ("anna", "offline")]);
+    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("anna", "offline")]);
 }
 
 #[actix_rt::test]
@@ -29,10 +29,10 @@ async fn who_comes_back_at_once_was_never_away() {
     presence.flush().await.unwrap();
     presence.disconnected(&id("anna"));
     presence.connected(&id("bert"));
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.heard(2).await, [("anna", "online"), ("bert", "online")]);
+    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("bert", "online")]);
 }
 
 #[actix_rt::test]
@@ -40,7 +40,7 @@ async fn what_was_set_by_hand_is_stored_when_it_is_answered_and_no_connection_ch
     let Setup { presence, store, audience, .. } = start(&[]).await;
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
-    let set = presence.set(Wish::of(&id("anna"), "dnd")).await.unwrap();
+    let set = presence.set(StatusRequest::of(&id("anna"), "dnd")).await.unwrap();
     assert_eq!((set.presence.as_str(), set.manual), ("dnd", true));
     assert_eq!(store.presence_of("anna"), "dnd");
     presence.connected(&id("anna"));
@@ -51,7 +51,7 @@ async fn what_was_set_by_hand_is_stored_when_it_is_answered_and_no_connection_ch
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "dnd");
     presence.active(&id("anna"), true, true).await.unwrap();
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "online");
-    assert_eq!(audience.heard(3).await, [("anna", "online"), ("anna", "dnd"), ("anna", "online")]);
+    assert_eq!(audience.pong_received(3).await, [("anna", "online"), ("anna", "dnd"), ("anna", "online")]);
 }
 
 #[actix_rt::test]
@@ -60,12 +60,12 @@ async fn who_is_idle_is_away_after_the_time_that_is_set_and_a_new_time_holds_at_
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
     clock.store(100_000, Ordering::Relaxed);
-    presence.heard(&id("anna"));
+    presence.pong_received(&id("anna"));
     presence.active(&id("anna"), false, false).await.unwrap();
     presence.flush().await.unwrap();
     assert_eq!(presence.all()[&id("anna")], "online");
     store::set(&config, "TeamSettings.UserStatusAwayTimeout", 100.into()).await;
-    presence.heard(&id("anna"));
+    presence.pong_received(&id("anna"));
     presence.flush().await.unwrap();
     assert_eq!(presence.all()[&id("anna")], "away");
     presence.active(&id("anna"), true, false).await.unwrap();
@@ -79,15 +79,15 @@ async fn do_not_disturb_ends_by_itself_and_that_is_told() {
     let Setup { presence, clock, store, audience, .. } = start(&[]).await;
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
-    let wish = Wish { dnd_end_time: 120, ..Wish::of(&id("anna"), "dnd") };
-    presence.set(wish).await.unwrap();
+    let request = StatusRequest { dnd_end_time: 120, ..StatusRequest::of(&id("anna"), "dnd") };
+    presence.set(request).await.unwrap();
     clock.store(119_999, Ordering::Relaxed);
     presence.shared.tick().await;
     assert_eq!(presence.all()[&id("anna")], "dnd");
     clock.store(120_000, Ordering::Relaxed);
     presence.shared.tick().await;
     assert_eq!((store.presence_of("anna").as_str(), presence.all()[&id("anna")].as_str()), ("online", "online"));
-    assert_eq!(audience.heard(3).await[2], ("anna", "online"));
+    assert_eq!(audience.pong_received(3).await[2], ("anna", "online"));
 }
 
 #[actix_rt::test]
@@ -146,7 +146,7 @@ async fn a_few_changes_wait_for_company_and_many_do_not() {
     for number in 0..63 {
         presence.connected(&id(&number.to_string()));
     }
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     assert_eq!((presence.all().len(), store.saves()), (63, 0));
     presence.active(&id("one more"), true, false).await.unwrap();
     assert_eq!((presence.all().len(), store.saves(), store.rows()), (64, 1, 64));
@@ -163,10 +163,10 @@ async fn many_who_leave_do_not_wait() {
     for id in &ids[1..] {
         presence.disconnected(id);
     }
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     assert_eq!(presence.all().len(), 32);
     presence.disconnected(&ids[0]);
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     assert_eq!(presence.all().len(), 0);
 }
 
@@ -180,7 +180,7 @@ async fn while_the_server_is_busy_nothing_is_told() {
     busy.clear().await.unwrap();
     presence.connected(&id("bert"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.heard(1).await, [("bert", "online")]);
+    assert_eq!(audience.pong_received(1).await, [("bert", "online")]);
 }
 
 #[actix_rt::test]
@@ -202,7 +202,7 @@ async fn those_whom_an_earlier_life_of_the_server_left_behind_become_offline_unl
     let rows = ["anna", "bert", "carl"].map(|name| Status { last_activity_at: -5, ..stored(name, "online") });
     let Setup { presence, store, clock, .. } = start(&rows).await;
     presence.connected(&id("anna"));
-    presence.set(Wish::of(&id("carl"), "away")).await.unwrap();
+    presence.set(StatusRequest::of(&id("carl"), "away")).await.unwrap();
     clock.store(10, Ordering::Relaxed);
     assert!(presence.shared.sweep().await.unwrap());
     presence.flush().await.unwrap();
@@ -218,8 +218,8 @@ async fn whoever_answers_is_online_again_although_another_server_wrote_otherwise
     presence.flush().await.unwrap();
     store.put(stored("anna", "offline"));
     clock.store(60_000, Ordering::Relaxed);
-    presence.heard(&id("anna"));
-    presence.heard(&id("somebody who left"));
+    presence.pong_received(&id("anna"));
+    presence.pong_received(&id("somebody who left"));
     presence.flush().await.unwrap();
     assert_eq!((store.presence_of("anna").as_str(), store.rows()), ("online", 1));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::storage::FileBackend;
-use crate::storage::report::{Report, Trouble};
+use crate::storage::report::{Report, StepFailure};
 use crate::storage::settings::{Store, StoreSettings};
 
 /// All stores of the configuration.
@@ -37,7 +37,7 @@ pub struct InService {
     /// The settings it was made from.
     pub settings: StoreSettings,
     /// The backend.
-    pub backend: Result<Arc<dyn FileBackend>, Trouble>,
+    pub backend: Result<Arc<dyn FileBackend>, StepFailure>,
 }
 
 /// One store.

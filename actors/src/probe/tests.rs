@@ -17,9 +17,9 @@ async fn a_test_gives_the_report_of_the_backend() {
     let setup = start("good");
     assert!(setup.test("good").await.is_ok());
     let report = setup.test("bad").await;
-    assert_eq!(report.trouble.as_ref().unwrap().step, Step::Authenticate);
+    assert_eq!(report.failure.as_ref().unwrap().step, Step::Authenticate);
     let report = setup.test("none").await;
-    assert_eq!(report.trouble.as_ref().unwrap().kind, Kind::Unusable);
+    assert_eq!(report.failure.as_ref().unwrap().kind, Kind::Unusable);
 }
 
 #[actix_rt::test]
@@ -103,7 +103,7 @@ async fn while_saved_settings_are_tested_or_refused_the_earlier_ones_serve() {
     setup.save("bad").await;
     let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
     let Some(Standing::Refused(report)) = standing else { panic!("{standing:?}") };
-    assert_eq!(report.trouble.as_ref().unwrap().step, Step::Authenticate);
+    assert_eq!(report.failure.as_ref().unwrap().step, Step::Authenticate);
     assert_eq!(setup.in_service(), "good");
     // The trial of the settings that are no longer in force was dropped.
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 1);
@@ -150,7 +150,7 @@ async fn a_backend_that_panics_fails_its_test_and_nothing_else() {
     setup.save("broken").await;
     let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
     assert!(matches!(standing, Some(Standing::Refused(_))), "{standing:?}");
-    assert_eq!(setup.test("broken").await.trouble.as_ref().unwrap().kind, Kind::Other);
+    assert_eq!(setup.test("broken").await.failure.as_ref().unwrap().kind, Kind::Other);
     assert_eq!((setup.probe.vitals().restarts(), setup.in_service()), (0, "good".to_owned()));
 }
 
@@ -166,7 +166,7 @@ async fn exports_have_a_store_of_their_own_while_that_is_set() {
 
 #[test]
 fn the_pause_between_trials_doubles_up_to_a_minute() {
-    let pauses = [1, 2, 3, 7, 1000].map(|tries| pause_after(tries).as_secs());
+    let pauses = [1, 2, 3, 7, 1000].map(|tries| retry_delay_after(tries).as_secs());
     assert_eq!(pauses, [1, 2, 4, 60, 60]);
 }
 
@@ -235,7 +235,7 @@ impl FileBackend for Fake {
                 world.gate.acquire().await.unwrap().forget();
                 end.is_regular = true;
             }
-            Report { trouble: is_bad.then(|| trouble(Step::Authenticate, Kind::Authentication)), ..report(&bucket) }
+            Report { failure: is_bad.then(|| failure(Step::Authenticate, Kind::Authentication)), ..report(&bucket) }
         }
         .boxed()
     }
@@ -258,16 +258,16 @@ impl Drop for End {
 struct Fakes(Arc<World>);
 
 impl Backends for Fakes {
-    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, Trouble> {
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn FileBackend>, StepFailure> {
         match settings.amazon_s3_bucket.as_str() {
-            "none" => Err(trouble(Step::Settings, Kind::Unusable)),
+            "none" => Err(failure(Step::Settings, Kind::Unusable)),
             bucket => Ok(Arc::new(Fake { bucket: bucket.to_owned(), world: self.0.clone() })),
         }
     }
 }
 
-fn trouble(step: Step, kind: Kind) -> Trouble {
-    Trouble { step, kind, code: None, cause: "as told".to_owned(), remedy: String::new() }
+fn failure(step: Step, kind: Kind) -> StepFailure {
+    StepFailure { step, kind, code: None, cause: "as told".to_owned(), remedy: String::new() }
 }
 
 fn report(bucket: &str) -> Report {
@@ -277,7 +277,7 @@ fn report(bucket: &str) -> Report {
         target: String::new(),
         identity: String::new(),
         stages: Vec::new(),
-        trouble: None,
+        failure: None,
         duration_ms: 0,
     }
 }

@@ -10,7 +10,7 @@ use crate::config::restored::restored;
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Kind, settings};
 use crate::config::{Author, Config, Override, Stored, Version};
-use crate::session::{Session, Which};
+use crate::session::{Session, SessionSelection};
 
 #[test]
 fn a_secret_does_not_print_itself() {
@@ -103,7 +103,7 @@ fn no_type_that_holds_secrets_prints_one() {
         format!("{version:?}"),
         format!("{:?}", restored(&placeholders, &document())),
         format!("{session:?}"),
-        format!("{:?}", Which::Token(Secret::new("canary"))),
+        format!("{:?}", SessionSelection::Token(Secret::new("canary"))),
     ] {
         assert!(!text.contains("canary"), "{text}");
     }

@@ -34,7 +34,7 @@ impl SessionStore for Memory {
         Box::pin(async { Ok(added) })
     }
 
-    fn remove(&self, which: Which) -> BoxFuture<'static, Result<(), AppError>> {
+    fn remove(&self, which: SessionSelection) -> BoxFuture<'static, Result<(), AppError>> {
         let panics = self.panics.swap(false, Ordering::Relaxed);
         assert!(!panics, "asked to");
         self.sessions.lock().unwrap().retain(|session| !which.means(session));
@@ -133,12 +133,12 @@ async fn a_revoked_token_is_dead_when_the_revocation_is_answered() {
     for token in ["a", "b", "c"] {
         sessions.find(token, Uptime::default()).await.unwrap().unwrap();
     }
-    let others = Which::User { id: "anna".to_owned(), except: Some("id-a".to_owned()) };
+    let others = SessionSelection::User { id: "anna".to_owned(), except: Some("id-a".to_owned()) };
     sessions.close(others).await.unwrap();
     assert!(sessions.find("b", Uptime::default()).await.unwrap().is_none());
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
     assert!(sessions.find("c", Uptime::default()).await.unwrap().is_some());
-    sessions.close(Which::All).await.unwrap();
+    sessions.close(SessionSelection::All).await.unwrap();
     assert!(sessions.find("c", Uptime::default()).await.unwrap().is_none());
 }
 
@@ -147,7 +147,7 @@ async fn what_was_read_before_a_revocation_is_not_cached_after_it() {
     let (sessions, _) = start(&[("a", "anna")], false);
     let epoch = *sessions.shared.epoch();
     let read_before = Arc::new(session("a", "anna"));
-    sessions.close(Which::Id("id-a".to_owned())).await.unwrap();
+    sessions.close(SessionSelection::Id("id-a".to_owned())).await.unwrap();
     sessions.shared.remember(read_before, Uptime::default(), epoch);
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
 }
@@ -165,11 +165,11 @@ async fn a_change_of_roles_is_seen_at_the_next_use() {
 async fn a_crash_keeps_the_cache_and_the_next_message_is_served() {
     let (sessions, memory) = start(&[("a", "anna")], true);
     sessions.find("a", Uptime::default()).await.unwrap().unwrap();
-    let lost = sessions.close(Which::All).await.unwrap_err();
+    let lost = sessions.close(SessionSelection::All).await.unwrap_err();
     assert_eq!(lost.id, "app.actor.ended.app_error");
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
     assert_eq!(memory.reads(), 1);
-    sessions.close(Which::All).await.unwrap();
+    sessions.close(SessionSelection::All).await.unwrap();
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
 }
 
@@ -183,7 +183,7 @@ async fn the_sessions_of_an_access_token_end_with_it_and_no_others() {
     for token in ["a", "b"] {
         sessions.find(token, Uptime::default()).await.unwrap().unwrap();
     }
-    sessions.close(Which::AccessToken("token-1".to_owned())).await.unwrap();
+    sessions.close(SessionSelection::AccessToken("token-1".to_owned())).await.unwrap();
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_none());
     assert!(sessions.find("b", Uptime::default()).await.unwrap().is_some());
 }
@@ -194,8 +194,11 @@ async fn a_device_that_is_attached_ends_the_other_sessions_on_it() {
     for session in memory.sessions.lock().unwrap().iter_mut() {
         "apple:1".clone_into(&mut session.device_id);
     }
-    let device =
-        Which::Device { user_id: "anna".to_owned(), device_id: "apple:1".to_owned(), except: Some("id-a".to_owned()) };
+    let device = SessionSelection::Device {
+        user_id: "anna".to_owned(),
+        device_id: "apple:1".to_owned(),
+        except: Some("id-a".to_owned()),
+    };
     sessions.close(device).await.unwrap();
     assert!(sessions.find("a", Uptime::default()).await.unwrap().is_some());
     assert!(sessions.find("b", Uptime::default()).await.unwrap().is_none());

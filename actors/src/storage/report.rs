@@ -57,7 +57,7 @@ impl Step {
 pub enum Outcome {
     /// The step succeeded.
     Passed,
-    /// The step failed; the report's `trouble` has the cause.
+    /// The step failed; the report's `failure` has the cause.
     Failed,
     /// An earlier step failed, or the backend has no such step.
     Skipped,
@@ -90,7 +90,7 @@ pub enum Kind {
 
 /// The failure of a step. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub struct StepFailure {
     /// The step that failed.
     pub step: Step,
     /// The kind of the failure.
@@ -104,7 +104,7 @@ pub struct Trouble {
     pub remedy: String,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for StepFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.step.name(), self.cause)?;
         match &self.code {
@@ -114,7 +114,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for StepFailure {}
 
 /// The report of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -132,7 +132,8 @@ pub struct Report {
     pub stages: Vec<Stage>,
     /// The failure, if a step failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<Trouble>,
+    #[serde(rename = "trouble")]
+    pub failure: Option<StepFailure>,
     /// The duration in milliseconds.
     pub duration_ms: u64,
 }
@@ -140,14 +141,14 @@ pub struct Report {
 impl Report {
     /// Returns true if no step failed.
     pub fn is_ok(&self) -> bool {
-        self.trouble.is_none()
+        self.failure.is_none()
     }
 
     /// Returns the report for settings from which no backend can be made.
-    pub fn unusable(driver: &str, trouble: Trouble) -> Self {
-        let stages = vec![Stage { step: trouble.step, outcome: Outcome::Failed, duration_ms: 0 }];
+    pub fn unusable(driver: &str, failure: StepFailure) -> Self {
+        let stages = vec![Stage { step: failure.step, outcome: Outcome::Failed, duration_ms: 0 }];
         let (target, identity) = (String::new(), String::new());
-        Self { driver: driver.to_owned(), target, identity, note: None, stages, trouble: Some(trouble), duration_ms: 0 }
+        Self { driver: driver.to_owned(), target, identity, note: None, stages, failure: Some(failure), duration_ms: 0 }
     }
 }
 

@@ -23,7 +23,7 @@ impl Actor for Counter {
 #[rtype(result = "usize")]
 enum Order {
     Add,
-    Leave(#[expect(dead_code, reason = "held until the message is done with")] Errand),
+    Leave(#[expect(dead_code, reason = "held until the message is done with")] PendingMessage),
     Panic,
     Stop,
 }
@@ -163,10 +163,10 @@ async fn an_actor_ends_with_the_last_reference_to_it() {
 
 #[test]
 fn the_pause_doubles_up_to_a_limit() {
-    assert_eq!(pause_after(0), Duration::ZERO);
-    assert_eq!(pause_after(1), Duration::from_millis(20));
-    assert_eq!(pause_after(2), Duration::from_millis(40));
-    assert_eq!(pause_after(1000), MAX_RETRY_DELAY);
+    assert_eq!(retry_delay_after(0), Duration::ZERO);
+    assert_eq!(retry_delay_after(1), Duration::from_millis(20));
+    assert_eq!(retry_delay_after(2), Duration::from_millis(40));
+    assert_eq!(retry_delay_after(1000), MAX_RETRY_DELAY);
 }
 
 #[actix_rt::test]

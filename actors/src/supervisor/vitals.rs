@@ -90,19 +90,19 @@ impl Vitals {
 }
 
 /// A message in progress. It counts and times the message until it is dropped.
-pub struct Errand {
+pub struct PendingMessage {
     vitals: Arc<Vitals>,
     sent: Instant,
 }
 
-impl Errand {
+impl PendingMessage {
     pub(super) fn new(vitals: &Arc<Vitals>) -> Self {
         vitals.waiting.fetch_add(1, Ordering::Relaxed);
         Self { vitals: vitals.clone(), sent: Instant::now() }
     }
 }
 
-impl Drop for Errand {
+impl Drop for PendingMessage {
     fn drop(&mut self) {
         self.vitals.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Some(note) = self.vitals.note.get() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
-use quarterdeck_actors::session::Which;
+use quarterdeck_actors::session::SessionSelection;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 
@@ -62,7 +62,7 @@ pub(crate) async fn attach(
     let Some(stored) = session.stored() else { return Ok(()) };
     let (mut device_id, mut expires_at) = (None, None);
     if !device.id.is_empty() {
-        let others = Which::Device {
+        let others = SessionSelection::Device {
             user_id: stored.user_id.clone(),
             device_id: device.id.clone(),
             except: Some(stored.id.clone()),

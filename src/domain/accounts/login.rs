@@ -15,7 +15,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::session::{Session, Which};
+use quarterdeck_actors::session::{Session, SessionSelection};
 
 use super::Accounts;
 use super::agent::Agent;
@@ -221,7 +221,11 @@ async fn open(
 ) -> Result<Arc<Session>, AppError> {
     let now = wall_ms();
     if !credentials.device_id.is_empty() {
-        let device = Which::Device { user_id: user.id.clone(), device_id: credentials.device_id.clone(), except: None };
+        let device = SessionSelection::Device {
+            user_id: user.id.clone(),
+            device_id: credentials.device_id.clone(),
+            except: None,
+        };
         accounts.sessions.close(device).await?;
     }
     let agent = Agent::of(&credentials.user_agent);

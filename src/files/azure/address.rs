@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use quarterdeck_actors::storage::own_hosts;
-use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::report::StepFailure;
 use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
@@ -31,7 +31,7 @@ pub(super) struct Account {
 ///
 /// The endpoint is a host with an optional port and scheme. An account name at its end is removed, because emulators
 /// show it there and it is added again from its own setting.
-pub(super) fn account(settings: &StoreSettings) -> Result<Account, Trouble> {
+pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> {
     let account = &settings.azure_storage_account;
     if !is_label(account) {
         return Err(unusable(
@@ -81,7 +81,7 @@ fn is_label(name: &str) -> bool {
 }
 
 /// Returns the URL of a container. Its name must be a single path segment.
-pub(super) fn container(account: &Url, name: &str) -> Result<Url, Trouble> {
+pub(super) fn container(account: &Url, name: &str) -> Result<Url, StepFailure> {
     if !is_label(name) && !matches!(name, "$root" | "$web" | "$logs") {
         return Err(unusable(
             "the container is no name of a container",
@@ -98,7 +98,7 @@ pub(super) fn container(account: &Url, name: &str) -> Result<Url, Trouble> {
     Ok(url)
 }
 
-pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, reach: Reach) -> Result<Endpoint, Trouble> {
+pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, reach: Reach) -> Result<Endpoint, StepFailure> {
     let is_tls = account.scheme() == "https";
     let host = account.host_str().ok_or_else(|| unusable("the endpoint is no host", REMEDY))?;
     let host = host.trim_matches(['[', ']']).to_owned();

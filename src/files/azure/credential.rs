@@ -11,7 +11,7 @@ use azure_identity::{
     ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
-use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::report::StepFailure;
 use quarterdeck_actors::storage::settings::StoreSettings;
 
 use crate::base::causes::chain;
@@ -28,7 +28,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Adds the signature of requests to `options`, or returns the source of tokens.
-    pub(super) fn of(settings: &StoreSettings, options: &mut ClientOptions) -> Result<Self, Trouble> {
+    pub(super) fn of(settings: &StoreSettings, options: &mut ClientOptions) -> Result<Self, StepFailure> {
         let account = &settings.azure_storage_account;
         match settings.azure_auth_mode.as_str() {
             "shared_key" | "" => {
@@ -46,7 +46,7 @@ impl Identity {
 }
 
 /// Returns the first identity that the environment provides: of the workload, of an application, or of the machine.
-fn provided(options: &ClientOptions) -> Result<Identity, Trouble> {
+fn provided(options: &ClientOptions) -> Result<Identity, StepFailure> {
     let client_options = options.clone();
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let client_id = variable("AZURE_CLIENT_ID");

@@ -2,20 +2,20 @@
 
 use azure_core::error::ErrorKind;
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
-use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::report::{Step, StepFailure};
 
 use crate::files::objects::{About, code_or_status};
 
 const KEY: &str =
     "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
 
-/// Returns the trouble for a refusal, or for a missing response, at a step.
-pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> Trouble {
+/// Returns the failure for a refusal, or for a missing response, at a step.
+pub(super) fn failure(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> StepFailure {
     match error.kind() {
         ErrorKind::HttpResponse { status, error_code, .. } => {
             let status = u16::from(*status);
             let (step, kind, remedy) = meaning(step, error_code.as_deref(), status, about);
-            Trouble {
+            StepFailure {
                 step,
                 kind,
                 code: Some(code_or_status(error_code.as_deref(), status)),
@@ -23,7 +23,7 @@ pub(super) fn trouble(step: Step, error: &azure_core::Error, about: &About, is_t
                 remedy,
             }
         }
-        ErrorKind::Credential => Trouble {
+        ErrorKind::Credential => StepFailure {
             step: Step::Authenticate,
             kind: Authentication,
             code: Some("NoCredentials".to_owned()),
@@ -74,10 +74,10 @@ fn meaning(step: Step, code: Option<&str>, status: u16, about: &About) -> (Step,
     }
 }
 
-fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> Trouble {
+fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> StepFailure {
     let step = if step == Step::List { Step::Authenticate } else { step };
     let tls = if is_tls { String::new() } else { format!(" If it expects TLS, turn {} on.", about.tls) };
-    Trouble {
+    StepFailure {
         step,
         kind: Other,
         code: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quarterdeck_actors::storage::own_hosts::{is_amazon_region, is_amazon_s3};
-use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::report::StepFailure;
 use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
@@ -32,7 +32,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn of(settings: &StoreSettings, skips_certificate_check: bool) -> Result<Self, Trouble> {
+    pub(super) fn of(settings: &StoreSettings, skips_certificate_check: bool) -> Result<Self, StepFailure> {
         let endpoint = settings.amazon_s3_endpoint.trim();
         let endpoint = if endpoint.is_empty() { AMAZON } else { endpoint };
         let remedy =

@@ -6,7 +6,7 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::{Credentials, ProvideCredentials, SharedCredentialsProvider};
-use quarterdeck_actors::storage::report::{Kind, Step, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Step, StepFailure};
 use quarterdeck_actors::storage::settings::StoreSettings;
 use tokio::sync::OnceCell;
 
@@ -24,7 +24,7 @@ impl Identity {
         settings.amazon_s3_access_key_id.is_empty() && settings.amazon_s3_secret_access_key.is_empty()
     }
 
-    pub(super) fn of(settings: &StoreSettings, web: &Web) -> Result<Self, Trouble> {
+    pub(super) fn of(settings: &StoreSettings, web: &Web) -> Result<Self, StepFailure> {
         let (id, secret) = (&settings.amazon_s3_access_key_id, &settings.amazon_s3_secret_access_key);
         if Self::is_provided(settings) {
             let provided = Provided { web: web.clone(), chain: Arc::default() };
@@ -69,9 +69,9 @@ impl Identity {
     }
 
     /// Checks that there are credentials.
-    pub(super) async fn check(&self) -> Result<(), Trouble> {
+    pub(super) async fn check(&self) -> Result<(), StepFailure> {
         let Self::Provided(provider) = self else { return Ok(()) };
-        provider.provide_credentials().await.map(|_| ()).map_err(|error| Trouble {
+        provider.provide_credentials().await.map(|_| ()).map_err(|error| StepFailure {
             step: Step::Authenticate,
             kind: Kind::Authentication,
             code: Some("NoCredentials".to_owned()),

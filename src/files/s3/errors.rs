@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
-use quarterdeck_actors::storage::report::{Step, Trouble};
+use quarterdeck_actors::storage::report::{Step, StepFailure};
 
 use crate::files::objects::{About, code_or_status, too_slow};
 
@@ -10,8 +10,8 @@ const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.Amaz
 const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
 const REGION: &str = "FileSettings.AmazonS3Region";
 
-/// Returns the trouble for a refusal, or for a missing response, at a step.
-pub(super) fn trouble<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> Trouble
+/// Returns the failure for a refusal, or for a missing response, at a step.
+pub(super) fn failure<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> StepFailure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -20,7 +20,7 @@ where
     let meta = refusal.err().meta();
     let code = meta.code();
     let (step, kind, remedy) = meaning(step, code, status, region(error).as_deref());
-    Trouble {
+    StepFailure {
         step,
         kind,
         code: Some(code_or_status(code, status)),
@@ -115,7 +115,7 @@ pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Str
     is_region.then(|| named.to_owned())
 }
 
-fn unanswered<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> Trouble
+fn unanswered<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> StepFailure
 where
     E: std::error::Error + 'static,
 {
@@ -124,7 +124,7 @@ where
     if matches!(error, SdkError::TimeoutError(_)) {
         return too_slow(step, about);
     }
-    Trouble {
+    StepFailure {
         step,
         kind: Other,
         code: None,
@@ -137,9 +137,9 @@ where
     }
 }
 
-/// Returns the trouble for a response that was cut off.
-pub(super) fn broken(step: Step) -> Trouble {
-    Trouble {
+/// Returns the failure for a response that was cut off.
+pub(super) fn broken(step: Step) -> StepFailure {
+    StepFailure {
         step,
         kind: Other,
         code: None,

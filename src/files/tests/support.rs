@@ -66,7 +66,7 @@ pub(super) async fn probed_within(settings: &StoreSettings, limits: Limits) -> R
     install_cryptography();
     match Stores::objects(settings) {
         Ok(objects) => probe::run(objects, limits).await,
-        Err(trouble) => Report::unusable(&settings.driver_name, trouble),
+        Err(failure) => Report::unusable(&settings.driver_name, failure),
     }
 }
 
@@ -92,9 +92,9 @@ pub(super) fn expect_passed(report: &Report) {
 /// Fails unless this step failed with this reason and remedy, and no later step ran.
 #[track_caller]
 pub(super) fn expect_trouble(report: &Report, step: Step, kind: Kind, code: Option<&str>, remedy: &str) {
-    let trouble = report.trouble.as_ref().expect("trouble");
-    assert_eq!((trouble.step, trouble.kind, trouble.code.as_deref()), (step, kind, code), "{report:#?}");
-    assert!(trouble.remedy.contains(remedy), "{report:#?}");
+    let failure = report.failure.as_ref().expect("trouble");
+    assert_eq!((failure.step, failure.kind, failure.code.as_deref()), (step, kind, code), "{report:#?}");
+    assert!(failure.remedy.contains(remedy), "{report:#?}");
     let failed: Vec<_> = report.stages.iter().filter(|stage| stage.outcome == Outcome::Failed).collect();
     assert!(matches!(failed.as_slice(), [stage] if stage.step == step), "{report:#?}");
     let went_on = report.stages.iter().any(|stage| stage.step > step && stage.outcome == Outcome::Passed);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use quarterdeck_actors::data_source::{Problem, Word};
+use quarterdeck_actors::data_source::{Parameter, Problem};
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
 
@@ -122,7 +122,7 @@ struct Reading {
 }
 
 /// Builds a data source from its words. Refuses unknown words and invalid values.
-pub(super) fn data_source(words: Vec<Word>) -> Result<DataSource, Problem> {
+pub(super) fn data_source(words: Vec<Parameter>) -> Result<DataSource, Problem> {
     let mut reading = Reading::default();
     for word in words {
         reading.take(word)?;
@@ -140,7 +140,7 @@ pub(super) fn data_source(words: Vec<Word>) -> Result<DataSource, Problem> {
 }
 
 impl Reading {
-    fn take(&mut self, word: Word) -> Result<(), Problem> {
+    fn take(&mut self, word: Parameter) -> Result<(), Problem> {
         let config = &mut self.config;
         match word.name.as_str() {
             "user" => drop(config.user(word.value)),
@@ -171,7 +171,7 @@ impl Reading {
         Ok(())
     }
 
-    fn parameter(&mut self, word: &Word) -> Result<(), Problem> {
+    fn parameter(&mut self, word: &Parameter) -> Result<(), Problem> {
         let name = word.name.as_str();
         if let Some((_, harmless)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
             let is_harmless = harmless.contains(&word.value.to_ascii_lowercase().as_str());
@@ -245,7 +245,7 @@ fn of_port(text: &str) -> Result<u16, Problem> {
     text.parse().ok().filter(|port| *port > 0).ok_or(Problem::new("a port must be a number from 1 to 65535"))
 }
 
-fn channel_binding(word: &Word) -> Result<ChannelBinding, Problem> {
+fn channel_binding(word: &Parameter) -> Result<ChannelBinding, Problem> {
     match word.value.as_str() {
         "disable" => Ok(ChannelBinding::Disable),
         "prefer" => Ok(ChannelBinding::Prefer),
@@ -255,7 +255,7 @@ fn channel_binding(word: &Word) -> Result<ChannelBinding, Problem> {
 }
 
 /// Parses `target_session_attrs`. Values that prefer or demand a read-only host are refused, because the server writes.
-fn target(word: &Word) -> Result<TargetSessionAttrs, Problem> {
+fn target(word: &Parameter) -> Result<TargetSessionAttrs, Problem> {
     match word.value.as_str() {
         "any" => Ok(TargetSessionAttrs::Any),
         "read-write" | "primary" => Ok(TargetSessionAttrs::ReadWrite),
@@ -263,7 +263,7 @@ fn target(word: &Word) -> Result<TargetSessionAttrs, Problem> {
     }
 }
 
-fn is_random(word: &Word) -> Result<bool, Problem> {
+fn is_random(word: &Parameter) -> Result<bool, Problem> {
     match word.value.as_str() {
         "disable" => Ok(false),
         "random" => Ok(true),

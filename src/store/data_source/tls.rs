@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quarterdeck_actors::data_source::{Problem, Word};
+use quarterdeck_actors::data_source::{Parameter, Problem};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -53,7 +53,7 @@ enum Mode {
 
 impl Encryption {
     /// Applies a word about TLS. Returns false for other words.
-    pub(super) fn take(&mut self, word: &Word) -> Result<bool, Problem> {
+    pub(super) fn take(&mut self, word: &Parameter) -> Result<bool, Problem> {
         let value = word.value.as_str();
         match word.name.as_str() {
             "sslmode" => self.mode = Some(mode(word)?),
@@ -167,7 +167,7 @@ impl Encryption {
     }
 }
 
-fn mode(word: &Word) -> Result<Mode, Problem> {
+fn mode(word: &Parameter) -> Result<Mode, Problem> {
     match word.value.as_str() {
         "disable" => Ok(Mode::Disable),
         // The driver cannot start without TLS and retry with it; `prefer` tries TLS first, which is no weaker.
@@ -180,7 +180,7 @@ fn mode(word: &Word) -> Result<Mode, Problem> {
 }
 
 /// Returns the index of the word's value in the list of allowed values.
-fn chosen(word: &Word, values: &[&str]) -> Result<usize, Problem> {
+fn chosen(word: &Parameter, values: &[&str]) -> Result<usize, Problem> {
     let place = values.iter().position(|value| value.eq_ignore_ascii_case(&word.value));
     place.ok_or_else(|| Problem::about(word, &format!("must be one of {}", values.join(", "))))
 }

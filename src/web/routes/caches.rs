@@ -21,10 +21,10 @@ pub(super) async fn invalidate(session: Session, app: Data<AppState>) -> Result<
     session.require_unrestricted("invalidate_caches")?;
     app.accounts.sessions.invalidate();
     app.actors.presence.invalidate();
-    app.actors.analytics.forget().await?;
+    app.actors.analytics.invalidate().await?;
     app.outside.links.clear();
     app.outside.releases.clear().await;
     app.prepared.make_anew(&app.actors.config);
-    app.actors.license.tell().await?;
+    app.actors.license.republish().await?;
     Done.reply().map(never_cached)
 }

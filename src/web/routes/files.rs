@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::storage::report::{Kind, Report, Trouble};
+use quarterdeck_actors::storage::report::{Kind, Report, StepFailure};
 use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
@@ -65,10 +65,10 @@ pub(super) async fn test(
     let settings = proposed(submitted.as_ref(), store, &app.actors.config.current())?;
     let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");
-    match &report.trouble {
+    match &report.failure {
         None if wants_report => Json(Passed { status: "OK", report: &report }).reply(),
         None => Done.reply(),
-        Some(trouble) => Err(refusal(trouble, wants_report.then_some(&*report))?),
+        Some(failure) => Err(refusal(failure, wants_report.then_some(&*report))?),
     }
 }
 
@@ -81,18 +81,18 @@ fn store_of(request: &Request) -> Result<Store, AppError> {
 }
 
 /// Returns the error for the kind of failure. Its text names the step, the cause and the remedy.
-fn refusal(trouble: &Trouble, report: Option<&Report>) -> Result<AppError, AppError> {
-    let id = match trouble.kind {
+fn refusal(failure: &StepFailure, report: Option<&Report>) -> Result<AppError, AppError> {
+    let id = match failure.kind {
         Kind::Unusable => "api.file.no_driver.app_error",
         Kind::Authentication => "api.file.test_connection_auth.app_error",
         Kind::Missing => "api.file.test_connection_no_bucket.app_error",
         Kind::Other => "api.file.test_connection.app_error",
     };
     let refusal = AppError::new(id)
-        .with("Step", trouble.step.name())
-        .with("Cause", &*trouble.cause)
-        .with("Remedy", &*trouble.remedy)
-        .detailed(trouble.to_string());
+        .with("Step", failure.step.name())
+        .with("Cause", &*failure.cause)
+        .with("Remedy", &*failure.remedy)
+        .detailed(failure.to_string());
     let report = report.map(serde_json::to_value).transpose().or_fail("api.marshal_error")?;
     Ok(AppError { report: report.map(Box::new), ..refusal })
 }

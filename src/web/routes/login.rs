@@ -5,7 +5,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::session::Which;
+use quarterdeck_actors::session::SessionSelection;
 
 use crate::domain::accounts::{Credentials, check_device_id, login as open_session};
 use crate::domain::audit::Audit;
@@ -83,7 +83,7 @@ pub(super) async fn logout(
     audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     match session.as_ref().and_then(Session::stored) {
-        Some(stored) => app.accounts.sessions.close(Which::Token(stored.token.clone())).await?,
+        Some(stored) => app.accounts.sessions.close(SessionSelection::Token(stored.token.clone())).await?,
         None => audit.nothing(),
     }
     let mut answer = Done.reply()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::session::{Session as Stored, Which};
+use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use serde::Serialize;
 
 use crate::base::team::{Member, MemberView};
@@ -97,7 +97,7 @@ pub(super) async fn revoke(
     }
     // The body may name the token, which must not be recorded.
     audit.parameter("session_id", found.id.as_str());
-    app.accounts.sessions.close(Which::Id(found.id)).await?;
+    app.accounts.sessions.close(SessionSelection::Id(found.id)).await?;
     Ok(Done)
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn revoke_all_of_user(
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
     accounts::require_access(&app.accounts, &session, &user_id).await?;
-    app.accounts.sessions.close(Which::User { id: user_id, except: None }).await?;
+    app.accounts.sessions.close(SessionSelection::User { id: user_id, except: None }).await?;
     Ok(Done)
 }
 
@@ -129,7 +129,7 @@ pub(super) const REVOKE_ALL: Operation =
 /// `POST /users/sessions/revoke/all`: ends all sessions of all users.
 pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<Done, AppError> {
     session.require("manage_system")?;
-    app.accounts.sessions.close(Which::All).await?;
+    app.accounts.sessions.close(SessionSelection::All).await?;
     Ok(Done)
 }
 

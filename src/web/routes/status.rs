@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::is_id;
-use quarterdeck_actors::presence::status::{Status, Wish};
+use quarterdeck_actors::presence::status::{Status, StatusRequest};
 
 use crate::domain::accounts::require_access;
 use crate::domain::session::Session;
@@ -35,16 +35,16 @@ pub(super) const SAVE: Operation = Description::new(Tag::Accounts, "UpdateUserSt
 /// `PUT /users/{user_id}/status`: sets the status manually.
 pub(super) async fn save(request: Request, session: Session, app: Data<AppState>, body: Body) -> Answer<Status> {
     let user_id = request.user_id(&session)?;
-    let wish: Wish = body.object("status").await?;
-    if wish.user_id != user_id {
+    let wanted: StatusRequest = body.object("status").await?;
+    if wanted.user_id != user_id {
         return Err(AppError::invalid_body("user_id"));
     }
     require_access(&app.accounts, &session, &user_id).await?;
-    if !wish.is_settable() {
+    if !wanted.is_settable() {
         return Err(AppError::invalid_body("status"));
     }
     require_statuses(&request)?;
-    Ok(Json(app.actors.presence.set(wish).await?))
+    Ok(Json(app.actors.presence.set(wanted).await?))
 }
 
 pub(super) const LIST: Operation =

@@ -13,7 +13,7 @@ use crate::base::user::User;
 use crate::domain::audit::Audit;
 use crate::domain::license::previous_trial;
 use crate::domain::session::Session;
-use crate::domain::trial_license::Wish;
+use crate::domain::trial_license::TrialRequest;
 use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
@@ -43,11 +43,11 @@ pub(super) async fn install(
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
     let _turn = app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?;
-    let wish = Wish::read(body.bytes())?;
-    wish.check_short()?;
+    let trial_request = TrialRequest::read(body.bytes())?;
+    trial_request.check_short()?;
     let caller = caller(&app, &session).await?;
-    wish.check_long()?;
-    let text = app.outside.trials.ask(&wish, &caller, app.prepared.diagnostic_id(), request.config()).await?;
+    trial_request.check_long()?;
+    let text = app.outside.trials.ask(&trial_request, &caller, app.prepared.diagnostic_id(), request.config()).await?;
     put_in_force(&app, &audit, app.facts.signatory.open(text.as_bytes())?, text).await?;
     Ok(Done)
 }

@@ -199,9 +199,9 @@ async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outc
     };
     let Some(session) = session else { return Outcome::Drop };
     match join(&app, &session, resume).await {
-        Ok(Joined { hold, .. }) => {
+        Ok(Joined { guard, .. }) => {
             let reply = granted(asked.seq, &Map::new());
-            Outcome::Authenticated { hold, session, reply }
+            Outcome::Authenticated { guard, session, reply }
         }
         Err(refusal) if refusal.id == "app.socket.too_many_of_user.app_error" => Outcome::Close(Close::TOO_MANY),
         Err(failure) => {
@@ -217,7 +217,7 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
         let found = app.accounts.sessions.find(session.token.expose(), Uptime::now()).await?;
         found.ok_or_else(|| AppError::new("api.context.session_expired.app_error"))
     };
-    let entering = app.actors.hub.enter(&session.user_id);
+    let pending_join = app.actors.hub.begin_join(&session.user_id);
     // The session is read again, because its roles may have changed since the request was admitted.
     let session = look_up().await?;
     let memberships = app.db.memberships_of(&session.user_id).await.or_fail("app.socket.memberships.app_error")?;
@@ -226,7 +226,7 @@ pub(super) async fn join(app: &AppState, session: &Arc<Stored>, resume: Resume) 
         server_version: version.to_str().unwrap_or_default().to_owned(),
         server_hostname: app.facts.hostname.clone(),
     };
-    let joined = app.actors.hub.join(Joining { entering, session, memberships, resume, greeting }).await?;
+    let joined = app.actors.hub.join(Joining { pending_join, session, memberships, resume, greeting }).await?;
     // The session may have ended during the join. The hub received that revocation before it knew this connection, so
     // the session is checked once more.
     look_up().await?;

@@ -59,7 +59,7 @@ pub(crate) async fn open(
     if let Some(code) = request.query("disconnect_err_code").and_then(|text| text.parse().ok()) {
         app.actors.hub.counts().note_break(code);
     }
-    let seat = app.actors.hub.seat().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
+    let permit = app.actors.hub.socket_permit().ok_or_else(|| AppError::new("app.socket.too_many.app_error"))?;
     // A token in a cookie takes precedence, so a request with the cookie has the cookie's session. For a page of
     // another site that session is not used.
     let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
@@ -67,13 +67,13 @@ pub(crate) async fn open(
     let party = match session {
         Some(session) => {
             let joined = actions::join(&app, &session, resume).await?;
-            known(&app, joined.hold, session)
+            known(&app, joined.guard, session)
         }
         None => unknown(resume),
     };
     let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
-    Ok(answer.body(Socket::new(incoming, app, party, seat)))
+    Ok(answer.body(Socket::new(incoming, app, party, permit)))
 }
 
 /// Returns the client's key, and whether the page that opens the socket may use its visitor's cookie.

@@ -28,8 +28,8 @@ fn kept_paths(running: &Document, after: &Document, entered: &Document) -> Vec<S
 
 fn companions(secret: &str) -> &'static [&'static str] {
     match destination(secret) {
-        Some(Goes::To(companions)) => companions,
-        Some(Goes::WhereItSays | Goes::Within | Goes::Nowhere) | None => &[],
+        Some(Destination::To(companions)) => companions,
+        Some(Destination::WhereItSays | Destination::Within | Destination::Nowhere) | None => &[],
     }
 }
 
@@ -52,7 +52,7 @@ fn every_secret_has_a_row_and_its_companions_are_settings_that_are_none() {
     }
     for (secret, goes) in ROWS {
         assert!(secrets.contains(&secret), "{secret}");
-        assert!(!matches!(goes, Goes::To([])), "{secret}");
+        assert!(!matches!(goes, Destination::To([])), "{secret}");
         for path in companions(secret) {
             assert!(settings()[*path].mask.is_none(), "{path}");
         }

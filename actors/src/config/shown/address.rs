@@ -1,7 +1,7 @@
 //! Texts that may be shown: words, addresses and data sources. They are rebuilt from parts that are known to be
 //! harmless.
 
-use crate::data_source::{Word, after_scheme, words};
+use crate::data_source::{Parameter, after_scheme, words};
 
 /// The maximum length of a shown text, in bytes.
 const MAX_SHOWN_BYTES: usize = 512;
@@ -73,8 +73,8 @@ fn places(hosts: &str, ports: &str) -> Option<Vec<String>> {
     hosts.split(',').map(place).collect()
 }
 
-fn option(word: &Word) -> Option<String> {
-    let Word { name, value, .. } = word;
+fn option(word: &Parameter) -> Option<String> {
+    let Parameter { name, value, .. } = word;
     let is_value =
         value.len() <= 64 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     (OPTIONS.contains(&name.as_str()) && is_value).then(|| format!("{name}={value}"))

@@ -8,22 +8,22 @@ fn frame(name: &'static str) -> Arc<Frame> {
     Frame::of(&Event::new(name, json!({})), &Arc::new(Held::default())).unwrap()
 }
 
-fn held() -> Hold {
-    Hold::on(Connection::new("one".into(), "anna".into(), Uptime::default()), &Left::default())
+fn held() -> ConnectionGuard {
+    ConnectionGuard::on(Connection::new("one".into(), "anna".into(), Uptime::default()), &Detached::default())
 }
 
 /// Takes the waiting events and returns their numbers.
-fn sent(hold: &Hold) -> Vec<i64> {
+fn sent(guard: &ConnectionGuard) -> Vec<i64> {
     let context = Context::from_waker(Waker::noop());
     let mut numbers = Vec::new();
-    while let Poll::Ready(Outgoing::Event(_, seq)) = hold.poll_next(&context) {
+    while let Poll::Ready(Outgoing::Event(_, seq)) = guard.poll_next(&context) {
         numbers.push(seq);
     }
     numbers
 }
 
-fn end_of(hold: &Hold) -> Option<End> {
-    match hold.poll_next(&Context::from_waker(Waker::noop())) {
+fn end_of(guard: &ConnectionGuard) -> Option<End> {
+    match guard.poll_next(&Context::from_waker(Waker::noop())) {
         Poll::Ready(Outgoing::End(end)) => Some(end),
         Poll::Ready(_) | Poll::Pending => None,
     }
@@ -31,65 +31,65 @@ fn end_of(hold: &Hold) -> Option<End> {
 
 #[test]
 fn events_are_numbered_from_zero_and_replies_take_no_number() {
-    let hold = held();
-    hold.connection.offer(&frame("one"));
-    hold.connection.reply(b"reply".to_vec());
-    hold.connection.offer(&frame("two"));
+    let guard = held();
+    guard.connection.offer(&frame("one"));
+    guard.connection.reply(b"reply".to_vec());
+    guard.connection.offer(&frame("two"));
     let context = Context::from_waker(Waker::noop());
-    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Event(_, 0))));
-    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Reply(_))));
-    assert!(matches!(hold.poll_next(&context), Poll::Ready(Outgoing::Event(_, 1))));
-    assert!(hold.poll_next(&context).is_pending());
+    assert!(matches!(guard.poll_next(&context), Poll::Ready(Outgoing::Event(_, 0))));
+    assert!(matches!(guard.poll_next(&context), Poll::Ready(Outgoing::Reply(_))));
+    assert!(matches!(guard.poll_next(&context), Poll::Ready(Outgoing::Event(_, 1))));
+    assert!(guard.poll_next(&context).is_pending());
 }
 
 #[test]
 fn a_client_that_comes_back_gets_what_it_missed_with_the_same_numbers() {
-    let hold = held();
+    let guard = held();
     for _ in 0..5 {
-        hold.connection.offer(&frame("some"));
+        guard.connection.offer(&frame("some"));
     }
-    assert_eq!(sent(&hold), [0, 1, 2, 3, 4]);
-    let connection = hold.connection.clone();
-    drop(hold);
+    assert_eq!(sent(&guard), [0, 1, 2, 3, 4]);
+    let connection = guard.connection.clone();
+    drop(guard);
     connection.offer(&frame("meanwhile"));
     assert_eq!(connection.resume(3), Continuation::Replay(2));
-    let again = Hold::on(connection.clone(), &Left::default());
+    let again = ConnectionGuard::on(connection.clone(), &Detached::default());
     assert_eq!(sent(&again), [3, 4, 5]);
     drop(again);
     assert_eq!(connection.resume(6), Continuation::Lossless);
     connection.offer(&frame("next"));
-    assert_eq!(sent(&Hold::on(connection, &Left::default())), [6]);
+    assert_eq!(sent(&ConnectionGuard::on(connection, &Detached::default())), [6]);
 }
 
 #[test]
 fn a_client_that_asks_for_more_than_is_kept_or_for_the_future_cannot_go_on() {
-    let hold = held();
+    let guard = held();
     let one_more = MAX_RING_EVENTS + 1;
     for _ in 0..one_more {
-        hold.connection.offer(&frame("some"));
-        sent(&hold);
+        guard.connection.offer(&frame("some"));
+        sent(&guard);
     }
-    assert_eq!(hold.connection.resume(0), Continuation::Lost);
-    assert_eq!(hold.connection.resume(1), Continuation::Replay(MAX_RING_EVENTS));
-    assert_eq!(end_of(&hold), Some(End::Replaced));
-    let hold = Hold::on(hold.connection.clone(), &Left::default());
-    assert_eq!(sent(&hold).len(), MAX_RING_EVENTS);
-    assert_eq!(hold.connection.resume(i64::try_from(one_more).unwrap() + 1), Continuation::Lost);
-    assert_eq!(hold.connection.resume(-1), Continuation::Lost);
-    assert_eq!(hold.connection.resume(i64::MIN), Continuation::Lost);
+    assert_eq!(guard.connection.resume(0), Continuation::Lost);
+    assert_eq!(guard.connection.resume(1), Continuation::Replay(MAX_RING_EVENTS));
+    assert_eq!(end_of(&guard), Some(End::Replaced));
+    let guard = ConnectionGuard::on(guard.connection.clone(), &Detached::default());
+    assert_eq!(sent(&guard).len(), MAX_RING_EVENTS);
+    assert_eq!(guard.connection.resume(i64::try_from(one_more).unwrap() + 1), Continuation::Lost);
+    assert_eq!(guard.connection.resume(-1), Continuation::Lost);
+    assert_eq!(guard.connection.resume(i64::MIN), Continuation::Lost);
 }
 
 #[test]
 fn a_slow_connection_is_spared_what_it_can_do_without_and_ended_when_its_queue_is_full() {
-    let hold = held();
+    let guard = held();
     for _ in 0..MAX_QUEUED_FOR_PASSING {
-        assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
+        assert_eq!(guard.connection.offer(&frame("posted")), Offered::Accepted);
     }
-    assert_eq!(hold.connection.offer(&frame("typing")), Offered::Spared);
+    assert_eq!(guard.connection.offer(&frame("typing")), Offered::Spared);
     for _ in MAX_QUEUED_FOR_PASSING..MAX_QUEUED_EVENTS {
-        assert_eq!(hold.connection.offer(&frame("posted")), Offered::Accepted);
+        assert_eq!(guard.connection.offer(&frame("posted")), Offered::Accepted);
     }
-    assert_eq!(end_of(&hold), None);
+    assert_eq!(end_of(&guard), None);
     let full = held();
     for _ in 0..MAX_QUEUED_EVENTS {
         full.connection.offer(&frame("posted"));
@@ -101,34 +101,34 @@ fn a_slow_connection_is_spared_what_it_can_do_without_and_ended_when_its_queue_i
 
 #[test]
 fn the_first_reason_to_end_stands() {
-    let hold = held();
-    hold.connection.end(End::SessionEnded);
-    hold.connection.end(End::Stopping);
-    assert_eq!(end_of(&hold), Some(End::SessionEnded));
+    let guard = held();
+    guard.connection.end(End::SessionEnded);
+    guard.connection.end(End::Stopping);
+    assert_eq!(end_of(&guard), Some(End::SessionEnded));
 }
 
 #[test]
 fn letting_go_of_a_connection_that_somebody_else_holds_changes_nothing() {
-    let left = Left::default();
+    let detached = Detached::default();
     let connection = Connection::new("one".into(), "anna".into(), Uptime::default());
-    let first = Hold::on(connection.clone(), &left);
-    let second = Hold::on(connection.clone(), &left);
+    let first = ConnectionGuard::on(connection.clone(), &detached);
+    let second = ConnectionGuard::on(connection.clone(), &detached);
     drop(first);
     assert!(connection.has_socket());
-    assert!(left.lock().unwrap().is_empty());
+    assert!(detached.lock().unwrap().is_empty());
     drop(second);
     assert!(!connection.has_socket());
-    assert_eq!(left.lock().unwrap().len(), 1);
+    assert_eq!(detached.lock().unwrap().len(), 1);
 }
 
 #[test]
 fn replies_die_with_the_socket_on_which_they_were_asked_for() {
-    let hold = held();
-    hold.connection.reply(b"reply".to_vec());
-    hold.connection.offer(&frame("kept"));
-    let connection = hold.connection.clone();
-    drop(hold);
-    assert_eq!(sent(&Hold::on(connection, &Left::default())), [0]);
+    let guard = held();
+    guard.connection.reply(b"reply".to_vec());
+    guard.connection.offer(&frame("kept"));
+    let connection = guard.connection.clone();
+    drop(guard);
+    assert_eq!(sent(&ConnectionGuard::on(connection, &Detached::default())), [0]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ async fn too_much_memory_costs_the_absent_first_and_then_whoever_is_behind() {
     assert_eq!(next(&slow).await, Err(End::OutOfMemory));
     assert!(hub.held_bytes() <= 21_200, "{}", hub.held_bytes());
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
-    assert_eq!(back.reception, Reception::Unknown);
+    assert_eq!(back.outcome, JoinOutcome::Unknown);
 }
 
 #[actix_rt::test]

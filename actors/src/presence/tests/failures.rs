@@ -11,7 +11,7 @@ async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_
     for name in ["anna", "bert"] {
         presence.connected(&id(name));
     }
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     store.fails.store(true, Ordering::Relaxed);
     for _ in 0..100 {
         presence.last_active(&id("anna"), -300_000).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_
 async fn a_clock_that_is_put_back_a_day_does_not_keep_a_mended_store_waiting_for_a_day() {
     let Setup { presence, store, clock, step, .. } = start(&[]).await;
     presence.connected(&id("anna"));
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     store.fails.store(true, Ordering::Relaxed);
     presence.shared.tick().await;
     store.fails.store(false, Ordering::Relaxed);
@@ -50,7 +50,7 @@ async fn a_clock_that_is_put_back_a_day_does_not_keep_a_mended_store_waiting_for
 async fn a_flush_tries_a_store_that_failed_and_says_when_it_still_does() {
     let Setup { presence, store, .. } = start(&[]).await;
     presence.connected(&id("anna"));
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     store.fails.store(true, Ordering::Relaxed);
     presence.shared.tick().await;
     assert_eq!(presence.flush().await.unwrap_err().id, "app.status.save.app_error");
@@ -82,27 +82,27 @@ async fn a_wish_that_is_not_stored_is_not_in_force() {
     let Setup { presence, store, audience, .. } = start(&[stored("anna", "away")]).await;
     presence.of(&[id("anna")]).await.unwrap();
     store.fails.store(true, Ordering::Relaxed);
-    assert_eq!(presence.set(Wish::of(&id("anna"), "dnd")).await.unwrap_err().id, "app.status.save.app_error");
+    assert_eq!(presence.set(StatusRequest::of(&id("anna"), "dnd")).await.unwrap_err().id, "app.status.save.app_error");
     store.fails.store(false, Ordering::Relaxed);
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "away");
-    presence.set(Wish::of(&id("anna"), "online")).await.unwrap();
-    assert_eq!(audience.heard(1).await, [("anna", "online")]);
+    presence.set(StatusRequest::of(&id("anna"), "online")).await.unwrap();
+    assert_eq!(audience.pong_received(1).await, [("anna", "online")]);
 }
 
 #[actix_rt::test]
 async fn a_crash_costs_the_message_in_hand_and_nothing_else() {
     let Setup { presence, store, .. } = start(&[]).await;
     presence.connected(&id("anna"));
-    presence.shared.settle_pressing().await;
+    presence.shared.process_urgent_notes().await;
     presence.connected(&id("bert"));
     presence.disconnected(&id("anna"));
     store.panics.store(true, Ordering::Relaxed);
-    let lost = presence.set(Wish::of(&id("carl"), "away")).await.unwrap_err();
+    let lost = presence.set(StatusRequest::of(&id("carl"), "away")).await.unwrap_err();
     assert_eq!(lost.id, "app.actor.ended.app_error");
     presence.flush().await.unwrap();
     assert_eq!((store.presence_of("anna").as_str(), store.presence_of("bert").as_str()), ("offline", "online"));
     assert_eq!(presence.vitals().restarts(), 1);
-    presence.set(Wish::of(&id("carl"), "away")).await.unwrap();
+    presence.set(StatusRequest::of(&id("carl"), "away")).await.unwrap();
     assert_eq!(store.rows(), 3);
 }
 
@@ -132,5 +132,5 @@ async fn an_audience_that_panics_or_hangs_misses_its_change_and_holds_nobody_up(
     audience.hangs.store(false, Ordering::Relaxed);
     presence.connected(&id("bert"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.heard(2).await, [("anna", "online"), ("bert", "online")]);
+    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("bert", "online")]);
 }

@@ -147,7 +147,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Waits for `count` announcements and returns them, with names instead of ids.
-    pub(super) async fn heard(&self, count: usize) -> Vec<(&'static str, &'static str)> {
+    pub(super) async fn pong_received(&self, count: usize) -> Vec<(&'static str, &'static str)> {
         while self.told.lock().unwrap().len() < count {
             tokio::task::yield_now().await;
         }

@@ -11,7 +11,7 @@ use azure_core::http::{Context, Request, Url};
 use azure_core::time::{OffsetDateTime, to_rfc7231};
 use data_encoding::BASE64;
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::storage::report::Trouble;
+use quarterdeck_actors::storage::report::StepFailure;
 
 use crate::files::objects::unusable;
 
@@ -43,7 +43,7 @@ impl std::fmt::Debug for SharedKey {
 }
 
 impl SharedKey {
-    pub(super) fn new(account: &str, key: &Secret) -> Result<Self, Trouble> {
+    pub(super) fn new(account: &str, key: &Secret) -> Result<Self, StepFailure> {
         let remedy = "Set FileSettings.AzureAccessKey to a key of the storage account, as Azure shows it.";
         if key.is_empty() {
             return Err(unusable("the access key is missing", remedy));

@@ -42,9 +42,9 @@ pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, chang
 
 fn line(store: Store, standing: &Standing) -> String {
     let refusal = match standing {
-        Standing::Refused(report) => report.trouble.as_ref(),
+        Standing::Refused(report) => report.failure.as_ref(),
         Standing::InService | Standing::Testing => None,
     };
-    let step = refusal.map(|trouble| format!("; step={}", trouble.step.name())).unwrap_or_default();
+    let step = refusal.map(|failure| format!("; step={}", failure.step.name())).unwrap_or_default();
     format!("{}={}{step}", store.name(), standing.name())
 }

@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
-use quarterdeck_actors::session::Which;
+use quarterdeck_actors::session::SessionSelection;
 use serde_json::{Value, json};
 
 use super::{known, protect_admin, require_access};
@@ -130,10 +130,10 @@ async fn delete(app: &AppState, audit: &Audit, user: &User) -> Result<(), AppErr
         return Err(AppError::new("app.user.missing_account.const"));
     }
     audit.changed(&user.for_owner(), &json!({}));
-    app.actors.presence.forget(&user.id);
+    app.actors.presence.remove(&user.id);
     log_out(app, user).await
 }
 
 async fn log_out(app: &AppState, user: &User) -> Result<(), AppError> {
-    app.accounts.sessions.close(Which::User { id: user.id.clone(), except: None }).await
+    app.accounts.sessions.close(SessionSelection::User { id: user.id.clone(), except: None }).await
 }

@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
-use quarterdeck_actors::session::Which;
+use quarterdeck_actors::session::SessionSelection;
 use serde_json::json;
 
 use super::{known, protect_admin};
@@ -58,7 +58,7 @@ pub(crate) async fn replace(
     if request.config().view.service.terminate_sessions_on_password_change {
         let is_own = session.user_id() == id;
         let except = is_own.then(|| session.id().to_owned());
-        app.accounts.sessions.close(Which::User { id, except }).await?;
+        app.accounts.sessions.close(SessionSelection::User { id, except }).await?;
     }
     Ok(Done)
 }

@@ -10,21 +10,21 @@ use super::memberships::Memberships;
 
 /// The epochs of all hubs, and the users who are joining.
 #[derive(Debug, Default)]
-pub(super) struct Entrance {
+pub(super) struct PendingJoins {
     last_epoch: AtomicU64,
-    joining: Mutex<HashMap<String, Awaited>>,
+    joining: Mutex<HashMap<String, JoiningUser>>,
 }
 
 /// A user who is joining, with one socket or several.
 #[derive(Debug, Default)]
-struct Awaited {
+struct JoiningUser {
     joins: usize,
-    told: Told,
+    facts: UserFacts,
 }
 
 /// The newest facts about a user that came during a join.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told {
+pub(super) struct UserFacts {
     pub(super) memberships: Dated<Memberships>,
     pub(super) is_admin: Dated<bool>,
 }
@@ -32,28 +32,32 @@ pub(super) struct Told {
 /// A join in progress. It begins before the session and the memberships are read, and ends when the hub has the
 /// connection.
 #[derive(Debug)]
-pub struct Entering {
-    entrance: Arc<Entrance>,
+pub struct PendingJoin {
+    pending_joins: Arc<PendingJoins>,
     user_id: String,
     pub(super) epoch: Epoch,
 }
 
-impl Entrance {
+impl PendingJoins {
     pub(super) fn next_epoch(&self) -> Epoch {
         Epoch(self.last_epoch.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    pub(super) fn enter(entrance: &Arc<Self>, user_id: &str) -> Entering {
-        entrance.lock().entry(user_id.to_owned()).or_default().joins += 1;
+    pub(super) fn begin_join(pending_joins: &Arc<Self>, user_id: &str) -> PendingJoin {
+        pending_joins.lock().entry(user_id.to_owned()).or_default().joins += 1;
         // The epoch is taken after the entry is made, so a change with a later epoch finds the entry.
-        Entering { entrance: entrance.clone(), user_id: user_id.to_owned(), epoch: entrance.next_epoch() }
+        PendingJoin {
+            pending_joins: pending_joins.clone(),
+            user_id: user_id.to_owned(),
+            epoch: pending_joins.next_epoch(),
+        }
     }
 
     /// Keeps the facts about a user who is joining. Facts about other users are dropped.
-    pub(super) fn tell(&self, user_id: &str, told: Told) {
+    pub(super) fn record(&self, user_id: &str, facts: UserFacts) {
         if let Some(awaited) = self.lock().get_mut(user_id) {
-            awaited.told.memberships.renew(told.memberships);
-            awaited.told.is_admin.renew(told.is_admin);
+            awaited.facts.memberships.renew(facts.memberships);
+            awaited.facts.is_admin.renew(facts.is_admin);
         }
     }
 
@@ -63,21 +67,21 @@ impl Entrance {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Awaited>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, JoiningUser>> {
         self.joining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entering {
+impl PendingJoin {
     /// Returns the facts that arrived since the join began.
-    pub(super) fn told(&self) -> Told {
-        self.entrance.lock().get(&self.user_id).map(|awaited| awaited.told.clone()).unwrap_or_default()
+    pub(super) fn facts(&self) -> UserFacts {
+        self.pending_joins.lock().get(&self.user_id).map(|awaited| awaited.facts.clone()).unwrap_or_default()
     }
 }
 
-impl Drop for Entering {
+impl Drop for PendingJoin {
     fn drop(&mut self) {
-        let mut joining = self.entrance.lock();
+        let mut joining = self.pending_joins.lock();
         if let Some(awaited) = joining.get_mut(&self.user_id) {
             awaited.joins -= 1;
             if awaited.joins == 0 {
