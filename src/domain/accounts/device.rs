@@ -8,6 +8,7 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::session::SessionSelection;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
+use semver::Version;
 
 use crate::base::strings::Strings;
 use crate::domain::session::Session;
@@ -95,24 +96,9 @@ pub(crate) async fn enable_notifications(sessions: &SessionsHandle, session: &Se
     sessions.change(Change::Device { id: stored.id.clone(), device_id: None, expires_at: None, props }).await
 }
 
-/// Returns true if `text` is a strict semantic version: three numbers, then optionally `-release` and `+build`.
+/// Returns true if `text` is a semantic version (<https://semver.org>).
 fn is_version(text: &str) -> bool {
-    let (text_before_build, build) = split(text, '+');
-    let (core, release) = split(text_before_build, '-');
-    let is_word =
-        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let is_digits = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = |word: &str| is_digits(word) && (word == "0" || !word.starts_with('0'));
-    let numbers: Vec<&str> = core.split('.').collect();
-    let has_numbers = numbers.len() == 3 && numbers.iter().all(|word| is_number(word));
-    let has_release = release
-        .is_none_or(|release| release.split('.').all(|word| is_word(word) && (!is_digits(word) || is_number(word))));
-    let has_build = build.is_none_or(|build| build.split('.').all(is_word));
-    text.len() <= MAX_VERSION_CHARACTERS && has_numbers && has_release && has_build
-}
-
-fn split(text: &str, mark: char) -> (&str, Option<&str>) {
-    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
+    text.len() <= MAX_VERSION_CHARACTERS && Version::parse(text).is_ok()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Checks of the form of texts: keys, names, times, versions and addresses.
 
+use semver::Version;
+
 pub(super) fn has_at_least_32_bytes(text: &str) -> bool {
     text.len() >= 32
 }
@@ -45,16 +47,9 @@ pub(super) fn is_hour_and_minute(text: &str) -> bool {
     has_right_lengths && number(hour).is_some_and(|hour| hour < 24) && number(minute).is_some_and(|minute| minute < 60)
 }
 
-/// Returns true if `text` is three numbers with dots, with or without a pre-release or build label.
+/// Returns true if `text` is a semantic version (<https://semver.org>).
 pub(super) fn is_version(text: &str) -> bool {
-    let (core, label) = match text.find(['-', '+']) {
-        Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..).unwrap_or_default()),
-        None => (text, "0"),
-    };
-    let is_number = |part: &str| number(part).is_some() && (part == "0" || !part.starts_with('0'));
-    let is_label =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    core.split('.').count() == 3 && core.split('.').all(is_number) && label.split(['.', '+']).all(is_label)
+    Version::parse(text).is_ok()
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -134,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_three_numbers_and_perhaps_a_label() {
+    fn a_version_is_three_numbers_and_perhaps_labels() {
         assert_form(
             is_version,
-            &["5.0.0", "0.10.2", "5.1.0-rc.1", "5.1.0+build", "5.1.0-a-b+c"],
-            &["", "5", "5.0", "v5.0.0", "5.0.0.0", "05.0.0", "5.0.x", "5.0.0-", "5.0.0-a b", " 5.0.0"],
+            &["5.0.0", "0.10.2", "5.1.0-rc.1", "5.1.0+build", "5.1.0-a-b+c", "5.1.0-rc.0+007"],
+            &["", "5", "5.0", "v5.0.0", "5.0.0.0", "05.0.0", "5.0.x", "5.0.0-", "5.0.0-a b", "5.0.0-01", " 5.0.0"],
         );
     }
 
