@@ -25,10 +25,17 @@ impl TrustedProxies {
 }
 
 fn network(text: &str) -> Option<IpNet> {
-    let Some((first, bits)) = text.split_once('/') else { return parse(text).map(IpNet::from) };
+    parse_network(text).or_else(|| parse(text).map(IpNet::from))
+}
+
+/// Parses a network in CIDR notation, or a single address without a port as a network of one. A network of IPv4
+/// addresses in IPv6 form becomes a network of IPv4 addresses.
+pub(crate) fn parse_network(text: &str) -> Option<IpNet> {
+    let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
     let first: IpAddr = first.trim_matches(['[', ']']).parse().ok()?;
-    let bits: u8 = bits.parse().ok()?;
     let folded = first.to_canonical();
+    let Some(bits) = bits else { return Some(IpNet::from(folded)) };
+    let bits: u8 = bits.parse().ok()?;
     let is_mapped = first.is_ipv6() && folded.is_ipv4();
     let bits = if is_mapped { bits.checked_sub(96)? } else { bits };
     IpNet::new(folded, bits).ok().map(|network| network.trunc())

@@ -1,14 +1,18 @@
 //! `ServiceSettings.AllowedUntrustedInternalConnections`: the internal hosts that may be called.
 
-use super::address::name_of;
-use super::networks::{Network, wrapped};
 use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::address::name_of;
+use super::networks::wrapped;
+use crate::base::network::parse_network;
 
 /// The allowed host names, whatever their addresses, and the allowed networks.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     names: Vec<String>,
-    networks: Vec<Network>,
+    networks: Vec<IpNet>,
 }
 
 impl Allowed {
@@ -16,7 +20,7 @@ impl Allowed {
     pub(super) fn read(setting: &str) -> Self {
         let mut allowed = Self::default();
         for entry in setting.split([',', ' ', '\t', '\r', '\n']).filter(|entry| !entry.is_empty()) {
-            match Network::read(entry) {
+            match parse_network(entry) {
                 Some(network) => allowed.networks.push(network),
                 None => allowed.names.extend(name_of(entry)),
             }
@@ -31,7 +35,7 @@ impl Allowed {
     }
 
     fn holds_address(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
@@ -71,7 +75,7 @@ mod tests {
             assert!(holds(setting, "10.0.0.5", "10.0.0.5"), "{setting}");
             assert!(holds(setting, "chat.example", "::ffff:10.0.0.5"), "{setting}");
         }
-        for setting in ["10.0.0.6", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/x", "10.0.0.6/31", "::/0"] {
+        for setting in ["10.0.0.6", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/x", "10.0.0.6/31", "::/0", "10.0.0.5:80"] {
             assert!(!holds(setting, "chat.example", "10.0.0.5"), "{setting}");
         }
         assert!(holds("fd00::/8", "chat.example", "fd00::2") && holds("[::1]", "localhost", "::1"));

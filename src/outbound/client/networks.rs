@@ -2,41 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A range of addresses that begin with the same bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
-    first: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// Parses a network in CIDR notation, or a single address as a network of one.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
-        let first: IpAddr = first.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-        let longest = if first.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(longest), |bits| bits.parse().ok())?;
-        (bits <= longest).then_some(Self { first, bits })
-    }
-
-    /// Returns true when `address` is in the network.
-    pub(super) fn contains(self, address: IpAddr) -> bool {
-        match (self.first, address) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits.into()
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                (first.to_bits() ^ address.to_bits()).leading_zeros() >= self.bits.into()
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Describes an internal address, as the end of "… is"; returns `None` for a public address.
 /// `own` are the addresses of this machine.
 pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
-    let listed = BLOCKS.iter().find(|(network, _)| network.contains(address));
+    let listed = BLOCKS.iter().find(|(network, _)| network.contains(&address));
     if let Some((_, what)) = listed {
         return Some((*what).to_owned());
     }
@@ -49,12 +20,12 @@ pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
 /// Returns true for a link-local address, or the address of a cloud's metadata service, which hands out credentials of
 /// the machine.
 pub(crate) fn is_metadata(address: IpAddr) -> bool {
-    METADATA.iter().any(|network| network.contains(address)) || wrapped(address).any(is_metadata)
+    METADATA.iter().any(|network| network.contains(&address)) || wrapped(address).any(is_metadata)
 }
 
 /// The link-local networks, and the metadata services with other addresses: Alibaba, Oracle and Azure, and Amazon and
 /// Google over IPv6.
-const METADATA: [Network; 7] = [
+const METADATA: [IpNet; 7] = [
     v4([169, 254, 0, 0], 16, "").0,
     v4([100, 100, 100, 200], 32, "").0,
     v4([192, 0, 0, 192], 32, "").0,
@@ -88,7 +59,7 @@ fn inside(address: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
 }
 
 /// The special-purpose registries of IANA. Narrow blocks come before the wider blocks that contain them.
-const BLOCKS: [(Network, &str); 32] = [
+const BLOCKS: [(IpNet, &str); 32] = [
     v4([0, 0, 0, 0], 32, "the unspecified address"),
     v4([0, 0, 0, 0], 8, "an address of \"this network\" (RFC 791)"),
     v4([10, 0, 0, 0], 8, PRIVATE),
@@ -131,11 +102,11 @@ const MULTICAST: &str = "a multicast address";
 const PRIVATE: &str = "a private address (RFC 1918)";
 const RESERVED: &str = "a reserved address (RFC 6890)";
 
-const fn v4([a, b, c, d]: [u8; 4], bits: u8, what: &'static str) -> (Network, &'static str) {
-    (Network { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }, what)
+const fn v4([a, b, c, d]: [u8; 4], bits: u8, what: &'static str) -> (IpNet, &'static str) {
+    (IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)), what)
 }
 
 #[expect(clippy::many_single_char_names, reason = "an address has eight parts, which have no names")]
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8, what: &'static str) -> (Network, &'static str) {
-    (Network { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits }, what)
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], bits: u8, what: &'static str) -> (IpNet, &'static str) {
+    (IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), bits)), what)
 }
