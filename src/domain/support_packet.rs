@@ -10,7 +10,6 @@ mod parts;
 mod scrub;
 mod secrets;
 mod tokens;
-mod yaml;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,7 +40,6 @@ pub(crate) use archive::{Archive, Content};
 use manifest::Notes;
 use outlet::outlet;
 use scrub::Scrubber;
-use yaml::yaml;
 
 /// The number of packets that are made at the same time.
 const MAX_PACKETS_AT_ONCE: usize = 2;
@@ -275,7 +273,10 @@ impl Packet {
         match timeout(PART_TIMEOUT, part).await {
             Ok(Ok(Some(mut value))) => {
                 self.scrubber.value(&mut value, &mut self.notes.tally);
-                self.files.push((name, yaml(&value)));
+                match yaml_serde::to_string(&value) {
+                    Ok(text) => self.files.push((name, text)),
+                    Err(cause) => self.warn(&format!("{name}: {cause}")),
+                }
             }
             Ok(Ok(None)) => self.miss(name, "the database has no table for it"),
             Ok(Err(cause)) => self.warn(&format!("{name}: {cause}")),

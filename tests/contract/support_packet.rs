@@ -21,6 +21,13 @@ const SMALL: [&str; 8] = [
     "stats.yaml",
 ];
 
+/// The element of a list that has this name.
+#[track_caller]
+fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
+    let found = list.as_array().unwrap().iter().find(|element| element["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name}: {list}"))
+}
+
 #[actix_web::test]
 async fn only_unrestricted_system_administrators_may() {
     let server = TestServer::start().await;
@@ -48,10 +55,11 @@ async fn a_licence_is_needed_only_where_the_operator_says_so() {
     let packet = Packet::in_reply(&reply);
     let name = reply.header("content-disposition");
     assert!(name.starts_with("attachment;filename=\"mm_support_packet_AB___S_hne_20"), "{name}");
+    let metadata = packet.yaml("metadata.yaml");
     for name in ["license_id", "customer_id", "server_id"] {
-        assert!(packet.text("metadata.yaml").contains(&format!("{name}: \"")), "{name}");
+        assert!(metadata[name].is_string(), "{name}: {metadata}");
     }
-    assert!(packet.text("diagnostics.yaml").contains("company: \" A.B & Söhne. \"\n"));
+    assert_eq!(packet.yaml("diagnostics.yaml")["license"]["company"], " A.B & Söhne. ");
 }
 
 #[actix_web::test]
@@ -98,20 +106,23 @@ async fn the_packet_tells_the_server_its_database_and_what_it_does_not_tell() {
         assert_eq!(reasons(&manifest["not_available"], name).len(), 1, "{name}: {manifest}");
     }
     assert_eq!(reasons(&manifest["taken_out"], "FileSettings.PublicLinkSalt"), ["secret"]);
-    let stats = packet.text("stats.yaml");
-    for line in ["registered_users: 2\n", "active_users: 2\n", "deactivated_users: 0\n", "guests: 0\n", "posts: 0\n"] {
-        assert!(stats.contains(line), "{line}{stats}");
+    let stats = packet.yaml("stats.yaml");
+    for (name, count) in
+        [("registered_users", 2), ("active_users", 2), ("deactivated_users", 0), ("guests", 0), ("posts", 0)]
+    {
+        assert_eq!(stats[name], count, "{name}: {stats}");
     }
     let engine = server.server.config().current().view.sql.driver_name.clone();
-    let diagnostics = packet.text("diagnostics.yaml");
-    for line in [&format!("  type: \"{engine}\"\n"), "  file_status: \"OK\"\n", "  connections: 0\n"] {
-        assert!(diagnostics.contains(line), "{line}{diagnostics}");
-    }
-    let schema = packet.text("database_schema.yaml");
-    let (users, index) = ("    name: \"users\"\n", "name: \"idx_users_create_at\"\n");
-    assert!(schema.contains(users) && schema.contains("- data_type: ") && schema.contains("definition: "), "{schema}");
-    assert!(schema.contains("database_encoding: \"") && schema.contains(index), "{schema}");
-    assert!(packet.text("permissions.yaml").contains("name: \"system_admin\"\n"));
+    let diagnostics = packet.yaml("diagnostics.yaml");
+    assert_eq!(diagnostics["database"]["type"], engine, "{diagnostics}");
+    assert_eq!(diagnostics["file_store"]["file_status"], "OK", "{diagnostics}");
+    assert_eq!(diagnostics["websocket"]["connections"], 0, "{diagnostics}");
+    let schema = packet.yaml("database_schema.yaml");
+    let users = named(&schema["tables"], "users");
+    assert!(users["columns"][0]["data_type"].is_string(), "{users}");
+    assert!(named(&users["indexes"], "idx_users_create_at")["definition"].is_string(), "{users}");
+    assert!(schema["database_encoding"].is_string(), "{schema}");
+    named(&packet.yaml("permissions.yaml")["roles"], "system_admin");
     assert_eq!(packet.json("plugins.json"), json!({ "enabled": [], "disabled": [] }));
     let config = packet.json("sanitized_config.json");
     assert_eq!(
@@ -147,9 +158,10 @@ async fn jobs_are_told_where_the_database_has_some() {
         );
         backdoor::execute(&server, &row).await;
     }
-    let jobs = Packet::of(&admin, "?basic_server_logs=false").await.text("jobs.yaml");
-    assert!(jobs.contains("create_at: \"1970-01-01T00:00:00.007Z\"\n"), "{jobs}");
-    assert_eq!((jobs.matches("type: \"migrations\"").count(), jobs.contains("canary")), (5, false));
+    let packet = Packet::of(&admin, "?basic_server_logs=false").await;
+    let jobs = packet.text("jobs.yaml");
+    assert!(jobs.contains("create_at: 1970-01-01T00:00:00.007Z\n"), "{jobs}");
+    assert_eq!((jobs.matches("type: migrations").count(), jobs.contains("canary")), (5, false));
 }
 
 #[actix_web::test]

@@ -53,6 +53,10 @@ impl Packet {
         serde_json::from_str(&self.text(name)).unwrap()
     }
 
+    pub fn yaml(&self, name: &str) -> Value {
+        yaml_serde::from_str(&self.text(name)).unwrap()
+    }
+
     /// The manifest, which must tell the entries as they are.
     #[track_caller]
     pub fn manifest(&self) -> Value {

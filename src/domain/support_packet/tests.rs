@@ -23,3 +23,11 @@ fn the_name_of_the_file_tells_the_company_as_far_as_names_can() {
     assert_eq!(longest.matches('x').count(), MAX_COMPANY_CHARACTERS);
     assert_eq!(file_name(None, at), "mm_support_packet_2026-02-03T04-05.zip");
 }
+
+#[test]
+fn texts_that_look_like_other_types_stay_texts() {
+    let texts = ["yes", "n", "off", "null", "~", "1", "0x1f", "1e3", "", " a\nb", "- a: #", "x\u{85}"];
+    let document = json!({ "texts": texts });
+    let text = yaml_serde::to_string(&document).unwrap();
+    assert_eq!(yaml_serde::from_str::<Value>(&text).unwrap(), document);
+}
