@@ -73,7 +73,7 @@ fn show(settings: &Settings, choice: &Choice) {
         let value = shown(settings, path).unwrap_or_else(|| "(not shown)".to_owned());
         say(format_args!("pinned: {path} = {value}, by {place}"));
     }
-    if let Some(days) = settings.options.audit_retention_days() {
+    if let Some(days) = settings.options.audit_retention_days {
         say(format_args!("audit trail: kept for {days} days"));
     }
     let keys = known_keys(settings);

@@ -50,7 +50,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
     let signatory = Signatory::named(&settings.options, sources.purpose())?;
-    let needs_license = settings.options.support_packet_needs_license();
+    let needs_license = settings.options.support_packet_needs_license;
     let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
     let store = place(&sources).map_err(|refusal| refusal.to_string())?.file();
     let store = store.map(|file| format!("file://{}", file.path().display()));

@@ -34,7 +34,7 @@ pub(crate) struct Passwords {
 impl Passwords {
     pub(crate) fn new(options: &Options) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (total, per_caller) = options.password_queue();
+        let (total, per_caller) = (options.password_queue, options.password_queue_per_caller);
         Self { queue: Arc::new(Queue::new(Limits { at_once: cores.saturating_sub(1).max(1), per_caller, total })) }
     }
 

@@ -90,7 +90,7 @@ pub(super) async fn state(
     let limits = Limits {
         limiter: Limiter::new(actors.config.clone()),
         connections: Connections::new(&facts.options, &shares),
-        bodies: BodyBudget::new(facts.options.body_bytes()),
+        bodies: BodyBudget::new(facts.options.body_bytes),
         sending,
         traffic: Arc::new(Traffic::default()),
     };
@@ -143,7 +143,7 @@ fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> 
     Ok(Outside {
         push: PushProxy::new(outbound.clone()),
         links: Links::new(),
-        images: Images::new(options.image_proxy_bytes(), sending.budget.clone()),
+        images: Images::new(options.image_proxy_bytes, sending.budget.clone()),
         releases: Releases::new(options.latest_version_url()),
         mailer: Mailer::new(),
         trials: Trials::new(outbound.clone()),
@@ -154,7 +154,7 @@ fn outside(options: &Options, sending: &Sending) -> Result<Outside, StartError> 
 /// Starts the hub. Its limit on sockets is at most the number of files that the process may open for them.
 fn hub(options: &Options, shares: &Shares, roles: &Arc<Roles>) -> HubHandle {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let limits = options.socket_limits();
+    let limits = options.sockets.clone();
     let limits = SocketLimits { sockets: limits.sockets.min(shares.sockets), ..limits };
     HubHandle::start(cores, limits, roles, &Clock::new(wall_ms, Uptime::now))
 }
@@ -178,7 +178,7 @@ async fn actors(
     let feed = WebFeed::new(outbound.clone(), config.clone());
     let notices = NoticesHandle::start(config.clone(), Arc::new(feed), store());
     let files = FileProbeHandle::start(config.clone(), Arc::new(Stores::default()));
-    let (age, limit) = facts.options.analytics_limits();
+    let (age, limit) = (facts.options.analytics_age, facts.options.analytics_timeout);
     let statistics = Statistics::new(db.clone(), config.clone(), license.clone(), limit);
     let health = HealthHandle::start(checks::all(db, &config, &files));
     health.check().await.or_fail("app.health.check.app_error")?;

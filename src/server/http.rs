@@ -168,6 +168,6 @@ pub(super) fn builder(app: &AppState) -> ServerBuilder {
     Server::build()
         // `Connections` limits all workers together, so the limit of one worker must never be the lower one.
         .max_concurrent_connections(app.limits.connections.limit().saturating_mul(2))
-        .shutdown_timeout(app.facts.options.stop_limit().as_secs())
+        .shutdown_timeout(app.facts.options.stop_timeout.as_secs())
         .disable_signals()
 }

@@ -74,7 +74,7 @@ impl Server {
         actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
         actix_web::rt::spawn(keep_closing_drafts(app.clone()));
         actix_web::rt::spawn(keep_pruning_names(app.db.clone()));
-        if let Some(days) = app.facts.options.audit_retention_days() {
+        if let Some(days) = app.facts.options.audit_retention_days {
             actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
         }
         app.metrics.follow(&app.vitals());
@@ -160,7 +160,7 @@ impl Server {
 /// Warns if the server reads the client's address from a header of any caller, because no trusted proxies are named.
 fn warn_of_unnamed_proxies(app: &AppState) {
     let headers = &app.facts.started_with.view.service.trusted_proxy_ip_header;
-    if !headers.is_empty() && app.facts.options.trusted_proxies().is_none() {
+    if !headers.is_empty() && app.facts.options.trusted_proxies.is_none() {
         warn!(
             headers = headers.join(" "),
             "ServiceSettings.TrustedProxyIPHeader is set and Quarterdeck.TrustedProxies is not: every client that \

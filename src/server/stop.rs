@@ -33,7 +33,7 @@ impl Server {
     /// `StopSeconds` to finish, then the database is closed. `hurry` ends the drain early.
     pub async fn stop_sooner_on(self, hurry: impl Future<Output = ()>) -> Result<(), StopError> {
         self.app.limits.traffic.drain();
-        let drain = self.app.facts.options.drain_window();
+        let drain = self.app.facts.options.drain_window;
         if !drain.is_zero() {
             info!(drain.seconds = drain.as_secs(), "draining: requests are served, and their connections closed");
             tokio::select! {
@@ -43,12 +43,12 @@ impl Server {
         }
         info!(requests.in_flight = self.app.limits.traffic.in_flight(), "stopping");
         let stops: Vec<_> = self.handles.iter().map(|handle| handle.stop(true)).collect();
-        self.app.actors.hub.stop(self.app.facts.options.socket_stop_window()).await;
+        self.app.actors.hub.stop(self.app.facts.options.socket_stop_window).await;
         let closed = futures_util::future::join_all(stops);
         tokio::select! {
             _ = closed => {}
             () = quiet(&self.app) => {}
-            () = tokio::time::sleep(self.app.facts.options.stop_limit()) => warn!(
+            () = tokio::time::sleep(self.app.facts.options.stop_timeout) => warn!(
                 requests.in_flight = self.app.limits.traffic.in_flight(),
                 responses.unsent = self.app.limits.traffic.unsent(),
                 sockets = sockets(&self.app),
@@ -85,7 +85,7 @@ impl Server {
 /// Waits until nothing is in flight: no requests, unsent responses, sockets or idle connections.
 async fn quiet(app: &AppState) {
     let window_end = Uptime::now().plus_ms(KEEP_ALIVE_WINDOW_MS);
-    let last_word = Instant::now() + app.facts.options.socket_stop_window() + CLOSE_FRAME_TIMEOUT;
+    let last_word = Instant::now() + app.facts.options.socket_stop_window + CLOSE_FRAME_TIMEOUT;
     let mut quiet_since = None;
     loop {
         let now = Uptime::now();

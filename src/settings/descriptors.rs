@@ -69,7 +69,7 @@ impl Shares {
 
     /// Logs the limits that are lower than the settings ask for.
     pub(crate) fn report(&self, options: &Options, settings: &SqlSettings) {
-        let (connections, sockets) = (options.connection_limits().0, options.socket_limits().sockets);
+        let (connections, sockets) = (options.max_connections, options.sockets.sockets);
         let is_enough =
             self.connections >= connections && self.sockets >= sockets && self.database >= settings.max_open_conns;
         if is_enough {
@@ -127,7 +127,7 @@ mod tests {
     fn the_defaults_fit_into_what_a_service_usually_has() {
         let options = Options::default();
         let shares = Shares::of(65_536, 8);
-        assert!(shares.connections >= options.connection_limits().0);
-        assert!(shares.sockets >= options.socket_limits().sockets);
+        assert!(shares.connections >= options.max_connections);
+        assert!(shares.sockets >= options.sockets.sockets);
     }
 }

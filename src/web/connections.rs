@@ -56,8 +56,8 @@ pub(crate) struct Permit {
 impl Connections {
     /// Creates the limits from the options and from the number of file descriptors for connections.
     pub(crate) fn new(options: &Options, shares: &Shares) -> Arc<Self> {
-        let (limit, limit_per_client) = options.connection_limits();
-        Self::with(limit.min(shares.connections), limit_per_client, options.trusted_proxies().cloned())
+        let limit = options.max_connections.min(shares.connections);
+        Self::with(limit, options.max_connections_per_address, options.trusted_proxies.clone())
     }
 
     /// Returns the limits of the metrics listener. They are fixed, because only Prometheus connects there.

@@ -68,7 +68,7 @@ pub(crate) async fn serve(
     let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.actors.config.current();
-    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies());
+    let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
     http.extensions_mut().insert(client);
     let incoming = incoming::Incoming::new(&http, payload.into_inner());
     let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));

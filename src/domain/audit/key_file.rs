@@ -27,7 +27,7 @@ const COMMENT: &str = "\
 pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
     let places = places(settings);
     if let Some(found) = places.iter().find(|file| file.exists()) {
-        let is_made_by_server = settings.options.audit_key_file().is_none();
+        let is_made_by_server = settings.options.audit_key_file.is_none();
         if is_made_by_server {
             // A restored copy may be readable for other users.
             private::mend(std::slice::from_ref(found), &[]);
@@ -67,8 +67,8 @@ pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
 
 /// Returns the possible paths of the file, the preferred one first.
 fn places(settings: &Settings) -> Vec<PathBuf> {
-    if let Some(named) = settings.options.audit_key_file() {
-        return vec![named];
+    if let Some(named) = &settings.options.audit_key_file {
+        return vec![named.clone()];
     }
     let beside_settings = settings.folder.as_ref().map(|folder| folder.join(DEFAULT_NAME));
     let data = Path::new(&settings.config.view.file.files.directory).join(DEFAULT_NAME);

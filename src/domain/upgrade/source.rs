@@ -29,7 +29,7 @@ pub(crate) struct Source {
 impl Source {
     /// Returns the source that the options name, if any. The error names the option that is unusable.
     pub(crate) fn named(options: &Options) -> Result<Option<Self>, String> {
-        let (url, file) = options.release_source();
+        let (url, file) = (&options.release_url, &options.release_key_file);
         match (url.is_empty(), file.is_empty()) {
             (true, true) => return Ok(None),
             (false, true) => return Err("Quarterdeck.ReleaseURL needs a ReleasePublicKeyFile".to_owned()),
@@ -43,7 +43,7 @@ impl Source {
         let unusable = |cause: String| format!("Quarterdeck.ReleasePublicKeyFile: {cause}");
         let key = key::public(Path::new(file)).map_err(unusable)?;
         let key = key.strip_prefix(&ED25519_PREFIX).ok_or_else(|| unusable(format!("{file}: no Ed25519 key")))?;
-        Ok(Some(Self { manifest, key: key.to_vec(), silence: options.release_silence() }))
+        Ok(Some(Self { manifest, key: key.to_vec(), silence: options.release_stall_timeout }))
     }
 
     /// Returns the host only, because the rest of the URL may contain credentials.

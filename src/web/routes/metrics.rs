@@ -26,7 +26,7 @@ pub(super) const SHOW: Operation = Description::new(Tag::System, "GetMetrics", "
 
 /// `GET /metrics`: returns the metrics to a caller with the configured token. Answers 404 if no token is configured.
 pub(super) async fn show(request: Request, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let Some(token) = app.facts.options.metrics_token() else { return Ok(error::not_found("/metrics")) };
+    let Some(token) = &app.facts.options.metrics_token else { return Ok(error::not_found("/metrics")) };
     let given = request.header("Authorization").and_then(|header| header.strip_prefix("Bearer "));
     let is_known = |given: &str| verify_slices_are_equal(token.expose().as_bytes(), given.as_bytes()).is_ok();
     if given.is_some_and(is_known) { readings::show(&app) } else { Err(AppError::new("app.metrics.token.app_error")) }

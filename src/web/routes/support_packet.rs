@@ -51,7 +51,7 @@ pub(super) async fn show(
     audit.parameter("include_logs", wanted.with_logs);
     audit.parameter("plugin_packets", wanted.noted_plugins());
     let license = app.actors.license.current();
-    if app.facts.options.support_packet_needs_license() && license.is_none() {
+    if app.facts.options.support_packet_needs_license && license.is_none() {
         return Err(AppError::new("api.no_license"));
     }
     let name = file_name(license.as_deref(), OffsetDateTime::now_utc());
