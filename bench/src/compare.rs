@@ -1,6 +1,8 @@
-//! Compares the server CPU of a request with that of the bare handler with the same response, in alternating rounds.
+//! Compares the server CPU of a request with that of a baseline, in alternating rounds. The baseline is the bare handler
+//! with the same response, or another build of the server.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -15,6 +17,9 @@ pub(crate) struct Options {
     /// The server to measure, built for release
     #[arg(long, default_value = "target/release/quarterdeck")]
     pub(crate) server: PathBuf,
+    /// The server to compare with, for example an earlier build [default: the bare handler]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) baseline_binary: Option<PathBuf>,
     /// Number of rounds for each of the two servers
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
@@ -40,7 +45,9 @@ pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("quarterdeck-bench-{}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("quarterdeck-bench-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         Ok(Self(folder))
     }
@@ -56,28 +63,53 @@ impl Drop for Folder {
     }
 }
 
-/// Measures one request and prints the result.
+/// One of the two servers, with the request that it receives.
+pub(crate) struct Side<'a> {
+    pub(crate) process: &'a Process,
+    pub(crate) request: Request,
+}
+
+/// Measures one request and prints the result. Without a baseline it is compared with the bare handler.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
 pub(crate) async fn run(
     options: &Options,
-    folder: &Folder,
-    server: &Process,
-    request: &Request,
+    server: &Side<'_>,
+    baseline: Option<&Side<'_>>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let answer = fetch(&server.address, request).await?;
+    let Some(baseline) = baseline else { return beside_bare_handler(options, server).await };
+    let answer = fetch(&server.process.address, &server.request).await?;
+    let of_baseline = fetch(&baseline.process.address, &baseline.request).await?;
+    println!("answer of {} bytes, head and body; of the baseline {}", answer.len(), of_baseline.len());
+    alternate(options, server, ("baseline", baseline)).await
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn beside_bare_handler(options: &Options, server: &Side<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Folder::new()?;
+    let answer = fetch(&server.process.address, &server.request).await?;
     let file = folder.path().join("answer");
     std::fs::write(&file, &answer)?;
-    let bare = Process::bare(request.path, &file)?;
-    let (mut of_server, mut of_bare) = (Account::default(), Account::default());
-    for process in [server, &bare] {
-        load(&process.address, request, options.connections, options.requests).await?;
+    let bare = Process::bare(server.request.path, &file)?;
+    println!("answer of {} bytes, head and body", answer.len());
+    let bare = Side { process: &bare, request: server.request.clone() };
+    alternate(options, server, ("bare handler", &bare)).await
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
+async fn alternate(
+    options: &Options,
+    server: &Side<'_>,
+    (name_of_baseline, baseline): (&str, &Side<'_>),
+) -> Result<(), Box<dyn std::error::Error>> {
+    let (mut of_server, mut of_baseline) = (Account::default(), Account::default());
+    for side in [server, baseline] {
+        load(&side.process.address, &side.request, options.connections, options.requests).await?;
     }
     for _ in 0..options.rounds {
-        of_bare.round(&bare, request, options).await?;
-        of_server.round(server, request, options).await?;
+        of_baseline.round(baseline, options).await?;
+        of_server.round(server, options).await?;
     }
-    println!("answer of {} bytes, head and body", answer.len());
-    for (name, account) in [("bare handler", &of_bare), ("quarterdeck", &of_server)] {
+    for (name, account) in [(name_of_baseline, &of_baseline), ("quarterdeck", &of_server)] {
         println!(
             "{name:<16}  {:>7.2} µs CPU a request  {:>8.0} requests/s  p99 {:>6} µs (median of rounds)",
             account.cpu_us(),
@@ -85,12 +117,12 @@ pub(crate) async fn run(
             account.p99()
         );
     }
-    println!("ratio of CPU a request  {:>8.3}", of_server.cpu_us() / of_bare.cpu_us());
+    println!("ratio of CPU a request  {:>8.3}", of_server.cpu_us() / of_baseline.cpu_us());
     Ok(())
 }
 
 impl Account {
-    async fn round(&mut self, process: &Process, request: &Request, options: &Options) -> std::io::Result<()> {
+    async fn round(&mut self, Side { process, request }: &Side<'_>, options: &Options) -> std::io::Result<()> {
         let before = cpu::used(process.pid())?;
         let Round { requests, elapsed, latency } =
             load(&process.address, request, options.connections, options.requests).await?;

@@ -31,7 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes
+    /// Server CPU for each `GET /system/ping`, compared with a bare actix-web handler that returns the same bytes, or with another build
     Ping(compare::Options),
     /// Server CPU for each `GET /config/client`, anonymous and logged in, plain and gzip, compared in the same way
     ConfigClient(compare::Options),
@@ -47,9 +47,9 @@ enum Command {
     Memory(memory::Options),
     /// Latency of the statistics of a site with a million messages, compared with a ping
     Analytics(analytics::Options),
-    /// Memory of each idle WebSocket connection, compared with a bare actix-ws server
+    /// Memory of each idle WebSocket connection, compared with a bare actix-ws server or with another build
     WsIdle(ws::idle::Options),
-    /// Server CPU and latency of each event that many sockets receive, compared with a bare actix-ws server
+    /// Server CPU and latency of each event that many sockets receive, compared with a bare actix-ws server or with another build
     WsFanout(ws::fanout::Options),
     /// All sockets break at once, miss events and reconnect to get them
     WsStorm(ws::storm::Options),

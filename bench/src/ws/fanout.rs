@@ -1,5 +1,6 @@
 //! `quarterdeck-bench ws-fanout`: the cost of sending one event to all sockets of an account.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::report::{micros_each, percentiles, rate};
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
-use crate::ws::place::{Tested, raise_limit_of_files};
+use crate::ws::place::{Place, Tested, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::tally::Tally;
 
@@ -33,6 +34,9 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
+    /// The server to compare with, for example an earlier build [default: the bare broadcast server]
+    #[arg(long, value_name = "PATH", conflicts_with = "address")]
+    baseline_binary: Option<PathBuf>,
     /// Number of sockets of the account
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=18_000))]
     connections: u64,
@@ -71,24 +75,34 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let server = options.place.open(&http, 1).await?;
     let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
     println!("{} connections; {}", options.connections, described(&texts));
-    let bare = Process::bare_broadcast()?;
-    let bare_doors = vec![bare::door(&bare.address, true)];
-    let bare_publisher = Publisher::of_texts(&http, &bare.address, &texts);
     let frames = u64::try_from(texts.len())?;
-    let mut of_bare =
-        Side::new("bare broadcast", Some(bare.pid()), bare_publisher, bare_doors, frames, options).await?;
+    // The baseline runs until the end of the measurement.
+    let (_bare, _other, mut of_baseline);
+    if let Some(program) = &options.baseline_binary {
+        let place = Place::start(program, &http, 1).await?;
+        let (publisher, texts) = Publisher::of_preferences(&http, &place).await?;
+        let frames = u64::try_from(texts.len())?;
+        of_baseline = Side::new("baseline", place.pid, publisher, place.doors(true), frames, options).await?;
+        _other = place;
+    } else {
+        let bare = Process::bare_broadcast()?;
+        let doors = vec![bare::door(&bare.address, true)];
+        let publisher = Publisher::of_texts(&http, &bare.address, &texts);
+        of_baseline = Side::new("bare broadcast", Some(bare.pid()), publisher, doors, frames, options).await?;
+        _bare = bare;
+    }
     let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.doors(true), frames, options).await?;
     tokio::time::sleep(SETTLE_TIME).await;
-    for side in [&mut of_bare, &mut of_server] {
+    for side in [&mut of_baseline, &mut of_server] {
         side.round(WARM_UP_PUBLICATIONS).await?;
         side.used = Used::new()?;
     }
     let numbers_before = of_server.numbers();
     for _ in 0..options.rounds {
-        of_bare.round(options.publications).await?;
+        of_baseline.round(options.publications).await?;
         of_server.round(options.publications).await?;
     }
-    println!("{}\n{}", of_bare.line(), of_server.line());
+    println!("{}\n{}", of_baseline.line(), of_server.line());
     let (skipped, repeated) = of_server.numbers();
     println!(
         "sequence numbers of quarterdeck: {} skipped, {} repeated",
@@ -96,7 +110,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         repeated - numbers_before.1
     );
     if of_server.pid.is_some() {
-        println!("ratio of CPU a delivery  {:>8.3}", of_server.used.cpu_us() / of_bare.used.cpu_us());
+        println!("ratio of CPU a delivery  {:>8.3}", of_server.used.cpu_us() / of_baseline.used.cpu_us());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `quarterdeck-bench ws-idle`: the memory of an idle connection.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use crate::report::median;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
 use crate::ws::door::Door;
-use crate::ws::place::{Tested, accounts_for, raise_limit_of_files};
+use crate::ws::place::{Place, Tested, accounts_for, raise_limit_of_files};
 
 /// The interval between two readings of the memory. Readings stop when the memory is stable or after [`MAX_READINGS`].
 const READING_INTERVAL: Duration = Duration::from_millis(500);
@@ -26,6 +27,9 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) struct Options {
     #[command(flatten)]
     place: Tested,
+    /// The server to compare with, for example an earlier build [default: the bare broadcast server]
+    #[arg(long, value_name = "PATH", conflicts_with = "address")]
+    baseline_binary: Option<PathBuf>,
     /// Number of sockets that are open at the same time
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=25_000))]
     connections: u64,
@@ -48,21 +52,30 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     }
     raise_limit_of_files(connections)?;
     let http = Client::new();
-    let (mut of_bare, mut of_server) = (Vec::new(), Vec::new());
+    let (mut of_baseline, mut of_server) = (Vec::new(), Vec::new());
     let accounts = if place.is_given() { 1 } else { accounts_for(connections) };
     println!("{connections} idle connections, shared among {accounts} accounts");
     for _ in 0..if place.is_given() { 1 } else { options.rounds } {
-        let bare = Process::bare_broadcast()?;
-        let door = bare::door(&bare.address, true);
-        of_bare.push(fill("bare broadcast", bare.pid(), vec![door], connections).await?);
-        drop(bare);
+        of_baseline.push(fill_baseline(options, &http, accounts).await?);
         let server = place.open(&http, accounts).await?;
         let pid = server.pid.ok_or("no process")?;
         of_server.push(fill("quarterdeck", pid, server.doors(true), connections).await?);
     }
-    let (bare, server) = (median(&of_bare), median(&of_server));
-    println!("median          {server:>7} bytes a connection, {bare} of the bare server");
+    let (baseline, server) = (median(&of_baseline), median(&of_server));
+    println!("median          {server:>7} bytes a connection, {baseline} of the baseline");
     Ok(())
+}
+
+/// Starts the baseline, fills it with sockets and ends it.
+async fn fill_baseline(options: &Options, http: &Client, accounts: u64) -> Result<u64, Failure> {
+    if let Some(program) = &options.baseline_binary {
+        let place = Place::start(program, http, accounts).await?;
+        let pid = place.pid.ok_or("no process")?;
+        return fill("baseline", pid, place.doors(true), options.connections).await;
+    }
+    let bare = Process::bare_broadcast()?;
+    let door = bare::door(&bare.address, true);
+    fill("bare broadcast", bare.pid(), vec![door], options.connections).await
 }
 
 /// Opens the sockets. Prints and returns the bytes that each of them takes.

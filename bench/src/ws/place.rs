@@ -1,6 +1,6 @@
 //! The server under test, with the accounts of its sockets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reqwest::Client;
@@ -79,25 +79,9 @@ impl Tested {
 
     /// Starts a server with `accounts` accounts, or logs in to the running one with one account.
     pub(crate) async fn open(&self, http: &Client, accounts: u64) -> Result<Place, Failure> {
-        let Some(address) = &self.address else { return self.start(http, accounts).await };
+        let Some(address) = &self.address else { return Place::start(&self.server, http, accounts).await };
         let account = Account::with(http, address, self.token(http, address).await?).await?;
         Ok(Place { address: address.clone(), pid: self.pid, accounts: vec![account], _process: None })
-    }
-
-    async fn start(&self, http: &Client, accounts: u64) -> Result<Place, Failure> {
-        let folder = Folder::new()?;
-        let server = Process::server(&self.server, folder.path())?;
-        let (address, pid) = (server.address.clone(), Some(server.pid()));
-        let admin = account::first(http, &address).await?;
-        let mut tokens = vec![admin.clone()];
-        for number in 1..accounts {
-            tokens.push(account::another(http, &address, &admin, number).await?);
-        }
-        let mut accounts = Vec::new();
-        for token in tokens {
-            accounts.push(Account::with(http, &address, token).await?);
-        }
-        Ok(Place { address, pid, accounts, _process: Some((server, folder)) })
     }
 
     async fn token(&self, http: &Client, address: &str) -> Result<String, Failure> {
@@ -110,6 +94,23 @@ impl Tested {
 }
 
 impl Place {
+    /// Starts a server with `accounts` accounts.
+    pub(crate) async fn start(program: &Path, http: &Client, accounts: u64) -> Result<Self, Failure> {
+        let folder = Folder::new()?;
+        let server = Process::server(program, folder.path())?;
+        let (address, pid) = (server.address.clone(), Some(server.pid()));
+        let admin = account::first(http, &address).await?;
+        let mut tokens = vec![admin.clone()];
+        for number in 1..accounts {
+            tokens.push(account::another(http, &address, &admin, number).await?);
+        }
+        let mut accounts = Vec::new();
+        for token in tokens {
+            accounts.push(Account::with(http, &address, token).await?);
+        }
+        Ok(Self { address, pid, accounts, _process: Some((server, folder)) })
+    }
+
     /// Returns the endpoint for the sockets of each account.
     pub(crate) fn doors(&self, resets: bool) -> Vec<Door> {
         self.accounts.iter().map(|account| self.door(account, resets)).collect()
