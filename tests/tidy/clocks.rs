@@ -102,12 +102,12 @@ const DURATIONS: &[(&str, &str, &str)] = &[
     ("src/cli/audit.rs", "wall_ms() - i64::from(*days) * DAY_MS", OLD_ROWS),
     ("src/web/routes/license.rs", "wall_ms() - MONTH_MS", OLD_ROWS),
     ("src/web/routes/notifications.rs", "now - HOUR_MS", "the messages of the last hour, as their stored times say"),
-    ("src/server/tasks.rs", "wall_ms() - DRAFT_AGE_MS", OLD_ROWS),
+    ("src/server/tasks.rs", "wall_ms() - MIN_DRAFT_AGE_MS", OLD_ROWS),
     ("src/server/tasks.rs", "wall_ms() - days * DAY_MS", OLD_ROWS),
     ("src/domain/session.rs", "now - stored.last_activity_at > limit_ms", SESSION),
     ("src/store/analytics.rs", "now_ms - DAY_MS", OLD_ROWS),
     ("src/store/analytics.rs", "now_ms - 31 * DAY_MS", OLD_ROWS),
-    ("src/store/unknown_names.rs", "now - KEPT_MS", OLD_ROWS),
+    ("src/store/unknown_names.rs", "now - LIFETIME_MS", OLD_ROWS),
     ("src/store/support_packet.rs", "now_ms - days * DAY_MS", OLD_ROWS),
 ];
 
