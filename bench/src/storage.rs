@@ -50,7 +50,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let server = Process::server(&options.server, folder.path())?;
     let http = Client::new();
     let token = account::first(&http, &server.address).await?;
-    let hole = Hole::open().await?;
+    let hole = BlackHole::open().await?;
     let settings = settings(&http, &server.address, &token, &hole.address).await?;
     let ping = Request { path: "/api/v4/system/ping", query: "", headers: String::new() };
     let (mut calm, mut hanging) = (Vec::new(), Vec::new());
@@ -75,12 +75,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// A host that accepts connections and never sends anything.
-struct Hole {
+struct BlackHole {
     address: String,
     open: Arc<AtomicU64>,
 }
 
-impl Hole {
+impl BlackHole {
     async fn open() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, open) = (listener.local_addr()?.to_string(), Arc::new(AtomicU64::new(0)));

@@ -5,7 +5,7 @@
 
 pub(crate) mod bare;
 mod crowd;
-mod door;
+mod endpoint;
 mod event;
 pub(crate) mod fanout;
 mod frame;

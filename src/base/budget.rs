@@ -26,7 +26,7 @@ struct Held {
 
 /// The memory reserved for one response, until dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct Reservation {
     budget: Arc<Budget>,
     caller: String,
     bytes: usize,
@@ -34,14 +34,14 @@ pub(crate) struct Room {
 
 impl Budget {
     /// Reserves memory for a response; `None` if the caller, or all callers together, reserved too much.
-    pub(crate) fn room(self: &Arc<Self>, caller: &str, bytes: usize) -> Option<Room> {
-        let mut room = Room { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
+    pub(crate) fn room(self: &Arc<Self>, caller: &str, bytes: usize) -> Option<Reservation> {
+        let mut room = Reservation { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
         room.grow(bytes).then_some(room)
     }
 
     /// Reserves memory for a response that cannot be refused, because its change is already made.
-    pub(crate) fn certain_room(self: &Arc<Self>, caller: &str, bytes: usize) -> Room {
-        let mut room = Room { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
+    pub(crate) fn reserve_unconditionally(self: &Arc<Self>, caller: &str, bytes: usize) -> Reservation {
+        let mut room = Reservation { budget: self.clone(), caller: caller.to_owned(), bytes: 0 };
         room.take(&mut self.held(), bytes);
         room
     }
@@ -56,7 +56,7 @@ impl Budget {
     }
 }
 
-impl Room {
+impl Reservation {
     /// Reserves more bytes. Returns false and changes nothing if there is no memory left.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let budget = self.budget.clone();
@@ -83,7 +83,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut held = self.budget.held();
         held.total = held.total.saturating_sub(self.bytes);
@@ -120,11 +120,11 @@ mod tests {
     fn many_callers_are_bounded_together_and_each_still_gets_one_response() {
         let budget = Arc::new(Budget::default());
         let names: Vec<String> = (0..6).map(|number| number.to_string()).collect();
-        let mut rooms: Vec<Room> = names.iter().map(|name| budget.room(name, 8 * MEGABYTE).unwrap()).collect();
+        let mut rooms: Vec<Reservation> = names.iter().map(|name| budget.room(name, 8 * MEGABYTE).unwrap()).collect();
         assert!(budget.room("0", MEGABYTE).is_none());
         rooms.push(budget.room("anna", 48 * MEGABYTE).unwrap());
         assert!(budget.room("bert", 1).is_none());
-        rooms.push(budget.certain_room("bert", 1));
+        rooms.push(budget.reserve_unconditionally("bert", 1));
         assert_eq!(budget.held_bytes(), 96 * MEGABYTE + 1);
         drop(rooms);
         assert_eq!(budget.held_bytes(), 0);

@@ -10,7 +10,7 @@ use quarterdeck_actors::secret::Secret;
 use super::options::Common;
 use super::output::{failure, say};
 use crate::domain::audit::key_file;
-use crate::server::backup::{self, BackupError, Made, Manifest, Proof, Wanted};
+use crate::server::backup::{self, BackupError, BackupResult, Manifest, Verification, Wanted};
 use crate::server::starting_config::with_file;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -109,7 +109,7 @@ async fn make(common: &Common, command: &Backup, file: &Path) -> Result<ExitCode
     let (with_keys, with_files) = (command.with_keys, command.with_files);
     let wanted = Wanted { file, passphrase, with_keys, with_files };
     let made = Box::pin(backup::make(&settings, &sources, &wanted)).await?;
-    let Made { manifest, left_out, unread_license } = made;
+    let BackupResult { manifest, left_out, unread_license } = made;
     say(format_args!("{}", file.display()));
     describe(&manifest);
     say(format_args!("it holds every change that was acknowledged before {}", manifest.taken));
@@ -165,7 +165,7 @@ async fn verify(common: &Common, wanted: &Verify) -> Result<ExitCode, BackupErro
     say(format_args!("it holds every change that was acknowledged before {}", backup.manifest.taken));
     let scratch = wanted.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let proof = backup::verify(&mut backup, &settings.config.view.sql, keys, &scratch).await?;
-    let Proof { findings, trail_rows, trail_end } = proof;
+    let Verification { findings, trail_rows, trail_end } = proof;
     say("every part and every row is what was written");
     for finding in &findings {
         say(finding);

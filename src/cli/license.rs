@@ -16,7 +16,7 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::domain::license::key::{Pair, bounded};
-use crate::domain::license::{self, Signatory};
+use crate::domain::license::{self, VerificationKey};
 use crate::server::starting_config::{with_file, with_stored};
 use crate::store::Db;
 
@@ -151,30 +151,30 @@ fn document(sign: &Sign) -> Result<Value, String> {
 }
 
 fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
-    let signatory = match &verify.key {
-        Some(file) => Signatory::of(&file.to_string_lossy()),
+    let verification_key = match &verify.key {
+        Some(file) => VerificationKey::of(&file.to_string_lossy()),
         None => trusted(common),
     }?;
-    if !signatory.is_somebody() {
+    if !verification_key.is_somebody() {
         return Err("no public key is set: name one with --key, or in [Quarterdeck] LicensePublicKeyFile".to_owned());
     }
     let text = bounded(Path::new(&verify.file)).map_err(|cause| format!("{}: {cause}", verify.file.display()))?;
-    signatory.open(&text).map_err(|refusal| explain(&refusal))
+    verification_key.open(&text).map_err(|refusal| explain(&refusal))
 }
 
 /// Returns the signer whom the settings trust.
-fn trusted(common: &Common) -> Result<Signatory, String> {
+fn trusted(common: &Common) -> Result<VerificationKey, String> {
     let (settings, sources) = common.settings().map_err(|cause| cause.to_string())?;
-    Signatory::named(&settings.options, sources.purpose())
+    VerificationKey::named(&settings.options, sources.purpose())
 }
 
 async fn in_force(common: &Common) -> Result<Option<License>, String> {
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let signatory = Signatory::named(&settings.options, sources.purpose())?;
+    let verification_key = VerificationKey::named(&settings.options, sources.purpose())?;
     let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
     let config = with_stored(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let found = license::found(&signatory, sources.license(), &config, &db).await;
+    let found = license::found(&verification_key, sources.license(), &config, &db).await;
     found.map(|found| found.map(|found| found.license)).map_err(|refusal| explain(&refusal))
 }
 

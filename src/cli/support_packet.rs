@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::options::Common;
 use super::output::{failure, say};
 use crate::base::error_text::text_of;
-use crate::domain::license::{self, Signatory};
+use crate::domain::license::{self, VerificationKey};
 use crate::domain::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
 use crate::domain::version_store::has_tables;
 use crate::files::private;
@@ -49,7 +49,7 @@ pub(super) fn run(common: &Common, command: &SupportPacket) -> ExitCode {
 async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, String> {
     let (settings, sources) = common.settings().map_err(|refusal| refusal.to_string())?;
     let settings = with_file(settings, &sources).await.map_err(|refusal| refusal.to_string())?;
-    let signatory = Signatory::named(&settings.options, sources.purpose())?;
+    let verification_key = VerificationKey::named(&settings.options, sources.purpose())?;
     let needs_license = settings.options.support_packet_needs_license;
     let db = Db::new(&settings.config.view.sql).map_err(|cause| cause.to_string())?;
     let store = place(&sources).map_err(|refusal| refusal.to_string())?.file();
@@ -61,7 +61,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
         found => found.unwrap_or_default(),
     };
     let license = if has_tables {
-        let found = license::found(&signatory, sources.license(), &config, &db).await;
+        let found = license::found(&verification_key, sources.license(), &config, &db).await;
         found.map_err(|refusal| text_of(&refusal))?.map(|found| found.license)
     } else {
         None

@@ -20,7 +20,7 @@ use crate::store::own_record;
 pub(crate) struct Trail {
     pub(crate) audit: AuditHandle,
     /// Refusals of callers without a session.
-    pub(crate) strangers: refusals::Refusals,
+    pub(crate) unauthenticated: refusals::Refusals,
     /// Refusals of callers with a session.
     pub(crate) refusals: refusals::Refusals,
 }

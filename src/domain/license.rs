@@ -27,10 +27,10 @@ const UNREADABLE: &str = "app.license.get.app_error";
 
 /// The public key that verifies licences. Without one, no licence is valid.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Signatory(Option<Vec<u8>>);
+pub(crate) struct VerificationKey(Option<Vec<u8>>);
 
-impl Signatory {
-    /// Reads the public key from a file. Returns a signatory without a key if the file name is empty.
+impl VerificationKey {
+    /// Reads the public key from a file. Returns a value without a key if the file name is empty.
     pub(crate) fn of(file: &str) -> Result<Self, String> {
         if file.is_empty() {
             return Ok(Self(None));
@@ -81,14 +81,14 @@ pub(crate) struct Found {
 ///
 /// An expired licence is accepted. An unusable one is logged, and the next source is tried.
 pub(crate) async fn found(
-    signatory: &Signatory,
+    verification_key: &VerificationKey,
     variable: Option<String>,
     config: &Config,
     db: &Db,
 ) -> Result<Option<Found>, AppError> {
-    if let Some(license) = variable.and_then(|text| usable(signatory, VARIABLE, text.as_bytes())) {
+    if let Some(license) = variable.and_then(|text| usable(verification_key, VARIABLE, text.as_bytes())) {
         let before =
-            if license.is_only_once() { previous_trial(signatory, db).await.or_fail(UNREADABLE)? } else { None };
+            if license.is_only_once() { previous_trial(verification_key, db).await.or_fail(UNREADABLE)? } else { None };
         // Each start finds the same trial licence again.
         if before.is_none_or(|before| before.id == license.id) {
             return Ok(Some(Found { license, unstored: None }));
@@ -96,20 +96,22 @@ pub(crate) async fn found(
         error!(license.place = VARIABLE, license.id = %license.id, "there was a trial before, and there is only one");
     }
     let stored = db.active_license().await.or_fail(UNREADABLE)?;
-    if let Some(license) = stored.and_then(|text| usable(signatory, "the database", text.as_bytes())) {
+    if let Some(license) = stored.and_then(|text| usable(verification_key, "the database", text.as_bytes())) {
         return Ok(Some(Found { license, unstored: None }));
     }
-    Ok(filed(signatory, &config.view.service.license_file_location))
+    Ok(filed(verification_key, &config.view.service.license_file_location))
 }
 
 /// Returns the licence of [`found`], and stores one from a file, so that a licence installed later replaces it.
 pub(crate) async fn loaded(
-    signatory: &Signatory,
+    verification_key: &VerificationKey,
     variable: Option<String>,
     config: &Config,
     db: &Db,
 ) -> Result<Option<License>, AppError> {
-    let Some(Found { license, unstored }) = found(signatory, variable, config, db).await? else { return Ok(None) };
+    let Some(Found { license, unstored }) = found(verification_key, variable, config, db).await? else {
+        return Ok(None);
+    };
     if let Some(text) = unstored {
         db.install(license.id.clone(), text).await?;
     }
@@ -120,29 +122,29 @@ pub(crate) async fn loaded(
 const MAX_STORED_LICENSES: usize = 200;
 
 /// Returns the trial licence that was stored last. Licences with an invalid signature are ignored.
-pub(crate) async fn previous_trial(signatory: &Signatory, db: &Db) -> Result<Option<License>, StoreError> {
-    if !signatory.is_somebody() {
+pub(crate) async fn previous_trial(verification_key: &VerificationKey, db: &Db) -> Result<Option<License>, StoreError> {
+    if !verification_key.is_somebody() {
         return Ok(None);
     }
     let texts = db.licenses(MAX_STORED_LICENSES).await?;
-    let mut stored = texts.iter().filter_map(|text| signatory.open(text.as_bytes()).ok());
+    let mut stored = texts.iter().filter_map(|text| verification_key.open(text.as_bytes()).ok());
     Ok(stored.find(License::is_for_trying))
 }
 
-fn usable(signatory: &Signatory, place: &str, text: &[u8]) -> Option<License> {
-    let opened = signatory.open(text).and_then(|license| license.seats().map(|_| license));
+fn usable(verification_key: &VerificationKey, place: &str, text: &[u8]) -> Option<License> {
+    let opened = verification_key.open(text).and_then(|license| license.seats().map(|_| license));
     opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
 }
 
 /// Returns the licence in a file, unless it is invalid or could not be stored.
-fn filed(signatory: &Signatory, file: &str) -> Option<Found> {
+fn filed(verification_key: &VerificationKey, file: &str) -> Option<Found> {
     const PLACE: &str = "ServiceSettings.LicenseFileLocation";
     if file.is_empty() {
         return None;
     }
     let text = key::bounded(Path::new(file));
     let text = text.map_err(|cause| warn!(license.file = file, %cause, "the license file cannot be read")).ok()?;
-    let license = usable(signatory, PLACE, &text)?;
+    let license = usable(verification_key, PLACE, &text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let checked = license.check_row(&text);
     checked.map_err(|cause| error!(license.place = PLACE, %cause, "a license cannot be stored")).ok()?;
@@ -160,23 +162,25 @@ mod tests {
         let keys = key::Pair::make(2048).unwrap();
         let document = br#"{"id":"abcdefghijklmnopqrstuvwxyz","customer":{},"features":{"users":5}}"#;
         let text = keys.sign(document).unwrap();
-        let signatory = Signatory(Some(keys.public_der().unwrap()));
-        assert_eq!(signatory.open(text.as_bytes()).unwrap().seats().unwrap(), 5);
+        let verification_key = VerificationKey(Some(keys.public_der().unwrap()));
+        assert_eq!(verification_key.open(text.as_bytes()).unwrap().seats().unwrap(), 5);
         let wrapped = format!("{}\r\n{}\n", &text[..64], &text[64..]);
-        assert!(signatory.open(wrapped.as_bytes()).is_ok());
-        let other = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
-        for (signatory, text) in [(&other, text.as_str()), (&Signatory(None), &text), (&signatory, &text[4..])] {
-            let refusal = signatory.open(text.as_bytes()).unwrap_err();
+        assert!(verification_key.open(wrapped.as_bytes()).is_ok());
+        let other = VerificationKey(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        for (verification_key, text) in
+            [(&other, text.as_str()), (&VerificationKey(None), &text), (&verification_key, &text[4..])]
+        {
+            let refusal = verification_key.open(text.as_bytes()).unwrap_err();
             assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
         }
     }
 
     #[test]
     fn a_licence_takes_steps_in_proportion_to_its_text_whatever_is_in_it() {
-        let signatory = Signatory(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
+        let verification_key = VerificationKey(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
         for shape in ["\n", "\r\n", "A", "A\n", "A=", "=", "AAAA", "\\", "\0", "\u{e4}"] {
             assert_linear(&format!("a licence of {shape:?}"), 1_000, |size| {
-                signatory.open(shape.repeat(size).as_bytes()).unwrap_err();
+                verification_key.open(shape.repeat(size).as_bytes()).unwrap_err();
             });
         }
     }
@@ -185,7 +189,7 @@ mod tests {
     fn a_longer_key_signs_as_well() {
         let keys = key::Pair::make(4096).unwrap();
         let text = keys.sign(br#"{"id":"","customer":{},"features":{"users":5}}"#).unwrap();
-        let signatory = Signatory(Some(keys.public_der().unwrap()));
-        assert!(signatory.open(text.as_bytes()).is_ok());
+        let verification_key = VerificationKey(Some(keys.public_der().unwrap()));
+        assert!(verification_key.open(text.as_bytes()).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use quarterdeck_actors::secret::Secret;
 
 use crate::domain::caller::Caller;
 use crate::settings::options::Options;
-pub(crate) use hash::Match;
+pub(crate) use hash::PasswordMatch;
 use hash::hashes_of;
 use queue::Queue;
 pub(crate) use queue::{Permit, Turn, is_full};

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::base::user::{User, is_email};
 use crate::base::version::API_VERSION;
-use crate::domain::license::{Signatory, previous_trial};
+use crate::domain::license::{VerificationKey, previous_trial};
 use crate::outbound::client::{Call, Chosen, Outbound};
 use crate::store::Db;
 
@@ -174,12 +174,12 @@ impl Trials {
     /// `failed` is the error id if the lock or the earlier trial cannot be determined.
     pub(crate) async fn turn(
         &self,
-        signatory: &Signatory,
+        verification_key: &VerificationKey,
         db: &Db,
         failed: &'static str,
     ) -> Result<MutexGuard<'_, ()>, AppError> {
         let turn = timeout(LOCK_TIMEOUT, self.turn.lock()).await.or_fail(failed)?;
-        let was_used = previous_trial(signatory, db).await.or_fail(failed)?.is_some();
+        let was_used = previous_trial(verification_key, db).await.or_fail(failed)?.is_some();
         if was_used { Err(AppError::new("api.license.request-trial.can-start-trial.not-allowed")) } else { Ok(turn) }
     }
 

@@ -20,7 +20,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, climbs, joined, unusable};
+use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
 use super::reach::Reach;
 use crate::base::causes::chain;
 
@@ -35,7 +35,7 @@ pub(super) struct Container {
     client: BlobContainerClient,
     endpoint: Endpoint,
     prefix: String,
-    about: About,
+    about: StoreDescription,
 }
 
 impl Container {
@@ -76,12 +76,12 @@ impl Container {
                  FileSettings.AzureSSL on.",
             ));
         }
-        let about = About {
+        let about = StoreDescription {
             driver: "azureblob",
             target: joined(url.as_str(), settings.azure_path_prefix.trim_matches('/')),
             identity: identity.shown,
             note,
-            patience: patience(settings),
+            request_timeout: request_timeout(settings),
             place: place(settings),
             tls: "FileSettings.AzureSSL",
         };
@@ -116,7 +116,7 @@ impl Container {
     }
 }
 
-fn patience(settings: &StoreSettings) -> Duration {
+fn request_timeout(settings: &StoreSettings) -> Duration {
     let set = u64::try_from(settings.azure_request_timeout_milliseconds).ok().filter(|timeout_ms| *timeout_ms > 0);
     set.map_or(DEFAULT_TIMEOUT, Duration::from_millis)
 }
@@ -127,7 +127,7 @@ fn place(settings: &StoreSettings) -> &'static str {
 }
 
 impl Objects for Container {
-    fn about(&self) -> &About {
+    fn about(&self) -> &StoreDescription {
         &self.about
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::endpoint::Endpoint;
 use super::network::code;
-use super::objects::{About, Done, Objects, joined, unusable};
+use super::objects::{Done, Objects, StoreDescription, joined, unusable};
 use crate::files::private;
 
 const SETTING: &str = "FileSettings.Directory";
@@ -33,7 +33,7 @@ pub(super) struct Folder {
     /// True for a trial of submitted settings: it creates only a probe file, and its errors reveal nothing about paths.
     is_tried: bool,
     turns: Arc<Semaphore>,
-    about: About,
+    about: StoreDescription,
 }
 
 /// Returns the semaphore of a directory, which all stores on that directory share.
@@ -57,12 +57,12 @@ impl Folder {
         let path = std::path::absolute(&settings.directory)
             .map_err(|error| unusable(format!("{}: {error}", settings.directory), format!("Check {SETTING}.")))?;
         let is_tried = settings.is_tried;
-        let about = About {
+        let about = StoreDescription {
             driver: "local",
             // A caller who tries settings is not told the working directory.
             target: if is_tried { settings.directory.clone() } else { path.display().to_string() },
             identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
-            patience: OPERATION_TIMEOUT,
+            request_timeout: OPERATION_TIMEOUT,
             place: SETTING,
             tls: "",
             note: None,
@@ -101,7 +101,7 @@ impl Folder {
 }
 
 impl Objects for Folder {
-    fn about(&self) -> &About {
+    fn about(&self) -> &StoreDescription {
         &self.about
     }
 

@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::Endpoint;
-use super::objects::{About, is_code};
+use super::objects::{StoreDescription, is_code};
 use super::reach::{is_refusal, refused};
 
 /// Returns the addresses of the host.
-pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<SocketAddr>, StepFailure> {
+pub(super) async fn resolve(endpoint: &Endpoint, about: &StoreDescription) -> Result<Vec<SocketAddr>, StepFailure> {
     let addresses = endpoint.reach.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
         if is_refusal(&error) { refused(Step::Resolve, about.place) } else { unknown_host(endpoint, about, &error) }
     })?;
@@ -25,7 +25,7 @@ pub(super) async fn resolve(endpoint: &Endpoint, about: &About) -> Result<Vec<So
     Ok(addresses)
 }
 
-fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> StepFailure {
+fn unknown_host(endpoint: &Endpoint, about: &StoreDescription, error: &io::Error) -> StepFailure {
     StepFailure {
         step: Step::Resolve,
         kind: Kind::Other,
@@ -39,7 +39,7 @@ fn unknown_host(endpoint: &Endpoint, about: &About, error: &io::Error) -> StepFa
 pub(super) async fn connect(
     addresses: &[SocketAddr],
     endpoint: &Endpoint,
-    about: &About,
+    about: &StoreDescription,
 ) -> Result<TcpStream, StepFailure> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
@@ -86,7 +86,11 @@ const NAMES: &[(rustix::io::Errno, &str)] = &[
 ];
 
 /// Performs a TLS handshake with the same certificate rules as later requests.
-pub(super) async fn shake_hands(stream: TcpStream, endpoint: &Endpoint, about: &About) -> Result<(), StepFailure> {
+pub(super) async fn shake_hands(
+    stream: TcpStream,
+    endpoint: &Endpoint,
+    about: &StoreDescription,
+) -> Result<(), StepFailure> {
     let Some(rules) = endpoint.tls.clone() else { return Ok(()) };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| {
         let remedy = format!("Check the host in {}.", about.place);
@@ -100,7 +104,7 @@ fn failure(code: Option<&str>, cause: String, remedy: String) -> StepFailure {
     StepFailure { step: Step::Tls, kind: Kind::Other, code: code.map(str::to_owned), cause, remedy }
 }
 
-fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &About) -> StepFailure {
+fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &StoreDescription) -> StepFailure {
     let (host, port) = (&endpoint.host, endpoint.port);
     match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
         Some(TlsError::InvalidCertificate(reason)) => bad_certificate(reason, host, about),
@@ -121,11 +125,11 @@ fn ended(host: &str, port: u16) -> String {
     format!("{host} port {port} ended the handshake")
 }
 
-fn no_tls(about: &About) -> String {
+fn no_tls(about: &StoreDescription) -> String {
     format!("Check that it speaks TLS 1.2 or 1.3, or turn {} off.", about.tls)
 }
 
-fn bad_certificate(reason: &CertificateError, host: &str, about: &About) -> StepFailure {
+fn bad_certificate(reason: &CertificateError, host: &str, about: &StoreDescription) -> StepFailure {
     let clock = "Renew the certificate of the endpoint, or correct the clock of this server.".to_owned();
     let is_expired = matches!(reason, CertificateError::Expired | CertificateError::ExpiredContext { .. });
     if is_expired {

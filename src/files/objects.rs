@@ -14,7 +14,7 @@ pub(super) type Done<'a, T> = BoxFuture<'a, Result<T, StepFailure>>;
 /// A store of objects under keys. The keys are relative to the prefix in the settings.
 pub(super) trait Objects: Send + Sync {
     /// Returns the description of the store, without secrets.
-    fn about(&self) -> &About;
+    fn about(&self) -> &StoreDescription;
 
     /// Returns the host of the store, if it has one.
     fn endpoint(&self) -> Option<Endpoint>;
@@ -34,7 +34,7 @@ pub(super) trait Objects: Send + Sync {
 
 /// The description of a store that a report may show.
 #[derive(Debug, Clone)]
-pub(super) struct About {
+pub(super) struct StoreDescription {
     /// The name of the driver.
     pub(super) driver: &'static str,
     /// The place where objects are stored.
@@ -44,7 +44,7 @@ pub(super) struct About {
     /// The changes made to the settings before use, in words.
     pub(super) note: Option<String>,
     /// The timeout of one request.
-    pub(super) patience: Duration,
+    pub(super) request_timeout: Duration,
     /// The name of the setting with the host.
     pub(super) place: &'static str,
     /// The name of the setting that turns TLS on.
@@ -57,7 +57,7 @@ pub(super) fn unusable(cause: impl Into<String>, remedy: impl Into<String>) -> S
 }
 
 /// Returns the failure for a step that timed out.
-pub(super) fn too_slow(step: Step, about: &About) -> StepFailure {
+pub(super) fn too_slow(step: Step, about: &StoreDescription) -> StepFailure {
     StepFailure {
         step,
         kind: Kind::Other,

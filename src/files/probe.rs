@@ -31,35 +31,36 @@ const STEPS: [Step; 11] = [
 /// Runs the test. Dropping the future deletes the test object too.
 pub(super) async fn run(objects: Arc<dyn Objects>, limits: Limits) -> Report {
     let started = Instant::now();
-    let mut course = Course { patience: limits.step.min(objects.about().patience), limits, started, stages: vec![] };
-    course.pass(Step::Settings, Duration::ZERO);
-    let failure = course.all(&objects).await.err();
+    let mut run =
+        Run { request_timeout: limits.step.min(objects.about().request_timeout), limits, started, stages: vec![] };
+    run.pass(Step::Settings, Duration::ZERO);
+    let failure = run.all(&objects).await.err();
     let about = objects.about();
     Report {
         driver: about.driver.to_owned(),
         target: about.target.clone(),
         identity: about.identity.clone(),
         note: about.note.clone(),
-        stages: course.complete(failure.as_ref()),
+        stages: run.complete(failure.as_ref()),
         failure,
         duration_ms: in_ms(started.elapsed()),
     }
 }
 
 /// The progress of a test.
-struct Course {
+struct Run {
     limits: Limits,
     /// The timeout of one step.
-    patience: Duration,
+    request_timeout: Duration,
     started: Instant,
     stages: Vec<Stage>,
 }
 
-impl Course {
+impl Run {
     async fn all(&mut self, objects: &Arc<dyn Objects>) -> Result<(), StepFailure> {
         self.network(objects.as_ref()).await?;
         self.look(objects.as_ref()).await?;
-        let leftover = Leftover::new(objects, format!("qd-probe-{}", new_id()), self.patience);
+        let leftover = Leftover::new(objects, format!("qd-probe-{}", new_id()), self.request_timeout);
         let content = Bytes::from(format!("{}\n", new_id()));
         let tried = self.round_trip(objects.as_ref(), &leftover.key, &content).await;
         let deadline = self.left();
@@ -70,7 +71,7 @@ impl Course {
             self.note(Step::Delete, began, &deleted);
         }
         if deleted.is_ok() {
-            leftover.forget();
+            leftover.mark_deleted();
         }
         tried.and(deleted)
     }
@@ -129,7 +130,7 @@ impl Course {
 
     /// Returns the time that the next step may take.
     fn left(&self) -> Duration {
-        self.patience.min(self.limits.whole.saturating_sub(self.started.elapsed()))
+        self.request_timeout.min(self.limits.whole.saturating_sub(self.started.elapsed()))
     }
 
     fn note<T>(&mut self, step: Step, began: Instant, ended: &Result<T, StepFailure>) {
@@ -178,16 +179,16 @@ fn differs(written: usize, read: usize) -> StepFailure {
 struct Leftover {
     objects: Option<Arc<dyn Objects>>,
     key: String,
-    patience: Duration,
+    request_timeout: Duration,
     runtime: Handle,
 }
 
 impl Leftover {
-    fn new(objects: &Arc<dyn Objects>, key: String, patience: Duration) -> Self {
-        Self { objects: Some(objects.clone()), key, patience, runtime: Handle::current() }
+    fn new(objects: &Arc<dyn Objects>, key: String, request_timeout: Duration) -> Self {
+        Self { objects: Some(objects.clone()), key, request_timeout, runtime: Handle::current() }
     }
 
-    fn forget(mut self) {
+    fn mark_deleted(mut self) {
         self.objects = None;
     }
 }
@@ -195,9 +196,9 @@ impl Leftover {
 impl Drop for Leftover {
     fn drop(&mut self) {
         let Some(objects) = self.objects.take() else { return };
-        let (key, patience) = (std::mem::take(&mut self.key), self.patience);
+        let (key, request_timeout) = (std::mem::take(&mut self.key), self.request_timeout);
         self.runtime.spawn(async move {
-            if !matches!(timeout(patience, objects.delete(&key)).await, Ok(Ok(()))) {
+            if !matches!(timeout(request_timeout, objects.delete(&key)).await, Ok(Ok(()))) {
                 tracing::warn!(key, target = objects.about().target, "an object of a test may be left in the store");
             }
         });

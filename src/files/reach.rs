@@ -55,7 +55,7 @@ impl Reach {
     pub(super) async fn addresses(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
         if self == Self::NoMetadata && found.iter().any(|address| is_metadata(address.ip())) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, Forbidden));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, ForbiddenAddress));
         }
         Ok(found)
     }
@@ -77,11 +77,11 @@ impl Resolve for Reach {
 /// The error of a look-up that found a forbidden address.
 #[derive(Debug, thiserror::Error)]
 #[error("the address is link-local, or that of a metadata service")]
-struct Forbidden;
+struct ForbiddenAddress;
 
 /// Returns true when a look-up failed because of a forbidden address.
 pub(super) fn is_refusal(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Forbidden>)
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<ForbiddenAddress>)
 }
 
 /// Returns the failure for a forbidden address.

@@ -26,7 +26,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
-use super::objects::{About, Done, Objects, climbs, joined, unusable};
+use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
 use super::reach::Reach;
 use crate::base::causes::chain;
 use address::Address;
@@ -48,7 +48,7 @@ pub(super) struct Bucket {
     config: Config,
     /// The region that the store reported, when none is set.
     found_region: OnceLock<String>,
-    about: About,
+    about: StoreDescription,
 }
 
 impl Bucket {
@@ -89,14 +89,15 @@ impl Bucket {
         let web = made(Reach::of(settings))?;
         // The AWS library chooses the hosts of credentials itself, and a link-local address is one of them.
         let identity = Identity::of(settings, &made(Reach::Everywhere)?)?;
-        let patience = Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
+        let request_timeout =
+            Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
         let (name, prefix) = (settings.amazon_s3_bucket.clone(), settings.amazon_s3_path_prefix.clone());
-        let about = About {
+        let about = StoreDescription {
             driver: "amazons3",
             target: joined(&address.shown(&name), prefix.trim_matches('/')),
             identity: identity.shown(),
             note: None,
-            patience,
+            request_timeout,
             place: "FileSettings.AmazonS3Endpoint",
             tls: "FileSettings.AmazonS3SSL",
         };
@@ -105,7 +106,7 @@ impl Bucket {
             part_size,
             encryption: settings.amazon_s3_sse.then_some(ServerSideEncryption::Aes256),
             storage_class: given(&settings.amazon_s3_storage_class).map(StorageClass::from),
-            config: config(&web, &identity, &address, patience),
+            config: config(&web, &identity, &address, request_timeout),
             found_region: OnceLock::new(),
             name,
             prefix,
@@ -145,7 +146,7 @@ fn given(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn config(web: &Web, identity: &Identity, address: &Address, patience: Duration) -> Config {
+fn config(web: &Web, identity: &Identity, address: &Address, request_timeout: Duration) -> Config {
     Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(web.clone())
@@ -154,7 +155,7 @@ fn config(web: &Web, identity: &Identity, address: &Address, patience: Duration)
         .force_path_style(!address.is_virtual_host())
         // No retries: a test reports the result of one attempt.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(request_timeout).build())
         // Compatible stores often do not support checksums in trailers.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -163,7 +164,7 @@ fn config(web: &Web, identity: &Identity, address: &Address, patience: Duration)
 }
 
 impl Objects for Bucket {
-    fn about(&self) -> &About {
+    fn about(&self) -> &StoreDescription {
         &self.about
     }
 

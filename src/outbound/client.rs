@@ -32,7 +32,7 @@ use crate::base::version::VERSION;
 use address::Place;
 pub(crate) use failure::CallFailure;
 pub(crate) use incoming::Incoming;
-use names::{Checked, Names, SystemNames};
+use names::{CheckedAddresses, Names, SystemNames};
 pub(crate) use networks::is_metadata;
 use permits::Pools;
 pub(crate) use policy::Chosen;
@@ -236,7 +236,7 @@ impl Outbound {
         let checked = addresses.iter().map(|address| SocketAddr::new(*address, place.port)).collect();
         let builder = reqwest::Client::builder()
             .user_agent(format!("Quarterdeck/{VERSION}"))
-            .dns_resolver(Checked(checked))
+            .dns_resolver(CheckedAddresses(checked))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)

@@ -14,7 +14,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use crate::base::budget::{Budget, Room};
+use crate::base::budget::{Budget, Reservation};
 use crate::outbound::client::{Call, CallFailure, Chosen, Incoming, Outbound};
 use kind::{KINDS, Kind};
 
@@ -29,12 +29,12 @@ pub(crate) struct Image {
     /// The headers of the host's response.
     pub(crate) headers: HeaderMap,
     /// The image's bytes in the reader's budget; kept until the image is sent.
-    pub(crate) room: Room,
+    pub(crate) room: Reservation,
 }
 
 /// The response to a reader's request for an image.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Way {
+pub(crate) enum ImageResponse {
     /// A redirect to this address.
     Elsewhere(String),
     /// The image itself, which the server fetches from this address.
@@ -81,7 +81,7 @@ impl Images {
     }
 
     /// Reads a body while the budget has room for it.
-    async fn read(&self, mut incoming: Incoming, user_id: &str) -> Result<(Bytes, Room), AppError> {
+    async fn read(&self, mut incoming: Incoming, user_id: &str) -> Result<(Bytes, Reservation), AppError> {
         let no_room = || AppError::new("app.request.responses_unread.app_error");
         let mut room = self.budget.room(user_id, 0).ok_or_else(no_room)?;
         let mut body = Vec::new();
@@ -101,7 +101,7 @@ impl Images {
 }
 
 /// Returns how a reader gets the image at `wanted`. The site URL completes a relative address.
-pub(crate) fn way(wanted: &str, view: &View) -> Result<Way, AppError> {
+pub(crate) fn way(wanted: &str, view: &View) -> Result<ImageResponse, AppError> {
     let proxy = &view.image_proxy;
     let site_url = &view.service.site_url;
     let site = if site_url.is_empty() {
@@ -116,11 +116,11 @@ pub(crate) fn way(wanted: &str, view: &View) -> Result<Way, AppError> {
     }
     let is_of_this_site = site.is_some_and(|site| site.origin() == url.origin());
     if is_of_this_site {
-        return Ok(Way::Elsewhere(url.into()));
+        return Ok(ImageResponse::Elsewhere(url.into()));
     }
     match proxy.image_proxy_type.as_str() {
-        "atmos/camo" => Ok(Way::Elsewhere(through_camo(url.as_str(), proxy))),
-        _ => Ok(Way::Here(url)),
+        "atmos/camo" => Ok(ImageResponse::Elsewhere(through_camo(url.as_str(), proxy))),
+        _ => Ok(ImageResponse::Here(url)),
     }
 }
 
@@ -179,10 +179,14 @@ mod tests {
     fn an_image_of_this_site_needs_no_proxy_and_one_of_another_does() {
         let view = view("https://chat.example/sub", &json!({ "Enable": true }));
         for own in ["/a.png", "https://chat.example/a.png", "//chat.example/a.png"] {
-            assert_eq!(way(own, &view).unwrap(), Way::Elsewhere("https://chat.example/a.png".to_owned()), "{own}");
+            assert_eq!(
+                way(own, &view).unwrap(),
+                ImageResponse::Elsewhere("https://chat.example/a.png".to_owned()),
+                "{own}"
+            );
         }
         for other in ["http://chat.example/a.png", "https://chat.example:444/a.png", "https://other.example/a.png"] {
-            assert_eq!(way(other, &view).unwrap(), Way::Here(Url::parse(other).unwrap()));
+            assert_eq!(way(other, &view).unwrap(), ImageResponse::Here(Url::parse(other).unwrap()));
         }
     }
 
@@ -206,7 +210,7 @@ mod tests {
             "RemoteImageProxyURL": "https://camo.example/", "RemoteImageProxyOptions": "0x24FEEDFACEDEADBEEFCAFE",
         });
         let way = way("http://a.example/b.png", &view("", &camo)).unwrap();
-        let Way::Elsewhere(there) = way else { panic!("{way:?}") };
+        let ImageResponse::Elsewhere(there) = way else { panic!("{way:?}") };
         let parts: Vec<_> = there.split('/').collect();
         assert_eq!(parts[..3], ["https:", "", "camo.example"]);
         assert_eq!(parts[3].len(), 40);

@@ -15,7 +15,7 @@ use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 const MAX_CACHE_BYTES: u64 = 8 << 20;
 
 /// The size of a cache entry beside its two strings, in bytes.
-const ENTRY_BYTES: usize = size_of::<(String, Known)>() + 48;
+const ENTRY_BYTES: usize = size_of::<(String, CachedLink)>() + 48;
 
 /// The lifetime of a cache entry. It applies to negative results too.
 const CACHE_LIFETIME: Duration = Duration::from_hours(1);
@@ -25,11 +25,11 @@ const MAX_LOCATION_BYTES: usize = 2_100;
 
 /// The cache of redirects.
 pub(crate) struct Links {
-    known: Cache<String, Known, Bytes>,
+    known: Cache<String, CachedLink, Bytes>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedLink {
     location: String,
     since: Instant,
 }
@@ -38,8 +38,8 @@ struct Known {
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<String, Known> for Bytes {
-    fn weight(&self, url: &String, known: &Known) -> u64 {
+impl Weighter<String, CachedLink> for Bytes {
+    fn weight(&self, url: &String, known: &CachedLink) -> u64 {
         u64::try_from(url.len() + known.location.len() + ENTRY_BYTES).unwrap_or(u64::MAX)
     }
 }
@@ -65,7 +65,7 @@ impl Links {
         }
         let asked = self.known.get_or_insert_async(url, async {
             let location = ask(url, user_id, outbound, service).await?;
-            Ok::<_, AppError>(Known { location, since: Instant::now() })
+            Ok::<_, AppError>(CachedLink { location, since: Instant::now() })
         });
         Ok(asked.await?.location)
     }
@@ -94,7 +94,7 @@ mod tests {
     fn addresses_without_end_take_a_bounded_number_of_bytes() {
         let links = Links::new();
         for number in 0..10_000 {
-            let known = Known { location: "y".repeat(MAX_LOCATION_BYTES), since: Instant::now() };
+            let known = CachedLink { location: "y".repeat(MAX_LOCATION_BYTES), since: Instant::now() };
             links.known.insert(format!("{number}{}", "x".repeat(2_000)), known);
         }
         assert!(links.known.weight() <= MAX_CACHE_BYTES, "{} bytes", links.known.weight());

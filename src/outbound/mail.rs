@@ -52,18 +52,18 @@ impl Mailer {
     ///
     /// The whole takes at most `SMTPServerTimeout`, including the wait for a permit.
     pub(crate) async fn send(&self, settings: &EmailSettings, site_url: &str, mail: &Mail) -> Result<(), Failure> {
-        let patience = patience(settings);
-        let deadline = Instant::now() + patience;
+        let mail_timeout = mail_timeout(settings);
+        let deadline = Instant::now() + mail_timeout;
         let mut stage = Stage::Waiting;
         let Ok(Ok(_turn)) = timeout_at(deadline, self.turns.acquire()).await else {
             return Err(Failure { stage, problem: Problem::Busy(MAX_MAILS_AT_ONCE) });
         };
         let sent = timeout_at(deadline, deliver(settings, &hello_name(site_url), mail, &mut stage)).await;
-        sent.unwrap_or(Err(Problem::Late(patience))).map_err(|problem| Failure { stage, problem })
+        sent.unwrap_or(Err(Problem::Late(mail_timeout))).map_err(|problem| Failure { stage, problem })
     }
 }
 
-fn patience(settings: &EmailSettings) -> Duration {
+fn mail_timeout(settings: &EmailSettings) -> Duration {
     let wanted = u64::try_from(settings.smtp_server_timeout).ok().filter(|seconds| *seconds > 0);
     Duration::from_secs(wanted.unwrap_or(DEFAULT_TIMEOUT_S).min(MAX_TIMEOUT_S))
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::outbound::client::permits::{Exhausted, SharedPool};
+use crate::outbound::client::permits::{NoPermit, SharedPool};
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
 
 /// The time limit of one message, including the wait for a permit.
@@ -149,7 +149,7 @@ impl PushProxy {
     /// Sends a notification for a user, within 10 s. A failure is logged and returned as [`Delivery::Failed`].
     pub(crate) async fn send(&self, notification: &Notification, user_id: &str, view: &View) -> Delivery {
         let sending = async {
-            let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
+            let _permit = self.messages.permit(user_id).await.map_err(|NoPermit| CallFailure::Busy)?;
             self.deliver(notification, view).await
         };
         Self::outcome(
@@ -181,7 +181,7 @@ impl PushProxy {
     /// Forwards a device's acknowledgement to the proxy.
     pub(crate) async fn acknowledge(&self, ack: &Ack, user_id: &str, view: &View) -> Result<(), CallFailure> {
         let posting = async {
-            let _permit = self.messages.permit(user_id).await.map_err(|Exhausted| CallFailure::Busy)?;
+            let _permit = self.messages.permit(user_id).await.map_err(|NoPermit| CallFailure::Busy)?;
             self.post("ack", ack, view).await.map(drop)
         };
         timeout(MESSAGE_TIMEOUT, posting).await.unwrap_or(Err(CallFailure::Late(MESSAGE_TIMEOUT)))

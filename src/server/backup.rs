@@ -23,10 +23,10 @@ use tracing::debug;
 use crate::server::StartError;
 use crate::store::StoreError;
 pub(crate) use format::Manifest;
-pub(crate) use making::{Made, Wanted, make};
+pub(crate) use making::{BackupResult, Wanted, make};
 pub(crate) use reading::Backup;
 pub(crate) use restoring::{Restoring, restore};
-pub(crate) use verifying::{Proof, verify};
+pub(crate) use verifying::{Verification, verify};
 
 /// The reason why a backup was not made, verified or restored.
 #[derive(Debug, Error)]

@@ -34,7 +34,7 @@ use crate::domain::announce::Statuses;
 use crate::domain::audit::Trail;
 use crate::domain::audit::refusals::Refusals;
 use crate::domain::config_access::fingerprint_key;
-use crate::domain::license::{self, Signatory};
+use crate::domain::license::{self, VerificationKey};
 use crate::domain::notices::WebFeed;
 use crate::domain::passwords::Passwords;
 use crate::domain::support_packet::{SupportPackets, Surroundings as PacketSurroundings};
@@ -74,12 +74,12 @@ pub(super) async fn state(
     let support_packets = SupportPackets::new(PacketSurroundings::of(&sources));
     let (variable, purpose) = (sources.license(), sources.purpose());
     let (facts, config) = facts(settings, sources, &place, &db, purpose).await?;
-    let license = license::loaded(&facts.signatory, variable, &facts.started_with, &db).await?;
+    let license = license::loaded(&facts.verification_key, variable, &facts.started_with, &db).await?;
     let sending = Sending::new();
     let outside = outside(&facts.options, &sending)?;
     let trail = Trail {
         audit: AuditHandle::start(Arc::new(db.clone())),
-        strangers: Refusals::of_strangers(),
+        unauthenticated: Refusals::of_unauthenticated(),
         refusals: Refusals::of_users(),
     };
     let roles = Arc::new(db.ready_roles().await?);
@@ -130,7 +130,7 @@ async fn facts(
         started_with: config.current(),
         versions,
         fingerprint_key,
-        signatory: Signatory::named(&settings.options, purpose).map_err(StartError::Configuration)?,
+        verification_key: VerificationKey::named(&settings.options, purpose).map_err(StartError::Configuration)?,
         hostname: hostname(),
         listening: OnceLock::new(),
         options: settings.options,

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::metrics::show;
-use super::stream::{Carrier, Stream, Times};
+use super::stream::{Stream, Times, Transport};
 use crate::web::connections::{Connections, Permit};
 use crate::web::line;
 use crate::web::pipeline::serve;
@@ -46,7 +46,7 @@ enum Served {
 
 /// Creates the service of each worker for the connections of one listener.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct ConnectionFactory {
     app: Data<AppState>,
     served: Served,
     connections: Arc<Connections>,
@@ -56,7 +56,7 @@ pub(super) struct Door {
     keep_alive: KeepAlive,
 }
 
-impl Door {
+impl ConnectionFactory {
     pub(super) fn new(
         app: &Data<AppState>,
         router: &Data<Router>,
@@ -94,10 +94,10 @@ impl Door {
     pub(super) fn over_tcp(
         &self,
     ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
-        let door = self.clone();
+        let factory = self.clone();
         fn_service(move |stream: TcpStream| {
-            let door = door.clone();
-            async move { door.accept(stream).await.map_err(DispatchError::Io) }
+            let factory = factory.clone();
+            async move { factory.accept(stream).await.map_err(DispatchError::Io) }
         })
         .and_then(self.http())
     }
@@ -112,10 +112,10 @@ impl Door {
         let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
         let _ = socket.set_tcp_nodelay(true);
         let carrier = match &self.tls {
-            None => Carrier::Tcp(stream),
+            None => Transport::Tcp(stream),
             Some(config) => {
                 let shaken = timeout(HANDSHAKE_TIMEOUT, TlsAcceptor::from(config.clone()).accept(stream)).await;
-                Carrier::Tls(Box::new(shaken.map_err(|_| io::ErrorKind::TimedOut)??))
+                Transport::Tls(Box::new(shaken.map_err(|_| io::ErrorKind::TimedOut)??))
             }
         };
         Ok((Stream::new(carrier, self.times, permit), Protocol::Http1, Some(peer)))
@@ -153,13 +153,13 @@ impl Door {
         &self,
     ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<>
     {
-        let door = self.clone();
-        fn_service(move |stream: UnixStream| std::future::ready(Ok(door.accept_local(stream)))).and_then(self.http())
+        let factory = self.clone();
+        fn_service(move |stream: UnixStream| std::future::ready(Ok(factory.accept_local(stream)))).and_then(self.http())
     }
 
     fn accept_local(&self, stream: UnixStream) -> Accepted {
         let permit = self.connections.admit_local();
-        (Stream::new(Carrier::Unix(stream), self.times, permit), Protocol::Http1, None)
+        (Stream::new(Transport::Unix(stream), self.times, permit), Protocol::Http1, None)
     }
 }
 

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Socket, Type};
 
-use super::http::{Door, builder};
+use super::http::{ConnectionFactory, builder};
 use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
@@ -58,18 +58,18 @@ fn network(
             return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}, which is neither \"\" nor \"TLS\""));
         }
     };
-    let door = Door::new(app, router, Origin::Network, service, tls);
+    let factory = ConnectionFactory::new(app, router, Origin::Network, service, tls);
     let server = builder(app);
-    let listening = server.listen("network", listener, move || door.over_tcp());
+    let listening = server.listen("network", listener, move || factory.over_tcp());
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", service.listen_address))
 }
 
 fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
     let config = app.actors.config.current();
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
-    let door = Door::new(app, router, Origin::LocalSocket, &config.view.service, None);
+    let factory = ConnectionFactory::new(app, router, Origin::LocalSocket, &config.view.service, None);
     let server = builder(app).workers(1);
-    let listening = server.listen_uds("local socket", listener, move || door.over_socket());
+    let listening = server.listen_uds("local socket", listener, move || factory.over_socket());
     listening.map(ServerBuilder::run).map_err(|cause| format!("{}: {cause}", path.display()))
 }
 

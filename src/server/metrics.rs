@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::error;
 
-use super::http::{Door, builder};
+use super::http::{ConnectionFactory, builder};
 use super::listeners::bind;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::state::AppState;
@@ -24,9 +24,9 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
         |cause: std::io::Error| format!("MetricsSettings.ListenAddress {:?}: {cause}", settings.listen_address);
     let listener = bind("MetricsSettings.ListenAddress", &settings.listen_address)?;
     let address = listener.local_addr().map_err(failed)?;
-    let door = Door::to_metrics(app, &config.view.service);
+    let factory = ConnectionFactory::to_metrics(app, &config.view.service);
     let server = builder(app).workers(1);
-    let listening = server.listen("metrics", listener, move || door.over_tcp());
+    let listening = server.listen("metrics", listener, move || factory.over_tcp());
     let server = listening.map(ServerBuilder::run).map_err(failed)?;
     Ok(Some((server, address)))
 }

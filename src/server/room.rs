@@ -10,7 +10,7 @@ mod http;
 mod listeners;
 mod mending;
 mod metrics;
-mod rest;
+mod read_delays;
 pub(crate) mod starting_config;
 mod stop;
 mod stream;

@@ -16,9 +16,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
-use super::rest::Rest;
+use super::read_delays::ReadDelays;
 use crate::base::pause::extension;
-use crate::web::connections::{Occupant, Permit};
+use crate::web::connections::{ConnectionEntry, Permit};
 use crate::web::line::Exchange;
 
 /// The time limit for each step of closing: closing the write side, then discarding input.
@@ -35,7 +35,7 @@ const DISCARDS_PER_TURN: usize = 16;
 const MAX_BYTES_PER_TURN: usize = 16 * 1024;
 
 /// The transport that carries the bytes.
-pub(super) enum Carrier {
+pub(super) enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
@@ -52,7 +52,7 @@ pub(super) struct Times {
 
 /// A connection with its limits.
 pub(super) struct Stream {
-    carrier: Carrier,
+    transport: Transport,
     times: Times,
     exchange: Rc<Exchange>,
     idle: Option<Pin<Box<Sleep>>>,
@@ -63,7 +63,7 @@ pub(super) struct Stream {
     is_read_to_end: bool,
     /// The number of bytes that were read in this turn.
     turn: usize,
-    rest: Rest,
+    read_delays: ReadDelays,
     permit: Permit,
 }
 
@@ -75,18 +75,18 @@ enum Closing {
 }
 
 impl Stream {
-    pub(super) fn new(carrier: Carrier, times: Times, permit: Permit) -> Self {
+    pub(super) fn new(transport: Transport, times: Times, permit: Permit) -> Self {
         Self {
-            carrier,
+            transport,
             times,
-            exchange: Exchange::new(permit.occupant()),
+            exchange: Exchange::new(permit.entry()),
             idle: None,
             extended_to: None,
             stalled: None,
             closing: Closing::Open,
             is_read_to_end: false,
             turn: 0,
-            rest: Rest::default(),
+            read_delays: ReadDelays::default(),
             permit,
         }
     }
@@ -98,16 +98,16 @@ impl Stream {
 
     /// Returns true if the connection is encrypted.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self.carrier, Carrier::Tls(_))
+        matches!(self.transport, Transport::Tls(_))
     }
 
     /// Returns true if the connection is idle and must close: it timed out, or the server wants it to leave.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let occupant = self.exchange.occupant();
-        let must_leave = occupant.is_some_and(|occupant| occupant.must_leave(context.waker()));
+        let entry = self.exchange.entry();
+        let must_leave = entry.is_some_and(|entry| entry.must_leave(context.waker()));
         // A connection that is closed to make room does not wait until the client closes its side. The exception is a
         // refused request whose body is unread: closing at once would lose the response.
-        let is_urgent = occupant.is_some_and(Occupant::makes_room) && !self.exchange.is_refused();
+        let is_urgent = entry.is_some_and(ConnectionEntry::makes_room) && !self.exchange.is_refused();
         if must_leave && self.exchange.idle_since().is_some() {
             self.is_read_to_end |= is_urgent;
             return true;
@@ -142,8 +142,8 @@ impl Stream {
 
     /// Returns the outcome of a write, or an error if the client read nothing for too long.
     fn watched<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if let Some(occupant) = self.exchange.occupant() {
-            occupant.set_unsent(outcome.is_pending());
+        if let Some(entry) = self.exchange.entry() {
+            entry.set_unsent(outcome.is_pending());
         }
         if outcome.is_ready() {
             self.stalled = None;
@@ -157,24 +157,24 @@ impl Stream {
 
     /// Reads and drops input of the client. Ready when the input ends.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        ready!(self.rest.poll(context));
+        ready!(self.read_delays.poll(context));
         let mut space = [0; DISCARD_BYTES];
         let mut is_drained = false;
         for _ in 0..DISCARDS_PER_TURN {
             let mut buffer = ReadBuf::new(&mut space);
-            let read = match &mut self.carrier {
-                Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+            let read = match &mut self.transport {
+                Transport::Tcp(stream) => Pin::new(stream).poll_read(context, &mut buffer),
                 // The bytes are dropped, so they are not decrypted.
-                Carrier::Tls(stream) => Pin::new(stream.get_mut().0).poll_read(context, &mut buffer),
-                Carrier::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
+                Transport::Tls(stream) => Pin::new(stream.get_mut().0).poll_read(context, &mut buffer),
+                Transport::Unix(stream) => Pin::new(stream).poll_read(context, &mut buffer),
             };
             match read {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => is_drained = true,
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if is_drained => {
-                    self.rest.begin();
+                    self.read_delays.begin();
                     // Polls the timer of the delay, so that it wakes the task.
-                    let _ = self.rest.poll(context);
+                    let _ = self.read_delays.poll(context);
                     return Poll::Pending;
                 }
                 Poll::Pending => return Poll::Pending,
@@ -187,10 +187,10 @@ impl Stream {
 
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        match &self.carrier {
-            Carrier::Tcp(stream) => stream.as_raw_fd(),
-            Carrier::Tls(stream) => stream.get_ref().0.as_raw_fd(),
-            Carrier::Unix(stream) => stream.as_raw_fd(),
+        match &self.transport {
+            Transport::Tcp(stream) => stream.as_raw_fd(),
+            Transport::Tls(stream) => stream.get_ref().0.as_raw_fd(),
+            Transport::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }
@@ -203,14 +203,14 @@ impl AsyncRead for Stream {
             return Poll::Pending;
         }
         let is_head = this.exchange.idle_since().is_some();
-        if is_head && this.rest.poll(context).is_pending() {
+        if is_head && this.read_delays.poll(context).is_pending() {
             return if this.is_over(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         let before = buffer.filled().len();
-        let read = match &mut this.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
-            Carrier::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        let read = match &mut this.transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
         };
         // Checked only if there is nothing to read: a request that came while the process was paused, or just before
         // the connection had to close, still gets a response.
@@ -226,7 +226,7 @@ impl AsyncRead for Stream {
         this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
         this.turn += bytes;
         if is_head && bytes > 0 {
-            this.rest.count();
+            this.read_delays.count();
         }
         if is_head && !this.permit.hold_head(bytes) {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
@@ -238,10 +238,10 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = match &mut this.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
-            Carrier::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        let written = match &mut this.transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+            Transport::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         };
         this.watched(written, context)
     }
@@ -252,12 +252,12 @@ impl AsyncWrite for Stream {
         this.turn = 0;
         if this.exchange.has_begun() {
             this.permit.release_head();
-            this.rest.forget();
+            this.read_delays.reset();
         }
-        let flushed = match &mut this.carrier {
-            Carrier::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
-            Carrier::Unix(stream) => Pin::new(stream).poll_flush(context),
+        let flushed = match &mut this.transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Transport::Unix(stream) => Pin::new(stream).poll_flush(context),
         };
         let flushed = this.watched(flushed, context);
         if this.idle.is_none() && this.is_idle_for_too_long(context) {
@@ -268,17 +268,17 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(occupant) = this.exchange.occupant() {
-            occupant.close();
+        if let Some(entry) = this.exchange.entry() {
+            entry.close();
         }
         loop {
             match &mut this.closing {
                 Closing::Open => this.closing = Closing::Writing(Box::pin(sleep(CLOSE_STEP_TIMEOUT))),
                 Closing::Writing(timer) => {
-                    let shut = match &mut this.carrier {
-                        Carrier::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-                        Carrier::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
-                        Carrier::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+                    let shut = match &mut this.transport {
+                        Transport::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+                        Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+                        Transport::Unix(stream) => Pin::new(stream).poll_shutdown(context),
                     };
                     match shut {
                         Poll::Ready(Ok(())) if !this.is_read_to_end => {

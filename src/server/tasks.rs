@@ -95,7 +95,7 @@ async fn close_drafts(db: &Db, before: i64) {
 
 /// Writes an audit record with the number of counted refusals. If the trail has no room, the counts stay for next time.
 pub(super) async fn report_refusals(app: &AppState) {
-    for (event, refusals) in [("refuseStrangers", &app.trail.strangers), ("countRefusals", &app.trail.refusals)] {
+    for (event, refusals) in [("refuseStrangers", &app.trail.unauthenticated), ("countRefusals", &app.trail.refusals)] {
         let Some(permit) = app.trail.audit.reserve(&Caller::Server).await else { continue };
         if let Some(parameters) = refusals.take() {
             app.trail.audit.place(permit, own_record(event, Status::Fail, parameters));

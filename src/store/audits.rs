@@ -101,7 +101,7 @@ impl Db {
                 return Ok(());
             }
             // A duplicate means that another server took the number; the loop chains the rows again.
-            let transaction = Transaction::of(statements).alone_with(Subject::Trail);
+            let transaction = Transaction::of(statements).lock_exclusive(Subject::Trail);
             match self.transaction(transaction).await {
                 Err(StoreError::Duplicate(column)) => taken = StoreError::Duplicate(column),
                 added => return added.map(drop),

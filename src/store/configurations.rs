@@ -100,7 +100,7 @@ impl Db {
         let mut statements = vec![statement(retire, vec![replaced.into()])];
         statements.extend(addition(version));
         // A unique constraint of the table refuses a second active version.
-        let transaction = Transaction::of(statements).alone_with(Subject::Configuration);
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::Configuration);
         match self.transaction(transaction).await {
             Err(taken) if taken.is_duplicate_of("active") => {
                 let current = self.active_configuration_id().await.or_fail(FAILED)?.unwrap_or_default();

@@ -47,7 +47,7 @@ impl Db {
             let is_there = answers.first().is_some_and(|found| !found.is_empty());
             Ok(if is_there { additions.clone() } else { Vec::new() })
         };
-        let transaction = Transaction::decided(vec![known], decide).alone_with(Subject::User(user_id));
+        let transaction = Transaction::decided(vec![known], decide).lock_exclusive(Subject::User(user_id));
         self.transaction(transaction).await.map(drop)
     }
 

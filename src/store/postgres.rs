@@ -32,7 +32,7 @@ use super::recycling::Recycling;
 use super::{PoolStatus, Row, Statement, StoreError, Transaction, Value};
 use hosts::Hosts;
 pub(super) use mark::{RESTORING, is_there as is_marked};
-use room::{Lease, Room};
+use room::{ConnectionPermits, Lease};
 pub(super) use session::Session;
 use shares::{Kind, Shares};
 use work::{End, run_as_one};
@@ -58,7 +58,7 @@ const READ_ONLY_RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct Postgres {
     pool: Pool,
     hosts: Hosts,
-    room: Room,
+    room: ConnectionPermits,
     shares: Shares,
     keeping: Keeping,
     recycling: Recycling,
@@ -120,7 +120,7 @@ impl Postgres {
             most_idle: settings.max_idle_conns,
         };
         let shares = Shares::new(settings.max_open_conns.max(1));
-        let room = Room::new(settings.max_open_conns.max(1), shares.clone());
+        let room = ConnectionPermits::new(settings.max_open_conns.max(1), shares.clone());
         Ok(Self { pool, hosts, room, shares, keeping, recycling })
     }
 
@@ -251,7 +251,7 @@ impl Postgres {
             // Other connections may be read-only too: opened before the primary took writes, or to a standby.
             Some(StoreError::ReadOnly) => {
                 lease.close();
-                if self.recycling.begin_again(READ_ONLY_RETRY_DELAY) {
+                if self.recycling.begin_unless_recent(READ_ONLY_RETRY_DELAY) {
                     warn!("the database takes no writes: all connections to it are made anew");
                     self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
                 }

@@ -23,7 +23,7 @@ impl Db {
             counted_as_unread(post, recipient_id, &name),
             counted_as_seen(post, &name),
         ];
-        let transaction = Transaction::of(statements).alone_with(Subject::Channel(&name));
+        let transaction = Transaction::of(statements).lock_exclusive(Subject::Channel(&name));
         let mut answers = self.transaction(transaction).await?.into_iter();
         let is_new = answers.next().is_some_and(|made| !made.is_empty());
         let mut stored = answers.nth(1).unwrap_or_default();

@@ -44,7 +44,7 @@ impl Db {
             preferences.iter().map(|preference| ((&*preference.category, &*preference.name), preference)).collect();
         let distinct: Vec<&Preference> = distinct.into_values().collect();
         let statements = once(bound(user_id, &distinct)).chain(distinct.iter().map(|one| replacement(one)));
-        let transaction = Transaction::of(statements.collect()).alone_with(Subject::User(user_id));
+        let transaction = Transaction::of(statements.collect()).lock_exclusive(Subject::User(user_id));
         match self.transaction(transaction).await {
             Err(StoreError::Duplicate(_)) => Ok(false),
             stored => stored.map(|_| true),
@@ -54,7 +54,7 @@ impl Db {
     /// Deletes the user's preferences with these categories and names.
     pub(crate) async fn delete_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<(), StoreError> {
         let removals = preferences.iter().map(removal).collect();
-        self.transaction(Transaction::of(removals).alone_with(Subject::User(user_id))).await.map(drop)
+        self.transaction(Transaction::of(removals).lock_exclusive(Subject::User(user_id))).await.map(drop)
     }
 
     async fn some_preferences(&self, condition: &str, values: Vec<Value>) -> Result<Vec<Preference>, StoreError> {

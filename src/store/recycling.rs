@@ -14,7 +14,7 @@ impl Recycling {
     }
 
     /// Does the same as [`Recycling::begin`], unless that happened less than `pause` ago. Returns true when it did it.
-    pub(super) fn begin_again(&self, pause: Duration) -> bool {
+    pub(super) fn begin_unless_recent(&self, pause: Duration) -> bool {
         let mut began = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let is_due = began.is_none_or(|began| began.elapsed() >= pause);
         if is_due {

@@ -63,7 +63,7 @@ pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
-pub(crate) use users::{Changed, Entry, Filter, Order, Room};
+pub(crate) use users::{AccountLimit, Changed, Entry, Filter, Order};
 pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
 
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);

@@ -58,11 +58,11 @@ impl Db {
 
     async fn add_session(&self, session: Session, checked: Option<Secret>) -> Result<Option<Added>, StoreError> {
         let opening = Transaction::of(vec![insertion(&session, checked.as_ref()), making_room(&session)])
-            .beside_others_with(Subject::Sessions)
-            .alone_with(Subject::User(&session.user_id));
+            .lock_shared(Subject::Sessions)
+            .lock_exclusive(Subject::User(&session.user_id));
         let opening = match session.prop("user_access_token_id") {
             "" => opening,
-            id => opening.alone_with(Subject::AccessToken(id)),
+            id => opening.lock_exclusive(Subject::AccessToken(id)),
         };
         let mut answers = self.transaction(opening).await?.into_iter();
         let Some(mut stored) = answers.next().and_then(|rows| rows.into_iter().next()) else { return Ok(None) };
@@ -103,7 +103,7 @@ impl Db {
                     Ok(vec![statement(sql, values)])
                 };
                 let read = statement("SELECT props FROM sessions WHERE id = $1", vec![id.into()]);
-                self.transaction(Transaction::decided(vec![read], decide).alone_with(Subject::Session(id))).await?;
+                self.transaction(Transaction::decided(vec![read], decide).lock_exclusive(Subject::Session(id))).await?;
             }
         }
         Ok(change)
@@ -117,10 +117,10 @@ fn removing(which: &SessionSelection) -> Transaction {
     match which {
         SessionSelection::Token(_) | SessionSelection::Id(_) => removal,
         SessionSelection::User { id, .. } | SessionSelection::Device { user_id: id, .. } => {
-            removal.alone_with(Subject::User(id))
+            removal.lock_exclusive(Subject::User(id))
         }
-        SessionSelection::AccessToken(id) => removal.alone_with(Subject::AccessToken(id)),
-        SessionSelection::All => removal.alone_with(Subject::Sessions),
+        SessionSelection::AccessToken(id) => removal.lock_exclusive(Subject::AccessToken(id)),
+        SessionSelection::All => removal.lock_exclusive(Subject::Sessions),
     }
 }
 

@@ -78,7 +78,7 @@ impl Db {
                 [PROBE_LOCK_WAIT.to_owned(), format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", WRITTEN.join(", "))];
             statements.splice(0..0, locks.map(|sql| statement(sql, Vec::new())));
         }
-        self.transaction(Transaction::of(statements).alone_with(Subject::Probe)).await.map(drop)
+        self.transaction(Transaction::of(statements).lock_exclusive(Subject::Probe)).await.map(drop)
     }
 
     /// Returns the tables that another session has locked against writes, each with that session's process id.
@@ -139,7 +139,7 @@ impl Db {
             Ok(is_newest.then(|| setting_system(NEWEST_RELEASE, &version.to_string())).into_iter().collect())
         };
         let read = statement(READ, vec![NEWEST_RELEASE.into()]);
-        let transaction = Transaction::decided(vec![read], decide).alone_with(Subject::System(NEWEST_RELEASE));
+        let transaction = Transaction::decided(vec![read], decide).lock_exclusive(Subject::System(NEWEST_RELEASE));
         self.transaction(transaction).await.map(drop)
     }
 

@@ -40,7 +40,7 @@ impl Db {
             let led = answers.first().and_then(|rows| rows.first().cloned()).map_or(Ok(0), |mut row| row.int())?;
             Ok(if led < MAX_TEAMS_PER_LEADER { statements.clone() } else { Vec::new() })
         });
-        let answers = self.transaction(adding.alone_with(Subject::User(&leader.user_id))).await?;
+        let answers = self.transaction(adding.lock_exclusive(Subject::User(&leader.user_id))).await?;
         Ok(answers.len() > 1)
     }
 
@@ -115,8 +115,8 @@ impl Db {
     ) -> Result<(), StoreError> {
         let statements = vec![joining(member, most, now), entry(member, channels, now)];
         let transaction = Transaction::of(statements)
-            .alone_with(Subject::Team(&member.team_id))
-            .alone_with(Subject::User(&member.user_id));
+            .lock_exclusive(Subject::Team(&member.team_id))
+            .lock_exclusive(Subject::User(&member.user_id));
         self.transaction(transaction).await.map(drop)
     }
 

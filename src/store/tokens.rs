@@ -41,7 +41,7 @@ impl Db {
             token.is_active.into(),
             MAX_TOKENS_PER_USER.into(),
         ];
-        let transaction = Transaction::of(vec![statement(sql, values)]).alone_with(Subject::User(&token.user_id));
+        let transaction = Transaction::of(vec![statement(sql, values)]).lock_exclusive(Subject::User(&token.user_id));
         let answers = self.transaction(transaction).await?;
         Ok(answers.first().is_some_and(|added| !added.is_empty()))
     }
@@ -93,7 +93,7 @@ impl Db {
             "DELETE FROM sessions WHERE token IN (SELECT token FROM useraccesstokens WHERE id = $1) RETURNING id";
         let token = "DELETE FROM useraccesstokens WHERE id = $1 RETURNING id";
         let statements = [session, token].map(|sql| statement(sql, vec![id.into()]));
-        let transaction = Transaction::of(statements.into()).alone_with(Subject::AccessToken(id));
+        let transaction = Transaction::of(statements.into()).lock_exclusive(Subject::AccessToken(id));
         let answers = self.transaction(transaction).await?;
         let is_removed = answers.last().is_some_and(|tokens| !tokens.is_empty());
         Ok(is_removed.then(|| answers.first().is_some_and(|sessions| !sessions.is_empty())))

@@ -61,11 +61,11 @@ impl Subject<'_> {
 
 /// The mode in which a transaction takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Hold {
+pub(super) enum LockMode {
     /// Other transactions can share the lock.
     Shared,
     /// No other transaction has the lock.
-    Alone,
+    Exclusive,
 }
 
 /// Turns the rows that were read into the statements that write. A retry of the transaction calls it again.
@@ -73,7 +73,7 @@ type Decide = Box<dyn Fn(&[Vec<Row>]) -> Result<Vec<Statement>, StoreError> + Se
 
 /// Statements that are committed together or not at all.
 pub(crate) struct Transaction {
-    locks: BTreeMap<i64, Hold>,
+    locks: BTreeMap<i64, LockMode>,
     statements: Vec<Statement>,
     decide: Option<Decide>,
     /// The statement that stores the draft of the audit record, when this transaction is part of a change.
@@ -97,19 +97,19 @@ impl Transaction {
     }
 
     /// Takes the lock of `subject` exclusively.
-    pub(crate) fn alone_with(mut self, subject: Subject<'_>) -> Self {
-        self.locks.insert(subject.key(), Hold::Alone);
+    pub(crate) fn lock_exclusive(mut self, subject: Subject<'_>) -> Self {
+        self.locks.insert(subject.key(), LockMode::Exclusive);
         self
     }
 
     /// Takes the lock of `subject` in shared mode; an exclusive lock that was asked for before stays exclusive.
-    pub(crate) fn beside_others_with(mut self, subject: Subject<'_>) -> Self {
-        self.locks.entry(subject.key()).or_insert(Hold::Shared);
+    pub(crate) fn lock_shared(mut self, subject: Subject<'_>) -> Self {
+        self.locks.entry(subject.key()).or_insert(LockMode::Shared);
         self
     }
 
     /// Returns the locks sorted by number. All transactions take them in this order, which prevents deadlocks.
-    pub(super) fn locks(&self) -> impl Iterator<Item = (i64, Hold)> {
+    pub(super) fn locks(&self) -> impl Iterator<Item = (i64, LockMode)> {
         self.locks.iter().map(|(key, hold)| (*key, *hold))
     }
 
@@ -139,16 +139,16 @@ mod tests {
 
     #[test]
     fn locks_are_taken_in_one_order_and_alone_wins_over_shared() {
-        let one = Transaction::of(Vec::new()).alone_with(Subject::User("a")).alone_with(Subject::Accounts);
-        let other = Transaction::of(Vec::new()).alone_with(Subject::Accounts).alone_with(Subject::User("a"));
+        let one = Transaction::of(Vec::new()).lock_exclusive(Subject::User("a")).lock_exclusive(Subject::Accounts);
+        let other = Transaction::of(Vec::new()).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User("a"));
         assert!(one.locks().eq(other.locks()));
         let held = Transaction::of(Vec::new())
-            .alone_with(Subject::Sessions)
-            .beside_others_with(Subject::Sessions)
-            .beside_others_with(Subject::User("a"));
-        let holds: Vec<Hold> = held.locks().map(|(_, hold)| hold).collect();
+            .lock_exclusive(Subject::Sessions)
+            .lock_shared(Subject::Sessions)
+            .lock_shared(Subject::User("a"));
+        let holds: Vec<LockMode> = held.locks().map(|(_, hold)| hold).collect();
         assert_eq!(holds.len(), 2);
-        assert!(holds.contains(&Hold::Alone) && holds.contains(&Hold::Shared));
+        assert!(holds.contains(&LockMode::Exclusive) && holds.contains(&LockMode::Shared));
     }
 
     #[test]

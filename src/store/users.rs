@@ -47,7 +47,7 @@ impl Entry {
 
 /// The limit for new accounts. It is checked in the transaction that adds the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub(crate) enum AccountLimit {
     /// No limit.
     Unlimited,
     /// At most this many active accounts.
@@ -63,8 +63,13 @@ impl Db {
     /// Adds an account and returns its roles. The first account that is not a bot becomes a system administrator.
     ///
     /// Adds nothing and returns `None` when the condition `entry` or the limit `room` does not hold in the transaction.
-    pub(crate) async fn add_user(&self, user: &User, entry: Entry, room: Room) -> Result<Option<String>, StoreError> {
-        let transaction = Transaction::of(insertion(user, entry, room)).alone_with(Subject::Accounts);
+    pub(crate) async fn add_user(
+        &self,
+        user: &User,
+        entry: Entry,
+        room: AccountLimit,
+    ) -> Result<Option<String>, StoreError> {
+        let transaction = Transaction::of(insertion(user, entry, room)).lock_exclusive(Subject::Accounts);
         let mut answers = self.transaction(transaction).await?;
         let mut inserted = answers.swap_remove(0);
         inserted.first_mut().map(Row::text).transpose()
@@ -136,8 +141,8 @@ impl Db {
         let in_sessions = "UPDATE sessions SET roles = (SELECT u.roles FROM users u WHERE u.id = $1) \
                            WHERE userid = $1 AND EXISTS (SELECT 1 FROM users u WHERE u.id = $1)";
         let transaction = Transaction::of(vec![change, statement(in_sessions, vec![id.into()])])
-            .alone_with(Subject::Accounts)
-            .alone_with(Subject::User(id));
+            .lock_exclusive(Subject::Accounts)
+            .lock_exclusive(Subject::User(id));
         let answers = self.transaction(transaction).await?;
         Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
     }
@@ -171,7 +176,8 @@ impl Db {
             .map(|table| statement(format!("DELETE FROM {table} WHERE userid = $1"), vec![id.into()]))
             .collect();
         statements.push(statement("DELETE FROM users WHERE id = $1 RETURNING id", vec![id.into()]));
-        let transaction = Transaction::of(statements).alone_with(Subject::Accounts).alone_with(Subject::User(id));
+        let transaction =
+            Transaction::of(statements).lock_exclusive(Subject::Accounts).lock_exclusive(Subject::User(id));
         let answers = self.transaction(transaction).await?;
         Ok(answers.last().is_some_and(|removed| !removed.is_empty()))
     }
@@ -198,7 +204,7 @@ impl Db {
     }
 }
 
-fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
+fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
     // The transaction locks the accounts, so two first accounts cannot be added at the same time.
     let sql = "INSERT INTO users (id, createat, updateat, deleteat, username, password, authdata, authservice, email, emailverified, \
                nickname, firstname, lastname, position, roles, allowmarketing, props, notifyprops, lastpasswordupdate, \
@@ -209,9 +215,9 @@ fn insertion(user: &User, entry: Entry, room: Room) -> Vec<Statement> {
                WHERE (CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
                EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL))";
     let (count, most) = match room {
-        Room::Unlimited => ("SELECT 0", 1),
-        Room::Active(most) => (ACTIVE, most),
-        Room::Seats(most) => (TAKEN_SEATS, most),
+        AccountLimit::Unlimited => ("SELECT 0", 1),
+        AccountLimit::Active(most) => (ACTIVE, most),
+        AccountLimit::Seats(most) => (TAKEN_SEATS, most),
     };
     let sql = format!("{sql} AND ({count}) < $19 RETURNING roles");
     let values = vec![

@@ -1,8 +1,8 @@
 //! The results of handlers, before the pipeline adds headers and compression.
 
 pub(crate) mod outgoing;
-pub(crate) mod pace;
 pub(crate) mod pack;
+pub(crate) mod read_rate;
 
 use crate::base::budget::Budget;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) struct Created<T>(pub(crate) T);
 pub(crate) struct Done;
 
 /// Status 202 with `{"status":"OK"}`: the work continues in the background.
-pub(crate) struct Begun;
+pub(crate) struct Accepted;
 
 /// A value that can be turned into a response.
 pub(crate) trait Reply {
@@ -74,7 +74,7 @@ impl Reply for Done {
     }
 }
 
-impl Reply for Begun {
+impl Reply for Accepted {
     fn reply(self) -> Result<HttpResponse, AppError> {
         Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"OK"}"#))
     }

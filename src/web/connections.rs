@@ -3,7 +3,7 @@
 //! Behind a trusted proxy one connection carries the requests of many clients. There each request in flight counts as a
 //! connection of the address that the proxy names.
 
-mod occupant;
+mod entry;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ipnet::IpNet;
 use quarterdeck_actors::clock::Uptime;
 
-pub(crate) use self::occupant::Occupant;
-use self::occupant::Occupants;
+use self::entry::ConnectionEntries;
+pub(crate) use self::entry::ConnectionEntry;
 use crate::base::network::{TrustedProxies, group};
 use crate::settings::descriptors::{Shares, spare};
 use crate::settings::options::Options;
@@ -35,7 +35,7 @@ pub(crate) struct Connections {
     limit_per_client: usize,
     proxies: Option<TrustedProxies>,
     open: AtomicUsize,
-    occupants: Occupants,
+    entries: ConnectionEntries,
     made_room: AtomicU64,
     long_heads: AtomicUsize,
     by_client: Mutex<HashMap<IpNet, usize>>,
@@ -48,7 +48,7 @@ pub(crate) struct Permit {
     connections: Arc<Connections>,
     client: Option<IpNet>,
     /// The connection; `None` if the permit is for a request.
-    occupant: Option<Arc<Occupant>>,
+    entry: Option<Arc<ConnectionEntry>>,
     /// The size of the request head that is not complete yet, in bytes.
     head: usize,
 }
@@ -71,7 +71,7 @@ impl Connections {
             limit_per_client,
             proxies,
             open: AtomicUsize::new(0),
-            occupants: Occupants::default(),
+            entries: ConnectionEntries::default(),
             made_room: AtomicU64::new(0),
             long_heads: AtomicUsize::new(0),
             by_client: Mutex::default(),
@@ -93,7 +93,7 @@ impl Connections {
         let spare = spare(self.limit);
         let is_admitted = before < self.limit || {
             let needed = before.saturating_sub(self.limit) + 1;
-            needed <= spare && self.occupants.make_room(needed, Uptime::now())
+            needed <= spare && self.entries.make_room(needed, Uptime::now())
         };
         if !is_admitted {
             self.open.fetch_sub(1, Ordering::Relaxed);
@@ -116,12 +116,12 @@ impl Connections {
     /// Asks connections that have been idle since `before` to close. Returns the number of idle connections that were
     /// not asked to close.
     pub(crate) fn end_idle(&self, before: Option<Uptime>) -> usize {
-        self.occupants.end_idle(before)
+        self.entries.end_idle(before)
     }
 
     /// Returns the number of connections with unsent bytes of a response.
     pub(crate) fn unsent(&self) -> usize {
-        self.occupants.unsent()
+        self.entries.unsent()
     }
 
     /// Returns the number of idle connections that were closed to make room for others.
@@ -130,13 +130,13 @@ impl Connections {
     }
 
     fn permit(self: &Arc<Self>) -> Permit {
-        Permit { connections: self.clone(), client: None, occupant: Some(self.occupants.add()), head: 0 }
+        Permit { connections: self.clone(), client: None, entry: Some(self.entries.add()), head: 0 }
     }
 
     /// Admits a request of `client`, which a trusted proxy named; `None` if the client has too many requests in flight.
     pub(crate) fn admit_request(self: &Arc<Self>, client: IpAddr) -> Option<Permit> {
         let client = self.count(Some(client)).ok()?;
-        Some(Permit { connections: self.clone(), client, occupant: None, head: 0 })
+        Some(Permit { connections: self.clone(), client, entry: None, head: 0 })
     }
 
     /// Returns the number of open connections.
@@ -172,8 +172,8 @@ impl Connections {
 
 impl Permit {
     /// Returns the connection; `None` if the permit is for a request.
-    pub(crate) fn occupant(&self) -> Option<Arc<Occupant>> {
-        self.occupant.clone()
+    pub(crate) fn entry(&self) -> Option<Arc<ConnectionEntry>> {
+        self.entry.clone()
     }
 
     /// Counts bytes of an incomplete request head. Returns false if the head is long and the limit for long heads is
@@ -195,9 +195,9 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.release_head();
-        if let Some(occupant) = &self.occupant {
-            self.connections.occupants.remove(occupant);
-            let has_made_room = u64::from(occupant.makes_room());
+        if let Some(entry) = &self.entry {
+            self.connections.entries.remove(entry);
+            let has_made_room = u64::from(entry.makes_room());
             self.connections.made_room.fetch_add(has_made_room, Ordering::Relaxed);
             self.connections.open.fetch_sub(1, Ordering::Relaxed);
         }
@@ -287,11 +287,11 @@ mod tests {
         let connections = Connections::with(2, 8, None);
         let held = [connections.admit(None).unwrap(), connections.admit(None).unwrap()];
         assert!(connections.admit(None).is_none(), "both are busy");
-        held[0].occupant().unwrap().wait();
+        held[0].entry().unwrap().wait();
         assert!(connections.admit(None).is_none(), "nobody has been idle for a second");
-        assert!(connections.occupants.make_room(1, Uptime::now().plus_ms(1_000)));
+        assert!(connections.entries.make_room(1, Uptime::now().plus_ms(1_000)));
         let third = connections.admit(None).unwrap();
-        assert!(held[0].occupant().unwrap().makes_room() && !held[1].occupant().unwrap().makes_room());
+        assert!(held[0].entry().unwrap().makes_room() && !held[1].entry().unwrap().makes_room());
         assert!(connections.admit(None).is_none(), "one makes room for one");
         drop(held);
         assert_eq!((connections.made_room(), connections.open()), (1, 1));

@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::web::connections::Occupant;
+use crate::web::connections::ConnectionEntry;
 
 /// The interval between two checks for a disconnect while bytes that the client sent ahead are waiting.
 const DISCONNECT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -34,22 +34,22 @@ pub(crate) struct Exchange {
     is_refused: Cell<bool>,
     has_begun: Cell<bool>,
     /// The connection's entry in the list of all connections; `None` if it is not listed.
-    occupant: Option<Arc<Occupant>>,
+    entry: Option<Arc<ConnectionEntry>>,
 }
 
 impl Exchange {
     /// Creates the state of a connection that was just accepted.
-    pub(crate) fn new(occupant: Option<Arc<Occupant>>) -> Rc<Self> {
-        if let Some(occupant) = &occupant {
-            occupant.wait();
+    pub(crate) fn new(entry: Option<Arc<ConnectionEntry>>) -> Rc<Self> {
+        if let Some(entry) = &entry {
+            entry.wait();
         }
         let (under_way, last_end) = (Cell::new(0), Cell::new(Instant::now()));
-        Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), occupant })
+        Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), entry })
     }
 
     /// Returns the connection's entry in the list of all connections.
-    pub(crate) fn occupant(&self) -> Option<&Occupant> {
-        self.occupant.as_deref()
+    pub(crate) fn entry(&self) -> Option<&ConnectionEntry> {
+        self.entry.as_deref()
     }
 
     /// Returns the time since when no request is being answered; `None` while one is.
@@ -79,8 +79,8 @@ impl UnderWay {
 
     /// Marks the connection as a WebSocket.
     pub(crate) fn switch(&self) {
-        if let Some(occupant) = &self.0.occupant {
-            occupant.switch();
+        if let Some(entry) = &self.0.entry {
+            entry.switch();
         }
     }
 }
@@ -89,8 +89,8 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
         self.0.last_end.set(Instant::now());
-        if let Some(occupant) = self.0.occupant.as_ref().filter(|_| self.0.under_way.get() == 0) {
-            occupant.wait();
+        if let Some(entry) = self.0.entry.as_ref().filter(|_| self.0.under_way.get() == 0) {
+            entry.wait();
         }
     }
 }
@@ -108,8 +108,8 @@ pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
     let exchange = http.conn_data::<Line>()?.exchange.clone();
     exchange.under_way.set(exchange.under_way.get() + 1);
     exchange.has_begun.set(true);
-    if let Some(occupant) = &exchange.occupant {
-        occupant.begin();
+    if let Some(entry) = &exchange.entry {
+        entry.begin();
     }
     Some(UnderWay(exchange))
 }

@@ -3,7 +3,7 @@
 mod arrival;
 mod caller;
 mod cors;
-pub(crate) mod dress;
+pub(crate) mod headers;
 mod incoming;
 pub(crate) mod limit;
 mod send;
@@ -37,7 +37,7 @@ use crate::web::routes::router::{Found, Router};
 use crate::web::state::AppState;
 use crate::web::{cookies, error, line, socket};
 use arrival::Arrival;
-use incoming::Lasting;
+use incoming::HeldBody;
 pub(crate) use token::COOKIE;
 
 /// The largest size of all request headers together, in bytes.
@@ -56,12 +56,12 @@ pub(crate) async fn serve(
     app: Data<AppState>,
     router: Data<Router>,
     origin: Data<Origin>,
-) -> HttpResponse<Lasting> {
+) -> HttpResponse<HeldBody> {
     // An earlier response announced that this connection closes. The client may have pipelined this request before it
     // read that response, so the request is refused and not executed.
     if line::is_closing(&http) {
         let answer = HttpResponse::BadRequest().force_close().finish();
-        return answer.map_body(|_, body| Lasting::of(Outgoing::chunks(body)));
+        return answer.map_body(|_, body| HeldBody::of(Outgoing::chunks(body)));
     }
     let started = Instant::now();
     let under_way = line::begin(&http);
@@ -83,7 +83,7 @@ pub(crate) async fn serve(
     if app.limits.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let answer = dress::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
+    let answer = headers::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
     let answer = arrival.send(answer, &app, found.as_ref());
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route.labels()), answer.status(), took);
@@ -104,7 +104,7 @@ impl Arrival {
     async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
         if !is_counted {
-            return self.share(payload, app, found).await;
+            return self.answer_with_cors(payload, app, found).await;
         }
         let user = self.config.view.rate_limit.vary_by_user.then(|| self.known_user(app)).flatten();
         let rate = match &user {
@@ -113,7 +113,7 @@ impl Arrival {
         };
         self.is_user_counted.set(user.is_some());
         let mut answer = match rate.admit() {
-            Ok(()) => self.share(payload, app, found).await,
+            Ok(()) => self.answer_with_cors(payload, app, found).await,
             Err(failure) if user.is_some() => self.refuse(&failure),
             Err(_) => limit::refusal(),
         };
@@ -129,7 +129,7 @@ impl Arrival {
     }
 
     /// Answers CORS preflight requests and adds the CORS headers, if `AllowCorsFrom` is set.
-    async fn share(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
+    async fn answer_with_cors(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
         if self.config.view.service.allow_cors_from.is_empty() {
             return self.route(payload, app, found).await;
         }
@@ -166,7 +166,7 @@ impl Arrival {
 
     fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {
         let version = app.prepared.current(&app.actors.config).version.clone();
-        dress::add_headers(answer, self.http.method(), &self.id, version, &self.config);
+        headers::add_headers(answer, self.http.method(), &self.id, version, &self.config);
     }
 
     fn check_address(&self) -> Result<(), AppError> {

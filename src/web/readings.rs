@@ -138,7 +138,7 @@ fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Erro
     add(registry, refused)?;
     let counted = Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted together.");
     let counted = IntCounterVec::new(counted, &["callers"])?;
-    counted.with_label_values(&["strangers"]).inc_by(app.trail.strangers.counted());
+    counted.with_label_values(&["strangers"]).inc_by(app.trail.unauthenticated.counted());
     counted.with_label_values(&["users"]).inc_by(app.trail.refusals.counted());
     add(registry, counted)?;
     let used = Opts::new("quarterdeck_audit_room_used_bytes", "Memory reserved for records that are not stored yet.");

@@ -27,8 +27,8 @@ use quarterdeck_actors::session::Session as Stored;
 use tokio::time::{Instant, Sleep, sleep};
 
 use self::close::Close;
-use self::frames::{Frames, Heard};
-use self::message::{Asked, Demand};
+use self::frames::{Frames, Received};
+use self::message::{ClientRequest, Encoded};
 pub(crate) use self::upgrade::{OPEN, VERSION, is_refusal};
 use crate::base::pause::extension;
 use crate::web::state::AppState;
@@ -50,18 +50,18 @@ pub(crate) struct Socket {
     incoming: Payload,
     frames: Frames,
     app: Data<AppState>,
-    party: Party,
+    client: ClientState,
     /// The request that is being handled. No further request is read from the client until it is done.
     work: Option<LocalBoxFuture<'static, Outcome>>,
     _permit: SocketPermit,
 }
 
 /// The state of the client of this socket.
-enum Party {
+enum ClientState {
     /// The client has not authenticated; it must do so before `deadline`.
     Unknown { deadline: Pin<Box<Sleep>>, resume: Resume },
     /// The client has authenticated.
-    Known { guard: ConnectionGuard, session: Arc<Stored>, _attendance: Attendance },
+    Known { guard: ConnectionGuard, session: Arc<Stored>, _presence: PresenceGuard },
     /// The socket ends after the bytes that are already written.
     Gone,
 }
@@ -81,15 +81,15 @@ enum Outcome {
 }
 
 impl Socket {
-    fn new(incoming: Payload, app: Data<AppState>, party: Party, permit: SocketPermit) -> Self {
-        Self { incoming, frames: Frames::default(), app, party, work: None, _permit: permit }
+    fn new(incoming: Payload, app: Data<AppState>, client: ClientState, permit: SocketPermit) -> Self {
+        Self { incoming, frames: Frames::default(), app, client, work: None, _permit: permit }
     }
 
     /// Reads, handles and writes until everything has to wait, or the limits of one poll are reached.
     fn advance(&mut self, context: &mut Context<'_>, out: &mut BytesMut) {
         // The deadline is checked first, so that a client cannot extend it by sending all the time.
         if self.is_overdue(context) {
-            self.party = Party::Gone;
+            self.client = ClientState::Gone;
             return;
         }
         let mut rest = MAX_MESSAGES_PER_POLL;
@@ -101,7 +101,7 @@ impl Socket {
             // Work that begins in this round has not been polled, so no waker is registered for it. The loop must run
             // again.
             let has_begun = was_free && self.work.is_some();
-            if matches!(self.party, Party::Gone) || out.len() >= WRITE_CHUNK_BYTES {
+            if matches!(self.client, ClientState::Gone) || out.len() >= WRITE_CHUNK_BYTES {
                 return;
             }
             if !has_worked && !has_heard && !has_begun {
@@ -116,7 +116,7 @@ impl Socket {
     }
 
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
-        let Party::Unknown { deadline, .. } = &mut self.party else { return false };
+        let ClientState::Unknown { deadline, .. } = &mut self.client else { return false };
         while deadline.as_mut().poll(context).is_ready() {
             if extension(deadline.deadline()).is_none() {
                 return true;
@@ -135,35 +135,35 @@ impl Socket {
             Outcome::Done => {}
             Outcome::Authenticated { guard, session, reply } => {
                 guard.connection.reply(reply);
-                self.party = known(&self.app, guard, session);
+                self.client = known(&self.app, guard, session);
             }
             Outcome::Checked(fresh) => {
-                if let Party::Known { session, .. } = &mut self.party {
+                if let ClientState::Known { session, .. } = &mut self.client {
                     *session = fresh;
                 }
             }
             Outcome::Close(close) => self.close(close, out),
-            Outcome::Drop => self.party = Party::Gone,
+            Outcome::Drop => self.client = ClientState::Gone,
         }
         Poll::Ready(())
     }
 
     fn poll_incoming(&mut self, context: &mut Context<'_>, out: &mut BytesMut) -> Poll<()> {
-        if matches!(self.party, Party::Gone) {
+        if matches!(self.client, ClientState::Gone) {
             return Poll::Pending;
         }
         match ready!(self.frames.poll_next(&mut self.incoming, context)) {
-            Heard::Request(message) => self.handle(&message),
-            Heard::Ping(payload) => frames::write_pong(&payload, out),
-            Heard::Pong => {
-                if let Party::Known { guard, .. } = &self.party {
+            Received::Request(message) => self.handle(&message),
+            Received::Ping(payload) => frames::write_pong(&payload, out),
+            Received::Pong => {
+                if let ClientState::Known { guard, .. } = &self.client {
                     guard.connection.note_sign_of_life(Uptime::now());
                     self.app.actors.presence.pong_received(&guard.connection.user_id);
                 }
             }
-            Heard::Close(code) => self.close(Close::echo(code), out),
-            Heard::Fault(close) => self.close(close, out),
-            Heard::Nothing => self.party = Party::Gone,
+            Received::Close(code) => self.close(Close::echo(code), out),
+            Received::Fault(close) => self.close(close, out),
+            Received::Nothing => self.client = ClientState::Gone,
         }
         Poll::Ready(())
     }
@@ -171,7 +171,7 @@ impl Socket {
     fn poll_outgoing(&mut self, context: &Context<'_>, out: &mut BytesMut) {
         let mut text = Vec::new();
         while out.len() < WRITE_CHUNK_BYTES
-            && let Party::Known { guard, session, .. } = &self.party
+            && let ClientState::Known { guard, session, .. } = &self.client
             && let Poll::Ready(outgoing) = guard.poll_next(context)
         {
             text.clear();
@@ -191,25 +191,25 @@ impl Socket {
         }
     }
 
-    fn handle(&mut self, message: &Demand) {
-        let Some(asked) = Asked::read(message) else {
-            self.party = Party::Gone;
+    fn handle(&mut self, message: &Encoded) {
+        let Some(request) = ClientRequest::read(message) else {
+            self.client = ClientState::Gone;
             return;
         };
-        match &mut self.party {
-            Party::Known { guard, session, .. } => {
-                self.work = actions::perform(&self.app, &guard.connection, session, asked);
+        match &mut self.client {
+            ClientState::Known { guard, session, .. } => {
+                self.work = actions::perform(&self.app, &guard.connection, session, request);
             }
-            Party::Unknown { resume, .. } => {
-                self.work = actions::introduce(&self.app, resume, asked);
+            ClientState::Unknown { resume, .. } => {
+                self.work = actions::handle_unauthenticated(&self.app, resume, request);
             }
-            Party::Gone => {}
+            ClientState::Gone => {}
         }
     }
 
     fn close(&mut self, close: Close, out: &mut BytesMut) {
         frames::write_close(close, out);
-        self.party = Party::Gone;
+        self.client = ClientState::Gone;
     }
 }
 
@@ -227,30 +227,30 @@ impl MessageBody for Socket {
         if !out.is_empty() {
             return Poll::Ready(Some(Ok(out.freeze())));
         }
-        if matches!(socket.party, Party::Gone) { Poll::Ready(None) } else { Poll::Pending }
+        if matches!(socket.client, ClientState::Gone) { Poll::Ready(None) } else { Poll::Pending }
     }
 }
 
 /// Marks the user as connected for presence. Dropping it marks the socket as disconnected.
-struct Attendance {
+struct PresenceGuard {
     presence: PresenceHandle,
     user_id: Arc<str>,
 }
 
-impl Drop for Attendance {
+impl Drop for PresenceGuard {
     fn drop(&mut self) {
         self.presence.disconnected(&self.user_id);
     }
 }
 
 /// Returns the state of an authenticated client, and tells presence that its user is connected.
-fn known(app: &AppState, guard: ConnectionGuard, session: Arc<Stored>) -> Party {
+fn known(app: &AppState, guard: ConnectionGuard, session: Arc<Stored>) -> ClientState {
     let user_id = guard.connection.user_id.clone();
     app.actors.presence.connected(&user_id);
-    Party::Known { guard, session, _attendance: Attendance { presence: app.actors.presence.clone(), user_id } }
+    ClientState::Known { guard, session, _presence: PresenceGuard { presence: app.actors.presence.clone(), user_id } }
 }
 
 /// Returns the state of a client that has not authenticated.
-fn unknown(resume: Resume) -> Party {
-    Party::Unknown { deadline: Box::pin(sleep(AUTHENTICATION_TIMEOUT)), resume }
+fn unknown(resume: Resume) -> ClientState {
+    ClientState::Unknown { deadline: Box::pin(sleep(AUTHENTICATION_TIMEOUT)), resume }
 }

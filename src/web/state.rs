@@ -16,7 +16,7 @@ use crate::domain::actors::Actors;
 use crate::domain::ai_bridge::AiBridge;
 use crate::domain::audit::Trail;
 use crate::domain::config_access::surroundings;
-use crate::domain::license::Signatory;
+use crate::domain::license::VerificationKey;
 use crate::domain::support_packet::SupportPackets;
 use crate::domain::trial_license::Trials;
 use crate::domain::version_store::VersionStore;
@@ -61,7 +61,7 @@ pub(crate) struct Facts {
     /// secret changed.
     pub(crate) fingerprint_key: Secret,
     /// The signer whose signature a licence needs.
-    pub(crate) signatory: Signatory,
+    pub(crate) verification_key: VerificationKey,
     /// The host name of the machine; `None` if it has none.
     pub(crate) hostname: Option<String>,
     /// The addresses on which the server listens. Set once the listeners are bound.

@@ -87,19 +87,19 @@ pub(super) async fn connect(address: &str, takes_little: bool) -> io::Result<Tcp
     socket.connect(address).await
 }
 
-/// Returns the status of the response from the first bytes that arrive within `patience`.
-pub(super) async fn status(connection: &mut TcpStream, patience: Duration) -> io::Result<u16> {
+/// Returns the status of the response from the first bytes that arrive within `read_timeout`.
+pub(super) async fn status(connection: &mut TcpStream, read_timeout: Duration) -> io::Result<u16> {
     let mut head = [0; 2048];
-    let read = timeout(patience, connection.read(&mut head)).await??;
+    let read = timeout(read_timeout, connection.read(&mut head)).await??;
     let text = String::from_utf8_lossy(head.get(..read).unwrap_or_default()).into_owned();
     let status = text.split(' ').nth(1).and_then(|word| word.parse().ok());
     status.ok_or_else(|| io::Error::other("no status line"))
 }
 
-/// Reads until the connection ends or nothing arrives for `patience`.
-pub(super) async fn drain(connection: &mut TcpStream, patience: Duration) {
+/// Reads until the connection ends or nothing arrives for `read_timeout`.
+pub(super) async fn drain(connection: &mut TcpStream, read_timeout: Duration) {
     let mut rest = vec![0; 64 * 1024];
-    while let Ok(Ok(read)) = timeout(patience, connection.read(&mut rest)).await {
+    while let Ok(Ok(read)) = timeout(read_timeout, connection.read(&mut rest)).await {
         if read == 0 {
             return;
         }

@@ -11,7 +11,7 @@ use actix_ws::{Message, MessageStream, Session};
 use bytestring::ByteString;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::ws::door::Door;
+use crate::ws::endpoint::SocketEndpoint;
 
 const PATH: &str = "/ws";
 
@@ -26,8 +26,8 @@ const WORKERS: usize = 2;
 const MAX_QUEUED: usize = 64;
 
 /// Returns the endpoint of the server's sockets.
-pub(crate) fn door(address: &str, resets: bool) -> Door {
-    Door { address: address.to_owned(), path: PATH, token: String::new(), resets }
+pub(crate) fn endpoint(address: &str, resets: bool) -> SocketEndpoint {
+    SocketEndpoint { address: address.to_owned(), path: PATH, token: String::new(), resets }
 }
 
 /// Serves until the process is killed. Prints its address first.
@@ -61,7 +61,7 @@ fn serve() -> io::Result<(Server, SocketAddr)> {
 
 async fn open(http: HttpRequest, body: Payload, enter: Data<mpsc::Sender<Session>>) -> actix_web::Result<HttpResponse> {
     let (answer, session, messages) = actix_ws::handle(&http, body)?;
-    spawn(attend(session, messages, enter));
+    spawn(read_events(session, messages, enter));
     Ok(answer)
 }
 
@@ -71,7 +71,7 @@ async fn tell(body: Bytes, publish: Data<broadcast::Sender<Bytes>>) -> HttpRespo
 }
 
 /// Greets a socket and answers its pings until it ends.
-async fn attend(mut session: Session, mut messages: MessageStream, enter: Data<mpsc::Sender<Session>>) {
+async fn read_events(mut session: Session, mut messages: MessageStream, enter: Data<mpsc::Sender<Session>>) {
     // A socket that has read the greeting receives all later publications.
     let is_in = enter.send(session.clone()).await.is_ok() && session.text(HELLO).await.is_ok();
     if !is_in {
@@ -134,7 +134,7 @@ mod tests {
         let address = address.to_string();
         let handle = server.handle();
         spawn(server);
-        let mut crowd = Crowd::gather(vec![door(&address, true)], 20).await.unwrap();
+        let mut crowd = Crowd::gather(vec![endpoint(&address, true)], 20).await.unwrap();
         let texts =
             [&br#"{"event":"sidebar_category_updated","seq":1}"#[..], br#"{"event":"preferences_changed","seq":2}"#];
         let publisher = Publisher::of_texts(&reqwest::Client::new(), &address, &texts.map(<[u8]>::to_vec));

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::ws::door::{Door, Socket};
+use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
 use crate::ws::tally::Tally;
@@ -23,13 +23,13 @@ const HANDSHAKES_TIMEOUT_S: u64 = 120;
 /// The sockets of one server.
 pub(crate) struct Crowd {
     pub(crate) tally: Arc<Tally>,
-    seats: Vec<Arc<Seat>>,
+    slots: Vec<Arc<ConnectionSlot>>,
     sockets: JoinSet<()>,
 }
 
 /// The state of a connection, also while it has no socket.
-struct Seat {
-    door: Arc<Door>,
+struct ConnectionSlot {
+    endpoint: Arc<SocketEndpoint>,
     connection_id: Mutex<String>,
     /// The number of the next event.
     next: AtomicI64,
@@ -37,10 +37,15 @@ struct Seat {
 
 impl Crowd {
     /// Opens `count` sockets, divided evenly among the doors, and waits until each is greeted.
-    pub(crate) async fn gather(doors: Vec<Door>, count: u64) -> io::Result<Self> {
-        let doors: Vec<Arc<Door>> = doors.into_iter().map(Arc::new).collect();
-        let seats = doors.iter().cycle().zip(0..count).map(|(door, _)| Arc::new(Seat::at(door))).collect();
-        let mut crowd = Self { tally: Arc::new(Tally::new()?), seats, sockets: JoinSet::new() };
+    pub(crate) async fn gather(endpoints: Vec<SocketEndpoint>, count: u64) -> io::Result<Self> {
+        let endpoints: Vec<Arc<SocketEndpoint>> = endpoints.into_iter().map(Arc::new).collect();
+        let slots = endpoints
+            .iter()
+            .cycle()
+            .zip(0..count)
+            .map(|(endpoint, _)| Arc::new(ConnectionSlot::at(endpoint)))
+            .collect();
+        let mut crowd = Self { tally: Arc::new(Tally::new()?), slots, sockets: JoinSet::new() };
         crowd.tally.hellos.expect(count);
         crowd.open();
         for _ in 0..HANDSHAKES_TIMEOUT_S {
@@ -55,7 +60,7 @@ impl Crowd {
 
     /// Returns the number of connections, with or without a socket.
     pub(crate) fn len(&self) -> u64 {
-        u64::try_from(self.seats.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.slots.len()).unwrap_or(u64::MAX)
     }
 
     /// Drops every socket.
@@ -67,16 +72,16 @@ impl Crowd {
     /// Opens a socket for each connection. A connection that existed before is resumed.
     pub(crate) fn open(&mut self) {
         let turns = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-        for seat in &self.seats {
-            let attendance = Attendance { seat: seat.clone(), tally: self.tally.clone() };
+        for slot in &self.slots {
+            let attendance = CountedSocket { slot: slot.clone(), tally: self.tally.clone() };
             self.sockets.spawn(attendance.run(turns.clone()));
         }
     }
 }
 
-impl Seat {
-    fn at(door: &Arc<Door>) -> Self {
-        Self { door: door.clone(), connection_id: Mutex::default(), next: AtomicI64::new(0) }
+impl ConnectionSlot {
+    fn at(endpoint: &Arc<SocketEndpoint>) -> Self {
+        Self { endpoint: endpoint.clone(), connection_id: Mutex::default(), next: AtomicI64::new(0) }
     }
 
     /// Returns the query with the connection to resume and the next number; empty for a new connection.
@@ -100,21 +105,21 @@ impl Seat {
 }
 
 /// One socket and the tally that counts it.
-struct Attendance {
-    seat: Arc<Seat>,
+struct CountedSocket {
+    slot: Arc<ConnectionSlot>,
     tally: Arc<Tally>,
 }
 
-impl Attendance {
+impl CountedSocket {
     async fn run(self, turns: Arc<Semaphore>) {
-        if let Err(cause) = self.attend(turns).await {
+        if let Err(cause) = self.read_events(turns).await {
             self.tally.fail(&cause);
         }
     }
 
-    async fn attend(&self, turns: Arc<Semaphore>) -> io::Result<()> {
+    async fn read_events(&self, turns: Arc<Semaphore>) -> io::Result<()> {
         let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
-        let mut socket = self.seat.door.open(&self.seat.query()).await?;
+        let mut socket = self.slot.endpoint.open(&self.slot.query()).await?;
         drop(turn);
         loop {
             self.hear(&mut socket).await?;
@@ -146,12 +151,12 @@ impl Attendance {
     fn read(&self, text: &[u8]) -> bool {
         let kind = event::kind(text);
         if kind == Kind::Hello {
-            self.seat.greeted(text);
+            self.slot.greeted(text);
             self.tally.began(1);
         }
         // The baseline sends the same number repeatedly, so these counts are not used for it.
         if let Some(number) = event::sequence(text) {
-            let skipped = self.seat.step(number);
+            let skipped = self.slot.step(number);
             self.tally.missing.fetch_add(u64::try_from(skipped).unwrap_or(0), Ordering::Relaxed);
             self.tally.repeated.fetch_add(u64::from(skipped < 0), Ordering::Relaxed);
         }
@@ -165,11 +170,11 @@ mod tests {
 
     #[test]
     fn a_seat_goes_on_where_it_was_and_notices_what_it_missed() {
-        let door = Door { address: String::new(), path: "/", token: String::new(), resets: true };
-        let seat = Seat::at(&Arc::new(door));
-        assert_eq!(seat.query(), "");
-        seat.greeted(b"{\"event\":\"hello\",\"data\":{\"connection_id\":\"abc\"},\"seq\":0}");
-        assert_eq!((seat.step(0), seat.step(1), seat.step(5), seat.step(3)), (0, 0, 3, -3));
-        assert_eq!(seat.query(), "?connection_id=abc&sequence_number=4");
+        let endpoint = SocketEndpoint { address: String::new(), path: "/", token: String::new(), resets: true };
+        let slot = ConnectionSlot::at(&Arc::new(endpoint));
+        assert_eq!(slot.query(), "");
+        slot.greeted(b"{\"event\":\"hello\",\"data\":{\"connection_id\":\"abc\"},\"seq\":0}");
+        assert_eq!((slot.step(0), slot.step(1), slot.step(5), slot.step(3)), (0, 0, 3, -3));
+        assert_eq!(slot.query(), "?connection_id=abc&sequence_number=4");
     }
 }

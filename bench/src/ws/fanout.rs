@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::report::{micros_each, percentiles, rate};
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
-use crate::ws::door::Door;
+use crate::ws::endpoint::SocketEndpoint;
 use crate::ws::place::{Place, Tested, raise_limit_of_files};
 use crate::ws::publisher::Publisher;
 use crate::ws::tally::Tally;
@@ -82,16 +82,17 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         let place = Place::start(program, &http, 1).await?;
         let (publisher, texts) = Publisher::of_preferences(&http, &place).await?;
         let frames = u64::try_from(texts.len())?;
-        of_baseline = Side::new("baseline", place.pid, publisher, place.doors(true), frames, options).await?;
+        of_baseline = Side::new("baseline", place.pid, publisher, place.endpoints(true), frames, options).await?;
         _other = place;
     } else {
         let bare = Process::bare_broadcast()?;
-        let doors = vec![bare::door(&bare.address, true)];
+        let endpoints = vec![bare::endpoint(&bare.address, true)];
         let publisher = Publisher::of_texts(&http, &bare.address, &texts);
-        of_baseline = Side::new("bare broadcast", Some(bare.pid()), publisher, doors, frames, options).await?;
+        of_baseline = Side::new("bare broadcast", Some(bare.pid()), publisher, endpoints, frames, options).await?;
         _bare = bare;
     }
-    let mut of_server = Side::new("quarterdeck", server.pid, publisher, server.doors(true), frames, options).await?;
+    let mut of_server =
+        Side::new("quarterdeck", server.pid, publisher, server.endpoints(true), frames, options).await?;
     tokio::time::sleep(SETTLE_TIME).await;
     for side in [&mut of_baseline, &mut of_server] {
         side.round(WARM_UP_PUBLICATIONS).await?;
@@ -125,11 +126,11 @@ impl Side {
         name: &'static str,
         pid: Option<u32>,
         publisher: Publisher,
-        doors: Vec<Door>,
+        endpoints: Vec<SocketEndpoint>,
         frames: u64,
         options: &Options,
     ) -> Result<Self, Failure> {
-        let crowd = Crowd::gather(doors, options.connections).await?;
+        let crowd = Crowd::gather(endpoints, options.connections).await?;
         Ok(Self { name, pid, publisher, crowd, frames, used: Used::new()? })
     }
 

@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::report::median;
 use crate::ws::bare;
 use crate::ws::crowd::Crowd;
-use crate::ws::door::Door;
+use crate::ws::endpoint::SocketEndpoint;
 use crate::ws::place::{Place, Tested, accounts_for, raise_limit_of_files};
 
 /// The interval between two readings of the memory. Readings stop when the memory is stable or after [`MAX_READINGS`].
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         of_baseline.push(fill_baseline(options, &http, accounts).await?);
         let server = place.open(&http, accounts).await?;
         let pid = server.pid.ok_or("no process")?;
-        of_server.push(fill("quarterdeck", pid, server.doors(true), connections).await?);
+        of_server.push(fill("quarterdeck", pid, server.endpoints(true), connections).await?);
     }
     let (baseline, server) = (median(&of_baseline), median(&of_server));
     println!("median          {server:>7} bytes a connection, {baseline} of the baseline");
@@ -71,18 +71,18 @@ async fn fill_baseline(options: &Options, http: &Client, accounts: u64) -> Resul
     if let Some(program) = &options.baseline_binary {
         let place = Place::start(program, http, accounts).await?;
         let pid = place.pid.ok_or("no process")?;
-        return fill("baseline", pid, place.doors(true), options.connections).await;
+        return fill("baseline", pid, place.endpoints(true), options.connections).await;
     }
     let bare = Process::bare_broadcast()?;
-    let door = bare::door(&bare.address, true);
-    fill("bare broadcast", bare.pid(), vec![door], options.connections).await
+    let endpoint = bare::endpoint(&bare.address, true);
+    fill("bare broadcast", bare.pid(), vec![endpoint], options.connections).await
 }
 
 /// Opens the sockets. Prints and returns the bytes that each of them takes.
 #[expect(clippy::print_stdout, reason = "the result is what the caller asked for")]
-async fn fill(name: &str, pid: u32, doors: Vec<Door>, connections: u64) -> Result<u64, Failure> {
+async fn fill(name: &str, pid: u32, endpoints: Vec<SocketEndpoint>, connections: u64) -> Result<u64, Failure> {
     let before = settled_kb(pid).await?;
-    let crowd = Crowd::gather(doors, connections).await?;
+    let crowd = Crowd::gather(endpoints, connections).await?;
     let resident = Resident { before, after: settled_kb(pid).await? };
     crowd.tally.check()?;
     println!("{}", resident.line(name, connections));

@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::account;
 use crate::compare::Folder;
 use crate::process::Process;
-use crate::ws::door::Door;
+use crate::ws::endpoint::SocketEndpoint;
 
 const PATH: &str = "/api/v4/websocket";
 
@@ -112,13 +112,13 @@ impl Place {
     }
 
     /// Returns the endpoint for the sockets of each account.
-    pub(crate) fn doors(&self, resets: bool) -> Vec<Door> {
-        self.accounts.iter().map(|account| self.door(account, resets)).collect()
+    pub(crate) fn endpoints(&self, resets: bool) -> Vec<SocketEndpoint> {
+        self.accounts.iter().map(|account| self.endpoint(account, resets)).collect()
     }
 
     /// Returns the endpoint for the sockets of one account.
-    pub(crate) fn door(&self, account: &Account, resets: bool) -> Door {
-        Door { address: self.address.clone(), path: PATH, token: account.token.clone(), resets }
+    pub(crate) fn endpoint(&self, account: &Account, resets: bool) -> SocketEndpoint {
+        SocketEndpoint { address: self.address.clone(), path: PATH, token: account.token.clone(), resets }
     }
 }
 

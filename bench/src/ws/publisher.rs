@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::account::url;
 use crate::ws::bare;
-use crate::ws::door::{Door, Socket};
+use crate::ws::endpoint::{Socket, SocketEndpoint};
 use crate::ws::event::{self, Kind};
 use crate::ws::frame::{self, Frame};
 use crate::ws::place::{Account, Place};
@@ -39,10 +39,10 @@ impl Publisher {
     pub(crate) async fn of_preferences(http: &Client, place: &Place) -> Result<(Self, Vec<Vec<u8>>), Failure> {
         let mut publisher = Self { http: http.clone(), request: preference(place, 1) };
         let account = place.accounts.first().ok_or("no account")?;
-        let short = publisher.sample(&place.door(account, false)).await?;
+        let short = publisher.sample(&place.endpoint(account, false)).await?;
         let longest = short.iter().map(Vec::len).max().ok_or("no socket was told of a stored preference")?;
         publisher.request = preference(place, padding(longest));
-        let texts = publisher.sample(&place.door(account, false)).await?;
+        let texts = publisher.sample(&place.endpoint(account, false)).await?;
         Ok((publisher, texts))
     }
 
@@ -77,8 +77,8 @@ impl Publisher {
     }
 
     /// Returns the texts that one socket receives for one publication.
-    async fn sample(&self, door: &Door) -> Result<Vec<Vec<u8>>, Failure> {
-        let mut socket = door.open("").await?;
+    async fn sample(&self, endpoint: &SocketEndpoint) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut socket = endpoint.open("").await?;
         let mut texts = Vec::new();
         while !texts.iter().any(|text: &Vec<u8>| event::kind(text) == Kind::Hello) {
             socket.fill().await?;

@@ -82,7 +82,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     }
     let connections = options.connections;
     println!("{connections} connections, shared among {accounts} accounts; {missed} events while they are away");
-    let mut crowd = Crowd::gather(server.doors(options.by == Break::Reset), connections).await?;
+    let mut crowd = Crowd::gather(server.endpoints(options.by == Break::Reset), connections).await?;
     for round in 0..options.rounds {
         println!("bare accept     {}", accepted(options).await?);
         let first = round * options.publications;
@@ -95,11 +95,11 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 /// Measures how fast the bare server accepts and greets the same number of sockets.
 async fn accepted(options: &Options) -> Result<String, Failure> {
     let bare = Process::bare_broadcast()?;
-    let doors = vec![bare::door(&bare.address, options.by == Break::Reset)];
-    Crowd::gather(doors.clone(), options.connections).await?.scatter().await;
+    let endpoints = vec![bare::endpoint(&bare.address, options.by == Break::Reset)];
+    Crowd::gather(endpoints.clone(), options.connections).await?.scatter().await;
     tokio::time::sleep(SETTLE_TIME).await;
     let before = cpu::used(bare.pid())?;
-    let crowd = Crowd::gather(doors, options.connections).await?;
+    let crowd = Crowd::gather(endpoints, options.connections).await?;
     let cpu = cpu::used(bare.pid())?.saturating_sub(before);
     let each = micros_each(cpu, options.connections);
     Ok(format!("{:>6} ms until all are in, {each:.0} µs CPU each", crowd.tally.elapsed().as_millis()))

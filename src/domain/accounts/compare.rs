@@ -10,12 +10,12 @@ use quarterdeck_actors::secret::Secret;
 use super::Accounts;
 use crate::base::user::User;
 use crate::domain::caller::Caller;
-use crate::domain::passwords::{Match, Turn};
+use crate::domain::passwords::{PasswordMatch, Turn};
 
 /// The result of an attempt.
 pub(super) enum Verdict {
     /// The password is right. The attempt stays counted until the caller gives it back or resets the count.
-    Right(Match),
+    Right(PasswordMatch),
     /// The password is wrong, the account does not exist, or it takes no passwords. The attempt is counted.
     Wrong,
     /// The password is right, but too many wrong attempts preceded it.
@@ -50,8 +50,8 @@ pub(super) async fn compare(
     let stored = user.filter(|user| user.auth_service.is_empty()).map(|user| user.password.clone());
     let matched = turn.check(password.clone(), stored).await?;
     Ok(match (matched, is_open) {
-        (Match::No, _) => Verdict::Wrong,
-        (Match::Yes | Match::YesRenewed(_), false) => Verdict::Locked,
-        (matched @ (Match::Yes | Match::YesRenewed(_)), true) => Verdict::Right(matched),
+        (PasswordMatch::No, _) => Verdict::Wrong,
+        (PasswordMatch::Yes | PasswordMatch::YesRenewed(_), false) => Verdict::Locked,
+        (matched @ (PasswordMatch::Yes | PasswordMatch::YesRenewed(_)), true) => Verdict::Right(matched),
     })
 }

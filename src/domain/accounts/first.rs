@@ -184,7 +184,7 @@ mod tests {
         Claim { is_from_this_machine: false, code: Some(Secret::new(code)) }
     }
 
-    fn stranger() -> Claim {
+    fn unknown_caller() -> Claim {
         Claim { is_from_this_machine: false, code: None }
     }
 
@@ -238,7 +238,7 @@ mod tests {
         }
         assert_eq!(refusal(&first, &right, now + Duration::from_secs(59)), Some("attempts"));
         assert_eq!(refusal(&first, &neighbour(), now + Duration::from_secs(59)), None);
-        assert_eq!(refusal(&first, &stranger(), now + Duration::from_secs(59)), Some("code"));
+        assert_eq!(refusal(&first, &unknown_caller(), now + Duration::from_secs(59)), Some("code"));
         assert_eq!(refusal(&first, &right, now + Duration::from_mins(1)), None);
     }
 
@@ -251,7 +251,7 @@ mod tests {
             FirstAccount::offline(WhyOffline::Versions(2)),
         ] {
             assert!(first.code().is_none());
-            for claim in [neighbour(), stranger(), with_code("")] {
+            for claim in [neighbour(), unknown_caller(), with_code("")] {
                 assert_eq!(refusal(&first, &claim, now), Some("offline"));
             }
         }

@@ -3,7 +3,7 @@
 //! A refusal does not reveal whether the account exists: its text and its response time are the same.
 //! Only a caller who knows the password learns the state of the account (deactivated, bot, locked).
 
-mod pace;
+mod timer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::base::error_text::status_of;
 use crate::base::user::{MAX_EMAIL_CHARACTERS, User};
 use crate::domain::audit::{Audit, room_of};
 use crate::domain::caller::Caller;
-use crate::domain::passwords::{Match, Permit, Turn, is_full};
-use pace::Pace;
+use crate::domain::passwords::{PasswordMatch, Permit, Turn, is_full};
+use timer::ResponseTimer;
 
 /// The error of a wrong one-time code. Of all refusals after the right password, only this one counts as an attempt.
 const BAD_CODE: &str = "api.user.check_user_mfa.bad_code.app_error";
@@ -67,11 +67,11 @@ pub(crate) async fn login(
     if credentials.password.expose().is_empty() {
         return Err(AppError::new("api.user.login.blank_pwd.app_error"));
     }
-    let mut pace = Pace::new(Instant::now());
+    let mut timer = ResponseTimer::new(Instant::now());
     let name = credentials.name();
     let permit = accounts.passwords.enter(caller, &name)?;
-    let admission = Admission { accounts, config, credentials: &credentials, name: &name, caller };
-    let admitted = caller.while_waiting(admission.admit(permit, &mut pace)).await;
+    let login_attempt = LoginAttempt { accounts, config, credentials: &credentials, name: &name, caller };
+    let admitted = caller.while_waiting(login_attempt.admit(permit, &mut timer)).await;
     match admitted {
         Ok((user, checked)) => {
             audit.reserve(trail, room_of(&user.id, accounts.roles.grant(&user.roles, "manage_system"))).await?;
@@ -84,10 +84,10 @@ pub(crate) async fn login(
         // A full queue says nothing about the account, so its error needs no delay and no mask.
         Err(refusal) if is_full(&refusal) => Err(refusal),
         Err(refusal) => {
-            let pause = pace.pause(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
+            let delay = timer.delay(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
             // The refusal is the same if the caller hangs up during the delay.
             let paused = caller.while_waiting(async {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(delay).await;
                 Ok(())
             });
             let _ = paused.await;
@@ -97,7 +97,7 @@ pub(crate) async fn login(
 }
 
 /// The stores, settings and credentials of one login.
-struct Admission<'a> {
+struct LoginAttempt<'a> {
     accounts: &'a Accounts,
     config: &'a Config,
     credentials: &'a Credentials,
@@ -105,12 +105,12 @@ struct Admission<'a> {
     caller: &'a Caller,
 }
 
-impl Admission<'_> {
+impl LoginAttempt<'_> {
     /// Returns the account, and the hash that the password was compared with.
-    async fn admit(&self, permit: Permit, pace: &mut Pace) -> Result<(User, Secret), AppError> {
+    async fn admit(&self, permit: Permit, timer: &mut ResponseTimer) -> Result<(User, Secret), AppError> {
         // The turn lasts until the attempt is given back, so that the next attempt at this name sees the right count.
         let turn = permit.turn().await?;
-        pace.begin(turn.since());
+        timer.begin(turn.since());
         let user = self.find().await?;
         let (accounts, config) = (self.accounts, self.config);
         let target = (self.name, user.as_ref());
@@ -129,8 +129,8 @@ impl Admission<'_> {
             return Err(refusal);
         }
         let checked = match matched {
-            Match::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
-            Match::Yes | Match::No => user.password.clone(),
+            PasswordMatch::YesRenewed(renewed) => self.renew(&user, renewed, &turn).await?,
+            PasswordMatch::Yes | PasswordMatch::No => user.password.clone(),
         };
         let noted = accounts.db.set_last_login(&user.id, &checked, wall_ms()).await;
         noted.or_fail("app.user.update_last_login.app_error")?;
@@ -149,8 +149,8 @@ impl Admission<'_> {
         let stored = db.user(&user.id).await.or_fail("app.user.get.app_error")?.map(|user| user.password);
         let matched = turn.check(self.credentials.password.clone(), stored.clone()).await?;
         match matched {
-            Match::Yes | Match::YesRenewed(_) => stored.ok_or_else(|| AppError::new(WRONG)),
-            Match::No => Err(AppError::new(WRONG)),
+            PasswordMatch::Yes | PasswordMatch::YesRenewed(_) => stored.ok_or_else(|| AppError::new(WRONG)),
+            PasswordMatch::No => Err(AppError::new(WRONG)),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::domain::caller::Caller;
 use crate::domain::passwords::{Passwords, check_policy};
 use crate::domain::{announce, notices};
 use crate::settings::options::Options;
-use crate::store::{AuditKeys, Db, Entry, Room, StoreError, own_record};
+use crate::store::{AccountLimit, AuditKeys, Db, Entry, StoreError, own_record};
 
 /// The largest number of active accounts on a server without a licence.
 const MAX_ACTIVE_ACCOUNTS: i64 = 250;
@@ -115,7 +115,7 @@ pub(crate) async fn create_offline(
     user.password = passwords.hash(&Caller::operator(), &user.username, password).await?;
     let record = own_record("createUser", Status::Success, Value::Null);
     let mut record = AuditRecord { source: "cli", after: user.made(), ..record };
-    let adding = Draft::new(record.clone()).around(db.add_user(&user, Entry::Any, Room::Unlimited)).await;
+    let adding = Draft::new(record.clone()).around(db.add_user(&user, Entry::Any, AccountLimit::Unlimited)).await;
     user.roles = adding.map_err(refusal)?.ok_or_else(|| AppError::new(FAILED))?;
     record.after = user.made();
     db.append(vec![Arc::new(record)], Vec::new()).await?;
@@ -160,21 +160,21 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
 
 /// Refuses an account beyond the limit of the licence, or beyond [`MAX_ACTIVE_ACCOUNTS`] without one. Returns the limit, so
 /// that the insert checks it again.
-async fn check_room(db: &Db, license: &LicenseHandle) -> Result<Room, AppError> {
+async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, AppError> {
     let (taken, most, room, refusal) = match license.current() {
         None => {
             let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
             (
                 active,
                 MAX_ACTIVE_ACCOUNTS,
-                Room::Active(MAX_ACTIVE_ACCOUNTS),
+                AccountLimit::Active(MAX_ACTIVE_ACCOUNTS),
                 "api.user.create_user.user_limits.exceeded",
             )
         }
         Some(license) => {
-            let Some(most) = license.most_seats() else { return Ok(Room::Unlimited) };
+            let Some(most) = license.most_seats() else { return Ok(AccountLimit::Unlimited) };
             let taken = db.taken_seats().await.or_fail(UNCOUNTED)?;
-            (taken, most, Room::Seats(most), "api.user.create_user.license_user_limits.exceeded")
+            (taken, most, AccountLimit::Seats(most), "api.user.create_user.license_user_limits.exceeded")
         }
     };
     if taken < most { Ok(room) } else { Err(AppError::new(refusal)) }

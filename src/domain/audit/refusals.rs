@@ -54,7 +54,7 @@ struct Seen {
 
 impl Refusals {
     /// Returns counters for callers without a session, by address.
-    pub(crate) fn of_strangers() -> Self {
+    pub(crate) fn of_unauthenticated() -> Self {
         Self::new("addresses", RECORDED_WITHOUT_SESSION)
     }
 
@@ -130,31 +130,31 @@ mod tests {
 
     #[test]
     fn an_address_is_recorded_a_few_times_and_counted_beyond_that() {
-        let strangers = Refusals::of_strangers();
-        assert_eq!(strangers.take(), None);
-        let recorded = (0..100).filter(|_| strangers.admits_address("192.0.2.1", "login")).count();
+        let unauthenticated = Refusals::of_unauthenticated();
+        assert_eq!(unauthenticated.take(), None);
+        let recorded = (0..100).filter(|_| unauthenticated.admits_address("192.0.2.1", "login")).count();
         assert_eq!(recorded, 60);
-        strangers.count("192.0.2.2", "read");
+        unauthenticated.count("192.0.2.2", "read");
         let addresses = json!({ "192.0.2.1": 40, "192.0.2.2": 1 });
         let events = json!({ "login": 40, "read": 1 });
-        assert_eq!(strangers.take(), Some(json!({ "count": 41, "addresses": addresses, "events": events })));
-        assert_eq!(strangers.take(), None);
-        assert!(strangers.admits_address("192.0.2.1", "login"));
-        assert_eq!(strangers.counted(), 41, "since the start");
+        assert_eq!(unauthenticated.take(), Some(json!({ "count": 41, "addresses": addresses, "events": events })));
+        assert_eq!(unauthenticated.take(), None);
+        assert!(unauthenticated.admits_address("192.0.2.1", "login"));
+        assert_eq!(unauthenticated.counted(), 41, "since the start");
     }
 
     #[test]
     fn addresses_without_end_share_one_budget_and_one_entry() {
-        let strangers = Refusals::of_strangers();
+        let unauthenticated = Refusals::of_unauthenticated();
         let recorded =
-            (0..15_000).filter(|number| strangers.admits_address(&format!("address {number}"), "login")).count();
+            (0..15_000).filter(|number| unauthenticated.admits_address(&format!("address {number}"), "login")).count();
         assert_eq!(recorded, 300, "all addresses together");
-        let counted = strangers.take().unwrap();
+        let counted = unauthenticated.take().unwrap();
         assert_eq!((&counted["count"], &counted["addresses"]["others"]), (&json!(14_700), &json!(14_700)));
         for number in 0..1000 {
-            strangers.count(&format!("address {number}"), "login");
+            unauthenticated.count(&format!("address {number}"), "login");
         }
-        let counted = strangers.take().unwrap();
+        let counted = unauthenticated.take().unwrap();
         assert_eq!((&counted["count"], &counted["addresses"]["others"]), (&json!(1000), &json!(744)));
         assert_eq!(counted["addresses"].as_object().unwrap().len(), 257);
     }

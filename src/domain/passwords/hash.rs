@@ -33,7 +33,7 @@ static DECOY: LazyLock<Secret> = LazyLock::new(|| Secret::new(stored_form(&rand:
 
 /// The result of comparing a password with the stored hash.
 #[derive(Debug, Clone)]
-pub(crate) enum Match {
+pub(crate) enum PasswordMatch {
     /// The password matches.
     Yes,
     /// The password matches a hash in an older format. The value is its hash in the current format.
@@ -63,7 +63,7 @@ pub(super) fn hashes_of(password: &Secret) -> u32 {
 ///
 /// The password is compared as sent and, if that differs, in Unicode's composed form (NFC), because keyboards send
 /// either form of the same letters. An empty or invalid stored text takes as long as a valid one.
-pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (Match, u32) {
+pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (PasswordMatch, u32) {
     let stored = stored.map_or("", Secret::expose);
     let kind = Stored::parse(stored);
     let is_current = kind.is_current();
@@ -71,11 +71,15 @@ pub(super) fn check_now(password: &Secret, stored: Option<&Secret>) -> (Match, u
     for spelling in spellings(password.expose()) {
         hashes += u32::from(is_current);
         if kind.matches(&spelling, stored) {
-            let matched = if is_current { Match::Yes } else { Match::YesRenewed(Secret::new(hash_now(&spelling))) };
+            let matched = if is_current {
+                PasswordMatch::Yes
+            } else {
+                PasswordMatch::YesRenewed(Secret::new(hash_now(&spelling)))
+            };
             return (matched, hashes);
         }
     }
-    (Match::No, hashes)
+    (PasswordMatch::No, hashes)
 }
 
 /// Returns the spellings to compare, in order. Empty and overlong ones match no hash and are left out.
@@ -176,12 +180,12 @@ mod tests {
 
     fn check(password: &str, stored: &str) -> &'static str {
         match check_now(&Secret::new(password), Some(&Secret::new(stored))).0 {
-            Match::Yes => "yes",
-            Match::YesRenewed(renewed) => {
+            PasswordMatch::Yes => "yes",
+            PasswordMatch::YesRenewed(renewed) => {
                 assert!(Phc::parse(renewed.expose()).is_some_and(|phc| phc.is_current()));
                 "renewed"
             }
-            Match::No => "no",
+            PasswordMatch::No => "no",
         }
     }
 
@@ -240,7 +244,7 @@ mod tests {
                 [None, Some(Secret::default()), Some(Secret::new("plain")), Some(Secret::new(hash_now("other")))]
             {
                 let (matched, hashes) = check_now(&password, stored.as_ref());
-                assert!(matches!(matched, Match::No));
+                assert!(matches!(matched, PasswordMatch::No));
                 assert_eq!(hashes, expected);
             }
         }

@@ -11,8 +11,8 @@ use quarterdeck_actors::secret::Secret;
 use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 
-use super::hash::{self, Match};
-use super::schedule::{Full, Limits, Schedule, Standing};
+use super::hash::{self, PasswordMatch};
+use super::schedule::{Limits, QueueFull, Schedule, Standing};
 use crate::base::keyed::{Key, Keyed};
 use crate::domain::caller::Caller;
 
@@ -53,7 +53,7 @@ impl Queue {
         let pair = self.keyed.key(&[caller.lane(), name]);
         let (caller, standing) = match self.known.get(&pair) {
             Some(()) => (pair, Standing::Known),
-            None => (self.keyed.key(&[caller.lane()]), Standing::Stranger),
+            None => (self.keyed.key(&[caller.lane()]), Standing::Unknown),
         };
         let name = self.keyed.key(&[name]);
         // Dropping the sender tells an evicted waiter that it lost its place.
@@ -74,13 +74,13 @@ impl Queue {
         Duration::from_nanos(self.last_hash_ns.load(Ordering::Relaxed))
     }
 
-    fn refusal(&self, full: Full) -> AppError {
+    fn refusal(&self, full: QueueFull) -> AppError {
         let [for_all, for_caller] = FULL;
         let places = u32::try_from(self.lock().places()).unwrap_or(u32::MAX);
         let wait = self.hash_time().saturating_mul(places / self.at_once);
         let id = match full {
-            Full::All => for_all,
-            Full::Caller => for_caller,
+            QueueFull::All => for_all,
+            QueueFull::Caller => for_caller,
         };
         AppError::new(id).with("RetryAfter", (wait.as_secs() + 1).to_string())
     }
@@ -122,7 +122,7 @@ impl Permit {
         let ticket = self.queue.lock().wait(self.caller, self.name, sender);
         let queued = Queued { queue: self.queue.clone(), caller: self.caller, name: self.name, ticket };
         self.queue.grant();
-        let turn = receiver.await.map_err(|_| queued.queue.refusal(Full::Caller));
+        let turn = receiver.await.map_err(|_| queued.queue.refusal(QueueFull::Caller));
         drop(queued);
         turn
     }
@@ -174,7 +174,7 @@ impl Turn {
     }
 
     /// Compares `password` with the stored hash. Without a stored hash it takes as long and does not match.
-    pub(crate) async fn check(&self, password: Secret, stored: Option<Secret>) -> Result<Match, AppError> {
+    pub(crate) async fn check(&self, password: Secret, stored: Option<Secret>) -> Result<PasswordMatch, AppError> {
         self.compute(move |queue| {
             let started = Instant::now();
             let (matched, hashes) = hash::check_now(&password, stored.as_ref());

@@ -22,7 +22,7 @@ pub(super) struct Limits {
 
 /// The reason why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum QueueFull {
     /// This caller has all the places that one caller may have.
     Caller,
     /// All places are taken, and no other caller has clearly more than this one.
@@ -58,14 +58,14 @@ pub(super) enum Standing {
     /// The caller proved before, from the same address, that it owns the account that it names.
     Known,
     /// The caller did not prove an account.
-    Stranger,
+    Unknown,
 }
 
 impl Standing {
     fn other(self) -> Self {
         match self {
-            Self::Known => Self::Stranger,
-            Self::Stranger => Self::Known,
+            Self::Known => Self::Unknown,
+            Self::Unknown => Self::Known,
         }
     }
 }
@@ -113,7 +113,7 @@ impl<W> Schedule<W> {
             limits,
             lanes: HashMap::new(),
             rotations: [VecDeque::new(), VecDeque::new()],
-            last: Standing::Stranger,
+            last: Standing::Unknown,
             busy: HashSet::new(),
             places: 0,
             running: 0,
@@ -129,18 +129,18 @@ impl<W> Schedule<W> {
     /// Takes a place. If there is none, it evicts another waiter and returns it. A full caller evicts from its name
     /// with the most waiters, a full queue from the caller with the most, if these are clearly more than the new one
     /// has. In a full queue, a known caller may evict any waiting stranger.
-    pub(super) fn enter(&mut self, (caller, standing): (Key, Standing), name: Key) -> Result<Option<W>, Full> {
+    pub(super) fn enter(&mut self, (caller, standing): (Key, Standing), name: Key) -> Result<Option<W>, QueueFull> {
         let (own, of_name) = self.lanes.get(&caller).map_or((0, 0), |lane| (lane.places, lane.waiting_for(name)));
         let evicted = if own >= self.limits.per_caller {
-            Some(self.evict(caller, of_name + 1).ok_or(Full::Caller)?)
+            Some(self.evict(caller, of_name + 1).ok_or(QueueFull::Caller)?)
         } else if self.places >= self.limits.total {
             let yields = |lane: &Lane<W>| match (standing, lane.standing) {
-                (Standing::Known, Standing::Stranger) => lane.waiting() > 0,
-                (Standing::Known | Standing::Stranger, _) => lane.waiting() > own + 1,
+                (Standing::Known, Standing::Unknown) => lane.waiting() > 0,
+                (Standing::Known | Standing::Unknown, _) => lane.waiting() > own + 1,
             };
             let largest = self.lanes.iter().filter(|(_, lane)| yields(lane)).max_by_key(|(_, lane)| lane.waiting());
             let largest = largest.map(|(caller, _)| *caller);
-            Some(largest.and_then(|largest| self.evict(largest, 0)).ok_or(Full::All)?)
+            Some(largest.and_then(|largest| self.evict(largest, 0)).ok_or(QueueFull::All)?)
         } else {
             None
         };
@@ -254,10 +254,10 @@ impl<W> Schedule<W> {
 }
 
 fn of(rotations: &mut [VecDeque<Key>; 2], standing: Standing) -> &mut VecDeque<Key> {
-    let [known, strangers] = rotations;
+    let [known, unknown] = rotations;
     match standing {
         Standing::Known => known,
-        Standing::Stranger => strangers,
+        Standing::Unknown => unknown,
     }
 }
 

@@ -4,13 +4,13 @@ use azure_core::error::ErrorKind;
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, StepFailure};
 
-use crate::files::objects::{About, code_or_status};
+use crate::files::objects::{StoreDescription, code_or_status};
 
 const KEY: &str =
     "Check FileSettings.AzureStorageAccount and FileSettings.AzureAccessKey, and the clock of this server.";
 
 /// Returns the failure for a refusal, or for a missing response, at a step.
-pub(super) fn failure(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> StepFailure {
+pub(super) fn failure(step: Step, error: &azure_core::Error, about: &StoreDescription, is_tls: bool) -> StepFailure {
     match error.kind() {
         ErrorKind::HttpResponse { status, error_code, .. } => {
             let status = u16::from(*status);
@@ -38,7 +38,7 @@ pub(super) fn failure(step: Step, error: &azure_core::Error, about: &About, is_t
     }
 }
 
-fn meaning(step: Step, code: Option<&str>, status: u16, about: &About) -> (Step, Kind, String) {
+fn meaning(step: Step, code: Option<&str>, status: u16, about: &StoreDescription) -> (Step, Kind, String) {
     // Before the first successful list it is not known that the credentials are accepted.
     let unproven = if step == Step::List { Step::Authenticate } else { step };
     let container = "Check FileSettings.AzureContainer; this server makes no containers.";
@@ -74,7 +74,7 @@ fn meaning(step: Step, code: Option<&str>, status: u16, about: &About) -> (Step,
     }
 }
 
-fn unanswered(step: Step, error: &azure_core::Error, about: &About, is_tls: bool) -> StepFailure {
+fn unanswered(step: Step, error: &azure_core::Error, about: &StoreDescription, is_tls: bool) -> StepFailure {
     let step = if step == Step::List { Step::Authenticate } else { step };
     let tls = if is_tls { String::new() } else { format!(" If it expects TLS, turn {} on.", about.tls) };
     StepFailure {

@@ -4,14 +4,14 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use quarterdeck_actors::storage::report::Kind::{self, Authentication, Missing, Other};
 use quarterdeck_actors::storage::report::{Step, StepFailure};
 
-use crate::files::objects::{About, code_or_status, too_slow};
+use crate::files::objects::{StoreDescription, code_or_status, too_slow};
 
 const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey.";
 const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
 const REGION: &str = "FileSettings.AmazonS3Region";
 
 /// Returns the failure for a refusal, or for a missing response, at a step.
-pub(super) fn failure<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> StepFailure
+pub(super) fn failure<E>(step: Step, error: &SdkError<E>, about: &StoreDescription, is_tls: bool) -> StepFailure
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -115,7 +115,7 @@ pub(super) fn region<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Str
     is_region.then(|| named.to_owned())
 }
 
-fn unanswered<E>(step: Step, error: &SdkError<E>, about: &About, is_tls: bool) -> StepFailure
+fn unanswered<E>(step: Step, error: &SdkError<E>, about: &StoreDescription, is_tls: bool) -> StepFailure
 where
     E: std::error::Error + 'static,
 {

@@ -241,7 +241,7 @@ impl Watched {
 }
 
 impl Objects for Watched {
-    fn about(&self) -> &crate::files::objects::About {
+    fn about(&self) -> &crate::files::objects::StoreDescription {
         self.0.about()
     }
 

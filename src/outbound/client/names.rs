@@ -33,9 +33,9 @@ impl Names for SystemNames {
 }
 
 /// Returns the checked addresses for all names, so that no second look-up can give other addresses.
-pub(super) struct Checked(pub(super) Vec<SocketAddr>);
+pub(super) struct CheckedAddresses(pub(super) Vec<SocketAddr>);
 
-impl Resolve for Checked {
+impl Resolve for CheckedAddresses {
     fn resolve(&self, _: Name) -> Resolving {
         let addresses: Addrs = Box::new(self.0.clone().into_iter());
         std::future::ready(Ok(addresses)).boxed()

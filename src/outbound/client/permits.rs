@@ -19,7 +19,7 @@ const PERMIT_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct SharedPool {
     permits: Arc<Semaphore>,
     /// The maximum number of permits that a user has at once.
-    share: usize,
+    permits_per_user: usize,
     /// The maximum number of a user's requests that have a permit or wait for one.
     max_per_user: usize,
     users: Arc<Mutex<HashMap<String, User>>>,
@@ -49,32 +49,32 @@ struct Entry {
 
 /// The error when the user, or all users together, have no permit left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exhausted;
+pub(crate) struct NoPermit;
 
 impl SharedPool {
-    /// Creates a pool of `size` permits. Each user has at most `share` of them at once, and at most `max_per_user`
+    /// Creates a pool of `size` permits. Each user has at most `permits_per_user` of them at once, and at most `max_per_user`
     /// requests that have a permit or wait for one.
-    pub(crate) fn new(size: usize, share: usize, max_per_user: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(size)), share, max_per_user, users: Arc::default() }
+    pub(crate) fn new(size: usize, permits_per_user: usize, max_per_user: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(size)), permits_per_user, max_per_user, users: Arc::default() }
     }
 
     /// Returns a permit for `user`; waits up to 20 s.
-    pub(crate) async fn permit(&self, user: &str) -> Result<Permit, Exhausted> {
+    pub(crate) async fn permit(&self, user: &str) -> Result<Permit, NoPermit> {
         let (entry, own) = self.enter(user)?;
         let waiting = async {
             let own = own.acquire_owned().await.ok();
             (own, self.permits.clone().acquire_owned().await.ok())
         };
-        let (own, common) = timeout(PERMIT_TIMEOUT, waiting).await.map_err(|_| Exhausted)?;
+        let (own, common) = timeout(PERMIT_TIMEOUT, waiting).await.map_err(|_| NoPermit)?;
         Ok(Permit { _common: common, _own: own, _entry: Some(entry) })
     }
 
-    fn enter(&self, user: &str) -> Result<(Entry, Arc<Semaphore>), Exhausted> {
+    fn enter(&self, user: &str) -> Result<(Entry, Arc<Semaphore>), NoPermit> {
         let mut users = lock(&self.users);
-        let new = || User { permits: Arc::new(Semaphore::new(self.share)), requests: 0 };
+        let new = || User { permits: Arc::new(Semaphore::new(self.permits_per_user)), requests: 0 };
         let entry = users.entry(user.to_owned()).or_insert_with(new);
         if entry.requests >= self.max_per_user {
-            return Err(Exhausted);
+            return Err(NoPermit);
         }
         entry.requests += 1;
         Ok((Entry { users: self.users.clone(), user: user.to_owned() }, entry.permits.clone()))
@@ -105,11 +105,11 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    /// Creates pools of these sizes for the server, operators and users. Each user gets at most `share` permits.
-    pub(super) fn new(server: usize, operators: usize, users: usize, share: usize) -> Self {
+    /// Creates pools of these sizes for the server, operators and users. Each user gets at most `permits_per_user` permits.
+    pub(super) fn new(server: usize, operators: usize, users: usize, permits_per_user: usize) -> Self {
         /// A page with links and images sends this many requests at once.
         const MAX_PER_USER: usize = 64;
-        let users = SharedPool::new(users, share, MAX_PER_USER);
+        let users = SharedPool::new(users, permits_per_user, MAX_PER_USER);
         Self { server: Arc::new(Semaphore::new(server)), operators: Arc::new(Semaphore::new(operators)), users }
     }
 
@@ -118,7 +118,7 @@ impl Pools {
         let pool = match chosen {
             Chosen::InConfiguration => &self.server,
             Chosen::ByOperator { .. } => &self.operators,
-            Chosen::ByUser(user) => return self.users.permit(user).await.map_err(|Exhausted| CallFailure::Busy),
+            Chosen::ByUser(user) => return self.users.permit(user).await.map_err(|NoPermit| CallFailure::Busy),
         };
         // The semaphore is never closed.
         let common = pool.clone().acquire_owned().await.ok();
@@ -138,7 +138,7 @@ mod tests {
         let held = [pool.permit("anna").await.unwrap(), pool.permit("anna").await.unwrap()];
         let mut waiting = Box::pin(pool.permit("anna"));
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert_eq!(pool.permit("anna").await.unwrap_err(), Exhausted);
+        assert_eq!(pool.permit("anna").await.unwrap_err(), NoPermit);
         let others = [pool.permit("bert").await.unwrap(), pool.permit("bert").await.unwrap()];
         drop(held);
         drop(waiting.await.unwrap());

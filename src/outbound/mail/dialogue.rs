@@ -12,7 +12,7 @@ pub(super) struct Dialogue<S> {
     stream: S,
     /// The bytes that were read and not parsed yet.
     unread: Vec<u8>,
-    heard: usize,
+    received_bytes: usize,
 }
 
 /// A response of the mail server.
@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     }
 
     fn new(stream: S) -> Self {
-        Self { stream, unread: Vec::new(), heard: 0 }
+        Self { stream, unread: Vec::new(), received_bytes: 0 }
     }
 
     /// Sends `EHLO` and returns the extensions that the server offers.
@@ -145,8 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
             if read == 0 {
                 return Err(Problem::Closed);
             }
-            self.heard += read;
-            if self.heard > MAX_REPLY_BYTES {
+            self.received_bytes += read;
+            if self.received_bytes > MAX_REPLY_BYTES {
                 return Err(Problem::TooMuch);
             }
             self.unread.extend_from_slice(chunk.get(..read).unwrap_or_default());
@@ -218,9 +218,9 @@ mod tests {
         far.write_all(b"220 hello\r\n500 what?\r\n250 well then\r\n").await.unwrap();
         let (dialogue, offers) = Dialogue::open(near, "chat.example").await.unwrap();
         drop(dialogue);
-        let mut heard = String::new();
-        far.read_to_string(&mut heard).await.unwrap();
-        assert_eq!(heard, "EHLO chat.example\r\nHELO chat.example\r\n");
+        let mut received_bytes = String::new();
+        far.read_to_string(&mut received_bytes).await.unwrap();
+        assert_eq!(received_bytes, "EHLO chat.example\r\nHELO chat.example\r\n");
         assert!(offers.0.is_empty());
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// The result of a backup.
-pub(crate) struct Made {
+pub(crate) struct BackupResult {
     pub(crate) manifest: Manifest,
     /// The number of files left out of the store because they are links or not regular files.
     pub(crate) left_out: u64,
@@ -58,7 +58,11 @@ enum Output {
 }
 
 /// Creates a backup of the database that `settings` name, and of the files beside it.
-pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted<'_>) -> Result<Made, BackupError> {
+pub(crate) async fn make(
+    settings: &Settings,
+    sources: &Sources,
+    wanted: &Wanted<'_>,
+) -> Result<BackupResult, BackupError> {
     // The lock of the draft is taken first: another backup of this name is refused whatever state the database is in.
     let (draft, file) = Draft::beside(wanted.file)?;
     let sql = &settings.config.view.sql;
@@ -121,7 +125,7 @@ pub(crate) async fn make(settings: &Settings, sources: &Sources, wanted: &Wanted
     manifest.parts = archive.contents().iter().map(part).collect();
     let finished = finish(archive, &manifest).map_err(BackupError::at(wanted.file))?;
     draft.finish(&finished)?;
-    Ok(Made { manifest, left_out: added.left_out, unread_license: license.err() })
+    Ok(BackupResult { manifest, left_out: added.left_out, unread_license: license.err() })
 }
 
 fn finish(mut archive: Archive<Output>, manifest: &Manifest) -> IoResult<File> {

@@ -38,13 +38,13 @@ pub(crate) struct Restoring<'a> {
 
 /// The files and folders that the restore created. They are deleted unless the restore completes.
 #[derive(Default)]
-struct Placed {
+struct CreatedFiles {
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
     is_complete: bool,
 }
 
-impl Drop for Placed {
+impl Drop for CreatedFiles {
     fn drop(&mut self) {
         if !self.is_complete {
             for file in self.files.iter().rev() {
@@ -78,7 +78,7 @@ pub(crate) async fn restore(
     backup.check()?;
     // The mark is set first, so that no server starts on a partial restore.
     unfinished.mark().await?;
-    let mut placed = Placed::default();
+    let mut placed = CreatedFiles::default();
     let restored: Result<(), BackupError> = async {
         place_parts(backup, wanted, configuration.as_deref(), &mut placed)?;
         place_keys(backup, settings, &mut placed)?;
@@ -172,7 +172,7 @@ fn place_parts(
     backup: &mut Backup,
     wanted: &Restoring<'_>,
     configuration: Option<&Path>,
-    placed: &mut Placed,
+    placed: &mut CreatedFiles,
 ) -> Result<(), BackupError> {
     let parts: Vec<Part> = backup.manifest.parts.iter().filter(|part| part.rows.is_none()).cloned().collect();
     for part in parts {
@@ -195,7 +195,7 @@ fn place_parts(
     Ok(())
 }
 
-fn place_keys(backup: &mut Backup, settings: &Settings, placed: &mut Placed) -> Result<(), BackupError> {
+fn place_keys(backup: &mut Backup, settings: &Settings, placed: &mut CreatedFiles) -> Result<(), BackupError> {
     let Some(part) = backup.manifest.part(KEYS).cloned() else { return Ok(()) };
     match key_file::place_for_new(settings) {
         Some(target) if key_file::found(settings).is_none() => write(backup, &part, &target, placed),
@@ -203,7 +203,7 @@ fn place_keys(backup: &mut Backup, settings: &Settings, placed: &mut Placed) -> 
     }
 }
 
-fn write(backup: &mut Backup, part: &Part, target: &Path, placed: &mut Placed) -> Result<(), BackupError> {
+fn write(backup: &mut Backup, part: &Part, target: &Path, placed: &mut CreatedFiles) -> Result<(), BackupError> {
     if let Some(folder) = target.parent() {
         let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();

@@ -12,7 +12,7 @@ use crate::files::private;
 use crate::store::{AuditKeys, Finding, Mark, Unfinished};
 
 /// The result of a verification.
-pub(crate) struct Proof {
+pub(crate) struct Verification {
     /// The faults of the audit trail; empty if it is intact.
     pub(crate) findings: Vec<Finding>,
     pub(crate) trail_rows: u64,
@@ -35,7 +35,7 @@ pub(crate) async fn verify(
     sql: &SqlSettings,
     mut keys: AuditKeys,
     scratch: &Path,
-) -> Result<Proof, BackupError> {
+) -> Result<Verification, BackupError> {
     backup.check()?;
     if let Some(text) = backup.small(KEYS)? {
         let found = String::from_utf8(text).ok().and_then(|text| AuditKeys::parse(&text));
@@ -54,5 +54,5 @@ pub(crate) async fn verify(
     let verified = restored.db().verify_audits(&mut |finding| findings.push(finding)).await?;
     restored.db().close().await?;
     drop((restored, scratch));
-    Ok(Proof { findings, trail_rows: verified.count, trail_end: verified.end })
+    Ok(Verification { findings, trail_rows: verified.count, trail_end: verified.end })
 }

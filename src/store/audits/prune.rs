@@ -51,7 +51,7 @@ impl Db {
             statements.push(statement(classic, vec![last.number.into()]));
             statements.push(statement("DELETE FROM qd_audits WHERE number <= $1", vec![last.number.into()]));
             statements.push(setting_system(ANCHOR, &last.to_string()));
-            match self.transaction(Transaction::of(statements).alone_with(Subject::Trail)).await {
+            match self.transaction(Transaction::of(statements).lock_exclusive(Subject::Trail)).await {
                 Err(StoreError::Duplicate(_)) => {}
                 removed => return removed.map(|_| true),
             }

@@ -18,7 +18,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Permits for the connections of a pool: as many as the settings allow, or as the database has room for.
 #[derive(Clone)]
-pub(super) struct Room {
+pub(super) struct ConnectionPermits {
     permits: Arc<Semaphore>,
     size: Arc<Mutex<usize>>,
     /// The shares of reads, writes and tables, which follow the number of connections.
@@ -41,7 +41,7 @@ impl Lease {
     }
 }
 
-impl Room {
+impl ConnectionPermits {
     pub(super) fn new(wanted: usize, shares: Shares) -> Self {
         let permits = Arc::new(Semaphore::new(wanted));
         let size = Arc::new(Mutex::new(wanted));
@@ -136,7 +136,7 @@ mod tests {
     #[actix_web::test]
     async fn the_shares_follow_what_the_database_has_room_for() {
         let shares = Shares::new(20);
-        let room = Room::new(20, shares.clone());
+        let room = ConnectionPermits::new(20, shares.clone());
         let of_one_table = || {
             let enter = || shares.enter(Kind::Read, "SELECT 1 FROM users").now_or_never();
             std::iter::from_fn(enter).collect::<Vec<_>>().len()

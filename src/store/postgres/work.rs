@@ -4,7 +4,7 @@ use deadpool_postgres::{Object, Transaction as Begun};
 use tokio_postgres::IsolationLevel;
 use tokio_postgres::error::SqlState;
 
-use super::super::transaction::Hold;
+use super::super::transaction::LockMode;
 use super::super::{Row, Statement, StoreError, Transaction, Value};
 use super::{borrowed, decode};
 
@@ -35,8 +35,8 @@ pub(super) async fn run_as_one(client: &mut Object, work: &Transaction) -> Resul
 async fn run_all_of(begun: &Begun<'_>, work: &Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
     for (key, hold) in work.locks() {
         let sql = match hold {
-            Hold::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
-            Hold::Alone => "SELECT pg_advisory_xact_lock($1)",
+            LockMode::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
+            LockMode::Exclusive => "SELECT pg_advisory_xact_lock($1)",
         };
         let prepared = begun.prepare_cached(sql).await?;
         begun.query(&prepared, &borrowed(&[Value::Int(key)])).await?;

@@ -29,7 +29,7 @@ const LOOK_DELAY: Duration = Duration::from_millis(100);
 
 /// The reason why a file cannot be trusted to be the complete database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
+enum Defect {
     /// The file is missing, but its log exists.
     OnlyLog,
     /// The file is empty.
@@ -44,12 +44,12 @@ enum Doubt {
 pub(crate) async fn refuse_doubtful(file: &Path, is_new: bool) -> Result<(), StoreError> {
     for look in 1.. {
         let path = file.to_owned();
-        let doubt = blocking(move || doubt(&path).map_err(|cause| named(&path, cause))).await?;
-        let is_accepted = |doubt| is_new && doubt != Doubt::OnlyLog;
-        match doubt.filter(|doubt| !is_accepted(*doubt)) {
+        let defect = blocking(move || defect(&path).map_err(|cause| named(&path, cause))).await?;
+        let is_accepted = |defect| is_new && defect != Defect::OnlyLog;
+        match defect.filter(|defect| !is_accepted(*defect)) {
             None => break,
-            Some(Doubt::WithoutLog) if look < MAX_LOOKS => tokio::time::sleep(LOOK_DELAY).await,
-            Some(doubt) => return Err(StoreError::Setting(refusal(file, doubt))),
+            Some(Defect::WithoutLog) if look < MAX_LOOKS => tokio::time::sleep(LOOK_DELAY).await,
+            Some(defect) => return Err(StoreError::Setting(refusal(file, defect))),
         }
     }
     Ok(())
@@ -69,24 +69,24 @@ pub(super) fn refuse_unfinished(file: &Path) -> Result<(), StoreError> {
     )))
 }
 
-fn refusal(file: &Path, doubt: Doubt) -> String {
+fn refusal(file: &Path, defect: Defect) -> String {
     let (name, log) = (file.display(), files::log(file));
     let log = log.display();
-    match doubt {
-        Doubt::OnlyLog => format!(
+    match defect {
+        Defect::OnlyLog => format!(
             "the database file {name} is gone, and {log} is still there\n\
              put the file back; to begin with an empty database, move {log} away first"
         ),
-        Doubt::Empty => format!(
+        Defect::Empty => format!(
             "the database file {name} has a length of zero, so what it held is lost\n\
              put a copy of it back; to begin with an empty database, delete the file, or start once with --new"
         ),
-        Doubt::WithoutTables => format!(
+        Defect::WithoutTables => format!(
             "the database file {name} holds no tables of Quarterdeck: it belongs to another program, or {log} was not \
              copied with it\n\
              put the right file in its place, with its -wal; to make the tables in this one, start once with --new"
         ),
-        Doubt::WithoutLog => format!(
+        Defect::WithoutLog => format!(
             "the database file {name} was in use when it was copied or its server was killed, and {log} is gone, so \
              the newest rows are missing\n\
              put {log} back, or a whole copy; where another program has written the log into the file since, or to go \
@@ -95,29 +95,29 @@ fn refusal(file: &Path, doubt: Doubt) -> String {
     }
 }
 
-fn doubt(file: &Path) -> Result<Option<Doubt>, StoreError> {
+fn defect(file: &Path) -> Result<Option<Defect>, StoreError> {
     let is_there = |path: &Path| std::fs::metadata(path).is_ok_and(|found| found.len() > 0);
     let length = match std::fs::metadata(file) {
         Ok(found) => found.len(),
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             refuse_unfinished(file)?;
-            return Ok(is_there(&files::log(file)).then_some(Doubt::OnlyLog));
+            return Ok(is_there(&files::log(file)).then_some(Defect::OnlyLog));
         }
         // Opening the file later gives a better error message.
         Err(_) => return Ok(None),
     };
     if length == 0 {
-        return Ok(Some(Doubt::Empty));
+        return Ok(Some(Defect::Empty));
     }
     // A log of length zero counts: a server that is killed right after a checkpoint leaves one.
     let has_log = std::fs::symlink_metadata(files::log(file)).is_ok();
     let lacks_log = !has_log && uses_log(file)?;
     let connection = open_to_look(file, !lacks_log)?;
     if lacks_log && marks::are_there(&connection)? {
-        return Ok(Some(Doubt::WithoutLog));
+        return Ok(Some(Defect::WithoutLog));
     }
     let has_tables = marks::has_table(&connection, MIGRATIONS_TABLE)?;
-    Ok((!has_tables).then_some(Doubt::WithoutTables))
+    Ok((!has_tables).then_some(Defect::WithoutTables))
 }
 
 /// Returns true when the file uses a write-ahead log. Fails when it is not an SQLite file.

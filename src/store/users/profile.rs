@@ -33,7 +33,7 @@ impl Db {
             let changed = change(&before).map_err(|refusal| StoreError::Refused(Box::new(refusal)))?;
             Ok(changed.map(|after| vec![difference(&before, &after, now), selection(&before.id)]).unwrap_or_default())
         };
-        let transaction = Transaction::decided(vec![selection(id)], decide).alone_with(Subject::User(id));
+        let transaction = Transaction::decided(vec![selection(id)], decide).lock_exclusive(Subject::User(id));
         let mut answers = self.transaction(transaction).await?.into_iter();
         let mut next = || answers.next().and_then(|rows| rows.into_iter().next()).map(user).transpose();
         let before = next()?;

@@ -52,9 +52,9 @@ pub(crate) struct Page {
 }
 
 /// Tells the reading thread to stop when the caller is gone.
-struct Patience(Arc<AtomicBool>);
+struct StopOnDrop(Arc<AtomicBool>);
 
-impl Drop for Patience {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -70,14 +70,14 @@ impl LogReader {
         let turn = self.turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| AppError::new("api.context.server_busy.app_error"))?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let patience = Patience(is_over.clone());
+        let stop_on_drop = StopOnDrop(is_over.clone());
         let read = background::compute(move || {
             let _turn = turn;
             let until = Instant::now() + READ_TIMEOUT;
             gather(&path, span, filter.as_ref(), &|| is_over.load(Ordering::Relaxed) || Instant::now() > until)
         });
         let page = read.await.map_err(|ended| AppError::new("api.admin.file_read_error").because(ended))?;
-        drop(patience);
+        drop(stop_on_drop);
         page.map_err(|cause| refusal(&cause))
     }
 }

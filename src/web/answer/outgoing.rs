@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::Bytes;
 
-use super::pace::Pace;
+use super::read_rate::ReadRate;
 
 /// A body of more than this many bytes counts against the budget of its caller and must be read at a minimum rate.
 pub(crate) const LARGE_BYTES: usize = 32 * 1024;
@@ -30,7 +30,7 @@ pub(crate) struct Outgoing {
     size: BodySize,
     piece_bytes: usize,
     /// Cuts the connection of a client that reads too slowly.
-    pace: Option<Pace>,
+    read_rate: Option<ReadRate>,
     /// Released when the body has been sent, or is dropped with its connection.
     _permit: Option<Box<dyn Any>>,
 }
@@ -39,7 +39,7 @@ impl Outgoing {
     /// Returns a body of these bytes.
     pub(crate) fn bytes(bytes: Bytes) -> Self {
         let size = BodySize::Sized(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        Self { rest: bytes, more: None, size, piece_bytes: PIECE_BYTES, pace: None, _permit: None }
+        Self { rest: bytes, more: None, size, piece_bytes: PIECE_BYTES, read_rate: None, _permit: None }
     }
 
     /// Returns a body of these bytes that holds `permit` until it is dropped.
@@ -57,9 +57,9 @@ impl Outgoing {
         Self { piece_bytes: usize::MAX, ..Self::chunks(body) }
     }
 
-    /// Returns this body, watched by `pace`.
-    pub(crate) fn paced(self, pace: Option<Pace>) -> Self {
-        Self { pace, ..self }
+    /// Returns this body, watched by `read_rate`.
+    pub(crate) fn with_read_rate(self, read_rate: Option<ReadRate>) -> Self {
+        Self { read_rate, ..self }
     }
 }
 
@@ -80,8 +80,8 @@ impl MessageBody for Outgoing {
             }
         }
         let piece = this.rest.split_to(this.rest.len().min(this.piece_bytes));
-        if let Some(pace) = &this.pace {
-            pace.note(piece.len());
+        if let Some(read_rate) = &this.read_rate {
+            read_rate.note(piece.len());
         }
         Poll::Ready(Some(Ok(piece)))
     }

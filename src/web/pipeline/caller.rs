@@ -33,7 +33,7 @@ pub(super) async fn session(arrival: &Arrival, app: &AppState, route: &Route) ->
         return Err(AppError::new("api.context.token_provided.app_error"));
     }
     count_user(arrival, app, &session)?;
-    check_forgery(http, config, &session, &token, route)?;
+    check_csrf(http, config, &session, &token, route)?;
     Ok(Some(session))
 }
 
@@ -55,7 +55,7 @@ fn known(arrival: &Arrival, session: Session) -> Session {
 /// Does the CSRF check. A browser adds the cookie to every request, also to one from another site. So a request that
 /// changes something must carry the CSRF token, or, without strict enforcement, the header `X-Requested-With`, which
 /// another site cannot set on its own.
-fn check_forgery(
+fn check_csrf(
     http: &HttpRequest,
     config: &Config,
     session: &Session,

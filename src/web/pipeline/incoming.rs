@@ -84,7 +84,7 @@ impl Incoming {
         under_way: Option<UnderWay>,
         permit: Option<Permit>,
         sending: InFlight,
-    ) -> HttpResponse<Lasting> {
+    ) -> HttpResponse<HeldBody> {
         let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let is_read = is_switch || self.is_drained().await;
         if !is_read {
@@ -102,7 +102,7 @@ impl Incoming {
         // A stop of the server does not wait for WebSockets as it waits for responses; it closes them in a step of its
         // own.
         let sending = (!is_switch).then_some(sending);
-        answer.map_body(|_, body| Lasting {
+        answer.map_body(|_, body| HeldBody {
             body,
             _unread: unread,
             _under_way: under_way,
@@ -127,7 +127,7 @@ fn announced(http: &HttpRequest) -> Option<u64> {
 }
 
 /// The body of a response, with everything that is released when the body ends.
-pub(crate) struct Lasting {
+pub(crate) struct HeldBody {
     body: Outgoing,
     _unread: Option<Rc<RefCell<Payload>>>,
     _under_way: Option<UnderWay>,
@@ -135,14 +135,14 @@ pub(crate) struct Lasting {
     _sending: Option<InFlight>,
 }
 
-impl Lasting {
+impl HeldBody {
     /// Returns a body that holds nothing else.
     pub(super) fn of(body: Outgoing) -> Self {
         Self { body, _unread: None, _under_way: None, _permit: None, _sending: None }
     }
 }
 
-impl MessageBody for Lasting {
+impl MessageBody for HeldBody {
     type Error = <Outgoing as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -8,11 +8,11 @@ use actix_web::body::MessageBody;
 use actix_web::http::{Method, StatusCode};
 use quarterdeck_actors::error::AppError;
 
-use crate::base::budget::Room;
+use crate::base::budget::Reservation;
 use crate::domain::session::Session;
 use crate::web::address::group_of;
 use crate::web::answer::outgoing::{LARGE_BYTES, Outgoing};
-use crate::web::answer::pace::Pace;
+use crate::web::answer::read_rate::ReadRate;
 use crate::web::pipeline::arrival::Arrival;
 use crate::web::routes::route::Origin;
 use crate::web::routes::router::Found;
@@ -31,10 +31,10 @@ impl Arrival {
         let bytes = match body.try_into_bytes() {
             Ok(bytes) if bytes.len() <= LARGE_BYTES => return answer.set_body(Outgoing::bytes(bytes)),
             Ok(bytes) => bytes,
-            Err(body) => return answer.set_body(Outgoing::chunks(body).paced(self.pace())),
+            Err(body) => return answer.set_body(Outgoing::chunks(body).with_read_rate(self.read_rate())),
         };
         match self.room(bytes.len(), app, found) {
-            Ok(room) => answer.set_body(Outgoing::with_permit(bytes, room).paced(self.pace())),
+            Ok(room) => answer.set_body(Outgoing::with_permit(bytes, room).with_read_rate(self.read_rate())),
             Err(refusal) => {
                 app.limits.sending.refused.fetch_add(1, Ordering::Relaxed);
                 let mut refusal = self.refuse(&refusal);
@@ -45,7 +45,7 @@ impl Arrival {
     }
 
     /// Takes memory from the caller's budget; `None` on the local socket, which has no budget.
-    fn room(&self, bytes: usize, app: &AppState, found: Option<&Found>) -> Result<Option<Room>, AppError> {
+    fn room(&self, bytes: usize, app: &AppState, found: Option<&Found>) -> Result<Option<Reservation>, AppError> {
         if self.origin == Origin::LocalSocket {
             return Ok(None);
         }
@@ -55,7 +55,7 @@ impl Arrival {
         // checked as well.
         let is_change = self.http.method() != Method::GET && found.is_some_and(|found| found.route.audit.is_always());
         if is_change {
-            return Ok(Some(app.limits.sending.budget.certain_room(&caller, bytes)));
+            return Ok(Some(app.limits.sending.budget.reserve_unconditionally(&caller, bytes)));
         }
         let room = app.limits.sending.budget.room(&caller, bytes);
         room.map(Some).ok_or_else(|| AppError::new("app.request.responses_unread.app_error"))
@@ -63,10 +63,10 @@ impl Arrival {
 
     /// Returns the watch over the client's minimum read rate. The local socket has none, because its client is the
     /// operator.
-    fn pace(&self) -> Option<Pace> {
+    fn read_rate(&self) -> Option<ReadRate> {
         if self.origin == Origin::LocalSocket {
             return None;
         }
-        Pace::watch(&self.http, Duration::from_secs(self.config.view.service.write_timeout))
+        ReadRate::watch(&self.http, Duration::from_secs(self.config.view.service.write_timeout))
     }
 }

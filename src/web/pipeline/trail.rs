@@ -139,7 +139,7 @@ impl<'a> Pending<'a> {
                 if is_turned_away {
                     self.count();
                 }
-                !is_turned_away && self.app.trail.strangers.admits_address(&self.client(), event)
+                !is_turned_away && self.app.trail.unauthenticated.admits_address(&self.client(), event)
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Pending<'a> {
             Caller::Admin(id) | Caller::User(id) => self.app.trail.refusals.count(&id, event),
             Caller::Local => self.app.trail.refusals.count(LOCAL, event),
             Caller::Stranger | Caller::Ending(_) | Caller::Server => {
-                self.app.trail.strangers.count(&self.client(), event);
+                self.app.trail.unauthenticated.count(&self.client(), event);
             }
         }
     }

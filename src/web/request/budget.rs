@@ -110,8 +110,8 @@ mod tests {
     #[test]
     fn callers_without_a_session_leave_room_for_users() {
         let budget = BodyBudget::new(400);
-        let mut strangers: Vec<_> = (0..4).map(|_| budget.share("", 1000)).collect();
-        let taken: Vec<_> = strangers.iter_mut().map(|share| share.grow(30).is_ok()).collect();
+        let mut unauthenticated: Vec<_> = (0..4).map(|_| budget.share("", 1000)).collect();
+        let taken: Vec<_> = unauthenticated.iter_mut().map(|share| share.grow(30).is_ok()).collect();
         assert_eq!(taken, [true, true, true, false]);
         let mut anna = budget.share("anna", 50);
         assert!(anna.grow(100).is_ok());
@@ -120,7 +120,7 @@ mod tests {
         assert!(large.grow(200).is_ok());
         assert!(budget.share("cleo", 50).grow(50).is_err());
         assert_eq!((budget.held(), budget.refused()), (390, [("budget", 3), ("rate", 0)]));
-        drop((strangers, anna, large));
+        drop((unauthenticated, anna, large));
         assert_eq!(budget.held(), 0);
         assert!(budget.held.lock().unwrap().by_user.is_empty());
     }

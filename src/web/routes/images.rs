@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 
 use crate::domain::session::Session;
-use crate::outbound::images::{Image, Way, way};
+use crate::outbound::images::{Image, ImageResponse, way};
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
@@ -37,8 +37,10 @@ pub(super) const SHOW: Operation =
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let view = &request.config().view;
     let url = match way(&request.query("url").unwrap_or_default(), view)? {
-        Way::Elsewhere(address) => return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish()),
-        Way::Here(url) => url,
+        ImageResponse::Elsewhere(address) => {
+            return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish());
+        }
+        ImageResponse::Here(url) => url,
     };
     let fetching = app.outside.images.fetch(url, session.user_id(), &app.outside.outbound, view);
     let image = request.while_awaited(fetching).await??;

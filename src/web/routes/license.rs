@@ -49,10 +49,10 @@ pub(super) async fn install(
     let file = upload.file("license").await?;
     let file = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
     audit.parameter("filename", file.name);
-    let license = app.facts.signatory.open(&file.bytes)?;
+    let license = app.facts.verification_key.open(&file.bytes)?;
     let is_refused_twice = license.is_only_once() && !session.is_local();
     let _turn = if is_refused_twice {
-        Some(app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?)
+        Some(app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?)
     } else {
         None
     };

@@ -39,16 +39,16 @@ pub(super) async fn install(
 ) -> Result<Done, AppError> {
     session.require_unrestricted(MANAGE)?;
     // Without a public key the service's response could not be verified, so no data is sent to it.
-    if !app.facts.signatory.is_somebody() {
+    if !app.facts.verification_key.is_somebody() {
         return Err(AppError::new("api.license.upgrade_needed.app_error"));
     }
-    let _turn = app.outside.trials.turn(&app.facts.signatory, &app.db, UNCHECKED).await?;
+    let _turn = app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?;
     let trial_request = TrialRequest::read(body.bytes())?;
     trial_request.check_short()?;
     let caller = caller(&app, &session).await?;
     trial_request.check_long()?;
     let text = app.outside.trials.ask(&trial_request, &caller, app.prepared.diagnostic_id(), request.config()).await?;
-    put_in_force(&app, &audit, app.facts.signatory.open(text.as_bytes())?, text).await?;
+    put_in_force(&app, &audit, app.facts.verification_key.open(text.as_bytes())?, text).await?;
     Ok(Done)
 }
 
@@ -63,7 +63,7 @@ pub(super) const SHOW_PREVIOUS: Operation = Description::new(
 
 /// `GET /trial-license/prev`: returns the part of the last trial licence that the caller may see, in force or not.
 pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
-    let trial = previous_trial(&app.facts.signatory, &app.db).await.or_fail("app.license.get.app_error")?;
+    let trial = previous_trial(&app.facts.verification_key, &app.db).await.or_fail("app.license.get.app_error")?;
     let may_read = session.may("read_license_information");
     let shown: BTreeMap<_, _> = if may_read { told(trial.as_ref()) } else { told_to_anybody(trial.as_ref()) };
     Ok(json_body(to_json(&shown).or_fail("app.license.get.app_error")?))

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::base::error_text::text_of;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::web::answer::{Answer, Begun, Done, Json};
+use crate::web::answer::{Accepted, Answer, Done, Json};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
@@ -33,10 +33,10 @@ pub(super) const BEGIN: Operation = Description::new(
 .handled_by(handler!(begin));
 
 /// `POST /upgrade_to_enterprise`: starts to replace this program with the newest release, in the background.
-pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Begun, AppError> {
+pub(super) async fn begin(session: Session, app: Data<AppState>) -> Result<Accepted, AppError> {
     session.require("manage_system")?;
     app.actors.upgrade.begin().await?;
-    Ok(Begun)
+    Ok(Accepted)
 }
 
 pub(super) const SHOW: Operation =

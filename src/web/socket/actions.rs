@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tracing::{debug, warn};
 
 use super::close::Close;
-use super::message::{Asked, granted, refused};
+use super::message::{ClientRequest, granted, refused};
 use super::{Outcome, Resume};
 use crate::base::version::API_VERSION;
 use crate::domain::session::{Session, resolve};
@@ -44,9 +44,13 @@ enum Action {
 
 /// Handles a request of a client that has not authenticated. Only the authentication request is handled; any other
 /// request gets no reply.
-pub(super) fn introduce(app: &Data<AppState>, resume: &mut Resume, asked: Asked) -> Option<Work> {
-    let is_challenge = asked.action == "authentication_challenge" && asked.seq > 0;
-    is_challenge.then(|| authenticate(app.clone(), resume.take(), asked).boxed_local())
+pub(super) fn handle_unauthenticated(
+    app: &Data<AppState>,
+    resume: &mut Resume,
+    request: ClientRequest,
+) -> Option<Work> {
+    let is_challenge = request.action == "authentication_challenge" && request.seq > 0;
+    is_challenge.then(|| authenticate(app.clone(), resume.take(), request).boxed_local())
 }
 
 /// Handles a request of an authenticated client. Requests that need no waiting are done at once.
@@ -54,34 +58,34 @@ pub(super) fn perform(
     app: &Data<AppState>,
     connection: &Arc<Connection>,
     session: &Arc<Stored>,
-    asked: Asked,
+    request: ClientRequest,
 ) -> Option<Work> {
-    let refuse = |id: &'static str| connection.reply(refused(asked.seq, &AppError::new(id)));
-    if asked.action.is_empty() {
+    let refuse = |id: &'static str| connection.reply(refused(request.seq, &AppError::new(id)));
+    if request.action.is_empty() {
         refuse("api.web_socket_router.no_action.app_error");
         return None;
     }
-    if asked.seq <= 0 {
+    if request.seq <= 0 {
         refuse("api.web_socket_router.bad_seq.app_error");
         return None;
     }
     // The server has no plugins, so their requests (`custom_`) are ignored. An authenticated client need not
     // authenticate again.
-    let is_ignored = asked.action == "authentication_challenge" || asked.action.starts_with("custom_");
+    let is_ignored = request.action == "authentication_challenge" || request.action.starts_with("custom_");
     if is_ignored {
         return None;
     }
-    if asked.action == "presence" {
-        connection.view(|viewing| look(viewing, &asked));
-        connection.reply(granted(asked.seq, &Map::new()));
+    if request.action == "presence" {
+        connection.view(|viewing| set_viewing(viewing, &request));
+        connection.reply(granted(request.seq, &Map::new()));
         return None;
     }
-    let known = ACTIONS.iter().find(|(name, _)| *name == asked.action);
+    let known = ACTIONS.iter().find(|(name, _)| *name == request.action);
     let Some((_, action)) = known else {
         refuse("api.web_socket_router.bad_action.app_error");
         return None;
     };
-    Some(answer(app.clone(), connection.clone(), session.clone(), *action, asked).boxed_local())
+    Some(answer(app.clone(), connection.clone(), session.clone(), *action, request).boxed_local())
 }
 
 async fn answer(
@@ -89,35 +93,35 @@ async fn answer(
     connection: Arc<Connection>,
     stored: Arc<Stored>,
     action: Action,
-    asked: Asked,
+    request: ClientRequest,
 ) -> Outcome {
     let config = app.actors.config.current();
     let session = match resolve(&app.accounts, &config, stored.token.expose()).await {
         Ok(Some(session)) => session,
         Ok(None) => {
             let refusal = AppError::new("api.web_socket_router.not_authenticated.app_error");
-            connection.reply(refused(asked.seq, &refusal));
+            connection.reply(refused(request.seq, &refusal));
             return Outcome::Done;
         }
         Err(failure) => {
             warn!(cause = %failure, "the session of a socket could not be looked up");
-            connection.reply(refused(asked.seq, &AppError::new("api.context.invalid_token.error")));
+            connection.reply(refused(request.seq, &AppError::new("api.context.invalid_token.error")));
             return Outcome::Done;
         }
     };
     let done = match action {
         Action::Ping => Ok(pong()),
-        Action::Typing => type_in(&app, &session, &asked).await,
-        Action::Activity => be_active(&app, &session, &asked).await,
+        Action::Typing => type_in(&app, &session, &request).await,
+        Action::Activity => be_active(&app, &session, &request).await,
         Action::Statuses => Ok(statuses(&app)),
-        Action::StatusesById => statuses_of(&app, &asked).await,
+        Action::StatusesById => statuses_of(&app, &request).await,
         Action::NotifyAck => Ok(Map::new()),
     };
     match done {
-        Ok(data) => connection.reply(granted(asked.seq, &data)),
+        Ok(data) => connection.reply(granted(request.seq, &data)),
         Err(refusal) => {
-            debug!(action = asked.action, cause = %refusal, "a socket's request was refused");
-            connection.reply(refused(asked.seq, &refusal));
+            debug!(action = request.action, cause = %refusal, "a socket's request was refused");
+            connection.reply(refused(request.seq, &refusal));
         }
     }
     Outcome::Done
@@ -131,40 +135,40 @@ fn pong() -> Map<String, Value> {
 const MAX_ID_CHARACTERS: usize = 26;
 
 /// Notes the channels that the user is viewing. Values that are not text, or are too long for an id, are ignored.
-fn look(viewing: &mut Viewing, asked: &Asked) {
-    let told = |name: &str| asked.text(name).filter(|id| id.len() <= MAX_ID_CHARACTERS).map(str::to_owned);
+fn set_viewing(viewing: &mut Viewing, request: &ClientRequest) {
+    let told = |name: &str| request.text(name).filter(|id| id.len() <= MAX_ID_CHARACTERS).map(str::to_owned);
     if let Some(channel) = told("channel_id") {
         viewing.channel = Some(channel);
     }
     if let Some(thread) = told("thread_channel_id") {
-        let is_thread_view = asked.truth("is_thread_view").unwrap_or_default();
+        let is_thread_view = request.truth("is_thread_view").unwrap_or_default();
         let place = if is_thread_view { &mut viewing.thread_view } else { &mut viewing.side };
         *place = Some(thread);
     }
 }
 
 /// Publishes the event `typing` to the members of a channel.
-async fn type_in(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
+async fn type_in(app: &AppState, session: &Session, request: &ClientRequest) -> Result<Map<String, Value>, AppError> {
     crate::domain::accounts::extend(&app.accounts.sessions, &app.actors.config.current(), session).await;
     if app.actors.busy.until().is_some() {
         return Err(AppError::new("api.websocket_handler.server_busy.app_error"));
     }
     let refusal = || invalid("channel_id");
-    let channel_id = asked.text("channel_id").filter(|id| is_id(id)).ok_or_else(refusal)?;
+    let channel_id = request.text("channel_id").filter(|id| is_id(id)).ok_or_else(refusal)?;
     let may = crate::domain::channels::may(&app.accounts, session, channel_id, "create_post").await?;
     if !may {
         return Err(refusal());
     }
-    let parent_id = asked.text("parent_id").unwrap_or_default();
+    let parent_id = request.text("parent_id").unwrap_or_default();
     let data = json!({ "parent_id": parent_id, "user_id": session.user_id() });
     let typing = Event::new("typing", data).for_channel(channel_id).without_user(session.user_id());
     app.actors.hub.publish(typing).await;
     Ok(Map::new())
 }
 
-async fn be_active(app: &AppState, session: &Session, asked: &Asked) -> Result<Map<String, Value>, AppError> {
-    let is_active = asked.truth("user_is_active").ok_or_else(|| invalid("user_is_active"))?;
-    let is_manual = asked.truth("manual").unwrap_or_default();
+async fn be_active(app: &AppState, session: &Session, request: &ClientRequest) -> Result<Map<String, Value>, AppError> {
+    let is_active = request.truth("user_is_active").ok_or_else(|| invalid("user_is_active"))?;
+    let is_manual = request.truth("manual").unwrap_or_default();
     app.actors.presence.active(session.user_id(), is_active, is_manual).await?;
     Ok(Map::new())
 }
@@ -174,8 +178,8 @@ fn statuses(app: &AppState) -> Map<String, Value> {
     app.actors.presence.all().into_iter().map(|(user_id, status)| (user_id, Value::from(status))).collect()
 }
 
-async fn statuses_of(app: &AppState, asked: &Asked) -> Result<Map<String, Value>, AppError> {
-    let ids = asked.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
+async fn statuses_of(app: &AppState, request: &ClientRequest) -> Result<Map<String, Value>, AppError> {
+    let ids = request.data.get("user_ids").and_then(Value::as_array).filter(|ids| !ids.is_empty());
     let ids = ids.ok_or_else(|| invalid("user_ids"))?;
     let ids: Vec<String> = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     let statuses = app.actors.presence.of(&ids).await?;
@@ -187,8 +191,8 @@ fn invalid(name: &'static str) -> AppError {
 }
 
 /// Authenticates a client by its token, and connects it to the hub.
-async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outcome {
-    let Some(token) = asked.text("token") else { return Outcome::Drop };
+async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientRequest) -> Outcome {
+    let Some(token) = request.text("token") else { return Outcome::Drop };
     let config = app.actors.config.current();
     let session = match resolve(&app.accounts, &config, token).await {
         Ok(found) => found.and_then(|session| session.stored_shared()),
@@ -200,7 +204,7 @@ async fn authenticate(app: Data<AppState>, resume: Resume, asked: Asked) -> Outc
     let Some(session) = session else { return Outcome::Drop };
     match join(&app, &session, resume).await {
         Ok(Joined { guard, .. }) => {
-            let reply = granted(asked.seq, &Map::new());
+            let reply = granted(request.seq, &Map::new());
             Outcome::Authenticated { guard, session, reply }
         }
         Err(refusal) if refusal.id == "app.socket.too_many_of_user.app_error" => Outcome::Close(Close::TOO_MANY),

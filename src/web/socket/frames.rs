@@ -9,7 +9,7 @@ use futures_util::Stream;
 use quarterdeck_actors::steps::walked;
 
 use super::close::Close;
-use super::message::Demand;
+use super::message::Encoded;
 
 /// The largest message of a client, in bytes, even if it comes in several frames.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8192;
@@ -19,8 +19,8 @@ const MAX_FRAME_HEAD_BYTES: usize = 14;
 
 /// A message or a control frame of a client.
 #[derive(Debug, PartialEq)]
-pub(super) enum Heard {
-    Request(Demand),
+pub(super) enum Received {
+    Request(Encoded),
     Ping(Bytes),
     Pong,
     Close(Option<u16>),
@@ -45,35 +45,35 @@ struct Begun {
 
 impl Frames {
     /// Returns the next message of the client.
-    pub(super) fn poll_next(&mut self, incoming: &mut Payload, context: &mut Context<'_>) -> Poll<Heard> {
+    pub(super) fn poll_next(&mut self, incoming: &mut Payload, context: &mut Context<'_>) -> Poll<Received> {
         loop {
-            if let Some(heard) = self.take() {
-                return Poll::Ready(heard);
+            if let Some(received) = self.take() {
+                return Poll::Ready(received);
             }
             match ready!(Pin::new(&mut *incoming).poll_next(context)) {
                 Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                Some(Err(_)) | None => return Poll::Ready(Heard::Nothing),
+                Some(Err(_)) | None => return Poll::Ready(Received::Nothing),
             }
         }
     }
 
     /// Returns the next complete message in the buffer, or the protocol error in it.
-    fn take(&mut self) -> Option<Heard> {
+    fn take(&mut self) -> Option<Received> {
         while !self.buffer.is_empty() {
             walked(1);
             let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, MAX_MESSAGE_BYTES) {
                 Ok(Some(frame)) => frame,
                 Ok(None) if self.buffer.len() > MAX_MESSAGE_BYTES + MAX_FRAME_HEAD_BYTES => {
-                    return Some(Heard::Fault(Close::TOO_LARGE));
+                    return Some(Received::Fault(Close::TOO_LARGE));
                 }
                 Ok(None) => return None,
-                Err(ProtocolError::Overflow) => return Some(Heard::Fault(Close::TOO_LARGE)),
-                Err(_) => return Some(Heard::Fault(Close::PROTOCOL)),
+                Err(ProtocolError::Overflow) => return Some(Received::Fault(Close::TOO_LARGE)),
+                Err(_) => return Some(Received::Fault(Close::PROTOCOL)),
             };
             let payload = payload.unwrap_or_default();
             walked(payload.len());
-            if let Some(heard) = self.frame(is_last, kind, payload) {
-                return Some(heard);
+            if let Some(received) = self.frame(is_last, kind, payload) {
+                return Some(received);
             }
         }
         // The buffer is dropped, so that an idle connection takes no memory for it.
@@ -81,8 +81,8 @@ impl Frames {
         None
     }
 
-    fn frame(&mut self, is_last: bool, kind: OpCode, payload: BytesMut) -> Option<Heard> {
-        let heard = match kind {
+    fn frame(&mut self, is_last: bool, kind: OpCode, payload: BytesMut) -> Option<Received> {
+        let received = match kind {
             OpCode::Text | OpCode::Binary if self.begun.is_none() => {
                 let begun = Begun { is_text: kind == OpCode::Text, payload };
                 if !is_last {
@@ -92,21 +92,21 @@ impl Frames {
                 begun.message()
             }
             OpCode::Continue => return self.go_on(is_last, &payload),
-            OpCode::Ping if is_last => Heard::Ping(payload.freeze()),
-            OpCode::Pong if is_last => Heard::Pong,
+            OpCode::Ping if is_last => Received::Ping(payload.freeze()),
+            OpCode::Pong if is_last => Received::Pong,
             OpCode::Close if is_last => closing(&payload),
             OpCode::Text | OpCode::Binary | OpCode::Ping | OpCode::Pong | OpCode::Close | OpCode::Bad => {
-                Heard::Fault(Close::PROTOCOL)
+                Received::Fault(Close::PROTOCOL)
             }
         };
-        Some(heard)
+        Some(received)
     }
 
     /// Adds a continuation frame to the message that has begun.
-    fn go_on(&mut self, is_last: bool, part: &[u8]) -> Option<Heard> {
-        let Some(begun) = &mut self.begun else { return Some(Heard::Fault(Close::PROTOCOL)) };
+    fn go_on(&mut self, is_last: bool, part: &[u8]) -> Option<Received> {
+        let Some(begun) = &mut self.begun else { return Some(Received::Fault(Close::PROTOCOL)) };
         if begun.payload.len() + part.len() > MAX_MESSAGE_BYTES {
-            return Some(Heard::Fault(Close::TOO_LARGE));
+            return Some(Received::Fault(Close::TOO_LARGE));
         }
         begun.payload.extend_from_slice(part);
         if is_last { self.begun.take().map(|begun| begun.message()) } else { None }
@@ -114,16 +114,16 @@ impl Frames {
 }
 
 impl Begun {
-    fn message(self) -> Heard {
+    fn message(self) -> Received {
         let payload = self.payload.freeze();
-        Heard::Request(if self.is_text { Demand::Json(payload) } else { Demand::MessagePack(payload) })
+        Received::Request(if self.is_text { Encoded::Json(payload) } else { Encoded::MessagePack(payload) })
     }
 }
 
-fn closing(payload: &[u8]) -> Heard {
+fn closing(payload: &[u8]) -> Received {
     match Parser::try_parse_close_payload(payload) {
-        Ok(reason) => Heard::Close(reason.map(|reason| reason.code.into())),
-        Err(_) => Heard::Fault(Close::PROTOCOL),
+        Ok(reason) => Received::Close(reason.map(|reason| reason.code.into())),
+        Err(_) => Received::Fault(Close::PROTOCOL),
     }
 }
 
@@ -163,28 +163,28 @@ mod tests {
         out
     }
 
-    fn heard(frames: &[BytesMut]) -> Vec<Heard> {
+    fn received(frames: &[BytesMut]) -> Vec<Received> {
         let mut reader = Frames::default();
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for frame in frames {
             // The bytes come in small pieces, because the network may split them anywhere.
             for piece in frame.chunks(frame.len().div_ceil(64)) {
                 reader.buffer.extend_from_slice(piece);
                 while let Some(one) = reader.take() {
-                    let is_fault = matches!(one, Heard::Fault(_));
-                    heard.push(one);
+                    let is_fault = matches!(one, Received::Fault(_));
+                    received.push(one);
                     // No frame is read after a protocol error.
                     if is_fault {
-                        return heard;
+                        return received;
                     }
                 }
             }
         }
-        heard
+        received
     }
 
-    fn text(payload: &str) -> Heard {
-        Heard::Request(Demand::Json(Bytes::copy_from_slice(payload.as_bytes())))
+    fn text(payload: &str) -> Received {
+        Received::Request(Encoded::Json(Bytes::copy_from_slice(payload.as_bytes())))
     }
 
     #[test]
@@ -196,21 +196,24 @@ mod tests {
             frame(true, OpCode::Continue, b"two"),
             frame(true, OpCode::Text, b"three"),
         ];
-        assert_eq!(heard(&parts), [Heard::Ping(Bytes::from_static(b"there?")), text("one and two"), text("three")]);
+        assert_eq!(
+            received(&parts),
+            [Received::Ping(Bytes::from_static(b"there?")), text("one and two"), text("three")]
+        );
     }
 
     #[test]
     fn a_message_that_is_too_long_is_refused_however_it_comes() {
         let most = vec![b'x'; MAX_MESSAGE_BYTES];
-        assert_eq!(heard(&[frame(true, OpCode::Text, &most)]).len(), 1);
+        assert_eq!(received(&[frame(true, OpCode::Text, &most)]).len(), 1);
         let too_much = vec![b'x'; MAX_MESSAGE_BYTES + 1];
-        assert_eq!(heard(&[frame(true, OpCode::Text, &too_much)]), [Heard::Fault(Close::TOO_LARGE)]);
+        assert_eq!(received(&[frame(true, OpCode::Text, &too_much)]), [Received::Fault(Close::TOO_LARGE)]);
         let parts = [frame(false, OpCode::Text, &most), frame(true, OpCode::Continue, b"x")];
-        assert_eq!(heard(&parts), [Heard::Fault(Close::TOO_LARGE)]);
+        assert_eq!(received(&parts), [Received::Fault(Close::TOO_LARGE)]);
         let mut endless = BytesMut::from(&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4][..]);
         endless.extend_from_slice(&most);
         endless.extend_from_slice(b"x");
-        assert_eq!(heard(&[endless]), [Heard::Fault(Close::TOO_LARGE)]);
+        assert_eq!(received(&[endless]), [Received::Fault(Close::TOO_LARGE)]);
     }
 
     #[test]
@@ -230,14 +233,14 @@ mod tests {
             vec![frame(true, OpCode::Close, &[0x03, 0xec])],
         ];
         for fault in faults {
-            assert_eq!(heard(&fault), [Heard::Fault(Close::PROTOCOL)], "{fault:?}");
+            assert_eq!(received(&fault), [Received::Fault(Close::PROTOCOL)], "{fault:?}");
         }
     }
 
     #[test]
     fn a_close_frame_gives_its_code() {
-        assert_eq!(heard(&[frame(true, OpCode::Close, &[0x0f, 0xa0])]), [Heard::Close(Some(4000))]);
-        assert_eq!(heard(&[frame(true, OpCode::Close, b"")]), [Heard::Close(None)]);
+        assert_eq!(received(&[frame(true, OpCode::Close, &[0x0f, 0xa0])]), [Received::Close(Some(4000))]);
+        assert_eq!(received(&[frame(true, OpCode::Close, b"")]), [Received::Close(None)]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 64;
 
 /// A message in the encoding in which it arrived.
 #[derive(PartialEq)]
-pub(super) enum Demand {
+pub(super) enum Encoded {
     /// A text frame.
     Json(Bytes),
     /// A binary frame.
@@ -25,7 +25,7 @@ pub(super) enum Demand {
 
 /// A request of a client.
 #[derive(Clone, PartialEq)]
-pub(super) struct Asked {
+pub(super) struct ClientRequest {
     /// The client's number of the request, which the reply repeats.
     pub(super) seq: i64,
     pub(super) action: String,
@@ -33,7 +33,7 @@ pub(super) struct Asked {
 }
 
 // A message may hold a session token, so only its length is printed.
-impl fmt::Debug for Demand {
+impl fmt::Debug for Encoded {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, bytes) = match self {
             Self::Json(bytes) => ("Json", bytes),
@@ -43,22 +43,22 @@ impl fmt::Debug for Demand {
     }
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for ClientRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Asked");
         shown.field("seq", &self.seq).field("action", &self.action).finish_non_exhaustive()
     }
 }
 
-impl Asked {
+impl ClientRequest {
     /// Decodes a message; `None` if it is not a request.
-    pub(super) fn read(message: &Demand) -> Option<Self> {
-        let (Demand::Json(bytes) | Demand::MessagePack(bytes)) = message;
+    pub(super) fn read(message: &Encoded) -> Option<Self> {
+        let (Encoded::Json(bytes) | Encoded::MessagePack(bytes)) = message;
         walked(bytes.len());
         let value = match message {
             // Bytes after the first JSON value are ignored.
-            Demand::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
-            Demand::MessagePack(bytes) => {
+            Encoded::Json(text) => Value::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()?,
+            Encoded::MessagePack(bytes) => {
                 to_value(rmpv::decode::read_value_with_max_depth(&mut &bytes[..], MAX_DEPTH).ok()?)?
             }
         };
@@ -161,25 +161,25 @@ mod tests {
     #[test]
     fn what_a_client_sends_is_not_printed() {
         let text = r#"{"seq":1,"action":"authentication_challenge","data":{"token":"canary"}}"#;
-        let demand = Demand::Json(Bytes::from_static(text.as_bytes()));
-        let asked = Asked::read(&demand).unwrap();
-        assert!(!format!("{demand:?}{asked:?}").contains("canary"));
+        let demand = Encoded::Json(Bytes::from_static(text.as_bytes()));
+        let request = ClientRequest::read(&demand).unwrap();
+        assert!(!format!("{demand:?}{request:?}").contains("canary"));
     }
 
-    fn json(text: &'static str) -> Option<Asked> {
-        Asked::read(&Demand::Json(Bytes::from_static(text.as_bytes())))
+    fn json(text: &'static str) -> Option<ClientRequest> {
+        ClientRequest::read(&Encoded::Json(Bytes::from_static(text.as_bytes())))
     }
 
-    fn packed(value: &rmpv::Value) -> Option<Asked> {
+    fn packed(value: &rmpv::Value) -> Option<ClientRequest> {
         let mut bytes = Vec::new();
         rmpv::encode::write_value(&mut bytes, value).unwrap();
-        Asked::read(&Demand::MessagePack(bytes.into()))
+        ClientRequest::read(&Encoded::MessagePack(bytes.into()))
     }
 
     #[test]
     fn a_request_is_read_from_the_first_value_and_what_is_absent_is_empty() {
-        let asked = json(r#"{"seq":3,"action":"ping","data":null,"more":1} trailing"#).unwrap();
-        assert_eq!(asked, Asked { seq: 3, action: "ping".to_owned(), data: Map::new() });
+        let request = json(r#"{"seq":3,"action":"ping","data":null,"more":1} trailing"#).unwrap();
+        assert_eq!(request, ClientRequest { seq: 3, action: "ping".to_owned(), data: Map::new() });
         assert_eq!(json("null").unwrap().action, "");
         assert_eq!(json("{}").unwrap().seq, 0);
     }
@@ -202,9 +202,9 @@ mod tests {
                 (form("action"), form("get_statuses_by_ids")),
                 (form("data"), data),
             ];
-            let asked = packed(&rmpv::Value::Map(members)).unwrap();
-            assert_eq!((asked.seq, asked.action.as_str()), (7, "get_statuses_by_ids"));
-            assert_eq!(Value::Object(asked.data), json!({ "user_ids": ["anna"] }));
+            let request = packed(&rmpv::Value::Map(members)).unwrap();
+            assert_eq!((request.seq, request.action.as_str()), (7, "get_statuses_by_ids"));
+            assert_eq!(Value::Object(request.data), json!({ "user_ids": ["anna"] }));
         }
     }
 
@@ -214,28 +214,30 @@ mod tests {
         // An array whose header claims four billion members.
         let huge = vec![0xdd, 0xff, 0xff, 0xff, 0xff];
         for bytes in [nested, huge, vec![]] {
-            assert_eq!(Asked::read(&Demand::MessagePack(bytes.into())), None);
+            assert_eq!(ClientRequest::read(&Encoded::MessagePack(bytes.into())), None);
         }
     }
 
     /// Makes a message of about the given number of members.
-    type Shape = fn(usize) -> Demand;
+    type Shape = fn(usize) -> Encoded;
 
     #[test]
     fn a_message_is_read_in_steps_that_grow_as_it_does() {
         let shapes: [(&str, Shape); 7] = [
-            ("packed lists in lists", |size| Demand::MessagePack(vec![0x91; size].into())),
-            ("a packed list", |size| Demand::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![1; size]].concat().into())),
-            ("packed maps in maps", |size| Demand::MessagePack([0x81, 0xa1, b'a'].repeat(size).into())),
-            ("packed empty maps", |size| {
-                Demand::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![0x80; size]].concat().into())
+            ("packed lists in lists", |size| Encoded::MessagePack(vec![0x91; size].into())),
+            ("a packed list", |size| {
+                Encoded::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![1; size]].concat().into())
             }),
-            ("lists in lists", |size| Demand::Json("[".repeat(size).into())),
-            ("backslashes", |size| Demand::Json(format!("{{\"{}", "\\".repeat(size)).into())),
-            ("equal members", |size| Demand::Json(format!("{{{}\"a\":0}}", "\"a\":0,".repeat(size)).into())),
+            ("packed maps in maps", |size| Encoded::MessagePack([0x81, 0xa1, b'a'].repeat(size).into())),
+            ("packed empty maps", |size| {
+                Encoded::MessagePack([&[0xdd, 0, 0, 0x40, 0][..], &vec![0x80; size]].concat().into())
+            }),
+            ("lists in lists", |size| Encoded::Json("[".repeat(size).into())),
+            ("backslashes", |size| Encoded::Json(format!("{{\"{}", "\\".repeat(size)).into())),
+            ("equal members", |size| Encoded::Json(format!("{{{}\"a\":0}}", "\"a\":0,".repeat(size)).into())),
         ];
         for (shape, message) in shapes {
-            assert_linear(shape, 1_000, |size| drop(Asked::read(&message(size))));
+            assert_linear(shape, 1_000, |size| drop(ClientRequest::read(&message(size))));
         }
     }
 

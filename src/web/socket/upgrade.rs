@@ -64,7 +64,7 @@ pub(crate) async fn open(
     // another site that session is not used.
     let is_unwitting = admission == Admission::WithoutCookie && request.cookie(COOKIE).is_some();
     let session = request.context.session.as_ref().filter(|_| !is_unwitting).and_then(Session::stored_shared);
-    let party = match session {
+    let client = match session {
         Some(session) => {
             let joined = actions::join(&app, &session, resume).await?;
             known(&app, joined.guard, session)
@@ -73,7 +73,7 @@ pub(crate) async fn open(
     };
     let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
-    Ok(answer.body(Socket::new(incoming, app, party, permit)))
+    Ok(answer.body(Socket::new(incoming, app, client, permit)))
 }
 
 /// Returns the client's key, and whether the page that opens the socket may use its visitor's cookie.

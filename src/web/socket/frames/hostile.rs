@@ -7,25 +7,25 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use quarterdeck_actors::steps::assert_linear;
 
-use super::{Frames, Heard, MAX_FRAME_HEAD_BYTES, MAX_MESSAGE_BYTES};
+use super::{Frames, MAX_FRAME_HEAD_BYTES, MAX_MESSAGE_BYTES, Received};
 
 /// Reads `bytes` in pieces of `piece` bytes, up to the first protocol error.
-fn heard(bytes: &[u8], piece: usize) -> Vec<Heard> {
+fn received(bytes: &[u8], piece: usize) -> Vec<Received> {
     let mut reader = Frames::default();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for piece in bytes.chunks(piece) {
         reader.buffer.extend_from_slice(piece);
         while let Some(one) = reader.take() {
-            let is_fault = matches!(one, Heard::Fault(_));
-            heard.push(one);
+            let is_fault = matches!(one, Received::Fault(_));
+            received.push(one);
             if is_fault {
-                return heard;
+                return received;
             }
         }
         let begun = reader.begun.as_ref().map_or(0, |begun| begun.payload.len());
         assert!(reader.buffer.len() <= MAX_MESSAGE_BYTES + MAX_FRAME_HEAD_BYTES && begun <= MAX_MESSAGE_BYTES);
     }
-    heard
+    received
 }
 
 /// Makes about the given number of frames.
@@ -65,7 +65,7 @@ fn frames_are_read_in_steps_that_grow_as_they_do() {
     for (shape, frames) in shapes {
         for piece in [1, 64, 100_000] {
             // With pieces of one byte, an incomplete header is parsed again for each byte.
-            assert_linear(shape, 400, |size| drop(heard(&frames(size), piece)));
+            assert_linear(shape, 400, |size| drop(received(&frames(size), piece)));
         }
     }
 }
@@ -74,11 +74,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn noise_is_read_without_a_panic_and_within_the_bound_of_memory(bytes in vec(any::<u8>(), 0..300), piece in 1_usize..50) {
-        drop(heard(&bytes, piece));
+        drop(received(&bytes, piece));
     }
 
     #[test]
     fn where_the_network_cuts_makes_no_difference(frames in frames(), piece in 1_usize..4_000) {
-        prop_assert_eq!(heard(&frames, piece), heard(&frames, frames.len().max(1)));
+        prop_assert_eq!(received(&frames, piece), received(&frames, frames.len().max(1)));
     }
 }

@@ -14,12 +14,12 @@ const UNDELAYED_READS_OF_HEAD: u32 = 16;
 
 /// The delays between the reads of one connection.
 #[derive(Default)]
-pub(super) struct Rest {
+pub(super) struct ReadDelays {
     under_way: Option<Pin<Box<Sleep>>>,
     reads: u32,
 }
 
-impl Rest {
+impl ReadDelays {
     /// Returns ready when no delay is running.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(timer) = &mut self.under_way {
@@ -43,7 +43,7 @@ impl Rest {
     }
 
     /// Resets the count when a request head is complete.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.reads = 0;
     }
 }
@@ -56,26 +56,26 @@ mod tests {
 
     use super::*;
 
-    fn is_resting(rest: &mut Rest) -> bool {
-        poll_fn(|context| rest.poll(context)).now_or_never().is_none()
+    fn is_resting(read_delays: &mut ReadDelays) -> bool {
+        poll_fn(|context| read_delays.poll(context)).now_or_never().is_none()
     }
 
     #[actix_rt::test]
     async fn a_head_in_crumbs_is_read_with_rests_and_one_in_pieces_without() {
-        let mut rest = Rest::default();
+        let mut read_delays = ReadDelays::default();
         for _ in 0..UNDELAYED_READS_OF_HEAD {
-            rest.count();
-            assert!(!is_resting(&mut rest));
+            read_delays.count();
+            assert!(!is_resting(&mut read_delays));
         }
-        rest.count();
-        assert!(is_resting(&mut rest));
-        poll_fn(|context| rest.poll(context)).await;
-        assert!(!is_resting(&mut rest));
-        rest.count();
-        assert!(is_resting(&mut rest), "each further read");
-        poll_fn(|context| rest.poll(context)).await;
-        rest.forget();
-        rest.count();
-        assert!(!is_resting(&mut rest), "the next head begins anew");
+        read_delays.count();
+        assert!(is_resting(&mut read_delays));
+        poll_fn(|context| read_delays.poll(context)).await;
+        assert!(!is_resting(&mut read_delays));
+        read_delays.count();
+        assert!(is_resting(&mut read_delays), "each further read");
+        poll_fn(|context| read_delays.poll(context)).await;
+        read_delays.reset();
+        read_delays.count();
+        assert!(!is_resting(&mut read_delays), "the next head begins anew");
     }
 }

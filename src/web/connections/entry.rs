@@ -8,7 +8,7 @@ use std::task::Waker;
 use futures_util::task::AtomicWaker;
 use quarterdeck_actors::clock::Uptime;
 
-/// The value of `Occupant::idle_since` while a request is being answered.
+/// The value of `ConnectionEntry::idle_since` while a request is being answered.
 const BUSY: i64 = -1;
 
 /// The time that a connection must be idle before it is closed to make room, in milliseconds. The first request of a
@@ -27,7 +27,7 @@ const LEAVES: u8 = 1;
 const LEAVES_AT_ONCE: u8 = 2;
 
 /// One connection. Its stream and its requests write it, on the worker thread that serves it.
-pub(crate) struct Occupant {
+pub(crate) struct ConnectionEntry {
     number: u64,
     /// Milliseconds of `Uptime`, or `BUSY`.
     idle_since: AtomicI64,
@@ -37,7 +37,7 @@ pub(crate) struct Occupant {
     waker: AtomicWaker,
 }
 
-impl Occupant {
+impl ConnectionEntry {
     /// Notes that a request is being answered.
     pub(crate) fn begin(&self) {
         self.idle_since.store(BUSY, Ordering::Relaxed);
@@ -97,19 +97,19 @@ impl Occupant {
 
 /// All connections.
 #[derive(Default)]
-pub(super) struct Occupants {
-    all: Mutex<HashMap<u64, Arc<Occupant>>>,
+pub(super) struct ConnectionEntries {
+    all: Mutex<HashMap<u64, Arc<ConnectionEntry>>>,
     next: AtomicU64,
     /// The number of connections that were asked to make room and are still open.
     making_room: AtomicUsize,
     scan_at: AtomicI64,
 }
 
-impl Occupants {
+impl ConnectionEntries {
     /// Adds a connection. It counts as busy until it waits for its first request.
-    pub(super) fn add(&self) -> Arc<Occupant> {
+    pub(super) fn add(&self) -> Arc<ConnectionEntry> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let occupant = Arc::new(Occupant {
+        let entry = Arc::new(ConnectionEntry {
             number,
             idle_since: AtomicI64::new(BUSY),
             has_unsent: AtomicBool::new(false),
@@ -117,13 +117,13 @@ impl Occupants {
             leaving: AtomicU8::new(STAYS),
             waker: AtomicWaker::new(),
         });
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(number, occupant.clone());
-        occupant
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(number, entry.clone());
+        entry
     }
 
-    pub(super) fn remove(&self, occupant: &Occupant) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&occupant.number);
-        if occupant.makes_room() {
+    pub(super) fn remove(&self, entry: &ConnectionEntry) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry.number);
+        if entry.makes_room() {
             self.making_room.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -139,11 +139,11 @@ impl Occupants {
             return false;
         }
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_asked = |occupant: &Occupant| occupant.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE;
-        let mut idle: Vec<(Uptime, &Arc<Occupant>)> = all
+        let is_asked = |entry: &ConnectionEntry| entry.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE;
+        let mut idle: Vec<(Uptime, &Arc<ConnectionEntry>)> = all
             .values()
-            .filter(|occupant| !is_asked(occupant))
-            .filter_map(|occupant| Some((occupant.idle_since()?, occupant)))
+            .filter(|entry| !is_asked(entry))
+            .filter_map(|entry| Some((entry.idle_since()?, entry)))
             .filter(|(since, _)| now.ms_since(*since) >= MIN_IDLE_MS)
             .collect();
         let needed = missing();
@@ -151,13 +151,13 @@ impl Occupants {
         // of them.
         let count = needed.max(all.len() / BATCHES);
         if idle.len() > count {
-            idle.select_nth_unstable_by_key(count, |(since, occupant)| (*since, occupant.number));
+            idle.select_nth_unstable_by_key(count, |(since, entry)| (*since, entry.number));
             idle.truncate(count);
         }
-        for (_, occupant) in &idle {
+        for (_, entry) in &idle {
             // The count goes up before the request to close, because the connection may close immediately.
             self.making_room.fetch_add(1, Ordering::Relaxed);
-            occupant.leave(LEAVES_AT_ONCE);
+            entry.leave(LEAVES_AT_ONCE);
         }
         let is_enough = idle.len() >= needed;
         if !is_enough {
@@ -171,12 +171,12 @@ impl Occupants {
     pub(super) fn end_idle(&self, before: Option<Uptime>) -> usize {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut staying = 0;
-        for occupant in all.values() {
-            let Some(since) = occupant.idle_since() else { continue };
+        for entry in all.values() {
+            let Some(since) = entry.idle_since() else { continue };
             if before.is_some_and(|before| since <= before) {
-                occupant.leave(LEAVES);
+                entry.leave(LEAVES);
             }
-            staying += usize::from(occupant.leaving.load(Ordering::Relaxed) == STAYS);
+            staying += usize::from(entry.leaving.load(Ordering::Relaxed) == STAYS);
         }
         staying
     }
@@ -184,7 +184,7 @@ impl Occupants {
     /// Returns the number of connections with unsent bytes of a response.
     pub(super) fn unsent(&self) -> usize {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().filter(|occupant| occupant.is_sending()).count()
+        all.values().filter(|entry| entry.is_sending()).count()
     }
 }
 
@@ -196,66 +196,66 @@ mod tests {
         Uptime::from_ms(ms)
     }
 
-    fn idle_since(occupants: &Occupants, ms: i64) -> Arc<Occupant> {
-        let occupant = occupants.add();
-        occupant.idle_since.store(ms, Ordering::Relaxed);
-        occupant
+    fn idle_since(entries: &ConnectionEntries, ms: i64) -> Arc<ConnectionEntry> {
+        let entry = entries.add();
+        entry.idle_since.store(ms, Ordering::Relaxed);
+        entry
     }
 
-    fn leaves(occupant: &Occupant) -> bool {
-        occupant.must_leave(Waker::noop())
+    fn leaves(entry: &ConnectionEntry) -> bool {
+        entry.must_leave(Waker::noop())
     }
 
     #[test]
     fn the_longest_idle_make_room_and_those_that_answer_or_send_never_do() {
-        let occupants = Occupants::default();
-        let (busy, sending) = (occupants.add(), idle_since(&occupants, 0));
+        let entries = ConnectionEntries::default();
+        let (busy, sending) = (entries.add(), idle_since(&entries, 0));
         sending.set_unsent(true);
-        let young = idle_since(&occupants, 101);
-        let [third, first, second] = [30, 10, 20].map(|ms| idle_since(&occupants, ms));
-        assert!(occupants.make_room(2, at(1_100)));
+        let young = idle_since(&entries, 101);
+        let [third, first, second] = [30, 10, 20].map(|ms| idle_since(&entries, ms));
+        assert!(entries.make_room(2, at(1_100)));
         assert_eq!(
             [&busy, &sending, &first, &second, &third].map(|one| leaves(one)),
             [false, false, true, true, false]
         );
         // While these connections are still open, no further connection is asked to close.
-        assert!(occupants.make_room(2, at(1_100)) && !leaves(&third));
-        occupants.remove(&first);
-        assert!(occupants.make_room(1, at(1_100)) && !leaves(&third));
-        assert!(occupants.make_room(2, at(1_100)) && leaves(&third));
-        assert!(!occupants.make_room(3, at(1_100)) && !leaves(&young), "nothing else has been idle for a second");
+        assert!(entries.make_room(2, at(1_100)) && !leaves(&third));
+        entries.remove(&first);
+        assert!(entries.make_room(1, at(1_100)) && !leaves(&third));
+        assert!(entries.make_room(2, at(1_100)) && leaves(&third));
+        assert!(!entries.make_room(3, at(1_100)) && !leaves(&young), "nothing else has been idle for a second");
     }
 
     #[test]
     fn a_socket_that_takes_nothing_is_no_answer_that_a_stop_waits_for() {
-        let occupants = Occupants::default();
-        let [answer, socket] = [(); 2].map(|()| occupants.add());
+        let entries = ConnectionEntries::default();
+        let [answer, socket] = [(); 2].map(|()| entries.add());
         answer.set_unsent(true);
         socket.set_unsent(true);
-        assert_eq!(occupants.unsent(), 2);
+        assert_eq!(entries.unsent(), 2);
         socket.switch();
-        assert_eq!(occupants.unsent(), 1);
+        assert_eq!(entries.unsent(), 1);
     }
 
     #[test]
     fn where_nothing_is_idle_no_room_is_made_and_not_everything_is_looked_through_each_time() {
-        let occupants = Occupants::default();
-        let busy = occupants.add();
-        assert!(!occupants.make_room(1, at(1_100)));
+        let entries = ConnectionEntries::default();
+        let busy = entries.add();
+        assert!(!entries.make_room(1, at(1_100)));
         busy.idle_since.store(0, Ordering::Relaxed);
-        assert!(!occupants.make_room(1, at(1_119)));
-        assert!(occupants.make_room(1, at(1_120)));
+        assert!(!entries.make_room(1, at(1_119)));
+        assert!(entries.make_room(1, at(1_120)));
     }
 
     #[test]
     fn at_a_stop_idle_connections_leave_once_they_have_been_idle_for_the_window() {
-        let occupants = Occupants::default();
-        let (early, late, busy) = (idle_since(&occupants, 10), idle_since(&occupants, 30), occupants.add());
-        assert_eq!(occupants.end_idle(None), 2);
-        assert_eq!(occupants.end_idle(Some(at(20))), 1);
+        let entries = ConnectionEntries::default();
+        let (early, late, busy) = (idle_since(&entries, 10), idle_since(&entries, 30), entries.add());
+        assert_eq!(entries.end_idle(None), 2);
+        assert_eq!(entries.end_idle(Some(at(20))), 1);
         assert_eq!([&early, &late, &busy].map(|one| leaves(one)), [true, false, false]);
         assert!(!early.makes_room());
-        occupants.remove(&early);
-        assert_eq!((occupants.end_idle(Some(at(30))), leaves(&late)), (0, true));
+        entries.remove(&early);
+        assert_eq!((entries.end_idle(Some(at(30))), leaves(&late)), (0, true));
     }
 }

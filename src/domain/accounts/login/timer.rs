@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 const ROUNDING: Duration = Duration::from_millis(250);
 
 /// The timer of one login.
-pub(super) struct Pace {
+pub(super) struct ResponseTimer {
     started: Instant,
     /// The time at which the login left the queue. The wait before that is not counted as work.
     began: Instant,
 }
 
-impl Pace {
+impl ResponseTimer {
     pub(super) fn new(started: Instant) -> Self {
         Self { started, began: started }
     }
@@ -25,7 +25,7 @@ impl Pace {
     /// Returns the delay before the refusal. `usual` is the time that an ordinary refusal takes.
     ///
     /// Shorter work (without a hash) counts as `usual`, so that it ends at the same step.
-    pub(super) fn pause(&self, now: Instant, usual: Duration) -> Duration {
+    pub(super) fn delay(&self, now: Instant, usual: Duration) -> Duration {
         let waited = self.began.saturating_duration_since(self.started);
         let worked = now.saturating_duration_since(self.began);
         let counted = (waited + worked.max(usual)).as_nanos();
@@ -44,11 +44,11 @@ mod tests {
     /// Returns the time of the response, in milliseconds after the request.
     fn answered(waited_ms: u64, worked_ms: u64) -> u128 {
         let started = Instant::now();
-        let mut pace = Pace::new(started);
+        let mut timer = ResponseTimer::new(started);
         let began = started + Duration::from_millis(waited_ms);
-        pace.begin(began);
+        timer.begin(began);
         let now = began + Duration::from_millis(worked_ms);
-        (now + pace.pause(now, HASH_TIME) - started).as_millis()
+        (now + timer.delay(now, HASH_TIME) - started).as_millis()
     }
 
     #[test]

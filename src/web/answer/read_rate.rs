@@ -19,7 +19,7 @@ use crate::web::line::{self, Cutter};
 const BYTES_PER_SECOND: usize = 8 * 1024;
 
 /// The watch over one response. Dropping it ends the watch.
-pub(crate) struct Pace {
+pub(crate) struct ReadRate {
     shared: Rc<Shared>,
     watch: JoinHandle<()>,
 }
@@ -30,7 +30,7 @@ struct Shared {
     cutter: RefCell<Option<Cutter>>,
 }
 
-impl Pace {
+impl ReadRate {
     /// Watches the response to `http`; `None` if its connection is unknown.
     pub(crate) fn watch(http: &HttpRequest, write_timeout: Duration) -> Option<Self> {
         let cutter = line::cutter(http)?;
@@ -45,7 +45,7 @@ impl Pace {
     }
 }
 
-impl Drop for Pace {
+impl Drop for ReadRate {
     fn drop(&mut self) {
         self.shared.cutter.take();
         self.watch.abort();

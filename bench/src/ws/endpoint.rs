@@ -18,7 +18,7 @@ const BUFFER: usize = 2048;
 
 /// The endpoint where sockets are opened.
 #[derive(Debug, Clone)]
-pub(crate) struct Door {
+pub(crate) struct SocketEndpoint {
     /// `host:port`.
     pub(crate) address: String,
     pub(crate) path: &'static str,
@@ -34,13 +34,13 @@ pub(crate) struct Socket {
     pub(crate) buffer: Vec<u8>,
 }
 
-impl Door {
+impl SocketEndpoint {
     /// Opens a socket. `query` is empty or begins with a question mark.
     pub(crate) async fn open(&self, query: &str) -> io::Result<Socket> {
-        timeout(HANDSHAKE_TIMEOUT, self.shake_hands(query)).await?
+        timeout(HANDSHAKE_TIMEOUT, self.handshake(query)).await?
     }
 
-    async fn shake_hands(&self, query: &str) -> io::Result<Socket> {
+    async fn handshake(&self, query: &str) -> io::Result<Socket> {
         let mut stream = TcpStream::connect(&self.address).await?;
         stream.set_nodelay(true)?;
         if self.resets {
@@ -92,11 +92,12 @@ mod tests {
 
     #[test]
     fn a_handshake_names_the_account_where_there_is_one() {
-        let mut door = Door { address: "127.0.0.1:1".into(), path: "/ws", token: String::new(), resets: true };
-        let anonymous = door.request("?connection_id=a");
+        let mut endpoint =
+            SocketEndpoint { address: "127.0.0.1:1".into(), path: "/ws", token: String::new(), resets: true };
+        let anonymous = endpoint.request("?connection_id=a");
         assert!(anonymous.starts_with("GET /ws?connection_id=a HTTP/1.1\r\nHost: 127.0.0.1:1\r\n"), "{anonymous}");
         assert!(anonymous.ends_with("==\r\n\r\n") && !anonymous.contains("Authorization"), "{anonymous}");
-        door.token = "secret".into();
-        assert!(door.request("").ends_with("\r\nAuthorization: Bearer secret\r\n\r\n"));
+        endpoint.token = "secret".into();
+        assert!(endpoint.request("").ends_with("\r\nAuthorization: Bearer secret\r\n\r\n"));
     }
 }
