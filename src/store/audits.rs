@@ -25,7 +25,7 @@ use serde_json::{Value as Json, json};
 use tracing::warn;
 
 use super::systems::setting_system;
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, portions, statement, tuples};
 use crate::base::paging::Paging;
 use entry::Entry;
 pub(crate) use entry::Mark;
@@ -58,6 +58,9 @@ const LISTED: &str = "a.id, a.createat, a.userid, a.action, a.extrainfo, a.ipadd
 const COLUMNS: &str = "id, number, createat, event, status, userid, sessionid, address, source, requestid, method, path, \
                        code, errorid, parameters, before, after, extrainfo, previous, hash, keyid";
 const WIDTH: usize = 21;
+
+/// The maximum number of rows that one statement adds.
+const MAX_ROWS_PER_STATEMENT: usize = 256;
 
 /// A row of the audit trail as clients receive it.
 #[derive(Debug, Serialize)]
@@ -147,8 +150,8 @@ impl Db {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = format!("SELECT id FROM qd_audits WHERE id IN ({})", placeholders(1, entries.len()));
-        let known = self.read(statement(sql, entries.iter().map(|entry| (&entry.id).into()).collect())).await?;
+        let ids = Value::Texts(entries.iter().map(|entry| entry.id.clone()).collect());
+        let known = self.read(statement("SELECT id FROM qd_audits WHERE id = ANY ($1)", vec![ids])).await?;
         let known: HashSet<String> = known.into_iter().map(|mut row| row.text()).collect::<Result<_, _>>()?;
         Ok(entries.iter().filter(|entry| !known.contains(&entry.id)).cloned().collect())
     }
@@ -211,11 +214,13 @@ impl Db {
         let classic = "INSERT INTO audits (id, createat, userid, action, extrainfo, ipaddress, sessionid)";
         let own = format!("INSERT INTO qd_audits ({COLUMNS})");
         let end = entries.last().map(Entry::mark).unwrap_or_default();
-        vec![
-            insertion(&own, WIDTH, entries.iter().map(Entry::values).collect()),
-            insertion(classic, 7, entries.iter().map(Entry::classic_values).collect()),
-            setting_system(HEAD, &Head::new(end, &self.audit_keys).to_string()),
-        ]
+        let mut statements = Vec::new();
+        for entries in portions(entries, MAX_ROWS_PER_STATEMENT) {
+            statements.push(insertion(&own, WIDTH, entries.iter().map(Entry::values).collect()));
+            statements.push(insertion(classic, 7, entries.iter().map(Entry::classic_values).collect()));
+        }
+        statements.push(setting_system(HEAD, &Head::new(end, &self.audit_keys).to_string()));
+        statements
     }
 
     /// Returns a place in the trail that `systems` stores; an unreadable one is treated as missing.
@@ -225,9 +230,7 @@ impl Db {
 }
 
 fn insertion(into: &str, width: usize, rows: Vec<Vec<Value>>) -> Statement {
-    let tuples: Vec<String> =
-        (0..rows.len()).map(|row| format!("({})", placeholders(row * width + 1, width))).collect();
-    statement(format!("{into} VALUES {}", tuples.join(", ")), rows.into_iter().flatten().collect())
+    statement(format!("{into} VALUES {}", tuples(rows.len(), width)), rows.into_iter().flatten().collect())
 }
 
 fn listed(mut row: Row) -> Result<AuditEntry, StoreError> {

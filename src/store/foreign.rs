@@ -1,6 +1,6 @@
 //! Inspects a database before this server migrates it. It creates nothing, not even the file.
 
-use super::{Db, Engine, StoreError, placeholders, statement};
+use super::{Db, Engine, StoreError, Value, statement};
 
 /// Tables that all Mattermost databases have and no migration of this server creates.
 const MATTERMOST_TABLES: [&str; 8] =
@@ -36,15 +36,15 @@ impl Db {
 
     /// Returns those of the tables that exist in the schemas that this server's statements use.
     pub(super) async fn tables_among(&self, names: &[&str]) -> Result<Vec<String>, StoreError> {
-        let listed = placeholders(1, names.len());
         let sql = match &self.engine {
-            Engine::Postgres(_) => format!(
+            Engine::Postgres(_) => {
                 "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p') AND c.relname::text IN ({listed})"
-            ),
-            Engine::Sqlite(_) => format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({listed})"),
+                 WHERE n.nspname = ANY (current_schemas(false)) AND c.relkind IN ('r', 'p') AND c.relname::text = ANY ($1)"
+            }
+            Engine::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name = ANY ($1)",
         };
-        let rows = self.look(statement(sql, names.iter().map(|name| (*name).into()).collect())).await?;
+        let names = Value::Texts(names.iter().map(|name| (*name).to_owned()).collect());
+        let rows = self.look(statement(sql, vec![names])).await?;
         rows.into_iter().map(|mut row| row.text()).collect()
     }
 

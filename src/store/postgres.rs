@@ -48,6 +48,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The error text for work that got no permit in time.
 const NO_TURN: &str = "the connections for this table are in use, as when another session has locked it";
 
+/// The maximum number of prepared statements that a connection keeps. It exceeds the number of texts in this program.
+const MAX_PREPARED: usize = 500;
+
 /// The maximum number of runs of a transaction that the database keeps rolling back.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -276,6 +279,9 @@ impl Postgres {
             let mut lease = this.room.lease(&this.pool, longest_wait()).await?;
             let done = timeout_at(deadline, work(&mut lease.client)).await;
             let done = done.unwrap_or_else(|_| Err(no_answer(limit)));
+            if lease.client.statement_cache.size() > MAX_PREPARED {
+                lease.client.statement_cache.clear();
+            }
             this.give_back(lease, done.as_ref().err());
             done
         });

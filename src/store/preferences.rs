@@ -1,6 +1,6 @@
 //! The table `preferences`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
@@ -53,8 +53,11 @@ impl Db {
 
     /// Deletes the user's preferences with these categories and names.
     pub(crate) async fn delete_preferences(&self, user_id: &str, preferences: &[Preference]) -> Result<(), StoreError> {
-        let removals = preferences.iter().map(removal).collect();
-        self.transaction(Transaction::of(removals).lock_exclusive(Subject::User(user_id))).await.map(drop)
+        // Requests that delete the same ones lock the rows in the same order.
+        let distinct: BTreeSet<(&str, &str)> =
+            preferences.iter().map(|preference| (&*preference.category, &*preference.name)).collect();
+        let removals = distinct.into_iter().map(|(category, name)| removal(user_id, category, name)).collect();
+        self.transaction(Transaction::of(removals)).await.map(drop)
     }
 
     async fn some_preferences(&self, condition: &str, values: Vec<Value>) -> Result<Vec<Preference>, StoreError> {
@@ -66,10 +69,8 @@ impl Db {
 /// Returns a statement that inserts a duplicate row, and so rolls the transaction back, when the user's preferences
 /// would grow beyond a limit. A user beyond a limit can still change preferences and make them shorter.
 fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
-    let named: Vec<String> = (0..preferences.len())
-        .map(|at| format!("(p.category = ${} AND p.name = ${})", at * 2 + 6, at * 2 + 7))
-        .collect();
-    let named = named.join(" OR ");
+    // The length tells where the category ends.
+    let named = "LENGTH(p.category) || ':' || p.category || p.name = ANY ($6)";
     let sql = format!(
         "INSERT INTO preferences (userid, category, name, value) \
          SELECT p.userid, p.category, p.name, p.value FROM preferences p, (\
@@ -84,8 +85,12 @@ fn bound(user_id: &str, preferences: &[&Preference]) -> Statement {
     let length: usize = preferences.iter().map(|preference| preference.value.chars().count()).sum();
     let length = i64::try_from(length).unwrap_or(i64::MAX);
     let limits: [Value; 5] = [user_id.into(), rows.into(), MAX_ROWS.into(), length.into(), MAX_CHARACTERS.into()];
-    let keys = preferences.iter().flat_map(|preference| [(&preference.category).into(), (&preference.name).into()]);
-    statement(sql, limits.into_iter().chain(keys).collect())
+    let key = |preference: &&Preference| {
+        let Preference { category, name, .. } = preference;
+        format!("{}:{category}{name}", category.chars().count())
+    };
+    let keys = Value::Texts(preferences.iter().map(key).collect());
+    statement(sql, limits.into_iter().chain([keys]).collect())
 }
 
 fn replacement(preference: &Preference) -> Statement {
@@ -96,9 +101,8 @@ fn replacement(preference: &Preference) -> Statement {
     statement(sql, vec![user_id.into(), category.into(), name.into(), value.into()])
 }
 
-fn removal(preference: &Preference) -> Statement {
+fn removal(user_id: &str, category: &str, name: &str) -> Statement {
     let sql = "DELETE FROM preferences WHERE userid = $1 AND category = $2 AND name = $3";
-    let Preference { user_id, category, name, .. } = preference;
     statement(sql, vec![user_id.into(), category.into(), name.into()])
 }
 

@@ -1,7 +1,8 @@
 //! The database: one set of SQL statements that runs on two engines, PostgreSQL and SQLite.
 //!
 //! Statements use the SQL that both engines accept: `$1` parameters, `ON CONFLICT … DO UPDATE`, `RETURNING`, and times
-//! as integers in milliseconds. All SQL of the server is in `src/store`.
+//! as integers in milliseconds. A list is one parameter (`= ANY ($1)`, which `sqlite/lists.rs` writes as SQLite has it),
+//! so a statement has one text for lists of every length. All SQL of the server is in `src/store`.
 
 mod analytics;
 mod audits;
@@ -64,7 +65,7 @@ pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
 pub(crate) use users::{AccountLimit, Changed, Entry, Filter, Order};
-pub(crate) use value::{Row, Statement, Value, json_of, placeholders, statement};
+pub(crate) use value::{Row, Statement, Value, json_of, portions, statement, tuples};
 
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ mod condition;
 mod copying;
 mod damage;
 mod files;
+mod lists;
 mod marks;
 mod opening;
 mod waiting;
@@ -39,6 +40,7 @@ pub(super) use copying::read_row;
 use damage::Damage;
 pub(crate) use files::all as files_of;
 pub(super) use files::restored;
+use lists::with_json_lists;
 pub(super) use marks::PREFIX as OPEN_MARK;
 use opening::Recovered;
 use waiting::{RETRY_DELAY, WAIT_TIMEOUT, blocking};
@@ -327,7 +329,7 @@ fn run_each(connection: &Connection, statements: &[Statement]) -> Result<Vec<Vec
 }
 
 pub(super) fn run(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let mut prepared = connection.prepare_cached(&with_json_lists(&statement.sql))?;
     for (number, value) in (1..).zip(&statement.values) {
         // Binds by name, because a placeholder can occur twice in the statement, or out of order.
         if let Some(index) = prepared.parameter_index(&format!("${number}"))? {

@@ -1,6 +1,5 @@
 //! The table `status`.
 
-use std::iter::repeat_n;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -9,7 +8,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::presence::PresenceStore;
 use quarterdeck_actors::presence::status::Status;
 
-use super::{Db, Row, Statement, StoreError, Transaction, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Transaction, Value, statement};
 
 /// The maximum number of statuses that one statement reads.
 const MAX_STATUSES_PER_STATEMENT: usize = 1024;
@@ -66,16 +65,10 @@ impl Db {
     }
 }
 
-/// Repeats the last key up to a power of two, so that there are few distinct statements to prepare.
 fn selection(keys: &[String]) -> Statement {
-    let count = keys.len().next_power_of_two();
-    let filling = keys.last().into_iter().flat_map(|last| repeat_n(last, count - keys.len()));
-    let values: Vec<Value> = keys.iter().chain(filling).map(Value::from).collect();
-    let sql = format!(
-        "SELECT userid, status, manual, lastactivityat, dndendtime, prevstatus FROM status WHERE userid IN ({})",
-        placeholders(1, values.len())
-    );
-    statement(sql, values)
+    let sql =
+        "SELECT userid, status, manual, lastactivityat, dndendtime, prevstatus FROM status WHERE userid = ANY ($1)";
+    statement(sql, vec![Value::Texts(keys.to_vec())])
 }
 
 fn replacement(status: &Status) -> Statement {

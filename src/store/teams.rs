@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};
 use crate::base::paging::Paging;
 use crate::base::team::{Channel, Member, Team, Unread};
 
@@ -211,22 +211,19 @@ fn joining(member: &Member, most: i64, now: i64) -> Statement {
 
 /// Returns the statement that adds a team member to channels of the team.
 fn entry(member: &Member, channels: &[&str], now: i64) -> Statement {
-    let sql = format!(
-        "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
+    let sql = "INSERT INTO channelmembers (channelid, userid, roles, lastviewedat, msgcount, mentioncount, notifyprops, \
          lastupdateat, schemeuser, schemeadmin, schemeguest, mentioncountroot, msgcountroot, urgentmentioncount) \
          SELECT c.id, m.userid, '', 0, 0, 0, $3, $4, m.schemeuser, m.schemeadmin, m.schemeguest, 0, 0, 0 \
          FROM channels c JOIN teammembers m ON m.teamid = c.teamid AND m.deleteat = 0 \
-         WHERE c.teamid = $1 AND m.userid = $2 AND c.deleteat = 0 AND c.name IN ({}) \
-         ON CONFLICT (channelid, userid) DO NOTHING",
-        placeholders(5, channels.len())
-    );
+         WHERE c.teamid = $1 AND m.userid = $2 AND c.deleteat = 0 AND c.name = ANY ($5) \
+         ON CONFLICT (channelid, userid) DO NOTHING";
     let notify_props = json!({
         "desktop": "default", "email": "default", "push": "default", "mark_unread": "all",
         "ignore_channel_mentions": "default", "channel_auto_follow_threads": "off",
     });
-    let mut values = vec![(&member.team_id).into(), (&member.user_id).into(), Value::Json(notify_props), now.into()];
-    values.extend(channels.iter().map(|name| Value::from(*name)));
-    statement(sql, values)
+    let channels = Value::Texts(channels.iter().map(|name| (*name).to_owned()).collect());
+    let member = [Value::from(&member.team_id), Value::from(&member.user_id)];
+    statement(sql, member.into_iter().chain([Value::Json(notify_props), now.into(), channels]).collect())
 }
 
 fn team(mut row: Row) -> Result<Team, StoreError> {

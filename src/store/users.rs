@@ -9,7 +9,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;
 
 use super::licenses::TAKEN_SEATS;
-use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, placeholders, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of, statement};
 use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
 pub(crate) use profile::Changed;
@@ -56,8 +56,8 @@ pub(crate) enum AccountLimit {
     Seats(i64),
 }
 
-/// The maximum number of parameters that one statement gets; both engines accept it.
-const MAX_PARAMETERS: usize = 10_000;
+/// The maximum number of accounts that one statement looks up.
+const MAX_LOOKED_UP: usize = 10_000;
 
 impl Db {
     /// Adds an account and returns its roles. The first account that is not a bot becomes a system administrator.
@@ -189,9 +189,9 @@ impl Db {
 
     async fn among(&self, column: &str, keys: &[String]) -> Result<Vec<User>, StoreError> {
         let mut found = Vec::new();
-        for keys in keys.chunks(MAX_PARAMETERS) {
-            let sql = format!("{SELECT} WHERE {column} IN ({})", placeholders(1, keys.len()));
-            found.extend(self.read(statement(sql, keys.iter().map(Value::from).collect())).await?);
+        for keys in keys.chunks(MAX_LOOKED_UP) {
+            let sql = format!("{SELECT} WHERE {column} = ANY ($1)");
+            found.extend(self.read(statement(sql, vec![Value::Texts(keys.to_vec())])).await?);
         }
         let mut users = found.into_iter().map(user).collect::<Result<Vec<User>, _>>()?;
         users.sort_by(|one, other| one.username.cmp(&other.username));

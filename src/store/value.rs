@@ -21,6 +21,9 @@ pub(crate) enum Value {
     Bool(bool),
     /// `jsonb` on PostgreSQL, text on SQLite.
     Json(Json),
+    /// A list of texts, for `= ANY ($1)`, `<> ALL ($1)` and `unnest(CAST($1 AS text[])) AS list(value)`. One statement
+    /// takes lists of every length, so it is prepared once. SQLite gets a JSON list (`sqlite/lists.rs`).
+    Texts(Vec<String>),
 }
 
 // Prints the type only, because values can be tokens and password hashes.
@@ -32,6 +35,7 @@ impl fmt::Debug for Value {
             Self::Int(_) => "Int",
             Self::Bool(_) => "Bool",
             Self::Json(_) => "Json",
+            Self::Texts(_) => "Texts",
         })
     }
 }
@@ -104,7 +108,9 @@ impl Row {
         match self.next()? {
             Value::Null => Ok(None),
             Value::Text(text) => Ok(Some(text)),
-            other @ (Value::Int(_) | Value::Bool(_) | Value::Json(_)) => Err(unexpected("text", &other)),
+            other @ (Value::Int(_) | Value::Bool(_) | Value::Json(_) | Value::Texts(_)) => {
+                Err(unexpected("text", &other))
+            }
         }
     }
 
@@ -113,7 +119,9 @@ impl Row {
         match self.next()? {
             Value::Null => Ok(0),
             Value::Int(number) => Ok(number),
-            other @ (Value::Text(_) | Value::Bool(_) | Value::Json(_)) => Err(unexpected("a number", &other)),
+            other @ (Value::Text(_) | Value::Bool(_) | Value::Json(_) | Value::Texts(_)) => {
+                Err(unexpected("a number", &other))
+            }
         }
     }
 
@@ -128,7 +136,7 @@ impl Row {
             Value::Null => Ok(None),
             Value::Bool(truth) => Ok(Some(truth)),
             Value::Int(number) => Ok(Some(number != 0)),
-            other @ (Value::Text(_) | Value::Json(_)) => Err(unexpected("true or false", &other)),
+            other @ (Value::Text(_) | Value::Json(_) | Value::Texts(_)) => Err(unexpected("true or false", &other)),
         }
     }
 
@@ -138,7 +146,7 @@ impl Row {
             Value::Null => Ok(Json::Null),
             Value::Json(json) => Ok(json),
             Value::Text(text) => serde_json::from_str(&text).map_err(|cause| StoreError::Column(cause.to_string())),
-            other @ (Value::Int(_) | Value::Bool(_)) => Err(unexpected("JSON", &other)),
+            other @ (Value::Int(_) | Value::Bool(_) | Value::Texts(_)) => Err(unexpected("JSON", &other)),
         }
     }
 
@@ -163,6 +171,7 @@ fn unexpected(wanted: &str, found: &Value) -> StoreError {
         Value::Int(_) => "a number",
         Value::Bool(_) => "true or false",
         Value::Json(_) => "JSON",
+        Value::Texts(_) => "a list",
     };
     StoreError::Column(format!("wanted {wanted}, found {kind}"))
 }
@@ -180,7 +189,8 @@ impl ToSql for Value {
             Self::Int(number) if *target == Type::INT8 => number.to_sql(target, out),
             Self::Bool(truth) if *target == Type::BOOL => truth.to_sql(target, out),
             Self::Json(json) if is_json(target) => json.to_sql(target, out),
-            Self::Int(_) | Self::Bool(_) | Self::Json(_) => {
+            Self::Texts(texts) if matches!(target.kind(), Kind::Array(_)) => texts.to_sql(target, out),
+            Self::Texts(_) | Self::Int(_) | Self::Bool(_) | Self::Json(_) => {
                 Err(format!("a parameter does not fit the type {target}").into())
             }
         }
@@ -230,6 +240,7 @@ impl rusqlite::ToSql for Value {
             Self::Int(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
             Self::Bool(truth) => ToSqlOutput::Borrowed(ValueRef::Integer(i64::from(*truth))),
             Self::Json(json) => ToSqlOutput::from(json.to_string()),
+            Self::Texts(texts) => ToSqlOutput::from(Json::from(texts.clone()).to_string()),
         })
     }
 }
@@ -262,15 +273,47 @@ pub(crate) fn json_of(map: &BTreeMap<String, String>) -> Value {
     Value::Json(map.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))).collect())
 }
 
-/// Returns `count` placeholders for a list in SQL: `$first, $first+1, …`.
-pub(crate) fn placeholders(first: usize, count: usize) -> String {
-    let names: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
-    names.join(", ")
+/// Returns the placeholders for so many rows of an insertion: `($1, $2), ($3, $4), …`.
+pub(crate) fn tuples(rows: usize, width: usize) -> String {
+    let tuple = |row: usize| {
+        let names: Vec<String> = (row * width + 1..=(row + 1) * width).map(|number| format!("${number}")).collect();
+        format!("({})", names.join(", "))
+    };
+    (0..rows).map(tuple).collect::<Vec<String>>().join(", ")
+}
+
+/// Splits a list into parts whose lengths are powers of two up to `most`. So the insertions of lists of every length
+/// have few distinct texts.
+pub(crate) fn portions<T>(items: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
+    std::iter::from_fn(move || {
+        let length = most.min(1_usize.checked_shl(rest.len().checked_ilog2()?)?);
+        let (portion, behind) = rest.split_at_checked(length)?;
+        rest = behind;
+        Some(portion)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_portions_of_all_lengths_have_few_lengths() {
+        let lengths: std::collections::BTreeSet<usize> = (0..=5000)
+            .flat_map(|length| portions(&vec![(); length], 64).map(<[()]>::len).collect::<Vec<usize>>())
+            .collect();
+        assert_eq!(Vec::from_iter(lengths), [1, 2, 4, 8, 16, 32, 64]);
+        for length in [0, 1, 63, 64, 65, 1000] {
+            let items: Vec<usize> = (0..length).collect();
+            assert_eq!(portions(&items, 64).flatten().copied().collect::<Vec<usize>>(), items);
+        }
+    }
+
+    #[test]
+    fn rows_of_an_insertion_are_numbered_on() {
+        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
 
     #[test]
     fn the_parameters_of_a_statement_are_not_printed() {

@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::entry::Entry;
-use crate::store::{Db, Row, Statement, StoreError, placeholders, statement};
+use crate::store::{Db, Row, Statement, StoreError, Value, statement};
 
 /// The maximum number of drafts that one transaction adds to the trail.
 const MAX_DRAFTS_PER_TRANSACTION: i64 = 64;
@@ -33,8 +33,8 @@ pub(in crate::store) fn opening(record: &AuditRecord) -> Result<Statement, Store
 
 /// Returns the statement that deletes the drafts with these ids, or `None` without ids.
 pub(super) fn closing(ids: &[String]) -> Option<Statement> {
-    let sql = format!("DELETE FROM qd_audits_open WHERE id IN ({})", placeholders(1, ids.len()));
-    (!ids.is_empty()).then(|| statement(sql, ids.iter().map(Into::into).collect()))
+    let sql = "DELETE FROM qd_audits_open WHERE id = ANY ($1)";
+    (!ids.is_empty()).then(|| statement(sql, vec![Value::Texts(ids.to_vec())]))
 }
 
 impl Db {

@@ -15,24 +15,31 @@ const MAX_ROWS_PER_TRANSACTION: i64 = 5000;
 impl Db {
     /// Deletes the rows from before a time (Unix milliseconds) at the beginning of the trail. Returns their number.
     ///
-    /// Rows that Mattermost left in `audits` stay.
+    /// Rows that Mattermost left in `audits` stay. So do rows that are added meanwhile, whatever time they have: otherwise
+    /// this would not end while other servers add rows, nor when a clock is behind that time.
     pub(crate) async fn prune_audits(&self, before: i64) -> Result<i64, StoreError> {
-        let mut total = 0;
-        while let Some((first, last)) = self.old_audits(before).await? {
+        let (Mark { number: end, .. }, _) = self.last_audit().await?;
+        let (mut total, mut attempts_left) = (0, MAX_ATTEMPTS);
+        while let Some((first, last)) = self.old_audits(before, end).await? {
             if self.remove_audits(&last, before).await? {
                 total += last.number - first + 1;
+                continue;
+            }
+            attempts_left -= 1;
+            if attempts_left == 0 {
+                return Err(StoreError::Unavailable("other servers change the trail all the time".to_owned()));
             }
         }
         Ok(total)
     }
 
-    /// Returns the next rows to delete: the number of the first, and the place of the last.
-    async fn old_audits(&self, before: i64) -> Result<Option<(i64, Mark)>, StoreError> {
+    /// Returns the next rows to delete, up to the number `end`: the number of the first, and the place of the last.
+    async fn old_audits(&self, before: i64, end: i64) -> Result<Option<(i64, Mark)>, StoreError> {
         let sql = "SELECT o.number, q.number, q.hash FROM qd_audits q, (SELECT MIN(number) AS number FROM qd_audits) o \
-                   WHERE q.number < o.number + $2 AND q.number < COALESCE(\
+                   WHERE q.number < o.number + $2 AND q.number <= $3 AND q.number < COALESCE(\
                    (SELECT MIN(y.number) FROM qd_audits y WHERE y.createat >= $1), 9223372036854775807) \
                    ORDER BY q.number DESC LIMIT 1";
-        let rows = self.read(statement(sql, vec![before.into(), MAX_ROWS_PER_TRANSACTION.into()])).await?;
+        let rows = self.read(statement(sql, vec![before.into(), MAX_ROWS_PER_TRANSACTION.into(), end.into()])).await?;
         let Some(mut row) = rows.into_iter().next() else { return Ok(None) };
         Ok(Some((row.int()?, Mark { number: row.int()?, hash: row.text()? })))
     }

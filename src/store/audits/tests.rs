@@ -1,3 +1,4 @@
+use futures_util::StreamExt;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::draft::Draft;
 use serde_json::Value as Json;
@@ -38,6 +39,34 @@ async fn old_rows_go_and_what_remains_can_be_verified() {
     // A row with an old time behind newer rows stays until the rows before it are pruned.
     db.add_audits(&records(1..3)).await.unwrap();
     assert_eq!(db.prune_audits(5950).await.unwrap(), 50);
+    assert_eq!(findings(&db).await, []);
+}
+
+#[actix_web::test]
+async fn pruning_ends_also_when_all_rows_are_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path()).await;
+    db.add_audits(&records(0..20)).await.unwrap();
+    // The record of the pruning itself is older than this time, as when a clock was put back.
+    assert_eq!(db.prune_audits(i64::MAX).await.unwrap(), 20);
+    assert_eq!(db.prune_audits(i64::MAX).await.unwrap(), 1);
+    assert_eq!(findings(&db).await, []);
+}
+
+#[actix_web::test]
+async fn pruning_ends_while_old_rows_are_added() {
+    let folder = tempfile::tempdir().unwrap();
+    let (db, writer) = (fresh(folder.path()).await, fresh(folder.path()).await);
+    db.add_audits(&records(0..20)).await.unwrap();
+    let adding = futures_util::stream::repeat(()).for_each(async |()| {
+        // Now and then the other one takes the number of the row.
+        let _ = writer.add_audits(&records(0..1)).await;
+    });
+    let pruned = tokio::select! {
+        pruned = db.prune_audits(1_000) => pruned,
+        () = adding => panic!("the writer ended"),
+    };
+    assert!(pruned.unwrap() >= 20);
     assert_eq!(findings(&db).await, []);
 }
 

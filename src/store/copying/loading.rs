@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::super::postgres::Session;
 use super::super::sqlite::run;
-use super::super::{Engine, Statement, StoreError, Value, placeholders, statement};
+use super::super::{Engine, Statement, StoreError, Value, statement, tuples};
 use super::tables::runner_up_to;
 use super::unfinished::Unfinished;
 use super::{Table, listed, newest_migration, quoted, tables_at};
@@ -62,9 +62,8 @@ impl Load {
             return Ok(());
         }
         let width = table.columns.len();
-        let tuples: Vec<String> =
-            (0..rows.len()).map(|row| format!("({})", placeholders(row * width + 1, width))).collect();
-        let sql = format!("INSERT INTO {} ({}) VALUES {}", quoted(&table.name), listed(table), tuples.join(", "));
+        let tuples = tuples(rows.len(), width);
+        let sql = format!("INSERT INTO {} ({}) VALUES {tuples}", quoted(&table.name), listed(table));
         let Statement { sql, values } = statement(sql, rows.into_iter().flatten().collect());
         match &mut self.target {
             Target::Postgres(session) => session.run(&sql, &values).await,

@@ -156,8 +156,16 @@ impl Filter {
             condition.add(part);
         }
         if !self.roles.is_empty() {
-            let any: Vec<String> = self.roles.iter().map(|role| holds_chiefly(role, condition)).collect();
-            condition.add(format!("({})", any.join(" OR ")));
+            let (plain, others): (Vec<&String>, Vec<&String>) =
+                self.roles.iter().partition(|role| *role == "system_user");
+            let others = others.into_iter().map(|role| pattern(role)).collect();
+            let at = condition.place(Value::Texts(others));
+            let any = format!(
+                "EXISTS (SELECT 1 FROM unnest(CAST({at} AS text[])) AS list(value) \
+                 WHERE ' ' || u.roles || ' ' LIKE list.value ESCAPE '\\')"
+            );
+            let is_plain = if plain.is_empty() { "" } else { " OR u.roles = 'system_user'" };
+            condition.add(format!("({any}{is_plain})"));
         }
     }
 
@@ -188,12 +196,12 @@ impl Filter {
 }
 
 fn holds(role: &str, condition: &mut Condition) -> String {
-    let at = condition.place(format!("% {} %", escaped(role)));
+    let at = condition.place(pattern(role));
     format!("' ' || u.roles || ' ' LIKE {at} ESCAPE '\\'")
 }
 
-fn holds_chiefly(role: &str, condition: &mut Condition) -> String {
-    if role == "system_user" { "u.roles = 'system_user'".to_owned() } else { holds(role, condition) }
+fn pattern(role: &str) -> String {
+    format!("% {} %", escaped(role))
 }
 
 #[cfg(test)]

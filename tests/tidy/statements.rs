@@ -1,0 +1,51 @@
+//! Statements with few distinct texts: each text is prepared once for each connection and kept there.
+
+use super::bounds::shipped;
+
+/// The files that make a statement of parts whose number is not fixed, with the reason why the texts are few.
+const BUILT: [(&str, usize, &str); 6] = [
+    ("src/store/audits/verify.rs", 1, "the columns of a table"),
+    ("src/store/copying.rs", 1, "the columns of a table"),
+    ("src/store/copying/unfinished.rs", 1, "the tables to drop, once, on a connection that is closed afterwards"),
+    ("src/store/systems.rs", 2, "the tables that the program writes"),
+    ("src/store/users/filter.rs", 2, "parts of a filter, at most ten words, on the columns that are searched"),
+    ("src/store/value.rs", 2, "the rows of an insertion, whose number is that of a portion"),
+];
+
+/// What joins the parts of a statement.
+const JOINS: [&str; 3] = [".join(\", \")", ".join(\" OR \")", ".join(\" AND \")"];
+
+#[test]
+fn a_list_is_one_parameter_of_a_statement() {
+    for (path, text) in statements() {
+        let found: Vec<&str> =
+            ["IN ({", "IN (${", "placeholders("].into_iter().filter(|part| text.contains(part)).collect();
+        let is_constant = path == "src/store/systems.rs";
+        assert!(is_constant || found.is_empty(), "{path}: {found:?}: write `= ANY ($1)` with Value::Texts");
+    }
+}
+
+#[test]
+fn statements_of_parts_are_known_to_have_few_texts() {
+    for (path, text) in statements() {
+        let known = BUILT.iter().find(|(known, ..)| *known == path).map_or(0, |(_, count, _)| *count);
+        let found: usize = JOINS.iter().map(|join| text.matches(join).count()).sum();
+        assert_eq!(found, known, "{path}: say in BUILT why the texts are few, or use Value::Texts or portions");
+    }
+}
+
+#[test]
+fn rows_are_inserted_in_portions() {
+    for (path, text) in statements() {
+        let is_bounded =
+            text.contains("portions(") || path == "src/store/copying/loading.rs" || path == "src/store/value.rs";
+        assert!(is_bounded || !text.contains("tuples("), "{path}: so many rows, so many texts: use portions");
+    }
+}
+
+/// The files with statements, without those that read a data source or test the engine itself.
+fn statements() -> impl Iterator<Item = (String, String)> {
+    shipped()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("src/store/") && !path.starts_with("src/store/data_source"))
+}
