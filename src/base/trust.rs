@@ -6,24 +6,37 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tracing::warn;
 
 /// Returns the TLS settings for calls to other servers. With `verifies` off, they accept any certificate.
 ///
 /// Reads the trusted certificates of this machine from the disk.
 pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    if verifies {
+        return trusting(machine_roots());
+    }
+    let provider = provider();
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    Ok(if verifies {
-        builder.with_root_certificates(machine_roots()).with_no_client_auth()
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(any_host(provider)).with_no_client_auth()
-    })
+    Ok(builder.dangerous().with_custom_certificate_verifier(any_host(provider)).with_no_client_auth())
+}
+
+/// Returns the TLS settings that trust certificates with these roots.
+pub(crate) fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// Returns the trusted certificates of this machine, read from the disk.
 pub(crate) fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        warn!("the system has no root certificates: no server that is called over TLS is trusted");
+    }
     roots
 }
 

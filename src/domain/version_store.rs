@@ -184,7 +184,7 @@ impl VersionStore {
     }
 
     /// Returns the version with this id.
-    pub(crate) async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
+    async fn version(&self, id: &str) -> Result<Option<Stored>, AppError> {
         match self {
             Self::Database(db) => db.configuration(id).await,
             Self::File(file) => {
@@ -193,6 +193,12 @@ impl VersionStore {
                 Ok(found.map(|kept| Stored { id: kept.record.id, document: kept.config }))
             }
         }
+    }
+
+    /// Returns the version with this id, or the error that there is none.
+    pub(crate) async fn known(&self, id: &str) -> Result<Stored, AppError> {
+        let found = if self.is_made().await.or_fail(LOAD_FAILED)? { self.version(id).await? } else { None };
+        found.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
     }
 
     /// Returns the records of the versions, newest first.

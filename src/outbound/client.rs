@@ -26,8 +26,8 @@ use reqwest::{Method, Url};
 use rustls::RootCertStore;
 use serde::Serialize;
 use tokio::time::timeout;
-use tracing::warn;
 
+use crate::base::trust::{machine_roots, trusting};
 use crate::base::version::VERSION;
 use address::Place;
 pub(crate) use failure::CallFailure;
@@ -136,20 +136,11 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// Creates the client with the root certificates of the operating system.
     pub(crate) fn new() -> Result<Self, AppError> {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            warn!("the system has no root certificates: no server that is called over TLS is trusted");
-        }
-        Self::with(Arc::new(SystemNames), roots)
+        Self::with(Arc::new(SystemNames), machine_roots())
     }
 
     fn with(names: Arc<dyn Names>, roots: RootCertStore) -> Result<Self, AppError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let versions = versions.or_fail("app.outbound.client.app_error")?;
-        let tls = versions.with_root_certificates(roots).with_no_client_auth();
+        let tls = trusting(roots).or_fail("app.outbound.client.app_error")?;
         let calls = Pools::new(MAX_SERVER_CALLS, MAX_OPERATOR_CALLS, MAX_USER_CALLS, MAX_CALLS_PER_USER);
         let look_ups = Pools::new(MAX_SERVER_LOOK_UPS, MAX_OPERATOR_LOOK_UPS, MAX_USER_LOOK_UPS, MAX_LOOK_UPS_PER_USER);
         Ok(Self { names, tls, calls, look_ups })

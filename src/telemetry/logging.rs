@@ -22,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
+pub(crate) use file::rotated;
 pub(crate) use reading::{LogReader, Span, Wanted, open};
 
 use file::{Console, RotatingFile};

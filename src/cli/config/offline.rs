@@ -81,7 +81,7 @@ impl Store {
     }
 
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
-        let (before, after) = (self.known(before).await?, self.known(after).await?);
+        let (before, after) = (self.versions.known(before).await?, self.versions.known(after).await?);
         let around = self.around().await?;
         let changes = changes(&before.document, &after.document, &*around.fingerprint);
         Ok(changes.into_iter().map(Changed::from).collect())
@@ -94,7 +94,7 @@ impl Store {
 
     /// Puts an earlier version in force again. If the active version is invalid, the earlier one replaces it unchanged.
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
-        let target = self.known(version).await?;
+        let target = self.versions.known(version).await?;
         self.change(event_of(Manner::Restore), restoring(target.document), comment, false).await
     }
 
@@ -138,14 +138,6 @@ impl Store {
             unset: decision.unset,
             ineffective,
         }
-    }
-
-    async fn known(&self, id: &str) -> Result<Stored, AppError> {
-        let missing = || AppError::new("app.config.version.missing.app_error");
-        if !self.versions.is_made().await.or_fail(LOAD_FAILED)? {
-            return Err(missing());
-        }
-        self.versions.version(id).await?.ok_or_else(missing)
     }
 
     fn composed(&self, stored: Option<Stored>) -> Result<Config, AppError> {

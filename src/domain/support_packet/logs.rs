@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use super::scrub::{Scrubber, Tally};
 use crate::files::private;
+use crate::telemetry::logging::rotated;
 
 /// The largest part of a log file that is copied, in bytes. Of a longer file, only the end is copied.
 pub(super) const MAX_LOG_BYTES: u64 = 1 << 30;
@@ -38,7 +39,7 @@ pub(super) enum Copied {
 /// Opens the current log file and then the rotated ones. Returns them with the errors of files that cannot be opened.
 pub(super) fn files(path: &Path, kept: u32, longest: u64) -> (Vec<LogFile>, Vec<String>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    let aside = (1..=kept).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
+    let aside = (1..=kept).map(|number| rotated(path, number));
     for path in std::iter::once(path.to_owned()).chain(aside) {
         match open(&path, longest) {
             Ok(file) => files.push(file),

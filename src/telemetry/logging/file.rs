@@ -42,19 +42,20 @@ impl RotatingFile {
 
     fn rotate(&self) -> Result<()> {
         for number in (1..self.kept).rev() {
-            match std::fs::rename(self.aside(number), self.aside(number + 1)) {
+            match std::fs::rename(rotated(&self.path, number), rotated(&self.path, number + 1)) {
                 Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(cause),
                 Ok(()) | Err(_) => {}
             }
         }
-        std::fs::rename(&self.path, self.aside(1))
+        std::fs::rename(&self.path, rotated(&self.path, 1))
     }
+}
 
-    fn aside(&self, number: u32) -> PathBuf {
-        let mut name = OsString::from(&self.path);
-        name.push(format!(".{number}"));
-        name.into()
-    }
+/// Returns the path of a rotated file; 1 is the newest.
+pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 impl Sink for RotatingFile {

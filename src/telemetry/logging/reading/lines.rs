@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memchr::memrchr;
 
 use crate::files::private;
+use crate::telemetry::logging::file::rotated;
 
 /// The number of bytes that are read at once.
 const BLOCK_BYTES: u64 = 256 << 10;
@@ -51,9 +52,8 @@ impl Lines {
         let mut known = vec![identity(&newest)?];
         let mut files = vec![newest];
         for number in 1..=kept {
-            let aside = PathBuf::from(format!("{}.{number}", path.display()));
             // The log begins after a file that is missing, or that is not a file of the server.
-            let Ok(file) = private::read(&aside) else { break };
+            let Ok(file) = private::read(&rotated(path, number)) else { break };
             let identity = identity(&file)?;
             // A file that was rotated after it was opened would appear twice.
             if !known.contains(&identity) {

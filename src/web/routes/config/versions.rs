@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use quarterdeck_actors::config::Stored;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::Manner;
@@ -52,7 +51,7 @@ pub(crate) const SHOW: Operation = Description::new(
 pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
     session.require("manage_system")?;
     let id = request.id("version_id")?;
-    let version = known(&app, id).await?;
+    let version = app.facts.versions.known(id).await?;
     let record = app.facts.versions.record(id).await?;
     Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
 }
@@ -70,8 +69,8 @@ pub(crate) const COMPARE: Operation = Description::new(
 /// `GET /config/versions/{version_id}/difference/{other_id}`: returns the changes between two versions.
 pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
     session.require("manage_system")?;
-    let before = known(&app, request.id("version_id")?).await?;
-    let after = known(&app, request.id("other_id")?).await?;
+    let before = app.facts.versions.known(request.id("version_id")?).await?;
+    let after = app.facts.versions.known(request.id("other_id")?).await?;
     let changes = changes(&before.document, &after.document, &*app.facts.surroundings().fingerprint);
     Ok(Json(changes_json(&changes)))
 }
@@ -94,16 +93,11 @@ pub(crate) async fn roll_back(
     audit: Audit,
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
-    let body: Document = known(&app, request.id("version_id")?).await?.document;
+    let body: Document = app.facts.versions.known(request.id("version_id")?).await?.document;
     let proposal = proposal_of(Manner::Restore, body, &session);
     let author = author(&request, &session, "rollback");
     let (wanted, around) = (Wanted::Proposal(proposal), app.facts.surroundings());
     let write = Write { wanted, author, expected: None, is_dry_run: false, around };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
-}
-
-/// Returns the version with that id. Fails if it does not exist.
-async fn known(app: &AppState, id: &str) -> Result<Stored, AppError> {
-    app.facts.versions.version(id).await?.ok_or_else(|| AppError::new("app.config.version.missing.app_error"))
 }
