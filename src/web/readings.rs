@@ -31,6 +31,7 @@ fn text(app: &AppState) -> Result<String, prometheus::Error> {
 fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     add_build(&registry)?;
+    add_license(&registry, app)?;
     add_actors(&registry, app)?;
     add_checks(&registry, app)?;
     let in_flight = app.limits.traffic.in_flight();
@@ -48,6 +49,15 @@ fn add_build(registry: &Registry) -> Result<(), prometheus::Error> {
         IntGaugeVec::new(Opts::new("quarterdeck_build_info", "The version that runs; always 1."), &["version"])?;
     build.with_label_values(&[VERSION]).set(1);
     add(registry, build)
+}
+
+fn add_license(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
+    let expires = IntGauge::new(
+        "quarterdeck_license_expires_timestamp_seconds",
+        "When the licence in force expires, as Unix time in seconds; 0 without a licence.",
+    )?;
+    expires.set(app.actors.license.current().map_or(0, |license| license.expires_at / 1000));
+    add(registry, expires)
 }
 
 fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
+use crate::support::license::{Seller, upload};
 use crate::support::process::until;
 use crate::support::raw::{connect, read_to_end};
 use crate::support::websocket::WebSocket;
@@ -229,6 +230,20 @@ async fn what_clients_make_up_makes_no_series() {
     assert!(!text.contains("made-up") && !text.contains("nobody-") && !text.contains("GET1"), "{text}");
     let series = text.lines().filter(|line| line.starts_with("mattermost_api_time_count")).count();
     assert!(series <= 8, "{text}");
+}
+
+#[actix_web::test]
+async fn the_end_of_the_licence_is_shown_in_unix_seconds() {
+    const SERIES: &str = "quarterdeck_license_expires_timestamp_seconds";
+    let seller = Seller::new().await;
+    let server = seller.server("MetricsToken = \"0123456789abcdef-metrics\"\n").await;
+    let admin = server.admin().await;
+    assert_eq!(count(&text_of(&server).await, SERIES), 0);
+    let license = upload(&admin, &seller.license(&[]).await).await.expect(201);
+    let expires_ms = license["expires_at"].as_u64().unwrap();
+    assert_eq!(count(&text_of(&server).await, SERIES), expires_ms / 1000);
+    admin.delete("/license").await.expect(200);
+    assert_eq!(count(&text_of(&server).await, SERIES), 0);
 }
 
 /// The names in a text that begin as metrics do.
