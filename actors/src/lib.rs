@@ -21,6 +21,7 @@ pub mod notices;
 pub mod presence;
 pub mod probe;
 pub mod roles;
+pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod sessions;

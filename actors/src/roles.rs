@@ -5,21 +5,32 @@ pub mod built_in;
 use std::collections::HashMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A named set of permissions. Times are Unix milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "each field is the member of that name in the API")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Role {
+    /// The role's id.
     pub id: String,
+    /// The name.
     pub name: String,
+    /// The name for display.
     pub display_name: String,
+    /// The description.
     pub description: String,
+    /// The time of its creation.
     pub create_at: i64,
+    /// The time of its last change.
     pub update_at: i64,
+    /// The time of its deletion, or 0.
     pub delete_at: i64,
+    /// The permissions that it grants.
     pub permissions: Vec<String>,
+    /// True if a permission scheme manages it.
     pub scheme_managed: bool,
+    /// True if it comes with the server.
     pub built_in: bool,
+    /// The id of its permission scheme.
     pub scheme_id: Option<String>,
 }
 

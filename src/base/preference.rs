@@ -2,6 +2,7 @@
 
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 const MAX_CATEGORY_CHARACTERS: usize = 32;
 const MAX_NAME_CHARACTERS: usize = 32;
@@ -10,13 +11,24 @@ const MAX_VALUE_CHARACTERS: usize = 20_000;
 /// The limit of preferences in one request.
 const MAX_PER_REQUEST: usize = 100;
 
-/// One preference. A user has at most one for each category and name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// One preference of a user. A user has at most one for each category and name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Preference {
+    /// The user's id.
+    #[serde(default)]
+    #[schema(required = true)]
     pub(crate) user_id: String,
+    /// The category, which is a part of the client.
+    #[serde(default)]
+    #[schema(required = true)]
     pub(crate) category: String,
+    /// The name.
+    #[serde(default)]
+    #[schema(required = true)]
     pub(crate) name: String,
+    /// The value.
+    #[serde(default)]
+    #[schema(required = true)]
     pub(crate) value: String,
 }
 

@@ -1,7 +1,10 @@
 //! Teams and their members: the stored form, the form in responses, and their validation.
 
 use quarterdeck_actors::error::AppError;
+use quarterdeck_actors::schema::one_of;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::base::user::{User, is_email};
 
@@ -37,29 +40,59 @@ const RESERVED_NAMES: [&str; 17] = [
 ];
 
 /// A team, with its fields in the order of the API. Times are Unix milliseconds.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Team {
+    /// The team's id.
     pub(crate) id: String,
+    /// The time of its creation.
     pub(crate) create_at: i64,
+    /// The time of its last change.
     pub(crate) update_at: i64,
+    /// The time at which it was archived, or 0.
     pub(crate) delete_at: i64,
+    /// The name for display.
     pub(crate) display_name: String,
+    /// The name in addresses.
     pub(crate) name: String,
+    /// The description.
     pub(crate) description: String,
+    /// The e-mail address; only for callers who may manage the team.
     pub(crate) email: String,
+    /// The type: `O` for open, `I` for by invitation.
     #[serde(rename = "type")]
+    #[schema(value_type = TeamType)]
     pub(crate) kind: String,
+    /// The company.
     pub(crate) company_name: String,
+    /// The domains whose e-mail addresses may join.
     pub(crate) allowed_domains: String,
+    /// The id in invitations; only for callers who may invite.
     pub(crate) invite_id: String,
+    /// True if any user may join.
     pub(crate) allow_open_invite: bool,
+    /// The time at which the picture was set.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) last_team_icon_update: i64,
+    /// The id of its permission scheme.
     pub(crate) scheme_id: Option<String>,
+    /// True if groups determine its members.
     pub(crate) group_constrained: Option<bool>,
+    /// The id of its retention policy.
     pub(crate) policy_id: Option<String>,
+    /// True if a limit archived it.
     pub(crate) cloud_limits_archived: bool,
 }
+
+/// The schema of a team's type.
+pub(crate) enum TeamType {}
+
+impl PartialSchema for TeamType {
+    fn schema() -> RefOr<Schema> {
+        one_of("The type of a team: `O` for open, `I` for by invitation.", [OPEN, INVITE_ONLY])
+    }
+}
+
+impl ToSchema for TeamType {}
 
 /// A channel that every new team gets.
 #[derive(Debug)]
@@ -70,15 +103,24 @@ pub(crate) struct Channel {
 }
 
 /// The counts of unread messages of a user in a team.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TeamUnread)]
 pub(crate) struct Unread {
+    /// The team's id.
     pub(crate) team_id: String,
+    /// Unread messages.
     pub(crate) msg_count: i64,
+    /// Unread mentions.
     pub(crate) mention_count: i64,
+    /// Unread mentions in root posts.
     pub(crate) mention_count_root: i64,
+    /// Unread root posts.
     pub(crate) msg_count_root: i64,
+    /// Unread threads.
     pub(crate) thread_count: i64,
+    /// Unread mentions in threads.
     pub(crate) thread_mention_count: i64,
+    /// Unread urgent mentions in threads.
     pub(crate) thread_urgent_mention_count: i64,
 }
 
@@ -130,15 +172,24 @@ pub(crate) struct Member {
 }
 
 /// A membership in a response, with its keys in the order of Mattermost.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = TeamMember)]
 pub(crate) struct MemberView {
+    /// The team's id.
     team_id: String,
+    /// The user's id.
     user_id: String,
+    /// The names of all roles in the team, separated by spaces.
     roles: String,
+    /// The time at which the user left, in Unix milliseconds, or 0.
     delete_at: i64,
+    /// True if the user is a guest.
     scheme_guest: bool,
+    /// True if the user is a member.
     scheme_user: bool,
+    /// True if the user is an administrator of the team.
     scheme_admin: bool,
+    /// The roles beside those three, separated by spaces.
     explicit_roles: String,
 }
 

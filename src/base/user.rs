@@ -1,12 +1,15 @@
-//! An account: its validation, its defaults, and the views of it for different readers.
+//! An account: its validation and its defaults. `view` is what different readers see of it.
+
+pub(crate) mod view;
 
 use std::collections::BTreeMap;
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 pub(crate) const MAX_EMAIL_CHARACTERS: usize = 128;
 const MAX_NAME_CHARACTERS: usize = 64;
@@ -51,24 +54,41 @@ pub(crate) struct User {
     pub(crate) bot_last_icon_update: i64,
 }
 
-/// The fields of an account that a client may send; the rest of the body is ignored.
-#[derive(Debug, Default, Clone, Deserialize)]
-#[serde(default)]
+/// The fields of an account that a client may send. Other fields are ignored.
+#[derive(Debug, Default, Clone, Deserialize, ToSchema)]
+#[schema(as = UserDraft)]
 pub(crate) struct Profile {
+    /// The account's id; only for a change.
     pub(crate) id: Option<String>,
+    /// The name; 1 to 64 characters.
     pub(crate) username: Option<String>,
+    /// The e-mail address.
     pub(crate) email: Option<String>,
+    /// The password.
+    #[schema(value_type = Option<String>)]
     pub(crate) password: Option<Secret>,
+    /// The nickname.
     pub(crate) nickname: Option<String>,
+    /// The first name.
     pub(crate) first_name: Option<String>,
+    /// The last name.
     pub(crate) last_name: Option<String>,
+    /// The position in the company.
     pub(crate) position: Option<String>,
+    /// The language.
     pub(crate) locale: Option<String>,
+    /// True if the e-mail address is verified; only administrators may say so.
     pub(crate) email_verified: Option<bool>,
+    /// True if the user accepts marketing mail.
     pub(crate) allow_marketing: Option<bool>,
+    /// Ignored: accounts log in at this server.
+    #[expect(dead_code, reason = "a value that is not a text refuses the body")]
     pub(crate) auth_service: Option<String>,
+    /// Free properties.
     pub(crate) props: Option<BTreeMap<String, String>>,
+    /// The notification settings.
     pub(crate) notify_props: Option<BTreeMap<String, String>>,
+    /// The time zone settings.
     pub(crate) timezone: Option<BTreeMap<String, String>>,
 }
 
@@ -129,70 +149,6 @@ impl User {
     /// Returns true if the account has the role `name`.
     pub(crate) fn has_role(&self, name: &str) -> bool {
         self.roles.split(' ').any(|role| role == name)
-    }
-
-    /// Returns the account as its owner sees it.
-    pub(crate) fn for_owner(&self) -> UserView<'_> {
-        UserView {
-            sight: Sight::Owner,
-            id: &self.id,
-            create_at: self.create_at,
-            update_at: self.update_at,
-            delete_at: self.delete_at,
-            username: &self.username,
-            auth_data: self.auth_data.as_deref(),
-            auth_service: &self.auth_service,
-            email: &self.email,
-            email_verified: self.email_verified,
-            nickname: &self.nickname,
-            first_name: &self.first_name,
-            last_name: &self.last_name,
-            position: &self.position,
-            roles: &self.roles,
-            allow_marketing: self.allow_marketing,
-            props: Some(&self.props).filter(|props| !props.is_empty()),
-            notify_props: Some(&self.notify_props).filter(|props| !props.is_empty()),
-            last_password_update: self.last_password_update,
-            last_picture_update: self.last_picture_update,
-            failed_attempts: self.failed_attempts,
-            locale: &self.locale,
-            timezone: &self.timezone,
-            mfa_active: self.mfa_active,
-            remote_id: self.remote_id.as_deref(),
-            is_bot: self.is_bot,
-            bot_description: &self.bot_description,
-            bot_last_icon_update: self.bot_last_icon_update,
-            disable_welcome_email: false,
-        }
-    }
-
-    /// Returns the account as an administrator sees it.
-    pub(crate) fn for_admin(&self) -> UserView<'_> {
-        let full = self.for_owner();
-        UserView {
-            sight: Sight::Administrator,
-            email_verified: false,
-            allow_marketing: false,
-            last_password_update: 0,
-            ..full
-        }
-    }
-
-    /// Returns the account as other users see it.
-    pub(crate) fn for_others(&self, config: &Config) -> UserView<'_> {
-        let privacy = &config.view.privacy;
-        let full = self.for_admin();
-        UserView {
-            sight: Sight::Other,
-            notify_props: None,
-            failed_attempts: 0,
-            auth_data: Some(""),
-            auth_service: "",
-            email: if privacy.show_email_address { full.email } else { "" },
-            first_name: if privacy.show_full_name { full.first_name } else { "" },
-            last_name: if privacy.show_full_name { full.last_name } else { "" },
-            ..full
-        }
     }
 }
 
@@ -262,75 +218,6 @@ fn is_locale(tag: &str) -> bool {
         || (tag.len() <= MAX_LOCALE_CHARACTERS
             && has_language
             && parts.all(|part| part.bytes().all(|byte| byte.is_ascii_alphanumeric())))
-}
-
-/// The reader of an account. It decides which fields are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
-    Owner,
-    Administrator,
-    Other,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "the contract has these members")]
-/// An account in a response, with its keys in the order of Mattermost.
-#[derive(Serialize)]
-pub(crate) struct UserView<'a> {
-    #[serde(skip)]
-    pub(crate) sight: Sight,
-    id: &'a str,
-    #[serde(skip_serializing_if = "is_zero")]
-    create_at: i64,
-    #[serde(skip_serializing_if = "is_zero")]
-    update_at: i64,
-    delete_at: i64,
-    username: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_data: Option<&'a str>,
-    auth_service: &'a str,
-    email: &'a str,
-    #[serde(skip_serializing_if = "is_false")]
-    email_verified: bool,
-    nickname: &'a str,
-    first_name: &'a str,
-    last_name: &'a str,
-    position: &'a str,
-    roles: &'a str,
-    #[serde(skip_serializing_if = "is_false")]
-    allow_marketing: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    props: Option<&'a BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notify_props: Option<&'a BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "is_zero")]
-    last_password_update: i64,
-    #[serde(skip_serializing_if = "is_zero")]
-    last_picture_update: i64,
-    #[serde(skip_serializing_if = "is_zero")]
-    failed_attempts: i64,
-    locale: &'a str,
-    timezone: &'a BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "is_false")]
-    mfa_active: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "is_false")]
-    is_bot: bool,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    bot_description: &'a str,
-    #[serde(skip_serializing_if = "is_zero")]
-    bot_last_icon_update: i64,
-    disable_welcome_email: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(number: &i64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(truth: &bool) -> bool {
-    !truth
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::id::new_id;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::base::team::{Channel, Member, OPEN, Team};
+use crate::base::team::{Channel, Member, OPEN, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::store::{Db, StoreError};
@@ -17,19 +18,37 @@ pub(crate) use member::{Standing, standing, standings};
 /// The channels that every team has and every member joins: name and display name.
 const DEFAULT_CHANNELS: [(&str, &str); 2] = [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
 
-/// The fields of a team that its creator sends; the rest of the body is ignored.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// The fields of a team that its creator sends. Other fields are ignored.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = TeamDraft)]
 pub(crate) struct Proposal {
+    /// Must be empty.
+    #[serde(default)]
     id: String,
+    /// The name for display.
+    #[serde(default)]
     display_name: String,
+    /// The name in addresses.
+    #[serde(default)]
     name: String,
+    /// The description.
+    #[serde(default)]
     description: String,
+    /// The e-mail address.
+    #[serde(default)]
     email: String,
-    #[serde(rename = "type")]
+    /// The type: `O` for open, `I` for by invitation.
+    #[serde(default, rename = "type")]
+    #[schema(value_type = TeamType)]
     kind: String,
+    /// The company.
+    #[serde(default)]
     company_name: String,
+    /// The domains whose e-mail addresses may join.
+    #[serde(default)]
     allowed_domains: String,
+    /// True if any user may join.
+    #[serde(default)]
     allow_open_invite: bool,
 }
 

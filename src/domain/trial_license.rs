@@ -9,6 +9,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::base::user::{User, is_email};
 use crate::base::version::API_VERSION;
@@ -31,24 +32,31 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const BAD: &str = "api.license.request-trial.bad-request";
 
 /// The request for a trial. Without the members about a company, it is the short form.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct TrialRequest {
-    #[serde(deserialize_with = "or_nothing")]
+    /// The number of accounts.
+    #[serde(default, deserialize_with = "or_nothing")]
     users: i64,
-    #[serde(deserialize_with = "or_nothing")]
+    /// True if the terms are accepted.
+    #[serde(default, deserialize_with = "or_nothing")]
     terms_accepted: bool,
-    #[serde(deserialize_with = "or_nothing")]
+    /// True if mails are accepted.
+    #[serde(default, deserialize_with = "or_nothing")]
     receive_emails_accepted: bool,
-    #[serde(deserialize_with = "or_nothing")]
+    /// The name of the contact.
+    #[serde(default, deserialize_with = "or_nothing")]
     contact_name: String,
-    #[serde(deserialize_with = "or_nothing")]
+    /// The e-mail address of the contact.
+    #[serde(default, deserialize_with = "or_nothing")]
     contact_email: String,
-    #[serde(deserialize_with = "or_nothing")]
+    /// The company.
+    #[serde(default, deserialize_with = "or_nothing")]
     company_name: String,
-    #[serde(deserialize_with = "or_nothing")]
+    /// The country of the company.
+    #[serde(default, deserialize_with = "or_nothing")]
     company_country: String,
-    #[serde(deserialize_with = "or_nothing")]
+    /// The size of the company.
+    #[serde(default, deserialize_with = "or_nothing")]
     company_size: String,
 }
 

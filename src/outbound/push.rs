@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
+use utoipa::ToSchema;
 
 use crate::outbound::client::permits::{NoPermit, SharedPool};
 use crate::outbound::client::{Call, CallFailure, Chosen, Outbound};
@@ -100,17 +101,32 @@ pub(crate) fn is_hosted(url: &str) -> bool {
 }
 
 /// The acknowledgement of a notification by a device.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PushAck)]
 pub(crate) struct Ack {
+    /// The notification's id.
+    #[serde(default)]
+    #[schema(nullable)]
     id: String,
-    /// In Unix milliseconds.
+    /// The time of receipt, in Unix milliseconds.
+    #[serde(default)]
+    #[schema(nullable)]
     received_at: i64,
+    /// `ios` or `android`.
+    #[serde(default)]
+    #[schema(nullable)]
     pub(crate) platform: String,
-    #[serde(rename = "type")]
+    /// `message`, `clear` and others.
+    #[serde(default, rename = "type")]
+    #[schema(nullable)]
     pub(crate) kind: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// The id of the post.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(nullable)]
     pub(crate) post_id: String,
+    /// True if the device requests the text.
+    #[serde(default)]
+    #[schema(nullable)]
     pub(crate) is_id_loaded: bool,
 }
 

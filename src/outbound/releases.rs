@@ -7,6 +7,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use crate::outbound::client::{Call, Chosen, Outbound};
 
@@ -19,15 +20,22 @@ const FAILURE_CACHE_LIFETIME: Duration = Duration::from_mins(1);
 /// The maximum size of a response, in bytes. The notes of a release can be long.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// The fields of a release that callers receive.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+/// A release.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, ToSchema)]
 pub(crate) struct Release {
+    /// The number of the release.
     id: u64,
+    /// The tag.
     tag_name: String,
+    /// The name.
     name: String,
+    /// The time of its creation.
     created_at: String,
+    /// The time of its publication.
     published_at: String,
+    /// The release notes.
     body: String,
+    /// The address of its page.
     html_url: String,
 }
 

@@ -23,6 +23,7 @@ use quarterdeck_actors::id::new_id;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use tracing::warn;
+use utoipa::ToSchema;
 
 use super::systems::setting_system;
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, portions, statement, tuples};
@@ -62,15 +63,23 @@ const WIDTH: usize = 21;
 /// The maximum number of rows that one statement adds.
 const MAX_ROWS_PER_STATEMENT: usize = 256;
 
-/// A row of the audit trail as clients receive it.
-#[derive(Debug, Serialize)]
+/// An event of the audit trail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Audit)]
 pub(crate) struct AuditEntry {
+    /// The event's id.
     id: String,
+    /// The time, in Unix milliseconds.
     create_at: i64,
+    /// The id of the user who caused it.
     user_id: String,
+    /// The path of the request.
     action: String,
+    /// More about the event.
     extra_info: String,
+    /// The address of the caller.
     ip_address: String,
+    /// The id of the session.
     session_id: String,
 }
 

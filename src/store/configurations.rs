@@ -7,9 +7,10 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::{Stored, Version};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use serde_json::ser::PrettyFormatter;
-use serde_json::{Value as Json, json};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, statement};
 use crate::base::paging::Paging;
@@ -25,17 +26,28 @@ pub(crate) struct Unreadable {
     problem: String,
 }
 
-/// The record of a version: everything but its document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The record of a version of the configuration: everything but its document.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigVersion)]
 pub(crate) struct VersionRecord {
+    /// The version's id.
     pub(crate) id: String,
+    /// The time at which it was stored, in Unix milliseconds.
     pub(crate) create_at: i64,
+    /// The id of the user who stored it.
     pub(crate) user_id: String,
+    /// The id of that user's session.
     pub(crate) session_id: String,
+    /// The address of that user.
     pub(crate) ip_address: String,
+    /// The way of the change, such as `api`.
     pub(crate) source: String,
+    /// The reason for the change.
     pub(crate) comment: String,
+    /// True if it is in force.
     pub(crate) is_active: bool,
+    /// The changes, or null if they are unknown.
+    #[schema(value_type = Value)]
     pub(crate) changes: Json,
 }
 
@@ -140,7 +152,7 @@ fn addition(version: &Version) -> [Statement; 2] {
 
 /// Returns the changes as JSON, for storing and for responses. Secrets in them are fingerprints already.
 pub(crate) fn changes_json(changes: &[Change]) -> Json {
-    let one = |change: &Change| json!({ "path": change.path, "before": change.before, "after": change.after });
+    let one = |change: &Change| serde_json::to_value(change).unwrap_or_default();
     changes.iter().map(one).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Finds rows whose parent row is missing.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Db, StoreError, statement};
 
@@ -24,10 +25,15 @@ pub(crate) struct Relation {
 }
 
 /// A row whose parent is missing.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OrphanedRecord)]
 pub(crate) struct Orphan {
-    pub(crate) parent_id: Option<String>,
+    /// The row's own id.
+    #[schema(required = true)]
     pub(crate) child_id: Option<String>,
+    /// The parent's id in the row.
+    #[schema(required = true)]
+    pub(crate) parent_id: Option<String>,
 }
 
 /// The result of checking one relation.

@@ -56,7 +56,7 @@ pub(crate) use data_source::DataSource;
 pub(crate) use engine::described;
 use engine::{EngineKind, MIGRATIONS_TABLE};
 pub use error::StoreError;
-pub(crate) use integrity::{Outcome, Relation};
+pub(crate) use integrity::{Orphan, Outcome, Relation};
 pub(crate) use pool::PoolStatus;
 use postgres::Postgres;
 use sqlite::Sqlite;

@@ -14,6 +14,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use pack::Packer;
 
@@ -45,6 +46,22 @@ pub(crate) struct Json<T>(pub(crate) T);
 /// Status 201 with a value.
 pub(crate) struct Created<T>(pub(crate) T);
 
+/// The response to a request that succeeded and has nothing else to return.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StatusOK)]
+pub(crate) struct StatusOk {
+    /// Always `OK`.
+    status: Okay,
+}
+
+/// The text `OK`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OK)]
+pub(crate) enum Okay {
+    #[serde(rename = "OK")]
+    Okay,
+}
+
 /// Status 200 with `{"status":"OK"}`.
 pub(crate) struct Done;
 
@@ -70,13 +87,13 @@ impl<T: Serialize> Reply for Created<T> {
 
 impl Reply for Done {
     fn reply(self) -> Result<HttpResponse, AppError> {
-        Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"OK"}"#))
+        json_response(StatusCode::OK, &StatusOk { status: Okay::Okay })
     }
 }
 
 impl Reply for Accepted {
     fn reply(self) -> Result<HttpResponse, AppError> {
-        Ok(HttpResponse::Accepted().insert_header((CONTENT_TYPE, JSON)).body(r#"{"status":"OK"}"#))
+        json_response(StatusCode::ACCEPTED, &StatusOk { status: Okay::Okay })
     }
 }
 

@@ -6,35 +6,49 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, Detail};
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::storage::report::Report;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::{debug, error};
+use utoipa::ToSchema;
 
 use crate::base::error_text::{sent, status_of, text, text_of};
 use crate::web::answer::JSON;
 
-/// The error body, with its keys in the order of the contract.
-#[derive(Serialize)]
-struct Envelope<'a> {
+/// A refused or failed request. Its keys are in the order of the contract.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AppError)]
+pub(crate) struct Envelope<'a> {
+    /// The error id. It never changes.
     id: &'a str,
+    /// The message for people.
     message: String,
+    /// Details; only if `ServiceSettings.EnableDeveloper` is on.
     detailed_error: String,
+    /// The id in the header `X-Request-Id`.
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
+    /// The status of the response.
+    #[schema(value_type = i64)]
     status_code: u16,
-    /// All problems of a document, if the refusal is about one. An extension of the contract.
+    /// All problems of a document, if the refusal is about one. An extension of the API.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem<'a>>,
-    /// The results of a test, step by step, if the caller asked for them. An extension of the contract.
+    /// The results of a test, step by step, if the caller asked for them. An extension of the API.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Report>, nullable = false)]
     report: Option<&'a Value>,
 }
 
 /// One problem of a document.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorPlace)]
 struct Problem<'a> {
+    /// The place in the body, as a JSON pointer.
     pointer: &'a str,
+    /// The error id.
     id: &'a str,
+    /// The message for people.
     message: String,
 }
 

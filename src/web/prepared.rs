@@ -22,7 +22,7 @@ use quarterdeck_actors::license::document::License;
 
 use crate::base::version::{API_VERSION, VERSION};
 use ping::short_ping;
-pub(crate) use ping::{OK, Ping};
+pub(crate) use ping::{Health, Ping};
 
 const BUILD: Build = Build {
     version: API_VERSION,

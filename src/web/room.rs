@@ -15,6 +15,7 @@ pub(crate) mod prepared;
 pub(crate) mod readings;
 pub(crate) mod request;
 pub(crate) mod routes;
+pub(crate) mod schema;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod upload;

@@ -27,6 +27,7 @@ mod releases;
 mod roles;
 pub(crate) mod route;
 pub(crate) mod router;
+pub(crate) mod schemas;
 mod sessions;
 mod site_url;
 mod status;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::column::Mask;
 use super::document::{Document, below, found};
@@ -10,8 +12,9 @@ use super::secrets;
 use super::table::{Kind, settings};
 use crate::steps::counted;
 
-/// A changed value. Null stands for an absent value.
-#[derive(Debug, Clone, PartialEq)]
+/// A changed setting. Null stands for an absent value, and a fingerprint for a secret.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = ConfigChange)]
 pub struct Change {
     /// The path as in the table of settings; for plugin settings, with their id and keys.
     pub path: String,

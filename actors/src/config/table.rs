@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::column::{DefaultFrom, Fix, Mask, Shown};
 use super::document::{Document, insert, steps};
@@ -89,8 +90,9 @@ pub struct Setting {
 }
 
 /// The time at which a changed setting takes effect.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SettingApplies)]
 pub enum Applies {
     /// With the next request.
     #[default]

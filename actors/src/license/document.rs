@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::features::Features;
 use crate::error::{AppError, OrFail};
@@ -14,7 +15,7 @@ pub const MAX_SIGNED_TEXT_BYTES: usize = 10_000;
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
 /// A licence, with defaults for absent members. Its members are in the order of the API's contract.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct License {
     /// Its id. Only an id of 26 characters can be stored.
     pub id: String,
@@ -27,6 +28,7 @@ pub struct License {
     /// The customer.
     pub customer: Customer,
     /// The licensed features.
+    #[schema(value_type = Object)]
     pub features: Features,
     /// The name of the product, for display.
     pub sku_name: String,
@@ -43,24 +45,29 @@ pub struct License {
     /// The token that a hosted installation was made with.
     pub signup_jwt: Option<String>,
     /// Limits of a hosted installation.
+    #[schema(value_type = Option<Object>)]
     pub limits: Option<Value>,
 }
 
 /// The customer of a licence.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LicenseCustomer)]
 pub struct Customer {
     /// The seller's id of the customer.
-    #[serde(deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "or_nothing")]
+    #[schema(required = true)]
     pub id: String,
     /// The name of a person.
-    #[serde(deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "or_nothing")]
+    #[schema(required = true)]
     pub name: String,
     /// The person's e-mail address.
-    #[serde(deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "or_nothing")]
+    #[schema(required = true)]
     pub email: String,
     /// The name of a company.
-    #[serde(deserialize_with = "or_nothing")]
+    #[serde(default, deserialize_with = "or_nothing")]
+    #[schema(required = true)]
     pub company: String,
 }
 

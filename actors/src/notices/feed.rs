@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::MAX_ID_CHARACTERS;
 use super::conditions::{Audience, Conditions, Facts, NoVersion, Reader, Site};
@@ -32,18 +33,33 @@ pub struct Notice {
 }
 
 /// The text of a notice in one language.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NoticeText)]
 struct Message {
+    /// The action of the button.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     action: Option<String>,
+    /// The parameter of the action.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     action_param: Option<String>,
+    /// The text of the button.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     action_text: Option<String>,
+    /// The text, as Markdown.
+    #[serde(default)]
+    #[schema(required = true)]
     description: String,
+    /// The address of an image.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     image: Option<String>,
+    /// The title.
+    #[serde(default)]
+    #[schema(required = true)]
     title: String,
 }
 
@@ -58,14 +74,18 @@ pub struct Viewing {
     pub last_s: i64,
 }
 
-/// A notice in a response, with its keys in the order of the API's contract.
-#[derive(Debug, Serialize)]
+/// A notice for the caller.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Notice)]
 pub struct Shown<'a> {
     #[serde(flatten)]
     message: &'a Message,
+    /// The notice's id.
     id: &'a str,
+    /// True if only system administrators get it.
     sys_admin_only: bool,
+    /// True if only administrators of a team get it.
     team_admin_only: bool,
 }
 

@@ -1,6 +1,10 @@
 //! A user's status and its transitions, as pure functions of the previous status, the event and the time.
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::schema::one_of;
 
 const MINUTE_S: i64 = 60;
 
@@ -8,17 +12,19 @@ const ONLINE: &str = "online";
 const AWAY: &str = "away";
 const OFFLINE: &str = "offline";
 const DO_NOT_DISTURB: &str = "dnd";
+const OUT_OF_OFFICE: &str = "ooo";
 
 /// The statuses that a user may set. `ooo` belongs to automatic replies, which this server does not have.
 const SETTABLE: [&str; 4] = [ONLINE, OFFLINE, AWAY, DO_NOT_DISTURB];
 
-/// The presence of a user.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The status of a user.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Status {
     /// The user's id.
     pub user_id: String,
-    /// `online`, `away`, `offline` or `dnd`; `ooo` only if Mattermost stored it.
+    /// The status; `ooo` only if Mattermost stored it.
     #[serde(rename = "status")]
+    #[schema(value_type = Presence)]
     pub presence: String,
     /// True if the user set it by hand. Activity does not change it then.
     pub manual: bool,
@@ -31,15 +37,42 @@ pub struct Status {
     pub previous: String,
 }
 
+/// The schema of a status that a user can have.
+pub enum Presence {}
+
+impl PartialSchema for Presence {
+    fn schema() -> RefOr<Schema> {
+        one_of("The status of a user.", SETTABLE.into_iter().chain([OUT_OF_OFFICE]))
+    }
+}
+
+impl ToSchema for Presence {}
+
+/// The schema of a status that a user may set.
+pub enum SettablePresence {}
+
+impl PartialSchema for SettablePresence {
+    fn schema() -> RefOr<Schema> {
+        one_of("A status that a user may set.", SETTABLE)
+    }
+}
+
+impl ToSchema for SettablePresence {}
+
 /// A request to set a status.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[schema(as = StatusWish)]
 pub struct StatusRequest {
-    /// The user's id.
+    /// The user's id, as in the path.
+    #[serde(default)]
+    #[schema(required = true, pattern = "^[a-z0-9]{26}$")]
     pub user_id: String,
     /// The status to set.
+    #[serde(default)]
+    #[schema(required = true, value_type = SettablePresence)]
     pub status: String,
     /// The end of "do not disturb", in Unix seconds; 0 means never.
+    #[serde(default)]
     pub dnd_end_time: i64,
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A step of a test. The order of the variants is the order of the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StorageStep)]
 pub enum Step {
     /// The settings are valid.
     Settings,
@@ -52,8 +54,9 @@ impl Step {
 }
 
 /// The result of one step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StorageOutcome)]
 pub enum Outcome {
     /// The step succeeded.
     Passed,
@@ -64,7 +67,8 @@ pub enum Outcome {
 }
 
 /// A step with its result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StorageStage)]
 pub struct Stage {
     /// The step.
     pub step: Step,
@@ -75,8 +79,9 @@ pub struct Stage {
 }
 
 /// The kind of a failure. It decides which message clients get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StorageFailureKind)]
 pub enum Kind {
     /// No backend can be made from the settings.
     Unusable,
@@ -89,7 +94,8 @@ pub enum Kind {
 }
 
 /// The failure of a step. It contains no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StorageTrouble)]
 pub struct StepFailure {
     /// The step that failed.
     pub step: Step,
@@ -97,6 +103,7 @@ pub struct StepFailure {
     pub kind: Kind,
     /// The provider's own code, such as `NoSuchBucket` or `ENOSPC`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub code: Option<String>,
     /// The cause, in plain words.
     pub cause: String,
@@ -116,8 +123,9 @@ impl fmt::Display for StepFailure {
 
 impl std::error::Error for StepFailure {}
 
-/// The report of a test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The report of a test of a store. It contains no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StorageReport)]
 pub struct Report {
     /// The driver, such as `amazons3`.
     pub driver: String,
@@ -127,12 +135,14 @@ pub struct Report {
     pub identity: String,
     /// The changes that were made to the settings before use, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub note: Option<String>,
     /// Every step, in order.
     pub stages: Vec<Stage>,
     /// The failure, if a step failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(rename = "trouble")]
+    #[schema(nullable = false)]
     pub failure: Option<StepFailure>,
     /// The duration in milliseconds.
     pub duration_ms: u64,

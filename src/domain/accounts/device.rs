@@ -9,8 +9,10 @@ use quarterdeck_actors::session::SessionSelection;
 use quarterdeck_actors::sessions::SessionsHandle;
 use quarterdeck_actors::sessions::change::Change;
 use semver::Version;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use crate::base::strings::Strings;
+use crate::base::lenient::or_default;
 use crate::domain::session::Session;
 
 const MAX_ID_CHARACTERS: usize = 512;
@@ -20,30 +22,30 @@ const MAX_VERSION_CHARACTERS: usize = 64;
 const NOTIFICATIONS_OFF: &str = "device_notification_disabled";
 
 /// The properties of a device that a client sends. Empty ones stay unchanged.
+#[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct Device {
+    /// The device, as `platform:token`.
+    #[serde(rename = "device_id", default, deserialize_with = "or_default")]
     id: String,
+    /// `true` or `false`: true if the device shows no notifications.
+    #[serde(rename = "device_notification_disabled", default, deserialize_with = "or_default")]
     notification_disabled: String,
+    /// The version of the app.
+    #[serde(default, deserialize_with = "or_default")]
     mobile_version: String,
 }
 
 impl Device {
-    /// Reads the properties from a request body.
-    pub(crate) fn read(body: &Strings) -> Result<Self, AppError> {
-        let notification_disabled = body.get("device_notification_disabled");
-        if !["", "true", "false"].contains(&notification_disabled) {
+    /// Refuses invalid properties.
+    pub(crate) fn checked(self) -> Result<Self, AppError> {
+        if !["", "true", "false"].contains(&self.notification_disabled.as_str()) {
             return Err(AppError::invalid_body("device_notification_disabled"));
         }
-        let mobile_version = body.get("mobile_version");
-        if !mobile_version.is_empty() && !is_version(mobile_version) {
+        if !self.mobile_version.is_empty() && !is_version(&self.mobile_version) {
             return Err(AppError::invalid_body("mobile_version"));
         }
-        let id = body.get("device_id");
-        check_device_id(id)?;
-        Ok(Self {
-            id: id.to_owned(),
-            notification_disabled: notification_disabled.to_owned(),
-            mobile_version: mobile_version.to_owned(),
-        })
+        check_device_id(&self.id)?;
+        Ok(self)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use quarterdeck_actors::config::Config;
 
-use crate::base::user::{User, UserView};
+use crate::base::user::User;
+use crate::base::user::view::UserView;
 use crate::domain::session::Session;
 
 impl User {

@@ -6,8 +6,10 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content as MediaType, Ref, RefOr, Required, Response as Answer, ResponseBuilder};
 
 use super::types::{in_path, schema, text_body};
+use crate::web::error::Envelope;
 use crate::web::routes::operation::{Body, Content, Description, Query, Response};
 use crate::web::routes::route::{Class, Listeners, Route};
+use crate::web::schema::reference;
 
 /// The statuses with which a request can be refused: status, name and meaning.
 const REFUSALS: [(u16, &str, &str); 16] = [
@@ -38,7 +40,7 @@ const WITH_BODY: [u16; 2] = [408, 413];
 /// Returns the response of each status with which a request can be refused, with its name.
 pub(super) fn refusals() -> impl Iterator<Item = (&'static str, Answer)> {
     REFUSALS.into_iter().map(|(_, name, meaning)| {
-        let content = MediaType::new(Some(Ref::from_schema_name("AppError")));
+        let content = MediaType::new(Some(reference::<Envelope<'_>>()));
         (name, ResponseBuilder::new().description(meaning).content("application/json", content).build())
     })
 }

@@ -5,28 +5,65 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::View;
 use quarterdeck_actors::json::to_json;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-pub(crate) const OK: &str = "OK";
+/// The health of a part of the server, or of the server as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[schema(as = HealthStatus)]
+pub(crate) enum Health {
+    Ok,
+    Unhealthy,
+}
 
-/// The response of `GET /system/ping`, with its keys in byte order.
-#[derive(Serialize)]
+impl Health {
+    pub(crate) fn of(is_ok: bool) -> Self {
+        if is_ok { Self::Ok } else { Self::Unhealthy }
+    }
+
+    /// Returns the value in headers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Unhealthy => "UNHEALTHY",
+        }
+    }
+}
+
+/// The health of the server. Its keys are in byte order.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
+#[schema(as = SystemStatusResponse)]
 pub(crate) struct Ping<'a> {
+    /// The search backend: `database` or `none`.
     pub(crate) active_search_backend: &'static str,
+    /// The latest version of the app for Android.
     pub(crate) android_latest_version: &'a str,
+    /// The oldest version of the app for Android that may connect.
     pub(crate) android_min_version: &'a str,
+    /// `true`, `false` or `unknown`, for the device in the query.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) can_receive_notifications: Option<&'static str>,
+    /// The latest version of the app for iOS.
     pub(crate) ios_latest_version: &'a str,
+    /// The oldest version of the app for iOS that may connect.
     pub(crate) ios_min_version: &'a str,
+    /// The last check of the database.
     #[serde(rename = "database_status", skip_serializing_if = "Option::is_none")]
-    pub(crate) database: Option<&'static str>,
+    #[schema(nullable = false)]
+    pub(crate) database: Option<Health>,
+    /// The last check of the file store.
     #[serde(rename = "filestore_status", skip_serializing_if = "Option::is_none")]
-    pub(crate) filestore: Option<&'static str>,
+    #[schema(nullable = false)]
+    pub(crate) filestore: Option<Health>,
+    /// True if the server runs as root; only for administrators.
     #[serde(rename = "root_status", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) is_root: Option<bool>,
+    /// The health of the server as a whole.
     #[serde(rename = "status")]
-    pub(crate) status: &'static str,
+    pub(crate) status: Health,
 }
 
 impl<'a> Ping<'a> {
@@ -43,7 +80,7 @@ impl<'a> Ping<'a> {
             database: None,
             filestore: None,
             is_root: None,
-            status: OK,
+            status: Health::Ok,
         }
     }
 }

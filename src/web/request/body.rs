@@ -1,6 +1,5 @@
 //! The body of a request: its bytes are read within limits of size and time, then parsed as JSON.
 
-use crate::base::strings::Strings;
 use std::rc::Rc;
 
 use actix_web::dev::Payload;
@@ -78,11 +77,13 @@ impl Body {
         worked_out(self.read?, anything).await
     }
 
-    /// Parses the body as a map of strings, without failing. A malformed or too large body gives an empty map, a value
-    /// that is not a string gives "".
-    pub(crate) async fn strings(self) -> Strings {
-        let text = |value: Value| value.as_str().unwrap_or_default().to_owned();
-        Strings::of(self.members().await.into_iter().map(|(key, value)| (key, text(value))).collect())
+    /// Parses the body as a structure whose members are read with `lenient::or_default`, without failing. A malformed
+    /// or too large body gives the default.
+    pub(crate) async fn lenient<T: DeserializeOwned + Default + Send + 'static>(self) -> T {
+        let Ok(bytes) = self.read else { return T::default() };
+        // The members are read as a map first, because a structure refuses a member that stands twice.
+        let read = |bytes: &[u8]| serde_json::from_value(Value::Object(members(bytes))).unwrap_or_default();
+        worked_out(bytes, read).await.unwrap_or_default()
     }
 
     /// Parses the body as an object with values of any type, without failing. A malformed or too large body gives an
@@ -217,6 +218,30 @@ mod tests {
         }
     }
 
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    struct Lenient {
+        #[serde(default, deserialize_with = "crate::base::lenient::or_default")]
+        a: String,
+        #[serde(default, deserialize_with = "crate::base::lenient::or_default")]
+        b: Option<bool>,
+    }
+
+    #[actix_rt::test]
+    async fn a_lenient_body_has_what_fits_and_the_last_of_equal_members() {
+        let read = |text: &'static str| async move {
+            let Lenient { a, b } = Body::of(text.as_bytes()).lenient().await;
+            (a, b)
+        };
+        let text = |text: &str| text.to_owned();
+        assert_eq!(read(r#"{"a":"x","b":true,"c":[]}"#).await, (text("x"), Some(true)));
+        assert_eq!(read(r#"{"a":1,"b":"true"}"#).await, (text(""), None));
+        assert_eq!(read(r#"{"a":null,"b":null}"#).await, (text(""), None));
+        assert_eq!(read(r#"{"a":"x","a":"y","b":{}}"#).await, (text("y"), None));
+        for broken in ["", "[]", "null", r#""a""#, r#"{"a":"x"#, r#"{"a":"x\u0000"}"#] {
+            assert_eq!(read(broken).await, (text(""), None), "{broken}");
+        }
+    }
+
     #[actix_rt::test]
     async fn a_large_body_is_read_as_a_small_one_is() {
         for count in [1, 100_000] {
@@ -229,7 +254,7 @@ mod tests {
             let refusal = Body::of(list.as_bytes()).object::<Value>("body").await.unwrap_err();
             assert_eq!(refusal.id, "api.context.invalid_body_param.app_error");
             let object = format!(r#"{{"a":"{}"}}"#, "b".repeat(count));
-            assert_eq!(Body::of(object.as_bytes()).strings().await.get("a").len(), count);
+            assert_eq!(Body::of(object.as_bytes()).lenient::<Lenient>().await.a.len(), count);
             let hostile = format!(r#"{{"a":"{}\u0000"}}"#, "b".repeat(count));
             assert!(Body::of(hostile.as_bytes()).members().await.is_empty());
         }

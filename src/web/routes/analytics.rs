@@ -8,6 +8,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::analytics::{Figure, Question, Topic};
 use quarterdeck_actors::error::AppError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::session::Session;
 use crate::web::answer::{Json, Reply};
@@ -15,10 +16,13 @@ use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
-/// A figure, as clients receive it.
-#[derive(Serialize)]
-struct Row<'a> {
+/// A figure of the site.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AnalyticsRow)]
+pub(super) struct Row<'a> {
+    /// The name of the figure, or the day.
     name: &'a str,
+    /// The figure.
     value: i64,
 }
 

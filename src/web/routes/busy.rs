@@ -8,6 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::{datetime, format_description};
+use utoipa::ToSchema;
 
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -26,12 +27,15 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short] [month repr:short] [day padding:none] [hour]:[minute]:[second] +0000 UTC [year]"
 );
 
-/// The busy flag as clients receive it, with its keys in the order of Mattermost.
-#[derive(Debug, PartialEq, Serialize)]
+/// The busy flag. Its keys are in the order of Mattermost.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Server_Busy)]
 pub(super) struct Flag {
+    /// True if the server is marked as busy.
     busy: bool,
-    /// Unix seconds.
+    /// The end of that time, in Unix seconds.
     expires: i64,
+    /// The same end as text.
     expires_ts: String,
 }
 

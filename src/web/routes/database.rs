@@ -3,21 +3,51 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::Serialize;
-use serde_json::{Value, json};
 use tracing::error;
+use utoipa::ToSchema;
 
 use crate::domain::config_access::require_any_read;
 use crate::domain::session::Session;
-use crate::store::{Outcome, Relation};
+use crate::store::{Orphan, Outcome, Relation};
 use crate::web::answer::{Answer, Done, Json};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// An applied migration of the schema.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Migration {
+    /// The number.
     version: i64,
+    /// The name.
     name: String,
+}
+
+/// The result of checking one relation between tables.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IntegrityCheckResult)]
+pub(super) struct Checked {
+    /// The rows that were found; null if the relation could not be checked.
+    #[schema(required = true)]
+    data: Option<Found>,
+    /// The reason why the relation could not be checked.
+    #[schema(required = true)]
+    err: Option<String>,
+}
+
+/// A relation with the rows whose parent is missing.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RelationalIntegrityCheckData)]
+struct Found {
+    /// The column with the row's own id; empty if there is none.
+    child_id_attr: &'static str,
+    /// The table of the rows.
+    child_name: &'static str,
+    /// The column with the parent's id.
+    parent_id_attr: &'static str,
+    /// The table of the parents.
+    parent_name: &'static str,
+    /// The rows.
+    records: Vec<Orphan>,
 }
 
 pub(super) const RECYCLE: Operation = Description::new(
@@ -63,7 +93,7 @@ pub(super) const CHECK: Operation = Description::new(
 .handled_by(handler!(check));
 
 /// `POST /integrity`: lists, for each relation between tables, the rows whose parent is missing.
-pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>> {
+pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Checked>> {
     let mut results = Vec::new();
     for relation in Relation::all() {
         let outcome = app.db.orphans(&relation).await;
@@ -73,22 +103,22 @@ pub(super) async fn check(_: Session, app: Data<AppState>) -> Answer<Vec<Value>>
 }
 
 /// Returns a result in the form that clients expect: its records are a list, even if empty, and its error is text.
-fn result(relation: &Relation, outcome: Outcome) -> Value {
+fn result(relation: &Relation, outcome: Outcome) -> Checked {
     match outcome {
-        Ok(orphans) => json!({
-            "data": {
-                "parent_name": relation.parent,
-                "child_name": relation.child,
-                "parent_id_attr": relation.parent_id_attr,
-                "child_id_attr": relation.child_id_attr,
-                "records": orphans,
-            },
-            "err": null,
-        }),
+        Ok(records) => {
+            let found = Found {
+                child_id_attr: relation.child_id_attr,
+                child_name: relation.child,
+                parent_id_attr: relation.parent_id_attr,
+                parent_name: relation.parent,
+                records,
+            };
+            Checked { data: Some(found), err: None }
+        }
         Err(cause) => {
             error!(%cause, parent = relation.parent, child = relation.child, "a relation could not be checked");
             let text = format!("{}, {} of {}: {cause}", relation.child, relation.parent_id_attr, relation.parent);
-            json!({ "data": null, "err": text })
+            Checked { data: None, err: Some(text) }
         }
     }
 }

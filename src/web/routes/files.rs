@@ -8,17 +8,22 @@ use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::domain::session::Session;
-use crate::web::answer::{Done, Json, Reply};
+use crate::web::answer::{Done, Json, Okay, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 /// The response to a passed test, for a caller who asked for its steps.
-#[derive(Serialize)]
-struct Passed<'a> {
-    status: &'static str,
+#[derive(Serialize, ToSchema)]
+#[schema(as = StorageTest)]
+pub(super) struct Passed<'a> {
+    /// Always `OK`.
+    status: Okay,
+    /// The results, step by step; only if the caller asked for them.
+    #[schema(required = false)]
     report: &'a Report,
 }
 
@@ -66,7 +71,7 @@ pub(super) async fn test(
     let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");
     match &report.failure {
-        None if wants_report => Json(Passed { status: "OK", report: &report }).reply(),
+        None if wants_report => Json(Passed { status: Okay::Okay, report: &report }).reply(),
         None => Done.reply(),
         Some(failure) => Err(refusal(failure, wants_report.then_some(&*report))?),
     }

@@ -16,14 +16,12 @@ use quarterdeck_actors::probe::stores::Standing;
 use crate::domain::session::Session;
 use crate::outbound::push;
 use crate::web::answer::{Answer, JSON, Json};
-use crate::web::prepared::{OK, Ping};
+use crate::web::prepared::{Health, Ping};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
 const ZONES: &str = include_str!("health/timezones.txt");
-
-const UNHEALTHY: &str = "UNHEALTHY";
 
 pub(super) const PING: Operation = Description::new(Tag::System, "GetPing", "Tells if the server is healthy.")
     .details(
@@ -70,8 +68,8 @@ pub(super) async fn ping(
     let outcomes = wants_details.then(|| app.actors.health.current());
     let (database, filestore) =
         (status_of("database", outcomes.as_deref()), status_of("filestore", outcomes.as_deref()));
-    let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(UNHEALTHY));
-    let status = if is_healthy { OK } else { UNHEALTHY };
+    let is_healthy = !is_crowded && [database, filestore].iter().all(|status| *status != Some(Health::Unhealthy));
+    let status = Health::of(is_healthy);
     let sees_root = wants_details && session.is_some_and(|session| session.may("manage_system"));
     let can_receive_notifications = can_receive(&request, &app).await;
     let is_root = sees_root.then(is_root);
@@ -83,9 +81,9 @@ pub(super) async fn ping(
     let mut answer = HttpResponse::build(code).insert_header((CONTENT_TYPE, JSON)).body(body);
     if let (Some(database), Some(filestore), Some(outcomes)) = (database, filestore, outcomes) {
         let headers = answer.headers_mut();
-        headers.insert(HeaderName::from_static("status"), HeaderValue::from_static(status));
-        headers.insert(HeaderName::from_static("database_status"), HeaderValue::from_static(database));
-        headers.insert(HeaderName::from_static("filestore_status"), HeaderValue::from_static(filestore));
+        headers.insert(HeaderName::from_static("status"), HeaderValue::from_static(status.name()));
+        headers.insert(HeaderName::from_static("database_status"), HeaderValue::from_static(database.name()));
+        headers.insert(HeaderName::from_static("filestore_status"), HeaderValue::from_static(filestore.name()));
         headers.insert(AGE, HeaderValue::from(age_s(&outcomes)));
     }
     Ok(answer)
@@ -97,9 +95,9 @@ fn is_crowded(request: &Request, app: &AppState) -> bool {
     limit > 0 && app.limits.traffic.in_flight() >= limit
 }
 
-fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<&'static str> {
+fn status_of(name: &str, outcomes: Option<&Vec<Outcome>>) -> Option<Health> {
     let outcome = outcomes?.iter().find(|outcome| outcome.name == name);
-    Some(if outcome.is_some_and(Outcome::is_ok) { OK } else { UNHEALTHY })
+    Some(Health::of(outcome.is_some_and(Outcome::is_ok)))
 }
 
 /// Tells if the device in the query can receive push notifications; `None` if the query names no device.

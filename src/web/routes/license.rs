@@ -9,6 +9,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::document::License;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::config::packed;
 use crate::domain::audit::Audit;
@@ -17,7 +18,7 @@ use crate::web::answer::{Answer, Created, Done, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
-use crate::web::upload::Upload;
+use crate::web::upload::{Part, Upload};
 
 /// The time within which a user must have been active to count as active, in milliseconds: 31 days.
 const MONTH_MS: i64 = 31 * DAY_MS;
@@ -26,6 +27,23 @@ pub(super) const MANAGE: &str = "manage_license_information";
 
 /// The refusal of a trial licence when the server cannot find out if there was an earlier one.
 const UNCHECKED: &str = "api.license.add_license.open.app_error#unchecked";
+
+/// The form that installs a licence.
+#[derive(ToSchema)]
+#[schema(as = LicenseUpload)]
+pub(super) struct Form {
+    /// The signed licence.
+    #[schema(value_type = String, format = Binary)]
+    license: Part,
+}
+
+impl Form {
+    async fn read(upload: Upload) -> Result<Self, AppError> {
+        let file = upload.file("license").await?;
+        let license = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
+        Ok(Self { license })
+    }
+}
 
 pub(super) const INSTALL: Operation = Description::new(
     Tag::Configuration,
@@ -46,8 +64,7 @@ pub(super) async fn install(
     upload: Upload,
 ) -> Result<Created<License>, AppError> {
     session.require_unrestricted(MANAGE)?;
-    let file = upload.file("license").await?;
-    let file = file.ok_or_else(|| AppError::new("api.license.add_license.no_file.app_error"))?;
+    let Form { license: file } = Form::read(upload).await?;
     audit.parameter("filename", file.name);
     let license = app.facts.verification_key.open(&file.bytes)?;
     let is_refused_twice = license.is_only_once() && !session.is_local();
@@ -115,7 +132,8 @@ pub(super) async fn show_to_clients(
 }
 
 /// The part of the licensed accounts that is in use.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LicenseLoad)]
 pub(super) struct Load {
     /// Active accounts, in thousandths of the number of licensed accounts.
     load: i64,

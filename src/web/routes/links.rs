@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Json};
@@ -10,8 +11,11 @@ use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
-#[derive(Serialize)]
+/// The target of a redirect.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RedirectLocation)]
 pub(super) struct Target {
+    /// The address; empty if there is no redirect.
     location: String,
 }
 

@@ -6,7 +6,10 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::SessionSelection;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
+use crate::base::lenient::or_default;
 use crate::domain::accounts::{Credentials, check_device_id, login as open_session};
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -21,6 +24,32 @@ const TOKEN: HeaderName = HeaderName::from_static("token");
 /// The number of characters of the login name that the audit trail keeps, the length of the longest address of an
 /// account.
 const MAX_LOGIN_ID_CHARACTERS: usize = 128;
+
+/// The credentials of a login.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Credentials)]
+pub(super) struct Form {
+    /// The account's id, instead of `login_id`.
+    #[serde(default, deserialize_with = "or_default")]
+    id: String,
+    /// The name or the e-mail address of the account.
+    #[serde(default, deserialize_with = "or_default")]
+    login_id: String,
+    /// The password.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = String)]
+    password: Secret,
+    /// The code of the second factor.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(value_type = String)]
+    token: Secret,
+    /// The device, as `platform:token`.
+    #[serde(default, deserialize_with = "or_default")]
+    device_id: String,
+    /// The device, as older clients name it.
+    #[serde(rename = "deviceId", default, deserialize_with = "or_default")]
+    older_device_id: String,
+}
 
 pub(super) const LOGIN: Operation = Description::new(Tag::Accounts, "Login", "Opens a session.")
     .details(
@@ -40,16 +69,16 @@ pub(super) async fn login(
     body: Body,
 ) -> Result<HttpResponse, AppError> {
     app.limits.limiter.count_login(&request.address(), request.config())?;
-    let body = body.strings().await;
-    let login_id = body.get("login_id").trim();
+    let form: Form = body.lenient().await;
+    let login_id = form.login_id.trim();
     audit.parameter("login_id", login_id.chars().take(MAX_LOGIN_ID_CHARACTERS).collect::<String>());
-    let device_id = [body.get("device_id"), body.get("deviceId")].concat();
+    let device_id = form.device_id + &form.older_device_id;
     check_device_id(&device_id)?;
     let credentials = Credentials {
-        id: body.get("id").to_owned(),
+        id: form.id,
         login_id: login_id.to_owned(),
-        password: Secret::new(body.get("password")),
-        code: Secret::new(body.get("token")),
+        password: form.password,
+        code: form.token,
         device_id,
         user_agent: request.header("User-Agent").unwrap_or_default().to_owned(),
     };

@@ -7,9 +7,12 @@ use actix_web::http::header::{
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tracing::{debug, error};
+use utoipa::ToSchema;
 
+use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::telemetry::logging::{self, Span, Wanted};
@@ -28,6 +31,17 @@ const NODE: &str = "default";
 
 /// The header that says why lines may be missing from the response: `size` or `time`.
 const CUT: HeaderName = HeaderName::from_static("x-logs-cut");
+
+/// A message of a client. Further members are returned unchanged if they are texts.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct ClientLog {
+    /// `ERROR`; everything else is logged at level DEBUG.
+    #[serde(default, deserialize_with = "or_default")]
+    level: String,
+    /// The message. The first 399 bytes of a longer one are logged.
+    #[serde(default, deserialize_with = "or_default")]
+    message: String,
+}
 
 pub(super) const LIST: Operation = Description::new(
     Tag::Environment,
@@ -179,10 +193,10 @@ pub(super) async fn record(
     };
     let mut members = body.members().await;
     members.retain(|_, value| value.is_string());
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
-    let message = format!("Client Logs API Endpoint Message: {}", cut(text("message")));
+    let sent = ClientLog::deserialize(&members).or_fail("api.marshal_error")?;
+    let message = format!("Client Logs API Endpoint Message: {}", cut(&sent.message));
     let user_agent = request.header("User-Agent").unwrap_or_default();
-    if may_alarm && text("level") == "ERROR" {
+    if may_alarm && sent.level == "ERROR" {
         error!("type" = "client_message", user_agent, "{message}");
     } else {
         debug!("type" = "client_message", user_agent, "{message}");

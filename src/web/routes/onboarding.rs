@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -19,17 +20,23 @@ const ORGANIZATION: &str = "OrganizationName";
 /// The largest length of an organization's name, in characters, which is the width of the column.
 const MAX_NAME_CHARACTERS: usize = 1024;
 
-/// A stored fact of the server, as clients receive it.
-#[derive(Serialize)]
-struct System {
+/// A stored fact of the server.
+#[derive(Serialize, ToSchema)]
+pub(super) struct System {
+    /// The name.
     name: &'static str,
+    /// The value, as text.
     value: String,
 }
 
-#[derive(Deserialize)]
-struct Onboarding {
+/// The result of the onboarding.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Onboarding {
+    /// The name of the organization.
     #[serde(default)]
+    #[schema(required = true, nullable = false, min_length = 1)]
     organization: Option<String>,
+    /// The chosen plugins. This server has none.
     #[serde(default)]
     install_plugins: Option<Vec<String>>,
 }

@@ -14,7 +14,8 @@ use zip::ZipArchive;
 use super::config::{packed, packed_as};
 use super::route::Route;
 use super::router::Router;
-use crate::web::openapi::{Fault, document};
+use super::schemas::schemas;
+use crate::web::openapi::document;
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
@@ -30,7 +31,7 @@ const POLICY: &str =
 static LARGE: OnceCell<Large> = OnceCell::const_new();
 
 struct Large {
-    document: Result<Packed, Fault>,
+    document: Result<Packed, serde_json::Error>,
     /// The parts of Swagger UI that the page needs: name, type, body.
     parts: Vec<(&'static str, &'static str, Packed)>,
 }
@@ -39,7 +40,7 @@ impl Large {
     fn make(table: &[Route]) -> Self {
         let wanted = [("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")];
         let parts = wanted.into_iter().filter_map(|(name, kind)| Some((name, kind, Packed::new(unpacked(name)?))));
-        Self { document: document(table).map(Packed::new), parts: parts.collect() }
+        Self { document: document(table, schemas()).map(Packed::new), parts: parts.collect() }
     }
 
     async fn get(router: &Router) -> Result<&'static Self, AppError> {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::session::{Session as Stored, SessionSelection};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use crate::base::lenient::{or_default, required};
 use crate::base::team::{Member, MemberView};
 use crate::domain::accounts::{self, Device};
 use crate::domain::audit::Audit;
@@ -16,22 +18,46 @@ use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
 
-/// A session in a list, with its keys in the order of Mattermost. The token is never sent.
-#[derive(Serialize)]
+/// A session in a list. Its keys are in the order of Mattermost. Times are Unix milliseconds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 pub(super) struct Listed {
+    /// The session's id.
     id: String,
+    /// Always empty.
     token: &'static str,
+    /// The time of the login.
     create_at: i64,
+    /// The time at which it expires; 0 means never.
     expires_at: i64,
+    /// The time of the last use.
     last_activity_at: i64,
+    /// The user's id.
     user_id: String,
+    /// The mobile device, as `platform:token`; empty for the web.
     device_id: String,
+    /// The names of the system roles, separated by spaces.
     roles: String,
+    /// True if an OAuth application holds it.
     is_oauth: bool,
+    /// True if the device was notified of its end.
     expired_notify: bool,
+    /// Free properties.
     props: BTreeMap<String, String>,
+    /// The user's memberships in teams.
     team_members: Vec<MemberView>,
+    /// Always false.
     local: bool,
+}
+
+/// The session to end.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SessionChoice)]
+pub(super) struct Choice {
+    /// The session's id.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    session_id: String,
 }
 
 impl Listed {
@@ -88,8 +114,8 @@ pub(super) async fn revoke(
 ) -> Result<Done, AppError> {
     let user_id = request.user_id(&session)?;
     accounts::require_access(&app.accounts, &session, &user_id).await?;
-    let body = body.strings().await;
-    let named = body.require("session_id")?;
+    let Choice { session_id } = body.lenient().await;
+    let named = required("session_id", &session_id)?;
     let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
     let found = found.ok_or_else(|| AppError::new("app.session.get.app_error"))?;
     if found.user_id != user_id {
@@ -147,7 +173,7 @@ pub(super) async fn attach_device(
     app: Data<AppState>,
     body: Body,
 ) -> Result<Done, AppError> {
-    let device = Device::read(&body.strings().await)?;
+    let device = body.lenient::<Device>().await.checked()?;
     accounts::attach(&app.accounts.sessions, request.config(), &session, device).await?;
     Ok(Done)
 }

@@ -2,13 +2,26 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
+use serde::Deserialize;
+use utoipa::ToSchema;
 
+use crate::base::lenient::{or_default, required};
 use crate::domain::session::Session;
 use crate::outbound::client::{Call, CallFailure, Chosen, Received};
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+/// The address of a site.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SiteURL)]
+pub(super) struct SiteUrl {
+    /// The address.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    site_url: String,
+}
 
 pub(super) const TEST: Operation = Description::new(
     Tag::Environment,
@@ -29,8 +42,8 @@ pub(super) async fn test(
     body: Body,
 ) -> Result<Done, AppError> {
     session.require_unrestricted("test_site_url")?;
-    let body = body.strings().await;
-    let site_url = body.require("site_url")?.trim_end_matches('/');
+    let body: SiteUrl = body.lenient().await;
+    let site_url = required("site_url", &body.site_url)?.trim_end_matches('/');
     let chosen = Chosen::ByOperator { listening: app.facts.listening() };
     let ping = Call::get(format!("{site_url}/api/v4/system/ping"), chosen);
     let answer = request.while_awaited(app.outside.outbound.call(ping, &request.config().view.service)).await?;

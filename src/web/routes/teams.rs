@@ -5,6 +5,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::base::team::{MemberView, Team, Unread, is_team_name};
 use crate::base::user::User;
@@ -40,12 +41,23 @@ pub(super) async fn create(
     Ok(Created(team))
 }
 
-/// The response of `GET /teams`.
-#[derive(Serialize)]
+/// A page of teams; with the number of all teams if the caller asks for it.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = TeamList)]
 pub(super) enum Listing {
     Plain(Vec<Team>),
-    Counted { teams: Vec<Team>, total_count: i64 },
+    Counted(Counted),
+}
+
+/// A page of teams, and the number of all teams.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CountedTeams)]
+pub(super) struct Counted {
+    /// The page.
+    teams: Vec<Team>,
+    /// The number of all teams.
+    total_count: i64,
 }
 
 pub(super) const LIST: Operation =
@@ -77,7 +89,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
         return Ok(Json(Listing::Plain(teams)));
     }
     let total_count = app.db.team_count(is_open).await.or_fail("app.team.analytics_team_count.app_error")?;
-    Ok(Json(Listing::Counted { teams, total_count }))
+    Ok(Json(Listing::Counted(Counted { teams, total_count })))
 }
 
 pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetTeam", "Returns a team.")
@@ -105,8 +117,10 @@ pub(super) async fn show_named(request: Request, session: Session, app: Data<App
     shown(&app, &session, team).await
 }
 
-#[derive(Serialize)]
+/// The existence of an object.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Existence {
+    /// True if it exists and the caller may know of it.
     exists: bool,
 }
 
@@ -221,10 +235,16 @@ pub(super) async fn show_member(request: Request, session: Session, app: Data<Ap
 }
 
 /// The user to add and the team.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Newcomer {
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = TeamNewcomer)]
+pub(super) struct Newcomer {
+    /// The team's id, as in the path.
+    #[serde(default)]
+    #[schema(required = true, pattern = "^[a-z0-9]{26}$")]
     team_id: String,
+    /// The id of the user to add.
+    #[serde(default)]
+    #[schema(required = true, pattern = "^[a-z0-9]{26}$")]
     user_id: String,
 }
 

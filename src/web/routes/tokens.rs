@@ -4,8 +4,9 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
 
-use crate::base::strings::Strings;
+use crate::base::lenient::or_default;
 use crate::domain::accounts;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -18,26 +19,50 @@ use crate::web::state::AppState;
 const MAX_DESCRIPTION_CHARACTERS: usize = 255;
 
 /// The members of the body that create a token. Other members are ignored.
-#[derive(Deserialize)]
-struct Draft {
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AccessTokenDraft)]
+pub(super) struct Draft {
+    /// The purpose of the token; 1 to 255 bytes.
     #[serde(default)]
+    #[schema(required = true, min_length = 1)]
     description: String,
 }
 
-#[derive(Deserialize)]
-struct Search {
+/// The search for tokens.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TokenSearch)]
+pub(super) struct Search {
+    /// The beginning of an id or of a user name.
     #[serde(default)]
+    #[schema(required = true, min_length = 1)]
     term: String,
 }
 
-/// A token in a response. Its secret text is sent only in the response to the request that created it.
-#[derive(Serialize)]
+/// The token that a request means.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = TokenChoice)]
+pub(super) struct Choice {
+    /// The token's id.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    token_id: String,
+}
+
+/// A personal access token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccessToken)]
 pub(super) struct Shown {
+    /// The token's id.
     id: String,
+    /// The secret text; only in the response to the request that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     token: Option<String>,
+    /// The user's id.
     user_id: String,
+    /// The purpose of the token.
     description: String,
+    /// True if it can be used.
     is_active: bool,
 }
 
@@ -167,7 +192,7 @@ pub(super) const REVOKE: Operation =
 /// `POST /users/tokens/revoke`: deletes a token and ends its session.
 pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings().await).await?;
+    let token = named(&app, &session, &audit, &body.lenient().await).await?;
     // The token is disabled first. If a later step fails, the token is already invalid and the request can be repeated.
     accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
     accounts::remove_access_token(&app.accounts, &token.id).await?;
@@ -185,7 +210,7 @@ pub(super) const DISABLE: Operation =
 /// `POST /users/tokens/disable`: disables a token and ends its session.
 pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("revoke_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings().await).await?;
+    let token = named(&app, &session, &audit, &body.lenient().await).await?;
     accounts::set_access_token_active(&app.accounts, &token.id, false).await?;
     Ok(Done)
 }
@@ -201,14 +226,14 @@ pub(super) const ENABLE: Operation =
 /// `POST /users/tokens/enable`: enables a token.
 pub(super) async fn enable(session: Session, app: Data<AppState>, audit: Audit, body: Body) -> Result<Done, AppError> {
     session.require("create_user_access_token")?;
-    let token = named(&app, &session, &audit, &body.strings().await).await?;
+    let token = named(&app, &session, &audit, &body.lenient().await).await?;
     accounts::set_access_token_active(&app.accounts, &token.id, true).await?;
     Ok(Done)
 }
 
 /// Returns the token that the body names. Fails if it does not exist, or if the caller may not access its user.
-async fn named(app: &AppState, session: &Session, audit: &Audit, body: &Strings) -> Result<AccessToken, AppError> {
-    let token = known(app, body.get("token_id")).await?;
+async fn named(app: &AppState, session: &Session, audit: &Audit, choice: &Choice) -> Result<AccessToken, AppError> {
+    let token = known(app, &choice.token_id).await?;
     audit.parameter("token_id", token.id.as_str());
     audit.parameter("user_id", token.user_id.as_str());
     accounts::require_access_or_bot(&app.accounts, session, &token.user_id).await?;

@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::upgrade::Stage;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::base::error_text::text_of;
 use crate::domain::audit::Audit;
@@ -13,9 +14,13 @@ use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK,
 use crate::web::state::AppState;
 
 /// The progress of the upgrade, as clients receive it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UpgradeStatus)]
 pub(super) struct Status {
+    /// The reason why the last upgrade failed.
+    #[schema(required = true)]
     error: Option<String>,
+    /// The progress in percent, from 0 to 100.
     percentage: u64,
 }
 

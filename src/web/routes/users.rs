@@ -13,7 +13,8 @@ use quarterdeck_actors::audit::Caller;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 
-use crate::base::user::{Profile, Sight, User, UserView, is_email, is_username};
+use crate::base::user::view::{Sight, UserView};
+use crate::base::user::{Profile, User, is_email, is_username};
 use crate::base::version::API_VERSION;
 use crate::domain::accounts::{self, Signup};
 use crate::domain::announce;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use utoipa::ToSchema;
 
 /// The format of times, in the log and in requests; `Z` stands for `+00:00`.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!(
@@ -22,20 +23,32 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!(
 const MAX_DISORDER: Duration = Duration::from_mins(1);
 
 /// The filter as a client sends it; empty members match all lines.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = LogFilter)]
 pub(crate) struct Wanted {
-    #[serde(deserialize_with = "or_default")]
+    /// The nodes; this server is `default`.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     pub(crate) server_names: Vec<String>,
-    #[serde(deserialize_with = "or_default")]
+    /// The levels, such as `error`.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     log_levels: Vec<String>,
-    #[serde(deserialize_with = "or_default")]
+    /// The earliest time, as `2006-01-02 15:04:05.999 -07:00`; inclusive.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     date_from: String,
-    #[serde(deserialize_with = "or_default")]
+    /// The latest time, in the same format; inclusive.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     date_to: String,
-    #[serde(deserialize_with = "or_default")]
+    /// A text that the line contains; an extension of the API.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     text: String,
-    #[serde(deserialize_with = "or_default")]
+    /// The id of the request that the line belongs to; an extension of the API.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(nullable)]
     request_id: String,
 }
 

@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::Author;
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
+use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{Decision, Manner};
@@ -13,7 +14,11 @@ use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::stores::tell_stores;
 use super::{never_cached, packed};
@@ -27,6 +32,7 @@ use crate::store::changes_json;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
+use crate::web::schema::{ConfigSchema, reference};
 use crate::web::state::AppState;
 
 /// The header that lists unknown keys of the body.
@@ -225,16 +231,44 @@ pub(super) async fn written(
     Ok(answer)
 }
 
+/// The changes that a dry run would make.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfigPreview)]
+pub(crate) struct Preview<'a> {
+    /// One entry for each setting.
+    #[schema(value_type = Vec<Change>)]
+    changes: Value,
+    /// Settings that have no effect in the store, because they take effect only when pinned.
+    ineffective: &'a [String],
+    /// Secrets that would go to another place without being entered again.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    kept: &'a [String],
+    /// Secrets whose placeholder stands for no stored value.
+    unset: &'a [String],
+}
+
+/// The schema of the response to a change: the configuration, or the changes that a dry run would make.
+pub(crate) enum ConfigAnswer {}
+
+impl ToSchema for ConfigAnswer {}
+
+impl PartialSchema for ConfigAnswer {
+    fn schema() -> RefOr<Schema> {
+        let about = "The configuration; for a dry run, the changes that it would make.";
+        let either = AnyOfBuilder::new().item(reference::<ConfigSchema>()).item(reference::<Preview<'_>>());
+        Schema::AnyOf(either.description(Some(about)).build()).into()
+    }
+}
+
 /// Returns the response to a dry run: the changes that would be made.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
     let ineffective = app.facts.versions.ineffective(&decision.changes);
-    let changes = changes_json(&decision.changes);
-    let mut preview = json!({ "changes": changes, "unset": decision.unset, "ineffective": ineffective });
-    if let Value::Object(preview) = &mut preview
-        && !decision.kept.is_empty()
-    {
-        preview.insert("kept".to_owned(), decision.kept.clone().into());
-    }
+    let preview = Preview {
+        changes: changes_json(&decision.changes),
+        ineffective: &ineffective,
+        kept: &decision.kept,
+        unset: &decision.unset,
+    };
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);

@@ -6,8 +6,11 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::saving::{Saved, Write, change_stored};
 use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::document::author;
+use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::config_migration::Migration;
 use crate::domain::session::Session;
@@ -18,6 +21,20 @@ use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK,
 use crate::web::state::AppState;
 
 const FAILED: &str = "api.config.migrate_config.app_error";
+
+/// The stores between which the configuration is copied.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = ConfigMigration)]
+pub(crate) struct Stores {
+    /// The store to copy from: `database`, or the path of a file.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, nullable = false, min_length = 1)]
+    from: Option<String>,
+    /// The store to copy to: `database`, or the path of a file.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, nullable = false, min_length = 1)]
+    to: Option<String>,
+}
 
 pub(crate) const MIGRATE: Operation =
     Description::new(Tag::Configuration, "MigrateConfig", "Copies the configuration from one store into another.")
@@ -35,14 +52,14 @@ pub(crate) async fn migrate(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let members = body.members().await;
-    let member = |name| members.get(name).and_then(|value| value.as_str()).ok_or_else(|| AppError::invalid_body(name));
-    let (from, to) = (member("from")?, member("to")?);
+    let Stores { from, to } = body.lenient().await;
+    let (from, to) =
+        (from.ok_or_else(|| AppError::invalid_body("from"))?, to.ok_or_else(|| AppError::invalid_body("to"))?);
     session.require("manage_system")?;
-    audit.parameter("from", Place::label(from));
-    audit.parameter("to", Place::label(to));
+    audit.parameter("from", Place::label(&from));
+    audit.parameter("to", Place::label(&to));
     let config = app.actors.config.current();
-    let Migration { wanted, target } = Migration::open(from, to, &app.db, &config.view.sql).await?;
+    let Migration { wanted, target } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
     let around = app.facts.surroundings();
     let write =
         Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, around };

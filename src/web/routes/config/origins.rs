@@ -6,6 +6,7 @@ use quarterdeck_actors::config::provenance::{Origin, pending_restart, provenance
 use quarterdeck_actors::config::table::{Applies, Setting};
 use quarterdeck_actors::error::AppError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::never_cached;
 use crate::domain::session::Session;
@@ -14,14 +15,29 @@ use crate::web::routes::operation::{Description, Operation, Response, Tag, Type,
 use crate::web::state::AppState;
 
 /// A setting and the origin of its value, without the value.
-#[derive(Debug, Serialize)]
-struct SettingOrigin<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SettingOrigin<'a> {
+    /// The path, such as `ServiceSettings.SiteURL`.
     path: &'static str,
-    origin: &'static str,
+    /// The origin of the value.
+    origin: Source,
     /// The file and line, or the name of the environment variable.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     place: Option<&'a str>,
-    applies: &'static str,
+    /// The time at which a change takes effect.
+    applies: Applies,
+}
+
+/// The origin of a setting's value.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SettingSource)]
+enum Source {
+    Default,
+    Stored,
+    File,
+    Environment,
 }
 
 pub(crate) const LIST: Operation = Description::new(
@@ -69,15 +85,10 @@ pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Resul
 
 fn told<'a>((setting, origin): (&'static Setting, Origin<'a>)) -> SettingOrigin<'a> {
     let (origin, place) = match origin {
-        Origin::Default => ("default", None),
-        Origin::Stored => ("stored", None),
-        Origin::File(place) => ("file", Some(place)),
-        Origin::Environment(name) => ("environment", Some(name)),
+        Origin::Default => (Source::Default, None),
+        Origin::Stored => (Source::Stored, None),
+        Origin::File(place) => (Source::File, Some(place)),
+        Origin::Environment(name) => (Source::Environment, Some(name)),
     };
-    let applies = match setting.applies {
-        Applies::Now => "now",
-        Applies::Reconnect => "reconnect",
-        Applies::Restart => "restart",
-    };
-    SettingOrigin { path: &setting.path, origin, place, applies }
+    SettingOrigin { path: &setting.path, origin, place, applies: setting.applies }
 }

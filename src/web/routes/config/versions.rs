@@ -7,8 +7,10 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::Manner;
 use quarterdeck_actors::config::saving::{Wanted, Write};
 use quarterdeck_actors::config::secrets::masked;
-use quarterdeck_actors::error::AppError;
-use serde_json::{Value, json};
+use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::document::{author, written};
 use crate::domain::audit::Audit;
@@ -18,7 +20,20 @@ use crate::store::{VersionRecord, changes_json};
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
+use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
+
+/// A version of the configuration.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfigVersionDocument)]
+pub(crate) struct VersionDocument {
+    /// The document, with masked secrets.
+    #[schema(value_type = ConfigSchema)]
+    config: Document,
+    /// The record of the version, or null if there is none.
+    #[schema(required = true, value_type = Option<VersionRecord>)]
+    version: Value,
+}
 
 pub(crate) const LIST: Operation = Description::new(
     Tag::Configuration,
@@ -48,12 +63,12 @@ pub(crate) const SHOW: Operation = Description::new(
 .handled_by(handler!(show));
 
 /// `GET /config/versions/{version_id}`: returns a version with its document; secrets are masked.
-pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
+pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<VersionDocument> {
     session.require("manage_system")?;
     let id = request.id("version_id")?;
     let version = app.facts.versions.known(id).await?;
-    let record = app.facts.versions.record(id).await?;
-    Ok(Json(json!({ "version": record, "config": masked(&version.document) })))
+    let record = serde_json::to_value(app.facts.versions.record(id).await?).or_fail("api.marshal_error")?;
+    Ok(Json(VersionDocument { config: masked(&version.document), version: record }))
 }
 
 pub(crate) const COMPARE: Operation = Description::new(

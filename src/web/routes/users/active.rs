@@ -5,9 +5,12 @@ use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::session::SessionSelection;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{known, protect_admin, require_access};
+use crate::base::lenient::or_default;
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::domain::audit::Audit;
@@ -16,6 +19,16 @@ use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::state::AppState;
+
+/// The state of an account to set.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = UserActive)]
+pub(crate) struct Activity {
+    /// True to activate the account, false to deactivate it.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, nullable = false)]
+    active: Option<bool>,
+}
 
 pub(crate) const REPLACE: Operation = Description::new(
     Tag::Accounts,
@@ -36,8 +49,8 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let members = body.members().await;
-    let is_active = members.get("active").and_then(Value::as_bool).ok_or_else(|| AppError::invalid_body("active"))?;
+    let Activity { active } = body.lenient().await;
+    let is_active = active.ok_or_else(|| AppError::invalid_body("active"))?;
     let is_leaving = !is_active && session.user_id() == id;
     check_may_switch(&session, is_leaving, request.config())?;
     let user = known(&app, &id).await?;

@@ -6,6 +6,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::base::paging::Paging;
 use crate::base::user::{User, is_role_name};
@@ -182,22 +183,34 @@ pub(crate) async fn acquaintances(session: Session, app: Data<AppState>) -> Answ
     app.db.acquaintances(session.user_id()).await.map(Json).or_fail("app.user.get_profiles.app_error")
 }
 
-#[derive(Debug, Serialize)]
+/// The number of accounts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserStats)]
 pub(crate) struct Stats {
+    /// The number.
     total_users_count: i64,
 }
 
 /// The parameters of a search. `null` is treated as absent.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Search {
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = UserSearch)]
+pub(crate) struct Search {
+    /// The beginning of a name.
+    #[schema(required = true, nullable = false, min_length = 1)]
     term: Option<String>,
+    /// Only members of this team.
     team_id: Option<String>,
+    /// Only users who are not in this team.
     not_in_team_id: Option<String>,
+    /// Only users without a team.
     without_team: Option<bool>,
+    /// Deactivated accounts too.
     allow_inactive: Option<bool>,
+    /// Only users with this role.
     role: Option<String>,
+    /// Only users with one of these roles.
     roles: Option<Vec<String>>,
+    /// The maximum number of results; 100 by default, at most 1,000.
     limit: Option<i64>,
 }
 

@@ -5,10 +5,12 @@ use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::session::SessionSelection;
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::{known, protect_admin};
-use crate::base::strings::Strings;
+use crate::base::lenient::{or_default, required};
 use crate::base::user::User;
 use crate::domain::accounts;
 use crate::domain::audit::Audit;
@@ -21,6 +23,22 @@ use crate::web::state::AppState;
 
 /// The largest length of a hash, in bytes: the width of the database column.
 const MAX_HASH_BYTES: usize = 128;
+
+/// A password to set.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = NewPassword)]
+pub(crate) struct Chosen {
+    /// The password.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    new_password: String,
+    /// The current password; only for the caller's own account.
+    #[serde(default, deserialize_with = "or_default")]
+    current_password: String,
+    /// The text `true` if the new password is a hash.
+    #[serde(default, deserialize_with = "or_default")]
+    already_hashed: String,
+}
 
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateUserPassword", "Sets a password, and ends the other sessions.")
@@ -37,12 +55,14 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let body = body.strings().await;
+    let body: Chosen = body.lenient().await;
     let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
     let (hash, checked) = match Way::of(&session, &id, target.as_ref(), &body)? {
         Way::Hash => (given_hash(&body)?, None),
         Way::Own => {
-            let checked = confirm(&request, &app, target.as_ref(), &id, body.require("current_password")?).await?;
+            let checked =
+                confirm(&request, &app, target.as_ref(), &id, required("current_password", &body.current_password)?)
+                    .await?;
             (hash(&request, &app, &id, &body).await?, Some(checked))
         }
         Way::Other => (hash(&request, &app, &id, &body).await?, None),
@@ -99,9 +119,9 @@ enum Way {
 }
 
 impl Way {
-    fn of(session: &Session, id: &str, target: Option<&User>, body: &Strings) -> Result<Self, AppError> {
+    fn of(session: &Session, id: &str, target: Option<&User>, body: &Chosen) -> Result<Self, AppError> {
         let is_own = session.user_id() == id;
-        let is_hash = body.get("already_hashed") == "true";
+        let is_hash = body.already_hashed == "true";
         let is_admin = target.is_some_and(|user| user.has_role("system_admin"));
         let needed = if is_admin { "manage_system" } else { "sysconsole_write_user_management_users" };
         match (is_hash, is_own, session.may(needed)) {
@@ -114,8 +134,8 @@ impl Way {
     }
 }
 
-fn given_hash(body: &Strings) -> Result<Secret, AppError> {
-    let hash = body.require("new_password")?;
+fn given_hash(body: &Chosen) -> Result<Secret, AppError> {
+    let hash = required("new_password", &body.new_password)?;
     if hash.len() > MAX_HASH_BYTES { Err(AppError::invalid_body("new_password")) } else { Ok(Secret::new(hash)) }
 }
 
@@ -140,8 +160,8 @@ async fn confirm(
     })
 }
 
-async fn hash(request: &Request, app: &AppState, id: &str, body: &Strings) -> Result<Secret, AppError> {
-    let password = body.get("new_password");
+async fn hash(request: &Request, app: &AppState, id: &str, body: &Chosen) -> Result<Secret, AppError> {
+    let password = body.new_password.as_str();
     check_policy(password, &request.config().view.password)?;
     app.accounts.passwords.hash(&request.caller(), id, Secret::new(password)).await
 }

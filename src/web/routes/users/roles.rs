@@ -4,9 +4,12 @@ use actix_web::web::Data;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::sessions::change::Change;
+use serde::Deserialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use super::known;
+use crate::base::lenient::or_default;
 use crate::base::user::is_role_name;
 use crate::domain::announce;
 use crate::domain::audit::Audit;
@@ -28,6 +31,15 @@ const LICENSED: [&str; 5] = [
     "secure_connection_manager",
 ];
 
+/// The roles to set.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct NewRoles {
+    /// The names of the roles, separated by spaces.
+    #[serde(default, deserialize_with = "or_default")]
+    #[schema(required = true, min_length = 1)]
+    roles: String,
+}
+
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateUserRoles", "Replaces the system roles, also in open sessions.")
         .details("Needs the permission `manage_roles`.")
@@ -45,9 +57,9 @@ pub(crate) async fn replace(
     body: Body,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    let body = body.strings().await;
-    audit.parameter("roles", body.get("roles"));
-    let roles = checked(body.get("roles"))?;
+    let NewRoles { roles: text } = body.lenient().await;
+    audit.parameter("roles", text.as_str());
+    let roles = checked(&text)?;
     check_licensed(&app, &roles)?;
     session.require("manage_roles")?;
     let user = known(&app, &id).await?;

@@ -1,11 +1,28 @@
 //! The schema of the configuration, made from the table of settings.
 
+use std::borrow::Cow;
+
 use quarterdeck_actors::config::table::{Applies, Kind, Setting, settings};
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{Array, ArrayBuilder, Object, ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-/// Returns the schema of the configuration with its name.
-pub(super) fn schemas() -> [(&'static str, Schema); 1] {
+/// A configuration document. It is a free map in the code, so the table of settings says what it holds.
+pub(crate) enum ConfigSchema {}
+
+impl ToSchema for ConfigSchema {
+    fn name() -> Cow<'static, str> {
+        "Config".into()
+    }
+}
+
+impl PartialSchema for ConfigSchema {
+    fn schema() -> RefOr<Schema> {
+        Schema::Object(document()).into()
+    }
+}
+
+fn document() -> Object {
     let about = "The configuration. Sections and settings that the caller may not read are absent.";
     let mut config = ObjectBuilder::new().description(Some(about)).build();
     // Settings are sorted by path, so a section comes before its members.
@@ -16,7 +33,7 @@ pub(super) fn schemas() -> [(&'static str, Schema); 1] {
             section.properties.insert(name.to_owned(), schema(setting));
         }
     }
-    [("Config", config.into())]
+    config
 }
 
 /// Returns the section `name` inside `around`. Creates it if it does not exist.
@@ -68,8 +85,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_its_place() {
-        let [(_, config)] = schemas();
-        let config = serde_json::to_value(config).unwrap();
+        let config = serde_json::to_value(document()).unwrap();
         for setting in settings().values() {
             let place = setting.path.replace('.', "/properties/");
             assert!(config.pointer(&format!("/properties/{place}")).is_some(), "{} has none", setting.path);
