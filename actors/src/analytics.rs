@@ -254,7 +254,11 @@ impl AnalyticsActor {
                 Ok(counted)
             }
             Err(cause) => {
-                warn!(%cause, topic = ?question.topic, "figures could not be counted; the earlier ones stay");
+                warn!(
+                    %cause,
+                    topic = ?question.topic,
+                    "analytics figures could not be counted; the earlier figures stay in use"
+                );
                 self.failures.insert(question.clone(), (Instant::now(), cause.id.clone()));
                 Err(cause.id)
             }

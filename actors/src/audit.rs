@@ -275,7 +275,7 @@ impl Queue {
             user.id = user_id,
             request.id = request_id,
             audit.lost = lost,
-            "an audit record was lost: there is no room for it"
+            "an audit record was lost, because the queue is full"
         );
     }
 
@@ -333,12 +333,12 @@ async fn keep_storing(queue: Arc<Queue>, store: Arc<dyn AuditStore>) {
         match queue.store_next(&*store).await {
             Ok(_) => {
                 if std::mem::take(&mut is_failing) {
-                    info!("the audit trail is stored again");
+                    info!("audit records are stored again");
                 }
             }
             Err(cause) => {
                 if !std::mem::replace(&mut is_failing, true) {
-                    warn!(cause = %cause, "the audit trail cannot be stored; its records wait");
+                    warn!(cause = %cause, "audit records cannot be stored; they wait in memory until a retry succeeds");
                 }
                 sleep(RETRY_DELAY).await;
             }

@@ -16,8 +16,8 @@ use crate::steps::{counted, walked};
 const URL_SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// The message for an address in which a character of the password ends the password too early.
-const UNESCAPED: &str = "an @ in a user name, a password or the name of a database is written %40, and likewise \
-     / is %2F, ? is %3F, # is %23, : is %3A and % is %25";
+const UNESCAPED: &str =
+    "in user names, passwords and database names, write @ as %40, / as %2F, ? as %3F, # as %23, : as %3A and % as %25";
 
 /// A parameter of a connection string and its value.
 #[derive(PartialEq)]
@@ -46,9 +46,7 @@ impl Problem {
         let is_name = word.name.len() <= 64
             && word.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
         if word.is_doubtful {
-            Self(format!(
-                "the word behind the password {problem}; a password with blanks in it stands in single quotes"
-            ))
+            Self(format!("the word after the password {problem}; a password with blanks must be in single quotes"))
         } else if is_name {
             Self(format!("{} {problem}", word.name))
         } else {
@@ -80,7 +78,7 @@ pub fn words(text: &str) -> Result<Vec<Parameter>, Problem> {
     let words = match after_scheme(text) {
         Some(rest) => of_url(rest)?,
         None if text.contains("://") && !text.contains('=') => {
-            return Err(Problem::new("an address of PostgreSQL begins with postgres:// or postgresql://"));
+            return Err(Problem::new("a PostgreSQL URL must begin with postgres:// or postgresql://"));
         }
         None => of_pairs(text)?,
     };
@@ -88,7 +86,7 @@ pub fn words(text: &str) -> Result<Vec<Parameter>, Problem> {
     let mut names = HashSet::new();
     for word in counted(words.iter()) {
         if word.value.contains('\0') {
-            return Err(Problem::new("a value holds the character NUL"));
+            return Err(Problem::new("a value contains the character NUL"));
         }
         let is_repeated = !names.insert(&word.name);
         if is_repeated {
@@ -136,14 +134,15 @@ fn of_hosts(text: &str) -> Result<Vec<Parameter>, Problem> {
     for part in text.split(',') {
         let (host, port) = match part.strip_prefix('[') {
             Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or(Problem::new("a bracket around an address is open"))?;
+                let (host, port) =
+                    rest.split_once(']').ok_or(Problem::new("a bracket around an address is not closed"))?;
                 let port = if port.is_empty() { Some("") } else { port.strip_prefix(':') };
-                (host, port.ok_or(Problem::new("what follows an address in brackets is no port"))?)
+                (host, port.ok_or(Problem::new("only a port may follow an address in brackets"))?)
             }
             None => part.split_once(':').unwrap_or((part, "")),
         };
         if port.contains(':') {
-            return Err(Problem::new("an IPv6 address stands in brackets"));
+            return Err(Problem::new("an IPv6 address must be in brackets"));
         }
         hosts.push(decoded(host)?);
         ports.push(port);
@@ -157,9 +156,10 @@ fn decoded(text: &str) -> Result<String, Problem> {
     let mut escapes = text.split('%').skip(1).map(|rest| rest.as_bytes().get(..2).unwrap_or_default());
     let is_sound = escapes.all(|digits| digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit));
     if !is_sound {
-        return Err(Problem::new("a % that begins no escape is written %25"));
+        return Err(Problem::new("a % that does not begin an escape must be written %25"));
     }
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| Problem::new("an escape with % is no UTF-8"))?;
+    let text =
+        percent_decode_str(text).decode_utf8().map_err(|_| Problem::new("an escape with % is not valid UTF-8"))?;
     Ok(text.into_owned())
 }
 
@@ -181,7 +181,7 @@ fn of_pairs(text: &str) -> Result<Vec<Parameter>, Problem> {
         if rest.next_if_eq(&'=').is_none() {
             let number = words.len() + 1;
             return Err(Problem(format!(
-                "word {number} has no = behind it; a value with blanks in it stands in single quotes"
+                "word {number} has no = after it; a value with blanks must be in single quotes"
             )));
         }
         skip_blanks(&mut rest);
@@ -213,7 +213,7 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> Result<String, Problem> {
             Some('\'') => return Ok(value),
             Some('\\') => value.extend(rest.next()),
             Some(character) => value.push(character),
-            None => return Err(Problem::new("a single quote is open; one inside a value is written \\'")),
+            None => return Err(Problem::new("a single quote is not closed; write one inside a value as \\'")),
         }
     }
 }

@@ -131,9 +131,9 @@ impl HealthActor {
             let was_ok = before.iter().find(|earlier| earlier.name == outcome.name).is_none_or(Outcome::is_ok);
             match &outcome.problem {
                 Some(problem) if was_ok => {
-                    warn!(check = outcome.name, problem, "dependency failed");
+                    warn!(check = outcome.name, problem, "a health check failed");
                 }
-                None if !was_ok => info!(check = outcome.name, "dependency is back"),
+                None if !was_ok => info!(check = outcome.name, "a health check passes again"),
                 Some(_) | None => {}
             }
         }
@@ -173,7 +173,7 @@ async fn run_one(check: &Arc<dyn Check>) -> Outcome {
     let problem = match timeout(CHECK_TIMEOUT, check.run()).await {
         Ok(Ok(())) => None,
         Ok(Err(problem)) => Some(problem),
-        Err(_) => Some(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
+        Err(_) => Some(format!("no response within {} s", CHECK_TIMEOUT.as_secs())),
     };
     Outcome { name: check.name(), is_vital: check.is_vital(), problem, at: Instant::now(), took: begun.elapsed() }
 }

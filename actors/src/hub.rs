@@ -125,7 +125,7 @@ impl HubHandle {
         let frame = match Frame::of(&event, &self.shared.held) {
             Ok(frame) => frame,
             Err(cause) => {
-                error!(event = %event.name, %cause, "an event cannot be written");
+                error!(event = %event.name, %cause, "an event could not be serialized and is not sent");
                 return;
             }
         };
@@ -137,7 +137,7 @@ impl HubHandle {
         for hub in concerned {
             if let Err(cause) = hub.tell(&publish).await {
                 self.shared.counts.lost.fetch_add(1, Ordering::Relaxed);
-                error!(event = %event.name, %cause, "a hub did not take an event");
+                error!(event = %event.name, %cause, "a WebSocket hub did not accept an event; its clients may miss it");
             }
         }
     }
@@ -198,7 +198,7 @@ impl HubHandle {
         self.shared.is_stopping.store(true, Ordering::Relaxed);
         for hub in self.hubs.iter() {
             if let Err(cause) = hub.ask(Stop { window }).await {
-                warn!(%cause, "a hub did not stop");
+                warn!(%cause, "a WebSocket hub did not confirm its stop");
             }
         }
     }

@@ -224,7 +224,12 @@ impl NoticesActor {
     fn take_facts(&mut self, facts: Result<Facts, AppError>) {
         match facts {
             Ok(facts) => self.publish.send_modify(|notices| Arc::make_mut(notices).facts = facts),
-            Err(cause) => warn!(error = %cause, "what notices depend on could not be found out"),
+            Err(cause) => {
+                warn!(
+                    error = %cause,
+                    "the facts that product notices depend on could not be read; the earlier facts stay in use"
+                );
+            }
         }
     }
 
@@ -262,7 +267,7 @@ impl NoticesActor {
         let Some(ids) = self.ids.clone() else { return };
         context.spawn(self.store.delete_other_views(ids).into_actor(self).map(|forgotten, _, _| {
             if let Err(cause) = forgotten {
-                warn!(error = %cause, "views of notices that are gone were not deleted");
+                warn!(error = %cause, "views of product notices that left the feed could not be deleted");
             }
         }));
     }
@@ -271,7 +276,7 @@ impl NoticesActor {
     /// gets a feed.
     fn note(&mut self, last_failure: Option<String>) {
         match &last_failure {
-            Some(cause) if self.last_failure != last_failure => warn!(cause, "no product notices could be fetched"),
+            Some(cause) if self.last_failure != last_failure => warn!(cause, "product notices could not be fetched"),
             None if self.last_failure.is_some() => info!("product notices can be fetched again"),
             Some(_) | None => {}
         }
@@ -281,7 +286,10 @@ impl NoticesActor {
     fn note_refused(&mut self, refused: Vec<String>) {
         let is_news = refused != self.refused;
         if let (true, Some(first)) = (is_news, refused.first()) {
-            warn!(notices.refused = refused.len(), first, "entries of the feed of product notices were left out");
+            warn!(
+                notices.refused = refused.len(),
+                first, "invalid or surplus entries of the product notices feed are ignored"
+            );
         }
         self.refused = refused;
     }
@@ -292,7 +300,7 @@ fn outcome(fetched: Result<Fetched, String>) -> Outcome {
         Ok(Fetched::Same) => Outcome::Same,
         Ok(Fetched::New(body, validators)) => match Feed::read(&body) {
             Ok(feed) => Outcome::New(feed, validators),
-            Err(cause) => Outcome::Failed(format!("the answer is no feed: {cause}")),
+            Err(cause) => Outcome::Failed(format!("the response is not a feed: {cause}")),
         },
         Ok(Fetched::Refused(status)) => Outcome::Gone(format!("the server of the feed answered {status}")),
         Err(cause) => Outcome::Failed(cause),

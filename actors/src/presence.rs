@@ -228,7 +228,10 @@ impl PresenceActor {
         swept
             .map(|swept, _, context| {
                 if let Err(cause) = &swept {
-                    warn!(error = %cause, "those who left while no server ran are not offline yet");
+                    warn!(
+                        error = %cause,
+                        "users who left while no server ran could not be set offline; the server tries again"
+                    );
                 }
                 if !matches!(swept, Ok(true)) {
                     context.run_later(RECONNECT_GRACE, Self::sweep);

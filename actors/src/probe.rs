@@ -230,14 +230,15 @@ impl FileProbeActor {
             let delay = retry_delay_after(tries);
             warn!(
                 store = store.name(), step = failure.step.name(), code = failure.code, cause = %failure.cause,
-                retry_s = delay.as_secs(), "saved storage settings do not work; the earlier ones stay in service"
+                retry_delay_s = delay.as_secs(),
+                "the saved storage settings failed their test; the earlier settings stay in use"
             );
             let retry = context.run_later(delay, move |actor, context| actor.begin_trial(store, context));
             self.trials.insert(store, retry);
         } else {
             let after = self.current().with(&Slot::new(store, self.in_service(settings)));
             self.publish.send_replace(Arc::new(after));
-            info!(store = store.name(), driver = %settings.driver_name, "storage settings are in service");
+            info!(store = store.name(), driver = %settings.driver_name, "storage settings are in use");
         }
     }
 }
@@ -256,9 +257,8 @@ fn broken_off() -> StepFailure {
         step: Step::Settings,
         kind: Kind::Other,
         code: None,
-        cause: "the test broke off".to_owned(),
-        remedy: "Check the settings of the store for characters that do not belong there, and look into the log."
-            .to_owned(),
+        cause: "the test failed unexpectedly".to_owned(),
+        remedy: "Check the settings of the store for invalid characters, and look into the log.".to_owned(),
     }
 }
 

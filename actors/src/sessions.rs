@@ -257,7 +257,7 @@ impl Handler<Alter> for SessionActor {
 async fn end_sockets(hub: HubHandle, revoked: Vec<SessionSelection>) {
     for which in revoked {
         if let Err(cause) = hub.end_sessions(&which).await {
-            warn!(%cause, "sockets of revoked sessions may not have been ended");
+            warn!(%cause, "WebSockets of revoked sessions may still be open");
         }
     }
 }
@@ -266,7 +266,7 @@ async fn end_sockets(hub: HubHandle, revoked: Vec<SessionSelection>) {
 async fn tell_sockets(hub: HubHandle, change: Change) {
     let Change::Roles { user_id, roles } = change else { return };
     if let Err(cause) = hub.change_roles(&user_id, &roles).await {
-        warn!(%cause, "sockets may not have been told of new roles");
+        warn!(%cause, "WebSockets may still use the earlier roles of a user");
     }
 }
 

@@ -185,10 +185,10 @@ where
             actor.name = vitals.name,
             actor.restarts = restarts,
             retry_delay_ms = millis(delay),
-            "actor ended, rebuilding it"
+            "an actor ended; it restarts after the retry delay"
         );
         sleep(delay).await;
-        info!(actor.name = vitals.name, "actor rebuilt");
+        info!(actor.name = vitals.name, "an actor restarts");
     }
 }
 

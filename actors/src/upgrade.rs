@@ -148,7 +148,7 @@ impl Handler<Begin> for UpgradeActor {
 impl UpgradeActor {
     /// Starts the upgrade as a task outside the actor, so that a crash of the actor does not stop it halfway.
     fn begin(&self) {
-        info!("the upgrade begins");
+        info!("upgrade started");
         self.publish.send_replace(Stage::UnderWay(1));
         let attempt = Attempt(self.publish.clone());
         let replacing = self.replacement.replace(Progress(self.publish.clone()));
@@ -163,11 +163,11 @@ impl Attempt {
     fn end(self, outcome: Result<String, AppError>) {
         match outcome {
             Ok(version) => {
-                info!(upgrade.version = version, "the upgrade is complete; it runs after a restart");
+                info!(upgrade.version = version, "upgrade complete; the new version runs after a restart");
                 self.0.send_replace(Stage::Complete(version.into()));
             }
             Err(cause) => {
-                warn!(error = %cause, "the upgrade failed; nothing has changed");
+                warn!(error = %cause, "upgrade failed; nothing has changed");
                 self.0.send_replace(Stage::Failed(Arc::new(cause)));
             }
         }
@@ -176,7 +176,9 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let lost = || AppError::new("api.upgrade_to_enterprise_status.app_error").with("Reason", "it was interrupted");
+        let lost = || {
+            AppError::new("api.upgrade_to_enterprise_status.app_error").with("Reason", "the upgrade was interrupted")
+        };
         self.0.send_if_modified(|stage| {
             let is_under_way = matches!(stage, Stage::UnderWay(_));
             if is_under_way {

@@ -35,7 +35,7 @@ pub(crate) fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        warn!("the system has no root certificates: no server that is called over TLS is trusted");
+        warn!("the system has no root certificates: outgoing calls over TLS fail");
     }
     roots
 }

@@ -21,37 +21,38 @@ const MIGRATION: &str = "V3__audits";
 const KEY_MIGRATION: &str = "V7__audit_keys";
 
 const VERIFY_HELP: &str = "\
-Each row carries the hash of the one before it. Rows that were changed, moved, removed or added by anybody but the
-server are named, and the exit code is 1. The hashes are made with a key that is in a file beside config.toml, or where
-Quarterdeck.AuditKeyFile says: who can write to the database, but cannot read that file, cannot make rows that fit.
-Such a person can still put an earlier state of the whole trail back. To find that as well, note the end that is
-printed somewhere else and name it the next time. Servers on one database may have keys of their own: name their files.
+Each row holds the hash of the row before it. The command lists rows that were changed, moved, removed or added by
+anything but a server; then the exit code is 1. The hashes use a key from a file beside config.toml, or from
+Quarterdeck.AuditKeyFile: an attacker who can write to the database but cannot read that file cannot forge rows.
+Such an attacker can still restore an earlier state of the whole trail. To detect that, keep the printed end of the
+trail in another place and pass it with --noted the next time. Servers on one database may use different keys: name
+their key files with --key-file.
 
   quarterdeck audit verify
   quarterdeck audit verify --key-file /media/other/audit.key
   quarterdeck audit verify --noted 1234:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
 const PRUNE_HELP: &str = "\
-What remains can still be verified. A server does this on its own, once an hour, where Quarterdeck.AuditRetentionDays
-in config.toml says after how many days.
+The remaining rows can still be verified. If Quarterdeck.AuditRetentionDays is set in config.toml, the server does this
+once an hour.
 
   quarterdeck audit prune --days 365";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
-    /// Tells whether the trail is what was written
+    /// Verifies that no row of the audit trail was changed, removed or forged
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
-    /// Prints which events are recorded, as Markdown
+    /// Prints the recorded events as Markdown
     Events,
-    /// Deletes old rows
+    /// Deletes old rows of the audit trail
     #[command(after_help = PRUNE_HELP)]
     Prune(Prune),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// An end of the trail that was printed earlier; the trail must still hold it
+    /// An end of the trail that was printed earlier; the trail must still contain it
     #[arg(long, value_name = "NUMBER:HASH", value_parser = mark)]
     noted: Option<Mark>,
     /// A file with keys of other servers that write to the same database; may be given more than once
@@ -61,13 +62,13 @@ pub(super) struct Verify {
 
 #[derive(Debug, Args)]
 pub(super) struct Prune {
-    /// How many days are kept
+    /// The number of days to keep
     #[arg(long)]
     days: u32,
 }
 
 fn mark(text: &str) -> Result<Mark, String> {
-    Mark::parse(text).ok_or_else(|| "this is no number with a hash".to_owned())
+    Mark::parse(text).ok_or_else(|| "this is not a number with a hash".to_owned())
 }
 
 pub(super) fn run(common: &Common, command: &AuditCommand) -> ExitCode {
@@ -94,12 +95,12 @@ async fn perform(settings: &Settings, command: &AuditCommand) -> Result<ExitCode
     let db = Db::new(&settings.config.view.sql)?;
     let pending = db.pending_migrations().await?;
     if pending.iter().any(|pending| pending == MIGRATION) {
-        say("nothing was ever recorded");
+        say("the audit trail is empty");
         return Ok(ExitCode::SUCCESS);
     }
     if pending.iter().any(|pending| pending == KEY_MIGRATION) {
         return Ok(failure(
-            "the trail is that of an earlier version: start the server once, or use the earlier program",
+            "the audit trail has the schema of an earlier version: start the server once, or use the earlier program",
         ));
     }
     match command {
@@ -135,18 +136,18 @@ async fn verify(db: &Db, noted: Option<&Mark>) -> Result<ExitCode, StoreError> {
         && db.audit_hash(noted.number).await?.as_ref() != Some(&noted.hash)
     {
         findings += 1;
-        say(format_args!("row {}, which was noted, is not there any more", noted.number));
+        say(format_args!("row {}, given with --noted, is missing", noted.number));
     }
     for (key_id, rows) in &verified.keys {
         let is_known = db.audit_key_ids().any(|known| known == key_id);
         match key_id.as_str() {
             "" => say(format_args!(
-                "without a key: {rows}; they fit each other, but who writes the database could make them"
+                "without a key: {rows}; their hashes match, but anyone who can write to the database can forge them"
             )),
-            known if is_known => say(format_args!("with key {known}: {rows}; a server with that key made them")),
+            known if is_known => say(format_args!("with key {known}: {rows}; written by a server with this key")),
             missing => say(format_args!("with key {missing}, which is missing: {rows}")),
         }
     }
     say(format_args!("rows: {}; the end is {}", verified.count, verified.end));
-    Ok(if findings == 0 { ExitCode::SUCCESS } else { failure("the audit trail is not what was written") })
+    Ok(if findings == 0 { ExitCode::SUCCESS } else { failure("the audit trail was changed") })
 }

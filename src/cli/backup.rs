@@ -14,18 +14,18 @@ use crate::server::backup::{self, BackupError, BackupResult, Manifest, Verificat
 use crate::server::starting_config::with_file;
 
 pub(super) const AFTER_HELP: &str = "\
-The file holds the database, the configuration wherever it is kept, config.toml and the licence. It is for its owner
-alone, replaces no file, and is there only once it is complete. Every change that was acknowledged before the moment
-that is printed is in it. It holds secrets: encrypt it, or keep it where secrets are kept.
-Variables of the environment are never in it; keys of the audit trail and the files of a local store only on request.
+The backup contains the database, the configuration, config.toml and the licence. Only its owner can read the file. An
+existing file is not replaced, and the file appears only when it is complete. The backup contains every change that
+was acknowledged before the printed time. It contains secrets: encrypt it, or store it in a safe place.
+It never contains environment variables. The audit keys and the files of a local store are included on request only.
 
   quarterdeck backup /var/backups/monday.qdbackup --passphrase-file /etc/quarterdeck/passphrase
   quarterdeck backup verify /var/backups/monday.qdbackup --passphrase-file /etc/quarterdeck/passphrase";
 
 const VERIFY_HELP: &str = "\
-It reads every part, compares sizes and hashes, restores all rows into a database that is deleted afterwards (below
---scratch, without encryption), and walks over the audit trail there. The exit code is 1 when anything does not fit.
-Rows of the trail are proved with the keys of this server, those in the backup, and those of --key-file.";
+The command reads every part, compares sizes and hashes, restores all rows into a temporary database (in --scratch,
+not encrypted), and verifies the audit trail there. The exit code is 1 if anything does not match.
+Audit rows are verified with the keys of this server, of the backup and of --key-file.";
 
 /// The shortest passphrase for a new backup, in characters.
 const MIN_PASSPHRASE_CHARS: usize = 12;
@@ -38,25 +38,25 @@ const MAX_PASSPHRASE_BYTES: usize = 4096;
 pub(super) struct Backup {
     #[command(subcommand)]
     command: Option<Other>,
-    /// Where the backup goes; a file that is there already stays
+    /// The file to create; an existing file is not replaced
     #[arg(value_name = "FILE", required = true)]
     file: Option<PathBuf>,
-    /// Encrypts the backup to a passphrase that is asked for
+    /// Encrypts the backup with a passphrase, which is asked for
     #[arg(long)]
     encrypt: bool,
     #[command(flatten)]
     unlocking: Unlocking,
-    /// Adds the keys of the audit trail; whoever has them can forge rows
+    /// Includes the audit keys, which allow to forge rows of the audit trail
     #[arg(long)]
     with_keys: bool,
-    /// Adds the files of a store in a folder of this machine
+    /// Includes the files of a local file store
     #[arg(long)]
     with_files: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Other {
-    /// Proves a backup without restoring it
+    /// Verifies a backup without restoring it
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
 }
@@ -68,10 +68,10 @@ struct Verify {
     file: PathBuf,
     #[command(flatten)]
     unlocking: Unlocking,
-    /// A file with keys of the audit trail; may be given more than once
+    /// A file with audit keys; may be given more than once
     #[arg(long, value_name = "FILE")]
     key_file: Vec<PathBuf>,
-    /// The folder for the database that is deleted afterwards [default: that for temporary files]
+    /// The folder for the temporary database [default: the folder for temporary files]
     #[arg(long, value_name = "FOLDER")]
     scratch: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ struct Verify {
 /// The passphrase of an encrypted backup. It is never an argument: every user of the machine sees those.
 #[derive(Debug, Args)]
 pub(super) struct Unlocking {
-    /// Takes the passphrase from a file: its content without line breaks at the end
+    /// Reads the passphrase from a file, without line breaks at its end
     #[arg(long = "passphrase-file", value_name = "FILE")]
     key_source: Option<PathBuf>,
 }
@@ -89,7 +89,7 @@ pub(super) fn run(common: &Common, command: &Backup) -> ExitCode {
     let done = match (&command.command, &command.file) {
         (Some(Other::Verify(wanted)), _) => actix_web::rt::System::new().block_on(verify(common, wanted)),
         (None, Some(file)) => actix_web::rt::System::new().block_on(make(common, command, file)),
-        (None, None) => Err(BackupError::Refused("the name of a file is missing".to_owned())),
+        (None, None) => Err(BackupError::Refused("the file name is missing".to_owned())),
     };
     match done {
         Ok(ended) => ended,
@@ -112,19 +112,19 @@ async fn make(common: &Common, command: &Backup, file: &Path) -> Result<ExitCode
     let BackupResult { manifest, left_out, unread_license } = made;
     say(format_args!("{}", file.display()));
     describe(&manifest);
-    say(format_args!("it holds every change that was acknowledged before {}", manifest.taken));
+    say(format_args!("it contains every change that was acknowledged before {}", manifest.taken));
     if left_out > 0 {
-        say(format_args!("left out of the files: {left_out}, which are links or no plain files"));
+        say(format_args!("files left out: {left_out}, which are links or not regular files"));
     }
     if let Some(reason) = unread_license {
-        say(format_args!("not in it: {reason}"));
+        say(format_args!("not included: {reason}"));
     }
     if !manifest.pinned_by_variables.is_empty() {
         let names = manifest.pinned_by_variables.join(", ");
-        say(format_args!("not in it, because variables of the environment set them: {names}"));
+        say(format_args!("not included, because environment variables set them: {names}"));
     }
     if is_clear {
-        say("it is not encrypted, and it holds secrets");
+        say("it is not encrypted and contains secrets");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -162,11 +162,11 @@ async fn verify(common: &Common, wanted: &Verify) -> Result<ExitCode, BackupErro
     }
     let mut backup = wanted.unlocking.open(&wanted.file)?;
     describe(&backup.manifest);
-    say(format_args!("it holds every change that was acknowledged before {}", backup.manifest.taken));
+    say(format_args!("it contains every change that was acknowledged before {}", backup.manifest.taken));
     let scratch = wanted.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let proof = backup::verify(&mut backup, &settings.config.view.sql, keys, &scratch).await?;
     let Verification { findings, trail_rows, trail_end } = proof;
-    say("every part and every row is what was written");
+    say("every part and every row is unchanged");
     for finding in &findings {
         say(finding);
     }
@@ -174,7 +174,7 @@ async fn verify(common: &Common, wanted: &Verify) -> Result<ExitCode, BackupErro
     Ok(if findings.is_empty() {
         ExitCode::SUCCESS
     } else {
-        failure("the audit trail in the backup is not proved to be what was written")
+        failure("the audit trail in the backup could not be verified")
     })
 }
 
@@ -196,7 +196,7 @@ impl Unlocking {
         if is_good {
             Ok(Secret::new(text))
         } else {
-            Err(BackupError::Refused(format!("{} holds no passphrase of 1 to 4096 bytes", file.display())))
+            Err(BackupError::Refused(format!("{} must contain a passphrase of 1 to 4096 bytes", file.display())))
         }
     }
 }
@@ -205,7 +205,7 @@ fn long_enough(passphrase: Secret) -> Result<Secret, BackupError> {
     if passphrase.expose().chars().count() >= MIN_PASSPHRASE_CHARS {
         Ok(passphrase)
     } else {
-        Err(BackupError::Refused(format!("the passphrase must have {MIN_PASSPHRASE_CHARS} characters or more")))
+        Err(BackupError::Refused(format!("the passphrase must have at least {MIN_PASSPHRASE_CHARS} characters")))
     }
 }
 
@@ -221,6 +221,6 @@ fn prompt(text: &str) -> Result<Secret, BackupError> {
 }
 
 fn prompt_twice() -> Result<Secret, BackupError> {
-    let (first, again) = (prompt("Passphrase: ")?, prompt("The same again: ")?);
+    let (first, again) = (prompt("Passphrase: ")?, prompt("Repeat the passphrase: ")?);
     if first == again { Ok(first) } else { Err(BackupError::Refused("the two passphrases differ".to_owned())) }
 }

@@ -20,10 +20,11 @@ use crate::store::Db;
 use crate::telemetry::logging;
 
 pub(super) const AFTER_HELP: &str = "\
-It says which database would be used and who names it, and who may become the first administrator. It connects to the
-database and says whether the next start would bring the schema up to date, but writes nothing. A database file of the
-embedded engine is read as a whole to find damage, which takes as long as reading it.
-Passwords and keys are not shown. The exit code is 1 when the server could not start, with the reason on standard error.";
+The command prints the database in use, the setting that names it, and how the first administrator can be created. It
+connects to the database and prints pending schema migrations, but writes nothing. It reads the whole database file of
+the embedded engine to find damage.
+Passwords and keys are not shown. If the server could not start, the exit code is 1, and the reason is on standard
+error.";
 
 pub(super) fn run(common: &Common) -> ExitCode {
     let (settings, sources) = match common.settings() {
@@ -78,7 +79,7 @@ fn show(settings: &Settings, choice: &Choice) {
     }
     let keys = known_keys(settings);
     if keys.in_use().is_empty() {
-        say("audit key: none yet, the first start makes one");
+        say("audit key: none yet, the first start creates it");
     } else {
         say(format_args!("audit key: {}", keys.in_use()));
     }
@@ -110,7 +111,7 @@ async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place)
         say(format_args!("database: {engine} answers, its schema is up to date"));
     } else {
         let pending = pending.join(", ");
-        say(format_args!("database: {engine} can be used, the next start brings its schema up to date: {pending}"));
+        say(format_args!("database: {engine} can be used, the next start applies these migrations: {pending}"));
     }
     show_first(&first_account(&db, place, sql).await?);
     Ok(())
@@ -124,10 +125,12 @@ fn show_first(first: &FirstAccount) {
     }
     say("accounts: none; the first one becomes the system administrator");
     match first.why_offline() {
-        Some(why) => say(format_args!("first administrator: made with `quarterdeck user create` only, because {why}")),
+        Some(why) => {
+            say(format_args!("first administrator: created with `quarterdeck user create` only, because {why}"));
+        }
         None => say(format_args!(
-            "first administrator: made with `quarterdeck user create`, or by a sign-up with the one-time code that the \
-             start prints ({SETUP_CODE}); from this machine itself also without the code, unless \
+            "first administrator: created with `quarterdeck user create`, or by a sign-up with the one-time code that \
+             the start prints ({SETUP_CODE}); from this machine itself also without the code, unless \
              ServiceSettings.SiteURL names another one"
         )),
     }

@@ -22,12 +22,12 @@ use reach::Reach;
 use remark::remark;
 
 pub(super) const AFTER_HELP: &str = "\
-A server that runs with ServiceSettings.EnableLocalMode is asked through its local socket and takes a change at once.
-Otherwise the store that the settings name is read and written: a server on that store takes the change at its next
-start or reload. Either way a change is checked in full before it is stored, and every version is kept.
+If a server runs with ServiceSettings.EnableLocalMode, the command uses its local socket, and a change takes effect at
+once. Otherwise the command reads and writes the configured store, and a server on that store uses the change after its
+next start or reload. In both cases a change is validated before it is stored, and every version is kept.
 
-Settings have the names of the Mattermost API: Section.Key. Those of config.toml and of environment variables win over
-what is stored and cannot be changed here.
+Settings have the names of the Mattermost API: Section.Key. Settings in config.toml and in environment variables
+override the stored configuration and cannot be changed here.
 
   quarterdeck config get TeamSettings.SiteName
   quarterdeck config set TeamSettings.SiteName Bridge --comment 'new name'
@@ -36,30 +36,30 @@ what is stored and cannot be changed here.
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Prints settings or sections as JSON, or all of the configuration in force
+    /// Prints settings, sections or the whole current configuration as JSON
     #[command(after_help = read::GET_HELP)]
     Get(read::Get),
     /// Changes one setting
     #[command(after_help = write::SET_HELP)]
     Set(write::Set),
-    /// Puts one setting back to its default
+    /// Resets one setting to its default
     #[command(after_help = write::UNSET_HELP)]
     Unset(write::Unset),
-    /// Shows what changed between two versions; secrets appear as fingerprints
+    /// Shows the changes between two versions; secrets appear as fingerprints
     #[command(after_help = versions::DIFF_HELP)]
     Diff(versions::Diff),
     /// Lists the versions, the newest first
     History(versions::History),
-    /// Puts an earlier version back in force, as a new version
+    /// Restores an earlier version as a new version
     #[command(after_help = versions::ROLLBACK_HELP)]
     Rollback(versions::Rollback),
-    /// Checks a config.json, or what is stored, and lists everything that is wrong
+    /// Validates a config.json or the stored configuration and lists all problems
     #[command(after_help = validate::AFTER_HELP)]
     Validate(validate::Validate),
-    /// Writes the configuration in force as a config.json
+    /// Writes the current configuration as a config.json
     #[command(after_help = read::EXPORT_HELP)]
     Export(read::Export),
-    /// Copies the stored configuration from one store into another: `sqlite`, a PostgreSQL address, or a config.json
+    /// Copies the stored configuration from one store to another: `sqlite`, a PostgreSQL URL, or a config.json
     #[command(after_help = migrate::AFTER_HELP)]
     Migrate(migrate::Migrate),
     /// Replaces the configuration with a config.json

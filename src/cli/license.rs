@@ -29,25 +29,25 @@ A server trusts the licences of the key that [Quarterdeck] LicensePublicKeyFile 
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LicenseCommand {
-    /// Makes a pair of keys, in files that are not there yet
+    /// Creates a key pair; existing files are not replaced
     Keygen(Keygen),
-    /// Makes a licence and prints its signed text
+    /// Creates a licence and prints its signed text
     Sign(Box<Sign>),
-    /// Checks the signature of a licence, and prints what it says
+    /// Checks the signature of a licence and prints its content
     Verify(Verify),
-    /// Prints the licence that a server would start with
+    /// Prints the licence that the server would start with
     Show,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Keygen {
-    /// Where the private key goes; only its owner may read it
+    /// The file for the private key; only its owner can read it
     #[arg(long, value_name = "FILE")]
     private: PathBuf,
-    /// Where the public key goes
+    /// The file for the public key
     #[arg(long, value_name = "FILE")]
     public: PathBuf,
-    /// The length of the key: 2048 or 4096
+    /// The length of the key in bits: 2048 or 4096
     #[arg(long, default_value_t = 2048)]
     bits: u16,
 }
@@ -57,16 +57,16 @@ pub(super) struct Sign {
     /// The file with the private key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Signs the document in this file as it is; no other option counts
+    /// Signs the document in this file unchanged; the options for its content are ignored
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// How many active accounts it is for
+    /// The maximum number of active accounts
     #[arg(long, default_value_t = 100)]
     users: i64,
-    /// For how many days it holds
+    /// The number of days that the licence is valid
     #[arg(long, default_value_t = 365)]
     days: i64,
-    /// In how many days it begins; a negative number lies in the past
+    /// The number of days until the licence begins; a negative number is in the past
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     starts: i64,
     /// Product: professional, enterprise, advanced or entry
@@ -81,10 +81,10 @@ pub(super) struct Sign {
     /// The person's e-mail address
     #[arg(long, default_value = "")]
     email: String,
-    /// Marks it as one for trying out
+    /// Marks the licence as a trial
     #[arg(long)]
     trial: bool,
-    /// A feature that it allows, such as ldap; given once or more, no other is allowed
+    /// Allows a feature, such as ldap, and only the features given; may be given more than once
     #[arg(long = "feature", value_name = "NAME")]
     features: Vec<String>,
 }
@@ -93,7 +93,7 @@ pub(super) struct Sign {
 pub(super) struct Verify {
     /// The file with the licence
     file: PathBuf,
-    /// The file with the public key [default: that of the settings]
+    /// The file with the public key [default: the key in the settings]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -112,7 +112,7 @@ pub(super) fn run(common: &Common, command: LicenseCommand) -> ExitCode {
 }
 
 fn make_keys(keygen: &Keygen) -> Result<(), String> {
-    let pair = Pair::make(keygen.bits).ok_or("a key has 2048 or 4096 bits")?;
+    let pair = Pair::make(keygen.bits).ok_or("a key must have 2048 or 4096 bits")?;
     pair.write(&keygen.private, &keygen.public)
 }
 
@@ -121,14 +121,14 @@ fn signed(sign: &Sign) -> Result<String, String> {
         Some(file) => bounded(file).map_err(|cause| format!("{}: {cause}", file.display()))?,
         None => document(sign)?.to_string().into_bytes(),
     };
-    Pair::read(&sign.key)?.sign(&document).ok_or_else(|| "the key signs nothing".to_owned())
+    Pair::read(&sign.key)?.sign(&document).ok_or_else(|| "the key cannot sign".to_owned())
 }
 
 fn document(sign: &Sign) -> Result<Value, String> {
     let unknown = sign.features.iter().find(|name| Features::names().all(|known| known != name.as_str()));
     if let Some(name) = unknown {
         let known: Vec<_> = Features::names().collect();
-        return Err(format!("{name} is no feature; these are: {}", known.join(", ")));
+        return Err(format!("{name} is not a feature; the features are: {}", known.join(", ")));
     }
     let mut features = Map::from_iter([("users".to_owned(), Value::from(sign.users))]);
     if !sign.features.is_empty() {
@@ -156,7 +156,7 @@ fn verified(common: &Common, verify: &Verify) -> Result<License, String> {
         None => trusted(common),
     }?;
     if !verification_key.is_somebody() {
-        return Err("no public key is set: name one with --key, or in [Quarterdeck] LicensePublicKeyFile".to_owned());
+        return Err("no public key is set: use --key, or set LicensePublicKeyFile in [Quarterdeck]".to_owned());
     }
     let text = bounded(Path::new(&verify.file)).map_err(|cause| format!("{}: {cause}", verify.file.display()))?;
     verification_key.open(&text).map_err(|refusal| explain(&refusal))

@@ -8,11 +8,11 @@ use crate::settings::{Settings, SettingsError, Sources};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
-    /// The file with the settings [default: config.toml in the working folder, if there is one]
+    /// The file with the settings [default: config.toml in the working folder, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Begins anew although something seems to be missing: beside a config.json that nothing names, with a database
-    /// file that lost what it held, or with versions of the configuration of which none is active
+    /// Starts with empty data although data seems to be missing: with an unused config.json in the working folder, with
+    /// a database file that lost its content, or with stored versions of the configuration of which none is active
     #[arg(long, global = true)]
     pub(super) new: bool,
 }

@@ -15,10 +15,10 @@ use crate::server::starting_config::refuse_unchosen;
 use crate::store::DataSource;
 
 pub(super) const AFTER_HELP: &str = "\
-The place is the database that the settings name, as for every other command, or the one of --into; it must be empty.
-The backup may come from the other engine: so an installation moves from SQLite to PostgreSQL or back.
-All sessions are ended: their users log in again. What was changed after the moment of the backup is undone, and that
-includes what was taken away from somebody: look at accounts, access tokens and passwords before the server is open.
+The target is the database in the settings, or the database given with --into; it must be empty. The backup may come
+from the other engine, so an installation can move from SQLite to PostgreSQL or back.
+All sessions end, so users must log in again. Changes made after the backup are lost, including deactivations and
+revocations: review accounts, access tokens and passwords before users can reach the server.
 
   quarterdeck restore /var/backups/monday.qdbackup
   MM_SQLSETTINGS_DRIVERNAME=postgres MM_SQLSETTINGS_DATASOURCE=postgres://... quarterdeck restore monday.qdbackup";
@@ -30,16 +30,16 @@ pub(super) struct Restore {
     file: PathBuf,
     #[command(flatten)]
     unlocking: Unlocking,
-    /// The empty database: a file, or the address of a PostgreSQL without its password, which belongs into the settings
+    /// The empty database: a file, or a PostgreSQL URL without the password, which must be in the settings
     #[arg(long, value_name = "DATABASE")]
     into: Option<String>,
-    /// Leaves the sessions of then valid
+    /// Keeps the sessions in the backup valid
     #[arg(long)]
     keep_sessions: bool,
-    /// Puts the files of the store into this folder, which must not be there yet
+    /// Restores the files of the file store into this folder, which must not exist yet
     #[arg(long, value_name = "FOLDER")]
     files: Option<PathBuf>,
-    /// Puts config.toml and a licence from outside of the database into this folder, which must not be there yet
+    /// Restores config.toml and a licence file into this folder, which must not exist yet
     #[arg(long, value_name = "FOLDER")]
     settings: Option<PathBuf>,
 }
@@ -73,7 +73,9 @@ fn target(into: Option<&str>, of_settings: &SqlSettings) -> Result<SqlSettings, 
     let is_address = is_address(named);
     if is_address && DataSource::parse(named)?.has_password() {
         let advice = "set MM_SQLSETTINGS_DRIVERNAME and MM_SQLSETTINGS_DATASOURCE instead";
-        return Err(BackupError::Refused(format!("--into holds a password, which other users can see: {advice}")));
+        return Err(BackupError::Refused(format!(
+            "--into contains a password, which other users of this machine can see: {advice}"
+        )));
     }
     let driver_name = if is_address { "postgres" } else { "sqlite" }.to_owned();
     Ok(SqlSettings { driver_name, data_source: named.to_owned(), ..of_settings.clone() })
@@ -84,23 +86,23 @@ fn report(manifest: &Manifest, command: &Restore) {
     let has = |prefix: &str| manifest.parts.iter().any(|part| part.name.starts_with(prefix));
     let rows = |name: &str| manifest.part(&format!("tables/{name}.jsonl")).and_then(|part| part.rows).unwrap_or(0);
     let taken = &manifest.taken;
-    say(format_args!("restored as of {taken}; undone is what came later:"));
+    say(format_args!("restored as of {taken}; later changes are lost:"));
     say(format_args!(
-        "  accounts ({} now): those made later are gone; those deactivated later are active again; passwords, roles and \
-         second factors are those of then",
+        "  accounts ({} now): later accounts are missing; accounts deactivated later are active again; passwords, \
+         roles and second factors are as of the backup",
         rows("users")
     ));
     say(format_args!(
-        "  access tokens ({} now): those made later are gone; those revoked later are valid again",
+        "  access tokens ({} now): later tokens are missing; tokens revoked later are valid again",
         rows("useraccesstokens")
     ));
     if command.keep_sessions {
         let kept = rows("sessions");
-        say(format_args!("  sessions ({kept} now): kept; those that were ended later are valid again"));
+        say(format_args!("  sessions ({kept} now): kept; sessions that ended later are valid again"));
     } else {
-        say(format_args!("  sessions: all {} are ended", rows("sessions")));
+        say(format_args!("  sessions: all {} have ended", rows("sessions")));
     }
-    say("  settings and the audit trail are those of then; records of later changes are gone");
+    say("  settings and the audit trail are as of the backup; records of later changes are missing");
     if has("files/") && command.files.is_none() {
         say("not restored: the files of the store; name a folder for them with --files");
     }
@@ -109,9 +111,9 @@ fn report(manifest: &Manifest, command: &Restore) {
     }
     if !manifest.pinned_by_variables.is_empty() {
         let names = manifest.pinned_by_variables.join(", ");
-        say(format_args!("not in the backup, because variables of the environment set them: {names}"));
+        say(format_args!("not in the backup, because environment variables set them: {names}"));
     }
     if !has("keys/") {
-        say("the keys of the audit trail are not in the backup: put their file back to prove the rows of then");
+        say("the audit keys are not in the backup: restore the audit key file to verify the earlier rows");
     }
 }

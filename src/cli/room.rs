@@ -39,53 +39,53 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Without a subcommand the server starts. Without a configuration file it keeps its data in ./data
-and listens on port 8065 of every address.
+Without a subcommand the server starts. Without settings it keeps its data in ./data and listens on port 8065 of all
+addresses.
 
-MM_CONFIG names where the configuration is kept: a config.json, or postgres://... for a database, which then holds the
-accounts as well. SqlSettings.DataSource in config.toml or MM_SQLSETTINGS_DATASOURCE names the database otherwise.
+MM_CONFIG names the store of the configuration: a config.json, or postgres://... for a database, which then also holds
+the accounts. Otherwise SqlSettings.DataSource in config.toml or MM_SQLSETTINGS_DATASOURCE names the database.
 
-Settings are read from config.toml (or the file named with --config) and from environment variables,
-which win. They have the names of the Mattermost API, MM_<SECTION>_<KEY> as variables:
+Settings are read from config.toml (or the file named with --config) and from environment variables. Environment
+variables override config.toml. Settings have the names of the Mattermost API; the variables are MM_<SECTION>_<KEY>:
   MM_SERVICESETTINGS_LISTENADDRESS=127.0.0.1:9000 quarterdeck
 
-Signals: SIGTERM and SIGINT stop the server once the requests under way are answered (within 30 s);
-SIGHUP reads the settings again.
+Signals: SIGTERM and SIGINT stop the server after the requests in flight are answered (at most 30 s by default);
+SIGHUP reloads the settings.
 
-Exit code: 0 when all went well, 1 when it did not (the reason is on standard error), 2 for a wrong command line.";
+Exit code: 0 on success, 1 on failure (the reason is on standard error), 2 for an invalid command line.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts the server; this is what happens without a subcommand
+    /// Starts the server; the default without a subcommand
     Serve,
-    /// Shows which settings are used and tests whether the server could start; changes nothing
+    /// Shows the settings in use and tests if the server could start; changes nothing
     #[command(after_help = check::AFTER_HELP)]
     Check,
     /// Verifies the audit trail, and deletes its old rows
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Writes everything that the server keeps into one file, also while it runs; verifies such a file
+    /// Writes a backup of the server to one file, also while it runs; verifies a backup
     #[command(after_help = backup::AFTER_HELP)]
     Backup(backup::Backup),
     /// Reads, changes and restores the configuration, also while the server runs
     #[command(subcommand, after_help = config::AFTER_HELP)]
     Config(config::ConfigCommand),
-    /// Makes keys and licences, checks them, and shows what is in force
+    /// Creates keys and licences, checks licences, and shows the active one
     #[command(subcommand, after_help = license::AFTER_HELP)]
     License(license::LicenseCommand),
-    /// Puts a backup into an empty place, on either engine
+    /// Restores a backup into an empty database of either engine
     #[command(after_help = restore::AFTER_HELP)]
     Restore(restore::Restore),
-    /// Tests where files are kept
+    /// Tests the file store
     #[command(subcommand)]
     Storage(storage::StorageCommand),
-    /// Writes what helps to find a fault into a file, without secrets
+    /// Writes a support packet for troubleshooting, without secrets
     #[command(after_help = support_packet::AFTER_HELP)]
     SupportPacket(support_packet::SupportPacket),
     /// Manages accounts, also while the server runs
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Prints the version of the server and of the API that it speaks
+    /// Prints the version of the server and of its API
     Version,
 }
 

@@ -50,9 +50,9 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Next::Restart => {
             let cause = restarted(program);
             let _ = logs.apply(&log_settings);
-            error!(%cause, "the server stopped to start anew, and its program cannot be run");
+            error!(%cause, "the server stopped for a restart, but its program cannot be executed");
             logs.flush();
-            failure(format_args!("the program cannot be run anew: {cause}"))
+            failure(format_args!("the program cannot be restarted: {cause}"))
         }
     }
 }
@@ -79,7 +79,7 @@ fn restarted(program: io::Result<PathBuf>) -> io::Error {
 fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(cause) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        warn!(%cause, "the limit of open files stays as it is");
+        warn!(%cause, "the limit of open files could not be raised");
     }
 }
 
@@ -121,7 +121,7 @@ async fn serve(
         // The server restarts even after a stop that was not clean. The new program recovers what this one left, and a
         // running server is better than none.
         Err(cause) if is_restart => {
-            warn!(%cause, "the server starts anew after a stop that was not clean");
+            warn!(%cause, "the server restarts, although its stop was not clean");
             Next::Restart
         }
         Err(cause) => Next::Exit(failure(cause)),
@@ -131,7 +131,7 @@ async fn serve(
 /// Reads `config.toml` and the environment again.
 async fn reload(server: &Server) {
     if let Err(refusal) = server.reload().await {
-        error!(cause = %refusal, "the configuration was not reloaded; the one in force stays");
+        error!(cause = %refusal, "the configuration could not be reloaded; the current configuration stays in force");
     }
 }
 
@@ -145,7 +145,7 @@ fn greet(server: &Server) {
         say(format_args!("and on the local socket {}", socket.display()));
     }
     if let Some(address) = server.metrics_address() {
-        say(format_args!("and shows its metrics on http://{address}/metrics"));
+        say(format_args!("and serves its metrics on http://{address}/metrics"));
     }
     greet_first(server.first_account());
 }
@@ -156,14 +156,14 @@ fn greet_first(first: &FirstAccount) {
     if first.accounts() > 0 {
         return;
     }
-    say("Nobody has an account yet. The first one becomes the system administrator:");
+    say("There are no accounts yet. The first account becomes the system administrator. Create it with:");
     let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
     say(format_args!("  {program} user create --email you@example.org --username you --system-admin"));
     if let Some(why) = first.why_offline() {
-        say(format_args!("It is made in no other way, because {why}."));
+        say(format_args!("This is the only way to create it, because {why}."));
     }
     if let Some(code) = first.code() {
-        say("or a sign-up over the network that carries this one-time code:");
+        say("or by a sign-up over the network with this one-time code:");
         say(format_args!("  {SETUP_CODE}: {}", code.expose()));
     }
 }

@@ -15,22 +15,22 @@ use crate::files::Stores;
 use crate::server::starting_config::{with_file, with_stored};
 
 const TEST_HELP: &str = "\
-It takes the settings that a server would start with, writes a small object under a name of its own, reads it back and
-deletes it. The exit code is 1 when a step failed; which, why and what to do is printed either way.
+The command uses the settings that the server would start with. It writes a small test object, reads it back and deletes
+it. If a step fails, the exit code is 1, and the step, the cause and a remedy are printed.
 
   quarterdeck storage test
   quarterdeck storage test --export --json";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StorageCommand {
-    /// Tries every step that the server takes with files, and says which failed
+    /// Tests every operation of the file store and prints the failed step
     #[command(after_help = TEST_HELP)]
     Test(Test),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// Tries the store of exports (FileSettings.Export...) instead of that of files
+    /// Tests the store for exports (FileSettings.Export...) instead of the store for files
     #[arg(long)]
     export: bool,
     /// Prints the report as JSON

@@ -20,17 +20,17 @@ use crate::server::starting_config::{place, with_file, with_stored};
 use crate::store::{Db, StoreError};
 
 pub(super) const AFTER_HELP: &str = "\
-The packet holds what helps to find a fault: settings, figures, the schema of the database and the log, without secrets.
-Its manifest.json says what was taken out, and what only a running server could tell. It changes nothing.
+The packet contains data for troubleshooting: settings, statistics, the schema of the database and the log. Secrets are
+removed. The file manifest.json in the packet lists the removed data and the data that only a running server has.
 
   quarterdeck support-packet --output packet.zip";
 
 #[derive(Debug, Args)]
 pub(super) struct SupportPacket {
-    /// Where the packet goes; a file that is there already stays [default: a name with the time]
+    /// The file to create; an existing file is not replaced [default: a name with the time]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Leaves the files of the log out
+    /// Leaves out the log files
     #[arg(long)]
     no_logs: bool,
 }
@@ -67,7 +67,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
         None
     };
     if needs_license && license.is_none() {
-        return Err("the settings ask for a licence, and none is in force".to_owned());
+        return Err("the settings require a licence, and no licence is active".to_owned());
     }
     let file = command.output.clone();
     let file = file.unwrap_or_else(|| file_name(license.as_ref(), OffsetDateTime::now_utc()).into());

@@ -25,22 +25,22 @@ use crate::store::Db;
 const MAX_PASSWORD_INPUT_BYTES: u64 = 4096;
 
 const AFTER_HELP: &str = "\
-The password is asked for, or read from standard input where that is no terminal:
+The password is asked for, or read from standard input if that is not a terminal:
   quarterdeck user create --email anna@example.org --username anna < password.txt";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Makes an account; the first one becomes the system administrator
+    /// Creates an account; the first one becomes the system administrator
     #[command(after_help = AFTER_HELP)]
     Create(Create),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// The e-mail address, with which the account can log in
+    /// The e-mail address of the account; users can log in with it
     #[arg(long)]
     email: String,
-    /// The name: 1 to 64 of a-z, 0-9, dot, hyphen and underscore
+    /// The username: 1 to 64 characters of a-z, 0-9, dot, hyphen and underscore
     #[arg(long)]
     username: String,
     /// Makes the account a system administrator

@@ -72,7 +72,13 @@ async fn join_channels((hub, db): (&HubHandle, &Db), user_id: &str) {
     let epoch = hub.epoch();
     match db.memberships_of(user_id).await {
         Ok(memberships) => log(hub.change_memberships(user_id, epoch, memberships).await),
-        Err(cause) => warn!(%cause, "the sockets of a new member hear of the place when they connect again"),
+        Err(cause) => {
+            warn!(
+                %cause,
+                "memberships could not be read; the user's WebSockets miss events of a new team or channel until \
+                 they reconnect"
+            );
+        }
     }
 }
 
@@ -131,6 +137,6 @@ fn value(view: &impl Serialize) -> Value {
 /// Logs a failed event. The change itself was made, so only connected clients may lack it.
 pub(crate) fn log(told: Result<(), AppError>) {
     if let Err(cause) = told {
-        warn!(%cause, "a hub was not told of a change");
+        warn!(%cause, "a WebSocket hub did not receive a change; its clients may miss it");
     }
 }

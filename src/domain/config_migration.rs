@@ -16,7 +16,7 @@ const FAILED: &str = "api.config.migrate_config.app_error";
 enum Unmoved {
     #[error("the name of a store is missing")]
     Nameless,
-    #[error("no configuration is stored where it should come from")]
+    #[error("the source store has no configuration")]
     Nothing,
 }
 

@@ -52,10 +52,10 @@ impl VerificationKey {
     /// Verifies the signature of a licence and reads it.
     pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
         let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
-        let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set that licences are checked with"))?;
+        let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set to check licences with"))?;
         let text: Vec<u8> = counted(text.iter().copied()).filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-        let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is no base64"))?;
-        let document = verified(key, &signed).ok_or_else(|| invalid("the signature is not that of the key"))?;
+        let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is not valid base64"))?;
+        let document = verified(key, &signed).ok_or_else(|| invalid("the signature does not match the public key"))?;
         License::read(document)
     }
 }
@@ -93,7 +93,11 @@ pub(crate) async fn found(
         if before.is_none_or(|before| before.id == license.id) {
             return Ok(Some(Found { license, unstored: None }));
         }
-        error!(license.place = VARIABLE, license.id = %license.id, "there was a trial before, and there is only one");
+        error!(
+            license.place = VARIABLE,
+            license.id = %license.id,
+            "the trial license is refused, because another trial license was used before"
+        );
     }
     let stored = db.active_license().await.or_fail(UNREADABLE)?;
     if let Some(license) = stored.and_then(|text| usable(verification_key, "the database", text.as_bytes())) {

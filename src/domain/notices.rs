@@ -70,7 +70,7 @@ pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
     let (db, user_id) = (db.clone(), user_id.to_owned());
     actix_web::rt::spawn(async move {
         if let Err(cause) = db.add_viewings(&user_id, &ids, wall_ms() / 1000).await {
-            warn!(error = %cause, "notices were not counted as seen by a new account");
+            warn!(error = %cause, "product notices could not be marked as seen for a new user");
         }
     });
 }

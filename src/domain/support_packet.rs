@@ -151,7 +151,9 @@ impl SupportPackets {
     /// Takes a permit to make a packet, or returns an error if all are taken.
     pub(crate) fn turn(&self) -> Result<OwnedSemaphorePermit, AppError> {
         let turn = self.turns.clone().try_acquire_owned();
-        turn.map_err(|_| AppError::new("api.context.server_busy.app_error").because("enough packets are being made"))
+        turn.map_err(|_| {
+            AppError::new("api.context.server_busy.app_error").because("too many support packets are being created")
+        })
     }
 }
 
@@ -196,12 +198,15 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
         packet.miss("database_schema.yaml, jobs.yaml, permissions.yaml, stats.yaml", "the database has no tables yet");
     }
     if source.live.is_none() {
-        packet.miss("diagnostics.yaml: websocket, file_status, master_connections", "only a running server knows");
+        packet.miss(
+            "diagnostics.yaml: websocket, file_status, master_connections",
+            "available from a running server only",
+        );
     }
     if wanted.with_logs {
         packet.log = Some(logging::file_path(&source.config.view.log));
     } else {
-        packet.miss("mattermost.log", "it was not asked for");
+        packet.miss("mattermost.log", "it was not requested");
     }
     packet
 }
@@ -217,7 +222,7 @@ impl Packet {
         background::compute(move || {
             let written = self.write(outlet).and_then(outlet::Outlet::close);
             if let Err(cause) = written {
-                warn!(%cause, "a support packet was not taken to its end");
+                warn!(%cause, "a support packet could not be sent completely");
             }
             drop((turn, in_flight));
         });
@@ -244,7 +249,7 @@ impl Packet {
         let deadline = Instant::now() + LOG_COPY_TIMEOUT;
         let (files, problems) = logs::files(&path, logging::MAX_ROTATED_FILES, logs::MAX_LOG_BYTES);
         if files.is_empty() {
-            self.miss("mattermost.log", "there is no log file that can be read");
+            self.miss("mattermost.log", "there is no readable log file");
         }
         for problem in problems {
             self.warn(&problem);
@@ -254,10 +259,10 @@ impl Packet {
             let copied = file.copy(&mut entry, &self.scrubber, &mut self.notes.tally, deadline)?;
             entry.end();
             if let logs::Copied::Partly(cause) = copied {
-                self.warn(&format!("{}: only the first part is here: {cause}", file.name));
+                self.warn(&format!("{}: only the first part is included: {cause}", file.name));
             }
             if file.is_cut {
-                self.miss(&format!("{}: its beginning", file.name), "it is very long");
+                self.miss(&format!("{}: its beginning", file.name), "the file is too long");
             }
         }
         Ok(())

@@ -72,7 +72,8 @@ impl TrialRequest {
         // The first byte is checked, because serde also accepts an array for a struct.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
         let trial_request = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
-        trial_request.ok_or_else(|| AppError::new(BAD).because("it is no JSON object with members of the right kinds"))
+        trial_request
+            .ok_or_else(|| AppError::new(BAD).because("it is not a JSON object with members of the right types"))
     }
 
     /// Refuses the short form without consent or without a number of accounts.

@@ -95,7 +95,7 @@ impl Parts {
         }
         let not_here = |reason: &str| AppError::new(NOT_HERE).with("Reason", reason);
         let source = self.source.as_ref().ok_or_else(|| {
-            not_here("there is no source of releases: set ReleaseURL and ReleasePublicKeyFile in [Quarterdeck]")
+            not_here("no release source is configured: set ReleaseURL and ReleasePublicKeyFile in [Quarterdeck]")
         })?;
         let program = self.program.clone().map_err(|cause| not_here(&cause))?;
         let looked_at = program.clone();
@@ -107,7 +107,8 @@ impl Parts {
     async fn replace(&self, progress: &Progress) -> Result<String, AppError> {
         let (program, source) = self.checked().await?;
         let preparing = Box::pin(timeout(INSTALL_TIMEOUT, self.prepare(&program, source, progress)));
-        let (candidate, manifest) = preparing.await.map_err(|_| failed("it took longer than 30 minutes"))??;
+        let (candidate, manifest) =
+            preparing.await.map_err(|_| failed("the upgrade took longer than 30 minutes"))??;
         // The move runs to its end even if the task that waits for it is dropped, so it never stops half-way.
         let moved = spawn_blocking(move || candidate.take_the_place_of(&program)).await;
         moved.map_err(failed)?.map_err(|cause| failed(format_args!("the program cannot be replaced: {cause}")))?;
@@ -157,7 +158,10 @@ impl Parts {
         while let Some(piece) = incoming.next(source.silence()).await.map_err(failed)? {
             let size = candidate.size().saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             if size > manifest.size {
-                return Err(failed(format_args!("the file is longer than the {} bytes of its release", manifest.size)));
+                return Err(failed(format_args!(
+                    "the file is longer than the {} bytes that the manifest gives",
+                    manifest.size
+                )));
             }
             candidate.write(&piece).await.map_err(|cause| unwritten(&cause))?;
             progress.tell(size, manifest.size);
@@ -167,7 +171,7 @@ impl Parts {
             return Err(failed(format_args!("the file ended after {size} of {all} bytes")));
         }
         let is_it = candidate.digest() == manifest.sha256;
-        is_it.then_some(()).ok_or_else(|| failed("the file is not the one of the release: its SHA-256 is another one"))
+        is_it.then_some(()).ok_or_else(|| failed("the SHA-256 of the file does not match the manifest"))
     }
 }
 
@@ -177,9 +181,9 @@ async fn opened(program: Arc<Program>) -> Result<Candidate, String> {
     opened.map_err(|cause| cause.to_string())?.map_err(|cause| {
         let is_locked = cause.kind() == io::ErrorKind::WouldBlock;
         if is_locked {
-            return "another server that runs this program is upgrading it".to_owned();
+            return "another process is upgrading this program".to_owned();
         }
-        format!("no file can be made beside the program: {cause}")
+        format!("no file can be created beside the program: {cause}")
     })
 }
 

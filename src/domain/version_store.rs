@@ -40,15 +40,15 @@ const MIGRATION: &str = "V2__configurations";
 /// The reason why a name names no store.
 #[derive(Debug, Error)]
 enum Misnamed {
-    #[error("{0:?} names no store: it must be sqlite, the address of a PostgreSQL or the name of a file")]
+    #[error("{0:?} is not a store: it must be sqlite, a PostgreSQL URL or the name of a file")]
     Unknown(String),
-    #[error("sqlite is the database of this server only if SqlSettings.DriverName says so")]
+    #[error("the store sqlite requires SqlSettings.DriverName to be sqlite")]
     OtherEngine,
 }
 
 /// The error that the active version was lost. A store with this error must not count as empty.
 #[derive(Debug, Error)]
-#[error("none of the {versions} stored versions of the configuration is active: the one in force was lost")]
+#[error("none of the {versions} stored versions of the configuration is active: the active version was lost")]
 struct Inactive {
     versions: i64,
 }

@@ -50,7 +50,7 @@ impl Container {
         }
         // A prefix with `..` would lead to another container, for which the signature is valid too.
         if climbs(&settings.azure_path_prefix) {
-            return Err(unusable("the prefix leads out of the container", "Correct FileSettings.AzurePathPrefix."));
+            return Err(unusable("the prefix points outside the container", "Correct FileSettings.AzurePathPrefix."));
         }
         let address::Account { url: account, note } = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
@@ -71,7 +71,7 @@ impl Container {
         // A host that receives a token can use it. A signature reveals no key, so it may go to other hosts.
         if identity.token.is_some() && !address::is_azure(&account) {
             return Err(unusable(
-                "the identity of this machine is shown to nobody but Azure, over TLS",
+                "the identity of this machine is only sent to Azure, over TLS",
                 "Set FileSettings.AzureAuthMode to shared_key, or leave FileSettings.AzureEndpoint empty and \
                  FileSettings.AzureSSL on.",
             ));

@@ -85,7 +85,7 @@ async fn content(mut answer: reqwest::Response) -> std::io::Result<Vec<u8>> {
     while let Some(chunk) = answer.chunk().await.map_err(std::io::Error::other)? {
         content.extend_from_slice(&chunk);
         if content.len() > MAX_RESPONSE_BYTES {
-            return Err(std::io::Error::other("the answer is too large"));
+            return Err(std::io::Error::other("the response is too large"));
         }
     }
     Ok(content)

@@ -169,10 +169,10 @@ fn no_folder() -> StepFailure {
         step: Step::Bucket,
         kind: Kind::Missing,
         code: None,
-        cause: "there is no such directory that the server can read and write".to_owned(),
+        cause: "the directory does not exist or the server cannot read and write it".to_owned(),
         remedy: format!(
-            "Set {SETTING} to a directory that exists, and give the user whom the server runs as the rights to read, \
-             write and search it."
+            "Set {SETTING} to an existing directory, and give the server's user the rights to read, write and \
+             search it."
         ),
     }
 }
@@ -180,12 +180,12 @@ fn no_folder() -> StepFailure {
 fn failure(step: Step, path: &Path, error: &io::Error) -> StepFailure {
     let code = code(error).or((error.kind() == io::ErrorKind::NotADirectory).then_some("ENOTDIR"));
     let remedy = match code {
-        Some("EACCES" | "EPERM") => "Give the user whom the server runs as the rights to read, write and search",
-        Some("EROFS") => "Mount the file system writable, or choose another directory:",
-        Some("ENOSPC") => "Make room on the disk, or choose a directory with room:",
-        Some("EDQUOT") => "Raise the quota of the user whom the server runs as, for",
-        Some("ENOTDIR" | "EEXIST") => "Choose a directory where each element of the path is one:",
-        Some("EIO" | "ESTALE") => "Check the disk, or the mount, under",
+        Some("EACCES" | "EPERM") => "Give the server's user the rights to read, write and search",
+        Some("EROFS") => "Mount the file system writable, or set another directory in",
+        Some("ENOSPC") => "Free space on the disk, or set a directory on another disk in",
+        Some("EDQUOT") => "Raise the disk quota of the server's user for the directory in",
+        Some("ENOTDIR" | "EEXIST") => "Correct the path, on which every element must be a directory, in",
+        Some("EIO" | "ESTALE") => "Check the disk or the mount under the directory in",
         Some(_) | None => "Check the path in",
     };
     StepFailure {

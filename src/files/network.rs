@@ -30,8 +30,8 @@ fn unknown_host(endpoint: &Endpoint, about: &StoreDescription, error: &io::Error
         step: Step::Resolve,
         kind: Kind::Other,
         code: None,
-        cause: format!("the name {} has no address: {error}", endpoint.host),
-        remedy: format!("Check {}, and that this server can ask a name server.", about.place),
+        cause: format!("the host name {} cannot be resolved: {error}", endpoint.host),
+        remedy: format!("Check {}, and that this server can reach a DNS server.", about.place),
     }
 }
 
@@ -52,8 +52,8 @@ pub(super) async fn connect(
         step: Step::Connect,
         kind: Kind::Other,
         code: code(&last).map(str::to_owned),
-        cause: format!("no connection to {} port {}: {last}", endpoint.host, endpoint.port),
-        remedy: format!("Check host and port in {}, and that no firewall is in the way.", about.place),
+        cause: format!("no connection to {} on port {}: {last}", endpoint.host, endpoint.port),
+        remedy: format!("Check host and port in {}, and that no firewall blocks the connection.", about.place),
     })
 }
 
@@ -94,7 +94,11 @@ pub(super) async fn shake_hands(
     let Some(rules) = endpoint.tls.clone() else { return Ok(()) };
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| {
         let remedy = format!("Check the host in {}.", about.place);
-        failure(Some("InvalidName"), format!("{} is no name for a certificate: {error}", endpoint.host), remedy)
+        failure(
+            Some("InvalidName"),
+            format!("{} is not a valid host name for a certificate: {error}", endpoint.host),
+            remedy,
+        )
     })?;
     TlsConnector::from(rules).connect(name, stream).await.map_err(|error| not_trusted(&error, endpoint, about))?;
     Ok(())
@@ -110,7 +114,7 @@ fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &StoreDescription)
         Some(TlsError::InvalidCertificate(reason)) => bad_certificate(reason, host, about),
         Some(TlsError::InvalidMessage(_)) => failure(
             Some("NotTls"),
-            format!("{host} port {port} does not speak TLS"),
+            format!("{host} does not speak TLS on port {port}"),
             format!("Check the port in {}, or turn {} off.", about.place, about.tls),
         ),
         Some(TlsError::AlertReceived(alert)) => {
@@ -122,7 +126,7 @@ fn not_trusted(error: &io::Error, endpoint: &Endpoint, about: &StoreDescription)
 }
 
 fn ended(host: &str, port: u16) -> String {
-    format!("{host} port {port} ended the handshake")
+    format!("{host} ended the TLS handshake on port {port}")
 }
 
 fn no_tls(about: &StoreDescription) -> String {
@@ -139,15 +143,15 @@ fn bad_certificate(reason: &CertificateError, host: &str, about: &StoreDescripti
         return failure(Some("CertificateNotValidYet"), format!("the certificate of {host} is not valid yet"), clock);
     }
     if matches!(reason, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) {
-        let remedy = format!("Set {} to a name that the certificate holds.", about.place);
-        return failure(Some("NotValidForName"), format!("the certificate presented is not for {host}"), remedy);
+        let remedy = format!("Set {} to a host name in the certificate.", about.place);
+        return failure(Some("NotValidForName"), format!("the certificate is not valid for {host}"), remedy);
     }
     let is_unknown = matches!(reason, CertificateError::UnknownIssuer);
     failure(
         Some(if is_unknown { "UnknownIssuer" } else { "InvalidCertificate" }),
-        format!("nobody whom this system trusts vouches for the certificate of {host}"),
-        "Add its authority to the certificates of this system, or, where any certificate will do, turn \
-         ServiceSettings.EnableInsecureOutgoingConnections on."
+        format!("the certificate of {host} is not signed by an authority that this system trusts"),
+        "Add the authority to the root certificates of this system, or turn \
+         ServiceSettings.EnableInsecureOutgoingConnections on to accept any certificate."
             .to_owned(),
     )
 }

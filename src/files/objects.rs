@@ -62,9 +62,9 @@ pub(super) fn too_slow(step: Step, about: &StoreDescription) -> StepFailure {
         step,
         kind: Kind::Other,
         code: Some("Timeout".to_owned()),
-        cause: "no answer in time".to_owned(),
+        cause: "no response in time".to_owned(),
         remedy: format!(
-            "Check that {} is right, that what is there works, and that nothing between holds its answers back.",
+            "Check {}, that the store works, and that no proxy or firewall delays its responses.",
             about.place
         ),
     }

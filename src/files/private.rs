@@ -65,7 +65,7 @@ pub(crate) fn append(path: &Path) -> Result<File> {
 /// Opens a file for reading. Refuses links and pipes.
 pub(crate) fn read(path: &Path) -> Result<File> {
     let file = without_links(OpenOptions::new().read(true).clone()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(Error::other("this is no file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(Error::other("this is not a regular file")) }
 }
 
 /// Renames a complete file and syncs the folder. Fails if the new name exists.
@@ -260,14 +260,14 @@ fn refuse_pipes(found: &Metadata) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let kind = found.file_type();
     let is_good = kind.is_file() || kind.is_char_device();
-    if is_good { Ok(()) } else { Err(Error::other("a pipe or something else that is no file is in the way")) }
+    if is_good { Ok(()) } else { Err(Error::other("the path exists and is not a regular file")) }
 }
 
 /// Returns the error with a readable reason instead of an error number, where the reason is known.
 fn explained(path: &Path, cause: Error) -> Error {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => {
-            Error::new(cause.kind(), "a link is in the way, and links are not followed here")
+            Error::new(cause.kind(), "the path is a symbolic link, which is not followed")
         }
         Ok(found) if !found.is_dir() && !found.is_file() => refuse_pipes(&found).err().unwrap_or(cause),
         _ => cause,

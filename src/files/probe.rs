@@ -168,10 +168,9 @@ fn differs(written: usize, read: usize) -> StepFailure {
         step: Step::Compare,
         kind: Kind::Other,
         code: None,
-        cause: format!("{written} bytes were written, and other {read} bytes were read back"),
-        remedy:
-            "Check whether something between this server and the store changes contents, and the disks of the store."
-                .to_owned(),
+        cause: format!("{written} bytes were written, and {read} different bytes were read back"),
+        remedy: "Check the disks of the store, and that no proxy between this server and the store changes contents."
+            .to_owned(),
     }
 }
 
@@ -199,7 +198,7 @@ impl Drop for Leftover {
         let (key, request_timeout) = (std::mem::take(&mut self.key), self.request_timeout);
         self.runtime.spawn(async move {
             if !matches!(timeout(request_timeout, objects.delete(&key)).await, Ok(Ok(()))) {
-                tracing::warn!(key, target = objects.about().target, "an object of a test may be left in the store");
+                tracing::warn!(key, target = objects.about().target, "a test object may remain in the file store");
             }
         });
     }

@@ -76,7 +76,7 @@ impl Resolve for Reach {
 
 /// The error of a look-up that found a forbidden address.
 #[derive(Debug, thiserror::Error)]
-#[error("the address is link-local, or that of a metadata service")]
+#[error("the address is link-local or belongs to a metadata service")]
 struct ForbiddenAddress;
 
 /// Returns true when a look-up failed because of a forbidden address.
@@ -90,8 +90,10 @@ pub(super) fn refused(step: Step, place: &str) -> StepFailure {
         step,
         kind: Kind::Other,
         code: Some(CODE.to_owned()),
-        cause: "the host has a link-local address, or that of the metadata service of a machine".to_owned(),
-        remedy: format!("Choose another host in {place}; only config.toml or a variable may name such a host."),
+        cause: "the host has a link-local address or that of a metadata service".to_owned(),
+        remedy: format!(
+            "Set another host in {place}; such a host may only be set in config.toml or by an environment variable."
+        ),
     }
 }
 

@@ -60,7 +60,7 @@ impl Stores {
                 step: Step::Settings,
                 kind: Kind::Unusable,
                 code: None,
-                cause: format!("there is no driver {other:?}"),
+                cause: format!("the driver {other:?} does not exist"),
                 remedy: "Set FileSettings.DriverName to local, amazons3 or azureblob.".to_owned(),
             }),
         }

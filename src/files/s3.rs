@@ -59,24 +59,24 @@ impl Bucket {
         if settings.amazon_s3_sign_v2 {
             return Err(unusable(
                 "signatures of version 2 are not supported",
-                "Turn FileSettings.AmazonS3SignV2 off; every store of today takes version 4.",
+                "Turn FileSettings.AmazonS3SignV2 off; current stores accept version 4.",
             ));
         }
         if !address::is_bucket(&settings.amazon_s3_bucket) {
             return Err(unusable(
-                "the bucket is no name of a bucket",
+                "the bucket name is invalid",
                 "Set FileSettings.AmazonS3Bucket to letters, digits, dots, hyphens and underscores.",
             ));
         }
         // A prefix with `..` would lead to another bucket.
         if climbs(&settings.amazon_s3_path_prefix) {
-            return Err(unusable("the prefix leads out of the bucket", "Correct FileSettings.AmazonS3PathPrefix."));
+            return Err(unusable("the prefix points outside the bucket", "Correct FileSettings.AmazonS3PathPrefix."));
         }
         let is_provided = Identity::is_provided(settings);
         let address = Address::of(settings, settings.skip_certificate_check && !is_provided)?;
         if is_provided && !address.is_amazons_own() {
             return Err(unusable(
-                "the credentials of this machine go to nobody but Amazon, over TLS",
+                "the credentials of this machine are only sent to Amazon, over TLS",
                 "Set FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or leave \
                  FileSettings.AmazonS3Endpoint empty and FileSettings.AmazonS3SSL on.",
             ));

@@ -193,7 +193,7 @@ impl Outbound {
         policy: &Policy<'_>,
         service: &ServiceSettings,
     ) -> Result<reqwest::Response, CallFailure> {
-        let place = Place::of(url).ok_or_else(|| CallFailure::Address("it names no host".to_owned()))?;
+        let place = Place::of(url).ok_or_else(|| CallFailure::Address("it has no host".to_owned()))?;
         let addresses = self.addresses(&place, call.chosen).await?;
         policy.check(&place, &addresses)?;
         let failed = |cause| CallFailure::of(&place.host, cause, CONNECT_TIMEOUT);

@@ -72,7 +72,7 @@ impl Images {
         let headers = incoming.headers().clone();
         let reading = timeout_at(deadline, self.read(incoming, user_id)).await;
         let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(FETCH_TIMEOUT))))?;
-        let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is no image of a kind that is shown"))?;
+        let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is not an image of a supported type"))?;
         let most = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
         if kind.pixels > most {
             return Err(not_allowed(&format!("it has more than {most} pixels")));

@@ -71,7 +71,7 @@ fn mail_timeout(settings: &EmailSettings) -> Duration {
 async fn deliver(settings: &EmailSettings, name: &str, mail: &Mail, stage: &mut Stage) -> Result<(), Problem> {
     *stage = Stage::Settings;
     let letter = Letter::new(settings, name, mail)?;
-    let port = settings.smtp_port.trim().parse().map_err(|_| Problem::setting("SMTPPort is no number of a port"))?;
+    let port = settings.smtp_port.trim().parse().map_err(|_| Problem::setting("SMTPPort is not a port number"))?;
     let server = settings.smtp_server.trim();
     let security = settings.connection_security.as_str();
     if !matches!(security, "" | "PLAIN" | "TLS" | "STARTTLS") {
@@ -113,7 +113,7 @@ async fn connect(server: &str, port: u16, stage: &mut Stage) -> Result<TcpStream
 
 async fn encrypt(stream: TcpStream, settings: &EmailSettings) -> Result<TlsStream<TcpStream>, Problem> {
     let server = settings.smtp_server.trim().to_owned();
-    let name = ServerName::try_from(server).map_err(|_| Problem::setting("SMTPServer is no name of a machine"))?;
+    let name = ServerName::try_from(server).map_err(|_| Problem::setting("SMTPServer is not a host name"))?;
     let verifies = !settings.skip_server_certificate_verification;
     // The root certificates are read from the disk each time, so that changes apply.
     let config = tokio::task::spawn_blocking(move || client_config(verifies)).await;

@@ -58,7 +58,9 @@ impl Releases {
         if let Some((release, since)) = &*known {
             let counts_for = if release.is_some() { CACHE_LIFETIME } else { FAILURE_CACHE_LIFETIME };
             if since.elapsed() < counts_for {
-                let failed = || AppError::new("app.latest_version.app_error").because("the source failed a moment ago");
+                let failed = || {
+                    AppError::new("app.latest_version.app_error").because("the source failed less than a minute ago")
+                };
                 return release.clone().ok_or_else(failed);
             }
         }

@@ -25,7 +25,7 @@ pub(crate) async fn configurations(app: Data<AppState>) {
         let prepared = app.prepared.current(&app.actors.config);
         match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
             Ok(config) => app.actors.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
-            Err(cause) => error!(%cause, "the configuration of clients cannot be read back"),
+            Err(cause) => error!(%cause, "the client configuration could not be parsed; config_changed is not sent"),
         }
         if had_guests {
             app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;

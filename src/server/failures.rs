@@ -32,6 +32,6 @@ pub enum StopError {
     #[error("database: {0}")]
     Store(#[from] StoreError),
     /// The number of records of the audit trail that were not stored.
-    #[error("audit trail: {0} records were not stored; changes among them keep a draft in the database")]
+    #[error("audit trail: {0} records were not stored; for changes among them, the database keeps a draft")]
     Trail(usize),
 }

@@ -55,7 +55,7 @@ fn network(
         "" => None,
         "TLS" => Some(tls(service)?),
         other => {
-            return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}, which is neither \"\" nor \"TLS\""));
+            return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}; it must be \"\" or \"TLS\""));
         }
     };
     let factory = ConnectionFactory::new(app, router, Origin::Network, service, tls);
@@ -79,7 +79,7 @@ pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> 
         Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
         None => vec![address.to_owned()],
     };
-    let mut problem = std::io::Error::other("it names no address");
+    let mut problem = std::io::Error::other("it resolves to no address");
     for name in names {
         let first = name.to_socket_addrs().map(|mut targets| targets.next());
         match first.and_then(|target| target.map(listen).transpose()) {
@@ -108,10 +108,10 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     let explain = |cause: std::io::Error| cause.to_string();
     if let Ok(found) = std::fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
-            return Err("something that is no socket is in the way".to_owned());
+            return Err("the path exists and is not a socket".to_owned());
         }
         if UnixStream::connect(path).is_ok() {
-            return Err("another server answers on this socket".to_owned());
+            return Err("another server listens on this socket".to_owned());
         }
     }
     // The socket has a temporary name until it listens, so that no client gets a refused connection.
@@ -129,7 +129,7 @@ fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
         "1.0" | "1.1" | "1.2" => &[&rustls::version::TLS12, &rustls::version::TLS13],
         "1.3" => &[&rustls::version::TLS13],
         other => {
-            return Err(format!("ServiceSettings.TLSMinVer is {other:?}, which is none of \"1.2\" and \"1.3\""));
+            return Err(format!("ServiceSettings.TLSMinVer is {other:?}; it must be \"1.2\" or \"1.3\""));
         }
     };
     let chain: Result<Vec<CertificateDer<'static>>, _> =

@@ -36,7 +36,7 @@ pub(super) async fn show(http: HttpRequest, app: Data<AppState>) -> HttpResponse
     // Marks the request as in flight; the idle timeout of the connection starts at its end.
     let _under_way = line::begin(&http);
     let answer = readings::show(&app).unwrap_or_else(|cause| {
-        error!(%cause, "metrics cannot be shown");
+        error!(%cause, "metrics could not be rendered");
         HttpResponse::InternalServerError().finish()
     });
     answer.map_body(|_, body| Outgoing::chunks(body))

@@ -164,7 +164,7 @@ fn warn_of_unnamed_proxies(app: &AppState) {
         warn!(
             headers = headers.join(" "),
             "ServiceSettings.TrustedProxyIPHeader is set and Quarterdeck.TrustedProxies is not: every client that \
-             reaches this server can make up its address. Name the networks of the proxies in TrustedProxies"
+             reaches this server can forge its address. Set TrustedProxies to the networks of the proxies"
         );
     }
 }

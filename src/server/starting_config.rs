@@ -14,7 +14,7 @@ use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
 
 /// The advice in the error when no version can be restored.
-const UNREADABLE: &str = "no version of it is left that can be used: put a copy in its place";
+const UNREADABLE: &str = "no usable version of it is left: put back a copy";
 const BROKEN: &str = "no other version of it can be used: mend these settings with `quarterdeck config set` or `quarterdeck config import`";
 
 /// Returns the settings with those of a configuration file beneath them, because such a file can name the database.

@@ -35,10 +35,13 @@ impl Server {
         self.app.limits.traffic.drain();
         let drain = self.app.facts.options.drain_window;
         if !drain.is_zero() {
-            info!(drain.seconds = drain.as_secs(), "draining: requests are served, and their connections closed");
+            info!(
+                drain.seconds = drain.as_secs(),
+                "draining: requests are still served, and each connection is closed after its response"
+            );
             tokio::select! {
                 () = tokio::time::sleep(drain) => {}
-                () = hurry => info!("the drain was cut short"),
+                () = hurry => info!("the drain ended early"),
             }
         }
         info!(requests.in_flight = self.app.limits.traffic.in_flight(), "stopping");
@@ -52,7 +55,7 @@ impl Server {
                 requests.in_flight = self.app.limits.traffic.in_flight(),
                 responses.unsent = self.app.limits.traffic.unsent(),
                 sockets = sockets(&self.app),
-                "requests and sockets did not finish in time"
+                "requests or WebSockets did not finish within StopSeconds"
             ),
         }
         for ended in self.ended {
@@ -60,13 +63,13 @@ impl Server {
         }
         self.app.actors.presence.disconnect_all();
         if let Err(cause) = insist(async || self.app.actors.presence.flush().await).await {
-            warn!(error = %cause, "the last changes of statuses are not stored");
+            warn!(error = %cause, "the last status changes could not be stored");
         }
         report_refusals(&self.app).await;
         let flushed = insist(async || self.app.trail.audit.flush().await).await;
         let waiting = self.app.trail.audit.waiting();
         if let Err(cause) = &flushed {
-            error!(%cause, audit.waiting = waiting, "the end of the audit trail was not stored");
+            error!(%cause, audit.waiting = waiting, "the last audit records could not be stored");
         }
         if let Some(socket) = self.socket {
             let _ = std::fs::remove_file(socket);
@@ -74,7 +77,7 @@ impl Server {
         let closed = self.app.db.close().await;
         match &closed {
             Ok(()) => info!("stopped"),
-            Err(cause) => error!(%cause, "the database was not closed"),
+            Err(cause) => error!(%cause, "the database could not be closed"),
         }
         closed?;
         // Drafts that remain are harmless: the next start adds them to the audit trail.

@@ -45,8 +45,8 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
     loop {
         match db.prune_audits(wall_ms() - days * DAY_MS).await {
             Ok(0) => {}
-            Ok(count) => info!(audit.pruned = count, "old rows of the audit trail were deleted"),
-            Err(cause) => warn!(cause = %cause, "old rows of the audit trail were not deleted"),
+            Ok(count) => info!(audit.pruned = count, "old audit rows deleted"),
+            Err(cause) => warn!(cause = %cause, "old audit rows could not be deleted"),
         }
         tokio::time::sleep(PRUNE_INTERVAL).await;
     }
@@ -55,7 +55,7 @@ pub(super) async fn keep_pruning(db: Db, days: i64) {
 pub(super) async fn keep_pruning_names(db: Db) {
     loop {
         if let Err(cause) = db.prune_unknown_names(wall_ms()).await {
-            warn!(%cause, "attempts at unknown names that are old were not deleted");
+            warn!(%cause, "old login attempts for unknown names could not be deleted");
         }
         tokio::time::sleep(PRUNE_INTERVAL).await;
     }
@@ -88,8 +88,8 @@ pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
 async fn close_drafts(db: &Db, before: i64) {
     match db.close_drafts(before).await {
         Ok(0) => {}
-        Ok(count) => info!(audit.drafts = count, "changes of a server that ended are in the audit trail"),
-        Err(cause) => warn!(%cause, "drafts of the audit trail wait for the next attempt"),
+        Ok(count) => info!(audit.drafts = count, "drafts that an earlier server left were added to the audit trail"),
+        Err(cause) => warn!(%cause, "drafts could not be added to the audit trail; the server tries again"),
     }
 }
 

@@ -84,8 +84,8 @@ impl Shares {
                 connections,
                 sockets,
                 database.connections = database,
-                "the process may open few files (ulimit -n, LimitNOFILE), so that fewer connections are taken than the \
-                 settings allow; the longest idle ones are closed when these are used up"
+                "the limit of open files is low (ulimit -n, LimitNOFILE): the server accepts fewer connections \
+                 than the settings allow, and closes the longest idle ones when the limit is reached"
             );
         } else {
             info!(
@@ -93,7 +93,7 @@ impl Shares {
                 connections,
                 sockets,
                 database.connections = database,
-                "the number of files that the process may open (ulimit -n, LimitNOFILE) limits the connections"
+                "the limit of open files (ulimit -n, LimitNOFILE) limits the number of connections"
             );
         }
     }

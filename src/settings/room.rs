@@ -318,7 +318,7 @@ impl Reading {
     fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
         let nearest = nearest(name, known);
         let hint = nearest.map(|known| format!("; the nearest known name is {known}")).unwrap_or_default();
-        self.unknown.push(format!("{place}: {name} is no setting and has no effect{hint}"));
+        self.unknown.push(format!("{place}: {name} is not a setting and has no effect{hint}"));
     }
 
     fn settings(self) -> Result<Settings, SettingsError> {

@@ -27,8 +27,10 @@ fn an_unknown_name_is_reported_with_the_nearest_known_one() {
     assert_eq!(
         settings.unknown,
         [
-            "config.toml:2: ServiceSettings.ListenAdress is no setting and has no effect; the nearest known name is ServiceSettings.ListenAddress",
-            "environment: MM_SQLSETTINGS_DATASORCE is no setting and has no effect; the nearest known name is MM_SQLSETTINGS_DATASOURCE",
+            "config.toml:2: ServiceSettings.ListenAdress is not a setting and has no effect; \
+             the nearest known name is ServiceSettings.ListenAddress",
+            "environment: MM_SQLSETTINGS_DATASORCE is not a setting and has no effect; \
+             the nearest known name is MM_SQLSETTINGS_DATASOURCE",
         ]
     );
 }

@@ -53,7 +53,7 @@ pub(super) fn check(kind: Kind, value: &Value, path: &str, place: &str) -> Resul
 
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "nothing usable",
+        Value::Null => "an unsupported value",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "a string",

@@ -191,7 +191,7 @@ impl Db {
         let (last, last_key) = self.last_audit().await?;
         let in_use = self.audit_keys.in_use();
         if !last_key.is_empty() && !self.audit_keys.ids().any(|id| id == last_key) {
-            warn!(audit.key = last_key, "the last row of the audit trail has a key that is not in the key file");
+            warn!(audit.key = last_key, "the key of the last audit row is missing in the audit key file");
         }
         if last.number == 0 || last_key == in_use {
             return Ok(());

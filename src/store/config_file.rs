@@ -236,7 +236,7 @@ impl ConfigFile {
         let mut document: Document = serde_json::from_slice(bytes).map_err(|cause| self.refusal(place_of(&cause)))?;
         document.remove("FeatureFlags");
         if document.is_empty() {
-            return Err(self.refusal("there is no setting in it"));
+            return Err(self.refusal("it contains no settings"));
         }
         for problem in problems(&document) {
             if let ProblemKind::WrongType { wanted, found } = problem.kind {
@@ -316,8 +316,8 @@ fn left_in(folder: &Path, prefix: &str) -> Vec<PathBuf> {
 fn place_of(cause: &serde_json::Error) -> String {
     let problem = match cause.classify() {
         Category::Eof => "the file ends too early",
-        Category::Syntax => "this is no JSON",
-        Category::Data => "this is no object",
+        Category::Syntax => "the file is not JSON",
+        Category::Data => "the file is not a JSON object",
         Category::Io => "the file cannot be read",
     };
     format!("line {} column {}: {problem}", cause.line(), cause.column())

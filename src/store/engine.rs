@@ -39,7 +39,7 @@ pub(super) fn kind(settings: &SqlSettings) -> Result<EngineKind, StoreError> {
             Some(why) => Err(StoreError::Setting(format!("SqlSettings.DriverName is \"sqlite\", but {why}"))),
         },
         other => Err(StoreError::Setting(format!(
-            "SqlSettings.DriverName is {other:?}, which is neither \"postgres\" nor \"sqlite\""
+            "SqlSettings.DriverName is {other:?}; it must be \"postgres\" or \"sqlite\""
         ))),
     }
 }
@@ -49,13 +49,14 @@ fn why_no_file(source: &str) -> Option<&'static str> {
     if source.trim().is_empty() {
         Some("SqlSettings.DataSource is empty: it must name a file")
     } else if source.contains("://") {
-        Some("SqlSettings.DataSource is an address (not shown): it must name a file, or begin with postgres://")
+        Some("SqlSettings.DataSource is a URL (not shown): it must name a file, or begin with postgres://")
     } else if holds(source, &POSTGRES_WORDS) {
         Some(
-            "SqlSettings.DataSource reads like one of PostgreSQL (not shown): set SqlSettings.DriverName to \"postgres\"",
+            "SqlSettings.DataSource looks like a PostgreSQL data source (not shown): set \
+             SqlSettings.DriverName to \"postgres\"",
         )
     } else if holds(source, &MYSQL_PARTS) {
-        Some("SqlSettings.DataSource reads like one of MySQL (not shown), which is no engine of this server")
+        Some("SqlSettings.DataSource looks like a MySQL data source (not shown); this server does not support MySQL")
     } else if source.chars().all(|character| character == '*') {
         Some("SqlSettings.DataSource is the placeholder of a hidden value: it must name a file")
     } else {
@@ -105,7 +106,7 @@ mod tests {
         }
         assert_eq!(engine_of("sqlite", "data/quarterdeck.db"), Ok(EngineKind::Sqlite));
         assert_eq!(engine_of("postgres", "host=db dbname=chat"), Ok(EngineKind::Postgres));
-        assert!(engine_of("mysql", "chat").unwrap_err().contains("neither"));
+        assert!(engine_of("mysql", "chat").unwrap_err().contains("must be"));
     }
 
     #[test]

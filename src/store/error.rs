@@ -28,7 +28,7 @@ pub enum StoreError {
     #[error("no database connection: {0}")]
     Unavailable(String),
     /// The PostgreSQL server of this connection is read-only.
-    #[error("database: it is read-only, as a standby is")]
+    #[error("database: the database is read-only; it may be a standby")]
     ReadOnly,
     /// Any other error of PostgreSQL.
     #[error("database: {0}")]

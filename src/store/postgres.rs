@@ -46,7 +46,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The error text for work that got no permit in time.
-const NO_TURN: &str = "the connections for this table are in use, as when another session has locked it";
+const NO_TURN: &str = "all connections for this table are in use; another session may have locked it";
 
 /// The maximum number of prepared statements that a connection keeps. It exceeds the number of texts in this program.
 const MAX_PREPARED: usize = 500;
@@ -103,7 +103,7 @@ impl Postgres {
         let recycling = over.clone();
         let is_wanted = Hook::sync_fn(move |_, metrics| {
             let is_over = over.is_over(metrics.created);
-            if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
+            if is_over { Err(HookError::message("the deadline has passed")) } else { Ok(()) }
         });
         let pool = Pool::builder(manager)
             .post_create(looks)
@@ -183,7 +183,7 @@ impl Postgres {
             match ended.await? {
                 End::Stored(answers) => return Ok(answers),
                 End::Undone(cause) if attempts_left == 0 => return Err(cause),
-                End::Undone(cause) => debug!(%cause, "the database undid a transaction, it runs again"),
+                End::Undone(cause) => debug!(%cause, "the database rolled back a transaction; it runs again"),
             }
         }
     }
@@ -255,7 +255,7 @@ impl Postgres {
             Some(StoreError::ReadOnly) => {
                 lease.close();
                 if self.recycling.begin_unless_recent(READ_ONLY_RETRY_DELAY) {
-                    warn!("the database takes no writes: all connections to it are made anew");
+                    warn!("the database refuses writes; all connections to it are opened again");
                     self.pool.retain(|_, metrics| !self.recycling.is_over(metrics.created));
                 }
             }
@@ -296,7 +296,7 @@ fn names_lock_timeout(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn no_answer(limit: Duration) -> StoreError {
-    StoreError::Unavailable(format!("no answer within {} s", limit.as_secs()))
+    StoreError::Unavailable(format!("no response within {} s", limit.as_secs()))
 }
 
 fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

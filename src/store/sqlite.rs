@@ -222,7 +222,10 @@ impl Sqlite {
             closing::cut_log(connection)
         };
         if !self.with(&self.pools.writer, marked).await? {
-            warn!(db.file = %self.file.display(), "another program reads the database file: the mark is in its log only");
+            warn!(
+                db.file = %self.file.display(),
+                "another program reads the database file; the open mark is stored in the write-ahead log only"
+            );
         }
         Ok(())
     }
@@ -280,7 +283,7 @@ fn can_be_made(file: &Path) -> Result<(), StoreError> {
     if folder.is_dir() {
         try_access(folder)
     } else {
-        Err(StoreError::Setting(format!("{}: this is no folder", folder.display())))
+        Err(StoreError::Setting(format!("{}: this is not a folder", folder.display())))
     }
 }
 
@@ -319,7 +322,7 @@ fn pool(file: &Path, size: usize, recycling: &Recycling, is_ending: &Arc<AtomicB
     let over = recycling.clone();
     let is_wanted = Hook::sync_fn(move |_, metrics| {
         let is_over = over.is_over(metrics.created);
-        if is_over { Err(HookError::message("its time is over")) } else { Ok(()) }
+        if is_over { Err(HookError::message("the deadline has passed")) } else { Ok(()) }
     });
     builder.post_create(prepare).pre_recycle(is_wanted).build().map_err(|cause| StoreError::Setting(cause.to_string()))
 }

@@ -123,7 +123,10 @@ impl Db {
         let Some(stored) = self.system(NEWEST_RELEASE).await? else { return Ok(None) };
         let version = Version::parse(&stored);
         if version.is_err() {
-            error!(db.row = NEWEST_RELEASE, "systems holds no version of a release: earlier ones are not recognised");
+            error!(
+                db.row = NEWEST_RELEASE,
+                "the stored newest release is not a valid version; earlier releases are not recognised"
+            );
         }
         Ok(version.ok())
     }
@@ -152,7 +155,10 @@ impl Db {
         let Some(stored) = self.system(BUSY_UNTIL).await? else { return Ok(None) };
         let until = stored.parse();
         if until.is_err() {
-            error!(db.row = BUSY_UNTIL, "systems does not say until when the server is busy: it starts as not busy");
+            error!(
+                db.row = BUSY_UNTIL,
+                "the stored end of the busy state is not a number; the server starts as not busy"
+            );
         }
         Ok(until.ok())
     }

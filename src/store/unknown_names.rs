@@ -43,7 +43,7 @@ impl NameKey {
     /// Derives the key from a secret of the installation.
     pub(crate) fn of(installation: &Secret) -> Self {
         let installation = hmac::Key::new(hmac::HMAC_SHA256, installation.expose().as_bytes());
-        let own = hmac::sign(&installation, b"attempts at unknown names");
+        let own = hmac::sign(&installation, b"login attempts for unknown names");
         Self(hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()))
     }
 

@@ -89,7 +89,7 @@ impl Logs {
                 // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
                 let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
                 if let Ok(Err(problem)) = applied {
-                    error!(problem, "the log settings cannot be used; the earlier ones stay");
+                    error!(problem, "the log settings cannot be applied; the earlier settings stay in use");
                 }
             }
         });

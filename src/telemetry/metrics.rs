@@ -35,15 +35,15 @@ impl Metrics {
 
     fn registered() -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| IntCounter::new(name, help);
-        let times = HistogramOpts::new("mattermost_api_time", "Seconds to answer a request.");
+        let times = HistogramOpts::new("mattermost_api_time", "Seconds from receiving a request until it is answered.");
         let messages = HistogramOpts::new(
             "quarterdeck_actor_message_seconds",
-            "Seconds from sending a message to an actor until it is done with, the wait in the mailbox included.",
+            "Seconds from sending a message to an actor until it is handled, including the wait in the mailbox.",
         );
         let metrics = Self {
             registry: Registry::new(),
             requests: counter("mattermost_http_requests_total", "Requests answered.")?,
-            errors: counter("mattermost_http_errors_total", "Requests answered with a status from 400 on.")?,
+            errors: counter("mattermost_http_errors_total", "Requests answered with a status of 400 or above.")?,
             times: HistogramVec::new(times, &["handler", "method", "status_code"])?,
             messages: HistogramVec::new(messages.buckets(OF_MESSAGES.to_vec()), &["actor"])?,
             logins: counter("mattermost_login_logins_total", "Logins that succeeded.")?,

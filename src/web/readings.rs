@@ -45,8 +45,10 @@ fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
 }
 
 fn add_build(registry: &Registry) -> Result<(), prometheus::Error> {
-    let build =
-        IntGaugeVec::new(Opts::new("quarterdeck_build_info", "The version that runs; always 1."), &["version"])?;
+    let build = IntGaugeVec::new(
+        Opts::new("quarterdeck_build_info", "The running version, as a label; always 1."),
+        &["version"],
+    )?;
     build.with_label_values(&[VERSION]).set(1);
     add(registry, build)
 }
@@ -61,23 +63,23 @@ fn add_license(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
 }
 
 fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let restarts = Opts::new("quarterdeck_actor_restarts_total", "How often an actor was rebuilt.");
+    let restarts = Opts::new("quarterdeck_actor_restarts_total", "Restarts of an actor.");
     let restarts = IntCounterVec::new(restarts, &["actor"])?;
-    let alive = Opts::new("quarterdeck_actor_alive", "Whether an actor takes messages now.");
+    let alive = Opts::new("quarterdeck_actor_alive", "1 while an actor accepts messages, otherwise 0.");
     let alive = IntGaugeVec::new(alive, &["actor"])?;
     let waiting = Opts::new(
         "quarterdeck_actor_mailbox_messages",
-        "Messages that were sent to an actor and are not done with: waiting, or being handled.",
+        "Messages to an actor that wait in its mailbox or are being handled.",
     );
     let waiting = IntGaugeVec::new(waiting, &["actor"])?;
     let failed = Opts::new(
         "quarterdeck_actor_messages_failed_total",
-        "Messages without an answer: the actor ended, or took longer than it may.",
+        "Messages without an answer, because the actor ended or the deadline passed.",
     );
     let failed = IntCounterVec::new(failed, &["actor"])?;
     let silence = Opts::new(
         "quarterdeck_actor_silence_seconds",
-        "Time since an actor last took a turn or answered; above 10 it counts as one that does not answer.",
+        "Seconds since an actor last took a turn or answered; above 10 it counts as not answering.",
     );
     let silence = GaugeVec::new(silence, &["actor"])?;
     for vitals in app.vitals() {
@@ -97,7 +99,7 @@ fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
 fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
     let held = app.limits.sending.budget.held_bytes();
     add_gauge(registry, "quarterdeck_response_held_bytes", "Bytes of large responses that are not sent yet.", held)?;
-    let text = "Responses refused because too many large ones were not read yet.";
+    let text = "Responses refused, because too many large responses were unread.";
     let refused = IntCounter::new("quarterdeck_responses_refused_total", text)?;
     refused.inc_by(app.limits.sending.refused.load(Ordering::Relaxed));
     add(registry, refused)
@@ -106,17 +108,22 @@ fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::
 fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
     let PoolStatus { most, open, idle, waiting } = app.db.pool();
     add_gauge(registry, "mattermost_db_master_connections_total", "Open connections to the database.", open)?;
-    add_gauge(registry, "quarterdeck_database_connections_idle", "Open connections that nobody uses.", idle)?;
-    add_gauge(registry, "quarterdeck_database_connections_most", "How many connections there may be.", most)?;
-    add_gauge(registry, "quarterdeck_database_waiting", "Requests that wait for a connection.", waiting)
+    add_gauge(
+        registry,
+        "quarterdeck_database_connections_idle",
+        "Open connections to the database that are idle.",
+        idle,
+    )?;
+    add_gauge(registry, "quarterdeck_database_connections_most", "Maximum number of connections.", most)?;
+    add_gauge(registry, "quarterdeck_database_waiting", "Requests that wait for a database connection.", waiting)
 }
 
 fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let healthy = Opts::new("quarterdeck_health_check_ok", "Whether the last check of a dependency passed.");
+    let healthy = Opts::new("quarterdeck_health_check_ok", "1 if the last check of a dependency passed, otherwise 0.");
     let healthy = IntGaugeVec::new(healthy, &["check"])?;
-    let age = Opts::new("quarterdeck_health_check_age_seconds", "Time since the last check of a dependency ended.");
+    let age = Opts::new("quarterdeck_health_check_age_seconds", "Seconds since the last check of a dependency ended.");
     let age = GaugeVec::new(age, &["check"])?;
-    let took = Opts::new("quarterdeck_health_check_seconds", "How long the last check of a dependency took.");
+    let took = Opts::new("quarterdeck_health_check_seconds", "Seconds that the last check of a dependency took.");
     let took = GaugeVec::new(took, &["check"])?;
     for outcome in app.actors.health.current().iter() {
         took.with_label_values(&[outcome.name]).set(outcome.took.as_secs_f64());
@@ -125,7 +132,7 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     }
     let in_service = Opts::new(
         "quarterdeck_storage_settings_in_service",
-        "Whether the saved settings of a store are in service; if not, the earlier ones are.",
+        "1 if the saved settings of a store are in use, 0 while the earlier settings are.",
     );
     let in_service = IntGaugeVec::new(in_service, &["store"])?;
     for (store, standing) in app.actors.files.current().standings() {
@@ -140,20 +147,26 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
 fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
     let waiting = app.trail.audit.waiting();
     add_gauge(registry, "quarterdeck_audit_waiting", "Audit records that are not stored yet.", waiting)?;
-    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records that there was no room for.")?;
+    let lost = IntCounter::new("quarterdeck_audit_lost_total", "Audit records lost, because the queue was full.")?;
     lost.inc_by(app.trail.audit.lost());
     add(registry, lost)?;
-    let refused = IntCounter::new("quarterdeck_audit_refused_total", "Changes refused for want of room in the trail.")?;
+    let refused =
+        IntCounter::new("quarterdeck_audit_refused_total", "Changes refused, because the audit queue was full.")?;
     refused.inc_by(app.trail.audit.refused());
     add(registry, refused)?;
-    let counted = Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted together.");
+    let counted =
+        Opts::new("quarterdeck_audit_counted_total", "Refusals that were counted instead of recorded one by one.");
     let counted = IntCounterVec::new(counted, &["callers"])?;
     counted.with_label_values(&["strangers"]).inc_by(app.trail.unauthenticated.counted());
     counted.with_label_values(&["users"]).inc_by(app.trail.refusals.counted());
     add(registry, counted)?;
-    let used = Opts::new("quarterdeck_audit_room_used_bytes", "Memory reserved for records that are not stored yet.");
+    let used =
+        Opts::new("quarterdeck_audit_room_used_bytes", "Bytes reserved for audit records that are not stored yet.");
     let used = IntGaugeVec::new(used, &["room"])?;
-    let bound = Opts::new("quarterdeck_audit_room_bytes", "The most memory that records of a room may reserve.");
+    let bound = Opts::new(
+        "quarterdeck_audit_room_bytes",
+        "Maximum number of bytes that audit records may reserve in a part of the queue.",
+    );
     let bound = IntGaugeVec::new(bound, &["room"])?;
     for (name, used_kib, room_kib) in app.trail.audit.rooms() {
         used.with_label_values(&[name]).set(i64::from(used_kib) * 1024);
@@ -166,11 +179,19 @@ fn add_audit(registry: &Registry, app: &AppState) -> Result<(), prometheus::Erro
 fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
     let counts = app.actors.hub.counts();
     let gauges = [
-        ("mattermost_http_websockets_total", "Open WebSockets, authenticated or not.", load(&counts.sockets)),
-        ("quarterdeck_socket_connections", "Known connections, with or without a socket.", load(&counts.connections)),
+        (
+            "mattermost_http_websockets_total",
+            "Open WebSockets, with and without authentication.",
+            load(&counts.sockets),
+        ),
+        (
+            "quarterdeck_socket_connections",
+            "WebSocket connections, including those that wait to be resumed.",
+            load(&counts.connections),
+        ),
         (
             "quarterdeck_socket_held_bytes",
-            "Bytes of events that wait or can be sent again.",
+            "Bytes of events that are queued or kept for a resume.",
             app.actors.hub.held_bytes(),
         ),
     ];
@@ -178,28 +199,35 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
         add_gauge(registry, name, help, value)?;
     }
     let counters = [
-        ("quarterdeck_sockets_refused_total", "WebSockets refused because there were too many.", &counts.refused),
+        (
+            "quarterdeck_sockets_refused_total",
+            "WebSockets refused, because a connection limit was reached.",
+            &counts.refused,
+        ),
         ("quarterdeck_socket_deliveries_total", "Events put into a connection's queue.", &counts.deliveries),
-        ("quarterdeck_socket_spared_total", "Events that a slow connection was spared.", &counts.spared),
-        ("quarterdeck_socket_lost_total", "Events that a hub did not take.", &counts.lost),
+        ("quarterdeck_socket_spared_total", "Events that were not queued for slow connections.", &counts.spared),
+        ("quarterdeck_socket_lost_total", "Events that a hub did not accept.", &counts.lost),
     ];
     for (name, help, value) in counters {
         let counter = IntCounter::new(name, help)?;
         counter.inc_by(value.load(Ordering::Relaxed));
         add(registry, counter)?;
     }
-    let receptions = Opts::new("quarterdeck_socket_receptions_total", "How clients were received that connected.");
+    let receptions =
+        Opts::new("quarterdeck_socket_receptions_total", "WebSocket connections accepted, by outcome of the resume.");
     let receptions = IntCounterVec::new(receptions, &["outcome"])?;
     for outcome in JoinOutcome::ALL {
         receptions.with_label_values(&[outcome.name()]).inc_by(counts.joined_with(outcome));
     }
-    let ends = Opts::new("quarterdeck_socket_ends_total", "Connections that the server ended.");
+    let ends = Opts::new("quarterdeck_socket_ends_total", "WebSocket connections that the server ended.");
     let ends = IntCounterVec::new(ends, &["reason"])?;
     for end in End::ALL {
         ends.with_label_values(&[end.name()]).inc_by(counts.ended(end));
     }
-    let breaks =
-        Opts::new("quarterdeck_socket_breaks_total", "Why connections ended before, as clients say on return.");
+    let breaks = Opts::new(
+        "quarterdeck_socket_breaks_total",
+        "Earlier WebSocket connections that ended, by the code that clients report when they reconnect.",
+    );
     let breaks = IntCounterVec::new(breaks, &["code"])?;
     for (code, count) in counts.breaks() {
         breaks.with_label_values(&[&code.to_string()]).inc_by(count);
@@ -217,20 +245,20 @@ fn add_sockets(registry: &Registry, app: &AppState) -> Result<(), prometheus::Er
 
 fn add_connections(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
     let (open, limit) = (app.limits.connections.open(), app.limits.connections.limit());
-    add_gauge(registry, "quarterdeck_connections_open", "Open connections of clients.", open)?;
-    add_gauge(registry, "quarterdeck_connections_limit", "How many connections there may be.", limit)?;
-    let help = "Connections, and requests behind a proxy, that were refused because there were too many.";
+    add_gauge(registry, "quarterdeck_connections_open", "Open client connections.", open)?;
+    add_gauge(registry, "quarterdeck_connections_limit", "Maximum number of connections.", limit)?;
+    let help = "Connections, and requests through a trusted proxy, that were refused because of a connection limit.";
     let refused = IntCounterVec::new(Opts::new("quarterdeck_connections_refused_total", help), &["limit"])?;
     for (limit, count) in app.limits.connections.refused() {
         refused.with_label_values(&[limit]).inc_by(count);
     }
     add(registry, refused)?;
-    let help = "Idle connections that were closed to make room for new ones.";
+    let help = "Idle connections closed to make room for new connections.";
     let made_room = IntCounter::new("quarterdeck_connections_made_room_total", help)?;
     made_room.inc_by(app.limits.connections.made_room());
     add(registry, made_room)?;
     add_gauge(registry, "quarterdeck_body_bytes", "Bytes of request bodies in memory.", app.limits.bodies.held())?;
-    let help = "Request bodies that were refused: without room for them, or because they arrived too slowly.";
+    let help = "Request bodies refused, because memory was short or they arrived too slowly.";
     let refused = IntCounterVec::new(Opts::new("quarterdeck_bodies_refused_total", help), &["reason"])?;
     for (reason, count) in app.limits.bodies.refused() {
         refused.with_label_values(&[reason]).inc_by(count);

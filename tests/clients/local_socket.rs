@@ -64,7 +64,7 @@ async fn the_socket_of_a_living_server_is_not_stolen() {
     let second = place.home().await.launch();
     let (status, errors) = second.end().await;
     assert_eq!(status.code(), Some(1), "{errors}");
-    let reason = format!("{}: another server answers on this socket", place.socket.display());
+    let reason = format!("{}: another server listens on this socket", place.socket.display());
     assert!(errors.contains(&reason), "{errors}");
     Socket::new(&place.socket).get("/system/ping").await.expect(200);
 }
@@ -75,7 +75,7 @@ async fn a_file_in_the_way_is_left_alone() {
     std::fs::write(&place.socket, "precious").unwrap();
     let (status, errors) = place.home().await.launch().end().await;
     assert_eq!(status.code(), Some(1), "{errors}");
-    let reason = format!("{}: something that is no socket is in the way", place.socket.display());
+    let reason = format!("{}: the path exists and is not a socket", place.socket.display());
     assert!(errors.contains(&reason), "{errors}");
     assert_eq!(std::fs::read_to_string(&place.socket).unwrap(), "precious");
 }

@@ -134,9 +134,9 @@ async fn a_file_that_was_broken_meanwhile_is_neither_reloaded_nor_overwritten() 
     let file = server.folder().join("config.json");
     for (broken, problem) in [
         (Some("{ \"TeamSettings\": {"), "line 1 column 19: the file ends too early"),
-        (Some("nonsense"), "line 1 column 2: this is no JSON"),
+        (Some("nonsense"), "line 1 column 2: the file is not JSON"),
         (Some(""), "the file is empty"),
-        (Some("{}"), "there is no setting in it"),
+        (Some("{}"), "it contains no settings"),
         (Some("{\"TeamSettings\": {\"SiteName\": 5}}"), "/TeamSettings/SiteName must be"),
         (None, "the file is missing"),
     ] {

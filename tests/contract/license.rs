@@ -70,7 +70,7 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
         upload(&admin, &text).await.expect_refusal(status, id);
     }
     let count = upload(&admin, &seller.license(&["--users", "1"]).await).await.text();
-    assert!(count.contains("for 1 accounts, and 2 are in use"), "{count}");
+    assert!(count.contains("allows 1 accounts, and 2 are in use"), "{count}");
     upload_as(&admin, "file", "text/plain", &good)
         .await
         .expect_refusal(400, "api.license.add_license.no_file.app_error");
@@ -135,7 +135,7 @@ async fn a_licence_is_for_accounts_that_are_active_and_from_here_but_for_bots_an
     }
     let refused = upload(&admin, &seller.license(&["--users", "1"]).await).await;
     refused.expect_refusal(400, "api.license.add_license.unique_users.app_error");
-    assert!(refused.text().contains("for 1 accounts, and 2 are in use"), "{}", refused.text());
+    assert!(refused.text().contains("allows 1 accounts, and 2 are in use"), "{}", refused.text());
     upload(&admin, &seller.license(&["--users", "2"]).await).await.expect(201);
     server.execute("DROP TABLE channelmembers").await;
     let uncounted = upload(&admin, &seller.license(&["--users", "2"]).await).await;

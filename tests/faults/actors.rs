@@ -54,7 +54,7 @@ async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_s
         }
         until("the actor is rebuilt", async || vitals.is_alive()).await;
     };
-    assert!(reply.text().contains("[-]actor-sessions failed: being rebuilt"), "{}", reply.text());
+    assert!(reply.text().contains("[-]actor-sessions failed: restarting"), "{}", reply.text());
     // A request that needs the actor waits for its next life, which comes well within the deadline.
     let login = server.client().post("/users/login", json!({ "login_id": "admin", "password": PASSWORD })).await;
     login.expect(200);

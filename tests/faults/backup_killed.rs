@@ -76,7 +76,7 @@ async fn two_backups_of_one_name_do_not_write_into_each_other() {
         std::fs::remove_file(place.path("one.qdbackup")).unwrap();
     };
     let refused = bad(place.run(&arguments, "").await);
-    assert!(refused.contains("another backup of this name is under way"), "{refused}");
+    assert!(refused.contains("is being written by another backup with this name"), "{refused}");
     signal(&first, Signal::CONT);
     assert!(first.wait().await.unwrap().success());
     good(place.run(&["backup", "verify", "one.qdbackup"], "").await);

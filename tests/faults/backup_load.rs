@@ -46,7 +46,7 @@ async fn no_acknowledged_write_is_lost_up_to_the_moment_that_the_command_names()
         until("writes go on", async || acknowledged.borrow().len() >= before + 20).await;
         let said = good(place.run(&["backup", &format!("{number}.qdbackup")], "").await);
         let moment =
-            said.lines().find_map(|line| line.strip_prefix("it holds every change that was acknowledged before "));
+            said.lines().find_map(|line| line.strip_prefix("it contains every change that was acknowledged before "));
         named.push(OffsetDateTime::parse(moment.unwrap(), &Rfc3339).unwrap());
     }
     let before = acknowledged.borrow().len();

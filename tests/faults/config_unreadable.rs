@@ -17,9 +17,9 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
     for (bytes, problem) in [
         (&b""[..], "the file is empty"),
         (b" \n", "the file is empty"),
-        (b"{}", "there is no setting in it"),
-        (b"{\n  \"TeamSettings\": nonsense", "line 2 column 20: this is no JSON"),
-        (b"[]", "this is no object"),
+        (b"{}", "it contains no settings"),
+        (b"{\n  \"TeamSettings\": nonsense", "line 2 column 20: the file is not JSON"),
+        (b"[]", "the file is not a JSON object"),
         (b"{\"TeamSettings\": {\"SiteName\": 5}}", "/TeamSettings/SiteName must be"),
         (half, "the file ends too early"),
     ] {
@@ -92,7 +92,7 @@ async fn a_broken_file_without_versions_is_a_refusal_as_well() {
     let place = ConfigPlace::new(Kept::InFile).await;
     std::fs::write(place.file(), "").unwrap();
     let said = place.refusal().await;
-    assert!(said.contains("the file is empty") && said.contains("no version of it is left"), "{said}");
+    assert!(said.contains("the file is empty") && said.contains("no usable version of it is left"), "{said}");
     assert_eq!(place.versions().len(), 0);
 }
 

@@ -167,7 +167,7 @@ async fn every_command_refuses_what_a_killed_restore_left_and_says_what_to_do() 
         std::fs::write(target.path("test.db-restore"), "mine").unwrap();
         std::fs::remove_dir_all(target.path("files")).unwrap();
         let refused = bad(target.run(&RESTORE, "").await);
-        assert!(refused.contains("no restore of this program made it"), "{refused}");
+        assert!(refused.contains("was not made by a restore of this program"), "{refused}");
         assert_eq!(std::fs::read(target.path("test.db-restore")).unwrap(), b"mine");
     }
 }
@@ -195,7 +195,7 @@ async fn of_two_restores_into_one_place_one_goes_on_and_the_other_is_refused() {
     until("the first one places files", async || placed(&target).is_some()).await;
     signal(&first, Signal::STOP);
     let refused = bad(target.run(&RESTORE, "").await);
-    assert!(refused.contains("another restore") && refused.contains("is under way"), "{refused}");
+    assert!(refused.contains("another restore") && refused.contains("is in progress"), "{refused}");
     signal(&first, Signal::CONT);
     assert!(first.wait().await.unwrap().success());
     assert_eq!(content(&target).await, source.rows);

@@ -74,10 +74,10 @@ async fn a_program_that_cannot_be_run_anew_ends_the_server_with_the_reason() {
     stand.admin.post(RESTART, json!({})).await.expect_ok();
     assert_eq!(stand.server.ended().await.code(), Some(1));
     let said = read(&stand.place.path("stderr"));
-    assert!(said.contains("quarterdeck: the program cannot be run anew: "), "{said}");
+    assert!(said.contains("quarterdeck: the program cannot be restarted: "), "{said}");
     let log = lines(&stand.place.path("logs/mattermost.log"));
     assert!(log.iter().any(|line| line["msg"] == "stopped"), "{log:?}");
-    assert!(log.last().unwrap()["msg"].as_str().unwrap().contains("cannot be run"), "{log:?}");
+    assert!(log.last().unwrap()["msg"].as_str().unwrap().contains("cannot be executed"), "{log:?}");
 }
 
 #[actix_web::test]

@@ -17,7 +17,7 @@ const PROGRAM: &str = "/latest/quarterdeck-next";
 const MANIFEST: &str = "/latest/release.json";
 const SIGNATURE: &str = "/latest/release.json.sig";
 const GENERIC: &str = "api.upgrade_to_enterprise.generic_error.app_error";
-const UNPROVED: &str = "the signature of the release is not that of the configured key";
+const UNPROVED: &str = "the signature of the release does not match the configured key";
 
 /// Nobody in particular, who exists everywhere.
 const NOBODY: u32 = 65_534;
@@ -57,18 +57,18 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
     for (other, reason) in [
         (json!({ "version": env!("CARGO_PKG_VERSION") }), "not newer"),
         (json!({ "version": "0.0.1" }), "not newer"),
-        (json!({ "expires": "2020-01-01T00:00:00Z" }), "may hold a newer one back"),
+        (json!({ "expires": "2020-01-01T00:00:00Z" }), "may withhold a newer one"),
         (json!({ "expires": Value::Null }), "cannot be read"),
         (json!({ "target": "pdp11-linux-gnu" }), "is for pdp11-linux-gnu"),
-        (json!({ "size": 1_u64 << 31 }), "1 GiB is the most"),
-        (json!({ "file": "../quarterdeck-next" }), "names no file"),
+        (json!({ "size": 1_u64 << 31 }), "the limit is 1 GiB"),
+        (json!({ "file": "../quarterdeck-next" }), "is not a plain file name"),
         (json!({ "sha256": Value::Null }), "cannot be read"),
     ] {
         releases.offer(&teller(NEWER), &other);
         stand.fails(reason).await;
     }
     let log = std::fs::read_to_string(stand.place.path("stderr")).unwrap();
-    assert!(log.contains("the upgrade failed; nothing has changed"), "{log}");
+    assert!(log.contains("upgrade failed; nothing has changed"), "{log}");
     assert!(std::fs::read(&stand.program).unwrap() == std::fs::read(env!("CARGO_BIN_EXE_quarterdeck")).unwrap());
 }
 
@@ -76,9 +76,9 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
 async fn after_a_release_was_offered_no_earlier_one_is_taken() {
     let stand = Stand::start().await;
     stand.releases.offer(&teller(NEWER), &json!({ "sha256": "0a".repeat(32) }));
-    stand.fails("its SHA-256 is another one").await;
+    stand.fails("does not match the manifest").await;
     stand.releases.offer(&teller("998.0.0"), &json!({ "version": "998.0.0" }));
-    stand.fails(&format!("the release is 998.0.0, and {NEWER} was offered before it")).await;
+    stand.fails(&format!("the release is 998.0.0, which is older than {NEWER}, which was offered before")).await;
     stand.releases.offer(&teller(NEWER), &json!({}));
     stand.begin().await;
     assert_eq!(stand.ended().await["percentage"], 100);
@@ -96,7 +96,7 @@ async fn a_download_that_is_not_what_was_signed_takes_nobodys_place() {
     let mut other = program.clone();
     other[500] ^= 1;
     answers(Answer::Bytes(other.into()));
-    stand.fails("its SHA-256 is another one").await;
+    stand.fails("does not match the manifest").await;
     answers(Answer::Bytes(program[..999].into()));
     stand.fails(&format!("the file ended after 999 of {} bytes", program.len())).await;
     answers(Answer::Bytes([program.as_slice(), b"\n"].concat().into()));
@@ -104,7 +104,7 @@ async fn a_download_that_is_not_what_was_signed_takes_nobodys_place() {
     answers(Answer::Half(program.clone().into(), Rest::Closed));
     stand.fails("127.0.0.1 cannot be reached").await;
     answers(Answer::Half(program.clone().into(), Rest::Withheld));
-    stand.fails("127.0.0.1 sent nothing more for 1 s").await;
+    stand.fails("127.0.0.1 sent no data for 1 s").await;
     let inner = WebPeer::start().await;
     answers(Answer::Redirect(format!("{}/quarterdeck-next", inner.url())));
     stand.fails("127.0.0.1 is a loopback address").await;
@@ -122,10 +122,10 @@ async fn a_program_that_does_not_run_here_or_is_another_one_takes_nobodys_place(
         (b"\x7fELF and so on".to_vec(), "the new program does not run here"),
         (b"#!/nowhere/at/all\n".to_vec(), "the new program does not run here"),
         (b"#!/bin/sh\nexit 3\n".to_vec(), "it ended with exit status: 3"),
-        (teller("999.0.1"), "calls itself \"quarterdeck 999.0.1\""),
-        (b"#!/bin/sh\necho ${CARGO_MANIFEST_DIR:-nothing}\n".to_vec(), "calls itself \"nothing\""),
+        (teller("999.0.1"), "printed the version \"quarterdeck 999.0.1\""),
+        (b"#!/bin/sh\necho ${CARGO_MANIFEST_DIR:-nothing}\n".to_vec(), "printed the version \"nothing\""),
         (b"#!/bin/sh\nexec yes\n".to_vec(), "does not run here"),
-        (b"#!/bin/sh\nexec sleep 600\n".to_vec(), "did not tell its version within 10s"),
+        (b"#!/bin/sh\nexec sleep 600\n".to_vec(), "did not print its version within 10s"),
     ] {
         stand.releases.offer(&program, &json!({}));
         stand.fails(reason).await;
@@ -141,7 +141,7 @@ async fn two_servers_with_one_program_do_not_replace_it_at_once() {
     stand.releases.offer(&teller(NEWER), &json!({}));
     let other = std::fs::File::open(&stand.program).unwrap();
     flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
-    stand.fails("another server that runs this program is upgrading it").await;
+    stand.fails("another process is upgrading this program").await;
     drop(other);
     stand.begin().await;
     assert_eq!(stand.ended().await["percentage"], 100);

@@ -43,7 +43,7 @@ async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an
         // What was sent before the crash may be on its way; an end comes at once.
         match fate(&mut socket).await {
             Some(close) => {
-                assert_eq!(close, Frame::Close(Some(1012), "the server lost track of what was sent".to_owned()));
+                assert_eq!(close, Frame::Close(Some(1012), "the server lost the state of this connection".to_owned()));
                 assert_starts_anew(client, &id).await;
                 ended += 1;
             }
@@ -102,7 +102,7 @@ async fn slow_readers_are_ended_and_fast_ones_get_every_event_in_order_and_in_ti
     let late = all[all.len() * 99 / 100];
     assert!(late < LATE, "one in a hundred took {late:?}");
     // Whoever reads at last finds out why: nothing is lost without a word.
-    let close = Frame::Close(Some(1013), "the connection takes less than it is sent".to_owned());
+    let close = Frame::Close(Some(1013), "the client reads too slowly".to_owned());
     for end in join_all(slow.iter_mut().map(WebSocket::end)).await {
         assert_eq!(end, close);
     }

@@ -107,7 +107,8 @@ async fn a_configuration_in_a_database_brings_its_accounts_and_a_stranger_change
     let check = place.run_with(&variables, &["check"], "").await;
     assert!(check.status.success(), "{check:?}");
     assert!(said(&check).contains(", by MM_CONFIG\n"), "{check:?}");
-    let only = "first administrator: made with `quarterdeck user create` only, because the database holds tables of a Mattermost";
+    let only = "first administrator: created with `quarterdeck user create` only, because the database contains tables \
+                of a Mattermost server";
     assert!(said(&check).contains(only), "{check:?}");
 
     let server = place.serve_with(&variables, &["serve"]).await;

@@ -43,7 +43,7 @@ async fn a_check_passes_and_changes_nothing() {
     let place = Workplace::new(QUIET).await;
     let check = place.run(&["check"], "").await;
     assert!(check.status.success(), "{check:?}");
-    assert!(said(&check).contains("the next start brings its schema up to date: V1__accounts"), "{check:?}");
+    assert!(said(&check).contains("the next start applies these migrations: V1__accounts"), "{check:?}");
     assert!(!place.path("test.db").exists());
     place.serve().await.stop().await;
     let check = place.run(&["check"], "").await;
@@ -54,7 +54,8 @@ async fn a_check_passes_and_changes_nothing() {
 async fn a_check_names_an_unknown_setting_with_its_neighbour() {
     let place = Workplace::new("[ServiceSettings]\nListenAdress = \":1\"\n").await;
     let check = place.run(&["check"], "").await;
-    let expected = "warning: config.toml:6: ServiceSettings.ListenAdress is no setting and has no effect; the nearest known name is ServiceSettings.ListenAddress";
+    let expected = "warning: config.toml:6: ServiceSettings.ListenAdress is not a setting and has no effect; \
+                    the nearest known name is ServiceSettings.ListenAddress";
     assert!(check.status.success() && said(&check).lines().any(|line| line == expected), "{check:?}");
 }
 
@@ -98,7 +99,8 @@ async fn a_check_of_a_database_that_does_not_answer_fails_in_time_and_shows_no_s
     for address in ["127.0.0.1:1".to_owned(), silent.0.to_string()] {
         let source = format!("postgres://canary-user:canary-word@{address}/harbour?sslmode=disable");
         let settings = format!(
-            "{QUIET}[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n[EmailSettings]\nSMTPPassword = \"canary-mail\"\n"
+            "{QUIET}[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \
+             \"{source}\"\n[EmailSettings]\nSMTPPassword = \"canary-mail\"\n"
         );
         let place = Workplace::new(&settings).await;
         let started = Instant::now();
@@ -200,7 +202,7 @@ async fn a_database_in_a_folder_that_cannot_be_is_refused() {
     let place = Workplace::new("[SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"config.toml/new.db\"\n").await;
     let check = place.run(&["check"], "").await;
     assert_eq!(check.status.code(), Some(1));
-    assert!(complaint(&check).starts_with("quarterdeck: database: config.toml: this is no folder"), "{check:?}");
+    assert!(complaint(&check).starts_with("quarterdeck: database: config.toml: this is not a folder"), "{check:?}");
 }
 
 async fn create(place: &Workplace, email: &str, name: &str, more: &[&str]) -> Output {

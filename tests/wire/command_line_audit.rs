@@ -33,11 +33,11 @@ const DEEDS: [(&str, &[&str]); 8] = [
     (
         "DELETE FROM qd_audits WHERE number = 5; UPDATE qd_audits SET number = 5 WHERE number = 6; \
          UPDATE qd_audits SET number = 6 WHERE number = 7",
-        &["row 5 (#) is out of place: the row it was written after is gone or replaced", "row 7 is missing"],
+        &["row 5 (#) is out of place: the row it was written after was removed or replaced", "row 7 is missing"],
     ),
     (
         "UPDATE audits SET extrainfo = '' WHERE action LIKE '%/login'",
-        &["row 2 (#): what GET audits shows of it was changed or removed"],
+        &["row 2 (#): the part that GET audits shows was changed or removed"],
     ),
 ];
 
@@ -68,7 +68,7 @@ async fn an_end_that_was_taken_away_is_named_also_after_new_rows() {
         "DELETE FROM systems WHERE name = 'QuarterdeckAuditHead'; DELETE FROM qd_audits WHERE number > 8",
     )
     .await;
-    assert_eq!(findings(&bad(verify(&place, &[]).await)), ["the mark of the end is gone: rows after 8 may be missing"]);
+    assert_eq!(findings(&bad(verify(&place, &[]).await)), ["the end mark is missing: rows after 8 may be missing"]);
     let server = place.serve().await;
     server.client().log_in("admin").await;
     assert!(server.stop().await.success());
@@ -87,10 +87,7 @@ async fn a_trail_that_was_written_anew_is_found_by_an_end_that_was_noted() {
     assert!(server.stop().await.success());
     good(verify(&place, &["--noted", &end]).await);
     let other = format!("10:{}", "0".repeat(64));
-    assert_eq!(
-        findings(&bad(verify(&place, &["--noted", &other]).await)),
-        ["row 10, which was noted, is not there any more"]
-    );
+    assert_eq!(findings(&bad(verify(&place, &["--noted", &other]).await)), ["row 10, given with --noted, is missing"]);
     assert_eq!(verify(&place, &["--noted", "ten"]).await.status.code(), Some(2));
 }
 
@@ -116,7 +113,7 @@ async fn what_is_left_after_old_rows_were_deleted_can_be_verified() {
     let mark = texts_in(&folder, mark).await.remove(0);
     execute_in(&folder, "DELETE FROM qd_audits WHERE number = 11").await;
     execute_in(&folder, &format!("UPDATE systems SET value = '{mark}' WHERE name = 'QuarterdeckAuditAnchor'")).await;
-    let told = ["rows up to 11 are gone, and no record says that they were pruned"];
+    let told = ["rows up to 11 are missing, and no record says that they were pruned"];
     assert_eq!(findings(&bad(verify(&place, &[]).await)), told);
 }
 
@@ -159,7 +156,7 @@ async fn rename_for_ever(client: &Client) {
 #[actix_web::test]
 async fn before_anything_was_recorded_there_is_nothing_to_verify_and_nothing_is_made() {
     let place = Workplace::new(QUIET).await;
-    assert_eq!(good(verify(&place, &[]).await), "nothing was ever recorded\n");
+    assert_eq!(good(verify(&place, &[]).await), "the audit trail is empty\n");
     assert!(!place.path("test.db").exists());
 }
 
@@ -222,7 +219,7 @@ fn good(ended: Output) -> String {
 
 fn bad(ended: Output) -> String {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "quarterdeck: the audit trail is not what was written\n");
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "quarterdeck: the audit trail was changed\n");
     String::from_utf8(ended.stdout).unwrap()
 }
 

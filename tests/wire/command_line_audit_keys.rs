@@ -21,7 +21,7 @@ async fn the_key_is_made_once_and_stands_in_its_file_only() {
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let key = key_in(&file);
     let said = good(verify(&place, &[]).await);
-    assert!(said.contains(" rows from 1 to 3; a server with that key made them\n"), "{said}");
+    assert!(said.contains(" rows from 1 to 3; written by a server with this key\n"), "{said}");
     good(place.run(&["config", "export", "export.json"], "").await);
     good(place.run(&["check"], "").await);
     serve_a_login(&place).await;
@@ -42,11 +42,14 @@ async fn a_key_that_is_lost_is_made_anew_and_its_rows_wait_for_it() {
     serve_a_login(&place).await;
     assert_eq!(events_in(&place.path("")).await[3], "changeAuditKey success");
     let log = std::fs::read_to_string(place.path("logs/mattermost.log")).unwrap();
-    assert!(log.contains("has a key that is not in the key file"), "{log}");
+    assert!(log.contains("the key of the last audit row is missing in the audit key file"), "{log}");
     let said = bad(verify(&place, &[]).await);
-    assert!(said.contains(" is missing: nothing proves 3 rows from 1 to 3; name its file with --key-file\n"), "{said}");
+    assert!(
+        said.contains(" is missing, so 3 rows from 1 to 3 cannot be verified; name its file with --key-file\n"),
+        "{said}"
+    );
     let said = good(verify(&place, &["--key-file", moved.to_str().unwrap()]).await);
-    assert_eq!(said.matches("; a server with that key made them").count(), 2, "{said}");
+    assert_eq!(said.matches("; written by a server with this key").count(), 2, "{said}");
     // Both in one file: the last one is used.
     let both = format!("{}\n{}\n", key_in(&moved), key_in(&file));
     std::fs::write(&file, both).unwrap();
@@ -75,7 +78,7 @@ async fn a_key_file_that_cannot_be_used_stops_no_server() {
     let said = good(verify(&place, &[]).await);
     assert!(said.starts_with("without a key: 1 rows from 1 to 1; "), "{said}");
     let log = std::fs::read_to_string(place.path("logs/mattermost.log")).unwrap();
-    assert!(log.contains("the key of the audit trail cannot be read"), "{log}");
+    assert!(log.contains("the audit key file cannot be read"), "{log}");
     std::fs::remove_file(place.path("own.key")).unwrap();
     serve_a_login(&place).await;
     assert!(place.path("own.key").exists() && !place.path("audit.key").exists());

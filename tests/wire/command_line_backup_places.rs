@@ -124,7 +124,7 @@ async fn a_licence_in_a_file_is_in_force_after_the_restore_and_a_missing_file_is
     assert!(said.contains("ServiceSettings.LicenseFileLocation"), "{said}");
     std::fs::remove_file(place.path("file.license")).unwrap();
     let said = good(place.run_with(&named, &["backup", "two.qdbackup"], "").await);
-    assert!(said.contains("not in it: the licence in file.license: No such file"), "{said}");
+    assert!(said.contains("not included: the licence in file.license: No such file"), "{said}");
     assert!(server.stop().await.success());
 
     // The server stored it when it read it, so both have it in their rows.

@@ -71,7 +71,7 @@ async fn a_setting_is_read_changed_and_put_back() {
         assert!(set.contains("TeamSettings.SiteName: \"Mattermost\" -> \"Bridge\"\n"), "{set}");
         assert_eq!(config(place, &["get", "TeamSettings.SiteName"]).await, "\"Bridge\"\n");
         let again = config(place, &["set", "TeamSettings.SiteName", "Bridge"]).await;
-        assert_eq!(again, "nothing changes\n");
+        assert_eq!(again, "no changes\n");
         let history = as_json(place, &["history", "--json"]).await;
         assert_eq!(history.as_array().unwrap().len(), 1, "{history}");
         let remembered = [&history[0]["source"], &history[0]["comment"], &history[0]["is_active"]];
@@ -88,7 +88,8 @@ async fn a_change_that_has_no_effect_where_it_is_stored_says_so() {
     each_way(async |place| {
         let ended = place.run(&["config", "set", "SqlSettings.QueryTimeout", "44"], "").await;
         let complaint = String::from_utf8(ended.stderr).unwrap();
-        let expected = "SqlSettings.QueryTimeout: has no effect here: set it in config.toml or the environment";
+        let expected =
+            "SqlSettings.QueryTimeout: has no effect in this store: set it in config.toml or the environment";
         assert!(ended.status.success() && complaint.contains(expected), "{complaint}");
     })
     .await;
@@ -120,7 +121,7 @@ async fn reading_makes_nothing() {
     let place = Workplace::new(QUIET).await;
     config(&place, &["get", "TeamSettings"]).await;
     config(&place, &["set", "TeamSettings.SiteName", "Bridge", "--dry-run"]).await;
-    assert_eq!(config(&place, &["history"]).await, "nothing was ever stored\n");
+    assert_eq!(config(&place, &["history"]).await, "no version was ever stored\n");
     assert!(!place.path("test.db").exists());
 }
 
@@ -129,7 +130,7 @@ async fn a_running_server_takes_a_change_through_its_socket_at_once() {
     let place = online().await;
     let server = place.serve().await;
     let set = config(&place, &["set", "TeamSettings.SiteName", "Bridge"]).await;
-    assert!(set.contains("in force as version"), "{set}");
+    assert!(set.contains("active as version"), "{set}");
     assert_eq!(server.client().get("/config/client").await.json()["SiteName"], "Bridge");
 }
 
@@ -138,7 +139,7 @@ async fn a_server_without_a_socket_takes_a_change_at_its_next_start() {
     let place = Workplace::new(QUIET).await;
     let server = place.serve().await;
     let set = config(&place, &["set", "TeamSettings.SiteName", "Bridge"]).await;
-    assert!(set.contains("for the next start or reload"), "{set}");
+    assert!(set.contains("it takes effect at the next start or reload"), "{set}");
     assert_eq!(server.client().get("/config/client").await.json()["SiteName"], "Mattermost");
     server.stop().await;
     let server = place.serve().await;
@@ -178,7 +179,7 @@ async fn what_is_exported_can_be_imported_and_changes_nothing() {
         let text = read(&file);
         assert!(text.starts_with("{\n    \"") && text.contains("\"here \\u0026 \\u003cthere\\u003e\""), "{text}");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(config(place, &["import", "config.json"]).await, "nothing changes\n");
+        assert_eq!(config(place, &["import", "config.json"]).await, "no changes\n");
         std::fs::write(&file, text.replace("here ", "not here ")).unwrap();
         let dry = config(place, &["import", "config.json", "--dry-run"]).await;
         let change = "TeamSettings.SiteName: \"here & <there>\" -> \"not here & <there>\"\n";

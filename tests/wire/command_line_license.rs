@@ -19,6 +19,6 @@ async fn keys_licences_and_checks_are_made_with_the_command_line() {
     let refused = seller.fail(&["verify", "b.license", "--key", "public.pem"]).await;
     assert!(refused.contains("api.license.add_license.invalid.app_error"), "{refused}");
     let unknown = seller.fail(&["sign", "--key", "private.pem", "--feature", "teleport"]).await;
-    assert!(unknown.contains("teleport is no feature"), "{unknown}");
+    assert!(unknown.contains("teleport is not a feature"), "{unknown}");
     assert!(seller.fail(&["verify", "a.license"]).await.contains("no public key is set"));
 }

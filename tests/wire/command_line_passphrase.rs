@@ -65,12 +65,12 @@ fn begun(place: &Workplace, command: &mut Command) -> tokio::process::Child {
 async fn a_passphrase_is_asked_for_twice_to_make_a_backup_and_once_to_read_it() {
     let (place, server, _) = inhabited(QUIET).await;
     assert!(server.stop().await.success());
-    let twice = [("Passphrase: ", PASSPHRASE), ("The same again: ", PASSPHRASE)];
+    let twice = [("Passphrase: ", PASSPHRASE), ("Repeat the passphrase: ", PASSPHRASE)];
     let (code, shown) = converse(&place, "backup one.qdbackup --encrypt", &twice).await;
     assert!(code == 0 && !shown.contains("it is not encrypted"), "{code}: {shown}");
     let once = [("Passphrase: ", PASSPHRASE)];
     let (code, shown) = converse(&place, "backup verify one.qdbackup", &once).await;
-    assert!(code == 0 && !shown.contains("The same again"), "{code}: {shown}");
+    assert!(code == 0 && !shown.contains("Repeat the passphrase"), "{code}: {shown}");
     let wrong = [("Passphrase: ", "incorrect horse battery")];
     let (code, shown) = converse(&place, "backup verify one.qdbackup", &wrong).await;
     assert!(code == 1 && shown.contains("the passphrase is wrong"), "{code}: {shown}");
@@ -78,7 +78,7 @@ async fn a_passphrase_is_asked_for_twice_to_make_a_backup_and_once_to_read_it() 
     let other = Workplace::new(QUIET).await;
     bring(&place, &other, "one.qdbackup");
     let (code, shown) = converse(&other, "restore one.qdbackup", &once).await;
-    assert!(code == 0 && !shown.contains("The same again"), "{code}: {shown}");
+    assert!(code == 0 && !shown.contains("Repeat the passphrase"), "{code}: {shown}");
     let server = other.serve().await;
     server.client().log_in("anna").await;
     // A file with the typed text opens the backup as well.
@@ -90,12 +90,12 @@ async fn a_passphrase_is_asked_for_twice_to_make_a_backup_and_once_to_read_it() 
 async fn passphrases_that_differ_or_are_short_make_no_backup() {
     let (place, server, _) = inhabited(QUIET).await;
     assert!(server.stop().await.success());
-    let differ = [("Passphrase: ", PASSPHRASE), ("The same again: ", "correct horse battery!")];
+    let differ = [("Passphrase: ", PASSPHRASE), ("Repeat the passphrase: ", "correct horse battery!")];
     let (code, shown) = converse(&place, "backup one.qdbackup --encrypt", &differ).await;
     assert!(code == 1 && shown.contains("the two passphrases differ"), "{code}: {shown}");
-    let short = [("Passphrase: ", "short"), ("The same again: ", "short")];
+    let short = [("Passphrase: ", "short"), ("Repeat the passphrase: ", "short")];
     let (code, shown) = converse(&place, "backup one.qdbackup --encrypt", &short).await;
-    assert!(code == 1 && shown.contains("12 characters or more"), "{code}: {shown}");
+    assert!(code == 1 && shown.contains("at least 12 characters"), "{code}: {shown}");
     assert!(!place.path("one.qdbackup").exists() && !place.path(".one.qdbackup.part").exists());
 }
 

@@ -15,7 +15,10 @@ async fn a_packet_is_written_without_a_server_and_says_what_it_lacks() {
     let packet = Packet::unpacked(std::fs::read(place.path("packet.zip")).unwrap());
     let manifest = packet.manifest();
     assert_eq!(manifest["generated_by"], "command line");
-    assert_eq!(reasons(&manifest["not_available"], "diagnostics.yaml: websocket"), ["only a running server knows"]);
+    assert_eq!(
+        reasons(&manifest["not_available"], "diagnostics.yaml: websocket"),
+        ["available from a running server only"]
+    );
     for name in ["stats.yaml", "database_schema.yaml", "metadata.yaml", "mattermost.log"] {
         assert!(!packet.text(name).is_empty(), "{name}");
     }
@@ -46,5 +49,5 @@ async fn a_licence_that_is_asked_for_is_needed_here_as_well() {
     let refused = place.run(&["support-packet", "--output", "packet.zip"], "").await;
     let text = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(text, "quarterdeck: the settings ask for a licence, and none is in force\n");
+    assert_eq!(text, "quarterdeck: the settings require a licence, and no licence is active\n");
 }

@@ -155,16 +155,16 @@ async fn beside_the_tables_of_a_mattermost_the_first_account_is_made_on_the_comm
     let file = rusqlite::Connection::open(place.path("test.db")).unwrap();
     file.execute_batch("CREATE TABLE db_migrations (version bigint)").unwrap();
     drop(file);
-    expect_offline(&place, "the database holds tables of a Mattermost").await;
+    expect_offline(&place, "the database contains tables of a Mattermost server").await;
 }
 
 async fn expect_offline(place: &Workplace, why: &str) {
     let check = place.run(&["check"], "").await;
-    let only = format!("first administrator: made with `quarterdeck user create` only, because {why}");
+    let only = format!("first administrator: created with `quarterdeck user create` only, because {why}");
     assert!(String::from_utf8_lossy(&check.stdout).contains(&only), "{check:?}");
     let mut server = place.serve().await;
     let printed = [server.line().await, server.line().await, server.line().await];
-    assert_eq!(printed[2], format!("It is made in no other way, because {why}."));
+    assert_eq!(printed[2], format!("This is the only way to create it, because {why}."));
     for headers in [&[][..], &[FORWARDED][..], &[(CODE, "0000")][..]] {
         sign_up(&server.client(), "mallory", headers).await.expect_refusal(403, OFFLINE);
     }

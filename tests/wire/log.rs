@@ -86,7 +86,7 @@ async fn a_changed_level_takes_effect_and_an_unknown_one_is_reported_and_changes
     place.configure(&settings("loud"));
     server.signal(Signal::HUP);
     let problem =
-        "LogSettings.ConsoleLevel is \"loud\", which is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC";
+        "LogSettings.ConsoleLevel is \"loud\"; it must be one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC";
     until("the refusal is logged", async || logged(&place, |line| line["problem"] == problem)).await;
     let before = count(&place);
     until("details are still logged", async || {

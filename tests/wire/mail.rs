@@ -89,7 +89,11 @@ async fn with_tls_a_certificate_that_nobody_vouches_for_is_accepted_only_unseen(
         let (_server, admin, mut config) = desk().await;
         mail.name_in(&mut config, security);
         let refused = failure(&admin, config.clone()).await;
-        says(&refused, "TLS: the server's certificate is signed by nobody whom this machine trusts.", "unseen.");
+        says(
+            &refused,
+            "TLS: the server's certificate is not signed by an authority that this machine trusts.",
+            "accepts any certificate.",
+        );
         let unseen = with(&config, &[("SkipServerCertificateVerification", json!(true))]);
         admin.post(PATH, unseen).await.expect_ok();
         assert_eq!(mail.next("mail").await["is_encrypted"], true, "{security}");
@@ -104,7 +108,7 @@ async fn a_certificate_is_accepted_as_long_as_it_is_valid_and_for_this_name() {
         (
             Certificate::valid(),
             "localhost",
-            Some("TLS: the server's certificate belongs to another name than SMTPServer."),
+            Some("TLS: the server's certificate is not valid for the name in SMTPServer."),
         ),
         (Certificate::expired(), "127.0.0.1", Some("TLS: the server's certificate has expired.")),
     ] {
@@ -121,7 +125,7 @@ async fn a_certificate_is_accepted_as_long_as_it_is_valid_and_for_this_name() {
                 admin.post(PATH, config).await.expect_ok();
                 mail.next("mail").await;
             }
-            Some(wanted) => says(&failure(&admin, config).await, wanted, "unseen."),
+            Some(wanted) => says(&failure(&admin, config).await, wanted, "accepts any certificate."),
         }
     }
 }
@@ -131,9 +135,13 @@ async fn a_server_without_starttls_gets_no_mail_in_clear() {
     let Some(mail) = MailServer::start(json!({})).await else { return };
     let (_server, admin, mut config) = desk().await;
     mail.name_in(&mut config, "STARTTLS");
-    says(&failure(&admin, config.clone()).await, "TLS: the server offers no STARTTLS.", "there.");
+    says(&failure(&admin, config.clone()).await, "TLS: the server offers no STARTTLS.", "on the mail server.");
     mail.name_in(&mut config, "TLS");
-    says(&failure(&admin, config).await, "TLS: the server does not begin with TLS here.", "unseen.");
+    says(
+        &failure(&admin, config).await,
+        "TLS: the server does not start with TLS on this port.",
+        "accepts any certificate.",
+    );
 }
 
 #[actix_web::test]
@@ -153,7 +161,7 @@ async fn a_login_is_made_as_the_server_offers_it_and_a_wrong_one_is_told() {
         let wrong = failure(&admin, with_login(&config, "wrong")).await;
         says(&wrong, "authenticate: the server answered 535 ", "Check SMTPUsername and SMTPPassword.");
         let missing = failure(&admin, config).await;
-        says(&missing, "sender: the server answered 530 ", "wants EnableSMTPAuth.");
+        says(&missing, "sender: the server answered 530 ", "requires EnableSMTPAuth.");
     }
 }
 
@@ -161,12 +169,12 @@ async fn a_login_is_made_as_the_server_offers_it_and_a_wrong_one_is_told() {
 async fn a_login_that_is_not_offered_is_told() {
     let nothing = json!({ "username": USERNAME, "password": PASSWORD, "mechanisms": [] });
     let others = json!({ "username": USERNAME, "password": PASSWORD, "mechanisms": ["CRAM-MD5"] });
-    for (wish, wanted) in [(nothing, "no authentication"), (others, "other ways to log in")] {
+    for (wish, wanted) in [(nothing, "no authentication"), (others, "other authentication methods")] {
         let Some(mail) = MailServer::start(wish).await else { return };
         let (_server, admin, mut config) = desk().await;
         mail.name_in(&mut config, "");
         let refused = failure(&admin, with_login(&config, PASSWORD)).await;
-        says(&refused, &format!("authenticate: the server offers {wanted}"), "EnableSMTPAuth off.");
+        says(&refused, &format!("authenticate: the mail server offers {wanted}"), "EnableSMTPAuth off.");
     }
 }
 
@@ -179,7 +187,11 @@ async fn a_password_goes_in_clear_to_this_machine_only() {
     // Leads here as well, but by its name it could be any machine.
     let elsewhere = with(&config, &[("SMTPServer", json!("127.1"))]);
     let refused = failure(&admin, elsewhere).await;
-    says(&refused, "authenticate: the user name and the password would go in clear", "STARTTLS or TLS.");
+    says(
+        &refused,
+        "authenticate: the user name and the password would be sent to another machine in clear text",
+        "STARTTLS or TLS.",
+    );
     admin.post(PATH, config).await.expect_ok();
     mail.next("mail").await;
 }
@@ -199,16 +211,16 @@ async fn a_refusal_is_told_with_its_step_and_its_code() {
 async fn a_server_that_is_not_there_is_told_by_what_is_missing() {
     let (_server, admin, config) = desk().await;
     let port = |port: &str| [("SMTPServer", json!("127.0.0.1")), ("SMTPPort", json!(port))];
-    says(&failure(&admin, with(&config, &port("1"))).await, "connect: the server cannot be reached (", "between.");
+    says(
+        &failure(&admin, with(&config, &port("1"))).await,
+        "connect: the server cannot be reached (",
+        "blocks the connection.",
+    );
     for text in ["", "smtp", "65536", "-1"] {
-        says(
-            &failure(&admin, with(&config, &port(text))).await,
-            "settings: SMTPPort is no number of a port.",
-            "again.",
-        );
+        says(&failure(&admin, with(&config, &port(text))).await, "settings: SMTPPort is not a port number.", "again.");
     }
     let unknown = with(&config, &[("SMTPServer", json!("no-such-machine.invalid"))]);
-    says(&failure(&admin, unknown).await, "resolve: the name of the server is unknown (", "up.");
+    says(&failure(&admin, unknown).await, "resolve: the name of the mail server cannot be resolved (", "names.");
     let security = with(&config, &[("ConnectionSecurity", json!("SSL"))]);
     says(
         &failure(&admin, security).await,
@@ -216,7 +228,7 @@ async fn a_server_that_is_not_there_is_told_by_what_is_missing() {
         "again.",
     );
     let sender = with(&config, &[("FeedbackEmail", json!("a@b.example>\r\nRCPT TO:<eve@evil.example"))]);
-    says(&failure(&admin, sender).await, "settings: FeedbackEmail is no mail address.", "again.");
+    says(&failure(&admin, sender).await, "settings: FeedbackEmail is not a mail address.", "again.");
 }
 
 #[actix_web::test]
@@ -237,7 +249,7 @@ async fn a_server_that_hangs_is_waited_for_as_long_as_the_settings_say() {
         let started = Instant::now();
         let refused = failure(&admin, hanging).await;
         let stage = if security == "TLS" { "TLS" } else { "greeting" };
-        says(&refused, &format!("{stage}: there was no answer within the 1 s that SMTPServerTimeout allows."), ".");
+        says(&refused, &format!("{stage}: the mail server did not respond within the 1 s of SMTPServerTimeout."), ".");
         assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&started.elapsed()));
     }
 }
@@ -256,7 +268,7 @@ async fn four_mails_are_sent_at_once_and_a_fifth_waits_as_long_as_its_settings_s
         lines.push(listener.accept().await.unwrap().0);
     }
     let late = failure(&admin, with(&hanging, &[("SMTPServerTimeout", json!(1))])).await;
-    says(&late, "waiting: 4 other mails are on their way, and none was done in time.", "Try again later.");
+    says(&late, "waiting: 4 other mails are being sent, and none was finished in time.", "Try again later.");
     drop(lines);
     for task in tasks {
         let text = task.await.unwrap();

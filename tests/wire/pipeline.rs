@@ -39,7 +39,7 @@ async fn an_error_is_an_envelope_with_its_keys_in_order_and_the_request_id_of_th
     let server = TestServer::start().await;
     let reply = server.client().get("/users/me").await;
     let id = reply.header("x-request-id");
-    let text = "The session is missing or over; please log in again.";
+    let text = "The session is missing or has expired; log in again.";
     assert_eq!(
         reply.text(),
         format!(

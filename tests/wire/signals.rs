@@ -28,7 +28,7 @@ async fn sigterm_takes_no_new_requests_and_lets_one_under_way_finish() {
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     slow.write_all(&body.as_bytes()[..10]).await.unwrap();
     server.signal(Signal::TERM);
-    until("the server stops", async || logged(&place, "stopping")).await;
+    until("the server is stopping", async || logged(&place, "stopping")).await;
     until("nobody is let in", async || TcpStream::connect(address(&server)).await.is_err()).await;
     slow.write_all(&body.as_bytes()[10..]).await.unwrap();
     let mut answer = String::new();
@@ -83,11 +83,11 @@ async fn while_it_drains_the_server_is_not_ready_and_serves_on_until_a_second_si
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
         assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     }
-    assert!(logged(&place, "draining: requests are served, and their connections closed"));
+    assert!(logged(&place, "draining: requests are still served, and each connection is closed after its response"));
     assert!(!logged(&place, "stopping"));
     server.signal(Signal::TERM);
     assert_eq!(server.ended().await.code(), Some(0));
-    assert!(logged(&place, "the drain was cut short") && logged(&place, "stopped"));
+    assert!(logged(&place, "the drain ended early") && logged(&place, "stopped"));
 }
 
 #[actix_web::test]
@@ -122,7 +122,7 @@ async fn signals_without_a_meaning_change_nothing_and_sighup_reloads() {
     for signal in [Signal::USR1, Signal::USR2, Signal::HUP] {
         server.signal(signal);
     }
-    let unused = "a signal came that changes nothing; SIGHUP reloads, SIGTERM and SIGINT stop";
+    let unused = "signal ignored; SIGHUP reloads the configuration, SIGTERM and SIGINT stop the server";
     let count = || lines(&place.path("logs/mattermost.log")).iter().filter(|line| line["msg"] == unused).count();
     until("both are logged", async || count() == 2).await;
     assert_eq!(server.client().get("/system/ping").await.status, 200);

@@ -59,7 +59,7 @@ async fn a_client_goes_on_over_a_new_socket_while_the_server_believes_in_the_old
     assert_eq!(until(&mut old, "seen").await, [1, 2]);
     let mut new = WebSocket::of(&admin, &resumption(&id, 2)).await;
     assert_eq!(until(&mut new, "seen").await, [2]);
-    let reason = "another socket goes on with this connection".to_owned();
+    let reason = "another socket resumed this connection".to_owned();
     assert_eq!(old.end().await, Frame::Close(Some(1000), reason));
     prefer(&admin, "next").await;
     assert_eq!(until(&mut new, "next").await, [3, 4]);
@@ -291,7 +291,7 @@ async fn a_stop_closes_sockets_one_by_one_and_says_why() {
     let ends = async {
         let mut times = Vec::new();
         for socket in &mut sockets {
-            assert_eq!(socket.end().await, Frame::Close(Some(1012), "the server stops".to_owned()));
+            assert_eq!(socket.end().await, Frame::Close(Some(1012), "the server is stopping".to_owned()));
             times.push(begun.elapsed());
         }
         times

@@ -45,7 +45,7 @@ fn section(document: &Document, node: &Node, path: &str, hidden: &mut Vec<Hidden
         }
     }
     if has_unknown {
-        hidden.push(Hidden { path: below(path, "*"), why: "keys that are no settings" });
+        hidden.push(Hidden { path: below(path, "*"), why: "unknown keys" });
     }
     shown
 }
@@ -60,8 +60,8 @@ fn shown_value(value: &Value, node: &Node, path: &str, hidden: &mut Vec<Hidden>)
         None
     };
     match (node.kind(), value) {
-        (Kind::Map, _) => leave_out("a map with free keys"),
-        (Kind::RawJson, _) => leave_out("any JSON may stand here"),
+        (Kind::Map, _) => leave_out("a map with arbitrary keys"),
+        (Kind::RawJson, _) => leave_out("arbitrary JSON"),
         (Kind::Bool, Value::Bool(_)) | (Kind::Int, Value::Number(_)) => Some(value.clone()),
         (Kind::Object, Value::Object(inner)) => Some(Value::Object(section(inner, node, path, hidden))),
         (Kind::Objects, Value::Array(items)) => {
@@ -74,7 +74,7 @@ fn shown_value(value: &Value, node: &Node, path: &str, hidden: &mut Vec<Hidden>)
             Some(items.iter().map(|item| shown_text(item, node.setting, path, hidden)).collect())
         }
         (Kind::String, Value::String(_)) => Some(shown_text(value, node.setting, path, hidden)),
-        _ => leave_out("not of the kind of the setting"),
+        _ => leave_out("not the type of the setting"),
     }
 }
 
@@ -96,8 +96,8 @@ fn shown_text(value: &Value, setting: Option<&Setting>, path: &str, hidden: &mut
         let why = match (mask, way) {
             (_, Some(Shown::DataSource)) => "data source: only driver, host and known options are shown",
             (Some(_), _) => "secret",
-            (None, Some(_)) => "not of the form that may be shown",
-            (None, None) => "text that may hold anything",
+            (None, Some(_)) => "not in a form that can be shown",
+            (None, None) => "arbitrary text",
         };
         hidden.push(Hidden { path: path.to_owned(), why });
     }

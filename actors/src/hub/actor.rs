@@ -144,7 +144,7 @@ impl WebSocketHub {
             Ok(hello) => {
                 connection.offer(&hello);
             }
-            Err(cause) => error!(%cause, "the greeting cannot be written"),
+            Err(cause) => error!(%cause, "the hello event could not be serialized and is not sent"),
         }
         let spread = i64::from(rand::random::<u16>()) % self.shared.limits.ping_ms.max(1);
         self.registry.add(Entry {
@@ -182,7 +182,7 @@ impl WebSocketHub {
         if let Some(entry) = self.remove_entry(id) {
             self.shared.counts.end(end);
             entry.connection.end(end);
-            debug!(connection.id = id, reason = end.name(), "connection ended");
+            debug!(connection.id = id, reason = end.name(), "WebSocket connection ended");
         }
     }
 
@@ -228,7 +228,11 @@ impl WebSocketHub {
             if longest < least {
                 return;
             }
-            warn!(connection.id = %id, waiting = longest, "events take more memory than they may, ending the slowest");
+            warn!(
+                connection.id = %id,
+                waiting = longest,
+                "queued events exceed the memory limit; the slowest connection is ended"
+            );
             self.end(&id, End::OutOfMemory);
         }
     }

@@ -65,7 +65,10 @@ impl WebSocketHub {
     /// Checks all connections and does what is due. `wall` is wall time, in Unix milliseconds.
     pub(super) fn run_upkeep(&mut self, now: Uptime, wall: i64) {
         if let Some(paused_ms) = self.pauses.check(now) {
-            info!(pause.duration_ms = paused_ms, "the process was paused; clients are pinged before any is ended");
+            info!(
+                pause.duration_ms = paused_ms,
+                "the process was paused; clients are pinged before any connection is ended"
+            );
         }
         self.take_note_of_left(now);
         let shared = self.shared.clone();

@@ -112,14 +112,14 @@ impl License {
         // The first character is checked, because serde accepts a list for a structure as well.
         let is_object = document.trim_ascii_start().first() == Some(&b'{');
         if !is_object {
-            return Err(AppError::new(UNREADABLE).because("the licence is no JSON object"));
+            return Err(AppError::new(UNREADABLE).because("the licence is not a JSON object"));
         }
         walked(document.len());
         let payload: Payload = serde_json::from_slice(document).or_fail(UNREADABLE)?;
         let lacks = |what: &'static str| AppError::new(INVALID).because(format!("the licence has no {what}"));
         let features = payload.features.ok_or_else(|| lacks("features"))?;
         let features = Features::read(&features)
-            .ok_or_else(|| AppError::new(UNREADABLE).because("a feature is of the wrong kind"))?;
+            .ok_or_else(|| AppError::new(UNREADABLE).because("a feature has the wrong type"))?;
         Ok(Self {
             id: payload.id,
             issued_at: payload.issued_at,

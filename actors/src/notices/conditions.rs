@@ -146,7 +146,7 @@ impl TryFrom<String> for Minimum {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        read_version(&text).map(Self).ok_or_else(|| format!("{text:?} is no version"))
+        read_version(&text).map(Self).ok_or_else(|| format!("{text:?} is not a version"))
     }
 }
 
@@ -161,7 +161,7 @@ impl TryFrom<BTreeMap<String, String>> for UserConfig {
     fn try_from(members: BTreeMap<String, String>) -> Result<Self, String> {
         let split = |(key, value): (String, String)| {
             let parts = key.split_once('.').filter(|(_, name)| !name.contains('.'));
-            let (category, name) = parts.ok_or_else(|| format!("{key:?} is no preference"))?;
+            let (category, name) = parts.ok_or_else(|| format!("{key:?} is not a preference"))?;
             Ok(((category.to_owned(), name.to_owned()), value))
         };
         members.into_iter().map(split).collect::<Result<_, String>>().map(Self)

@@ -50,7 +50,7 @@ impl<B> Constraint<B> {
     pub(super) fn read(text: &str, bound: impl Fn(&str) -> Option<B>) -> Result<Self, String> {
         let alternatives = text.split("||").map(|alternative| comparisons(alternative, &bound));
         let alternatives = alternatives.collect::<Option<Vec<_>>>();
-        alternatives.map(|alternatives| Self { alternatives }).ok_or_else(|| format!("{text:?} is no range"))
+        alternatives.map(|alternatives| Self { alternatives }).ok_or_else(|| format!("{text:?} is not a range"))
     }
 
     /// Returns true if the constraint holds for a value, given the value's order relative to a bound.
@@ -118,7 +118,7 @@ mod tests {
     fn what_is_no_comparison_is_refused() {
         for text in ["", " ", "||", "1 ||", "|| 1", "1 || || 2", ">", "> || 1", ">> 1", "~1", "1 | 2", "x"] {
             let refused = Constraint::read(text, |word| word.parse::<i64>().ok());
-            assert_eq!(refused.unwrap_err(), format!("{text:?} is no range"));
+            assert_eq!(refused.unwrap_err(), format!("{text:?} is not a range"));
         }
     }
 }

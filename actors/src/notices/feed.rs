@@ -117,7 +117,7 @@ impl Feed {
         let mut entries: Vec<Value> = serde_json::from_slice(body)?;
         let mut feed = Self::default();
         if entries.len() > MAX_ENTRIES {
-            feed.refused.push(format!("{} entries are too many: only {MAX_ENTRIES} are used", entries.len()));
+            feed.refused.push(format!("the feed has {} entries; only the first {MAX_ENTRIES} are used", entries.len()));
             entries.truncate(MAX_ENTRIES);
         }
         for (number, entry) in (1..).zip(entries) {
@@ -139,14 +139,14 @@ impl Notice {
         let entry: Entry = serde_json::from_value(entry).map_err(|cause| cause.to_string())?;
         let can_be_viewed = (1..=MAX_ID_CHARACTERS).contains(&entry.id.chars().count()) && !entry.id.contains('\0');
         if !can_be_viewed {
-            return Err(format!("an id has 1 to {MAX_ID_CHARACTERS} characters"));
+            return Err(format!("an id must have 1 to {MAX_ID_CHARACTERS} characters"));
         }
         let mut translations: BTreeMap<String, Message> =
             entry.localized_messages.into_iter().map(|(locale, message)| (usual(&locale), message)).collect();
         Ok(Self {
             id: entry.id,
             is_repeatable: entry.repeatable.unwrap_or_default(),
-            english: translations.remove(ENGLISH).ok_or("it has no English text")?,
+            english: translations.remove(ENGLISH).ok_or("the entry has no English text")?,
             translations,
             conditions: entry.conditions.unwrap_or_default(),
         })

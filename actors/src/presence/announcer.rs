@@ -32,7 +32,7 @@ impl Announcer {
 
     pub(super) fn announce(&self, change: Change) {
         if self.0.try_send(change).is_err() {
-            debug!("too many changes of status wait for being told, one is left out");
+            debug!("too many status changes wait to be announced; one is dropped");
         }
     }
 }
@@ -45,7 +45,7 @@ async fn tell(audience: Arc<dyn StatusAudience>, mut changes: mpsc::Receiver<Cha
         let told = timeout(ANNOUNCE_TIMEOUT, &mut telling).await;
         if !matches!(told, Ok(Ok(()))) {
             telling.abort();
-            warn!("a change of status was not told");
+            warn!("a status change could not be announced");
         }
     }
 }

@@ -271,7 +271,7 @@ impl Shared {
         let is_news = now >= progress.resumes_at;
         let Some(cause) = cause.filter(|_| is_news) else { return };
         if progress.retry_delay_ms == 0 {
-            warn!(error = %cause, "statuses cannot be read or stored, changes are kept until they can");
+            warn!(error = %cause, "statuses cannot be read or stored; changes wait in memory until a retry succeeds");
         }
         progress.retry_delay_ms = (progress.retry_delay_ms * 2).clamp(FIRST_RETRY_DELAY_MS, MAX_RETRY_DELAY_MS);
         progress.resumes_at = now.plus_ms(progress.retry_delay_ms);

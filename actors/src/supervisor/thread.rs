@@ -41,7 +41,11 @@ where
         // The receiver exists until the thread has received its work.
         Ok(thread) => drop(thread.send(Box::new(move |runtime| run(runtime, life())))),
         Err(cause) => {
-            warn!(actor.name = name, %cause, "no thread for an actor, it shares that of its starter");
+            warn!(
+                actor.name = name,
+                %cause,
+                "no thread could be started for an actor; it runs on the thread that started it"
+            );
             actix_rt::spawn(life());
         }
     }

@@ -9,8 +9,8 @@ use crate::cli::output::say;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\
-A store is `sqlite`, the address of a PostgreSQL, or the name of a config.json. Only what is stored goes over: pinned
-settings stay where they are. What the other store held stays as an earlier version there.
+A store is `sqlite`, a PostgreSQL URL, or the name of a config.json. Only the stored configuration is copied, not pinned
+settings. The previous configuration of the target stays there as an earlier version.
 
   quarterdeck config migrate /opt/mattermost/config/config.json sqlite
   quarterdeck config migrate sqlite postgres://user:password@127.0.0.1/quarterdeck";

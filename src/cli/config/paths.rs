@@ -12,7 +12,7 @@ use crate::base::nearest::nearest;
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
     match settings().get(path) {
         Some(setting) if setting.kind != Kind::Object && !path.contains(['[', '<']) => Ok(setting),
-        Some(_) => Err(format!("{path} is no single setting; name one of those in it")),
+        Some(_) => Err(format!("{path} is not a single setting; name a setting in it")),
         None => Err(unknown(path)),
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn unknown(path: &str) -> String {
     let sections = settings().keys().filter_map(|path| path.split_once('.')).map(|(section, _)| section);
     let hint = nearest(path, settings().keys().map(String::as_str).chain(sections));
     let hint = hint.map(|hint| format!("; the nearest is {hint}")).unwrap_or_default();
-    format!("{path} is no setting{hint}")
+    format!("{path} is not a setting{hint}")
 }
 
 /// Returns a document that holds only `value` at `path`.
@@ -45,7 +45,7 @@ pub(super) fn only(path: &str, value: Value) -> Document {
 /// Parses the value of a setting. An error never repeats the text, which may be a secret.
 pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
     if text == PLACEHOLDER {
-        return Err(format!("{}: this is what stands for a secret that is not shown", setting.path));
+        return Err(format!("{}: the value is the placeholder of a hidden secret", setting.path));
     }
     let read = match setting.kind {
         Kind::String => Some(Value::from(text)),
@@ -97,8 +97,8 @@ pub(super) fn lines(misfits: &[Misfit]) -> String {
 
 fn misfit(Problem { pointer, kind }: Problem) -> Misfit {
     let message = match kind {
-        ProblemKind::Unknown { nearest: Some(nearest) } => format!("no setting; the nearest is {nearest}"),
-        ProblemKind::Unknown { nearest: None } => "no setting".to_owned(),
+        ProblemKind::Unknown { nearest: Some(nearest) } => format!("not a setting; the nearest is {nearest}"),
+        ProblemKind::Unknown { nearest: None } => "not a setting".to_owned(),
         ProblemKind::WrongType { wanted, found } => format!("must be {wanted}, found {found}"),
     };
     Misfit { path: pointer.trim_start_matches('/').replace('/', "."), message }
@@ -141,10 +141,10 @@ mod tests {
     fn a_path_that_is_no_single_setting_is_refused() {
         assert_eq!(
             setting("TeamSettings.SiteNam").unwrap_err(),
-            "TeamSettings.SiteNam is no setting; the nearest is TeamSettings.SiteName"
+            "TeamSettings.SiteNam is not a setting; the nearest is TeamSettings.SiteName"
         );
         for path in ["FeatureFlags", "SqlSettings.ReplicaLagSettings[].DataSource"] {
-            assert!(setting(path).unwrap_err().contains("no single setting"), "{path}");
+            assert!(setting(path).unwrap_err().contains("not a single setting"), "{path}");
         }
     }
 

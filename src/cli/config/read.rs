@@ -18,15 +18,16 @@ use crate::files::private;
 use crate::store::pretty;
 
 pub(super) const GET_HELP: &str = "\
-One path prints its value, several print an object with a member for each.
+One path prints its value; several paths print an object with one member for each path.
 
   quarterdeck config get ServiceSettings.SiteURL
   quarterdeck config get TeamSettings EmailSettings.SMTPServer
   quarterdeck config get EmailSettings.SMTPPassword --show-secrets";
 
 pub(super) const EXPORT_HELP: &str = "\
-The file is written for its owner only, in one step. It holds what is in force, also where config.toml or a variable
-says so, and what is stored beside the settings. Secrets are placeholders, for which an import keeps what is stored.
+The file is written atomically, and only its owner can read it. It contains the current configuration with the values
+of config.toml and environment variables, and the data stored beside the settings. Secrets appear as placeholders; an
+import keeps the stored secret for a placeholder.
 
   quarterdeck config export config.json
   quarterdeck config export --remove-defaults
@@ -34,21 +35,21 @@ says so, and what is stored beside the settings. Secrets are placeholders, for w
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Get {
-    /// Settings or sections; everything when there is none
+    /// Settings or sections [default: the whole configuration]
     paths: Vec<String>,
-    /// Prints secrets in clear
+    /// Prints secrets in clear text
     #[arg(long)]
     show_secrets: bool,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Export {
-    /// Where to [default: standard output]
+    /// The file to write [default: standard output]
     file: Option<PathBuf>,
-    /// Leaves out what has its default
+    /// Leaves out settings with default values
     #[arg(long)]
     remove_defaults: bool,
-    /// Writes secrets in clear
+    /// Writes secrets in clear text
     #[arg(long)]
     show_secrets: bool,
 }

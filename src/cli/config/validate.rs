@@ -19,8 +19,8 @@ use crate::domain::config_access::surroundings;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\
-Settings that config.toml or a variable pins are checked with their pinned values. Keys that are no settings are
-named, and are no fault. The exit code is 1 when a server would refuse the configuration.
+Settings pinned by config.toml or by an environment variable are validated with their pinned values. Unknown keys are
+reported and are not an error. The exit code is 1 if a server would refuse the configuration.
 
   quarterdeck config validate
   quarterdeck config validate config.json";
@@ -58,7 +58,7 @@ pub(super) async fn stored(settings: &Settings, reach: &Reach, json: bool) -> Re
 pub(super) fn document(text: &str) -> Result<Document, String> {
     serde_json::from_str(text).map_err(|cause| {
         let (line, column) = (cause.line(), cause.column());
-        format!("line {line} column {column}: this is no JSON object")
+        format!("line {line} column {column}: the file is not a JSON object")
     })
 }
 

@@ -19,14 +19,15 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day
 const LAST_GOOD: usize = 1000;
 
 pub(super) const DIFF_HELP: &str = "\
-One version is compared with the active one; without any, the active one with the version before it.
+With one id, that version is compared with the active one. Without an id, the active version is compared with the
+version before it.
 
   quarterdeck config diff
   quarterdeck config diff tqkbjmorujrx5go6kyd4ix6ybr";
 
 pub(super) const ROLLBACK_HELP: &str = "\
---last-good takes the newest version, other than the active one, that can be read and breaks no rule. It also works
-when the active version cannot be read and the server refuses to start.
+--last-good restores the newest valid version other than the active one. It also works if the active version cannot be
+read and the server refuses to start.
 
   quarterdeck config rollback tqkbjmorujrx5go6kyd4ix6ybr --comment 'mail broke'
   quarterdeck config rollback --last-good";
@@ -44,7 +45,7 @@ pub(in crate::cli) struct Diff {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct History {
-    /// How many versions
+    /// The maximum number of versions
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     limit: usize,
     /// Prints JSON, with the changes of each version
@@ -54,10 +55,10 @@ pub(in crate::cli) struct History {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Rollback {
-    /// The version, as `history` names it
+    /// The id of the version, as `history` lists it
     #[arg(required_unless_present = "last_good", conflicts_with = "last_good")]
     version: Option<String>,
-    /// The newest version before the active one that can be used
+    /// Restores the newest usable version before the active one
     #[arg(long)]
     last_good: bool,
     #[command(flatten)]
@@ -77,7 +78,7 @@ pub(super) async fn diff(reach: &Reach, diff: Diff) -> Result<(), String> {
     }
     changes.iter().for_each(say);
     if changes.is_empty() {
-        say("no difference");
+        say("the versions are equal");
     }
     Ok(())
 }
@@ -92,7 +93,7 @@ pub(super) async fn history(reach: &Reach, history: &History) -> Result<(), Stri
         say(line(record));
     }
     if records.is_empty() {
-        say("nothing was ever stored");
+        say("no version was ever stored");
     }
     Ok(())
 }
@@ -119,13 +120,13 @@ pub(super) async fn roll_back(reach: &Reach, rollback: Rollback) -> Result<(), S
             Err(problem) => remark(format_args!("version {} cannot be used: {problem}", record.id)),
         }
     }
-    Err("there is no earlier version that can be used".to_owned())
+    Err("there is no usable earlier version".to_owned())
 }
 
 async fn active(reach: &Reach) -> Result<String, String> {
     let records = reach.records(LAST_GOOD).await?;
     let active = records.into_iter().find(|record| record.is_active);
-    active.map(|record| record.id).ok_or_else(|| "nothing was ever stored".to_owned())
+    active.map(|record| record.id).ok_or_else(|| "no version was ever stored".to_owned())
 }
 
 async fn previous_and_active(reach: &Reach) -> Result<(String, String), String> {

@@ -18,9 +18,9 @@ use crate::settings::Settings;
 const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
 
 pub(super) const SET_HELP: &str = "\
-The value is read as the setting's kind; lists and maps are JSON. Without one it is read from standard input, which
-keeps a secret out of the list of processes. What is said of one plugin leaves the others as they are; null takes the
-settings of a plugin out.
+The value is parsed as the type of the setting; lists and maps are JSON. Without a value the command reads standard
+input, which keeps a secret out of the process list. A value for one plugin leaves other plugins unchanged; null removes
+the settings of a plugin.
 
   quarterdeck config set ServiceSettings.SiteURL https://chat.example.org
   quarterdeck config set TeamSettings.MaxUsersPerTeam 200 --comment 'we grow'
@@ -32,8 +32,8 @@ pub(super) const UNSET_HELP: &str = "\
   quarterdeck config unset TeamSettings.MaxUsersPerTeam";
 
 pub(super) const IMPORT_HELP: &str = "\
-What the file leaves out becomes the default, except for secrets, the database and the settings of plugins.
-A placeholder keeps what is stored. Keys that are no settings are named and passed over.
+Settings that the file leaves out become their defaults, except for secrets, the database and the settings of plugins.
+A placeholder keeps the stored secret. Unknown keys are reported and ignored.
 
   quarterdeck config import config.json --dry-run
   quarterdeck config import config.json --comment 'from the old server'
@@ -46,7 +46,7 @@ pub(in crate::cli) struct Set {
     /// The value [default: read from standard input]
     #[arg(allow_negative_numbers = true)]
     value: Option<String>,
-    /// Shows what would change and stores nothing
+    /// Shows the changes without storing them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Set {
 pub(in crate::cli) struct Unset {
     /// The setting
     path: String,
-    /// Shows what would change and stores nothing
+    /// Shows the changes without storing them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub(in crate::cli) struct Unset {
 pub(in crate::cli) struct Import {
     /// The config.json; - for standard input
     file: PathBuf,
-    /// Shows what would change and stores nothing
+    /// Shows the changes without storing them
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -97,7 +97,7 @@ pub(super) async fn unset(settings: &Settings, reach: &Reach, unset: Unset) -> R
     check_pins(settings, &unset.path)?;
     let defaults = defaults(Mode::Blank);
     let default = found(&defaults, &unset.path).filter(|default| !default.is_null());
-    let default = default.ok_or_else(|| format!("{} has no default to go back to", unset.path))?;
+    let default = default.ok_or_else(|| format!("{} has no default", unset.path))?;
     change(reach, setting, default.clone(), unset.dry_run, unset.remark).await
 }
 
@@ -125,10 +125,10 @@ pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> 
 /// Prints the outcome of a change, as text or as JSON.
 pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: bool) {
     for path in &outcome.unset {
-        remark(format_args!("{path}: nothing is stored behind the placeholder, it is unset"));
+        remark(format_args!("{path}: no secret is stored for the placeholder, so the setting is empty"));
     }
     for path in &outcome.ineffective {
-        remark(format_args!("{path}: has no effect here: set it in config.toml or the environment"));
+        remark(format_args!("{path}: has no effect in this store: set it in config.toml or the environment"));
     }
     if json {
         return say_json(outcome);
@@ -137,12 +137,12 @@ pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: boo
         say(change);
     }
     match (&outcome.version, reach) {
-        (Some(version), Reach::Server(_)) => say(format_args!("in force as version {version}")),
+        (Some(version), Reach::Server(_)) => say(format_args!("active as version {version}")),
         (Some(version), Reach::Store(_)) => {
-            say(format_args!("stored as version {version}, for the next start or reload"));
+            say(format_args!("stored as version {version}; it takes effect at the next start or reload"));
         }
         (None, _) if is_dry_run && !outcome.changes.is_empty() => say("dry run: nothing is stored"),
-        (None, _) => say("nothing changes"),
+        (None, _) => say("no changes"),
     }
 }
 
@@ -164,7 +164,7 @@ async fn change(
     if outcome.changes.is_empty() && setting.kind != Kind::Map {
         let current = reach.current().await?;
         if found(&current.document, path) != Some(&value) {
-            return Err(format!("{path} stays as it is: it is pinned where the server runs, or is never stored"));
+            return Err(format!("{path} cannot be changed: it is pinned on the server or is never stored"));
         }
     }
     tell(reach, &outcome, is_dry_run, json);
@@ -201,5 +201,5 @@ fn standard_input() -> std::io::Result<String> {
     let mut text = String::new();
     let length = std::io::stdin().take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
     let is_too_long = u64::try_from(length).is_ok_and(|length| length > LONGEST_INPUT);
-    if is_too_long { Err(std::io::Error::other("it is too long")) } else { Ok(text) }
+    if is_too_long { Err(std::io::Error::other("the value is too long")) } else { Ok(text) }
 }

@@ -72,6 +72,6 @@ impl Unused {
 
 async fn log((name, mut signal): (&'static str, Signal)) {
     while signal.recv().await.is_some() {
-        info!(signal = name, "a signal came that changes nothing; SIGHUP reloads, SIGTERM and SIGINT stop");
+        info!(signal = name, "signal ignored; SIGHUP reloads the configuration, SIGTERM and SIGINT stop the server");
     }
 }

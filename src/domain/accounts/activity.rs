@@ -18,7 +18,7 @@ pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: 
     let Some(until) = prolonged(stored, config, wall_ms()) else { return };
     let change = Change::Prolonged { id: stored.id.clone(), until };
     if let Err(cause) = sessions.change(change).await {
-        warn!(cause = %cause, "a session could not be prolonged");
+        warn!(cause = %cause, "a session could not be extended");
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn touch(sessions: &SessionsHandle, session: &Session) {
         return;
     }
     if let Err(cause) = sessions.change(Change::Activity { id: stored.id.clone(), at: now }).await {
-        warn!(cause = %cause, "the activity of a session could not be stored");
+        warn!(cause = %cause, "the last activity of a session could not be stored");
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) enum WhyOffline {
 impl fmt::Display for WhyOffline {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mattermost => formatter.write_str("the database holds tables of a Mattermost"),
+            Self::Mattermost => formatter.write_str("the database contains tables of a Mattermost server"),
             Self::Versions(1) => formatter.write_str("a version of the configuration is stored already"),
             Self::Versions(count) => write!(formatter, "{count} versions of the configuration are stored already"),
         }
@@ -138,7 +138,7 @@ impl FirstAccount {
             return Ok(());
         }
         wrong.push(now);
-        warn!("a wrong setup code was sent");
+        warn!("a client sent a wrong setup code");
         Err(missing())
     }
 }

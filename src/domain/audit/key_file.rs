@@ -37,10 +37,10 @@ pub(crate) fn ready_keys(settings: &Settings) -> AuditKeys {
     for file in &places {
         match make(file) {
             Ok(()) => return read_or_report(file),
-            Err(cause) => warn!(file = %file.display(), %cause, "the key of the audit trail cannot be stored here"),
+            Err(cause) => warn!(file = %file.display(), %cause, "the audit key cannot be stored at this path"),
         }
     }
-    error!("there is no key for the audit trail: its rows are chained without one");
+    error!("no audit key could be created: audit rows are chained without a key");
     AuditKeys::default()
 }
 
@@ -62,7 +62,8 @@ pub(crate) fn place_for_new(settings: &Settings) -> Option<PathBuf> {
 /// Reads a key file.
 pub(crate) fn read(file: &Path) -> Result<AuditKeys, String> {
     let text = std::fs::read_to_string(file).map(Secret::new).map_err(|cause| cause.to_string())?;
-    AuditKeys::parse(text.expose()).ok_or_else(|| "it holds no key of 64 hexadecimal digits a line".to_owned())
+    AuditKeys::parse(text.expose())
+        .ok_or_else(|| "the file must contain one key of 64 hexadecimal digits per line".to_owned())
 }
 
 /// Returns the possible paths of the file, the preferred one first.
@@ -77,7 +78,11 @@ fn places(settings: &Settings) -> Vec<PathBuf> {
 
 fn read_or_report(file: &Path) -> AuditKeys {
     read(file).unwrap_or_else(|problem| {
-        error!(file = %file.display(), problem, "the key of the audit trail cannot be read: rows are chained without one");
+        error!(
+            file = %file.display(),
+            problem,
+            "the audit key file cannot be read: audit rows are chained without a key"
+        );
         AuditKeys::default()
     })
 }
@@ -93,7 +98,7 @@ fn make(file: &Path) -> std::io::Result<()> {
     let linked = written.and_then(|()| std::fs::hard_link(&draft, file));
     let _ = std::fs::remove_file(&draft);
     match linked {
-        Ok(()) => info!(file = %file.display(), "the key of the audit trail was made; keep a copy of it"),
+        Ok(()) => info!(file = %file.display(), "audit key created; keep a copy of the file"),
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {}
         Err(cause) => return Err(cause),
     }

@@ -37,8 +37,9 @@ impl Pair {
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let unusable = |why: &str| format!("{}: {why}", file.display());
         let pem = bounded(file).map_err(|cause| unusable(&cause.to_string()))?;
-        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| unusable("no private key in PKCS#8 as PEM"))?;
-        KeyPair::from_pkcs8(der.secret_pkcs8_der()).map(Self).map_err(|_| unusable("no RSA key that can sign"))
+        let der =
+            PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| unusable("not a PKCS#8 private key in PEM form"))?;
+        KeyPair::from_pkcs8(der.secret_pkcs8_der()).map(Self).map_err(|_| unusable("not an RSA key that can sign"))
     }
 
     /// Returns the signed text of a licence with this document.
@@ -67,7 +68,7 @@ impl Pair {
 pub(crate) fn public(file: &Path) -> Result<Vec<u8>, String> {
     let unusable = |why: &str| format!("{}: {why}", file.display());
     let pem = bounded(file).map_err(|cause| unusable(&cause.to_string()))?;
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(&pem).map_err(|_| unusable("no public key as PEM"))?;
+    let der = SubjectPublicKeyInfoDer::from_pem_slice(&pem).map_err(|_| unusable("not a public key in PEM form"))?;
     Ok(der.to_vec())
 }
 

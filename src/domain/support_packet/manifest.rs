@@ -9,12 +9,12 @@ use crate::base::version::{API_VERSION, VERSION};
 
 /// The parts that packets of other servers have and this server never has, with the reason.
 const NEVER: [(&str, &str); 8] = [
-    ("cpu.prof, heap.prof, goroutines", "this server has no such profiles; see the metrics"),
-    ("diagnostics.yaml: cluster", "this server knows no cluster"),
+    ("cpu.prof, heap.prof, goroutines", "this server has no profiles; see its metrics"),
+    ("diagnostics.yaml: cluster", "this server has no clustering"),
     ("diagnostics.yaml: elastic", "this server has no search engine"),
-    ("diagnostics.yaml: ldap", "this server asks no directory"),
-    ("diagnostics.yaml: saml", "this server takes no such logins"),
-    ("files of LogSettings.AdvancedLoggingJSON", "this server writes none"),
+    ("diagnostics.yaml: ldap", "this server does not use LDAP"),
+    ("diagnostics.yaml: saml", "this server does not support SAML"),
+    ("files of LogSettings.AdvancedLoggingJSON", "this server does not write them"),
     ("packets of plugins", "this server has no plugins"),
     ("permissions.yaml: schemes", "this server has no schemes"),
 ];

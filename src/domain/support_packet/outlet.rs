@@ -29,7 +29,7 @@ pub(super) fn outlet() -> (Outlet, impl Stream<Item = Result<Bytes>> + use<>) {
     let (complete, completed) = oneshot::channel();
     let out = BufWriter::with_capacity(CHUNK_BYTES, SyncIoBridge::new(writer));
     let end = once(async {
-        let incomplete = || Error::new(ErrorKind::UnexpectedEof, "the archive was not finished");
+        let incomplete = || Error::new(ErrorKind::UnexpectedEof, "the archive was not completed");
         completed.await.map(|()| Bytes::new()).map_err(|_| incomplete())
     });
     let stream = ReaderStream::with_capacity(reader, CHUNK_BYTES).chain(end);

@@ -82,7 +82,7 @@ impl Candidate {
         let finished = finished.and_then(|()| sync(program.folder()).map_err(|cause| (cause, &kept)));
         finished.map_err(|(cause, old)| match std::fs::rename(old, program.path()) {
             Ok(()) => cause,
-            Err(again) => io::Error::other(format!("{cause}; and the old program is still {}: {again}", old.display())),
+            Err(again) => io::Error::other(format!("{cause}; the old program is still at {}: {again}", old.display())),
         })
     }
 }

@@ -49,25 +49,25 @@ impl Manifest {
             return Err(format!("the release is {}, which is not newer than {running}", manifest.version));
         }
         if let Some(seen) = seen.filter(|seen| manifest.version.cmp_precedence(seen) == Ordering::Less) {
-            return Err(format!("the release is {}, and {seen} was offered before it", manifest.version));
+            return Err(format!(
+                "the release is {}, which is older than {seen}, which was offered before",
+                manifest.version
+            ));
         }
         let expires = OffsetDateTime::parse(&manifest.expires, &Rfc3339);
-        let expires = expires.map_err(|_| "the manifest says no date and time in `expires`".to_owned())?;
+        let expires = expires.map_err(|_| "the manifest has no valid date and time in `expires`".to_owned())?;
         if expires <= now {
-            return Err(format!(
-                "the manifest was good until {}: the source may hold a newer one back",
-                manifest.expires
-            ));
+            return Err(format!("the manifest expired at {}: the source may withhold a newer one", manifest.expires));
         }
         if manifest.target != target() {
             return Err(format!("the release is for {}, and this machine is {}", manifest.target, target()));
         }
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
         if !manifest.file.chars().all(is_plain) || manifest.file.chars().all(|letter| letter == '.') {
-            return Err("the manifest names no file that could lie beside it".to_owned());
+            return Err("the file name in the manifest is not a plain file name".to_owned());
         }
         if !(1..=MAX_PROGRAM_BYTES).contains(&manifest.size) {
-            return Err(format!("a program of {} bytes is not fetched; 1 GiB is the most", manifest.size));
+            return Err(format!("the program has {} bytes; the limit is 1 GiB", manifest.size));
         }
         let is_digest = HEXLOWER.decode(manifest.sha256.as_bytes()).is_ok_and(|digest| digest.len() == 32);
         is_digest.then_some(manifest).ok_or_else(|| "the manifest has no SHA-256 in hexadecimal digits".to_owned())
@@ -109,19 +109,19 @@ mod tests {
             ("version", json!(format!("{VERSION}-rc.1")), "not newer"),
             ("version", json!("0.0.1"), "not newer"),
             ("version", json!("next"), "cannot be read"),
-            ("version", json!("997.9.9"), "998.0.0 was offered before it"),
-            ("version", json!("998.0.0-rc.1"), "998.0.0 was offered before it"),
-            ("expires", json!("2026-05-31T23:59:59Z"), "may hold a newer one back"),
-            ("expires", json!("2026-06-01T01:00:00+02:00"), "may hold a newer one back"),
-            ("expires", json!("2027-01-01"), "no date and time"),
+            ("version", json!("997.9.9"), "998.0.0, which was offered before"),
+            ("version", json!("998.0.0-rc.1"), "998.0.0, which was offered before"),
+            ("expires", json!("2026-05-31T23:59:59Z"), "may withhold a newer one"),
+            ("expires", json!("2026-06-01T01:00:00+02:00"), "may withhold a newer one"),
+            ("expires", json!("2027-01-01"), "no valid date and time"),
             ("expires", Value::Null, "cannot be read"),
             ("target", json!("pdp11-linux-gnu"), "is for pdp11-linux-gnu"),
-            ("file", json!("../quarterdeck"), "names no file"),
-            ("file", json!(".."), "names no file"),
-            ("file", json!(""), "names no file"),
-            ("file", json!("http:quarterdeck"), "names no file"),
+            ("file", json!("../quarterdeck"), "is not a plain file name"),
+            ("file", json!(".."), "is not a plain file name"),
+            ("file", json!(""), "is not a plain file name"),
+            ("file", json!("http:quarterdeck"), "is not a plain file name"),
             ("size", json!(0), "0 bytes"),
-            ("size", json!((1_u64 << 30) + 1), "1 GiB is the most"),
+            ("size", json!((1_u64 << 30) + 1), "the limit is 1 GiB"),
             ("size", json!(-1), "cannot be read"),
             ("sha256", json!("0A".repeat(32)), "no SHA-256"),
             ("sha256", json!("0a"), "no SHA-256"),

@@ -68,7 +68,7 @@ impl Program {
         let found = found.map_err(|cause| not_here(format!("{}: {cause}", self.path.display())))?;
         if identity(&found) != self.identity {
             let path = self.path.display();
-            return Err(not_here(format!("{path} is not the program that runs any more; restart the server first")));
+            return Err(not_here(format!("{path} is not the running program any more; restart the server first")));
         }
         let user = geteuid().as_raw();
         let is_own = found.uid() == user;

@@ -42,7 +42,8 @@ impl Source {
         }
         let unusable = |cause: String| format!("Quarterdeck.ReleasePublicKeyFile: {cause}");
         let key = key::public(Path::new(file)).map_err(unusable)?;
-        let key = key.strip_prefix(&ED25519_PREFIX).ok_or_else(|| unusable(format!("{file}: no Ed25519 key")))?;
+        let key =
+            key.strip_prefix(&ED25519_PREFIX).ok_or_else(|| unusable(format!("{file}: not an Ed25519 public key")))?;
         Ok(Some(Self { manifest, key: key.to_vec(), silence: options.release_stall_timeout }))
     }
 
@@ -79,7 +80,8 @@ impl Source {
     /// Verifies the signature of these bytes with the public key.
     pub(super) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), String> {
         let key = UnparsedPublicKey::new(&ED25519, &self.key);
-        key.verify(signed, signature).map_err(|_| "the signature of the manifest is not that of the key".to_owned())
+        key.verify(signed, signature)
+            .map_err(|_| "the signature of the manifest does not match the public key".to_owned())
     }
 }
 

@@ -18,12 +18,12 @@ const MAX_OUTPUT_BYTES: u64 = 4096;
 /// Runs the program with `--version`. Fails unless it prints the expected version.
 pub(super) async fn run(program: &Path, version: &Version) -> Result<(), String> {
     let asking = timeout(VERSION_TIMEOUT, ask(program)).await;
-    let told = asking.map_err(|_| format!("the new program did not tell its version within {VERSION_TIMEOUT:?}"))?;
+    let told = asking.map_err(|_| format!("the new program did not print its version within {VERSION_TIMEOUT:?}"))?;
     let told = told.map_err(|cause| format!("the new program does not run here: {cause}"))?;
     let is_it = told.trim_end() == format!("quarterdeck {version}");
     is_it.then_some(()).ok_or_else(|| {
         let told: String = told.chars().take(80).collect();
-        format!("the new program should be quarterdeck {version}, and calls itself {:?}", told.trim_end())
+        format!("the new program printed the version {:?} instead of quarterdeck {version}", told.trim_end())
     })
 }
 

@@ -35,8 +35,8 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> 
     let account = &settings.azure_storage_account;
     if !is_label(account) {
         return Err(unusable(
-            "the account is no name of an account",
-            "Set FileSettings.AzureStorageAccount to the name of the account alone.",
+            "the account name is invalid",
+            "Set FileSettings.AzureStorageAccount to the bare account name.",
         ));
     }
     let scheme = if settings.azure_ssl { "https" } else { "http" };
@@ -52,7 +52,7 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> 
     let is_clean = !text.contains(['@', '\\', '?', '#', '%']) && !text.chars().any(char::is_control);
     let url =
         Url::parse(&text).ok().filter(|url| is_clean && matches!(url.scheme(), "http" | "https") && url.has_host());
-    let mut url = url.ok_or_else(|| unusable("the endpoint is no host", REMEDY))?;
+    let mut url = url.ok_or_else(|| unusable("the endpoint is not a host", REMEDY))?;
     let path = url.path().trim_matches('/').to_owned();
     let names_account = path == *account;
     if !path.is_empty() && !names_account {
@@ -62,8 +62,7 @@ pub(super) fn account(settings: &StoreSettings) -> Result<Account, StepFailure> 
         url.set_path(account);
     }
     let note = names_account.then(|| {
-        "The name of the account at the end of FileSettings.AzureEndpoint is taken off; FileSettings.AzureStorageAccount \
-         gives it."
+        "Remove the account name from the end of FileSettings.AzureEndpoint; FileSettings.AzureStorageAccount holds it."
             .to_owned()
     });
     Ok(Account { url, note })
@@ -84,7 +83,7 @@ fn is_label(name: &str) -> bool {
 pub(super) fn container(account: &Url, name: &str) -> Result<Url, StepFailure> {
     if !is_label(name) && !matches!(name, "$root" | "$web" | "$logs") {
         return Err(unusable(
-            "the container is no name of a container",
+            "the container name is invalid",
             "Set FileSettings.AzureContainer to letters, digits and hyphens.",
         ));
     }
@@ -93,14 +92,14 @@ pub(super) fn container(account: &Url, name: &str) -> Result<Url, StepFailure> {
         Ok(mut segments) => {
             segments.pop_if_empty().push(name);
         }
-        Err(()) => return Err(unusable("the endpoint is no host", REMEDY)),
+        Err(()) => return Err(unusable("the endpoint is not a host", REMEDY)),
     }
     Ok(url)
 }
 
 pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, reach: Reach) -> Result<Endpoint, StepFailure> {
     let is_tls = account.scheme() == "https";
-    let host = account.host_str().ok_or_else(|| unusable("the endpoint is no host", REMEDY))?;
+    let host = account.host_str().ok_or_else(|| unusable("the endpoint is not a host", REMEDY))?;
     let host = host.trim_matches(['[', ']']).to_owned();
     let port = account.port_or_known_default().unwrap_or(443);
     Ok(Endpoint { host, port, tls: is_tls.then(|| rules.clone()), reach })

@@ -38,7 +38,7 @@ impl Identity {
             }
             "default_credential" => provided(options),
             other => Err(unusable(
-                format!("there is no way to authenticate called {other:?}"),
+                format!("there is no authentication mode {other:?}"),
                 "Set FileSettings.AzureAuthMode to shared_key or default_credential.",
             )),
         }
@@ -76,7 +76,8 @@ fn provided(options: &ClientOptions) -> Result<Identity, StepFailure> {
     let (shown, token) = made.map_err(|error| {
         unusable(
             chain(&error),
-            "Check the variables AZURE_… in the environment of this server, or set FileSettings.AzureAuthMode to shared_key.",
+            "Check the variables AZURE_… in the environment of this server, or set FileSettings.AzureAuthMode \
+             to shared_key.",
         )
     })?;
     Ok(Identity { shown: format!("the default credential ({shown})"), token: Some(token) })

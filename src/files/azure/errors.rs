@@ -19,7 +19,7 @@ pub(super) fn failure(step: Step, error: &azure_core::Error, about: &StoreDescri
                 step,
                 kind,
                 code: Some(code_or_status(error_code.as_deref(), status)),
-                cause: format!("the store refuses with status {status}"),
+                cause: format!("the store refused the request with status {status}"),
                 remedy,
             }
         }
@@ -27,7 +27,7 @@ pub(super) fn failure(step: Step, error: &azure_core::Error, about: &StoreDescri
             step: Step::Authenticate,
             kind: Authentication,
             code: Some("NoCredentials".to_owned()),
-            cause: "nothing provides credentials".to_owned(),
+            cause: "no credentials were found".to_owned(),
             remedy: "Give this machine an identity with rights on the container, or set FileSettings.AzureAuthMode to \
                      shared_key."
                 .to_owned(),
@@ -41,7 +41,7 @@ pub(super) fn failure(step: Step, error: &azure_core::Error, about: &StoreDescri
 fn meaning(step: Step, code: Option<&str>, status: u16, about: &StoreDescription) -> (Step, Kind, String) {
     // Before the first successful list it is not known that the credentials are accepted.
     let unproven = if step == Step::List { Step::Authenticate } else { step };
-    let container = "Check FileSettings.AzureContainer; this server makes no containers.";
+    let container = "Check FileSettings.AzureContainer; this server does not create containers.";
     match code {
         Some("ContainerNotFound" | "InvalidResourceName" | "ContainerDisabled" | "ContainerBeingDeleted") => {
             (Step::Bucket, Missing, container.to_owned())
@@ -67,9 +67,11 @@ fn meaning(step: Step, code: Option<&str>, status: u16, about: &StoreDescription
         _ => match status {
             401 | 403 => (unproven, Authentication, KEY.to_owned()),
             404 if step == Step::List => (Step::Bucket, Missing, container.to_owned()),
-            _ => {
-                (unproven, Other, format!("Check that {} leads to Azure Blob Storage, and {}.", about.place, about.tls))
-            }
+            _ => (
+                unproven,
+                Other,
+                format!("Check that {} points to Azure Blob Storage, and {}.", about.place, about.tls),
+            ),
         },
     }
 }
@@ -82,11 +84,11 @@ fn unanswered(step: Step, error: &azure_core::Error, about: &StoreDescription, i
         kind: Other,
         code: None,
         cause: if matches!(error.kind(), ErrorKind::Connection | ErrorKind::Io) {
-            "the connection broke before there was an answer".to_owned()
+            "the connection was lost before the response".to_owned()
         } else {
-            "no answer that Azure would give".to_owned()
+            "the response is not from Azure Blob Storage".to_owned()
         },
-        remedy: format!("Check that {} leads to Azure Blob Storage.{tls}", about.place),
+        remedy: format!("Check that {} points to Azure Blob Storage.{tls}", about.place),
     }
 }
 

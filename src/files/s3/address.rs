@@ -38,10 +38,10 @@ impl Address {
         let remedy =
             "Set FileSettings.AmazonS3Endpoint to a host, or to a host and a port, such as s3.example.com:9000.";
         if endpoint.contains("://") {
-            let tls = "FileSettings.AmazonS3SSL says whether TLS is spoken.";
+            let tls = "FileSettings.AmazonS3SSL turns TLS on or off.";
             return Err(unusable("the endpoint begins with a scheme", format!("{remedy} {tls}")));
         }
-        let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is no host", remedy))?;
+        let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is not a host", remedy))?;
         let reach = Reach::of(settings);
         reach.check_host(&host, PLACE)?;
         let region = settings.amazon_s3_region.trim();
@@ -49,7 +49,7 @@ impl Address {
         let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if !is_region {
             let remedy = "Set FileSettings.AmazonS3Region to the name of a region, such as eu-central-1.";
-            return Err(unusable("the region is no name", remedy));
+            return Err(unusable("the region name is invalid", remedy));
         }
         let allows_virtual = VIRTUAL_HOSTS.iter().any(|suffix| host.ends_with(suffix));
         let tls = settings.amazon_s3_ssl.then(|| certificate_rules(skips_certificate_check)).transpose()?;

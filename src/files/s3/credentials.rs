@@ -41,7 +41,7 @@ impl Identity {
         let is_sendable = id.trim().bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if !is_sendable {
             return Err(unusable(
-                "the access key id has characters that no key has",
+                "the access key id contains invalid characters",
                 "Enter FileSettings.AmazonS3AccessKeyId again, without invisible characters.",
             ));
         }
@@ -75,7 +75,7 @@ impl Identity {
             step: Step::Authenticate,
             kind: Kind::Authentication,
             code: Some("NoCredentials".to_owned()),
-            cause: format!("nothing provides credentials: {}", reason(&error)),
+            cause: format!("no credentials were found: {}", reason(&error)),
             remedy:
                 "Set FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey, or give the instance \
                      or the container of this server a role."
@@ -87,11 +87,11 @@ impl Identity {
 /// Returns the reason why there are no credentials, without the text of the service that refused.
 fn reason(error: &CredentialsError) -> &'static str {
     if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-        "none is set up"
+        "none are configured"
     } else if matches!(error, CredentialsError::ProviderTimedOut(_)) {
-        "there was no answer in time"
+        "the provider did not respond in time"
     } else if matches!(error, CredentialsError::InvalidConfiguration(_)) {
-        "what is set up is not valid"
+        "the configured credentials are invalid"
     } else {
         "the request for them failed"
     }

@@ -7,7 +7,7 @@ use quarterdeck_actors::storage::report::{Step, StepFailure};
 use crate::files::objects::{StoreDescription, code_or_status, too_slow};
 
 const KEYS: &str = "Check FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey.";
-const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server makes no buckets.";
+const BUCKET: &str = "Check FileSettings.AmazonS3Bucket; this server does not create buckets.";
 const REGION: &str = "FileSettings.AmazonS3Region";
 
 /// Returns the failure for a refusal, or for a missing response, at a step.
@@ -24,7 +24,7 @@ where
         step,
         kind,
         code: Some(code_or_status(code, status)),
-        cause: format!("the store refuses with status {status}"),
+        cause: format!("the store refused the request with status {status}"),
         remedy,
     }
 }
@@ -71,8 +71,7 @@ fn meaning(step: Step, code: Option<&str>, status: u16, region: Option<&str>) ->
             _ => (
                 unproven,
                 Other,
-                "Check that FileSettings.AmazonS3Endpoint is a store that speaks S3, and FileSettings.AmazonS3SSL."
-                    .to_owned(),
+                "Check FileSettings.AmazonS3SSL, and that FileSettings.AmazonS3Endpoint names an S3 store.".to_owned(),
             ),
         },
     }
@@ -129,11 +128,11 @@ where
         kind: Other,
         code: None,
         cause: if matches!(error, SdkError::DispatchFailure(_)) {
-            "the connection broke before there was an answer".to_owned()
+            "the connection was lost before the response".to_owned()
         } else {
-            "no answer that S3 would give".to_owned()
+            "the response is not from an S3 store".to_owned()
         },
-        remedy: format!("Check that FileSettings.AmazonS3Endpoint is a store that speaks S3.{tls}"),
+        remedy: format!("Check that FileSettings.AmazonS3Endpoint names an S3 store.{tls}"),
     }
 }
 
@@ -143,7 +142,7 @@ pub(super) fn broken(step: Step) -> StepFailure {
         step,
         kind: Other,
         code: None,
-        cause: "the answer broke off".to_owned(),
-        remedy: "Try again, and check the line to FileSettings.AmazonS3Endpoint.".to_owned(),
+        cause: "the response ended early".to_owned(),
+        remedy: "Try again, and check the network connection to FileSettings.AmazonS3Endpoint.".to_owned(),
     }
 }

@@ -35,7 +35,7 @@ async fn in_parts(bucket: &Bucket, key: &str, content: Bytes) -> Result<(), Fail
         // The parts stay and cost money until the upload is aborted.
         let aborted = client.abort_multipart_upload().bucket(&bucket.name).key(key).upload_id(upload).send().await;
         if aborted.is_err() {
-            tracing::warn!(key, "parts of an upload that failed may be left in the store");
+            tracing::warn!(key, "parts of a failed upload may remain in the file store");
         }
     }
     written

@@ -43,7 +43,7 @@ async fn the_request_timeout_counts_where_it_is_shorter() {
     let mut settings = s3_at(&listener.local_addr().unwrap().to_string());
     settings.amazon_s3_request_timeout_milliseconds = 50;
     let report = probed(&settings).await;
-    expect_trouble(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "holds its answers back");
+    expect_trouble(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "delays its responses");
 }
 
 #[tokio::test]
@@ -200,6 +200,7 @@ fn refusal(status: &str, code: &str, header: &str) -> String {
 fn with_body(status: &str, header: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "HTTP/1.1 {status}\r\n{header}content-type: application/xml\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 {status}\r\n{header}content-type: application/xml\r\nconnection: close\r\ncontent-length: \
+         {length}\r\n\r\n{body}"
     )
 }

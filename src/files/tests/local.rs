@@ -95,7 +95,7 @@ async fn a_full_disk_fails_at_the_write_and_keeps_nothing() {
     let filler = folder.path().join("filler");
     std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
     let report = probed(&at(folder.path())).await;
-    expect_trouble(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Make room");
+    expect_trouble(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Free space");
     assert_eq!(names(folder.path()), ["filler"]);
 }
 

@@ -45,19 +45,19 @@ pub(crate) enum CallFailure {
     #[error("too many calls to other servers are under way")]
     Busy,
     /// The deadline passed.
-    #[error("no answer within {} s", .0.as_secs_f32())]
+    #[error("no response within {} s", .0.as_secs_f32())]
     Late(Duration),
     /// The host stopped sending before the end of the response.
-    #[error("{host} sent nothing more for {} s", .silence.as_secs_f32())]
+    #[error("{host} sent no data for {} s", .silence.as_secs_f32())]
     Stalled { host: String, silence: Duration },
     /// There were too many redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),
     /// The response body is larger than the limit.
-    #[error("the answer is larger than {0} bytes")]
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
     /// The host responded, but could not do what was requested.
-    #[error("the answer says that it was not done")]
+    #[error("the response reports a failure")]
     Answer,
     /// The host responded with an unexpected status.
     #[error("{host} answered {status}")]

@@ -14,7 +14,8 @@ pub(super) fn internal(address: IpAddr, own: &[IpAddr]) -> Option<String> {
     if own.contains(&address) {
         return Some("an address of this server itself".to_owned());
     }
-    wrapped(address).find_map(|inner| internal(inner, own).map(|what| format!("a way to {inner}, {what}")))
+    wrapped(address)
+        .find_map(|inner| internal(inner, own).map(|what| format!("an address that leads to {inner}, {what}")))
 }
 
 /// Returns true for a link-local address, or the address of a cloud's metadata service, which hands out credentials of

@@ -90,7 +90,10 @@ fn own_addresses() -> Vec<IpAddr> {
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.iter().map(if_addrs::Interface::ip).collect(),
         Err(cause) => {
-            warn!(error = %cause, "the machine's own addresses are unknown, and not refused to outgoing calls");
+            warn!(
+                error = %cause,
+                "the machine's own addresses could not be read; outgoing calls to them are not refused"
+            );
             Vec::new()
         }
     }

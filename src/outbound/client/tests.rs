@@ -165,7 +165,7 @@ async fn a_larger_answer_is_refused_and_one_that_nobody_wants_is_not_read() {
         let url = format!("http://chat.test:{}/", peer.port());
         let (outbound, service) = (outbound(&["127.0.0.1"]), service("chat.test"));
         let refused = outbound.call(get(&url), &service).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the answer is larger than 1024 bytes");
+        assert_eq!(refused.to_string(), "the response is larger than 1024 bytes");
         let whole = outbound.call(Call { largest_answer: 1025, ..get(&url) }, &service).await.unwrap();
         assert_eq!(whole.body.len(), 1025);
         let unread = outbound.call(Call { largest_answer: 0, ..get(&url) }, &service).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_host_that_hangs_is_left_at_the_deadline() {
         let call = get(&format!("http://chat.test:{}/", peer.port()));
         let call = Call { deadline: Duration::from_millis(200), ..call };
         let late = outbound(&["127.0.0.1"]).call(call, &service("chat.test")).await.unwrap_err();
-        assert_eq!(late.to_string(), "no answer within 0.2 s", "{beginning}");
+        assert_eq!(late.to_string(), "no response within 0.2 s", "{beginning}");
     }
 }
 

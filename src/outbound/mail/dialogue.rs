@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     pub(super) async fn ask(&mut self, line: &str, class: u16) -> Result<Reply, Problem> {
         // A line break in a name or an address would inject another SMTP command.
         if line.chars().any(char::is_control) {
-            return Err(Problem::setting("a name or an address has a line break or another control character in it"));
+            return Err(Problem::setting("a name or an address contains a line break or another control character"));
         }
         self.write(format!("{line}\r\n").as_bytes()).await?;
         let reply = self.reply().await?;

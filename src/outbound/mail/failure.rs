@@ -52,31 +52,31 @@ impl fmt::Display for Stage {
 pub(super) enum Problem {
     #[error("{0}")]
     Setting(String),
-    #[error("{0} other mails are on their way, and none was done in time")]
+    #[error("{0} other mails are being sent, and none was finished in time")]
     Busy(usize),
-    #[error("there was no answer within the {} s that SMTPServerTimeout allows", .0.as_secs())]
+    #[error("the mail server did not respond within the {} s of SMTPServerTimeout", .0.as_secs())]
     Late(Duration),
-    #[error("the name of the server is unknown ({0})")]
+    #[error("the name of the mail server cannot be resolved ({0})")]
     Unknown(io::Error),
     #[error("the server cannot be reached ({0})")]
     Unreachable(io::Error),
-    #[error("the connection broke ({0})")]
+    #[error("the connection was lost ({0})")]
     Broken(io::Error),
     #[error("the server closed the connection")]
     Closed,
     #[error("the server does not speak SMTP")]
     Gibberish,
-    #[error("the server sent more than any mail server does")]
+    #[error("the server sent a response that is too long")]
     TooMuch,
     #[error("{0}")]
     Encryption(String),
     #[error("the server offers no STARTTLS")]
     NoStartTls,
-    #[error("something was sent in clear that belongs after the encryption; somebody may be listening in")]
+    #[error("the server sent data in clear text before the TLS handshake; the connection may be intercepted")]
     Eager,
-    #[error("the user name and the password would go in clear to another machine")]
+    #[error("the user name and the password would be sent to another machine in clear text")]
     InClear,
-    #[error("the server offers {}, and this one speaks PLAIN and LOGIN", offers(*offers_others))]
+    #[error("the mail server offers {}, and Quarterdeck supports PLAIN and LOGIN", offers(*offers_others))]
     NoLogin { offers_others: bool },
     #[error("the address needs SMTPUTF8, which the server does not offer")]
     NoUtf8,
@@ -99,7 +99,7 @@ impl Problem {
         let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         Self::Encryption(match inner {
             Some(rustls::Error::InvalidCertificate(certificate)) => of_certificate(certificate),
-            Some(rustls::Error::InvalidMessage(_)) => "the server does not begin with TLS here".to_owned(),
+            Some(rustls::Error::InvalidMessage(_)) => "the server does not start with TLS on this port".to_owned(),
             Some(other) => format!("the handshake failed ({other})"),
             None => format!("the handshake failed ({cause})"),
         })
@@ -113,9 +113,9 @@ fn of_certificate(problem: &CertificateError) -> String {
     } else if matches!(problem, Is::NotValidYet | Is::NotValidYetContext { .. }) {
         "is not valid yet"
     } else if matches!(problem, Is::NotValidForName | Is::NotValidForNameContext { .. }) {
-        "belongs to another name than SMTPServer"
+        "is not valid for the name in SMTPServer"
     } else if matches!(problem, Is::UnknownIssuer) {
-        "is signed by nobody whom this machine trusts"
+        "is not signed by an authority that this machine trusts"
     } else {
         return format!("the server's certificate is not accepted ({problem})");
     };
@@ -136,31 +136,33 @@ fn shown(enhanced: Option<[u16; 3]>) -> String {
 }
 
 fn offers(others: bool) -> &'static str {
-    if others { "other ways to log in" } else { "no authentication" }
+    if others { "other authentication methods" } else { "no authentication" }
 }
 
 fn remedy(stage: Stage, problem: &Problem) -> &'static str {
     match (stage, problem) {
         (_, Problem::Setting(_)) => "Correct it and try again.",
-        (_, Problem::Eager) => "Find out what stands between the two servers.",
-        (_, Problem::NoStartTls) => "Set ConnectionSecurity to TLS, or enable STARTTLS there.",
+        (_, Problem::Eager) => "Find out which proxy or attacker is between the two servers.",
+        (_, Problem::NoStartTls) => "Set ConnectionSecurity to TLS, or enable STARTTLS on the mail server.",
         (_, Problem::InClear) => "Set ConnectionSecurity to STARTTLS or TLS.",
-        (_, Problem::NoLogin { .. }) => "Enable one of them there, or turn EnableSMTPAuth off.",
-        (_, Problem::NoUtf8) => "Use an address of plain letters.",
+        (_, Problem::NoLogin { .. }) => "Enable one of them on the mail server, or turn EnableSMTPAuth off.",
+        (_, Problem::NoUtf8) => "Use an address of ASCII characters.",
         (Stage::Waiting, _) => "Try again later.",
         (Stage::Settings, _) => "Correct the settings and try again.",
-        (Stage::Resolve, _) => "Check SMTPServer, and that this machine can look names up.",
+        (Stage::Resolve, _) => "Check SMTPServer, and that this machine can resolve names.",
         (Stage::Connect, _) => {
-            "Check SMTPServer and SMTPPort, that the mail server runs, and that no firewall is between."
+            "Check SMTPServer and SMTPPort, that the mail server runs, and that no firewall blocks the connection."
         }
         (Stage::Tls, _) => {
-            "Check ConnectionSecurity and SMTPPort, and the certificate of the mail server, which \
-             SkipServerCertificateVerification accepts unseen."
+            "Check ConnectionSecurity, SMTPPort and the certificate of the mail server; \
+             SkipServerCertificateVerification accepts any certificate."
         }
-        (Stage::Greeting, _) => "Check SMTPPort, and whether the port wants ConnectionSecurity TLS.",
+        (Stage::Greeting, _) => "Check SMTPPort, and whether the port requires ConnectionSecurity TLS.",
         (Stage::Authenticate, _) => "Check SMTPUsername and SMTPPassword.",
-        (Stage::Sender, _) => "Check FeedbackEmail, and whether the mail server wants EnableSMTPAuth.",
-        (Stage::Recipient, _) => "Check the address of your account, and whether the mail server passes mail on to it.",
+        (Stage::Sender, _) => "Check FeedbackEmail, and whether the mail server requires EnableSMTPAuth.",
+        (Stage::Recipient, _) => {
+            "Check the e-mail address of your account, and whether the mail server delivers mail to it."
+        }
         (Stage::Data, _) => "Look into the log of the mail server.",
     }
 }

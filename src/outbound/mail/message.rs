@@ -27,7 +27,7 @@ pub(super) struct Letter {
 impl Letter {
     /// Formats `mail` with the sender of the settings; `host` is used in the message id.
     pub(super) fn new(settings: &EmailSettings, host: &str, mail: &Mail) -> Result<Self, Problem> {
-        let from = address(&settings.feedback_email, "FeedbackEmail is no mail address")?;
+        let from = address(&settings.feedback_email, "FeedbackEmail is not a mail address")?;
         let to = address(&mail.to, "your account has no valid mail address")?;
         let (sender, recipient) = (from.to_string(), to.to_string());
         let mut message = Message::builder()
@@ -39,7 +39,7 @@ impl Letter {
             .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN);
         if let Some(reply_to) = given(&settings.reply_to_address) {
-            let reply_to = address(&reply_to, "ReplyToAddress is no mail address")?;
+            let reply_to = address(&reply_to, "ReplyToAddress is not a mail address")?;
             message = message.reply_to(Mailbox::new(given(&settings.feedback_name), reply_to));
         }
         if let Some(organization) = given(&settings.feedback_organization) {

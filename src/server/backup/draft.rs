@@ -42,9 +42,7 @@ impl Draft {
         }
         if locked.is_err() || !is_named(&file) {
             let draft = draft.display();
-            return Err(BackupError::Refused(format!(
-                "{draft} is being written: another backup of this name is under way"
-            )));
+            return Err(BackupError::Refused(format!("{draft} is being written by another backup with this name")));
         }
         file.set_len(0).map_err(BackupError::at(&draft))?;
         let lock = file.try_clone().map_err(BackupError::at(&draft))?;
@@ -79,5 +77,5 @@ pub(super) fn refuse_existing(path: &Path) -> Result<(), BackupError> {
     if std::fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
-    Err(BackupError::Refused(format!("{} is there already, and nothing is replaced", path.display())))
+    Err(BackupError::Refused(format!("{} exists already and is not replaced", path.display())))
 }

@@ -62,7 +62,7 @@ fn add_one<W: Write>(archive: &mut Archive<W>, root: &Path, path: &Path) -> Resu
     let inner = path.strip_prefix(root).ok().and_then(Path::to_str);
     let inner = inner.filter(|inner| super::format::inner_path(inner).is_some());
     let Some(inner) = inner else {
-        return Err(BackupError::Refused(format!("{}: a backup cannot hold this name", path.display())));
+        return Err(BackupError::Refused(format!("{}: a backup cannot contain a file with this name", path.display())));
     };
     let Ok(mut file) = File::open(path) else { return Ok(false) };
     let mut entry = archive.begin(&format!("{FILES}{inner}")).map_err(BackupError::at(path))?;

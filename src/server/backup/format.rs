@@ -128,10 +128,10 @@ impl Manifest {
             let is_inner = name.strip_prefix(VERSIONS).is_some_and(|inner| !inner.contains('/'));
             let place = name.strip_prefix(VERSIONS).filter(|_| is_inner).or_else(|| name.strip_prefix(FILES));
             if !(is_known || place.is_some_and(|place| inner_path(place).is_some())) || is_table != rows.is_some() {
-                return Err(BackupError::bad(format!("its manifest names {name:?}, which no backup has")));
+                return Err(BackupError::bad(format!("its manifest lists the unknown part {name:?}")));
             }
             if !seen.insert(name) {
-                return Err(BackupError::bad(format!("its manifest names {name:?} twice")));
+                return Err(BackupError::bad(format!("its manifest lists {name:?} twice")));
             }
         }
         missing.pop_first().map_or(Ok(()), |name| Err(BackupError::bad(format!("it lacks {name}"))))
@@ -193,7 +193,7 @@ mod tests {
             "other",
         ];
         for name in names {
-            assert!(refusal(|manifest| manifest.parts.push(part(name, None))).contains("no backup has"), "{name}");
+            assert!(refusal(|manifest| manifest.parts.push(part(name, None))).contains("the unknown part"), "{name}");
         }
         let good = ["files/brand/image.png", "files/a..b", "config/versions/1-a.json", KEYS];
         let mut manifest = manifest();

@@ -68,7 +68,7 @@ pub(crate) async fn make(
     let sql = &settings.config.view.sql;
     let db = Db::new(sql)?;
     if db.pending_migrations().await?.iter().any(|pending| pending == FIRST_MIGRATION) {
-        return Err(BackupError::Refused("there is no database yet, so there is nothing to back up".to_owned()));
+        return Err(BackupError::Refused("there is no database to back up".to_owned()));
     }
     let place = place(sources)?.seen_from(sql);
     let now = OffsetDateTime::now_utc();
@@ -206,7 +206,7 @@ fn license(sources: &Sources, config: Result<&Config, &StartError>) -> Result<Op
 fn add_keys(archive: &mut Archive<Output>, settings: &Settings) -> Result<(), BackupError> {
     match key_file::found(settings) {
         Some(file) => add_file(archive, KEYS, &file),
-        None => Err(BackupError::Refused("there is no file with keys of the audit trail".to_owned())),
+        None => Err(BackupError::Refused("there is no audit key file".to_owned())),
     }
 }
 

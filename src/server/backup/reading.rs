@@ -74,7 +74,7 @@ impl Backup {
             }));
         };
         let mut zip = ZipArchive::new(source).map_err(|cause| {
-            let text = "its end is missing or was changed, as when it was copied in part";
+            let text = "its end is missing or was changed; it may be an incomplete copy";
             if let ZipError::Io(cause) = cause {
                 BackupError::unread("its end", cause)
             } else {
@@ -93,7 +93,7 @@ impl Backup {
         let tables = manifest.tables()?;
         manifest.check_parts(&tables)?;
         if zip.len() != manifest.parts.len() + 1 {
-            return Err(BackupError::bad("it holds other parts than its manifest names"));
+            return Err(BackupError::bad("its parts differ from the list in its manifest"));
         }
         Ok(Self { zip, manifest, tables })
     }
@@ -183,7 +183,11 @@ impl<R: Read> Read for Hashing<R> {
 impl<R> Hashing<R> {
     fn end(self, part: &Part) -> Result<(), BackupError> {
         let is_same = self.bytes == part.bytes && HEXLOWER.encode(self.digest.finish().as_ref()) == part.sha256;
-        if is_same { Ok(()) } else { Err(BackupError::damaged(format!("{} is not what was written", part.name))) }
+        if is_same {
+            Ok(())
+        } else {
+            Err(BackupError::damaged(format!("{} was changed after the backup was made", part.name)))
+        }
     }
 }
 
@@ -202,7 +206,7 @@ impl Rows<'_> {
             }
             self.count += 1;
             let row = line.strip_suffix('\n').and_then(|line| rows::row(self.table, line));
-            let row = row.ok_or_else(|| BackupError::damaged(format!("line {} of {name} is no row", self.count)))?;
+            let row = row.ok_or_else(|| BackupError::damaged(format!("line {} of {name} is not a row", self.count)))?;
             batch.push(row);
         }
         Ok(batch)
@@ -212,7 +216,7 @@ impl Rows<'_> {
     pub(super) fn end(self) -> Result<(), BackupError> {
         if self.part.rows != Some(self.count) {
             return Err(BackupError::damaged(format!(
-                "{} has {} rows, not as many as it should",
+                "{} has {} rows, which differs from the manifest",
                 self.part.name, self.count
             )));
         }

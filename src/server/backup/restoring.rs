@@ -128,12 +128,15 @@ pub(super) async fn fill(backup: &mut Backup, mut load: Load, keep_sessions: boo
             count += u64::try_from(batch.len()).unwrap_or_default();
             let added = load.insert(table, batch).await;
             added.map_err(|cause| {
-                BackupError::bad(format!("the database refuses rows up to {count} of {}: {cause}", table.name))
+                BackupError::bad(format!(
+                    "the database refused a row among the first {count} of {}: {cause}",
+                    table.name
+                ))
             })?;
         }
         rows.end()?;
         if load.count(table).await? != i64::try_from(count).unwrap_or(i64::MAX) {
-            return Err(BackupError::bad(format!("{} has other rows now than were added", table.name)));
+            return Err(BackupError::bad(format!("the rows of {} differ from the restored rows", table.name)));
         }
     }
     Ok(load.finish().await?)

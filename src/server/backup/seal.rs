@@ -62,7 +62,7 @@ struct Seal {
 impl Seal {
     fn new(passphrase: &Secret, head: Head, rounds: u32, salt: &[u8]) -> Result<Self> {
         let mut key = [0; 32];
-        let rounds = NonZeroU32::new(rounds).ok_or_else(|| Error::other("no rounds"))?;
+        let rounds = NonZeroU32::new(rounds).ok_or_else(|| Error::other("the number of rounds is 0"))?;
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, passphrase.expose().as_bytes(), &mut key);
         let key = UnboundKey::new(&AES_256_GCM, &key).map_err(|_| Error::other("no key"))?;
         Ok(Self { key: LessSafeKey::new(key), head })
@@ -89,7 +89,7 @@ impl<W: Write> Sealing<W> {
         head.extend_from_slice(&ROUNDS.to_be_bytes());
         head.extend_from_slice(&salt);
         head.extend_from_slice(&u32::try_from(CHUNK_BYTES).map_err(Error::other)?.to_be_bytes());
-        let head = Head::try_from(head).map_err(|_| Error::other("the head has another length"))?;
+        let head = Head::try_from(head).map_err(|_| Error::other("the header has a wrong length"))?;
         out.write_all(&head)?;
         Ok(Self { out, seal: Seal::new(passphrase, head, ROUNDS, &salt)?, number: 0, waiting: Vec::new() })
     }
@@ -133,7 +133,7 @@ impl<R: Read + Seek> Opening<R> {
         let length = source.seek(SeekFrom::End(0))?;
         source.seek(SeekFrom::Start(0))?;
         let mut head = [0; HEAD_BYTES];
-        source.read_exact(&mut head).map_err(|_| invalid("it ends within its head"))?;
+        source.read_exact(&mut head).map_err(|_| invalid("its header is incomplete"))?;
         let (rounds, salt) = parsed(&head)?;
         let sealed_bytes = length.saturating_sub(as_u64(HEAD_BYTES));
         let chunk = as_u64(CHUNK_BYTES + TAG_BYTES);
@@ -176,13 +176,13 @@ fn parsed(head: &Head) -> Result<(u32, &[u8])> {
     let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).unwrap_or_default();
     let is_known = begin.starts_with(MAGIC) && begin.ends_with(&[VERSION, KDF]);
     if !is_known || as_u64(CHUNK_BYTES) != u64::from(number(chunk)) {
-        return Err(invalid("it is encrypted in a way that this version does not know"));
+        return Err(invalid("it uses an encryption that this version does not support"));
     }
     let rounds = number(rounds);
     if ACCEPTED_ROUNDS.contains(&rounds) {
         Ok((rounds, salt))
     } else {
-        Err(invalid("the number of rounds in its head is not from 100,000 to 20,000,000"))
+        Err(invalid("the number of rounds in its header must be from 100,000 to 20,000,000"))
     }
 }
 
@@ -211,7 +211,7 @@ impl<R: Read + Seek> Seek for Opening<R> {
             SeekFrom::End(offset) => self.plain_bytes.checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
-        self.position = target.ok_or_else(|| invalid("a place before its beginning"))?;
+        self.position = target.ok_or_else(|| invalid("a position before the start of the file"))?;
         Ok(self.position)
     }
 }

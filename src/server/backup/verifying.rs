@@ -39,7 +39,7 @@ pub(crate) async fn verify(
     backup.check()?;
     if let Some(text) = backup.small(KEYS)? {
         let found = String::from_utf8(text).ok().and_then(|text| AuditKeys::parse(&text));
-        keys.extend_before(found.ok_or_else(|| BackupError::bad(format!("{KEYS} holds no keys")))?);
+        keys.extend_before(found.ok_or_else(|| BackupError::bad(format!("{KEYS} contains no keys")))?);
     }
     let scratch = Scratch(scratch.join(format!("quarterdeck-verify-{}", new_id())));
     private::new_folder(&scratch.0).map_err(BackupError::at(&scratch.0))?;

@@ -66,7 +66,7 @@ fn draft(row: &mut Row) -> Result<(i64, String, Option<Entry>), StoreError> {
     let (id, at, record) = (row.text()?, row.int()?, row.text()?);
     let entry = serde_json::from_str::<Entry>(&record).ok().filter(|entry| entry.id == id);
     if entry.is_none() {
-        warn!(audit.id = id, "the draft of an audit record cannot be read and stays where it is");
+        warn!(audit.id = id, "the draft of an audit record cannot be parsed and stays in the table of drafts");
     }
     Ok((at, id, entry))
 }

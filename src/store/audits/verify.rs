@@ -66,11 +66,11 @@ impl fmt::Display for Finding {
             Self::Moved { number, id, follows: None } => {
                 write!(
                     formatter,
-                    "row {number} ({id}) is out of place: the row it was written after is gone or replaced"
+                    "row {number} ({id}) is out of place: the row it was written after was removed or replaced"
                 )
             }
             Self::ShownOtherwise { number, id } => {
-                write!(formatter, "row {number} ({id}): what GET audits shows of it was changed or removed")
+                write!(formatter, "row {number} ({id}): the part that GET audits shows was changed or removed")
             }
             Self::Repaired { number } => {
                 write!(
@@ -78,22 +78,25 @@ impl fmt::Display for Finding {
                     "row {number}: the end of the trail was unknown when it was written; rows before it may be missing"
                 )
             }
-            Self::NoEnd { last } => write!(formatter, "the mark of the end is gone: rows after {last} may be missing"),
+            Self::NoEnd { last } => write!(formatter, "the end mark is missing: rows after {last} may be missing"),
             Self::OtherEnd { number } => {
-                write!(formatter, "row {number}, the last, is not the one that was written last")
+                write!(formatter, "the last row, {number}, is not the row that was written last")
             }
-            Self::Added { first, last } if first == last => write!(formatter, "row {first} was added by somebody else"),
-            Self::Added { first, last } => write!(formatter, "rows {first} to {last} were added by somebody else"),
+            Self::Added { first, last } if first == last => write!(formatter, "row {first} was not added by a server"),
+            Self::Added { first, last } => write!(formatter, "rows {first} to {last} were not added by a server"),
             Self::NotPruned { last } => {
-                write!(formatter, "rows up to {last} are gone, and no record says that they were pruned")
+                write!(formatter, "rows up to {last} are missing, and no record says that they were pruned")
             }
             Self::NotKeyed { number, id } => {
                 write!(formatter, "row {number} ({id}) has no key, although rows before it have one")
             }
             Self::KeyMissing { key_id, rows } => {
-                write!(formatter, "key {key_id} is missing: nothing proves {rows}; name its file with --key-file")
+                write!(
+                    formatter,
+                    "key {key_id} is missing, so {rows} cannot be verified; name its file with --key-file"
+                )
             }
-            Self::EndForged => write!(formatter, "the mark of the end was written by somebody else"),
+            Self::EndForged => write!(formatter, "the end mark was not written by a server"),
         }
     }
 }

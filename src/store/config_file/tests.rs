@@ -73,7 +73,7 @@ fn a_refusal_quotes_nothing_of_the_file() {
     let name = place.path().join("config.json");
     std::fs::write(&name, r#""a secret""#).unwrap();
     let refusal = ConfigFile::new(&name).active().unwrap_err().to_string();
-    assert!(refusal.contains("this is no object") && !refusal.contains("a secret"), "{refusal}");
+    assert!(refusal.contains("the file is not a JSON object") && !refusal.contains("a secret"), "{refusal}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl ConfigFile {
             let bytes = std::fs::read(&file).ok()?;
             let kept = serde_json::from_slice::<Kept>(&bytes).ok().filter(|kept| !kept.config.is_empty());
             if kept.is_none() {
-                warn!(file = %file.display(), "a version of the configuration cannot be read");
+                warn!(file = %file.display(), "a stored version of the configuration cannot be parsed");
             }
             kept
         };
@@ -82,7 +82,7 @@ impl ConfigFile {
             let surplus = files.len().saturating_sub(KEPT);
             for file in files.into_iter().take(surplus) {
                 if let Err(cause) = std::fs::remove_file(&file) {
-                    warn!(file = %file.display(), %cause, "an old version of the configuration was not removed");
+                    warn!(file = %file.display(), %cause, "an old version of the configuration could not be deleted");
                 }
             }
         }

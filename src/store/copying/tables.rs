@@ -82,7 +82,7 @@ fn kind_of(declared: &str) -> Result<Kind, StoreError> {
         "bigint" | "integer" => Ok(Kind::Int),
         "boolean" => Ok(Kind::Bool),
         "jsonb" => Ok(Kind::Json),
-        _ => Err(StoreError::Setting(format!("a backup knows no column of the type {declared}"))),
+        _ => Err(StoreError::Setting(format!("a backup cannot store a column of the type {declared}"))),
     }
 }
 

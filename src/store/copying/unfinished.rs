@@ -150,14 +150,14 @@ async fn locked(postgres: &Postgres) -> Result<Session, StoreError> {
                WHERE n.nspname = current_schema()";
     for _ in 0..LOCK_ATTEMPTS {
         let Some(row) = session.query_opt(sql, &[&RESTORE_LOCK]).await? else {
-            return Err(StoreError::Setting("the schema of the database is not there: make it first".to_owned()));
+            return Err(StoreError::Setting("the schema of the database does not exist: create it first".to_owned()));
         };
         if row.try_get(0)? {
             return Ok(session);
         }
         tokio::time::sleep(LOCK_DELAY).await;
     }
-    Err(StoreError::Setting("another restore into this database is under way".to_owned()))
+    Err(StoreError::Setting("another restore into this database is in progress".to_owned()))
 }
 
 async fn refuse_tables(db: &Db) -> Result<(), StoreError> {

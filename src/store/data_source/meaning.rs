@@ -28,8 +28,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 9] = [
 
 /// Words that this server does not support, with the reason.
 const REFUSED: [(&[&str], &str); 8] = [
-    (&["passfile"], "is not read here: write the password into the data source"),
-    (&["service", "servicefile"], "is not read here: write the words of the service into the data source"),
+    (&["passfile"], "is not supported: write the password into the data source"),
+    (&["service", "servicefile"], "is not supported: write the words of the service into the data source"),
     (
         &["krbspn", "krbsrvname", "gsslib", "require_auth", "requirepeer", "authtype", "tty"],
         "is not supported: the server logs in with a password or a certificate",
@@ -193,7 +193,8 @@ impl Reading {
         Err(Problem::about(
             word,
             &format!(
-                "is no known word, and no run-time parameter that can stand here{hint} (any parameter can stand in options='-c name=value')"
+                "is neither a known word nor a run-time parameter that is allowed here{hint} (options='-c \
+                 name=value' takes any parameter)"
             ),
         ))
     }
@@ -204,7 +205,7 @@ impl Reading {
         let fits = |list: &[String]| list.is_empty() || list.len() == count;
         if !fits(names) || !fits(addresses) || !(fits(ports) || ports.len() == 1) {
             return Err(Problem::new(
-                "host, hostaddr and port must name equally many; only a single port may stand for all",
+                "host, hostaddr and port must have the same number of entries; only a single port may apply to all",
             ));
         }
         (0..count)
@@ -230,7 +231,7 @@ fn place(name: &str) -> Result<Place, Problem> {
     } else if is_name {
         Ok(Place::Tcp(name.to_owned()))
     } else {
-        Err(Problem::new("a host is a name, an address, or the folder of a Unix socket that begins with /"))
+        Err(Problem::new("a host must be a name, an address, or the folder of a Unix socket that begins with /"))
     }
 }
 

@@ -85,8 +85,8 @@ impl Encryption {
             }
             (Some(Mode::Prefer), Some(_)) => {
                 return Err(Problem::new(
-                    "sslrootcert needs sslmode=require, verify-ca or verify-full: \
-                     with allow and prefer a connection may go without TLS",
+                    "sslrootcert needs sslmode=require, verify-ca or verify-full: with allow and prefer a \
+                     connection may not use TLS",
                 ));
             }
             (mode, _) => mode.unwrap_or(Mode::Prefer),
@@ -159,7 +159,7 @@ impl Encryption {
         let mut roots = if own.is_empty() { machine_roots() } else { RootCertStore::empty() };
         let (added, _) = roots.add_parsable_certificates(own.iter().cloned());
         if roots.is_empty() || added < own.len() {
-            return Err("sslrootcert: this machine or the file has no certificate that can be used".to_owned());
+            return Err("sslrootcert: no usable certificate was found".to_owned());
         }
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
         let chain = chain.map_err(|cause| cause.to_string())?;
@@ -189,7 +189,7 @@ fn certificates(word: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>,
     let unreadable = |cause: &dyn std::fmt::Display| format!("{word}: {}: {cause}", file.display());
     let found = CertificateDer::pem_file_iter(file).map_err(|cause| unreadable(&cause))?;
     let found = found.collect::<Result<Vec<_>, _>>().map_err(|cause| unreadable(&cause))?;
-    if found.is_empty() { Err(unreadable(&"no certificate in PEM form is in it")) } else { Ok(found) }
+    if found.is_empty() { Err(unreadable(&"it contains no certificate in PEM form")) } else { Ok(found) }
 }
 
 /// Reads the server's private key. As in libpq, its file must be private: 0600, or 0640 if root owns it.

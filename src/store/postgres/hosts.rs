@@ -105,8 +105,8 @@ impl Hosts {
                 Ok(Ok(connected)) => return Ok(connected),
                 // As in libpq, a host that refuses the login ends the search.
                 Ok(Err(refused)) if refused.code().is_some_and(is_refused_login) => return Err(refused),
-                Ok(Err(failed)) => debug!(error = %failed, "a host of the database takes no connection"),
-                Err(_) => debug!("a host of the database does not answer"),
+                Ok(Err(failed)) => debug!(error = %failed, "a connection to a database host failed"),
+                Err(_) => debug!("a database host does not answer"),
             }
         }
         match order.first() {
@@ -121,7 +121,7 @@ impl Hosts {
             let (client, connection) = config.connect(tls).await?;
             let work = tokio::spawn(async move {
                 if let Err(failed) = connection.await {
-                    warn!(error = %failed, "a connection to the database ended");
+                    warn!(error = %failed, "a database connection ended with an error");
                 }
             });
             Ok((client, work))

@@ -70,7 +70,7 @@ impl ConnectionPermits {
                 Ok(Ok(client)) => return Ok(Lease { client, _permit: permit }),
                 Ok(Err(refused)) if is_full(&refused) => refused,
                 Ok(Err(refused)) => return Err(refused.into()),
-                Err(_) => return Err(StoreError::Unavailable("no connection in time".to_owned())),
+                Err(_) => return Err(StoreError::Unavailable("no connection was free in time".to_owned())),
             };
             let is_known = !self.shrink(permit, pool.status().size);
             if is_known {
@@ -99,8 +99,9 @@ impl ConnectionPermits {
             warn!(
                 db.connections.open = open,
                 db.connections.wanted = self.wanted,
-                "PostgreSQL refuses more connections: requests wait for those that are open; set SqlSettings.MaxOpenConns \
-                 to what is left for this server, or raise max_connections (or the limit of the role or the database)"
+                "PostgreSQL refuses more connections; requests wait for the open ones. Set \
+                 SqlSettings.MaxOpenConns to the number that this server may use, or \
+                 raise max_connections (or the limit of the role or the database)"
             );
         }
         is_news

@@ -117,7 +117,7 @@ fn empty_log(connection: &Connection, file: &Path) -> Result<(), StoreError> {
     }
     let log = files::log(file);
     Err(StoreError::Unavailable(format!(
-        "{} still holds a part of the database, because another program reads {}: copy both files, never the one alone",
+        "{} still holds a part of the database, because another program reads {}: always copy both files together",
         log.display(),
         file.display()
     )))

@@ -40,7 +40,7 @@ impl Sqlite {
         let found = there.find(|file| !is_left_by_start(file) && std::fs::symlink_metadata(file).is_ok());
         found.map_or(Ok(()), |found| {
             Err(StoreError::Setting(format!(
-                "{} is there already\nname a database file that is not there yet; nothing is replaced",
+                "{} exists already and is not replaced\nname a database file that does not exist yet",
                 found.display()
             )))
         })
@@ -67,7 +67,7 @@ impl Sqlite {
             return Ok(lock);
         }
         Err(StoreError::Setting(format!(
-            "{} is locked: another restore is under way, or a server is starting there",
+            "{} is locked: another restore is in progress, or a server is starting on it",
             file.display()
         )))
     }
@@ -77,7 +77,7 @@ impl Sqlite {
         let restored = files::restored(&self.file);
         if !is_of_restore(&restored).map_err(named(&restored))? {
             return Err(StoreError::Setting(format!(
-                "{} is there, and no restore of this program made it as it is\nmove it away and restore again",
+                "{} exists, and it was not made by a restore of this program\nmove it away and restore again",
                 restored.display()
             )));
         }

@@ -53,14 +53,17 @@ pub(super) fn recover(file: &Path) -> Result<Recovered, StoreError> {
         if !leave_log(&connection)? {
             return Ok(Recovered::InUse);
         }
-        warn!(db.file = %file.display(), "the last server on this database file did not close it: the file is checked");
+        warn!(
+            db.file = %file.display(),
+            "the last server did not close the database file; the file is checked for damage"
+        );
     }
     if is_unclean || is_small {
         damage::check(&connection, file)?;
     }
     if is_unclean {
         marks::remove_all(&connection)?;
-        info!(db.file = %file.display(), "the check of the database file found no damage");
+        info!(db.file = %file.display(), "the check found no damage in the database file");
     }
     connection.close().map_err(|(_, cause)| cause)?;
     Ok(Recovered::Sound)

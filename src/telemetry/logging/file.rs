@@ -153,7 +153,7 @@ mod tests {
         let mut file = RotatingFile::new(path.clone(), 10, 2);
         std::os::unix::fs::symlink(&target, &path).unwrap();
         let refused = file.append(b"lost\n").unwrap_err().to_string();
-        assert!(refused.contains("mattermost.log: a link is in the way"), "{refused}");
+        assert!(refused.contains("mattermost.log: the path is a symbolic link"), "{refused}");
         std::fs::remove_file(&path).unwrap();
         file.append(b"1111\n").unwrap();
         // A link in place of the file makes the log close the file that it has open.

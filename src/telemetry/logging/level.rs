@@ -19,7 +19,7 @@ pub(super) fn named(setting: &str, name: &str) -> Result<LevelFilter, String> {
     let found = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     found.map(|(_, level)| *level).ok_or_else(|| {
         let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
-        format!("{setting} is {name:?}, which is none of {}", known.join(", "))
+        format!("{setting} is {name:?}; it must be one of {}", known.join(", "))
     })
 }
 
@@ -44,7 +44,7 @@ mod tests {
         let refused = named("LogSettings.FileLevel", "loud").unwrap_err();
         assert_eq!(
             refused,
-            "LogSettings.FileLevel is \"loud\", which is none of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC"
+            "LogSettings.FileLevel is \"loud\"; it must be one of TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC"
         );
     }
 }

@@ -71,11 +71,15 @@ impl Notice {
     pub(super) fn log(&self, output: &str) {
         match self {
             Self::Failed(cause) => {
-                error!(output, cause, "log lines are lost until they can be written again");
+                error!(output, cause, "log lines cannot be written and are lost");
             }
             Self::Recovered(lost) => info!(output, lines_lost = lost, "log lines are written again"),
             Self::Overflowed(lost) => {
-                warn!(output, lines_lost = lost, "log lines came faster than they could be written");
+                warn!(
+                    output,
+                    lines_lost = lost,
+                    "log lines were dropped, because they came faster than they could be written"
+                );
             }
         }
     }
@@ -83,9 +87,11 @@ impl Notice {
     /// Prints the message on standard error, for when no log works.
     pub(super) fn print(&self, output: &str) {
         let text = match self {
-            Self::Failed(cause) => format!("{output}: {cause}; log lines are lost until they can be written again"),
+            Self::Failed(cause) => format!("{output}: {cause}; log lines cannot be written and are lost"),
             Self::Recovered(lost) => format!("{output}: log lines are written again, {lost} were lost"),
-            Self::Overflowed(lost) => format!("{output}: {lost} log lines came faster than they could be written"),
+            Self::Overflowed(lost) => {
+                format!("{output}: {lost} log lines were dropped, because they came faster than they could be written")
+            }
         };
         let _ = writeln!(std::io::stderr(), "quarterdeck: {text}");
     }

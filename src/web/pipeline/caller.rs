@@ -72,7 +72,9 @@ fn check_csrf(
     let is_strict = config.view.service.experimental_strict_csrf_enforcement;
     let is_proven = has_token || (is_script && !is_strict);
     if is_at_risk && !is_proven {
-        return Err(AppError::new("api.context.session_expired.app_error").detailed("no proof that a page sent this"));
+        return Err(
+            AppError::new("api.context.session_expired.app_error").detailed("the CSRF token is missing or wrong")
+        );
     }
     Ok(())
 }

@@ -135,7 +135,7 @@ fn members(bytes: &[u8]) -> Map<String, Value> {
 /// Returns the position of a JSON error. The message of serde is not used, because it quotes the value, which may be a
 /// password.
 fn place_of(cause: &serde_json::Error) -> String {
-    let problem = if cause.is_data() { "a member of the wrong kind" } else { "no JSON" };
+    let problem = if cause.is_data() { "a member has the wrong type" } else { "no JSON" };
     format!("{problem} at line {} column {}", cause.line(), cause.column())
 }
 

@@ -47,6 +47,6 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 /// Stores the records that still wait in memory, so that the reader sees the most recent ones.
 async fn catch_up(app: &AppState) {
     if let Err(cause) = app.trail.audit.flush().await {
-        warn!(cause = %cause, "the audit trail is read without its end");
+        warn!(cause = %cause, "the last audit records could not be stored; the response may lack them");
     }
 }

@@ -116,7 +116,12 @@ fn result(relation: &Relation, outcome: Outcome) -> Checked {
             Checked { data: Some(found), err: None }
         }
         Err(cause) => {
-            error!(%cause, parent = relation.parent, child = relation.child, "a relation could not be checked");
+            error!(
+                %cause,
+                parent = relation.parent,
+                child = relation.child,
+                "a database relation could not be checked"
+            );
             let text = format!("{}, {} of {}: {cause}", relation.child, relation.parent_id_attr, relation.parent);
             Checked { data: None, err: Some(text) }
         }

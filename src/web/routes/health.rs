@@ -199,17 +199,20 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
     }));
-    checks.extend(app.actors.files.current().standings().into_iter().map(|(store, standing)| Readiness {
-        name: format!("storage-settings-{}", store.name()),
-        is_vital: false,
-        problem: matches!(standing, Standing::Refused(_)).then_some("those saved do not work, the earlier ones serve"),
-        age_s: None,
+    checks.extend(app.actors.files.current().standings().into_iter().map(|(store, standing)| {
+        Readiness {
+            name: format!("storage-settings-{}", store.name()),
+            is_vital: false,
+            problem: matches!(standing, Standing::Refused(_))
+                .then_some("the saved settings do not work; the earlier settings are in use"),
+            age_s: None,
+        }
     }));
     checks.extend(app.vitals().iter().map(|vitals| Readiness {
         name: format!("actor-{}", vitals.name),
         is_vital: true,
         problem: match (vitals.is_alive(), vitals.is_stuck()) {
-            (false, _) => Some("being rebuilt"),
+            (false, _) => Some("restarting"),
             (true, true) => Some("does not answer"),
             (true, false) => None,
         },

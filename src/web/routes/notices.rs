@@ -104,7 +104,7 @@ pub(super) async fn view(session: Session, app: Data<AppState>, body: Body) -> R
     }
     let can_be_stored = |id: &String| id.chars().count() <= MAX_ID_CHARACTERS && !id.contains('\0');
     if !ids.iter().all(can_be_stored) {
-        return Err(AppError::new(VIEWS_FAILED).because("the id of a notice is too long, or no text"));
+        return Err(AppError::new(VIEWS_FAILED).because("the id of a notice is too long or not a string"));
     }
     app.db.add_viewings(session.user_id(), &ids, wall_ms() / 1000).await.or_fail(VIEWS_FAILED)?;
     Ok(Done)

@@ -63,7 +63,7 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
         return;
     }
     let mut sessions = app.db.sessions_of(&user.id).await.unwrap_or_else(|cause| {
-        warn!(%cause, "the devices of a user could not be read");
+        warn!(%cause, "the sessions of a user could not be read; no push notification is sent");
         Vec::new()
     });
     let now = wall_ms();

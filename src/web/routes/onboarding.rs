@@ -89,11 +89,11 @@ pub(super) async fn complete(
     }
     let plugins = onboarding.install_plugins.unwrap_or_default();
     if !plugins.is_empty() {
-        info!(plugins = plugins.len(), "plugins were chosen at onboarding, and there are none here");
+        info!(plugins = plugins.len(), "plugins were requested at onboarding; this server has none");
     }
     let name: String = organization.chars().take(MAX_NAME_CHARACTERS).collect();
     if let Err(cause) = app.db.set_system(ORGANIZATION, &name).await {
-        warn!(%cause, "the name of the organization was not stored");
+        warn!(%cause, "the organization name could not be stored");
     }
     let saved = app.db.set_system(SETUP_COMPLETE, "true").await;
     saved.or_fail("api.error_set_first_admin_complete_setup")?;

@@ -104,7 +104,7 @@ async fn answer(
             return Outcome::Done;
         }
         Err(failure) => {
-            warn!(cause = %failure, "the session of a socket could not be looked up");
+            warn!(cause = %failure, "the session of a WebSocket could not be read");
             connection.reply(refused(request.seq, &AppError::new("api.context.invalid_token.error")));
             return Outcome::Done;
         }
@@ -120,7 +120,7 @@ async fn answer(
     match done {
         Ok(data) => connection.reply(granted(request.seq, &data)),
         Err(refusal) => {
-            debug!(action = request.action, cause = %refusal, "a socket's request was refused");
+            debug!(action = request.action, cause = %refusal, "a WebSocket request was refused");
             connection.reply(refused(request.seq, &refusal));
         }
     }
@@ -197,7 +197,7 @@ async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientReques
     let session = match resolve(&app.accounts, &config, token).await {
         Ok(found) => found.and_then(|session| session.stored_shared()),
         Err(failure) => {
-            warn!(cause = %failure, "the session of a socket could not be looked up");
+            warn!(cause = %failure, "the session of a WebSocket could not be read");
             None
         }
     };
@@ -209,7 +209,7 @@ async fn authenticate(app: Data<AppState>, resume: Resume, request: ClientReques
         }
         Err(refusal) if refusal.id == "app.socket.too_many_of_user.app_error" => Outcome::Close(Close::TOO_MANY),
         Err(failure) => {
-            warn!(cause = %failure, "a client could not be connected");
+            warn!(cause = %failure, "a WebSocket client could not join the hub");
             Outcome::Drop
         }
     }
@@ -245,7 +245,7 @@ pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, st
             Ok(found) => found.and_then(|session| session.stored_shared()),
             Err(failure) => {
                 // The check is repeated soon. A connection does not end because the session store is unavailable.
-                warn!(cause = %failure, "the session of a socket could not be looked up");
+                warn!(cause = %failure, "the session of a WebSocket could not be read");
                 return Outcome::Done;
             }
         };
@@ -253,7 +253,7 @@ pub(super) fn check_session(app: Data<AppState>, connection: Arc<Connection>, st
             return Outcome::Close(Close::because(quarterdeck_actors::hub::End::SessionEnded));
         };
         if let Err(failure) = app.actors.hub.renew_session(&connection, epoch, fresh.clone()).await {
-            warn!(cause = %failure, "the hub was not told of a session");
+            warn!(cause = %failure, "the hub did not receive the renewed session of a WebSocket");
         }
         Outcome::Checked(fresh)
     };

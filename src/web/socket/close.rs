@@ -27,12 +27,12 @@ impl Close {
     pub(super) fn because(end: End) -> Self {
         match end {
             End::SessionEnded => Self::with(1008, "the session ended"),
-            End::TooSlow => Self::with(1013, "the connection takes less than it is sent"),
-            End::OutOfMemory => Self::with(1013, "the server holds too much for slow connections"),
+            End::TooSlow => Self::with(1013, "the client reads too slowly"),
+            End::OutOfMemory => Self::with(1013, "the server has no memory left for slow connections"),
             End::Silent => Self::with(1001, "no answer to pings"),
-            End::Replaced => Self::with(1000, "another socket goes on with this connection"),
-            End::Stopping => Self::with(1012, "the server stops"),
-            End::HubCrashed => Self::with(1012, "the server lost track of what was sent"),
+            End::Replaced => Self::with(1000, "another socket resumed this connection"),
+            End::Stopping => Self::with(1012, "the server is stopping"),
+            End::HubCrashed => Self::with(1012, "the server lost the state of this connection"),
         }
     }
 }

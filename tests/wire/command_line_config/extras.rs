@@ -34,8 +34,8 @@ async fn keys_that_are_no_settings_are_named_by_validate_and_shown_as_no_setting
         add_newer_keys(place).await;
         let ended = place.run(&["config", "validate"], "").await;
         let remarks = String::from_utf8(ended.stderr).unwrap();
-        assert!(ended.status.success() && remarks.contains("NewerSettings: no setting"), "{remarks}");
-        assert!(remarks.contains("TeamSettings.Newer: no setting"), "{remarks}");
+        assert!(ended.status.success() && remarks.contains("NewerSettings: not a setting"), "{remarks}");
+        assert!(remarks.contains("TeamSettings.Newer: not a setting"), "{remarks}");
         let document = as_json(place, &["get"]).await;
         assert_eq!((document.get("NewerSettings"), document["TeamSettings"].get("Newer")), (None, None));
     })

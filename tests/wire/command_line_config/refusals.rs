@@ -8,11 +8,11 @@ async fn an_unknown_path_is_refused_with_the_nearest_one() {
     each_way(async |place| {
         for arguments in [&["get", "TeamSettings.SiteNam"][..], &["set", "TeamSettings.SiteNam", "x"]] {
             let complaint = refused(place, arguments).await;
-            let expected = "quarterdeck: TeamSettings.SiteNam is no setting; the nearest is TeamSettings.SiteName\n";
+            let expected = "quarterdeck: TeamSettings.SiteNam is not a setting; the nearest is TeamSettings.SiteName\n";
             assert_eq!(complaint, expected);
         }
         assert!(refused(place, &["unset", "TeamSettings"]).await.contains("the nearest is TeamSettings"));
-        assert_eq!(config(place, &["history"]).await, "nothing was ever stored\n");
+        assert_eq!(config(place, &["history"]).await, "no version was ever stored\n");
     })
     .await;
 }
@@ -23,7 +23,7 @@ async fn a_value_of_the_wrong_kind_is_refused() {
         let complaint = refused(place, &["set", "TeamSettings.MaxUsersPerTeam", "many"]).await;
         assert_eq!(complaint, "quarterdeck: TeamSettings.MaxUsersPerTeam must be a whole number\n");
         let complaint = refused(place, &["set", "SqlSettings.ReplicaLagSettings", r#"[{"DataSorce": 1}]"#]).await;
-        assert!(complaint.contains("SqlSettings.ReplicaLagSettings.0.DataSorce: no setting"), "{complaint}");
+        assert!(complaint.contains("SqlSettings.ReplicaLagSettings.0.DataSorce: not a setting"), "{complaint}");
         let file = r#"{"TeamSettings": {"SiteName": 1, "MaxUsersPerTeam": "many"}}"#;
         std::fs::write(place.path("config.json"), file).unwrap();
         let complaint = refused(place, &["import", "config.json"]).await;
@@ -31,7 +31,7 @@ async fn a_value_of_the_wrong_kind_is_refused() {
         {
             assert!(complaint.contains(words), "{complaint}");
         }
-        assert_eq!(config(place, &["history"]).await, "nothing was ever stored\n");
+        assert_eq!(config(place, &["history"]).await, "no version was ever stored\n");
     })
     .await;
 }
@@ -49,7 +49,7 @@ async fn what_breaks_rules_is_refused_with_every_failure() {
                 assert!(complaint.contains(path), "{complaint}");
             }
         }
-        assert_eq!(config(place, &["history"]).await, "nothing was ever stored\n");
+        assert_eq!(config(place, &["history"]).await, "no version was ever stored\n");
         assert_eq!(config(place, &["validate"]).await, "the configuration is valid\n");
     })
     .await;
@@ -77,11 +77,11 @@ async fn a_file_is_checked_and_its_unknown_keys_are_named() {
     std::fs::write(place.path("config.json"), r#"{"TeamSettings": {"SiteNam": "x"}}"#).unwrap();
     let checked = place.run(&["config", "validate", "config.json"], "").await;
     assert!(checked.status.success(), "{checked:?}");
-    let remark = "quarterdeck: TeamSettings.SiteNam: no setting; the nearest is TeamSettings.SiteName\n";
+    let remark = "quarterdeck: TeamSettings.SiteNam: not a setting; the nearest is TeamSettings.SiteName\n";
     assert_eq!(String::from_utf8(checked.stderr).unwrap(), remark);
     std::fs::write(place.path("config.json"), r#"{"TeamSettings": canary"#).unwrap();
     let complaint = refused(&place, &["validate", "config.json"]).await;
-    assert_eq!(complaint, "quarterdeck: config.json: line 1 column 18: this is no JSON object\n");
+    assert_eq!(complaint, "quarterdeck: config.json: line 1 column 18: the file is not a JSON object\n");
     std::fs::write(place.path("config.json"), "{}").unwrap();
     assert_eq!(as_json(&place, &["validate", "config.json", "--json"]).await["valid"], true);
     assert!(!place.path("test.db").exists());

@@ -21,9 +21,9 @@ async fn secrets_are_shown_on_request_only() {
         assert_eq!(config(place, &["get", PATH, "--show-secrets"]).await, "\"canary-mail\"\n");
         config(place, &["export", "clear.json", "--show-secrets"]).await;
         assert!(read(&place.path("clear.json")).contains("\"canary-mail\""));
-        assert!(refused(place, &["set", PATH, &"*".repeat(32)]).await.contains("stands for a secret"));
+        assert!(refused(place, &["set", PATH, &"*".repeat(32)]).await.contains("the placeholder of a hidden secret"));
         config(place, &["export", "masked.json"]).await;
-        assert_eq!(config(place, &["import", "masked.json"]).await, "nothing changes\n");
+        assert_eq!(config(place, &["import", "masked.json"]).await, "no changes\n");
     })
     .await;
 }

@@ -26,7 +26,7 @@ async fn versions_are_compared_with_each_other_and_with_the_active_one() {
         assert_eq!(between, "TeamSettings.SiteName: \"one\" -> \"two\"\n");
         assert_eq!(since, "TeamSettings.SiteName: \"one\" -> \"three\"\n");
         assert_eq!(last, "TeamSettings.SiteName: \"two\" -> \"three\"\n");
-        assert_eq!(config(place, &["diff", &one, &one]).await, "no difference\n");
+        assert_eq!(config(place, &["diff", &one, &one]).await, "the versions are equal\n");
         let missing = "a".repeat(26);
         let complaint = refused(place, &["diff", &missing]).await;
         assert_eq!(complaint, "quarterdeck: There is no such version of the configuration.\n");
@@ -121,7 +121,7 @@ async fn a_version_that_mattermost_made_is_listed_and_comes_back() {
 async fn without_an_earlier_version_there_is_nothing_to_go_back_to() {
     each_way(async |place| {
         let complaint = refused(place, &["rollback", "--last-good"]).await;
-        assert_eq!(complaint, "quarterdeck: there is no earlier version that can be used\n");
+        assert_eq!(complaint, "quarterdeck: there is no usable earlier version\n");
         assert_eq!(place.run(&["config", "rollback"], "").await.status.code(), Some(2));
     })
     .await;

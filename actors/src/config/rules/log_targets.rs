@@ -59,7 +59,7 @@ impl Target {
     fn complaint(&self, is_level: fn(i64) -> bool) -> Option<String> {
         let strange_level = self.levels.iter().flatten().find(|level| !is_level(level.id));
         if let Some(level) = strange_level {
-            return Some(format!("the level {} does not belong here", level.id));
+            return Some(format!("the level {} is not allowed here", level.id));
         }
         if !["", "json", "plain", "gelf"].contains(&self.format.as_str()) {
             return Some(format!("the format {:?} is unknown", self.format));
@@ -145,9 +145,9 @@ mod tests {
     #[test]
     fn server_and_audit_share_no_level() {
         let with_level = |id: i64| json!({"x": {"type": "console", "levels": [{"id": id}]}});
-        assert_eq!(bad_server_target(&with_level(100)).as_deref(), Some("x: the level 100 does not belong here"));
+        assert_eq!(bad_server_target(&with_level(100)).as_deref(), Some("x: the level 100 is not allowed here"));
         assert_eq!(bad_server_target(&with_level(5)), None);
         assert_eq!(bad_audit_target(&with_level(103)), None);
-        assert_eq!(bad_audit_target(&with_level(5)).as_deref(), Some("x: the level 5 does not belong here"));
+        assert_eq!(bad_audit_target(&with_level(5)).as_deref(), Some("x: the level 5 is not allowed here"));
     }
 }

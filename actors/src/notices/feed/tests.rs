@@ -42,7 +42,7 @@ fn entries_that_cannot_be_used_are_left_out_and_their_ids_are_kept() {
     let usable: Vec<&str> = feed.notices.iter().map(Notice::id).collect();
     assert_eq!(usable, ["good", "also good"]);
     assert_eq!(feed.refused.len(), 10);
-    assert!(feed.refused[6].starts_with("entry 8 (\"broken\"): \"soon\" is no range"), "{:?}", feed.refused);
+    assert!(feed.refused[6].starts_with("entry 8 (\"broken\"): \"soon\" is not a range"), "{:?}", feed.refused);
     for id in ["good", "also good", "bare", "german", "broken", &long] {
         assert!(feed.ids.iter().any(|known| known == id), "{id}");
     }
@@ -61,7 +61,7 @@ fn of_a_feed_without_end_the_beginning_is_used() {
     let entries: Vec<Value> = (0..1001).map(|number| entry(&format!("n{number}"))).collect();
     let feed = read(&json!(entries));
     assert_eq!((feed.notices.len(), feed.ids.len()), (1000, 1000));
-    assert_eq!(feed.refused, ["1001 entries are too many: only 1000 are used"]);
+    assert_eq!(feed.refused, ["the feed has 1001 entries; only the first 1000 are used"]);
 }
 
 #[test]

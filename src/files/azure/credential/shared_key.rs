@@ -67,7 +67,9 @@ impl Policy for SharedKey {
         request.insert_header("authorization", format!("SharedKey {}:{signature}", self.account));
         match next.split_first() {
             Some((policy, rest)) => policy.send(context, request, rest).await,
-            None => Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Other, "nothing sends requests")),
+            None => {
+                Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Other, "there is no HTTP client"))
+            }
         }
     }
 }

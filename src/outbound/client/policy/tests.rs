@@ -182,7 +182,10 @@ fn the_refusal_names_the_rule_and_the_setting() {
                     list it in ServiceSettings.AllowedUntrustedInternalConnections to allow it";
     assert_eq!(refusal.to_string(), expected);
     let literal = typed("http://[64:ff9b::a00:5]/").unwrap_err().to_string();
-    assert!(literal.starts_with("64:ff9b::a00:5 is a way to 10.0.0.5, a private address (RFC 1918);"), "{literal}");
+    assert!(
+        literal.starts_with("64:ff9b::a00:5 is an address that leads to 10.0.0.5, a private address (RFC 1918);"),
+        "{literal}"
+    );
 }
 
 #[test]

@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 /// The format of times, in the log and in requests; `Z` stands for `+00:00`.
 const TIME: &[BorrowedFormatItem<'_>] = format_description!(
     version = 2,
-    "[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]] [offset_hour sign:mandatory]:[offset_minute]"
+    "[year]-[month]-[day] [hour]:[minute]:[second][optional [.[subsecond]]] [offset_hour \
+     sign:mandatory]:[offset_minute]"
 );
 
 /// The maximum time by which lines can be out of order, because several threads write them.
@@ -112,7 +113,7 @@ fn bound(name: &str, text: &str) -> Result<Option<OffsetDateTime>, AppError> {
         return Ok(None);
     }
     let time = time_in(text).ok_or_else(|| {
-        let reason = format!("{name} is no time such as 2026-01-31 23:59:59.999 +00:00");
+        let reason = format!("{name} must be a time such as 2026-01-31 23:59:59.999 +00:00");
         AppError::new("api.system.logs.invalidFilter").because(reason)
     })?;
     Ok(Some(time))

@@ -72,6 +72,6 @@ async fn ack(body: Body) -> Result<Ack, AppError> {
 /// notifications off.
 async fn see_notifications(app: &AppState, session: &Session) {
     if let Err(cause) = accounts::enable_notifications(&app.accounts.sessions, session).await {
-        warn!(error = %cause, "that a device shows notifications again was not stored");
+        warn!(error = %cause, "could not store that a device shows notifications again");
     }
 }

@@ -145,7 +145,7 @@ fn logs() -> Vec<Case> {
         case("/LogSettings/AdvancedLoggingJSON", json!([1]), json!([]), TARGETS)
             .param("Error", "invalid type: sequence, expected a map"),
         case("/LogSettings/AdvancedLoggingJSON", level(101), level(5), TARGET)
-            .param("Error", "x: the level 101 does not belong here"),
+            .param("Error", "x: the level 101 is not allowed here"),
         case(
             "/ExperimentalAuditSettings/FileName",
             "",
@@ -162,6 +162,6 @@ fn logs() -> Vec<Case> {
         case("/ExperimentalAuditSettings/AdvancedLoggingJSON", json!("audit.json"), json!(""), TARGETS)
             .param("Error", "invalid type: string \"audit.json\", expected a map"),
         case("/ExperimentalAuditSettings/AdvancedLoggingJSON", level(5), level(101), TARGET)
-            .param("Error", "x: the level 5 does not belong here"),
+            .param("Error", "x: the level 5 is not allowed here"),
     ]
 }
