@@ -27,7 +27,6 @@ mod releases;
 mod roles;
 pub(crate) mod route;
 pub(crate) mod router;
-pub(crate) mod schemas;
 mod sessions;
 mod site_url;
 mod status;

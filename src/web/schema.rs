@@ -1,7 +1,7 @@
 //! The schemas of structures, for the description of the API.
 //!
-//! A structure that a body is made of derives `ToSchema`, so its members are written once. The list of these structures
-//! is `routes/schemas.rs`; what refers to one calls [`reference`].
+//! A structure that a body is made of derives `ToSchema`, so its members are written once. The operations in the
+//! route table refer to these structures, and the document has those that they refer to.
 
 mod config;
 
@@ -15,8 +15,7 @@ pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// Returns the reference to the schema of `T`, for a response, a body, a parameter or a member.
 ///
-/// `T` must stand in the list of `routes/schemas.rs`. A table of constants holds `reference::<T>` as a
-/// `fn() -> RefOr<Schema>`.
+/// `T` must be in an operation, or in a structure that is in one.
 pub(crate) fn reference<T: ToSchema>() -> RefOr<Schema> {
     Ref::from_schema_name(T::name()).into()
 }

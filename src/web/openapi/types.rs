@@ -1,7 +1,7 @@
 //! The schemas of the types that operations name.
 
 use utoipa::openapi::schema::{AdditionalProperties, AnyOfBuilder, KnownFormat, SchemaFormat, Type as Kind};
-use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
 
 use crate::web::routes::operation::Type;
 
@@ -23,7 +23,7 @@ pub(super) fn schema(of: Type) -> RefOr<Schema> {
         Type::Boolean => ObjectBuilder::new().schema_type(Kind::Boolean),
         Type::Object => ObjectBuilder::new(),
         Type::OneOf(texts) => return one_of(texts.iter().copied()),
-        Type::Named(name) => return Ref::from_schema_name(name).into(),
+        Type::Structure(structure) => return (structure.reference)(),
         Type::List(items) => return ArrayBuilder::new().items(schema(*items)).build().into(),
         Type::NonEmptyList(items) => {
             return ArrayBuilder::new().items(schema(*items)).min_items(Some(1)).build().into();
@@ -69,6 +69,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::base::team::Team;
+
+    const TEAM: Type = Type::of::<Team>();
 
     #[test]
     fn each_type_has_its_schema() {
@@ -78,7 +81,7 @@ mod tests {
         assert_eq!(written(Type::Object), json!({ "type": "object" }));
         assert_eq!(written(Type::OneOf(&["a", "b"])), json!({ "type": "string", "enum": ["a", "b"] }));
         let team = json!({ "$ref": "#/components/schemas/Team" });
-        assert_eq!(written(Type::List(&Type::Named("Team"))), json!({ "type": "array", "items": team }));
+        assert_eq!(written(Type::List(&TEAM)), json!({ "type": "array", "items": team }));
         let flags = json!({ "type": "array", "items": { "type": "boolean" }, "minItems": 1 });
         assert_eq!(written(Type::NonEmptyList(&Type::Boolean)), flags);
         let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });

@@ -13,8 +13,8 @@ use crate::web::state::AppState;
 pub(super) const REPLACE: Operation =
     Description::new(Tag::System, "SetAIBridgeTestHelper", "Replaces the responses of the stand-in for the AI bridge.")
         .details("Needs `ServiceSettings.EnableTesting`, then the permission `manage_system`.")
-        .body(Type::Named("AIBridgeTestHelperConfig"), "The new responses.")
-        .responses(&[Response::json(200, Type::Named("AIBridgeTestHelperState"), "The state of the stand-in.")])
+        .body(Type::of::<Script>(), "The new responses.")
+        .responses(&[Response::json(200, Type::of::<State>(), "The state of the stand-in.")])
         .refusals(&[400, 403, 501])
         .handled_by(handler!(replace));
 
@@ -32,7 +32,7 @@ pub(super) const SHOW: Operation = Description::new(
     "Returns the responses of the stand-in for the AI bridge, and the requests that it received.",
 )
 .details("Needs `ServiceSettings.EnableTesting`, then the permission `manage_system`.")
-.responses(&[Response::json(200, Type::Named("AIBridgeTestHelperState"), "The state of the stand-in.")])
+.responses(&[Response::json(200, Type::of::<State>(), "The state of the stand-in.")])
 .refusals(&[403, 501])
 .handled_by(handler!(show));
 

@@ -46,7 +46,7 @@ pub(super) const LIST: Operation =
             ),
             Query::optional("team_id", Type::String, "Counts only this team."),
         ])
-        .responses(&[Response::json(200, Type::List(&Type::Named("AnalyticsRow")), "The figures.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Row<'_>>()), "The figures.")])
         .refusals(&[400, 403, 500, 503])
         .handled_by(handler!(list));
 

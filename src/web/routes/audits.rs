@@ -17,7 +17,7 @@ const FAILED: &str = "app.audit.get.finding.app_error";
 pub(super) const LIST: Operation = Description::new(Tag::System, "GetAudits", "Lists audit records, the newest first.")
     .details("Needs the permission `read_audits`.")
     .queries(&[PAGE, PER_PAGE])
-    .responses(&[Response::json(200, Type::List(&Type::Named("Audit")), "The page.")])
+    .responses(&[Response::json(200, Type::List(&Type::of::<AuditEntry>()), "The page.")])
     .refusals(&[403, 500])
     .handled_by(handler!(list));
 

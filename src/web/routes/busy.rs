@@ -80,7 +80,7 @@ pub(super) async fn mark(
 pub(super) const SHOW: Operation =
     Description::new(Tag::System, "GetServerBusyExpires", "Tells until when the server is marked as busy.")
         .details("Needs the permission `manage_system`.")
-        .responses(&[Response::json(200, Type::Named("Server_Busy"), "The mark.")])
+        .responses(&[Response::json(200, Type::of::<Flag>(), "The mark.")])
         .refusals(&[403])
         .handled_by(handler!(show));
 

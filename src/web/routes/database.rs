@@ -73,7 +73,7 @@ pub(super) const LIST_MIGRATIONS: Operation = Description::new(
     "Lists the applied migrations of the database schema, the newest first.",
 )
 .details("Needs any permission to read the system console.")
-.responses(&[Response::json(200, Type::List(&Type::Named("Migration")), "The migrations.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<Migration>()), "The migrations.")])
 .refusals(&[403, 500])
 .handled_by(handler!(list_migrations));
 
@@ -89,7 +89,7 @@ pub(super) const CHECK: Operation = Description::new(
     "CheckIntegrity",
     "Finds the rows whose parent row is missing, for each relation between tables.",
 )
-.responses(&[Response::json(200, Type::List(&Type::Named("IntegrityCheckResult")), "One result for each relation.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<Checked>()), "One result for each relation.")])
 .handled_by(handler!(check));
 
 /// `POST /integrity`: lists, for each relation between tables, the rows whose parent is missing.

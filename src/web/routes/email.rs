@@ -16,6 +16,7 @@ use crate::outbound::mail::Mail;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
+use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
 
 const SECTION: &str = "EmailSettings";
@@ -27,7 +28,7 @@ pub(super) const TEST: Operation = Description::new(
     "Sends the caller an email with the submitted settings, or with the settings in force.",
 )
 .details("Needs the permission `test_email`. A stored password is sent only to the mail server in use.")
-.optional_body(Type::Named("Config"), "The settings to test.")
+.optional_body(Type::of::<ConfigSchema>(), "The settings to test.")
 .responses(&[Response::json(200, STATUS_OK, "The mail server accepted the email.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(test));

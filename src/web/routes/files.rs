@@ -14,6 +14,7 @@ use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Okay, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
+use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
 
 /// The response to a passed test, for a caller who asked for its steps.
@@ -37,8 +38,8 @@ pub(super) const TEST: Operation = Description::new(
     Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
     Query::optional("report", Type::Boolean, "Adds every step to the response."),
 ])
-.optional_body(Type::Named("Config"), "The settings to test. The default is the settings in force.")
-.responses(&[Response::json(200, Type::Named("StorageTest"), "The store works.")])
+.optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
+.responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(test));
 
@@ -49,8 +50,8 @@ pub(super) const TEST_S3: Operation =
             Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
             Query::optional("report", Type::Boolean, "Adds every step to the response."),
         ])
-        .optional_body(Type::Named("Config"), "The settings to test. The default is the settings in force.")
-        .responses(&[Response::json(200, Type::Named("StorageTest"), "The store works.")])
+        .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
+        .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(test));
 

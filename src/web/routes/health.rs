@@ -47,8 +47,8 @@ pub(super) const PING: Operation = Description::new(Tag::System, "GetPing", "Tel
         ),
     ])
     .responses(&[
-        Response::json(200, Type::Named("SystemStatusResponse"), "The status of the server."),
-        Response::json(500, Type::Named("SystemStatusResponse"), "The server is unhealthy."),
+        Response::json(200, Type::of::<Ping<'_>>(), "The status of the server."),
+        Response::json(500, Type::of::<Ping<'_>>(), "The server is unhealthy."),
     ])
     .handled_by(handler!(ping));
 

@@ -51,8 +51,8 @@ pub(super) const INSTALL: Operation = Description::new(
     "Puts a signed licence in force. If it is refused, the licence in force stays.",
 )
 .details("Needs the permission `manage_license_information`.")
-.form(Type::Named("LicenseUpload"), "The licence.")
-.responses(&[Response::json(201, Type::Named("License"), "The licence that is now in force.")])
+.form(Type::of::<Form>(), "The licence.")
+.responses(&[Response::json(201, Type::of::<License>(), "The licence that is now in force.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(install));
 
@@ -144,7 +144,7 @@ pub(super) const SHOW_LOAD: Operation = Description::new(
     "GetLicenseLoadMetric",
     "Returns the share of the licence's seats that is used, in thousandths.",
 )
-.responses(&[Response::json(200, Type::Named("LicenseLoad"), "The load; 0 without a licence.")])
+.responses(&[Response::json(200, Type::of::<Load>(), "The load; 0 without a licence.")])
 .refusals(&[500])
 .handled_by(handler!(show_load));
 

@@ -27,7 +27,7 @@ pub(super) const SHOW: Operation = Description::new(
 .queries(&[Query::required("url", Type::NonEmptyString, "The address.")])
 .responses(&[Response::json(
     200,
-    Type::Named("RedirectLocation"),
+    Type::of::<Target>(),
     "The target; empty if there is no redirect, or if link previews are off.",
 )])
 .refusals(&[400])

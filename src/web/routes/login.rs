@@ -10,6 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::base::lenient::or_default;
+use crate::base::user::view::UserView;
 use crate::domain::accounts::{Credentials, check_device_id, login as open_session};
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -56,8 +57,8 @@ pub(super) const LOGIN: Operation = Description::new(Tag::Accounts, "Login", "Op
         "The response has the token in the header `Token`. For scripts of web pages \
          (`X-Requested-With: XMLHttpRequest`), cookies are set as well.",
     )
-    .body(Type::Named("Credentials"), "The login name and the password.")
-    .responses(&[Response::json(200, Type::Named("User"), "The account.")])
+    .body(Type::of::<Form>(), "The login name and the password.")
+    .responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The account.")])
     .refusals(&[400, 401, 403, 500])
     .handled_by(handler!(login));
 

@@ -94,7 +94,7 @@ pub(super) const QUERY: Operation =
                 "The number of lines in a page. The default and the maximum are 10,000.",
             ),
         ])
-        .body(Type::Named("LogFilter"), "The filter.")
+        .body(Type::of::<Wanted>(), "The filter.")
         .responses(&[Response::json(
             200,
             Type::Map(&Type::List(&Type::Object)),
@@ -173,7 +173,7 @@ pub(super) const RECORD: Operation = Description::new(Tag::Environment, "PostLog
         "A message is logged as an error only if the caller has the permission `manage_system`, \
          or if `ServiceSettings.EnableDeveloper` is on; then no session is required either.",
     )
-    .optional_body(Type::Named("ClientLog"), "The message.")
+    .optional_body(Type::of::<ClientLog>(), "The message.")
     .responses(&[Response::json(200, Type::Map(&Type::String), "The message that was logged.")])
     .refusals(&[403])
     .handled_by(handler!(record));

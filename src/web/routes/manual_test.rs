@@ -14,6 +14,7 @@ use crate::base::user::Profile;
 use crate::domain::accounts::{self, Credentials, Signup, login};
 use crate::domain::audit::Audit;
 use crate::domain::teams::{Proposal, found, join};
+use crate::web::error::Envelope;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
@@ -42,7 +43,7 @@ pub(super) const RUN: Operation = Description::new(
     Response::empty(307, "Logged in: the cookie is set, and `Location` is the town square."),
     Response::media(500, "text/html", "A part could not be created."),
     Response::media(400, "text/html", "The test does not exist."),
-    Response::json(404, Type::Named("AppError"), "The server was started without `EnableTesting`."),
+    Response::json(404, Type::of::<Envelope<'_>>(), "The server was started without `EnableTesting`."),
 ])
 .handled_by(handler!(run));
 

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use quarterdeck_actors::error::AppError;
 
+use crate::web::error::Envelope;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
@@ -18,8 +19,8 @@ pub(super) const SHOW: Operation = Description::new(Tag::System, "GetMetrics", "
     )
     .responses(&[
         Response::media(200, "text/plain", "The metrics, in the text format of Prometheus."),
-        Response::json(401, Type::Named("AppError"), "The token is missing or wrong."),
-        Response::json(404, Type::Named("AppError"), "No token is configured."),
+        Response::json(401, Type::of::<Envelope<'_>>(), "The token is missing or wrong."),
+        Response::json(404, Type::of::<Envelope<'_>>(), "No token is configured."),
     ])
     .refusals(&[500])
     .handled_by(handler!(show));

@@ -7,7 +7,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::notices::MAX_ID_CHARACTERS;
 use quarterdeck_actors::notices::conditions::{Client, Reader, Site};
-use quarterdeck_actors::notices::feed::Notice;
+use quarterdeck_actors::notices::feed::{Notice, Shown};
 use quarterdeck_actors::notices::versions::read_version;
 
 use crate::base::preference::Preference;
@@ -37,7 +37,7 @@ pub(super) const LIST: Operation =
                 "The type of the client.",
             ),
         ])
-        .responses(&[Response::json(200, Type::List(&Type::Named("Notice")), "The notices.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Shown<'_>>()), "The notices.")])
         .refusals(&[400, 500])
         .handled_by(handler!(list));
 

@@ -47,7 +47,7 @@ pub(super) const SHOW: Operation = Description::new(
     "Tells if the first administrator has completed the onboarding.",
 )
 .details("Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::Named("System"), "`FirstAdminSetupComplete` with `true` or `false` as text.")])
+.responses(&[Response::json(200, Type::of::<System>(), "`FirstAdminSetupComplete` with `true` or `false` as text.")])
 .refusals(&[403, 500])
 .handled_by(handler!(show));
 
@@ -64,7 +64,7 @@ pub(super) const COMPLETE: Operation = Description::new(
     "Stores that the first administrator has completed the onboarding.",
 )
 .details("Needs the permission `manage_system`.")
-.body(Type::Named("Onboarding"), "The name of the organization.")
+.body(Type::of::<Onboarding>(), "The name of the organization.")
 .responses(&[Response::json(200, STATUS_OK, "Stored.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(complete));

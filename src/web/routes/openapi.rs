@@ -14,7 +14,6 @@ use zip::ZipArchive;
 use super::config::{packed, packed_as};
 use super::route::Route;
 use super::router::Router;
-use super::schemas::schemas;
 use crate::web::openapi::document;
 use crate::web::prepared::Packed;
 use crate::web::request::Request;
@@ -40,7 +39,7 @@ impl Large {
     fn make(table: &[Route]) -> Self {
         let wanted = [("swagger-ui.css", "text/css"), ("swagger-ui-bundle.js", "text/javascript")];
         let parts = wanted.into_iter().filter_map(|(name, kind)| Some((name, kind, Packed::new(unpacked(name)?))));
-        Self { document: document(table, schemas()).map(Packed::new), parts: parts.collect() }
+        Self { document: document(table).map(Packed::new), parts: parts.collect() }
     }
 
     async fn get(router: &Router) -> Result<&'static Self, AppError> {

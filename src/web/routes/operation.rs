@@ -6,9 +6,12 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 use quarterdeck_actors::error::AppError;
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
 
-use crate::web::answer::Reply;
+use crate::web::answer::{Reply, StatusOk};
 use crate::web::request::Refused;
+use crate::web::schema::{Schemas, add, reference};
 
 /// A handler without the types of its arguments. The macro [`handler`] makes it.
 pub(crate) type Handler = fn(HttpRequest, Payload) -> LocalBoxFuture<'static, Result<HttpResponse, AppError>>;
@@ -126,8 +129,8 @@ pub(crate) enum Type {
     Object,
     /// One of these strings.
     OneOf(&'static [&'static str]),
-    /// The schema of this name.
-    Named(&'static str),
+    /// A structure with members. [`Type::of`] makes it.
+    Structure(Structure),
     List(&'static Type),
     NonEmptyList(&'static Type),
     /// An object with any names and with values of this type.
@@ -136,8 +139,17 @@ pub(crate) enum Type {
     Nullable(&'static Type),
 }
 
+/// A structure that derives its schema.
+#[derive(Clone, Copy)]
+pub(crate) struct Structure {
+    /// Returns the reference to its schema.
+    pub(crate) reference: fn() -> RefOr<Schema>,
+    /// Adds its schema and those of the structures in it.
+    pub(crate) add: fn(&mut Schemas),
+}
+
 /// The body `{"status":"OK"}`.
-pub(crate) const STATUS_OK: Type = Type::Named("StatusOK");
+pub(crate) const STATUS_OK: Type = Type::of::<StatusOk>();
 
 pub(crate) const PAGE: Query = Query::optional("page", Type::Integer, "The page, from 0.");
 pub(crate) const PER_PAGE: Query = Query::optional(
@@ -161,7 +173,35 @@ impl Tag {
     }
 }
 
+impl Type {
+    /// The type of a structure.
+    pub(crate) const fn of<T: ToSchema>() -> Self {
+        Self::Structure(Structure { reference: reference::<T>, add: add::<T> })
+    }
+
+    /// Returns the structure that values of this type consist of.
+    fn structure(self) -> Option<Structure> {
+        match self {
+            Self::Structure(structure) => Some(structure),
+            Self::List(inner) | Self::NonEmptyList(inner) | Self::Map(inner) | Self::Nullable(inner) => {
+                inner.structure()
+            }
+            Self::String | Self::NonEmptyString | Self::Integer | Self::Boolean | Self::Object | Self::OneOf(_) => None,
+        }
+    }
+}
+
 impl Description {
+    /// Returns the structures of the body and of the responses.
+    pub(crate) fn structures(&self) -> impl Iterator<Item = Structure> {
+        let body = self.body.into_iter().map(|body| body.schema);
+        let responses = self.responses.iter().filter_map(|response| match response.content {
+            Content::Json(schema) => Some(schema),
+            Content::Nothing | Content::Other(_) => None,
+        });
+        body.chain(responses).filter_map(Type::structure)
+    }
+
     pub(crate) const fn new(tag: Tag, id: &'static str, summary: &'static str) -> Self {
         Self { tag, id, summary, details: None, queries: &[], body: None, responses: &[], refusals: &[] }
     }

@@ -13,7 +13,7 @@ use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK,
 use crate::web::state::AppState;
 
 pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetPreferences", "Lists the user's preferences.")
-    .responses(&[Response::json(200, Type::List(&Type::Named("Preference")), "The preferences.")])
+    .responses(&[Response::json(200, Type::List(&Type::of::<Preference>()), "The preferences.")])
     .refusals(&[400, 403, 500])
     .handled_by(handler!(list));
 
@@ -29,7 +29,7 @@ pub(super) const LIST_CATEGORY: Operation = Description::new(
     "GetPreferencesByCategory",
     "Lists the user's preferences in one category. An empty category is answered 404.",
 )
-.responses(&[Response::json(200, Type::List(&Type::Named("Preference")), "The preferences.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<Preference>()), "The preferences.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(list_category));
 
@@ -47,7 +47,7 @@ pub(super) async fn list_category(request: Request, session: Session, app: Data<
 
 pub(super) const SHOW: Operation =
     Description::new(Tag::Accounts, "GetPreferencesByCategoryByName", "Returns one preference of the user.")
-        .responses(&[Response::json(200, Type::Named("Preference"), "The preference.")])
+        .responses(&[Response::json(200, Type::of::<Preference>(), "The preference.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(show));
 
@@ -62,7 +62,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 
 pub(super) const SAVE: Operation =
     Description::new(Tag::Accounts, "UpdatePreferences", "Stores preferences of the user.")
-        .body(Type::NonEmptyList(&Type::Named("Preference")), "At most 100 preferences.")
+        .body(Type::NonEmptyList(&Type::of::<Preference>()), "At most 100 preferences.")
         .responses(&[Response::json(200, STATUS_OK, "Stored.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(save));
@@ -92,7 +92,7 @@ pub(super) async fn save(
 
 pub(super) const DELETE: Operation =
     Description::new(Tag::Accounts, "DeletePreferences", "Deletes preferences of the user.")
-        .body(Type::NonEmptyList(&Type::Named("Preference")), "At most 100 preferences. Their values are ignored.")
+        .body(Type::NonEmptyList(&Type::of::<Preference>()), "At most 100 preferences. Their values are ignored.")
         .responses(&[Response::json(200, STATUS_OK, "Deleted.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(delete));

@@ -14,7 +14,7 @@ pub(super) const SHOW_LATEST: Operation = Description::new(
     "GetLatestVersion",
     "Returns the latest release, as told by the address in the configuration.",
 )
-.responses(&[Response::json(200, Type::Named("Release"), "The release. It is cached for some time.")])
+.responses(&[Response::json(200, Type::of::<Release>(), "The release. It is cached for some time.")])
 .refusals(&[500])
 .handled_by(handler!(show_latest));
 

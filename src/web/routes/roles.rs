@@ -15,7 +15,7 @@ const MAX_NAME_CHARACTERS: usize = 64;
 
 pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetAllRoles", "Lists all roles.")
     .details("Needs the permission `manage_system`.")
-    .responses(&[Response::json(200, Type::List(&Type::Named("Role")), "The roles.")])
+    .responses(&[Response::json(200, Type::List(&Type::of::<Role>()), "The roles.")])
     .refusals(&[403, 500])
     .handled_by(handler!(list));
 
@@ -26,7 +26,7 @@ pub(super) async fn list(session: Session, app: Data<AppState>) -> Answer<Vec<Ro
 }
 
 pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetRole", "Returns a role.")
-    .responses(&[Response::json(200, Type::Named("Role"), "The role.")])
+    .responses(&[Response::json(200, Type::of::<Role>(), "The role.")])
     .refusals(&[400, 404])
     .handled_by(handler!(show));
 
@@ -39,7 +39,7 @@ pub(super) async fn show(request: Request, _: Session, app: Data<AppState>) -> A
 
 pub(super) const SHOW_NAMED: Operation =
     Description::new(Tag::Accounts, "GetRoleByName", "Returns the role with the given name.")
-        .responses(&[Response::json(200, Type::Named("Role"), "The role.")])
+        .responses(&[Response::json(200, Type::of::<Role>(), "The role.")])
         .refusals(&[400, 404])
         .handled_by(handler!(show_named));
 
@@ -56,7 +56,7 @@ pub(super) async fn show_named(request: Request, _: Session, app: Data<AppState>
 pub(super) const LIST_NAMED: Operation =
     Description::new(Tag::Accounts, "GetRolesByNames", "Lists the roles with the given names.")
         .body(Type::NonEmptyList(&Type::String), "The names.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("Role")), "The roles that exist.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Role>()), "The roles that exist.")])
         .refusals(&[400])
         .handled_by(handler!(list_named));
 

@@ -82,7 +82,7 @@ impl Listed {
 
 pub(super) const LIST: Operation =
     Description::new(Tag::Accounts, "GetSessions", "Lists the user's sessions, the most recently used first.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("Session")), "The sessions, without their tokens.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Listed>()), "The sessions, without their tokens.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(list));
 
@@ -99,7 +99,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 
 pub(super) const REVOKE: Operation =
     Description::new(Tag::Accounts, "RevokeSession", "Ends a session, and closes its sockets at once.")
-        .body(Type::Named("SessionChoice"), "The session.")
+        .body(Type::of::<Choice>(), "The session.")
         .responses(&[Response::json(200, STATUS_OK, "Ended.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(revoke));
@@ -161,7 +161,7 @@ pub(super) async fn revoke_all(session: Session, app: Data<AppState>) -> Result<
 
 pub(super) const ATTACH_DEVICE: Operation =
     Description::new(Tag::Accounts, "AttachDeviceExtraProps", "Attaches the caller's session to a mobile device.")
-        .body(Type::Named("Device"), "The device.")
+        .body(Type::of::<Device>(), "The device.")
         .responses(&[Response::json(200, STATUS_OK, "Attached.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(attach_device));

@@ -29,7 +29,7 @@ pub(super) const TEST: Operation = Description::new(
     "Tests if a server answers at an address that is to become the site URL.",
 )
 .details("Needs the permission `test_site_url`.")
-.body(Type::Named("SiteURL"), "The address.")
+.body(Type::of::<SiteUrl>(), "The address.")
 .responses(&[Response::json(200, STATUS_OK, "A server answers.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(test));

@@ -14,7 +14,7 @@ use crate::web::state::AppState;
 
 pub(super) const SHOW: Operation =
     Description::new(Tag::Accounts, "GetUserStatus", "Returns the status of a user. The default is offline.")
-        .responses(&[Response::json(200, Type::Named("Status"), "The status.")])
+        .responses(&[Response::json(200, Type::of::<Status>(), "The status.")])
         .refusals(&[400, 404, 500, 501])
         .handled_by(handler!(show));
 
@@ -27,8 +27,8 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 }
 
 pub(super) const SAVE: Operation = Description::new(Tag::Accounts, "UpdateUserStatus", "Sets a status manually.")
-    .body(Type::Named("StatusWish"), "The status.")
-    .responses(&[Response::json(200, Type::Named("Status"), "The new status.")])
+    .body(Type::of::<StatusRequest>(), "The status.")
+    .responses(&[Response::json(200, Type::of::<Status>(), "The new status.")])
     .refusals(&[400, 403, 404, 500, 501])
     .handled_by(handler!(save));
 
@@ -50,7 +50,7 @@ pub(super) async fn save(request: Request, session: Session, app: Data<AppState>
 pub(super) const LIST: Operation =
     Description::new(Tag::Accounts, "GetUsersStatusesByIds", "Lists the statuses of several users.")
         .body(Type::NonEmptyList(&Type::String), "The ids of the users.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("Status")), "One status for each user.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Status>()), "One status for each user.")])
         .refusals(&[400, 500])
         .handled_by(handler!(list));
 

@@ -19,8 +19,8 @@ use crate::web::state::AppState;
 
 pub(super) const CREATE: Operation =
     Description::new(Tag::Accounts, "CreateTeam", "Creates a team. The caller becomes its administrator.")
-        .body(Type::Named("TeamDraft"), "The team.")
-        .responses(&[Response::json(201, Type::Named("Team"), "The new team.")])
+        .body(Type::of::<Proposal>(), "The team.")
+        .responses(&[Response::json(201, Type::of::<Team>(), "The new team.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(create));
 
@@ -71,7 +71,7 @@ pub(super) const LIST: Operation =
                 "Returns an object that also holds the number of teams.",
             ),
         ])
-        .responses(&[Response::json(200, Type::Named("TeamList"), "The page.")])
+        .responses(&[Response::json(200, Type::of::<Listing>(), "The page.")])
         .refusals(&[403, 500])
         .handled_by(handler!(list));
 
@@ -93,7 +93,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 }
 
 pub(super) const SHOW: Operation = Description::new(Tag::Accounts, "GetTeam", "Returns a team.")
-    .responses(&[Response::json(200, Type::Named("Team"), "The team.")])
+    .responses(&[Response::json(200, Type::of::<Team>(), "The team.")])
     .refusals(&[400, 403, 404, 500])
     .handled_by(handler!(show));
 
@@ -105,7 +105,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 
 pub(super) const SHOW_NAMED: Operation =
     Description::new(Tag::Accounts, "GetTeamByName", "Returns the team with the given name.")
-        .responses(&[Response::json(200, Type::Named("Team"), "The team.")])
+        .responses(&[Response::json(200, Type::of::<Team>(), "The team.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(show_named));
 
@@ -129,7 +129,7 @@ pub(super) const EXISTS: Operation = Description::new(
     "TeamExists",
     "Tells if a team with the given name exists and the caller may see it.",
 )
-.responses(&[Response::json(200, Type::Named("Existence"), "The answer.")])
+.responses(&[Response::json(200, Type::of::<Existence>(), "The answer.")])
 .refusals(&[400, 500])
 .handled_by(handler!(exists));
 
@@ -145,7 +145,7 @@ pub(super) async fn exists(request: Request, session: Session, app: Data<AppStat
 
 pub(super) const LIST_OF_USER: Operation =
     Description::new(Tag::Accounts, "GetTeamsForUser", "Lists the user's teams.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("Team")), "The teams.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Team>()), "The teams.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(list_of_user));
 
@@ -163,7 +163,7 @@ pub(super) const LIST_MEMBERSHIPS: Operation =
     Description::new(Tag::Accounts, "GetTeamMembersForUser", "Lists the user's team memberships.")
         .responses(&[Response::json(
             200,
-            Type::List(&Type::Named("TeamMember")),
+            Type::List(&Type::of::<MemberView>()),
             "One membership for each team, including the teams that the user has left.",
         )])
         .refusals(&[400, 403, 500])
@@ -189,7 +189,7 @@ pub(super) const LIST_UNREAD: Operation = Description::new(
     "Lists the number of unread messages and mentions of a user, for each team.",
 )
 .queries(&[Query::optional("exclude_team", Type::String, "The id of a team to leave out.")])
-.responses(&[Response::json(200, Type::List(&Type::Named("TeamUnread")), "One entry for each team.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<Unread>()), "One entry for each team.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(list_unread));
 
@@ -206,7 +206,7 @@ pub(super) async fn list_unread(request: Request, session: Session, app: Data<Ap
 pub(super) const LIST_MEMBERS: Operation =
     Description::new(Tag::Accounts, "GetTeamMembers", "Lists the members of a team.")
         .queries(&[PAGE, PER_PAGE])
-        .responses(&[Response::json(200, Type::List(&Type::Named("TeamMember")), "The page.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<MemberView>()), "The page.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(list_members));
 
@@ -220,7 +220,7 @@ pub(super) async fn list_members(request: Request, session: Session, app: Data<A
 
 pub(super) const SHOW_MEMBER: Operation =
     Description::new(Tag::Accounts, "GetTeamMember", "Returns a user's membership in a team.")
-        .responses(&[Response::json(200, Type::Named("TeamMember"), "The membership.")])
+        .responses(&[Response::json(200, Type::of::<MemberView>(), "The membership.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(show_member));
 
@@ -249,8 +249,8 @@ pub(super) struct Newcomer {
 }
 
 pub(super) const ADD_MEMBER: Operation = Description::new(Tag::Accounts, "AddTeamMember", "Adds a user to a team.")
-    .body(Type::Named("TeamNewcomer"), "The user.")
-    .responses(&[Response::json(201, Type::Named("TeamMember"), "The membership.")])
+    .body(Type::of::<Newcomer>(), "The user.")
+    .responses(&[Response::json(201, Type::of::<MemberView>(), "The membership.")])
     .refusals(&[400, 403, 404, 500])
     .handled_by(handler!(add_member));
 

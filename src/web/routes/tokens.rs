@@ -79,8 +79,8 @@ pub(super) const CREATE: Operation = Description::new(
     "Creates a personal access token. Only this response contains its text.",
 )
 .details("Needs the permission `create_user_access_token`.")
-.body(Type::Named("AccessTokenDraft"), "The description of the token.")
-.responses(&[Response::json(200, Type::Named("AccessToken"), "The token.")])
+.body(Type::of::<Draft>(), "The description of the token.")
+.responses(&[Response::json(200, Type::of::<Shown>(), "The token.")])
 .refusals(&[400, 403, 404, 500, 501])
 .handled_by(handler!(create));
 
@@ -115,7 +115,7 @@ pub(super) const LIST_OF_USER: Operation =
     Description::new(Tag::Accounts, "GetUserAccessTokensForUser", "Lists the user's personal access tokens.")
         .details("Needs the permission `read_user_access_token`.")
         .queries(&[PAGE, PER_PAGE])
-        .responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens, without their text.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Shown>()), "The tokens, without their text.")])
         .refusals(&[400, 403, 404, 500, 501])
         .handled_by(handler!(list_of_user));
 
@@ -132,7 +132,7 @@ pub(super) const LIST: Operation =
     Description::new(Tag::Accounts, "GetUserAccessTokens", "Lists the personal access tokens of all users.")
         .details("Needs the permission `manage_system`.")
         .queries(&[PAGE, PER_PAGE])
-        .responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens, without their text.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<Shown>()), "The tokens, without their text.")])
         .refusals(&[403, 500, 501])
         .handled_by(handler!(list));
 
@@ -149,8 +149,8 @@ pub(super) const SEARCH: Operation = Description::new(
     "Lists the personal access tokens whose id, user id or username begins with a term.",
 )
 .details("Needs the permission `manage_system`.")
-.body(Type::Named("TokenSearch"), "The term.")
-.responses(&[Response::json(200, Type::List(&Type::Named("AccessToken")), "The tokens.")])
+.body(Type::of::<Search>(), "The term.")
+.responses(&[Response::json(200, Type::List(&Type::of::<Shown>()), "The tokens.")])
 .refusals(&[400, 403, 500, 501])
 .handled_by(handler!(search));
 
@@ -168,7 +168,7 @@ pub(super) async fn search(session: Session, app: Data<AppState>, body: Body) ->
 pub(super) const SHOW: Operation =
     Description::new(Tag::Accounts, "GetUserAccessToken", "Returns a personal access token.")
         .details("Needs the permission `read_user_access_token`.")
-        .responses(&[Response::json(200, Type::Named("AccessToken"), "The token, without its text.")])
+        .responses(&[Response::json(200, Type::of::<Shown>(), "The token, without its text.")])
         .refusals(&[400, 403, 404, 500, 501])
         .handled_by(handler!(show));
 
@@ -184,7 +184,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 pub(super) const REVOKE: Operation =
     Description::new(Tag::Accounts, "RevokeUserAccessToken", "Deletes a personal access token and ends its session.")
         .details("Needs the permission `revoke_user_access_token`.")
-        .body(Type::Named("TokenChoice"), "The token.")
+        .body(Type::of::<Choice>(), "The token.")
         .responses(&[Response::json(200, STATUS_OK, "Deleted.")])
         .refusals(&[400, 403, 404, 500, 501])
         .handled_by(handler!(revoke));
@@ -202,7 +202,7 @@ pub(super) async fn revoke(session: Session, app: Data<AppState>, audit: Audit, 
 pub(super) const DISABLE: Operation =
     Description::new(Tag::Accounts, "DisableUserAccessToken", "Disables a personal access token and ends its session.")
         .details("Needs the permission `revoke_user_access_token`.")
-        .body(Type::Named("TokenChoice"), "The token.")
+        .body(Type::of::<Choice>(), "The token.")
         .responses(&[Response::json(200, STATUS_OK, "Disabled.")])
         .refusals(&[400, 403, 404, 500, 501])
         .handled_by(handler!(disable));
@@ -218,7 +218,7 @@ pub(super) async fn disable(session: Session, app: Data<AppState>, audit: Audit,
 pub(super) const ENABLE: Operation =
     Description::new(Tag::Accounts, "EnableUserAccessToken", "Enables a personal access token.")
         .details("Needs the permission `create_user_access_token`.")
-        .body(Type::Named("TokenChoice"), "The token.")
+        .body(Type::of::<Choice>(), "The token.")
         .responses(&[Response::json(200, STATUS_OK, "Enabled.")])
         .refusals(&[400, 403, 404, 500, 501])
         .handled_by(handler!(enable));

@@ -24,7 +24,7 @@ const UNCHECKED: &str = "api.license.request-trial.can-start-trial.error";
 pub(super) const INSTALL: Operation =
     Description::new(Tag::Configuration, "RequestTrialLicense", "Requests a trial licence and puts it in force.")
         .details("Needs the permission `manage_license_information`.")
-        .body(Type::Named("TrialRequest"), "The person and the organization that request it.")
+        .body(Type::of::<TrialRequest>(), "The person and the organization that request it.")
         .responses(&[Response::json(200, STATUS_OK, "The licence is in force.")])
         .refusals(&[400, 403, 451, 500])
         .handled_by(handler!(install));

@@ -49,7 +49,7 @@ pub(super) const SHOW: Operation =
         .details("Needs the permission `manage_system`.")
         .responses(&[Response::json(
             200,
-            Type::Named("UpgradeStatus"),
+            Type::of::<Status>(),
             "The progress in percent, and the error of the last upgrade if it failed.",
         )])
         .refusals(&[403])

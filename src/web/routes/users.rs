@@ -33,8 +33,8 @@ pub(super) const CREATE: Operation = Description::new(Tag::Accounts, "CreateUser
          wrong codes in a minute. If the database already holds a configuration or a Mattermost, \
          only the command line creates the first account, and the response is 403.",
     )
-    .body(Type::Named("UserDraft"), "The account.")
-    .responses(&[Response::json(201, Type::Named("User"), "The new account.")])
+    .body(Type::of::<Profile>(), "The account.")
+    .responses(&[Response::json(201, Type::of::<UserView<'_>>(), "The new account.")])
     .refusals(&[400, 401, 403, 500, 501])
     .handled_by(handler!(create));
 
@@ -61,7 +61,7 @@ pub(super) async fn create(
 pub(super) const SHOW: Operation =
     Description::new(Tag::Accounts, "GetUser", "Returns an account, as far as the caller may see it.")
         .responses(&[
-            Response::json(200, Type::Named("User"), "The account."),
+            Response::json(200, Type::of::<UserView<'_>>(), "The account."),
             Response::empty(304, "The client's copy of the account is current."),
         ])
         .refusals(&[400, 403, 404, 500])
@@ -78,7 +78,7 @@ pub(super) async fn show(request: Request, session: Session, app: Data<AppState>
 pub(super) const SHOW_NAMED: Operation =
     Description::new(Tag::Accounts, "GetUserByUsername", "Returns the account with the given name.")
         .responses(&[
-            Response::json(200, Type::Named("User"), "The account."),
+            Response::json(200, Type::of::<UserView<'_>>(), "The account."),
             Response::empty(304, "The client's copy of the account is current."),
         ])
         .refusals(&[400, 403, 404, 500])
@@ -101,7 +101,7 @@ pub(super) const SHOW_WITH_EMAIL: Operation =
     Description::new(Tag::Accounts, "GetUserByEmail", "Returns the account with the given email address.")
         .details("Only for administrators, or if the privacy settings show email addresses.")
         .responses(&[
-            Response::json(200, Type::Named("User"), "The account."),
+            Response::json(200, Type::of::<UserView<'_>>(), "The account."),
             Response::empty(304, "The client's copy of the account is current."),
         ])
         .refusals(&[400, 403, 404, 500])
@@ -134,7 +134,7 @@ pub(super) const VERIFY_EMAIL: Operation = Description::new(
     "Marks the email address of an account as verified.",
 )
 .details("Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+.responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The changed account.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(verify_email));
 

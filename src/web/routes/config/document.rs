@@ -32,7 +32,7 @@ use crate::store::changes_json;
 use crate::web::answer::{Json, Reply};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
-use crate::web::schema::{ConfigSchema, reference};
+use crate::web::schema::{ConfigSchema, Schemas, add, reference};
 use crate::web::state::AppState;
 
 /// The header that lists unknown keys of the body.
@@ -66,7 +66,7 @@ pub(crate) const SHOW: Operation = Description::new(
     Query::optional("remove_masked", Type::Boolean, "Leaves secrets out."),
     Query::optional("remove_defaults", Type::Boolean, "Leaves out settings that have their default value."),
 ])
-.responses(&[Response::json(200, Type::Named("Config"), "The configuration.")])
+.responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration.")])
 .refusals(&[403, 500])
 .handled_by(handler!(show));
 
@@ -117,8 +117,8 @@ pub(crate) const REPLACE: Operation = Description::new(
     Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
     Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
 ])
-.body(Type::Named("Config"), "The whole configuration. A placeholder keeps the stored secret.")
-.responses(&[Response::json(200, Type::Named("ConfigAnswer"), "The configuration that is now in force.")])
+.body(Type::of::<ConfigSchema>(), "The whole configuration. A placeholder keeps the stored secret.")
+.responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
 .refusals(&[400, 403, 412, 500])
 .handled_by(handler!(replace));
 
@@ -143,8 +143,8 @@ pub(crate) const PATCH: Operation =
             Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
             Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
         ])
-        .body(Type::Named("Config"), "The settings to change.")
-        .responses(&[Response::json(200, Type::Named("ConfigAnswer"), "The configuration that is now in force.")])
+        .body(Type::of::<ConfigSchema>(), "The settings to change.")
+        .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
         .refusals(&[400, 403, 412, 500])
         .handled_by(handler!(patch));
 
@@ -250,7 +250,12 @@ pub(crate) struct Preview<'a> {
 /// The schema of the response to a change: the configuration, or the changes that a dry run would make.
 pub(crate) enum ConfigAnswer {}
 
-impl ToSchema for ConfigAnswer {}
+impl ToSchema for ConfigAnswer {
+    fn schemas(schemas: &mut Schemas) {
+        add::<ConfigSchema>(schemas);
+        add::<Preview<'_>>(schemas);
+    }
+}
 
 impl PartialSchema for ConfigAnswer {
     fn schema() -> RefOr<Schema> {

@@ -38,7 +38,7 @@ pub(crate) struct Stores {
 
 pub(crate) const MIGRATE: Operation =
     Description::new(Tag::Configuration, "MigrateConfig", "Copies the configuration from one store into another.")
-        .body(Type::Named("ConfigMigration"), "The two stores.")
+        .body(Type::of::<Stores>(), "The two stores.")
         .responses(&[Response::json(200, STATUS_OK, "Copied.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(migrate));

@@ -46,7 +46,7 @@ pub(crate) const LIST: Operation = Description::new(
     "Tells where the value of each setting comes from. The values are left out.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::List(&Type::Named("SettingOrigin")), "Every setting.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<SettingOrigin<'_>>()), "Every setting.")])
 .refusals(&[403])
 .handled_by(handler!(list));
 
@@ -64,7 +64,7 @@ pub(crate) const LIST_PENDING: Operation = Description::new(
     "Lists the settings that were changed since the start and take effect after a restart.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::List(&Type::Named("SettingOrigin")), "The settings.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<SettingOrigin<'_>>()), "The settings.")])
 .refusals(&[403])
 .handled_by(handler!(list_pending));
 

@@ -42,7 +42,7 @@ pub(crate) const LIST: Operation = Description::new(
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
 .queries(&[PAGE, PER_PAGE])
-.responses(&[Response::json(200, Type::List(&Type::Named("ConfigVersion")), "The page.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<VersionRecord>()), "The page.")])
 .refusals(&[403, 500])
 .handled_by(handler!(list));
 
@@ -58,7 +58,7 @@ pub(crate) const SHOW: Operation = Description::new(
     "Returns a version of the configuration with its document. Secrets are placeholders.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::Named("ConfigVersionDocument"), "The version.")])
+.responses(&[Response::json(200, Type::of::<VersionDocument>(), "The version.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(show));
 
@@ -96,7 +96,7 @@ pub(crate) const ROLL_BACK: Operation = Description::new(
     "Puts an earlier version of the configuration in force, as a new version.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::Named("Config"), "The configuration that is now in force.")])
+.responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration that is now in force.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(roll_back));
 

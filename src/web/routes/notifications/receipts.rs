@@ -19,7 +19,7 @@ pub(crate) const ACKNOWLEDGE: Operation = Description::new(
     "AcknowledgeNotification",
     "Acknowledges that a device received a push notification.",
 )
-.body(Type::Named("PushAck"), "The notification.")
+.body(Type::of::<Ack>(), "The notification.")
 .responses(&[Response::json(200, STATUS_OK, "Passed on to the push proxy.")])
 .refusals(&[400, 403, 404, 500, 501])
 .handled_by(handler!(acknowledge));

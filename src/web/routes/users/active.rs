@@ -35,7 +35,7 @@ pub(crate) const REPLACE: Operation = Description::new(
     "UpdateUserActive",
     "Activates or deactivates an account. A deactivated account loses all its sessions.",
 )
-.body(Type::Named("UserActive"), "The new state.")
+.body(Type::of::<Activity>(), "The new state.")
 .responses(&[Response::json(200, STATUS_OK, "Done.")])
 .refusals(&[400, 401, 403, 404, 500])
 .handled_by(handler!(replace));

@@ -6,6 +6,7 @@ use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
 use super::{known, protect_admin, require_access};
+use crate::base::user::view::UserView;
 use crate::base::user::{Profile, User};
 use crate::domain::accounts;
 use crate::domain::audit::Audit;
@@ -25,8 +26,8 @@ pub(crate) const REPLACE: Operation = Description::new(
     "UpdateUser",
     "Replaces the profile. Text that is absent from the body becomes empty.",
 )
-.body(Type::Named("UserDraft"), "The profile.")
-.responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+.body(Type::of::<Profile>(), "The profile.")
+.responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The changed account.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(replace));
 
@@ -49,8 +50,8 @@ pub(crate) async fn replace(
 
 pub(crate) const PATCH: Operation =
     Description::new(Tag::Accounts, "PatchUser", "Changes the parts of the profile that the body names.")
-        .body(Type::Named("UserDraft"), "The changes.")
-        .responses(&[Response::json(200, Type::Named("User"), "The changed account.")])
+        .body(Type::of::<Profile>(), "The changes.")
+        .responses(&[Response::json(200, Type::of::<UserView<'_>>(), "The changed account.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(patch));
 

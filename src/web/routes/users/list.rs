@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::base::paging::Paging;
+use crate::base::user::view::UserView;
 use crate::base::user::{User, is_role_name};
 use crate::domain::accounts::touch;
 use crate::domain::session::Session;
@@ -44,7 +45,7 @@ pub(crate) const LIST: Operation =
             Query::optional("roles", Type::String, "Only accounts with one of these roles, separated by commas."),
             Query::optional("sort", Type::String, "The order."),
         ])
-        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The page.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The page.")])
         .refusals(&[400, 403, 500, 501])
         .handled_by(handler!(list));
 
@@ -65,7 +66,7 @@ pub(crate) const WITH_IDS: Operation =
             "Only accounts that changed after this time, in Unix milliseconds.",
         )])
         .body(Type::NonEmptyList(&Type::String), "The ids.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts that exist.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The accounts that exist.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(with_ids));
 
@@ -88,7 +89,7 @@ pub(crate) async fn with_ids(
 pub(crate) const NAMED: Operation =
     Description::new(Tag::Accounts, "GetUsersByUsernames", "Lists the accounts with the given names.")
         .body(Type::NonEmptyList(&Type::String), "The names.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts that exist.")])
+        .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The accounts that exist.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(named));
 
@@ -106,8 +107,8 @@ pub(crate) async fn named(
 
 pub(crate) const SEARCH: Operation =
     Description::new(Tag::Accounts, "SearchUsers", "Lists the accounts whose names begin with a term.")
-        .body(Type::Named("UserSearch"), "The term, and further conditions.")
-        .responses(&[Response::json(200, Type::List(&Type::Named("User")), "The accounts.")])
+        .body(Type::of::<Search>(), "The term, and further conditions.")
+        .responses(&[Response::json(200, Type::List(&Type::of::<UserView<'_>>()), "The accounts.")])
         .refusals(&[400, 403, 500])
         .handled_by(handler!(search));
 
@@ -130,7 +131,7 @@ pub(crate) async fn search(
 
 pub(crate) const STATS: Operation =
     Description::new(Tag::Accounts, "GetTotalUsersStats", "Returns the number of active accounts.")
-        .responses(&[Response::json(200, Type::Named("UserStats"), "The number.")])
+        .responses(&[Response::json(200, Type::of::<Stats>(), "The number.")])
         .refusals(&[500])
         .handled_by(handler!(stats));
 
@@ -152,7 +153,7 @@ pub(crate) const FILTERED_STATS: Operation = Description::new(
     Query::optional("include_deleted", Type::Boolean, "Includes deactivated accounts."),
     Query::optional("include_bots", Type::Boolean, "Includes bots."),
 ])
-.responses(&[Response::json(200, Type::Named("UserStats"), "The number.")])
+.responses(&[Response::json(200, Type::of::<Stats>(), "The number.")])
 .refusals(&[400, 403, 500])
 .handled_by(handler!(filtered_stats));
 

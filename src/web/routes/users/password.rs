@@ -42,7 +42,7 @@ pub(crate) struct Chosen {
 
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateUserPassword", "Sets a password, and ends the other sessions.")
-        .body(Type::Named("NewPassword"), "The password.")
+        .body(Type::of::<Chosen>(), "The password.")
         .responses(&[Response::json(200, STATUS_OK, "Set.")])
         .refusals(&[400, 401, 403, 404, 500])
         .handled_by(handler!(replace));

@@ -43,7 +43,7 @@ pub(crate) struct NewRoles {
 pub(crate) const REPLACE: Operation =
     Description::new(Tag::Accounts, "UpdateUserRoles", "Replaces the system roles, also in open sessions.")
         .details("Needs the permission `manage_roles`.")
-        .body(Type::Named("NewRoles"), "The roles.")
+        .body(Type::of::<NewRoles>(), "The roles.")
         .responses(&[Response::json(200, STATUS_OK, "Set.")])
         .refusals(&[400, 403, 404, 500])
         .handled_by(handler!(replace));
