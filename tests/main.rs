@@ -2,7 +2,7 @@
 
 #![expect(unreachable_pub, reason = "one binary: nothing outside it reaches its parts")]
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on ends")]
-#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+#![expect(clippy::print_stdout, reason = "a test that does not run says so")]
 
 mod clients;
 mod contract;

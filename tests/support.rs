@@ -10,6 +10,7 @@ pub mod configuration;
 pub mod database;
 pub mod home;
 pub mod license;
+pub mod needs;
 pub mod notices;
 pub mod one_time;
 pub mod packet;

@@ -7,6 +7,7 @@ mod faults;
 mod queries;
 mod rooms;
 mod secrets;
+mod skipping;
 mod statements;
 
 use std::path::{Path, PathBuf};

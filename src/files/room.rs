@@ -12,6 +12,10 @@ mod reach;
 mod s3;
 
 #[cfg(test)]
+#[path = "../../tests/support/needs.rs"]
+#[expect(clippy::print_stdout, unreachable_pub, reason = "the tests of the whole server have this file as well")]
+mod needs;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -4,17 +4,17 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use crate::support::{TestServer, peers};
+use crate::support::{TestServer, needs, peers};
 
 #[actix_web::test]
 async fn the_page_of_the_api_shows_every_operation_and_one_can_be_tried() {
-    let Some(folder) = peers::folder("browser") else { return };
+    let Some(folder) = needs::peer("browser") else { return };
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let document = server.client().get("/openapi.json").await.expect(200);
     let methods = document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/browser/openapi.mjs");
-    let mut node = Command::new("node");
+    let mut node = Command::new(peers::tool("node"));
     node.arg(script).args([&server.base, admin.token.as_deref().unwrap()]).current_dir(folder);
     let steps = peers::play(&mut node).await;
     assert_eq!(steps[0]["operations"].as_u64().unwrap(), u64::try_from(methods.sum::<usize>()).unwrap());

@@ -11,7 +11,7 @@ use crate::support::server::PASSWORD;
 use crate::support::stand::Stand;
 use crate::support::teams::meeting;
 use crate::support::web_peer::WebPeer;
-use crate::support::{Home, Proxy, peers};
+use crate::support::{Home, Proxy, needs, peers};
 
 #[actix_web::test]
 async fn the_javascript_client_manages_accounts() {
@@ -35,7 +35,7 @@ async fn the_javascript_client_is_told_when_it_was_away_too_long() {
 
 #[actix_web::test]
 async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
-    let Some(folder) = peers::folder("js") else { return };
+    let Some(folder) = needs::peer("js") else { return };
     let (seller, service) = (Seller::new().await, WebPeer::start().await);
     let text = seller.license(&["--company", "Example", "--days", "90"]).await;
     std::fs::write(seller.path("bought.license"), text).unwrap();
@@ -44,7 +44,7 @@ async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
     let settings = seller.settings(&format!("[CloudSettings]\nCWSURL = \"{}\"\n", service.url()));
     let server = Home::new(&settings).await.start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/licenses.mjs");
-    let mut node = Command::new("node");
+    let mut node = Command::new(peers::tool("node"));
     node.arg(script).args([&server.base, PASSWORD]).arg(seller.path("bought.license")).current_dir(folder);
     assert_eq!(peers::play(&mut node).await.last().unwrap()["step"], "second_trial_is_refused");
     assert_eq!(service.lines(), ["POST /api/v1/trials HTTP/1.1"]);
@@ -53,25 +53,25 @@ async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
 /// Plays a scenario over a line that is cut on demand, to a server that is restarted on demand.
 #[actix_web::test]
 async fn the_javascript_client_upgrades_the_server_and_waits_for_the_newer_one() {
-    let (Some(folder), Some(newer)) = (peers::folder("js"), peers::folder("newer")) else { return };
+    let (Some(folder), Some(newer)) = (needs::peer("js"), needs::peer("newer")) else { return };
     let stand = Stand::start().await;
     stand.releases.offer(&std::fs::read(newer.join("quarterdeck")).unwrap(), &json!({}));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/upgrade.mjs");
-    let mut node = Command::new("node");
+    let mut node = Command::new(peers::tool("node"));
     node.arg(script).args([&stand.server.base, PASSWORD, NEWER]).current_dir(folder);
     assert_eq!(peers::play(&mut node).await.last().unwrap()["step"], "newer_server_answers");
     assert!(stand.server.stop().await.success());
 }
 
 async fn connect(scenario: &str, settings: &str, last: &str) {
-    let Some(folder) = peers::folder("js") else { return };
+    let Some(folder) = needs::peer("js") else { return };
     let home = Home::new(settings).await;
     let mut server = Some(home.start().await);
     let direct = server.as_ref().unwrap().base.clone();
     let (channel_id, ..) = meeting(&server.as_ref().unwrap().client(), home.folder()).await;
     let proxy = Proxy::start(direct.strip_prefix("http://").unwrap());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/websocket.mjs");
-    let mut node = Command::new("node");
+    let mut node = Command::new(peers::tool("node"));
     let base = format!("http://{}", proxy.address());
     node.arg(script).args([scenario, &base, &direct, &channel_id, PASSWORD]).current_dir(folder);
     let steps = peers::converse(&mut node, async |ask| match ask {
@@ -97,11 +97,11 @@ async fn connect(scenario: &str, settings: &str, last: &str) {
 
 /// Runs a script against a server with these settings, up to its last step.
 async fn play(script: &str, settings: &str, last: &str) {
-    let Some(folder) = peers::folder("js") else { return };
+    let Some(folder) = needs::peer("js") else { return };
     let server = Home::new(settings).await.start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js").join(script);
     // The client is found from the working folder.
-    let mut node = Command::new("node");
+    let mut node = Command::new(peers::tool("node"));
     node.arg(script).args([&server.base, PASSWORD]).current_dir(folder);
     let steps = peers::play(&mut node).await;
     assert_eq!(steps.last().unwrap()["step"], last);

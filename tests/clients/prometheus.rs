@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::support::websocket::WebSocket;
-use crate::support::{TestServer, peers};
+use crate::support::{TestServer, needs};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const GUARDED: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\n";
@@ -18,7 +18,7 @@ const ALERTS: &str = include_str!("../../docs/alerts.yml");
 
 #[actix_web::test]
 async fn every_alert_fires_on_what_it_is_for_and_is_quiet_otherwise() {
-    let Some(programs) = peers::folder("prometheus") else { return };
+    let Some(programs) = needs::peer("prometheus") else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("alerts.yml"), ALERTS).unwrap();
     std::fs::write(folder.path().join("test.yml"), include_str!("prometheus/alerts.test.yml")).unwrap();
@@ -49,7 +49,7 @@ fn questions() -> Vec<String> {
 
 #[actix_web::test]
 async fn prometheus_reads_the_metrics_and_answers_what_dashboard_and_alerts_ask() {
-    let Some(programs) = peers::folder("prometheus") else { return };
+    let Some(programs) = needs::peer("prometheus") else { return };
     let server = TestServer::start_with(GUARDED).await;
     let admin = server.admin().await;
     let back = "?connection_id=abcdefghijklmnopqrstuvwxyz&sequence_number=1&disconnect_err_code=1006";

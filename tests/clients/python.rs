@@ -6,11 +6,11 @@ use tokio::process::Command;
 
 use crate::support::server::{PASSWORD, account};
 use crate::support::teams::meeting;
-use crate::support::{Home, peers};
+use crate::support::{Home, needs, peers};
 
 #[actix_web::test]
 async fn the_python_driver_logs_in_and_out() {
-    let Some(folder) = peers::folder("python") else { return };
+    let Some(folder) = needs::peer("python") else { return };
     let home = Home::new("").await;
     let server = home.start().await;
     server.client().post("/users", account("anna")).await.expect(201);
@@ -23,7 +23,7 @@ async fn the_python_driver_logs_in_and_out() {
 
 #[actix_web::test]
 async fn the_python_driver_listens_to_events() {
-    let Some(folder) = peers::folder("python") else { return };
+    let Some(folder) = needs::peer("python") else { return };
     let home = Home::new("[Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 3\n").await;
     let server = home.start().await;
     let (channel_id, ..) = meeting(&server.client(), home.folder()).await;

@@ -9,10 +9,7 @@ const TABLES: &str = include_str!("mattermost.sql");
 
 #[actix_web::test]
 async fn the_tables_and_rows_of_mattermost_are_used_as_they_are() {
-    let Some(base) = database::base() else {
-        println!("skipped: only PostgreSQL can hold a database of Mattermost");
-        return;
-    };
+    let Some(base) = database::only_postgres("only PostgreSQL can hold a database of Mattermost") else { return };
     let schema = database::fresh_schema(&base).await;
     let rows = rows_of_mattermost();
     database::execute(&base, &format!("SET search_path TO {schema}; {TABLES}; {rows}")).await;

@@ -34,10 +34,7 @@ fn impatient(_: &Path) -> Vec<(String, String)> {
 
 #[actix_web::test]
 async fn while_the_table_is_locked_changes_without_room_are_refused_and_sessions_can_be_ended() {
-    if database::base().is_none() {
-        println!("skipped: a lock on the embedded engine is one on the whole database");
-        return;
-    }
+    let Some(_) = database::only_postgres("a lock on the embedded engine is one on the whole database") else { return };
     // With the first lock the table cannot be read; with the second the transaction that writes to it waits.
     for (mode, is_flooded) in [("ACCESS EXCLUSIVE", true), ("EXCLUSIVE", false)] {
         let server = TestServer::start_in("", &impatient).await;
@@ -84,10 +81,7 @@ async fn while_the_table_is_locked_changes_without_room_are_refused_and_sessions
 
 #[actix_web::test]
 async fn while_the_processes_of_the_database_are_stopped_no_change_is_acknowledged_without_its_record() {
-    if database::base().is_none() {
-        println!("skipped: the embedded engine has no processes");
-        return;
-    }
+    let Some(_) = database::only_postgres("the embedded engine has no processes") else { return };
     let Some(postgres) = TlsPostgres::start() else { return };
     let source = postgres.socket();
     let settings = format!("[SqlSettings]\nDriverName = \"postgres\"\nDataSource = \"{source}\"\n");

@@ -19,10 +19,7 @@ const UNDER_WAY: usize = 12;
 
 #[actix_web::test]
 async fn every_stop_leaves_one_file_that_holds_all_accounts() {
-    if database::base().is_some() {
-        println!("skipped: this is about the file of the embedded engine");
-        return;
-    }
+    let Some(()) = database::only_embedded("this is about the file of the embedded engine") else { return };
     let stops = std::env::var(VARIABLE).ok().and_then(|count| count.parse().ok()).unwrap_or(STOPS);
     let home = Home::new("").await;
     for stop in 0..stops {
@@ -80,10 +77,7 @@ fn users(file: &Path) -> i64 {
 /// A command that is the first to open a database closes it as well, and so does a start that is refused.
 #[actix_web::test]
 async fn a_command_and_a_refused_start_leave_one_file() {
-    if database::base().is_some() {
-        println!("skipped: this is about the file of the embedded engine");
-        return;
-    }
+    let Some(()) = database::only_embedded("this is about the file of the embedded engine") else { return };
     let home = Home::new("").await;
     let create =
         "echo correct-horse-1 | quarterdeck --config config.toml user create --email a@chat.example --username a";
@@ -102,10 +96,7 @@ async fn a_command_and_a_refused_start_leave_one_file() {
 /// A program that keeps the log from being written into the file makes the stop fail, and says so.
 #[actix_web::test]
 async fn a_stop_that_leaves_a_log_ends_with_a_code() {
-    if database::base().is_some() {
-        println!("skipped: this is about the file of the embedded engine");
-        return;
-    }
+    let Some(()) = database::only_embedded("this is about the file of the embedded engine") else { return };
     let home = Home::new("").await;
     let server = home.start().await;
     let reader = Connection::open(home.folder().join("test.db")).unwrap();

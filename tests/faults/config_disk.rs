@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::needs;
 
 const NOT_SAVED: &str = "app.save_config.app_error";
 
@@ -59,12 +60,9 @@ struct Disk {
 
 impl Disk {
     fn mount(path: &Path) -> Option<Self> {
-        let is_root = rustix::process::geteuid().is_root();
-        if is_root && mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], path) {
-            return Some(Self { path: path.to_owned() });
-        }
-        println!("skipped: a file system can be mounted by root only");
-        None
+        let is_mounted = || mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], path);
+        needs::present("mount", is_mounted, "run the tests as root that may mount a tmpfs")?;
+        Some(Self { path: path.to_owned() })
     }
 
     fn remount(&self, how: &str) {

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::Process;
 use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::peers;
 
 /// No write takes more steps.
 const MOST: usize = 60;
@@ -93,7 +94,8 @@ impl Shim {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("config_step.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/config_step.c");
-        let made = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+        let made =
+            Command::new(peers::tool("cc")).args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
         assert!(made.unwrap().success(), "the library cannot be built");
         Self { _folder: folder, library }
     }

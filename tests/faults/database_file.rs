@@ -11,10 +11,7 @@ use crate::support::{Client, database};
 
 /// A folder with a database file in which an administrator has an account, stopped; `None` on PostgreSQL.
 async fn installation() -> Option<(Workplace, PathBuf)> {
-    if database::base().is_some() {
-        println!("skipped: this is about the file of the embedded engine");
-        return None;
-    }
+    database::only_embedded("this is about the file of the embedded engine")?;
     let place = Workplace::new("").await;
     let server = place.serve().await;
     server.client().post("/users", account("admin")).await.expect(201);

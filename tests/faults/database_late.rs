@@ -5,10 +5,7 @@ use crate::support::{Home, Proxy, database};
 
 #[actix_web::test]
 async fn a_server_waits_for_its_database_and_says_so() {
-    let Some(base) = database::base() else {
-        println!("skipped: the embedded engine cannot be late");
-        return;
-    };
+    let Some(base) = database::only_postgres("the embedded engine cannot be late") else { return };
     let proxy = Proxy::start_refused(database::host(&base));
     let home = behind(&proxy, &base).await;
     let mut server = home.launch();
@@ -24,10 +21,7 @@ async fn a_server_waits_for_its_database_and_says_so() {
 
 #[actix_web::test]
 async fn a_server_that_waits_for_its_database_can_be_stopped() {
-    let Some(base) = database::base() else {
-        println!("skipped: the embedded engine cannot be late");
-        return;
-    };
+    let Some(base) = database::only_postgres("the embedded engine cannot be late") else { return };
     let proxy = Proxy::start_refused(database::host(&base));
     let home = behind(&proxy, &base).await;
     let mut server = home.launch();

@@ -87,10 +87,7 @@ async fn outage(lose: fn(&Proxy)) {
 
 /// A server whose database can be taken away, and somebody who is logged in; `None` on the embedded engine.
 async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
-    let Some(base) = database::base() else {
-        println!("skipped: the embedded engine cannot be lost");
-        return None;
-    };
+    let base = database::only_postgres("the embedded engine cannot be lost")?;
     let proxy = Proxy::start(database::host(&base));
     let schema = database::fresh_schema(&base).await;
     let settings = database::settings_in(&base, &schema);

@@ -204,10 +204,7 @@ async fn of_two_restores_into_one_place_one_goes_on_and_the_other_is_refused() {
 /// A restore into another schema of the search path was cut off.
 #[actix_web::test]
 async fn a_mark_in_another_schema_of_the_search_path_says_nothing_about_this_one() {
-    let Some(base) = database::base() else {
-        println!("only PostgreSQL has schemas");
-        return;
-    };
+    let Some(base) = database::only_postgres("only PostgreSQL has schemas") else { return };
     let (own, other) = (database::fresh_schema(&base).await, database::fresh_schema(&base).await);
     database::execute(&base, &format!("CREATE TABLE {other}.qd_restoring (startedat timestamptz)")).await;
     let place = Workplace::new(QUIET).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::peers;
+use crate::support::needs;
 use crate::support::process::{Process, lines, read, until};
 use crate::support::release::{Answer, NEWER, Rest, teller};
 use crate::support::stand::{Stand, files};
@@ -20,7 +20,7 @@ const RESTART: &str = "/restart";
 
 #[actix_web::test]
 async fn a_newer_program_takes_the_place_of_the_one_that_runs_and_runs_after_a_restart() {
-    let Some(folder) = peers::folder("newer") else { return };
+    let Some(folder) = needs::peer("newer") else { return };
     let newer = std::fs::read(folder.join("quarterdeck")).unwrap();
     let stand = Stand::start().await;
     let admin = &stand.admin;

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
+use crate::support::needs;
 use crate::support::process::until;
 use crate::support::release::{Answer, NEWER, Rest, teller};
 use crate::support::stand::Stand;
@@ -152,10 +153,7 @@ async fn two_servers_with_one_program_do_not_replace_it_at_once() {
 
 #[actix_web::test]
 async fn who_may_not_replace_the_program_is_told_what_to_change() {
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can run the server as somebody else");
-        return;
-    }
+    let Some(()) = needs::root() else { return };
     let stand = Stand::prepared(60, |place| place.run_as(NOBODY)).await;
     stand.releases.offer(&teller(NEWER), &json!({}));
     let folder = stand.program.parent().unwrap();

@@ -25,10 +25,7 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one with these settings, such as `max_connections=12`; `None` where this run is about the embedded engine.
     pub fn start(settings: &[&str]) -> Option<Self> {
-        if database::base().is_none() {
-            println!("skipped: this is about PostgreSQL");
-            return None;
-        }
+        database::only_postgres("it starts a PostgreSQL of its own")?;
         let (programs, folder) = (programs()?, folder());
         let made = command(&programs.join("initdb"))
             .args(["-U", "qd", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"])

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+use super::needs;
+
 /// Names a running PostgreSQL, such as `postgres://qd@127.0.0.1:5433/qd`; without it tests use the embedded engine.
 const VARIABLE: &str = "QUARTERDECK_TEST_POSTGRES";
 
@@ -28,6 +30,29 @@ pub async fn fresh_schema(base: &str) -> String {
 /// The settings of a schema that is there already.
 pub fn settings_in(base: &str, schema: &str) -> String {
     settings("postgres", &format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}"))
+}
+
+/// The PostgreSQL of this run, or `None` on the embedded engine.
+///
+/// An empty variable says that the run is about the embedded engine and that another run is about PostgreSQL, as in
+/// `tests/run`. Where the variable is not set, PostgreSQL is missing.
+pub fn only_postgres(reason: &str) -> Option<String> {
+    const CURE: &str = "tests/run installs and starts one, or name one that runs in QUARTERDECK_TEST_POSTGRES";
+    let postgres = base();
+    if postgres.is_none() {
+        needs::present("postgres", || std::env::var_os(VARIABLE).is_some(), CURE)?;
+        println!("only on PostgreSQL: {reason}");
+    }
+    postgres
+}
+
+/// `Some` when this run is about the embedded engine. Plain `cargo test` is.
+pub fn only_embedded(reason: &str) -> Option<()> {
+    let is_embedded = base().is_none();
+    if !is_embedded {
+        println!("only on the embedded engine: {reason}");
+    }
+    is_embedded.then_some(())
 }
 
 /// The PostgreSQL to test on, if this run is about that engine.

@@ -1,6 +1,5 @@
 //! Clients that others wrote, installed by `tests/run` under `target/peers/`.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,23 +8,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// Set by `tests/run`: then a peer that is not there is a failure, not a reason to skip its tests.
-const VARIABLE: &str = "QUARTERDECK_TEST_PEERS";
-
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The folder of a peer; `None`, and a line that says so, when nobody installed it.
-pub fn folder(name: &str) -> Option<PathBuf> {
-    let demanded = std::env::var_os(VARIABLE).map(PathBuf::from);
-    let is_demanded = demanded.is_some();
-    let peers = demanded.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "target", "peers"].iter().collect());
-    let folder = peers.join(name);
-    let is_there = folder.join("installed").exists();
-    assert!(is_there || !is_demanded, "{} is not installed", folder.display());
-    if !is_there {
-        println!("skipped: {} is not installed; tests/run installs it", folder.display());
-    }
-    is_there.then_some(folder)
+/// Returns the name of a program that every run needs, once it is found on the path.
+pub fn tool(name: &str) -> &str {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(name).exists());
+    assert!(is_there, "{name} is missing: tests/run installs it, see the packages there");
+    name
 }
 
 /// Runs a scenario, which prints one JSON object for each step it took, and gives those.

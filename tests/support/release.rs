@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 
+use super::peers;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -139,7 +140,7 @@ fn make_keys(folder: &Path) {
 }
 
 fn openssl(what: &[&str], files: &[&str]) {
-    let ended = Command::new("openssl").args(what).args(files).output().unwrap();
+    let ended = Command::new(peers::tool("openssl")).args(what).args(files).output().unwrap();
     assert!(ended.status.success(), "openssl {what:?}: {ended:?}");
 }
 

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::configuration::put_at;
-use super::peers;
+use super::needs;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -28,9 +28,9 @@ pub struct MailServer {
 }
 
 impl MailServer {
-    /// Starts one that behaves as `wish` says; `None` when it is not installed.
+    /// Starts one that behaves as `wish` says; `None` in a run without it.
     pub async fn start(wish: Value) -> Option<Self> {
-        let folder = peers::folder("smtp")?;
+        let folder = needs::peer("smtp")?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp.py");
         let mut command = Command::new(folder.join("bin/python"));
         command.arg(script).arg(wish.to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);

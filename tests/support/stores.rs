@@ -6,17 +6,17 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use super::peers::folder;
+use super::needs;
 
 const ACCOUNT: &str = "quarterdeck";
 const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
 
-/// What makes a bucket of an S3 server the store, with the key of a user who may do everything; `None` where nobody
-/// installed the server.
+/// What makes a bucket of an S3 server the store, with the key of a user who may do everything; `None` in a run
+/// without the server.
 pub fn s3() -> Option<Value> {
     static LINE: OnceLock<Option<String>> = OnceLock::new();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/s3/serve.py");
-    let start = || Some(started(Command::new(folder("s3")?.join("bin/python")).arg(script), "keys"));
+    let start = || Some(started(Command::new(needs::peer("s3")?.join("bin/python")).arg(script), "keys"));
     let peer: Value = serde_json::from_str(LINE.get_or_init(start).as_ref()?).unwrap();
     let owner = &peer["keys"]["owner"];
     Some(json!({
@@ -35,7 +35,7 @@ pub fn azure() -> Option<Value> {
     let script =
         r#""$0" --blobPort 0 --inMemoryPersistence --silent --disableTelemetry --skipApiVersionCheck & cat; kill $!"#;
     let start = || {
-        let program = folder("azure")?.join("node_modules/.bin/azurite-blob");
+        let program = needs::peer("azure")?.join("node_modules/.bin/azurite-blob");
         let accounts = format!("{ACCOUNT}:{KEY}");
         let mut command = Command::new("sh");
         Some(started(command.arg("-c").arg(script).arg(program).env("AZURITE_ACCOUNTS", accounts), "listens"))

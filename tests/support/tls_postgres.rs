@@ -10,6 +10,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
+use super::needs;
+
 /// PostgreSQL refuses to run as root. This user exists everywhere.
 pub(super) const NOBODY: u32 = 65_534;
 
@@ -24,7 +26,7 @@ pub struct TlsPostgres {
 }
 
 impl TlsPostgres {
-    /// Starts one; `None` where PostgreSQL is not installed.
+    /// Starts one; `None` in a run without PostgreSQL.
     pub fn start() -> Option<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("quarterdeck-tls").tempdir_in("/tmp").unwrap();
@@ -41,7 +43,8 @@ impl TlsPostgres {
         // Over the network only with TLS, so that a connection without it cannot pass for one.
         let rules = "local all all trust\nhostssl all guest 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n";
         std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
-        (0..ATTEMPTS).find_map(|_| run(&programs, folder.path())).map(|(port, server)| Self { folder, port, server })
+        let (port, server) = (0..ATTEMPTS).find_map(|_| run(&programs, folder.path())).unwrap();
+        Some(Self { folder, port, server })
     }
 
     /// A file that was made for this server: `root.crt`, `other.crt`, `client.crt`, `client.key`.
@@ -64,10 +67,13 @@ impl Drop for TlsPostgres {
     }
 }
 
+/// The folder with the programs of PostgreSQL; `None` in a run without it.
 pub(super) fn programs() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
-    folders.filter(|folder| folder.join("initdb").exists()).max()
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let folders = versions.map(|version| version.unwrap().path().join("bin"));
+    let newest = folders.filter(|folder| folder.join("initdb").exists()).max();
+    needs::present("postgres", || newest.is_some(), "tests/run installs it, on Debian from the package postgresql")?;
+    newest
 }
 
 fn run(programs: &Path, folder: &Path) -> Option<(u16, Child)> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::peers;
+use super::needs;
 
 const LIBRARY: &str = "libfaketimeMT.so.1";
 
@@ -13,9 +13,9 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// A clock that shows the right time, with its file at `step`; `None` where libfaketime is not installed.
+    /// A clock that shows the right time, with its file at `step`; `None` in a run without libfaketime.
     pub fn new(step: PathBuf) -> Option<Self> {
-        let library = peers::folder("faketime")?.join(LIBRARY);
+        let library = needs::peer("faketime")?.join(LIBRARY);
         let clock = Self { library, step };
         clock.step_to(0);
         Some(clock)

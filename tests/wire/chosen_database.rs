@@ -91,7 +91,7 @@ async fn an_address_of_a_postgres_is_that_database_however_it_is_given() {
 
 #[actix_web::test]
 async fn a_configuration_in_a_database_brings_its_accounts_and_a_stranger_changes_nothing_there() {
-    let Some(base) = database::base() else { return println!("skipped: Mattermost keeps its database in PostgreSQL") };
+    let Some(base) = database::only_postgres("Mattermost keeps its database in PostgreSQL") else { return };
     let schema = database::fresh_schema(&base).await;
     let active = "{\"TeamSettings\": {\"SiteName\": \"theirs\"}}";
     let rows = format!(

@@ -196,9 +196,7 @@ async fn a_port_that_is_taken_is_named() {
 
 #[actix_web::test]
 async fn a_database_in_a_folder_that_cannot_be_is_refused() {
-    if database::base().is_some() {
-        return;
-    }
+    let Some(()) = database::only_embedded("the folder is one of the embedded engine") else { return };
     let place = Workplace::new("[SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"config.toml/new.db\"\n").await;
     let check = place.run(&["check"], "").await;
     assert_eq!(check.status.code(), Some(1));

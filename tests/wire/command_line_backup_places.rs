@@ -26,10 +26,7 @@ async fn site_name(server: &Process) -> String {
 
 #[actix_web::test]
 async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be_moved_out_again() {
-    let Some(base) = database::base() else {
-        println!("skipped: this is about PostgreSQL");
-        return;
-    };
+    let Some(base) = database::only_postgres("this is about PostgreSQL") else { return };
     for is_on_sqlite in [false, true] {
         let address = other_database(&base).await;
         let config = [("MM_CONFIG", address.as_str())];

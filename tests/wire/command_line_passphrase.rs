@@ -8,6 +8,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::support::backup::{QUIET, bad, bring, good, inhabited};
+use crate::support::peers;
 use crate::support::process::Workplace;
 
 const PASSPHRASE: &str = "correct horse battery";
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Runs a command on a terminal of its own, and answers each prompt in turn; gives its exit code and what was shown.
 async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_quarterdeck");
-    let mut script = Command::new("script");
+    let mut script = Command::new(peers::tool("script"));
     script.args(["--quiet", "--return", "--command", &format!("{program} {arguments}"), "/dev/null"]);
     let mut child = begun(place, &mut script);
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -48,7 +49,7 @@ async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) 
 
 /// Runs a command without any terminal.
 async fn without_terminal(place: &Workplace, arguments: &[&str]) -> Output {
-    let mut detached = Command::new("setsid");
+    let mut detached = Command::new(peers::tool("setsid"));
     detached.arg("--wait").arg(env!("CARGO_BIN_EXE_quarterdeck")).args(arguments);
     timeout(PATIENCE, begun(place, &mut detached).wait_with_output()).await.unwrap().unwrap()
 }

@@ -25,9 +25,7 @@ fn settings(source: &str) -> String {
 
 #[actix_web::test]
 async fn each_mode_trusts_what_it_says_and_nothing_else() {
-    if database::base().is_none() {
-        return;
-    }
+    let Some(_) = database::only_postgres("it starts a PostgreSQL of its own") else { return };
     let Some(postgres) = TlsPostgres::start() else { return };
     let place = Workplace::new("").await;
     let (root, other) = (postgres.file("root.crt"), postgres.file("other.crt"));
@@ -70,9 +68,7 @@ async fn each_mode_trusts_what_it_says_and_nothing_else() {
 
 #[actix_web::test]
 async fn a_running_server_keeps_its_connections_encrypted_and_passes_a_dead_host_by() {
-    if database::base().is_none() {
-        return;
-    }
+    let Some(_) = database::only_postgres("it starts a PostgreSQL of its own") else { return };
     let Some(postgres) = TlsPostgres::start() else { return };
     let place = Workplace::new("").await;
     let port = postgres.port;

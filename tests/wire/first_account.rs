@@ -146,9 +146,7 @@ async fn beside_a_used_configuration_the_first_account_is_made_on_the_command_li
 
 #[actix_web::test]
 async fn beside_the_tables_of_a_mattermost_the_first_account_is_made_on_the_command_line_only() {
-    if database::base().is_some() {
-        return println!("skipped: another test begins with a PostgreSQL of Mattermost");
-    }
+    let Some(()) = database::only_embedded("another test begins with a PostgreSQL of Mattermost") else { return };
     let place = Workplace::new("").await;
     // A file without our own tables is refused.
     place.serve().await.stop().await;

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use crate::support::raw::{connect, read_to_end};
-use crate::support::{TestServer, peers};
+use crate::support::{TestServer, needs};
 
 /// Starts nginx in front of `server`; it ends with the test.
 async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String) {
@@ -39,7 +39,7 @@ async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String
 
 #[actix_web::test]
 async fn a_refusal_of_an_unread_body_passes_a_proxy_that_streams() {
-    let Some(folder) = peers::folder("nginx") else { return };
+    let Some(folder) = needs::peer("nginx") else { return };
     let server = TestServer::start().await;
     let (_nginx, base) = front(&server, &folder.join("nginx")).await;
     let announced = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n");

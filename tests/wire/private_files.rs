@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::Client;
+use crate::support::needs;
 use crate::support::process::{Workplace, read};
 use crate::support::server::{PASSWORD, account};
 
@@ -136,10 +137,7 @@ async fn a_folder_that_holds_something_else_and_the_operators_files_keep_their_m
 
 #[actix_web::test]
 async fn what_a_command_makes_as_root_is_read_by_a_server_with_a_user_of_its_own() {
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root makes files for others");
-        return;
-    }
+    let Some(()) = needs::root() else { return };
     let mut place = Workplace::new(SETTINGS).await;
     chown(place.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
     let arguments = ["user", "create", "--system-admin", "--username", "admin", "--email", "admin@chat.example"];

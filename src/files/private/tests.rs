@@ -1,6 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::files::needs;
 
 fn mode(path: &Path) -> u32 {
     std::fs::symlink_metadata(path).unwrap().mode() & 0o777
@@ -39,9 +40,7 @@ fn a_socket_is_its_owners_alone_from_the_first_moment() {
 #[test]
 fn what_root_makes_belongs_to_the_owner_of_the_folder_it_is_made_in() {
     const NOBODY: u32 = 65_534;
-    if !geteuid().is_root() {
-        return;
-    }
+    let Some(()) = needs::root() else { return };
     let place = tempfile::tempdir().unwrap();
     let owned = place.path().join("owned");
     new_folder(&owned).unwrap();

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::support::{expect_passed, expect_trouble, passed, probed, settings};
 use crate::files::Stores;
+use crate::files::needs;
 
 #[tokio::test]
 async fn a_directory_is_made_and_nothing_is_left_in_it() {
@@ -145,14 +146,10 @@ fn names(folder: &Path) -> Vec<String> {
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
-    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn mount(path: &'a Path) -> Option<Self> {
-        let is_root = rustix::process::geteuid().is_root();
-        if is_root && mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], path) {
-            return Some(Self(path));
-        }
-        println!("skipped: a file system can be mounted by root only");
-        None
+        let is_mounted = || mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], path);
+        needs::present("mount", is_mounted, "run the tests as root that may mount a tmpfs")?;
+        Some(Self(path))
     }
 }
 

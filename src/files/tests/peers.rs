@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -11,9 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::support::settings;
-
-/// Set by `tests/run`. When it is set, a missing peer is a failure; otherwise its tests are skipped.
-const VARIABLE: &str = "QUARTERDECK_TEST_PEERS";
+use crate::files::needs;
 
 /// The account of the Azure store, and its key.
 pub(super) const ACCOUNT: &str = "quarterdeck";
@@ -27,14 +24,14 @@ pub(super) struct S3 {
 }
 
 impl S3 {
-    /// Returns the running store, or `None` when it is not installed.
+    /// Returns the running store, or `None` in a run without it.
     pub(super) fn running() -> Option<&'static Self> {
         static RUNNING: OnceLock<Option<S3>> = OnceLock::new();
         RUNNING.get_or_init(Self::start).as_ref()
     }
 
     fn start() -> Option<Self> {
-        let folder = folder("s3")?;
+        let folder = needs::peer("s3")?;
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/s3/serve.py");
         let line = started(Command::new(folder.join("bin/python")).arg(script), "keys");
         Some(serde_json::from_str(&line).unwrap())
@@ -54,14 +51,14 @@ impl S3 {
     }
 }
 
-/// Returns the address of the store that speaks Azure Blob Storage, or `None` when it is not installed.
+/// Returns the address of the store that speaks Azure Blob Storage, or `None` in a run without it.
 pub(super) fn azure() -> Option<&'static str> {
     static RUNNING: OnceLock<Option<String>> = OnceLock::new();
     RUNNING.get_or_init(start_azure).as_deref()
 }
 
 fn start_azure() -> Option<String> {
-    let program = folder("azure")?.join("node_modules/.bin/azurite-blob");
+    let program = needs::peer("azure")?.join("node_modules/.bin/azurite-blob");
     // The shell kills the store when its standard input closes, which happens when this process ends.
     let script =
         r#""$0" --blobPort 0 --inMemoryPersistence --silent --disableTelemetry --skipApiVersionCheck & cat; kill $!"#;
@@ -83,18 +80,4 @@ fn started(command: &mut Command, word: &str) -> String {
         child.wait()
     });
     line
-}
-
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn folder(name: &str) -> Option<PathBuf> {
-    let demanded = std::env::var_os(VARIABLE).map(PathBuf::from);
-    let is_demanded = demanded.is_some();
-    let peers = demanded.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "target", "peers"].iter().collect());
-    let folder = peers.join(name);
-    let is_there = folder.join("installed").exists();
-    assert!(is_there || !is_demanded, "{} is not installed", folder.display());
-    if !is_there {
-        println!("skipped: {} is not installed; tests/run installs it", folder.display());
-    }
-    is_there.then_some(folder)
 }
