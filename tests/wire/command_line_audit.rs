@@ -1,9 +1,10 @@
 //! `quarterdeck audit`, as an operator runs it: what was done to the trail by hand is found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use futures_util::future::join_all;
+use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use serde_json::json;
 
 use crate::support::backdoor::{execute_in, texts_in};
@@ -118,7 +119,7 @@ async fn what_is_left_after_old_rows_were_deleted_can_be_verified() {
 }
 
 #[actix_web::test]
-async fn rows_stay_as_long_as_the_settings_say() {
+async fn a_server_deletes_the_rows_that_are_older_than_the_settings_say_and_no_others() {
     let place = place_with_ten_rows().await;
     let folder = folder(&place);
     place.configure(&format!("{QUIET}[Quarterdeck]\nAuditRetentionDays = 1\n"));
@@ -127,6 +128,35 @@ async fn rows_stay_as_long_as_the_settings_say() {
     let server = place.serve().await;
     assert!(server.stop().await.success());
     assert_eq!(events_in(&folder).await.len(), 10, "none is old enough");
+
+    let two_days_ago = wall_ms() - 2 * DAY_MS;
+    execute_in(&folder, &format!("UPDATE qd_audits SET createat = {two_days_ago} WHERE number <= 6")).await;
+    let server = place.serve().await;
+    until("the old rows are gone", async || numbers_in(&folder).await.starts_with(&["7".to_owned()])).await;
+    assert!(server.stop().await.success());
+    assert_eq!(numbers_in(&folder).await, ["7", "8", "9", "10", "11"]);
+    assert_eq!(newest_in(&folder, "pruneAudits").await["parameters"]["number"], 6);
+    good(verify(&place, &[]).await);
+    assert_eq!(texts_in(&folder, "SELECT id FROM audits").await.len(), 5, "what GET audits shows of them is gone too");
+}
+
+#[actix_web::test]
+async fn a_server_without_the_setting_keeps_all_rows_and_deletes_old_attempts_at_unknown_names() {
+    let place = place_with_ten_rows().await;
+    let folder = folder(&place);
+    let (recent, two_days_ago) = (wall_ms(), wall_ms() - 2 * DAY_MS);
+    let attempts = format!("(1, 'old', 3, {two_days_ago}), (2, 'recent', 3, {recent})");
+    let insert = format!("INSERT INTO qd_unknown_names (place, hash, failures, lastat) VALUES {attempts}");
+    execute_in(&folder, &format!("UPDATE qd_audits SET createat = 1; {insert}")).await;
+    let server = place.serve().await;
+    let names = async || texts_in(&folder, "SELECT hash FROM qd_unknown_names").await;
+    until("the old attempts are gone", async || names().await == ["recent"]).await;
+    assert!(server.stop().await.success());
+    assert_eq!(events_in(&folder).await.len(), 10);
+}
+
+async fn numbers_in(folder: &Path) -> Vec<String> {
+    texts_in(folder, "SELECT number || '' FROM qd_audits ORDER BY number").await
 }
 
 #[actix_web::test]
