@@ -8,6 +8,7 @@ mod queries;
 mod rooms;
 mod secrets;
 mod skipping;
+mod spawning;
 mod statements;
 
 use std::path::{Path, PathBuf};

@@ -28,4 +28,5 @@ pub mod sessions;
 pub mod steps;
 pub mod storage;
 pub mod supervisor;
+pub mod task;
 pub mod upgrade;

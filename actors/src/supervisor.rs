@@ -6,6 +6,7 @@
 
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
+mod restarts;
 mod thread;
 mod vitals;
 
@@ -18,9 +19,10 @@ use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MailboxError, Message};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tracing::{error, info};
 
+pub(crate) use self::restarts::Restarts;
 use self::thread::ActorThread;
 use self::vitals::millis;
 pub use self::vitals::{PendingMessage, STUCK_AFTER, Vitals};
@@ -32,15 +34,8 @@ const MAILBOX_MESSAGES: usize = 256;
 /// The maximum time between sending a message and its answer.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Ends of the actor further apart than this do not increase the retry delay.
-const RESTART_WINDOW: Duration = Duration::from_mins(1);
-
 /// The interval at which an actor's context updates [`Vitals::silence`].
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Half of the delay before the second restart within the window; each further restart doubles it.
-const RETRY_DELAY: Duration = Duration::from_millis(10);
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// A reference to an actor. It stays valid when the actor is rebuilt.
 pub struct ActorRef<A: Actor> {
@@ -166,7 +161,7 @@ async fn keep_alive<A>(vitals: Arc<Vitals>, publish: watch::Sender<Option<Addr<A
 where
     A: Actor<Context = Context<A>>,
 {
-    let mut ends: Vec<Instant> = Vec::new();
+    let mut ends = Restarts::default();
     loop {
         if let Some((address, ended)) = start(&build, vitals.clone()) {
             vitals.beat();
@@ -176,10 +171,7 @@ where
             vitals.alive.store(false, Ordering::Relaxed);
             publish.send_replace(None);
         }
-        let now = Instant::now();
-        ends.retain(|end| now.duration_since(*end) < RESTART_WINDOW);
-        let delay = retry_delay_after(ends.len());
-        ends.push(now);
+        let delay = ends.next_delay();
         let restarts = vitals.restarts.fetch_add(1, Ordering::Relaxed) + 1;
         error!(
             actor.name = vitals.name,
@@ -213,15 +205,6 @@ where
         }
     }));
     Some((context.run(actor), ended))
-}
-
-/// Returns the delay before the next restart, given the number of earlier ends within [`RESTART_WINDOW`].
-fn retry_delay_after(earlier_ends: usize) -> Duration {
-    let doublings = u32::try_from(earlier_ends).unwrap_or(u32::MAX).min(16);
-    match earlier_ends {
-        0 => Duration::ZERO,
-        _ => RETRY_DELAY.saturating_mul(1 << doublings).min(MAX_RETRY_DELAY),
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use crate::task;
 
 /// The maximum percentage that is reported while an upgrade is in progress.
 const MAX_PERCENT_UNDER_WAY: u64 = 99;
@@ -152,7 +153,7 @@ impl UpgradeActor {
         self.publish.send_replace(Stage::UnderWay(1));
         let attempt = Attempt(self.publish.clone());
         let replacing = self.replacement.replace(Progress(self.publish.clone()));
-        actix_rt::spawn(async move { attempt.end(replacing.await) });
+        task::once("upgrade", async move { attempt.end(replacing.await) });
     }
 }
 

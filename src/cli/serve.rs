@@ -3,6 +3,7 @@
 
 mod signals;
 
+use quarterdeck_actors::task;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -89,7 +90,7 @@ async fn serve(
     logs: &logging::Logs,
     (mut signals, unused): (Signals, Unused),
 ) -> Next {
-    actix_web::rt::spawn(unused.log());
+    task::once("unused_settings", unused.log());
     let unnamed = sources.unnamed_file();
     let starting = tokio::select! {
         started = Server::start(settings, sources) => started,

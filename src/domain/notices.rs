@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::ConfigHandle;
 use quarterdeck_actors::notices::{Fetched, NoticeSource, NoticesHandle, Validators};
+use quarterdeck_actors::task;
 use reqwest::header::{DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use tracing::warn;
 
@@ -68,7 +69,7 @@ pub(crate) fn spare(notices: &NoticesHandle, db: &Db, user_id: &str) {
     ids.sort();
     ids.dedup();
     let (db, user_id) = (db.clone(), user_id.to_owned());
-    actix_web::rt::spawn(async move {
+    task::once("spare_notices", async move {
         if let Err(cause) = db.add_viewings(&user_id, &ids, wall_ms() / 1000).await {
             warn!(error = %cause, "product notices could not be marked as seen for a new user");
         }

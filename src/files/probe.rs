@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::storage::report::{Kind, Outcome, Report, Stage, Step, StepFailure};
+use quarterdeck_actors::task;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -196,11 +197,11 @@ impl Drop for Leftover {
     fn drop(&mut self) {
         let Some(objects) = self.objects.take() else { return };
         let (key, request_timeout) = (std::mem::take(&mut self.key), self.request_timeout);
-        self.runtime.spawn(async move {
+        self.runtime.spawn(task::caught("remove_probe_object", async move {
             if !matches!(timeout(request_timeout, objects.delete(&key)).await, Ok(Ok(()))) {
                 tracing::warn!(key, target = objects.about().target, "a test object may remain in the file store");
             }
-        });
+        }));
     }
 }
 

@@ -1,20 +1,41 @@
 //! Tasks that publish changes to connected clients, as long as the server runs.
 
+use std::sync::Arc;
+
 use actix_web::web::Data;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::license::client::told_to_anybody;
+use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::probe::stores::{Standing, Stores};
 use quarterdeck_actors::storage::settings::Store;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tracing::error;
 
+use super::tasks::keep;
 use crate::domain::announce::{has_guests, log};
 use crate::web::state::AppState;
 
+/// Starts the tasks. One that starts again publishes what may have changed while it did not run.
+pub(super) fn start(app: &Data<AppState>) {
+    let config = app.actors.config.follow();
+    keep(app, "announce_configurations", move |app| configurations(app, config.clone()));
+    let stores = app.actors.files.follow();
+    let told = outcomes(&stores.borrow());
+    keep(app, "announce_stores", move |app| self::stores(app, stores.clone(), told.clone()));
+    let license = app.actors.license.follow();
+    keep(app, "announce_licenses", move |app| licenses(app, license.clone()));
+}
+
 /// Publishes each change of the configuration.
-pub(crate) async fn configurations(app: Data<AppState>) {
+async fn configurations(app: Data<AppState>, since_start: watch::Receiver<Arc<Config>>) {
     let mut changes = app.actors.config.events();
+    if since_start.has_changed().unwrap_or(false) {
+        publish(&app).await;
+        log(app.actors.hub.check_sessions().await);
+    }
     loop {
         let had_guests = match changes.recv().await {
             Ok(change) => has_guests(&change.before) && !has_guests(&change.after),
@@ -22,11 +43,7 @@ pub(crate) async fn configurations(app: Data<AppState>) {
             Err(RecvError::Lagged(_)) => false,
             Err(RecvError::Closed) => return,
         };
-        let prepared = app.prepared.current(&app.actors.config);
-        match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
-            Ok(config) => app.actors.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
-            Err(cause) => error!(%cause, "the client configuration could not be parsed; config_changed is not sent"),
-        }
+        publish(&app).await;
         if had_guests {
             app.actors.hub.publish(Event::new("guests_deactivated", json!({}))).await;
         }
@@ -35,9 +52,16 @@ pub(crate) async fn configurations(app: Data<AppState>) {
     }
 }
 
+async fn publish(app: &AppState) {
+    let prepared = app.prepared.current(&app.actors.config);
+    match serde_json::from_slice::<Value>(&prepared.authenticated_config.plain) {
+        Ok(config) => app.actors.hub.publish(Event::new("config_changed", json!({ "config": config }))).await,
+        Err(cause) => error!(%cause, "the client configuration could not be parsed; config_changed is not sent"),
+    }
+}
+
 /// Publishes each change of the licence to all clients.
-pub(crate) async fn licenses(app: Data<AppState>) {
-    let mut current = app.actors.license.follow();
+async fn licenses(app: Data<AppState>, mut current: watch::Receiver<Option<Arc<License>>>) {
     while current.changed().await.is_ok() {
         let license = current.borrow_and_update().clone();
         let told = told_to_anybody(license.as_deref());
@@ -45,10 +69,8 @@ pub(crate) async fn licenses(app: Data<AppState>) {
     }
 }
 
-/// Publishes to administrators whether saved storage settings are in service.
-pub(crate) async fn stores(app: Data<AppState>) {
-    let mut stores = app.actors.files.follow();
-    let mut told = outcomes(&stores.borrow_and_update());
+/// Publishes to administrators whether saved storage settings are in service. `told` is what they know already.
+async fn stores(app: Data<AppState>, mut stores: watch::Receiver<Arc<Stores>>, mut told: Vec<Value>) {
     while stores.changed().await.is_ok() {
         let outcomes = outcomes(&stores.borrow_and_update());
         for outcome in outcomes.iter().filter(|outcome| !told.contains(outcome)) {

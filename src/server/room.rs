@@ -40,9 +40,6 @@ use building::state;
 use database::Migrated;
 pub use failures::{StartError, StopError};
 use starting_config::{place, with_file};
-use tasks::{
-    keep_closing_drafts, keep_pruning, keep_pruning_names, keep_reporting_refusals, renew_prepared, retire_connections,
-};
 
 /// A running server.
 pub struct Server {
@@ -66,17 +63,7 @@ impl Server {
         let db = Migrated::open(&settings, &sources, &shares).await?;
         // On the heap: the future is large, and it would make every future that awaits it as large.
         let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
-        actix_web::rt::spawn(renew_prepared(app.clone()));
-        actix_web::rt::spawn(announcing::configurations(app.clone()));
-        actix_web::rt::spawn(announcing::stores(app.clone()));
-        actix_web::rt::spawn(announcing::licenses(app.clone()));
-        actix_web::rt::spawn(retire_connections(app.db.clone()));
-        actix_web::rt::spawn(keep_reporting_refusals(app.clone()));
-        actix_web::rt::spawn(keep_closing_drafts(app.clone()));
-        actix_web::rt::spawn(keep_pruning_names(app.db.clone()));
-        if let Some(days) = app.facts.options.audit_retention_days {
-            actix_web::rt::spawn(keep_pruning(app.db.clone(), days));
-        }
+        tasks::start(&app);
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
         let router = Data::new(routes::router()?);

@@ -1,12 +1,17 @@
 //! Periodic tasks that run as long as the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::audit::{Caller, Status};
 use quarterdeck_actors::clock::{DAY_MS, wall_ms};
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::task;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::announcing;
 use crate::store::{Db, own_record};
 use crate::web::state::AppState;
 
@@ -19,46 +24,68 @@ const PRUNE_INTERVAL: Duration = Duration::from_hours(1);
 /// The interval between two audit records with the number of counted refusals.
 const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 
-pub(super) async fn renew_prepared(app: Data<AppState>) {
-    let mut config = app.actors.config.follow();
+/// Starts the tasks that run as long as the server.
+pub(super) fn start(app: &Data<AppState>) {
+    let config = app.actors.config.follow();
+    keep(app, "renew_prepared", move |app| renew_prepared(app, config.clone()));
+    announcing::start(app);
+    keep(app, "retire_connections", retire_connections);
+    keep(app, "report_refusals", keep_reporting_refusals);
+    keep(app, "close_drafts", keep_closing_drafts);
+    keep(app, "prune_unknown_names", keep_pruning_names);
+    if let Some(days) = app.facts.options.audit_retention_days {
+        keep(app, "prune_audits", move |app| keep_pruning(app, days));
+    }
+}
+
+/// Starts one of them, and starts it again when it panicked.
+pub(super) fn keep<F>(app: &Data<AppState>, name: &'static str, work: impl Fn(Data<AppState>) -> F + 'static)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let app = app.clone();
+    task::keep(name, move || work(app.clone()));
+}
+
+/// Does `work` now, and again after each interval.
+async fn every(interval: Duration, work: impl AsyncFn()) {
+    loop {
+        work().await;
+        tokio::time::sleep(interval).await;
+    }
+}
+
+async fn renew_prepared(app: Data<AppState>, mut config: watch::Receiver<Arc<Config>>) {
     while config.changed().await.is_ok() {
         config.borrow_and_update();
         app.prepared.current(&app.actors.config);
     }
 }
 
-pub(super) async fn retire_connections(db: Db) {
-    loop {
-        tokio::time::sleep(RETIRE_INTERVAL).await;
-        db.retire_connections().await;
-    }
+async fn retire_connections(app: Data<AppState>) {
+    every(RETIRE_INTERVAL, async || app.db.retire_connections().await).await;
 }
 
-pub(super) async fn keep_reporting_refusals(app: Data<AppState>) {
-    loop {
-        tokio::time::sleep(REPORT_INTERVAL).await;
-        report_refusals(&app).await;
-    }
+async fn keep_reporting_refusals(app: Data<AppState>) {
+    every(REPORT_INTERVAL, async || report_refusals(&app).await).await;
 }
 
-pub(super) async fn keep_pruning(db: Db, days: i64) {
-    loop {
-        match db.prune_audits(wall_ms() - days * DAY_MS).await {
-            Ok(0) => {}
-            Ok(count) => info!(audit.pruned = count, "old audit rows deleted"),
-            Err(cause) => warn!(cause = %cause, "old audit rows could not be deleted"),
-        }
-        tokio::time::sleep(PRUNE_INTERVAL).await;
-    }
+async fn keep_pruning(app: Data<AppState>, days: i64) {
+    let prune = async || match app.db.prune_audits(wall_ms() - days * DAY_MS).await {
+        Ok(0) => {}
+        Ok(count) => info!(audit.pruned = count, "old audit rows deleted"),
+        Err(cause) => warn!(cause = %cause, "old audit rows could not be deleted"),
+    };
+    every(PRUNE_INTERVAL, prune).await;
 }
 
-pub(super) async fn keep_pruning_names(db: Db) {
-    loop {
-        if let Err(cause) = db.prune_unknown_names(wall_ms()).await {
+async fn keep_pruning_names(app: Data<AppState>) {
+    let prune = async || {
+        if let Err(cause) = app.db.prune_unknown_names(wall_ms()).await {
             warn!(%cause, "old login attempts for unknown names could not be deleted");
         }
-        tokio::time::sleep(PRUNE_INTERVAL).await;
-    }
+    };
+    every(PRUNE_INTERVAL, prune).await;
 }
 
 /// The age from which a draft of the audit trail belongs to a server that is gone, in ms. It allows for clock skew.
@@ -74,15 +101,15 @@ pub(super) async fn close_earlier_drafts(db: &Db) {
     close_drafts(db, if is_alone { i64::MAX } else { wall_ms() - MIN_DRAFT_AGE_MS }).await;
 }
 
-pub(super) async fn keep_closing_drafts(app: Data<AppState>) {
-    loop {
-        tokio::time::sleep(CLOSE_DRAFTS_INTERVAL).await;
+async fn keep_closing_drafts(app: Data<AppState>) {
+    let close = async || {
         let before = wall_ms() - MIN_DRAFT_AGE_MS;
         // Records of this server are stored first: otherwise a draft would take the place of a record that still waits.
         if app.trail.audit.flush().await.is_ok() {
             close_drafts(&app.db, before).await;
         }
-    }
+    };
+    every(CLOSE_DRAFTS_INTERVAL, close).await;
 }
 
 async fn close_drafts(db: &Db, before: i64) {
@@ -100,5 +127,30 @@ pub(super) async fn report_refusals(app: &AppState) {
         if let Some(parameters) = refusals.take() {
             app.trail.audit.place(permit, own_record(event, Status::Fail, parameters));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn periodic_work_begins_at_once_and_is_done_again_after_each_interval() {
+        let (times, third) = (Cell::new(0), Notify::new());
+        let work = async || {
+            times.set(times.get() + 1);
+            if times.get() == 3 {
+                third.notify_one();
+            }
+        };
+        tokio::select! {
+            () = every(Duration::from_millis(1), work) => unreachable!("it never ends"),
+            () = third.notified() => {}
+        }
+        assert_eq!(times.get(), 3);
     }
 }

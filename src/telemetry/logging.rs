@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::view::LogSettings;
+use quarterdeck_actors::task;
 use tokio::sync::watch;
 use tracing::error;
 use tracing::level_filters::LevelFilter;
@@ -80,19 +81,21 @@ pub(crate) fn file_path(settings: &LogSettings) -> PathBuf {
 
 impl Logs {
     /// Applies the log settings of all later configurations. Invalid settings change nothing.
-    pub(crate) fn follow(&self, mut config: watch::Receiver<Arc<Config>>) {
+    pub(crate) fn follow(&self, config: watch::Receiver<Arc<Config>>) {
         let logs = self.clone();
-        actix_web::rt::spawn(async move {
-            while config.changed().await.is_ok() {
-                let settings = config.borrow_and_update().view.log.clone();
-                let logs = logs.clone();
-                // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
-                let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
-                if let Ok(Err(problem)) = applied {
-                    error!(problem, "the log settings cannot be applied; the earlier settings stay in use");
-                }
+        task::keep("log_settings", move || logs.clone().apply_changes(config.clone()));
+    }
+
+    async fn apply_changes(self, mut config: watch::Receiver<Arc<Config>>) {
+        while config.changed().await.is_ok() {
+            let settings = config.borrow_and_update().view.log.clone();
+            let logs = self.clone();
+            // Opening and closing files can take long on a slow disk, so it runs on a blocking thread.
+            let applied = actix_web::rt::task::spawn_blocking(move || logs.apply(&settings)).await;
+            if let Ok(Err(problem)) = applied {
+                error!(problem, "the log settings cannot be applied; the earlier settings stay in use");
             }
-        });
+        }
     }
 
     /// Writes all waiting lines and closes the outputs.

@@ -9,6 +9,7 @@ use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opt
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{End, JoinOutcome};
 use quarterdeck_actors::probe::stores::Standing;
+use quarterdeck_actors::task;
 
 use crate::base::version::VERSION;
 use crate::store::PoolStatus;
@@ -33,6 +34,7 @@ fn read(app: &AppState) -> Result<Registry, prometheus::Error> {
     add_build(&registry)?;
     add_license(&registry, app)?;
     add_actors(&registry, app)?;
+    add_tasks(&registry)?;
     add_checks(&registry, app)?;
     let in_flight = app.limits.traffic.in_flight();
     add_gauge(&registry, "quarterdeck_requests_in_flight", "Requests that are being answered.", in_flight)?;
@@ -94,6 +96,15 @@ fn add_actors(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
     add(registry, failed)?;
     add(registry, restarts)?;
     add(registry, alive)
+}
+
+fn add_tasks(registry: &Registry) -> Result<(), prometheus::Error> {
+    let panics = Opts::new("quarterdeck_task_panics_total", "How often a background task panicked.");
+    let panics = IntCounterVec::new(panics, &["task"])?;
+    for (name, count) in task::panics() {
+        panics.with_label_values(&[name]).inc_by(count);
+    }
+    add(registry, panics)
 }
 
 fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {

@@ -1,13 +1,15 @@
 //! Announces changes to the audience in their order, so that the actor does not wait for the audience.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::StatusAudience;
+use crate::task;
 
 /// The maximum number of changes that wait for the audience. Changes beyond it are dropped.
 const MAX_QUEUED_CHANGES: usize = 4096;
@@ -26,7 +28,8 @@ pub(super) struct Change {
 impl Announcer {
     pub(super) fn start(audience: Arc<dyn StatusAudience>) -> Self {
         let (announcer, changes) = mpsc::channel(MAX_QUEUED_CHANGES);
-        actix_rt::spawn(tell(audience, changes));
+        let changes = Rc::new(Mutex::new(changes));
+        task::keep("announce_statuses", move || tell(audience.clone(), changes.clone()));
         Self(announcer)
     }
 
@@ -37,14 +40,11 @@ impl Announcer {
     }
 }
 
-async fn tell(audience: Arc<dyn StatusAudience>, mut changes: mpsc::Receiver<Change>) {
+/// The lock is held by one start of the task at a time.
+async fn tell(audience: Arc<dyn StatusAudience>, changes: Rc<Mutex<mpsc::Receiver<Change>>>) {
+    let mut changes = changes.lock().await;
     while let Some(Change { user_id, presence }) = changes.recv().await {
-        let audience = audience.clone();
-        // Each announcement runs in its own task, so that a panic of the audience does not stop the next one.
-        let mut telling = actix_rt::spawn(async move { audience.announce(&user_id, &presence).await });
-        let told = timeout(ANNOUNCE_TIMEOUT, &mut telling).await;
-        if !matches!(told, Ok(Ok(()))) {
-            telling.abort();
+        if timeout(ANNOUNCE_TIMEOUT, audience.announce(&user_id, &presence)).await.is_err() {
             warn!("a status change could not be announced");
         }
     }

@@ -2,6 +2,7 @@ use std::sync::atomic::AtomicUsize;
 
 use actix::ActorContext;
 
+use super::restarts::{MAX_RETRY_DELAY, retry_delay_after};
 use super::*;
 
 struct Counter {

@@ -7,6 +7,7 @@ use quarterdeck_actors::clock::{HOUR_MS, wall_ms};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::session::Session as Stored;
+use quarterdeck_actors::task;
 use tracing::warn;
 
 use crate::base::post::Post;
@@ -83,7 +84,10 @@ async fn deliver_push(app: &Data<AppState>, user: &User, post: &Post, channel_id
     };
     for notification in sessions.into_iter().map(tell) {
         let (app, config, user_id) = (app.clone(), config.clone(), user.id.clone());
-        actix_web::rt::spawn(async move { app.outside.push.send(&notification, &user_id, &config.view).await });
+        task::once("push", async move {
+            // The sender logs a notification that was not delivered.
+            app.outside.push.send(&notification, &user_id, &config.view).await;
+        });
     }
 }
 
