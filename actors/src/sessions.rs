@@ -4,6 +4,7 @@
 //! A revocation is stored first, then removed from the cache, then answered. After the answer this server refuses the
 //! token. A crash loses the message being handled. The cache belongs to the handle and survives.
 
+mod cache;
 pub mod change;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,6 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, ResponseActFuture, WrapFuture,
 };
 use futures_util::future::BoxFuture;
-use quick_cache::sync::Cache;
 use tracing::warn;
 
 use crate::clock::{MINUTE_MS, Uptime};
@@ -23,10 +23,8 @@ use crate::hub::HubHandle;
 use crate::secret::Secret;
 use crate::session::{Session, SessionSelection};
 use crate::supervisor::{ActorRef, Vitals, supervise};
+use cache::Cache;
 use change::Change;
-
-/// The maximum number of cached sessions. The least used ones are evicted first.
-const MAX_CACHED_SESSIONS: usize = 20_000;
 
 /// The result of adding a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +55,7 @@ struct Cached {
 
 /// State that readers and the actor share.
 struct Shared {
-    cache: Cache<String, Arc<Cached>>,
+    cache: Cache,
     /// Counts the changes. A session that was read before a change is not cached after it. The lock is held while the
     /// cache changes, so that no session is cached between the comparison and the change.
     epoch: Mutex<u64>,
@@ -97,7 +95,7 @@ pub struct SessionsHandle {
 impl SessionsHandle {
     /// Starts the actor. `hub` has the sockets that end with their sessions.
     pub fn start(store: Arc<dyn SessionStore>, config: ConfigHandle, hub: HubHandle) -> Self {
-        let shared = Arc::new(Shared { cache: Cache::new(MAX_CACHED_SESSIONS), epoch: Mutex::default() });
+        let shared = Arc::new(Shared { cache: cache::empty(), epoch: Mutex::default() });
         let (actor_store, actor_shared) = (store.clone(), shared.clone());
         let actor = supervise("sessions", move || SessionActor {
             store: actor_store.clone(),

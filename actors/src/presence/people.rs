@@ -9,8 +9,13 @@ use quick_cache::unsync::Cache;
 use super::status::{Event, Status};
 use crate::clock::Uptime;
 
-/// The maximum number of cached statuses, beside those that are not stored yet. The least used ones are evicted first.
-const MAX_CACHED_STATUSES: usize = 50_000;
+/// The maximum size of the cached statuses, in bytes, beside those that are not stored yet: about 40,000 statuses. The
+/// least used ones are evicted first.
+const MAX_CACHE_BYTES: usize = 16 << 20;
+
+/// The maximum size of a cached status, in bytes: the columns of its table hold at most 26 characters for the id of the
+/// user, which is also the key, and 32 for each of two statuses.
+const ENTRY_BYTES: usize = size_of::<(String, Remembered, Status)>() + 2 * 26 + 2 * 32 + 64;
 
 /// The time for which a cached status counts as current, in milliseconds. Another server may change the stored one.
 const CACHE_LIFETIME_MS: i64 = 60_000;
@@ -50,7 +55,7 @@ enum Note {
 impl People {
     pub(super) fn new() -> Self {
         Self {
-            remembered: Cache::new(MAX_CACHED_STATUSES),
+            remembered: Cache::new(MAX_CACHE_BYTES / ENTRY_BYTES),
             unsaved: HashMap::new(),
             connected: HashMap::new(),
             notes: HashMap::new(),
@@ -202,5 +207,24 @@ impl People {
             Note::Connected(at) => Event::Active { at },
             Note::Left | Note::Pong => Event::Pong,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_without_end_take_a_bounded_number_of_bytes() {
+        let mut people = People::new();
+        let at = Uptime::from_ms(1);
+        for number in 0..100_000 {
+            let status = Status::unknown(&format!("{number:026}"));
+            people.remember(&Arc::new(status), at);
+        }
+        let count = people.remembered.len();
+        assert!(count * ENTRY_BYTES <= MAX_CACHE_BYTES, "{count} statuses");
+        assert!(count > 20_000, "{count} statuses");
+        assert!(people.missing(&[format!("{:026}", 99_999)], at).is_empty(), "the latest one is cached");
     }
 }

@@ -14,6 +14,11 @@ use super::Rate;
 /// The key of the bucket that all further callers share when the store is full.
 const OVERFLOW_KEY: u64 = 0;
 
+/// The maximum size of one store, in bytes, and the size of a bucket with its key. `MemoryStoreSize` may allow fewer
+/// buckets than these bytes hold, not more.
+const MAX_BYTES: usize = 64 << 20;
+const BUCKET_BYTES: usize = 64;
+
 /// The shortest time between two sweeps for buckets that have emptied.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -63,6 +68,7 @@ impl Store {
     /// Returns true if there is no space for another bucket. Drops empty buckets first, at most once a second, because
     /// a sweep walks over all of them.
     fn is_full(&self, most_keys: usize, now: Instant) -> bool {
+        let most_keys = within_bytes(most_keys);
         if self.buckets.len() < most_keys {
             return false;
         }
@@ -75,12 +81,18 @@ impl Store {
     }
 }
 
+fn within_bytes(most_keys: usize) -> usize {
+    most_keys.min(MAX_BYTES / BUCKET_BYTES)
+}
+
 fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {
     swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_INTERVAL)
 }
 
 #[cfg(test)]
 mod tests {
+    use governor::state::InMemoryState;
+
     use super::*;
 
     #[test]
@@ -93,5 +105,13 @@ mod tests {
         let store = Store::new(Quantities { per_sec: 1, burst: 5 });
         let remaining: Vec<u32> = [1, 2, 3, 4].map(|key| store.take(key, 2).remaining).into();
         assert_eq!(remaining, [4, 4, 4, 3]);
+    }
+
+    #[test]
+    fn the_settings_may_allow_fewer_buckets_than_the_bytes_hold_and_not_more() {
+        assert_eq!(within_bytes(10_000), 10_000);
+        assert_eq!(within_bytes(usize::MAX) * BUCKET_BYTES, MAX_BYTES);
+        // A table has at most twice the places that it uses.
+        assert!(2 * size_of::<(u64, InMemoryState)>() < BUCKET_BYTES);
     }
 }
