@@ -31,6 +31,7 @@ pub mod swarm;
 pub mod teams;
 pub mod tls_postgres;
 pub mod trail;
+pub mod waiting;
 pub mod wall_clock;
 pub mod web_peer;
 pub mod websocket;

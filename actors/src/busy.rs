@@ -136,6 +136,7 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::waiting::until;
 
     /// A stored row that a test can make unavailable.
     #[derive(Default)]
@@ -248,9 +249,7 @@ mod tests {
         let busy = start(&Arc::default(), &Times::at(0)).await;
         busy.mark(1_000).await.unwrap();
         busy.vitals().crash();
-        while busy.vitals().restarts() == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("the actor is rebuilt", async || busy.vitals().restarts() > 0).await;
         assert_eq!(busy.until(), Some(1_000));
         busy.mark(2_000).await.unwrap();
         assert_eq!(busy.until(), Some(2_000));

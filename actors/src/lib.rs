@@ -30,3 +30,7 @@ pub mod storage;
 pub mod supervisor;
 pub mod task;
 pub mod upgrade;
+#[cfg(test)]
+#[path = "../../tests/support/waiting.rs"]
+#[expect(unreachable_pub, reason = "the tests of the whole server have this file as well")]
+mod waiting;

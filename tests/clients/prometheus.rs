@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 use crate::support::{TestServer, needs};
 
@@ -64,13 +65,7 @@ async fn prometheus_reads_the_metrics_and_answers_what_dashboard_and_alerts_ask(
     };
     // A rate takes two readings.
     let is_read = async || !ask("rate(mattermost_http_requests_total[1m])").await.is_empty();
-    timeout(PATIENCE, async {
-        while !is_read().await {
-            sleep(Duration::from_millis(200)).await;
-        }
-    })
-    .await
-    .unwrap();
+    until("the metrics were read twice", is_read).await;
     assert_eq!(ask("up").await[0]["value"][1], json!("1"));
     for question in questions() {
         // Those that show what is wrong have nothing to show.
@@ -105,11 +100,8 @@ async fn started(programs: &Path, folder: &Path, server: &TestServer) -> (tokio:
     command.arg("--storage.tsdb.path=data").current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
     let child = command.spawn().unwrap();
     let base = format!("http://{address}");
-    let ready = async {
-        while !reqwest::get(format!("{base}/-/ready")).await.is_ok_and(|answer| answer.status().is_success()) {
-            sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(PATIENCE, ready).await.unwrap();
+    let is_ready =
+        async || reqwest::get(format!("{base}/-/ready")).await.is_ok_and(|answer| answer.status().is_success());
+    until("Prometheus is ready", is_ready).await;
     (child, base)
 }

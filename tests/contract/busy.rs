@@ -1,11 +1,9 @@
 //! `/server_busy`, and what it does to other routes.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
+use crate::support::waiting::until;
 use crate::support::{Client, LocalServer, Socket, TestServer};
 
 const PATH: &str = "/server_busy";
@@ -107,12 +105,7 @@ async fn the_flag_comes_down_by_itself() {
     let admin = server.admin().await;
     mark(&admin, "?seconds=1").await;
     search(&admin).await.expect_refusal(503, BUSY);
-    let over = async {
-        while search(&admin).await.status == 503 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), over).await.unwrap();
+    until("the flag is down", async || search(&admin).await.status != 503).await;
     search(&admin).await.expect(200);
     let idle = admin.get(PATH).await.expect(200);
     assert_eq!((&idle["busy"], &idle["expires"]), (&json!(false), &json!(-62_135_596_800_i64)));

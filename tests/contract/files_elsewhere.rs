@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::configuration::{at, put_at};
-use crate::support::process::until;
 use crate::support::stores::{azure, s3};
+use crate::support::waiting::until;
 use crate::support::{Client, Reply, TestServer};
 
 const PLACEHOLDER: &str = "********************************";

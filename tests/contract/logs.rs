@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::trail::newest_in;
+use crate::support::waiting::until;
 use crate::support::{Client, Home, LocalServer, TestServer};
 
 const QUERY: &str = "/logs/query";
@@ -177,12 +178,9 @@ async fn a_message_is_one_line_of_the_log_at_the_level_that_its_sender_may_use()
     }
     let wanted = json!({ "text": "Client Logs API Endpoint Message" });
     // The log is written by a thread of its own.
-    let records = loop {
-        let found = admin.post(QUERY, wanted.clone()).await.expect(200);
-        if let Some(records) = found["default"].as_array().filter(|records| records.len() == 2) {
-            break records.clone();
-        }
-    };
+    let found = async || admin.post(QUERY, wanted.clone()).await.expect(200)["default"].clone();
+    until("both are written", async || found().await.as_array().is_some_and(|records| records.len() == 2)).await;
+    let records = found().await.as_array().unwrap().clone();
     let levels: Vec<&Value> = records.iter().map(|record| &record["level"]).collect();
     assert_eq!(levels, ["error", "debug"]);
     assert!(

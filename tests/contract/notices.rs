@@ -79,7 +79,7 @@ async fn a_version_that_cannot_be_read_is_refused_by_what_is_meant_for_that_clie
         .tell(json!([entry_if("desktop", desktop), entry_if("none", json!({ "clientType": "mobile", "sku": "x" }))]))
         .await;
     let is_told = |reply: &Reply| reply.json()[0]["id"] == "desktop";
-    crate::support::process::until("the notice is shown", async || {
+    crate::support::waiting::until("the notice is shown", async || {
         is_told(&ask(admin, "client=desktop&clientVersion=5.7.1").await)
     })
     .await;

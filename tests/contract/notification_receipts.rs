@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::process::until;
+use crate::support::waiting::until;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Client, Reply, TestServer};
 

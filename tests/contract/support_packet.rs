@@ -184,7 +184,7 @@ async fn no_more_than_two_are_made_at_once_and_a_client_that_hangs_up_makes_room
     assert!(held.iter().all(|reply| reply.status() == 200));
     admin.get(PATH).await.expect_refusal(503, "api.context.server_busy.app_error");
     drop(held);
-    crate::support::process::until("there is room again", async || begun().await.status() == 200).await;
+    crate::support::waiting::until("there is room again", async || begun().await.status() == 200).await;
 }
 
 #[actix_web::test]

@@ -1,10 +1,10 @@
 //! An actor crashes under a running server.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::TestServer;
-use crate::support::process::until;
 use crate::support::server::PASSWORD;
+use crate::support::waiting::until;
 use serde_json::json;
 
 /// Crashes the actor and waits until its next life has begun.
@@ -12,9 +12,7 @@ async fn crash(server: &TestServer, name: &str) {
     let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == name).unwrap();
     let before = vitals.restarts();
     vitals.crash();
-    while vitals.restarts() == before || !vitals.is_alive() {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || vitals.restarts() > before && vitals.is_alive()).await;
 }
 
 #[actix_web::test]
@@ -97,9 +95,7 @@ async fn an_actor_that_does_not_answer_is_named_by_readiness_and_measured() {
     let client = server.client();
     assert_eq!(client.get("//readyz").await.status, 200);
     vitals.hang();
-    while !vitals.is_stuck() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the actor is stuck", async || vitals.is_stuck()).await;
     let reply = client.get("//readyz").await;
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("[-]actor-notices failed: does not answer\n"), "{}", reply.text());

@@ -9,9 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::support::process::until;
 use crate::support::tls_postgres::TlsPostgres;
 use crate::support::trail::events_in;
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer, database};
 
 const NO_ROOM: &str = "app.audit.no_room.app_error";

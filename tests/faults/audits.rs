@@ -5,10 +5,10 @@ use std::path::Path;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::process::until;
 use crate::support::raw;
 use crate::support::server::account;
 use crate::support::trail::events_in;
+use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, TestServer, backdoor};
 
 /// How many requests at once.

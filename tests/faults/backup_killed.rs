@@ -5,7 +5,8 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::support::backup::{Moment, QUIET, bad, filled, good, inhabited, kill_at, kills, moments, names, signal};
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
+use crate::support::waiting::until;
 
 const PART: &str = ".one.qdbackup.part";
 

@@ -10,7 +10,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::support::backdoor::texts_in;
 use crate::support::backup::{QUIET, good, inhabited};
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
+use crate::support::waiting::until;
 
 const WRITERS: usize = 4;
 

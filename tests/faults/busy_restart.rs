@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::process::{Workplace, lines};
 use crate::support::server::account;
+use crate::support::waiting::until;
 use crate::support::{Client, Home, backdoor};
+use quarterdeck_actors::clock::wall_ms;
 
 const PATH: &str = "/server_busy";
 const IDLE: i64 = -62_135_596_800;
@@ -39,8 +41,9 @@ async fn a_mark_that_passed_while_the_server_was_down_is_over() {
     let server = home.start().await;
     server.client().post("/users", account("admin")).await.expect(201);
     mark(&server.client().log_in("admin").await, 1).await;
+    let marked = wall_ms();
     assert!(server.stop().await.success());
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    until("the mark has passed", async || wall_ms() > marked + 1_000).await;
     let server = home.start().await;
     assert_eq!(state(&server.client().log_in("admin").await).await["expires"], IDLE);
 }

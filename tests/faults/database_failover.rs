@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::support::cluster::Cluster;
 use crate::support::database::{execute, texts};
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
 use crate::support::server::account;
+use crate::support::waiting::until;
 
 /// More writes than there are connections.
 const WRITES: usize = 20;

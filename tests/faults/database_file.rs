@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
 use crate::support::server::account;
+use crate::support::waiting::until;
 use crate::support::{Client, database};
 
 /// A folder with a database file in which an administrator has an account, stopped; `None` on PostgreSQL.

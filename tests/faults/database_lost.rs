@@ -1,6 +1,6 @@
 //! The database goes away while the server runs, and comes back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::support::server::account;
+use crate::support::waiting::until_within;
 use crate::support::{Client, Home, Process, Proxy, Reply, database};
 
 /// No request that needs the database takes longer while there is none, however many come at once.
@@ -120,9 +121,5 @@ async fn timed<T>(limit: Duration, work: impl Future<Output = T>) -> T {
 
 /// Asks again and again until the answer is yes, at most for `limit`.
 async fn eventually<F: Future<Output = bool>>(limit: Duration, ask: impl Fn() -> F) {
-    let started = Instant::now();
-    while !ask().await {
-        assert!(started.elapsed() < limit, "still not so after {limit:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_within(limit, "the answer is yes", async || ask().await).await;
 }

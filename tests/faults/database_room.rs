@@ -5,8 +5,9 @@ use tokio_postgres::{Client as Connection, NoTls};
 
 use crate::support::Reply;
 use crate::support::cluster::Cluster;
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
 use crate::support::server::account;
+use crate::support::waiting::until;
 
 const MOST: usize = 12;
 

@@ -5,9 +5,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::process::{Process, Workplace, lines, until};
+use crate::support::process::{Process, Workplace, lines};
 use crate::support::raw::connect;
 use crate::support::server::account;
+use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 
 const FILES: u32 = 256;
@@ -54,9 +55,14 @@ async fn idle_connections_make_room_for_new_ones_and_a_socket_does_not() {
         // Refused until the others have been idle for a second.
         let mut connection = connect(&server.base).await;
         if number % 2 == 0 {
-            while !ping(&mut connection).await {
-                connection = connect(&server.base).await;
-            }
+            until("a connection is served", async || {
+                let is_served = ping(&mut connection).await;
+                if !is_served {
+                    connection = connect(&server.base).await;
+                }
+                is_served
+            })
+            .await;
         }
         idle.push(connection);
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::NoTls;
 
-use crate::support::process::until;
 use crate::support::server::account;
+use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, Reply, database};
 
 /// The load, in requests a second: fewer in a coffee break than on a machine of its own, where it is 200.

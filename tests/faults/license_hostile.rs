@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::license::{Seller, upload};
 use crate::support::server::account;
+use crate::support::waiting::within;
 use crate::support::{Client, Home, Process, raw};
 
 /// What the random cases begin with; the same at each run.
@@ -164,7 +165,7 @@ async fn a_gigabyte_is_refused_without_being_kept() {
         let mut answer = Vec::new();
         let reading = async {
             while !answer.ends_with(b"}") {
-                let read = answers.read_buf(&mut answer).await.unwrap();
+                let read = within("the server answers", answers.read_buf(&mut answer)).await.unwrap();
                 assert!(read > 0, "no answer: {}", String::from_utf8_lossy(&answer));
             }
         };

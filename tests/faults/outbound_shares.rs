@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
-use crate::support::process::until;
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer, raw};
 
 const ALLOWED: &str = "[ServiceSettings]\nAllowedUntrustedInternalConnections = \"127.0.0.1\"\n";

@@ -6,7 +6,8 @@ use crate::support::backup::{
     Moment, QUIET, bad, bring, content, filled, good, inhabit, kill_at, kills, moments, names, on_sqlite, signal,
 };
 use crate::support::database;
-use crate::support::process::{Workplace, until};
+use crate::support::process::Workplace;
+use crate::support::waiting::until;
 
 const RESTORE: [&str; 5] = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files"];
 

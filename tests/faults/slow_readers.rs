@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::process::until;
 use crate::support::server::account;
 use crate::support::slow::SlowReader;
 use crate::support::swarm;
+use crate::support::waiting::until;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Client, Home, TestServer};
 

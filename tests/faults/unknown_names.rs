@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::process::until;
 use crate::support::server::account;
+use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, backdoor, database};
 
 const MOST: usize = 5;

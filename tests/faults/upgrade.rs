@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::needs;
-use crate::support::process::{Process, lines, read, until};
+use crate::support::process::{Process, lines, read};
 use crate::support::release::{Answer, NEWER, Rest, teller};
 use crate::support::stand::{Stand, files};
 use crate::support::trail::newest_in;
+use crate::support::waiting::until;
 
 const UPGRADE: &str = "/upgrade_to_enterprise";
 const ALLOWED: &str = "/upgrade_to_enterprise/allowed";

@@ -6,10 +6,10 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 
 use crate::support::needs;
-use crate::support::process::until;
 use crate::support::release::{Answer, NEWER, Rest, teller};
 use crate::support::stand::Stand;
 use crate::support::trail::newest_in;
+use crate::support::waiting::until;
 use crate::support::web_peer::WebPeer;
 
 const UPGRADE: &str = "/upgrade_to_enterprise";

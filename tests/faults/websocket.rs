@@ -7,8 +7,8 @@ use quarterdeck_actors::hub::{End, Event, JoinOutcome};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::process::until;
 use crate::support::swarm::{ROOMY, greeted, size, users};
+use crate::support::waiting::until;
 use crate::support::websocket::{Frame, WebSocket, upgrade};
 use crate::support::{Client, TestServer};
 

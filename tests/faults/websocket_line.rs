@@ -6,7 +6,7 @@ use quarterdeck_actors::hub::{End, Event};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::process::until;
+use crate::support::waiting::until;
 use crate::support::websocket::{Frame, PONG, TEXT, WebSocket, frame};
 use crate::support::{Client, Proxy, TestServer};
 

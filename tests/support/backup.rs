@@ -10,6 +10,7 @@ use tokio::process::Child;
 use super::backdoor::texts_in;
 use super::process::{Process, Workplace};
 use super::server::account;
+use super::waiting::until;
 use super::{Client, configuration::nested};
 
 pub const QUIET: &str =
@@ -136,9 +137,7 @@ pub async fn kill_at(
         // A command takes about a second here; another time only makes another moment.
         Moment::Elapsed(percent) => began.elapsed() >= Duration::from_millis(10) * percent,
     };
-    while !is_due() && child.try_wait().unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the moment comes or the command ends", async || is_due() || child.try_wait().unwrap().is_some()).await;
     child.kill().await.unwrap();
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::server::write_settings;
+use super::waiting::within;
 use super::{Client, database, pool};
 
 /// Nothing that a process is waited for takes longer, not even on a busy machine.
@@ -177,7 +178,8 @@ impl Process {
     pub async fn end(mut self) -> (ExitStatus, String) {
         let status = timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
         // The readers end with the pipes.
-        while self.errors.changed().await.is_ok() {}
+        let mut errors = self.errors.clone();
+        within("its output ends", async { while errors.changed().await.is_ok() {} }).await;
         let errors = self.errors.borrow().clone();
         (status, errors)
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::backdoor::texts_in;
-use super::process::until;
+use super::waiting::until;
 use super::web_peer::WebPeer;
 use super::{Client, TestServer};
 

@@ -204,13 +204,3 @@ pub fn lines(path: &Path) -> Vec<Value> {
     let finished = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     finished.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
-
-/// Waits until `is_so`.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
-}

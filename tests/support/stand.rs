@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Client;
-use super::process::{Process, Workplace, until};
+use super::process::{Process, Workplace};
 use super::release::ReleasePlace;
 use super::server::account;
+use super::waiting::until;
 
 const UPGRADE: &str = "/upgrade_to_enterprise";
 const STATUS: &str = "/upgrade_to_enterprise/status";

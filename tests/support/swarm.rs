@@ -8,7 +8,7 @@ use quarterdeck_actors::hub::Event;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use super::process::until;
+use super::waiting::until;
 use super::websocket::{Frame, PING, WebSocket};
 use super::{Client, TestServer};
 

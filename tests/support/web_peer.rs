@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::waiting::until;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,9 +73,7 @@ impl WebPeer {
 
     /// Waits until it was sent something.
     pub async fn is_asked(&self) {
-        while self.count() == 0 {
-            actix_web::rt::task::yield_now().await;
-        }
+        until("it is sent something", async || self.count() > 0).await;
     }
 
     /// How many requests there were since the last time somebody asked for them.

@@ -58,13 +58,16 @@ fn early_returns(text: &str) -> Vec<&str> {
 }
 
 /// The code of tests: everything below `tests/`, and the test modules of the packages.
-fn tests() -> Vec<(String, String)> {
+pub(super) fn tests() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for path in ["tests", "src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
         let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        let is_whole = name.starts_with("tests/") || name.ends_with("/tests.rs") || name.contains("/tests/");
+        let is_whole = name.starts_with("tests/")
+            || name.ends_with("/tests.rs")
+            || name.ends_with("/testing.rs")
+            || name.contains("/tests/");
         let own = if is_whole {
             Some(text.as_str())
         } else {

@@ -8,9 +8,10 @@ use quarterdeck_actors::clock::{DAY_MS, wall_ms};
 use serde_json::json;
 
 use crate::support::backdoor::{execute_in, texts_in};
-use crate::support::process::{Process, Workplace, until};
+use crate::support::process::{Process, Workplace};
 use crate::support::server::account;
 use crate::support::trail::{events_in, newest_in};
+use crate::support::waiting::until;
 use crate::support::{Client, configuration::nested};
 
 const QUIET: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n[FileSettings]\nDirectory = \"files\"\n";

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::support::raw::{connect, read_to_end};
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer};
 
 const PING: &[u8] = b"GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -44,19 +45,17 @@ async fn connections_beyond_the_limit_are_refused_and_counted() {
         assert!(served(&server).await.is_none());
     }
     held.clear();
-    let metrics = timeout(Duration::from_secs(10), async {
-        loop {
-            let mut connection = connect(&server.base).await;
-            let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n";
-            if connection.write_all(request.as_bytes()).await.is_ok() {
-                let answer = read_to_end(&mut connection).await;
-                if answer.contains("HTTP/1.1 200") {
-                    return answer;
-                }
-            }
+    let mut metrics = String::new();
+    until("there is a place again", async || {
+        let mut connection = connect(&server.base).await;
+        let request =
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer 0123456789abcdef\r\n\r\n";
+        if connection.write_all(request.as_bytes()).await.is_ok() {
+            metrics = read_to_end(&mut connection).await;
         }
-    });
-    let metrics = metrics.await.unwrap();
+        metrics.contains("HTTP/1.1 200")
+    })
+    .await;
     assert!(metrics.contains("quarterdeck_connections_limit 5"), "{metrics}");
     let refused =
         metrics.lines().find(|line| line.starts_with("quarterdeck_connections_refused_total{limit=\"total\"}"));

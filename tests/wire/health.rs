@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::support::waiting::within;
 use crate::support::{Reply, TestServer};
 
 #[actix_web::test]
@@ -132,7 +133,7 @@ async fn nobody_waits_while_eight_devices_are_asked_about() {
     let ninth = async {
         let mut connections = Vec::new();
         while connections.len() < 8 {
-            connections.push(proxy.accept().await.unwrap());
+            connections.push(within("the server calls", proxy.accept()).await.unwrap());
         }
         assert_eq!(ping().await, "unknown");
     };
@@ -145,7 +146,7 @@ async fn answer_once(proxy: &TcpListener, status: &str, body: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(b"}") {
         let mut chunk = [0; 4096];
-        let read = connection.read(&mut chunk).await.unwrap();
+        let read = within("the server sends", connection.read(&mut chunk)).await.unwrap();
         seen.extend_from_slice(&chunk[..read]);
     }
     let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -4,8 +4,9 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::process::{Process, Workplace, lines, read, until};
+use crate::support::process::{Process, Workplace, lines, read};
 use crate::support::server::{PASSWORD, account};
+use crate::support::waiting::until;
 
 const FILE: &str = "logs/mattermost.log";
 

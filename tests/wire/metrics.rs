@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::str::FromStr;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
 
 use crate::support::license::{Seller, upload};
-use crate::support::process::until;
 use crate::support::raw::{connect, read_to_end};
+use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, Reply, TestServer};
 
@@ -116,14 +114,16 @@ async fn connections_to_the_address_of_the_metrics_beyond_the_limit_take_the_pla
     let server = TestServer::start_with(METRICS).await;
     let base = format!("http://{}", server.server.metrics_address().unwrap());
     let mut held = Vec::new();
-    while held.len() < LIMIT + 8 {
+    until("eight took the places of idle ones", async || {
         let mut connection = connect(&base).await;
         let _ = connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
         // Refused until the others have been idle for a second.
         if connection.read_exact(&mut [0; 12]).await.is_ok() {
             held.push(connection);
         }
-    }
+        held.len() == LIMIT + 8
+    })
+    .await;
     // The oldest are gone.
     for connection in held.iter_mut().take(8) {
         let mut rest = Vec::new();
@@ -160,14 +160,8 @@ async fn where_everybody_is_served_they_take_the_token() {
     asked(&server, &[]).await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get("//metrics").await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get(&format!("//metrics?access_token={TOKEN}")).await.expect_refusal(401, "app.metrics.token.app_error");
-    let recorded = || async { admin.get("/audits").await.text().contains("/metrics") };
-    for _ in 0..50 {
-        if recorded().await {
-            break;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    assert!(recorded().await, "the refusals are not in the audit trail");
+    let recorded = async || admin.get("/audits").await.text().contains("/metrics");
+    until("the refusals are in the audit trail", recorded).await;
     assert!(text_of(&server).await.contains("quarterdeck_build_info"));
     let as_user = server.client().with_token(TOKEN).get("/users/me").await;
     assert_eq!(as_user.status, 401);

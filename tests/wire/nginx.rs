@@ -30,7 +30,7 @@ async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String
     command.arg("-e").arg(folder.join("error.log")).arg("-c").arg(&file).stdout(Stdio::null()).kill_on_drop(true);
     let child = command.spawn().unwrap();
     let base = format!("http://127.0.0.1:{port}");
-    crate::support::process::until("nginx listens", async || {
+    crate::support::waiting::until("nginx listens", async || {
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
     })
     .await;

@@ -4,10 +4,11 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::process::{Process, Workplace, lines, until};
+use crate::support::process::{Process, Workplace, lines};
 use crate::support::raw::read_to_end;
 use crate::support::server::account;
 use crate::support::slow::SlowReader;
+use crate::support::waiting::until;
 
 const FILE_LOG: &str =
     "[LogSettings]\nEnableConsole = false\nFileLocation = \"logs\"\n[FileSettings]\nDirectory = \"files\"\n";

@@ -1,19 +1,15 @@
 //! Saved storage settings: in service once they work, without a restart; until then the earlier ones serve.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use crate::support::configuration::at;
+use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, TestServer};
 
 const HEADER: &str = "x-storage-settings";
-
-/// Longer than two trials are apart.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server whose storage settings are stored, not pinned.
 async fn start(settings: &str) -> TestServer {
@@ -42,27 +38,20 @@ async fn save(admin: &Client, key: &str, folder: &Path) -> String {
 /// What is said once the test is over: on a busy machine it may outlast the answer.
 async fn settled(admin: &Client, first: String) -> String {
     let mut said = first;
-    let last = Instant::now() + PATIENCE;
-    while said.contains("=testing") {
-        assert!(Instant::now() < last, "it does not come about");
-        sleep(Duration::from_millis(20)).await;
-        said = admin.get("/config").await.header(HEADER);
-    }
+    until("the test is over", async || {
+        let is_over = !said.contains("=testing");
+        if !is_over {
+            said = admin.get("/config").await.header(HEADER);
+        }
+        is_over
+    })
+    .await;
     said
 }
 
 async fn ready(server: &TestServer) -> (u16, String) {
     let reply = server.client().get("//readyz?verbose").await;
     (reply.status, reply.text())
-}
-
-/// Waits until the server says so.
-async fn until(mut condition: impl AsyncFnMut() -> bool) {
-    let last = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < last, "it does not come about");
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[actix_web::test]
@@ -98,7 +87,7 @@ async fn a_change_that_does_not_work_leaves_the_earlier_in_service_and_is_told_e
     assert_eq!(ping.expect(200)["filestore_status"], "OK");
 
     std::fs::remove_file(blocker).unwrap();
-    until(async || ready(&server).await.1.contains("[+]storage-settings-files ok")).await;
+    until("the server says so", async || ready(&server).await.1.contains("[+]storage-settings-files ok")).await;
     assert!(folder.is_dir());
     assert_eq!(admin.get("/config").await.header(HEADER), "");
 
@@ -145,7 +134,7 @@ async fn a_server_whose_storage_is_down_starts_and_finds_it_when_it_is_back() {
     assert!(text.contains("[-]filestore failed: "), "{text}");
     assert_eq!(server.client().get("/system/ping").await.status, 200);
     blocker.close().unwrap();
-    until(async || ready(&server).await.0 == 200).await;
+    until("the server says so", async || ready(&server).await.0 == 200).await;
     std::fs::remove_dir_all(folder.parent().unwrap()).unwrap();
 }
 
@@ -164,7 +153,7 @@ async fn exports_get_a_store_of_their_own_and_its_failure_stops_no_traffic() {
     let reply = reply.await;
     assert_eq!(at(&reply.expect(200), "FileSettings.DedicatedExportStore"), &json!(true));
     assert_eq!(reply.header(HEADER), "files=in-service, exports=in-service");
-    until(async || ready(&server).await.1.contains("[+]exportstore ok")).await;
+    until("the server says so", async || ready(&server).await.1.contains("[+]exportstore ok")).await;
     let (folder, _) = blocked(&server);
     assert_eq!(save(&admin, "ExportDirectory", &folder).await, "files=in-service, exports=refused; step=bucket");
     let (status, text) = ready(&server).await;
@@ -172,6 +161,6 @@ async fn exports_get_a_store_of_their_own_and_its_failure_stops_no_traffic() {
     assert!(text.contains("[!]storage-settings-exports degraded: "), "{text}");
     std::fs::remove_dir_all(&exports).unwrap();
     std::fs::write(&exports, "").unwrap();
-    until(async || ready(&server).await.1.contains("[!]exportstore degraded: ")).await;
+    until("the server says so", async || ready(&server).await.1.contains("[!]exportstore degraded: ")).await;
     assert_eq!(ready(&server).await.0, 200);
 }

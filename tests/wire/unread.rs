@@ -10,6 +10,7 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::support::process::Workplace;
 use crate::support::raw::{connect, exchange, read_to_end};
+use crate::support::waiting::until;
 use crate::support::{Home, TestServer, swarm};
 
 /// Within so long every such connection is closed for good; the server takes 2 s, and the machine may be busy.
@@ -166,16 +167,11 @@ async fn a_server_with_few_files_serves_on_under_bodies_without_end() {
     }));
     let mut held = endless.await;
     // They take up all places for two seconds, and then none although none of the clients has hung up.
-    let served = timeout(Duration::from_secs(30), async {
-        loop {
-            let ping = server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
-            if ping.is_ok_and(|reply| reply.status == 200) {
-                break;
-            }
-            actix_web::rt::task::yield_now().await;
-        }
-    });
-    served.await.unwrap();
+    let is_served = async || {
+        let ping = server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
+        ping.is_ok_and(|reply| reply.status == 200)
+    };
+    until("there is a place again", is_served).await;
     let mut answer = [0; 12];
     let answered = held[0].read(&mut answer).await.unwrap();
     assert_eq!(&answer[..answered], b"HTTP/1.1 401");

@@ -1,5 +1,6 @@
 //! Connections over time: what is resumed, what ends them, and what they are told.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use quarterdeck_actors::hub::Event;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::teams::{newcomer, open_team};
 use crate::support::websocket::{Frame, WebSocket, quiet, upgrade};
-use crate::support::{Client, TestServer, process};
+use crate::support::{Client, TestServer, waiting};
 
 /// Publishes one event to `client`, in two: the second is the one that tells.
 async fn prefer(client: &Client, value: &str) {
@@ -96,7 +97,9 @@ async fn a_client_that_cannot_resume_is_told_at_once() {
     assert_eq!(ahead.event().await["event"], "hello");
     let (late, id) = WebSocket::greeted(&admin).await;
     late.cut();
-    tokio::time::sleep(Duration::from_millis(1_800)).await;
+    // The one that resumed is left.
+    let connections = &server.server.hub().counts().connections;
+    waiting::until("the others are forgotten", async || connections.load(Ordering::Relaxed) == 1).await;
     let mut forgotten = WebSocket::of(&admin, &resumption(&id, 1)).await;
     assert_eq!(forgotten.event().await["event"], "hello");
 }
@@ -136,7 +139,7 @@ async fn a_revoked_session_loses_its_sockets_within_a_second_and_others_keep_the
     ends(&mut challenged, since).await;
 
     untouched.ask(1, "ping", json!({})).await;
-    while untouched.event().await["data"]["text"] != "pong" {}
+    waiting::until("the pong comes", async || untouched.event().await["data"]["text"] == "pong").await;
     let since = Instant::now();
     admin.post("/users/sessions/revoke/all", json!({})).await.expect(200);
     ends(&mut untouched, since).await;
@@ -318,7 +321,7 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
 
     let (one, _) = WebSocket::greeted(&bert).await;
     let (mut other, _) = WebSocket::greeted(&bert).await;
-    process::until("bert is online", async || seen(&bert, &admin).await == "online").await;
+    waiting::until("bert is online", async || seen(&bert, &admin).await == "online").await;
     one.cut();
     other.reply(1, "user_update_active_status", json!({ "user_is_active": true })).await;
     assert_eq!(seen(&bert, &admin).await, "online");
@@ -326,7 +329,7 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
     assert_eq!(other.event_named("status_change").await["data"]["status"], "away");
     other.reply(3, "user_update_active_status", json!({ "user_is_active": true, "manual": true })).await;
     other.cut();
-    process::until("bert is offline", async || seen(&bert, &admin).await == "offline").await;
+    waiting::until("bert is offline", async || seen(&bert, &admin).await == "offline").await;
 
     let ids = json!({ "user_ids": [bert.user_id, "junk", 7] });
     let statuses = to_admin.reply(2, "get_statuses_by_ids", ids).await;

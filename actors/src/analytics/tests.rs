@@ -5,6 +5,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::waiting::until;
 
 /// Counts its calls; a count ends when the test allows it.
 struct Abacus {
@@ -79,9 +80,7 @@ async fn an_old_answer_is_told_at_once_while_it_is_counted_anew() {
     // The test does not allow the second count to end.
     assert_eq!((value(&analytics, "a").await, value(&analytics, "a").await), (1, 1));
     source.0.turns.add_permits(1);
-    while value(&analytics, "a").await == 1 {
-        tokio::task::yield_now().await;
-    }
+    until("the second count is shown", async || value(&analytics, "a").await != 1).await;
 }
 
 #[actix_rt::test]
@@ -98,9 +97,7 @@ async fn a_failure_keeps_the_earlier_answer_and_is_not_repeated_at_once() {
     }
     assert_eq!(value(&analytics, "a").await, 1);
     // The old answer of "a" started one more count; the failure of "b" was returned twice.
-    while source.0.asked.load(Ordering::SeqCst) < 3 {
-        tokio::task::yield_now().await;
-    }
+    until("it is counted once more", async || source.0.asked.load(Ordering::SeqCst) >= 3).await;
     assert_eq!(value(&analytics, "a").await, 1);
     assert_eq!(source.0.asked.load(Ordering::SeqCst), 3);
 }
@@ -122,9 +119,7 @@ async fn so_many_questions_wait_and_so_many_answers_are_kept() {
     let teams: Vec<String> = (0..MAX_QUEUED_QUESTIONS).map(|n| n.to_string()).collect();
     let waiting = join_all(teams.iter().map(|team| value(&analytics, team)));
     let late = async {
-        while source.0.at_once.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until("a count begins", async || source.0.at_once.load(Ordering::SeqCst) > 0).await;
         let refused = analytics.answer(about("late")).await.unwrap_err();
         source.0.turns.add_permits(1_000);
         refused

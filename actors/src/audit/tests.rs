@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use serde_json::json;
 
 use super::*;
+use crate::waiting::until;
 
 /// Keeps each record once. Fails or panics when a test requests it.
 #[derive(Default)]
@@ -97,9 +98,7 @@ async fn records_are_stored_in_batches_and_in_their_order() {
 async fn a_record_is_stored_soon_without_anybody_asking() {
     let (audit, memory) = start();
     audit.record(record("one")).await;
-    while memory.ids().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("it is stored", async || !memory.ids().is_empty()).await;
     assert_eq!(memory.ids(), ["one"]);
 }
 
@@ -110,9 +109,7 @@ async fn a_crash_loses_no_record_and_stores_none_twice() {
     memory.panics.store(true, Ordering::Relaxed);
     audit.record(record("one")).await;
     audit.record(record("two")).await;
-    while audit.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || audit.vitals().restarts() > 0).await;
     audit.record(record("three")).await;
     audit.flush().await.unwrap();
     assert_eq!(memory.ids(), ["one", "two", "three"]);
@@ -140,9 +137,7 @@ async fn drafts_of_changes_without_a_record_are_deleted_also_where_no_record_wai
     assert_eq!(audit.flush().await.unwrap_err().id, "test.away");
     memory.fails.store(false, Ordering::Relaxed);
     audit.flush().await.unwrap();
-    while audit.queue.longest() > 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the queue is empty", async || audit.queue.longest() == 0).await;
     assert_eq!(*memory.withdrawn.lock().unwrap(), names(0..MAX_WITHDRAWN));
     assert_eq!(audit.waiting(), 0);
 }
@@ -213,9 +208,7 @@ async fn a_store_that_never_answers_refuses_changes_and_loses_none_that_were_adm
     assert_eq!(audit.waiting(), admitted);
     drop(frozen);
     audit.flush().await.unwrap();
-    while audit.waiting() > 0 {
-        tokio::task::yield_now().await;
-    }
+    until("all are stored", async || audit.waiting() == 0).await;
     assert_eq!(memory.ids().len(), admitted);
 }
 

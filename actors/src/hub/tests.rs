@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::clock::{Uptime, wall_ms};
 use crate::secret::Secret;
+use crate::waiting::{until, within};
 
 pub(super) fn session(user_id: &str, id: &str) -> Arc<Session> {
     Arc::new(Session {
@@ -54,7 +55,7 @@ async fn joined(hub: &HubHandle, user_id: &str) -> ConnectionGuard {
 /// Returns the next event as JSON, or the end.
 async fn next(guard: &ConnectionGuard) -> Result<Value, End> {
     loop {
-        match poll_fn(|context| guard.poll_next(context)).await {
+        match within("something is sent", poll_fn(|context| guard.poll_next(context))).await {
             Outgoing::Event(frame, seq) => {
                 let mut text = Vec::new();
                 frame.write(seq, &mut text);
@@ -250,9 +251,7 @@ async fn who_stays_away_too_long_is_forgotten() {
     let anna = joined(&hub, "anna").await;
     let id = anna.connection.id.to_string();
     drop(anna);
-    while hub.counts().connections.load(Ordering::Relaxed) > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the connection is gone", async || hub.counts().connections.load(Ordering::Relaxed) == 0).await;
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
     assert_eq!(back.outcome, JoinOutcome::Unknown);
 }
@@ -316,7 +315,9 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
     let mut ids = Vec::new();
     for _ in 0..4 {
         ids.push(joined(&hub, "anna").await.connection.id.to_string());
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        // The order of the ends is told from their times in milliseconds.
+        let left = Uptime::now();
+        until("the clock moves", async || Uptime::now().ms_since(left) > 0).await;
     }
     assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 2);
     for (id, outcome) in [(&ids[3], JoinOutcome::Lossless), (&ids[1], JoinOutcome::Unknown)] {
@@ -333,9 +334,7 @@ async fn a_crash_ends_the_connections_of_that_hub_and_their_clients_start_anew()
     hub.vitals()[0].crash();
     assert_eq!(next(&anna).await, Err(End::HubCrashed));
     drop(anna);
-    while hub.vitals()[0].restarts() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the hub is rebuilt", async || hub.vitals()[0].restarts() > 0).await;
     let back = hub.join(joining("anna", Some((&id, 1)))).await.unwrap();
     assert_eq!(back.outcome, JoinOutcome::Unknown);
     assert_eq!(hub.counts().connections.load(Ordering::Relaxed), 1);
@@ -349,7 +348,7 @@ async fn a_client_that_is_silent_too_long_loses_its_socket_and_may_come_back() {
     named(&anna).await;
     let mut pings = 0;
     let end = loop {
-        match poll_fn(|context| anna.poll_next(context)).await {
+        match within("a ping or the end", poll_fn(|context| anna.poll_next(context))).await {
             Outgoing::Ping => pings += 1,
             Outgoing::End(end) => break end,
             Outgoing::Event(..) | Outgoing::Reply(_) | Outgoing::CheckSession => {}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::client::{facts, told, told_to_anybody};
 use super::*;
 use crate::config::client::Tier;
+use crate::waiting::until;
 
 /// A table that a test can make unavailable. It holds the id of the licence in force.
 #[derive(Default)]
@@ -108,9 +109,7 @@ async fn a_licence_is_in_force_once_stored_until_it_is_removed_and_survives_a_cr
     let license = handle.install(read(&document()).unwrap(), String::new()).await.unwrap();
     assert!(handle.is_current(Some(&license)) && *table.active.lock().unwrap() == ID);
     handle.vitals().crash();
-    while handle.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || handle.vitals().restarts() > 0).await;
     assert!(handle.is_current(Some(&license)));
     handle.remove().await.unwrap();
     handle.remove().await.unwrap();

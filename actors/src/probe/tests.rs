@@ -11,6 +11,7 @@ use super::*;
 use crate::config::Overrides;
 use crate::config::pinned::Pinned;
 use crate::config::proposal::Surroundings;
+use crate::waiting::until;
 
 #[actix_rt::test]
 async fn a_test_gives_the_report_of_the_backend() {
@@ -26,9 +27,7 @@ async fn a_test_gives_the_report_of_the_backend() {
 async fn equal_tests_at_the_same_time_are_one_and_the_next_is_another() {
     let setup = start("good");
     let (first, second, ()) = tokio::join!(setup.test("slow"), setup.test("slow"), async {
-        while setup.joined().await < 2 {
-            tokio::task::yield_now().await;
-        }
+        until("both wait", async || setup.joined().await == 2).await;
         setup.world.gate.add_permits(1);
     });
     assert!(Arc::ptr_eq(&first, &second));
@@ -42,13 +41,11 @@ async fn a_test_ends_with_the_last_who_waits_for_it() {
     let setup = start("good");
     let mut first = Box::pin(setup.test("slow"));
     let mut second = Box::pin(setup.test("slow"));
-    while setup.world.begun.load(Ordering::Relaxed) == 0 {
+    until("both wait for one test", async || {
         assert!(poll_immediate(&mut first).await.is_none() && poll_immediate(&mut second).await.is_none());
-        tokio::task::yield_now().await;
-    }
-    while setup.joined().await < 2 {
-        assert!(poll_immediate(&mut first).await.is_none() && poll_immediate(&mut second).await.is_none());
-    }
+        setup.world.begun.load(Ordering::Relaxed) == 1 && setup.joined().await == 2
+    })
+    .await;
     drop(first);
     assert_eq!(setup.world.dropped.load(Ordering::Relaxed), 0);
     drop(second);
@@ -61,10 +58,11 @@ async fn so_many_different_tests_run_at_once_and_no_more() {
     let mut tests = Vec::new();
     for number in 0..MAX_TESTS {
         let mut test = Box::pin(setup.probe.test(settings(&format!("slow{number}"))));
-        while setup.world.begun.load(Ordering::Relaxed) == number {
+        until("the test begins", async || {
             assert!(poll_immediate(&mut test).await.is_none());
-            tokio::task::yield_now().await;
-        }
+            setup.world.begun.load(Ordering::Relaxed) > number
+        })
+        .await;
         tests.push(test);
     }
     let refused = setup.probe.test(settings("better")).await.unwrap_err();
@@ -135,9 +133,7 @@ async fn a_crash_forgets_neither_what_serves_nor_what_is_to_be_tried() {
     setup.probe.settle(Store::Files, Duration::ZERO).await.unwrap();
     setup.world.begun(1).await;
     setup.probe.vitals().crash();
-    while setup.probe.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || setup.probe.vitals().restarts() > 0).await;
     setup.world.gate.add_permits(1);
     let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
     assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "slow".to_owned()));
@@ -212,9 +208,7 @@ struct World {
 
 impl World {
     async fn begun(&self, count: usize) {
-        while self.begun.load(Ordering::Relaxed) < count {
-            tokio::task::yield_now().await;
-        }
+        until("tests begin", async || self.begun.load(Ordering::Relaxed) >= count).await;
     }
 }
 

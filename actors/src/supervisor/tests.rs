@@ -4,6 +4,7 @@ use actix::ActorContext;
 
 use super::restarts::{MAX_RETRY_DELAY, retry_delay_after};
 use super::*;
+use crate::waiting::until;
 
 struct Counter {
     total: Arc<AtomicUsize>,
@@ -64,9 +65,7 @@ async fn a_panic_costs_one_message_and_no_published_state() {
 async fn an_actor_that_stops_is_rebuilt_as_well() {
     let counter = counter();
     counter.ask(Order::Stop).await.unwrap();
-    while counter.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || counter.vitals().restarts() > 0).await;
     assert_eq!(counter.ask(Order::Add).await.unwrap(), 1);
 }
 
@@ -176,9 +175,7 @@ async fn an_actor_that_waits_without_end_falls_silent_and_one_that_idles_does_no
     assert_eq!(hanging.ask(Order::Add).await.unwrap(), 1);
     hanging.vitals().hang();
     let some_beats = HEARTBEAT_INTERVAL * 5 / 2;
-    while hanging.vitals().silence() < some_beats {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until("it is silent", async || hanging.vitals().silence() >= some_beats).await;
     assert!(idle.vitals().silence() < some_beats, "{:?}", idle.vitals().silence());
     assert!(hanging.vitals().is_alive() && !hanging.vitals().is_stuck());
 }

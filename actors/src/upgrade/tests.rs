@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::waiting::until;
 
 const RUNNING: &str = "api.upgrade_to_enterprise.app_error";
 
@@ -90,9 +91,7 @@ async fn a_crash_of_the_actor_stops_no_upgrade_and_lets_no_second_one_begin() {
     let (scripted, upgrade) = start();
     upgrade.begin().await.unwrap();
     upgrade.vitals().crash();
-    while upgrade.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || upgrade.vitals().restarts() > 0).await;
     assert_eq!(upgrade.begin().await.unwrap_err().id, RUNNING);
     scripted.started().1.send(Ok("2.0.0".to_owned())).unwrap();
     assert_eq!(ended(&upgrade).await.percentage(), 100);

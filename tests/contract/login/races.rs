@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::join;
 
 use crate::support::backdoor::texts_in;
-use crate::support::process::until;
 use crate::support::server::PASSWORD;
+use crate::support::waiting::until;
 use crate::support::{Client, Reply, TestServer};
 
 const NEW_PASSWORD: &str = "another-horse-2";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::notices::{Noticed, entry, shown, shows};
-use crate::support::process::until;
+use crate::support::waiting::until;
 use crate::support::web_peer::WebPeer;
 use crate::support::{Proxy, TestServer};
 

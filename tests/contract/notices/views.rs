@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{EXPIRED, VIEWS_FAILED, ask, view};
 use crate::support::notices::{Noticed, entry, shown, shows};
-use crate::support::process::until;
+use crate::support::waiting::until;
 use crate::support::{Client, TestServer};
 
 const ROWS: &str = "SELECT noticeid || ' ' || viewed FROM productnoticeviewstate WHERE userid = ";

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicI64;
 
 use super::*;
+use crate::waiting::until;
 
 fn hub_with_roles() -> HubHandle {
     HubHandle::start(1, Limits::default(), &Arc::new(built_in()), &clock())
@@ -108,5 +109,6 @@ async fn a_hub_reads_the_clock_that_it_is_given() {
     let expiring = Session { expires_at: i64::MAX, ..(*session("anna", "anna")).clone() };
     let anna = greeted(&hub, pending_join(&hub, expiring.into())).await;
     wall.store(i64::MAX, Ordering::Relaxed);
-    while !matches!(poll_fn(|context| anna.poll_next(context)).await, Outgoing::CheckSession) {}
+    let is_to_check = async || matches!(poll_fn(|context| anna.poll_next(context)).await, Outgoing::CheckSession);
+    until("the session is checked", is_to_check).await;
 }

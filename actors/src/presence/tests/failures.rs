@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::*;
 use super::store::{Setup, id, start, stored};
+use crate::waiting::until;
 
 #[actix_rt::test]
 async fn a_store_that_fails_keeps_one_change_a_user_and_gets_the_newest_once_it_is_mended() {
@@ -110,13 +111,9 @@ async fn a_crash_costs_the_message_in_hand_and_nothing_else() {
 async fn after_a_crash_the_actor_still_deals_with_notes_and_stores_by_itself() {
     let Setup { presence, store, .. } = start(&[]).await;
     presence.vitals().crash();
-    while presence.vitals().restarts() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the actor is rebuilt", async || presence.vitals().restarts() > 0).await;
     presence.connected(&id("anna"));
-    while store.rows() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until("the status is stored", async || store.rows() > 0).await;
     assert_eq!(store.presence_of("anna"), "online");
 }
 

@@ -12,6 +12,7 @@ use crate::busy::BusyStore;
 use crate::clock::Uptime;
 use crate::config::proposal::Surroundings;
 use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
+use crate::waiting::until;
 
 pub(super) struct Setup {
     pub(super) presence: PresenceHandle,
@@ -148,9 +149,7 @@ pub(super) struct Listener {
 impl Listener {
     /// Waits for `count` announcements and returns them, with names instead of ids.
     pub(super) async fn pong_received(&self, count: usize) -> Vec<(&'static str, &'static str)> {
-        while self.told.lock().unwrap().len() < count {
-            tokio::task::yield_now().await;
-        }
+        until("the changes are announced", async || self.told.lock().unwrap().len() >= count).await;
         let told = self.told.lock().unwrap();
         let name = |id: &str| ["anna", "bert"].into_iter().find(|name| id.starts_with(name)).unwrap();
         let word = |word: &str| ["online", "away", "offline", "dnd"].into_iter().find(|known| *known == word).unwrap();

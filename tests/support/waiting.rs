@@ -1,0 +1,54 @@
+//! The one way to wait in a test: with a deadline.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+/// Longer than anything in a test takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The time between two looks.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Waits for `work`. Fails after a minute.
+pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("it took longer than {PATIENCE:?}: {what}"))
+}
+
+/// Waits until `is_so`. Fails after a minute.
+pub async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, is_so).await;
+}
+
+/// Waits until `is_so`. Fails after `patience`.
+pub async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(patience, waiting).await.unwrap_or_else(|_| panic!("it took longer than {patience:?}: {what}"));
+}
+
+#[tokio::test]
+async fn waiting_ends_when_it_is_so() {
+    let mut looks = 0;
+    let third = async || {
+        looks += 1;
+        looks == 3
+    };
+    until("the third look", third).await;
+    assert_eq!(looks, 3);
+}
+
+#[tokio::test]
+#[should_panic(expected = "it took longer than 20ms: it never comes")]
+async fn waiting_in_vain_fails() {
+    until_within(Duration::from_millis(20), "it never comes", async || false).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "it took longer than 20ms: it never answers")]
+async fn a_look_that_never_ends_fails_as_well() {
+    until_within(Duration::from_millis(20), "it never answers", async || std::future::pending().await).await;
+}

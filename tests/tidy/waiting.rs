@@ -1,0 +1,117 @@
+//! Tests wait with a deadline, and no sleep puts things in order: one helper waits, in `support/waiting.rs`.
+
+use super::skipping::tests;
+
+/// Sleeps and yields of tests: how many in a file, and why there is no event to await.
+const SLEEPS: [(&str, usize, &str); 9] = [
+    ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
+    ("tests/faults/audit_killed.rs", 1, KILL),
+    ("tests/faults/clocks.rs", 1, "a process is stopped for this long"),
+    ("tests/faults/config_killed.rs", 1, KILL),
+    ("tests/faults/killed.rs", 1, KILL),
+    ("tests/faults/websocket.rs", 2, "sets the pace of events; leaves at some moment of a connect, whichever that is"),
+    ("tests/faults/websocket_line.rs", 1, "a line hangs for this long"),
+    ("tests/support/slow.rs", 1, "a client reads this slowly"),
+    ("tests/support/waiting.rs", 1, "the helper itself"),
+];
+
+const KILL: &str = "the random moment of a kill";
+
+/// A server of the test's own, which ends with the test.
+const PEER: &str = "a peer serves until the test ends";
+const STEP: &str = "each step has a deadline";
+
+/// Loops of tests that await: how many in a file, and what ends them.
+const LOOPS: [(&str, usize, &str); 29] = [
+    ("actors/src/hub/tests.rs", 2, STEP),
+    ("src/files/tests/line.rs", 1, PEER),
+    ("src/outbound/client/tests/peer.rs", 2, PEER),
+    ("src/outbound/client/tests/tls.rs", 1, PEER),
+    ("src/web/answer/outgoing.rs", 1, "a body in memory ends by itself"),
+    ("tests/clients/mmctl.rs", 1, STEP),
+    ("tests/contract/files.rs", 2, PEER),
+    ("tests/faults/actors.rs", 1, "twelve restarts end it"),
+    ("tests/faults/audit_frozen.rs", 2, "the number of changes ends it, and each has the deadline of its client"),
+    ("tests/faults/backup_killed.rs", 1, STEP),
+    ("tests/faults/license_hostile.rs", 1, STEP),
+    ("tests/faults/websocket.rs", 2, "each step has a deadline; three minutes end it"),
+    ("tests/support/home.rs", 1, "the process ends it, which has a deadline"),
+    ("tests/support/peers.rs", 1, "both callers have a deadline"),
+    ("tests/support/process.rs", 1, STEP),
+    ("tests/support/proxy.rs", 3, PEER),
+    ("tests/support/release.rs", 2, PEER),
+    ("tests/support/slow.rs", 1, "the caller has a deadline"),
+    ("tests/support/swarm.rs", 2, STEP),
+    ("tests/support/waiting.rs", 1, "the helper itself"),
+    ("tests/support/web_peer.rs", 2, PEER),
+    ("tests/support/websocket.rs", 7, STEP),
+    ("tests/wire/command_line_passphrase.rs", 2, "the caller has a deadline"),
+    ("tests/wire/health.rs", 2, STEP),
+    ("tests/wire/storage.rs", 1, STEP),
+    ("tests/wire/unread.rs", 1, "the caller has a deadline"),
+    ("tests/wire/unread_carriers.rs", 1, "the caller has a deadline"),
+    ("tests/wire/websocket.rs", 1, "eight seconds end it"),
+    ("tests/wire/websocket_life.rs", 1, STEP),
+];
+
+/// The lines of test code that sleep, or yield to others.
+fn sleeps(text: &str) -> usize {
+    let calls = ["sleep(", "yield_now("];
+    let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with("use "));
+    code.filter(|line| calls.iter().any(|call| line.contains(call) && !line.contains("asleep("))).count()
+}
+
+/// The loops of test code that await something without a `timeout` inside.
+fn loops(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_loop = |line: &str| {
+        let head = line.trim_start();
+        let head =
+            head.split_once(" = ").map_or(head, |(left, right)| if left.starts_with("let ") { right } else { head });
+        head.starts_with("loop {") || head.starts_with("while ")
+    };
+    let awaits = |at: usize| {
+        let line = lines[at];
+        let indent = line.len() - line.trim_start().len();
+        let end = format!("{}}}", " ".repeat(indent));
+        let is_one_line = line.trim_end().ends_with('}');
+        let rest = lines[at + 1..].iter().take_while(|line| !is_one_line && !line.starts_with(&end));
+        let block: Vec<&str> = std::iter::once(line).chain(rest.copied()).collect();
+        block.iter().any(|line| line.contains(".await")) && !block.iter().any(|line| line.contains("timeout"))
+    };
+    (0..lines.len()).filter(|at| is_loop(lines[*at]) && awaits(*at)).count()
+}
+
+fn hold(known: &[(&str, usize, &str)], count: impl Fn(&str) -> usize, cure: &str) {
+    for (path, text) in tests().iter().filter(|(path, _)| path != "tests/tidy/waiting.rs") {
+        let allowed = known.iter().find(|(known, ..)| known == path).map_or(0, |(_, count, _)| *count);
+        let found = count(text);
+        assert!(
+            found <= allowed,
+            "{path} has {found} instead of {allowed}: {cure}, or say here why there is no other way"
+        );
+        assert!(found >= allowed, "{path} has {found} instead of {allowed}: correct the table");
+    }
+}
+
+#[test]
+fn every_sleep_of_a_test_has_a_reason() {
+    hold(&SLEEPS, sleeps, "await the event with `until`, or pass the time in");
+}
+
+#[test]
+fn every_loop_of_a_test_that_awaits_has_an_end() {
+    hold(&LOOPS, loops, "wait with `until`");
+}
+
+#[test]
+fn sleeps_and_loops_that_were_planted_are_found() {
+    assert_eq!(
+        sleeps("    tokio::time::sleep(PAUSE).await;\n    // sleep(1)\n    tokio::task::yield_now().await;\n"),
+        2
+    );
+    assert_eq!(loops("    while !is_so().await {}\n"), 1);
+    assert_eq!(loops("    let found = loop {\n        ask().await;\n    };\n    other().await;\n"), 1);
+    assert_eq!(loops("    while left > 0 {\n        left -= 1;\n    }\n    other().await;\n"), 0);
+    assert_eq!(loops("    loop {\n        timeout(PATIENCE, ask()).await;\n    }\n"), 0);
+}
