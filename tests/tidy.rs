@@ -10,6 +10,7 @@ mod secrets;
 mod skipping;
 mod spawning;
 mod statements;
+mod tested;
 mod waiting;
 
 use std::path::{Path, PathBuf};

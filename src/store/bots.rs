@@ -46,3 +46,41 @@ fn mark(bot: &User) -> Statement {
                FROM users u WHERE u.id = $1";
     statement(sql, vec![(&bot.id).into(), bot.create_at.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, person};
+
+    fn bot(id: &str) -> User {
+        User { create_at: 5, first_name: "System".to_owned(), ..person(id) }
+    }
+
+    #[actix_web::test]
+    async fn a_bot_belongs_to_the_oldest_active_administrator_and_takes_no_name_from_a_user() {
+        let (_folder, db) = fresh().await;
+        for name in ["first", "second", "third"] {
+            add(&db, name).await;
+        }
+        execute(&db, "UPDATE users SET createat = 2, roles = 'system_user system_admin' WHERE id = 'second'").await;
+        execute(&db, "UPDATE users SET deleteat = 9 WHERE id = 'first'").await;
+        db.add_bot(&bot("robot")).await.unwrap();
+        assert_eq!(db.bot_owner("robot").await.unwrap().as_deref(), Some("second"));
+        let stored = db.user("robot").await.unwrap().unwrap();
+        assert!(stored.is_bot && stored.password.expose().is_empty());
+        assert_eq!((stored.first_name.as_str(), stored.create_at), ("System", 5));
+
+        db.add_bot(&User { username: "third".to_owned(), ..bot("thief") }).await.unwrap();
+        assert!(db.user("thief").await.unwrap().is_none());
+        assert_eq!(db.bot_owner("thief").await.unwrap(), None);
+        assert_eq!(db.bot_owner("third").await.unwrap(), None, "a user is no bot");
+    }
+
+    #[actix_web::test]
+    async fn without_an_administrator_a_bot_has_no_owner() {
+        let (_folder, db) = fresh().await;
+        db.add_bot(&bot("robot")).await.unwrap();
+        assert_eq!(db.bot_owner("robot").await.unwrap().as_deref(), Some(""));
+        assert_eq!(db.user_count().await.unwrap(), 0, "bots are not counted");
+    }
+}

@@ -38,3 +38,46 @@ fn place(mut row: Row) -> Result<Place, StoreError> {
         is_admin: row.optional_bool()?.unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::testing::{execute, fresh};
+
+    const ROWS: &str = "INSERT INTO channels (id, name, teamid, deleteat) VALUES \
+                        ('open', 'a', 'team', 0), ('gone', 'b', 'team', 7), ('direct', 'c', '', 0)";
+    const MEMBERS: &str = "INSERT INTO channelmembers (channelid, userid, roles, schemeuser, schemeadmin, schemeguest) VALUES \
+                           ('open', 'anna', 'extra', true, true, false), ('direct', 'anna', '', NULL, NULL, true)";
+    const TEAMS: &str =
+        "INSERT INTO teammembers (teamid, userid, deleteat) VALUES ('team', 'anna', 0), ('left', 'anna', 3)";
+
+    #[actix_web::test]
+    async fn memberships_are_those_that_have_not_ended() {
+        let (_folder, db) = fresh().await;
+        for sql in [ROWS, MEMBERS, TEAMS] {
+            execute(&db, sql).await;
+        }
+        let mut memberships = db.memberships_of("anna").await.unwrap();
+        memberships.channels.sort();
+        assert_eq!(
+            (memberships.teams, memberships.channels),
+            (vec!["team".into()], vec!["direct".into(), "open".into()])
+        );
+        let none = db.memberships_of("bert").await.unwrap();
+        assert!(none.teams.is_empty() && none.channels.is_empty());
+    }
+
+    #[actix_web::test]
+    async fn a_place_tells_the_roles_of_a_member_and_nothing_of_a_deleted_channel() {
+        let (_folder, db) = fresh().await;
+        for sql in [ROWS, MEMBERS, TEAMS] {
+            execute(&db, sql).await;
+        }
+        let place = db.place("open", "anna").await.unwrap().unwrap();
+        assert_eq!((place.team_id.as_str(), place.all_roles().as_str()), ("team", "extra channel_user channel_admin"));
+        let guest = db.place("direct", "anna").await.unwrap().unwrap();
+        assert_eq!((guest.team_id.as_str(), guest.all_roles().as_str()), ("", "channel_guest"));
+        assert_eq!(db.place("open", "bert").await.unwrap().unwrap().all_roles(), "", "no member");
+        assert!(db.place("gone", "anna").await.unwrap().is_none());
+        assert!(db.place("never", "anna").await.unwrap().is_none());
+    }
+}

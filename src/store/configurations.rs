@@ -190,3 +190,66 @@ fn record(mut row: Row) -> Result<VersionRecord, StoreError> {
         changes: row.json()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{execute, fresh};
+    use quarterdeck_actors::config::Author;
+    use serde_json::json;
+
+    fn version(id: &str, replaces: Option<&str>, at: i64) -> Version {
+        let Json::Object(document) = json!({ "TeamSettings": { "SiteName": id } }) else { unreachable!() };
+        Version {
+            stored: Stored { id: id.to_owned(), document },
+            replaces: replaces.map(str::to_owned),
+            at,
+            author: Author {
+                user_id: "anna".to_owned(),
+                session_id: String::new(),
+                address: "192.0.2.1".to_owned(),
+                source: "api",
+                comment: "why".to_owned(),
+            },
+            changes: Vec::new(),
+        }
+    }
+
+    async fn in_order(db: &Db) -> Vec<(String, i64, bool)> {
+        let all = db.configuration_records(Paging { page: 0, per_page: 10 }).await.unwrap();
+        all.into_iter().map(|record| (record.id, record.create_at, record.is_active)).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_version_takes_the_place_of_the_one_that_it_replaces_and_of_no_other() {
+        let (_folder, db) = fresh().await;
+        assert!(db.active_configuration().await.unwrap().is_none());
+        db.add_configuration(&version("one", None, 10)).await.unwrap();
+        let refused = db.add_configuration(&version("two", None, 20)).await.unwrap_err();
+        assert_eq!(refused.id, "app.config.version_conflict.app_error");
+        // The clock was put back: the order of writing stays.
+        db.add_configuration(&version("two", Some("one"), 5)).await.unwrap();
+        assert_eq!(in_order(&db).await, [("two".to_owned(), 11, true), ("one".to_owned(), 10, false)]);
+        assert_eq!(db.active_configuration().await.unwrap().unwrap().id, "two");
+        assert_eq!(db.configuration("one").await.unwrap().unwrap().document["TeamSettings"]["SiteName"], "one");
+        let record = db.configuration_record("two").await.unwrap().unwrap();
+        assert_eq!((record.user_id.as_str(), record.comment.as_str(), record.source.as_str()), ("anna", "why", "api"));
+        assert!(db.configuration_record("never").await.unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn an_unreadable_version_is_an_error_and_never_an_empty_one() {
+        let (_folder, db) = fresh().await;
+        db.add_configuration(&version("one", None, 10)).await.unwrap();
+        db.add_configuration(&version("two", Some("one"), 20)).await.unwrap();
+        for broken in ["{", "{}", "[]", ""] {
+            execute(&db, &format!("UPDATE configurations SET value = '{broken}' WHERE id = 'two'")).await;
+            let refused = db.active_configuration().await.unwrap_err();
+            assert_eq!(refused.id, "app.config.load.app_error", "{broken}");
+            assert_eq!(db.active_configuration_id().await.unwrap().as_deref(), Some("two"));
+            let readable: Vec<String> =
+                db.readable_configurations().await.unwrap().into_iter().map(|one| one.id).collect();
+            assert_eq!(readable, ["one"], "{broken}");
+        }
+    }
+}

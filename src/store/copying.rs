@@ -23,3 +23,6 @@ fn quoted(name: &str) -> String {
 fn listed(table: &Table) -> String {
     table.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

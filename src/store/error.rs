@@ -132,3 +132,39 @@ impl From<deadpool_sqlite::InteractError> for StoreError {
         Self::Unavailable(cause.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sqlite_error(sql: &str) -> StoreError {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (one text UNIQUE, two text NOT NULL); INSERT INTO t VALUES ('a', 'b')")
+            .unwrap();
+        connection.execute_batch(sql).unwrap_err().into()
+    }
+
+    #[test]
+    fn a_duplicate_names_its_column_and_other_violations_are_no_duplicates() {
+        let duplicate = sqlite_error("INSERT INTO t VALUES ('a', 'c')");
+        assert!(duplicate.is_duplicate_of("one") && !duplicate.is_duplicate_of("two"), "{duplicate}");
+        let missing = sqlite_error("INSERT INTO t VALUES ('b', NULL)");
+        assert!(matches!(missing, StoreError::Sqlite(_)) && !missing.is_duplicate_of("two"), "{missing}");
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_own_error_and_other_failures_get_the_callers() {
+        let failure = |_| AppError::new("test.failed");
+        let refusal = StoreError::Refused(Box::new(AppError::new("test.refused")));
+        assert_eq!(refusal.refused_or(failure).id, "test.refused");
+        assert_eq!(StoreError::ReadOnly.refused_or(failure).id, "test.failed");
+    }
+
+    #[test]
+    fn an_outage_passes_and_a_wrong_data_source_does_not() {
+        assert!(is_outage(&SqlState::ADMIN_SHUTDOWN) && is_outage(&SqlState::TOO_MANY_CONNECTIONS));
+        assert!(!is_outage(&SqlState::UNIQUE_VIOLATION) && !is_outage(&SqlState::INVALID_PASSWORD));
+        assert!(is_misconfiguration(&SqlState::INVALID_PASSWORD) && !is_misconfiguration(&SqlState::ADMIN_SHUTDOWN));
+    }
+}

@@ -74,3 +74,52 @@ impl Db {
         self.transaction(Transaction::of(statements)).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, person};
+
+    #[actix_web::test]
+    async fn the_licence_in_force_is_the_last_installed_one_until_it_is_removed() {
+        let (_folder, db) = fresh().await;
+        assert_eq!(db.active_license().await.unwrap(), None);
+        db.set_system(SCREENING, "true").await.unwrap();
+        for (id, text, now) in [("one", "first", 1), ("two", "second", 2)] {
+            db.install_license(id, text, now).await.unwrap();
+        }
+        assert_eq!(db.active_license().await.unwrap().as_deref(), Some("second"));
+        assert_eq!(db.system(SCREENING).await.unwrap(), None);
+        assert_eq!(db.licenses(10).await.unwrap(), ["second", "first"]);
+        assert_eq!(db.licenses(1).await.unwrap(), ["second"]);
+        // Installed again: in force again, and stored once.
+        db.install_license("one", "first anew", 3).await.unwrap();
+        assert_eq!(db.active_license().await.unwrap().as_deref(), Some("first anew"));
+        assert_eq!(db.licenses(10).await.unwrap(), ["second", "first anew"]);
+        LicenseStore::remove(&db).await.unwrap();
+        assert_eq!(db.active_license().await.unwrap(), None);
+        assert_eq!(db.licenses(10).await.unwrap().len(), 2, "the texts stay");
+    }
+
+    #[actix_web::test]
+    async fn seats_are_taken_by_active_people_of_this_installation() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert", "remote", "guest", "gone"] {
+            add(&db, name).await;
+        }
+        db.add_bot(&person("robot")).await.unwrap();
+        assert_eq!(db.taken_seats().await.unwrap(), 5);
+        execute(&db, "UPDATE users SET remoteid = 'elsewhere' WHERE id = 'remote'").await;
+        execute(&db, "UPDATE users SET deleteat = 1 WHERE id = 'gone'").await;
+        execute(&db, "UPDATE users SET roles = 'system_guest' WHERE id = 'guest'").await;
+        assert_eq!(db.taken_seats().await.unwrap(), 3, "a guest in no channel takes a seat");
+        execute(&db, "INSERT INTO channels (id, name, teamid, type, deleteat) VALUES ('c', 'c', '', 'O', 0)").await;
+        execute(&db, "INSERT INTO channelmembers (channelid, userid) VALUES ('c', 'guest')").await;
+        assert_eq!(db.taken_seats().await.unwrap(), 2, "a guest in one channel takes none");
+
+        execute(&db, "INSERT INTO status (userid, lastactivityat) VALUES ('anna', 50), ('bert', 40), ('gone', 99)")
+            .await;
+        assert_eq!(db.active_since(40).await.unwrap(), 1);
+        assert_eq!(db.active_since(39).await.unwrap(), 2);
+    }
+}

@@ -115,3 +115,47 @@ fn counted_as_seen(post: &Post, name: &str) -> Statement {
                AND channelid = (SELECT id FROM channels WHERE name = $1 AND teamid = '' AND deleteat = 0)";
     statement(sql, vec![name.into(), (&post.user_id).into(), post.create_at.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, person, texts};
+
+    #[actix_web::test]
+    async fn a_direct_message_makes_the_channel_once_and_is_unread_for_its_recipient() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert", "curt"] {
+            add(&db, name).await;
+        }
+        let first = Post::new(&person("anna"), "hello", 10);
+        let channel = db.add_direct_message(&first, "bert").await.unwrap().unwrap();
+        assert!(channel.is_new);
+        assert_eq!(channel.name, "anna__bert");
+        let again = db.add_direct_message(&Post::new(&person("anna"), "again", 20), "bert").await.unwrap().unwrap();
+        assert_eq!((again.is_new, &again.id), (false, &channel.id));
+        let counts = "SELECT userid || ' ' || msgcount || ' ' || mentioncount FROM channelmembers ORDER BY userid";
+        assert_eq!(texts(&db, counts).await, ["anna 2 0", "bert 0 2"]);
+        assert_eq!(texts(&db, "SELECT totalmsgcount || ' ' || lastpostat FROM channels").await, ["2 20"]);
+
+        assert_eq!(db.direct_message_count("anna", "bert", 0).await.unwrap(), 2);
+        assert_eq!(db.direct_message_count("anna", "bert", 20).await.unwrap(), 1);
+        assert_eq!(db.direct_message_count("bert", "anna", 0).await.unwrap(), 0, "in the other direction");
+        for (user, may_read) in [("anna", Some(true)), ("bert", Some(true)), ("curt", Some(false))] {
+            assert_eq!(db.may_read_post(&first.id, user).await.unwrap(), may_read, "{user}");
+        }
+        assert_eq!(db.may_read_post("never", "anna").await.unwrap(), None);
+    }
+
+    #[actix_web::test]
+    async fn a_deleted_direct_channel_takes_no_message() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert"] {
+            add(&db, name).await;
+        }
+        db.add_direct_message(&Post::new(&person("anna"), "hello", 10), "bert").await.unwrap().unwrap();
+        execute(&db, "UPDATE channels SET deleteat = 11").await;
+        let refused = db.add_direct_message(&Post::new(&person("anna"), "again", 20), "bert").await.unwrap();
+        assert!(refused.is_none());
+        assert_eq!(texts(&db, "SELECT message FROM posts").await, ["hello"]);
+    }
+}

@@ -109,3 +109,64 @@ fn removal(user_id: &str, category: &str, name: &str) -> Statement {
 fn preference(mut row: Row) -> Result<Preference, StoreError> {
     Ok(Preference { user_id: row.text()?, category: row.text()?, name: row.text()?, value: row.text()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh};
+
+    fn preference(name: &str, value: &str) -> Preference {
+        Preference {
+            user_id: "anna".to_owned(),
+            category: "c".to_owned(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    async fn stored(db: &Db) -> Vec<(String, String)> {
+        let all = db.preferences_in("anna", "c").await.unwrap();
+        all.into_iter().map(|preference| (preference.name, preference.value)).collect()
+    }
+
+    #[actix_web::test]
+    async fn preferences_are_replaced_by_category_and_name_and_deleted_alone() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let saved = [preference("b", "1"), preference("a", "2"), preference("b", "3")];
+        assert!(db.save_preferences("anna", &saved).await.unwrap());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(stored(&db).await, [pair("a", "2"), pair("b", "3")], "the last of two with one name");
+        assert_eq!(db.preference("anna", "c", "a").await.unwrap().unwrap().value, "2");
+        assert!(db.preference("anna", "d", "a").await.unwrap().is_none());
+        db.delete_preferences("anna", &[preference("a", "")]).await.unwrap();
+        assert_eq!(stored(&db).await, [pair("b", "3")]);
+        // Those that every account begins with stay.
+        assert_eq!(db.preferences("anna").await.unwrap().len(), 4);
+    }
+
+    #[actix_web::test]
+    async fn a_user_without_an_account_gets_none() {
+        let (_folder, db) = fresh().await;
+        assert!(db.save_preferences("anna", &[preference("a", "1")]).await.unwrap());
+        assert!(db.preferences("anna").await.unwrap().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn beyond_a_limit_nothing_is_stored_and_what_is_there_can_be_made_shorter() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let half = usize::try_from(MAX_CHARACTERS / 2).unwrap();
+        let long = "\u{e4}".repeat(half);
+        assert!(db.save_preferences("anna", &[preference("one", &long)]).await.unwrap());
+        assert!(!db.save_preferences("anna", &[preference("two", &long), preference("three", "x")]).await.unwrap());
+        assert_eq!(stored(&db).await.len(), 1, "all or nothing");
+        assert!(db.save_preferences("anna", &[preference("one", "short"), preference("two", &long)]).await.unwrap());
+        let rows = "INSERT INTO preferences (userid, category, name, value) WITH RECURSIVE n(i) AS \
+                    (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9995) SELECT 'anna', 'many', 'n' || i, '' FROM n";
+        execute(&db, rows).await;
+        assert_eq!(db.preferences("anna").await.unwrap().len(), 10_000);
+        assert!(!db.save_preferences("anna", &[preference("three", "")]).await.unwrap());
+        assert!(db.save_preferences("anna", &[preference("one", "shorter")]).await.unwrap());
+    }
+}

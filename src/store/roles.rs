@@ -67,3 +67,24 @@ fn role(mut row: Row) -> Result<Role, StoreError> {
         scheme_id: row.optional_text()?.filter(|id| !id.is_empty()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::testing::{execute, fresh, texts};
+
+    #[actix_web::test]
+    async fn missing_built_in_roles_are_added_and_changed_ones_stay() {
+        let (_folder, db) = fresh().await;
+        assert!(db.roles().await.unwrap().named("system_user").is_none());
+        let made = db.ready_roles().await.unwrap();
+        let user = made.named("system_user").unwrap();
+        assert!(user.built_in && !user.permissions.is_empty());
+        execute(&db, "UPDATE roles SET permissions = ' one two' WHERE name = 'system_user'").await;
+        execute(&db, "DELETE FROM roles WHERE name = 'system_admin'").await;
+        let again = db.ready_roles().await.unwrap();
+        assert_eq!(again.named("system_user").unwrap().permissions, ["one", "two"]);
+        assert!(again.named("system_admin").is_some());
+        let spaced = texts(&db, "SELECT name FROM roles WHERE permissions <> '' AND permissions NOT LIKE ' %'").await;
+        assert!(spaced.iter().all(String::is_empty), "without a space at the beginning: {spaced:?}");
+    }
+}

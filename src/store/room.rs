@@ -31,6 +31,8 @@ mod status;
 mod support_packet;
 mod systems;
 mod teams;
+#[cfg(test)]
+mod testing;
 mod tokens;
 mod transaction;
 mod unknown_names;
@@ -235,4 +237,21 @@ pub(crate) async fn when_ready<T>(attempt: impl AsyncFn() -> Result<T, StoreErro
 
 mod embedded {
     refinery::embed_migrations!("sql");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn only_a_database_that_does_not_answer_is_asked_again() {
+        let asked = AtomicUsize::new(0);
+        let attempt = async || match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(StoreError::Unavailable("not yet".to_owned())),
+            _ => Err::<(), _>(StoreError::ReadOnly),
+        };
+        assert!(matches!(when_ready(attempt).await, Err(StoreError::ReadOnly)));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
 }

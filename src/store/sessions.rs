@@ -197,3 +197,118 @@ fn session(mut row: Row) -> Result<Session, StoreError> {
         props: row.string_map()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, session};
+
+    async fn ids(db: &Db, user_id: &str) -> Vec<String> {
+        db.sessions_of(user_id).await.unwrap().into_iter().map(|session| session.id).collect()
+    }
+
+    async fn opened(db: &Db, user_id: &str, id: &str, used_at: i64) -> Option<Added> {
+        SessionStore::add(db, session(user_id, id, used_at), None).await.unwrap()
+    }
+
+    #[actix_web::test]
+    async fn a_session_has_the_roles_of_its_account_and_is_found_by_its_token_and_its_id() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let added = opened(&db, "anna", "one", 1).await.unwrap();
+        assert_eq!((added.session.roles.as_str(), added.made_room.len()), ("system_admin system_user", 0));
+        let found = SessionStore::find(&db, Secret::new("onet")).await.unwrap().unwrap();
+        assert!(found == added.session);
+        for text in ["one", "onet"] {
+            assert_eq!(db.session_with_id_or_token(text).await.unwrap().unwrap().id, "one");
+        }
+        assert!(SessionStore::find(&db, Secret::new("one")).await.unwrap().is_none(), "an id is no token");
+    }
+
+    #[actix_web::test]
+    async fn no_session_is_added_for_an_account_that_is_gone_a_token_that_is_taken_or_a_password_that_changed() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let add = async |id: &str, checked: &str| {
+            SessionStore::add(&db, session("anna", id, 1), Some(Secret::new(checked))).await.unwrap().is_some()
+        };
+        assert!(!add("one", "hash of another").await);
+        assert!(add("one", "hash of anna").await);
+        execute(&db, "UPDATE sessions SET token = 'twot' WHERE id = 'one'").await;
+        assert!(!add("two", "hash of anna").await, "the token is taken");
+        execute(&db, "UPDATE users SET deleteat = 5").await;
+        assert!(!add("three", "hash of anna").await);
+        assert!(opened(&db, "nobody", "four", 1).await.is_none());
+        assert_eq!(ids(&db, "anna").await, ["one"]);
+    }
+
+    #[actix_web::test]
+    async fn the_least_used_sessions_make_room() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let rows = "INSERT INTO sessions (id, token, createat, expiresat, lastactivityat, userid, deviceid, roles, isoauth, \
+                    expirednotify, props) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+                    SELECT 's' || i, 't' || i, 0, 0, i, 'anna', '', '', false, false, '{}' FROM n";
+        execute(&db, rows).await;
+        let added = opened(&db, "anna", "new", 0).await.unwrap();
+        assert!(added.made_room == [Secret::new("t1")]);
+        let left = ids(&db, "anna").await;
+        assert_eq!((left.len(), left[0].as_str(), left[499].as_str()), (500, "s500", "new"));
+    }
+
+    #[actix_web::test]
+    async fn a_revocation_removes_what_it_means_and_nothing_else() {
+        let (_folder, db) = fresh().await;
+        for user in ["anna", "bert"] {
+            add(&db, user).await;
+            for (number, used_at) in [("1", 3), ("2", 2), ("3", 1)] {
+                opened(&db, user, &format!("{user}{number}"), used_at).await.unwrap();
+            }
+        }
+        let id = "anna".to_owned();
+        execute(&db, "UPDATE sessions SET deviceid = 'phone' WHERE id IN ('anna2', 'anna3', 'bert3')").await;
+        let device = SessionSelection::Device {
+            user_id: id.clone(),
+            device_id: "phone".to_owned(),
+            except: Some("anna3".to_owned()),
+        };
+        SessionStore::remove(&db, device).await.unwrap();
+        assert_eq!(ids(&db, "anna").await, ["anna1", "anna3"]);
+        SessionStore::remove(&db, SessionSelection::Token(Secret::new("bert1t"))).await.unwrap();
+        SessionStore::remove(&db, SessionSelection::Id("bert2".to_owned())).await.unwrap();
+        assert_eq!(ids(&db, "bert").await, ["bert3"]);
+        SessionStore::remove(&db, SessionSelection::User { id, except: Some("anna3".to_owned()) }).await.unwrap();
+        assert_eq!(ids(&db, "anna").await, ["anna3"]);
+        SessionStore::remove(&db, SessionSelection::All).await.unwrap();
+        assert!(ids(&db, "anna").await.is_empty() && ids(&db, "bert").await.is_empty());
+    }
+
+    #[actix_web::test]
+    async fn changes_only_move_times_forward_and_keep_the_other_properties() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        opened(&db, "anna", "one", 10).await.unwrap();
+        execute(&db, "UPDATE sessions SET expiresat = 100, props = '{\"os\":\"Linux\",\"csrf\":\"c\"}'").await;
+        let id = "one".to_owned();
+        let props = [("os".to_owned(), "Android".to_owned())].into();
+        for change in [
+            Change::Activity { id: id.clone(), at: 5 },
+            Change::Activity { id: id.clone(), at: 20 },
+            Change::Prolonged { id: id.clone(), until: 50 },
+            Change::Prolonged { id: id.clone(), until: 200 },
+            Change::Device { id: id.clone(), device_id: Some("phone".to_owned()), expires_at: None, props },
+        ] {
+            SessionStore::change(&db, change).await.unwrap();
+        }
+        let stored = db.session_with_id_or_token("one").await.unwrap().unwrap();
+        assert_eq!((stored.last_activity_at, stored.expires_at, stored.device_id.as_str()), (20, 200, "phone"));
+        assert_eq!((stored.prop("os"), stored.prop("csrf")), ("Android", "c"));
+        execute(&db, "UPDATE sessions SET expiresat = 0").await;
+        SessionStore::change(&db, Change::Prolonged { id, until: 300 }).await.unwrap();
+        assert_eq!(db.session_with_id_or_token("one").await.unwrap().unwrap().expires_at, 0, "it never expires");
+        execute(&db, "UPDATE users SET roles = 'system_user'").await;
+        let told = Change::Roles { user_id: "anna".to_owned(), roles: "system_admin".to_owned() };
+        let stored = SessionStore::change(&db, told).await.unwrap();
+        assert!(matches!(stored, Change::Roles { roles, .. } if roles == "system_user"), "as the account has them");
+    }
+}

@@ -106,3 +106,70 @@ fn status(mut row: Row) -> Result<Status, StoreError> {
         previous: row.text()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::fresh;
+
+    fn is(user_id: &str, presence: &str, is_manual: bool, end: i64) -> Arc<Status> {
+        Arc::new(Status {
+            user_id: user_id.to_owned(),
+            presence: presence.to_owned(),
+            manual: is_manual,
+            last_activity_at: 7,
+            dnd_end_time: end,
+            previous: "online".to_owned(),
+        })
+    }
+
+    async fn of(db: &Db, user_id: &str) -> String {
+        db.statuses(&[user_id.to_owned()]).await.unwrap().pop().unwrap().presence
+    }
+
+    #[actix_web::test]
+    async fn statuses_are_read_for_known_users_only() {
+        let (_folder, db) = fresh().await;
+        let all = [is("anna", "dnd", true, 50), is("bert", "away", false, 0)];
+        db.save_statuses(&all, 0).await.unwrap();
+        // More than one statement reads.
+        let mut asked: Vec<String> = (0..3_000).map(|number| format!("nobody{number}")).collect();
+        asked.insert(10, "anna".to_owned());
+        asked.push("bert".to_owned());
+        let mut found = db.statuses(&asked).await.unwrap();
+        found.sort_by(|one, other| one.user_id.cmp(&other.user_id));
+        assert_eq!(found, [(*all[0]).clone(), (*all[1]).clone()]);
+        assert!(db.statuses(&[]).await.unwrap().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn activity_does_not_replace_what_a_user_set_until_that_is_over() {
+        let (_folder, db) = fresh().await;
+        db.save_statuses(&[is("anna", "dnd", true, 50)], 0).await.unwrap();
+        db.save_statuses(&[is("anna", "online", false, 0)], 49_999).await.unwrap();
+        assert_eq!(of(&db, "anna").await, "dnd");
+        db.save_statuses(&[is("anna", "online", false, 0)], 50_000).await.unwrap();
+        assert_eq!(of(&db, "anna").await, "online");
+        db.save_statuses(&[is("anna", "away", true, 0)], 0).await.unwrap();
+        db.save_statuses(&[is("anna", "online", false, 0)], i64::MAX).await.unwrap();
+        assert_eq!(of(&db, "anna").await, "away", "without an end it stays");
+        PresenceStore::set(&db, is("anna", "offline", false, 0)).await.unwrap();
+        assert_eq!(of(&db, "anna").await, "offline", "what is set wins");
+    }
+
+    #[actix_web::test]
+    async fn users_left_behind_are_those_who_seem_to_be_there_by_themselves() {
+        let (_folder, db) = fresh().await;
+        let all = [
+            is("anna", "online", false, 0),
+            is("bert", "away", false, 0),
+            is("curt", "online", true, 0),
+            is("dora", "offline", false, 0),
+        ];
+        db.save_statuses(&all, 0).await.unwrap();
+        let mut found = PresenceStore::left_behind(&db, 8).await.unwrap();
+        found.sort();
+        assert_eq!(found, ["anna", "bert"]);
+        assert!(PresenceStore::left_behind(&db, 7).await.unwrap().is_empty());
+    }
+}

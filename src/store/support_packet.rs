@@ -197,3 +197,49 @@ fn insert(object: &mut Json, name: &str, value: Json) {
         members.insert(name.to_owned(), value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, person};
+
+    #[actix_web::test]
+    async fn figures_count_what_is_there_and_leave_out_tables_that_are_missing() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert", "gone"] {
+            add(&db, name).await;
+        }
+        db.add_bot(&person("robot")).await.unwrap();
+        execute(&db, "UPDATE users SET deleteat = 1 WHERE id = 'gone'").await;
+        let now = 100 * DAY_MS;
+        let seen =
+            format!("INSERT INTO status (userid, lastactivityat) VALUES ('anna', {now}), ('bert', {})", 80 * DAY_MS);
+        execute(&db, &seen).await;
+        let figures = db.figures(now).await.unwrap();
+        for (name, count) in [
+            ("bot_accounts", 1),
+            ("registered_users", 4),
+            ("active_users", 2),
+            ("deactivated_users", 1),
+            ("daily_active_users", 1),
+            ("monthly_active_users", 2),
+            ("teams", 0),
+        ] {
+            assert_eq!(figures[name], count, "{name}");
+        }
+        assert!(!db.has_table("commands").await.unwrap() && figures.get("slash_commands").is_none());
+    }
+
+    #[actix_web::test]
+    async fn the_schema_is_described_with_columns_and_indexes() {
+        let (_folder, db) = fresh().await;
+        let schema = db.described_schema().await.unwrap();
+        let tables = schema["tables"].as_array().unwrap();
+        let users = tables.iter().find(|table| table["name"] == "users").unwrap();
+        let id = users["columns"].as_array().unwrap().iter().find(|column| column["name"] == "id").unwrap();
+        assert!(id["data_type"].as_str().is_some_and(|kind| kind.starts_with("varchar")), "{id}");
+        assert!(tables.iter().any(|table| table["indexes"].as_array().is_some_and(|indexes| !indexes.is_empty())));
+        assert_eq!(db.schema_version().await.unwrap(), crate::store::newest_migration());
+        assert!(db.engine_version().await.unwrap().starts_with("3."));
+    }
+}

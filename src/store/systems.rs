@@ -174,3 +174,57 @@ pub(super) fn setting_system(name: &str, value: &str) -> Statement {
 fn removing_system(name: &str) -> Statement {
     statement("DELETE FROM systems WHERE name = $1", vec![name.into()])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{execute, fresh};
+
+    #[actix_web::test]
+    async fn a_value_is_stored_once_and_replaced() {
+        let (_folder, db) = fresh().await;
+        assert_eq!(db.system("name").await.unwrap(), None);
+        assert_eq!(db.ready_system("name", "first").await.unwrap(), "first");
+        assert_eq!(db.ready_system("name", "second").await.unwrap(), "first");
+        db.set_system("name", "third").await.unwrap();
+        assert_eq!(db.system("name").await.unwrap().as_deref(), Some("third"));
+    }
+
+    #[actix_web::test]
+    async fn a_probe_writes_and_leaves_nothing() {
+        let (_folder, db) = fresh().await;
+        db.probe(1).await.unwrap();
+        assert_eq!(db.system(PROBE).await.unwrap(), None);
+        assert!(db.locked_tables().await.unwrap().is_empty());
+        execute(&db, "DROP TABLE systems").await;
+        db.probe(1).await.unwrap_err();
+    }
+
+    #[actix_web::test]
+    async fn an_unreadable_time_is_not_busy() {
+        let (_folder, db) = fresh().await;
+        assert_eq!(BusyStore::load(&db).await.unwrap(), None);
+        BusyStore::save(&db, Some(5)).await.unwrap();
+        assert_eq!(BusyStore::load(&db).await.unwrap(), Some(5));
+        db.set_system(BUSY_UNTIL, "tomorrow").await.unwrap();
+        assert_eq!(BusyStore::load(&db).await.unwrap(), None);
+        BusyStore::save(&db, None).await.unwrap();
+        assert_eq!(db.system(BUSY_UNTIL).await.unwrap(), None);
+    }
+
+    #[actix_web::test]
+    async fn the_newest_release_is_not_replaced_by_an_older_one() {
+        let (_folder, db) = fresh().await;
+        let version = |text: &str| Version::parse(text).unwrap();
+        for (noted, newest) in
+            [("1.10.0", "1.10.0"), ("1.9.0", "1.10.0"), ("2.0.0-rc.1", "2.0.0-rc.1"), ("2.0.0", "2.0.0")]
+        {
+            db.note_release(&version(noted)).await.unwrap();
+            assert_eq!(db.newest_release().await.unwrap(), Some(version(newest)), "after {noted}");
+        }
+        db.set_system(NEWEST_RELEASE, "new").await.unwrap();
+        assert_eq!(db.newest_release().await.unwrap(), None);
+        db.note_release(&version("1.0.0")).await.unwrap();
+        assert_eq!(db.newest_release().await.unwrap(), Some(version("1.0.0")), "an unreadable one is replaced");
+    }
+}

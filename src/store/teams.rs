@@ -273,3 +273,117 @@ fn unread(mut row: Row) -> Result<Unread, StoreError> {
         thread_urgent_mention_count: 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, texts};
+
+    fn team_called(name: &str, is_open: bool) -> Team {
+        Team {
+            id: name.to_owned(),
+            create_at: 5,
+            name: name.to_owned(),
+            display_name: name.to_uppercase(),
+            kind: "O".to_owned(),
+            allow_open_invite: is_open,
+            ..Team::default()
+        }
+    }
+
+    fn member_of(team_id: &str, user_id: &str) -> Member {
+        Member {
+            team_id: team_id.to_owned(),
+            user_id: user_id.to_owned(),
+            roles: String::new(),
+            delete_at: 0,
+            is_guest: false,
+            is_user: true,
+            is_admin: false,
+        }
+    }
+
+    fn square(team_id: &str) -> [Channel; 1] {
+        [Channel { id: format!("{team_id}-square"), name: "town-square", display_name: "Town Square" }]
+    }
+
+    async fn place() -> (tempfile::TempDir, Db) {
+        let (folder, db) = fresh().await;
+        for name in ["anna", "bert", "curt"] {
+            add(&db, name).await;
+        }
+        for (name, is_open) in [("b", true), ("a", false)] {
+            let leader = member_of(name, "anna");
+            assert!(db.add_team(&team_called(name, is_open), &square(name), Some(&leader)).await.unwrap());
+        }
+        (folder, db)
+    }
+
+    fn names(teams: Vec<Team>) -> Vec<String> {
+        teams.into_iter().map(|team| team.name).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_team_has_its_leader_in_its_channels() {
+        let (_folder, db) = place().await;
+        assert_eq!(db.team("a").await.unwrap().unwrap().display_name, "A");
+        assert!(db.team_named("never").await.unwrap().is_none());
+        assert!(db.team_member("a", "anna").await.unwrap().unwrap().is_admin);
+        assert_eq!(names(db.teams_of("anna").await.unwrap()), ["a", "b"]);
+        let channels = texts(&db, "SELECT channelid FROM channelmembers ORDER BY channelid").await;
+        assert_eq!(channels, ["a-square", "b-square"]);
+    }
+
+    #[actix_web::test]
+    async fn teams_are_listed_by_openness_and_page() {
+        let (_folder, db) = place().await;
+        let page = Paging { page: 0, per_page: 10 };
+        for (is_open, found) in [(None, vec!["a", "b"]), (Some(true), vec!["b"]), (Some(false), vec!["a"])] {
+            assert_eq!(names(db.teams(is_open, page).await.unwrap()), found);
+            assert_eq!(db.team_count(is_open).await.unwrap(), i64::try_from(found.len()).unwrap());
+        }
+        assert_eq!(names(db.teams(None, Paging { page: 1, per_page: 1 }).await.unwrap()), ["b"]);
+    }
+
+    #[actix_web::test]
+    async fn a_full_team_takes_nobody_and_a_member_who_comes_back_has_plain_roles() {
+        let (_folder, db) = place().await;
+        db.join_team(&member_of("a", "bert"), &["town-square"], 2, 9).await.unwrap();
+        db.join_team(&member_of("a", "curt"), &["town-square"], 2, 9).await.unwrap();
+        assert!(db.team_member("a", "curt").await.unwrap().is_none());
+        assert_eq!(
+            texts(&db, "SELECT userid FROM channelmembers WHERE channelid = 'a-square' ORDER BY userid").await,
+            ["anna", "bert"]
+        );
+        execute(&db, "UPDATE teammembers SET deleteat = 4, roles = 'extra', schemeadmin = true WHERE teamid = 'a' AND userid = 'bert'").await;
+        assert_eq!(db.team_members("a", Paging { page: 0, per_page: 10 }).await.unwrap().len(), 1);
+        db.join_team(&member_of("a", "bert"), &["town-square"], 2, 9).await.unwrap();
+        let back = db.team_member("a", "bert").await.unwrap().unwrap();
+        assert_eq!((back.delete_at, back.roles.as_str(), back.is_admin), (0, "", false));
+        // A member who joins again keeps what they are.
+        db.join_team(&member_of("a", "anna"), &[], 10, 9).await.unwrap();
+        assert!(db.team_member("a", "anna").await.unwrap().unwrap().is_admin);
+        assert_eq!(db.memberships("anna").await.unwrap().len(), 2);
+    }
+
+    #[actix_web::test]
+    async fn unread_messages_are_counted_by_team_and_not_where_only_mentions_count() {
+        let (_folder, db) = place().await;
+        execute(&db, "UPDATE channels SET totalmsgcount = 9, totalmsgcountroot = 5").await;
+        execute(
+            &db,
+            "UPDATE channelmembers SET msgcount = 2, msgcountroot = 1, mentioncount = 3, mentioncountroot = 2",
+        )
+        .await;
+        let mention =
+            "UPDATE channelmembers SET notifyprops = '{\"mark_unread\":\"mention\"}' WHERE channelid = 'b-square'";
+        execute(&db, mention).await;
+        let counts = |unread: &Unread| {
+            (unread.msg_count, unread.msg_count_root, unread.mention_count, unread.mention_count_root)
+        };
+        let unread = db.unread_by_team("anna", "").await.unwrap();
+        assert_eq!(unread.iter().map(counts).collect::<Vec<_>>(), [(7, 4, 3, 2), (0, 0, 3, 2)]);
+        let others = db.unread_by_team("anna", "a").await.unwrap();
+        assert_eq!(others.iter().map(|unread| unread.team_id.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+}

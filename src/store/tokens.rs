@@ -108,3 +108,84 @@ impl Db {
 fn access_token(mut row: Row) -> Result<AccessToken, StoreError> {
     Ok(AccessToken { id: row.text()?, user_id: row.text()?, description: row.text()?, is_active: row.bool()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, execute, fresh, session};
+    use quarterdeck_actors::sessions::SessionStore;
+
+    fn token(id: &str, user_id: &str) -> AccessToken {
+        AccessToken { id: id.to_owned(), user_id: user_id.to_owned(), description: String::new(), is_active: true }
+    }
+
+    fn ids(tokens: Vec<AccessToken>) -> Vec<String> {
+        tokens.into_iter().map(|token| token.id).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_token_is_in_use_while_it_is_active() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        let secret = Secret::new("secret");
+        assert!(db.add_access_token(&token("one", "anna"), &secret).await.unwrap());
+        assert!(!db.add_access_token(&token("two", "nobody"), &Secret::new("other")).await.unwrap());
+        assert_eq!(db.access_token_in_use("secret").await.unwrap().unwrap().id, "one");
+        assert!(db.set_access_token_active("one", false).await.unwrap());
+        assert!(db.access_token_in_use("secret").await.unwrap().is_none());
+        assert!(!db.access_token("one").await.unwrap().unwrap().is_active);
+        assert!(!db.set_access_token_active("never", true).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn a_removed_token_takes_its_session_along() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        for id in ["one", "two"] {
+            db.add_access_token(&token(id, "anna"), &Secret::new(format!("{id}t"))).await.unwrap();
+        }
+        SessionStore::add(&db, session("anna", "one", 1), None).await.unwrap().unwrap();
+        assert_eq!(db.remove_access_token("one").await.unwrap(), Some(true));
+        assert_eq!(db.remove_access_token("two").await.unwrap(), Some(false));
+        assert_eq!(db.remove_access_token("two").await.unwrap(), None);
+        assert!(db.sessions_of("anna").await.unwrap().is_empty());
+    }
+
+    #[actix_web::test]
+    async fn a_user_has_a_limited_number_of_tokens_active_or_not() {
+        let (_folder, db) = fresh().await;
+        for name in ["anna", "bert"] {
+            add(&db, name).await;
+        }
+        let rows = "INSERT INTO useraccesstokens (id, token, userid, description, isactive) WITH RECURSIVE n(i) AS \
+                    (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199) SELECT 'n' || i, 's' || i, 'anna', '', false FROM n";
+        execute(&db, rows).await;
+        assert!(db.add_access_token(&token("last", "anna"), &Secret::new("last")).await.unwrap());
+        assert!(!db.add_access_token(&token("more", "anna"), &Secret::new("more")).await.unwrap());
+        assert!(db.add_access_token(&token("other", "bert"), &Secret::new("other")).await.unwrap());
+        let page = Paging { page: 1, per_page: 150 };
+        assert_eq!(db.access_tokens_of("anna", page).await.unwrap().len(), 50);
+        assert_eq!(db.access_tokens(page).await.unwrap().len(), 51);
+    }
+
+    #[actix_web::test]
+    async fn a_search_takes_the_beginning_of_a_name_or_an_id_literally() {
+        let (_folder, db) = fresh().await;
+        for name in ["a_na", "bert"] {
+            add(&db, name).await;
+        }
+        execute(&db, "UPDATE users SET id = 'u' || id").await;
+        for (id, user) in [("one", "ua_na"), ("two", "ubert")] {
+            db.add_access_token(&token(id, user), &Secret::new(id)).await.unwrap();
+        }
+        for (term, found) in
+            [("on", vec!["one"]), ("BERT", vec!["two"]), ("u", vec!["one", "two"]), ("a_", vec!["one"])]
+        {
+            assert_eq!(ids(db.search_access_tokens(term).await.unwrap()), found, "{term}");
+        }
+        for term in ["_", "%", "ert"] {
+            assert!(db.search_access_tokens(term).await.unwrap().is_empty(), "{term}");
+        }
+        assert!(db.search_access_tokens(&"x".repeat(MAX_TERM_BYTES + 1)).await.unwrap().is_empty());
+    }
+}

@@ -301,3 +301,6 @@ fn user(mut row: Row) -> Result<User, StoreError> {
         bot_last_icon_update: row.int()?,
     })
 }
+
+#[cfg(test)]
+mod tests;

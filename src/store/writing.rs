@@ -47,3 +47,56 @@ impl Db {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{fresh, texts};
+    use crate::store::{own_record, statement};
+    use quarterdeck_actors::audit::Status;
+    use serde_json::Value as Json;
+
+    #[actix_web::test]
+    async fn a_write_outside_of_a_change_leaves_no_draft_and_one_inside_leaves_one() {
+        let (_folder, db) = fresh().await;
+        let drafts = async || texts(&db, "SELECT id FROM qd_audits_open").await;
+        let insert = |name: &str| statement("INSERT INTO systems (name, value) VALUES ($1, '')", vec![name.into()]);
+        db.write(insert("one")).await.unwrap();
+        assert!(drafts().await.is_empty());
+        let record = own_record("patchConfig", Status::Success, Json::Null);
+        let id = record.id.clone();
+        let work = async {
+            db.write_apart(insert("two")).await.unwrap();
+            assert!(drafts().await.is_empty(), "what belongs to no change");
+            db.write(insert("three")).await.unwrap();
+            db.write(insert("four")).await.unwrap();
+        };
+        Draft::new(record.clone()).around(work).await;
+        assert_eq!(drafts().await, [id]);
+    }
+
+    #[actix_web::test]
+    async fn a_change_that_fails_leaves_neither_itself_nor_its_draft() {
+        let (_folder, db) = fresh().await;
+        let insert = || statement("INSERT INTO systems (name, value) VALUES ('one', '')", Vec::new());
+        let twice = Transaction::of(vec![insert(), insert()]);
+        let record = own_record("patchConfig", Status::Success, Json::Null);
+        let failed = Draft::new(record).around(db.transaction(twice)).await.unwrap_err();
+        assert!(matches!(failed, StoreError::Duplicate(_)), "{failed}");
+        assert!(
+            texts(&db, "SELECT id FROM qd_audits_open UNION ALL SELECT value FROM systems WHERE name = 'one'")
+                .await
+                .is_empty()
+        );
+    }
+
+    #[actix_web::test]
+    async fn a_draft_is_stored_before_something_outside_of_the_database_changes() {
+        let (_folder, db) = fresh().await;
+        db.store_draft().await.unwrap();
+        assert!(texts(&db, "SELECT id FROM qd_audits_open").await.is_empty());
+        let record = own_record("patchConfig", Status::Success, Json::Null);
+        Draft::new(record).around(db.store_draft()).await.unwrap();
+        assert_eq!(texts(&db, "SELECT id FROM qd_audits_open").await.len(), 1);
+    }
+}

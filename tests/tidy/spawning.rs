@@ -18,7 +18,7 @@ const OTHERS: [(&str, usize, &str); 9] = [
     ("src/store/postgres.rs", 1, AWAITED),
     ("src/store/postgres/hosts.rs", 2, "the attempt is awaited; the connection is awaited by the pool"),
     ("src/store/sqlite.rs", 1, AWAITED),
-    ("src/web/answer/pace.rs", 1, CANCELLED),
+    ("src/web/answer/read_rate.rs", 1, CANCELLED),
 ];
 
 fn starts(text: &str) -> usize {

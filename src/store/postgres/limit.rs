@@ -63,3 +63,41 @@ impl Drop for Permit {
         drop(self.permit.take());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn taken(limit: &Arc<Limit>) -> Option<Permit> {
+        limit.clone().enter().now_or_never().map(Result::unwrap)
+    }
+
+    #[test]
+    fn a_limit_that_shrinks_gets_back_fewer_permits_than_it_gave() {
+        let limit = Arc::new(Limit::new(3));
+        let mut held = [taken(&limit), taken(&limit), taken(&limit)];
+        assert!(held.iter().all(Option::is_some) && taken(&limit).is_none());
+        limit.resize(1);
+        for number in [0, 1] {
+            held[number] = None;
+            assert!(taken(&limit).is_none(), "surplus");
+        }
+        held[2] = None;
+        let only = taken(&limit);
+        assert!(only.is_some() && taken(&limit).is_none());
+    }
+
+    #[test]
+    fn a_limit_that_grows_again_counts_each_permit_once() {
+        let limit = Arc::new(Limit::new(2));
+        let held = [taken(&limit), taken(&limit)];
+        limit.resize(1);
+        limit.resize(3);
+        let more = taken(&limit);
+        assert!(more.is_some() && taken(&limit).is_none(), "two are held, and one is new");
+        drop(held);
+        let again = [taken(&limit), taken(&limit)];
+        assert!(again.iter().all(Option::is_some) && taken(&limit).is_none());
+    }
+}

@@ -1,6 +1,7 @@
 //! The body of a request: its bytes are read within limits of size and time, then parsed as JSON.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::web::Bytes;
@@ -36,7 +37,8 @@ pub(crate) struct Body {
 impl Body {
     /// Reads a body of at most `limit` bytes.
     pub(crate) async fn read(payload: Payload, limit: u64, context: Rc<Context>) -> Self {
-        Self { read: reading::read(payload, limit, context).await }
+        let longest = Duration::from_secs(context.config.view.service.read_timeout);
+        Self { read: reading::read(payload, limit, &context.body, longest).await }
     }
 
     /// Returns a body that has been read, for tests.
