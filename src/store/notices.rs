@@ -81,3 +81,32 @@ fn addition(user_id: &str, ids: &[String], now_s: i64) -> Statement {
 fn viewing(mut row: Row) -> Result<Viewing, StoreError> {
     Ok(Viewing { notice_id: row.text()?, count: row.int()?, last_s: row.int()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{add, fresh};
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[actix_web::test]
+    async fn each_viewing_is_counted_and_notices_that_are_gone_are_forgotten() {
+        let (_folder, db) = fresh().await;
+        add(&db, "anna").await;
+        db.add_viewings("anna", &ids(&["one", "two"]), 10).await.unwrap();
+        db.add_viewings("anna", &ids(&["two"]), 20).await.unwrap();
+        db.add_viewings("gone", &ids(&["one"]), 20).await.unwrap();
+        let seen = |mut viewings: Vec<Viewing>| {
+            viewings.sort_by(|one, other| one.notice_id.cmp(&other.notice_id));
+            let seen = viewings.into_iter().map(|viewing| (viewing.notice_id, viewing.count, viewing.last_s));
+            seen.collect::<Vec<_>>()
+        };
+        let expected = [("one".to_owned(), 1, 10), ("two".to_owned(), 2, 20)];
+        assert_eq!(seen(db.viewings("anna").await.unwrap()), expected);
+        assert!(db.viewings("gone").await.unwrap().is_empty(), "no account has this id");
+        NoticeStore::delete_other_views(&db, ids(&["two"])).await.unwrap();
+        assert_eq!(seen(db.viewings("anna").await.unwrap()), expected[1..]);
+    }
+}
