@@ -19,7 +19,7 @@ async fn who_connects_is_online_and_who_leaves_is_offline_and_both_are_told_and_
     presence.flush().await.unwrap();
     assert_eq!(presence.all(), BTreeMap::new());
     assert_eq!(store.presence_of("anna"), "offline");
-    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("anna", "offline")]);
+    assert_eq!(audience.announced(2).await, [("anna", "online"), ("anna", "offline")]);
 }
 
 #[actix_rt::test]
@@ -32,7 +32,7 @@ async fn who_comes_back_at_once_was_never_away() {
     presence.shared.process_urgent_notes().await;
     presence.connected(&id("anna"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("bert", "online")]);
+    assert_eq!(audience.announced(2).await, [("anna", "online"), ("bert", "online")]);
 }
 
 #[actix_rt::test]
@@ -51,7 +51,7 @@ async fn what_was_set_by_hand_is_stored_when_it_is_answered_and_no_connection_ch
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "dnd");
     presence.active(&id("anna"), true, true).await.unwrap();
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "online");
-    assert_eq!(audience.pong_received(3).await, [("anna", "online"), ("anna", "dnd"), ("anna", "online")]);
+    assert_eq!(audience.announced(3).await, [("anna", "online"), ("anna", "dnd"), ("anna", "online")]);
 }
 
 #[actix_rt::test]
@@ -87,7 +87,7 @@ async fn do_not_disturb_ends_by_itself_and_that_is_told() {
     clock.store(120_000, Ordering::Relaxed);
     presence.shared.tick().await;
     assert_eq!((store.presence_of("anna").as_str(), presence.all()[&id("anna")].as_str()), ("online", "online"));
-    assert_eq!(audience.pong_received(3).await[2], ("anna", "online"));
+    assert_eq!(audience.announced(3).await[2], ("anna", "online"));
 }
 
 #[actix_rt::test]
@@ -180,7 +180,7 @@ async fn while_the_server_is_busy_nothing_is_told() {
     busy.clear().await.unwrap();
     presence.connected(&id("bert"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.pong_received(1).await, [("bert", "online")]);
+    assert_eq!(audience.announced(1).await, [("bert", "online")]);
 }
 
 #[actix_rt::test]

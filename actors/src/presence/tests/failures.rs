@@ -87,7 +87,7 @@ async fn a_wish_that_is_not_stored_is_not_in_force() {
     store.fails.store(false, Ordering::Relaxed);
     assert_eq!(presence.of(&[id("anna")]).await.unwrap()[0].presence, "away");
     presence.set(StatusRequest::of(&id("anna"), "online")).await.unwrap();
-    assert_eq!(audience.pong_received(1).await, [("anna", "online")]);
+    assert_eq!(audience.announced(1).await, [("anna", "online")]);
 }
 
 #[actix_rt::test]
@@ -129,5 +129,5 @@ async fn an_audience_that_panics_or_hangs_misses_its_change_and_holds_nobody_up(
     audience.hangs.store(false, Ordering::Relaxed);
     presence.connected(&id("bert"));
     presence.flush().await.unwrap();
-    assert_eq!(audience.pong_received(2).await, [("anna", "online"), ("bert", "online")]);
+    assert_eq!(audience.announced(2).await, [("anna", "online"), ("bert", "online")]);
 }

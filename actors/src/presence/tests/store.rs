@@ -148,7 +148,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Waits for `count` announcements and returns them, with names instead of ids.
-    pub(super) async fn pong_received(&self, count: usize) -> Vec<(&'static str, &'static str)> {
+    pub(super) async fn announced(&self, count: usize) -> Vec<(&'static str, &'static str)> {
         until("the changes are announced", async || self.told.lock().unwrap().len() >= count).await;
         let told = self.told.lock().unwrap();
         let name = |id: &str| ["anna", "bert"].into_iter().find(|name| id.starts_with(name)).unwrap();
