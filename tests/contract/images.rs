@@ -102,8 +102,13 @@ async fn only_images_of_known_kinds_and_sizes_are_shown() {
     let svg = "<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
     let wide = GIF.replace('\x05', "\x06");
     let long = format!("{GIF}{}", "x".repeat(1 << 20));
-    for (body, reason) in [(svg, "supported type"), ("<html></html>", "supported type"), ("", "supported type"), (&wide, "pixels"), (&long, "larger")]
-    {
+    for (body, reason) in [
+        (svg, "supported type"),
+        ("<html></html>", "supported type"),
+        ("", "supported type"),
+        (&wide, "pixels"),
+        (&long, "larger"),
+    ] {
         peer.answer_with(200, "Content-Type: image/gif\r\n", body);
         let reply = image(&admin, &peer.url()).await;
         reply.expect_refusal(403, NOT_ALLOWED);

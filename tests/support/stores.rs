@@ -11,8 +11,8 @@ use super::needs;
 const ACCOUNT: &str = "quarterdeck";
 const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
 
-/// What makes a bucket of an S3 server the store, with the key of a user who may do everything; `None` in a run
-/// without the server.
+/// The settings that make a bucket of an S3 server the store, with the key of a user who may do everything; `None` in a
+/// run without the server.
 pub fn s3() -> Option<Value> {
     static LINE: OnceLock<Option<String>> = OnceLock::new();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/s3/serve.py");

@@ -12,7 +12,7 @@ const BUILT: [(&str, usize, &str); 6] = [
     ("src/store/value.rs", 2, "the rows of an insertion, whose number is that of a portion"),
 ];
 
-/// What joins the parts of a statement.
+/// The calls that join the parts of a statement.
 const JOINS: [&str; 3] = [".join(\", \")", ".join(\" OR \")", ".join(\" AND \")"];
 
 #[test]

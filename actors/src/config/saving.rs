@@ -143,7 +143,7 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
             return Ok(Saved { decision, is_stored: false });
         }
         if changes_nothing {
-            // What another process stored meanwhile may say otherwise, and it takes effect at the next start.
+            // Another process may have stored a different version meanwhile, which takes effect at the next start.
             let is_active = store.active_id().await.or_fail(SAVE_FAILED)? == replaces;
             if is_active {
                 return Ok(Saved { decision, is_stored: false });

@@ -53,7 +53,7 @@ struct Answer {
     version: String,
     unset: Vec<String>,
     ineffective: Vec<String>,
-    /// Whether a change was stored, as far as the server says.
+    /// True if the server stored a version; `None` if its response does not say.
     is_stored: Option<bool>,
     body: Vec<u8>,
 }

@@ -35,7 +35,7 @@ pub(super) struct Flag {
     busy: bool,
     /// The end of that time, in Unix seconds.
     expires: i64,
-    /// The same end as text.
+    /// The end of that time as text.
     expires_ts: String,
 }
 

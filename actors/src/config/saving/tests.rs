@@ -123,7 +123,7 @@ async fn a_change_that_alters_nothing_here_is_stored_where_another_server_stored
     other.write(named("other")).await.unwrap();
     assert!(one.write(named("one")).await.unwrap().is_stored);
     assert_eq!(store.site_name(), "one");
-    // What another server stored already comes into force here, without a version of its own.
+    // A version that another server stored already comes into force here and is not stored again.
     assert!(!other.write(named("one")).await.unwrap().is_stored);
     assert_eq!(other.current().version(), store.last().unwrap().id);
 }
