@@ -36,14 +36,14 @@ impl Count {
         self.value.load(Ordering::Relaxed)
     }
 
-    /// Returns true if the goal is reached within `patience`.
-    pub(crate) async fn is_reached(&self, patience: Duration) -> bool {
+    /// Returns true if the goal is reached within `limit`.
+    pub(crate) async fn is_reached(&self, limit: Duration) -> bool {
         let reached = async {
             while self.value() < self.goal.load(Ordering::Relaxed) {
                 self.reached.notified().await;
             }
         };
-        timeout(patience, reached).await.is_ok()
+        timeout(limit, reached).await.is_ok()
     }
 }
 
