@@ -112,31 +112,31 @@ pub struct AnalyticsHandle {
     actor: ActorRef<AnalyticsActor>,
     answers: Answers,
     /// The age from which an answer is counted again.
-    longest_age: Duration,
+    max_age: Duration,
 }
 
 impl AnalyticsHandle {
     /// Starts the actor without any results.
-    pub fn start(source: Arc<dyn AnalyticsSource>, longest_age: Duration) -> Self {
+    pub fn start(source: Arc<dyn AnalyticsSource>, max_age: Duration) -> Self {
         let answers = Answers::default();
-        let kept = answers.clone();
+        let cached = answers.clone();
         let actor = supervise("analytics", move || AnalyticsActor {
             source: source.clone(),
-            answers: kept.clone(),
-            longest_age,
+            answers: cached.clone(),
+            max_age,
             waiting: HashMap::new(),
             queue: VecDeque::new(),
             failures: HashMap::new(),
             is_counting: false,
             generation: 0,
         });
-        Self { actor, answers, longest_age }
+        Self { actor, answers, max_age }
     }
 
     /// Returns the earlier result at once if there is one; otherwise waits for the count.
     pub async fn answer(&self, question: Question) -> Result<Arc<Counted>, AppError> {
         let known = locked(&self.answers).get(&question).cloned();
-        if let Some(fresh) = known.as_ref().filter(|known| known.age() < self.longest_age) {
+        if let Some(fresh) = known.as_ref().filter(|known| known.age() < self.max_age) {
             return Ok(fresh.clone());
         }
         let joined = self.actor.ask(Join(question)).await.and_then(|joined| joined);
@@ -168,7 +168,7 @@ fn locked(answers: &Answers) -> MutexGuard<'_, HashMap<Question, Arc<Counted>>> 
 struct AnalyticsActor {
     source: Arc<dyn AnalyticsSource>,
     answers: Answers,
-    longest_age: Duration,
+    max_age: Duration,
     /// The callers of each count that is in progress or in the queue.
     waiting: HashMap<Question, watch::Sender<Option<Outcome>>>,
     queue: VecDeque<Question>,
@@ -192,7 +192,7 @@ impl Handler<Join> for AnalyticsActor {
     fn handle(&mut self, Join(question): Join, context: &mut Self::Context) -> Self::Result {
         // Another caller's count may have ended since the handle looked.
         let known = locked(&self.answers).get(&question).cloned();
-        if let Some(fresh) = known.filter(|known| known.age() < self.longest_age) {
+        if let Some(fresh) = known.filter(|known| known.age() < self.max_age) {
             return Ok(watch::channel(Some(Ok(fresh))).1);
         }
         if let Some(waiting) = self.waiting.get(&question) {

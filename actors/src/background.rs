@@ -91,9 +91,9 @@ fn cores() -> usize {
     *CORES
 }
 
-fn threads(most: usize, at_start: fn()) -> io::Result<Runtime> {
+fn threads(max: usize, at_start: fn()) -> io::Result<Runtime> {
     let mut builder = Builder::new_current_thread();
-    builder.max_blocking_threads(most).thread_name("background").on_thread_start(at_start).build()
+    builder.max_blocking_threads(max).thread_name("background").on_thread_start(at_start).build()
 }
 
 /// Lowers the priority of the calling thread; on Linux, of that thread only. If the system refuses, it stays as it is.
@@ -129,8 +129,8 @@ mod tests {
         let idle = threads(1, yield_at_once).unwrap();
         let is_idle = compute_idly(&idle, class).await.unwrap();
         assert_eq!(is_idle, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
-        let (release, hold) = std::sync::mpsc::channel::<()>();
-        let held = idle.spawn_blocking(move || hold.recv());
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let held = idle.spawn_blocking(move || released.recv());
         let shared = compute_idly(&idle, class).await.unwrap();
         assert_ne!(shared, is_idle, "its thread had no time");
         assert!(was_starved(Instant::now()));

@@ -257,9 +257,9 @@ mod tests {
 
     #[test]
     fn a_stored_end_further_away_than_anybody_can_ask_for_is_cut() {
-        let longest_ms = MAX_BUSY_S * 1000;
-        assert_eq!(still_to_come(Some(i64::MAX), 5), Some(longest_ms + 5));
-        assert_eq!(still_to_come(Some(longest_ms), 5), Some(longest_ms));
+        let max_ms = MAX_BUSY_S * 1000;
+        assert_eq!(still_to_come(Some(i64::MAX), 5), Some(max_ms + 5));
+        assert_eq!(still_to_come(Some(max_ms), 5), Some(max_ms));
         assert_eq!(still_to_come(Some(5), 5), None);
     }
 }

@@ -49,7 +49,7 @@ use difference::Change;
 use document::Document;
 pub use effective::{Config, Override, Overrides, Stored};
 use events::{ConfigChanged, Publisher};
-use proposal::{Surroundings, check_rules};
+use proposal::{DecisionContext, check_rules};
 use saving::{Saved, Write, change_running};
 
 const RELOAD_FAILED: &str = "api.config.reload_config.app_error";
@@ -149,8 +149,8 @@ impl ConfigHandle {
 
     /// Reads the store, the file and the environment again and puts the result in force. If it is refused, nothing
     /// changes.
-    pub async fn reload(&self, around: Surroundings) -> Result<Arc<Config>, AppError> {
-        self.actor.ask(Reload(around)).await?
+    pub async fn reload(&self, context: DecisionContext) -> Result<Arc<Config>, AppError> {
+        self.actor.ask(Reload(context)).await?
     }
 
     /// Stores a change, then puts it in force. A change that alters nothing is not stored.
@@ -165,8 +165,8 @@ impl ConfigHandle {
 }
 
 /// Refuses a configuration that breaks a rule. The server calls this before it starts with the configuration.
-pub fn check(config: &Config, around: &Surroundings) -> Result<(), AppError> {
-    check_rules(&config.document, around)
+pub fn check(config: &Config, context: &DecisionContext) -> Result<(), AppError> {
+    check_rules(&config.document, context)
 }
 
 struct ConfigActor {
@@ -181,19 +181,19 @@ impl Actor for ConfigActor {
 
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Config>, AppError>")]
-struct Reload(Surroundings);
+struct Reload(DecisionContext);
 
 impl Handler<Reload> for ConfigActor {
     type Result = AtomicResponse<Self, Result<Arc<Config>, AppError>>;
 
     // Atomic: two reloads publish in the order in which they load.
-    fn handle(&mut self, Reload(around): Reload, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Reload(context): Reload, _: &mut Self::Context) -> Self::Result {
         let (source, store) = (self.source.clone(), self.store.clone());
         let load = async move {
             let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
             let stored = store.load().await.or_fail(RELOAD_FAILED)?;
             let config = Config::compose(stored, overrides).or_fail(RELOAD_FAILED)?;
-            check_rules(&config.document, &around).or_fail(RELOAD_FAILED)?;
+            check_rules(&config.document, &context).or_fail(RELOAD_FAILED)?;
             Ok(Arc::new(config))
         };
         AtomicResponse::new(Box::pin(load.into_actor(self).map(|loaded: Result<Arc<Config>, AppError>, actor, _| {

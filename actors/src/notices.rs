@@ -265,8 +265,8 @@ impl NoticesActor {
     /// Deletes the views of notices that are not in the feed any more. Does nothing without a feed.
     fn clean_up(&mut self, context: &mut Context<Self>) {
         let Some(ids) = self.ids.clone() else { return };
-        context.spawn(self.store.delete_other_views(ids).into_actor(self).map(|forgotten, _, _| {
-            if let Err(cause) = forgotten {
+        context.spawn(self.store.delete_other_views(ids).into_actor(self).map(|deleted, _, _| {
+            if let Err(cause) = deleted {
                 warn!(error = %cause, "views of product notices that left the feed could not be deleted");
             }
         }));

@@ -24,7 +24,7 @@ use crate::storage::report::{Kind, Report, Step, StepFailure};
 use crate::storage::settings::{Store, StoreSettings};
 use crate::storage::{Backends, FileBackend};
 use crate::supervisor::{ActorRef, Vitals, supervise};
-use stores::{InService, Slot, Standing, Stores};
+use stores::{InService, SettingsState, Slot, Stores};
 
 /// The maximum number of different tests at the same time.
 const MAX_TESTS: usize = 64;
@@ -85,13 +85,13 @@ impl FileProbeHandle {
 
     /// Makes the actor read the configuration in force, and waits for the trial of its settings, at most for
     /// `max_wait`.
-    pub async fn settle(&self, store: Store, max_wait: Duration) -> Result<Option<Standing>, AppError> {
+    pub async fn settle(&self, store: Store, max_wait: Duration) -> Result<Option<SettingsState>, AppError> {
         self.look().await?;
         let mut stores = self.follow();
-        let is_settled = |stores: &Arc<Stores>| !matches!(stores.standing(store), Some(Standing::Testing));
+        let is_settled = |stores: &Arc<Stores>| !matches!(stores.state(store), Some(SettingsState::Testing));
         // The result is the same after a timeout: the current state is returned.
         let _ = timeout(max_wait, stores.wait_for(is_settled)).await;
-        Ok(self.current().standing(store))
+        Ok(self.current().state(store))
     }
 
     async fn look(&self) -> Result<(), AppError> {

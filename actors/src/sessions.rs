@@ -211,7 +211,7 @@ impl Handler<Close> for SessionActor {
     // Atomic: the order in the store and the order in the cache are the same.
     fn handle(&mut self, Close { which, draft }: Close, _: &mut Self::Context) -> Self::Result {
         let removal = around(draft, self.store.remove(which.clone()));
-        let forgotten = removal.into_actor(self).then(move |removed, actor, _| {
+        let done = removal.into_actor(self).then(move |removed, actor, _| {
             // This also runs after a failure, because the store may have done the removal and only its answer was lost.
             actor.shared.invalidate(|session| which.means(session));
             let hub = actor.hub.clone();
@@ -221,7 +221,7 @@ impl Handler<Close> for SessionActor {
             };
             end.into_actor(actor)
         });
-        AtomicResponse::new(Box::pin(forgotten))
+        AtomicResponse::new(Box::pin(done))
     }
 }
 
@@ -238,7 +238,7 @@ impl Handler<Alter> for SessionActor {
     // Atomic for the same reason. A changed session is read from the store again at its next use.
     fn handle(&mut self, Alter { change, draft }: Alter, _: &mut Self::Context) -> Self::Result {
         let save = around(draft, self.store.change(change.clone()));
-        let forgotten = save.into_actor(self).then(move |saved, actor, _| {
+        let done = save.into_actor(self).then(move |saved, actor, _| {
             actor.shared.invalidate(|session| change.concerns(session));
             let hub = actor.hub.clone();
             let tell = async move {
@@ -247,7 +247,7 @@ impl Handler<Alter> for SessionActor {
             };
             tell.into_actor(actor)
         });
-        AtomicResponse::new(Box::pin(forgotten))
+        AtomicResponse::new(Box::pin(done))
     }
 }
 

@@ -66,7 +66,7 @@ impl<A: Actor> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let _errand = PendingMessage::new(&self.vitals);
+        let _pending = PendingMessage::new(&self.vitals);
         self.send(message).await
     }
 

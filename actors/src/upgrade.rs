@@ -15,7 +15,7 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 use crate::task;
 
 /// The maximum percentage that is reported while an upgrade is in progress.
-const MAX_PERCENT_UNDER_WAY: u64 = 99;
+const MAX_PERCENT_IN_PROGRESS: u64 = 99;
 
 /// Replaces the program file with another release.
 pub trait Replacement: Send + Sync {
@@ -32,7 +32,7 @@ pub enum Stage {
     #[default]
     Idle,
     /// An upgrade is in progress, with its percentage from 1 to 99.
-    UnderWay(u64),
+    InProgress(u64),
     /// The last upgrade failed for this reason and changed nothing.
     Failed(Arc<AppError>),
     /// The program of this version is in place. It runs after a restart.
@@ -44,7 +44,7 @@ impl Stage {
     pub fn percentage(&self) -> u64 {
         match self {
             Self::Idle | Self::Failed(_) => 0,
-            Self::UnderWay(percentage) => *percentage,
+            Self::InProgress(percentage) => *percentage,
             Self::Complete(_) => 100,
         }
     }
@@ -53,7 +53,7 @@ impl Stage {
     fn refusal(&self) -> Result<(), AppError> {
         match self {
             Self::Idle | Self::Failed(_) => Ok(()),
-            Self::UnderWay(_) => Err(AppError::new("api.upgrade_to_enterprise.app_error")),
+            Self::InProgress(_) => Err(AppError::new("api.upgrade_to_enterprise.app_error")),
             Self::Complete(_) => Err(AppError::new("api.upgrade_to_enterprise.already-done.app_error")),
         }
     }
@@ -66,10 +66,10 @@ pub struct Progress(Arc<watch::Sender<Stage>>);
 impl Progress {
     /// Reports that `done` of `all` is done.
     pub fn tell(&self, done: u64, all: u64) {
-        let percentage = (done.saturating_mul(100) / all.max(1)).clamp(1, MAX_PERCENT_UNDER_WAY);
+        let percentage = (done.saturating_mul(100) / all.max(1)).clamp(1, MAX_PERCENT_IN_PROGRESS);
         self.0.send_if_modified(|stage| {
             let is_news = stage.percentage() != percentage;
-            *stage = Stage::UnderWay(percentage);
+            *stage = Stage::InProgress(percentage);
             is_news
         });
     }
@@ -150,7 +150,7 @@ impl UpgradeActor {
     /// Starts the upgrade as a task outside the actor, so that a crash of the actor does not stop it halfway.
     fn begin(&self) {
         info!("upgrade started");
-        self.publish.send_replace(Stage::UnderWay(1));
+        self.publish.send_replace(Stage::InProgress(1));
         let attempt = Attempt(self.publish.clone());
         let replacing = self.replacement.replace(Progress(self.publish.clone()));
         task::once("upgrade", async move { attempt.end(replacing.await) });
@@ -181,11 +181,11 @@ impl Drop for Attempt {
             AppError::new("api.upgrade_to_enterprise_status.app_error").with("Reason", "the upgrade was interrupted")
         };
         self.0.send_if_modified(|stage| {
-            let is_under_way = matches!(stage, Stage::UnderWay(_));
-            if is_under_way {
+            let is_in_progress = matches!(stage, Stage::InProgress(_));
+            if is_in_progress {
                 *stage = Stage::Failed(Arc::new(lost()));
             }
-            is_under_way
+            is_in_progress
         });
     }
 }

@@ -80,7 +80,7 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
     let busiest = Arc::new(AtomicI64::new(0));
     let watch = tokio::spawn(watch(site, busiest.clone()));
     let ping = Request { path: "/api/v4/system/ping", query: "", headers: String::new() };
-    println!("{} messages; the figures are counted again every {AGE_SECONDS} s", options.messages);
+    println!("{} messages; the figures are counted anew every {AGE_SECONDS} s", options.messages);
     for query in TOPICS {
         let topic = query.trim_start_matches(NAME);
         let first = Instant::now();
@@ -88,13 +88,13 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
         Client::new().get(address).bearer_auth(&token).send().await?.error_for_status()?.bytes().await?;
         let first = first.elapsed();
         let headers = format!("Authorization: Bearer {token}\r\n");
-        let asked = Request { path: "/api/v4/analytics/old", query, headers };
+        let request = Request { path: "/api/v4/analytics/old", query, headers };
         let (mut of_ping, mut of_topic, mut slowest) = (Vec::new(), Vec::new(), 0);
         let begun = Instant::now();
         while begun.elapsed() < TOPIC_DURATION {
             let round = load(&server.address, &ping, options.connections, options.requests).await?;
             of_ping.push(round.latency.value_at_quantile(0.99));
-            let round = load(&server.address, &asked, options.connections, options.requests).await?;
+            let round = load(&server.address, &request, options.connections, options.requests).await?;
             of_topic.push(round.latency.value_at_quantile(0.99));
             slowest = slowest.max(round.latency.max());
         }

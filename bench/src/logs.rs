@@ -57,15 +57,15 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         ("10,000 lines after the newest million", page("page=100&logs_per_page=10000")),
         ("the newest 10,000 errors", search(json!({ "log_levels": ["error"] }))),
         ("the lines of one request", search(json!({ "request_id": request_id(LINES - 1) }))),
-        ("a text without a match", search(json!({ "text": "never-there" }))),
+        ("text that is nowhere", search(json!({ "text": "never-there" }))),
     ];
     for (name, question) in questions {
         let mut times = Vec::new();
         let mut length = 0;
         for _ in 0..REPETITIONS {
-            let asked = ask(question.try_clone().ok_or("the request cannot be repeated")?, &token).await?;
-            times.push(asked.0);
-            length = asked.1;
+            let answer = ask(question.try_clone().ok_or("a question that cannot be asked again")?, &token).await?;
+            times.push(answer.0);
+            length = answer.1;
         }
         let took = median(&times);
         let ratio = took.as_secs_f64() / plain.as_secs_f64();

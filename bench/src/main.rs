@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn the_command_line_contradicts_itself_nowhere() {
         Cli::command().debug_assert();
     }
 }

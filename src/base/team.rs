@@ -151,7 +151,7 @@ impl Team {
             ("company", self.company_name.chars().count() <= MAX_COMPANY_CHARACTERS),
             ("domains", self.allowed_domains.len() <= MAX_DOMAINS_CHARACTERS),
         ];
-        match rules.iter().find(|(_, is_kept)| !is_kept) {
+        match rules.iter().find(|(_, is_met)| !is_met) {
             Some((rule, _)) => Err(AppError::new(format!("model.team.is_valid.{rule}.app_error"))),
             None => Ok(()),
         }

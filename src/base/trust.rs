@@ -13,7 +13,7 @@ use tracing::warn;
 /// Reads the trusted certificates of this machine from the disk.
 pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Error> {
     if verifies {
-        return trusting(machine_roots());
+        return with_roots(machine_roots());
     }
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
@@ -21,7 +21,7 @@ pub(crate) fn client_config(verifies: bool) -> Result<ClientConfig, rustls::Erro
 }
 
 /// Returns the TLS settings that trust certificates with these roots.
-pub(crate) fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn with_roots(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

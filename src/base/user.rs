@@ -135,7 +135,7 @@ impl User {
             ("last_name", self.last_name.chars().count() <= MAX_NAME_CHARACTERS),
             ("locale", is_locale(&self.locale)),
         ];
-        match rules.iter().find(|(_, is_kept)| !is_kept) {
+        match rules.iter().find(|(_, is_met)| !is_met) {
             Some((field, _)) => Err(AppError::new(format!("model.user.is_valid.{field}.app_error"))),
             None => Ok(()),
         }

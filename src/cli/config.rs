@@ -1,10 +1,10 @@
 //! `quarterdeck config`: reads and changes the configuration, in the store or through a running server.
 
+mod backend;
 mod migrate;
 mod offline;
 mod online;
 mod paths;
-mod reach;
 mod read;
 mod remark;
 mod validate;
@@ -18,7 +18,7 @@ use clap::Subcommand;
 use super::options::Common;
 use super::output::failure;
 use crate::settings::Settings;
-use reach::Reach;
+use backend::ConfigBackend;
 use remark::remark;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -93,17 +93,17 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
     if let ConfigCommand::Migrate(migrate) = &command {
         return Box::pin(migrate::run(settings, named, migrate)).await;
     }
-    let reach = Reach::open(settings, named).await?;
+    let backend = ConfigBackend::open(settings, named).await?;
     match command {
-        ConfigCommand::Get(get) => read::get(&reach, &get).await,
-        ConfigCommand::Set(set) => write::set(settings, &reach, set).await,
-        ConfigCommand::Unset(unset) => write::unset(settings, &reach, unset).await,
-        ConfigCommand::Diff(diff) => versions::diff(&reach, diff).await,
-        ConfigCommand::History(history) => versions::history(&reach, &history).await,
-        ConfigCommand::Rollback(rollback) => versions::roll_back(&reach, rollback).await,
-        ConfigCommand::Validate(validate) => validate::stored(settings, &reach, validate.json).await,
-        ConfigCommand::Export(export) => read::export(&reach, &export).await,
-        ConfigCommand::Import(import) => write::import(&reach, import).await,
+        ConfigCommand::Get(get) => read::get(&backend, &get).await,
+        ConfigCommand::Set(set) => write::set(settings, &backend, set).await,
+        ConfigCommand::Unset(unset) => write::unset(settings, &backend, unset).await,
+        ConfigCommand::Diff(diff) => versions::diff(&backend, diff).await,
+        ConfigCommand::History(history) => versions::history(&backend, &history).await,
+        ConfigCommand::Rollback(rollback) => versions::roll_back(&backend, rollback).await,
+        ConfigCommand::Validate(validate) => validate::stored(settings, &backend, validate.json).await,
+        ConfigCommand::Export(export) => read::export(&backend, &export).await,
+        ConfigCommand::Import(import) => write::import(&backend, import).await,
         // `migrate` opens its two stores itself, above.
         ConfigCommand::Migrate(_) => Ok(()),
     }

@@ -12,7 +12,7 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::base::error_text::text_of;
 use crate::domain::license::{self, VerificationKey};
-use crate::domain::support_packet::{Packet, Source, Surroundings, Wanted, file_name, gather};
+use crate::domain::support_packet::{Packet, ProcessEnvironment, Source, Wanted, file_name, gather};
 use crate::domain::version_store::has_tables;
 use crate::files::private;
 use crate::server::hostname;
@@ -71,7 +71,7 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
     }
     let file = command.output.clone();
     let file = file.unwrap_or_else(|| file_name(license.as_ref(), OffsetDateTime::now_utc()).into());
-    let surroundings = Surroundings::of(&sources);
+    let environment = ProcessEnvironment::of(&sources);
     let source = Source {
         config: Arc::new(config),
         db,
@@ -79,8 +79,8 @@ async fn make(common: &Common, command: &SupportPacket) -> Result<PathBuf, Strin
         license: license.map(Arc::new),
         store,
         hostname: hostname(),
-        installation: surroundings.installation(),
-        secrets: surroundings.secrets(),
+        installation: environment.installation(),
+        secrets: environment.secrets(),
         live: None,
     };
     let packet = gather(source, Wanted { with_logs: !command.no_logs, plugins: Vec::new() }).await;

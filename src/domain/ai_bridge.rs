@@ -233,6 +233,6 @@ impl Script {
     }
 }
 
-fn require(is_kept: bool, rule: impl FnOnce() -> String) -> Result<(), AppError> {
-    if is_kept { Ok(()) } else { Err(AppError::new("app.ai_bridge_test_helper.invalid_config").because(rule())) }
+fn require(is_met: bool, rule: impl FnOnce() -> String) -> Result<(), AppError> {
+    if is_met { Ok(()) } else { Err(AppError::new("app.ai_bridge_test_helper.invalid_config").because(rule())) }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use quarterdeck_actors::audit::{AuditHandle, AuditRecord, Caller, Permit, Status};
 use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::proposal::DecisionContext;
 use quarterdeck_actors::error::AppError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -123,11 +123,11 @@ pub(crate) fn no_room() -> AppError {
 pub(crate) fn reload_record(
     before: &Document,
     after: Result<&Document, &AppError>,
-    around: &Surroundings,
+    context: &DecisionContext,
 ) -> AuditRecord {
     let mut record = own_record("configReload", Status::Success, Value::Null);
     match after {
-        Ok(after) => (record.before, record.after) = both_sides(&changes(before, after, &*around.fingerprint)),
+        Ok(after) => (record.before, record.after) = both_sides(&changes(before, after, &*context.fingerprint)),
         Err(refusal) => {
             record.status = Status::Fail;
             record.error_id = refusal.id.to_string();

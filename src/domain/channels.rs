@@ -18,5 +18,5 @@ pub(crate) async fn may(
     if accounts.roles.grant(&place.all_roles(), permission) {
         return Ok(true);
     }
-    Ok(teams::standing(accounts, session, &place.team_id).await?.may(permission))
+    Ok(teams::team_access(accounts, session, &place.team_id).await?.may(permission))
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal, Surroundings};
+use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayWrite, Proposal};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::Setting;
 use quarterdeck_actors::error::AppError;
@@ -71,10 +71,10 @@ fn writable_by(session: &Session) -> MayWrite {
 }
 
 /// Returns the proposal for a document that the caller submitted.
-pub(crate) fn proposal_of(manner: Manner, body: Document, session: &Session) -> Proposal {
+pub(crate) fn proposal_of(mode: ChangeMode, body: Document, session: &Session) -> Proposal {
     let is_local = session.is_local();
     let may_keep_secrets = is_local || session.may(EVERYTHING);
-    Proposal { manner, body, may_write: writable_by(session), is_local, may_keep_secrets }
+    Proposal { mode, body, may_write: writable_by(session), is_local, may_keep_secrets }
 }
 
 /// Returns the key of this installation's fingerprints. The first call creates it.
@@ -84,9 +84,9 @@ pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
 }
 
 /// Returns the context for decisions about the configuration. `key` is the fingerprint key of this installation.
-pub(crate) fn surroundings(key: &Secret) -> Surroundings {
+pub(crate) fn decision_context(key: &Secret) -> DecisionContext {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
-    Surroundings {
+    DecisionContext {
         now_ms: wall_ms(),
         file_exists: Arc::new(|path| std::path::Path::new(path).exists()),
         fingerprint: Arc::new(move |path, value| fingerprint(&key, path, value)),

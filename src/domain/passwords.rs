@@ -77,7 +77,7 @@ pub(crate) fn check_policy(password: &str, policy: &PasswordSettings) -> Result<
     } else if password.len() > MAX_PASSWORD_BYTES {
         "_max_length".to_owned()
     } else {
-        rules.iter().filter(|(is_on, _, is_kept)| *is_on && !is_kept).map(|(_, name, _)| *name).collect()
+        rules.iter().filter(|(is_on, _, is_met)| *is_on && !is_met).map(|(_, name, _)| *name).collect()
     };
     if broken.is_empty() {
         return Ok(());

@@ -60,12 +60,12 @@ const MAX_COMPANY_CHARACTERS: usize = 100;
 /// Makes support packets, at most [`MAX_PACKETS_AT_ONCE`] at a time.
 pub(crate) struct SupportPackets {
     turns: Arc<Semaphore>,
-    surroundings: Surroundings,
+    environment: ProcessEnvironment,
 }
 
 /// The data that packets take from the environment of the process.
 #[derive(Clone)]
-pub(crate) struct Surroundings {
+pub(crate) struct ProcessEnvironment {
     secrets: Vec<Secret>,
     installation: String,
 }
@@ -108,7 +108,7 @@ pub(crate) struct Packet {
     notes: Notes,
 }
 
-impl Surroundings {
+impl ProcessEnvironment {
     /// Reads the environment variables.
     pub(crate) fn of(sources: &Sources) -> Self {
         let variables = sources.variables();
@@ -139,13 +139,13 @@ impl Wanted {
 }
 
 impl SupportPackets {
-    pub(crate) fn new(surroundings: Surroundings) -> Self {
-        Self { turns: Arc::new(Semaphore::new(MAX_PACKETS_AT_ONCE)), surroundings }
+    pub(crate) fn new(environment: ProcessEnvironment) -> Self {
+        Self { turns: Arc::new(Semaphore::new(MAX_PACKETS_AT_ONCE)), environment }
     }
 
     /// Returns the data from the environment.
-    pub(crate) fn surroundings(&self) -> &Surroundings {
-        &self.surroundings
+    pub(crate) fn environment(&self) -> &ProcessEnvironment {
+        &self.environment
     }
 
     /// Takes a permit to make a packet, or returns an error if all are taken.

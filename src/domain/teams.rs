@@ -13,7 +13,7 @@ use crate::base::team::{Channel, Member, OPEN, Team, TeamType};
 use crate::base::user::User;
 use crate::domain::announce;
 use crate::store::{Db, StoreError};
-pub(crate) use member::{Standing, standing, standings};
+pub(crate) use member::{TeamAccess, access_by_team, team_access};
 
 /// The channels that every team has and every member joins: name and display name.
 const DEFAULT_CHANNELS: [(&str, &str); 2] = [("town-square", "Town Square"), ("off-topic", "Off-Topic")];
@@ -108,7 +108,7 @@ pub(crate) async fn join(
     (db, hub): (&Db, &HubHandle),
     team: &Team,
     user: &User,
-    most_members: i64,
+    max_members: i64,
 ) -> Result<Member, AppError> {
     const FAILED: &str = "app.team.save_member.save.app_error";
     let known = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?;
@@ -119,7 +119,7 @@ pub(crate) async fn join(
         return Err(AppError::new("api.team.join_user_to_team.allowed_domains.app_error"));
     }
     let member = Member::new(&team.id, user);
-    db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), most_members, wall_ms()).await.or_fail(FAILED)?;
+    db.join_team(&member, &DEFAULT_CHANNELS.map(|(name, _)| name), max_members, wall_ms()).await.or_fail(FAILED)?;
     let joined = db.team_member(&team.id, &user.id).await.or_fail(FAILED)?.filter(Member::is_active);
     let Some(joined) = joined else {
         let is_gone = db.user(&user.id).await.or_fail(FAILED)?.is_none();
@@ -142,12 +142,12 @@ impl Proposal {
 }
 
 impl Team {
-    /// Returns the team as a caller of that standing sees it. Its email address and invitation id need a permission.
-    pub(crate) fn seen_with(self, standing: &Standing) -> Self {
-        if standing.may("manage_team") {
+    /// Returns the team as a caller with that access sees it. Its email address and invitation id need a permission.
+    pub(crate) fn seen_with(self, team_access: &TeamAccess) -> Self {
+        if team_access.may("manage_team") {
             return self;
         }
-        let invite_id = if standing.may("invite_user") { self.invite_id } else { String::new() };
+        let invite_id = if team_access.may("invite_user") { self.invite_id } else { String::new() };
         Self { email: String::new(), invite_id, ..self }
     }
 }

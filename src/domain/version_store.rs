@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{Manner, MayWrite, Proposal};
+use quarterdeck_actors::config::proposal::{ChangeMode, MayWrite, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{ConfigStore, Stored, Version};
 use quarterdeck_actors::data_source::is_address;
@@ -179,7 +179,7 @@ impl VersionStore {
     async fn count(&self) -> Result<i64, AppError> {
         match self {
             Self::Database(db) => db.versions_found().await.or_fail(LOAD_FAILED),
-            Self::File(file) => in_background(file, ConfigFile::kept_count).await,
+            Self::File(file) => in_background(file, ConfigFile::version_count).await,
         }
     }
 
@@ -189,8 +189,8 @@ impl VersionStore {
             Self::Database(db) => db.configuration(id).await,
             Self::File(file) => {
                 let found =
-                    in_background(file, ConfigFile::versions).await?.into_iter().find(|kept| kept.record.id == id);
-                Ok(found.map(|kept| Stored { id: kept.record.id, document: kept.config }))
+                    in_background(file, ConfigFile::versions).await?.into_iter().find(|saved| saved.record.id == id);
+                Ok(found.map(|saved| Stored { id: saved.record.id, document: saved.config }))
             }
         }
     }
@@ -206,7 +206,7 @@ impl VersionStore {
         match self {
             Self::Database(db) => db.configuration_records(paging).await.or_fail(LOAD_FAILED),
             Self::File(file) => {
-                let versions = in_background(file, ConfigFile::versions).await?.into_iter().map(|kept| kept.record);
+                let versions = in_background(file, ConfigFile::versions).await?.into_iter().map(|saved| saved.record);
                 Ok(versions.skip(paging.page.saturating_mul(paging.per_page)).take(paging.per_page).collect())
             }
         }
@@ -218,7 +218,7 @@ impl VersionStore {
             Self::Database(db) => db.configuration_record(id).await.or_fail(LOAD_FAILED),
             Self::File(file) => {
                 let versions = in_background(file, ConfigFile::versions).await?;
-                Ok(versions.into_iter().map(|kept| kept.record).find(|record| record.id == id))
+                Ok(versions.into_iter().map(|saved| saved.record).find(|record| record.id == id))
             }
         }
     }
@@ -229,7 +229,7 @@ impl VersionStore {
             Self::Database(db) => db.readable_configurations().await.or_fail(LOAD_FAILED),
             Self::File(file) => {
                 let versions = in_background(file, ConfigFile::versions).await?.into_iter();
-                Ok(versions.map(|kept| Stored { id: kept.record.id, document: kept.config }).collect())
+                Ok(versions.map(|saved| Stored { id: saved.record.id, document: saved.config }).collect())
             }
         }
     }
@@ -297,7 +297,7 @@ pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
 /// Returns the proposal to restore an earlier version, for an operator of this machine.
 pub(crate) fn restoring(document: Document) -> Proposal {
     let may_write: MayWrite = Arc::new(|_| true);
-    Proposal { manner: Manner::Restore, body: document, may_write, is_local: true, may_keep_secrets: true }
+    Proposal { mode: ChangeMode::Restore, body: document, may_write, is_local: true, may_keep_secrets: true }
 }
 
 /// The versions, with the database of the audit trail.

@@ -20,8 +20,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
+use super::host_policy::HostPolicy;
 use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
-use super::reach::Reach;
 use crate::base::causes::chain;
 
 /// The block size in which larger blobs are written and read, in bytes.
@@ -54,12 +54,12 @@ impl Container {
         }
         let address::Account { url: account, note } = address::account(settings)?;
         let url = address::container(&account, &settings.azure_container)?;
-        let reach = Reach::of(settings);
-        reach.check_host(account.host_str().unwrap_or_default(), place(settings))?;
+        let policy = HostPolicy::of(settings);
+        policy.check_host(account.host_str().unwrap_or_default(), place(settings))?;
         let has_key = settings.azure_auth_mode != "default_credential";
         let rules = certificate_rules(settings.skip_certificate_check && has_key)?;
-        let endpoint = address::endpoint(&account, &rules, reach)?;
-        let web = Web::new(&rules, reach, false);
+        let endpoint = address::endpoint(&account, &rules, policy)?;
+        let web = Web::new(&rules, policy, false);
         let web = web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))?;
         let mut options = ClientOptions {
             transport: Some(Transport::new(Arc::new(web))),

@@ -17,7 +17,7 @@ use azure_core::http::{AsyncRawResponse, Request};
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
 
-use super::reach::Reach;
+use super::host_policy::HostPolicy;
 
 /// The maximum size of a response body, in bytes.
 const MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -34,9 +34,9 @@ pub(super) struct Web {
 
 impl Web {
     /// Creates a client with these certificate rules that connects only to addresses that `reach` allows.
-    pub(super) fn new(rules: &Arc<ClientConfig>, reach: Reach, is_traced: bool) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(rules: &Arc<ClientConfig>, policy: HostPolicy, is_traced: bool) -> Result<Self, reqwest::Error> {
         let builder = reqwest::Client::builder().tls_backend_preconfigured(ClientConfig::clone(rules));
-        let builder = builder.dns_resolver(reach);
+        let builder = builder.dns_resolver(policy);
         let client = builder.redirect(Policy::none()).no_proxy().http1_only().build()?;
         Ok(Self { client, is_traced, limit: None })
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use quarterdeck_actors::storage::report::StepFailure;
 use rustls::ClientConfig;
 
+use super::host_policy::HostPolicy;
 use super::objects::unusable;
-use super::reach::Reach;
 use crate::base::causes::chain;
 use crate::base::trust::client_config;
 
@@ -18,7 +18,7 @@ pub(super) struct Endpoint {
     /// The TLS configuration; `None` without TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
     /// The addresses of the host that may be connected to.
-    pub(super) reach: Reach,
+    pub(super) policy: HostPolicy,
 }
 
 /// Returns the TLS rules: the system's root certificates, or no check. Each is created once.

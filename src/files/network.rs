@@ -10,12 +10,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::Endpoint;
+use super::host_policy::{is_refusal, refused};
 use super::objects::{StoreDescription, is_code};
-use super::reach::{is_refusal, refused};
 
 /// Returns the addresses of the host.
 pub(super) async fn resolve(endpoint: &Endpoint, about: &StoreDescription) -> Result<Vec<SocketAddr>, StepFailure> {
-    let addresses = endpoint.reach.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
+    let addresses = endpoint.policy.addresses(&endpoint.host, endpoint.port).await.map_err(|error| {
         if is_refusal(&error) { refused(Step::Resolve, about.place) } else { unknown_host(endpoint, about, &error) }
     })?;
     if addresses.is_empty() {

@@ -3,12 +3,12 @@
 mod azure;
 mod client;
 mod endpoint;
+mod host_policy;
 mod local;
 mod network;
 mod objects;
 pub(crate) mod private;
 mod probe;
-mod reach;
 mod s3;
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 
 use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
+use super::host_policy::HostPolicy;
 use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
-use super::reach::Reach;
 use crate::base::causes::chain;
 use address::Address;
 use credentials::Identity;
@@ -82,13 +82,13 @@ impl Bucket {
             ));
         }
         let rules = certificate_rules(settings.skip_certificate_check && !is_provided)?;
-        let made = |reach| {
-            let web = Web::new(&rules, reach, settings.amazon_s3_trace);
+        let made = |policy| {
+            let web = Web::new(&rules, policy, settings.amazon_s3_trace);
             web.map_err(|error| unusable(chain(&error), "Check the certificates of this system."))
         };
-        let web = made(Reach::of(settings))?;
+        let web = made(HostPolicy::of(settings))?;
         // The AWS library chooses the hosts of credentials itself, and a link-local address is one of them.
-        let identity = Identity::of(settings, &made(Reach::Everywhere)?)?;
+        let identity = Identity::of(settings, &made(HostPolicy::Everywhere)?)?;
         let request_timeout =
             Duration::from_millis(settings.amazon_s3_request_timeout_milliseconds.try_into().unwrap_or(1));
         let (name, prefix) = (settings.amazon_s3_bucket.clone(), settings.amazon_s3_path_prefix.clone());

@@ -27,7 +27,7 @@ use rustls::RootCertStore;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::base::trust::{machine_roots, trusting};
+use crate::base::trust::{machine_roots, with_roots};
 use crate::base::version::VERSION;
 use address::Place;
 pub(crate) use failure::CallFailure;
@@ -140,7 +140,7 @@ impl Outbound {
     }
 
     fn with(names: Arc<dyn Names>, roots: RootCertStore) -> Result<Self, AppError> {
-        let tls = trusting(roots).or_fail("app.outbound.client.app_error")?;
+        let tls = with_roots(roots).or_fail("app.outbound.client.app_error")?;
         let calls = Pools::new(MAX_SERVER_CALLS, MAX_OPERATOR_CALLS, MAX_USER_CALLS, MAX_CALLS_PER_USER);
         let look_ups = Pools::new(MAX_SERVER_LOOK_UPS, MAX_OPERATOR_LOOK_UPS, MAX_USER_LOOK_UPS, MAX_LOOK_UPS_PER_USER);
         Ok(Self { names, tls, calls, look_ups })

@@ -73,9 +73,9 @@ impl Images {
         let reading = timeout_at(deadline, self.read(incoming, user_id)).await;
         let (body, room) = reading.unwrap_or_else(|_| Err(failure(CallFailure::Late(FETCH_TIMEOUT))))?;
         let kind = Kind::of(&body).ok_or_else(|| not_allowed("it is not an image of a supported type"))?;
-        let most = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
-        if kind.pixels > most {
-            return Err(not_allowed(&format!("it has more than {most} pixels")));
+        let max = u64::try_from(view.file.max_image_resolution).unwrap_or_default();
+        if kind.pixels > max {
+            return Err(not_allowed(&format!("it has more than {max} pixels")));
         }
         Ok(Image { body, content_type: kind.content_type, headers, room })
     }
@@ -101,7 +101,7 @@ impl Images {
 }
 
 /// Returns how a reader gets the image at `wanted`. The site URL completes a relative address.
-pub(crate) fn way(wanted: &str, view: &View) -> Result<ImageResponse, AppError> {
+pub(crate) fn response_for(wanted: &str, view: &View) -> Result<ImageResponse, AppError> {
     let proxy = &view.image_proxy;
     let site_url = &view.service.site_url;
     let site = if site_url.is_empty() {
@@ -140,7 +140,7 @@ fn accepted() -> Result<HeaderValue, AppError> {
 fn failure(cause: CallFailure) -> AppError {
     let id = match cause {
         CallFailure::Late(_) | CallFailure::Stalled { .. } => "app.image_proxy.late.app_error",
-        CallFailure::TooLarge(most) => return not_allowed(&format!("it is larger than {most} bytes")),
+        CallFailure::TooLarge(max) => return not_allowed(&format!("it is larger than {max} bytes")),
         CallFailure::Address(_) => "api.image.get.app_error",
         CallFailure::Busy => "app.outbound.busy.app_error",
         CallFailure::Message(_)
@@ -180,13 +180,13 @@ mod tests {
         let view = view("https://chat.example/sub", &json!({ "Enable": true }));
         for own in ["/a.png", "https://chat.example/a.png", "//chat.example/a.png"] {
             assert_eq!(
-                way(own, &view).unwrap(),
+                response_for(own, &view).unwrap(),
                 ImageResponse::Elsewhere("https://chat.example/a.png".to_owned()),
                 "{own}"
             );
         }
         for other in ["http://chat.example/a.png", "https://chat.example:444/a.png", "https://other.example/a.png"] {
-            assert_eq!(way(other, &view).unwrap(), ImageResponse::Here(Url::parse(other).unwrap()));
+            assert_eq!(response_for(other, &view).unwrap(), ImageResponse::Here(Url::parse(other).unwrap()));
         }
     }
 
@@ -195,11 +195,14 @@ mod tests {
         let on = view("", &json!({ "Enable": true }));
         for wrong in ["mailto:a@b.example", "file:///etc/passwd", "", "/a.png", "http://[", "data:image/png;base64,AA"]
         {
-            assert_eq!(way(wrong, &on).unwrap_err().id, "api.image.get.app_error", "{wrong}");
+            assert_eq!(response_for(wrong, &on).unwrap_err().id, "api.image.get.app_error", "{wrong}");
         }
-        assert_eq!(way("http://a.example/a.png", &view("", &json!({}))).unwrap_err().id, "api.image.get.app_error");
+        assert_eq!(
+            response_for("http://a.example/a.png", &view("", &json!({}))).unwrap_err().id,
+            "api.image.get.app_error"
+        );
         let broken = view("http://[", &json!({ "Enable": true }));
-        assert_eq!(way("/a", &broken).unwrap_err().id, "model.config.is_valid.site_url.app_error");
+        assert_eq!(response_for("/a", &broken).unwrap_err().id, "model.config.is_valid.site_url.app_error");
     }
 
     // The key and the address come from camo's own documentation; the signature is their HMAC-SHA1.
@@ -209,8 +212,8 @@ mod tests {
             "Enable": true, "ImageProxyType": "atmos/camo",
             "RemoteImageProxyURL": "https://camo.example/", "RemoteImageProxyOptions": "0x24FEEDFACEDEADBEEFCAFE",
         });
-        let way = way("http://a.example/b.png", &view("", &camo)).unwrap();
-        let ImageResponse::Elsewhere(there) = way else { panic!("{way:?}") };
+        let response = response_for("http://a.example/b.png", &view("", &camo)).unwrap();
+        let ImageResponse::Elsewhere(there) = response else { panic!("{response:?}") };
         let parts: Vec<_> = there.split('/').collect();
         assert_eq!(parts[..3], ["https:", "", "camo.example"]);
         assert_eq!(parts[3].len(), 40);

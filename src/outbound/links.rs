@@ -63,11 +63,11 @@ impl Links {
         if is_old {
             self.known.remove(url);
         }
-        let asked = self.known.get_or_insert_async(url, async {
+        let entry = self.known.get_or_insert_async(url, async {
             let location = ask(url, user_id, outbound, service).await?;
             Ok::<_, AppError>(CachedLink { location, since: Instant::now() })
         });
-        Ok(asked.await?.location)
+        Ok(entry.await?.location)
     }
 
     /// Removes all cache entries.

@@ -64,9 +64,9 @@ impl Releases {
                 return release.clone().ok_or_else(failed);
             }
         }
-        let asked = ask(&self.source, outbound, service).await;
-        *known = Some((asked.as_ref().ok().cloned(), Instant::now()));
-        asked
+        let answer = ask(&self.source, outbound, service).await;
+        *known = Some((answer.as_ref().ok().cloned(), Instant::now()));
+        answer
     }
 
     /// Empties the cache.

@@ -7,7 +7,7 @@ use quarterdeck_actors::config::Config;
 use quarterdeck_actors::hub::Event;
 use quarterdeck_actors::license::client::told_to_anybody;
 use quarterdeck_actors::license::document::License;
-use quarterdeck_actors::probe::stores::{Standing, Stores};
+use quarterdeck_actors::probe::stores::{SettingsState, Stores};
 use quarterdeck_actors::storage::settings::Store;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -84,13 +84,13 @@ async fn stores(app: Data<AppState>, mut stores: watch::Receiver<Arc<Stores>>, m
 
 /// Returns the outcomes of the tests of saved settings, as the event contains them.
 fn outcomes(stores: &Stores) -> Vec<Value> {
-    let outcome = |(store, standing): (Store, Standing)| {
-        let refusal = match &standing {
-            Standing::Testing => return None,
-            Standing::InService => None,
-            Standing::Refused(report) => report.failure.as_ref(),
+    let outcome = |(store, state): (Store, SettingsState)| {
+        let refusal = match &state {
+            SettingsState::Testing => return None,
+            SettingsState::InService => None,
+            SettingsState::Refused(report) => report.failure.as_ref(),
         };
-        Some(json!({ "store": store.name(), "state": standing.name(), "refusal": refusal }))
+        Some(json!({ "store": store.name(), "state": state.name(), "refusal": refusal }))
     };
-    stores.standings().into_iter().filter_map(outcome).collect()
+    stores.states().into_iter().filter_map(outcome).collect()
 }

@@ -37,7 +37,7 @@ use crate::domain::config_access::fingerprint_key;
 use crate::domain::license::{self, VerificationKey};
 use crate::domain::notices::WebFeed;
 use crate::domain::passwords::Passwords;
-use crate::domain::support_packet::{SupportPackets, Surroundings as PacketSurroundings};
+use crate::domain::support_packet::{ProcessEnvironment, SupportPackets};
 use crate::domain::trial_license::Trials;
 use crate::domain::upgrade;
 use crate::domain::version_store::{Place, Recorded, VersionStore};
@@ -71,7 +71,7 @@ pub(super) async fn state(
     shares: Shares,
 ) -> Result<AppState, StartError> {
     let first = first_account(&db, &place, &settings.config.view.sql).await?;
-    let support_packets = SupportPackets::new(PacketSurroundings::of(&sources));
+    let support_packets = SupportPackets::new(ProcessEnvironment::of(&sources));
     let (variable, purpose) = (sources.license(), sources.purpose());
     let (facts, config) = facts(settings, sources, &place, &db, purpose).await?;
     let license = license::loaded(&facts.verification_key, variable, &facts.started_with, &db).await?;

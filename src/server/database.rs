@@ -122,7 +122,7 @@ pub(crate) async fn first_account(db: &Db, place: &Place, sql: &SqlSettings) -> 
         return Ok(FirstAccount::offline(WhyOffline::Mattermost));
     }
     let versions = match place {
-        Place::File(_) => place.file().map_or(0, |file| file.kept_count()),
+        Place::File(_) => place.file().map_or(0, |file| file.version_count()),
         Place::Database | Place::Sqlite => db.versions_found().await?,
         Place::Postgres(address) => {
             let other = SqlSettings { data_source: address.clone(), ..sql.clone() };

@@ -34,7 +34,7 @@ pub(super) fn open(app: &Data<AppState>) -> Result<Option<(Server, SocketAddr)>,
 /// Handles `GET /metrics`.
 pub(super) async fn show(http: HttpRequest, app: Data<AppState>) -> HttpResponse<Outgoing> {
     // Marks the request as in flight; the idle timeout of the connection starts at its end.
-    let _under_way = line::begin(&http);
+    let _in_progress = line::begin(&http);
     let answer = readings::show(&app).unwrap_or_else(|cause| {
         error!(%cause, "metrics could not be rendered");
         HttpResponse::InternalServerError().finish()

@@ -15,23 +15,23 @@ const UNDELAYED_READS_OF_HEAD: u32 = 16;
 /// The delays between the reads of one connection.
 #[derive(Default)]
 pub(super) struct ReadDelays {
-    under_way: Option<Pin<Box<Sleep>>>,
+    in_progress: Option<Pin<Box<Sleep>>>,
     reads: u32,
 }
 
 impl ReadDelays {
     /// Returns ready when no delay is running.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Some(timer) = &mut self.under_way {
+        if let Some(timer) = &mut self.in_progress {
             ready!(timer.as_mut().poll(context));
-            self.under_way = None;
+            self.in_progress = None;
         }
         Poll::Ready(())
     }
 
     /// Starts a delay, unless one is running.
     pub(super) fn begin(&mut self) {
-        self.under_way.get_or_insert_with(|| Box::pin(sleep(READ_DELAY)));
+        self.in_progress.get_or_insert_with(|| Box::pin(sleep(READ_DELAY)));
     }
 
     /// Counts a read of a request head, and starts a delay after [`UNDELAYED_READS_OF_HEAD`] reads.

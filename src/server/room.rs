@@ -80,10 +80,10 @@ impl Server {
 
     /// Reads the store, the configuration file and the environment again, and puts the result in force.
     pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
-        let (before, around) = (self.app.actors.config.current(), self.app.facts.surroundings());
-        let reloaded = self.app.actors.config.reload(around.clone()).await;
+        let (before, context) = (self.app.actors.config.current(), self.app.facts.decision_context());
+        let reloaded = self.app.actors.config.reload(context.clone()).await;
         let after = reloaded.as_ref().map(|config| &config.document);
-        self.app.trail.audit.record(reload_record(&before.document, after, &around)).await;
+        self.app.trail.audit.record(reload_record(&before.document, after, &context)).await;
         reloaded
     }
 

@@ -1,6 +1,6 @@
 //! Reads the stored configuration that a server starts on. If it is unusable, names the command that restores another.
 
-use quarterdeck_actors::config::proposal::{Surroundings, decide};
+use quarterdeck_actors::config::proposal::{DecisionContext, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::{Config, Overrides, Stored, check};
 use quarterdeck_actors::id::new_id;
@@ -8,7 +8,7 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
-use crate::domain::config_access::surroundings;
+use crate::domain::config_access::decision_context;
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::Db;
@@ -70,7 +70,7 @@ pub(super) async fn stored_configuration(
     key: &Secret,
 ) -> Result<Config, StartError> {
     let config = compose(versions, overrides, sources).await?;
-    let Err(reason) = check(&config, &surroundings(key)) else { return Ok(config) };
+    let Err(reason) = check(&config, &decision_context(key)) else { return Ok(config) };
     let problem = crate::base::error_text::explain(&reason);
     let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };
     let problem = format!("version {} of the stored configuration: {problem}", stored.id);
@@ -97,12 +97,12 @@ async fn refused(
     sources: &Sources,
     otherwise: &str,
 ) -> StartError {
-    let around = surroundings(&Secret::new(new_id()));
+    let context = decision_context(&Secret::new(new_id()));
     let anew = match versions.lost_active().await {
         Ok(true) => "\nto begin with the defaults all the same, start once with --new",
         Ok(false) | Err(_) => "",
     };
-    let advice = match newest_usable(versions, overrides, &around).await {
+    let advice = match newest_usable(versions, overrides, &context).await {
         Some(version) => {
             let needs_variables = overrides.values().any(|pinned| pinned.place.starts_with(VARIABLE));
             let needs_variables = needs_variables || matches!(place(sources), Ok(Place::Postgres(_)));
@@ -116,13 +116,13 @@ async fn refused(
 }
 
 /// Returns the id of the newest version with which a server would start.
-async fn newest_usable(versions: &VersionStore, overrides: &Overrides, around: &Surroundings) -> Option<String> {
+async fn newest_usable(versions: &VersionStore, overrides: &Overrides, context: &DecisionContext) -> Option<String> {
     let active = versions.active().await.ok().flatten();
     let running = active.and_then(|stored| Config::compose(Some(stored), overrides.clone()).ok());
     let is_usable = |target: &Stored| {
         let restored = || Config::compose(Some(target.clone()), overrides.clone()).ok();
         let running = running.clone().or_else(restored);
-        running.is_some_and(|running| decide(&running, &restoring(target.document.clone()), around).is_ok())
+        running.is_some_and(|running| decide(&running, &restoring(target.document.clone()), context).is_ok())
     };
     let versions = versions.readable().await.ok()?;
     versions.into_iter().find(is_usable).map(|target| target.id)

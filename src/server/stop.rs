@@ -95,8 +95,9 @@ async fn quiet(app: &AppState) {
         // A client on a kept-alive connection may be sending its next request now, so these stay open for a moment.
         let is_window_over = now >= window_end;
         let idle = app.limits.connections.end_idle(is_window_over.then(|| now.plus_ms(-KEEP_ALIVE_WINDOW_MS)));
-        let under_way = app.limits.traffic.in_flight() + app.limits.traffic.unsent() + app.limits.connections.unsent();
-        let is_quiet = under_way == 0 && idle == 0 && (sockets(app) == 0 || Instant::now() >= last_word);
+        let in_progress =
+            app.limits.traffic.in_flight() + app.limits.traffic.unsent() + app.limits.connections.unsent();
+        let is_quiet = in_progress == 0 && idle == 0 && (sockets(app) == 0 || Instant::now() >= last_word);
         match quiet_since.filter(|_| is_quiet) {
             // No counter covers the moment between the end of a body and the kernel's send buffer.
             Some(since) if Instant::now().saturating_duration_since(since) >= IDLE_BEFORE_END => return,

@@ -228,7 +228,7 @@ impl AsyncRead for Stream {
         if is_head && bytes > 0 {
             this.read_delays.count();
         }
-        if is_head && !this.permit.hold_head(bytes) {
+        if is_head && !this.permit.reserve_head(bytes) {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
         read

@@ -25,7 +25,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use self::replacing::{Replaced, TEMPORARY, place, replace};
-use self::versions::{Kept, kept_of};
+use self::versions::{SavedVersion, saved_version};
 use super::configurations::{VersionRecord, pretty};
 
 /// The source of a version that was made with an editor.
@@ -112,20 +112,22 @@ impl ConfigFile {
 
     /// Returns the document with the id of the newest version that has this content.
     fn identified(&self, document: Document) -> Stored {
-        let known = self.kept().into_iter().find(|kept| kept.config == document);
-        let id = known.map_or_else(|| content_id(&document), |kept| kept.record.id);
+        let known = self.saved_versions().into_iter().find(|saved| saved.config == document);
+        let id = known.map_or_else(|| content_id(&document), |saved| saved.record.id);
         Stored { id, document }
     }
 
     /// Returns the readable versions, newest first. A file that was edited by hand is one of them.
-    pub(crate) fn versions(&self) -> Vec<Kept> {
-        let mut versions = self.kept();
+    pub(crate) fn versions(&self) -> Vec<SavedVersion> {
+        let mut versions = self.saved_versions();
         // No version is active when the file cannot be read.
         let active = self.active().ok().flatten();
         if let Some(active) = active {
-            match versions.iter_mut().find(|kept| kept.record.id == active.id) {
-                Some(kept) => kept.record.is_active = true,
-                None => versions.insert(0, Kept { record: self.edited(&active, true), config: active.document }),
+            if let Some(saved) = versions.iter_mut().find(|saved| saved.record.id == active.id) {
+                saved.record.is_active = true;
+            } else {
+                let record = self.edited(&active, true);
+                versions.insert(0, SavedVersion { record, config: active.document });
             }
         }
         versions
@@ -171,12 +173,12 @@ impl ConfigFile {
         if replaced == Replaced::MovedOn {
             return Ok(replaced);
         }
-        let kept = self.make_versions_folder().and_then(|()| self.keep(kept_of(version)));
-        if kept.is_err() {
+        let saved = self.make_versions_folder().and_then(|()| self.keep(saved_version(version)));
+        if saved.is_err() {
             let _ = std::fs::remove_file(&self.file);
             let _ = std::fs::remove_dir(self.versions_folder());
         }
-        kept.map(|_| replaced)
+        saved.map(|_| replaced)
     }
 
     /// Stores the version beside the file, then in it. If the file does not take it, it is removed again, so that the
@@ -186,12 +188,12 @@ impl ConfigFile {
         if let Some(before) = before {
             self.keep_what_is_there(before)?;
         }
-        let kept = self.keep(kept_of(version))?;
+        let saved = self.keep(saved_version(version))?;
         let text = pretty(&version.stored.document);
         let replaced = self.replace(before, text.as_bytes());
         let is_in_place = || std::fs::read(&self.file).is_ok_and(|found| found == text.as_bytes());
         if !matches!(replaced, Ok(Replaced::Done)) && !is_in_place() {
-            let _ = std::fs::remove_file(kept);
+            let _ = std::fs::remove_file(saved);
         }
         replaced
     }
@@ -214,11 +216,11 @@ impl ConfigFile {
 
     /// Stores a document that was written with an editor as a version, unless it is one already.
     fn keep_edited(&self, document: Document) -> Result<(), FileError> {
-        if self.kept().iter().any(|kept| kept.config == document) {
+        if self.saved_versions().iter().any(|saved| saved.config == document) {
             return Ok(());
         }
         let edited = Stored { id: content_id(&document), document };
-        self.keep(Kept { record: self.edited(&edited, false), config: edited.document }).map(drop)
+        self.keep(SavedVersion { record: self.edited(&edited, false), config: edited.document }).map(drop)
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
@@ -271,8 +273,8 @@ impl ConfigFile {
         let versions = self.versions_folder();
         for left in left_in(self.folder(), &name) {
             let document = std::fs::read(&left).ok().and_then(|bytes| self.document(&bytes).ok());
-            let kept = document.filter(|_| versions.exists()).map(|document| self.keep_edited(document));
-            if !matches!(kept, Some(Err(_))) {
+            let saved = document.filter(|_| versions.exists()).map(|document| self.keep_edited(document));
+            if !matches!(saved, Some(Err(_))) {
                 let _ = std::fs::remove_file(left);
             }
         }

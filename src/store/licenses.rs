@@ -42,10 +42,10 @@ impl Db {
         Ok(rows.into_iter().next().map(|mut row| row.optional_text()).transpose()?.flatten())
     }
 
-    /// Returns the signed texts that were stored last, at most `most`, newest first.
-    pub(crate) async fn licenses(&self, most: usize) -> Result<Vec<String>, StoreError> {
+    /// Returns the signed texts that were stored last, at most `max`, newest first.
+    pub(crate) async fn licenses(&self, max: usize) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT bytes FROM licenses ORDER BY createat DESC, id LIMIT $1";
-        let rows = self.read(statement(sql, vec![i64::try_from(most).unwrap_or(i64::MAX).into()])).await?;
+        let rows = self.read(statement(sql, vec![i64::try_from(max).unwrap_or(i64::MAX).into()])).await?;
         let texts: Result<Vec<_>, StoreError> = rows.into_iter().map(|mut row| row.optional_text()).collect();
         Ok(texts?.into_iter().flatten().collect())
     }

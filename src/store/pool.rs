@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PoolStatus {
     /// The maximum number of connections.
-    pub(crate) most: usize,
+    pub(crate) max: usize,
     /// The number of open connections.
     pub(crate) open: usize,
     /// The number of open connections that are not in use.

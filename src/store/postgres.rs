@@ -75,9 +75,9 @@ const BEFORE_MIGRATION: &str = "SET statement_timeout = 0; SET lock_timeout = 0;
 /// The rules for keeping idle connections open.
 #[derive(Clone, Copy)]
 struct Keeping {
-    longest_life: Duration,
-    longest_idle: Duration,
-    most_idle: usize,
+    lifetime: Duration,
+    idle_time: Duration,
+    max_idle: usize,
 }
 
 impl Postgres {
@@ -118,9 +118,9 @@ impl Postgres {
             .build()
             .map_err(|cause| StoreError::Setting(cause.to_string()))?;
         let keeping = Keeping {
-            longest_life: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
-            longest_idle: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
-            most_idle: settings.max_idle_conns,
+            lifetime: Duration::from_millis(settings.conn_max_lifetime_milliseconds),
+            idle_time: Duration::from_millis(settings.conn_max_idle_time_milliseconds),
+            max_idle: settings.max_idle_conns,
         };
         let shares = Shares::new(settings.max_open_conns.max(1));
         let room = ConnectionPermits::new(settings.max_open_conns.max(1), shares.clone());
@@ -214,7 +214,7 @@ impl Postgres {
 
     pub(super) fn status(&self) -> PoolStatus {
         let Status { size, available, waiting, .. } = self.pool.status();
-        PoolStatus { most: self.room.size(), open: size, idle: available, waiting: waiting + self.room.waiting() }
+        PoolStatus { max: self.room.size(), open: size, idle: available, waiting: waiting + self.room.waiting() }
     }
 
     /// Closes idle connections that are too old, idle for too long, or too many.
@@ -225,11 +225,11 @@ impl Postgres {
         if is_short && timeout_at(Instant::now() + CONNECT_TIMEOUT, self.hosts.take_another()).await == Ok(true) {
             self.room.grow();
         }
-        let Keeping { longest_life, longest_idle, most_idle } = self.keeping;
+        let Keeping { lifetime, idle_time, max_idle } = self.keeping;
         let mut kept = 0;
         self.pool.retain(|_, metrics| {
-            let is_fresh = metrics.age() < longest_life && metrics.last_used() < longest_idle;
-            let is_kept = is_fresh && kept < most_idle;
+            let is_fresh = metrics.age() < lifetime && metrics.last_used() < idle_time;
+            let is_kept = is_fresh && kept < max_idle;
             kept += usize::from(is_kept);
             is_kept
         });
@@ -273,10 +273,10 @@ impl Postgres {
         let this = self.clone();
         let running = tokio::spawn(async move {
             let deadline = Instant::now() + limit;
-            let longest_wait = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
-            let entering = timeout_at(longest_wait(), this.shares.enter(kind, &sql)).await;
+            let wait_deadline = || deadline.min(Instant::now() + CONNECT_TIMEOUT);
+            let entering = timeout_at(wait_deadline(), this.shares.enter(kind, &sql)).await;
             let _permits = entering.map_err(|_| StoreError::Unavailable(NO_TURN.to_owned()))??;
-            let mut lease = this.room.lease(&this.pool, longest_wait()).await?;
+            let mut lease = this.room.lease(&this.pool, wait_deadline()).await?;
             let done = timeout_at(deadline, work(&mut lease.client)).await;
             let done = done.unwrap_or_else(|_| Err(no_answer(limit)));
             if lease.client.statement_cache.size() > MAX_PREPARED {

@@ -14,9 +14,9 @@ impl Recycling {
     }
 
     /// Does the same as [`Recycling::begin`], unless that happened less than `pause` ago. Returns true when it did it.
-    pub(super) fn begin_unless_recent(&self, pause: Duration) -> bool {
+    pub(super) fn begin_unless_recent(&self, interval: Duration) -> bool {
         let mut began = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let is_due = began.is_none_or(|began| began.elapsed() >= pause);
+        let is_due = began.is_none_or(|began| began.elapsed() >= interval);
         if is_due {
             *began = Some(Instant::now());
         }

@@ -246,12 +246,12 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_database_that_does_not_answer_is_asked_again() {
-        let asked = AtomicUsize::new(0);
-        let attempt = async || match asked.fetch_add(1, Ordering::Relaxed) {
+        let attempts = AtomicUsize::new(0);
+        let attempt = async || match attempts.fetch_add(1, Ordering::Relaxed) {
             0 => Err(StoreError::Unavailable("not yet".to_owned())),
             _ => Err::<(), _>(StoreError::ReadOnly),
         };
         assert!(matches!(when_ready(attempt).await, Err(StoreError::ReadOnly)));
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
+        assert_eq!(attempts.load(Ordering::Relaxed), 2);
     }
 }

@@ -268,7 +268,7 @@ impl Sqlite {
     pub(super) fn status(&self) -> PoolStatus {
         let (writer, readers) = (self.pools.writer.status(), self.pools.readers.status());
         PoolStatus {
-            most: writer.max_size + readers.max_size,
+            max: writer.max_size + readers.max_size,
             open: writer.size + readers.size,
             idle: writer.available + readers.available,
             waiting: writer.waiting + readers.waiting,

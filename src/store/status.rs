@@ -133,10 +133,10 @@ mod tests {
         let all = [is("anna", "dnd", true, 50), is("bert", "away", false, 0)];
         db.save_statuses(&all, 0).await.unwrap();
         // More than one statement reads.
-        let mut asked: Vec<String> = (0..3_000).map(|number| format!("nobody{number}")).collect();
-        asked.insert(10, "anna".to_owned());
-        asked.push("bert".to_owned());
-        let mut found = db.statuses(&asked).await.unwrap();
+        let mut ids: Vec<String> = (0..3_000).map(|number| format!("nobody{number}")).collect();
+        ids.insert(10, "anna".to_owned());
+        ids.push("bert".to_owned());
+        let mut found = db.statuses(&ids).await.unwrap();
         found.sort_by(|one, other| one.user_id.cmp(&other.user_id));
         assert_eq!(found, [(*all[0]).clone(), (*all[1]).clone()]);
         assert!(db.statuses(&[]).await.unwrap().is_empty());

@@ -171,10 +171,10 @@ impl Table {
 }
 
 fn column(mut row: Row) -> Result<Json, StoreError> {
-    let (name, kind, longest, is_nullable) = (row.text()?, row.text()?, row.int()?, row.bool()?);
+    let (name, kind, max_length, is_nullable) = (row.text()?, row.text()?, row.int()?, row.bool()?);
     let mut column = json!({ "name": name, "data_type": kind, "is_nullable": is_nullable });
-    if longest > 0 {
-        insert(&mut column, "max_length", longest.into());
+    if max_length > 0 {
+        insert(&mut column, "max_length", max_length.into());
     }
     Ok(column)
 }

@@ -105,15 +105,15 @@ impl Db {
         self.read(statement(sql, values)).await?.into_iter().map(member).collect()
     }
 
-    /// Adds a member to the team and to these channels of it, if the team has fewer than `most` active accounts.
+    /// Adds a member to the team and to these channels of it, if the team has fewer than `max` active accounts.
     pub(crate) async fn join_team(
         &self,
         member: &Member,
         channels: &[&str],
-        most: i64,
+        max: i64,
         now: i64,
     ) -> Result<(), StoreError> {
-        let statements = vec![joining(member, most, now), entry(member, channels, now)];
+        let statements = vec![joining(member, max, now), entry(member, channels, now)];
         let transaction = Transaction::of(statements)
             .lock_exclusive(Subject::Team(&member.team_id))
             .lock_exclusive(Subject::User(&member.user_id));
@@ -191,7 +191,7 @@ fn leader_insertion(leader: &Member, now: i64) -> Statement {
     statement(sql, vec![(&leader.team_id).into(), (&leader.user_id).into(), now.into()])
 }
 
-fn joining(member: &Member, most: i64, now: i64) -> Statement {
+fn joining(member: &Member, max: i64, now: i64) -> Statement {
     // A user who is a member already keeps the current roles.
     let sql = "INSERT INTO teammembers (teamid, userid, roles, deleteat, schemeuser, schemeadmin, schemeguest, createat) \
                SELECT CAST($1 AS varchar), a.id, '', 0, $3, false, $4, $5 FROM users a WHERE a.id = $2 AND $6 > (SELECT COUNT(*) FROM teammembers m \
@@ -204,7 +204,7 @@ fn joining(member: &Member, most: i64, now: i64) -> Statement {
         member.is_user.into(),
         member.is_guest.into(),
         now.into(),
-        most.into(),
+        max.into(),
     ];
     statement(sql, values)
 }

@@ -110,7 +110,7 @@ impl Transaction {
 
     /// Returns the locks sorted by number. All transactions take them in this order, which prevents deadlocks.
     pub(super) fn locks(&self) -> impl Iterator<Item = (i64, LockMode)> {
-        self.locks.iter().map(|(key, hold)| (*key, *hold))
+        self.locks.iter().map(|(key, mode)| (*key, *mode))
     }
 
     /// Returns the statements that run first.
@@ -146,9 +146,9 @@ mod tests {
             .lock_exclusive(Subject::Sessions)
             .lock_shared(Subject::Sessions)
             .lock_shared(Subject::User("a"));
-        let holds: Vec<LockMode> = held.locks().map(|(_, hold)| hold).collect();
-        assert_eq!(holds.len(), 2);
-        assert!(holds.contains(&LockMode::Exclusive) && holds.contains(&LockMode::Shared));
+        let modes: Vec<LockMode> = held.locks().map(|(_, mode)| mode).collect();
+        assert_eq!(modes.len(), 2);
+        assert!(modes.contains(&LockMode::Exclusive) && modes.contains(&LockMode::Shared));
     }
 
     #[test]

@@ -60,11 +60,11 @@ impl NameKey {
 }
 
 impl Db {
-    /// Counts an attempt with a name of no account as failed, unless `most` are counted already.
+    /// Counts an attempt with a name of no account as failed, unless `max` are counted already.
     pub(crate) async fn take_attempt_at_name(
         &self,
         name: &HashedName,
-        most: i64,
+        max: i64,
         now: i64,
     ) -> Result<Counted, StoreError> {
         // A row with a time beyond tomorrow comes from a wrong clock and would never become old, so it is replaced too.
@@ -77,7 +77,7 @@ impl Db {
             name.place.into(),
             name.hash.as_str().into(),
             now.into(),
-            most.into(),
+            max.into(),
             (now - LIFETIME_MS).into(),
             (now + LIFETIME_MS).into(),
         ];
@@ -129,7 +129,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = fresh(folder.path()).await;
         let name = at_place_seven("one");
-        let take = async |most, now| db.take_attempt_at_name(&name, most, now).await.unwrap();
+        let take = async |max, now| db.take_attempt_at_name(&name, max, now).await.unwrap();
         for counted in [Counted::AsNumber(1), Counted::AsNumber(2), Counted::Exhausted, Counted::Exhausted] {
             assert_eq!(take(2, NOW).await, counted);
         }

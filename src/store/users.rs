@@ -214,10 +214,10 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
                THEN $11 ELSE 'system_admin system_user' END, $12, $13, $14, $2, 0, 0, $15, $16, '', $17, '', 0 \
                WHERE (CAST($18 AS text) = 'any' OR (CAST($18 AS text) = 'further') = \
                EXISTS (SELECT 1 FROM users o LEFT JOIN bots b ON b.userid = o.id WHERE b.userid IS NULL))";
-    let (count, most) = match room {
+    let (count, max) = match room {
         AccountLimit::Unlimited => ("SELECT 0", 1),
-        AccountLimit::Active(most) => (ACTIVE, most),
-        AccountLimit::Seats(most) => (TAKEN_SEATS, most),
+        AccountLimit::Active(max) => (ACTIVE, max),
+        AccountLimit::Seats(max) => (TAKEN_SEATS, max),
     };
     let sql = format!("{sql} AND ({count}) < $19 RETURNING roles");
     let values = vec![
@@ -239,7 +239,7 @@ fn insertion(user: &User, entry: Entry, room: AccountLimit) -> Vec<Statement> {
         false.into(),
         json_of(&user.timezone),
         entry.name().into(),
-        most.into(),
+        max.into(),
     ];
     let preferences = [
         ("recommended_next_steps", "hide", "false"),

@@ -282,12 +282,12 @@ pub(crate) fn tuples(rows: usize, width: usize) -> String {
     (0..rows).map(tuple).collect::<Vec<String>>().join(", ")
 }
 
-/// Splits a list into parts whose lengths are powers of two up to `most`. So the insertions of lists of every length
+/// Splits a list into parts whose lengths are powers of two up to `max`. So the insertions of lists of every length
 /// have few distinct texts.
-pub(crate) fn portions<T>(items: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn portions<T>(items: &[T], max: usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
-        let length = most.min(1_usize.checked_shl(rest.len().checked_ilog2()?)?);
+        let length = max.min(1_usize.checked_shl(rest.len().checked_ilog2()?)?);
         let (portion, behind) = rest.split_at_checked(length)?;
         rest = behind;
         Some(portion)

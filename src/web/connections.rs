@@ -178,7 +178,7 @@ impl Permit {
 
     /// Counts bytes of an incomplete request head. Returns false if the head is long and the limit for long heads is
     /// exceeded.
-    pub(crate) fn hold_head(&mut self, bytes: usize) -> bool {
+    pub(crate) fn reserve_head(&mut self, bytes: usize) -> bool {
         let before = self.head.saturating_sub(UNCOUNTED_HEAD_BYTES);
         self.head += bytes;
         let more = self.head.saturating_sub(UNCOUNTED_HEAD_BYTES) - before;
@@ -272,12 +272,12 @@ mod tests {
     fn long_heads_share_a_budget_that_short_ones_do_not_need() {
         let connections = Connections::with(10_000, 1, None);
         let mut held: Vec<Permit> = (0..300).map(|_| connections.admit(None).unwrap()).collect();
-        let long = held.iter_mut().filter_map(|permit| permit.hold_head(128 * 1024).then_some(())).count();
+        let long = held.iter_mut().filter_map(|permit| permit.reserve_head(128 * 1024).then_some(())).count();
         assert_eq!(long, 292);
         let mut short = connections.admit(None).unwrap();
-        assert!(short.hold_head(UNCOUNTED_HEAD_BYTES) && !short.hold_head(1));
+        assert!(short.reserve_head(UNCOUNTED_HEAD_BYTES) && !short.reserve_head(1));
         drop(held);
-        assert!(short.hold_head(1));
+        assert!(short.reserve_head(1));
         short.release_head();
         assert_eq!(connections.long_heads.load(Ordering::Relaxed), 0);
     }

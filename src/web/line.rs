@@ -29,7 +29,7 @@ struct Line {
 
 /// The state of a connection. The stream reads it, and the requests of the connection write it.
 pub(crate) struct Exchange {
-    under_way: Cell<usize>,
+    in_progress: Cell<usize>,
     last_end: Cell<Instant>,
     is_refused: Cell<bool>,
     has_begun: Cell<bool>,
@@ -43,8 +43,8 @@ impl Exchange {
         if let Some(entry) = &entry {
             entry.wait();
         }
-        let (under_way, last_end) = (Cell::new(0), Cell::new(Instant::now()));
-        Rc::new(Self { under_way, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), entry })
+        let (in_progress, last_end) = (Cell::new(0), Cell::new(Instant::now()));
+        Rc::new(Self { in_progress, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), entry })
     }
 
     /// Returns the connection's entry in the list of all connections.
@@ -54,7 +54,7 @@ impl Exchange {
 
     /// Returns the time since when no request is being answered; `None` while one is.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
-        (self.under_way.get() == 0).then(|| self.last_end.get())
+        (self.in_progress.get() == 0).then(|| self.last_end.get())
     }
 
     /// Returns true if a request has begun since the last call.
@@ -69,9 +69,9 @@ impl Exchange {
 }
 
 /// A request that is being answered. It ends when the body of the response is dropped.
-pub(crate) struct UnderWay(Rc<Exchange>);
+pub(crate) struct InProgress(Rc<Exchange>);
 
-impl UnderWay {
+impl InProgress {
     /// Marks the connection for closing after this response.
     pub(crate) fn refuse(&self) {
         self.0.is_refused.set(true);
@@ -85,11 +85,11 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for InProgress {
     fn drop(&mut self) {
-        self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
+        self.0.in_progress.set(self.0.in_progress.get().saturating_sub(1));
         self.0.last_end.set(Instant::now());
-        if let Some(entry) = self.0.entry.as_ref().filter(|_| self.0.under_way.get() == 0) {
+        if let Some(entry) = self.0.entry.as_ref().filter(|_| self.0.in_progress.get() == 0) {
             entry.wait();
         }
     }
@@ -104,14 +104,14 @@ pub(crate) fn note(connection: &impl AsRawFd, exchange: Rc<Exchange>, is_tls: bo
 }
 
 /// Marks a request of the connection as being answered; `None` if the connection was not stored by [`note`].
-pub(crate) fn begin(http: &HttpRequest) -> Option<UnderWay> {
+pub(crate) fn begin(http: &HttpRequest) -> Option<InProgress> {
     let exchange = http.conn_data::<Line>()?.exchange.clone();
-    exchange.under_way.set(exchange.under_way.get() + 1);
+    exchange.in_progress.set(exchange.in_progress.get() + 1);
     exchange.has_begun.set(true);
     if let Some(entry) = &exchange.entry {
         entry.begin();
     }
-    Some(UnderWay(exchange))
+    Some(InProgress(exchange))
 }
 
 /// Returns true if an earlier response on the connection said that the connection closes.

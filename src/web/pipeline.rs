@@ -64,7 +64,7 @@ pub(crate) async fn serve(
         return answer.map_body(|_, body| HeldBody::of(Outgoing::chunks(body)));
     }
     let started = Instant::now();
-    let under_way = line::begin(&http);
+    let in_progress = line::begin(&http);
     let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
     let found = router.find(http.method(), http.path(), **origin);
     let config = app.actors.config.current();
@@ -88,7 +88,7 @@ pub(crate) async fn serve(
     let took = started.elapsed();
     app.metrics.answered(found.as_ref().map(|found| found.route.labels()), answer.status(), took);
     arrival.log(found.as_ref(), answer.status(), took);
-    incoming.settle(answer, under_way, permit.ok().flatten(), sending).await
+    incoming.settle(answer, in_progress, permit.ok().flatten(), sending).await
 }
 
 /// Takes a permit for a request that came through a trusted proxy, counted for the client that the proxy names. Returns

@@ -8,7 +8,7 @@ use prometheus::core::Collector;
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::{End, JoinOutcome};
-use quarterdeck_actors::probe::stores::Standing;
+use quarterdeck_actors::probe::stores::SettingsState;
 use quarterdeck_actors::task;
 
 use crate::base::version::VERSION;
@@ -117,7 +117,7 @@ fn add_responses(registry: &Registry, app: &AppState) -> Result<(), prometheus::
 }
 
 fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error> {
-    let PoolStatus { most, open, idle, waiting } = app.db.pool();
+    let PoolStatus { max, open, idle, waiting } = app.db.pool();
     add_gauge(registry, "mattermost_db_master_connections_total", "Open connections to the database.", open)?;
     add_gauge(
         registry,
@@ -125,7 +125,7 @@ fn add_pool(registry: &Registry, app: &AppState) -> Result<(), prometheus::Error
         "Open connections to the database that are idle.",
         idle,
     )?;
-    add_gauge(registry, "quarterdeck_database_connections_most", "Maximum number of connections.", most)?;
+    add_gauge(registry, "quarterdeck_database_connections_most", "Maximum number of connections.", max)?;
     add_gauge(registry, "quarterdeck_database_waiting", "Requests that wait for a database connection.", waiting)
 }
 
@@ -146,8 +146,8 @@ fn add_checks(registry: &Registry, app: &AppState) -> Result<(), prometheus::Err
         "1 if the saved settings of a store are in use, 0 while the earlier settings are.",
     );
     let in_service = IntGaugeVec::new(in_service, &["store"])?;
-    for (store, standing) in app.actors.files.current().standings() {
-        in_service.with_label_values(&[store.name()]).set((standing == Standing::InService).into());
+    for (store, state) in app.actors.files.current().states() {
+        in_service.with_label_values(&[store.name()]).set((state == SettingsState::InService).into());
     }
     add(registry, healthy)?;
     add(registry, in_service)?;

@@ -95,7 +95,7 @@ impl Socket {
         let mut rest = MAX_MESSAGES_PER_POLL;
         loop {
             let has_worked = self.poll_work(context, out).is_ready();
-            let has_heard = self.work.is_none() && self.poll_incoming(context, out).is_ready();
+            let has_read = self.work.is_none() && self.poll_incoming(context, out).is_ready();
             let was_free = self.work.is_none();
             self.poll_outgoing(context, out);
             // Work that begins in this round has not been polled, so no waker is registered for it. The loop must run
@@ -104,7 +104,7 @@ impl Socket {
             if matches!(self.client, ClientState::Gone) || out.len() >= WRITE_CHUNK_BYTES {
                 return;
             }
-            if !has_worked && !has_heard && !has_begun {
+            if !has_worked && !has_read && !has_begun {
                 return;
             }
             rest -= 1;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use quarterdeck_actors::config::Config;
-use quarterdeck_actors::config::proposal::Surroundings;
+use quarterdeck_actors::config::proposal::DecisionContext;
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::supervisor::Vitals;
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use crate::domain::accounts::Accounts;
 use crate::domain::actors::Actors;
 use crate::domain::ai_bridge::AiBridge;
 use crate::domain::audit::Trail;
-use crate::domain::config_access::surroundings;
+use crate::domain::config_access::decision_context;
 use crate::domain::license::VerificationKey;
 use crate::domain::support_packet::SupportPackets;
 use crate::domain::trial_license::Trials;
@@ -100,8 +100,8 @@ pub(crate) struct Tools {
 
 impl Facts {
     /// Returns the facts that decisions about the configuration need.
-    pub(crate) fn surroundings(&self) -> Surroundings {
-        surroundings(&self.fingerprint_key)
+    pub(crate) fn decision_context(&self) -> DecisionContext {
+        decision_context(&self.fingerprint_key)
     }
 
     /// Returns the addresses on which the server listens; an empty slice before the server has started.

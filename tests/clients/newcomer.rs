@@ -25,7 +25,7 @@ const ADDRESS: &str = "127.0.0.1:8065";
 /// Builds the server and runs it.
 const RUN: &str = "cargo run --release";
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A command, and what it prints.
 struct Step {
@@ -98,7 +98,7 @@ impl Server {
     async fn printed(&mut self, count: usize) -> Vec<String> {
         let mut printed = Vec::new();
         while printed.len() < count {
-            printed.push(timeout(PATIENCE, self.output.next_line()).await.unwrap().unwrap().unwrap());
+            printed.push(timeout(TIMEOUT, self.output.next_line()).await.unwrap().unwrap().unwrap());
         }
         printed
     }
@@ -107,7 +107,7 @@ impl Server {
     async fn end(mut self) -> ExitStatus {
         let id = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
         kill_process(id, Signal::INT).unwrap();
-        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+        timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap()
     }
 }
 
@@ -123,7 +123,7 @@ impl Shell {
         self.input.write_all(format!("{command}\necho '{END}'\n").as_bytes()).await.unwrap();
         let (mut printed, mut has_ended) = (Vec::new(), false);
         while !has_ended || printed.len() < count {
-            let line = timeout(PATIENCE, self.output.next_line()).await;
+            let line = timeout(TIMEOUT, self.output.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("{command} printed no more than {printed:#?}")).unwrap().unwrap();
             if line == END { has_ended = true } else { printed.push(line) }
         }
@@ -167,5 +167,5 @@ async fn the_first_steps_of_the_readme_lead_where_it_says() {
     }
     assert!(server.unwrap().end().await.success());
     drop(shell);
-    assert!(timeout(PATIENCE, bash.wait()).await.unwrap().unwrap().success());
+    assert!(timeout(TIMEOUT, bash.wait()).await.unwrap().unwrap().success());
 }

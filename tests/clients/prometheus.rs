@@ -12,7 +12,7 @@ use crate::support::waiting::until;
 use crate::support::websocket::WebSocket;
 use crate::support::{TestServer, needs};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const GUARDED: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\n";
 const DASHBOARD: &str = include_str!("../../docs/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../docs/alerts.yml");
@@ -25,7 +25,7 @@ async fn every_alert_fires_on_what_it_is_for_and_is_quiet_otherwise() {
     std::fs::write(folder.path().join("test.yml"), include_str!("prometheus/alerts.test.yml")).unwrap();
     let mut command = Command::new(programs.join("promtool"));
     command.args(["test", "rules", "test.yml"]).current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     for name in alerts().iter().map(|alert| alert["alert"].as_str().unwrap()) {
         let tested = format!("- name: {name} fires\n");
@@ -44,8 +44,8 @@ fn questions() -> Vec<String> {
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     let annotations = dashboard["annotations"]["list"].as_array().unwrap().iter();
-    let asked = targets.chain(annotations).map(|target| target["expr"].as_str().unwrap());
-    asked.map(|expression| expression.replace("$__rate_interval", "1m").replace("$instance", ".*")).collect()
+    let expressions = targets.chain(annotations).map(|target| target["expr"].as_str().unwrap());
+    expressions.map(|expression| expression.replace("$__rate_interval", "1m").replace("$instance", ".*")).collect()
 }
 
 #[actix_web::test]

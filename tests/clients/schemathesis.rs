@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::{TestServer, database, needs};
 
-const PATIENCE: Duration = Duration::from_mins(8);
+const TIMEOUT: Duration = Duration::from_mins(8);
 
 /// Settings under which every operation has something to do, and none that is made up can shut the others out.
 const SETTINGS: &str = "[ServiceSettings]\nEnableUserAccessTokens = true\nEnableDeveloper = true\nEnableTesting = true\n\
@@ -56,7 +56,7 @@ async fn made_up_requests_are_answered_as_the_document_says() {
         command.args(["--exclude-operation-id", id]);
     }
     command.current_dir(server.folder()).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     admin.get("/users/me").await.expect(200);

@@ -15,8 +15,8 @@ async fn without_testing_there_is_none_for_anybody() {
     let admin = server.admin().await;
     let member = server.user(&admin, "anna").await;
     for method in METHODS {
-        let stranger = server.client().send(method.clone(), PATH, Some("{}".to_owned()), &[]).await;
-        stranger.expect_refusal(401, "api.context.session_expired.app_error");
+        let anonymous = server.client().send(method.clone(), PATH, Some("{}".to_owned()), &[]).await;
+        anonymous.expect_refusal(401, "api.context.session_expired.app_error");
         for client in [&member, &admin] {
             let refused = client.send(method.clone(), PATH, Some("{}".to_owned()), &[]).await;
             refused.expect_refusal(501, "api.ai_bridge_test_helper.disabled.app_error");

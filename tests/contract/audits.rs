@@ -1,8 +1,8 @@
 //! The audit trail: who sees it, and what stands in it.
 
+mod anonymous;
 mod records;
 mod secrets;
-mod strangers;
 
 use reqwest::Method;
 use serde_json::{Value, json};

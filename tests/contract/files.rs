@@ -19,7 +19,7 @@ const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
 const PLACEHOLDER: &str = "********************************";
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
 async fn who_may_not_test_learns_nothing_whatever_is_sent() {
@@ -142,10 +142,10 @@ async fn a_report_says_how_each_step_went_and_the_answer_stays_as_it_was() {
     assert_eq!((plain.status, reported.status), (500, 500));
     let body = reported.json();
     assert_eq!(plain.json()["id"], body["id"]);
-    let trouble = &body["report"]["trouble"];
-    assert_eq!((&trouble["step"], &trouble["code"]), (&json!("bucket"), &Value::Null), "{trouble}");
+    let failure = &body["report"]["trouble"];
+    assert_eq!((&failure["step"], &failure["code"]), (&json!("bucket"), &Value::Null), "{failure}");
     for text in ["cause", "remedy"] {
-        assert!(body["message"].as_str().unwrap().contains(trouble[text].as_str().unwrap()), "{body}");
+        assert!(body["message"].as_str().unwrap().contains(failure[text].as_str().unwrap()), "{body}");
     }
 }
 
@@ -221,8 +221,8 @@ async fn a_stored_secret_never_goes_where_it_is_not_in_use() {
 async fn a_secret_that_is_entered_goes_where_it_is_said_and_no_stored_one_with_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let elsewhere = listener.local_addr().unwrap().to_string();
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let listening = actix_web::rt::spawn(hang_up(listener, heard.clone()));
+    let received = Rc::new(RefCell::new(Vec::new()));
+    let listening = actix_web::rt::spawn(hang_up(listener, received.clone()));
     for (driver, secret, _) in SECRETS {
         let server = with_secrets(driver).await;
         let admin = server.admin().await;
@@ -233,20 +233,22 @@ async fn a_secret_that_is_entered_goes_where_it_is_said_and_no_stored_one_with_i
         assert_eq!(admin.post("/file/test", body).await.status, 500);
     }
     listening.abort();
-    let heard = String::from_utf8_lossy(&heard.borrow()).into_owned();
-    assert!(heard.contains("AKIAQUARTER") && heard.contains("account1"), "{heard}");
-    assert!(!heard.contains("hunter2") && !heard.contains("aHVudGVyMi1henVyZQ") && !heard.contains(PLACEHOLDER));
+    let received = String::from_utf8_lossy(&received.borrow()).into_owned();
+    assert!(received.contains("AKIAQUARTER") && received.contains("account1"), "{received}");
+    assert!(
+        !received.contains("hunter2") && !received.contains("aHVudGVyMi1henVyZQ") && !received.contains(PLACEHOLDER)
+    );
 }
 
 /// Takes connections for ever, and ends each after the first bytes that it brings.
-async fn hang_up(listener: TcpListener, heard: Rc<RefCell<Vec<u8>>>) {
+async fn hang_up(listener: TcpListener, received: Rc<RefCell<Vec<u8>>>) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let heard = heard.clone();
+        let received = received.clone();
         actix_web::rt::spawn(async move {
             let mut chunk = vec![0; 16 * 1024];
             let length = stream.read(&mut chunk).await.unwrap_or_default();
-            heard.borrow_mut().extend_from_slice(&chunk[..length]);
+            received.borrow_mut().extend_from_slice(&chunk[..length]);
         });
     }
 }
@@ -331,5 +333,5 @@ async fn a_test_ends_when_nobody_waits_for_it_any_more() {
     drop(request);
     let end = async { while stream.read(&mut hello).await.is_ok_and(|length| length > 0) {} };
     timeout(Duration::from_secs(5), end).await.expect("the test goes on for nobody");
-    timeout(PATIENCE, admin.post("/file/test", Value::Null)).await.unwrap().expect_ok();
+    timeout(TIMEOUT, admin.post("/file/test", Value::Null)).await.unwrap().expect_ok();
 }

@@ -41,9 +41,9 @@ async fn each_trouble_with_a_bucket_has_its_id_and_step() {
         ] {
             let refused = test(&admin, store, &settings, &[(key, value)]).await;
             refused.expect_refusal(500, id);
-            let trouble = refused.json()["report"]["trouble"].clone();
-            assert_eq!(trouble["step"], step, "{trouble}");
-            let remedy = trouble["remedy"].as_str().unwrap();
+            let failure = refused.json()["report"]["trouble"].clone();
+            assert_eq!(failure["step"], step, "{failure}");
+            let remedy = failure["remedy"].as_str().unwrap();
             let is_of_exports = remedy.contains("FileSettings.Export");
             assert_eq!((remedy.contains("FileSettings."), is_of_exports), (true, store == "export"), "{remedy}");
             assert!(!refused.text().contains(settings["AmazonS3SecretAccessKey"].as_str().unwrap()));
@@ -68,7 +68,7 @@ async fn each_trouble_with_a_container_has_its_id_and_step() {
     }
 }
 
-async fn standing(admin: &Client) -> String {
+async fn store_states(admin: &Client) -> String {
     admin.get("/config").await.header("x-storage-settings")
 }
 
@@ -87,13 +87,13 @@ async fn a_saved_bucket_is_in_service_and_its_secret_needs_no_second_entry() {
     let admin = server.admin().await;
     let saved = admin.put("/config/patch", json!({ "FileSettings": settings })).await;
     assert_eq!(at(&saved.expect(200), "FileSettings.AmazonS3SecretAccessKey"), PLACEHOLDER);
-    until("it is in service", async || standing(&admin).await.is_empty()).await;
+    until("it is in service", async || store_states(&admin).await.is_empty()).await;
     admin.post("/file/test", admin.config().await).await.expect_ok();
     admin.post("/file/s3_test", Value::Null).await.expect_ok();
 
     let wrong = admin.set("FileSettings.AmazonS3Bucket", "absent").await;
     wrong.expect(200);
-    until("it is refused", async || standing(&admin).await == "files=refused; step=bucket").await;
+    until("it is refused", async || store_states(&admin).await == "files=refused; step=bucket").await;
     // What is in force is tested, not what still serves.
     admin.post("/file/test", Value::Null).await.expect_refusal(500, NO_BUCKET);
     let ping = admin.get("/system/ping?get_server_status=true").await;

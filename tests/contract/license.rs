@@ -52,8 +52,8 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
     let good = seller.license(&["--users", "2"]).await;
     upload(&admin, &good).await.expect(201);
     let in_force = shown(&admin).await;
-    let stranger = Seller::new().await.license(&[]).await;
-    for broken in [&stranger, "", "AAAA", "%%%", &good[4..], &good[..good.len() - 4], &"A".repeat(100_000)] {
+    let of_other_seller = Seller::new().await.license(&[]).await;
+    for broken in [&of_other_seller, "", "AAAA", "%%%", &good[4..], &good[..good.len() - 4], &"A".repeat(100_000)] {
         upload(&admin, broken).await.expect_refusal(400, INVALID);
     }
     let signed = [

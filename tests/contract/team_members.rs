@@ -59,9 +59,9 @@ async fn a_newcomer_is_refused_in_the_order_of_the_contract() {
     bert.post(&path, json!([])).await.expect_refusal(400, invalid);
     bert.post(&path, newcomer(&nobody, &admin)).await.expect_refusal(400, invalid);
     bert.post(&path, json!({ "team_id": id, "user_id": "short" })).await.expect_refusal(400, invalid);
-    let stranger = json!({ "team_id": id, "user_id": nobody });
-    bert.post(&path, stranger.clone()).await.expect_refusal(403, "api.context.permissions.app_error");
-    admin.post(&path, stranger).await.expect_refusal(404, "app.user.missing_account.const");
+    let unknown_user = json!({ "team_id": id, "user_id": nobody });
+    bert.post(&path, unknown_user.clone()).await.expect_refusal(403, "api.context.permissions.app_error");
+    admin.post(&path, unknown_user).await.expect_refusal(404, "app.user.missing_account.const");
     let nowhere = format!("/teams/{nobody}/members");
     admin.post(&nowhere, newcomer(&nobody, &bert)).await.expect_refusal(404, "app.team.get.find.app_error");
     bert.post(&nowhere, newcomer(&nobody, &bert)).await.expect_refusal(404, "app.team.get.find.app_error");

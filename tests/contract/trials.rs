@@ -94,7 +94,7 @@ async fn each_fault_of_the_form_has_its_refusal_and_the_service_is_not_asked() {
 async fn what_the_service_answers_instead_of_a_licence_has_its_refusal_and_changes_nothing() {
     let Scene { seller, service, server, admin } = Scene::new("[ServiceSettings]\nEnableDeveloper = true\n").await;
     upload(&admin, &seller.license(&["--company", "Before"]).await).await.expect(201);
-    let stranger = Seller::new().await.license(&TRIAL).await;
+    let of_other_seller = Seller::new().await.license(&TRIAL).await;
     let answer = |license: &str| json!({ "license": license }).to_string();
     for (status, body, refusal) in [
         (451, String::new(), (451, "api.license.request_trial_license.embargoed")),
@@ -104,7 +104,7 @@ async fn what_the_service_answers_instead_of_a_licence_has_its_refusal_and_chang
         (200, "[]".to_owned(), (400, FAILED)),
         (200, json!({ "message": "no more trials" }).to_string(), (400, FAILED)),
         (200, "x".repeat(100_000), (400, FAILED)),
-        (200, answer(&stranger), (400, INVALID)),
+        (200, answer(&of_other_seller), (400, INVALID)),
         (200, answer("AAAA"), (400, INVALID)),
         (200, answer(&seller.signed("[]").await), (500, "api.unmarshal_error")),
         (
@@ -142,11 +142,11 @@ async fn what_the_service_answers_instead_of_a_licence_has_its_refusal_and_chang
 async fn there_is_one_trial_however_it_comes_and_a_slow_service_gives_no_second_one() {
     let Scene { seller, service, admin, server: _server } = Scene::new("").await;
     service.answer(200, &json!({ "license": seller.license(&TRIAL).await }).to_string());
-    service.hold(true);
+    service.suspend(true);
     let release = async {
-        service.is_asked().await;
+        service.is_called().await;
         admin.get("/system/ping").await.expect(200);
-        service.hold(false);
+        service.suspend(false);
     };
     let (first, second, ()) = futures_util::join!(ask(&admin, short()), ask(&admin, short()), release);
     let mut statuses = [first.status, second.status];

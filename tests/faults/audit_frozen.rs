@@ -118,11 +118,11 @@ async fn while_the_processes_of_the_database_are_stopped_no_change_is_acknowledg
 }
 
 /// Changes until so many are refused for want of room; gives the status of each answer.
-async fn flood(client: &Client, most_refusals: usize) -> Vec<u16> {
+async fn flood(client: &Client, max_refusals: usize) -> Vec<u16> {
     let mut refusals = 0;
     let mut statuses = Vec::new();
     let mut changes = iter(0..FLOOD).map(|number| rename(client, number)).buffered(8);
-    while refusals < most_refusals {
+    while refusals < max_refusals {
         let status = changes.next().await.unwrap();
         refusals += usize::from(status != 200);
         statuses.push(status);

@@ -18,7 +18,7 @@ const DEFAULT_KILLS: usize = 6;
 const WRITERS: usize = 4;
 
 /// The kill comes at a random moment after every kind was tried, and no later than this.
-const LONGEST_MS: u64 = 400;
+const MAX_KILL_DELAY_MS: u64 = 400;
 
 /// The changes that the server acknowledged, by the ids of their requests.
 #[derive(Default)]
@@ -64,7 +64,7 @@ async fn change_until_killed(server: Process, license: &str, known: &Acknowledge
     let writers = (0..WRITERS).map(|writer| Box::pin(write(&stage, writer == 0, known, (last, &enough))));
     let death = async {
         enough.notified().await;
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..LONGEST_MS))).await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..MAX_KILL_DELAY_MS))).await;
     };
     tokio::select! {
         () = death => {}

@@ -67,7 +67,7 @@ async fn a_client_that_does_not_wait_for_the_answer_is_recorded_all_the_same() {
         let request = format!("POST /api/v4/users HTTP/1.1\r\n{head}\r\n{body}");
         raw::send_and_leave(&server.base, &request).await;
     }
-    // Whatever is still under way ends with the server.
+    // Whatever is still in progress ends with the server.
     let TestServer { server, folder, .. } = server;
     server.stop().await.unwrap();
     let made = texts(folder.path(), "SELECT id FROM users WHERE username <> 'admin'").await.len();

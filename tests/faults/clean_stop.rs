@@ -14,8 +14,8 @@ const VARIABLE: &str = "QUARTERDECK_TEST_STOPS";
 
 const STOPS: usize = 20;
 
-/// Requests that are under way when a server is asked to end.
-const UNDER_WAY: usize = 12;
+/// The number of requests in progress when a server is told to stop.
+const IN_PROGRESS: usize = 12;
 
 #[actix_web::test]
 async fn every_stop_leaves_one_file_that_holds_all_accounts() {
@@ -44,7 +44,7 @@ async fn every_stop_leaves_one_file_that_holds_all_accounts() {
 
 /// Asks the server to end while requests read, write and hash; whether it ended with a code of 0.
 async fn stop_under_load(server: Process) -> bool {
-    let clients: Vec<_> = (0..UNDER_WAY).map(|_| server.client()).collect();
+    let clients: Vec<_> = (0..IN_PROGRESS).map(|_| server.client()).collect();
     let requests = clients.iter().enumerate().map(|(number, client)| {
         let (path, body) = match number % 3 {
             0 => ("/users/login", json!({ "login_id": "admin", "password": "wrong-password-1" })),

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::config_place::{ConfigPlace, StoreKind};
 use crate::support::needs;
 
 const NOT_SAVED: &str = "app.save_config.app_error";
 
 #[actix_web::test]
 async fn a_full_disk_loses_nothing() {
-    let place = ConfigPlace::new(Kept::InFile).await;
+    let place = ConfigPlace::new(StoreKind::InFile).await;
     let Some(disk) = Disk::mount(&place.store()) else { return };
     let server = place.start().await;
     let before = place.rename("before").await;
@@ -37,7 +37,7 @@ async fn a_full_disk_loses_nothing() {
 
 #[actix_web::test]
 async fn a_disk_that_turned_read_only_loses_nothing() {
-    let place = ConfigPlace::new(Kept::InFile).await;
+    let place = ConfigPlace::new(StoreKind::InFile).await;
     let Some(disk) = Disk::mount(&place.store()) else { return };
     let server = place.start().await;
     let before = place.rename("before").await;

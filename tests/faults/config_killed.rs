@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::support::Process;
-use crate::support::config_place::{ConfigPlace, Kept, version_of};
+use crate::support::config_place::{ConfigPlace, StoreKind, version_of};
 
 /// How often the server is killed; more in a night than in a coffee break.
 const VARIABLE: &str = "QUARTERDECK_TEST_CONFIG_KILLS";
@@ -15,24 +15,24 @@ const DEFAULT_KILLS: usize = 5;
 const WRITERS: usize = 3;
 
 /// The kill comes at a random moment after the first acknowledgement, and no later than this.
-const LONGEST_MS: u64 = 200;
+const MAX_KILL_DELAY_MS: u64 = 200;
 
 /// As many versions as a file has beside it.
-const KEPT: usize = 20;
+const MAX_VERSIONS: usize = 20;
 
 #[actix_web::test]
 async fn acknowledged_versions_in_the_database_survive_kills() {
-    survive_kills(Kept::InDatabase).await;
+    survive_kills(StoreKind::InDatabase).await;
 }
 
 #[actix_web::test]
 async fn acknowledged_versions_in_a_file_survive_kills() {
-    survive_kills(Kept::InFile).await;
+    survive_kills(StoreKind::InFile).await;
 }
 
-async fn survive_kills(kept: Kept) {
+async fn survive_kills(kind: StoreKind) {
     let kills = std::env::var(VARIABLE).map_or(DEFAULT_KILLS, |text| text.parse().unwrap());
-    let place = ConfigPlace::new(kept).await;
+    let place = ConfigPlace::new(kind).await;
     let mut total = 0;
     let mut server = place.start().await;
     for round in 0..kills {
@@ -42,7 +42,7 @@ async fn survive_kills(kept: Kept) {
         total += acknowledged.len();
     }
     assert!(server.stop().await.success());
-    println!("{kept:?}: {total} versions were acknowledged in {kills} rounds, none was lost, no start was on defaults");
+    println!("{kind:?}: {total} versions were acknowledged in {kills} rounds, none was lost, no start was on defaults");
 }
 
 /// Gives the acknowledged versions with their names, in the order of the acknowledgements.
@@ -52,7 +52,7 @@ async fn write_until_killed(place: &ConfigPlace, server: Process, round: usize) 
     let writers = (0..WRITERS).map(|writer| write(place, format!("r{round}w{writer}"), &acknowledged, &began));
     let killed = async {
         began.notified().await;
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..LONGEST_MS))).await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..MAX_KILL_DELAY_MS))).await;
         server.kill().await;
     };
     // Whoever waits for an answer sees the end of the server, so that each answer that was sent is counted.
@@ -82,7 +82,7 @@ async fn verify(place: &ConfigPlace, round: usize, acknowledged: &[(String, Stri
     let list = place.client().get("/config/versions?per_page=200").await.expect(200);
     let known: Vec<&str> = list.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     // One more may have been written and not acknowledged by each writer.
-    for (version, name) in acknowledged.iter().rev().take(KEPT - WRITERS - 1) {
+    for (version, name) in acknowledged.iter().rev().take(MAX_VERSIONS - WRITERS - 1) {
         assert!(known.contains(&version.as_str()), "{name} was acknowledged and is lost");
     }
     let Some((newest, _)) = acknowledged.last() else { return };

@@ -6,22 +6,22 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::support::Process;
-use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::config_place::{ConfigPlace, StoreKind};
 use crate::support::peers;
 
 /// No write takes more steps.
-const MOST: usize = 60;
+const MAX_STEPS: usize = 60;
 
 #[actix_web::test]
 async fn a_write_that_is_killed_at_any_step_leaves_the_old_version_or_the_new_one() {
     let shim = Shim::new();
     for act in ["kill", "half"] {
-        let place = ConfigPlace::new(Kept::InFile).await;
+        let place = ConfigPlace::new(StoreKind::InFile).await;
         let mut before = ("Mattermost".to_owned(), "default".to_owned());
         // The first write makes the file, which is a way of its own; it is tried until it goes through.
         for part in ["first", "next"] {
-            for at in 1..=MOST {
-                assert!(at < MOST, "a write takes more steps than expected");
+            for at in 1..=MAX_STEPS {
+                assert!(at < MAX_STEPS, "a write takes more steps than expected");
                 let server = shim.start(&place, act, at).await;
                 let name = format!("{part} {act} {at}");
                 let reply = place.try_rename(&name).await;
@@ -55,8 +55,8 @@ async fn a_write_that_is_killed_at_any_step_leaves_the_old_version_or_the_new_on
 #[actix_web::test]
 async fn a_write_that_fails_at_any_step_is_refused_and_the_next_one_succeeds() {
     let shim = Shim::new();
-    let place = ConfigPlace::new(Kept::InFile).await;
-    for at in 1..MOST {
+    let place = ConfigPlace::new(StoreKind::InFile).await;
+    for at in 1..MAX_STEPS {
         let server = shim.start(&place, "fail", at).await;
         let before = place.in_force().await;
         let name = format!("fail {at}");

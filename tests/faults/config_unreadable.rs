@@ -1,11 +1,11 @@
 //! A stored configuration that cannot be read: the server does not start, and says how to mend it.
 
-use crate::support::config_place::{ConfigPlace, Kept};
+use crate::support::config_place::{ConfigPlace, StoreKind};
 use crate::support::{Home, database};
 
 #[actix_web::test]
 async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
-    let place = ConfigPlace::new(Kept::InFile).await;
+    let place = ConfigPlace::new(StoreKind::InFile).await;
     let server = place.start().await;
     place.rename("one").await;
     let newest = place.rename("two").await;
@@ -37,19 +37,19 @@ async fn a_file_that_cannot_be_read_is_a_refusal_that_names_the_cure() {
 
 #[actix_web::test]
 async fn a_version_that_breaks_rules_is_a_refusal_that_names_a_cure_that_works() {
-    for kept in [Kept::InFile, Kept::InDatabase] {
-        if kept == Kept::InDatabase && database::base().is_some() {
+    for kind in [StoreKind::InFile, StoreKind::InDatabase] {
+        if kind == StoreKind::InDatabase && database::base().is_some() {
             continue;
         }
-        let place = ConfigPlace::new(kept).await;
+        let place = ConfigPlace::new(kind).await;
         let server = place.start().await;
         let good = place.rename("good one").await;
         place.rename("bad one").await;
         assert!(server.stop().await.success());
         let broken = "x".repeat(40);
-        match kept {
-            Kept::InFile => break_file(&place, &broken),
-            Kept::InDatabase => {
+        match kind {
+            StoreKind::InFile => break_file(&place, &broken),
+            StoreKind::InDatabase => {
                 let text = format!("value = replace(value, 'bad one', '{broken}') WHERE active = TRUE");
                 place.home.execute(&format!("UPDATE configurations SET {text}"));
             }
@@ -62,7 +62,7 @@ async fn a_version_that_breaks_rules_is_a_refusal_that_names_a_cure_that_works()
 
 #[actix_web::test]
 async fn where_no_version_keeps_the_rules_the_refusal_says_what_else_to_do() {
-    let place = ConfigPlace::new(Kept::InFile).await;
+    let place = ConfigPlace::new(StoreKind::InFile).await;
     let team = serde_json::json!({ "TeamSettings": { "SiteName": "x".repeat(40) } });
     std::fs::write(place.file(), team.to_string()).unwrap();
     let said = place.refusal().await;
@@ -89,7 +89,7 @@ async fn a_file_says_which_database_to_use() {
 
 #[actix_web::test]
 async fn a_broken_file_without_versions_is_a_refusal_as_well() {
-    let place = ConfigPlace::new(Kept::InFile).await;
+    let place = ConfigPlace::new(StoreKind::InFile).await;
     std::fs::write(place.file(), "").unwrap();
     let said = place.refusal().await;
     assert!(said.contains("the file is empty") && said.contains("no usable version of it is left"), "{said}");
@@ -101,7 +101,7 @@ async fn a_broken_version_in_the_database_is_a_refusal_that_names_the_cure() {
     let Some(()) = database::only_embedded("the rows are broken behind the back of the embedded engine only") else {
         return;
     };
-    let place = ConfigPlace::new(Kept::InDatabase).await;
+    let place = ConfigPlace::new(StoreKind::InDatabase).await;
     let server = place.start().await;
     let good = place.rename("one").await;
     let bad = place.rename("two").await;

@@ -10,8 +10,8 @@ async fn a_server_waits_for_its_database_and_says_so() {
     let home = behind(&proxy, &base).await;
     let mut server = home.launch();
     // The pauses double, so that a database that comes up is not run over.
-    let said = server.complains_until(|said| pauses_ms(said).len() == 3).await;
-    assert_eq!(pauses_ms(&said), [250, 500, 1000], "{said}");
+    let said = server.complains_until(|said| retry_delays_ms(said).len() == 3).await;
+    assert_eq!(retry_delays_ms(&said), [250, 500, 1000], "{said}");
     assert!(said.contains("the database does not answer"), "{said}");
     assert!(!server.is_listening());
     proxy.restore();
@@ -36,7 +36,7 @@ async fn behind(proxy: &Proxy, base: &str) -> Home {
 }
 
 /// Each pause that was announced, whatever the form and the colours of the log.
-fn pauses_ms(log: &str) -> Vec<u32> {
+fn retry_delays_ms(log: &str) -> Vec<u32> {
     let announced = log.lines().filter_map(|line| line.split_once("retry_delay_ms"));
     announced.map(|(_, rest)| numbers(rest).last().unwrap()).collect()
 }

@@ -48,7 +48,7 @@ async fn outages_in_a_row_leave_nothing_behind() {
 
 async fn outage(lose: fn(&Proxy)) {
     let Some((proxy, server, anna)) = server_behind_a_proxy().await else { return };
-    let stranger = server.client().with_token("a-token-that-nobody-ever-had");
+    let unknown_token = server.client().with_token("a-token-that-nobody-ever-had");
     let newcomer = server.client();
     let leaver = newcomer.log_in("anna").await;
     lose(&proxy);
@@ -57,12 +57,12 @@ async fn outage(lose: fn(&Proxy)) {
         for _ in 0..3 {
             timed(AT_ONCE, newcomer.get("/system/ping")).await.expect(200);
             timed(AT_ONCE, newcomer.get("//livez")).await;
-            assert_eq!(timed(AT_ONCE, stranger.get("//livez")).await.status, 200);
+            assert_eq!(timed(AT_ONCE, unknown_token.get("//livez")).await.status, 200);
         }
     };
     let (reads, unknown, write, logout, (), ()) = tokio::join!(
         timed(BOUND, join_all((0..CALLERS).map(|_| ask(&anna)))),
-        timed(BOUND, ask(&stranger)),
+        timed(BOUND, ask(&unknown_token)),
         timed(BOUND, newcomer.post("/users", account("bert"))),
         timed(BOUND, leaver.post("/users/logout", json!({}))),
         pings,

@@ -9,7 +9,7 @@ use crate::support::process::Workplace;
 use crate::support::server::account;
 use crate::support::waiting::until;
 
-const MOST: usize = 12;
+const MAX_CONNECTIONS: usize = 12;
 
 /// Requests at once, and how often.
 const CALLERS: usize = 40;
@@ -17,13 +17,13 @@ const ROUNDS: usize = 5;
 
 #[actix_web::test]
 async fn requests_wait_for_a_connection_of_ours_where_the_database_has_no_more() {
-    with_taken(MOST - 4, 20).await;
+    with_taken(MAX_CONNECTIONS - 4, 20).await;
 }
 
 #[actix_web::test]
 async fn a_single_connection_serves_everybody() {
-    with_taken(MOST - 1, 20).await;
-    with_taken(MOST - 1, 1).await;
+    with_taken(MAX_CONNECTIONS - 1, 20).await;
+    with_taken(MAX_CONNECTIONS - 1, 1).await;
 }
 
 #[actix_web::test]
@@ -39,9 +39,9 @@ async fn a_single_connection_goes_on_after_a_lock() {
 /// The database has room for `left` connections where the pool would like 20, and another program locks a table: no more
 /// than `share` of the connections wait for it.
 async fn with_locked_table(left: usize, share: usize) {
-    let Some(cluster) = Cluster::start(&[&format!("max_connections={MOST}")]) else { return };
+    let Some(cluster) = Cluster::start(&[&format!("max_connections={MAX_CONNECTIONS}")]) else { return };
     let place = Workplace::new(&settings(&cluster, 20)).await;
-    let held = join_all((0..MOST - left).map(|_| hold(&cluster))).await;
+    let held = join_all((0..MAX_CONNECTIONS - left).map(|_| occupy(&cluster))).await;
     // PostgreSQL shows its connections of the first question until the transaction ends, so another connection asks.
     let [other, observer, ..] = held.as_slice() else { panic!("two connections are held") };
     let server = place.serve().await;
@@ -80,9 +80,9 @@ async fn waiting(observer: &Connection) -> usize {
 
 /// Another program holds so many connections, and the pool would like `wanted`.
 async fn with_taken(taken: usize, wanted: usize) {
-    let Some(cluster) = Cluster::start(&[&format!("max_connections={MOST}")]) else { return };
+    let Some(cluster) = Cluster::start(&[&format!("max_connections={MAX_CONNECTIONS}")]) else { return };
     let place = Workplace::new(&settings(&cluster, wanted)).await;
-    let held = join_all((0..taken).map(|_| hold(&cluster))).await;
+    let held = join_all((0..taken).map(|_| occupy(&cluster))).await;
     let server = place.serve().await;
     server.client().post("/users", account("admin")).await.expect(201);
     let admin = server.client().log_in("admin").await;
@@ -94,7 +94,7 @@ async fn with_taken(taken: usize, wanted: usize) {
     let warnings = std::fs::read_to_string(place.path("stderr")).unwrap();
     let warnings = warnings.matches("PostgreSQL refuses more connections").count();
     // A connection that is closed may still count when the next one is made, so that there may be one all the same.
-    assert!(warnings == 1 || (warnings == 0 && taken + wanted <= MOST), "{warnings} warnings");
+    assert!(warnings == 1 || (warnings == 0 && taken + wanted <= MAX_CONNECTIONS), "{warnings} warnings");
     drop(held);
     assert_eq!(server.stop().await.code(), Some(0));
 }
@@ -106,7 +106,7 @@ fn settings(cluster: &Cluster, wanted: usize) -> String {
     )
 }
 
-async fn hold(cluster: &Cluster) -> Connection {
+async fn occupy(cluster: &Cluster) -> Connection {
     let (client, connection) = tokio_postgres::connect(&cluster.address(), NoTls).await.unwrap();
     tokio::spawn(connection);
     client

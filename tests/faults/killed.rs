@@ -20,7 +20,7 @@ const DEFAULT_KILLS: usize = 5;
 const WRITERS: usize = 4;
 
 /// The kill comes at a random moment after the first acknowledgement, and no later than this.
-const LONGEST_MS: u64 = 1500;
+const MAX_KILL_DELAY_MS: u64 = 1500;
 
 /// What the server said that it did.
 #[derive(Default)]
@@ -71,7 +71,7 @@ async fn write_until_killed(server: Process, round: usize, known: &Rc<Acknowledg
     });
     let death = async {
         began.notified().await;
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..LONGEST_MS))).await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..MAX_KILL_DELAY_MS))).await;
     };
     tokio::select! {
         () = death => {}

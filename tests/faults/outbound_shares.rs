@@ -15,7 +15,7 @@ const ALLOWED: &str = "[ServiceSettings]\nAllowedUntrustedInternalConnections = 
 
 const BUSY: &str = "app.outbound.busy.app_error";
 
-/// How many calls of one user are under way at once.
+/// The number of calls of one user in progress at once.
 const SHARE: usize = 6;
 
 /// Takes connections and says nothing; gives those that are open.
@@ -62,7 +62,7 @@ async fn users_who_wait_for_silent_hosts_keep_neither_an_operator_nor_each_other
     let admin = server.admin().await;
     let (anna, bert) = (server.user(&admin, "anna").await, server.user(&admin, "bert").await);
     let mut silent = Silent::start().await;
-    let asked = ask(&anna, &silent.url(), 64).await;
+    let calls = ask(&anna, &silent.url(), 64).await;
     silent.has(SHARE).await;
     let started = Instant::now();
     admin.post("/site_url/test", json!({ "site_url": server.base })).await.expect_ok();
@@ -78,7 +78,7 @@ async fn users_who_wait_for_silent_hosts_keep_neither_an_operator_nor_each_other
     .await;
     anna.get(&path).await.expect_refusal(503, BUSY);
     // When the clients hang up, their calls end, and so do those that wait.
-    drop(asked);
+    drop(calls);
     let open = std::mem::take(&mut silent.open);
     let closed = open.iter().map(|connection| {
         async move { while connection.readable().await.is_ok() && !is_closed(connection) {} }.boxed_local()

@@ -7,7 +7,7 @@ use crate::support::server::account;
 use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, backdoor, database};
 
-const MOST: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 const SETTINGS: &str = "[ServiceSettings]\nMaximumLoginAttempts = 5\n";
 
 const COUNTS: &str = "SELECT CAST(failures AS text) FROM qd_unknown_names ORDER BY failures";
@@ -20,7 +20,7 @@ async fn two_servers_and_a_restart_let_as_many_attempts_through_as_one() {
     let homes = [0; 2].map(|_| Home::on_database(&database, SETTINGS));
     let servers = [homes[0].start().await, homes[1].start().await];
     with_admin(&servers[0]).await;
-    let attempts = (0..3 * MOST).map(|number| servers[number % 2].client());
+    let attempts = (0..3 * MAX_ATTEMPTS).map(|number| servers[number % 2].client());
     join_all(attempts.map(|client| async move { refused(&client, "Nobody").await })).await;
     assert_eq!(backdoor::texts_in(homes[0].folder(), COUNTS).await, ["5"]);
     let [first, second] = servers;
@@ -42,7 +42,7 @@ async fn an_unknown_name_is_answered_as_an_account_at_each_attempt() {
     let home = Home::new(SETTINGS).await;
     let server = home.start().await;
     with_admin(&server).await;
-    for _ in 0..MOST + 3 {
+    for _ in 0..MAX_ATTEMPTS + 3 {
         let known = refused(&server.client(), "admin").await;
         assert_eq!(refused(&server.client(), "nobody").await, known);
     }

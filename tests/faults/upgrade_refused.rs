@@ -45,7 +45,7 @@ async fn a_release_that_is_not_proved_newer_and_for_this_machine_is_not_fetched(
     let releases = &stand.releases;
     let bytes = |text: &str| Answer::Bytes(text.as_bytes().into());
     stand.fails("127.0.0.1 answered 404").await;
-    releases.offer_of_a_stranger(&teller(NEWER));
+    releases.offer_with_other_keys(&teller(NEWER));
     stand.fails(UNPROVED).await;
     releases.offer(&teller(NEWER), &json!({}));
     releases.answer(MANIFEST, bytes("{}"));

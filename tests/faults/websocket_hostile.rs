@@ -74,8 +74,8 @@ fn hostile(random: &mut StdRng) -> Vec<u8> {
     }
 }
 
-fn noise(random: &mut StdRng, longest: usize) -> Vec<u8> {
-    let length = random.random_range(0..longest);
+fn noise(random: &mut StdRng, max_length: usize) -> Vec<u8> {
+    let length = random.random_range(0..max_length);
     std::iter::repeat_with(|| random.random()).take(length).collect()
 }
 

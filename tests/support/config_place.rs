@@ -10,7 +10,7 @@ use super::{Client, Home, Process, Reply};
 
 /// Where the configuration is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kept {
+pub enum StoreKind {
     /// In a file.
     InFile,
     /// In the database.
@@ -23,7 +23,7 @@ pub struct ConfigPlace {
 }
 
 impl ConfigPlace {
-    pub async fn new(kept: Kept) -> Self {
+    pub async fn new(kind: StoreKind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("store")).unwrap();
         let socket = folder.path().join("socket");
@@ -33,9 +33,9 @@ impl ConfigPlace {
              [LogSettings]\nEnableConsole = false\nEnableFile = false\n"
         );
         let place = Self { home: Home::new(&settings).await, folder };
-        match kept {
-            Kept::InDatabase => place,
-            Kept::InFile => {
+        match kind {
+            StoreKind::InDatabase => place,
+            StoreKind::InFile => {
                 let file = place.file().display().to_string();
                 Self { home: place.home.with_variable("MM_CONFIG", &file), folder: place.folder }
             }

@@ -16,7 +16,7 @@ use super::waiting::within;
 use super::{Client, database, pool};
 
 /// Nothing that a process is waited for takes longer, not even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 const GREETING: &str = "Quarterdeck listens on ";
 
@@ -80,7 +80,7 @@ impl Home {
         let programs = Path::new(env!("CARGO_BIN_EXE_quarterdeck")).parent().unwrap();
         let mut command = Command::new("/bin/sh");
         command.env_clear().env("PATH", programs).current_dir(self.folder.path()).args(["-c", line]);
-        let ended = timeout(PATIENCE, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+        let ended = timeout(TIMEOUT, command.kill_on_drop(true).output()).await.unwrap().unwrap();
         assert!(ended.status.success(), "{line}: {ended:?}");
         String::from_utf8(ended.stdout).unwrap()
     }
@@ -176,7 +176,7 @@ impl Process {
 
     /// Waits until it ends on its own, and gives what it wrote to standard error.
     pub async fn end(mut self) -> (ExitStatus, String) {
-        let status = timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap();
+        let status = timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
         // The readers end with the pipes.
         let mut errors = self.errors.clone();
         within("its output ends", async { while errors.changed().await.is_ok() {} }).await;
@@ -200,8 +200,8 @@ fn follow(stream: impl AsyncRead + Unpin + 'static) -> watch::Receiver<String> {
     text
 }
 
-/// Everything said so far, once it is enough; `None` when the stream ends before that, or the patience.
+/// Everything said so far, once it is enough; `None` when the stream ends before that, or the timeout ends.
 async fn seen(stream: &mut watch::Receiver<String>, is_enough: impl Fn(&str) -> bool) -> Option<String> {
-    let found = timeout(PATIENCE, stream.wait_for(|said| is_enough(said))).await;
+    let found = timeout(TIMEOUT, stream.wait_for(|said| is_enough(said))).await;
     Some(found.ok()?.ok()?.clone())
 }

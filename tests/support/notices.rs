@@ -39,8 +39,8 @@ impl Noticed {
     /// Has the feed fetched now: the time between two fetches changes.
     pub async fn fetch(&self) {
         let before = self.feed.count();
-        let pause = 3600 + before;
-        self.configure("NoticesFetchFrequency", &pause.to_string()).await;
+        let interval_s = 3600 + before;
+        self.configure("NoticesFetchFrequency", &interval_s.to_string()).await;
         until("the feed is asked for again", async || self.feed.count() > before).await;
     }
 

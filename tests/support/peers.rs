@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Returns the name of a program that every run needs, once it is found on the path.
 pub fn tool(name: &str) -> &str {
@@ -21,7 +21,7 @@ pub fn tool(name: &str) -> &str {
 /// Runs a scenario, which prints one JSON object for each step it took, and gives those.
 pub async fn play(command: &mut Command) -> Vec<Value> {
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let played = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let played = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
     let (output, errors) = (String::from_utf8(played.stdout).unwrap(), String::from_utf8_lossy(&played.stderr));
     assert!(played.status.success(), "{errors}\nafter these steps:\n{output}");
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -29,7 +29,7 @@ pub async fn play(command: &mut Command) -> Vec<Value> {
 
 /// Runs a scenario that asks for help in between: a line with `ask` waits for the line that `help` makes of it.
 pub async fn converse(command: &mut Command, help: impl AsyncFnMut(&str) -> String) -> Vec<Value> {
-    timeout(PATIENCE, talk(command, help)).await.unwrap()
+    timeout(TIMEOUT, talk(command, help)).await.unwrap()
 }
 
 async fn talk(command: &mut Command, mut help: impl AsyncFnMut(&str) -> String) -> Vec<Value> {

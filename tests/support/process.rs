@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{Client, database, pool};
 
 /// Longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A folder with a `config.toml`, in which the program is run.
 pub struct Workplace {
@@ -97,7 +97,7 @@ impl Workplace {
             .unwrap();
         // A program that reads nothing may be gone already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
-        timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap()
+        timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap()
     }
 
     /// Starts a command and does not wait for it.
@@ -118,7 +118,7 @@ impl Workplace {
         let mut child = command.envs(variables.iter().copied()).stdin(Stdio::null()).stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        timeout(PATIENCE, stdout.read_line(&mut line)).await.unwrap().unwrap();
+        timeout(TIMEOUT, stdout.read_line(&mut line)).await.unwrap().unwrap();
         let Some(base) = line.trim_end().strip_prefix("Quarterdeck listens on ") else {
             panic!("{line:?}: {}", read(&self.path("stderr")));
         };
@@ -155,7 +155,7 @@ impl Process {
     /// The next line that it prints on standard output.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
-        timeout(PATIENCE, self.stdout.read_line(&mut line)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.stdout.read_line(&mut line)).await.unwrap().unwrap();
         line.trim_end().to_owned()
     }
 
@@ -182,7 +182,7 @@ impl Process {
 
     /// Waits for the end.
     pub async fn ended(&mut self) -> ExitStatus {
-        timeout(PATIENCE, self.child.wait()).await.unwrap().unwrap()
+        timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap()
     }
 
     /// Closes the idle connections of its clients, and stops the server as an operator does.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than any test waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens a connection to `http://host:port`.
 pub async fn connect(base: &str) -> TcpStream {
@@ -25,7 +25,7 @@ pub async fn exchange(base: &str, request: &str) -> String {
 pub async fn read_to_end(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset after the answer is as good an end as any.
-    let _ = timeout(PATIENCE, connection.read_to_end(&mut answer)).await.unwrap();
+    let _ = timeout(TIMEOUT, connection.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
 

@@ -67,13 +67,13 @@ impl ReleasePlace {
 
     /// The section of the settings that names this place, its key copied into `folder`; a download may stand still
     /// for so many seconds.
-    pub fn settings(&self, folder: &Path, patience: u32) -> String {
+    pub fn settings(&self, folder: &Path, stall_s: u32) -> String {
         let key = folder.join("release.pub");
         std::fs::copy(self.folder.path().join("release.pub"), &key).unwrap();
         let (address, key) = (self.address, key.display());
         format!(
             "[Quarterdeck]\nReleaseURL = \"http://{address}/latest/release.json\"\nReleasePublicKeyFile = \"{key}\"\n\
-             ReleaseStallSeconds = {patience}\n"
+             ReleaseStallSeconds = {stall_s}\n"
         )
     }
 
@@ -89,12 +89,12 @@ impl ReleasePlace {
     }
 
     /// The same, signed with a key that nobody trusts.
-    pub fn offer_of_a_stranger(&self, program: &[u8]) {
+    pub fn offer_with_other_keys(&self, program: &[u8]) {
         self.offer(program, &json!({}));
-        let stranger = tempfile::tempdir().unwrap();
-        make_keys(stranger.path());
+        let other_keys = tempfile::tempdir().unwrap();
+        make_keys(other_keys.path());
         let manifest = std::fs::read(self.folder.path().join("release.json")).unwrap();
-        self.sign(&manifest, stranger.path());
+        self.sign(&manifest, other_keys.path());
     }
 
     /// What is answered to requests for `path` from now on; `None` is 404.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Client;
 
 /// Longer than any test waits for an answer.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A client that read the beginning of its response and then stopped.
 pub struct SlowReader {
@@ -30,7 +30,7 @@ impl SlowReader {
         connection.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(timeout(PATIENCE, connection.read_u8()).await.unwrap().unwrap());
+            head.push(timeout(TIMEOUT, connection.read_u8()).await.unwrap().unwrap());
         }
         Self { head: String::from_utf8(head).unwrap(), connection }
     }
@@ -56,14 +56,14 @@ impl SlowReader {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(PATIENCE, dripping).await.unwrap();
+        timeout(TIMEOUT, dripping).await.unwrap();
         (taken, started.elapsed())
     }
 
     /// Reads everything.
     pub async fn finish(mut self) -> Vec<u8> {
         let mut body = vec![0; self.length()];
-        timeout(PATIENCE, self.connection.read_exact(&mut body)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.connection.read_exact(&mut body)).await.unwrap().unwrap();
         body
     }
 }

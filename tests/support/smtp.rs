@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::configuration::put_at;
 use super::needs;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The user and the password that the mail server knows.
 pub const USERNAME: &str = "courier";
@@ -44,7 +44,7 @@ impl MailServer {
     /// The next event of that name; others are passed over.
     pub async fn next(&mut self, event: &str) -> Value {
         loop {
-            let line = timeout(PATIENCE, self.said.next_line()).await.unwrap().unwrap().unwrap();
+            let line = timeout(TIMEOUT, self.said.next_line()).await.unwrap().unwrap().unwrap();
             let said: Value = serde_json::from_str(&line).unwrap();
             if said["event"] == event {
                 return said;

@@ -29,14 +29,14 @@ impl Stand {
     }
 
     /// One that waits so many seconds for a download to go on, and whose folder is changed before the server starts.
-    pub async fn prepared(patience: u32, change: impl Fn(&mut Workplace)) -> Self {
+    pub async fn prepared(stall_s: u32, change: impl Fn(&mut Workplace)) -> Self {
         let mut place = Workplace::new("").await;
         let program = place.copy_program();
         let releases = ReleasePlace::start().await;
         // A server that starts anew must be found again.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("[ServiceSettings]\nListenAddress = \"127.0.0.1:{port}\"\n");
-        place.configure(&format!("{listen}{}", releases.settings(&place.path(""), patience)));
+        place.configure(&format!("{listen}{}", releases.settings(&place.path(""), stall_s)));
         change(&mut place);
         let server = place.serve().await;
         server.client().post("/users", account("admin")).await.expect(201);

@@ -26,8 +26,8 @@ pub fn size(default: usize) -> usize {
 
 /// Lets this process open as many files as it may: it has one end of each connection, and often both.
 pub fn raise_open_files() {
-    let most = getrlimit(Resource::Nofile).maximum;
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most });
+    let max = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: max, maximum: max });
 }
 
 /// So many users, who are logged in.

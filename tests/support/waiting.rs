@@ -5,29 +5,29 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// Longer than anything in a test takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Waits for `work`. Fails after a minute.
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("it took longer than {PATIENCE:?}: {what}"))
+    timeout(TIMEOUT, work).await.unwrap_or_else(|_| panic!("it took longer than {TIMEOUT:?}: {what}"))
 }
 
 /// Waits until `is_so`. Fails after a minute.
 pub async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until_within(PATIENCE, what, is_so).await;
+    until_within(TIMEOUT, what, is_so).await;
 }
 
-/// Waits until `is_so`. Fails after `patience`.
-pub async fn until_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+/// Waits until `is_so`. Fails after `limit`.
+pub async fn until_within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
             sleep(LOOK).await;
         }
     };
-    timeout(patience, waiting).await.unwrap_or_else(|_| panic!("it took longer than {patience:?}: {what}"));
+    timeout(limit, waiting).await.unwrap_or_else(|_| panic!("it took longer than {limit:?}: {what}"));
 }
 
 #[tokio::test]

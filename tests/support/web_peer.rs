@@ -19,7 +19,7 @@ pub struct WebPeer {
 struct Shared {
     answer: RefCell<String>,
     seen: RefCell<Vec<String>>,
-    is_held: watch::Sender<bool>,
+    is_suspended: watch::Sender<bool>,
 }
 
 impl WebPeer {
@@ -30,7 +30,7 @@ impl WebPeer {
         let shared = Rc::new(Shared {
             answer: RefCell::default(),
             seen: RefCell::default(),
-            is_held: watch::Sender::new(false),
+            is_suspended: watch::Sender::new(false),
         });
         actix_web::rt::spawn(serve(listener, shared.clone()));
         let peer = Self { address, shared };
@@ -67,12 +67,12 @@ impl WebPeer {
     }
 
     /// From now on it takes requests and answers none, until it is told to.
-    pub fn hold(&self, is_held: bool) {
-        self.shared.is_held.send_replace(is_held);
+    pub fn suspend(&self, is_suspended: bool) {
+        self.shared.is_suspended.send_replace(is_suspended);
     }
 
     /// Waits until it was sent something.
-    pub async fn is_asked(&self) {
+    pub async fn is_called(&self) {
         until("it is sent something", async || self.count() > 0).await;
     }
 
@@ -109,7 +109,7 @@ async fn serve(listener: TcpListener, shared: Rc<Shared>) {
     while let Ok((mut connection, _)) = listener.accept().await {
         let request = receive(&mut connection).await;
         shared.seen.borrow_mut().push(request);
-        shared.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
+        shared.is_suspended.subscribe().wait_for(|is_suspended| !is_suspended).await.unwrap();
         let answer = shared.answer.borrow().clone();
         // Who has read enough goes.
         let _ = connection.write_all(answer.as_bytes()).await;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Client, TestServer};
 
 /// Longer than any test waits for a frame.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// So much is read at once, in bytes.
 const CHUNK: usize = 16 * 1024;
@@ -116,7 +116,7 @@ impl WebSocket {
         self.buffer.reserve(CHUNK);
         // A reset is as good an end as any.
         let reading = self.stream.read_buf(&mut self.buffer);
-        let read = timeout(PATIENCE, reading).await.unwrap().unwrap_or(0);
+        let read = timeout(TIMEOUT, reading).await.unwrap().unwrap_or(0);
         read > 0
     }
 

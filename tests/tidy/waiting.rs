@@ -83,7 +83,7 @@ fn loops(text: &str) -> usize {
     (0..lines.len()).filter(|at| is_loop(lines[*at]) && awaits(*at)).count()
 }
 
-fn hold(known: &[(&str, usize, &str)], count: impl Fn(&str) -> usize, cure: &str) {
+fn check(known: &[(&str, usize, &str)], count: impl Fn(&str) -> usize, cure: &str) {
     for (path, text) in tests().iter().filter(|(path, _)| path != "tests/tidy/waiting.rs") {
         let allowed = known.iter().find(|(known, ..)| known == path).map_or(0, |(_, count, _)| *count);
         let found = count(text);
@@ -97,12 +97,12 @@ fn hold(known: &[(&str, usize, &str)], count: impl Fn(&str) -> usize, cure: &str
 
 #[test]
 fn every_sleep_of_a_test_has_a_reason() {
-    hold(&SLEEPS, sleeps, "await the event with `until`, or pass the time in");
+    check(&SLEEPS, sleeps, "await the event with `until`, or pass the time in");
 }
 
 #[test]
 fn every_loop_of_a_test_that_awaits_has_an_end() {
-    hold(&LOOPS, loops, "wait with `until`");
+    check(&LOOPS, loops, "wait with `until`");
 }
 
 #[test]

@@ -70,9 +70,9 @@ async fn an_address_of_a_postgres_is_that_database_however_it_is_given() {
     let own = "[SqlSettings]\nDataSource = \"".to_owned() + OTHER + "\"\n";
     let shipped = include_str!("../../config.toml");
     let source = ("MM_SQLSETTINGS_DATASOURCE", OTHER);
-    let ways: [(&str, &[(&str, &str)]); 4] =
+    let sources: [(&str, &[(&str, &str)]); 4] =
         [("", &[("MM_CONFIG", OTHER)]), ("", &[source]), (shipped, &[source]), (&own, &[])];
-    for (settings, variables) in ways {
+    for (settings, variables) in sources {
         let place = bare().await;
         if !settings.is_empty() {
             std::fs::write(place.path("config.toml"), settings).unwrap();

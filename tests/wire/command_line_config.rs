@@ -16,7 +16,7 @@ const QUIET: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n"
 const LOCAL: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\nLocalModeSocketLocation = \"qd.socket\"\n";
 
 /// Runs a test on the store alone, and again through a server that runs.
-async fn each_way(test: impl AsyncFn(&Workplace)) {
+async fn with_store_and_server(test: impl AsyncFn(&Workplace)) {
     test(&Workplace::new(QUIET).await).await;
     let place = online().await;
     let server = place.serve().await;
@@ -65,7 +65,7 @@ async fn every_subcommand_explains_itself() {
 
 #[actix_web::test]
 async fn a_setting_is_read_changed_and_put_back() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         assert_eq!(config(place, &["get", "TeamSettings.SiteName"]).await, "\"Mattermost\"\n");
         let set = config(place, &["set", "TeamSettings.SiteName", "Bridge", "--comment", "a new name"]).await;
         assert!(set.contains("TeamSettings.SiteName: \"Mattermost\" -> \"Bridge\"\n"), "{set}");
@@ -85,7 +85,7 @@ async fn a_setting_is_read_changed_and_put_back() {
 
 #[actix_web::test]
 async fn a_change_that_has_no_effect_where_it_is_stored_says_so() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let ended = place.run(&["config", "set", "SqlSettings.QueryTimeout", "44"], "").await;
         let complaint = String::from_utf8(ended.stderr).unwrap();
         let expected =
@@ -97,7 +97,7 @@ async fn a_change_that_has_no_effect_where_it_is_stored_says_so() {
 
 #[actix_web::test]
 async fn several_paths_lists_and_maps_are_read_and_written_as_json() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         config(place, &["set", "DisplaySettings.CustomURLSchemes", r#"["git","smb"]"#]).await;
         config(place, &["set", "PluginSettings.Plugins", r#"{"com.example.one":{"Name":"n"}}"#]).await;
         config(place, &["set", "PluginSettings.Plugins", r#"{"two":{"Name":"m"}}"#]).await;
@@ -172,7 +172,7 @@ async fn changes_at_the_same_time_are_all_kept() {
 
 #[actix_web::test]
 async fn what_is_exported_can_be_imported_and_changes_nothing() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         config(place, &["set", "TeamSettings.SiteName", "here & <there>"]).await;
         config(place, &["export", "config.json"]).await;
         let file = place.path("config.json");

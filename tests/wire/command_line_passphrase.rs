@@ -14,7 +14,7 @@ use crate::support::process::Workplace;
 const PASSPHRASE: &str = "correct horse battery";
 
 /// Much longer than any command takes: one that hangs fails the test.
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Runs a command on a terminal of its own, and answers each prompt in turn; gives its exit code and what was shown.
 async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) -> (i32, String) {
@@ -44,14 +44,14 @@ async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) 
         assert!(next.is_none(), "never asked for {next:?}: {shown}");
         (child.wait().await.unwrap().code().unwrap(), shown)
     };
-    timeout(PATIENCE, talking).await.unwrap()
+    timeout(TIMEOUT, talking).await.unwrap()
 }
 
 /// Runs a command without any terminal.
 async fn without_terminal(place: &Workplace, arguments: &[&str]) -> Output {
     let mut detached = Command::new(peers::tool("setsid"));
     detached.arg("--wait").arg(env!("CARGO_BIN_EXE_quarterdeck")).args(arguments);
-    timeout(PATIENCE, begun(place, &mut detached).wait_with_output()).await.unwrap().unwrap()
+    timeout(TIMEOUT, begun(place, &mut detached).wait_with_output()).await.unwrap().unwrap()
 }
 
 fn begun(place: &Workplace, command: &mut Command) -> tokio::process::Child {

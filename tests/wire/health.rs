@@ -129,7 +129,7 @@ async fn nobody_waits_while_eight_devices_are_asked_about() {
     let client = server.client();
     let ping =
         async || client.get("/system/ping?device_id=apple:123").await.expect(200)["CanReceiveNotifications"].clone();
-    let asked = futures_util::future::join_all((0..8).map(|_| ping()));
+    let pings = futures_util::future::join_all((0..8).map(|_| ping()));
     let ninth = async {
         let mut connections = Vec::new();
         while connections.len() < 8 {
@@ -137,7 +137,7 @@ async fn nobody_waits_while_eight_devices_are_asked_about() {
         }
         assert_eq!(ping().await, "unknown");
     };
-    let (answers, ()) = tokio::join!(asked, ninth);
+    let (answers, ()) = tokio::join!(pings, ninth);
     assert!(answers.iter().all(|answer| answer == "unknown"), "{answers:?}");
 }
 

@@ -18,12 +18,12 @@ const METRICS: &str = "[MetricsSettings]\nEnable = true\nListenAddress = \"127.0
 const TOKEN: &str = "0123456789abcdef-metrics";
 const GUARDED: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\n";
 
-async fn asked(server: &TestServer, headers: &[(&str, &str)]) -> Reply {
+async fn scraped(server: &TestServer, headers: &[(&str, &str)]) -> Reply {
     server.client().send(Method::GET, "//metrics", None, headers).await
 }
 
 async fn text_of(server: &TestServer) -> String {
-    let reply = asked(server, &[("Authorization", &format!("Bearer {TOKEN}"))]).await;
+    let reply = scraped(server, &[("Authorization", &format!("Bearer {TOKEN}"))]).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.text()
 }
@@ -144,7 +144,7 @@ async fn metrics_are_off_unless_asked_for() {
     assert_eq!(server.server.metrics_address(), None);
     let admin = server.admin().await;
     admin.get("//metrics").await.expect_refusal(404, "api.context.404.app_error");
-    asked(&server, &[("Authorization", "Bearer ")]).await.expect_refusal(404, "api.context.404.app_error");
+    scraped(&server, &[("Authorization", "Bearer ")]).await.expect_refusal(404, "api.context.404.app_error");
 }
 
 #[actix_web::test]
@@ -154,10 +154,10 @@ async fn where_everybody_is_served_they_take_the_token() {
     let longer = format!("Bearer {TOKEN}x");
     for wrong in ["Bearer 0123456789abcdef-metricz", "Bearer 0123456789abcdef", &longer, "Bearer ", TOKEN, "Basic eDp5"]
     {
-        let refused = asked(&server, &[("Authorization", wrong)]).await;
+        let refused = scraped(&server, &[("Authorization", wrong)]).await;
         refused.expect_refusal(401, "app.metrics.token.app_error");
     }
-    asked(&server, &[]).await.expect_refusal(401, "app.metrics.token.app_error");
+    scraped(&server, &[]).await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get("//metrics").await.expect_refusal(401, "app.metrics.token.app_error");
     admin.get(&format!("//metrics?access_token={TOKEN}")).await.expect_refusal(401, "app.metrics.token.app_error");
     let recorded = async || admin.get("/audits").await.text().contains("/metrics");
@@ -216,11 +216,11 @@ async fn what_clients_make_up_makes_no_series() {
         admin.get(&format!("/users/username/nobody-{number}")).await.expect(404);
     }
     let text = text_of(&server).await;
-    let (of_strangers, of_names) = (
+    let (of_anonymous, of_names) = (
         r#"mattermost_api_time_count{handler="other",method="other",status_code="404"}"#,
         r#"mattermost_api_time_count{handler="/api/v4/users/username/{username}",method="GET",status_code="404"}"#,
     );
-    assert_eq!((count(&text, of_strangers), count(&text, of_names)), (1_000, 1_000));
+    assert_eq!((count(&text, of_anonymous), count(&text, of_names)), (1_000, 1_000));
     assert!(!text.contains("made-up") && !text.contains("nobody-") && !text.contains("GET1"), "{text}");
     let series = text.lines().filter(|line| line.starts_with("mattermost_api_time_count")).count();
     assert!(series <= 8, "{text}");

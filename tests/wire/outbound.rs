@@ -42,9 +42,9 @@ async fn whom_the_system_trusts_is_trusted_and_nobody_else() {
     let process = home.start().await;
     test_site(&admin(&process.client()).await, &site_url).await.expect_ok();
 
-    let stranger =
+    let untrusting =
         TestServer::start_with("[ServiceSettings]\nAllowedUntrustedInternalConnections = \"localhost\"\n").await;
-    let admin = stranger.admin().await;
+    let admin = untrusting.admin().await;
     let refused = test_site(&admin, &site_url).await;
     refused.expect_refusal(400, "app.admin.test_site_url.failure");
     assert!(refused.text().contains("localhost has no valid certificate"), "{}", refused.text());

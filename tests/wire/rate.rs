@@ -30,8 +30,8 @@ async fn a_caller_beyond_the_burst_is_told_to_wait_in_plain_text() {
 
 #[actix_web::test]
 async fn callers_are_told_apart_by_the_header_of_a_trusted_proxy_only() {
-    let trusting = format!("{TWO_AT_ONCE}[ServiceSettings]\nTrustedProxyIPHeader = [\"X-Real-Ip\"]\n");
-    let server = TestServer::start_with(&trusting).await;
+    let behind_proxy = format!("{TWO_AT_ONCE}[ServiceSettings]\nTrustedProxyIPHeader = [\"X-Real-Ip\"]\n");
+    let server = TestServer::start_with(&behind_proxy).await;
     for address in ["10.0.0.1", "10.0.0.2, 10.9.9.9", "2001:db8::1"] {
         assert_eq!(ping_from(&server.client(), address).await.header("x-ratelimit-remaining"), "1", "{address}");
     }
@@ -59,9 +59,9 @@ async fn made_up_tokens_share_the_bucket_of_their_address_and_a_user_has_one() {
     let settings = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 9\nVaryByUser = true\n";
     let server = TestServer::start_with(settings).await;
     let admin = server.admin().await;
-    let stranger = server.client();
+    let anonymous = server.client();
     let replies: Vec<u16> = join_all(
-        (0..20).map(async |number| stranger.with_token(&format!("{number:026}")).get("/users/me").await.status),
+        (0..20).map(async |number| anonymous.with_token(&format!("{number:026}")).get("/users/me").await.status),
     )
     .await;
     assert!(replies.contains(&429), "{replies:?}");

@@ -98,8 +98,8 @@ async fn a_change_that_does_not_work_leaves_the_earlier_in_service_and_is_told_e
     assert_eq!((&mended["state"], &mended["refusal"]), (&json!("in-service"), &Value::Null));
     admin.set("TeamSettings.SiteName", "Bridge").await.expect(200);
     // What a member hears is what the administrator heard, without the storage.
-    let heard = [for_member.event().await, for_member.event().await];
-    assert!(heard.iter().all(|event| event["event"] == "config_changed"), "{heard:?}");
+    let events = [for_member.event().await, for_member.event().await];
+    assert!(events.iter().all(|event| event["event"] == "config_changed"), "{events:?}");
 }
 
 /// The data of the next event about storage.

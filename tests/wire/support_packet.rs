@@ -10,7 +10,7 @@ use crate::support::server::account;
 const LOG: usize = 64 << 20;
 
 /// What a process may take more while it packs it, in kilobytes.
-const MOST_KB: u64 = 24 << 10;
+const MAX_GROWTH_KB: u64 = 24 << 10;
 
 #[actix_web::test]
 async fn a_long_log_is_packed_without_being_held_in_memory() {
@@ -35,7 +35,7 @@ async fn a_long_log_is_packed_without_being_held_in_memory() {
     let grown = peak_kb(process) - before;
     assert!(packet.0["mattermost.log.1"].len() >= LOG, "it is there");
     packet.manifest();
-    assert!(grown < MOST_KB, "{grown} kB");
+    assert!(grown < MAX_GROWTH_KB, "{grown} kB");
     server.stop().await;
 }
 

@@ -111,8 +111,8 @@ async fn a_body_without_a_session_has_8_kib_and_one_with_a_session_keeps_its_lim
     account["props"] = json!({ "filler": "x".repeat(100_000) });
     assert_ne!(admin.post("/users", account.clone()).await.status, 413);
     account["username"] = json!("ben");
-    let stranger = server.client().post("/users", account).await;
-    stranger.expect_refusal(413, "api.context.request_body_too_large.app_error");
+    let anonymous = server.client().post("/users", account).await;
+    anonymous.expect_refusal(413, "api.context.request_body_too_large.app_error");
 }
 
 #[actix_web::test]

@@ -13,7 +13,7 @@ use crate::support::TestServer;
 const GONE: Duration = Duration::from_secs(8);
 
 /// Longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Requests whose answer does not wait for the body, with the status: an endless body, one that is announced and does
 /// not come, and one that is larger than what is thrown away.
@@ -23,8 +23,8 @@ const REFUSED: [(&str, &str, &str); 3] = [
     ("POST /api/v4/nothing", "Content-Length: 2000000", "HTTP/1.1 404"),
 ];
 
-/// Those that only a stranger is refused.
-const REFUSED_TO_STRANGERS: [(&str, &str, &str); 3] = [
+/// Requests that are refused only without a session.
+const REFUSED_WITHOUT_SESSION: [(&str, &str, &str); 3] = [
     ("PUT /api/v4/config", "Transfer-Encoding: chunked", "HTTP/1.1 401"),
     ("PUT /api/v4/config", "Content-Length: 2000000", "HTTP/1.1 401"),
     ("POST /api/v4/users/login", "Content-Length: 300000", "HTTP/1.1 413"),
@@ -46,7 +46,7 @@ async fn is_refused_and_closed(
     let _ = output.write_all(chunks.as_bytes()).await;
     let started = Instant::now();
     let mut answer = Vec::new();
-    let read = timeout(PATIENCE, input.read_to_end(&mut answer)).await.unwrap();
+    let read = timeout(TIMEOUT, input.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     // Over TLS an end without a farewell would be an error.
     assert!(read.is_ok(), "{line}, {body}, {early} bytes early: {read:?} after {answer:?}");
@@ -69,7 +69,7 @@ async fn over_tls(server: &TestServer, certificate: &Certificate) -> impl AsyncR
 async fn over_tls_an_answer_to_an_unread_body_arrives_whole_and_ends_the_connection() {
     let certificate = certificate();
     let server = TestServer::start_with(&settings(&certificate, "")).await;
-    let all = REFUSED.into_iter().chain(REFUSED_TO_STRANGERS);
+    let all = REFUSED.into_iter().chain(REFUSED_WITHOUT_SESSION);
     let refusals = all.flat_map(|refused| [(refused, 0), (refused, 500)]).map(async |(refused, early)| {
         is_refused_and_closed(over_tls(&server, &certificate).await, refused, early).await;
     });
@@ -80,7 +80,7 @@ async fn over_tls_an_answer_to_an_unread_body_arrives_whole_and_ends_the_connect
 async fn over_tls_a_client_that_sends_much_before_it_reads_still_finds_the_answer() {
     let certificate = certificate();
     let server = TestServer::start_with(&settings(&certificate, "")).await;
-    for refused in [REFUSED[0], REFUSED_TO_STRANGERS[0]] {
+    for refused in [REFUSED[0], REFUSED_WITHOUT_SESSION[0]] {
         is_refused_and_closed(over_tls(&server, &certificate).await, refused, 500_000).await;
     }
 }

@@ -100,8 +100,8 @@ async fn a_client_that_cannot_resume_is_told_at_once() {
     // The one that resumed is left.
     let connections = &server.server.hub().counts().connections;
     waiting::until("the others are forgotten", async || connections.load(Ordering::Relaxed) == 1).await;
-    let mut forgotten = WebSocket::of(&admin, &resumption(&id, 1)).await;
-    assert_eq!(forgotten.event().await["event"], "hello");
+    let mut expired = WebSocket::of(&admin, &resumption(&id, 1)).await;
+    assert_eq!(expired.event().await["event"], "hello");
 }
 
 /// The connection must end for that reason within a second.

@@ -9,9 +9,9 @@ use crate::waiting::until;
 
 /// Counts its calls; a count ends when the test allows it.
 struct Abacus {
-    asked: AtomicI64,
+    counts: AtomicI64,
     at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
+    max_at_once: AtomicUsize,
     is_broken: AtomicBool,
     turns: Semaphore,
 }
@@ -19,9 +19,9 @@ struct Abacus {
 impl Counting {
     fn new() -> Arc<Self> {
         Arc::new(Self(Arc::new(Abacus {
-            asked: AtomicI64::new(0),
+            counts: AtomicI64::new(0),
             at_once: AtomicUsize::new(0),
-            most_at_once: AtomicUsize::new(0),
+            max_at_once: AtomicUsize::new(0),
             is_broken: AtomicBool::new(false),
             turns: Semaphore::new(0),
         })))
@@ -35,10 +35,10 @@ impl AnalyticsSource for Counting {
         let abacus = self.0.clone();
         async move {
             let at_once = abacus.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-            abacus.most_at_once.fetch_max(at_once, Ordering::SeqCst);
+            abacus.max_at_once.fetch_max(at_once, Ordering::SeqCst);
             abacus.turns.acquire().await.unwrap().forget();
             abacus.at_once.fetch_sub(1, Ordering::SeqCst);
-            let value = abacus.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            let value = abacus.counts.fetch_add(1, Ordering::SeqCst) + 1;
             if abacus.is_broken.load(Ordering::SeqCst) {
                 return Err(AppError::new("app.post.analytics_posts_count.app_error"));
             }
@@ -61,14 +61,14 @@ async fn many_who_ask_the_same_cause_one_count_and_different_ones_follow_each_ot
     let source = Counting::new();
     let analytics = AnalyticsHandle::start(source.clone(), Duration::from_hours(1));
     source.0.turns.add_permits(100);
-    let asked = (0..40).map(|n| value(&analytics, ["a", "b", "c", "d"][n % 4]));
-    let mut values = join_all(asked).await;
+    let counts = (0..40).map(|n| value(&analytics, ["a", "b", "c", "d"][n % 4]));
+    let mut values = join_all(counts).await;
     values.sort_unstable();
     values.dedup();
     assert_eq!(values, [1, 2, 3, 4]);
-    assert_eq!(source.0.most_at_once.load(Ordering::SeqCst), 1);
+    assert_eq!(source.0.max_at_once.load(Ordering::SeqCst), 1);
     assert_eq!(value(&analytics, "a").await, value(&analytics, "a").await);
-    assert_eq!(source.0.asked.load(Ordering::SeqCst), 4);
+    assert_eq!(source.0.counts.load(Ordering::SeqCst), 4);
 }
 
 #[actix_rt::test]
@@ -97,9 +97,9 @@ async fn a_failure_keeps_the_earlier_answer_and_is_not_repeated_at_once() {
     }
     assert_eq!(value(&analytics, "a").await, 1);
     // The old answer of "a" started one more count; the failure of "b" was returned twice.
-    until("it is counted once more", async || source.0.asked.load(Ordering::SeqCst) >= 3).await;
+    until("it is counted once more", async || source.0.counts.load(Ordering::SeqCst) >= 3).await;
     assert_eq!(value(&analytics, "a").await, 1);
-    assert_eq!(source.0.asked.load(Ordering::SeqCst), 3);
+    assert_eq!(source.0.counts.load(Ordering::SeqCst), 3);
 }
 
 #[actix_rt::test]

@@ -20,7 +20,7 @@ const RESERVED_KIB: u32 = 4;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// A caller without a session; all of them share one room.
-    Stranger,
+    Anonymous,
     /// A user, by id.
     User(String),
     /// A system administrator, by id.
@@ -57,7 +57,7 @@ const ROOMS: [Room; 6] = [
 impl Caller {
     fn room(&self) -> usize {
         match self {
-            Self::Stranger => 0,
+            Self::Anonymous => 0,
             Self::User(_) => 1,
             Self::Admin(_) => 2,
             Self::Local => 3,

@@ -14,7 +14,7 @@ struct Memory {
     fails: AtomicBool,
     panics: AtomicBool,
     /// Locked while a test freezes the store.
-    gate: Arc<tokio::sync::Mutex<()>>,
+    lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Memory {
@@ -34,10 +34,10 @@ impl AuditStore for Memory {
         }
         self.batches.fetch_add(1, Ordering::Relaxed);
         let panics = self.panics.swap(false, Ordering::Relaxed);
-        let (kept, gate) = (self.records.clone(), self.gate.clone());
+        let (kept, lock) = (self.records.clone(), self.lock.clone());
         let deleted = self.withdrawn.clone();
         Box::pin(async move {
-            let _open = gate.lock().await;
+            let _open = lock.lock().await;
             let mut kept = kept.lock().unwrap();
             for record in records {
                 if !kept.iter().any(|known| known.id == record.id) {
@@ -156,7 +156,7 @@ async fn a_caller_that_floods_uses_up_its_own_room_and_nobody_elses() {
     assert!(taken.len() > 1000, "{} records of about 1 KiB fit in 2 MiB", taken.len());
     assert!(audit.reserve(&flooder).await.is_none(), "refused after a moment");
     assert_eq!(audit.refused(), 1);
-    let all = [&other, &admin, &Caller::Local, &Caller::Stranger, &Caller::Server];
+    let all = [&other, &admin, &Caller::Local, &Caller::Anonymous, &Caller::Server];
     for (number, caller) in all.into_iter().enumerate() {
         audit.place(audit.reserve(caller).await.unwrap(), record(&format!("o{number}")));
     }
@@ -197,7 +197,7 @@ async fn a_record_larger_than_the_room_of_its_caller_is_cut_and_not_lost() {
 #[actix_rt::test]
 async fn a_store_that_never_answers_refuses_changes_and_loses_none_that_were_admitted() {
     let (audit, memory) = start();
-    let frozen = memory.gate.clone().lock_owned().await;
+    let frozen = memory.lock.clone().lock_owned().await;
     let anna = user("anna");
     let mut admitted = 0;
     while let Some(permit) = audit.try_reserve(&anna) {

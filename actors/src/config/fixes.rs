@@ -40,7 +40,7 @@ impl Fix {
                 is_wanted.then(|| Value::from(format!("{text}/")))
             }
             Self::Replace(words) => words.get(value.as_str()?).map(|word| Value::from(word.as_str())),
-            Self::AtMost(most) => Some(Value::from(value.as_i64()?.min(*most))),
+            Self::AtMost(max) => Some(Value::from(value.as_i64()?.min(*max))),
             Self::CommaListWith(path) => {
                 Some(Value::from(comma_list(value.as_str()?, given(document, path)?.as_str()?)))
             }

@@ -13,7 +13,7 @@ use super::document::Document;
 use super::extras::without_extras;
 use super::fixes::fixed;
 use super::limits::check_limits;
-use super::proposal::{Manner, Proposal, Surroundings, decide};
+use super::proposal::{ChangeMode, DecisionContext, Proposal, decide};
 use super::restored::restored;
 use super::secrets::{PLACEHOLDER, masked};
 use super::shape::problems;
@@ -89,16 +89,16 @@ fn stored(size: usize) -> Document {
     settings_of(defaults(Mode::Update), given)
 }
 
-fn decided(manner: Manner, body: Document) {
+fn decided(mode: ChangeMode, body: Document) {
     let running = Config::from_overrides([]).unwrap();
-    let proposal = Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true };
-    let around = Surroundings {
+    let proposal = Proposal { mode, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true };
+    let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| false),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
     // Most of these documents are refused. Only the number of steps matters here.
-    let _ = decide(&running, &proposal, &around);
+    let _ = decide(&running, &proposal, &context);
 }
 
 /// Walks over a submitted document, next to a stored one of about the same size.
@@ -108,8 +108,8 @@ type Walk = fn(Document, usize);
 const WALKS: [(&str, bool, Walk); 8] = [
     ("problems", true, |document, _| drop(problems(&document))),
     ("limits", true, |document, _| drop(check_limits(&document))),
-    ("patch", true, |document, _| decided(Manner::Patch, document)),
-    ("replace", true, |document, _| decided(Manner::Replace, document)),
+    ("patch", true, |document, _| decided(ChangeMode::Patch, document)),
+    ("replace", true, |document, _| decided(ChangeMode::Replace, document)),
     ("extras", true, |document, _| drop(without_extras(&document))),
     ("restored", false, |document, size| drop(restored(&document, &stored(size)))),
     ("masked", false, |document, _| drop(masked(&document))),

@@ -45,7 +45,7 @@ pub type Fingerprint = Arc<dyn Fn(&str, &Value) -> String + Send + Sync>;
 
 /// The way in which a submitted document changes the running one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ChangeMode {
     /// It replaces the running document. Settings that it leaves out become the default.
     Replace,
     /// It changes only the settings that it names.
@@ -58,7 +58,7 @@ pub enum Manner {
 #[derive(Clone)]
 pub struct Proposal {
     /// The way in which it changes the running document.
-    pub manner: Manner,
+    pub mode: ChangeMode,
     /// The submitted document. The types of its values have been checked.
     pub body: Document,
     /// Selects the settings that the caller may write. Other settings keep their running value.
@@ -71,7 +71,7 @@ pub struct Proposal {
 
 /// Facts that decisions need beside the running configuration.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct DecisionContext {
     /// The time, in Unix milliseconds.
     pub now_ms: i64,
     /// Returns true if a file or folder exists at a path of the server's disk.
@@ -94,53 +94,53 @@ pub struct Decision {
 }
 
 /// Returns the result of `proposal`, or the reason why it is refused.
-pub fn decide(running: &Config, proposal: &Proposal, around: &Surroundings) -> Result<Decision, AppError> {
+pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) -> Result<Decision, AppError> {
     // An earlier version passed the limits when it was submitted, or is older than the limits.
-    if proposal.manner != Manner::Restore {
+    if proposal.mode != ChangeMode::Restore {
         check_limits(&proposal.body)?;
     }
     let effective = effective(running, proposal);
     if !proposal.is_local {
-        check_protection(running, proposal.manner, &effective)?;
+        check_protection(running, proposal.mode, &effective)?;
     }
     let may_write = |setting: &Setting| (proposal.may_write)(setting) && !is_kept(running, proposal, setting);
     let body = writable(without_extras(&effective), &running.document, &may_write);
     let Restored { document: body, unset, ambiguous } = restored(&body, &running.document);
     check_certainty(ambiguous)?;
-    let mut document = match proposal.manner {
-        Manner::Replace => replaced(&running.document, &body, &may_write),
-        Manner::Patch => patched(&running.document, &body, &may_write),
+    let mut document = match proposal.mode {
+        ChangeMode::Replace => replaced(&running.document, &body, &may_write),
+        ChangeMode::Patch => patched(&running.document, &body, &may_write),
         // Only callers who may write every setting can restore. Settings added since, such as those of a plugin, are
         // removed.
-        Manner::Restore => with_kept(filled(&body), running, proposal),
+        ChangeMode::Restore => with_kept(filled(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
-    toggle_export(running, &body, &mut document, around.now_ms);
+    toggle_export(running, &body, &mut document, context.now_ms);
     if document != running.document {
         generate_keys(&mut document);
     }
     // Keys that are no settings change only when a version is restored.
-    let stored = match proposal.manner {
-        Manner::Replace | Manner::Patch => running.storable(&document, &running.extras()),
-        Manner::Restore => running.restorable(&document, &extras(&proposal.body)),
+    let stored = match proposal.mode {
+        ChangeMode::Replace | ChangeMode::Patch => running.storable(&document, &running.extras()),
+        ChangeMode::Restore => running.restorable(&document, &extras(&proposal.body)),
     };
     let document = overridden(&filled(&stored), &running.overrides);
     let kept = kept_secrets(running, proposal, &document)?;
-    check_rules(&document, around)?;
-    let changes = changes(&running.document, &document, &*around.fingerprint);
+    check_rules(&document, context)?;
+    let changes = changes(&running.document, &document, &*context.fingerprint);
     let config = running.with_stored(Stored { id: new_id(), document: stored });
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset, kept })
 }
 
 /// Returns the result of replacing the stored document with one of another store, which is kept as it is.
-pub(super) fn copied(running: &Config, document: &Document, around: &Surroundings) -> Result<Decision, AppError> {
+pub(super) fn copied(running: &Config, document: &Document, context: &DecisionContext) -> Result<Decision, AppError> {
     const FAILED: &str = "app.config.load.app_error";
     let config = running.with_stored(Stored { id: new_id(), document: document.clone() }).or_fail(FAILED)?;
-    check_rules(&config.document, around)?;
+    check_rules(&config.document, context)?;
     let blank = || defaults(Mode::Blank);
     let before = running.stored.as_ref().map_or_else(blank, |stored| stored.document.clone());
-    let changes = changes(&before, document, &*around.fingerprint);
+    let changes = changes(&before, document, &*context.fingerprint);
     Ok(Decision { config, changes, unset: Vec::new(), kept: Vec::new() })
 }
 
@@ -152,7 +152,7 @@ fn effective(running: &Config, proposal: &Proposal) -> Document {
     let mut body = proposal.body.clone();
     let pinned = running.overrides.keys().filter_map(|path| settings().get(path));
     for setting in pinned.filter(|setting| setting.kind != Kind::Object) {
-        let is_meant = proposal.manner != Manner::Patch || given(&body, &setting.path).is_some();
+        let is_meant = proposal.mode != ChangeMode::Patch || given(&body, &setting.path).is_some();
         if is_meant && let Some(value) = given(&running.document, &setting.path) {
             insert(&mut body, &setting.path, value.clone());
         }
@@ -177,16 +177,16 @@ fn writable(mut body: Document, running: &Document, may_write: &dyn Fn(&Setting)
 
 /// Refuses a patch that changes a protected setting, and any document that clears the site's URL. Whole documents are
 /// not refused for other protected settings; these keep their running value.
-fn check_protection(running: &Config, manner: Manner, body: &Document) -> Result<(), AppError> {
+fn check_protection(running: &Config, mode: ChangeMode, body: &Document) -> Result<(), AppError> {
     let has_site_url = text(&running.document, SITE_URL).is_some_and(|url| !url.is_empty());
-    let clears_site_url = match manner {
-        Manner::Replace | Manner::Restore => text(body, SITE_URL).is_none_or(str::is_empty),
-        Manner::Patch => text(body, SITE_URL) == Some(""),
+    let clears_site_url = match mode {
+        ChangeMode::Replace | ChangeMode::Restore => text(body, SITE_URL).is_none_or(str::is_empty),
+        ChangeMode::Patch => text(body, SITE_URL) == Some(""),
     };
     if has_site_url && clears_site_url {
         return Err(AppError::new("api.config.update_config.clear_siteurl.app_error"));
     }
-    if manner != Manner::Patch {
+    if mode != ChangeMode::Patch {
         return Ok(());
     }
     for path in [UPLOADS, IMPORTS] {
@@ -220,7 +220,7 @@ fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> D
 
 /// Returns true if a whole document that came over the network leaves this setting at its running value.
 fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
-    let is_replacing = proposal.manner != Manner::Patch && !proposal.is_local;
+    let is_replacing = proposal.mode != ChangeMode::Patch && !proposal.is_local;
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
     let is_closed_market = forbids_uploads && setting.path == MARKETPLACE;
     is_replacing && (PROTECTED.contains(&setting.path.as_str()) || is_closed_market)
@@ -242,7 +242,7 @@ fn kept_secrets(running: &Config, proposal: &Proposal, after: &Document) -> Resu
     const REFUSAL: &str = "api.config.reenter_secret.app_error";
     // An earlier version contains secrets that the caller did not enter.
     let nothing = Document::new();
-    let entered = if proposal.manner == Manner::Restore { &nothing } else { &proposal.body };
+    let entered = if proposal.mode == ChangeMode::Restore { &nothing } else { &proposal.body };
     let kept = kept(&running.document, after, entered);
     let names: Vec<String> = kept.iter().map(|kept| kept.path.clone()).collect();
     if kept.is_empty() || proposal.may_keep_secrets {
@@ -291,8 +291,8 @@ fn text<'a>(document: &'a Document, path: &str) -> Option<&'a str> {
 }
 
 /// Refuses a document that breaks rules. The error has the id of the first failure and lists all failures.
-pub(super) fn check_rules(document: &Document, around: &Surroundings) -> Result<(), AppError> {
-    let facts = Facts { now_ms: around.now_ms, file_exists: &*around.file_exists };
+pub(super) fn check_rules(document: &Document, context: &DecisionContext) -> Result<(), AppError> {
+    let facts = Facts { now_ms: context.now_ms, file_exists: &*context.file_exists };
     let all = failures(document, &facts);
     let Some(first) = all.first() else { return Ok(()) };
     let mut refusal = AppError::new(first.id);

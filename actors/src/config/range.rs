@@ -38,7 +38,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Config;
-    use super::super::proposal::{Surroundings, check_rules};
+    use super::super::proposal::{DecisionContext, check_rules};
     use super::super::table::{Kind, Mode, Setting, defaults, placed};
     use super::*;
 
@@ -48,9 +48,9 @@ mod tests {
         placed().filter(|setting| setting.kind == Kind::Int)
     }
 
-    fn around() -> Surroundings {
+    fn context() -> DecisionContext {
         let fingerprint = std::sync::Arc::new(|_: &str, _: &Value| String::new());
-        Surroundings { now_ms: 1, file_exists: std::sync::Arc::new(|_: &str| true), fingerprint }
+        DecisionContext { now_ms: 1, file_exists: std::sync::Arc::new(|_: &str| true), fingerprint }
     }
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
             for value in EXTREMES {
                 let config = Config::from_overrides([(setting.path.clone(), json!(value))]);
                 let config = config.unwrap_or_else(|cause| panic!("{} = {value}: {cause}", setting.path));
-                if let Err(refusal) = check_rules(&config.document, &around()) {
+                if let Err(refusal) = check_rules(&config.document, &context()) {
                     assert!(refusal.id.contains(".is_valid."), "{}: {}", setting.path, refusal.id);
                     refused += 1;
                 }
@@ -74,8 +74,8 @@ mod tests {
         let view = |path: &str, value: i64| Config::from_overrides([(path.to_owned(), json!(value))]).unwrap().view;
         let idle = [-1, 0, 60, MAX_SECONDS, i64::MAX]
             .map(|value| view("ServiceSettings.IdleTimeout", value).service.idle_timeout);
-        let longest = u64::try_from(MAX_SECONDS).unwrap();
-        assert_eq!(idle, [0, 0, 60, longest, longest]);
+        let max = u64::try_from(MAX_SECONDS).unwrap();
+        assert_eq!(idle, [0, 0, 60, max, max]);
         let burst = [1, 1 << 31, i64::MAX].map(|value| view("RateLimitSettings.MaxBurst", value).rate_limit.max_burst);
         assert_eq!(burst, [1, 2_147_483_647, 2_147_483_647]);
         let hours = |value| view("ServiceSettings.SessionLengthWebInHours", value).service.session_length_web_in_hours;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::proposal::{Decision, Manner, Proposal, Surroundings, copied, decide};
+use super::proposal::{ChangeMode, Decision, DecisionContext, Proposal, copied, decide};
 use super::{Author, Config, ConfigStore, Document, Overrides, Stored, Version};
 use crate::background;
 use crate::error::{AppError, OrFail};
@@ -28,7 +28,7 @@ pub struct Write {
     /// True to decide only and store nothing.
     pub is_dry_run: bool,
     /// Facts that the decision needs.
-    pub around: Surroundings,
+    pub context: DecisionContext,
 }
 
 /// The kinds of change.
@@ -88,15 +88,15 @@ impl Wanted {
     /// Returns the earlier version that is to be restored, if the change is a rollback.
     fn restored(&self) -> Option<&Document> {
         match self {
-            Self::Proposal(proposal) => (proposal.manner == Manner::Restore).then_some(&proposal.body),
+            Self::Proposal(proposal) => (proposal.mode == ChangeMode::Restore).then_some(&proposal.body),
             Self::Copy(_) => None,
         }
     }
 
-    fn decide(&self, running: &Config, around: &Surroundings) -> Result<Decision, AppError> {
+    fn decide(&self, running: &Config, context: &DecisionContext) -> Result<Decision, AppError> {
         match self {
-            Self::Proposal(proposal) => decide(running, proposal, around),
-            Self::Copy(document) => copied(running, document, around),
+            Self::Proposal(proposal) => decide(running, proposal, context),
+            Self::Copy(document) => copied(running, document, context),
         }
     }
 
@@ -152,7 +152,7 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
             let version = Version {
                 stored: decision.config.stored.clone().ok_or_else(|| AppError::new(SAVE_FAILED))?,
                 replaces,
-                at: write.around.now_ms,
+                at: write.context.now_ms,
                 author: write.author.clone(),
                 changes: decision.changes.clone(),
             };
@@ -178,7 +178,7 @@ struct Decided {
 /// A panic there refuses this change and leaves the actor running: nothing was stored or published.
 async fn decided(running: Arc<Config>, is_readable: bool, write: Arc<Write>) -> Result<Decided, AppError> {
     let deciding = background::compute(move || {
-        let mut decision = write.wanted.decide(&running, &write.around)?;
+        let mut decision = write.wanted.decide(&running, &write.context)?;
         let stored = decision.config.stored.as_ref();
         let changes_nothing =
             is_readable && stored.is_some_and(|new| write.wanted.changes_nothing(&running, &new.document));

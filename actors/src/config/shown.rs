@@ -85,15 +85,15 @@ fn shown_text(value: &Value, setting: Option<&Setting>, path: &str, hidden: &mut
     if tells_nothing {
         return Value::from("");
     }
-    let way = setting.and_then(|setting| setting.shown);
-    let shown = match way {
+    let rule = setting.and_then(|setting| setting.shown);
+    let shown = match rule {
         Some(Shown::DataSource) => data_source(text),
         Some(Shown::Plain) if mask.is_none() => plain(text),
         Some(Shown::Address) if mask.is_none() => address(text),
         Some(Shown::Plain | Shown::Address) | None => None,
     };
     if shown.as_deref() != Some(text) {
-        let why = match (mask, way) {
+        let why = match (mask, rule) {
             (_, Some(Shown::DataSource)) => "data source: only driver, host and known options are shown",
             (Some(_), _) => "secret",
             (None, Some(_)) => "not in a form that can be shown",

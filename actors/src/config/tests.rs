@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::proposal::{Manner, Proposal};
+use super::proposal::{ChangeMode, Proposal};
 use super::saving::Wanted;
 use super::*;
 
@@ -79,8 +79,8 @@ fn pinned(name: &str) -> Overrides {
     Config::from_overrides([site_name(name)]).unwrap().overrides
 }
 
-fn around() -> Surroundings {
-    Surroundings {
+fn context() -> DecisionContext {
+    DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
         fingerprint: Arc::new(|_, value| format!("print of {}", value.as_str().map_or(0, str::len))),
@@ -95,7 +95,7 @@ fn start(config: Config, sources: Vec<Step<Overrides>>, faults: Vec<Step<()>>) -
 fn patch(body: Value) -> Write {
     let Value::Object(body) = body else { panic!("no object") };
     let proposal = Proposal {
-        manner: Manner::Patch,
+        mode: ChangeMode::Patch,
         body,
         may_write: Arc::new(|_| true),
         is_local: false,
@@ -108,7 +108,7 @@ fn patch(body: Value) -> Write {
         source: "api",
         comment: String::new(),
     };
-    Write { wanted: Wanted::Proposal(proposal), author, expected: None, is_dry_run: false, around: around() }
+    Write { wanted: Wanted::Proposal(proposal), author, expected: None, is_dry_run: false, context: context() }
 }
 
 fn named(name: &str) -> Write {
@@ -119,9 +119,9 @@ fn named(name: &str) -> Write {
 async fn a_reload_is_published_and_a_refused_one_changes_nothing() {
     let first = Config::from_overrides([site_name("first")]).unwrap();
     let (config, _) = start(first, vec![Step::Gives(pinned("second")), Step::Refuses], Vec::new());
-    config.reload(around()).await.unwrap();
+    config.reload(context()).await.unwrap();
     assert_eq!(config.current().view.team.site_name, "second");
-    assert_eq!(config.reload(around()).await.unwrap_err().id, RELOAD_FAILED);
+    assert_eq!(config.reload(context()).await.unwrap_err().id, RELOAD_FAILED);
     assert_eq!(config.current().view.team.site_name, "second");
 }
 
@@ -225,7 +225,7 @@ async fn a_change_is_told_once_it_is_in_force_and_what_an_override_hides_is_not(
     assert!(Arc::ptr_eq(&told.after, &config.current()));
     config.write(named("hidden")).await.unwrap();
     assert!(events.try_recv().is_err());
-    config.reload(around()).await.unwrap();
+    config.reload(context()).await.unwrap();
     assert_eq!(events.try_recv().unwrap().after.view.team.site_name, "again");
 }
 
@@ -248,9 +248,9 @@ async fn while_a_change_is_decided_the_other_actors_of_the_thread_answer() {
     let (other, _) = start(Config::from_overrides([]).unwrap(), Vec::new(), Vec::new());
     let (begun, has_begun) = tokio::sync::oneshot::channel();
     let (finish, may_finish) = std::sync::mpsc::channel::<()>();
-    let gate = Mutex::new((Some(begun), Some(may_finish)));
+    let signals = Mutex::new((Some(begun), Some(may_finish)));
     let write = asking(move || {
-        let (begun, may_finish) = std::mem::take(&mut *gate.lock().unwrap());
+        let (begun, may_finish) = std::mem::take(&mut *signals.lock().unwrap());
         if let (Some(begun), Some(may_finish)) = (begun, may_finish) {
             begun.send(()).unwrap();
             may_finish.recv().unwrap();

@@ -249,7 +249,7 @@ pub(super) struct Publish {
 impl Handler<Publish> for WebSocketHub {
     type Result = ();
 
-    fn handle(&mut self, Publish { event, frame, pending: _errand }: Publish, _: &mut Self::Context) {
+    fn handle(&mut self, Publish { event, frame, pending: _pending }: Publish, _: &mut Self::Context) {
         let (mut accepted, mut spared, mut overflowed) = (0, 0, Vec::new());
         self.registry.for_each_receiver(&event, |entry| match entry.connection.offer(&frame) {
             Offered::Accepted => accepted += 1,

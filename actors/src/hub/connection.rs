@@ -75,7 +75,7 @@ pub struct Connection {
     /// The user's id.
     pub user_id: Arc<str>,
     /// The time of the client's last sign of life, in milliseconds of `Uptime`.
-    last_heard_at: AtomicI64,
+    last_input_at: AtomicI64,
     outbox: Mutex<Outbox>,
     viewing: Mutex<Option<Box<Viewing>>>,
 }
@@ -121,7 +121,7 @@ impl Connection {
         Arc::new(Self {
             id,
             user_id,
-            last_heard_at: AtomicI64::new(now.ms()),
+            last_input_at: AtomicI64::new(now.ms()),
             outbox: Mutex::default(),
             viewing: Mutex::default(),
         })
@@ -129,12 +129,12 @@ impl Connection {
 
     /// Notes a sign of life of the client.
     pub fn note_sign_of_life(&self, now: Uptime) {
-        self.last_heard_at.store(now.ms(), Ordering::Relaxed);
+        self.last_input_at.store(now.ms(), Ordering::Relaxed);
     }
 
     /// Returns the time of the client's last sign of life.
-    pub(super) fn last_heard_at(&self) -> Uptime {
-        Uptime::from_ms(self.last_heard_at.load(Ordering::Relaxed))
+    pub(super) fn last_input_at(&self) -> Uptime {
+        Uptime::from_ms(self.last_input_at.load(Ordering::Relaxed))
     }
 
     /// Changes the channels that the client reported as viewed.

@@ -55,7 +55,7 @@ impl PauseDetector {
 #[derive(Debug, PartialEq, Eq)]
 enum DueAction {
     Nothing,
-    Forget,
+    Remove,
     HangUp,
     CheckSession,
     Ping,
@@ -72,11 +72,11 @@ impl WebSocketHub {
         }
         self.take_note_of_left(now);
         let shared = self.shared.clone();
-        let mut forgotten: Vec<Arc<str>> = Vec::new();
+        let mut expired: Vec<Arc<str>> = Vec::new();
         for entry in self.registry.entries_mut() {
             match due(entry, &shared.limits, &self.pauses, now, wall) {
                 DueAction::Nothing => {}
-                DueAction::Forget => forgotten.push(entry.connection.id.clone()),
+                DueAction::Remove => expired.push(entry.connection.id.clone()),
                 DueAction::HangUp => {
                     let is_news = entry.connection.close_socket(End::Silent);
                     if is_news {
@@ -93,7 +93,7 @@ impl WebSocketHub {
                 }
             }
         }
-        for id in forgotten {
+        for id in expired {
             self.remove_entry(&id);
         }
     }
@@ -103,9 +103,9 @@ fn due(entry: &Entry, limits: &Limits, pauses: &PauseDetector, now: Uptime, wall
     let is_expired = entry.session.is_expired(wall);
     if let Some(gone_at) = entry.gone_at {
         let is_over = is_expired || pauses.ms_since(gone_at, now) >= limits.resume_ms;
-        return if is_over { DueAction::Forget } else { DueAction::Nothing };
+        return if is_over { DueAction::Remove } else { DueAction::Nothing };
     }
-    if pauses.ms_since(entry.connection.last_heard_at(), now) >= limits.silence_ms {
+    if pauses.ms_since(entry.connection.last_input_at(), now) >= limits.silence_ms {
         return DueAction::HangUp;
     }
     let is_unchecked = now.ms_since(entry.checked_at) >= limits.check_ms;
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(due(&entry(at(0)), 25_000), DueAction::Ping);
             assert_eq!(due(&entry(at(0)), 100_000), DueAction::HangUp);
             assert_eq!(due(&absent, 299_999), DueAction::Nothing);
-            assert_eq!(due(&absent, 300_000), DueAction::Forget);
+            assert_eq!(due(&absent, 300_000), DueAction::Remove);
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
         let due_at = |entry: &Entry, now: i64| due(entry, &limits, &pauses, at(now), 0);
         assert_eq!(due_at(&absent, 600_000), DueAction::Nothing);
         assert_eq!(due_at(&absent, 899_999), DueAction::Nothing);
-        assert_eq!(due_at(&absent, 900_000), DueAction::Forget);
+        assert_eq!(due_at(&absent, 900_000), DueAction::Remove);
         let mut present = present;
         // The session was not looked up during the pause either, so its check is due first.
         assert_eq!(due_at(&present, 600_000), DueAction::CheckSession);

@@ -144,9 +144,9 @@ impl License {
     }
 
     /// Returns the maximum number of accounts, or `None` if the licence does not enforce it.
-    pub fn most_seats(&self) -> Option<i64> {
-        let most = self.features.users.unwrap_or_default().saturating_add(self.extra_users.unwrap_or_default());
-        self.is_seat_count_enforced.then_some(most)
+    pub fn max_seats(&self) -> Option<i64> {
+        let max = self.features.users.unwrap_or_default().saturating_add(self.extra_users.unwrap_or_default());
+        self.is_seat_count_enforced.then_some(max)
     }
 
     /// Refuses a licence with fewer seats than accounts in use, and a licence that has expired at `now`.

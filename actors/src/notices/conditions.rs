@@ -171,15 +171,15 @@ impl TryFrom<BTreeMap<String, String>> for UserConfig {
 impl Conditions {
     /// Returns true if all conditions hold. Fails if the client's kind matches but its version cannot be read; only for
     /// this error the order of the checks matters.
-    pub(super) fn hold(&self, reader: &Reader<'_>, site: &Site<'_>, facts: &Facts) -> Result<bool, NoVersion> {
+    pub(super) fn are_met(&self, reader: &Reader<'_>, site: &Site<'_>, facts: &Facts) -> Result<bool, NoVersion> {
         if !self.client_type.is_none_or(|kind| kind.means(reader.client)) {
             return Ok(false);
         }
         let version = read_version(reader.client_version).ok_or(NoVersion)?;
         let versions = if reader.client.is_mobile() { &self.mobile_version } else { &self.desktop_version };
-        let is_meant = all_hold(versions.as_ref(), &version)
+        let is_meant = all_include(versions.as_ref(), &version)
             && self.display_date.as_ref().is_none_or(|dates| dates.holds(site.now_s))
-            && (site.is_cloud || all_hold(self.server_version.as_ref(), site.version))
+            && (site.is_cloud || all_include(self.server_version.as_ref(), site.version))
             && self.sku.as_deref().is_none_or(|sku| is_sold_as(site.sku, sku))
             && self.audience.is_none_or(|audience| audience.includes(reader))
             && is_reached(self.number_of_users, facts.users)
@@ -255,7 +255,7 @@ impl UserConfig {
     }
 }
 
-fn all_hold(ranges: Option<&Vec<VersionRange>>, version: &Version) -> bool {
+fn all_include(ranges: Option<&Vec<VersionRange>>, version: &Version) -> bool {
     ranges.into_iter().flatten().all(|range| range.holds(version))
 }
 

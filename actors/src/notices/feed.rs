@@ -173,7 +173,7 @@ impl Notice {
         facts: &Facts,
     ) -> Result<Option<Shown<'_>>, NoVersion> {
         let is_done = viewing.is_some_and(|viewing| self.is_done(viewing, site.now_s));
-        if is_done || !self.conditions.hold(reader, site, facts)? {
+        if is_done || !self.conditions.are_met(reader, site, facts)? {
             return Ok(None);
         }
         let audience = self.conditions.audience();

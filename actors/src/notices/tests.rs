@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::*;
 use crate::config::Overrides;
 use crate::config::pinned::Pinned;
-use crate::config::proposal::Surroundings;
+use crate::config::proposal::DecisionContext;
 
 const URL: &str = "AnnouncementSettings.NoticesURL";
 const FREQUENCY: &str = "AnnouncementSettings.NoticesFetchFrequency";
@@ -19,24 +19,24 @@ const FREQUENCY: &str = "AnnouncementSettings.NoticesFetchFrequency";
 #[actix_rt::test]
 async fn nobody_waits_for_a_source_that_never_answers() {
     let mut setup = start([]);
-    assert_eq!(setup.asked().await.1, Validators::default());
+    assert_eq!(setup.fetched().await.1, Validators::default());
     assert!(setup.notices.current().list.is_empty());
 }
 
 #[actix_rt::test]
 async fn a_feed_is_in_force_until_another_comes_and_what_left_it_is_forgotten() {
     let mut setup = start([Ok(feed(&["one", "two"], "first")), Ok(Fetched::Same), Ok(feed(&["three"], "second"))]);
-    setup.asked().await;
-    assert_eq!(setup.forgotten().await, ["one", "two"]);
+    setup.fetched().await;
+    assert_eq!(setup.deleted().await, ["one", "two"]);
     assert_eq!(setup.notices.current().ids(), ["one", "two"]);
     setup.save([(FREQUENCY, 60.into())]).await;
-    assert_eq!(setup.asked().await.1, validators("first"));
-    assert_eq!(setup.forgotten().await, ["one", "two"]);
+    assert_eq!(setup.fetched().await.1, validators("first"));
+    assert_eq!(setup.deleted().await, ["one", "two"]);
     setup.save([(FREQUENCY, 61.into())]).await;
-    assert_eq!(setup.asked().await.1, validators("first"));
-    assert_eq!(setup.forgotten().await, ["three"]);
+    assert_eq!(setup.fetched().await.1, validators("first"));
+    assert_eq!(setup.deleted().await, ["three"]);
     setup.save([(FREQUENCY, 62.into())]).await;
-    assert_eq!(setup.asked().await.1, validators("second"));
+    assert_eq!(setup.fetched().await.1, validators("second"));
 }
 
 #[actix_rt::test]
@@ -45,88 +45,88 @@ async fn a_failure_keeps_what_is_known_and_a_refusal_drops_it() {
     let away = || Err("nobody is there".to_owned());
     let mut setup =
         start([Ok(feed(&["one"], "first")), broken(), away(), Ok(Fetched::Refused(500)), Ok(Fetched::Same)]);
-    setup.asked().await;
+    setup.fetched().await;
     for frequency in [60, 61] {
         setup.save([(FREQUENCY, frequency.into())]).await;
-        assert_eq!(setup.asked().await.1, validators("first"));
+        assert_eq!(setup.fetched().await.1, validators("first"));
         assert_eq!(setup.notices.current().ids(), ["one"]);
     }
     setup.save([(FREQUENCY, 62.into())]).await;
-    assert_eq!(setup.asked().await.1, validators("first"));
+    assert_eq!(setup.fetched().await.1, validators("first"));
     assert!(setup.notices.current().list.is_empty());
     setup.save([(FREQUENCY, 63.into())]).await;
-    assert_eq!(setup.asked().await.1, Validators::default());
+    assert_eq!(setup.fetched().await.1, Validators::default());
     // Views are cleaned up after each fetch while there is a feed. Without one, the ids that are gone are unknown.
     for _ in 0..3 {
-        assert_eq!(setup.forgotten().await, ["one"]);
+        assert_eq!(setup.deleted().await, ["one"]);
     }
-    assert!(setup.forgotten.try_recv().is_err());
+    assert!(setup.deleted.try_recv().is_err());
 }
 
 #[actix_rt::test]
 async fn another_address_ends_the_fetch_under_way_and_nothing_is_asked_of_none() {
     let mut setup = start([]);
-    assert_eq!(setup.asked().await.0, "http://feed.example");
+    assert_eq!(setup.fetched().await.0, "http://feed.example");
     setup.save([(URL, "http://other.example".into())]).await;
-    assert_eq!(setup.asked().await.0, "http://other.example");
+    assert_eq!(setup.fetched().await.0, "http://other.example");
     setup.save([(URL, "".into())]).await;
     setup.save([(URL, "http://third.example".into())]).await;
-    assert_eq!(setup.asked().await.0, "http://third.example");
+    assert_eq!(setup.fetched().await.0, "http://third.example");
     let off = ["AdminNoticesEnabled", "UserNoticesEnabled"].map(|name| format!("AnnouncementSettings.{name}"));
     setup.save([(URL, "http://fourth.example".into()), (&off[0], false.into()), (&off[1], false.into())]).await;
     setup.save([(URL, "http://fifth.example".into()), (&off[0], false.into())]).await;
-    assert_eq!(setup.asked().await.0, "http://fifth.example");
+    assert_eq!(setup.fetched().await.0, "http://fifth.example");
 }
 
 #[actix_rt::test]
 async fn the_next_fetch_comes_by_itself() {
     let mut setup = start([Err("nobody is there".to_owned()), Ok(feed(&["one"], "first"))]);
-    setup.asked().await;
+    setup.fetched().await;
     setup.save([(FREQUENCY, 1.into())]).await;
-    setup.asked().await;
-    assert_eq!(setup.forgotten().await, ["one"]);
-    assert_eq!(setup.asked().await.1, validators("first"));
+    setup.fetched().await;
+    assert_eq!(setup.deleted().await, ["one"]);
+    assert_eq!(setup.fetched().await.1, validators("first"));
 }
 
 #[actix_rt::test]
 async fn a_crash_keeps_the_notices_and_fetches_at_once_without_marks() {
     let mut setup = start([Ok(feed(&["one"], "first"))]);
-    setup.asked().await;
-    setup.forgotten().await;
+    setup.fetched().await;
+    setup.deleted().await;
     setup.notices.vitals().crash();
-    assert_eq!(setup.asked().await.1, Validators::default());
+    assert_eq!(setup.fetched().await.1, Validators::default());
     assert_eq!(setup.notices.vitals().restarts(), 1);
     assert_eq!(setup.notices.current().ids(), ["one"]);
 }
 
 #[test]
 fn a_time_that_cannot_be_waited_for_is_an_hour() {
-    let pauses = [1, 60, 0, -1, i64::MIN].map(|seconds| fetch_interval(seconds).as_secs());
-    assert_eq!(pauses, [1, 60, 3600, 3600, 3600]);
+    let intervals = [1, 60, 0, -1, i64::MIN].map(|seconds| fetch_interval(seconds).as_secs());
+    assert_eq!(intervals, [1, 60, 3600, 3600, 3600]);
 }
 
 struct Setup {
     notices: NoticesHandle,
     config: ConfigHandle,
     pinned: Arc<Pinned>,
-    asked: UnboundedReceiver<(String, Validators)>,
-    forgotten: UnboundedReceiver<Vec<String>>,
+    fetched: UnboundedReceiver<(String, Validators)>,
+    deleted: UnboundedReceiver<Vec<String>>,
 }
 
 impl Setup {
     /// Returns the next request to the source.
-    async fn asked(&mut self) -> (String, Validators) {
-        self.asked.recv().await.unwrap()
+    async fn fetched(&mut self) -> (String, Validators) {
+        self.fetched.recv().await.unwrap()
     }
 
     /// Waits for the next clean-up and returns the ids whose views the store was told to keep.
-    async fn forgotten(&mut self) -> Vec<String> {
-        self.forgotten.recv().await.unwrap()
+    async fn deleted(&mut self) -> Vec<String> {
+        self.deleted.recv().await.unwrap()
     }
 
     async fn save<const N: usize>(&self, values: [(&str, Value); N]) {
         *self.pinned.0.lock().unwrap() = overrides(values);
-        self.config.reload(around()).await.unwrap();
+        self.config.reload(context()).await.unwrap();
         self.settled().await;
     }
 
@@ -140,12 +140,12 @@ impl Setup {
 
 struct Source {
     answers: Mutex<VecDeque<Result<Fetched, String>>>,
-    asked: UnboundedSender<(String, Validators)>,
+    fetched: UnboundedSender<(String, Validators)>,
 }
 
 impl NoticeSource for Source {
     fn fetch(&self, url: String, validators: Validators) -> BoxFuture<'static, Result<Fetched, String>> {
-        self.asked.send((url, validators)).unwrap();
+        self.fetched.send((url, validators)).unwrap();
         match self.answers.lock().unwrap().pop_front() {
             Some(answer) => async { answer }.boxed(),
             None => pending().boxed(),
@@ -170,10 +170,10 @@ fn start<const N: usize>(answers: [Result<Fetched, String>; N]) -> Setup {
     let overrides = overrides([]);
     let pinned = Arc::new(Pinned(Mutex::new(overrides.clone())));
     let config = ConfigHandle::start(Config::compose(None, overrides).unwrap(), pinned.clone(), pinned.clone());
-    let ((ask, asked), (forget, forgotten)) = (unbounded_channel(), unbounded_channel());
-    let source = Source { answers: Mutex::new(answers.into()), asked: ask };
-    let notices = NoticesHandle::start(config.clone(), Arc::new(source), Arc::new(Store(forget)));
-    Setup { notices, config, pinned, asked, forgotten }
+    let ((ask, fetched), (delete, deleted)) = (unbounded_channel(), unbounded_channel());
+    let source = Source { answers: Mutex::new(answers.into()), fetched: ask };
+    let notices = NoticesHandle::start(config.clone(), Arc::new(source), Arc::new(Store(delete)));
+    Setup { notices, config, pinned, fetched, deleted }
 }
 
 fn overrides<const N: usize>(values: [(&str, Value); N]) -> Overrides {
@@ -192,6 +192,6 @@ fn validators(etag: &str) -> Validators {
     Validators { etag: Some(etag.to_owned()), date: None }
 }
 
-fn around() -> Surroundings {
-    Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+fn context() -> DecisionContext {
+    DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
 }

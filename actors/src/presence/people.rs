@@ -107,9 +107,9 @@ impl People {
         self.unsaved.insert(status.user_id.clone(), Arc::new(status));
     }
 
-    /// Returns statuses to store, at most `most`.
-    pub(super) fn unsaved(&self, most: usize) -> Vec<Arc<Status>> {
-        self.unsaved.values().take(most).cloned().collect()
+    /// Returns statuses to store, at most `max`.
+    pub(super) fn unsaved(&self, max: usize) -> Vec<Arc<Status>> {
+        self.unsaved.values().take(max).cloned().collect()
     }
 
     pub(super) fn unsaved_count(&self) -> usize {

@@ -12,7 +12,7 @@ pub struct Stores(Vec<Slot>);
 
 /// The state of the saved settings of a store.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
+pub enum SettingsState {
     /// They are in service.
     InService,
     /// They are in their first test; the earlier ones are in service.
@@ -21,7 +21,7 @@ pub enum Standing {
     Refused(Arc<Report>),
 }
 
-impl Standing {
+impl SettingsState {
     /// Returns the name in responses, events and logs.
     pub fn name(&self) -> &'static str {
         match self {
@@ -81,11 +81,11 @@ impl Slot {
 
 impl Stores {
     /// Returns the state of the saved settings of a store, or `None` if there is no such store.
-    pub fn standing(&self, store: Store) -> Option<Standing> {
+    pub fn state(&self, store: Store) -> Option<SettingsState> {
         Some(match &self.slot(store)?.saved {
-            None => Standing::InService,
-            Some(Saved { refusal: None, .. }) => Standing::Testing,
-            Some(Saved { refusal: Some(report), .. }) => Standing::Refused(report.clone()),
+            None => SettingsState::InService,
+            Some(Saved { refusal: None, .. }) => SettingsState::Testing,
+            Some(Saved { refusal: Some(report), .. }) => SettingsState::Refused(report.clone()),
         })
     }
 
@@ -95,8 +95,8 @@ impl Stores {
     }
 
     /// Returns all stores with the state of their saved settings.
-    pub fn standings(&self) -> Vec<(Store, Standing)> {
-        self.0.iter().filter_map(|slot| Some((slot.store, self.standing(slot.store)?))).collect()
+    pub fn states(&self) -> Vec<(Store, SettingsState)> {
+        self.0.iter().filter_map(|slot| Some((slot.store, self.state(slot.store)?))).collect()
     }
 
     /// Returns the settings in force that are not in service.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::config::Overrides;
 use crate::config::pinned::Pinned;
-use crate::config::proposal::Surroundings;
+use crate::config::proposal::DecisionContext;
 use crate::waiting::until;
 
 #[actix_rt::test]
@@ -28,10 +28,10 @@ async fn equal_tests_at_the_same_time_are_one_and_the_next_is_another() {
     let setup = start("good");
     let (first, second, ()) = tokio::join!(setup.test("slow"), setup.test("slow"), async {
         until("both wait", async || setup.joined().await == 2).await;
-        setup.world.gate.add_permits(1);
+        setup.world.permits.add_permits(1);
     });
     assert!(Arc::ptr_eq(&first, &second));
-    setup.world.gate.add_permits(1);
+    setup.world.permits.add_permits(1);
     setup.test("slow").await;
     assert_eq!(setup.world.begun.load(Ordering::Relaxed), 2);
 }
@@ -79,7 +79,7 @@ async fn what_the_server_starts_with_is_in_service_whether_it_works_or_not() {
         let setup = start(bucket);
         let report = setup.probe.check(Store::Files).await.unwrap().unwrap();
         assert_eq!(report.is_ok(), bucket == "good");
-        assert_eq!(setup.probe.current().standing(Store::Files), Some(Standing::InService));
+        assert_eq!(setup.probe.current().state(Store::Files), Some(SettingsState::InService));
     }
 }
 
@@ -87,8 +87,8 @@ async fn what_the_server_starts_with_is_in_service_whether_it_works_or_not() {
 async fn saved_settings_that_work_take_over() {
     let setup = start("good");
     setup.save("better").await;
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "better".to_owned()));
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((state, setup.in_service()), (Some(SettingsState::InService), "better".to_owned()));
 }
 
 #[actix_rt::test]
@@ -96,11 +96,11 @@ async fn while_saved_settings_are_tested_or_refused_the_earlier_ones_serve() {
     let setup = start("good");
     setup.probe.check(Store::Files).await.unwrap();
     setup.save("slow").await;
-    let standing = setup.probe.settle(Store::Files, Duration::ZERO).await.unwrap();
-    assert_eq!((standing, setup.in_service()), (Some(Standing::Testing), "good".to_owned()));
+    let state = setup.probe.settle(Store::Files, Duration::ZERO).await.unwrap();
+    assert_eq!((state, setup.in_service()), (Some(SettingsState::Testing), "good".to_owned()));
     setup.save("bad").await;
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    let Some(Standing::Refused(report)) = standing else { panic!("{standing:?}") };
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    let Some(SettingsState::Refused(report)) = state else { panic!("{state:?}") };
     assert_eq!(report.failure.as_ref().unwrap().step, Step::Authenticate);
     assert_eq!(setup.in_service(), "good");
     // The trial of the settings that are no longer in force was dropped.
@@ -115,14 +115,14 @@ async fn refused_settings_are_tried_again_and_those_that_serve_again_are_no_refu
     setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
     setup.world.is_mended.store(true, Ordering::Relaxed);
     let mut stores = setup.probe.follow();
-    stores.wait_for(|stores| stores.standing(Store::Files) == Some(Standing::InService)).await.unwrap();
+    stores.wait_for(|stores| stores.state(Store::Files) == Some(SettingsState::InService)).await.unwrap();
     assert_eq!(setup.in_service(), "bad");
     setup.save("none").await;
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    assert!(matches!(standing, Some(Standing::Refused(_))));
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(state, Some(SettingsState::Refused(_))));
     setup.save("bad").await;
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    assert_eq!(standing, Some(Standing::InService));
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(state, Some(SettingsState::InService));
 }
 
 #[actix_rt::test]
@@ -134,9 +134,9 @@ async fn a_crash_forgets_neither_what_serves_nor_what_is_to_be_tried() {
     setup.world.begun(1).await;
     setup.probe.vitals().crash();
     until("the actor is rebuilt", async || setup.probe.vitals().restarts() > 0).await;
-    setup.world.gate.add_permits(1);
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    assert_eq!((standing, setup.in_service()), (Some(Standing::InService), "slow".to_owned()));
+    setup.world.permits.add_permits(1);
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((state, setup.in_service()), (Some(SettingsState::InService), "slow".to_owned()));
 }
 
 #[actix_rt::test]
@@ -144,8 +144,8 @@ async fn a_backend_that_panics_fails_its_test_and_nothing_else() {
     let setup = start("good");
     setup.probe.check(Store::Files).await.unwrap();
     setup.save("broken").await;
-    let standing = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    assert!(matches!(standing, Some(Standing::Refused(_))), "{standing:?}");
+    let state = setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
+    assert!(matches!(state, Some(SettingsState::Refused(_))), "{state:?}");
     assert_eq!(setup.test("broken").await.failure.as_ref().unwrap().kind, Kind::Other);
     assert_eq!((setup.probe.vitals().restarts(), setup.in_service()), (0, "good".to_owned()));
 }
@@ -162,8 +162,8 @@ async fn exports_have_a_store_of_their_own_while_that_is_set() {
 
 #[test]
 fn the_pause_between_trials_doubles_up_to_a_minute() {
-    let pauses = [1, 2, 3, 7, 1000].map(|tries| retry_delay_after(tries).as_secs());
-    assert_eq!(pauses, [1, 2, 4, 60, 60]);
+    let delays = [1, 2, 3, 7, 1000].map(|tries| retry_delay_after(tries).as_secs());
+    assert_eq!(delays, [1, 2, 4, 60, 60]);
 }
 
 struct Setup {
@@ -188,7 +188,7 @@ impl Setup {
 
     async fn save_all<const N: usize>(&self, values: [(&str, Value); N]) {
         *self.pinned.0.lock().unwrap() = overrides(values);
-        self.config.reload(around()).await.unwrap();
+        self.config.reload(context()).await.unwrap();
     }
 
     /// Returns the number of callers of the test in progress, without this function's own one.
@@ -203,7 +203,7 @@ struct World {
     begun: AtomicUsize,
     dropped: AtomicUsize,
     is_mended: AtomicBool,
-    gate: Semaphore,
+    permits: Semaphore,
 }
 
 impl World {
@@ -226,7 +226,7 @@ impl FileBackend for Fake {
             if bucket.starts_with("slow") {
                 let mut end = End { world: world.clone(), is_regular: false };
                 world.begun.fetch_add(1, Ordering::Relaxed);
-                world.gate.acquire().await.unwrap().forget();
+                world.permits.acquire().await.unwrap().forget();
                 end.is_regular = true;
             }
             Report { failure: is_bad.then(|| failure(Step::Authenticate, Kind::Authentication)), ..report(&bucket) }
@@ -295,12 +295,12 @@ fn start(bucket: &str) -> Setup {
         begun: AtomicUsize::new(0),
         dropped: AtomicUsize::new(0),
         is_mended: AtomicBool::new(false),
-        gate: Semaphore::new(0),
+        permits: Semaphore::new(0),
     });
     let probe = FileProbeHandle::start(config.clone(), Arc::new(Fakes(world.clone())));
     Setup { probe, world, config, pinned }
 }
 
-fn around() -> Surroundings {
-    Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
+fn context() -> DecisionContext {
+    DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::document::{Document, insert};
-use crate::config::proposal::{Manner, Proposal, Surroundings, decide};
+use crate::config::proposal::{ChangeMode, DecisionContext, Proposal, decide};
 use crate::config::restored::restored;
 use crate::config::secrets::PLACEHOLDER;
 use crate::config::table::{Kind, settings};
@@ -46,7 +46,7 @@ fn no_type_that_holds_secrets_prints_one() {
     let pinned = Override { value: json!("canary"), place: "config.toml:1".to_owned() };
     let overrides = BTreeMap::from([("EmailSettings.SMTPPassword".to_owned(), pinned.clone())]);
     let config = Config::compose(Some(stored.clone()), overrides).unwrap();
-    let around = Surroundings {
+    let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
         fingerprint: Arc::new(|_: &str, value: &Value| format!("fingerprint {}", value != "")),
@@ -55,14 +55,14 @@ fn no_type_that_holds_secrets_prints_one() {
     insert(&mut body, "PluginSettings.Plugins", json!({ "plugin": { "Zugang": "canary", "Url": "canary" } }));
     insert(&mut body, "OpenIdSettings.Secret", json!("canary"));
     let proposal = Proposal {
-        manner: Manner::Patch,
+        mode: ChangeMode::Patch,
         body: body.clone(),
         may_write: Arc::new(|_| true),
         is_local: true,
         may_keep_secrets: true,
     };
     let empty = Config::from_overrides([]).unwrap();
-    let decision = decide(&empty, &proposal, &around).unwrap();
+    let decision = decide(&empty, &proposal, &context).unwrap();
     let author = Author {
         user_id: String::new(),
         session_id: String::new(),

@@ -95,7 +95,7 @@ pub enum Kind {
 
 /// The failure of a step. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = StorageTrouble)]
+#[schema(as = StorageFailure)]
 pub struct StepFailure {
     /// The step that failed.
     pub step: Step,

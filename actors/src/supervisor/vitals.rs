@@ -24,7 +24,7 @@ pub struct Vitals {
     pub(super) failed: AtomicU64,
     born: Instant,
     /// The time of the last heartbeat or answer, in milliseconds after `born`.
-    heard_ms: AtomicU64,
+    last_active_ms: AtomicU64,
     note: OnceLock<Box<Note>>,
 }
 
@@ -51,7 +51,7 @@ impl Vitals {
     /// Returns the time since the actor's last heartbeat or answer. It grows while the actor's thread is blocked and
     /// while the actor waits for a future that does not complete. Reads an atomic and sends no message.
     pub fn silence(&self) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Ordering::Relaxed)))
+        self.born.elapsed().saturating_sub(Duration::from_millis(self.last_active_ms.load(Ordering::Relaxed)))
     }
 
     /// Returns true when the silence is longer than [`STUCK_AFTER`].
@@ -60,7 +60,7 @@ impl Vitals {
     }
 
     pub(super) fn beat(&self) {
-        self.heard_ms.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
+        self.last_active_ms.fetch_max(millis(self.born.elapsed()), Ordering::Relaxed);
     }
 
     pub(super) fn new(name: &'static str) -> Arc<Self> {
@@ -73,7 +73,7 @@ impl Vitals {
             waiting: AtomicUsize::new(0),
             failed: AtomicU64::new(0),
             born: Instant::now(),
-            heard_ms: AtomicU64::new(0),
+            last_active_ms: AtomicU64::new(0),
             note: OnceLock::new(),
         })
     }

@@ -9,13 +9,13 @@ use crate::waiting::until;
 const RUNNING: &str = "api.upgrade_to_enterprise.app_error";
 
 /// An upgrade in progress: its progress, and the sender that ends it.
-type UnderWay = (Progress, oneshot::Sender<Result<String, AppError>>);
+type InProgress = (Progress, oneshot::Sender<Result<String, AppError>>);
 
 /// A replacement that ends when the test says so.
 #[derive(Default)]
 struct Scripted {
     refusal: Mutex<Option<&'static str>>,
-    under_way: Mutex<Vec<UnderWay>>,
+    in_progress: Mutex<Vec<InProgress>>,
 }
 
 impl Replacement for Scripted {
@@ -26,14 +26,14 @@ impl Replacement for Scripted {
 
     fn replace(&self, progress: Progress) -> BoxFuture<'static, Result<String, AppError>> {
         let (end, ended) = oneshot::channel();
-        self.under_way.lock().unwrap().push((progress, end));
+        self.in_progress.lock().unwrap().push((progress, end));
         async move { ended.await.expect("the test dropped it") }.boxed()
     }
 }
 
 impl Scripted {
-    fn started(&self) -> UnderWay {
-        self.under_way.lock().unwrap().pop().unwrap()
+    fn started(&self) -> InProgress {
+        self.in_progress.lock().unwrap().pop().unwrap()
     }
 }
 
@@ -45,7 +45,7 @@ fn start() -> (Arc<Scripted>, UpgradeHandle) {
 
 async fn ended(upgrade: &UpgradeHandle) -> Stage {
     let mut stage = upgrade.stage.clone();
-    stage.wait_for(|stage| !matches!(stage, Stage::UnderWay(_))).await.unwrap().clone()
+    stage.wait_for(|stage| !matches!(stage, Stage::InProgress(_))).await.unwrap().clone()
 }
 
 #[actix_rt::test]

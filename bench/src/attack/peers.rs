@@ -49,8 +49,8 @@ async fn show_images(listener: TcpListener) {
 
 async fn show_image(mut connection: TcpStream) -> io::Result<()> {
     let mut request = [0; 4096];
-    let is_asked = connection.read(&mut request).await? > 0;
-    if !is_asked {
+    let is_request = connection.read(&mut request).await? > 0;
+    if !is_request {
         return Ok(());
     }
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: {IMAGE_BYTES}\r\n\r\n");

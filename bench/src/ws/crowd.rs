@@ -139,8 +139,8 @@ impl CountedSocket {
             }
             rest = behind;
         }
-        let heard = socket.buffer.len() - rest.len();
-        socket.buffer.drain(..heard);
+        let parsed = socket.buffer.len() - rest.len();
+        socket.buffer.drain(..parsed);
         if published > 0 {
             self.tally.arrived(published);
         }

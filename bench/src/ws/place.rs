@@ -132,7 +132,7 @@ pub(crate) fn accounts_for(connections: u64) -> u64 {
 pub(crate) fn raise_limit_of_files(sockets: u64) -> Result<(), Failure> {
     let mut limit = getrlimit(Resource::Nofile);
     let needed = sockets + OTHER_FILES;
-    if limit.maximum.is_some_and(|most| most < needed) {
+    if limit.maximum.is_some_and(|max| max < needed) {
         return Err(format!("{needed} open files are needed, and `ulimit -Hn` allows fewer").into());
     }
     limit.current = limit.maximum;

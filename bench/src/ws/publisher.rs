@@ -40,7 +40,7 @@ impl Publisher {
         let mut publisher = Self { http: http.clone(), request: preference(place, 1) };
         let account = place.accounts.first().ok_or("no account")?;
         let short = publisher.sample(&place.endpoint(account, false)).await?;
-        let longest = short.iter().map(Vec::len).max().ok_or("no socket received the event of a stored preference")?;
+        let longest = short.iter().map(Vec::len).max().ok_or("no socket was told of a stored preference")?;
         publisher.request = preference(place, padding(longest));
         let texts = publisher.sample(&place.endpoint(account, false)).await?;
         Ok((publisher, texts))
@@ -109,8 +109,8 @@ fn texts_in(socket: &mut Socket) -> std::io::Result<Vec<Vec<u8>>> {
         }
         rest = behind;
     }
-    let heard = socket.buffer.len() - rest.len();
-    socket.buffer.drain(..heard);
+    let parsed = socket.buffer.len() - rest.len();
+    socket.buffer.drain(..parsed);
     Ok(texts)
 }
 

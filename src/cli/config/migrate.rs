@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::backend::explain;
 use super::offline::Store;
-use super::reach::explain;
 use super::remark::Remark;
 use crate::cli::output::say;
 use crate::settings::Settings;

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use quarterdeck_actors::audit::{AuditRecord, AuditStore, Status};
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{Manner, Proposal, Surroundings};
+use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, Proposal};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write, change_stored};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version};
@@ -17,11 +17,11 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use serde_json::{Value, json};
 
-use super::reach::{Changed, Current, Outcome, Proposed};
+use super::backend::{Changed, Current, Outcome, Proposed};
 use crate::base::paging::Paging;
 use crate::domain::audit::both_sides;
 use crate::domain::audit::key_file::ready_keys;
-use crate::domain::config_access::{fingerprint_key, surroundings};
+use crate::domain::config_access::{decision_context, fingerprint_key};
 use crate::domain::config_migration::Migration;
 use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
@@ -34,7 +34,7 @@ const MIGRATE_FAILED: &str = "api.config.migrate_config.app_error";
 
 const MIGRATION: &str = "migrateConfig";
 
-const LONGEST_COMMENT: usize = 1024;
+const MAX_COMMENT_CHARACTERS: usize = 1024;
 
 pub(super) struct Store {
     db: Db,
@@ -82,20 +82,20 @@ impl Store {
 
     pub(super) async fn difference(&self, before: &str, after: &str) -> Result<Vec<Changed>, AppError> {
         let (before, after) = (self.versions.known(before).await?, self.versions.known(after).await?);
-        let around = self.around().await?;
-        let changes = changes(&before.document, &after.document, &*around.fingerprint);
+        let context = self.context().await?;
+        let changes = changes(&before.document, &after.document, &*context.fingerprint);
         Ok(changes.into_iter().map(Changed::from).collect())
     }
 
     pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, AppError> {
-        let proposal = Proposal { manner: proposed.manner, ..restoring(proposed.body.clone()) };
-        self.change(event_of(proposed.manner), proposal, &proposed.comment, proposed.is_dry_run).await
+        let proposal = Proposal { mode: proposed.mode, ..restoring(proposed.body.clone()) };
+        self.change(event_of(proposed.mode), proposal, &proposed.comment, proposed.is_dry_run).await
     }
 
     /// Puts an earlier version in force again. If the active version is invalid, the earlier one replaces it unchanged.
     pub(super) async fn roll_back(&self, version: &str, comment: &str) -> Result<Outcome, AppError> {
         let target = self.versions.known(version).await?;
-        self.change(event_of(Manner::Restore), restoring(target.document), comment, false).await
+        self.change(event_of(ChangeMode::Restore), restoring(target.document), comment, false).await
     }
 
     async fn change(
@@ -108,8 +108,8 @@ impl Store {
         if !is_dry_run {
             self.db.migrate().await.or_fail(SAVE_FAILED)?;
         }
-        let (wanted, around) = (Wanted::Proposal(proposal), self.around().await?);
-        let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, around };
+        let (wanted, context) = (Wanted::Proposal(proposal), self.context().await?);
+        let write = Write { wanted, author: author("cli", comment), expected: None, is_dry_run, context };
         let record = record(event, Value::Object(Document::new()));
         let saved = self.save(self.versions.clone(), write, record).await?;
         Ok(self.outcome(saved))
@@ -144,11 +144,11 @@ impl Store {
         Config::compose(stored, self.overrides.clone()).or_fail(LOAD_FAILED)
     }
 
-    async fn around(&self) -> Result<Surroundings, AppError> {
+    async fn context(&self) -> Result<DecisionContext, AppError> {
         let is_made = has_tables(&self.db).await.or_fail(LOAD_FAILED)?;
         // If no version was ever stored, no earlier fingerprint exists to compare with, so a random key is enough.
         let key = if is_made { fingerprint_key(&self.db).await.or_fail(LOAD_FAILED)? } else { Secret::new(new_id()) };
-        Ok(surroundings(&key))
+        Ok(decision_context(&key))
     }
 
     /// Copies the configuration of one store to another, as a new version there.
@@ -156,13 +156,13 @@ impl Store {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
         let Migration { wanted, target } = Migration::open(from, to, &self.db, &self.sql).await?;
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to) }));
-        let around = self.around().await?;
-        let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, around };
+        let context = self.context().await?;
+        let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, context };
         self.save(target, write, record).await.map(drop).or_fail(MIGRATE_FAILED)
     }
 }
 
-/// The versions, with the audit record of the change that is under way.
+/// The versions, with the audit record of the change in progress.
 #[derive(Clone)]
 struct Audited {
     versions: Recorded,
@@ -224,14 +224,14 @@ fn author(source: &'static str, comment: &str) -> Author {
         session_id: String::new(),
         address: String::new(),
         source,
-        comment: comment.chars().take(LONGEST_COMMENT).collect(),
+        comment: comment.chars().take(MAX_COMMENT_CHARACTERS).collect(),
     }
 }
 
-fn event_of(manner: Manner) -> &'static str {
-    match manner {
-        Manner::Replace => "updateConfig",
-        Manner::Patch => "patchConfig",
-        Manner::Restore => "rollbackConfig",
+fn event_of(mode: ChangeMode) -> &'static str {
+    match mode {
+        ChangeMode::Replace => "updateConfig",
+        ChangeMode::Patch => "patchConfig",
+        ChangeMode::Restore => "rollbackConfig",
     }
 }

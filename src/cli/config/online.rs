@@ -7,14 +7,14 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::{extras, without_extras};
-use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::view::ServiceSettings;
 use reqwest::header::ETAG;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::reach::{Changed, Current, Outcome, Proposed};
+use super::backend::{Changed, Current, Outcome, Proposed};
 use crate::store::VersionRecord;
 
 const ROOT: &str = "http://localhost/api/v4";
@@ -130,7 +130,7 @@ impl Server {
     }
 
     pub(super) async fn propose(&self, proposed: &Proposed) -> Result<Outcome, String> {
-        let path = if proposed.manner == Manner::Patch { "/config/patch" } else { "/config" };
+        let path = if proposed.mode == ChangeMode::Patch { "/config/patch" } else { "/config" };
         let ask = Ask { body: Some(&proposed.body), ..Ask::new(Method::PUT, path) };
         if proposed.is_dry_run {
             let answer = self.ask(ask.with("dry_run", "true")).await?.checked()?;

@@ -10,8 +10,8 @@ use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::secrets::masked;
 use serde_json::Value;
 
+use super::backend::{ConfigBackend, Current};
 use super::paths::{found, unknown};
-use super::reach::{Current, Reach};
 use super::remark::say_json;
 use crate::cli::output::say;
 use crate::files::private;
@@ -54,8 +54,8 @@ pub(in crate::cli) struct Export {
     show_secrets: bool,
 }
 
-pub(super) async fn get(reach: &Reach, get: &Get) -> Result<(), String> {
-    let document = shown(reach, get.show_secrets).await?;
+pub(super) async fn get(backend: &ConfigBackend, get: &Get) -> Result<(), String> {
+    let document = shown(backend, get.show_secrets).await?;
     let value_at = |path: &String| found(&document, path).cloned().ok_or_else(|| unknown(path));
     let value = match get.paths.as_slice() {
         [] => Value::Object(document),
@@ -69,8 +69,8 @@ pub(super) async fn get(reach: &Reach, get: &Get) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) async fn export(reach: &Reach, export: &Export) -> Result<(), String> {
-    let Current { mut document, extras, .. } = reach.current().await?;
+pub(super) async fn export(backend: &ConfigBackend, export: &Export) -> Result<(), String> {
+    let Current { mut document, extras, .. } = backend.current().await?;
     document.remove("FeatureFlags");
     if export.remove_defaults {
         document = pruned(&without_defaults(&document));
@@ -87,8 +87,8 @@ pub(super) async fn export(reach: &Reach, export: &Export) -> Result<(), String>
     Ok(())
 }
 
-async fn shown(reach: &Reach, shows_secrets: bool) -> Result<Document, String> {
-    Ok(in_clear_or_not(reach.current().await?.document, shows_secrets))
+async fn shown(backend: &ConfigBackend, shows_secrets: bool) -> Result<Document, String> {
+    Ok(in_clear_or_not(backend.current().await?.document, shows_secrets))
 }
 
 fn in_clear_or_not(document: Document, shows_secrets: bool) -> Document {

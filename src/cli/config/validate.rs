@@ -10,12 +10,12 @@ use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 use serde_json::json;
 
+use super::backend::ConfigBackend;
 use super::paths::{Misfit, lines, misfits};
-use super::reach::Reach;
 use super::remark::{remark, say_json};
 use crate::base::error_text::findings;
 use crate::cli::output::say;
-use crate::domain::config_access::surroundings;
+use crate::domain::config_access::decision_context;
 use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\
@@ -43,12 +43,12 @@ pub(super) fn file(settings: &Settings, file: &Path, json: bool) -> Result<(), S
     }
 }
 
-pub(super) async fn stored(settings: &Settings, reach: &Reach, json: bool) -> Result<(), String> {
-    let current = match reach.current().await {
+pub(super) async fn stored(settings: &Settings, backend: &ConfigBackend, json: bool) -> Result<(), String> {
+    let current = match backend.current().await {
         Ok(current) => current,
         Err(message) => return end(&[Misfit { path: String::new(), message }], json),
     };
-    if let Err(message) = reach.check_stored(&current.version).await {
+    if let Err(message) = backend.check_stored(&current.version).await {
         return end(&[Misfit { path: String::new(), message }], json);
     }
     validate(settings, with_extras(current.document, &current.extras), json)
@@ -73,7 +73,7 @@ fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), S
     let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored), settings.config.overrides.clone());
     let config = config.map_err(|cause| cause.to_string())?;
-    let around = surroundings(&Secret::new(new_id()));
+    let around = decision_context(&Secret::new(new_id()));
     let failures = check(&config, &around).err().map(|refusal| findings(&refusal)).unwrap_or_default();
     let misfits: Vec<Misfit> = failures.into_iter().map(|(path, message)| Misfit { path, message }).collect();
     end(&misfits, json)

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::reach::{Changed, Reach};
+use super::backend::{Changed, ConfigBackend};
 use super::remark::{Remark, remark, say_json};
 use super::write::tell;
 use crate::cli::output::say;
@@ -65,13 +65,13 @@ pub(in crate::cli) struct Rollback {
     remark: Remark,
 }
 
-pub(super) async fn diff(reach: &Reach, diff: Diff) -> Result<(), String> {
+pub(super) async fn diff(backend: &ConfigBackend, diff: Diff) -> Result<(), String> {
     let (from, to) = match (diff.from, diff.to) {
         (Some(from), Some(to)) => (from, to),
-        (Some(from), None) => (from, active(reach).await?),
-        (None, _) => previous_and_active(reach).await?,
+        (Some(from), None) => (from, active(backend).await?),
+        (None, _) => previous_and_active(backend).await?,
     };
-    let changes = reach.difference(&from, &to).await?;
+    let changes = backend.difference(&from, &to).await?;
     if diff.json {
         say_json(&changes);
         return Ok(());
@@ -83,8 +83,8 @@ pub(super) async fn diff(reach: &Reach, diff: Diff) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) async fn history(reach: &Reach, history: &History) -> Result<(), String> {
-    let records = reach.records(history.limit).await?;
+pub(super) async fn history(backend: &ConfigBackend, history: &History) -> Result<(), String> {
+    let records = backend.records(history.limit).await?;
     if history.json {
         say_json(&records);
         return Ok(());
@@ -98,23 +98,23 @@ pub(super) async fn history(reach: &Reach, history: &History) -> Result<(), Stri
     Ok(())
 }
 
-pub(super) async fn roll_back(reach: &Reach, rollback: Rollback) -> Result<(), String> {
+pub(super) async fn roll_back(backend: &ConfigBackend, rollback: Rollback) -> Result<(), String> {
     let Remark { comment, json } = rollback.remark;
     let comment_on = |version: &str| {
         if comment.is_empty() { format!("rollback to {version}") } else { comment.clone() }
     };
     if let Some(version) = rollback.version {
-        let outcome = reach.roll_back(&version, &comment_on(&version)).await?;
-        tell(reach, &outcome, false, json);
+        let outcome = backend.roll_back(&version, &comment_on(&version)).await?;
+        tell(backend, &outcome, false, json);
         return Ok(());
     }
-    for record in reach.records(LAST_GOOD).await?.iter().filter(|record| !record.is_active) {
-        match reach.roll_back(&record.id, &comment_on(&record.id)).await {
+    for record in backend.records(LAST_GOOD).await?.iter().filter(|record| !record.is_active) {
+        match backend.roll_back(&record.id, &comment_on(&record.id)).await {
             Ok(outcome) => {
                 if !json {
                     say(format_args!("rolled back to {}", line(record).trim_start()));
                 }
-                tell(reach, &outcome, false, json);
+                tell(backend, &outcome, false, json);
                 return Ok(());
             }
             Err(problem) => remark(format_args!("version {} cannot be used: {problem}", record.id)),
@@ -123,14 +123,14 @@ pub(super) async fn roll_back(reach: &Reach, rollback: Rollback) -> Result<(), S
     Err("there is no usable earlier version".to_owned())
 }
 
-async fn active(reach: &Reach) -> Result<String, String> {
-    let records = reach.records(LAST_GOOD).await?;
+async fn active(backend: &ConfigBackend) -> Result<String, String> {
+    let records = backend.records(LAST_GOOD).await?;
     let active = records.into_iter().find(|record| record.is_active);
     active.map(|record| record.id).ok_or_else(|| "no version was ever stored".to_owned())
 }
 
-async fn previous_and_active(reach: &Reach) -> Result<(String, String), String> {
-    let records = reach.records(LAST_GOOD).await?;
+async fn previous_and_active(backend: &ConfigBackend) -> Result<(String, String), String> {
+    let records = backend.records(LAST_GOOD).await?;
     let mut ids = records.into_iter().skip_while(|record| !record.is_active).map(|record| record.id);
     match (ids.next(), ids.next()) {
         (Some(active), Some(previous)) => Ok((previous, active)),

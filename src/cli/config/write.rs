@@ -4,18 +4,18 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::Args;
-use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::table::{Kind, Mode, Setting, defaults};
 use serde_json::Value;
 
+use super::backend::{ConfigBackend, Outcome, Proposed};
 use super::paths::{found, lines, misfits, only, setting, value};
-use super::reach::{Outcome, Proposed, Reach};
 use super::remark::{Remark, remark, say_json};
 use crate::cli::output::say;
 use crate::settings::Settings;
 
 /// The longest input, in bytes. It exceeds any configuration; a longer input is refused, not cut.
-const LONGEST_INPUT: u64 = 4 * 1024 * 1024;
+const MAX_INPUT_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) const SET_HELP: &str = "\
 The value is parsed as the type of the setting; lists and maps are JSON. Without a value the command reads standard
@@ -82,26 +82,26 @@ pub(in crate::cli) struct Import {
     remark: Remark,
 }
 
-pub(super) async fn set(settings: &Settings, reach: &Reach, set: Set) -> Result<(), String> {
+pub(super) async fn set(settings: &Settings, backend: &ConfigBackend, set: Set) -> Result<(), String> {
     let setting = setting(&set.path)?;
     check_pins(settings, &set.path)?;
     let text = match set.value {
         Some(text) => text,
         None => input(setting)?,
     };
-    change(reach, setting, value(setting, &text)?, set.dry_run, set.remark).await
+    change(backend, setting, value(setting, &text)?, set.dry_run, set.remark).await
 }
 
-pub(super) async fn unset(settings: &Settings, reach: &Reach, unset: Unset) -> Result<(), String> {
+pub(super) async fn unset(settings: &Settings, backend: &ConfigBackend, unset: Unset) -> Result<(), String> {
     let setting = setting(&unset.path)?;
     check_pins(settings, &unset.path)?;
     let defaults = defaults(Mode::Blank);
     let default = found(&defaults, &unset.path).filter(|default| !default.is_null());
     let default = default.ok_or_else(|| format!("{} has no default", unset.path))?;
-    change(reach, setting, default.clone(), unset.dry_run, unset.remark).await
+    change(backend, setting, default.clone(), unset.dry_run, unset.remark).await
 }
 
-pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> {
+pub(super) async fn import(backend: &ConfigBackend, import: Import) -> Result<(), String> {
     let text = if import.file.as_os_str() == "-" {
         standard_input().map_err(|cause| format!("standard input: {cause}"))?
     } else {
@@ -116,14 +116,14 @@ pub(super) async fn import(reach: &Reach, import: Import) -> Result<(), String> 
         remark(misfit);
     }
     let Remark { comment, json } = import.remark;
-    let proposed = Proposed { manner: Manner::Replace, body, comment, is_dry_run: import.dry_run };
-    let outcome = reach.propose(&proposed).await?;
-    tell(reach, &outcome, import.dry_run, json);
+    let proposed = Proposed { mode: ChangeMode::Replace, body, comment, is_dry_run: import.dry_run };
+    let outcome = backend.propose(&proposed).await?;
+    tell(backend, &outcome, import.dry_run, json);
     Ok(())
 }
 
 /// Prints the outcome of a change, as text or as JSON.
-pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: bool) {
+pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, is_dry_run: bool, json: bool) {
     for path in &outcome.unset {
         remark(format_args!("{path}: no secret is stored for the placeholder, so the setting is empty"));
     }
@@ -136,9 +136,9 @@ pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: boo
     for change in &outcome.changes {
         say(change);
     }
-    match (&outcome.version, reach) {
-        (Some(version), Reach::Server(_)) => say(format_args!("active as version {version}")),
-        (Some(version), Reach::Store(_)) => {
+    match (&outcome.version, backend) {
+        (Some(version), ConfigBackend::Server(_)) => say(format_args!("active as version {version}")),
+        (Some(version), ConfigBackend::Store(_)) => {
             say(format_args!("stored as version {version}; it takes effect at the next start or reload"));
         }
         (None, _) if is_dry_run && !outcome.changes.is_empty() => say("dry run: nothing is stored"),
@@ -147,7 +147,7 @@ pub(super) fn tell(reach: &Reach, outcome: &Outcome, is_dry_run: bool, json: boo
 }
 
 async fn change(
-    reach: &Reach,
+    backend: &ConfigBackend,
     setting: &Setting,
     value: Value,
     is_dry_run: bool,
@@ -160,14 +160,14 @@ async fn change(
     if !misfits.is_empty() {
         return Err(lines(&misfits));
     }
-    let outcome = reach.propose(&Proposed { manner: Manner::Patch, body, comment, is_dry_run }).await?;
+    let outcome = backend.propose(&Proposed { mode: ChangeMode::Patch, body, comment, is_dry_run }).await?;
     if outcome.changes.is_empty() && setting.kind != Kind::Map {
-        let current = reach.current().await?;
+        let current = backend.current().await?;
         if found(&current.document, path) != Some(&value) {
             return Err(format!("{path} cannot be changed: it is pinned on the server or is never stored"));
         }
     }
-    tell(reach, &outcome, is_dry_run, json);
+    tell(backend, &outcome, is_dry_run, json);
     Ok(())
 }
 
@@ -199,7 +199,7 @@ fn input(setting: &Setting) -> Result<String, String> {
 
 fn standard_input() -> std::io::Result<String> {
     let mut text = String::new();
-    let length = std::io::stdin().take(LONGEST_INPUT + 1).read_to_string(&mut text)?;
-    let is_too_long = u64::try_from(length).is_ok_and(|length| length > LONGEST_INPUT);
+    let length = std::io::stdin().take(MAX_INPUT_BYTES + 1).read_to_string(&mut text)?;
+    let is_too_long = u64::try_from(length).is_ok_and(|length| length > MAX_INPUT_BYTES);
     if is_too_long { Err(std::io::Error::other("the value is too long")) } else { Ok(text) }
 }

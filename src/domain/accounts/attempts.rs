@@ -55,7 +55,7 @@ impl Attempts {
         Self { names, keyed: Keyed::default(), started: Instant::now(), tallies }
     }
 
-    /// Counts a failed attempt at a name without an account. Returns false if there were `most` attempts already.
+    /// Counts a failed attempt at a name without an account. Returns false if there were `max` attempts already.
     ///
     /// If the database table has no row left for the name, this server counts alone. For a name without attempts left,
     /// this runs the statement that finds no account, so that it takes as long as for a locked account.
@@ -63,27 +63,27 @@ impl Attempts {
         &self,
         db: &Db,
         name: &str,
-        most: i64,
+        max: i64,
         (now, now_ms): (Instant, i64),
     ) -> Result<bool, StoreError> {
         let key = self.keyed.key(&["unknown", name]);
-        if self.failures(key, now) >= most {
-            db.take_attempt("", most).await?;
+        if self.failures(key, now) >= max {
+            db.take_attempt("", max).await?;
             return Ok(false);
         }
-        let counted = db.take_attempt_at_name(&self.names.hash(name), most, now_ms).await?;
-        Ok(self.note(key, counted, most, now))
+        let counted = db.take_attempt_at_name(&self.names.hash(name), max, now_ms).await?;
+        Ok(self.note(key, counted, max, now))
     }
 
     /// Caches how the database counted an attempt, or counts it here if the database did not. Returns false if there
-    /// were `most` attempts already.
-    fn note(&self, key: Key, counted: Counted, most: i64, now: Instant) -> bool {
+    /// were `max` attempts already.
+    fn note(&self, key: Key, counted: Counted, max: i64, now: Instant) -> bool {
         let mut tallies = self.lock();
         let known = self.failures_in(&mut tallies, key, now);
         let (is_left, failures) = match counted {
             Counted::AsNumber(number) => (true, number),
-            Counted::Exhausted => (false, most),
-            Counted::NoPlace => (known < most, most.min(known + 1)),
+            Counted::Exhausted => (false, max),
+            Counted::NoPlace => (known < max, max.min(known + 1)),
         };
         let failed_at = now.saturating_duration_since(self.started);
         tallies.insert(key, Tally { failures, failed_at, ..Tally::default() });
@@ -113,7 +113,7 @@ impl Attempts {
             let tally = tallies.get(&key).copied().unwrap_or_default();
             if tally.period == period { tally.hashed } else { 0 }
         });
-        let is_left = budgets.iter().zip(used).all(|((_, most), used)| used < *most);
+        let is_left = budgets.iter().zip(used).all(|((_, max), used)| used < *max);
         if is_left {
             for ((key, _), used) in budgets.into_iter().zip(used) {
                 tallies.insert(key, Tally { period, hashed: used + 1, ..Tally::default() });

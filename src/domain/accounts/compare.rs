@@ -34,13 +34,13 @@ pub(super) async fn compare(
     (caller, turn): (&Caller, &Turn),
 ) -> Result<Verdict, AppError> {
     const UNCOUNTED: &str = "app.user.update_failed_pwd_attempts.app_error";
-    let most = config.view.service.maximum_login_attempts;
+    let max = config.view.service.maximum_login_attempts;
     // One statement counts, whether the account exists or not: a difference would show in the response time.
     let id = user.map_or("", |user| &user.id);
     let now = Instant::now();
     let counted = match user {
-        Some(_) => accounts.db.take_attempt(id, most).await,
-        None => accounts.attempts.take_unknown(&accounts.db, name, most, (now, wall_ms())).await,
+        Some(_) => accounts.db.take_attempt(id, max).await,
+        None => accounts.attempts.take_unknown(&accounts.db, name, max, (now, wall_ms())).await,
     };
     let is_open = counted.or_fail(UNCOUNTED)?;
     let account = if user.is_some() { id } else { name };

@@ -38,7 +38,7 @@ pub(crate) struct Claim {
 
 /// Decides which caller may create the first account over the network.
 pub(crate) struct FirstAccount {
-    way: Way,
+    registration: Registration,
     /// The times of wrong codes within the last window.
     wrong: Mutex<Vec<Instant>>,
 }
@@ -62,7 +62,8 @@ impl fmt::Display for WhyOffline {
     }
 }
 
-enum Way {
+/// The rule for the first account.
+enum Registration {
     /// The database had this many accounts at the start.
     Made(i64),
     /// Only the command line and the local socket may create the first account.
@@ -74,53 +75,53 @@ enum Way {
 impl FirstAccount {
     /// Returns the rule of a server that had accounts at the start.
     pub(crate) fn made(count: i64) -> Self {
-        Self::by(Way::Made(count))
+        Self::by(Registration::Made(count))
     }
 
     /// Returns the rule that only the command line and the local socket may create the first account.
     pub(crate) fn offline(why: WhyOffline) -> Self {
-        Self::by(Way::Offline(why))
+        Self::by(Registration::Offline(why))
     }
 
     /// Returns the rule that callers may create the first account over the network, with a new code.
     pub(crate) fn open() -> Self {
-        Self::by(Way::Open(new_code()))
+        Self::by(Registration::Open(new_code()))
     }
 
-    fn by(way: Way) -> Self {
-        Self { way, wrong: Mutex::default() }
+    fn by(registration: Registration) -> Self {
+        Self { registration, wrong: Mutex::default() }
     }
 
     /// Returns the code, in groups; `None` if the first account cannot be created over the network.
     pub(crate) fn code(&self) -> Option<&Secret> {
-        match &self.way {
-            Way::Open(code) => Some(code),
-            Way::Made(_) | Way::Offline(_) => None,
+        match &self.registration {
+            Registration::Open(code) => Some(code),
+            Registration::Made(_) | Registration::Offline(_) => None,
         }
     }
 
     /// Returns why the first account cannot be created over the network; `None` if it can, or if there were accounts.
     pub(crate) fn why_offline(&self) -> Option<WhyOffline> {
-        match self.way {
-            Way::Offline(why) => Some(why),
-            Way::Made(_) | Way::Open(_) => None,
+        match self.registration {
+            Registration::Offline(why) => Some(why),
+            Registration::Made(_) | Registration::Open(_) => None,
         }
     }
 
     /// Returns the number of accounts at the start.
     pub(crate) fn accounts(&self) -> i64 {
-        match self.way {
-            Way::Made(count) => count,
-            Way::Offline(_) | Way::Open(_) => 0,
+        match self.registration {
+            Registration::Made(count) => count,
+            Registration::Offline(_) | Registration::Open(_) => 0,
         }
     }
 
     /// Refuses a caller who may not create the first account. Called only while there is none.
     pub(crate) fn admit(&self, claim: &Claim, now: Instant) -> Result<(), AppError> {
-        let code = match &self.way {
-            Way::Open(code) => code,
+        let code = match &self.registration {
+            Registration::Open(code) => code,
             // If all accounts of the start are gone, the next caller still must not become the administrator.
-            Way::Made(_) | Way::Offline(_) => {
+            Registration::Made(_) | Registration::Offline(_) => {
                 return Err(AppError::new("api.user.create_user.first_account_offline.app_error"));
             }
         };

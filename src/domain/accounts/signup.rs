@@ -161,7 +161,7 @@ fn check_signup_is_on(config: &Config) -> Result<(), AppError> {
 /// Refuses an account beyond the limit of the licence, or beyond [`MAX_ACTIVE_ACCOUNTS`] without one. Returns the limit, so
 /// that the insert checks it again.
 async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, AppError> {
-    let (taken, most, room, refusal) = match license.current() {
+    let (taken, max, room, refusal) = match license.current() {
         None => {
             let active = db.active_user_count().await.or_fail(UNCOUNTED)?;
             (
@@ -172,12 +172,12 @@ async fn check_room(db: &Db, license: &LicenseHandle) -> Result<AccountLimit, Ap
             )
         }
         Some(license) => {
-            let Some(most) = license.most_seats() else { return Ok(AccountLimit::Unlimited) };
+            let Some(max) = license.max_seats() else { return Ok(AccountLimit::Unlimited) };
             let taken = db.taken_seats().await.or_fail(UNCOUNTED)?;
-            (taken, most, AccountLimit::Seats(most), "api.user.create_user.license_user_limits.exceeded")
+            (taken, max, AccountLimit::Seats(max), "api.user.create_user.license_user_limits.exceeded")
         }
     };
-    if taken < most { Ok(room) } else { Err(AppError::new(refusal)) }
+    if taken < max { Ok(room) } else { Err(AppError::new(refusal)) }
 }
 
 /// Returns true if the settings allow accounts with an email address of this domain.

@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::oneshot;
 
 use super::hash::{self, PasswordMatch};
-use super::schedule::{Limits, QueueFull, Schedule, Standing};
+use super::schedule::{CallerKind, Limits, QueueFull, Schedule};
 use crate::base::keyed::{Key, Keyed};
 use crate::domain::caller::Caller;
 
@@ -51,20 +51,20 @@ impl Queue {
     pub(super) fn enter(self: &Arc<Self>, caller: &Caller, name: &str) -> Result<Permit, AppError> {
         // A known caller has a lane of its own, so that others at its address cannot use up its permits.
         let pair = self.keyed.key(&[caller.lane(), name]);
-        let (caller, standing) = match self.known.get(&pair) {
-            Some(()) => (pair, Standing::Known),
-            None => (self.keyed.key(&[caller.lane()]), Standing::Unknown),
+        let (caller, kind) = match self.known.get(&pair) {
+            Some(()) => (pair, CallerKind::Known),
+            None => (self.keyed.key(&[caller.lane()]), CallerKind::Unknown),
         };
         let name = self.keyed.key(&[name]);
         // Dropping the sender tells an evicted waiter that it lost its place.
-        let entered = self.lock().enter((caller, standing), name).map(drop);
+        let entered = self.lock().enter((caller, kind), name).map(drop);
         match entered {
             Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
             Err(full) => Err(self.refusal(full)),
         }
     }
 
-    /// Remembers that the caller owns the account of that name, so that its next logins do not wait behind strangers.
+    /// Remembers that the caller owns the account of that name, so that its next logins do not wait behind unknown callers.
     pub(super) fn remember(&self, caller: &Caller, name: &str) {
         self.known.insert(self.keyed.key(&[caller.lane(), name]), ());
     }

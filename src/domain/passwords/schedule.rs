@@ -1,7 +1,7 @@
 //! The order of hashing: callers take turns, and the account names of one caller take turns.
 //!
 //! Every second turn goes to callers who proved an account before. So during an attack from many addresses, they wait
-//! for at most one hash of a stranger.
+//! for at most one hash of an unknown caller.
 //!
 //! Plain data without locks or I/O. `W` is the type of a waiter.
 
@@ -43,8 +43,8 @@ pub(super) struct Schedule<W> {
     lanes: HashMap<Key, Lane<W>>,
     /// Two lists of waiting callers in the order of their turns: those who proved an account before, and all others.
     rotations: [VecDeque<Key>; 2],
-    /// The standing of the caller that had the last turn.
-    last: Standing,
+    /// The kind of the caller that had the last turn.
+    last: CallerKind,
     /// The names that are being hashed. Attempts at one name run one after the other.
     busy: HashSet<Key>,
     places: usize,
@@ -52,16 +52,16 @@ pub(super) struct Schedule<W> {
     next_ticket: u64,
 }
 
-/// The standing of a caller in the queue.
+/// The kind of a caller in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum CallerKind {
     /// The caller proved before, from the same address, that it owns the account that it names.
     Known,
     /// The caller did not prove an account.
     Unknown,
 }
 
-impl Standing {
+impl CallerKind {
     fn other(self) -> Self {
         match self {
             Self::Known => Self::Unknown,
@@ -72,15 +72,15 @@ impl Standing {
 
 /// The places of one caller.
 struct Lane<W> {
-    standing: Standing,
+    kind: CallerKind,
     places: usize,
     /// The waiters by name, in the order of their turns. No list is empty.
     names: VecDeque<(Key, VecDeque<(u64, W)>)>,
 }
 
 impl<W> Lane<W> {
-    fn new(standing: Standing) -> Self {
-        Self { standing, places: 0, names: VecDeque::new() }
+    fn new(kind: CallerKind) -> Self {
+        Self { kind, places: 0, names: VecDeque::new() }
     }
 
     fn waiting_for(&self, name: Key) -> usize {
@@ -113,7 +113,7 @@ impl<W> Schedule<W> {
             limits,
             lanes: HashMap::new(),
             rotations: [VecDeque::new(), VecDeque::new()],
-            last: Standing::Unknown,
+            last: CallerKind::Unknown,
             busy: HashSet::new(),
             places: 0,
             running: 0,
@@ -128,15 +128,15 @@ impl<W> Schedule<W> {
 
     /// Takes a place. If there is none, it evicts another waiter and returns it. A full caller evicts from its name
     /// with the most waiters, a full queue from the caller with the most, if these are clearly more than the new one
-    /// has. In a full queue, a known caller may evict any waiting stranger.
-    pub(super) fn enter(&mut self, (caller, standing): (Key, Standing), name: Key) -> Result<Option<W>, QueueFull> {
+    /// has. In a full queue, a known caller may evict any waiting unknown caller.
+    pub(super) fn enter(&mut self, (caller, kind): (Key, CallerKind), name: Key) -> Result<Option<W>, QueueFull> {
         let (own, of_name) = self.lanes.get(&caller).map_or((0, 0), |lane| (lane.places, lane.waiting_for(name)));
         let evicted = if own >= self.limits.per_caller {
             Some(self.evict(caller, of_name + 1).ok_or(QueueFull::Caller)?)
         } else if self.places >= self.limits.total {
-            let yields = |lane: &Lane<W>| match (standing, lane.standing) {
-                (Standing::Known, Standing::Unknown) => lane.waiting() > 0,
-                (Standing::Known | Standing::Unknown, _) => lane.waiting() > own + 1,
+            let yields = |lane: &Lane<W>| match (kind, lane.kind) {
+                (CallerKind::Known, CallerKind::Unknown) => lane.waiting() > 0,
+                (CallerKind::Known | CallerKind::Unknown, _) => lane.waiting() > own + 1,
             };
             let largest = self.lanes.iter().filter(|(_, lane)| yields(lane)).max_by_key(|(_, lane)| lane.waiting());
             let largest = largest.map(|(caller, _)| *caller);
@@ -145,7 +145,7 @@ impl<W> Schedule<W> {
             None
         };
         self.places += 1;
-        self.lanes.entry(caller).or_insert_with(|| Lane::new(standing)).places += 1;
+        self.lanes.entry(caller).or_insert_with(|| Lane::new(kind)).places += 1;
         Ok(evicted)
     }
 
@@ -154,7 +154,7 @@ impl<W> Schedule<W> {
         let evicted = lane.evict(least)?;
         let is_idle = lane.names.is_empty();
         if is_idle {
-            self.forget_turn(caller);
+            self.remove_turn(caller);
         }
         self.places -= 1;
         self.drop_if_empty(caller);
@@ -167,7 +167,7 @@ impl<W> Schedule<W> {
         self.next_ticket += 1;
         let Some(lane) = self.lanes.get_mut(&caller) else { return ticket };
         if lane.names.is_empty() {
-            of(&mut self.rotations, lane.standing).push_back(caller);
+            of(&mut self.rotations, lane.kind).push_back(caller);
         }
         match lane.names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, waiters)) => waiters.push_back((ticket, waiter)),
@@ -187,7 +187,7 @@ impl<W> Schedule<W> {
             lane.names.remove(index);
         }
         if lane.names.is_empty() {
-            self.forget_turn(caller);
+            self.remove_turn(caller);
         }
         self.leave(caller);
         Some(waiter)
@@ -198,8 +198,8 @@ impl<W> Schedule<W> {
         if self.running >= self.limits.at_once {
             return None;
         }
-        let standings = [self.last.other(), self.last];
-        let (standing, caller, index) = standings.into_iter().find_map(|standing| self.take_turn(standing))?;
+        let kinds = [self.last.other(), self.last];
+        let (kind, caller, index) = kinds.into_iter().find_map(|kind| self.take_turn(kind))?;
         let lane = self.lanes.get_mut(&caller)?;
         let (name, mut waiters) = lane.names.remove(index)?;
         let (_, waiter) = waiters.pop_front()?;
@@ -207,25 +207,25 @@ impl<W> Schedule<W> {
             lane.names.push_back((name, waiters));
         }
         if !lane.names.is_empty() {
-            of(&mut self.rotations, standing).push_back(caller);
+            of(&mut self.rotations, kind).push_back(caller);
         }
-        self.last = standing;
+        self.last = kind;
         self.busy.insert(name);
         self.running += 1;
         Some(Granted { caller, name, waiter })
     }
 
-    /// Removes the first caller with this standing from the rotation that waits for a name that is not being hashed.
-    fn take_turn(&mut self, standing: Standing) -> Option<(Standing, Key, usize)> {
+    /// Removes the first caller of this kind from the rotation that waits for a name that is not being hashed.
+    fn take_turn(&mut self, kind: CallerKind) -> Option<(CallerKind, Key, usize)> {
         let (lanes, busy) = (&self.lanes, &self.busy);
         let free_name = |caller: &Key| lanes.get(caller)?.names.iter().position(|(name, _)| !busy.contains(name));
-        let rotation = of(&mut self.rotations, standing);
+        let rotation = of(&mut self.rotations, kind);
         let place = rotation.iter().position(|caller| free_name(caller).is_some())?;
         let index = free_name(rotation.get(place)?)?;
-        Some((standing, rotation.remove(place)?, index))
+        Some((kind, rotation.remove(place)?, index))
     }
 
-    fn forget_turn(&mut self, caller: Key) {
+    fn remove_turn(&mut self, caller: Key) {
         for rotation in &mut self.rotations {
             rotation.retain(|waiting| *waiting != caller);
         }
@@ -253,11 +253,11 @@ impl<W> Schedule<W> {
     }
 }
 
-fn of(rotations: &mut [VecDeque<Key>; 2], standing: Standing) -> &mut VecDeque<Key> {
+fn of(rotations: &mut [VecDeque<Key>; 2], kind: CallerKind) -> &mut VecDeque<Key> {
     let [known, unknown] = rotations;
-    match standing {
-        Standing::Known => known,
-        Standing::Unknown => unknown,
+    match kind {
+        CallerKind::Known => known,
+        CallerKind::Unknown => unknown,
     }
 }
 

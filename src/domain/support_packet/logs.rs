@@ -37,11 +37,11 @@ pub(super) enum Copied {
 }
 
 /// Opens the current log file and then the rotated ones. Returns them with the errors of files that cannot be opened.
-pub(super) fn files(path: &Path, kept: u32, longest: u64) -> (Vec<LogFile>, Vec<String>) {
+pub(super) fn files(path: &Path, kept: u32, max_bytes: u64) -> (Vec<LogFile>, Vec<String>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
     let aside = (1..=kept).map(|number| rotated(path, number));
     for path in std::iter::once(path.to_owned()).chain(aside) {
-        match open(&path, longest) {
+        match open(&path, max_bytes) {
             Ok(file) => files.push(file),
             Err(cause) if cause.kind() == ErrorKind::NotFound => {}
             Err(cause) => problems.push(format!("{}: {cause}", path.display())),
@@ -50,14 +50,14 @@ pub(super) fn files(path: &Path, kept: u32, longest: u64) -> (Vec<LogFile>, Vec<
     (files, problems)
 }
 
-fn open(path: &Path, longest: u64) -> Result<LogFile> {
+fn open(path: &Path, max_bytes: u64) -> Result<LogFile> {
     let file = private::read(path)?;
     let found = file.metadata()?;
-    let is_cut = found.len() > longest;
+    let is_cut = found.len() > max_bytes;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut file = LogFile { name, reader: BufReader::new(file), rest: found.len().min(longest), is_cut };
+    let mut file = LogFile { name, reader: BufReader::new(file), rest: found.len().min(max_bytes), is_cut };
     if is_cut {
-        file.reader.seek(SeekFrom::Start(found.len() - longest))?;
+        file.reader.seek(SeekFrom::Start(found.len() - max_bytes))?;
         // The file now starts at an arbitrary byte, so the first line may be incomplete.
         file.skip_line()?;
     }
@@ -120,8 +120,8 @@ mod tests {
 
     use super::*;
 
-    fn copied(path: &Path, longest: u64) -> (String, Tally) {
-        let (mut files, problems) = files(path, 2, longest);
+    fn copied(path: &Path, max_bytes: u64) -> (String, Tally) {
+        let (mut files, problems) = files(path, 2, max_bytes);
         assert_eq!(problems, Vec::<String>::new());
         let (mut out, mut tally) = (Vec::new(), Tally::default());
         let later = Instant::now() + Duration::from_mins(1);

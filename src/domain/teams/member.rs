@@ -10,33 +10,36 @@ use crate::base::team::Member;
 use crate::domain::accounts::Accounts;
 use crate::domain::session::Session;
 
-/// The standing of a caller in a team: the membership, if any, and the system roles.
-pub(crate) struct Standing {
+/// What a caller may do in a team: decided by the membership, if any, and the system roles.
+pub(crate) struct TeamAccess {
     session: Session,
     roles: Arc<Roles>,
     member: Option<Member>,
 }
 
-/// Returns the standing of the caller in one team.
-pub(crate) async fn standing(accounts: &Accounts, session: &Session, team_id: &str) -> Result<Standing, AppError> {
+/// Returns the access of the caller to one team.
+pub(crate) async fn team_access(accounts: &Accounts, session: &Session, team_id: &str) -> Result<TeamAccess, AppError> {
     let member = accounts.db.team_member(team_id, session.user_id()).await.or_fail("app.team.get_member.app_error")?;
-    Ok(Standing { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
+    Ok(TeamAccess { session: session.clone(), roles: accounts.roles.clone(), member: member.filter(Member::is_active) })
 }
 
-/// Returns a function from the id of a team to the standing of the caller in it.
-pub(crate) async fn standings(accounts: &Accounts, session: &Session) -> Result<impl Fn(&str) -> Standing, AppError> {
+/// Returns a function from the id of a team to the access of the caller to it.
+pub(crate) async fn access_by_team(
+    accounts: &Accounts,
+    session: &Session,
+) -> Result<impl Fn(&str) -> TeamAccess, AppError> {
     let members = accounts.db.memberships(session.user_id()).await.or_fail("app.team.get_members.app_error")?;
     let active = members.into_iter().filter(Member::is_active);
     let by_team: HashMap<String, Member> = active.map(|member| (member.team_id.clone(), member)).collect();
     let (session, roles) = (session.clone(), accounts.roles.clone());
-    Ok(move |team_id: &str| Standing {
+    Ok(move |team_id: &str| TeamAccess {
         session: session.clone(),
         roles: roles.clone(),
         member: by_team.get(team_id).cloned(),
     })
 }
 
-impl Standing {
+impl TeamAccess {
     /// Returns true if the caller is a member of the team.
     pub(crate) fn is_member(&self) -> bool {
         self.member.is_some()

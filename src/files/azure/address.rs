@@ -9,8 +9,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
 use crate::files::endpoint::Endpoint;
+use crate::files::host_policy::HostPolicy;
 use crate::files::objects::unusable;
-use crate::files::reach::Reach;
 
 const REMEDY: &str =
     "Set FileSettings.AzureEndpoint to a host, or to a host and a port, such as blobs.example.com:10000.";
@@ -97,10 +97,10 @@ pub(super) fn container(account: &Url, name: &str) -> Result<Url, StepFailure> {
     Ok(url)
 }
 
-pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, reach: Reach) -> Result<Endpoint, StepFailure> {
+pub(super) fn endpoint(account: &Url, rules: &Arc<ClientConfig>, policy: HostPolicy) -> Result<Endpoint, StepFailure> {
     let is_tls = account.scheme() == "https";
     let host = account.host_str().ok_or_else(|| unusable("the endpoint is not a host", REMEDY))?;
     let host = host.trim_matches(['[', ']']).to_owned();
     let port = account.port_or_known_default().unwrap_or(443);
-    Ok(Endpoint { host, port, tls: is_tls.then(|| rules.clone()), reach })
+    Ok(Endpoint { host, port, tls: is_tls.then(|| rules.clone()), policy })
 }

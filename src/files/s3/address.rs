@@ -8,8 +8,8 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use rustls::ClientConfig;
 
 use crate::files::endpoint::{Endpoint, certificate_rules};
+use crate::files::host_policy::HostPolicy;
 use crate::files::objects::unusable;
-use crate::files::reach::Reach;
 
 const AMAZON: &str = "s3.amazonaws.com";
 /// The name of the setting with the host.
@@ -28,7 +28,7 @@ pub(super) struct Address {
     /// The region in the settings. Empty means the default region, until the store reports another.
     region: String,
     is_virtual_host: bool,
-    reach: Reach,
+    policy: HostPolicy,
 }
 
 impl Address {
@@ -42,8 +42,8 @@ impl Address {
             return Err(unusable("the endpoint begins with a scheme", format!("{remedy} {tls}")));
         }
         let (host, port) = split(endpoint).ok_or_else(|| unusable("the endpoint is not a host", remedy))?;
-        let reach = Reach::of(settings);
-        reach.check_host(&host, PLACE)?;
+        let policy = HostPolicy::of(settings);
+        policy.check_host(&host, PLACE)?;
         let region = settings.amazon_s3_region.trim();
         // The region becomes part of a host name and of a header.
         let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
@@ -59,7 +59,7 @@ impl Address {
             port,
             tls,
             region: region.to_owned(),
-            reach,
+            policy,
         })
     }
 
@@ -104,7 +104,7 @@ impl Address {
         let host = if self.is_virtual_host { format!("{bucket}.{host}") } else { host };
         let host = host.trim_matches(['[', ']']).to_owned();
         let port = self.port.unwrap_or(if self.is_tls() { 443 } else { 80 });
-        Endpoint { host, port, tls: self.tls.clone(), reach: self.reach }
+        Endpoint { host, port, tls: self.tls.clone(), policy: self.policy }
     }
 
     fn host_in(&self, found: Option<&str>) -> String {

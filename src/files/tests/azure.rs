@@ -7,7 +7,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use serde_json::{Value, json};
 
 use super::peers::{ACCOUNT, KEY, azure};
-use super::support::{expect_passed, expect_trouble, install_cryptography, passed, probed, settings};
+use super::support::{expect_failure, expect_passed, install_cryptography, passed, probed, settings};
 use crate::files::azure::Container;
 use crate::files::objects::Objects;
 
@@ -34,14 +34,14 @@ async fn a_wrong_key_fails_at_the_credentials() {
     wrong.azure_access_key = Secret::new("Y2FuYXJ5LXNlY3JldA==");
     let report = probed(&wrong).await;
     let remedy = "FileSettings.AzureAccessKey";
-    expect_trouble(&report, Step::Authenticate, Kind::Authentication, Some("AuthorizationFailure"), remedy);
+    expect_failure(&report, Step::Authenticate, Kind::Authentication, Some("AuthorizationFailure"), remedy);
 }
 
 #[tokio::test]
 async fn a_container_that_is_not_there_is_said_to_be_missing() {
     let Some(host) = azure() else { return };
     let report = probed(&with(host, "nowhere")).await;
-    expect_trouble(&report, Step::Bucket, Kind::Missing, Some("ContainerNotFound"), "FileSettings.AzureContainer");
+    expect_failure(&report, Step::Bucket, Kind::Missing, Some("ContainerNotFound"), "FileSettings.AzureContainer");
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AzureAuthMode": "none"}), "FileSettings.AzureAuthMode"),
         (json!({"AzurePathPrefix": "../another-container"}), "FileSettings.AzurePathPrefix"),
     ] {
-        expect_trouble(&probed(&changed(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
+        expect_failure(&probed(&changed(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
     }
 }
 
@@ -123,7 +123,7 @@ async fn the_identity_of_the_machine_is_shown_to_azure_alone() {
         json!({"AzureSSL": false}),
     ] {
         let report = probed(&provided(elsewhere)).await;
-        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AzureAuthMode");
+        expect_failure(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AzureAuthMode");
     }
     for azure in [
         json!({}),
@@ -143,7 +143,7 @@ async fn a_host_that_was_typed_is_no_metadata_service() {
         let typed = changed(json!({"AzureEndpoint": host}));
         let report = probed(&typed).await;
         let code = Some("ForbiddenAddress");
-        expect_trouble(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AzureEndpoint");
+        expect_failure(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AzureEndpoint");
         assert!(Container::open(&StoreSettings { is_pinned: true, ..typed }).is_ok(), "the operator's own word");
     }
 }

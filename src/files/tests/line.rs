@@ -10,13 +10,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::support::{expect_trouble, install_cryptography, passed, probed, probed_within, s3_at};
+use super::support::{expect_failure, install_cryptography, passed, probed, probed_within, s3_at};
 use crate::files::Limits;
 
 #[tokio::test]
 async fn a_name_without_an_address_fails_at_the_name() {
     let report = probed(&s3_at("nowhere.invalid")).await;
-    expect_trouble(&report, Step::Resolve, Kind::Other, None, "FileSettings.AmazonS3Endpoint");
+    expect_failure(&report, Step::Resolve, Kind::Other, None, "FileSettings.AmazonS3Endpoint");
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_host_that_refuses_fails_at_the_connection() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let report = probed(&s3_at(&address)).await;
-    expect_trouble(&report, Step::Connect, Kind::Other, Some("ECONNREFUSED"), "firewall");
+    expect_failure(&report, Step::Connect, Kind::Other, Some("ECONNREFUSED"), "firewall");
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_host_that_hangs_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limits = Limits { step: Duration::from_millis(100), whole: Duration::from_secs(1) };
     let report = probed_within(&s3_at(&listener.local_addr().unwrap().to_string()), limits).await;
-    expect_trouble(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "FileSettings.AmazonS3Endpoint");
+    expect_failure(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "FileSettings.AmazonS3Endpoint");
     assert!(report.duration_ms < 1000, "{report:?}");
 }
 
@@ -43,28 +43,28 @@ async fn the_request_timeout_counts_where_it_is_shorter() {
     let mut settings = s3_at(&listener.local_addr().unwrap().to_string());
     settings.amazon_s3_request_timeout_milliseconds = 50;
     let report = probed(&settings).await;
-    expect_trouble(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "delays its responses");
+    expect_failure(&report, Step::Authenticate, Kind::Other, Some("Timeout"), "delays its responses");
 }
 
 #[tokio::test]
 async fn a_certificate_that_has_expired_fails_at_tls() {
     let report = over_tls(1990, |_| {}).await;
-    expect_trouble(&report, Step::Tls, Kind::Other, Some("CertificateExpired"), "Renew");
+    expect_failure(&report, Step::Tls, Kind::Other, Some("CertificateExpired"), "Renew");
 }
 
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_fails_at_tls_unless_none_is_checked() {
     let report = over_tls(2000, |_| {}).await;
-    expect_trouble(&report, Step::Tls, Kind::Other, Some("UnknownIssuer"), "EnableInsecureOutgoingConnections");
+    expect_failure(&report, Step::Tls, Kind::Other, Some("UnknownIssuer"), "EnableInsecureOutgoingConnections");
     let report = over_tls(2000, |settings| settings.skip_certificate_check = true).await;
     assert!(passed(&report).contains(&"tls"), "{report:#?}");
-    expect_trouble(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
+    expect_failure(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
 }
 
 #[tokio::test]
 async fn plain_text_to_a_port_that_expects_tls_is_recognised() {
     let report = over_tls(2000, |settings| settings.amazon_s3_ssl = false).await;
-    expect_trouble(&report, Step::Authenticate, Kind::Other, None, "turn FileSettings.AmazonS3SSL on");
+    expect_failure(&report, Step::Authenticate, Kind::Other, None, "turn FileSettings.AmazonS3SSL on");
 }
 
 #[tokio::test]
@@ -77,28 +77,28 @@ async fn a_port_without_tls_fails_at_tls() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
     let report = probed(&settings).await;
-    expect_trouble(&report, Step::Tls, Kind::Other, Some("NotTls"), "FileSettings.AmazonS3SSL");
+    expect_failure(&report, Step::Tls, Kind::Other, Some("NotTls"), "FileSettings.AmazonS3SSL");
 }
 
 #[tokio::test]
 async fn another_region_is_named_or_followed() {
     let answers = [moved(), moved(), missing()];
     let report = answered(answers.to_vec(), |settings| settings.amazon_s3_region = "us-west-2".to_owned()).await;
-    expect_trouble(&report, Step::Bucket, Kind::Other, Some("PermanentRedirect"), "eu-central-1");
+    expect_failure(&report, Step::Bucket, Kind::Other, Some("PermanentRedirect"), "eu-central-1");
     let report = answered([moved(), missing()].to_vec(), |_| {}).await;
-    expect_trouble(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
+    expect_failure(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
 }
 
 #[tokio::test]
 async fn keys_and_regions_that_no_request_can_carry_reach_no_host() {
     for key in ["AKIA\nEXAMPLE", "AKIAEXAMPLE\u{200b}", "AKIAÉXAMPLE"] {
         let report = answered(vec![missing()], |settings| settings.amazon_s3_access_key_id = key.to_owned()).await;
-        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
+        expect_failure(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
     }
     for region in ["eu\u{a0}west", "eu\n", "evil.example/", "x@evil.example"] {
         let region = format!("a{region}b");
         let report = answered(vec![missing()], |settings| settings.amazon_s3_region = region).await;
-        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3Region");
+        expect_failure(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3Region");
     }
 }
 

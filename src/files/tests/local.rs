@@ -12,7 +12,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::support::{expect_passed, expect_trouble, passed, probed, settings};
+use super::support::{expect_failure, expect_passed, passed, probed, settings};
 use crate::files::Stores;
 use crate::files::needs;
 
@@ -42,7 +42,7 @@ async fn what_is_written_belongs_to_the_server_alone() {
 async fn a_file_is_no_directory() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let report = probed(&at(&file.path().join("below"))).await;
-    expect_trouble(&report, Step::Bucket, Kind::Other, Some("ENOTDIR"), "FileSettings.Directory");
+    expect_failure(&report, Step::Bucket, Kind::Other, Some("ENOTDIR"), "FileSettings.Directory");
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn a_directory_that_is_only_tried_is_not_made_and_tells_no_paths_apart() {
         assert!(names(&good).is_empty());
     }
     let missing = tried(&path("missing")).await;
-    expect_trouble(&missing, Step::Bucket, Kind::Missing, None, "FileSettings.Directory");
+    expect_failure(&missing, Step::Bucket, Kind::Missing, None, "FileSettings.Directory");
     for bad in [
         path("missing/below"),
         path("file"),
@@ -96,7 +96,7 @@ async fn a_full_disk_fails_at_the_write_and_keeps_nothing() {
     let filler = folder.path().join("filler");
     std::fs::write(&filler, vec![0; 8 << 20]).unwrap_err();
     let report = probed(&at(folder.path())).await;
-    expect_trouble(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Free space");
+    expect_failure(&report, Step::Write, Kind::Other, Some("ENOSPC"), "Free space");
     assert_eq!(names(folder.path()), ["filler"]);
 }
 
@@ -106,7 +106,7 @@ async fn a_read_only_disk_fails_at_the_write() {
     let Some(_disk) = Disk::mount(folder.path()) else { return };
     assert!(mount(&["-o", "remount,ro"], folder.path()));
     let report = probed(&at(folder.path())).await;
-    expect_trouble(&report, Step::Write, Kind::Other, Some("EROFS"), "FileSettings.Directory");
+    expect_failure(&report, Step::Write, Kind::Other, Some("EROFS"), "FileSettings.Directory");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_disk_that_hangs_holds_up_a_few_threads_and_not_all() {
 #[tokio::test]
 async fn nothing_else_is_a_driver() {
     let report = probed(&settings(json!({"DriverName": "tape"}))).await;
-    expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.DriverName");
+    expect_failure(&report, Step::Settings, Kind::Unusable, None, "FileSettings.DriverName");
 }
 
 fn at(folder: &Path) -> StoreSettings {

@@ -8,7 +8,7 @@ use quarterdeck_actors::storage::settings::StoreSettings;
 use serde_json::json;
 
 use super::peers::S3;
-use super::support::{expect_passed, expect_trouble, install_cryptography, passed, probed, settings};
+use super::support::{expect_failure, expect_passed, install_cryptography, passed, probed, settings};
 use crate::files::objects::Objects;
 use crate::files::s3::Bucket;
 
@@ -31,11 +31,11 @@ async fn wrong_keys_fail_at_the_credentials() {
     wrong.amazon_s3_access_key_id = "AKIANOBODYNOBODY0000".to_owned();
     let report = probed(&wrong).await;
     let remedy = "FileSettings.AmazonS3AccessKeyId and FileSettings.AmazonS3SecretAccessKey";
-    expect_trouble(&report, Step::Authenticate, Kind::Authentication, Some("InvalidAccessKeyId"), remedy);
+    expect_failure(&report, Step::Authenticate, Kind::Authentication, Some("InvalidAccessKeyId"), remedy);
     let mut wrong = store.settings_of("owner");
     wrong.amazon_s3_secret_access_key = Secret::new("canary-secret");
     let report = probed(&wrong).await;
-    expect_trouble(&report, Step::Authenticate, Kind::Authentication, Some("SignatureDoesNotMatch"), remedy);
+    expect_failure(&report, Step::Authenticate, Kind::Authentication, Some("SignatureDoesNotMatch"), remedy);
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_bucket_that_is_not_there_is_said_to_be_missing() {
     let mut missing = store.settings_of("owner");
     missing.amazon_s3_bucket = "nowhere".to_owned();
     let report = probed(&missing).await;
-    expect_trouble(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
+    expect_failure(&report, Step::Bucket, Kind::Missing, Some("NoSuchBucket"), "FileSettings.AmazonS3Bucket");
     assert!(passed(&report).contains(&"authenticate"), "{report:#?}");
 }
 
@@ -58,7 +58,7 @@ async fn each_right_that_is_missing_is_named() {
         ("keeper", Step::Delete, "s3:DeleteObject"),
     ] {
         let report = probed(&under(store.settings_of(user), user)).await;
-        expect_trouble(&report, step, Kind::Authentication, Some("AccessDenied"), right);
+        expect_failure(&report, step, Kind::Authentication, Some("AccessDenied"), right);
         let is_left = user == "keeper";
         assert_eq!(keys(store, user).await.len(), usize::from(is_left), "{user}");
     }
@@ -70,7 +70,7 @@ async fn rights_under_the_prefix_are_enough() {
     let tenant = store.settings_of("tenant");
     expect_passed(&probed(&under(tenant.clone(), "team")).await);
     let report = probed(&under(tenant, "others")).await;
-    expect_trouble(&report, Step::Write, Kind::Authentication, Some("AccessDenied"), "FileSettings.AmazonS3PathPrefix");
+    expect_failure(&report, Step::Write, Kind::Authentication, Some("AccessDenied"), "FileSettings.AmazonS3PathPrefix");
     assert_eq!(keys(store, "team").await, Vec::<String>::new());
 }
 
@@ -135,7 +135,7 @@ async fn settings_that_make_no_sense_reach_no_host() {
         (json!({"AmazonS3SignV2": true}), "FileSettings.AmazonS3SignV2"),
         (json!({"AmazonS3AccessKeyId": "alone"}), "FileSettings.AmazonS3SecretAccessKey"),
     ] {
-        expect_trouble(&probed(&s3(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
+        expect_failure(&probed(&s3(wrong)).await, Step::Settings, Kind::Unusable, None, remedy);
     }
 }
 
@@ -154,7 +154,7 @@ async fn a_host_that_was_typed_is_no_metadata_service() {
         let typed = settings(all);
         let report = probed(&typed).await;
         let code = Some("ForbiddenAddress");
-        expect_trouble(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AmazonS3Endpoint");
+        expect_failure(&report, Step::Settings, Kind::Unusable, code, "FileSettings.AmazonS3Endpoint");
         assert!(Bucket::open(&StoreSettings { is_pinned: true, ..typed }).is_ok(), "the operator's own word");
     }
 }
@@ -176,7 +176,7 @@ async fn the_credentials_of_the_machine_go_to_amazon_alone_and_over_tls() {
         json!({"AmazonS3Region": "x.y"}),
     ] {
         let report = probed(&provided(elsewhere.clone())).await;
-        expect_trouble(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
+        expect_failure(&report, Step::Settings, Kind::Unusable, None, "FileSettings.AmazonS3AccessKeyId");
         let pinned = StoreSettings { is_pinned: true, ..provided(elsewhere) };
         assert!(Bucket::open(&pinned).is_err(), "also where the operator pinned the host");
     }

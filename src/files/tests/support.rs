@@ -91,7 +91,7 @@ pub(super) fn expect_passed(report: &Report) {
 
 /// Fails unless this step failed with this reason and remedy, and no later step ran.
 #[track_caller]
-pub(super) fn expect_trouble(report: &Report, step: Step, kind: Kind, code: Option<&str>, remedy: &str) {
+pub(super) fn expect_failure(report: &Report, step: Step, kind: Kind, code: Option<&str>, remedy: &str) {
     let failure = report.failure.as_ref().expect("trouble");
     assert_eq!((failure.step, failure.kind, failure.code.as_deref()), (step, kind, code), "{report:#?}");
     assert!(failure.remedy.contains(remedy), "{report:#?}");

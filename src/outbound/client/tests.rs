@@ -30,10 +30,10 @@ impl Names for Script {
 
 /// Creates a client whose names resolve to the first of these addresses, then to the next ones.
 fn outbound(addresses: &[&str]) -> Outbound {
-    trusting(addresses, RootCertStore::empty())
+    with_roots(addresses, RootCertStore::empty())
 }
 
-fn trusting(addresses: &[&str], roots: RootCertStore) -> Outbound {
+fn with_roots(addresses: &[&str], roots: RootCertStore) -> Outbound {
     let answers = addresses.iter().map(|address| vec![address.parse().unwrap()]).collect();
     Outbound::with(Arc::new(Script(Mutex::new(answers))), roots).unwrap()
 }
@@ -192,7 +192,7 @@ async fn a_host_that_is_not_there_is_named_and_so_is_the_reason() {
     let url = format!("http://chat.test:{port}/?token=t0ken");
     let refused = outbound.call(get(&url), &service).await.unwrap_err().to_string();
     assert!(refused.starts_with("chat.test cannot be reached: Connection refused"), "{refused}");
-    let nowhere = trusting(&[], RootCertStore::empty()).call(get(&url), &service).await.unwrap_err();
+    let nowhere = with_roots(&[], RootCertStore::empty()).call(get(&url), &service).await.unwrap_err();
     assert_eq!(nowhere.to_string(), "chat.test cannot be resolved: no such name");
     let garbage = Peer::start(|_| "no HTTP\r\n\r\n".to_owned()).await;
     let refused = outbound.call(get(&format!("http://chat.test:{}/", garbage.port())), &service).await.unwrap_err();

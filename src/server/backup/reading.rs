@@ -192,11 +192,11 @@ impl<R> Hashing<R> {
 }
 
 impl Rows<'_> {
-    /// Returns the next rows, at most `most`; an empty list at the end.
-    pub(super) fn batch(&mut self, most: usize) -> Result<Vec<Vec<Value>>, BackupError> {
+    /// Returns the next rows, at most `max`; an empty list at the end.
+    pub(super) fn batch(&mut self, max: usize) -> Result<Vec<Vec<Value>>, BackupError> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         let mut line = String::new();
-        while batch.len() < most && bytes < BATCH_BYTES {
+        while batch.len() < max && bytes < BATCH_BYTES {
             line.clear();
             let name = &self.part.name;
             let read = self.reader.by_ref().take(MAX_ROW_BYTES + 1).read_line(&mut line);

@@ -265,9 +265,9 @@ fn extra_info(record: &AuditRecord) -> String {
     })
 }
 
-/// Returns at most `most` characters of a text, without NUL, which PostgreSQL refuses.
-fn cut(text: &str, most: usize) -> String {
-    text.chars().filter(|letter| *letter != '\0').take(most).collect()
+/// Returns at most `max` characters of a text, without NUL, which PostgreSQL refuses.
+fn cut(text: &str, max: usize) -> String {
+    text.chars().filter(|letter| *letter != '\0').take(max).collect()
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ fn the_order_of_versions_survives_a_clock_that_goes_backwards() {
         file.save(&next(&file, at, name)).unwrap();
     }
     let versions = file.versions();
-    let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
+    let names: Vec<&Value> = versions.iter().map(|saved| &saved.config["TeamSettings"]["SiteName"]).collect();
     assert_eq!(names, ["three", "two", "one"]);
-    let active: Vec<bool> = versions.iter().map(|kept| kept.record.is_active).collect();
+    let active: Vec<bool> = versions.iter().map(|saved| saved.record.is_active).collect();
     assert_eq!(active, [true, false, false]);
-    let times: Vec<i64> = versions.iter().map(|kept| kept.record.create_at).collect();
+    let times: Vec<i64> = versions.iter().map(|saved| saved.record.create_at).collect();
     assert_eq!(times, [2002, 2001, 2000]);
 }
 
@@ -52,7 +52,9 @@ fn the_file_keeps_the_access_that_its_operator_gave_it() {
     assert_eq!(access(&after), access(&before));
     let versions = std::fs::read_dir(place.path().join("config.json.versions")).unwrap();
     assert!(
-        versions.map(|kept| kept.unwrap().metadata().unwrap()).all(|kept| kept.permissions().mode() & 0o777 == 0o600)
+        versions
+            .map(|saved| saved.unwrap().metadata().unwrap())
+            .all(|saved| saved.permissions().mode() & 0o777 == 0o600)
     );
 }
 
@@ -106,7 +108,7 @@ fn an_edit_by_hand_is_a_conflict_and_its_content_a_version_of_its_own() {
     assert_eq!(std::fs::read_to_string(&name).unwrap(), edited);
     file.save(&next(&file, 3, "three")).unwrap();
     let versions = file.versions();
-    let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
+    let names: Vec<&Value> = versions.iter().map(|saved| &saved.config["TeamSettings"]["SiteName"]).collect();
     assert_eq!(names, ["three", "edited", "one"]);
 }
 
@@ -139,7 +141,7 @@ fn an_edit_that_an_interrupted_write_put_aside_becomes_a_version() {
     std::fs::write(&left, r#"{"TeamSettings":{"SiteName":"aside"}}"#).unwrap();
     file.save(&next(&file, 2, "two")).unwrap();
     let versions = file.versions();
-    let names: Vec<&Value> = versions.iter().map(|kept| &kept.config["TeamSettings"]["SiteName"]).collect();
+    let names: Vec<&Value> = versions.iter().map(|saved| &saved.config["TeamSettings"]["SiteName"]).collect();
     assert_eq!(names, ["two", "aside", "one"]);
     assert!(!left.exists());
 }
@@ -164,7 +166,7 @@ fn writers_at_the_same_time_lose_no_version() {
     let file = ConfigFile::new(&name);
     let versions = file.versions();
     let names: std::collections::BTreeSet<String> =
-        versions.iter().map(|kept| kept.config["TeamSettings"]["SiteName"].to_string()).collect();
+        versions.iter().map(|saved| saved.config["TeamSettings"]["SiteName"].to_string()).collect();
     assert_eq!(names.len(), WRITERS * VERSIONS_EACH);
 }
 

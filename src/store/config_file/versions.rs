@@ -14,39 +14,39 @@ use crate::files::private;
 use crate::store::configurations::{VersionRecord, changes_json};
 
 /// The maximum number of stored versions.
-const KEPT: usize = 20;
+const MAX_SAVED_VERSIONS: usize = 20;
 
 /// A version as it is stored beside the file.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct SavedVersion {
     pub(crate) record: VersionRecord,
     pub(crate) config: Document,
 }
 
 impl ConfigFile {
     /// Returns the number of stored versions; zero when the file was only ever edited by hand.
-    pub(crate) fn kept_count(&self) -> i64 {
+    pub(crate) fn version_count(&self) -> i64 {
         i64::try_from(self.files(".json").len()).unwrap_or(i64::MAX)
     }
 
     /// Returns the versions stored beside the file, newest first.
-    pub(super) fn kept(&self) -> Vec<Kept> {
+    pub(super) fn saved_versions(&self) -> Vec<SavedVersion> {
         let read = |file: PathBuf| {
             let bytes = std::fs::read(&file).ok()?;
-            let kept = serde_json::from_slice::<Kept>(&bytes).ok().filter(|kept| !kept.config.is_empty());
-            if kept.is_none() {
+            let saved = serde_json::from_slice::<SavedVersion>(&bytes).ok().filter(|saved| !saved.config.is_empty());
+            if saved.is_none() {
                 warn!(file = %file.display(), "a stored version of the configuration cannot be parsed");
             }
-            kept
+            saved
         };
         self.files(".json").into_iter().rev().filter_map(read).collect()
     }
 
-    pub(super) fn keep(&self, mut kept: Kept) -> Result<PathBuf, FileError> {
-        kept.record.create_at = self.next_moment(kept.record.create_at);
-        let name = format!("{:013}-{}.json", kept.record.create_at, kept.record.id);
+    pub(super) fn keep(&self, mut saved: SavedVersion) -> Result<PathBuf, FileError> {
+        saved.record.create_at = self.next_moment(saved.record.create_at);
+        let name = format!("{:013}-{}.json", saved.record.create_at, saved.record.id);
         let file = self.versions_folder().join(name);
-        let mut text = serde_json::to_vec(&kept).map_err(|cause| self.refusal(cause))?;
+        let mut text = serde_json::to_vec(&saved).map_err(|cause| self.refusal(cause))?;
         text.push(b'\n');
         let placed = place(&file, &text);
         if placed.is_err() {
@@ -79,7 +79,7 @@ impl ConfigFile {
     pub(super) fn prune(&self) {
         for ending in [".json", ".unreadable"] {
             let files = self.files(ending);
-            let surplus = files.len().saturating_sub(KEPT);
+            let surplus = files.len().saturating_sub(MAX_SAVED_VERSIONS);
             for file in files.into_iter().take(surplus) {
                 if let Err(cause) = std::fs::remove_file(&file) {
                     warn!(file = %file.display(), %cause, "an old version of the configuration could not be deleted");
@@ -104,7 +104,7 @@ impl ConfigFile {
     }
 }
 
-pub(super) fn kept_of(version: &Version) -> Kept {
+pub(super) fn saved_version(version: &Version) -> SavedVersion {
     let Version { stored, at, author, changes, .. } = version;
     let record = VersionRecord {
         id: stored.id.clone(),
@@ -117,5 +117,5 @@ pub(super) fn kept_of(version: &Version) -> Kept {
         is_active: false,
         changes: changes_json(changes),
     };
-    Kept { record, config: stored.document.clone() }
+    SavedVersion { record, config: stored.document.clone() }
 }

@@ -33,8 +33,8 @@ pub(super) async fn run_as_one(client: &mut Object, work: &Transaction) -> Resul
 }
 
 async fn run_all_of(begun: &Begun<'_>, work: &Transaction) -> Result<Vec<Vec<Row>>, StoreError> {
-    for (key, hold) in work.locks() {
-        let sql = match hold {
+    for (key, mode) in work.locks() {
+        let sql = match mode {
             LockMode::Shared => "SELECT pg_advisory_xact_lock_shared($1)",
             LockMode::Exclusive => "SELECT pg_advisory_xact_lock($1)",
         };

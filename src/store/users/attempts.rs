@@ -9,11 +9,11 @@ use super::later;
 use crate::store::{Db, StoreError, statement};
 
 impl Db {
-    /// Counts a login attempt as failed before the password is compared. Returns false when `most` are counted already.
-    pub(crate) async fn take_attempt(&self, id: &str, most: i64) -> Result<bool, StoreError> {
+    /// Counts a login attempt as failed before the password is compared. Returns false when `max` are counted already.
+    pub(crate) async fn take_attempt(&self, id: &str, max: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET failedattempts = COALESCE(failedattempts, 0) + 1 \
                    WHERE id = $1 AND COALESCE(failedattempts, 0) < $2 RETURNING id";
-        let taken = self.write_apart(statement(sql, vec![id.into(), most.into()])).await?;
+        let taken = self.write_apart(statement(sql, vec![id.into(), max.into()])).await?;
         Ok(!taken.is_empty())
     }
 

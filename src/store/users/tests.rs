@@ -42,8 +42,8 @@ async fn an_account_is_found_by_id_name_and_address() {
     assert_eq!(db.user_named("anna").await.unwrap().unwrap().id, "anna");
     assert_eq!(db.user_with_email("anna@chat.example").await.unwrap().unwrap().id, "anna");
     assert!(db.user("Anna").await.unwrap().is_none());
-    let asked: Vec<String> = ["never", "bert", "anna"].map(str::to_owned).into();
-    for found in [db.users_with_ids(&asked).await.unwrap(), db.users_named(&asked).await.unwrap()] {
+    let ids: Vec<String> = ["never", "bert", "anna"].map(str::to_owned).into();
+    for found in [db.users_with_ids(&ids).await.unwrap(), db.users_named(&ids).await.unwrap()] {
         assert_eq!(found.iter().map(|user| user.id.as_str()).collect::<Vec<_>>(), ["anna", "bert"]);
     }
 }

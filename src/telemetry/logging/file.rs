@@ -134,13 +134,13 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_opened_is_named_and_tried_again() {
         let folder = tempfile::tempdir().unwrap();
-        let in_the_way = folder.path().join("logs");
-        std::fs::write(&in_the_way, "").unwrap();
-        let path = in_the_way.join("mattermost.log");
+        let obstacle = folder.path().join("logs");
+        std::fs::write(&obstacle, "").unwrap();
+        let path = obstacle.join("mattermost.log");
         let mut file = RotatingFile::new(path.clone(), 100, 2);
         let refused = file.append(b"lost\n").unwrap_err().to_string();
         assert!(refused.starts_with(&path.display().to_string()), "{refused}");
-        std::fs::remove_file(&in_the_way).unwrap();
+        std::fs::remove_file(&obstacle).unwrap();
         file.append(b"kept\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept\n");
     }

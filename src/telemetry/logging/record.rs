@@ -95,20 +95,20 @@ pub(super) struct Format {
     is_json: bool,
     is_coloured: bool,
     /// The maximum length of a value, in characters; longer values are cut.
-    longest: usize,
+    max_characters: usize,
 }
 
 impl Format {
-    /// Creates a format. A `longest` of 0 means no limit.
-    pub(super) fn new(is_json: bool, is_coloured: bool, longest: usize) -> Self {
-        let longest = if longest == 0 { usize::MAX } else { longest };
-        Self { is_json, is_coloured, longest }
+    /// Creates a format. A `max_characters` of 0 means no limit.
+    pub(super) fn new(is_json: bool, is_coloured: bool, max_characters: usize) -> Self {
+        let max_characters = if max_characters == 0 { usize::MAX } else { max_characters };
+        Self { is_json, is_coloured, max_characters }
     }
 
     /// Returns the record as one line, including its line feed.
     pub(super) fn line(&self, record: &Record) -> Vec<u8> {
         let mut line = if self.is_json {
-            serde_json::to_vec(&Json { record, longest: self.longest }).unwrap_or_default()
+            serde_json::to_vec(&Json { record, max_characters: self.max_characters }).unwrap_or_default()
         } else {
             self.text(record).into_bytes()
         };
@@ -119,11 +119,11 @@ impl Format {
     fn text(&self, record: &Record) -> String {
         let level = level::name_of(record.level);
         let (start, end) = if self.is_coloured { (colour(record.level), "\x1b[0m") } else { ("", "") };
-        let message = one_line(cut(&record.message, self.longest));
+        let message = one_line(cut(&record.message, self.max_characters));
         let mut text = format!("{start}{level:<5}{end} [{}] {message} caller={}", record.at, record.caller);
         for (name, value) in &record.fields {
             let _ = match value {
-                Value::String(value) => write!(text, " {name}={}", quoted(cut(value, self.longest))),
+                Value::String(value) => write!(text, " {name}={}", quoted(cut(value, self.max_characters))),
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                     write!(text, " {name}={value}")
                 }
@@ -142,11 +142,11 @@ fn colour(level: Level) -> &'static str {
     }
 }
 
-fn cut(text: &str, longest: usize) -> &str {
-    if text.len() <= longest {
+fn cut(text: &str, max_characters: usize) -> &str {
+    if text.len() <= max_characters {
         return text;
     }
-    let end = text.char_indices().nth(longest).map(|(end, _)| end);
+    let end = text.char_indices().nth(max_characters).map(|(end, _)| end);
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
@@ -164,7 +164,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
 /// A line in the JSON format that tools for Mattermost read.
 struct Json<'a> {
     record: &'a Record,
-    longest: usize,
+    max_characters: usize,
 }
 
 impl Serialize for Json<'_> {
@@ -172,13 +172,13 @@ impl Serialize for Json<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("timestamp", &self.record.at)?;
         map.serialize_entry("level", level::name_of(self.record.level))?;
-        map.serialize_entry("msg", cut(&self.record.message, self.longest))?;
+        map.serialize_entry("msg", cut(&self.record.message, self.max_characters))?;
         map.serialize_entry("caller", &self.record.caller)?;
         for (name, value) in &self.record.fields {
             let is_reserved = RESERVED.contains(name);
             let name: Cow<'_, str> = if is_reserved { format!("field.{name}").into() } else { (*name).into() };
             match value {
-                Value::String(text) => map.serialize_entry(&name, cut(text, self.longest))?,
+                Value::String(text) => map.serialize_entry(&name, cut(text, self.max_characters))?,
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                     map.serialize_entry(&name, value)?;
                 }

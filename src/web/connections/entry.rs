@@ -139,10 +139,10 @@ impl ConnectionEntries {
             return false;
         }
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_asked = |entry: &ConnectionEntry| entry.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE;
+        let is_leaving = |entry: &ConnectionEntry| entry.leaving.load(Ordering::Relaxed) == LEAVES_AT_ONCE;
         let mut idle: Vec<(Uptime, &Arc<ConnectionEntry>)> = all
             .values()
-            .filter(|entry| !is_asked(entry))
+            .filter(|entry| !is_leaving(entry))
             .filter_map(|entry| Some((entry.idle_since()?, entry)))
             .filter(|(since, _)| now.ms_since(*since) >= MIN_IDLE_MS)
             .collect();

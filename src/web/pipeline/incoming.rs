@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::base::traffic::InFlight;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
-use crate::web::line::UnderWay;
+use crate::web::line::InProgress;
 
 /// The largest `Content-Length` up to which an unread body is discarded to keep the connection open, in bytes.
 const MAX_DRAINED_BYTES: u64 = 1 << 20;
@@ -81,7 +81,7 @@ impl Incoming {
     pub(super) async fn settle(
         self,
         mut answer: HttpResponse<Outgoing>,
-        under_way: Option<UnderWay>,
+        in_progress: Option<InProgress>,
         permit: Option<Permit>,
         sending: InFlight,
     ) -> HttpResponse<HeldBody> {
@@ -89,12 +89,12 @@ impl Incoming {
         let is_read = is_switch || self.is_drained().await;
         if !is_read {
             answer.head_mut().set_connection_type(ConnectionType::Close);
-            if let Some(under_way) = &under_way {
-                under_way.refuse();
+            if let Some(in_progress) = &in_progress {
+                in_progress.refuse();
             }
         }
-        if let Some(under_way) = under_way.as_ref().filter(|_| is_switch) {
-            under_way.switch();
+        if let Some(in_progress) = in_progress.as_ref().filter(|_| is_switch) {
+            in_progress.switch();
         }
         // actix-http reads a payload that has been dropped to its end, however long it is. So the response holds the
         // unread payload.
@@ -105,7 +105,7 @@ impl Incoming {
         answer.map_body(|_, body| HeldBody {
             body,
             _unread: unread,
-            _under_way: under_way,
+            _in_progress: in_progress,
             _permit: permit,
             _sending: sending,
         })
@@ -130,7 +130,7 @@ fn announced(http: &HttpRequest) -> Option<u64> {
 pub(crate) struct HeldBody {
     body: Outgoing,
     _unread: Option<Rc<RefCell<Payload>>>,
-    _under_way: Option<UnderWay>,
+    _in_progress: Option<InProgress>,
     _permit: Option<Permit>,
     _sending: Option<InFlight>,
 }
@@ -138,7 +138,7 @@ pub(crate) struct HeldBody {
 impl HeldBody {
     /// Returns a body that holds nothing else.
     pub(super) fn of(body: Outgoing) -> Self {
-        Self { body, _unread: None, _under_way: None, _permit: None, _sending: None }
+        Self { body, _unread: None, _in_progress: None, _permit: None, _sending: None }
     }
 }
 

@@ -154,7 +154,7 @@ mod tests {
     use actix_web::test::TestRequest;
     use futures_util::FutureExt;
     use futures_util::future::BoxFuture;
-    use quarterdeck_actors::config::proposal::Surroundings;
+    use quarterdeck_actors::config::proposal::DecisionContext;
     use quarterdeck_actors::config::{ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
     use serde_json::{Value, json};
 
@@ -188,8 +188,8 @@ mod tests {
         settings.into_iter().map(pin).collect::<BTreeMap<_, _>>()
     }
 
-    fn surroundings() -> Surroundings {
-        Surroundings {
+    fn decision_context() -> DecisionContext {
+        DecisionContext {
             now_ms: 1,
             file_exists: Arc::new(|_| false),
             fingerprint: Arc::new(|_, value| value.to_string()),
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(limiter.count_user("anna", &http, &old).limit, 10);
 
         burst.0.store(99, Ordering::Relaxed);
-        let new = config.reload(surroundings()).await.unwrap();
+        let new = config.reload(decision_context()).await.unwrap();
         assert_eq!(new.view.rate_limit.max_burst, 99);
         let before = limiter.count_user("anna", &http, &new);
         assert_eq!((before.limit, before.remaining), (100, 99));
@@ -230,7 +230,7 @@ mod tests {
         for change in 10..20 {
             burst.0.store(change, Ordering::Relaxed);
             let earlier = limiter.stores();
-            config.reload(surroundings()).await.unwrap();
+            config.reload(decision_context()).await.unwrap();
             let seen: Vec<Arc<Stores>> = thread::scope(|scope| {
                 let askers: Vec<_> = (0..8).map(|_| scope.spawn(|| limiter.stores())).collect();
                 askers.into_iter().map(|asker| asker.join().unwrap()).collect()

@@ -134,7 +134,7 @@ impl<'a> Pending<'a> {
             Caller::Admin(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_ADMIN, event),
             Caller::User(id) => self.app.trail.refusals.admits(&id, RECORDED_OF_USER, event),
             Caller::Local => self.app.trail.refusals.admits(LOCAL, RECORDED_OF_ADMIN, event),
-            Caller::Stranger | Caller::Ending(_) | Caller::Server => {
+            Caller::Anonymous | Caller::Ending(_) | Caller::Server => {
                 let is_turned_away = self.found.route.class == Class::Session;
                 if is_turned_away {
                     self.count();
@@ -149,14 +149,14 @@ impl<'a> Pending<'a> {
         match self.caller() {
             Caller::Admin(id) | Caller::User(id) => self.app.trail.refusals.count(&id, event),
             Caller::Local => self.app.trail.refusals.count(LOCAL, event),
-            Caller::Stranger | Caller::Ending(_) | Caller::Server => {
+            Caller::Anonymous | Caller::Ending(_) | Caller::Server => {
                 self.app.trail.unauthenticated.count(&self.client(), event);
             }
         }
     }
 
     fn caller(&self) -> Caller {
-        self.arrival.caller.get().map_or(Caller::Stranger, caller_of)
+        self.arrival.caller.get().map_or(Caller::Anonymous, caller_of)
     }
 
     fn record(&self, end: &End<'_>) -> AuditRecord {

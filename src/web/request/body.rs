@@ -37,8 +37,8 @@ pub(crate) struct Body {
 impl Body {
     /// Reads a body of at most `limit` bytes.
     pub(crate) async fn read(payload: Payload, limit: u64, context: Rc<Context>) -> Self {
-        let longest = Duration::from_secs(context.config.view.service.read_timeout);
-        Self { read: reading::read(payload, limit, &context.body, longest).await }
+        let max_duration = Duration::from_secs(context.config.view.service.read_timeout);
+        Self { read: reading::read(payload, limit, &context.body, max_duration).await }
     }
 
     /// Returns a body that has been read, for tests.
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     /// Parses a body in every way that a handler can.
-    fn read_in_every_way(bytes: &[u8]) {
+    fn read_in_all_forms(bytes: &[u8]) {
         let _ = json::<Value>(bytes, b'{', "body");
         let _ = json::<Vec<Value>>(bytes, b'[', "body");
         let _ = anything(bytes);
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_body_is_read_in_steps_that_grow_as_it_does() {
         for (shape, text) in SHAPES {
-            assert_linear(shape, 5_000, |size| read_in_every_way(text(size).as_bytes()));
+            assert_linear(shape, 5_000, |size| read_in_all_forms(text(size).as_bytes()));
         }
     }
 
@@ -215,7 +215,7 @@ mod tests {
         for (shape, text) in SHAPES {
             let text = text(300_000);
             let begun = Instant::now();
-            read_in_every_way(text.as_bytes());
+            read_in_all_forms(text.as_bytes());
             assert!(begun.elapsed() < Duration::from_secs(5), "{shape}: {:?}", begun.elapsed());
         }
     }
@@ -308,12 +308,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
         fn noise_is_read_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
-            read_in_every_way(&bytes);
+            read_in_all_forms(&bytes);
         }
 
         #[test]
         fn nul_is_refused_wherever_a_text_or_a_name_holds_it(text in pieces()) {
-            read_in_every_way(text.as_bytes());
+            read_in_all_forms(text.as_bytes());
             if let Ok(value) = serde_json::from_str::<Value>(&text) {
                 let is_refused = json::<Value>(text.as_bytes(), b'{', "body").is_err()
                     && json::<Value>(text.as_bytes(), b'[', "body").is_err();

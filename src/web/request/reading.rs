@@ -40,13 +40,13 @@ pub(super) fn is_final(error: &AppError, limits: &BodyLimits) -> bool {
     }
 }
 
-/// Reads a body of at most `limit` bytes within `longest`. Memory is taken for the bytes that arrive, not for the
+/// Reads a body of at most `limit` bytes within `max_duration`. Memory is taken for the bytes that arrive, not for the
 /// announced length.
 pub(super) async fn read(
     mut payload: Payload,
     limit: u64,
     limits: &BodyLimits,
-    longest: Duration,
+    max_duration: Duration,
 ) -> Result<Bytes, AppError> {
     let is_announced_too_large = limits.announced.is_some_and(|length| length > limit);
     if is_announced_too_large {
@@ -57,7 +57,7 @@ pub(super) async fn read(
     let mut received: u64 = 0;
     loop {
         let due = GRACE_PERIOD + Duration::from_millis(received.saturating_mul(1000) / MIN_BYTES_PER_S);
-        let deadline = started + due.min(longest);
+        let deadline = started + due.min(max_duration);
         let Ok(next) = timeout_at(deadline, payload.next()).await else {
             if let Some(extension) = extension(deadline) {
                 started += extension;

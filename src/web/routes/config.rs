@@ -38,9 +38,9 @@ pub(super) const RELOAD: Operation = Description::new(
 /// changes.
 pub(super) async fn reload(session: Session, app: Data<AppState>, audit: Audit) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("reload_config")?;
-    let (before, around) = (app.actors.config.current(), app.facts.surroundings());
-    let after = app.actors.config.reload(around.clone()).await?;
-    let changes = changes(&before.document, &after.document, &*around.fingerprint);
+    let (before, context) = (app.actors.config.current(), app.facts.decision_context());
+    let after = app.actors.config.reload(context.clone()).await?;
+    let changes = changes(&before.document, &after.document, &*context.fingerprint);
     audit.settings(&changes);
     let mut answer = Done.reply().map(never_cached)?;
     stores::tell_stores(&mut answer, &app, &changes).await;

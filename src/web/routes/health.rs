@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::health::Outcome;
 use quarterdeck_actors::json::to_json;
-use quarterdeck_actors::probe::stores::Standing;
+use quarterdeck_actors::probe::stores::SettingsState;
 
 use crate::domain::session::Session;
 use crate::outbound::push;
@@ -199,11 +199,11 @@ fn readiness(app: &AppState) -> Vec<Readiness> {
         problem: (!outcome.is_ok()).then_some("see the log"),
         age_s: Some(outcome.at.elapsed().as_secs()),
     }));
-    checks.extend(app.actors.files.current().standings().into_iter().map(|(store, standing)| {
+    checks.extend(app.actors.files.current().states().into_iter().map(|(store, state)| {
         Readiness {
             name: format!("storage-settings-{}", store.name()),
             is_vital: false,
-            problem: matches!(standing, Standing::Refused(_))
+            problem: matches!(state, SettingsState::Refused(_))
                 .then_some("the saved settings do not work; the earlier settings are in use"),
             age_s: None,
         }

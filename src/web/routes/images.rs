@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 
 use crate::domain::session::Session;
-use crate::outbound::images::{Image, ImageResponse, way};
+use crate::outbound::images::{Image, ImageResponse, response_for};
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
@@ -36,7 +36,7 @@ pub(super) const SHOW: Operation =
 /// `GET /image`: returns the image at an address, or redirects to it on this site or on an external image proxy.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let view = &request.config().view;
-    let url = match way(&request.query("url").unwrap_or_default(), view)? {
+    let url = match response_for(&request.query("url").unwrap_or_default(), view)? {
         ImageResponse::Elsewhere(address) => {
             return Ok(HttpResponse::Found().insert_header((LOCATION, address)).finish());
         }

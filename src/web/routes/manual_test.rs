@@ -97,7 +97,7 @@ async fn enter(
     let signup = Signup::ForTests(&claim);
     // Checked before the team is created, so that a refusal leaves nothing behind.
     accounts::entry(&app.accounts, config, signup).await?;
-    audit.reserve(&app.trail.audit, Caller::Stranger).await?;
+    audit.reserve(&app.trail.audit, Caller::Anonymous).await?;
     let letters = repeat_with(new_id).flat_map(String::into_bytes).filter(u8::is_ascii_lowercase).take(LETTERS);
     let name = format!("zz{}", letters.map(char::from).collect::<String>());
     let team = found((&app.db, &app.actors.hub), Proposal::open(name, team), None).await?;

@@ -13,7 +13,7 @@ use quarterdeck_actors::notices::versions::read_version;
 use crate::base::preference::Preference;
 use crate::base::version::API_VERSION;
 use crate::domain::session::Session;
-use crate::domain::teams::standing;
+use crate::domain::teams::team_access;
 use crate::web::answer::{Done, json_body};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, STATUS_OK, Tag, Type, handler};
@@ -47,7 +47,7 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
     let query = |name| request.query(name).unwrap_or_default();
     let client = Client::named(&query("client")).ok_or_else(|| AppError::invalid_body("client"))?;
     let is_system_admin = session.may("manage_system");
-    let is_team_admin = standing(&app.accounts, &session, team_id).await?.may("manage_team");
+    let is_team_admin = team_access(&app.accounts, &session, team_id).await?.may("manage_team");
     let settings = &request.config().view.announcement;
     let is_off_for_users = !settings.user_notices_enabled && !is_system_admin;
     let is_off_for_admins = !settings.admin_notices_enabled && (is_system_admin || is_team_admin);

@@ -21,6 +21,6 @@ pub(super) const SHOW_LATEST: Operation = Description::new(
 /// `GET /latest_version`: returns the latest release from the configured source.
 pub(super) async fn show_latest(request: Request, session: Session, app: Data<AppState>) -> Answer<Release> {
     session.require_unrestricted("manage_system")?;
-    let asked = app.outside.releases.latest(&app.outside.outbound, &request.config().view.service);
-    request.while_awaited(asked).await?.map(Json)
+    let latest = app.outside.releases.latest(&app.outside.outbound, &request.config().view.service);
+    request.while_awaited(latest).await?.map(Json)
 }

@@ -68,8 +68,8 @@ pub(super) async fn show(
 }
 
 fn source(app: &AppState) -> Source {
-    let surroundings = app.tools.support_packets.surroundings();
-    let mut secrets = surroundings.secrets();
+    let environment = app.tools.support_packets.environment();
+    let mut secrets = environment.secrets();
     secrets.push(app.facts.fingerprint_key.clone());
     let outcomes = app.actors.health.current();
     let filestore = outcomes.iter().find(|outcome| outcome.name == "filestore");
@@ -80,7 +80,7 @@ fn source(app: &AppState) -> Source {
         license: app.actors.license.current(),
         store: app.facts.versions.file_name(),
         hostname: app.facts.hostname.clone(),
-        installation: surroundings.installation(),
+        installation: environment.installation(),
         secrets,
         live: Some(Live {
             sockets: app.actors.hub.counts().sockets.load(Ordering::Relaxed),

@@ -11,7 +11,7 @@ use crate::base::team::{MemberView, Team, Unread, is_team_name};
 use crate::base::user::User;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::domain::teams::{Proposal, found, join, standing, standings};
+use crate::domain::teams::{Proposal, access_by_team, found, join, team_access};
 use crate::web::answer::{Answer, Created, Json};
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Query, Response, Tag, Type, handler};
@@ -139,7 +139,7 @@ pub(super) async fn exists(request: Request, session: Session, app: Data<AppStat
     let team = app.db.team_named(name).await.or_fail("app.team.get_by_name.app_error")?;
     let Some(team) = team else { return Ok(Json(Existence { exists: false })) };
     let permission = if team.allow_open_invite { "list_public_teams" } else { "list_private_teams" };
-    let exists = session.may(permission) || standing(&app.accounts, &session, &team.id).await?.is_member();
+    let exists = session.may(permission) || team_access(&app.accounts, &session, &team.id).await?.is_member();
     Ok(Json(Existence { exists }))
 }
 
@@ -213,7 +213,7 @@ pub(super) const LIST_MEMBERS: Operation =
 /// `GET /teams/{team_id}/members`: lists the members of a team.
 pub(super) async fn list_members(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<MemberView>> {
     let team_id = request.id("team_id")?;
-    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
+    team_access(&app.accounts, &session, team_id).await?.require("view_team")?;
     let members = app.db.team_members(team_id, request.paging()).await.or_fail("app.team.get_members.app_error")?;
     Ok(Json(members.into_iter().map(MemberView::from).collect()))
 }
@@ -228,7 +228,7 @@ pub(super) const SHOW_MEMBER: Operation =
 pub(super) async fn show_member(request: Request, session: Session, app: Data<AppState>) -> Answer<MemberView> {
     let team_id = request.id("team_id")?;
     let user_id = request.user_id(&session)?;
-    standing(&app.accounts, &session, team_id).await?.require("view_team")?;
+    team_access(&app.accounts, &session, team_id).await?.require("view_team")?;
     let member = app.db.team_member(team_id, &user_id).await.or_fail("app.team.get_member.app_error")?;
     let member = member.ok_or_else(|| AppError::new("app.team.get_member.missing.app_error"))?;
     Ok(Json(member.into()))
@@ -271,14 +271,14 @@ pub(super) async fn add_member(
         return Err(AppError::invalid_body("user_id"));
     }
     audit.parameter("user_id", newcomer.user_id.as_str());
-    let standing = standing(&app.accounts, &session, team_id).await?;
+    let team_access = team_access(&app.accounts, &session, team_id).await?;
     let joins_by_choice = newcomer.user_id == session.user_id();
     if !joins_by_choice {
-        standing.require("add_user_to_team")?;
+        team_access.require("add_user_to_team")?;
     }
     let team = known(&app, team_id).await?;
     if joins_by_choice {
-        standing.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
+        team_access.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
     }
     let user = known_user(&app, &newcomer.user_id).await?;
     let member = join((&app.db, &app.actors.hub), &team, &user, request.config().view.team.max_users_per_team).await?;
@@ -287,20 +287,20 @@ pub(super) async fn add_member(
 
 /// Returns the team, if the caller may see it.
 async fn shown(app: &AppState, session: &Session, team: Team) -> Answer<Team> {
-    let standing = standing(&app.accounts, session, &team.id).await?;
+    let team_access = team_access(&app.accounts, session, &team.id).await?;
     if !team.is_open() {
-        standing.require("view_team")?;
+        team_access.require("view_team")?;
     }
-    Ok(Json(team.seen_with(&standing)))
+    Ok(Json(team.seen_with(&team_access)))
 }
 
 async fn seen_by(app: &AppState, session: &Session, teams: Vec<Team>) -> Result<Vec<Team>, AppError> {
-    let standing_in = standings(&app.accounts, session).await?;
+    let access_to = access_by_team(&app.accounts, session).await?;
     Ok(teams
         .into_iter()
         .map(|team| {
-            let standing = standing_in(&team.id);
-            team.seen_with(&standing)
+            let team_access = access_to(&team.id);
+            team.seen_with(&team_access)
         })
         .collect())
 }

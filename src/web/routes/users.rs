@@ -50,7 +50,7 @@ pub(super) async fn create(
     let is_admin = session.is_some_and(|session| session.may("manage_system"));
     let claim = request.claim();
     let signup = if is_admin { Signup::ByAdmin } else { Signup::Open(&claim) };
-    audit.reserve(&app.trail.audit, Caller::Stranger).await?;
+    audit.reserve(&app.trail.audit, Caller::Anonymous).await?;
     let user =
         accounts::create((&app.accounts, &app.actors), request.config(), profile, signup, &request.caller()).await?;
     app.prepared.note_account(&app.actors.config);

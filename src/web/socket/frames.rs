@@ -204,14 +204,14 @@ mod tests {
 
     #[test]
     fn a_message_that_is_too_long_is_refused_however_it_comes() {
-        let most = vec![b'x'; MAX_MESSAGE_BYTES];
-        assert_eq!(received(&[frame(true, OpCode::Text, &most)]).len(), 1);
+        let max = vec![b'x'; MAX_MESSAGE_BYTES];
+        assert_eq!(received(&[frame(true, OpCode::Text, &max)]).len(), 1);
         let too_much = vec![b'x'; MAX_MESSAGE_BYTES + 1];
         assert_eq!(received(&[frame(true, OpCode::Text, &too_much)]), [Received::Fault(Close::TOO_LARGE)]);
-        let parts = [frame(false, OpCode::Text, &most), frame(true, OpCode::Continue, b"x")];
+        let parts = [frame(false, OpCode::Text, &max), frame(true, OpCode::Continue, b"x")];
         assert_eq!(received(&parts), [Received::Fault(Close::TOO_LARGE)]);
         let mut endless = BytesMut::from(&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4][..]);
-        endless.extend_from_slice(&most);
+        endless.extend_from_slice(&max);
         endless.extend_from_slice(b"x");
         assert_eq!(received(&[endless]), [Received::Fault(Close::TOO_LARGE)]);
     }

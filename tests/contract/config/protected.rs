@@ -211,20 +211,20 @@ async fn an_export_that_is_switched_on_starts_now_and_ends_when_it_is_switched_o
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let (switch, start) = ("MessageExportSettings.EnableExport", "MessageExportSettings.ExportFromTimestamp");
-    for way in ["/config", "/config/patch"] {
+    for route in ["/config", "/config/patch"] {
         let before = now_ms();
         let mut whole = admin.config().await;
         whole["MessageExportSettings"]["EnableExport"] = json!(true);
-        let on = if way == "/config" { whole } else { nested(switch, true) };
-        let answer = admin.put(way, on).await.expect(200);
+        let on = if route == "/config" { whole } else { nested(switch, true) };
+        let answer = admin.put(route, on).await.expect(200);
         let from = at(&answer, start).as_i64().unwrap();
         assert!((before..=now_ms()).contains(&from), "{from}");
         admin.set("TeamSettings.SiteName", format!("{}", from % 7)).await.expect(200);
         assert_eq!(admin.setting(start).await, from, "other changes leave it alone");
         let mut whole = admin.config().await;
         whole["MessageExportSettings"]["EnableExport"] = json!(false);
-        let off = if way == "/config" { whole } else { nested(switch, false) };
-        assert_eq!(*at(&admin.put(way, off).await.expect(200), start), 0);
+        let off = if route == "/config" { whole } else { nested(switch, false) };
+        assert_eq!(*at(&admin.put(route, off).await.expect(200), start), 0);
     }
     let given = json!({ "MessageExportSettings": { "EnableExport": true, "ExportFromTimestamp": 1_000 } });
     assert_eq!(*at(&admin.put("/config/patch", given).await.expect(200), start), 1_000);

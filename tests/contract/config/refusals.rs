@@ -8,7 +8,7 @@ use crate::support::configuration::{named, nested};
 use crate::support::{Client, Reply, TestServer};
 
 const INVALID: &str = "api.context.invalid_body_param.app_error";
-const WAYS: [&str; 2] = ["/config", "/config/patch"];
+const ROUTES: [&str; 2] = ["/config", "/config/patch"];
 
 #[actix_web::test]
 async fn a_body_is_looked_at_before_permissions_and_after_the_session() {
@@ -16,16 +16,16 @@ async fn a_body_is_looked_at_before_permissions_and_after_the_session() {
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
     let reader = server.staff(&admin, "rita", "system_read_only_admin").await;
-    for way in WAYS {
+    for route in ROUTES {
         for body in ["", " ", "null", "[]", "[{}]", "{", "\"text\"", "1", r#"{"TeamSettings": 1}"#] {
-            raw(&server.client(), way, body).await.expect_refusal(401, EXPIRED);
+            raw(&server.client(), route, body).await.expect_refusal(401, EXPIRED);
             for client in [&bert, &reader, &admin] {
-                raw(client, way, body).await.expect_refusal(400, INVALID);
+                raw(client, route, body).await.expect_refusal(400, INVALID);
             }
         }
-        bert.put(way, json!({})).await.expect_refusal(403, FORBIDDEN);
-        reader.put(way, json!({})).await.expect_refusal(403, FORBIDDEN);
-        admin.put(way, json!({})).await.expect(200);
+        bert.put(route, json!({})).await.expect_refusal(403, FORBIDDEN);
+        reader.put(route, json!({})).await.expect_refusal(403, FORBIDDEN);
+        admin.put(route, json!({})).await.expect(200);
     }
 }
 
@@ -34,10 +34,10 @@ async fn a_body_that_is_too_large_is_refused_unread() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
-    for way in WAYS {
+    for route in ROUTES {
         let body = nested("TeamSettings.CustomBrandText", "x".repeat(300_600));
         for client in [&admin, &bert] {
-            let reply = client.put(way, body.clone()).await;
+            let reply = client.put(route, body.clone()).await;
             reply.expect_refusal(413, "api.context.request_body_too_large.app_error");
         }
     }
@@ -57,8 +57,8 @@ async fn a_value_of_another_kind_is_named_and_nothing_is_converted() {
         ("MessageExportSettings.GlobalRelaySettings", json!("text")),
     ];
     for (path, value) in wrong {
-        for way in WAYS {
-            let reply = admin.put(way, nested(path, value.clone())).await;
+        for route in ROUTES {
+            let reply = admin.put(route, nested(path, value.clone())).await;
             reply.expect_refusal(400, INVALID);
             let errors = &reply.json()["errors"];
             assert!(named(errors, "pointer")[0].starts_with(&format!("/{}", path.replace('.', "/"))), "{errors}");
@@ -81,14 +81,14 @@ async fn all_broken_rules_are_told_at_once_and_the_first_is_the_refusal() {
         "PasswordSettings": { "MinimumLength": 4 },
     });
     let whole = admin.config().await;
-    for way in WAYS {
-        let mut body = if way == "/config" { whole.clone() } else { json!({}) };
+    for route in ROUTES {
+        let mut body = if route == "/config" { whole.clone() } else { json!({}) };
         for (section, settings) in broken.as_object().unwrap() {
             for (key, value) in settings.as_object().unwrap() {
                 body[section][key] = value.clone();
             }
         }
-        let reply = admin.put(way, body).await;
+        let reply = admin.put(route, body).await;
         let refusal = reply.expect(400);
         let errors = &refusal["errors"];
         assert_eq!((&refusal["id"], &refusal["message"]), (&errors[0]["id"], &errors[0]["message"]));
@@ -163,6 +163,6 @@ async fn autocompletion_needs_a_search_engine() {
     assert_eq!(admin.setting(path).await, false);
 }
 
-async fn raw(client: &Client, way: &str, body: &str) -> Reply {
-    client.send(Method::PUT, way, Some(body.to_owned()), &[]).await
+async fn raw(client: &Client, route: &str, body: &str) -> Reply {
+    client.send(Method::PUT, route, Some(body.to_owned()), &[]).await
 }

@@ -40,8 +40,8 @@ async fn a_dry_run_tells_the_difference_and_stores_nothing() {
     let before = admin.get("/config").await;
     let mut whole = before.json();
     whole["TeamSettings"]["SiteName"] = json!("two");
-    for (way, body) in [("/config", whole), ("/config/patch", nested("TeamSettings.SiteName", "two"))] {
-        let reply = admin.put(&format!("{way}?dry_run=true"), body).await;
+    for (route, body) in [("/config", whole), ("/config/patch", nested("TeamSettings.SiteName", "two"))] {
+        let reply = admin.put(&format!("{route}?dry_run=true"), body).await;
         let change = json!({ "path": "TeamSettings.SiteName", "before": "one", "after": "two" });
         assert_eq!(reply.expect(200), json!({ "changes": [change], "unset": [], "ineffective": [] }));
         assert_eq!(reply.header("cache-control"), "no-cache, no-store, must-revalidate");
@@ -62,8 +62,8 @@ async fn a_change_on_condition_of_a_version_is_refused_when_another_is_in_force(
     first.expect(200);
     let tag = first.header("etag");
     for stale in ["\"default\"", "\"aaaaaaaaaaaaaaaaaaaaaaaaaa\""] {
-        for way in ["/config", "/config/patch", "/config/patch?dry_run=true"] {
-            let reply = admin.write_if(way, &patch("two"), stale).await;
+        for route in ["/config", "/config/patch", "/config/patch?dry_run=true"] {
+            let reply = admin.write_if(route, &patch("two"), stale).await;
             reply.expect_refusal(412, CONFLICT);
             assert!(reply.json()["message"].as_str().unwrap().contains(tag.trim_matches('"')));
         }

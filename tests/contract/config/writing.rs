@@ -18,9 +18,9 @@ async fn what_was_read_can_be_sent_back_and_changes_nothing() {
     admin.set("EmailSettings.SMTPPassword", "open-sesame").await.expect(200);
     admin.set("SqlSettings.DataSourceReplicas", json!(["postgres://one", "postgres://two"])).await.expect(200);
     let before = admin.get("/config").await;
-    for way in ["/config", "/config/patch"] {
-        let answer = admin.put(way, before.json()).await;
-        assert_eq!((answer.text(), answer.header("etag")), (before.text(), before.header("etag")), "{way}");
+    for route in ["/config", "/config/patch"] {
+        let answer = admin.put(route, before.json()).await;
+        assert_eq!((answer.text(), answer.header("etag")), (before.text(), before.header("etag")), "{route}");
     }
     assert_eq!(admin.versions().await.len(), 2);
 }

@@ -80,20 +80,20 @@ async fn an_answer_that_is_no_feed_or_has_no_end_changes_nothing() {
 async fn nobody_waits_for_a_feed_that_is_not_there_and_it_is_asked_for_again() {
     let feed = WebPeer::start().await;
     feed.answer(200, &json!([entry("one")]).to_string());
-    let way = Proxy::start_refused(&format!("127.0.0.1:{}", feed.port()));
-    let url = format!("http://{}/feed", way.address());
+    let proxy = Proxy::start_refused(&format!("127.0.0.1:{}", feed.port()));
+    let url = format!("http://{}/feed", proxy.address());
     let settings = format!("[AnnouncementSettings]\nNoticesURL = \"{url}\"\nNoticesFetchFrequency = 1\n");
     let server = TestServer::start_with(&settings).await;
     let admin = server.admin().await;
     assert_eq!(shown(&admin).await, [""; 0]);
     // The next fetch comes by itself.
-    way.restore();
+    proxy.restore();
     shows(&admin, &["one"]).await;
     // What was fetched last counts while the way is closed.
-    way.refuse();
+    proxy.refuse();
     feed.answer(200, "[]");
     assert_eq!(shown(&admin).await, ["one"]);
-    way.restore();
+    proxy.restore();
     shows(&admin, &[]).await;
 }
 

@@ -94,7 +94,7 @@ async fn who_is_new_is_spared_what_is_there_and_told_what_comes() {
     assert_eq!(rows(&noticed, &bert).await, ["one 1", "two 1"]);
     noticed.tell(json!([entry("one"), entry("three")])).await;
     shows(&bert, &["three"]).await;
-    // What left the feed is forgotten, for everybody.
+    // The views of notices that left the feed are deleted, for all users.
     until("the view is forgotten", async || rows(&noticed, &bert).await == ["one 1"]).await;
     noticed.server.execute("DROP TABLE productnoticeviewstate").await;
     noticed.server.user(&noticed.admin, "carla").await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{as_json, config, each_way};
+use super::{as_json, config, with_store_and_server};
 use crate::support::backdoor::execute_in;
 use crate::support::process::Workplace;
 
@@ -11,7 +11,7 @@ const NEWER: &str = r#""NewerSettings": {"ApiToken": "canary", "On": true}, "Tea
 
 #[actix_web::test]
 async fn keys_that_are_no_settings_outlive_every_change() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         config(place, &["set", "TeamSettings.SiteName", "one"]).await;
         add_newer_keys(place).await;
         config(place, &["set", "TeamSettings.SiteName", "two"]).await;
@@ -29,7 +29,7 @@ async fn keys_that_are_no_settings_outlive_every_change() {
 
 #[actix_web::test]
 async fn keys_that_are_no_settings_are_named_by_validate_and_shown_as_no_setting() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         config(place, &["set", "TeamSettings.SiteName", "one"]).await;
         add_newer_keys(place).await;
         let ended = place.run(&["config", "validate"], "").await;

@@ -1,11 +1,11 @@
 //! What is refused: all of it is named, and nothing is stored.
 
-use super::{LOCAL, QUIET, as_json, config, each_way, refused};
+use super::{LOCAL, QUIET, as_json, config, refused, with_store_and_server};
 use crate::support::process::Workplace;
 
 #[actix_web::test]
 async fn an_unknown_path_is_refused_with_the_nearest_one() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         for arguments in [&["get", "TeamSettings.SiteNam"][..], &["set", "TeamSettings.SiteNam", "x"]] {
             let complaint = refused(place, arguments).await;
             let expected = "quarterdeck: TeamSettings.SiteNam is not a setting; the nearest is TeamSettings.SiteName\n";
@@ -19,7 +19,7 @@ async fn an_unknown_path_is_refused_with_the_nearest_one() {
 
 #[actix_web::test]
 async fn a_value_of_the_wrong_kind_is_refused() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let complaint = refused(place, &["set", "TeamSettings.MaxUsersPerTeam", "many"]).await;
         assert_eq!(complaint, "quarterdeck: TeamSettings.MaxUsersPerTeam must be a whole number\n");
         let complaint = refused(place, &["set", "SqlSettings.ReplicaLagSettings", r#"[{"DataSorce": 1}]"#]).await;
@@ -38,7 +38,7 @@ async fn a_value_of_the_wrong_kind_is_refused() {
 
 #[actix_web::test]
 async fn what_breaks_rules_is_refused_with_every_failure() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let complaint = refused(place, &["set", "TeamSettings.MaxUsersPerTeam", "-1"]).await;
         assert!(complaint.starts_with("quarterdeck: TeamSettings.MaxUsersPerTeam: "), "{complaint}");
         let file = r#"{"ServiceSettings": {"SiteURL": "nowhere"}, "TeamSettings": {"MaxUsersPerTeam": 0}}"#;

@@ -1,12 +1,12 @@
 //! Secrets: shown on request only, and to nobody else.
 
-use super::{config, each_way, piped, refused};
+use super::{config, piped, refused, with_store_and_server};
 use crate::support::process::read;
 
 #[actix_web::test]
 async fn secrets_are_shown_on_request_only() {
     const PATH: &str = "EmailSettings.SMTPPassword";
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let mut said = Vec::new();
         said.push(config(place, &["set", "TeamSettings.SiteName", "Bridge"]).await);
         said.push(piped(place, &["set", PATH, "--json"], "canary-mail\n").await);
@@ -30,7 +30,7 @@ async fn secrets_are_shown_on_request_only() {
 
 #[actix_web::test]
 async fn a_secret_that_changed_is_a_fingerprint_in_the_difference() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let changed = piped(place, &["set", "EmailSettings.SMTPPassword"], "first").await;
         assert!(changed.contains("EmailSettings.SMTPPassword: \"\" -> \"fingerprint "), "{changed}");
         piped(place, &["set", "EmailSettings.SMTPPassword"], "second").await;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{QUIET, as_json, config, each_way, refused};
+use super::{QUIET, as_json, config, refused, with_store_and_server};
 use crate::support::backdoor;
 use crate::support::process::Workplace;
 
@@ -15,7 +15,7 @@ async fn name(place: &Workplace, name: &str) -> String {
 
 #[actix_web::test]
 async fn versions_are_compared_with_each_other_and_with_the_active_one() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let (one, two) = (name(place, "one").await, name(place, "two").await);
         name(place, "three").await;
         let [between, since, last] = [
@@ -36,7 +36,7 @@ async fn versions_are_compared_with_each_other_and_with_the_active_one() {
 
 #[actix_web::test]
 async fn a_rollback_is_a_new_version() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let one = name(place, "one").await;
         name(place, "two").await;
         let back = config(place, &["rollback", &one]).await;
@@ -104,7 +104,7 @@ async fn a_row_that_breaks_under_a_running_server_is_found_and_mended() {
 
 #[actix_web::test]
 async fn a_version_that_mattermost_made_is_listed_and_comes_back() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         name(place, "one").await;
         let made = "INSERT INTO configurations (id, value, createat, active, sha) \
                     VALUES ('abcdefghijkmnopqrstuwxyz13', '{\"TeamSettings\": {\"SiteName\": \"old\"}}', 1, NULL, '')";
@@ -119,7 +119,7 @@ async fn a_version_that_mattermost_made_is_listed_and_comes_back() {
 
 #[actix_web::test]
 async fn without_an_earlier_version_there_is_nothing_to_go_back_to() {
-    each_way(async |place| {
+    with_store_and_server(async |place| {
         let complaint = refused(place, &["rollback", "--last-good"]).await;
         assert_eq!(complaint, "quarterdeck: there is no usable earlier version\n");
         assert_eq!(place.run(&["config", "rollback"], "").await.status.code(), Some(2));

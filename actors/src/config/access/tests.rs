@@ -12,7 +12,7 @@ fn setting(path: &str) -> &'static Setting {
 
 fn with(permission: &str) -> impl Fn(&str) -> bool {
     let granted = permission.to_owned();
-    move |asked| asked == granted
+    move |wanted| wanted == granted
 }
 
 fn document(value: &Value) -> Document {

@@ -255,8 +255,8 @@ fn keys_that_are_looked_up_are_added_for_those_who_may_know_them() {
 fn terms_of_service_are_named_only_while_they_are_asked_for() {
     let license = license(Tier::Enterprise, ["CustomTermsOfService"]);
     let facts = Facts { terms_of_service_id: Some("terms"), ..facts(Some(&license)) };
-    let asked = with([("SupportSettings.CustomTermsOfServiceEnabled", Value::from(true))]);
-    assert_eq!(client_config(&asked, Audience::Anonymous, &facts)["CustomTermsOfServiceId"], "terms");
+    let with_terms = with([("SupportSettings.CustomTermsOfServiceEnabled", Value::from(true))]);
+    assert_eq!(client_config(&with_terms, Audience::Anonymous, &facts)["CustomTermsOfServiceId"], "terms");
     assert!(!client_config(&defaults(Mode::Blank), Audience::Anonymous, &facts).contains_key("CustomTermsOfServiceId"));
 }
 

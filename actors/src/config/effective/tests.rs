@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::arbitrary::{patches, settings_of};
 use super::super::merge::replaced;
-use super::super::proposal::{Decision, Manner, Proposal, Surroundings, decide};
+use super::super::proposal::{ChangeMode, Decision, DecisionContext, Proposal, decide};
 use super::super::table::placed;
 use super::*;
 
@@ -72,16 +72,16 @@ fn without(document: Document, other: &Document) -> Document {
     document.into_iter().filter(|(section, _)| !other.contains_key(section)).collect()
 }
 
-fn decided(running: &Config, manner: Manner, body: Document) -> Decision {
-    let around = Surroundings {
+fn decided(running: &Config, mode: ChangeMode, body: Document) -> Decision {
+    let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| true),
         fingerprint: Arc::new(|_, value| value.to_string()),
     };
     decide(
         running,
-        &Proposal { manner, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true },
-        &around,
+        &Proposal { mode, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true },
+        &context,
     )
     .unwrap()
 }
@@ -156,10 +156,10 @@ proptest! {
         let document = with_extras(stored(&Document::new()), &extra);
         let running = Config::compose(Some(version(document.clone())), Overrides::new()).unwrap();
         prop_assert_eq!(extras(&running.document), Document::new());
-        for manner in [Manner::Patch, Manner::Replace] {
-            let changed = decided(&running, manner, body.clone()).config;
+        for mode in [ChangeMode::Patch, ChangeMode::Replace] {
+            let changed = decided(&running, mode, body.clone()).config;
             prop_assert_eq!(extras(&changed.stored.clone().unwrap().document), extra.clone());
-            let back = decided(&changed, Manner::Restore, document.clone()).config;
+            let back = decided(&changed, ChangeMode::Restore, document.clone()).config;
             prop_assert_eq!(extras(&back.stored.unwrap().document), extra.clone());
         }
     }
@@ -167,10 +167,10 @@ proptest! {
     #[test]
     fn a_version_that_is_put_back_is_as_it_was(first in changes(), second in changes()) {
         let start = Config::compose(None, Overrides::new()).unwrap();
-        let first = decided(&start, Manner::Patch, first).config;
-        let second = decided(&first, Manner::Patch, second).config;
+        let first = decided(&start, ChangeMode::Patch, first).config;
+        let second = decided(&first, ChangeMode::Patch, second).config;
         let earlier = first.stored.clone().unwrap().document;
-        let back = decided(&second, Manner::Restore, earlier.clone()).config;
+        let back = decided(&second, ChangeMode::Restore, earlier.clone()).config;
         prop_assert_eq!(&back.stored.clone().unwrap().document, &earlier);
         prop_assert_eq!(back.document, first.document);
     }

@@ -58,12 +58,12 @@ pub(super) const fn at_least(pointer: &'static str, least: i64) -> Demand {
     within(pointer, least, i64::MAX)
 }
 
-pub(super) const fn at_most(pointer: &'static str, most: i64) -> Demand {
-    within(pointer, i64::MIN, most)
+pub(super) const fn at_most(pointer: &'static str, max: i64) -> Demand {
+    within(pointer, i64::MIN, max)
 }
 
-pub(super) const fn within(pointer: &'static str, least: i64, most: i64) -> Demand {
-    Demand { pointer, form: Form::Range(least, most) }
+pub(super) const fn within(pointer: &'static str, least: i64, max: i64) -> Demand {
+    Demand { pointer, form: Form::Range(least, max) }
 }
 
 pub(super) const fn other_than(pointer: &'static str, number: i64) -> Demand {
@@ -118,8 +118,8 @@ pub(super) const fn in_folder(pointer: &'static str) -> Demand {
     Demand { pointer, form: Form::InFolder }
 }
 
-pub(super) const fn items(pointer: &'static str, least: usize, most: usize) -> Demand {
-    Demand { pointer, form: Form::Items(least, most) }
+pub(super) const fn items(pointer: &'static str, least: usize, max: usize) -> Demand {
+    Demand { pointer, form: Form::Items(least, max) }
 }
 
 pub(super) const fn each(pointer: &'static str, is_right: fn(&str) -> bool) -> Demand {
@@ -144,10 +144,10 @@ impl Demand {
         let is_met = match self.form {
             Form::Each(is_right) => return list.iter().map(text_of).find(|item| !is_right(item)),
             Form::Free(complaint) => return complaint(&value),
-            Form::Items(least, most) if (least..=most).contains(&list.len()) => true,
+            Form::Items(least, max) if (least..=max).contains(&list.len()) => true,
             Form::Items(..) => return Some(list.len().to_string()),
             Form::Flag(wanted) => value.as_bool() == Some(wanted),
-            Form::Range(least, most) => (least..=most).contains(&number),
+            Form::Range(least, max) => (least..=max).contains(&number),
             Form::OtherThan(refused) => number != refused,
             Form::Past => number <= settings.facts.now_ms,
             Form::Is(wanted) => text == wanted,

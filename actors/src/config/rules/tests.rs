@@ -128,13 +128,13 @@ fn every_bound_in_the_table_of_settings_is_a_rule() {
             .collect();
         let holds = |wanted: &dyn Fn(&Form) -> bool| forms.iter().any(wanted);
         let has_least = |least| holds(&|form| matches!(form, Form::Range(min, _) if *min == least));
-        let has_most = |most| holds(&|form| matches!(form, Form::Range(_, max) if *max == most));
+        let has_max = |limit| holds(&|form| matches!(form, Form::Range(_, max) if *max == limit));
         let lists = |value: &Value| {
             holds(&|form| matches!(form, Form::Flag(wanted) if value == wanted))
                 || holds(&|form| matches!(form, Form::OneOf(texts) if texts.iter().any(|text| value == text)))
         };
         assert!(bounds.min.is_none_or(has_least), "the least of {}", bounds.json_path);
-        assert!(bounds.max.is_none_or(has_most), "the most of {}", bounds.json_path);
+        assert!(bounds.max.is_none_or(has_max), "the maximum of {}", bounds.json_path);
         assert!(bounds.allowed.iter().all(lists), "the values of {}", bounds.json_path);
     }
 }

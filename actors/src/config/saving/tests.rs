@@ -71,9 +71,9 @@ fn write(wanted: Wanted) -> Write {
         source: "api",
         comment: String::new(),
     };
-    let around =
-        Surroundings { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
-    Write { wanted, author, expected: None, is_dry_run: false, around }
+    let context =
+        DecisionContext { now_ms: 1, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    Write { wanted, author, expected: None, is_dry_run: false, context }
 }
 
 fn document(body: Value) -> Document {
@@ -81,13 +81,13 @@ fn document(body: Value) -> Document {
     document
 }
 
-fn proposed(manner: Manner, body: Document) -> Write {
+fn proposed(mode: ChangeMode, body: Document) -> Write {
     let may_write: super::super::proposal::MayWrite = Arc::new(|_| true);
-    write(Wanted::Proposal(Proposal { manner, body, may_write, is_local: true, may_keep_secrets: true }))
+    write(Wanted::Proposal(Proposal { mode, body, may_write, is_local: true, may_keep_secrets: true }))
 }
 
 fn patch(body: Value) -> Write {
-    proposed(Manner::Patch, document(body))
+    proposed(ChangeMode::Patch, document(body))
 }
 
 fn named(name: &str) -> Write {
@@ -139,7 +139,7 @@ async fn an_unreadable_version_is_replaced_by_a_rollback_only() {
     assert_eq!(server.write(named("three")).await.unwrap_err().id, UNREADABLE);
     assert_eq!(server.write(write(Wanted::Copy(earlier.clone()))).await.unwrap_err().id, UNREADABLE);
     assert_eq!(store.versions.lock().unwrap().len(), 2);
-    assert!(server.write(proposed(Manner::Restore, earlier)).await.unwrap().is_stored);
+    assert!(server.write(proposed(ChangeMode::Restore, earlier)).await.unwrap().is_stored);
     assert_eq!((store.site_name(), server.current().view.team.site_name.as_str()), (json!("one"), "one"));
 }
 
@@ -151,7 +151,7 @@ async fn a_command_restores_a_version_where_none_is_readable() {
     *store.is_unreadable.lock().unwrap() = true;
     let patched = change_stored(&store, &Overrides::new(), Arc::new(named("two"))).await;
     assert_eq!(patched.unwrap_err().id, UNREADABLE);
-    let restored = change_stored(&store, &Overrides::new(), Arc::new(proposed(Manner::Restore, earlier))).await;
+    let restored = change_stored(&store, &Overrides::new(), Arc::new(proposed(ChangeMode::Restore, earlier))).await;
     assert!(restored.unwrap().is_stored);
     assert_eq!(store.site_name(), "one");
 }

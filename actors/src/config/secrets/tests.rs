@@ -57,7 +57,7 @@ fn an_empty_secret_is_hidden_where_the_contract_hides_it() {
 
 #[test]
 fn the_secrets_that_others_forget_are_hidden() {
-    let forgotten = [
+    let left_out = [
         "AutoTranslationSettings.LibreTranslate.APIKey",
         "FileSettings.AzureAccessKey",
         "FileSettings.ExportAmazonS3SecretAccessKey",
@@ -66,7 +66,7 @@ fn the_secrets_that_others_forget_are_hidden() {
         "ServiceSettings.GiphySdkKey",
         "ServiceSettings.GoogleDeveloperKey",
     ];
-    for path in forgotten {
+    for path in left_out {
         assert_eq!(masked(&with(path, json!("s"))), with(path, json!(PLACEHOLDER)), "{path}");
     }
 }

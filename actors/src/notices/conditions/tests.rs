@@ -46,7 +46,7 @@ impl Case {
             // 2026-03-10, in the afternoon.
             now_s: 1_773_150_000,
         };
-        conditions.hold(&reader, &site, &self.facts)
+        conditions.are_met(&reader, &site, &self.facts)
     }
 
     #[track_caller]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::*;
 use crate::busy::BusyStore;
 use crate::clock::Uptime;
-use crate::config::proposal::Surroundings;
+use crate::config::proposal::DecisionContext;
 use crate::config::{Config, ConfigSource, ConfigStore, Override, Overrides, Stored, Version};
 use crate::waiting::until;
 
@@ -181,9 +181,9 @@ pub(super) async fn set(config: &Pinned, path: &str, value: Value) {
     let place = String::new();
     config.overrides.lock().unwrap().insert(path.to_owned(), Override { value, place });
     let handle = config.handle.lock().unwrap().clone().unwrap();
-    let around =
-        Surroundings { now_ms: 0, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
-    handle.reload(around).await.unwrap();
+    let context =
+        DecisionContext { now_ms: 0, file_exists: Arc::new(|_| true), fingerprint: Arc::new(|_, _| String::new()) };
+    handle.reload(context).await.unwrap();
 }
 
 impl ConfigSource for Pinned {

@@ -8,7 +8,7 @@ const LIMITS: Limits = Limits { at_once: 1, per_caller: 64, total: 256 };
 
 /// Takes a place and queues a waiter in it.
 fn join(schedule: &mut Schedule<&'static str>, caller: Key, name: Key, label: &'static str) -> u64 {
-    assert_eq!(schedule.enter((caller, Standing::Unknown), name), Ok(None));
+    assert_eq!(schedule.enter((caller, CallerKind::Unknown), name), Ok(None));
     schedule.wait(caller, name, label)
 }
 
@@ -66,10 +66,10 @@ fn a_caller_has_a_bounded_number_of_places_and_all_have_too() {
     let mut schedule = Schedule::new(Limits { at_once: 1, per_caller: 2, total: 3 });
     join(&mut schedule, HOSTILE, 1, "one");
     join(&mut schedule, HOSTILE, 2, "two");
-    assert_eq!(schedule.enter((HOSTILE, Standing::Unknown), 3), Err(QueueFull::Caller));
+    assert_eq!(schedule.enter((HOSTILE, CallerKind::Unknown), 3), Err(QueueFull::Caller));
     join(&mut schedule, HONEST, 4, "three");
     // No caller has clearly more places than the new one.
-    assert_eq!(schedule.enter((HONEST, Standing::Unknown), 5), Err(QueueFull::All));
+    assert_eq!(schedule.enter((HONEST, CallerKind::Unknown), 5), Err(QueueFull::All));
     assert_eq!(served(&mut schedule), Some("one"));
     join(&mut schedule, HONEST, 5, "four");
 }
@@ -81,7 +81,7 @@ fn a_full_queue_makes_room_for_who_has_fewer_places() {
         join(&mut schedule, caller, 1, "first");
         join(&mut schedule, caller, 2, "last");
     }
-    assert_eq!(schedule.enter((HONEST, Standing::Unknown), 3), Ok(Some("last")));
+    assert_eq!(schedule.enter((HONEST, CallerKind::Unknown), 3), Ok(Some("last")));
     schedule.wait(HONEST, 3, "honest");
     assert_eq!(schedule.places(), 4);
     let order: Vec<_> = std::iter::from_fn(|| served(&mut schedule)).collect();
@@ -96,8 +96,8 @@ fn behind_one_address_a_full_lane_makes_room_for_another_name() {
     join(&mut schedule, HOSTILE, 7, "first");
     join(&mut schedule, HOSTILE, 7, "second");
     join(&mut schedule, HOSTILE, 7, "third");
-    assert_eq!(schedule.enter((HOSTILE, Standing::Unknown), 7), Err(QueueFull::Caller));
-    assert_eq!(schedule.enter((HOSTILE, Standing::Unknown), 8), Ok(Some("third")));
+    assert_eq!(schedule.enter((HOSTILE, CallerKind::Unknown), 7), Err(QueueFull::Caller));
+    assert_eq!(schedule.enter((HOSTILE, CallerKind::Unknown), 8), Ok(Some("third")));
     schedule.wait(HOSTILE, 8, "colleague");
     assert_eq!([served(&mut schedule), served(&mut schedule)], [Some("first"), Some("colleague")]);
 }
@@ -125,7 +125,7 @@ fn places_add_up_through_any_order_of_calls() {
         let (caller, name) = (Key::from(state >> 60), Key::from(state >> 40 & 3));
         match state >> 33 & 3 {
             0 | 1 => {
-                if let Ok(evicted) = schedule.enter((caller, Standing::Unknown), name) {
+                if let Ok(evicted) = schedule.enter((caller, CallerKind::Unknown), name) {
                     waiting.retain(|(_, _, label, _)| Some(*label) != evicted);
                     waiting.push((caller, name, step, schedule.wait(caller, name, step)));
                 }
@@ -157,7 +157,7 @@ fn who_is_known_has_every_second_turn() {
         join(&mut schedule, caller, caller, "stranger");
     }
     for name in [1, 2] {
-        assert_eq!(schedule.enter((HONEST, Standing::Known), name), Ok(None));
+        assert_eq!(schedule.enter((HONEST, CallerKind::Known), name), Ok(None));
         schedule.wait(HONEST, name, "known");
     }
     let served: Vec<_> = (0..5).map(|_| served(&mut schedule).unwrap()).collect();
@@ -167,7 +167,7 @@ fn who_is_known_has_every_second_turn() {
 #[test]
 fn a_known_caller_that_hangs_up_leaves_no_turn_behind() {
     let mut schedule = Schedule::new(LIMITS);
-    assert_eq!(schedule.enter((HONEST, Standing::Known), 1), Ok(None));
+    assert_eq!(schedule.enter((HONEST, CallerKind::Known), 1), Ok(None));
     let ticket = schedule.wait(HONEST, 1, "known");
     join(&mut schedule, HOSTILE, 2, "stranger");
     assert_eq!(schedule.cancel(HONEST, 1, ticket), Some("known"));

@@ -32,18 +32,18 @@ async fn start(name: &str) -> (u16, CertificateDer<'static>) {
 fn believing(certificate: &CertificateDer<'static>) -> Outbound {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
-    trusting(&["127.0.0.1"], roots)
+    with_roots(&["127.0.0.1"], roots)
 }
 
 #[actix_web::test]
 async fn a_certificate_that_nobody_signed_is_refused_unless_the_settings_accept_it() {
     let (port, certificate) = start("chat.test").await;
     let url = format!("https://chat.test:{port}/");
-    let stranger = outbound(&["127.0.0.1"]);
-    let refused = stranger.call(get(&url), &settings("chat.test", false)).await.unwrap_err();
+    let without_root = outbound(&["127.0.0.1"]);
+    let refused = without_root.call(get(&url), &settings("chat.test", false)).await.unwrap_err();
     assert!(matches!(&refused, CallFailure::Certificate { host, .. } if host == "chat.test"), "{refused}");
     assert!(refused.to_string().contains("ServiceSettings.EnableInsecureOutgoingConnections"), "{refused}");
-    let accepted = stranger.call(get(&url), &settings("chat.test", true)).await.unwrap();
+    let accepted = without_root.call(get(&url), &settings("chat.test", true)).await.unwrap();
     assert_eq!(&accepted.body[..], b"well");
     believing(&certificate).call(get(&url), &settings("chat.test", false)).await.unwrap();
 }

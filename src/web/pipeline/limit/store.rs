@@ -47,8 +47,8 @@ impl Store {
     }
 
     /// Counts a request under `key`.
-    pub(super) fn take(&self, key: u64, most_keys: usize) -> Rate {
-        let key = if self.is_full(most_keys, Instant::now()) { OVERFLOW_KEY } else { key };
+    pub(super) fn take(&self, key: u64, max_keys: usize) -> Rate {
+        let key = if self.is_full(max_keys, Instant::now()) { OVERFLOW_KEY } else { key };
         let Quantities { per_sec, burst: limit } = self.quantities;
         match self.buckets.check_key(&key) {
             Ok(state) => {
@@ -67,9 +67,9 @@ impl Store {
 
     /// Returns true if there is no space for another bucket. Drops empty buckets first, at most once a second, because
     /// a sweep walks over all of them.
-    fn is_full(&self, most_keys: usize, now: Instant) -> bool {
-        let most_keys = within_bytes(most_keys);
-        if self.buckets.len() < most_keys {
+    fn is_full(&self, max_keys: usize, now: Instant) -> bool {
+        let max_keys = within_bytes(max_keys);
+        if self.buckets.len() < max_keys {
             return false;
         }
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,12 +77,12 @@ impl Store {
             self.buckets.retain_recent();
             *swept = Some(now);
         }
-        self.buckets.len() >= most_keys
+        self.buckets.len() >= max_keys
     }
 }
 
-fn within_bytes(most_keys: usize) -> usize {
-    most_keys.min(MAX_BYTES / BUCKET_BYTES)
+fn within_bytes(max_keys: usize) -> usize {
+    max_keys.min(MAX_BYTES / BUCKET_BYTES)
 }
 
 fn is_sweep_due(swept: Option<Instant>, now: Instant) -> bool {

@@ -9,7 +9,7 @@ use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, with
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::proposal::{Decision, Manner};
+use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::table::settings;
@@ -130,7 +130,7 @@ pub(crate) async fn replace(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    write(Manner::Replace, &request, &session, &app, &audit, body).await
+    write(ChangeMode::Replace, &request, &session, &app, &audit, body).await
 }
 
 pub(crate) const PATCH: Operation =
@@ -156,11 +156,11 @@ pub(crate) async fn patch(
     audit: Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    write(Manner::Patch, &request, &session, &app, &audit, body).await
+    write(ChangeMode::Patch, &request, &session, &app, &audit, body).await
 }
 
 async fn write(
-    manner: Manner,
+    mode: ChangeMode,
     request: &Request,
     session: &Session,
     app: &AppState,
@@ -170,7 +170,7 @@ async fn write(
     let shaped = |body: Document| check_shape(&body).map(|unknown| (body, unknown));
     let (body, unknown) = body.object_for("config", shaped).await?;
     require_any_write(session)?;
-    let proposal = proposal_of(manner, body, session);
+    let proposal = proposal_of(mode, body, session);
     let is_dry_run = request.is_true("dry_run");
     audit.parameter("dry_run", is_dry_run);
     let write = Write {
@@ -178,7 +178,7 @@ async fn write(
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
         expected: expected_by(request),
         is_dry_run,
-        around: app.facts.surroundings(),
+        context: app.facts.decision_context(),
     };
     let saved = app.actors.config.write(write).await?;
     let mut answer =

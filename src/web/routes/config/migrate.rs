@@ -60,9 +60,9 @@ pub(crate) async fn migrate(
     audit.parameter("to", Place::label(&to));
     let config = app.actors.config.current();
     let Migration { wanted, target } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
-    let around = app.facts.surroundings();
+    let context = app.facts.decision_context();
     let write =
-        Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, around };
+        Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, context };
     let saved = if app.facts.versions.is_same_as(&target) {
         app.actors.config.write(write).await.or_fail(FAILED)?
     } else {
@@ -82,7 +82,7 @@ async fn elsewhere(app: &AppState, target: VersionStore, write: Write) -> Result
     let saved = change_stored(&store, overrides, Arc::new(write)).await.or_fail(FAILED)?;
     let is_own_store_changed = app.facts.versions.active().await.or_fail(FAILED)? != before;
     if is_own_store_changed {
-        app.actors.config.reload(app.facts.surroundings()).await.or_fail(FAILED)?;
+        app.actors.config.reload(app.facts.decision_context()).await.or_fail(FAILED)?;
     }
     Ok(saved)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use quarterdeck_actors::config::difference::Change;
-use quarterdeck_actors::probe::stores::Standing;
+use quarterdeck_actors::probe::stores::SettingsState;
 use quarterdeck_actors::storage::settings::Store;
 
 use crate::web::state::AppState;
@@ -30,9 +30,9 @@ pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, chang
             let _ = app.actors.files.settle(store, TRIAL_TIMEOUT).await;
         }
     }
-    let standings = app.actors.files.current().standings();
-    let worth_telling = standings.iter().filter(|(_, standing)| is_changed || *standing != Standing::InService);
-    let text: Vec<String> = worth_telling.map(|(store, standing)| line(*store, standing)).collect();
+    let states = app.actors.files.current().states();
+    let worth_telling = states.iter().filter(|(_, state)| is_changed || *state != SettingsState::InService);
+    let text: Vec<String> = worth_telling.map(|(store, state)| line(*store, state)).collect();
     if let Ok(value) = HeaderValue::from_str(&text.join(", "))
         && !text.is_empty()
     {
@@ -40,11 +40,11 @@ pub(super) async fn tell_stores(answer: &mut HttpResponse, app: &AppState, chang
     }
 }
 
-fn line(store: Store, standing: &Standing) -> String {
-    let refusal = match standing {
-        Standing::Refused(report) => report.failure.as_ref(),
-        Standing::InService | Standing::Testing => None,
+fn line(store: Store, state: &SettingsState) -> String {
+    let refusal = match state {
+        SettingsState::Refused(report) => report.failure.as_ref(),
+        SettingsState::InService | SettingsState::Testing => None,
     };
     let step = refusal.map(|failure| format!("; step={}", failure.step.name())).unwrap_or_default();
-    format!("{}={}{step}", store.name(), standing.name())
+    format!("{}={}{step}", store.name(), state.name())
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::config::difference::changes;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::saving::{Wanted, Write};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::error::{AppError, OrFail};
@@ -86,7 +86,7 @@ pub(crate) async fn compare(request: Request, session: Session, app: Data<AppSta
     session.require("manage_system")?;
     let before = app.facts.versions.known(request.id("version_id")?).await?;
     let after = app.facts.versions.known(request.id("other_id")?).await?;
-    let changes = changes(&before.document, &after.document, &*app.facts.surroundings().fingerprint);
+    let changes = changes(&before.document, &after.document, &*app.facts.decision_context().fingerprint);
     Ok(Json(changes_json(&changes)))
 }
 
@@ -109,10 +109,10 @@ pub(crate) async fn roll_back(
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("manage_system")?;
     let body: Document = app.facts.versions.known(request.id("version_id")?).await?.document;
-    let proposal = proposal_of(Manner::Restore, body, &session);
+    let proposal = proposal_of(ChangeMode::Restore, body, &session);
     let author = author(&request, &session, "rollback");
-    let (wanted, around) = (Wanted::Proposal(proposal), app.facts.surroundings());
-    let write = Write { wanted, author, expected: None, is_dry_run: false, around };
+    let (wanted, context) = (Wanted::Proposal(proposal), app.facts.decision_context());
+    let write = Write { wanted, author, expected: None, is_dry_run: false, context };
     let saved = app.actors.config.write(write).await?;
     written(&session, &app, &audit, &saved).await
 }

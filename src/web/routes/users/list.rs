@@ -124,7 +124,7 @@ pub(crate) async fn search(
     let limit = search.limit;
     let filter = search.filter(&session, request.config())?;
     check_may_see(&session, &app, &filter).await?;
-    let paging = Paging { page: 0, per_page: found_at_most(limit)? };
+    let paging = Paging { page: 0, per_page: max_found(limit)? };
     let users = app.db.users(&filter, paging).await.or_fail("app.user.search.app_error")?;
     seen(&users, &session, request.config())
 }
@@ -286,7 +286,7 @@ async fn keys(body: Body, name: &'static str) -> Result<Vec<String>, AppError> {
     if keys.is_empty() { Err(AppError::invalid_body(name)) } else { Ok(keys) }
 }
 
-fn found_at_most(limit: Option<i64>) -> Result<usize, AppError> {
+fn max_found(limit: Option<i64>) -> Result<usize, AppError> {
     let limit = usize::try_from(limit.unwrap_or(0)).ok().filter(|limit| *limit <= MAX_FOUND);
     let limit = limit.ok_or_else(|| AppError::invalid_body("limit"))?;
     Ok(if limit == 0 { DEFAULT_FOUND } else { limit })

@@ -57,15 +57,15 @@ pub(crate) async fn replace(
     let id = request.user_id(&session)?;
     let body: Chosen = body.lenient().await;
     let target = app.db.user(&id).await.or_fail("app.user.get.app_error")?;
-    let (hash, checked) = match Way::of(&session, &id, target.as_ref(), &body)? {
-        Way::Hash => (given_hash(&body)?, None),
-        Way::Own => {
+    let (hash, checked) = match PasswordChange::of(&session, &id, target.as_ref(), &body)? {
+        PasswordChange::Hash => (given_hash(&body)?, None),
+        PasswordChange::Own => {
             let checked =
                 confirm(&request, &app, target.as_ref(), &id, required("current_password", &body.current_password)?)
                     .await?;
             (hash(&request, &app, &id, &body).await?, Some(checked))
         }
-        Way::Other => (hash(&request, &app, &id, &body).await?, None),
+        PasswordChange::Other => (hash(&request, &app, &id, &body).await?, None),
     };
     known(&app, &id).await?;
     let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
@@ -109,7 +109,7 @@ pub(crate) async fn reset_failed_attempts(
 }
 
 /// The reason why the caller may set a password.
-enum Way {
+enum PasswordChange {
     /// An administrator imports a hash from another system.
     Hash,
     /// The owner knows the current password.
@@ -118,7 +118,7 @@ enum Way {
     Other,
 }
 
-impl Way {
+impl PasswordChange {
     fn of(session: &Session, id: &str, target: Option<&User>, body: &Chosen) -> Result<Self, AppError> {
         let is_own = session.user_id() == id;
         let is_hash = body.already_hashed == "true";

@@ -29,14 +29,14 @@ const NAMES: [&str; 6] = [
 
 /// The addresses that a store may connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum HostPolicy {
     /// All addresses, because the operator pinned the host.
     Everywhere,
     /// All but link-local addresses and metadata services, because a caller entered the host.
     NoMetadata,
 }
 
-impl Reach {
+impl HostPolicy {
     pub(super) fn of(settings: &StoreSettings) -> Self {
         if settings.is_pinned { Self::Everywhere } else { Self::NoMetadata }
     }
@@ -63,11 +63,11 @@ impl Reach {
 
 /// Checks the addresses in the look-up of the connection itself. So a DNS name that gets another address between a test
 /// and a request cannot lead to a forbidden host.
-impl Resolve for Reach {
+impl Resolve for HostPolicy {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = *self;
+        let policy = *self;
         async move {
-            let addresses: Addrs = Box::new(reach.addresses(name.as_str(), 0).await?.into_iter());
+            let addresses: Addrs = Box::new(policy.addresses(name.as_str(), 0).await?.into_iter());
             Ok(addresses)
         }
         .boxed()
@@ -127,32 +127,35 @@ mod tests {
             "2002:a9fe:a9fe::1",
         ] {
             assert!(forbids(address), "{address}");
-            let refused = Reach::NoMetadata.check_host(address, "X").unwrap_err();
+            let refused = HostPolicy::NoMetadata.check_host(address, "X").unwrap_err();
             assert_eq!((refused.step, refused.code.as_deref()), (Step::Settings, Some(CODE)));
-            assert!(Reach::Everywhere.check_host(address, "X").is_ok());
+            assert!(HostPolicy::Everywhere.check_host(address, "X").is_ok());
         }
         for address in ["127.0.0.1", "10.0.0.5", "192.168.1.1", "100.100.100.201", "::1", "fd00::1", "8.8.8.8"] {
             assert!(!forbids(address), "{address}");
-            assert!(Reach::NoMetadata.check_host(address, "X").is_ok());
+            assert!(HostPolicy::NoMetadata.check_host(address, "X").is_ok());
         }
     }
 
     #[test]
     fn names_of_metadata_services_are_refused_without_a_look_up() {
         for name in ["metadata.google.internal", "METADATA.google.internal.", "metadata", "instance-data"] {
-            assert!(Reach::NoMetadata.check_host(name, "X").is_err(), "{name}");
+            assert!(HostPolicy::NoMetadata.check_host(name, "X").is_err(), "{name}");
         }
-        assert!(Reach::NoMetadata.check_host("metadata.example.com", "X").is_ok());
+        assert!(HostPolicy::NoMetadata.check_host("metadata.example.com", "X").is_ok());
     }
 
     #[tokio::test]
     async fn what_a_name_leads_to_is_checked_for_each_connection() {
-        let refused = Reach::NoMetadata.addresses("169.254.169.254", 80).await.unwrap_err();
+        let refused = HostPolicy::NoMetadata.addresses("169.254.169.254", 80).await.unwrap_err();
         assert!(is_refusal(&refused), "{refused}");
-        assert!(Reach::Everywhere.addresses("169.254.169.254", 80).await.is_ok());
-        assert!(Reach::NoMetadata.addresses("localhost", 80).await.is_ok());
+        assert!(HostPolicy::Everywhere.addresses("169.254.169.254", 80).await.is_ok());
+        assert!(HostPolicy::NoMetadata.addresses("localhost", 80).await.is_ok());
         let name = |text: &str| text.parse::<Name>().unwrap();
-        assert!(Reach::NoMetadata.resolve(name("169.254.169.254")).await.is_err(), "each connection looks it up anew");
-        assert!(Reach::NoMetadata.resolve(name("localhost")).await.is_ok());
+        assert!(
+            HostPolicy::NoMetadata.resolve(name("169.254.169.254")).await.is_err(),
+            "each connection looks it up anew"
+        );
+        assert!(HostPolicy::NoMetadata.resolve(name("localhost")).await.is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::Manner;
+use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::error::AppError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +12,8 @@ use super::online::Server;
 use crate::settings::Settings;
 use crate::store::VersionRecord;
 
-/// The two ways to the configuration. Every subcommand is written once for both.
-pub(super) enum Reach {
+/// The store of the configuration, or the server that runs on it. Every subcommand is written once for both.
+pub(super) enum ConfigBackend {
     Store(Box<Store>),
     Server(Server),
 }
@@ -30,7 +30,7 @@ pub(super) struct Current {
 /// A requested change.
 pub(super) struct Proposed {
     /// Replace or patch.
-    pub(super) manner: Manner,
+    pub(super) mode: ChangeMode,
     pub(super) body: Document,
     pub(super) comment: String,
     pub(super) is_dry_run: bool,
@@ -62,7 +62,7 @@ impl From<Change> for Changed {
     }
 }
 
-impl Reach {
+impl ConfigBackend {
     /// Connects to the server on the local socket, if local mode is on in the settings or in the store and the server
     /// answers. Otherwise opens the store.
     pub(super) async fn open(settings: &Settings, named: Option<&str>) -> Result<Self, String> {
