@@ -4,6 +4,7 @@ mod bounds;
 mod clocks;
 mod drafts;
 mod faults;
+mod names;
 mod queries;
 mod rooms;
 mod secrets;
