@@ -80,7 +80,7 @@ async fn measure(options: &Options, database: &Url) -> Result<(), Failure> {
     let busiest = Arc::new(AtomicI64::new(0));
     let watch = tokio::spawn(watch(site, busiest.clone()));
     let ping = Request { path: "/api/v4/system/ping", query: "", headers: String::new() };
-    println!("{} messages; the figures are counted anew every {AGE_SECONDS} s", options.messages);
+    println!("{} messages; the figures are counted again every {AGE_SECONDS} s", options.messages);
     for query in TOPICS {
         let topic = query.trim_start_matches(NAME);
         let first = Instant::now();

@@ -116,7 +116,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     for (holds, figure) in &verdicts {
         println!("{}  {figure}", if *holds { "holds " } else { "BROKEN" });
     }
-    if verdicts.iter().all(|(holds, _)| *holds) { Ok(()) } else { Err("a bound is broken".into()) }
+    if verdicts.iter().all(|(holds, _)| *holds) { Ok(()) } else { Err("a target was missed".into()) }
 }
 
 /// Settings of the server: it trusts `X-Forwarded-For` from this machine, so that attackers can have different

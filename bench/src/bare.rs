@@ -9,7 +9,7 @@ use clap::Args;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// A file that holds the answer to return: head and body as they stand on the wire
+    /// A file with the response to return: head and body, byte for byte
     #[arg(long)]
     answer: std::path::PathBuf,
     /// The path to serve, without a query
@@ -26,7 +26,7 @@ struct Answer {
 #[expect(clippy::print_stdout, reason = "the address is what the starter waits for")]
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let answer = Bytes::from(std::fs::read(&options.answer)?);
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("the answer has no head")?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("the response has no head")?;
     let head = std::str::from_utf8(answer.get(..end).unwrap_or_default())?;
     let headers = head.lines().skip(1).filter_map(header).collect();
     let answer = Data::new(Answer { headers, body: answer.slice(end + 4..) });

@@ -79,7 +79,7 @@ pub(crate) async fn run(
     let Some(baseline) = baseline else { return beside_bare_handler(options, server).await };
     let answer = fetch(&server.process.address, &server.request).await?;
     let of_baseline = fetch(&baseline.process.address, &baseline.request).await?;
-    println!("answer of {} bytes, head and body; of the baseline {}", answer.len(), of_baseline.len());
+    println!("response of {} bytes, head and body; of the baseline {}", answer.len(), of_baseline.len());
     alternate(options, server, ("baseline", baseline)).await
 }
 
@@ -90,7 +90,7 @@ async fn beside_bare_handler(options: &Options, server: &Side<'_>) -> Result<(),
     let file = folder.path().join("answer");
     std::fs::write(&file, &answer)?;
     let bare = Process::bare(server.request.path, &file)?;
-    println!("answer of {} bytes, head and body", answer.len());
+    println!("response of {} bytes, head and body", answer.len());
     let bare = Side { process: &bare, request: server.request.clone() };
     alternate(options, server, ("bare handler", &bare)).await
 }

@@ -86,7 +86,7 @@ pub(crate) async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -
     let mut filled = 0;
     loop {
         let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());
-        let free = free.ok_or_else(|| io::Error::other("the answer is larger than expected"))?;
+        let free = free.ok_or_else(|| io::Error::other("the response is larger than expected"))?;
         let read = connection.read(free).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -57,13 +57,13 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
         ("10,000 lines after the newest million", page("page=100&logs_per_page=10000")),
         ("the newest 10,000 errors", search(json!({ "log_levels": ["error"] }))),
         ("the lines of one request", search(json!({ "request_id": request_id(LINES - 1) }))),
-        ("text that is nowhere", search(json!({ "text": "never-there" }))),
+        ("a text without a match", search(json!({ "text": "never-there" }))),
     ];
     for (name, question) in questions {
         let mut times = Vec::new();
         let mut length = 0;
         for _ in 0..REPETITIONS {
-            let answer = ask(question.try_clone().ok_or("a question that cannot be asked again")?, &token).await?;
+            let answer = ask(question.try_clone().ok_or("the request cannot be repeated")?, &token).await?;
             times.push(answer.0);
             length = answer.1;
         }

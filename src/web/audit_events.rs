@@ -11,104 +11,111 @@ const HEAD: &str = "\
 
 This file is made from the code: `quarterdeck audit events > docs/audit-events.md`; a test fails while it is out of date.
 
-Each record has a number, the time, the event, its status (`success`, `fail`, or `attempt` when the client did not wait for the end, or the server ended before it; then the parameter `outcome` says so), user, session, address, source (`api`, `local`, `cli` or `server`), request id, method, path, status of the answer and error id.
-`parameters` holds the named parts of the path and what the last column says; `before` and `after` hold what changed.
-Secrets are never recorded; those of the configuration appear as fingerprints.
+Each record has a number, the time, the event, its status, user, session, address, source (`api`, `local`, `cli` or `server`), request id, method, path, status of the response and error id.
+The status is `success`, `fail` or `attempt`.
+A record has the status `attempt` if the client disconnected before the response, or if the server ended before it recorded the result; the parameter `outcome` names the second case.
+`parameters` holds the named parts of the path and the details in the last column; `before` and `after` hold the changed values.
+Secrets are never recorded; secrets of the configuration appear as fingerprints.
 
 A value of more than 1 KiB is cut: it appears as `{\"cut\": its first 256 characters, \"length\": its length in bytes}`.
-A document of more than 64 KiB keeps the members that fit, and `members_left_out` says how many do not.
+A document of more than 64 KiB keeps the members that fit, and `members_left_out` is the number of the other members.
 
-Rows are hashed with a key that is not in the database; `key_id` names it, and is empty in rows of earlier versions. The section about the trail in `docs/deployment.md` says what each of the two proves.
+Rows are hashed with a key that is not in the database; `key_id` is the id of this key, and is empty in rows of earlier versions.
+`docs/deployment.md` says in \"Audit trail\" which proof rows with and without a key give.
 
-A change runs only after room for its record was reserved. Where a caller has no room left, because the database takes no records, the change is answered 503 (`app.audit.no_room.app_error`) and nothing is changed.
+A change runs only after memory for its record was reserved.
+If a caller has used up its memory, because the database stores no records, the change gets 503 (`app.audit.no_room.app_error`) and changes nothing.
 Requests that end sessions are always served.
 
 ## Requests
-An event that is recorded *always* has one record for each request; one that is recorded *when refused* has a record for each answer 401 or 403.
-Refusals beyond a number a minute are counted together, see `refuseStrangers` and `countRefusals` below.
+An event that is recorded *always* has one record for each request; an event that is recorded *when refused* has one record for each response 401 or 403.
+Refusals above a limit a minute are counted together: see `refuseStrangers` and `countRefusals` below.
 
-| event | request | recorded | what it tells beside the request |
+| event | request | recorded | details besides the request |
 |---|---|---|---|
 ";
 
 const SERVER: &str = "
 ## Without a request
-| event | when | what it tells |
+| event | when | details |
 |---|---|---|
 ";
 
-/// The details that a record of an event holds besides the request itself.
+/// Details that the record of an event holds besides the request.
 const DETAILS: [(&str, &str); 30] = [
     ("addTeamMember", "`user_id`"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
     ("createUser", "id, name, address and roles of the account"),
     ("createUserAccessToken", "`token_id`, `description`"),
-    ("deleteUser", "`permanent`; the account, or that it is active no more"),
+    ("deleteUser", "`permanent`; the deleted account, or `active` before and after"),
     ("disableUserAccessToken", "`token_id`, `user_id`"),
     ("enableUserAccessToken", "`token_id`, `user_id`"),
     ("generateSupportPacket", "`include_logs`, `plugin_packets`, `filename`"),
     ("getLogs", "`page`, `logs_per_page`"),
-    ("login", "`login_id`; the user and the session that came of it"),
-    ("manualTest", "the account that was made; nothing is recorded where none was"),
+    ("login", "`login_id`; the user and the session that was created"),
+    ("manualTest", "the account that was created; without one there is no record"),
     ("migrateConfig", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("patchUser", "each member that changed"),
     ("queryLogs", "`page`, `logs_per_page`"),
-    ("resetPasswordFailedAttempts", "the number before"),
-    ("restartServer", "`version`: of the program that runs afterwards; nothing when there is no restart"),
+    ("resetPasswordFailedAttempts", "the number of failed attempts before the reset"),
+    (
+        "restartServer",
+        "`version` of the program that runs after the restart; no details if the server does not restart",
+    ),
     ("revokeSession", "`session_id`"),
     ("revokeUserAccessToken", "`token_id`, `user_id`"),
     ("rollbackConfig", "`version`, `secrets_kept`; each setting that changed"),
     ("setServerBusy", "`seconds`"),
-    ("testEmail", "`server`, `port` and `security` of the settings that were tried, when they could be"),
+    ("testEmail", "`server`, `port` and `security` of the tested settings, if the settings can be read"),
     ("testNotification", "`post_id`"),
     ("updateConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("updateUser", "each member that changed"),
-    ("updateUserActive", "whether it was active, and is"),
+    ("updateUserActive", "`active` before and after"),
     ("updateUserRoles", "`roles`; the roles before and after"),
     ("verifyUserEmailWithoutToken", "each member that changed"),
-    ("logout", "nothing is recorded where there is no session"),
+    ("logout", "without a session there is no record"),
 ];
 
 /// Events that are recorded without a request: the event, when it happens, and the details of its record.
 const OWN: [(&str, &str, &str); 13] = [
     (
         "changeAuditKey",
-        "a start with another key for the trail than its last row has",
+        "the server starts with another key than that of the last row",
         "`before`, `after`: ids of the keys",
     ),
     ("configReload", "SIGHUP", "each setting that changed"),
     (
         "countRefusals",
-        "each minute, and at the stop, if there is something to tell",
-        "`count`, `users` and `events`: how many refusals of users were not recorded one by one, because there were more \
-         than 60 in a minute (600 of an administrator or the local socket), or because there was no room; with them the \
-         ends of sessions that there was no room for",
+        "each minute and at the stop, if refusals were counted",
+        "`count`, `users` and `events`: refusals of users that have no record of their own, because there were more \
+         than 60 in a minute (600 for an administrator or the local socket) or because the memory for records was full; \
+         also ends of sessions for which that memory was full",
     ),
     ("createUser", "`quarterdeck user create`", "id, name, address and roles of the account"),
     (
         "endUpgrade",
         "an upgrade of the program ended",
-        "`version` of the program now in place, or the `reason` why none is",
+        "`version` of the installed program, or the `reason` of the failure",
     ),
     ("migrateConfig", "`quarterdeck config migrate`", "`from`, `to`; each setting that changed there"),
     ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),
     (
         "pruneAudits",
-        "rows at the beginning of the trail were deleted",
-        "`number` and `hash` of the last of them, `before`",
+        "the oldest rows of the trail were deleted",
+        "`number` and `hash` of the last deleted row, `before`",
     ),
     (
         "refuseStrangers",
-        "each minute, and at the stop, if there is something to tell",
-        "`count`, `addresses` and `events`: how many requests of callers without a session were refused for want of one, \
-         or failed beyond the 60 a minute of each address and the 300 a minute of all that are recorded one by one",
+        "each minute and at the stop, if refusals were counted",
+        "`count`, `addresses` and `events`: requests that were refused because they had no session, and other failed \
+         requests of callers without a session above 60 a minute for each address or 300 a minute in total",
     ),
     (
         "repairAuditTrail",
-        "the end of the trail was unknown, or was tampered with",
-        "`number` of the last row there was",
+        "the end mark of the trail was forged, missing, or behind the last row",
+        "`number` of the last row that was found",
     ),
     ("restoreBackup", "`quarterdeck restore`", "`backup`, `taken_at` and `program` of the backup; `sessions_kept`"),
     ("rollbackConfig", "`quarterdeck config rollback`, without a server", "`version`; each setting that changed"),
@@ -142,13 +149,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_says_what_the_code_does() {
+    fn the_document_is_the_generated_text() {
         let written = include_str!("../../docs/audit-events.md");
         assert_eq!(written, text(), "run: quarterdeck audit events > docs/audit-events.md");
     }
 
     #[test]
-    fn what_is_told_is_told_of_events_that_are_there() {
+    fn details_belong_to_events_of_the_route_table() {
         let known: Vec<&str> = table().iter().map(|route| route.audit.name()).collect();
         for (event, _) in DETAILS {
             assert!(known.contains(&event), "{event}");

@@ -216,7 +216,7 @@ async fn dribble(connection: &mut TcpStream) -> io::Result<u16> {
         sleep_until(next).await;
         let is_closed = connection.write_all(b"1\r\n \r\n").await.is_err();
         if is_closed {
-            return status.ok_or_else(|| io::Error::other("closed without an answer"));
+            return status.ok_or_else(|| io::Error::other("closed without a response"));
         }
     }
 }

@@ -75,7 +75,7 @@ impl Socket {
     fn is_upgraded(&mut self) -> io::Result<bool> {
         let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
             let is_too_long = self.buffer.len() > MAX_HEAD_BYTES;
-            return if is_too_long { Err(io::Error::other("the head of the answer has no end")) } else { Ok(false) };
+            return if is_too_long { Err(io::Error::other("the head of the response has no end")) } else { Ok(false) };
         };
         let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
         if head.starts_with(b"HTTP/1.1 101 ") {

@@ -26,7 +26,7 @@ pub(crate) fn split_first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, &[u8])>
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let is_readable = first & IS_LAST != 0 && second & IS_MASKED == 0;
     if !is_readable {
-        return Err(io::Error::other("a frame in parts, or masked"));
+        return Err(io::Error::other("a fragmented or masked frame"));
     }
     let Some((length, rest)) = length_of(*second, rest)? else { return Ok(None) };
     let Some((payload, rest)) = rest.split_at_checked(length) else { return Ok(None) };

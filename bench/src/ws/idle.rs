@@ -48,7 +48,7 @@ struct Resident {
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let (connections, place) = (options.connections, &options.place);
     if !place.has_process() {
-        return Err("the memory of a server that runs already is known by --pid only".into());
+        return Err("a measurement of a running server needs --pid".into());
     }
     raise_limit_of_files(connections)?;
     let http = Client::new();

@@ -40,7 +40,7 @@ impl Publisher {
         let mut publisher = Self { http: http.clone(), request: preference(place, 1) };
         let account = place.accounts.first().ok_or("no account")?;
         let short = publisher.sample(&place.endpoint(account, false)).await?;
-        let longest = short.iter().map(Vec::len).max().ok_or("no socket was told of a stored preference")?;
+        let longest = short.iter().map(Vec::len).max().ok_or("no socket received the event of a stored preference")?;
         publisher.request = preference(place, padding(longest));
         let texts = publisher.sample(&place.endpoint(account, false)).await?;
         Ok((publisher, texts))

@@ -51,7 +51,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Break {
-    /// With RST, as when a machine in between goes away
+    /// With RST, as when a machine on the path fails
     Reset,
     /// With FIN, as when a program ends
     Close,
@@ -78,10 +78,12 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
     let (publisher, texts) = Publisher::of_preferences(&http, &server).await?;
     let missed = options.publications * u64::try_from(texts.len())?;
     if missed + OTHER_EVENTS >= RING_EVENTS {
-        return Err(format!("{missed} events are more than a server keeps for who is away").into());
+        return Err(format!("{missed} events are more than a server keeps for a disconnected client").into());
     }
     let connections = options.connections;
-    println!("{connections} connections, shared among {accounts} accounts; {missed} events while they are away");
+    println!(
+        "{connections} connections, shared among {accounts} accounts; {missed} events while they are disconnected"
+    );
     let mut crowd = Crowd::gather(server.endpoints(options.by == Break::Reset), connections).await?;
     for round in 0..options.rounds {
         println!("bare accept     {}", accepted(options).await?);
