@@ -21,7 +21,7 @@ use crate::web::routes::route::{Route, Verb};
 use crate::web::schema::{Schemas, add};
 use operations::{operation, refusals};
 
-const ABOUT: &str = "The system area of the Mattermost REST API v4, and what administrators need around it. \
+const ABOUT: &str = "The system area of the Mattermost REST API v4, with extensions for administrators. \
     Every response has the header `X-Request-Id`. Every error is an `AppError` with an id that never changes.";
 
 /// Returns the document of the routes as JSON.

@@ -1,4 +1,5 @@
-// The page asks this server only. A cookie counts as a session because the header says that a script of a page asks.
+// The page sends requests to this server only. The header shows that a script sends the request, so the server accepts
+// the cookie as a session.
 SwaggerUIBundle({
   url: 'openapi.json',
   dom_id: '#api',

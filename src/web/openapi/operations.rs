@@ -20,7 +20,7 @@ const REFUSALS: [(u16, &str, &str); 16] = [
     (408, "RequestTimeout", "The body did not arrive in time."),
     (412, "PreconditionFailed", "Another version of the configuration is in force."),
     (413, "TooLarge", "The body is too large."),
-    (414, "AddressTooLong", "The address is too long."),
+    (414, "AddressTooLong", "The URL is too long."),
     (429, "TooManyRequests", "The caller has sent too many requests and can try again later."),
     (431, "HeadersTooLarge", "The headers are too large."),
     (451, "UnavailableForLegalReasons", "The request is refused for legal reasons."),

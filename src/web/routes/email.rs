@@ -96,8 +96,8 @@ fn test_mail(to: String, config: &Config) -> Mail {
         to,
         subject: format!("{site}: the mail settings work"),
         text: format!(
-            "Hello,\n\nsomebody who manages {site} asked for this mail with your account, to see whether its mail \
-             settings work. They do; there is nothing left to do.\n\n{place}\n"
+            "Hello,\n\nyour account on {site} sent this mail as a test of its mail settings. The settings work. You do not \
+             need to do anything.\n\n{place}\n"
         ),
     }
 }

@@ -21,7 +21,7 @@ use crate::web::answer::Done;
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, handler};
 use crate::web::state::AppState;
 
-const TEXT: &str = "This is the notification that you asked for. Seeing it means that notifications reach you.";
+const TEXT: &str = "This is the test notification that you requested. If you can read it, notifications reach you.";
 
 /// The largest number of test messages for one user in an hour. Each message is stored permanently.
 const MAX_MESSAGES_PER_HOUR: i64 = 100;

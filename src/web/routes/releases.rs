@@ -12,7 +12,7 @@ use crate::web::state::AppState;
 pub(super) const SHOW_LATEST: Operation = Description::new(
     Tag::System,
     "GetLatestVersion",
-    "Returns the latest release, as told by the address in the configuration.",
+    "Returns the latest release, as published at the configured URL.",
 )
 .responses(&[Response::json(200, Type::of::<Release>(), "The release. It is cached for some time.")])
 .refusals(&[500])
