@@ -1,4 +1,4 @@
-//! Clients that others wrote, against the real binary; and the local socket, as mmctl uses it.
+//! Clients from other projects against the real program, and the local socket as mmctl uses it.
 
 mod browser;
 mod javascript;

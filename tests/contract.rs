@@ -1,4 +1,4 @@
-//! Each route: who may, each refusal in its order, success.
+//! Each route: its permission, its errors in their order, and its success.
 
 mod accounts;
 mod ai_bridge;

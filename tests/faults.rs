@@ -1,4 +1,4 @@
-//! What breaks, and what then still works: an actor, the process, the database, a server beside it.
+//! Behaviour after failures of an actor, the process, the database or another server.
 
 mod actors;
 mod attach;

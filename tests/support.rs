@@ -1,4 +1,4 @@
-//! A server of its own for each test, and a client to talk to it.
+//! Starts a separate server for each test, with a client for it.
 
 pub mod backdoor;
 pub mod backup;

@@ -1,4 +1,4 @@
-//! House rules that a compiler cannot check.
+//! Rules of the project that a compiler cannot check.
 
 mod bounds;
 mod clocks;
@@ -42,7 +42,7 @@ fn no_file_is_longer_than_the_wall() {
     }
 }
 
-/// Files and folders of the server are for its user alone: one module makes them.
+/// One module creates files and folders of the server, so that only its own user can read them.
 #[test]
 fn only_one_module_makes_files_and_folders() {
     const MAKERS: [&str; 8] = [
@@ -83,7 +83,7 @@ fn every_error_id_that_is_raised_has_a_text() {
     }
 }
 
-/// The string literals of a file that read like ids: dotted words that begin as ids of the contract do.
+/// Returns the string literals of a file that look like ids: dotted words that begin like ids of the contract.
 fn ids_in(text: &str) -> Vec<&str> {
     const FAMILIES: [&str; 7] = ["api.", "app.", "ent.", "model.", "store.", "mfa.", "basic_security_check."];
     let literals = text.split('"').skip(1).step_by(2);
@@ -92,7 +92,7 @@ fn ids_in(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Crates that must not come in, not even through another: each has advisories without a fix, or is given up.
+/// Crates that must not be in the tree, even indirectly: each has advisories without a fix, or is unmaintained.
 #[test]
 fn the_lock_file_holds_no_crate_that_is_known_to_be_bad() {
     for (name, version) in locked() {
@@ -113,7 +113,7 @@ fn no_lock_file_of_a_test_peer_names_the_host_it_was_fetched_from() {
     }
 }
 
-/// Every package of the lock file, with the major and minor number of its version.
+/// Returns every package of the lock file, with the major and minor number of its version.
 fn locked() -> impl Iterator<Item = (&'static str, (u32, u32))> {
     let packages = include_str!("../Cargo.lock").split("[[package]]").skip(1);
     packages.map(|package| {

@@ -1,4 +1,5 @@
-//! The server from outside: the request pipeline byte by byte where it matters, the program as an operator runs it.
+//! The server from outside: the request pipeline byte by byte where that matters, and the program as an operator runs
+//! it.
 
 mod apply;
 mod chosen_database;

@@ -1,4 +1,4 @@
-//! Pages for people, in a real browser.
+//! Pages for people in a real browser.
 
 use std::path::Path;
 

@@ -50,7 +50,7 @@ async fn the_javascript_client_uploads_removes_and_asks_for_licences() {
     assert_eq!(service.lines(), ["POST /api/v1/trials HTTP/1.1"]);
 }
 
-/// Plays a scenario over a line that is cut on demand, to a server that is restarted on demand.
+/// Plays a scenario over a connection that is cut on demand, with a server that is restarted on demand.
 #[actix_web::test]
 async fn the_javascript_client_upgrades_the_server_and_waits_for_the_newer_one() {
     let (Some(folder), Some(newer)) = (needs::peer("js"), needs::peer("newer")) else { return };
@@ -100,7 +100,7 @@ async fn play(script: &str, settings: &str, last: &str) {
     let Some(folder) = needs::peer("js") else { return };
     let server = Home::new(settings).await.start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js").join(script);
-    // The client is found from the working folder.
+    // Node finds the client from the working folder.
     let mut node = Command::new(peers::tool("node"));
     node.arg(script).args([&server.base, PASSWORD]).current_dir(folder);
     let steps = peers::play(&mut node).await;

@@ -1,4 +1,4 @@
-//! The local socket: who finds it, what is behind it, and what becomes of it.
+//! The local socket: its permissions, its routes, and its file.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -40,7 +40,7 @@ async fn a_caller_on_the_socket_needs_no_account_and_is_nobody() {
     let server = place.home().await.start().await;
     let socket = Socket::new(&place.socket);
     socket.post("/users", account("anna")).await.expect(201);
-    // The door of the network is closed by now; the socket's never is.
+    // Sign-up over the network is closed by now; over the socket it is always open.
     let bert = socket.post("/users", account("bert")).await.expect(201);
     assert_eq!(bert["roles"], "system_user");
     server.client().log_in("bert").await;
@@ -109,7 +109,7 @@ impl Place {
         Self { folder, socket }
     }
 
-    /// A server whose socket is here.
+    /// Creates a server whose socket is here.
     async fn home(&self) -> Home {
         let socket = self.socket.display();
         Home::new(&format!("[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"{socket}\"\n")).await

@@ -1,6 +1,6 @@
-//! mmctl, which is no package: its requests as it sends them, over the socket and over the network.
+//! The requests of mmctl, over the socket and over the network. mmctl is not available as a package.
 //!
-//! What it sends and what it needs back is in chapter 3 of the project's notes on clients.
+//! Chapter 3 of the project's notes on clients lists its requests and the responses that it needs.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::teams::meeting;
 use crate::support::websocket::{BINARY, Frame, PONG, WebSocket};
 use crate::support::{Client, Home, Reply, Socket};
 
-/// What the Go client adds to every request; it never names the type of a body.
+/// The headers that the Go client adds to every request. They contain no content type.
 const GO: [(&str, &str); 3] =
     [("User-Agent", "mmctl/11.6.0 (linux)"), ("Accept-Encoding", "gzip"), ("If-None-Match", "")];
 
@@ -110,7 +110,7 @@ async fn mmctl_websocket_connects_twice_and_listens_to_the_second() {
     let server = home.start().await;
     let (channel_id, anna, bert) = meeting(&server.client(), home.folder()).await;
     let token = anna.token.as_ref().unwrap();
-    // The first is left to itself and never read.
+    // The first socket is never read.
     let mut abandoned = WebSocket::open(&server.base).await;
     abandoned.ask(1, "authentication_challenge", json!({ "token": token })).await;
     let mut socket = WebSocket::open(&server.base).await;
@@ -121,7 +121,7 @@ async fn mmctl_websocket_connects_twice_and_listens_to_the_second() {
     // {"seq": 3, "action": "ping", "data": null}
     socket.send_frame(true, BINARY, b"\x83\xa3seq\x03\xa6action\xa4ping\xa4data\xc0").await;
     assert_eq!(socket.answer(3).await["data"]["text"], "pong");
-    // Longer than silence is borne: an empty pong to each ping is a sign of life, and no other is needed.
+    // The silence is longer than the limit. An empty pong to each ping keeps the connection open.
     let mut pings = 0;
     while pings < 5 {
         if socket.next().await == Frame::Ping {
@@ -135,7 +135,7 @@ async fn mmctl_websocket_connects_twice_and_listens_to_the_second() {
     assert_eq!(abandoned.end().await, Frame::Close(Some(1001), "no answer to pings".to_owned()));
 }
 
-/// One request of the Go client over the network.
+/// Sends one request of the Go client over the network.
 async fn go(site: &Client, method: Method, path: &str, body: Option<Value>, token: Option<&str>) -> Reply {
     let authorization = token.map(|token| format!("BEARER {token}"));
     let mut headers = GO.to_vec();
@@ -143,7 +143,7 @@ async fn go(site: &Client, method: Method, path: &str, body: Option<Value>, toke
     site.send(method, path, body.map(|body| body.to_string()), &headers).await
 }
 
-/// The whole user that `mmctl user create` sends.
+/// Returns the complete user that `mmctl user create` sends.
 fn proposed(name: &str) -> Value {
     let mut user = account(name);
     user["nickname"] = json!("");
@@ -155,7 +155,7 @@ fn proposed(name: &str) -> Value {
     user
 }
 
-/// mmctl reads at least three numbers between dots.
+/// Fails unless the text has at least three numbers between dots, as mmctl expects.
 fn assert_is_a_version(text: &str) {
     let numbers = text.split('.').map_while(|part| part.parse::<u32>().ok()).count();
     assert!(numbers >= 3, "{text}");

@@ -1,7 +1,7 @@
-//! The first steps as the README shows them: its commands are run, and its output must be what they print.
+//! Runs the commands of the README and compares their output with the README.
 //!
-//! Cloning and building are left out: the folder is there, with the program that is tested in it. The server runs in a
-//! terminal of its own, and Ctrl-C ends it. `…` stands for whatever is different each time.
+//! Cloning and building are left out: the folder contains the tested program. The server runs in a separate terminal
+//! and is ended with Ctrl-C. `…` in the README matches any text.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,15 +19,15 @@ use crate::support::database;
 const README: &str = include_str!("../../README.md");
 const SETTINGS: &str = include_str!("../../config.toml");
 
-/// The address that the README shows; the test takes a free one.
+/// The address in the README, which the test replaces by a free one.
 const ADDRESS: &str = "127.0.0.1:8065";
 
-/// Builds the server and runs it.
+/// The command that builds and runs the server.
 const RUN: &str = "cargo run --release";
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A command, and what it prints.
+/// A command with its expected output.
 struct Step {
     command: String,
     printed: Vec<String>,
@@ -47,7 +47,7 @@ fn steps() -> Vec<Step> {
     steps
 }
 
-/// Whether a line is what the README shows.
+/// Returns true if a line matches the README.
 fn is_as_shown(line: &str, shown: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
@@ -68,7 +68,7 @@ fn dots_stand_for_anything() {
     assert!(!is_as_shown("made anna", "made ann"));
 }
 
-/// A clone with the program built, listening elsewhere.
+/// Prepares a clone with the built program, which listens on another address.
 fn prepare(folder: &Path, address: &str) {
     let clone = folder.join("quarterdeck");
     std::fs::create_dir_all(clone.join("target/release")).unwrap();
@@ -103,7 +103,7 @@ impl Server {
         printed
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends it with Ctrl-C.
     async fn end(mut self) -> ExitStatus {
         let id = Pid::from_raw(self.child.id().unwrap().cast_signed()).unwrap();
         kill_process(id, Signal::INT).unwrap();
@@ -117,7 +117,7 @@ struct Shell {
 }
 
 impl Shell {
-    /// Runs a command until it has ended, or is in the background, and has printed as many lines as are shown.
+    /// Runs a command until it has ended, or is in the background, and has printed `count` lines.
     async fn run(&mut self, command: &str, count: usize) -> Vec<String> {
         const END: &str = "-- the command has ended";
         self.input.write_all(format!("{command}\necho '{END}'\n").as_bytes()).await.unwrap();
@@ -144,7 +144,7 @@ async fn the_first_steps_of_the_readme_lead_where_it_says() {
     let mut bash = bash.spawn().unwrap();
     let output = BufReader::new(bash.stdout.take().unwrap()).lines();
     let mut shell = Shell { input: bash.stdin.take().unwrap(), output };
-    // Nothing stays behind, however this ends.
+    // No process is left running, for any end of the test.
     shell.run("exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT", 0).await;
     let steps = steps();
     assert!(steps.len() > 6, "the README shows too little");
@@ -161,7 +161,7 @@ async fn the_first_steps_of_the_readme_lead_where_it_says() {
         let is_so = is_same && printed.iter().zip(&shown).all(|(line, shown)| is_as_shown(line, shown));
         assert!(is_so, "{command}\nprinted {printed:#?}\nand the README shows {shown:#?}");
         if command.contains("-o events") {
-            // Whoever types is slower than a socket opens.
+            // A person types more slowly than a socket opens.
             shell.run("until grep -qa hello events; do sleep 0.05; done", 0).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Prometheus itself: it reads the metrics with the token, and understands dashboard and alerts.
+//! A real Prometheus reads the metrics with the token, and parses the dashboard and the alerts.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -38,7 +38,7 @@ fn alerts() -> Vec<Value> {
     document["groups"][0]["rules"].as_array().unwrap().clone()
 }
 
-/// What the dashboard asks, with its variables filled in.
+/// Returns the queries of the dashboard, with values for their variables.
 fn questions() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
@@ -63,12 +63,12 @@ async fn prometheus_reads_the_metrics_and_answers_what_dashboard_and_alerts_ask(
         assert_eq!(answer["status"], "success", "{expression}: {answer}");
         answer["data"]["result"].as_array().unwrap().clone()
     };
-    // A rate takes two readings.
+    // A rate needs two readings.
     let is_read = async || !ask("rate(mattermost_http_requests_total[1m])").await.is_empty();
     until("the metrics were read twice", is_read).await;
     assert_eq!(ask("up").await[0]["value"][1], json!("1"));
     for question in questions() {
-        // Those that show what is wrong have nothing to show.
+        // Queries for problems have no result.
         let is_quiet = [" > 0", " == 0", "5.."].iter().any(|end| question.contains(end));
         assert!(is_quiet || !ask(&question).await.is_empty(), "{question} finds nothing");
         ask(&question).await;
@@ -92,7 +92,7 @@ async fn started(programs: &Path, folder: &Path, server: &TestServer) -> (tokio:
     });
     std::fs::write(folder.join("prometheus.yml"), config.to_string()).unwrap();
     std::fs::write(folder.join("alerts.yml"), ALERTS).unwrap();
-    // It says nowhere which port it was given: one that was free a moment ago.
+    // Prometheus does not print its port, so the test chooses a free one.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new(programs.join("prometheus"));

@@ -1,4 +1,4 @@
-//! Schemathesis, which makes requests up from the document of the API and holds the answers against it.
+//! Schemathesis, which generates requests from the API's description and checks the responses against it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -12,11 +12,11 @@ use crate::support::{TestServer, database, needs};
 
 const TIMEOUT: Duration = Duration::from_mins(8);
 
-/// Settings under which every operation has something to do, and none that is made up can shut the others out.
+/// Settings with which every operation has an effect, and no generated setting can block the others.
 const SETTINGS: &str = "[ServiceSettings]\nEnableUserAccessTokens = true\nEnableDeveloper = true\nEnableTesting = true\n\
     [RateLimitSettings]\nEnable = false\n";
 
-/// What ends the session that all requests are made with, or changes what they may.
+/// Operations that end the session of all requests, or change its permissions.
 const LEFT_OUT: [&str; 12] = [
     "Logout",
     "DeleteUser",
@@ -27,9 +27,9 @@ const LEFT_OUT: [&str; 12] = [
     "RevokeSession",
     "RevokeSessionsFromAllUsers",
     "RollBackConfig",
-    // Makes an account each time, and there is room for so many only; it answers with pages.
+    // Each request creates an account, and the number of accounts is limited; the response is a page.
     "ManualTest",
-    // On the local socket only.
+    // This is only served on the local socket.
     "CheckIntegrity",
     "MigrateConfig",
 ];

@@ -112,7 +112,7 @@ async fn refusals_of_a_new_account_come_in_the_order_of_the_contract() {
     let settings = "[TeamSettings]\nRestrictCreationToDomains = \"@chat.example, second.example\"\n";
     let server = TestServer::start_with(settings).await;
     let admin = server.admin().await;
-    // Each row repairs what the row before was refused for.
+    // Each row corrects the mistake of the row before.
     let rows = [
         (json!({ "id": "x" }), 400, "app.user.save.existing.app_error"),
         (json!({ "id": "" }), 400, "api.user.create_user.accepted_domain.app_error"),

@@ -1,4 +1,4 @@
-//! `/analytics/old`: who may, every topic, the team filter, how old the figures are.
+//! `/analytics/old`: its permission, every topic, the team filter, the age of the figures.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ const EXTRA: [&str; 6] = [
     "total_file_count",
     "total_file_size",
 ];
-/// Each answer is counted anew for the next who asks.
+/// With this setting, each response triggers a new count for the next request.
 const FRESH: &str = "[Quarterdeck]\nAnalyticsAgeSeconds = 0\n";
 const DAY_MS: i64 = 86_400_000;
 
@@ -52,7 +52,7 @@ fn today() -> i64 {
     i64::try_from(now.as_millis()).unwrap() / DAY_MS
 }
 
-/// A message in a channel, so many days ago at noon.
+/// Stores a message in a channel, with the time of noon some days ago.
 async fn write(server: &TestServer, id: &str, author: &str, channel: &str, days_ago: i64) {
     let at = (today() - days_ago) * DAY_MS + DAY_MS / 2;
     let sql = format!(
@@ -167,7 +167,7 @@ async fn a_site_with_more_people_than_the_settings_allow_for_has_no_authors_coun
     assert_eq!(admin.get(path).await.expect(200), json!([]));
     server.user(&admin, "anna").await;
     assert_eq!(figures(&admin, "?name=user_counts_with_posts_day").await, []);
-    // The answer above was the one before, and had it counted anew.
+    // The response above had the earlier figures and triggered a new count.
     let uncounted = json!([{ "name": "", "value": -1 }]);
     until("it is counted anew", async || admin.get(path).await.expect(200) == uncounted).await;
 }
@@ -199,7 +199,7 @@ async fn figures_are_kept_with_their_age_until_the_caches_are_emptied() {
     assert_eq!(value(&figures(&admin, "").await, "unique_user_count"), 1);
     admin.post("/caches/invalidate", json!({})).await.expect_ok();
     assert_eq!(value(&figures(&admin, "").await, "unique_user_count"), 2);
-    // The age rises with the clock.
+    // The age grows with the time.
     until("a second has passed", async || admin.get(PATH).await.header("Age") != "0").await;
 }
 

@@ -1,4 +1,4 @@
-//! The audit trail: who sees it, and what stands in it.
+//! The audit trail: the permission to read it, and its content.
 
 mod anonymous;
 mod records;
@@ -74,7 +74,7 @@ async fn rows_that_mattermost_left_are_listed_behind_ours() {
     assert_eq!(rows.len(), 4);
     let empty = json!({ "id": new, "create_at": 9_000_000_000_000_i64, "user_id": "", "action": "", "extra_info": "",
         "ip_address": "", "session_id": "" });
-    // Our rows have an order of their own, which no clock changes.
+    // Rows of this server have their own order, which does not depend on a clock.
     assert_eq!(rows[2], empty);
     assert_eq!((&rows[3]["id"], &rows[3]["extra_info"]), (&json!(old), &json!("attempt")));
 }

@@ -1,4 +1,4 @@
-//! `/server_busy`, and what it does to other routes.
+//! `/server_busy`, and its effect on other routes.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -119,7 +119,7 @@ async fn the_local_socket_serves_all_three_without_a_session() {
     let seen = local.get(PATH).await.expect(200);
     assert_eq!((&seen["busy"], &seen), (&json!(true), &admin.get(PATH).await.expect(200)));
     post(local, "?seconds=0").await.expect_refusal(400, "api.context.invalid_url_param.app_error");
-    // As mmctl asks: an empty body, and no word about its type.
+    // mmctl sends an empty body without a content type.
     let mmctl = Socket::new(server.server.socket().unwrap());
     mmctl.send("DELETE", PATH, "").await.expect_ok();
     assert_eq!(mmctl.get(PATH).await.expect(200)["busy"], false);
@@ -143,7 +143,7 @@ fn now_s() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
-/// A moment as clients read it, put together from its parts.
+/// Returns a time as clients display it.
 fn in_words(unix_s: i64) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(unix_s).unwrap();
     let (weekday, month) = (at.weekday().to_string(), at.month().to_string());

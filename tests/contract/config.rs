@@ -1,4 +1,4 @@
-//! What clients learn of the configuration and the licence.
+//! The parts of the configuration and the licence that clients get.
 
 mod kept_secrets;
 mod origins;
@@ -22,7 +22,7 @@ use crate::support::TestServer;
 const EXPIRED: &str = "api.context.session_expired.app_error";
 const FORBIDDEN: &str = "api.context.permissions.app_error";
 
-/// What stands for a secret.
+/// The placeholder of a secret.
 const PLACEHOLDER: &str = "********************************";
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! A configuration in a JSON file: read as Mattermost wrote it, written with its history beside it.
+//! A configuration in a JSON file: read as Mattermost wrote it, and written with its history in a folder beside it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -90,7 +90,7 @@ async fn an_edit_between_two_changes_survives_without_a_reload() {
     let list = admin.get("/config/versions").await.expect(200);
     let sources: Vec<&Value> = list.as_array().unwrap().iter().map(|one| &one["source"]).collect();
     assert_eq!(sources, ["api", "file", "api"]);
-    // The change is that of the caller alone, whose version was the one before the edit.
+    // The change contains only what the caller changed, relative to the version before the edit.
     assert_eq!(list[0]["changes"].as_array().unwrap().len(), 1, "{list}");
     let body = json!({ "TeamSettings": { "SiteName": "late" } }).to_string();
     let late = admin.send(Method::PUT, "/config/patch", Some(body), &[("If-Match", &format!("\"{first}\""))]).await;
@@ -152,7 +152,7 @@ async fn a_file_that_was_broken_meanwhile_is_neither_reloaded_nor_overwritten() 
         assert_eq!(std::fs::read_to_string(&file).ok().as_deref(), broken, "left as it is");
         assert_eq!(admin.get("/config").await.json()["TeamSettings"]["SiteName"], "one", "still in force");
     }
-    // A rollback means to replace what is there, and keeps a copy of it.
+    // A rollback replaces the file and keeps a copy of it.
     std::fs::write(&file, "{ \"TeamSettings\": {").unwrap();
     admin.post(&format!("/config/versions/{good}/rollback"), json!({})).await.expect(200);
     assert_eq!(read_json(&file)["TeamSettings"]["SiteName"], "one");
@@ -188,7 +188,7 @@ async fn rename(admin: &crate::support::Client, name: &str) -> String {
     version_of(&reply)
 }
 
-/// A server whose configuration is in a file with this text, or will be.
+/// Starts a server whose configuration is in a file with this text, or in a file that does not exist yet.
 async fn on_file(text: Option<&str>) -> TestServer {
     let text = text.map(str::to_owned);
     let place = move |folder: &Path| {

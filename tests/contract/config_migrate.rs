@@ -88,7 +88,7 @@ async fn what_is_stored_goes_into_the_database_and_back_whatever_is_pinned() {
     assert!(!version.to_string().contains("secret of the file"), "{version}");
     socket.post("/config/migrate", json!({ "from": database, "to": target })).await.expect_ok();
     assert_eq!(read_json(Path::new(&target)), stored);
-    // What is the same already makes no version.
+    // An identical configuration creates no version.
     socket.post("/config/migrate", json!({ "from": source, "to": database })).await.expect_ok();
     assert_eq!(newest(&socket).await["version"]["id"], version["version"]["id"]);
 }
@@ -114,7 +114,7 @@ fn path(server: &TestServer, name: &str) -> String {
     server.folder().join(name).display().to_string()
 }
 
-/// The database of the server, as a migration names it.
+/// Returns the name of the server's database for a migration.
 fn own_database(server: &TestServer) -> String {
     let config = server.server.config().current();
     let sql = &config.view.sql;

@@ -1,4 +1,4 @@
-//! A `config.json` as Mattermost writes it goes through every operation without a changed value.
+//! Every operation keeps all values of a `config.json` of Mattermost.
 
 use quarterdeck_actors::config::table::{Mode, defaults};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::support::config_place::read_json;
 use crate::support::{Client, TestServer};
 
-/// Every setting of the table, as a packaged server starts with, and the keys that it made.
+/// Returns every setting of the table, with the start values of a packaged server and its generated keys.
 fn of_mattermost() -> Map<String, Value> {
     let mut document = defaults(Mode::Blank);
     document.remove("FeatureFlags");
@@ -60,7 +60,7 @@ async fn rename(admin: &Client, name: &str) {
     admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": name } })).await.expect(200);
 }
 
-/// The keys whose value is not that of the original.
+/// Returns the keys whose value differs from the original.
 fn changed(file: &std::path::Path, original: &Map<String, Value>) -> Vec<String> {
     let now = read_json(file);
     let now = now.as_object().unwrap();

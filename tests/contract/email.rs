@@ -14,7 +14,7 @@ const FAILED: &str = "app.admin.test_email.failure";
 const FORBIDDEN: &str = "api.context.permissions.app_error";
 const PLACEHOLDER: &str = "********************************";
 
-/// A port of this machine on which nobody listens.
+/// A port of this machine without a listener.
 const DEAF: &str = "1";
 
 async fn send(client: &Client, body: &str) -> Reply {
@@ -121,7 +121,7 @@ async fn the_stored_password_goes_only_where_it_goes_already() {
     }
     let arrived = listener.accept().map(|_| ());
     assert_eq!(arrived.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "the changed server was called");
-    // As stored, the password may be used: only nobody is there.
+    // The stored password may be used with the stored settings; the error is about the missing listener.
     admin.post(PATH, config.clone()).await.expect_refusal(500, FAILED);
     admin.set("EmailSettings.SMTPPassword", "").await.expect(200);
     admin.post(PATH, config).await.expect_refusal(400, REENTER);

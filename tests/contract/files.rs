@@ -1,4 +1,4 @@
-//! `POST /file/test` and its older name: who may, what must be given, what comes of it.
+//! `POST /file/test` and its older name: the permission, the required settings, the results.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ const ROUTES: [&str; 2] = ["/file/test", "/file/s3_test"];
 const INCOMPLETE: &str = "api.file.test_connection_settings_nil.app_error";
 const PLACEHOLDER: &str = "********************************";
 
-/// Longer than anything here takes.
+/// The timeout of every wait.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
@@ -166,13 +166,13 @@ async fn nothing_of_a_test_is_kept() {
     assert_ne!(admin.setting("FileSettings.Directory").await, json!(other));
 }
 
-/// What is stored for each driver, and the changes of place that must not carry the stored secret along.
+/// For each driver, its stored secret and the changes after which the secret must not be sent.
 const SECRETS: [(&str, &str, [&str; 3]); 2] = [
     ("amazons3", "AmazonS3SecretAccessKey", ["AmazonS3Endpoint", "AmazonS3Bucket", "AmazonS3AccessKeyId"]),
     ("azureblob", "AzureAccessKey", ["AzureEndpoint", "AzureContainer", "AzureStorageAccount"]),
 ];
 
-/// A server whose stores are set and cannot be reached.
+/// Starts a server with stores that are configured and unreachable.
 async fn with_secrets(driver: &str) -> TestServer {
     let mut settings = String::from("[FileSettings]\n");
     for prefix in ["", "Export"] {
@@ -210,7 +210,8 @@ async fn a_stored_secret_never_goes_where_it_is_not_in_use() {
                 }
             }
         }
-        // As in force it is used: the refusal is that of the place, not of the placeholder.
+        // With the settings in force the secret is used: the error is about the unreachable store, not about the
+        // placeholder.
         let unreachable = admin.post("/file/test?report=true", seen).await;
         assert_eq!(unreachable.expect(500)["report"]["trouble"]["step"], "connect");
     }
@@ -240,7 +241,7 @@ async fn a_secret_that_is_entered_goes_where_it_is_said_and_no_stored_one_with_i
     );
 }
 
-/// Takes connections for ever, and ends each after the first bytes that it brings.
+/// Accepts connections, and closes each after the first bytes.
 async fn hang_up(listener: TcpListener, received: Rc<RefCell<Vec<u8>>>) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -278,7 +279,7 @@ async fn what_the_machine_provides_goes_to_no_host_that_somebody_typed() {
     assert!(timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "somebody called elsewhere");
 }
 
-/// Settings of a store on a host that takes connections and says nothing.
+/// Returns settings of a store on a host that accepts connections and sends nothing.
 async fn hanging(admin: &Client, listener: &TcpListener) -> Value {
     let mut body = admin.config().await;
     put_at(&mut body, "FileSettings.DriverName", "amazons3");
@@ -298,7 +299,7 @@ async fn equal_tests_at_the_same_time_are_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let body = hanging(&admin, &listener).await;
     let tests = (0..20).map(|_| admin.post("/file/test?report=true", body.clone()));
-    // Kept open, so that nothing ends a test before its time.
+    // The connections stay open, so that no test ends early.
     let mut calls = Vec::new();
     let accepting = async {
         loop {

@@ -1,4 +1,4 @@
-//! `POST /file/test` with real stores: the ids of the contract, and what is saved is in service.
+//! `POST /file/test` with real stores: the ids of the contract, and the use of saved settings.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const PLACEHOLDER: &str = "********************************";
 const AUTH: &str = "api.file.test_connection_auth.app_error";
 const NO_BUCKET: &str = "api.file.test_connection_no_bucket.app_error";
 
-/// Tests a store with the configuration in force and these changes of it.
+/// Tests a store with the configuration in force and these changes.
 async fn test(admin: &Client, store: &str, settings: &Value, changes: &[(&str, Value)]) -> Reply {
     let prefix = if store == "export" { "Export" } else { "" };
     let mut body = admin.config().await;
@@ -75,7 +75,7 @@ async fn store_states(admin: &Client) -> String {
 #[actix_web::test]
 async fn a_saved_bucket_is_in_service_and_its_secret_needs_no_second_entry() {
     let Some(settings) = s3() else { return };
-    // Nothing of the storage is pinned.
+    // No storage setting is pinned.
     let environment = |folder: &std::path::Path| {
         let file = folder.join("config.json");
         let directory = folder.join("files");
@@ -94,7 +94,7 @@ async fn a_saved_bucket_is_in_service_and_its_secret_needs_no_second_entry() {
     let wrong = admin.set("FileSettings.AmazonS3Bucket", "absent").await;
     wrong.expect(200);
     until("it is refused", async || store_states(&admin).await == "files=refused; step=bucket").await;
-    // What is in force is tested, not what still serves.
+    // The test uses the configuration in force, not the earlier settings that are still in use.
     admin.post("/file/test", Value::Null).await.expect_refusal(500, NO_BUCKET);
     let ping = admin.get("/system/ping?get_server_status=true").await;
     assert_eq!(ping.expect(200)["filestore_status"], "OK");

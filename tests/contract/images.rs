@@ -13,7 +13,7 @@ const FAILED: &str = "app.image_proxy.fetch.app_error";
 const ON: &str =
     "[ServiceSettings]\nAllowedUntrustedInternalConnections = \"127.0.0.1\"\n[ImageProxySettings]\nEnable = true\n";
 
-/// A picture of 5 by 3 pixels, as far as its first bytes say.
+/// The first bytes of an image of 5 by 3 pixels.
 const GIF: &str = "GIF89a\x05\0\x03\0\0\0\0";
 
 async fn image(client: &Client, url: &str) -> Reply {
@@ -141,7 +141,7 @@ async fn internal_hosts_stay_out_of_reach_also_by_way_of_a_redirect() {
     }
     image(&admin, &format!("http://a.example@127.0.0.1:{port}/")).await.expect_refusal(400, BAD);
     assert_eq!(peer.count(), 0);
-    // The first host is allowed, the one behind it is not.
+    // The first host is allowed; the host of the redirect is not.
     patch(&admin, json!({ "ServiceSettings": { "AllowedUntrustedInternalConnections": "127.0.0.1" } })).await;
     peer.redirect(&format!("http://127.0.0.2:{port}/"));
     image(&admin, &peer.url()).await.expect_refusal(500, FAILED);

@@ -1,4 +1,4 @@
-//! `/license`: who may, what is refused, what comes into force.
+//! `/license`: its permission, its errors, and the licence in force.
 
 use reqwest::Method;
 use serde_json::{Value, json};

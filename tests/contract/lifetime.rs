@@ -1,4 +1,4 @@
-//! How long a session lives, how it is kept at hand, and how it ends at once.
+//! The lifetime of a session, its cache, and its immediate end.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{Client, TestServer, backdoor};
 
 const EXPIRED: &str = "api.context.session_expired.app_error";
 
-/// Sessions are read from the database at each request.
+/// With this setting sessions are read from the database for each request.
 const UNCACHED: &str = "[ServiceSettings]\nSessionCacheInMinutes = 0\n";
 
 const MINUTE_MS: i64 = 60_000;
@@ -146,7 +146,7 @@ async fn a_deactivated_user_is_out_at_the_next_request() {
     program.get("/users/me").await.expect(200);
 }
 
-/// Lets a user's sessions have been unused for that much longer.
+/// Moves the last activity of a user's sessions into the past.
 async fn age(server: &TestServer, client: &Client, by_ms: i64) {
     let sql =
         format!("UPDATE sessions SET lastactivityat = lastactivityat - {by_ms} WHERE userid = '{}'", client.user_id);

@@ -59,7 +59,7 @@ async fn an_address_that_leads_nowhere_has_no_location() {
     }
 }
 
-// Each address of the list is the peer's, in one of the spellings that resolvers and parsers know.
+// Each address of the list means the peer, in one of the spellings that resolvers and parsers accept.
 #[actix_web::test]
 async fn no_spelling_of_an_internal_address_reaches_it() {
     let (server, peer) = (TestServer::start().await, WebPeer::start().await);

@@ -87,7 +87,7 @@ async fn what_is_special_about_an_account_is_told_to_whoever_knows_its_password(
     let server = TestServer::start_with(settings).await;
     server.client().post("/users", crate::support::server::account("admin")).await.expect(201);
     let id = "(SELECT id FROM users WHERE username = 'admin')";
-    // Each state hides the ones before it, in the order in which they are checked.
+    // Each state hides the states before it, in the order of the checks.
     let states = [
         (String::new(), "api.user.login.not_verified.app_error"),
         ("UPDATE users SET emailverified = TRUE, remoteid = 'x'".to_owned(), "api.user.login.remote_users.login.error"),
@@ -96,7 +96,7 @@ async fn what_is_special_about_an_account_is_told_to_whoever_knows_its_password(
         (format!("INSERT INTO bots (userid) VALUES ({id})"), "api.user.login.bot_login_forbidden.app_error"),
         ("UPDATE users SET deleteat = 1".to_owned(), "api.user.login.inactive.app_error"),
         ("UPDATE users SET failedattempts = 10".to_owned(), LOCKED),
-        // Its password is not one that this account takes, so nothing more is told.
+        // The server does not accept a password for this account, so the error gives no details.
         ("UPDATE users SET authservice = 'ldap'".to_owned(), WRONG),
     ];
     for (change, refusal) in states {
@@ -129,7 +129,7 @@ async fn a_bcrypt_hash_is_accepted_and_renewed() {
     let after = admin.get("/users/me").await.expect(200);
     assert!(after["last_password_update"].as_i64() > before["last_password_update"].as_i64());
     login(&server, "admin", "an-older-horse").await.expect(200);
-    // A current hash stays as it is.
+    // A hash with the current parameters is not replaced.
     assert_eq!(admin.get("/users/me").await.expect(200)["last_password_update"], after["last_password_update"]);
 }
 

@@ -1,4 +1,4 @@
-//! `/logs`: who may, what is told, what a filter takes, what clients log.
+//! `/logs`: its permission, its lines, its filters, and messages of clients.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -13,14 +13,14 @@ use crate::support::{Client, Home, LocalServer, TestServer};
 const QUERY: &str = "/logs/query";
 const DOWNLOAD: &str = "/logs/download";
 
-/// A server whose log is a file that the test writes.
+/// Starts a server whose log is a file that the test writes.
 async fn start(lines: &str, more: &str) -> (TestServer, Client) {
     let folder = tempfile::tempdir().unwrap();
     let settings = format!("[LogSettings]\nFileLocation = \"{}\"\n{more}", folder.path().display());
     std::fs::write(folder.path().join("mattermost.log"), lines).unwrap();
     let server = TestServer::start_with(&settings).await;
     let admin = server.admin().await;
-    // The folder lives as long as the test: its server has a copy of the path only.
+    // The folder exists as long as the test, because its server has only the path.
     let _ = folder.keep();
     (server, admin)
 }
@@ -177,7 +177,7 @@ async fn a_message_is_one_line_of_the_log_at_the_level_that_its_sender_may_use()
         client.post("/logs", json!({ "level": "ERROR", "message": forged })).await.expect(200);
     }
     let wanted = json!({ "text": "Client Logs API Endpoint Message" });
-    // The log is written by a thread of its own.
+    // A separate thread writes the log.
     let found = async || admin.post(QUERY, wanted.clone()).await.expect(200)["default"].clone();
     until("both are written", async || found().await.as_array().is_some_and(|records| records.len() == 2)).await;
     let records = found().await.as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! `/system/notices`: who may, what is refused, what is shown to whom.
+//! `/system/notices`: its permission, its errors, and its conditions.
 
 mod feed;
 mod views;
@@ -38,7 +38,7 @@ async fn a_team_and_a_client_are_named_as_they_should_be_in_this_order() {
         refused.expect_refusal(400, "api.context.invalid_body_param.app_error");
         assert!(refused.text().contains("client"), "{}", refused.text());
     }
-    // Without anything to tell, the version of the client does not matter.
+    // Without notices the version of the client does not matter.
     for client in ["web", "desktop", "mobile-ios", "mobile-android"] {
         assert_eq!(ask(&admin, &format!("client={client}")).await.text(), "[]");
     }
@@ -105,7 +105,7 @@ async fn members_and_both_kinds_of_administrators_are_told_what_is_for_them() {
     assert_eq!(in_team(&bert, &team).await, ["all", "member"]);
     assert_eq!(in_team(&carla, &team).await, ["all", "teamadmin"]);
     assert_eq!(in_team(&carla, NO_TEAM).await, ["all", "member"]);
-    // Whoever manages the system manages every team.
+    // A system administrator counts as administrator of every team.
     assert_eq!(in_team(admin, &team).await, ["all", "sysadmin", "teamadmin"]);
     let told = ask(admin, "client=web&clientVersion=1.0.0").await.expect(200);
     let only = |at: usize| (told[at]["sysAdminOnly"].clone(), told[at]["teamAdminOnly"].clone());
@@ -121,7 +121,7 @@ async fn members_and_both_kinds_of_administrators_are_told_what_is_for_them() {
     for switch in ["AdminNoticesEnabled", "UserNoticesEnabled"] {
         admin.set(&format!("AnnouncementSettings.{switch}"), false).await.expect(200);
     }
-    // A version that nobody can read is refused by nothing that is not shown.
+    // An unreadable version only matters for a notice that would be shown.
     assert_eq!(ask(&bert, "client=web").await.text(), "[]");
 }
 
@@ -183,7 +183,7 @@ async fn in_team(client: &Client, team: &str) -> Vec<String> {
     told.as_array().unwrap().iter().map(|notice| notice["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Sends a body as it is.
+/// Sends a body unchanged.
 async fn view(client: &Client, body: &str) -> Reply {
     client.send(Method::PUT, "/system/notices/view", Some(body.to_owned()), &[]).await
 }

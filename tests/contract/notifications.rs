@@ -18,7 +18,7 @@ async fn texts(server: &TestServer, sql: &str) -> Vec<String> {
     backdoor::texts_in(server.folder(), sql).await
 }
 
-/// The event `posted` with its message read.
+/// Returns the event `posted` with its parsed message.
 async fn posted(socket: &mut WebSocket) -> (Value, Value) {
     let event = socket.event_named("posted").await;
     let post = serde_json::from_str(event["data"]["post"].as_str().unwrap()).unwrap();
@@ -89,7 +89,7 @@ async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
     assert_eq!(posted(&mut second).await.1, post);
     assert!(others.is_silent().await);
 
-    // The channel is there now: it is not announced again, and who connects later hears of it as well.
+    // The channel exists now: it is not announced again, and clients that connect later get it as well.
     let (mut later, _) = WebSocket::greeted(&bert).await;
     test(&bert).await.expect_ok();
     for socket in [&mut own, &mut later] {

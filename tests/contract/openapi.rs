@@ -1,6 +1,6 @@
-//! The server's own document of the API, held against the contract of the system area.
+//! Compares the server's description of the API with the contract of the system area.
 //!
-//! `contract.yaml` is the contract as published; `differences.tsv` says where ours is another, and why.
+//! `contract.yaml` is the published contract; `differences.tsv` lists each difference with its reason.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::support::{LocalServer, TestServer};
 const CONTRACT: &str = include_str!("openapi/contract.yaml");
 const DIFFERENCES: &str = include_str!("openapi/differences.tsv");
 
-/// Every request can be refused so: the contract does not list them, or not everywhere.
+/// Statuses that are possible for every request. The contract does not list them, or not everywhere.
 const ANYWHERE: [&str; 10] = ["400", "401", "403", "408", "413", "414", "429", "431", "500", "503"];
 
-/// What a test of an operation looks like in the source where it is no plain call of the client.
+/// The text that a test of an operation contains, for tests that do not call the client directly.
 const CALLED_OTHERWISE: [(&str, &str); 5] = [
     ("ConnectWebSocket", "WebSocket::"),
     ("UploadLicenseFile", "/license\""),
@@ -32,7 +32,7 @@ async fn ours() -> Value {
     TestServer::start().await.client().get("/openapi.json").await.expect(200)
 }
 
-/// Every operation: its path, its method, what is said of it.
+/// Returns every operation with its path and its method.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let all = paths.flat_map(|(path, methods)| {
@@ -41,7 +41,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     all.collect()
 }
 
-/// What a document says of an operation, each as a word of the list of differences.
+/// Returns the claims of a document about an operation, each as a word of the list of differences.
 fn claims(document: &Value, operation: &Value) -> BTreeSet<String> {
     let mut claims = BTreeSet::new();
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -67,12 +67,12 @@ fn media(answer: &Value) -> impl Iterator<Item = &String> {
     answer["content"].as_object().into_iter().flat_map(|content| content.keys())
 }
 
-/// Whether the server is stated not to have an operation.
+/// Returns true if the list says that the server does not have the operation.
 fn is_missing(id: &str) -> bool {
     DIFFERENCES.lines().any(|row| row.starts_with(&format!("{id}\tcontract\toperation\t")))
 }
 
-/// Whether a word says nothing that anybody could miss.
+/// Returns true if a claim carries no information.
 fn is_general(claim: &str) -> bool {
     let mut words = claim.split(' ');
     match words.next() {
@@ -81,7 +81,7 @@ fn is_general(claim: &str) -> bool {
     }
 }
 
-/// Whether the contract leaves open what that answer is made of.
+/// Returns true if the contract does not define the content of this response.
 fn is_unsaid(claim: &str, wanted: &BTreeSet<String>) -> bool {
     let status = claim.strip_prefix("media ").and_then(|rest| rest.split(' ').next());
     status.is_some_and(|status| !wanted.iter().any(|known| known.starts_with(&format!("media {status} "))))
@@ -100,7 +100,7 @@ async fn the_document_and_the_contract_differ_only_where_it_is_stated_why() {
         }
         assert_eq!(own["operationId"], theirs["operationId"], "{method} {path}");
         let (wanted, given) = (claims(&contract, theirs), claims(&ours, own));
-        // What an answer or a body is made of is compared where both have it.
+        // The content of a response or a body is compared if both define it.
         let both: BTreeSet<&str> = wanted.intersection(&given).map(String::as_str).collect();
         let is_comparable = |claim: &String| match claim.split(' ').collect::<Vec<_>>()[..] {
             ["media", status, _] => both.contains(format!("status {status}").as_str()),
@@ -137,7 +137,7 @@ async fn every_operation_of_the_contract_is_served() {
         let method: Method = method.to_uppercase().parse().unwrap();
         let is_local = ["CheckIntegrity", "MigrateConfig"].iter().any(|id| said["operationId"] == *id);
         let client = if is_local { &server.local } else { &admin };
-        // Two slashes: from the root of the site.
+        // Two slashes mean the root of the site.
         let path = path.strip_prefix("/api/v4").map_or_else(|| format!("/{path}"), str::to_owned);
         let reply = client.send(method, &path, Some("{}".to_owned()), &[]).await;
         let is_unknown = reply.status == 404 && reply.text().contains("api.context.404.app_error");
@@ -164,7 +164,7 @@ fn every_operation_of_the_contract_has_contract_tests() {
     }
 }
 
-/// Whether a test calls that path with that method: as text, or by a constant that holds the path.
+/// Returns true if a test calls this path with this method: as a text, or by a constant with the path.
 fn calls(source: &str, method: &str, path: &str) -> bool {
     let uppercase = method.to_uppercase();
     let names = source.lines().filter_map(|line| {

@@ -1,4 +1,4 @@
-//! `/roles`, and the roles that every installation has.
+//! `/roles`, and the built-in roles.
 
 use quarterdeck::server::Server;
 use quarterdeck::settings::Sources;
@@ -117,12 +117,12 @@ fn named<'a>(roles: &'a Value, name: &str) -> &'a Value {
     roles.as_array().unwrap().iter().find(|role| role["name"] == name).unwrap()
 }
 
-/// Another server on the same database, and its administrator.
+/// Starts another server on the same database, and logs in its administrator.
 async fn beside(server: &TestServer) -> (Server, Client) {
     beside_as(server, "admin").await
 }
 
-/// Another server on the same database, which has read the roles anew, and somebody who is logged in there.
+/// Starts another server on the same database, which has read the changed roles, and logs in a user there.
 pub async fn beside_as(server: &TestServer, name: &str) -> (Server, Client) {
     let sources = Sources::isolated(Some(server.folder().join("config.toml")), Vec::new());
     let second = Server::start(sources.load().unwrap(), sources).await.unwrap();

@@ -99,7 +99,8 @@ async fn whoever_edits_other_users_reaches_everybody_but_administrators() {
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
     server.user(&admin, "edith").await;
-    // No built-in role edits other users without managing the system, so one is made to; roles are read at start.
+    // No built-in role may edit other users without managing the system, so the test changes one; roles are read at
+    // start.
     let role = "UPDATE roles SET permissions = ' edit_other_users' WHERE name = 'system_user_manager'";
     let promotion = "UPDATE users SET roles = 'system_user system_user_manager' WHERE username = 'edith'";
     backdoor::execute(&server, role).await;

@@ -15,7 +15,7 @@ async fn test(client: &Client, site_url: &str) -> Reply {
     client.post(PATH, json!({ "site_url": site_url })).await
 }
 
-/// The reason for which `site_url` does not work.
+/// Returns the reason why `site_url` does not work.
 async fn reason(client: &Client, site_url: &str) -> String {
     let reply = test(client, site_url).await;
     reply.expect_refusal(400, FAILURE);

@@ -172,7 +172,7 @@ async fn the_status_of_a_deleted_account_goes_with_it() {
     assert_eq!(admin.get(&format!("/users/{}/status", bert.user_id)).await.expect(200)["status"], "offline");
 }
 
-/// The activity of a user in a batch: another moment for each.
+/// Returns the activity of a user in a batch: a different time for each.
 fn at(id: &str) -> i64 {
     id.parse().unwrap()
 }

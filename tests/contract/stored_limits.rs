@@ -1,4 +1,4 @@
-//! Limits of what one account can store: what is too large is refused with an id, and nothing of it is stored.
+//! Limits of the data that one account can store: data above a limit is refused with an id, and none of it is stored.
 
 use serde_json::{Map, Value, json};
 
@@ -69,14 +69,14 @@ async fn preferences_have_a_number_and_a_length_and_a_refusal_stores_none_of_the
     save(&bert, "new", 0..10, 1).await.expect_ok();
     save(&bert, "new", 0..10, 2).await.expect_ok();
     save(&bert, "new", 0..11, 1).await.expect_refusal(400, TOO_MANY);
-    // 1,980,000 characters, beside the few that every new account has.
+    // The rows have 1,980,000 characters, besides the few of a new account.
     for tens in 0..10 {
         save(&admin, "new", tens * 10..tens * 10 + 10, 19_800).await.expect_ok();
     }
     save(&admin, "more", 0..1, 20_000).await.expect_refusal(400, TOO_MANY);
     save(&admin, "new", 0..10, 19_000).await.expect_ok();
     save(&admin, "more", 0..1, 20_000).await.expect_ok();
-    // More than there may be, from before there was a limit: they can be changed, and none comes in.
+    // Existing rows above the limit can be changed, and new ones are refused.
     let extra = format!("INSERT INTO preferences VALUES ('{}', 'extra', 'one', 'x')", bert.user_id);
     server.execute(&extra).await;
     save(&bert, "old", 0..5, 1).await.expect_ok();

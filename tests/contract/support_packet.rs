@@ -1,4 +1,4 @@
-//! `GET /system/support_packet`: who may, what is in it, what it says of itself.
+//! `GET /system/support_packet`: its permission, its content, its manifest.
 
 mod canaries;
 
@@ -21,7 +21,7 @@ const SMALL: [&str; 8] = [
     "stats.yaml",
 ];
 
-/// The element of a list that has this name.
+/// Returns the element of a list with this name.
 #[track_caller]
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     let found = list.as_array().unwrap().iter().find(|element| element["name"] == name);
@@ -169,7 +169,7 @@ async fn no_more_than_two_are_made_at_once_and_a_client_that_hangs_up_makes_room
     let server = TestServer::start_in(&logging_to("logs"), &|folder| {
         let folder = folder.join("logs");
         std::fs::create_dir(&folder).unwrap();
-        // More than what the way to the client holds, also when it is compressed.
+        // The lines are longer than all buffers on the connection, even compressed.
         let lines = (0..200_000_u64).map(|number| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         std::fs::write(folder.join("mattermost.log"), lines.collect::<String>().repeat(4)).unwrap();
         vec![("MM_LOGSETTINGS_FILELOCATION".to_owned(), folder.display().to_string())]
@@ -199,7 +199,7 @@ async fn the_local_socket_gives_it_as_well() {
     assert_eq!((&record["source"], &record["userid"]), (&json!("local"), &Value::from("")));
 }
 
-/// Settings of a server that logs into that folder.
+/// Returns the settings of a server that logs into that folder.
 fn logging_to(folder: &str) -> String {
     format!("[LogSettings]\nEnableFile = false\nFileLocation = \"{folder}\"\n")
 }

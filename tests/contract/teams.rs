@@ -1,4 +1,4 @@
-//! `/teams`: founding, looking up, listing.
+//! `/teams`: creating, looking up, listing.
 
 use serde_json::{Value, json};
 
@@ -198,7 +198,7 @@ async fn the_local_socket_founds_teams_without_members_and_serves_what_the_comma
     }
 }
 
-/// Somebody who is logged in and may do nothing.
+/// Logs in a user without permissions.
 async fn without_roles(server: &TestServer, name: &str) -> Client {
     server.execute(&format!("UPDATE users SET roles = '' WHERE username = '{name}'")).await;
     server.login(name).await

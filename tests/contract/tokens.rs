@@ -279,7 +279,7 @@ async fn the_local_socket_makes_lists_and_revokes_tokens_and_switches_none() {
     admin.with_token(made["token"].as_str().unwrap()).get("/users/me").await.expect_refusal(401, EXPIRED);
 }
 
-/// Somebody who may use tokens and nothing else.
+/// Logs in a user with the permission to use tokens only.
 async fn holder(server: &TestServer, admin: &Client, name: &str) -> Client {
     server.user(admin, name).await;
     let roles = format!("UPDATE users SET roles = 'system_user system_user_access_token' WHERE username = '{name}'");
@@ -287,7 +287,7 @@ async fn holder(server: &TestServer, admin: &Client, name: &str) -> Client {
     server.login(name).await
 }
 
-/// A new token of that user: its id, and a program that uses it.
+/// Creates a token of a user. Returns its id, and a client that uses it.
 async fn program(owner: &Client) -> (Value, Client) {
     let made = owner.post("/users/me/tokens", json!({ "description": "x" })).await.expect(200);
     (made["id"].clone(), owner.with_token(made["token"].as_str().unwrap()))

@@ -1,4 +1,4 @@
-//! `/trial-license`: who may, what is asked of whom, what comes into force, and that there is one only.
+//! `/trial-license`: its permission, its fields, the licence in force, and the limit of one trial.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ async fn only_who_manages_licences_may_ask_and_only_where_licences_are_trusted()
     assert_eq!(previous(&admin).await.text(), NONE);
 }
 
-/// A server, the seller that it trusts, and the service that gives trials.
+/// A server, the seller that it trusts, and the trial service.
 struct Scene {
     seller: Seller,
     service: WebPeer,

@@ -1,4 +1,4 @@
-//! `/upgrade_to_enterprise` and `/restart`, where there is nothing to upgrade from; `faults/upgrade.rs` has the rest.
+//! `/upgrade_to_enterprise` and `/restart` without a source of releases; `faults/upgrade.rs` tests the rest.
 
 use reqwest::Method;
 use serde_json::json;

@@ -14,12 +14,12 @@ use serde_json::Value;
 
 use crate::support::{Client, TestServer};
 
-/// Members of `GET /users` and its kin, by name.
+/// Returns the names of the users in a list.
 fn names(users: &Value) -> Vec<&str> {
     users.as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap()).collect()
 }
 
-/// A server with an administrator and one ordinary account.
+/// Starts a server with an administrator and one ordinary account.
 async fn server_with_bert(settings: &str) -> (TestServer, Client, Client) {
     let server = TestServer::start_with(settings).await;
     let admin = server.admin().await;

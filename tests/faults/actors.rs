@@ -7,7 +7,7 @@ use crate::support::server::PASSWORD;
 use crate::support::waiting::until;
 use serde_json::json;
 
-/// Crashes the actor and waits until its next life has begun.
+/// Crashes the actor and waits until it has restarted.
 async fn crash(server: &TestServer, name: &str) {
     let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == name).unwrap();
     let before = vitals.restarts();
@@ -40,7 +40,7 @@ async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_s
     let server = TestServer::start().await;
     server.admin().await;
     let vitals = server.server.vitals().into_iter().find(|vitals| vitals.name == "sessions").unwrap();
-    // Each delay is twice as long as the one before, so that readiness is soon asked within one.
+    // Each delay is twice as long as the previous one, so soon a readiness probe falls into a delay.
     let reply = loop {
         let restarts = vitals.restarts();
         assert!(restarts < 12, "the actor was never held back for long");
@@ -53,7 +53,7 @@ async fn an_actor_that_crashes_again_and_again_is_held_back_and_readiness_says_s
         until("the actor is rebuilt", async || vitals.is_alive()).await;
     };
     assert!(reply.text().contains("[-]actor-sessions failed: restarting"), "{}", reply.text());
-    // A request that needs the actor waits for its next life, which comes well within the deadline.
+    // A request that needs the actor waits for its restart, which comes well within the deadline.
     let login = server.client().post("/users/login", json!({ "login_id": "admin", "password": PASSWORD })).await;
     login.expect(200);
 }
@@ -70,7 +70,7 @@ async fn an_actor_that_blocks_its_thread_leaves_the_others_answering() {
         let since = Instant::now();
         for other in actors.into_iter().filter(|other| other.name != blocking.name) {
             match other.name {
-                // It stores what waits, and answers once that is done.
+                // The actor stores the waiting records before it answers.
                 "audit" => drop(admin.get("/audits").await.expect(200)),
                 "config" => {
                     let patch = json!({ "TeamSettings": { "SiteName": blocking.name } });

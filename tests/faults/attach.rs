@@ -1,4 +1,4 @@
-//! A database that Mattermost made is used as it is.
+//! A database of Mattermost works without changes.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn the_tables_and_rows_of_mattermost_are_used_as_they_are() {
     assert_eq!(database::texts(&base, &authors).await, ["anna", "system-bot"]);
 }
 
-/// Every column of every table that is not ours, with its type.
+/// Returns every column of every table of Mattermost, with its type.
 async fn columns(base: &str, schema: &str) -> Vec<String> {
     let sql = format!(
         "SELECT concat_ws(' ', table_name, column_name, udt_name, character_maximum_length, is_nullable, column_default) \
@@ -44,7 +44,7 @@ async fn columns(base: &str, schema: &str) -> Vec<String> {
     database::texts(base, &sql).await
 }
 
-/// An administrator of before version 11, whose hash is bcrypt; a team; a table that is none of our business.
+/// Returns an administrator from before version 11, whose hash is bcrypt, a team, and a foreign table.
 fn rows_of_mattermost() -> String {
     let (user, team) = ("a".repeat(26), "b".repeat(26));
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();

@@ -1,4 +1,5 @@
-//! Drafts of the records of changes: without a place for them nothing changes, and a stop without the trail says so.
+//! Drafts of audit records: if a draft cannot be stored, the change is refused; a stop that cannot store the trail
+//! reports it.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::support::{Home, TestServer, backdoor};
 const HIDE: &str = "ALTER TABLE qd_audits_open RENAME TO hidden";
 const SHOW: &str = "ALTER TABLE hidden RENAME TO qd_audits_open";
 
-/// A kind of change that does not store its draft in the same transaction succeeds here, and fails this test.
+/// The test fails for a kind of change that does not store its draft in the same transaction.
 #[actix_web::test]
 async fn a_change_whose_draft_cannot_be_stored_is_refused_and_changes_nothing() {
     let seller = Seller::new().await;
@@ -32,7 +33,7 @@ async fn a_change_whose_draft_cannot_be_stored_is_refused_and_changes_nothing() 
     };
     let before = (counts().await, admin.get("/server_busy").await.expect(200));
     backdoor::execute(&server, HIDE).await;
-    // These two log in first, which is refused already.
+    // These two log in first, which is refused as well.
     for kind in KINDS.into_iter().filter(|kind| !matches!(kind, Kind::Logout | Kind::Revocation)) {
         let reply = stage.change(kind, &format!("hidden{kind:?}").to_lowercase()).await.unwrap();
         assert!(reply.status >= 500, "{kind:?}: {} {}", reply.status, reply.text());
@@ -65,7 +66,7 @@ async fn a_stop_that_cannot_store_the_trail_fails_and_the_next_start_has_the_cha
     admin.put("/users/me/patch", json!({ "nickname": "changed" })).await.expect(200);
     assert!(!server.stop().await.success());
     backdoor::execute_in(home.folder(), "ALTER TABLE away RENAME TO qd_audits").await;
-    // So old that their server is gone, also where several share a database.
+    // The drafts are so old that their server must have ended, even if several servers share the database.
     backdoor::execute_in(home.folder(), "UPDATE qd_audits_open SET createat = 1").await;
     let server = home.start().await;
     let events = events_in(home.folder()).await;

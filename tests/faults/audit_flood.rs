@@ -1,4 +1,4 @@
-//! The audit trail under flood and without its table: no change is acknowledged without its record.
+//! The audit trail during a flood and without its table: each acknowledged change has a record.
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
@@ -9,10 +9,10 @@ use crate::support::{Client, TestServer};
 
 const NO_ROOM: &str = "app.audit.no_room.app_error";
 
-/// Requests of the flooding user, more than its room takes.
+/// The number of requests of the flooding user, more than fit into its memory for records.
 const FLOOD: usize = 900;
 
-/// Changes of the administrator meanwhile.
+/// The number of changes of the administrator during the flood.
 const CHANGES: usize = 20;
 
 #[actix_web::test]
@@ -34,7 +34,7 @@ async fn a_user_who_floods_is_refused_and_every_acknowledged_change_has_its_reco
     let before = bert.get("/users/me").await.expect(200);
     bert.put("/users/me/patch", json!({ "nickname": "never" })).await.expect_refusal(503, NO_ROOM);
     assert_eq!(bert.get("/users/me").await.expect(200)["nickname"], before["nickname"], "nothing was changed");
-    // Ending sessions, and coming back, is always possible.
+    // Ending sessions and logging in again is always possible.
     bert.post("/users/logout", json!({})).await.expect_ok();
     other.post(&format!("/users/{}/sessions/revoke/all", other.user_id), json!({})).await.expect_ok();
     administer(&admin).await;
@@ -78,7 +78,7 @@ async fn administer(admin: &Client) {
     }
 }
 
-/// Changes as much as a user can, so that the record is large.
+/// Changes many fields, so that the record is large.
 async fn rename(client: &Client, number: usize) -> u16 {
     let text = |length: usize| format!("{number:0>5}{}", "x".repeat(length - 5));
     let patch: Value = json!({

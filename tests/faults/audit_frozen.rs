@@ -1,4 +1,4 @@
-//! The audit trail beside a PostgreSQL that stands still: no change is acknowledged without its record.
+//! The audit trail with a frozen PostgreSQL: each acknowledged change has a record.
 
 use std::path::Path;
 
@@ -16,16 +16,16 @@ use crate::support::{Client, TestServer, database};
 
 const NO_ROOM: &str = "app.audit.no_room.app_error";
 
-/// Changes of the flooding user, more than its room takes while nothing is stored.
+/// The number of changes of the flooding user, more than fit into its memory for records while no record is stored.
 const FLOOD: usize = 2000;
 
 /// The flood ends after this many refusals.
 const REFUSALS: usize = 8;
 
-/// Changes while the processes of the database are stopped.
+/// The number of changes while the processes of the database are stopped.
 const CHANGES: usize = 24;
 
-/// A statement may take this long, in seconds: a lock is waited for until then.
+/// The timeout of a statement in seconds, which includes the wait for a lock.
 const QUERY_TIMEOUT_S: &str = "2";
 
 fn impatient(_: &Path) -> Vec<(String, String)> {
@@ -35,7 +35,7 @@ fn impatient(_: &Path) -> Vec<(String, String)> {
 #[actix_web::test]
 async fn while_the_table_is_locked_changes_without_room_are_refused_and_sessions_can_be_ended() {
     let Some(_) = database::only_postgres("a lock on the embedded engine is one on the whole database") else { return };
-    // With the first lock the table cannot be read; with the second the transaction that writes to it waits.
+    // The first lock also blocks reads of the table; the second blocks only the transaction that writes to it.
     for (mode, is_flooded) in [("ACCESS EXCLUSIVE", true), ("EXCLUSIVE", false)] {
         let server = TestServer::start_in("", &impatient).await;
         let admin = server.admin().await;
@@ -100,7 +100,7 @@ async fn while_the_processes_of_the_database_are_stopped_no_change_is_acknowledg
     }
     assert!(!stopped.is_empty());
     for process in stopped {
-        // A process whose client gave up may be gone.
+        // A process whose client gave up may have ended.
         let _ = kill_process(process, Signal::CONT);
     }
     let acknowledged = statuses.iter().filter(|status| **status == 200).count();
@@ -117,7 +117,7 @@ async fn while_the_processes_of_the_database_are_stopped_no_change_is_acknowledg
     drop(folder);
 }
 
-/// Changes until so many are refused for want of room; gives the status of each answer.
+/// Makes changes until `max_refusals` are refused for lack of memory. Returns the status of each response.
 async fn flood(client: &Client, max_refusals: usize) -> Vec<u16> {
     let mut refusals = 0;
     let mut statuses = Vec::new();
@@ -130,7 +130,7 @@ async fn flood(client: &Client, max_refusals: usize) -> Vec<u16> {
     statuses
 }
 
-/// Stops every process of the database that serves a client but the one that is asked.
+/// Stops every process of the database that serves a client, except the one that runs this query.
 async fn stop_processes(source: &str) -> Vec<Pid> {
     let sql =
         "SELECT pid::text FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
@@ -146,7 +146,7 @@ async fn nickname(client: &Client) -> String {
     client.get("/users/me").await.expect(200)["nickname"].as_str().unwrap().to_owned()
 }
 
-/// Changes as much as a user can, so that the record is large.
+/// Changes many fields, so that the record is large.
 async fn rename(client: &Client, number: usize) -> u16 {
     let text = |length: usize| format!("{number:0>5}{}", "x".repeat(length - 5));
     let patch = json!({

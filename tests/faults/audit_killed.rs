@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of changes of every kind: each one that was acknowledged has its record.
+//! `kill -9` during changes of every kind: each acknowledged change has a record.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::support::license::Seller;
 use crate::support::server::account;
 use crate::support::{Home, Process, backdoor, database};
 
-/// How often the server is killed; more in a night than in a coffee break.
+/// The variable with the number of kills. Nightly runs set a higher number.
 const VARIABLE: &str = "QUARTERDECK_TEST_TRAIL_KILLS";
 const DEFAULT_KILLS: usize = 6;
 
 const WRITERS: usize = 4;
 
-/// The kill comes at a random moment after every kind was tried, and no later than this.
+/// The kill comes at a random time after every kind was tried, at most this much later.
 const MAX_KILL_DELAY_MS: u64 = 400;
 
 /// The changes that the server acknowledged, by the ids of their requests.
 #[derive(Default)]
 struct Acknowledged {
     changes: RefCell<Vec<(Kind, String)>>,
-    /// How many were tried.
+    /// The number of attempts.
     tried: Cell<usize>,
-    /// How many of other kinds than the licence.
+    /// The number of acknowledged changes that do not concern the licence.
     others: Cell<usize>,
 }
 
@@ -34,7 +34,8 @@ struct Acknowledged {
 async fn every_acknowledged_change_has_its_record_after_a_kill() {
     let kills = std::env::var(VARIABLE).map_or(DEFAULT_KILLS, |text| text.parse().unwrap());
     let seller = Seller::new().await;
-    // A licence for fewer accounts than are made would be refused in the end, and taking none away changes nothing.
+    // A licence for fewer accounts than the test creates would be refused, and the removal of a missing licence changes
+    // nothing.
     let license = seller.license(&["--users", "1000000"]).await;
     let home = Home::new(&seller.settings(SETTINGS)).await;
     let server = home.start().await;
@@ -73,7 +74,7 @@ async fn change_until_killed(server: Process, license: &str, known: &Acknowledge
     server.kill().await;
 }
 
-/// Makes changes of all kinds. The licence is one writer's alone, and a removal counts only after an upload.
+/// Makes changes of all kinds. Only one writer changes the licence, and a removal counts only after an upload.
 async fn write(
     stage: &Stage,
     is_licensor: bool,
@@ -106,7 +107,8 @@ async fn write(
     Ok(())
 }
 
-/// Each change is in the trail. On PostgreSQL it may be a draft still: that waits until its server is surely gone.
+/// Checks that each change is in the trail. On PostgreSQL it may still be a draft, until its server has certainly
+/// ended.
 async fn verify(home: &Home, known: &Acknowledged, may_wait: bool) {
     let mut found = backdoor::texts_in(home.folder(), "SELECT requestid FROM qd_audits").await;
     let drafts = backdoor::texts_in(home.folder(), "SELECT record FROM qd_audits_open").await;

@@ -1,4 +1,4 @@
-//! The audit trail while things break: nothing that was done goes missing, and two servers keep one chain.
+//! The audit trail during failures: no record is lost, and two servers add to one chain.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::support::trail::events_in;
 use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, TestServer, backdoor};
 
-/// How many requests at once.
+/// The number of requests at once.
 const WRITERS: usize = 40;
 
 #[actix_web::test]
@@ -52,7 +52,7 @@ async fn a_crash_of_the_writer_loses_no_record() {
         rename(&admin, number).await;
         vitals.crash();
     }
-    // The last crash may come after the last request: the writer is back within a second.
+    // The last crash may come after the last request; the actor restarts within a second.
     until("the records are stored", async || count(server.folder(), "patchUser success").await == 5).await;
 }
 
@@ -67,7 +67,7 @@ async fn a_client_that_does_not_wait_for_the_answer_is_recorded_all_the_same() {
         let request = format!("POST /api/v4/users HTTP/1.1\r\n{head}\r\n{body}");
         raw::send_and_leave(&server.base, &request).await;
     }
-    // Whatever is still in progress ends with the server.
+    // Requests in progress end with the server.
     let TestServer { server, folder, .. } = server;
     server.stop().await.unwrap();
     let made = texts(folder.path(), "SELECT id FROM users WHERE username <> 'admin'").await.len();

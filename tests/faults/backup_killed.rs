@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of `quarterdeck backup`: there is no file or a whole one, and the database is unharmed.
+//! `kill -9` during `quarterdeck backup`: the file is complete or missing, and the database is unchanged.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ async fn a_killed_backup_leaves_no_file_or_a_whole_one() {
     let mut cut_off = 0;
     for moment in moments(kills(), bytes) {
         cut_off += usize::from(killed(&place, moment).await);
-        // The server that runs beside it goes on.
+        // The server that runs meanwhile continues.
         admin.get("/users/me").await.expect(200);
     }
     assert!(server.stop().await.success());
@@ -26,7 +26,7 @@ async fn a_killed_backup_leaves_no_file_or_a_whole_one() {
         good(place.run(&["check"], "").await);
     }
     assert!(cut_off > 0, "no round was in the middle");
-    // The next try overwrites what is left.
+    // The next attempt overwrites the remains.
     std::fs::write(place.path(PART), "left").unwrap();
     good(place.run(&["backup", "one.qdbackup", "--with-files"], "").await);
     good(place.run(&["backup", "verify", "one.qdbackup"], "").await);
@@ -37,7 +37,7 @@ async fn a_killed_backup_leaves_no_file_or_a_whole_one() {
     println!("{cut_off} backups were cut off");
 }
 
-/// Kills one backup at that moment. True when it was in the middle.
+/// Kills one backup at a given time. Returns true if the backup was not complete yet.
 async fn killed(place: &Workplace, moment: Moment) -> bool {
     let arguments = ["backup", "one.qdbackup", "--with-files"];
     kill_at(place, &arguments, moment, |place| size(&place.path(PART))).await;
@@ -71,7 +71,7 @@ async fn two_backups_of_one_name_do_not_write_into_each_other() {
         if place.path(PART).exists() {
             break first;
         }
-        // It was complete before the signal came.
+        // The backup was complete before the signal.
         signal(&first, Signal::CONT);
         assert!(first.wait().await.unwrap().success());
         std::fs::remove_file(place.path("one.qdbackup")).unwrap();

@@ -1,4 +1,4 @@
-//! A backup while clients write: everything that was acknowledged before the moment that it names is in it.
+//! A backup during writes: it contains every change that was acknowledged before the time that it prints.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,14 +15,14 @@ use crate::support::waiting::until;
 
 const WRITERS: usize = 4;
 
-/// Backups that are made one after the other.
+/// The number of backups, one after the other.
 const BACKUPS: usize = 3;
 
 #[actix_web::test]
 async fn no_acknowledged_write_is_lost_up_to_the_moment_that_the_command_names() {
     let (place, server, admin) = inhabited(QUIET).await;
     let me = admin.get("/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
-    // The name of each preference that was stored, and when that was acknowledged.
+    // The name of each stored preference, with the time of its acknowledgement.
     let acknowledged: Rc<RefCell<Vec<(String, OffsetDateTime)>>> = Rc::default();
     let is_over = Rc::new(Cell::new(false));
     let mut writers = Vec::new();

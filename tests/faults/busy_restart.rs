@@ -1,4 +1,4 @@
-//! The server ends while it is marked as busy: the mark outlives it, until its end.
+//! The busy flag is kept when the server restarts, until its end.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ async fn a_row_that_says_no_time_counts_as_not_busy_is_logged_and_is_mended_by_t
     assert_eq!(complaints(&place), 0);
 }
 
-/// How often the log of the last start names the row.
+/// Returns how often the log of the last start names the row.
 fn complaints(place: &Workplace) -> usize {
     let log = lines(&place.path("stderr"));
     log.iter().filter(|line| line["level"] == "error" && line["db.row"] == "QuarterdeckBusyUntil").count()

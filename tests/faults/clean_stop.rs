@@ -1,4 +1,4 @@
-//! A clean stop leaves the embedded database in one file, and a copy of that file is the whole installation.
+//! A clean stop leaves the embedded database in one file, and a copy of that file contains the whole installation.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use serde_json::json;
 use crate::support::server::account;
 use crate::support::{Home, Process, database, pool};
 
-/// Names how many stops are tried.
+/// The variable with the number of stops.
 const VARIABLE: &str = "QUARTERDECK_TEST_STOPS";
 
 const STOPS: usize = 20;
 
-/// The number of requests in progress when a server is told to stop.
+/// The number of requests in progress when the server is stopped.
 const IN_PROGRESS: usize = 12;
 
 #[actix_web::test]
@@ -29,7 +29,7 @@ async fn every_stop_leaves_one_file_that_holds_all_accounts() {
         }
         let admin = server.client().log_in("admin").await;
         admin.post("/users", account(&format!("user{stop}"))).await.expect(201);
-        // Mostly without idle connections, for which a stop waits a second.
+        // Most stops have no idle connections, for which a stop waits a second.
         if stop % 5 > 0 {
             pool::close_idle(&server.base);
         }
@@ -42,7 +42,7 @@ async fn every_stop_leaves_one_file_that_holds_all_accounts() {
     }
 }
 
-/// Asks the server to end while requests read, write and hash; whether it ended with a code of 0.
+/// Stops the server while requests read, write and hash. Returns true if the exit code was 0.
 async fn stop_under_load(server: Process) -> bool {
     let clients: Vec<_> = (0..IN_PROGRESS).map(|_| server.client()).collect();
     let requests = clients.iter().enumerate().map(|(number, client)| {
@@ -62,7 +62,7 @@ async fn stop_under_load(server: Process) -> bool {
     status.success()
 }
 
-/// The database and what the engine makes beside it; the empty file of the lock is not of the engine.
+/// Returns the files of the database engine. The empty lock file does not belong to the engine.
 fn files_of_database(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -74,7 +74,7 @@ fn users(file: &Path) -> i64 {
     connection.query_row("SELECT COUNT(*) FROM users", [], |row| row.get::<_, i64>(0)).unwrap()
 }
 
-/// A command that is the first to open a database closes it as well, and so does a start that is refused.
+/// A command that is the first to open a database also closes it, and so does a refused start.
 #[actix_web::test]
 async fn a_command_and_a_refused_start_leave_one_file() {
     let Some(()) = database::only_embedded("this is about the file of the embedded engine") else { return };
@@ -93,7 +93,7 @@ async fn a_command_and_a_refused_start_leave_one_file() {
     assert_eq!(files_of_database(home.folder()), ["test.db"]);
 }
 
-/// A program that keeps the log from being written into the file makes the stop fail, and says so.
+/// If another program prevents the merge of the write-ahead log, the stop fails and reports it.
 #[actix_web::test]
 async fn a_stop_that_leaves_a_log_ends_with_a_code() {
     let Some(()) = database::only_embedded("this is about the file of the embedded engine") else { return };
@@ -107,7 +107,7 @@ async fn a_stop_that_leaves_a_log_ends_with_a_code() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("test.db-wal still holds a part of the database"), "{said}");
     drop(reader);
-    // Nothing is lost: the next start finds file and log.
+    // No data is lost: the next start finds the file and its log.
     let server = home.start().await;
     server.client().log_in("admin").await;
     assert!(server.stop().await.success());

@@ -1,4 +1,4 @@
-//! The wall clock is moved, or the process is paused: no duration changes by it, and no client pays for it.
+//! Steps of the wall clock and pauses of the process change no duration and close no connection.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,14 +17,14 @@ use crate::support::websocket::{Frame, PONG, WebSocket};
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
 
-/// Steps of the wall clock, each from the one before, forth and back.
+/// The positions of the wall clock, one after the other, in seconds from the correct time.
 const STEPS: [i64; 6] = [HOUR_S, DAY_S, 0, -HOUR_S, -DAY_S, 0];
 
-/// Short times, so that a test sees several of each.
+/// Short times, so that a test covers several of each.
 const SHORT: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableUserStatuses = false\nIdleTimeout = 2\n\
                      [Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 4\n";
 
-/// Longer than any limit that `SHORT` and the server have for a client that says nothing.
+/// Longer than all limits of `SHORT` and of the server for a silent client.
 const PAUSE: Duration = Duration::from_secs(7);
 
 #[actix_web::test]
@@ -42,16 +42,16 @@ async fn a_step_of_the_wall_clock_closes_no_socket_stops_no_ping_and_keeps_every
         clock.step_to(step);
         let shown = socket.reply(number, "ping", json!({})).await["data"]["server_time"].as_i64().unwrap();
         assert!((shown / 1000 - wall_s() - step).abs() < HOUR_S / 2, "the server shows {shown} after a step to {step}");
-        // More pings than a client may leave unanswered, one after the other.
+        // More pings in a row than a client may leave unanswered.
         for _ in 0..5 {
             assert_eq!(socket.next().await, Frame::Ping, "after a step to {step}");
             socket.send_frame(true, PONG, b"").await;
         }
-        // A client that comes back after the step goes on where it stopped: it is not greeted again.
+        // A client that reconnects after the step resumes its connection and gets no hello.
         let mut back = WebSocket::of(&admin, &format!("?connection_id={id}&sequence_number=1")).await;
         let reply = back.reply(1, "ping", json!({})).await;
         assert_eq!((&reply["status"], &reply["seq_reply"]), (&json!("OK"), &json!(1)), "after a step to {step}");
-        // The flag lasts as long as was asked for.
+        // The flag keeps its duration.
         assert_eq!(self::busy(&admin).await, busy);
     }
     assert!(socket.is_silent().await);
@@ -69,7 +69,7 @@ async fn the_rate_limit_and_cached_sessions_outlast_steps_of_the_wall_clock() {
     for step in STEPS {
         clock.step_to(step);
         let after = remaining().await;
-        // A bucket that took the step for time would be full, or never fill again.
+        // A bucket that counted the step as elapsed time would be full, or never fill again.
         assert!((before - 1..before + 10).contains(&after), "{after} after {before} and a step to {step}");
         before = after;
     }
@@ -94,7 +94,7 @@ async fn a_pause_of_the_process_costs_no_client_anything() {
     upload.write_all(format!("{head}{first}").as_bytes()).await.unwrap();
 
     server.signal(Signal::STOP);
-    // Sent to a server that does not read.
+    // The data is sent while the server does not read.
     let token = admin.token.clone().unwrap();
     unknown.ask(1, "authentication_challenge", json!({ "token": token })).await;
     kept.write_all(b"GET /api/v4/system/ping HTTP/1.1\r\nHost: chat.example\r\n\r\n").await.unwrap();
@@ -106,7 +106,7 @@ async fn a_pause_of_the_process_costs_no_client_anything() {
     let uploaded = answer(&mut upload).await;
     assert!(uploaded.starts_with("HTTP/1.1 200"), "{uploaded}");
     assert_eq!(unknown.answer(1).await["status"], "OK");
-    // Pinged before anything else, and not closed as long as it answers.
+    // The server sends a ping first, and keeps the connection open as long as the client answers.
     for _ in 0..5 {
         assert_eq!(answering.next().await, Frame::Ping);
         answering.send_frame(true, PONG, b"").await;
@@ -130,14 +130,14 @@ async fn get(connection: &mut TcpStream, path: &str) -> String {
     answer(connection).await
 }
 
-/// The head of the next answer, and what of its body came with it.
+/// Returns the head of the next response, with the part of the body that came with it.
 async fn answer(connection: &mut TcpStream) -> String {
     let mut answer = vec![0; 16 * 1024];
     let read = tokio::time::timeout(Duration::from_secs(30), connection.read(&mut answer)).await.unwrap().unwrap();
     String::from_utf8_lossy(&answer[..read]).into_owned()
 }
 
-/// Unix seconds.
+/// Returns the wall time in Unix seconds.
 fn wall_s() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }

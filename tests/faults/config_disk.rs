@@ -1,4 +1,4 @@
-//! A disk that takes nothing more: what was there stays, and the next write succeeds once there is room.
+//! A full disk: existing data stays, and the next write succeeds when there is space again.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,7 +53,7 @@ async fn a_disk_that_turned_read_only_loses_nothing() {
     drop(server);
 }
 
-/// A small file system of its own; it goes with the test.
+/// A small separate file system. It is removed at the end of the test.
 struct Disk {
     path: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of changes to the configuration: each acknowledged version is there after the next start.
+//! `kill -9` during changes of the configuration: each acknowledged version exists after the next start.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::sync::Notify;
 use crate::support::Process;
 use crate::support::config_place::{ConfigPlace, StoreKind, version_of};
 
-/// How often the server is killed; more in a night than in a coffee break.
+/// The variable with the number of kills. Nightly runs set a higher number.
 const VARIABLE: &str = "QUARTERDECK_TEST_CONFIG_KILLS";
 const DEFAULT_KILLS: usize = 5;
 
 const WRITERS: usize = 3;
 
-/// The kill comes at a random moment after the first acknowledgement, and no later than this.
+/// The kill comes at a random time after the first acknowledgement, at most this much later.
 const MAX_KILL_DELAY_MS: u64 = 200;
 
-/// As many versions as a file has beside it.
+/// The number of versions that are kept beside the file.
 const MAX_VERSIONS: usize = 20;
 
 #[actix_web::test]
@@ -45,7 +45,7 @@ async fn survive_kills(kind: StoreKind) {
     println!("{kind:?}: {total} versions were acknowledged in {kills} rounds, none was lost, no start was on defaults");
 }
 
-/// Gives the acknowledged versions with their names, in the order of the acknowledgements.
+/// Returns the acknowledged versions with their names, in the order of the acknowledgements.
 async fn write_until_killed(place: &ConfigPlace, server: Process, round: usize) -> Vec<(String, String)> {
     let acknowledged = RefCell::new(Vec::new());
     let began = Notify::new();
@@ -55,17 +55,17 @@ async fn write_until_killed(place: &ConfigPlace, server: Process, round: usize) 
         tokio::time::sleep(Duration::from_millis(rand::random_range(0..MAX_KILL_DELAY_MS))).await;
         server.kill().await;
     };
-    // Whoever waits for an answer sees the end of the server, so that each answer that was sent is counted.
+    // The writers wait until the server has ended, so that each sent response is counted.
     futures_util::future::join(futures_util::future::join_all(writers), killed).await;
     acknowledged.into_inner()
 }
 
-/// Changes the name of the site until the server is gone.
+/// Changes the name of the site until the server has ended.
 async fn write(place: &ConfigPlace, name: String, acknowledged: &RefCell<Vec<(String, String)>>, began: &Notify) {
     for number in 0.. {
         let name = format!("{name}n{number}");
         let Ok(reply) = place.try_rename(&name).await else { return };
-        // A machine that is too busy to answer in time acknowledges nothing.
+        // A machine that is too busy to answer in time acknowledges no change.
         if reply.status == 503 {
             continue;
         }
@@ -81,12 +81,12 @@ async fn verify(place: &ConfigPlace, round: usize, acknowledged: &[(String, Stri
     assert!(name.starts_with(&format!("r{round}w")), "{name} is in force after round {round}");
     let list = place.client().get("/config/versions?per_page=200").await.expect(200);
     let known: Vec<&str> = list.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-    // One more may have been written and not acknowledged by each writer.
+    // Each writer may have written one more version that was not acknowledged.
     for (version, name) in acknowledged.iter().rev().take(MAX_VERSIONS - WRITERS - 1) {
         assert!(known.contains(&version.as_str()), "{name} was acknowledged and is lost");
     }
     let Some((newest, _)) = acknowledged.last() else { return };
-    // Answers may overtake each other, by as many as there are writers.
+    // Responses may arrive in another order, within the number of writers.
     let is_newest = |known: &str| acknowledged.iter().rev().take(WRITERS).any(|(version, _)| version == known);
     let is_unacknowledged = !acknowledged.iter().any(|(known, _)| *known == version);
     assert!(is_newest(&version) || is_unacknowledged, "an older version than the last acknowledged one is in force");

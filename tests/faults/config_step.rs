@@ -1,4 +1,4 @@
-//! A write of the configuration file that ends or fails at each of its steps: the old version is there, or the new one.
+//! A write of the configuration file that is killed or fails at each of its steps leaves the old or the new version.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::support::Process;
 use crate::support::config_place::{ConfigPlace, StoreKind};
 use crate::support::peers;
 
-/// No write takes more steps.
+/// The maximum number of steps of a write.
 const MAX_STEPS: usize = 60;
 
 #[actix_web::test]
@@ -18,7 +18,7 @@ async fn a_write_that_is_killed_at_any_step_leaves_the_old_version_or_the_new_on
     for act in ["kill", "half"] {
         let place = ConfigPlace::new(StoreKind::InFile).await;
         let mut before = ("Mattermost".to_owned(), "default".to_owned());
-        // The first write makes the file, which is a way of its own; it is tried until it goes through.
+        // The first write creates the file in other steps. It is repeated until it succeeds.
         for part in ["first", "next"] {
             for at in 1..=MAX_STEPS {
                 assert!(at < MAX_STEPS, "a write takes more steps than expected");
@@ -42,7 +42,7 @@ async fn a_write_that_is_killed_at_any_step_leaves_the_old_version_or_the_new_on
                     println!("{part} write, {act}: {} steps", at - 1);
                     break;
                 }
-                // The first write is over once one left a file behind; the place begins anew until none is killed.
+                // The first write is complete when it left a file. The place starts again until no write is killed.
                 if was_first && before.1 != "default" {
                     begin_anew(&place);
                     before = ("Mattermost".to_owned(), "default".to_owned());
@@ -83,7 +83,7 @@ fn begin_anew(place: &ConfigPlace) {
     std::fs::create_dir(place.store()).unwrap();
 }
 
-/// A library that stands between the server and the kernel.
+/// A library between the server and the kernel.
 struct Shim {
     _folder: TempDir,
     library: PathBuf,

@@ -1,4 +1,4 @@
-//! A stored configuration that cannot be read: the server does not start, and says how to mend it.
+//! An unreadable stored configuration: the server does not start, and the error names a command that repairs it.
 
 use crate::support::config_place::{ConfigPlace, StoreKind};
 use crate::support::{Home, database};
@@ -114,7 +114,7 @@ async fn a_broken_version_in_the_database_is_a_refusal_that_names_the_cure() {
     cure_works(&place, &place.refusal().await, "one").await;
 }
 
-/// The command that a refusal names lets the server start with the site called `name`.
+/// Fails unless the command in the error lets the server start with the site name `name`.
 async fn cure_works(place: &ConfigPlace, said: &str, name: &str) {
     let command = said.lines().find_map(|line| line.split_once(" by: ")).unwrap().1;
     place.home.shell(command).await;
@@ -123,7 +123,7 @@ async fn cure_works(place: &ConfigPlace, said: &str, name: &str) {
     assert!(server.stop().await.success());
 }
 
-/// The file and its newest version break a rule.
+/// Makes the file and its newest version violate a rule.
 fn break_file(place: &ConfigPlace, broken: &str) {
     let newest = place.versions().pop().unwrap();
     for file in [place.file(), newest] {

@@ -55,7 +55,7 @@ async fn a_server_that_is_killed_beside_another_one_loses_nothing_that_was_ackno
             let name = format!("one.{number}");
             let writing = one_socket.try_send(Method::PUT, "/config/patch", Some(plugin(&name).to_string()), &[]);
             if number == 4 {
-                // The change is on its way when the process ends.
+                // The process ends while the change is in progress.
                 let (answer, ()) = join(writing, async { first.signal(Signal::KILL) }).await;
                 if answer.is_ok_and(|reply| reply.status == 200) {
                     acknowledged.push(name);
@@ -138,7 +138,7 @@ async fn a_migration_by_a_command_into_the_store_of_a_running_server_is_not_over
     server.stop().await;
 }
 
-/// A configuration file for several servers, each with a database of its own.
+/// A configuration file of several servers, each with its own database.
 struct SharedFile {
     folder: TempDir,
 }
@@ -181,14 +181,14 @@ fn plugin(name: &str) -> Value {
     json!({ "PluginSettings": { "Plugins": { name: { "name": "set" } } } })
 }
 
-/// Changes one setting of its own and returns the version.
+/// Changes one setting that no other writer changes, and returns the version.
 async fn write(socket: &Client, name: &str) -> String {
     let reply = socket.put("/config/patch", plugin(name)).await;
     reply.expect(200);
     version_of(&reply)
 }
 
-/// Changes as many settings as a writer makes, two at a time.
+/// Makes all changes of a writer, two at a time.
 async fn write_all(socket: &Client, writer: &str) {
     for number in (0..CHANGES).step_by(2) {
         let names = [number, number + 1].map(|number| format!("{writer}.{number}"));
@@ -200,7 +200,7 @@ async fn versions(socket: &Client) -> Vec<Value> {
     socket.get("/config/versions?per_page=200").await.expect(200).as_array().unwrap().clone()
 }
 
-/// The database of the server, as a migration names it.
+/// Returns the name of the server's database for a migration.
 async fn own_store(socket: &Client) -> String {
     if database::base().is_none() {
         return "sqlite".to_owned();

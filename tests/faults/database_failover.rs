@@ -1,4 +1,4 @@
-//! A primary that takes no writes for a while, and one that is lost to its standby.
+//! A primary that is read-only for a while, and a primary that fails and is replaced by its standby.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::process::Workplace;
 use crate::support::server::account;
 use crate::support::waiting::until;
 
-/// More writes than there are connections.
+/// More writes than connections.
 const WRITES: usize = 20;
 const CONNECTIONS: usize = 5;
 
@@ -24,13 +24,13 @@ async fn connections_that_take_no_writes_are_dropped() {
     let admin = server.client().log_in("admin").await;
     execute(&cluster.address(), &format!("{READ_ONLY} = on")).await;
     execute(&cluster.address(), OTHERS).await;
-    // Every connection is made anew, and none of them takes a write.
+    // All connections are new, and all of them are read-only.
     let write = async |name: &str| admin.put("/users/me/patch", json!({ "nickname": name })).await.status;
     until("the connections are read-only", async || write("refused").await == 500).await;
     futures_util::future::join_all((0..WRITES).map(|_| admin.get("/users/me"))).await;
     let writing = format!("{}?options=-c%20default_transaction_read_only%3Doff", cluster.address());
     execute(&writing, &format!("{READ_ONLY} = off")).await;
-    // Each connection that takes no writes fails once; then it is gone.
+    // Each read-only connection fails once and is closed then.
     let mut failed = 0;
     for number in 0..WRITES {
         failed += usize::from(write(&format!("early{number}")).await != 200);
@@ -46,7 +46,7 @@ async fn connections_that_take_no_writes_are_dropped() {
 async fn a_promoted_standby_takes_the_place_of_its_primary() {
     let Some(mut primary) = Cluster::start(&[]) else { return };
     let standby = primary.standby();
-    // The standby stands first: it is passed over as long as it takes no writes.
+    // The standby is the first host. The server skips it while it is read-only.
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", standby.port, primary.port);
     let source = format!("postgres://qd@{hosts}/postgres?sslmode=disable&target_session_attrs=read-write");
     let place = Workplace::new(&settings(&source)).await;

@@ -1,4 +1,4 @@
-//! A database file that lost what it held, or is damaged: named and refused, never taken for a new installation.
+//! A database file that lost its content or is damaged is named and refused, and never treated as a new installation.
 
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::support::server::account;
 use crate::support::waiting::until;
 use crate::support::{Client, database};
 
-/// A folder with a database file in which an administrator has an account, stopped; `None` on PostgreSQL.
+/// Returns a folder with the database file of a stopped server, which has an administrator; `None` on PostgreSQL.
 async fn installation() -> Option<(Workplace, PathBuf)> {
     database::only_embedded("this is about the file of the embedded engine")?;
     let place = Workplace::new("").await;
@@ -21,7 +21,7 @@ async fn installation() -> Option<(Workplace, PathBuf)> {
     Some((place, file))
 }
 
-/// Fails unless every command refuses the database with this text, and leaves the file as it is.
+/// Fails unless every command refuses the database with this text and does not change the file.
 async fn assert_refused(place: &Workplace, text: &str) {
     let before = std::fs::read(place.path("test.db")).unwrap();
     for arguments in [&["serve"][..], &["check"], &["config", "history"], &["audit", "verify"]] {
@@ -70,7 +70,7 @@ async fn a_copy_of_the_one_file_of_a_running_server_is_refused() {
     std::fs::write(&file, copy).unwrap();
     assert_refused(&place, "test.db-wal is gone").await;
     assert!(!place.path("test.db-wal").exists());
-    // The operator may go on with what is there, and a copy of a stopped server is whole.
+    // The operator may continue with the file, and a copy of a stopped server's file is complete.
     place.serve_with(&[], &["serve", "--new"]).await.stop().await;
     std::fs::write(&file, whole).unwrap();
     place.serve().await.stop().await;
@@ -108,7 +108,7 @@ async fn damage_that_comes_while_the_server_runs_is_noticed_by_readiness() {
     let admin = server.client().log_in("admin").await;
     assert_eq!(admin.get("//readyz").await.status, 200);
     zero_table(&file, "users");
-    // Pages that a connection knows are not read again.
+    // A connection does not read cached pages again.
     admin.post("/database/recycle", json!({})).await.expect(200);
     let login = json!({ "login_id": "admin", "password": "correct-horse-1" });
     assert_eq!(server.client().post("/users/login", login).await.status, 500);

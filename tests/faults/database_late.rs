@@ -1,4 +1,4 @@
-//! The database is not there when the server starts.
+//! The database is unavailable when the server starts.
 
 use crate::support::server::account;
 use crate::support::{Home, Proxy, database};
@@ -9,7 +9,7 @@ async fn a_server_waits_for_its_database_and_says_so() {
     let proxy = Proxy::start_refused(database::host(&base));
     let home = behind(&proxy, &base).await;
     let mut server = home.launch();
-    // The pauses double, so that a database that comes up is not run over.
+    // The retry delays double, so that a starting database is not overloaded.
     let said = server.complains_until(|said| retry_delays_ms(said).len() == 3).await;
     assert_eq!(retry_delays_ms(&said), [250, 500, 1000], "{said}");
     assert!(said.contains("the database does not answer"), "{said}");
@@ -35,7 +35,7 @@ async fn behind(proxy: &Proxy, base: &str) -> Home {
     Home::on_database(&settings.replace(database::host(base), &proxy.address().to_string()), "")
 }
 
-/// Each pause that was announced, whatever the form and the colours of the log.
+/// Returns each announced retry delay, for any format and colours of the log.
 fn retry_delays_ms(log: &str) -> Vec<u32> {
     let announced = log.lines().filter_map(|line| line.split_once("retry_delay_ms"));
     announced.map(|(_, rest)| numbers(rest).last().unwrap()).collect()

@@ -1,4 +1,4 @@
-//! The database goes away while the server runs, and comes back.
+//! The database becomes unavailable while the server runs, and recovers.
 
 use std::time::Duration;
 
@@ -11,16 +11,17 @@ use crate::support::server::account;
 use crate::support::waiting::until_within;
 use crate::support::{Client, Home, Process, Proxy, Reply, database};
 
-/// No request that needs the database takes longer while there is none, however many come at once.
+/// The maximum duration of a request that needs the database while it is unavailable, for any number of requests at
+/// once.
 const BOUND: Duration = Duration::from_secs(15);
 
-/// A request that needs no database takes no longer than this, with room for a busy machine.
+/// The maximum duration of a request that needs no database, with a margin for a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// By then the readiness probe knows: the time between two checks, the time one may take, and some room.
+/// The time after which the readiness probe fails: the interval of checks, the timeout of one, and a margin.
 const NOTICED: Duration = Duration::from_secs(12);
 
-/// More than there are connections, so that some wait for one.
+/// More callers than connections, so that some wait.
 const CALLERS: usize = 10;
 
 #[actix_web::test]
@@ -71,7 +72,7 @@ async fn outage(lose: fn(&Proxy)) {
     for reply in reads.iter().chain([&write, &logout]) {
         assert_is_failure(reply);
     }
-    // Not 401: a client that is told so forgets its token.
+    // The status is not 401, because a client discards its token then.
     unknown.expect_refusal(500, "api.context.invalid_token.error");
     let details = newcomer.get("/system/ping?get_server_status=true&use_rest_semantics=true").await.expect(200);
     assert_eq!((&details["status"], &details["database_status"]), (&json!("UNHEALTHY"), &json!("UNHEALTHY")));
@@ -86,7 +87,7 @@ async fn outage(lose: fn(&Proxy)) {
     assert!(server.stop().await.success());
 }
 
-/// A server whose database can be taken away, and somebody who is logged in; `None` on the embedded engine.
+/// Starts a server behind a proxy to its database, and logs in a user; `None` on the embedded engine.
 async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
     let base = database::only_postgres("the embedded engine cannot be lost")?;
     let proxy = Proxy::start(database::host(&base));
@@ -96,7 +97,7 @@ async fn server_behind_a_proxy() -> Option<(Proxy, Process, Client)> {
     let server = home.start().await;
     server.client().post("/users", account("anna")).await.expect(201);
     let anna = server.client().log_in("anna").await;
-    // From here on the session is known without the database; the account is not.
+    // After this request the session is cached, and the account is not.
     ask(&anna).await.expect(200);
     Some((proxy, server, anna))
 }
@@ -114,12 +115,12 @@ fn assert_is_failure(reply: &Reply) {
     assert_eq!(body["status_code"], reply.status);
 }
 
-/// What takes no longer than `limit`.
+/// Fails if `work` takes longer than `limit`.
 async fn timed<T>(limit: Duration, work: impl Future<Output = T>) -> T {
     timeout(limit, work).await.unwrap_or_else(|_| panic!("not done within {limit:?}"))
 }
 
-/// Asks again and again until the answer is yes, at most for `limit`.
+/// Repeats `ask` until it returns true, for at most `limit`.
 async fn eventually<F: Future<Output = bool>>(limit: Duration, ask: impl Fn() -> F) {
     until_within(limit, "the answer is yes", async || ask().await).await;
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL with fewer free connections than the pool would like.
+//! A PostgreSQL with fewer free connections than the maximum of the pool.
 
 use futures_util::future::join_all;
 use tokio_postgres::{Client as Connection, NoTls};
@@ -11,7 +11,7 @@ use crate::support::waiting::until;
 
 const MAX_CONNECTIONS: usize = 12;
 
-/// Requests at once, and how often.
+/// The number of requests at once, and the number of repetitions.
 const CALLERS: usize = 40;
 const ROUNDS: usize = 5;
 
@@ -36,18 +36,18 @@ async fn a_single_connection_goes_on_after_a_lock() {
     with_locked_table(1, 1).await;
 }
 
-/// The database has room for `left` connections where the pool would like 20, and another program locks a table: no more
-/// than `share` of the connections wait for it.
+/// The database has `left` free connections, the pool has a maximum of 20, and another program locks a table: at most
+/// `share` of the connections wait for it.
 async fn with_locked_table(left: usize, share: usize) {
     let Some(cluster) = Cluster::start(&[&format!("max_connections={MAX_CONNECTIONS}")]) else { return };
     let place = Workplace::new(&settings(&cluster, 20)).await;
     let held = join_all((0..MAX_CONNECTIONS - left).map(|_| occupy(&cluster))).await;
-    // PostgreSQL shows its connections of the first question until the transaction ends, so another connection asks.
+    // Within a transaction PostgreSQL shows the connections as of the first query, so another connection is used.
     let [other, observer, ..] = held.as_slice() else { panic!("two connections are held") };
     let server = place.serve().await;
     server.client().post("/users", account("admin")).await.expect(201);
     let admin = server.client().log_in("admin").await;
-    // The first requests at once make the pool learn its size.
+    // With the first parallel requests the pool learns its size.
     join_all((0..CALLERS).map(|_| admin.get("/users/me"))).await;
     other.batch_execute("BEGIN; LOCK TABLE preferences IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let stuck = (0..CALLERS).map(|_| {
@@ -70,7 +70,7 @@ async fn with_locked_table(left: usize, share: usize) {
     assert_eq!(server.stop().await.code(), Some(0));
 }
 
-/// How many connections wait for the locked table; the one of the health check does not count.
+/// Returns the number of connections that wait for the locked table, without that of the health check.
 async fn waiting(observer: &Connection) -> usize {
     let sql = "SELECT COUNT(*) FROM pg_stat_activity \
                WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT%FROM preferences%'";
@@ -78,7 +78,7 @@ async fn waiting(observer: &Connection) -> usize {
     usize::try_from(count).unwrap()
 }
 
-/// Another program holds so many connections, and the pool would like `wanted`.
+/// Another program uses `taken` connections, and the pool has a maximum of `wanted`.
 async fn with_taken(taken: usize, wanted: usize) {
     let Some(cluster) = Cluster::start(&[&format!("max_connections={MAX_CONNECTIONS}")]) else { return };
     let place = Workplace::new(&settings(&cluster, wanted)).await;
@@ -93,7 +93,8 @@ async fn with_taken(taken: usize, wanted: usize) {
     }
     let warnings = std::fs::read_to_string(place.path("stderr")).unwrap();
     let warnings = warnings.matches("PostgreSQL refuses more connections").count();
-    // A connection that is closed may still count when the next one is made, so that there may be one all the same.
+    // A closed connection may still count when the next one is opened, so a warning is possible even if there are
+    // enough.
     assert!(warnings == 1 || (warnings == 0 && taken + wanted <= MAX_CONNECTIONS), "{warnings} warnings");
     drop(held);
     assert_eq!(server.stop().await.code(), Some(0));

@@ -1,4 +1,4 @@
-//! A server that may open few files: they are divided, it says so, and nobody who is idle keeps another out.
+//! A server with a low limit of open files: it divides them and logs it, and idle clients do not block others.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -24,12 +24,12 @@ async fn few_files_are_told_of_and_divided_between_connections_sockets_and_the_d
     let share = |name: &str| usize::try_from(warned[name].as_u64().unwrap()).unwrap();
     let (connections, sockets) = (share("connections"), share("sockets"));
     assert!(sockets >= 50 && connections > sockets && share("database.connections") >= 1, "{warned}");
-    // The files that no client uses are those that the division sets aside, and a few connections to the database.
+    // The other files are the reserved ones and a few connections to the database.
     let cores = std::thread::available_parallelism().unwrap().get();
     assert!(open_files(&server) <= 84 + 6 * cores + share("database.connections"), "{}", open_files(&server));
     server.client().post("/users", account("admin")).await.expect(201);
     let admin = server.client().log_in("admin").await;
-    // All sockets that there is room for, and others are served beside them.
+    // All allowed sockets are open, and other requests are served as well.
     let open = join_all((0..sockets).map(|_| WebSocket::greeted(&admin))).await;
     assert!(
         WebSocket::try_open(&server.base, &socket_of(admin.token.as_deref())).await.is_err(),
@@ -49,10 +49,10 @@ async fn idle_connections_make_room_for_new_ones_and_a_socket_does_not() {
     server.client().post("/users", account("admin")).await.expect(201);
     let admin = server.client().log_in("admin").await;
     let (mut socket, _) = WebSocket::greeted(&admin).await;
-    // More than there are files: half of them never say anything, half keep the connection of an answered request.
+    // More connections than files: half of them send nothing, half are idle after a request.
     let mut idle = Vec::new();
     for number in 0..2 * FILES {
-        // Refused until the others have been idle for a second.
+        // New connections are refused until the others have been idle for a second.
         let mut connection = connect(&server.base).await;
         if number % 2 == 0 {
             until("a connection is served", async || {
@@ -67,7 +67,7 @@ async fn idle_connections_make_room_for_new_ones_and_a_socket_does_not() {
         idle.push(connection);
     }
     assert!(open_files(&server) < FILES as usize);
-    // The oldest made room.
+    // The longest idle connection was closed to make room.
     until("the first is closed", async || is_closed(&idle[0])).await;
     assert_eq!(socket.reply(1, "ping", json!({})).await["status"], "OK");
 }
@@ -81,7 +81,7 @@ async fn server_with_few_files() -> (Workplace, Process) {
 
 /// Returns true if a ping on the connection is answered.
 async fn ping(connection: &mut TcpStream) -> bool {
-    // One that is refused may be closed by then.
+    // The server may have closed a refused connection already.
     let _ = connection.write_all(PING).await;
     let mut answer = vec![0; 16 * 1024];
     let read = connection.read(&mut answer).await.unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Servers on one PostgreSQL, beside one that is frozen inside a transaction or a session that locks a table.
+//! Servers on one PostgreSQL, with another server that is frozen in a transaction, or a session that locks a table.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::support::server::account;
 use crate::support::waiting::until;
 use crate::support::{Client, Home, Process, Reply, database};
 
-/// The load, in requests a second: fewer in a coffee break than on a machine of its own, where it is 200.
+/// The variable with the load in requests a second. The default is low; on a dedicated machine it is 200.
 const VARIABLE: &str = "QUARTERDECK_TEST_LOAD";
 
 const REQUESTS_PER_SECOND: usize = 60;
 
 const SECONDS: usize = 4;
 
-/// Requests that are sent together.
+/// The number of requests that are sent together.
 const AT_ONCE: usize = 10;
 
 /// Two servers on one database, with an administrator at the second and some accounts.
@@ -54,7 +54,7 @@ async fn a_server_that_is_frozen_inside_a_transaction_stops_no_other() {
     });
     until("the transaction waits for the row", async || holder.blocks_another().await).await;
     place.first.signal(Signal::STOP);
-    // The row is given to the transaction of the frozen server, which does not go on.
+    // The transaction of the frozen server gets the row, and does not continue.
     holder.end().await;
 
     let (answers, same_row, newcomer) = tokio::join!(
@@ -63,7 +63,7 @@ async fn a_server_that_is_frozen_inside_a_transaction_stops_no_other() {
         async { Home::on_database(&place.settings, "").start().await },
     );
     assert!(answers.reads.iter().chain(&answers.profiles).chain(&answers.preferences).all(|status| *status == 200));
-    // PostgreSQL ends the session of the frozen server, so even its row is free again.
+    // PostgreSQL ends the session of the frozen server, so its row is unlocked as well.
     same_row.expect(200);
     until("the other server is ready", async || place.admin.get("//readyz").await.status == 200).await;
     newcomer.client().get("/system/ping").await.expect(200);
@@ -94,7 +94,7 @@ async fn a_locked_table_stops_nothing_but_itself_and_readiness_tells() {
 }
 
 impl Place {
-    /// `None` on the embedded engine.
+    /// Returns `None` on the embedded engine.
     async fn start() -> Option<Self> {
         let base = database::only_postgres("a second server on the embedded engine shares no transaction")?;
         let schema = database::fresh_schema(&base).await;
@@ -108,7 +108,7 @@ impl Place {
             let created = admin.post("/users", account(&format!("name{number}"))).await.expect(201);
             accounts.push(created["id"].as_str().unwrap().to_owned());
         }
-        // Each server knows the session from now on.
+        // After this request both servers have the session in their caches.
         first.client().with_token(admin.token.as_deref().unwrap()).get("/users/me").await.expect(200);
         Some(Self {
             base: format!("{base}?options=-c%20search_path%3D{schema}"),
@@ -121,7 +121,7 @@ impl Place {
         })
     }
 
-    /// A session that holds a lock until it is ended.
+    /// Opens a session that holds a lock until it is ended.
     async fn session(&self, lock: &str) -> Holder {
         let (client, connection) = tokio_postgres::connect(&self.base, NoTls).await.unwrap();
         actix_web::rt::spawn(connection);
@@ -135,7 +135,8 @@ struct Holder(tokio_postgres::Client);
 
 impl Holder {
     async fn blocks_another(&self) -> bool {
-        // Within a transaction PostgreSQL shows the connections of the first question until this forgets them.
+        // Within a transaction PostgreSQL shows the connections as of the first query, until this statement clears the
+        // snapshot.
         self.0.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
         let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
         self.0.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
@@ -146,7 +147,8 @@ impl Holder {
     }
 }
 
-/// A steady load: two in ten are preferences, four are profiles of several accounts, and four read.
+/// Sends a steady load: of ten requests, two store preferences, four change profiles of several accounts, and four
+/// read.
 async fn load(admin: &Client, accounts: &[String]) -> Answers {
     let a_second: usize = std::env::var(VARIABLE).map_or(REQUESTS_PER_SECOND, |text| text.parse().unwrap());
     let mut ticks =

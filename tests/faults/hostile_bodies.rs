@@ -1,4 +1,4 @@
-//! Bodies made to cost more work than they are long.
+//! Bodies that are designed to cost much more work than their length.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::TestServer;
 use crate::support::configuration::named;
 
-/// Far more than such a body needs also in a debug build beside other tests; each took minutes there.
+/// A generous limit for such a body, also in a debug build beside other tests. A quadratic parser took minutes.
 const SOON: Duration = Duration::from_mins(1);
 
 #[actix_web::test]
@@ -23,7 +23,7 @@ async fn a_login_of_backslashes_is_answered_at_once_and_so_is_everybody_else() {
     assert_eq!(ping.status, 200);
     let broken = client.send(Method::POST, "/users/login", Some("{".to_owned()), &[]).await;
     for reply in replies {
-        // Either the body is no JSON, or it is too large for a caller without a session.
+        // Either the body is not JSON, or it is too large for a caller without a session.
         assert!(reply.status == 413 || reply.status == broken.status, "{}", reply.text());
     }
 }
@@ -49,7 +49,7 @@ async fn a_list_that_is_far_too_long_is_refused_by_name_while_the_actors_go_on_a
     assert_eq!(message, "The setting ServiceSettings.TrustedProxyIPHeader takes at most 1000 elements.");
     assert_eq!(passed_over.expect(200)["changes"], json!([]), "the delegate may not write it");
     let admitted = admin.put("/config/patch?dry_run=true", list(1_000)).await.expect(200);
-    // The first change also makes the keys that were empty.
+    // The first change also generates the empty keys.
     assert!(named(&admitted["changes"], "path").contains(&"ServiceSettings.TrustedProxyIPHeader".to_owned()));
 }
 

@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of writing: what was acknowledged is there after the next start.
+//! `kill -9` during writes: acknowledged changes exist after the next start.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,16 +13,16 @@ use crate::support::license::Seller;
 use crate::support::server::{PASSWORD, account};
 use crate::support::{Client, Home, Process};
 
-/// How often the server is killed; more in a night than in a coffee break.
+/// The variable with the number of kills. Nightly runs set a higher number.
 const VARIABLE: &str = "QUARTERDECK_TEST_KILLS";
 const DEFAULT_KILLS: usize = 5;
 
 const WRITERS: usize = 4;
 
-/// The kill comes at a random moment after the first acknowledgement, and no later than this.
+/// The kill comes at a random time after the first acknowledgement, at most this much later.
 const MAX_KILL_DELAY_MS: u64 = 1500;
 
-/// What the server said that it did.
+/// The changes that the server acknowledged.
 #[derive(Default)]
 struct Acknowledged {
     /// Accounts, by id and name.
@@ -43,7 +43,7 @@ impl Acknowledged {
 #[actix_web::test]
 async fn what_was_acknowledged_survives_a_kill() {
     let kills = std::env::var(VARIABLE).map_or(DEFAULT_KILLS, |text| text.parse().unwrap());
-    // Without a licence, a server has room for 250 accounts: many kills need more.
+    // Without a licence a server allows 250 accounts, and many kills need more.
     let seller = Seller::new().await;
     let license = seller.license(&["--users", "1000000"]).await;
     let settings = seller.settings("[TeamSettings]\nEnableOpenServer = true\n");
@@ -80,7 +80,7 @@ async fn write_until_killed(server: Process, round: usize, known: &Rc<Acknowledg
     server.kill().await;
 }
 
-/// Makes accounts, logs in, and logs every other one out again.
+/// Creates accounts, logs in, and logs out every second session.
 async fn write(client: &Client, name: &str, known: &Acknowledged, began: &Notify) -> reqwest::Result<()> {
     for number in 0.. {
         let name = format!("{name}n{number}");
@@ -106,7 +106,8 @@ async fn post(client: &Client, path: &str, body: serde_json::Value) -> reqwest::
     client.try_send(Method::POST, path, Some(body.to_string()), &[]).await
 }
 
-/// Checks what was acknowledged after the first `[accounts, opened, closed]`: a round the one before it, the end everything.
+/// Checks the changes after the first `[accounts, opened, closed]`: each round checks those of the round before it, the
+/// end checks all.
 async fn verify(server: &Process, known: &Acknowledged, [accounts, opened, closed]: [usize; 3]) {
     let (opened, closed) = (known.opened.borrow()[opened..].to_vec(), known.closed.borrow()[closed..].to_vec());
     for token in &closed {

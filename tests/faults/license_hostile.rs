@@ -1,4 +1,4 @@
-//! Uploads that are no licences, in great number and of great size: each is refused, and the licence in force stays.
+//! Many and large uploads that are not licences: each is refused, and the licence in force stays.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,16 +8,16 @@ use crate::support::server::account;
 use crate::support::waiting::within;
 use crate::support::{Client, Home, Process, raw};
 
-/// What the random cases begin with; the same at each run.
+/// The seed of the random cases, which is the same for each run.
 const SEED: u64 = 0x5eed_0f1a_2b3c_4d5e;
 
-/// How often each random fault is tried.
+/// The number of attempts for each random fault.
 const TIMES: usize = 60;
 
 const FORM: &str = "multipart/form-data; boundary=limit";
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
-/// A server may need so much more memory for an upload of any length, in KiB: twice the longest form, and some air.
+/// The memory that a server may need for an upload of any length, in KiB: twice the longest form, with a margin.
 const ROOM: u64 = 24 << 10;
 
 #[actix_web::test]
@@ -55,7 +55,7 @@ async fn signed_documents_that_are_no_licences_are_refused_however_deep_or_wrong
         format!("{{\"id\":{}}}", "9".repeat(100_000)),
         format!("{{\"id\":\"{}\"}}", "a".repeat(600_000)),
     ];
-    // Neither its id nor its end lets it through, so that no change of one member does.
+    // The text is refused by its id and by its end, so a change of one member cannot make it valid.
     let refused = json!({
         "id": "short", "issued_at": 1, "starts_at": 1, "expires_at": 1, "sku_name": "", "sku_short_name": "",
         "is_trial": false, "is_gov_sku": false, "is_seat_count_enforced": false, "extra_users": 1, "signup_jwt": "",
@@ -158,7 +158,7 @@ async fn a_gigabyte_is_refused_without_being_kept() {
             let mut is_open = line.write_all(&part(begin.as_bytes())).await.is_ok();
             let chunk = part(&b"A".repeat(1 << 16));
             for _ in 0..LENGTH >> 16 {
-                // It ends when the server does not listen any more.
+                // The loop ends when the server no longer reads.
                 is_open = is_open && line.write_all(&chunk).await.is_ok();
             }
         };
@@ -225,7 +225,7 @@ fn head(client: &Client, kind: &str, length: &str) -> String {
     )
 }
 
-/// Sends a body on a connection of its own; gives status and id of the refusal.
+/// Sends a body on a separate connection. Returns the status and the id of the error.
 async fn sent(server: &Process, client: &Client, kind: &str, body: &[u8]) -> (u16, String) {
     let mut connection = raw::connect(&server.base).await;
     let head = head(client, kind, &format!("Content-Length: {}", body.len()));
@@ -240,7 +240,7 @@ fn parsed(answer: &str) -> (u16, String) {
     (status, body["id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Numbers that look random and are the same at each run.
+/// A pseudo-random sequence that is the same for each run.
 struct Chance(u64);
 
 impl Chance {

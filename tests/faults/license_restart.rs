@@ -1,4 +1,4 @@
-//! The licence over restarts, and where it is found.
+//! The licence after restarts, and its sources.
 
 use crate::support::license::{Seller, upload};
 use crate::support::server::account;

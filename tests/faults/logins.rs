@@ -1,4 +1,4 @@
-//! Logins under attack: floods of them, callers who hang up, two servers.
+//! Logins under attack: floods, callers who disconnect, two servers.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn a_flood_of_unknown_names_delays_nobody_elsewhere() {
         }
     };
     let replies = outlasted(flood, honest).await;
-    // A bounded number waited; the others were told at once, and when to come back.
+    // A bounded number waited; the others were refused at once, with the time to try again.
     let refused: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 429).collect();
     assert!(refused.len() >= 200, "{} were refused", refused.len());
     for reply in refused {
@@ -41,7 +41,7 @@ async fn a_hammered_name_delays_neither_others_nor_its_owner() {
         for _ in 0..3 {
             login(&server.client(), "admin".to_owned(), PASSWORD).await.expect(200);
         }
-        // From the same address, names take turns.
+        // Names at one address take turns.
         let neighbour = server.client().at_address("127.0.0.2");
         login(&neighbour, "bert".to_owned(), PASSWORD).await.expect(200);
     };
@@ -58,7 +58,7 @@ async fn work_for_callers_who_hung_up_is_not_done() {
     for _ in 0..10 {
         join_all((0..50).map(|_| raw::send_and_leave(&server.base, &request))).await;
     }
-    // From the same address: had those 500 been hashed, this would take a minute, or find the queue full.
+    // If the 500 passwords from this address had been hashed, this login would take a minute or be refused.
     let started = Instant::now();
     until("there is a place in the queue", async || {
         let reply = login(&server.client(), "admin".to_owned(), PASSWORD).await;
@@ -96,8 +96,8 @@ async fn with_admin(settings: &str) -> Process {
     server
 }
 
-/// The replies of a flood that is still under way when the honest logins are in: they waited for turns, not for all
-/// of it. Only the order counts, however slow the machine is.
+/// Returns the responses of a flood that still runs when the honest logins are complete, so they did not wait for all
+/// of it. Only the order matters, for any speed of the machine.
 async fn outlasted(flood: impl Future<Output = Vec<Reply>>, honest: impl Future<Output = ()>) -> Vec<Reply> {
     let flood = async { (flood.await, Instant::now()) };
     let honest = async {

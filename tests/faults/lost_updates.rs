@@ -1,4 +1,4 @@
-//! Requests change one row at the same time: none undoes what another stored, and limits hold for all of them together.
+//! Parallel requests change one row: no request undoes the change of another, and limits hold for all of them together.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -9,7 +9,7 @@ use crate::support::{Client, Home, TestServer, database};
 
 const ROUNDS: usize = 30;
 
-/// Rounds of tests that hash passwords in each.
+/// The number of rounds for tests that hash passwords in each round.
 const COSTLY_ROUNDS: usize = 8;
 
 #[actix_web::test]
@@ -23,7 +23,7 @@ async fn patches_of_different_members_are_all_kept() {
         let answers = join_all(members.map(|member| patch(&admin, &path, json!({ member: value(member) })))).await;
         let stored = admin.get(&path).await.expect(200);
         assert!(members.iter().all(|member| stored[member] == value(member)), "{stored}");
-        // Each state of the account has a time of its own, so that no client keeps an older one under it.
+        // Each state of the account has a different time, so that a client does not keep an older state for that time.
         let mut times: Vec<i64> = answers.iter().map(|answer| answer["update_at"].as_i64().unwrap()).collect();
         times.sort_unstable();
         assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
@@ -63,7 +63,7 @@ async fn an_address_that_needs_the_password_is_never_taken_without_it() {
         let (changed, same) =
             tokio::join!(anna.put("/users/me/patch", change), anna.put("/users/me/patch", json!({ "email": first })));
         changed.expect(200);
-        // In the other order it is another address, and the password is missing.
+        // In the other order the address differs, and the password is missing.
         assert!([200, 400].contains(&same.status), "{}", same.text());
         assert_eq!(anna.get("/users/me").await.expect(200)["email"], second);
         anna.put("/users/me/patch", json!({ "email": first, "password": PASSWORD })).await.expect(200);
@@ -114,7 +114,7 @@ async fn limits_hold_for_requests_at_the_same_time() {
     let id = admin.get("/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
     let numbers =
         |count: usize| format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})");
-    // One token and one account less than there may be.
+    // The number is one below the limits of tokens and accounts.
     let tokens = format!(
         "INSERT INTO useraccesstokens (id, token, userid, description, isactive) {} \
          SELECT 'id' || i, 'token' || i, '{id}', 'x', true FROM n",
@@ -153,7 +153,7 @@ async fn of_two_administrators_who_remove_each_other_one_stays() {
         statuses.sort_unstable();
         assert_eq!(statuses, [200, 400]);
         if another.status == 200 {
-            // The other is the administrator now, and gives it back.
+            // Now the other user is administrator, and returns the role.
             let me = admin.get("/users/me").await.expect(200)["id"].as_str().unwrap().to_owned();
             let back = json!({ "roles": "system_user system_admin" });
             other.put(&format!("/users/{me}/roles"), back).await.expect_ok();
@@ -206,7 +206,7 @@ async fn a_lock_out_of_ten_is_ten_on_two_servers_at_once() {
     assert_eq!(clients[1].post("/users/login", right).await.status, 401);
 }
 
-/// Makes an account and gives its path.
+/// Creates an account and returns its path.
 async fn created(admin: &Client, name: &str) -> String {
     format!("/users/{}", admin.post("/users", account(name)).await.expect(201)["id"].as_str().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Numbers of settings at their extremes: refused with a reason, or harmless.
+//! Extreme numbers in settings are refused with a reason, or harmless.
 
 use quarterdeck::server::{Server, StartError};
 use quarterdeck::settings::Sources;
@@ -10,7 +10,7 @@ use crate::support::{Client, database};
 
 const EXTREMES: [i64; 5] = [i64::MIN, -1, 0, 1 << 32, i64::MAX];
 
-/// Numbers that the server multiplies, narrows or adds to a clock, and that apply at once.
+/// Settings with numbers that the server multiplies, narrows or adds to a clock, and that apply at once.
 const AT_ONCE: [&str; 20] = [
     "ServiceSettings.TLSStrictTransportMaxAge",
     "ServiceSettings.MaximumLoginAttempts",
@@ -34,7 +34,7 @@ const AT_ONCE: [&str; 20] = [
     "AnalyticsSettings.MaxUsersForStatistics",
 ];
 
-/// Numbers that apply when the server starts.
+/// Settings with numbers that apply when the server starts.
 const AT_START: [&str; 8] = [
     "ServiceSettings.ReadTimeout",
     "ServiceSettings.WriteTimeout",
@@ -73,7 +73,7 @@ async fn a_number_at_its_extremes_is_refused_with_a_reason_or_does_no_harm() {
     assert!(accepted > 30 && refused > 20, "{accepted} were accepted, {refused} refused");
 }
 
-/// Logs in and asks for the own account. A limit may refuse that; the server fails over nothing.
+/// Logs in and requests the caller's account. A limit may refuse that, but the server must not fail.
 async fn assert_harmless(client: &Client, what: &str) {
     let login = json!({ "login_id": "admin", "password": PASSWORD });
     let reply = client.post("/users/login", login).await;
@@ -100,7 +100,7 @@ async fn a_server_starts_with_a_number_at_its_extremes_unless_a_rule_names_it() 
                     started += 1;
                 }
                 Err(StartError::Configuration(reason)) => {
-                    // The text of a rule, and not one about the types of numbers.
+                    // The text comes from a rule, not from the parser of numbers.
                     assert!(!reason.contains("integer"), "{path} = {value}: {reason}");
                     refused += 1;
                 }

@@ -1,4 +1,4 @@
-//! Users who have the server call hosts that say nothing.
+//! Users who make the server call hosts that do not respond.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ const ALLOWED: &str = "[ServiceSettings]\nAllowedUntrustedInternalConnections = 
 
 const BUSY: &str = "app.outbound.busy.app_error";
 
-/// The number of calls of one user in progress at once.
+/// The maximum number of parallel calls of one user.
 const SHARE: usize = 6;
 
-/// Takes connections and says nothing; gives those that are open.
+/// A host that accepts connections and sends nothing; it returns the open ones.
 struct Silent {
     listener: TcpListener,
     open: Vec<TcpStream>,
@@ -33,7 +33,7 @@ impl Silent {
         format!("http://{}", self.listener.local_addr().unwrap())
     }
 
-    /// Waits until so many connections came in.
+    /// Waits until `count` connections have arrived.
     async fn has(&mut self, count: usize) {
         while self.open.len() < count {
             let (connection, _) = timeout(Duration::from_secs(30), self.listener.accept()).await.unwrap().unwrap();
@@ -42,7 +42,7 @@ impl Silent {
     }
 }
 
-/// Leaves behind connections on which `client` asks where `count` addresses of `host` redirect to.
+/// Opens connections on which `client` requests the redirects of `count` addresses of `host`, and leaves them open.
 async fn ask(client: &Client, host: &str, count: usize) -> Vec<TcpStream> {
     let token = client.token.as_ref().unwrap();
     join_all((0..count).map(async |number| {
@@ -69,7 +69,7 @@ async fn users_who_wait_for_silent_hosts_keep_neither_an_operator_nor_each_other
     let other = bert.get(&format!("/redirect_location?url={}/api/v4/elsewhere", server.base)).await;
     assert_eq!(other.expect(200), json!({ "location": "" }));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    // Beyond 64 a user is refused at once, and that is not remembered as an answer.
+    // Above 64 calls a user is refused at once, and the error is not cached.
     let path = format!("/redirect_location?url={}/more", silent.url());
     until("the user is refused", async || match anna.get(&path).now_or_never() {
         Some(_) => true,
@@ -77,7 +77,7 @@ async fn users_who_wait_for_silent_hosts_keep_neither_an_operator_nor_each_other
     })
     .await;
     anna.get(&path).await.expect_refusal(503, BUSY);
-    // When the clients hang up, their calls end, and so do those that wait.
+    // If the clients disconnect, their calls end, including those that wait.
     drop(calls);
     let open = std::mem::take(&mut silent.open);
     let closed = open.iter().map(|connection| {

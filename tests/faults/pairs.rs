@@ -1,5 +1,5 @@
-//! Every pair of writing routes on one account at the same time: answers and rows are those of some order of the two.
-//! On PostgreSQL, every second round sends the two to two servers of one database.
+//! Every pair of writing routes on one account at the same time: responses and rows are those of one of the two orders.
+//! On PostgreSQL, every second round sends the two requests to two servers of one database.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -11,15 +11,15 @@ use crate::support::backdoor::{execute, texts_in};
 use crate::support::server::account;
 use crate::support::{Client, TestServer, database};
 
-/// How often each pair runs at once; a race shows up in some runs only.
+/// The variable with the number of rounds for each pair, because a race shows up only in some runs.
 const VARIABLE: &str = "QUARTERDECK_TEST_PAIRS";
 
 const ROUNDS: usize = 3;
 
-/// The id of the token that every round begins with.
+/// The id of the token that exists at the start of each round.
 const TOKEN_ID: &str = "tokentokentokentokentoken1";
 
-/// The tables with rows of an account, each with the column of its id.
+/// The tables with rows of an account, and the column with the account's id.
 const TABLES: [(&str, &str); 6] = [
     ("users", "id"),
     ("sessions", "userid"),
@@ -29,7 +29,7 @@ const TABLES: [(&str, &str); 6] = [
     ("status", "userid"),
 ];
 
-/// The rows of an account without ids, and without times, which differ from run to run.
+/// The rows of an account, without ids and times, which differ from run to run.
 const ROWS: [&str; 5] = [
     "username || ' ' || email || ' ' || nickname || ' ' || position || ' ' || firstname || ' ' || roles || ' ' || locale \
      || ' ' || CAST(props AS text) || ' ' || CAST(notifyprops AS text) \
@@ -43,7 +43,7 @@ const ROWS: [&str; 5] = [
     "'member ' || CASE WHEN schemeadmin THEN 'admin' ELSE 'user' END AS text) FROM teammembers WHERE userid = '{id}'",
 ];
 
-/// A writing request: who sends it, its method, its path and its body. `{id}` is the account, `{team}` a team.
+/// A writing request: its sender, method, path and body. `{id}` is the account, `{team}` a team.
 type Route = (&'static str, Sender, Method, &'static str, Value);
 
 #[derive(Clone, Copy, PartialEq)]
@@ -54,7 +54,7 @@ enum Sender {
 
 struct Place {
     server: TestServer,
-    /// On PostgreSQL, another server on its database.
+    /// On PostgreSQL, another server on the same database.
     other: Option<TestServer>,
     admin: Client,
     owner: Client,
@@ -77,11 +77,11 @@ async fn what_two_writers_leave_is_what_some_order_of_them_leaves() {
                 let answers = if std::ptr::eq(first, one) { [before, after] } else { [after, before] };
                 orders.insert(place.outcome(answers).await);
                 if std::ptr::eq(one, other) {
-                    // Either of two equal requests may be the first.
+                    // Of two equal requests either may be the first.
                     orders.insert(place.outcome([after, before]).await);
                 }
             }
-            // As many rounds with both writers on one server as with one on each of two.
+            // There are as many rounds with both writers on one server as with one on each of two servers.
             let rounds = if place.other.is_some() { 2 * rounds } else { rounds };
             for round in 0..rounds {
                 place.reset().await;
@@ -162,7 +162,7 @@ impl Place {
         let team = admin.post("/teams", team).await.expect(201)["id"].as_str().unwrap().to_owned();
         admin.post("/users", account("other")).await.expect(201);
         let id = owner.user_id.clone();
-        // The rows that every round begins with.
+        // The rows at the start of each round.
         let first = format!(
             "UPDATE users SET failedattempts = 3 WHERE id = '{id}'; \
              INSERT INTO useraccesstokens (id, token, userid, description, isactive) \
@@ -176,7 +176,7 @@ impl Place {
         Self { server, other, admin, owner, id, team }
     }
 
-    /// Puts every row of the account back.
+    /// Restores every row of the account.
     async fn reset(&self) {
         let id = &self.id;
         let back = |(table, column): &(&str, &str)| {
@@ -189,7 +189,8 @@ impl Place {
         }
     }
 
-    /// Sends a request to a server, and says how it ended. Refusals are one: an account that is gone has no session either.
+    /// Sends a request to a server and returns its outcome. All refusals count as one, because a deleted account has no
+    /// session either.
     async fn send(&self, (_, sender, method, path, body): &Route, server: &TestServer) -> &'static str {
         let filled = |text: &str| text.replace("{id}", &self.id).replace("{team}", &self.team);
         let client = if *sender == Sender::Admin { &self.admin } else { &self.owner };
@@ -202,7 +203,7 @@ impl Place {
         }
     }
 
-    /// The answers and every row of the account.
+    /// Returns the outcomes and every row of the account.
     async fn outcome(&self, answers: [&str; 2]) -> Vec<String> {
         let rows = ROWS.map(|rows| format!("SELECT CAST({rows}")).join(" UNION ALL ").replace("{id}", &self.id);
         let mut outcome = texts_in(self.server.folder(), &rows).await;

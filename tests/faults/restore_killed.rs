@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of `quarterdeck restore`: the place is whole, or no installation, and a repeat makes it whole.
+//! `kill -9` during `quarterdeck restore`: the place is complete or unusable, and a repeated restore completes it.
 
 use rustix::process::Signal;
 
@@ -11,7 +11,7 @@ use crate::support::waiting::until;
 
 const RESTORE: [&str; 5] = ["restore", "one.qdbackup", "--keep-sessions", "--files", "files"];
 
-/// The way from one engine to another; `Own` is the one that this run is about.
+/// The engine of the target; `Own` is the engine of this run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Engine {
     Own,
@@ -39,7 +39,7 @@ impl Source {
         Self { place, rows, bytes }
     }
 
-    /// A fresh place with the backup in it.
+    /// Creates a new place with the backup in it.
     async fn target(&self) -> Workplace {
         let target = Workplace::new(QUIET).await;
         bring(&self.place, &target, "one.qdbackup");
@@ -54,13 +54,13 @@ fn arguments(engine: Engine) -> Vec<&'static str> {
     }
 }
 
-/// Bytes of files that are placed; the mark is there before the first of them.
+/// Returns the bytes of the files that were written; `None` before the mark exists.
 fn placed(place: &Workplace) -> Option<u64> {
     let files = std::fs::read_dir(place.path("files")).ok()?;
     Some(files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum())
 }
 
-/// True when a place says of itself that it is not complete: another command refuses it.
+/// Returns true if another command refuses the place as incomplete.
 async fn is_unfinished(place: &Workplace) -> bool {
     let ended = place.run(&["check"], "").await;
     let said = String::from_utf8(ended.stderr).unwrap();
@@ -111,7 +111,7 @@ async fn rounds(from: Engine, to: Engine, kills: usize) {
     println!("{cut_off} of {kills} restores from {from:?} to {to:?} were cut off");
 }
 
-/// Restores again, unless the killed one came to its end.
+/// Restores again, unless the killed restore was complete.
 async fn repeat(target: &Workplace, to: Engine) {
     let is_complete = !is_unfinished(target).await && !content_is_missing(target).await;
     let ended = target.run(&arguments(to), "").await;
@@ -127,7 +127,7 @@ async fn repeat(target: &Workplace, to: Engine) {
     }
 }
 
-/// True before the first table was made.
+/// Returns true if no table has been created.
 async fn content_is_missing(target: &Workplace) -> bool {
     let said = good(target.run(&["check"], "").await);
     said.contains("V1__accounts")
@@ -163,7 +163,7 @@ async fn every_command_refuses_what_a_killed_restore_left_and_says_what_to_do() 
         assert!(refused.contains("run `quarterdeck restore` again"), "{command:?}: {refused}");
     }
     assert_eq!(names(&target), before);
-    // A file of another program under the name of the mark is never deleted.
+    // A file of another program with the name of the mark is never deleted.
     if database::base().is_none() {
         std::fs::write(target.path("test.db-restore"), "mine").unwrap();
         std::fs::remove_dir_all(target.path("files")).unwrap();
@@ -177,7 +177,7 @@ async fn every_command_refuses_what_a_killed_restore_left_and_says_what_to_do() 
 async fn a_restore_that_fails_leaves_an_empty_place() {
     let source = Source::new(Engine::Own).await;
     let target = source.target().await;
-    // The files cannot be placed: a file is where their folder should be.
+    // The files cannot be written, because a file is in the place of their folder.
     std::fs::write(target.path("blocked"), "").unwrap();
     let before = names(&target);
     let failing = ["restore", "one.qdbackup", "--settings", "deep/settings", "--files", "blocked/files"];
@@ -202,7 +202,7 @@ async fn of_two_restores_into_one_place_one_goes_on_and_the_other_is_refused() {
     assert_eq!(content(&target).await, source.rows);
 }
 
-/// A restore into another schema of the search path was cut off.
+/// A restore into another schema of the search path was interrupted.
 #[actix_web::test]
 async fn a_mark_in_another_schema_of_the_search_path_says_nothing_about_this_one() {
     let Some(base) = database::only_postgres("only PostgreSQL has schemas") else { return };

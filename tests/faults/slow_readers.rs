@@ -1,4 +1,4 @@
-//! Clients that ask for large responses and do not read them.
+//! Clients that request large responses and do not read them.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -17,7 +17,7 @@ const IMAGES: &str =
 
 const UNREAD: &str = "app.request.responses_unread.app_error";
 
-/// A picture of 5 by 3 pixels, and more bytes behind it.
+/// Returns an image of 5 by 3 pixels, followed by more bytes.
 fn picture(bytes: usize) -> String {
     format!("GIF89a\x05\0\x03\0\0\0\0{}", "x".repeat(bytes))
 }
@@ -40,10 +40,10 @@ async fn many_slow_readers_of_the_largest_asset_hold_a_few_pieces_each() {
     let mut readers = slow_readers(&client, path, READERS).await;
     assert!(readers.iter().all(|reader| reader.length() == whole.body.len()));
     let grown = usize::try_from(server.peak_memory() - before).unwrap() * 1024;
-    // Whole bodies would take 400 times more than a megabyte.
+    // With whole bodies in memory, this would be 400 times more than a megabyte.
     assert!(grown < READERS * 150 * 1024, "{grown} bytes for {READERS} readers");
     assert!(client.get("/system/ping").await.status == 200);
-    // A client that reads on gets everything.
+    // A client that continues to read gets the complete body.
     assert!(readers.pop().unwrap().finish().await == whole.body);
 }
 
@@ -72,14 +72,14 @@ async fn users_who_read_no_images_get_no_more_of_them_and_other_users_do() {
     let of = |user: usize| readers.iter().skip(user).step_by(USERS).filter(|reader| reader.status() == 200).count();
     let admitted: Vec<usize> = (0..USERS).map(of).collect();
     let grown = (server.peak_memory() - before) / 1024;
-    // A user has 16 MB, and all of them 48 MB and one image each: all images would take 1.8 GB.
+    // A user may have 16 MB, and all users 48 MB and one image each; all images together are 1.8 GB.
     assert!(admitted.iter().all(|count| *count <= 2) && admitted.iter().sum::<usize>() > 0, "{admitted:?}");
     assert!(grown < 200, "{grown} MiB");
     let whole = bert.get(&path).await;
     assert_eq!((whole.status, whole.body.len()), (200, picture(6 * MEGABYTE).len()));
     let held = admitted.iter().position(|count| *count > 0).unwrap();
     users[held].get(&path).await.expect_refusal(503, UNREAD);
-    // The room is free again once the bodies are gone.
+    // The memory is free again after the bodies were dropped.
     drop(readers);
     until("there is room again", async || users[held].get(&path).await.status == 200).await;
 }
@@ -115,7 +115,7 @@ async fn who_reads_no_large_lists_gets_no_more_of_them_but_changes_go_on() {
     assert!((1..=4).contains(&admitted), "{admitted}");
     assert!(readers.iter().all(|reader| [200, 503].contains(&reader.status())));
     admin.get("/logs?logs_per_page=500").await.expect_refusal(503, UNREAD);
-    // Small and shared answers and changes are served as ever, and other users are not concerned.
+    // Small and shared responses and changes are served as usual, and other users are not affected.
     assert_eq!(admin.get("/openapi.json").await.status, 200);
     admin.put("/config/patch", json!({ "TeamSettings": { "SiteName": "Readers" } })).await.expect(200);
     assert_eq!(bert.get("/users/me").await.status, 200);

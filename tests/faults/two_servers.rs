@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::server::account;
 use crate::support::{Home, database};
 
-/// A race shows up in some runs only.
+/// The number of rounds, because a race shows up only in some runs.
 const ROUNDS: usize = 4;
 
 #[actix_web::test]
@@ -33,7 +33,7 @@ async fn servers_that_start_at_once_on_a_fresh_database_share_it() {
     }
 }
 
-/// What was applied, each once.
+/// Returns the applied migrations, in order.
 async fn migrations(settings: &str, folder: &Path) -> Vec<String> {
     const SQL: &str = "SELECT version || '__' || name FROM qd_migrations ORDER BY version";
     let Some(base) = database::base() else {

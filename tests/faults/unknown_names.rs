@@ -1,4 +1,4 @@
-//! Attempts at names that no account has: counted as those of accounts are, on all servers of a database together.
+//! Attempts for unknown names are counted like those for accounts, for all servers of a database together.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn two_servers_and_a_restart_let_as_many_attempts_through_as_one() {
         refused(&server.client(), "nobody").await;
     }
     assert_eq!(backdoor::texts_in(homes[0].folder(), COUNTS).await, ["5"]);
-    // Each name has a count of its own, and no name is stored as it was typed.
+    // Each name has its own count, and no name is stored as it was typed.
     refused(&first.client(), "another").await;
     assert_eq!(backdoor::texts_in(homes[0].folder(), COUNTS).await, ["1", "5"]);
     let hashes = backdoor::texts_in(homes[0].folder(), "SELECT hash FROM qd_unknown_names").await;

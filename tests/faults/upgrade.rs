@@ -1,4 +1,4 @@
-//! The program is replaced while it runs, and becomes the other one.
+//! The program is replaced while it runs, and the process continues as the new program.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ async fn a_server_that_ends_during_an_upgrade_leaves_nothing_of_it() {
     assert_eq!(files(&program), ["quarterdeck"]);
 }
 
-/// A request that is under way until its body is complete.
+/// A request in progress until its body is complete.
 struct SlowLogin(TcpStream);
 
 impl SlowLogin {

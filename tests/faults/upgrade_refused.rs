@@ -1,4 +1,4 @@
-//! Upgrades that come to nothing: the program stays as it was, and nothing is left beside it.
+//! Failed upgrades: the program stays unchanged, and no files are left beside it.
 
 use std::os::unix::fs::{MetadataExt, chown};
 
@@ -20,11 +20,11 @@ const SIGNATURE: &str = "/latest/release.json.sig";
 const GENERIC: &str = "api.upgrade_to_enterprise.generic_error.app_error";
 const UNPROVED: &str = "the signature of the release does not match the configured key";
 
-/// Nobody in particular, who exists everywhere.
+/// The id of an unprivileged user that exists on all systems.
 const NOBODY: u32 = 65_534;
 
 impl Stand {
-    /// An upgrade that must fail for this reason, and leave everything as it was.
+    /// Runs an upgrade that must fail for this reason and change no file.
     async fn fails(&self, reason: &str) {
         let before = std::fs::metadata(&self.program).unwrap();
         self.begin().await;
@@ -131,7 +131,7 @@ async fn a_program_that_does_not_run_here_or_is_another_one_takes_nobodys_place(
         stand.releases.offer(&program, &json!({}));
         stand.fails(reason).await;
     }
-    // The last of them is not left running.
+    // The last of the programs is not left running.
     let is_gone = async || !processes().iter().any(|line| line.ends_with("sleep\x00600\x00"));
     until("nobody sleeps", is_gone).await;
 }
@@ -171,7 +171,8 @@ async fn who_may_not_replace_the_program_is_told_what_to_change() {
     }
     chown(&stand.program, Some(NOBODY), None).unwrap();
     stand.admin.get(ALLOWED).await.expect_ok();
-    // Somebody else replaced it: what runs is not what would be kept as the previous one.
+    // The program was replaced by another process, so the file is not the running program and must not become the
+    // previous one.
     std::fs::rename(&stand.program, folder.join("aside")).unwrap();
     stand.admin.get(ALLOWED).await.expect_refusal(403, GENERIC);
     std::fs::write(&stand.program, "another program").unwrap();
@@ -181,7 +182,7 @@ async fn who_may_not_replace_the_program_is_told_what_to_change() {
     assert_eq!(stand.status().await, json!({ "error": null, "percentage": 0 }));
 }
 
-/// The command lines of all processes.
+/// Returns the command lines of all processes.
 fn processes() -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok()).collect()

@@ -1,4 +1,4 @@
-//! Many sockets, and what becomes of the others when some fail.
+//! Many sockets, and the effect of failing sockets on the others.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::support::waiting::until;
 use crate::support::websocket::{Frame, WebSocket, upgrade};
 use crate::support::{Client, TestServer};
 
-/// A slow reader's network takes in so many bytes that larger events are needed to fill it.
+/// The network buffers of a slow reader hold so many bytes that larger events are needed to fill them.
 const LARGE: usize = 64 * 1024;
 
-/// Far more than an event takes even on a busy machine, and far less than waiting for a slow reader would.
+/// Far more than the delivery of an event takes on a busy machine, and far less than a wait for a slow reader.
 const LATE: Duration = Duration::from_secs(1);
 
 #[actix_web::test]
@@ -26,7 +26,7 @@ async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an
     let mut sockets = greeted(&clients, clients.len()).await;
     let hubs = server.server.vitals().into_iter().filter(|vitals| vitals.name.starts_with("hub-"));
     server.count_for_all(0..20).await;
-    // A hub in which nobody is may crash as well.
+    // A hub without sockets may crash as well.
     for hub in hubs {
         hub.crash();
         until("the hub is rebuilt", async || hub.restarts() == 1 && hub.is_alive()).await;
@@ -40,7 +40,7 @@ async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an
 
     let mut ended = 0;
     for (client, (mut socket, id)) in clients.iter().zip(sockets.drain(..)) {
-        // What was sent before the crash may be on its way; an end comes at once.
+        // Events that were sent before the crash may arrive first; the end follows at once.
         match fate(&mut socket).await {
             Some(close) => {
                 assert_eq!(close, Frame::Close(Some(1012), "the server lost the state of this connection".to_owned()));
@@ -56,7 +56,7 @@ async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an
     assert!(is_alone || ended < 16, "every user is in one hub");
 }
 
-/// Reads forty numbers without a gap, or as many as came before the end.
+/// Reads forty numbers without a gap, or fewer if the connection ends.
 async fn fate(socket: &mut WebSocket) -> Option<Frame> {
     let mut next = 0;
     while next < 40 {
@@ -101,14 +101,15 @@ async fn slow_readers_are_ended_and_fast_ones_get_every_event_in_order_and_in_ti
     all.sort_unstable();
     let late = all[all.len() * 99 / 100];
     assert!(late < LATE, "one in a hundred took {late:?}");
-    // Whoever reads at last finds out why: nothing is lost without a word.
+    // A client that finally reads learns the reason.
     let close = Frame::Close(Some(1013), "the client reads too slowly".to_owned());
     for end in join_all(slow.iter_mut().map(WebSocket::end)).await {
         assert_eq!(end, close);
     }
 }
 
-/// Tells all of them what time it is, and the slow ones much more, until all of those are ended. Gives how often.
+/// Sends the time to all sockets, and more data to the slow ones, until all slow ones are ended. Returns the number of
+/// rounds.
 async fn publish_until_ended(server: &TestServer, idler: &Client, count: usize, begun: Instant) -> usize {
     let large = "x".repeat(LARGE);
     let ended = || server.server.hub().counts().ended(End::TooSlow);
@@ -121,14 +122,14 @@ async fn publish_until_ended(server: &TestServer, idler: &Client, count: usize, 
             server.tell_all(json!({ "micros": u64::try_from(begun.elapsed().as_micros()).unwrap() })).await;
             sent += 1;
         }
-        // Slower than the fast can read, faster than the slow ever do.
+        // The interval is slower than the fast clients can read, and faster than the slow clients read.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     server.tell_all(json!({ "is_last": true })).await;
     sent
 }
 
-/// Reads until the last event; gives how long each other took.
+/// Reads until the last event. Returns the latency of each other event.
 async fn latencies(mut socket: WebSocket, begun: Instant) -> Vec<Duration> {
     let mut latencies = Vec::new();
     for seq in 1.. {
@@ -151,7 +152,7 @@ async fn sockets_that_drop_all_at_once_come_back_and_miss_nothing() {
     let clients = users(&server, &server.admin().await, 4).await;
     let mut sockets = greeted(&clients, count).await;
     server.count_for_all(0..5).await;
-    // Half of them read everything, the others are cut while some is on its way.
+    // Half of the sockets read everything; the others are cut while events are in transit.
     let read_by = |place: usize| if place.is_multiple_of(2) { 5 } else { 2 };
     let reading = sockets.iter_mut().enumerate().map(|(place, (socket, _))| socket.counts(0..read_by(place), 1));
     let expected = join_all(reading).await;
@@ -193,7 +194,7 @@ async fn a_session_that_ends_while_its_client_connects_keeps_no_socket() {
     let mut sockets = Vec::new();
     for _ in 0..5 {
         let client = server.login("admin").await;
-        // So many that some wait for the store while the session ends.
+        // The number is so high that some requests wait for the store while the session ends.
         let head = upgrade("", &format!("Authorization: Bearer {}\r\n", client.token.as_ref().unwrap()));
         let connecting = join_all((0..50).map(|_| WebSocket::try_open(&server.base, &head)));
         let leaving = async {
@@ -202,6 +203,6 @@ async fn a_session_that_ends_while_its_client_connects_keeps_no_socket() {
         };
         sockets.push(join(connecting, leaving).await.0);
     }
-    // Longer than anybody may stay who has not said who they are.
+    // Longer than the limit for a socket without authentication.
     timeout(Duration::from_secs(10), server.sockets_fall_to(0)).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Clients that send anything at all.
+//! Clients that send arbitrary bytes.
 
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -10,14 +10,14 @@ use crate::support::server::account;
 use crate::support::websocket::{BINARY, CLOSE, PING, PONG, TEXT, WebSocket, frame};
 use crate::support::{Client, Home};
 
-/// How many messages are sent; more in a night than in a coffee break.
+/// The variable with the number of messages. Nightly runs set a higher number.
 const VARIABLE: &str = "QUARTERDECK_TEST_HOSTILE";
 const DEFAULT_MESSAGES: u64 = 2_000;
 
-/// No socket sends more than this.
+/// The maximum number of messages on one socket.
 const MESSAGES_OF_ONE: u64 = 10;
 
-/// So many sockets at a time.
+/// The number of sockets at a time.
 const AT_ONCE: u64 = 50;
 
 #[actix_web::test]
@@ -41,7 +41,7 @@ async fn whatever_clients_send_the_server_stays_up_and_no_part_of_it_fails() {
     assert!(!errors.contains("panicked"), "{errors}");
 }
 
-/// Sends what follows from the seed, so that a failure can be had again.
+/// Sends messages that depend only on the seed, so that a failure can be reproduced.
 async fn attack(client: &Client, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let is_known = random.random_bool(0.5);
@@ -83,7 +83,7 @@ fn cut_short(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     bytes[..random.random_range(0..bytes.len())].to_vec()
 }
 
-/// A message in parts, with control frames between them, which may never end.
+/// Returns a fragmented message with control frames between its parts, which may lack its end.
 fn fragments(random: &mut StdRng) -> Vec<u8> {
     let mut bytes = frame(false, TEXT, &noise(random, 100));
     for _ in 0..random.random_range(0..50) {
@@ -94,7 +94,7 @@ fn fragments(random: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
-/// The head of a frame that claims to be longer than anything.
+/// Returns the head of a frame that claims an enormous length.
 fn claim(random: &mut StdRng) -> Vec<u8> {
     let mut bytes = vec![0x80 | TEXT, 0xff];
     let length = *[8_193, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX].choose(random).unwrap();
@@ -121,7 +121,7 @@ fn almost_a_request(random: &mut StdRng) -> String {
     format!(r#"{{"seq":{seq},"action":"{action}","data":{data}}}"#)
 }
 
-/// A map of which the parts are noise, or that is deeper than it is long.
+/// Returns a map with random parts, or one that is nested deeper than its length.
 fn packed(random: &mut StdRng) -> Vec<u8> {
     let is_deep = random.random_bool(0.3);
     if is_deep {
@@ -132,7 +132,7 @@ fn packed(random: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
-/// A good frame in which a few bits are not.
+/// Returns a valid frame with a few flipped bits.
 fn flipped(mut bytes: Vec<u8>, random: &mut StdRng) -> Vec<u8> {
     for _ in 0..random.random_range(1..4) {
         let place = random.random_range(0..bytes.len());

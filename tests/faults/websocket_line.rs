@@ -1,4 +1,4 @@
-//! Sockets on a line that fails as networks do.
+//! Sockets over a network that fails.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::waiting::until;
 use crate::support::websocket::{Frame, PONG, TEXT, WebSocket, frame};
 use crate::support::{Client, Proxy, TestServer};
 
-/// A server that soon misses who does not answer, a line to it, and somebody at its far end.
+/// Starts a server that soon detects silent clients, with a proxy in front of it and a user.
 async fn server_behind_a_line() -> (TestServer, Proxy, Client) {
     let server = TestServer::start_with("[Quarterdeck]\nSocketPingSeconds = 1\nSocketSilenceSeconds = 3\n").await;
     let proxy = Proxy::start(server.base.strip_prefix("http://").unwrap());
@@ -38,7 +38,7 @@ async fn a_line_that_hangs_ends_the_connection_and_one_that_stutters_does_not() 
     server.sockets_fall_to(0).await;
     proxy.restore();
     assert_eq!(socket.end().await, Frame::Close(Some(1001), "no answer to pings".to_owned()));
-    // Falling silent costs the socket, and nothing that was said meanwhile.
+    // A silent network ends the socket, but no event is lost.
     server.count_for_all(10..12).await;
     let mut socket = WebSocket::of(&far, &format!("?connection_id={id}&sequence_number={seq}")).await;
     socket.counts(10..12, seq).await;
@@ -48,7 +48,7 @@ async fn a_line_that_hangs_ends_the_connection_and_one_that_stutters_does_not() 
 async fn a_line_that_is_cut_within_a_frame_costs_nothing() {
     let (server, proxy, far) = server_behind_a_line().await;
     let (mut socket, id) = WebSocket::greeted(&far).await;
-    // The server gets half a request, the client half an event.
+    // The server receives half a request, the client half an event.
     let request = frame(true, TEXT, br#"{"seq":1,"action":"ping"}"#);
     socket.send_raw(&request[..request.len() / 2]).await;
     let large = "x".repeat(100_000);

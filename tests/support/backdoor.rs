@@ -1,11 +1,11 @@
-//! A second way into a server's database, to change rows behind its back.
+//! Direct access to a server's database, to change rows without the server.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::{TestServer, database};
 
-/// Runs statements on the server's database, on a connection of their own.
+/// Runs statements on the server's database, on a separate connection.
 pub async fn execute(server: &TestServer, sql: &str) {
     execute_in(server.folder(), sql).await;
 }
@@ -25,7 +25,7 @@ fn opened(source: &str) -> rusqlite::Connection {
     connection
 }
 
-/// The first column of what a query gives, on the database that the `config.toml` of a folder names.
+/// Returns the first column of a query's result, from the database that the `config.toml` of a folder names.
 pub async fn texts_in(folder: &Path, sql: &str) -> Vec<String> {
     let (driver, source) = named_in(folder);
     if driver == "postgres" {
@@ -37,7 +37,7 @@ pub async fn texts_in(folder: &Path, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// Driver and data source that a folder's `config.toml` names.
+/// Returns the driver and the data source that a folder's `config.toml` names.
 fn named_in(folder: &Path) -> (String, String) {
     let settings = std::fs::read_to_string(folder.join("config.toml")).unwrap();
     let setting = |name: &str| {

@@ -1,4 +1,4 @@
-//! Backups as an operator makes and restores them.
+//! Backups as an operator creates and restores them.
 
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use super::{Client, configuration::nested};
 pub const QUIET: &str =
     "[LogSettings]\nEnableConsole = false\nEnableFile = false\n[FileSettings]\nDirectory = \"files\"\n";
 
-/// A place with a running server that has an administrator, an ordinary account and a stored setting.
+/// Creates a place with a running server that has an administrator, an ordinary account and a stored setting.
 pub async fn inhabited(settings: &str) -> (Workplace, Process, Client) {
     let place = Workplace::new(settings).await;
     let (server, admin) = inhabit(&place).await;
     (place, server, admin)
 }
 
-/// Starts a server with an administrator in a place that is there already.
+/// Starts a server with an administrator in an existing place.
 pub async fn inhabit(place: &Workplace) -> (Process, Client) {
     let server = place.serve().await;
     server.client().post("/users", account("admin")).await.expect(201);
@@ -33,19 +33,19 @@ pub async fn inhabit(place: &Workplace) -> (Process, Client) {
     (server, admin)
 }
 
-/// Standard output of a command that went well.
+/// Returns the standard output of a command that must succeed.
 pub fn good(ended: Output) -> String {
     assert!(ended.status.success(), "{ended:?}");
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// Standard error of a command that failed.
+/// Returns the standard error of a command that must fail.
 pub fn bad(ended: Output) -> String {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     String::from_utf8(ended.stderr).unwrap()
 }
 
-/// The names of everything in the folder of a place.
+/// Returns the names of all files in the folder of a place.
 pub fn names(place: &Workplace) -> Vec<String> {
     let entries = std::fs::read_dir(place.path("")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -53,7 +53,7 @@ pub fn names(place: &Workplace) -> Vec<String> {
     names
 }
 
-/// Every table that a restore leaves as it was, by a text that says all of its rows.
+/// Queries for the tables that a restore does not change; each returns all rows of its table as text.
 const SAME: [&str; 6] = [
     "SELECT id || username || email || password || roles || CAST(createat AS varchar) FROM users ORDER BY id",
     "SELECT userid || category || name || value FROM preferences ORDER BY userid, category, name",
@@ -64,7 +64,7 @@ const SAME: [&str; 6] = [
      AND name NOT LIKE 'health%' ORDER BY name",
 ];
 
-/// The rows of those tables.
+/// Returns the rows of those tables.
 pub async fn content(place: &Workplace) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for sql in SAME {
@@ -73,7 +73,7 @@ pub async fn content(place: &Workplace) -> Vec<Vec<String>> {
     all
 }
 
-/// From now on a place is on a file of the embedded engine, whatever this run is about.
+/// Makes a place use a file of the embedded engine, also in a run on PostgreSQL.
 pub fn on_sqlite(place: &Workplace, name: &str) {
     let file = place.path(name).display().to_string();
     place.configure(&format!("{QUIET}[SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"{file}\"\n"));
@@ -84,21 +84,21 @@ pub fn bring(from: &Workplace, to: &Workplace, name: &str) {
     std::fs::copy(from.path(name), to.path(name)).unwrap();
 }
 
-/// How often a command is killed; more in a night than in a coffee break.
+/// Returns the number of times that a command is killed. Nightly runs set a higher number.
 pub fn kills() -> usize {
     std::env::var("QUARTERDECK_TEST_BACKUP_KILLS").map_or(6, |text| text.parse().unwrap())
 }
 
-/// The moment of a kill.
+/// The time of a kill.
 #[derive(Debug, Clone, Copy)]
 pub enum Moment {
-    /// Once so many bytes are written.
+    /// After this many bytes are written.
     Written(u64),
-    /// After a share of the time that a command takes, in percent.
+    /// After this part of the command's duration, in percent.
     Elapsed(u32),
 }
 
-/// Returns `count` moments, spread over the work of a command that writes `bytes`.
+/// Returns `count` times of kills, spread over the work of a command that writes `bytes`.
 pub fn moments(count: usize, bytes: u64) -> Vec<Moment> {
     let half = count.div_ceil(2);
     let written = (0..half).map(|number| Moment::Written(bytes * as_u64(number) / as_u64(half)));
@@ -110,7 +110,7 @@ fn as_u64(number: usize) -> u64 {
     u64::try_from(number).unwrap()
 }
 
-/// Gives the store of a place files that cannot be compressed; gives how many bytes.
+/// Creates files that cannot be compressed in the store of a place. Returns their total size in bytes.
 pub fn filled(place: &Workplace) -> u64 {
     const FILES: usize = 24;
     const BYTES: usize = 128 * 1024;
@@ -123,7 +123,7 @@ pub fn filled(place: &Workplace) -> u64 {
     as_u64(FILES * BYTES)
 }
 
-/// Runs a command and kills it at that moment, or lets it end before. `written` says how far it is.
+/// Runs a command and kills it at a given time, unless it ends before. `written` returns the progress of the command.
 pub async fn kill_at(
     place: &Workplace,
     arguments: &[&str],
@@ -134,7 +134,7 @@ pub async fn kill_at(
     let mut child = place.begin(arguments);
     let is_due = || match moment {
         Moment::Written(bytes) => written(place).is_some_and(|written| written >= bytes),
-        // A command takes about a second here; another time only makes another moment.
+        // A command takes about a second here. With another duration the kill only comes at another point of its work.
         Moment::Elapsed(percent) => began.elapsed() >= Duration::from_millis(10) * percent,
     };
     until("the moment comes or the command ends", async || is_due() || child.try_wait().unwrap().is_some()).await;

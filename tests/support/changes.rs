@@ -1,4 +1,4 @@
-//! Changes of every kind that the audit trail records, to be made again and again.
+//! Changes of every kind that the audit trail records, which tests make repeatedly.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,11 +7,11 @@ use super::license::{FORM, form};
 use super::server::{PASSWORD, account};
 use super::{Client, Reply};
 
-/// The settings under which all of them are allowed.
+/// Settings that allow all of these changes.
 pub const SETTINGS: &str = "[ServiceSettings]\nEnableUserAccessTokens = true\n\
                             [TeamSettings]\nEnableOpenServer = true\n";
 
-/// The callers that make changes, and what they make them with.
+/// The callers that make changes, and the data for the changes.
 pub struct Stage {
     pub admin: Client,
     pub bert: Client,
@@ -60,7 +60,7 @@ pub const KINDS: [Kind; 16] = [
 ];
 
 impl Stage {
-    /// Makes a change; `name` is one that no other change has. Whatever it needs is there, or made before.
+    /// Makes a change; `name` must be unique. Creates what the change needs.
     pub async fn change(&self, kind: Kind, name: &str) -> reqwest::Result<Reply> {
         let Self { admin, bert, .. } = self;
         let id = &bert.user_id;
@@ -99,7 +99,7 @@ impl Stage {
         }
     }
 
-    /// The token of a new session of the user.
+    /// Opens a session of the user and returns its token.
     async fn opened(&self) -> reqwest::Result<String> {
         let reply = log_in(&self.admin).await?;
         reply.expect(200);

@@ -1,4 +1,4 @@
-//! A plain HTTP client that knows how the API wraps its answers.
+//! A plain HTTP client for the API and its error envelope.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::pool::Pool;
 use super::server::PASSWORD;
 
-/// Talks to one server, with a token or without.
+/// Sends requests to one server, with or without a token.
 #[derive(Clone)]
 pub struct Client {
     pub base: String,
@@ -18,7 +18,7 @@ pub struct Client {
     pool: Arc<Pool>,
 }
 
-/// An answer, read to its end.
+/// A response with its complete body.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -32,30 +32,30 @@ impl Client {
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
-    /// Returns this client with another server of its database.
+    /// Returns this client for another server on the same database.
     pub fn at(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
     }
 
-    /// A client that comes from another address of this machine.
+    /// Returns this client with another loopback address as its source.
     pub fn at_address(&self, address: &str) -> Self {
         let address: std::net::IpAddr = address.parse().unwrap();
         Self { pool: Pool::new(&self.base, move |client| client.local_address(address)), ..self.clone() }
     }
 
-    /// A client that comes in over the local socket.
+    /// Returns a client that connects over the local socket.
     pub fn on_socket(socket: &std::path::Path) -> Self {
         let (base, socket) = ("http://local", socket.to_owned());
         let pool = Pool::new(base, move |client| client.unix_socket(socket.as_path()));
         Self { base: base.to_owned(), token: None, user_id: String::new(), pool }
     }
 
-    /// The same client with another token.
+    /// Returns this client with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
-    /// The same client, logged in with the password of every test account.
+    /// Logs in with the password of all test accounts, and returns a client with that session.
     pub async fn log_in(&self, name: &str) -> Self {
         let reply = self.post("/users/login", json!({ "login_id": name, "password": PASSWORD })).await;
         let user = reply.expect(200);
@@ -80,12 +80,13 @@ impl Client {
         self.send(Method::DELETE, path, None, &[]).await
     }
 
-    /// Sends anything. `path` is relative to the API unless it starts with `//`, which means the root of the site.
+    /// Sends a request. `path` is relative to the API; a path that starts with `//` is relative to the root of the
+    /// site.
     pub async fn send(&self, method: Method, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Reply {
         self.try_send(method, path, body, headers).await.unwrap()
     }
 
-    /// The same, to a server that may be gone before it answers.
+    /// Sends a request to a server that may end before it responds.
     pub async fn try_send(
         &self,
         method: Method,
@@ -114,29 +115,29 @@ impl Client {
 }
 
 impl Reply {
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// A header as text; empty when it is not there.
+    /// Returns a header as text; empty if the header is missing.
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
     }
 
-    /// The body of an answer that must have this status.
+    /// Fails unless the response has this status. Returns the body.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         self.json()
     }
 
-    /// An answer that must be this refusal, in the full envelope.
+    /// Fails unless the response is this error, in the full envelope.
     #[track_caller]
     pub fn expect_refusal(&self, status: u16, id: &str) {
         let body = self.json();
@@ -146,7 +147,7 @@ impl Reply {
         assert_eq!(self.header("content-type"), "application/json");
     }
 
-    /// An answer that must be `{"status":"OK"}`.
+    /// Fails unless the response is `{"status":"OK"}`.
     #[track_caller]
     pub fn expect_ok(&self) {
         assert_eq!((self.status, self.text().as_str()), (200, r#"{"status":"OK"}"#));

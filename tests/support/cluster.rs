@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own: with few connections, or a primary with a standby.
+//! A separate PostgreSQL for a test: with few connections, or a primary with a standby.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use super::database;
 use super::tls_postgres::{NOBODY, command, programs};
 
-/// Another process may take a free port before the server does.
+/// The number of attempts to start: another process may take a free port before the server does.
 const ATTEMPTS: usize = 5;
 
-/// A running PostgreSQL; it ends with the test.
+/// A running PostgreSQL. It ends with the test.
 pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
@@ -23,7 +23,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one with these settings, such as `max_connections=12`; `None` where this run is about the embedded engine.
+    /// Starts a PostgreSQL with these settings, such as `max_connections=12`; `None` in a run on the embedded engine.
     pub fn start(settings: &[&str]) -> Option<Self> {
         database::only_postgres("it starts a PostgreSQL of its own")?;
         let (programs, folder) = (programs()?, folder());
@@ -74,14 +74,14 @@ impl Cluster {
         assert!(promoted.status.success(), "{promoted:?}");
     }
 
-    /// Ends it at once, as a crash of its machine does.
+    /// Ends it at once, like a crash of its machine.
     pub fn crash(&mut self) {
         let id = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
         let _ = id.map(|id| kill_process(id, Signal::QUIT));
         let _ = self.server.wait();
     }
 
-    /// Its address.
+    /// Returns its address.
     pub fn address(&self) -> String {
         format!("postgres://qd@127.0.0.1:{}/postgres", self.port)
     }
@@ -112,7 +112,7 @@ fn run(programs: &Path, folder: &Path, settings: &[&str]) -> Option<(u16, Child)
     let mut server = server.stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
     let is_ready = said.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept"));
-    // Its further output must not fill the pipe.
+    // Reads further output, so that the pipe does not fill up.
     std::thread::spawn(move || said.for_each(drop));
     if is_ready {
         return Some((port, server));

@@ -1,4 +1,4 @@
-//! A place for a configuration that is written through the local socket, and for servers that come and go.
+//! A folder for a configuration that is written through the local socket, by servers that start and stop.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Client, Home, Process, Reply};
 
-/// Where the configuration is stored.
+/// The store of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StoreKind {
     /// In a file.
@@ -42,7 +42,7 @@ impl ConfigPlace {
         }
     }
 
-    /// The folder that holds nothing but the configuration.
+    /// Returns the folder that contains only the configuration.
     pub fn store(&self) -> PathBuf {
         self.folder.path().join("store")
     }
@@ -51,7 +51,7 @@ impl ConfigPlace {
         self.store().join("config.json")
     }
 
-    /// The folder of the versions, if there is one.
+    /// Returns the folder of the versions, if it exists.
     pub fn versions(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.store().join("config.json.versions")).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
@@ -59,32 +59,32 @@ impl ConfigPlace {
         files
     }
 
-    /// Everything behind the local socket of a server that runs here.
+    /// Returns a client for the local socket of a server that runs here.
     pub fn client(&self) -> Client {
         Client::on_socket(&self.folder.path().join("socket"))
     }
 
-    /// Changes the name of the site; fails when the server is gone before it answers.
+    /// Changes the name of the site. Fails if the server ends before it responds.
     pub async fn try_rename(&self, name: &str) -> reqwest::Result<Reply> {
         let body = json!({ "TeamSettings": { "SiteName": name } }).to_string();
         self.client().try_send(Method::PUT, "/config/patch", Some(body), &[]).await
     }
 
-    /// Changes the name of the site and gives the version.
+    /// Changes the name of the site. Returns the version.
     pub async fn rename(&self, name: &str) -> String {
         let reply = self.try_rename(name).await.unwrap();
         reply.expect(200);
         version_of(&reply)
     }
 
-    /// The name of the site and the version in force.
+    /// Returns the name of the site and the version in force.
     pub async fn in_force(&self) -> (String, String) {
         let reply = self.client().get("/config").await;
         let config = reply.expect(200);
         (config["TeamSettings"]["SiteName"].as_str().unwrap().to_owned(), version_of(&reply))
     }
 
-    /// Whether the server refuses to start, and what it says then.
+    /// Starts the server, which must refuse to start. Returns its error.
     pub async fn refusal(&self) -> String {
         let (status, errors) = self.home.launch().end().await;
         assert_eq!(status.code(), Some(1), "{errors}");
@@ -100,7 +100,7 @@ pub fn version_of(reply: &Reply) -> String {
     reply.header("etag").trim_matches('"').to_owned()
 }
 
-/// A JSON file as it is.
+/// Reads a JSON file.
 pub fn read_json(file: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The configuration, as tests read and change it.
+//! Reads and changes of the configuration in tests.
 
 use reqwest::Method;
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ impl LocalServer {
         Self::start_with("").await
     }
 
-    /// The same with more settings of the section `ServiceSettings`, as TOML.
+    /// Starts a server with more settings of the section `ServiceSettings`, as TOML.
     pub async fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("local.socket");
@@ -29,10 +29,10 @@ impl LocalServer {
 }
 
 impl TestServer {
-    /// Makes an account that has a role beside the ordinary one, and logs in.
+    /// Creates an account that has a role beside the ordinary one, and logs in.
     pub async fn staff(&self, admin: &Client, name: &str, role: &str) -> Client {
         let user = self.user(admin, name).await;
-        // Without a licence, nobody is given such a role over the network.
+        // Without a licence, such a role cannot be given over the network.
         let id = &user.user_id;
         self.execute(&format!("UPDATE users SET roles = 'system_user {role}' WHERE id = '{id}'")).await;
         self.login(name).await
@@ -40,12 +40,12 @@ impl TestServer {
 }
 
 impl Client {
-    /// The configuration as this client sees it.
+    /// Returns the configuration as this client sees it.
     pub async fn config(&self) -> Value {
         self.get("/config").await.expect(200)
     }
 
-    /// One setting as this client sees it.
+    /// Returns one setting as this client sees it.
     pub async fn setting(&self, path: &str) -> Value {
         at(&self.config().await, path).clone()
     }
@@ -55,45 +55,45 @@ impl Client {
         self.put("/config/patch", nested(path, value)).await
     }
 
-    /// Sends a document with a header of its own.
+    /// Sends a document with an `If-Match` header.
     pub async fn write_if(&self, path: &str, body: &Value, tag: &str) -> Reply {
         self.send(Method::PUT, path, Some(body.to_string()), &[("If-Match", tag)]).await
     }
 
-    /// What is remembered of the versions, the newest first.
+    /// Returns the versions, the newest first.
     pub async fn versions(&self) -> Vec<Value> {
         self.get("/config/versions?per_page=200").await.expect(200).as_array().unwrap().clone()
     }
 }
 
-/// What stands at a dotted path; null when nothing does.
+/// Returns the value at a dotted path; null if there is none.
 pub fn at<'a>(document: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(document, |value, key| &value[key])
 }
 
-/// A document with one value, at a dotted path.
+/// Returns a document with one value, at a dotted path.
 pub fn nested(path: &str, value: impl Into<Value>) -> Value {
     path.rsplit('.').fold(value.into(), |inner, key| Value::Object(Map::from_iter([(key.to_owned(), inner)])))
 }
 
-/// Puts a value at a dotted path; sections that are not there are made.
+/// Sets a value at a dotted path. Creates missing sections.
 pub fn put_at(document: &mut Value, path: &str, value: impl Into<Value>) {
     *path.split('.').fold(document, |value, key| &mut value[key]) = value.into();
 }
 
-/// Takes a dotted path out.
+/// Removes the value at a dotted path.
 pub fn take(document: &mut Value, path: &str) {
     let (section, key) = path.rsplit_once('.').unwrap();
     let section = section.split('.').fold(document, |value, key| &mut value[key]);
     section.as_object_mut().unwrap().remove(key).unwrap();
 }
 
-/// The rows of the table of settings.
+/// Returns the rows of the table of settings.
 pub fn rows() -> Vec<Value> {
     serde_json::from_str(include_str!("../../actors/src/config/settings.json")).unwrap()
 }
 
-/// The places that a refusal or a difference names.
+/// Returns the values of `key` in a list of errors or differences.
 pub fn named(list: &Value, key: &str) -> Vec<String> {
     list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test: a file, or a schema of the PostgreSQL that `tests/run` started.
+//! A separate database for each test: a file, or a schema of the PostgreSQL that `tests/run` started.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::needs;
 
-/// Names a running PostgreSQL, such as `postgres://qd@127.0.0.1:5433/qd`; without it tests use the embedded engine.
+/// The variable with the address of a running PostgreSQL, such as `postgres://qd@127.0.0.1:5433/qd`. Without it tests
+/// use the embedded engine.
 const VARIABLE: &str = "QUARTERDECK_TEST_POSTGRES";
 
-/// The settings of a fresh, empty database.
+/// Returns the settings of a new, empty database.
 pub async fn fresh(folder: &Path) -> String {
     match base() {
         None => settings("sqlite", &folder.join("test.db").display().to_string()),
@@ -20,22 +21,22 @@ pub async fn fresh(folder: &Path) -> String {
     }
 }
 
-/// A fresh, empty schema of the running PostgreSQL.
+/// Creates a new, empty schema in the running PostgreSQL.
 pub async fn fresh_schema(base: &str) -> String {
     let schema = format!("t_{}", unique());
     execute(base, &format!("CREATE SCHEMA {schema}")).await;
     schema
 }
 
-/// The settings of a schema that is there already.
+/// Returns the settings for an existing schema.
 pub fn settings_in(base: &str, schema: &str) -> String {
     settings("postgres", &format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}"))
 }
 
-/// The PostgreSQL of this run, or `None` on the embedded engine.
+/// Returns the PostgreSQL of this run, or `None` on the embedded engine.
 ///
-/// An empty variable says that the run is about the embedded engine and that another run is about PostgreSQL, as in
-/// `tests/run`. Where the variable is not set, PostgreSQL is missing.
+/// If the variable is empty, the run uses the embedded engine and another run uses PostgreSQL, as in `tests/run`. If
+/// the variable is not set, PostgreSQL is missing and the test fails.
 pub fn only_postgres(reason: &str) -> Option<String> {
     const CURE: &str = "tests/run installs and starts one, or name one that runs in QUARTERDECK_TEST_POSTGRES";
     let postgres = base();
@@ -46,7 +47,7 @@ pub fn only_postgres(reason: &str) -> Option<String> {
     postgres
 }
 
-/// `Some` when this run is about the embedded engine. Plain `cargo test` is.
+/// Returns `Some` in a run on the embedded engine, such as a plain `cargo test`.
 pub fn only_embedded(reason: &str) -> Option<()> {
     let is_embedded = base().is_none();
     if !is_embedded {
@@ -55,12 +56,12 @@ pub fn only_embedded(reason: &str) -> Option<()> {
     is_embedded.then_some(())
 }
 
-/// The PostgreSQL to test on, if this run is about that engine.
+/// Returns the PostgreSQL to test on, if this run uses PostgreSQL.
 pub fn base() -> Option<String> {
     std::env::var(VARIABLE).ok().filter(|base| !base.is_empty())
 }
 
-/// Host and port of the running PostgreSQL, as they stand in its address.
+/// Returns host and port from the address of the running PostgreSQL.
 pub fn host(base: &str) -> &str {
     base.split(['@', '/']).find(|part| part.contains("127.0.0.1:")).unwrap()
 }
@@ -74,7 +75,7 @@ pub async fn execute(base: &str, sql: &str) {
     let _ = connected.await;
 }
 
-/// The first column of what a query gives, as text.
+/// Returns the first column of a query's result, as text.
 pub async fn texts(base: &str, sql: &str) -> Vec<String> {
     let (client, connection) = tokio_postgres::connect(base, NoTls).await.unwrap();
     let connected = tokio::spawn(connection);
@@ -90,7 +91,7 @@ pub async fn texts(base: &str, sql: &str) -> Vec<String> {
     texts
 }
 
-/// A name that no other test has.
+/// Returns a unique name.
 pub fn unique() -> String {
     quarterdeck_actors::id::new_id()
 }

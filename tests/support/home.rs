@@ -1,4 +1,4 @@
-//! The real binary as a process of its own: for what cannot be seen from inside one.
+//! Runs the real program as a separate process, for behaviour that is only visible from outside.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -15,12 +15,12 @@ use super::server::write_settings;
 use super::waiting::within;
 use super::{Client, database, pool};
 
-/// Nothing that a process is waited for takes longer, not even on a busy machine.
+/// The timeout of each wait for a process, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 const GREETING: &str = "Quarterdeck listens on ";
 
-/// The settings, the database and the files of a server. They live as long as any of its processes.
+/// The settings, the database and the files of a server. They exist as long as any of its processes.
 pub struct Home {
     folder: Rc<TempDir>,
     settings: PathBuf,
@@ -28,20 +28,20 @@ pub struct Home {
 }
 
 impl Home {
-    /// The same with one more variable in the environment of each process.
+    /// Adds a variable to the environment of each process.
     pub fn with_variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// One with a fresh database and more settings, as TOML.
+    /// Creates a home with a new database and more settings, as TOML.
     pub async fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
         Self::in_folder(folder, &database, settings)
     }
 
-    /// One on a database that is there already, given as its section of the settings.
+    /// Creates a home on an existing database, which is given as its section of the settings.
     pub fn on_database(database: &str, settings: &str) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), database, settings)
     }
@@ -51,31 +51,31 @@ impl Home {
         Self { folder: Rc::new(folder), settings, variables: Vec::new() }
     }
 
-    /// Where the settings are, and the files of the server.
+    /// Returns the folder with the settings and the files of the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Starts the binary and waits until it listens.
+    /// Starts the program and waits until it listens.
     pub async fn start(&self) -> Process {
         let mut process = self.launch();
         process.listens().await;
         process
     }
 
-    /// Starts the binary.
+    /// Starts the program.
     pub fn launch(&self) -> Process {
         self.launch_with(&[])
     }
 
-    /// Starts the binary with variables that only this process sees.
+    /// Starts the program with variables that only this process gets.
     pub fn launch_with(&self, variables: &[(&str, &str)]) -> Process {
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let variables: Vec<(&str, &str)> = own.chain(variables.iter().copied()).collect();
         Process::new(&self.settings, self.folder.clone(), &variables)
     }
 
-    /// Runs a command line as an operator types it in the folder of the server; gives what it says.
+    /// Runs a command line in the folder of the server. Returns its output.
     pub async fn shell(&self, line: &str) -> String {
         let programs = Path::new(env!("CARGO_BIN_EXE_quarterdeck")).parent().unwrap();
         let mut command = Command::new("/bin/sh");
@@ -85,16 +85,16 @@ impl Home {
         String::from_utf8(ended.stdout).unwrap()
     }
 
-    /// Runs statements on the database of the embedded engine, while no server does.
+    /// Runs statements on the database of the embedded engine. No server may be running.
     pub fn execute(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.folder.path().join("test.db")).unwrap();
         connection.execute_batch(sql).unwrap();
     }
 }
 
-/// A running binary; it is killed when dropped.
+/// A running program. It is killed when dropped.
 pub struct Process {
-    /// Where it listens, once it does.
+    /// Its address, after it started to listen.
     pub base: String,
     child: Child,
     output: watch::Receiver<String>,
@@ -105,7 +105,7 @@ pub struct Process {
 impl Process {
     fn new(settings: &Path, folder: Rc<TempDir>, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quarterdeck"));
-        // The environment of whoever runs the tests holds no settings.
+        // Settings in the environment of the test runner are removed.
         command
             .env_clear()
             .envs(variables.iter().copied())
@@ -119,7 +119,7 @@ impl Process {
         Self { base: String::new(), child, output, errors, _folder: folder }
     }
 
-    /// A client that is not logged in.
+    /// Returns a client without a session.
     pub fn client(&self) -> Client {
         Client::new(&self.base)
     }
@@ -132,49 +132,49 @@ impl Process {
         address.clone_into(&mut self.base);
     }
 
-    /// Waits until what standard error said so far is enough, and gives it.
+    /// Waits until `is_enough` accepts the standard error so far, and returns it.
     pub async fn complains_until(&mut self, is_enough: impl Fn(&str) -> bool) -> String {
         let said = seen(&mut self.errors, is_enough).await;
         said.unwrap_or_else(|| panic!("standard error never said enough:\n{}", *self.errors.borrow()))
     }
 
-    /// Whether it printed its address.
+    /// Returns true if the program has printed its address.
     pub fn is_listening(&self) -> bool {
         self.output.borrow().contains(GREETING)
     }
 
-    /// The most memory that it ever had, in KiB.
+    /// Returns the peak of its resident memory, in KiB.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Ends it at once, in the middle of whatever it does.
+    /// Kills it at once.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Closes the idle connections of its clients, asks it to end, and waits for that.
+    /// Closes the idle connections of its clients, sends SIGTERM, and waits until it ends.
     pub async fn stop(self) -> ExitStatus {
         pool::close_idle(&self.base);
         self.terminate();
         self.end().await.0
     }
 
-    /// Asks it to end.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
         let process = rustix::process::Pid::from_raw(id).unwrap();
         rustix::process::kill_process(process, signal).unwrap();
     }
 
-    /// Waits until it ends on its own, and gives what it wrote to standard error.
+    /// Waits until it ends by itself. Returns its standard error.
     pub async fn end(mut self) -> (ExitStatus, String) {
         let status = timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap();
         // The readers end with the pipes.
@@ -185,7 +185,7 @@ impl Process {
     }
 }
 
-/// Collects what a stream says, for those who wait for a part of it.
+/// Collects the output of a stream. Waiting tests can read a part of it.
 fn follow(stream: impl AsyncRead + Unpin + 'static) -> watch::Receiver<String> {
     let (publish, text) = watch::channel(String::new());
     actix_web::rt::spawn(async move {
@@ -200,7 +200,7 @@ fn follow(stream: impl AsyncRead + Unpin + 'static) -> watch::Receiver<String> {
     text
 }
 
-/// Everything said so far, once it is enough; `None` when the stream ends before that, or the timeout ends.
+/// Returns the output so far when `is_enough` accepts it; `None` if the stream ends or the timeout passes before that.
 async fn seen(stream: &mut watch::Receiver<String>, is_enough: impl Fn(&str) -> bool) -> Option<String> {
     let found = timeout(TIMEOUT, stream.wait_for(|said| is_enough(said))).await;
     Some(found.ok()?.ok()?.clone())

@@ -1,4 +1,4 @@
-//! Licences as an operator makes them: with the command line.
+//! Licences that the command line creates, as an operator does.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,44 +15,44 @@ use tokio::process::Command;
 
 use super::{Client, Reply, TestServer};
 
-/// The type of a body that is such a form.
+/// The content type of such a form.
 pub const FORM: &str = "multipart/form-data; boundary=limit";
 
-/// A folder with a pair of keys.
+/// A folder with a key pair.
 pub struct Seller {
     folder: TempDir,
 }
 
 impl Seller {
-    /// One with new keys.
+    /// Creates a seller with new keys.
     pub async fn new() -> Self {
         let seller = Self { folder: tempfile::tempdir().unwrap() };
         seller.run(&["keygen", "--private", "private.pem", "--public", "public.pem"]).await;
         seller
     }
 
-    /// A server that trusts it, with more settings as TOML.
+    /// Starts a server that trusts this seller, with more settings as TOML.
     pub async fn server(&self, settings: &str) -> TestServer {
         TestServer::start_with(&self.settings(settings)).await
     }
 
-    /// The settings of a server that trusts it, and more, as TOML.
+    /// Returns the settings of a server that trusts this seller, and more, as TOML.
     pub fn settings(&self, more: &str) -> String {
         format!("[Quarterdeck]\nLicensePublicKeyFile = \"{}\"\n{more}", self.path("public.pem").display())
     }
 
-    /// A licence with these options; its signed text.
+    /// Returns the signed text of a licence with these options.
     pub async fn license(&self, options: &[&str]) -> String {
         self.run(&[&["sign", "--key", "private.pem"], options].concat()).await
     }
 
-    /// A licence with this document, whatever it is.
+    /// Returns a licence with any document.
     pub async fn signed(&self, document: &str) -> String {
         std::fs::write(self.path("document.json"), document).unwrap();
         self.license(&["--payload", "document.json"]).await
     }
 
-    /// The same without the command line: for documents of any length, and for many of them.
+    /// Signs a document without the command line, for documents of any length and for many of them.
     pub fn sign(&self, document: &[u8]) -> String {
         let key = PrivatePkcs8KeyDer::from_pem_file(self.path("private.pem")).unwrap();
         let key = KeyPair::from_pkcs8(key.secret_pkcs8_der()).unwrap();
@@ -65,14 +65,14 @@ impl Seller {
         self.folder.path().join(name)
     }
 
-    /// Runs `quarterdeck license`, which must go well; gives what it says.
+    /// Runs `quarterdeck license`, which must succeed. Returns its output.
     pub async fn run(&self, arguments: &[&str]) -> String {
         let output = command(self.folder.path(), arguments).output().await.unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// Runs `quarterdeck license`, which must fail; gives the reason.
+    /// Runs `quarterdeck license`, which must fail. Returns the reason.
     pub async fn fail(&self, arguments: &[&str]) -> String {
         let output = command(self.folder.path(), arguments).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -87,17 +87,17 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Sends a licence as clients do: a file in a form.
+/// Uploads a licence as clients do: as a file in a form.
 pub async fn upload(client: &Client, text: &str) -> Reply {
     upload_as(client, "license", "application/octet-stream", text).await
 }
 
-/// Sends a file under that name.
+/// Uploads a file under a given name.
 pub async fn upload_as(client: &Client, name: &str, kind: &str, text: &str) -> Reply {
     send(client, form(name, kind, text)).await
 }
 
-/// A file in a form.
+/// Returns a form with a file.
 pub fn form(name: &str, kind: &str, text: &str) -> String {
     format!(
         "--limit\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"test-license.mattermost-license\"\r\n\
@@ -105,7 +105,7 @@ pub fn form(name: &str, kind: &str, text: &str) -> String {
     )
 }
 
-/// Sends a form as it is.
+/// Sends the body of a form.
 pub async fn send(client: &Client, body: String) -> Reply {
     client.send(Method::POST, "/license", Some(body), &[("Content-Type", FORM)]).await
 }

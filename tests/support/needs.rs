@@ -1,14 +1,16 @@
-//! Peers that tests need. A missing one is a failure, unless this run names it as unwanted.
+//! Peer programs that tests need. A missing one fails its tests, unless this run names it as unwanted.
 
 use std::path::PathBuf;
 
-/// Names the peers that this run does without, such as `nginx,postgres`. Their tests do not run, installed or not.
+/// The variable that names the unwanted peers, such as `nginx,postgres`. Their tests do not run, even if they are
+/// installed.
 const WITHOUT: &str = "QUARTERDECK_TEST_WITHOUT";
 
-/// Names the folder of the peers. The default is `target/peers`.
+/// The variable with the folder of the peers. The default is `target/peers`.
 const PEERS: &str = "QUARTERDECK_TEST_PEERS";
 
-/// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are rights of this process.
+/// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are permissions of this
+/// process.
 const NAMES: [&str; 14] = [
     "azure",
     "browser",
@@ -39,7 +41,7 @@ pub fn root() -> Option<()> {
     present("root", || rustix::process::geteuid().is_root(), "run the tests as root")
 }
 
-/// Returns `Some` when a peer is there, or `None` in a run without it. `cure` says what to do when it is missing.
+/// Returns `Some` if a peer exists, or `None` in a run without it. Fails with the text `cure` if it is missing.
 pub fn present(name: &str, is_there: impl FnOnce() -> bool, cure: &str) -> Option<()> {
     present_in(&std::env::var(WITHOUT).unwrap_or_default(), name, is_there, cure)
 }

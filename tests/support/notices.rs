@@ -1,4 +1,4 @@
-//! A server of notices, and a server that shows them.
+//! A source of notices, and a server that shows them.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::waiting::until;
 use super::web_peer::WebPeer;
 use super::{Client, TestServer};
 
-/// A team that nobody is in.
+/// A team without members.
 pub const NO_TEAM: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// A server with its feed, and its administrator.
@@ -18,7 +18,8 @@ pub struct Noticed {
 }
 
 impl Noticed {
-    /// One whose feed is empty: who is new is spared what is there, so readers come before notices.
+    /// Starts a server with an empty feed. New users do not get existing notices, so tests create readers before
+    /// notices.
     pub async fn start(settings: &str) -> Self {
         let feed = WebPeer::start().await;
         feed.answer(200, "[]");
@@ -30,13 +31,13 @@ impl Noticed {
         Self { feed, server, admin }
     }
 
-    /// Has the server fetch these entries.
+    /// Sets the entries of the feed, and makes the server fetch them.
     pub async fn tell(&self, entries: Value) {
         self.feed.answer(200, &entries.to_string());
         self.fetch().await;
     }
 
-    /// Has the feed fetched now: the time between two fetches changes.
+    /// Makes the server fetch the feed now, by a change of the fetch interval.
     pub async fn fetch(&self) {
         let before = self.feed.count();
         let interval_s = 3600 + before;
@@ -44,7 +45,7 @@ impl Noticed {
         until("the feed is asked for again", async || self.feed.count() > before).await;
     }
 
-    /// Pins another value and puts it in force.
+    /// Pins a value and puts it in force.
     pub async fn configure(&self, setting: &str, value: &str) {
         let file = self.server.folder().join("config.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -54,32 +55,32 @@ impl Noticed {
         self.admin.post("/config/reload", json!({})).await.expect_ok();
     }
 
-    /// What a query gives on the database of the server, its first column.
+    /// Returns the first column of a query's result, from the database of the server.
     pub async fn rows(&self, sql: &str) -> Vec<String> {
         texts_in(self.server.folder(), sql).await
     }
 }
 
-/// An entry for everybody.
+/// Returns an entry for all users.
 pub fn entry(id: &str) -> Value {
     json!({ "id": id, "localizedMessages": { "en": { "title": format!("About {id}"), "description": "Read it." } } })
 }
 
-/// An entry for whom these conditions mean.
+/// Returns an entry with these conditions.
 pub fn entry_if(id: &str, conditions: Value) -> Value {
     let mut entry = entry(id);
     entry["conditions"] = conditions;
     entry
 }
 
-/// Which notices somebody is shown in a browser.
+/// Returns the ids of the notices that a user gets in a browser.
 pub async fn shown(reader: &Client) -> Vec<String> {
     let path = format!("/system/notices/{NO_TEAM}?client=web&clientVersion=11.6.0");
     let shown = reader.get(&path).await.expect(200);
     shown.as_array().unwrap().iter().map(|notice| notice["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Waits until somebody is shown exactly these.
+/// Waits until a user gets exactly these notices.
 pub async fn shows(reader: &Client, ids: &[&str]) {
     until(&format!("{ids:?} are shown"), async || shown(reader).await == ids).await;
 }

@@ -1,4 +1,4 @@
-//! One-time codes, made as an authenticator app makes them.
+//! One-time codes as an authenticator app computes them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,15 +7,15 @@ use aws_lc_rs::hmac;
 /// The secret of RFC 6238, as accounts store it.
 pub const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
-/// The statement that makes every account ask for a code.
+/// The statement that makes every account require a code.
 pub const ENABLE: &str = "UPDATE users SET mfaactive = TRUE, mfasecret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'";
 
-/// The 30-second step that it is now.
+/// Returns the current 30-second step.
 pub fn step() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 30
 }
 
-/// The code of a step.
+/// Returns the code of a step.
 pub fn code(step: u64) -> String {
     let key = data_encoding::BASE32_NOPAD.decode(SECRET.as_bytes()).unwrap();
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());

@@ -1,4 +1,4 @@
-//! A support packet, taken apart.
+//! The content of a support packet.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -16,7 +16,7 @@ pub const PATH: &str = "/system/support_packet";
 pub struct Packet(pub BTreeMap<String, Vec<u8>>);
 
 impl Packet {
-    /// One that a client takes, with a query.
+    /// Downloads a packet, with a query.
     pub async fn of(client: &Client, query: &str) -> Self {
         let reply = client.get(&format!("{PATH}{query}")).await;
         Self::in_reply(&reply)
@@ -57,7 +57,7 @@ impl Packet {
         yaml_serde::from_str(&self.text(name)).unwrap()
     }
 
-    /// The manifest, which must tell the entries as they are.
+    /// Returns the manifest. Fails unless it describes the entries exactly.
     #[track_caller]
     pub fn manifest(&self) -> Value {
         let manifest = self.json("manifest.json");
@@ -78,7 +78,7 @@ impl Packet {
     }
 }
 
-/// The reasons that a list of the manifest gives for what starts with `name`.
+/// Returns the reasons in a list of the manifest for the names that start with `name`.
 pub fn reasons(list: &Value, name: &str) -> Vec<String> {
     let items = list.as_array().unwrap().iter();
     let items = items.filter(|item| item["name"].as_str().unwrap().starts_with(name));

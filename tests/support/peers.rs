@@ -1,4 +1,4 @@
-//! Clients that others wrote, installed by `tests/run` under `target/peers/`.
+//! Clients from other projects, installed by `tests/run` under `target/peers/`.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Returns the name of a program that every run needs, once it is found on the path.
+/// Returns the name of a required program. Fails if it is not on the path.
 pub fn tool(name: &str) -> &str {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_there = std::env::split_paths(&path).any(|folder| folder.join(name).exists());
@@ -18,7 +18,7 @@ pub fn tool(name: &str) -> &str {
     name
 }
 
-/// Runs a scenario, which prints one JSON object for each step it took, and gives those.
+/// Runs a scenario, which prints one JSON object for each step. Returns these objects.
 pub async fn play(command: &mut Command) -> Vec<Value> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let played = timeout(TIMEOUT, command.output()).await.unwrap().unwrap();
@@ -27,7 +27,7 @@ pub async fn play(command: &mut Command) -> Vec<Value> {
     output.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Runs a scenario that asks for help in between: a line with `ask` waits for the line that `help` makes of it.
+/// Runs a scenario that requests help: for each line with `ask`, the scenario waits for the line that `help` returns.
 pub async fn converse(command: &mut Command, help: impl AsyncFnMut(&str) -> String) -> Vec<Value> {
     timeout(TIMEOUT, talk(command, help)).await.unwrap()
 }

@@ -1,7 +1,7 @@
 //! The idle connections of clients, which are closed before their server is stopped.
 //!
-//! A server that stops waits a second for another request on each idle connection, so that no client is cut off.
-//! Tests that are not about this do not wait: `Process::stop` closes the connections first.
+//! During a stop the server waits a second for another request on each idle connection, so that no request is lost.
+//! Tests of other behaviour do not wait: `Process::stop` closes the connections first.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, Weak};
@@ -17,7 +17,7 @@ thread_local! {
 pub struct Pool {
     base: String,
     configure: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
-    /// `None` once the connections were closed; the next request opens a new one.
+    /// `None` after the connections were closed; the next request creates a new client.
     client: Mutex<Option<Client>>,
 }
 
@@ -31,14 +31,14 @@ impl Pool {
         pool
     }
 
-    /// The client to send a request with. Its connections stay open for as long as the request lasts.
+    /// Returns the client for a request. Its connections stay open during the request.
     pub fn client(&self) -> Client {
         let mut client = self.client.lock().unwrap();
         client.get_or_insert_with(|| (self.configure)(builder()).build().unwrap()).clone()
     }
 }
 
-/// A client without the root certificates of the machine, which each client would read and parse anew.
+/// Builds a client without the root certificates of the machine, which each client would parse again.
 fn builder() -> ClientBuilder {
     Client::builder().tls_certs_only([])
 }

@@ -1,4 +1,4 @@
-//! The real program in a process of its own, with a folder and a database of its own.
+//! The real program as a separate process, with its own folder and database.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{Client, database, pool};
 
-/// Longer than anything here takes, even on a busy machine.
+/// The timeout of every wait, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A folder with a `config.toml`, in which the program is run.
@@ -25,7 +25,7 @@ pub struct Workplace {
     files: Option<u32>,
 }
 
-/// A running server; it ends with the test.
+/// A running server. It ends with the test.
 pub struct Process {
     pub base: String,
     child: Child,
@@ -33,7 +33,7 @@ pub struct Process {
 }
 
 impl Workplace {
-    /// A fresh database and these settings beside it, as TOML.
+    /// Creates a place with a new database and these settings, as TOML.
     pub async fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
@@ -47,14 +47,14 @@ impl Workplace {
     pub fn configure(&self, settings: &str) {
         let listen = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\n";
         let more = if settings.contains("[ServiceSettings]") { "" } else { listen };
-        // Tests fetch nothing from elsewhere.
+        // Tests fetch no notices.
         let quiet = "\n[AnnouncementSettings]\nNoticesURL = \"\"\n";
         let quiet = if settings.contains("[AnnouncementSettings]") { "" } else { quiet };
         let database = if settings.contains("[SqlSettings]") { "" } else { &self.database };
         std::fs::write(self.path("config.toml"), format!("{more}{database}{settings}{quiet}")).unwrap();
     }
 
-    /// From now on a copy of the program is run, which is alone in a folder of its own; gives that copy.
+    /// Makes this place run a copy of the program, in a separate folder. Returns the path of the copy.
     pub fn copy_program(&mut self) -> PathBuf {
         let copy = self.path("bin/quarterdeck");
         std::fs::create_dir(copy.parent().unwrap()).unwrap();
@@ -63,7 +63,7 @@ impl Workplace {
         copy
     }
 
-    /// From now on the program runs as another user, who owns the folder; only root can have that.
+    /// Makes the program run as another user, who owns the folder; requires root.
     pub fn run_as(&mut self, user: u32) {
         self.user = Some(user);
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
@@ -72,7 +72,7 @@ impl Workplace {
         std::os::unix::fs::chown(self.folder.path(), Some(user), None).unwrap();
     }
 
-    /// From now on the program may open so many files.
+    /// Limits the number of files that the program may open.
     pub fn limit_files(&mut self, files: u32) {
         self.files = Some(files);
     }
@@ -95,23 +95,23 @@ impl Workplace {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A program that reads nothing may be gone already.
+        // A program that reads no input may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes()).await;
         timeout(TIMEOUT, child.wait_with_output()).await.unwrap().unwrap()
     }
 
-    /// Starts a command and does not wait for it.
+    /// Starts a command and does not wait for its end.
     pub fn begin(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// Starts the server and waits until it listens; what it writes on standard error is in the file `stderr`.
+    /// Starts the server and waits until it listens. Its standard error is written to the file `stderr`.
     pub async fn serve(&self) -> Process {
         self.serve_with(&[], &["serve"]).await
     }
 
-    /// Starts it with more variables in its environment, and with these arguments.
+    /// Starts the server with these arguments and more environment variables.
     pub async fn serve_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Process {
         let stderr = std::fs::File::create(self.path("stderr")).unwrap();
         let mut command = self.command(arguments);
@@ -147,19 +147,19 @@ impl Workplace {
 }
 
 impl Process {
-    /// A client that is not logged in.
+    /// Returns a client without a session.
     pub fn client(&self) -> Client {
         Client::new(&self.base)
     }
 
-    /// The next line that it prints on standard output.
+    /// Returns the next line of standard output.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
         timeout(TIMEOUT, self.stdout.read_line(&mut line)).await.unwrap().unwrap();
         line.trim_end().to_owned()
     }
 
-    /// The one-time code for the first account, which it prints after its address.
+    /// Returns the one-time code for the first account, which the server prints after its address.
     pub async fn setup_code(&mut self) -> String {
         loop {
             let line = self.line().await;
@@ -170,7 +170,7 @@ impl Process {
         }
     }
 
-    /// The number of the process.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
@@ -180,7 +180,7 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for the end.
+    /// Waits until the process ends.
     pub async fn ended(&mut self) -> ExitStatus {
         timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap()
     }
@@ -193,12 +193,12 @@ impl Process {
     }
 }
 
-/// A file as text.
+/// Returns a file as text.
 pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The finished lines of a file with one JSON object a line; none while there is no file.
+/// Returns the complete lines of a file with one JSON object a line; empty if the file does not exist.
 pub fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let finished = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));

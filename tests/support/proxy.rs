@@ -1,4 +1,4 @@
-//! A TCP proxy that stands before the server or before its database, and can fail in the ways a network does.
+//! A TCP proxy in front of the server or its database, which can fail like a network.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -10,33 +10,33 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-/// How the line behaves.
+/// The state of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
-    /// Bytes pass.
+    /// Bytes are forwarded.
     Up,
     /// Open connections are closed and new ones refused, as by a host whose database has ended.
     Refused,
-    /// Connections stay open and are accepted, and no byte arrives, as by a host that hangs.
+    /// Connections are accepted and stay open, but no byte is forwarded, as by a host that hangs.
     Stalled,
 }
 
-/// A running proxy; it ends with the test.
+/// A running proxy. It ends with the test.
 pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
     upstream: Rc<RefCell<String>>,
-    // Bound and never listening: while the line is refused, nobody else is given the port.
+    // Bound but not listening, so that no other process gets the port while connections are refused.
     _port: TcpSocket,
 }
 
 impl Proxy {
-    /// One that passes everything on to `upstream`, such as `127.0.0.1:5432`.
+    /// Starts a proxy that forwards connections to `upstream`, such as `127.0.0.1:5432`.
     pub fn start(upstream: &str) -> Self {
         Self::start_as(Line::Up, upstream)
     }
 
-    /// One that refuses connections until it is restored.
+    /// Starts a proxy that refuses connections until it is restored.
     pub fn start_refused(upstream: &str) -> Self {
         Self::start_as(Line::Refused, upstream)
     }
@@ -50,27 +50,27 @@ impl Proxy {
         Self { address, line, upstream, _port: port }
     }
 
-    /// Where it listens.
+    /// Returns the address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Passes connections from now on to another place.
+    /// Forwards new connections to another address.
     pub fn lead_to(&self, upstream: &str) {
         upstream.clone_into(&mut self.upstream.borrow_mut());
     }
 
-    /// Closes all connections and takes no new ones.
+    /// Closes all connections and refuses new ones.
     pub fn refuse(&self) {
         self.line.send_replace(Line::Refused);
     }
 
-    /// Holds everything back.
+    /// Stops forwarding bytes.
     pub fn stall(&self) {
         self.line.send_replace(Line::Stalled);
     }
 
-    /// Passes everything on again, and what was held back.
+    /// Forwards bytes again, including those that were delayed.
     pub fn restore(&self) {
         self.line.send_replace(Line::Up);
     }
@@ -108,7 +108,7 @@ async fn relay(near: TcpStream, upstream: String, line: watch::Receiver<Line>) {
         let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
         tokio::join!(pump(near_read, far_write, line.clone()), pump(far_read, near_write, line.clone()));
     };
-    // Refused, or the proxy is gone.
+    // Refused, or the proxy has ended.
     let mut watched = line.clone();
     tokio::select! {
         () = passing => {}
@@ -126,7 +126,7 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Rece
     }
 }
 
-/// Waits until bytes pass.
+/// Waits until bytes are forwarded.
 async fn passable(mut line: watch::Receiver<Line>) {
     let _ = line.wait_for(|line| *line == Line::Up).await.is_ok();
 }

@@ -1,4 +1,4 @@
-//! Bytes in, bytes out: for what an HTTP client would not send, or would not show.
+//! Raw bytes on a connection, for tests of what an HTTP client does not send or does not show.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than any test waits for an answer.
+/// The timeout of a wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Opens a connection to `http://host:port`.
@@ -14,7 +14,7 @@ pub async fn connect(base: &str) -> TcpStream {
     TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap()
 }
 
-/// Sends `request` on a connection of its own and reads until the server closes it.
+/// Sends `request` on a new connection and reads until the server closes it.
 pub async fn exchange(base: &str, request: &str) -> String {
     let mut connection = connect(base).await;
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -24,12 +24,12 @@ pub async fn exchange(base: &str, request: &str) -> String {
 /// Reads until the server closes the connection.
 pub async fn read_to_end(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // A reset after the answer is as good an end as any.
+    // The connection may also end with a reset after the response.
     let _ = timeout(TIMEOUT, connection.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
 
-/// Sends `request` on a connection of its own and closes that before there is an answer.
+/// Sends `request` on a new connection, and closes it before the response.
 pub async fn send_and_leave(base: &str, request: &str) {
     let mut connection = connect(base).await;
     connection.write_all(request.as_bytes()).await.unwrap();

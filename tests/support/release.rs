@@ -1,4 +1,4 @@
-//! A place with releases of the program, signed with the tools that everybody has.
+//! A source of releases of the program, signed with common tools.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,25 +19,25 @@ use tokio::sync::watch;
 /// The version of the program that `tests/run` builds beside the usual one.
 pub const NEWER: &str = "999.0.0";
 
-/// What a release server answers.
+/// The response of a release server.
 #[derive(Clone)]
 pub enum Answer {
     Bytes(Rc<[u8]>),
     Redirect(String),
-    /// The first half of what is announced; the rest never comes, and the connection stays open or does not.
+    /// The first half of the announced bytes; the `Rest` says what follows.
     Half(Rc<[u8]>, Rest),
 }
 
-/// What becomes of the second half.
+/// The behaviour after the first half.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Rest {
     Closed,
     Withheld,
-    /// It comes once `go_on` is called.
+    /// The second half is sent after `go_on` is called.
     Later,
 }
 
-/// A running release server with a key pair of its own; it ends with the test.
+/// A running release server with its own key pair. It ends with the test.
 pub struct ReleasePlace {
     folder: TempDir,
     address: SocketAddr,
@@ -65,8 +65,8 @@ impl ReleasePlace {
         Self { folder, address, shared }
     }
 
-    /// The section of the settings that names this place, its key copied into `folder`; a download may stand still
-    /// for so many seconds.
+    /// Returns the section of the settings for this server, whose key is copied to `folder`. A download may stall for
+    /// `stall_s` seconds.
     pub fn settings(&self, folder: &Path, stall_s: u32) -> String {
         let key = folder.join("release.pub");
         std::fs::copy(self.folder.path().join("release.pub"), &key).unwrap();
@@ -77,7 +77,7 @@ impl ReleasePlace {
         )
     }
 
-    /// Offers a program under the manifest that belongs to it, with these members in place of the true ones.
+    /// Offers a program with its manifest, in which these members are replaced.
     pub fn offer(&self, program: &[u8], other: &Value) {
         let mut manifest = json!({
             "version": NEWER, "target": target(), "file": "quarterdeck-next", "size": program.len(),
@@ -88,7 +88,7 @@ impl ReleasePlace {
         self.answer("/latest/quarterdeck-next", Answer::Bytes(program.into()));
     }
 
-    /// The same, signed with a key that nobody trusts.
+    /// Offers a program with a manifest that an untrusted key signed.
     pub fn offer_with_other_keys(&self, program: &[u8]) {
         self.offer(program, &json!({}));
         let other_keys = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ impl ReleasePlace {
         self.sign(&manifest, other_keys.path());
     }
 
-    /// What is answered to requests for `path` from now on; `None` is 404.
+    /// Sets the response for `path`; `None` is 404.
     pub fn answer(&self, path: &str, answer: impl Into<Option<Answer>>) {
         let mut answers = self.shared.answers.borrow_mut();
         match answer.into() {
@@ -106,7 +106,7 @@ impl ReleasePlace {
         };
     }
 
-    /// Sends what was kept for later.
+    /// Sends the delayed second halves.
     pub fn go_on(&self) {
         self.shared.goes_on.send_replace(true);
     }
@@ -122,7 +122,7 @@ impl ReleasePlace {
     }
 }
 
-/// A program that does nothing but tell a version, and to anything else that it was asked it ends with 7.
+/// Returns a program that prints a version, and exits with 7 for any other argument.
 pub fn teller(version: &str) -> Vec<u8> {
     format!("#!/bin/sh\n[ \"$*\" = --version ] || exit 7\necho quarterdeck {version}\n").into_bytes()
 }
@@ -157,7 +157,7 @@ async fn serve(mut connection: TcpStream, shared: Rc<Shared>) {
     let request = String::from_utf8(request).unwrap();
     let path = request.split(' ').nth(1).unwrap();
     let answer = shared.answers.borrow().get(path).cloned();
-    // Who has read enough goes.
+    // The client may disconnect before it has read the whole response.
     let _ = match answer {
         None => connection.write_all(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n").await,
         Some(Answer::Redirect(to)) => {

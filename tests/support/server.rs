@@ -1,4 +1,4 @@
-//! A server in this process, on a free port, with a folder and a database of its own.
+//! A server in this process, on a free port, with its own folder and database.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use super::{Client, database};
 
-/// Long enough for every policy that the tests set.
+/// A password that satisfies every policy of the tests.
 pub const PASSWORD: &str = "correct-horse-1";
 
-/// A running server; it ends with the test.
+/// A running server. It ends with the test.
 pub struct TestServer {
     pub server: Server,
     pub base: String,
@@ -22,29 +22,29 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// Starts one with the default settings.
+    /// Starts a server with the default settings.
     pub async fn start() -> Self {
         Self::start_with("").await
     }
 
-    /// Starts one with more settings, as TOML.
+    /// Starts a server with more settings, as TOML.
     pub async fn start_with(settings: &str) -> Self {
         Self::start_in(settings, &|_| Vec::new()).await
     }
 
-    /// Starts one with an environment that depends on its folder.
+    /// Starts a server with an environment that depends on its folder.
     pub async fn start_in(settings: &str, environment: &dyn Fn(&Path) -> Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = database::fresh(folder.path()).await;
         Self::start_at(folder, &database, settings, environment).await
     }
 
-    /// Starts one on a database that is there already, given as its section of the settings.
+    /// Starts a server on an existing database, which is given as its section of the settings.
     pub async fn start_on(database: &str, environment: &dyn Fn(&Path) -> Vec<(String, String)>) -> Self {
         Self::start_at(tempfile::tempdir().unwrap(), database, "", environment).await
     }
 
-    /// Starts one more on the database of this one.
+    /// Starts another server on the database of this one.
     pub async fn start_beside(&self, settings: &str) -> Self {
         let text = std::fs::read_to_string(self.folder().join("config.toml")).unwrap();
         let (_, database) = text.split_once("[SqlSettings]").unwrap();
@@ -65,19 +65,19 @@ impl TestServer {
         Self { server, base, folder }
     }
 
-    /// Where the server keeps its files.
+    /// Returns the folder with the files of the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A client that is not logged in.
+    /// Returns a client without a session.
     pub fn client(&self) -> Client {
         Client::new(&self.base)
     }
 
-    /// Makes the first account, which is an administrator, and logs in.
+    /// Creates the first account, which is an administrator, and logs in.
     pub async fn admin(&self) -> Client {
-        // A site with an address of its own wants the code, also from this machine.
+        // With a `SiteURL`, the code is also required from this machine.
         let code = self.server.setup_code().map_or("", |code| code.expose());
         let body = Some(account("admin").to_string());
         let created = self.client().send(Method::POST, "/users", body, &[("X-Quarterdeck-Setup-Code", code)]).await;
@@ -85,24 +85,24 @@ impl TestServer {
         self.login("admin").await
     }
 
-    /// Makes an ordinary account with the help of `admin` and logs in.
+    /// Creates an ordinary account as `admin` and logs in.
     pub async fn user(&self, admin: &Client, name: &str) -> Client {
         admin.post("/users", account(name)).await.expect(201);
         self.login(name).await
     }
 
-    /// Logs in with the password of every test account.
+    /// Logs in with the password of all test accounts.
     pub async fn login(&self, name: &str) -> Client {
         self.client().log_in(name).await
     }
 }
 
-/// The body that makes an account.
+/// Returns the body that creates an account.
 pub fn account(name: &str) -> Value {
     json!({ "email": format!("{name}@chat.example"), "username": name, "password": PASSWORD })
 }
 
-/// Writes the settings that every test needs, and those of its own.
+/// Writes the settings that every test needs, and those of the test.
 pub fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::PathBuf {
     let has = |section: &str| more.contains(&format!("[{section}]"));
     let mut text = String::new();
@@ -114,11 +114,11 @@ pub fn write_settings(folder: &Path, database: &str, more: &str) -> std::path::P
         writeln!(text, "[FileSettings]\nDirectory = \"{}\"", files.display()).unwrap();
     }
     if !has("AnnouncementSettings") {
-        // Tests fetch nothing from elsewhere.
+        // Tests fetch no notices.
         text.push_str("[AnnouncementSettings]\nNoticesURL = \"\"\n");
     }
     text.push_str(database);
-    // A section of the test's own gets what every test needs.
+    // If the test has a section of the same name, the common settings are added to it.
     let more = more.replace("[ServiceSettings]", "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"");
     text.push_str(&more);
     let file = folder.join("config.toml");

@@ -1,4 +1,4 @@
-//! Clients that ask for much and take little.
+//! Clients that request large responses and read little.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Client;
 
-/// Longer than any test waits for an answer.
+/// The timeout of a wait for a response.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A client that read the beginning of its response and then stopped.
@@ -18,10 +18,10 @@ pub struct SlowReader {
 }
 
 impl SlowReader {
-    /// Asks for `path` of the API and reads nothing behind the head of the response.
+    /// Requests `path` of the API and reads only the head of the response.
     pub async fn start(client: &Client, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        // Buffers of the kernel must not hide the bytes that the server holds.
+        // Small buffers in the kernel, so that the server holds the remaining bytes.
         socket.set_recv_buffer_size(4096).unwrap();
         let address = client.base.strip_prefix("http://").unwrap().parse().unwrap();
         let mut connection = socket.connect(address).await.unwrap();
@@ -39,18 +39,18 @@ impl SlowReader {
         self.head.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// The length that the head announces.
+    /// Returns the announced length of the body.
     pub fn length(&self) -> usize {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         lengths.next().unwrap().1.parse().unwrap()
     }
 
-    /// Reads a few bytes a second until the server ends the connection; gives how many, and how long that took.
+    /// Reads a few bytes a second until the server closes the connection. Returns the number of bytes and the duration.
     pub async fn drip(mut self) -> (usize, Duration) {
         let (started, mut taken) = (Instant::now(), 0);
         let dripping = async {
-            // A reset is as good an end as any.
+            // The connection may also end with a reset.
             while let Ok(read @ 1..) = self.connection.read(&mut [0; 64]).await {
                 taken += read;
                 sleep(Duration::from_millis(20)).await;
@@ -60,7 +60,7 @@ impl SlowReader {
         (taken, started.elapsed())
     }
 
-    /// Reads everything.
+    /// Reads the rest of the response.
     pub async fn finish(mut self) -> Vec<u8> {
         let mut body = vec![0; self.length()];
         timeout(TIMEOUT, self.connection.read_exact(&mut body)).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! A mail server that a test starts, and the certificates it shows.
+//! A mail server that a test starts, with its certificates.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -16,11 +16,11 @@ use super::needs;
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The user and the password that the mail server knows.
+/// The user name and the password that the mail server accepts.
 pub const USERNAME: &str = "courier";
 pub const PASSWORD: &str = "canary-of-the-courier";
 
-/// A running mail server; it ends with the test.
+/// A running mail server. It ends with the test.
 pub struct MailServer {
     pub port: u16,
     said: Lines<BufReader<ChildStdout>>,
@@ -28,7 +28,7 @@ pub struct MailServer {
 }
 
 impl MailServer {
-    /// Starts one that behaves as `wish` says; `None` in a run without it.
+    /// Starts a mail server that behaves as `wish` says; `None` in a run without it.
     pub async fn start(wish: Value) -> Option<Self> {
         let folder = needs::peer("smtp")?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/smtp.py");
@@ -41,7 +41,7 @@ impl MailServer {
         Some(server)
     }
 
-    /// The next event of that name; others are passed over.
+    /// Returns the next event of that name and skips others.
     pub async fn next(&mut self, event: &str) -> Value {
         loop {
             let line = timeout(TIMEOUT, self.said.next_line()).await.unwrap().unwrap().unwrap();
@@ -52,7 +52,7 @@ impl MailServer {
         }
     }
 
-    /// Has the settings in `config` mean this server.
+    /// Changes the settings in `config` to use this server.
     pub fn name_in(&self, config: &mut Value, security: &str) {
         put_at(config, "EmailSettings.SMTPServer", "127.0.0.1");
         put_at(config, "EmailSettings.SMTPPort", self.port.to_string());
@@ -60,7 +60,7 @@ impl MailServer {
     }
 }
 
-/// A certificate for 127.0.0.1 that nobody else signed.
+/// A self-signed certificate for 127.0.0.1.
 pub struct Certificate {
     folder: TempDir,
 }
@@ -89,7 +89,7 @@ impl Certificate {
         self.folder.path().join("cert.pem")
     }
 
-    /// The wish for a mail server that shows this certificate.
+    /// Returns the `wish` for a mail server with this certificate.
     pub fn shown(&self, security: &str) -> Value {
         json!({ "security": security, "certificate": self.path(), "key": self.folder.path().join("key.pem") })
     }

@@ -1,4 +1,4 @@
-//! HTTP over the local socket, as mmctl speaks it.
+//! HTTP over the local socket, as mmctl uses it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,10 +9,10 @@ use tokio::net::UnixStream;
 
 use super::Reply;
 
-/// What mmctl sends with every request. It says nothing about the type of a body.
+/// The headers of every request of mmctl. They contain no content type.
 const HEADERS: &str = "Host: _\r\nUser-Agent: mmctl/11.6.0 (linux)\r\nIf-None-Match: \r\nConnection: close\r\n";
 
-/// Talks to the server behind one socket; a connection for each request.
+/// Sends requests to the server of one socket, on a new connection for each.
 #[derive(Clone)]
 pub struct Socket {
     path: PathBuf,
@@ -35,7 +35,7 @@ impl Socket {
         self.send("PUT", path, &body.to_string()).await
     }
 
-    /// Sends anything; `path` is relative to the API.
+    /// Sends a request; `path` is relative to the API.
     pub async fn send(&self, method: &str, path: &str, body: &str) -> Reply {
         let mut stream = UnixStream::connect(&self.path).await.unwrap();
         let length = body.len();

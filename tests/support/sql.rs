@@ -1,14 +1,14 @@
-//! The database of a server, from behind its back.
+//! Access to the database of a server, without the server.
 
 use super::{TestServer, database};
 
 impl TestServer {
-    /// The data source of the server, as a client without TLS takes it.
+    /// Returns the data source of the server, for a client without TLS.
     pub fn data_source(&self) -> String {
         self.server.config().current().view.sql.data_source.replace("sslmode=disable&", "")
     }
 
-    /// Runs statements on the server's own database.
+    /// Runs statements on the server's database.
     pub async fn execute(&self, sql: &str) {
         let config = self.server.config().current();
         let settings = &config.view.sql;

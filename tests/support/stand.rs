@@ -1,4 +1,4 @@
-//! A server that can be upgraded: it runs a copy of the program, and has a place with releases.
+//! A server that can be upgraded: it runs a copy of the program, and has a source of releases.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::waiting::until;
 const UPGRADE: &str = "/upgrade_to_enterprise";
 const STATUS: &str = "/upgrade_to_enterprise/status";
 
-/// A server that runs a copy of the program, and a place with releases for it.
+/// A server that runs a copy of the program, and its source of releases.
 pub struct Stand {
     pub place: Workplace,
     pub program: PathBuf,
@@ -23,17 +23,18 @@ pub struct Stand {
 }
 
 impl Stand {
-    /// One with a source of releases, and an administrator.
+    /// Starts a server with a source of releases and an administrator.
     pub async fn start() -> Self {
         Self::prepared(60, |_| ()).await
     }
 
-    /// One that waits so many seconds for a download to go on, and whose folder is changed before the server starts.
+    /// Starts a server that waits for this many seconds for the next bytes of a download, and whose folder is changed
+    /// before the start.
     pub async fn prepared(stall_s: u32, change: impl Fn(&mut Workplace)) -> Self {
         let mut place = Workplace::new("").await;
         let program = place.copy_program();
         let releases = ReleasePlace::start().await;
-        // A server that starts anew must be found again.
+        // The port is fixed, so that the restarted server has the same address.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("[ServiceSettings]\nListenAddress = \"127.0.0.1:{port}\"\n");
         place.configure(&format!("{listen}{}", releases.settings(&place.path(""), stall_s)));
@@ -44,13 +45,13 @@ impl Stand {
         Self { place, program, releases, server, admin }
     }
 
-    /// Begins an upgrade.
+    /// Starts an upgrade.
     pub async fn begin(&self) {
         let begun = self.admin.post(UPGRADE, json!({})).await;
         assert_eq!((begun.status, begun.text().as_str()), (202, r#"{"status":"OK"}"#));
     }
 
-    /// The status once the upgrade is over.
+    /// Returns the status after the upgrade ended.
     pub async fn ended(&self) -> Value {
         let is_over = async || {
             let percentage = self.status().await["percentage"].as_u64().unwrap();
@@ -60,24 +61,24 @@ impl Stand {
         self.status().await
     }
 
-    /// How far the upgrade is.
+    /// Returns the progress of the upgrade.
     pub async fn status(&self) -> Value {
         self.admin.get(STATUS).await.expect(200)
     }
 
-    /// What lies where the program is.
+    /// Returns the names of the files in the folder of the program.
     pub fn files(&self) -> Vec<String> {
         files(&self.program)
     }
 
-    /// What the server says of its version; empty while nobody answers.
+    /// Returns the version that the server reports; empty while no server answers.
     pub async fn version(&self) -> String {
         let ping = self.server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
         ping.map(|reply| reply.header("x-version-id")).unwrap_or_default()
     }
 }
 
-/// What lies where the program is.
+/// Returns the names of the files in the folder of the program.
 pub fn files(program: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(program.parent().unwrap()).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

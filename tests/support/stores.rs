@@ -1,4 +1,4 @@
-//! Stores that others wrote, installed by `tests/run` under `target/peers/`; each runs as long as this process.
+//! Stores from other projects, installed by `tests/run` under `target/peers/`. Each runs as long as this process.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -11,8 +11,8 @@ use super::needs;
 const ACCOUNT: &str = "quarterdeck";
 const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
 
-/// The settings that make a bucket of an S3 server the store, with the key of a user who may do everything; `None` in a
-/// run without the server.
+/// Returns settings that use a bucket of an S3 server as the store, with the key of a user who has all permissions;
+/// `None` in a run without the server.
 pub fn s3() -> Option<Value> {
     static LINE: OnceLock<Option<String>> = OnceLock::new();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/s3/serve.py");
@@ -29,7 +29,7 @@ pub fn s3() -> Option<Value> {
     }))
 }
 
-/// The same of an account of Azure Blob Storage. Its container is not there.
+/// Returns settings that use an account of Azure Blob Storage. Its container does not exist.
 pub fn azure() -> Option<Value> {
     static LINE: OnceLock<Option<String>> = OnceLock::new();
     let script =
@@ -52,7 +52,8 @@ pub fn azure() -> Option<Value> {
     }))
 }
 
-/// The first line of a program's output with that word; the program ends when its input does, with this process.
+/// Returns the first line of a program's output that contains a word. The program ends when its input does, which is at
+/// the end of this process.
 fn started(command: &mut Command, word: &str) -> String {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -12,25 +12,25 @@ use super::waiting::until;
 use super::websocket::{Frame, PING, WebSocket};
 use super::{Client, TestServer};
 
-/// How many sockets the tests open; more in a night than in a coffee break.
+/// The variable with the number of sockets that the tests open. Nightly runs set a higher number.
 const VARIABLE: &str = "QUARTERDECK_TEST_SOCKETS";
 
-/// The settings of a server that lets a few users have many sockets.
+/// Settings that allow a few users many sockets.
 pub const ROOMY: &str = "[Quarterdeck]\nMaximumSocketsPerUser = 100000\n";
 
-/// How many sockets to open, when nobody says.
+/// Returns the number of sockets to open.
 pub fn size(default: usize) -> usize {
     raise_open_files();
     std::env::var(VARIABLE).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Lets this process open as many files as it may: it has one end of each connection, and often both.
+/// Raises the limit of open files of this process, which holds one end of each connection, and often both.
 pub fn raise_open_files() {
     let max = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: max, maximum: max });
 }
 
-/// So many users, who are logged in.
+/// Creates users and logs them in.
 pub async fn users(server: &TestServer, admin: &Client, count: usize) -> Vec<Client> {
     let mut users = Vec::new();
     for number in 0..count {
@@ -39,38 +39,38 @@ pub async fn users(server: &TestServer, admin: &Client, count: usize) -> Vec<Cli
     users
 }
 
-/// So many sockets, of each user in turn, past their hello.
+/// Opens sockets for the users in turn, and reads their hello.
 pub async fn greeted(users: &[Client], count: usize) -> Vec<(WebSocket, String)> {
     join_all(users.iter().cycle().take(count).map(WebSocket::greeted)).await
 }
 
 impl TestServer {
-    /// Tells every connection something that none of them can do without.
+    /// Sends an event to every connection that must not be dropped.
     pub async fn tell_all(&self, data: Value) {
         self.server.hub().publish(Event::new("posted", data)).await;
     }
 
-    /// Tells all connections these numbers, one after the other.
+    /// Sends events with these numbers to all connections, in order.
     pub async fn count_for_all(&self, numbers: Range<usize>) {
         for number in numbers {
             self.tell_all(json!({ "number": number })).await;
         }
     }
 
-    /// How many sockets are open now.
+    /// Returns the number of open sockets.
     pub fn sockets(&self) -> usize {
         self.server.hub().counts().sockets.load(Ordering::Relaxed)
     }
 
-    /// Waits until no more than so many sockets are open.
+    /// Waits until at most `count` sockets are open.
     pub async fn sockets_fall_to(&self, count: usize) {
         until("sockets are closed", async || self.sockets() <= count).await;
     }
 }
 
 impl WebSocket {
-    /// Reads up to the last of these numbers, none of which may be missing. `seq` is what the first event must have;
-    /// gives what the next one must. Other events pass.
+    /// Reads events up to the last of these numbers, and fails if one is missing. `seq` is the expected number of the
+    /// first event; returns that of the next one. Other events are allowed.
     pub async fn counts(&mut self, mut numbers: Range<usize>, mut seq: usize) -> usize {
         while !numbers.is_empty() {
             let event = self.event().await;
@@ -83,7 +83,8 @@ impl WebSocket {
         seq
     }
 
-    /// Whether no number is left: a ping of the client is answered behind everything that is on its way.
+    /// Returns true if no numbered event is left. The reply to a ping of the client arrives after all events in
+    /// transit.
     pub async fn has_counted(&mut self) -> bool {
         self.send_frame(true, PING, b"").await;
         loop {

@@ -1,4 +1,4 @@
-//! Teams to test with.
+//! Teams for tests.
 
 use std::path::Path;
 
@@ -7,29 +7,29 @@ use serde_json::{Value, json};
 use super::server::account;
 use super::{Client, backdoor};
 
-/// The body that founds an open team that anybody may join.
+/// Returns the body that creates an open team.
 pub fn open_team(name: &str) -> Value {
     json!({ "name": name, "display_name": format!("Team {name}"), "type": "O", "allow_open_invite": true })
 }
 
-/// The body that founds a team by invitation.
+/// Returns the body that creates a team by invitation.
 pub fn closed_team(name: &str) -> Value {
     json!({ "name": name, "display_name": format!("Team {name}"), "type": "I" })
 }
 
-/// The body that takes `user` into a team.
+/// Returns the body that adds `user` to a team.
 pub fn newcomer(team_id: &str, user: &Client) -> Value {
     json!({ "team_id": team_id, "user_id": user.user_id })
 }
 
 impl Client {
-    /// Founds a team and gives its id.
+    /// Creates a team and returns its id.
     pub async fn found(&self, team: Value) -> String {
         self.post("/teams", team).await.expect(201)["id"].as_str().unwrap().to_owned()
     }
 }
 
-/// A channel in which an administrator, anna, and an ordinary user, bert, are; `folder` is where the settings are.
+/// Creates a channel with an administrator, anna, and an ordinary user, bert; `folder` contains the settings.
 pub async fn meeting(site: &Client, folder: &Path) -> (String, Client, Client) {
     site.post("/users", account("anna")).await.expect(201);
     let anna = site.log_in("anna").await;

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the test's own that speaks TLS, with a certificate of a made-up authority for `db.test`.
+//! A separate PostgreSQL with TLS for a test. Its certificate is for `db.test`, from an authority of the test.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,10 +15,10 @@ use super::needs;
 /// PostgreSQL refuses to run as root. This user exists everywhere.
 pub(super) const NOBODY: u32 = 65_534;
 
-/// Another process may take a free port before the server does.
+/// The number of attempts to start: another process may take a free port before the server does.
 const ATTEMPTS: usize = 5;
 
-/// A running PostgreSQL; it ends with the test.
+/// A running PostgreSQL. It ends with the test.
 pub struct TlsPostgres {
     folder: TempDir,
     pub port: u16,
@@ -26,7 +26,7 @@ pub struct TlsPostgres {
 }
 
 impl TlsPostgres {
-    /// Starts one; `None` in a run without PostgreSQL.
+    /// Starts a PostgreSQL with TLS; `None` in a run without PostgreSQL.
     pub fn start() -> Option<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("quarterdeck-tls").tempdir_in("/tmp").unwrap();
@@ -40,19 +40,19 @@ impl TlsPostgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "{made:?}");
-        // Over the network only with TLS, so that a connection without it cannot pass for one.
+        // Over the network only TLS is allowed, so that the tests detect a connection without TLS.
         let rules = "local all all trust\nhostssl all guest 127.0.0.1/32 cert\nhostssl all all 127.0.0.1/32 trust\n";
         std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
         let (port, server) = (0..ATTEMPTS).find_map(|_| run(&programs, folder.path())).unwrap();
         Some(Self { folder, port, server })
     }
 
-    /// A file that was made for this server: `root.crt`, `other.crt`, `client.crt`, `client.key`.
+    /// Returns the path of a file for this server: `root.crt`, `other.crt`, `client.crt`, `client.key`.
     pub fn file(&self, name: &str) -> String {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// Its Unix socket, as a data source.
+    /// Returns its Unix socket, as a data source.
     pub fn socket(&self) -> String {
         format!("host={} port={} user=qd dbname=postgres", self.folder.path().display(), self.port)
     }
@@ -60,14 +60,14 @@ impl TlsPostgres {
 
 impl Drop for TlsPostgres {
     fn drop(&mut self) {
-        // Immediate shutdown, with all of its processes.
+        // Shuts it down immediately, with all of its processes.
         let id = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
         let _ = id.map(|id| kill_process(id, Signal::QUIT));
         let _ = self.server.wait();
     }
 }
 
-/// The folder with the programs of PostgreSQL; `None` in a run without it.
+/// Returns the folder with the programs of PostgreSQL; `None` in a run without it.
 pub(super) fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let folders = versions.map(|version| version.unwrap().path().join("bin"));
@@ -94,7 +94,7 @@ fn run(programs: &Path, folder: &Path) -> Option<(u16, Child)> {
     let mut server = server.stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
     let is_ready = said.by_ref().map_while(Result::ok).any(|line| line.contains("ready to accept connections"));
-    // Its further output must not fill the pipe.
+    // Reads further output, so that the pipe does not fill up.
     std::thread::spawn(move || said.for_each(drop));
     if is_ready {
         return Some((port, server));
@@ -112,7 +112,7 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-/// The server's certificate is of an authority; another authority signed nothing.
+/// Creates an authority that signs the server's certificate, and another one that signs none.
 fn certify(folder: &Path) {
     let authority = authority();
     let write = |name: &str, text: String| {
@@ -138,7 +138,8 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// The server reads its own files only as their owner; the client's stay with the test.
+/// Gives the server's files to its user, because the server reads only its own files. The client's files stay with the
+/// test.
 fn give(folder: &Path) {
     if geteuid().is_root() {
         for path in ["", "server.crt", "server.key"] {

@@ -1,4 +1,4 @@
-//! The audit trail as it is stored, beside what `GET audits` shows of it.
+//! The stored audit trail, which contains more than `GET audits` returns.
 
 use std::path::Path;
 
@@ -11,18 +11,18 @@ const TEXTS: [&str; 9] =
 const DOCUMENTS: [&str; 3] = ["parameters", "before", "after"];
 
 impl Client {
-    /// The newest rows, and all that waited is stored.
+    /// Returns the newest rows, after all waiting records are stored.
     pub async fn audits(&self) -> Vec<Value> {
         self.get("/audits?per_page=200").await.expect(200).as_array().unwrap().clone()
     }
 }
 
-/// The events, the oldest first.
+/// Returns the events, the oldest first.
 pub async fn events_in(folder: &Path) -> Vec<String> {
     backdoor::texts_in(folder, "SELECT event || ' ' || status FROM qd_audits ORDER BY number").await
 }
 
-/// The newest record of an event, with all that is stored.
+/// Returns the newest record of an event, with all stored values.
 pub async fn newest_in(folder: &Path, event: &str) -> Value {
     let column = async |column: &str| {
         let sql = format!("SELECT {column} FROM qd_audits WHERE event = '{event}' ORDER BY number DESC LIMIT 1");
@@ -39,7 +39,7 @@ pub async fn newest_in(folder: &Path, event: &str) -> Value {
     record
 }
 
-/// Everything that both tables hold, as one text.
+/// Returns the content of both tables, as one text.
 pub async fn all_text_in(folder: &Path) -> String {
     const OWN: &str = "SELECT event || ' ' || path || ' ' || parameters || before || after || extrainfo FROM qd_audits";
     const CLASSIC: &str = "SELECT action || ' ' || extrainfo FROM audits";

@@ -1,13 +1,13 @@
-//! The one way to wait in a test: with a deadline.
+//! The only way to wait in a test: with a deadline.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything in a test takes, even on a busy machine.
+/// The timeout of every wait, also on a busy machine.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The time between two looks.
+/// The time between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Waits for `work`. Fails after a minute.

@@ -1,4 +1,4 @@
-//! A wall clock that a test moves while the server runs: libfaketime in front of the process. The monotonic clock stays.
+//! A wall clock that a test moves while the server runs, with libfaketime. The monotonic clock does not change.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// A clock that shows the right time, with its file at `step`; `None` in a run without libfaketime.
+    /// Creates a clock that shows the correct time, with its file at `step`; `None` in a run without libfaketime.
     pub fn new(step: PathBuf) -> Option<Self> {
         let library = needs::peer("faketime")?.join(LIBRARY);
         let clock = Self { library, step };
@@ -21,7 +21,7 @@ impl WallClock {
         Some(clock)
     }
 
-    /// The environment of a process that has this clock.
+    /// Returns the environment of a process that uses this clock.
     pub fn variables(&self) -> [(&str, &str); 4] {
         [
             ("LD_PRELOAD", self.library.to_str().unwrap()),
@@ -31,9 +31,9 @@ impl WallClock {
         ]
     }
 
-    /// Moves the clock to so many seconds beside the right time, at once.
+    /// Sets the clock to this many seconds from the correct time, at once.
     pub fn step_to(&self, seconds: i64) {
-        // Renamed into place: the process never reads half of it.
+        // The file is renamed into place, so that the process never reads a part of it.
         let new = self.step.with_extension("new");
         std::fs::write(&new, format!("{seconds:+}\n")).unwrap();
         std::fs::rename(&new, &self.step).unwrap();

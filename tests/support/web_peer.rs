@@ -1,4 +1,4 @@
-//! Another server: keeps what it is sent, and answers what the test says.
+//! Another server: it records its requests, and returns the response that the test sets.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A running server; it ends with the test.
+/// A running server. It ends with the test.
 pub struct WebPeer {
     address: SocketAddr,
     shared: Rc<Shared>,
@@ -23,7 +23,7 @@ struct Shared {
 }
 
 impl WebPeer {
-    /// One on a free port of the loopback address.
+    /// Starts a server on a free port of the loopback address.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,17 +42,17 @@ impl WebPeer {
         self.address.port()
     }
 
-    /// Where it listens, as `http://127.0.0.1:port`.
+    /// Returns its address, as `http://127.0.0.1:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it answers from now on.
+    /// Sets the response to all further requests.
     pub fn answer(&self, status: u16, body: &str) {
         self.answer_with(status, "", body);
     }
 
-    /// The value of a header in the last request; empty when it was not sent.
+    /// Returns a header of the last request; empty if the request did not have it.
     pub fn last_header(&self, name: &str) -> String {
         let seen = self.shared.seen.borrow();
         let lines = seen.last().into_iter().flat_map(|request| request.lines());
@@ -61,33 +61,33 @@ impl WebPeer {
         values.next().map(|(_, value)| value.to_owned()).unwrap_or_default()
     }
 
-    /// It redirects from now on.
+    /// Sets a redirect as the response to all further requests.
     pub fn redirect(&self, location: &str) {
         self.answer_with(302, &format!("Location: {location}\r\n"), "");
     }
 
-    /// From now on it takes requests and answers none, until it is told to.
+    /// While suspended, the server accepts requests and sends no response.
     pub fn suspend(&self, is_suspended: bool) {
         self.shared.is_suspended.send_replace(is_suspended);
     }
 
-    /// Waits until it was sent something.
+    /// Waits for a request.
     pub async fn is_called(&self) {
         until("it is sent something", async || self.count() > 0).await;
     }
 
-    /// How many requests there were since the last time somebody asked for them.
+    /// Returns the number of requests since the last call of this kind.
     pub fn count(&self) -> usize {
         self.shared.seen.borrow().len()
     }
 
-    /// The first lines of the requests since the last time somebody asked.
+    /// Returns the request lines since the last call of this kind.
     pub fn lines(&self) -> Vec<String> {
         let requests = self.shared.seen.take();
         requests.iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
     }
 
-    /// The one request since the last time somebody asked: its first line and its body.
+    /// Returns the only request since the last call of this kind: its request line and its body.
     #[track_caller]
     pub fn one(&self) -> (String, Value) {
         let requests = self.shared.seen.take();
@@ -97,7 +97,7 @@ impl WebPeer {
         (head.lines().next().unwrap().to_owned(), serde_json::from_str(body).unwrap())
     }
 
-    /// The same, with header lines, each ended by CR and LF.
+    /// Sets the response with header lines, each ended by CR and LF.
     pub fn answer_with(&self, status: u16, headers: &str, body: &str) {
         let length = body.len();
         let answer = format!("HTTP/1.1 {status} So\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
@@ -111,7 +111,7 @@ async fn serve(listener: TcpListener, shared: Rc<Shared>) {
         shared.seen.borrow_mut().push(request);
         shared.is_suspended.subscribe().wait_for(|is_suspended| !is_suspended).await.unwrap();
         let answer = shared.answer.borrow().clone();
-        // Who has read enough goes.
+        // The client may disconnect before it has read the whole response.
         let _ = connection.write_all(answer.as_bytes()).await;
     }
 }

@@ -1,4 +1,5 @@
-//! A WebSocket, frame by frame: it sends what a client must not send, and shows what a client would hide.
+//! A WebSocket, frame by frame: it sends frames that a client must not send, and shows frames that a client library
+//! hides.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use tokio::time::timeout;
 
 use super::{Client, TestServer};
 
-/// Longer than any test waits for a frame.
+/// The timeout of a wait for a frame.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// So much is read at once, in bytes.
+/// The maximum number of bytes of one read.
 const CHUNK: usize = 16 * 1024;
 
 const MASK: [u8; 4] = [7, 1, 200, 55];
@@ -23,7 +24,7 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// What the server sent.
+/// A frame or an end that the server sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     Text(String),
@@ -39,12 +40,12 @@ pub struct WebSocket {
     buffer: Vec<u8>,
 }
 
-/// A server without statuses, whose changes would stand between the events that a test looks at.
+/// Starts a server without statuses, so that no status events come between the events of a test.
 pub async fn quiet(settings: &str) -> TestServer {
     TestServer::start_with(&format!("[ServiceSettings]\nEnableUserStatuses = false\n{settings}")).await
 }
 
-/// The head of the request that opens a socket.
+/// Returns the head of the request that opens a socket.
 pub fn upgrade(query: &str, headers: &str) -> String {
     format!(
         "GET /api/v4/websocket{query} HTTP/1.1\r\nHost: chat.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -53,18 +54,18 @@ pub fn upgrade(query: &str, headers: &str) -> String {
 }
 
 impl WebSocket {
-    /// Opens one that is not authenticated.
+    /// Opens a socket without authentication.
     pub async fn open(base: &str) -> Self {
         Self::try_open(base, &upgrade("", "")).await.unwrap()
     }
 
-    /// Opens one that is authenticated by a header.
+    /// Opens a socket that is authenticated by a header.
     pub async fn of(client: &Client, query: &str) -> Self {
         let token = client.token.as_ref().unwrap();
         Self::try_open(&client.base, &upgrade(query, &format!("Authorization: Bearer {token}\r\n"))).await.unwrap()
     }
 
-    /// The same, past its hello; gives the connection's id as well.
+    /// Opens a socket that is authenticated by a header, and reads its hello. Returns the id of the connection as well.
     pub async fn greeted(client: &Client) -> (Self, String) {
         let mut socket = Self::of(client, "").await;
         let hello = socket.event().await;
@@ -72,7 +73,7 @@ impl WebSocket {
         (socket, hello["data"]["connection_id"].as_str().unwrap().to_owned())
     }
 
-    /// Opens one that takes in next to nothing while nobody reads from it.
+    /// Opens a socket that buffers almost nothing while the test does not read.
     pub async fn narrow(client: &Client) -> Self {
         let narrow = TcpSocket::new_v4().unwrap();
         narrow.set_recv_buffer_size(4 * 1024).unwrap();
@@ -81,7 +82,7 @@ impl WebSocket {
         Self::open_on(stream, &upgrade("", &format!("Authorization: Bearer {token}\r\n"))).await.unwrap()
     }
 
-    /// Sends the head of a request; gives the head of the answer when the server does not switch.
+    /// Sends the head of a request. Returns the head of the response if the server does not upgrade.
     pub async fn try_open(base: &str, head: &str) -> Result<Self, String> {
         let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
         Self::open_on(stream, head).await
@@ -94,7 +95,7 @@ impl WebSocket {
         if answer.starts_with("HTTP/1.1 101 ") { Ok(socket) } else { Err(answer) }
     }
 
-    /// Sends the head of a request and gives the head of the answer, whatever it is.
+    /// Sends the head of a request. Returns the head of the response.
     pub async fn head(base: &str, head: &str) -> String {
         let stream = TcpStream::connect(base.strip_prefix("http://").unwrap()).await.unwrap();
         let mut socket = Self { stream, buffer: Vec::new() };
@@ -114,23 +115,23 @@ impl WebSocket {
 
     async fn read_more(&mut self) -> bool {
         self.buffer.reserve(CHUNK);
-        // A reset is as good an end as any.
+        // The connection may also end with a reset.
         let reading = self.stream.read_buf(&mut self.buffer);
         let read = timeout(TIMEOUT, reading).await.unwrap().unwrap_or(0);
         read > 0
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub async fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
-    /// Sends bytes to a server that may be gone before it takes them.
+    /// Sends bytes to a server that may end before it receives them. Returns true if they were sent.
     pub async fn try_send_raw(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).await.is_ok()
     }
 
-    /// Reads so many bytes, whatever they are, and forgets them.
+    /// Reads this many bytes and discards them.
     pub async fn skip(&mut self, count: usize) {
         while self.buffer.len() < count {
             assert!(self.read_more().await, "the server closed the connection");
@@ -138,7 +139,7 @@ impl WebSocket {
         self.buffer.drain(..count);
     }
 
-    /// Sends one frame, masked.
+    /// Sends one masked frame.
     pub async fn send_frame(&mut self, is_last: bool, kind: u8, payload: &[u8]) {
         self.send_raw(&frame(is_last, kind, payload)).await;
     }
@@ -148,18 +149,18 @@ impl WebSocket {
         self.send_frame(true, TEXT, text.as_bytes()).await;
     }
 
-    /// Asks for an action.
+    /// Sends a request.
     pub async fn ask(&mut self, seq: i64, action: &str, data: Value) {
         self.send_text(&json!({ "seq": seq, "action": action, "data": data }).to_string()).await;
     }
 
-    /// Asks for an action and gives the reply; what comes before it is passed over.
+    /// Sends a request and returns the reply. Skips earlier events.
     pub async fn reply(&mut self, seq: i64, action: &str, data: Value) -> Value {
         self.ask(seq, action, data).await;
         self.answer(seq).await
     }
 
-    /// The reply to a request that was sent; events are passed over.
+    /// Returns the reply to a request that was sent. Skips events.
     pub async fn answer(&mut self, seq: i64) -> Value {
         loop {
             let answer = self.event().await;
@@ -169,7 +170,7 @@ impl WebSocket {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub async fn next(&mut self) -> Frame {
         loop {
             if let Some((length, frame)) = parse(&self.buffer) {
@@ -182,7 +183,7 @@ impl WebSocket {
         }
     }
 
-    /// The next frame that is no ping.
+    /// Returns the next frame that is not a ping.
     pub async fn next_but_ping(&mut self) -> Frame {
         loop {
             let frame = self.next().await;
@@ -192,7 +193,7 @@ impl WebSocket {
         }
     }
 
-    /// The next text, as it is.
+    /// Returns the next text.
     pub async fn text(&mut self) -> String {
         match self.next_but_ping().await {
             Frame::Text(text) => text,
@@ -202,13 +203,13 @@ impl WebSocket {
         }
     }
 
-    /// The next text, as JSON.
+    /// Returns the next text, as JSON.
     pub async fn event(&mut self) -> Value {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
-    /// The next event of that name; others are passed over.
+    /// Returns the next event of that name and skips others.
     pub async fn event_named(&mut self, name: &str) -> Value {
         loop {
             let event = self.event().await;
@@ -218,7 +219,7 @@ impl WebSocket {
         }
     }
 
-    /// The code and reason with which the server ends it; texts are passed over.
+    /// Returns the code and the reason with which the server closes the connection. Skips texts.
     pub async fn end(&mut self) -> Frame {
         loop {
             match self.next_but_ping().await {
@@ -228,20 +229,20 @@ impl WebSocket {
         }
     }
 
-    /// Whether nothing is there: a ping of the client is answered before any text.
+    /// Returns true if no text arrives before the reply to a ping of the client.
     pub async fn is_silent(&mut self) -> bool {
         self.send_frame(true, PING, b"silent?").await;
         self.next_but_ping().await == Frame::Pong(b"silent?".to_vec())
     }
 
-    /// Cuts the connection without a word.
+    /// Closes the connection without a close frame.
     pub fn cut(self) {
         let socket = socket2::SockRef::from(&self.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 }
 
-/// One frame, masked, as clients send it.
+/// Returns one masked frame, as clients send it.
 pub fn frame(is_last: bool, kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![if is_last { 0x80 | kind } else { kind }];
     match payload.len() {
@@ -260,7 +261,7 @@ pub fn frame(is_last: bool, kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The first frame in `bytes` and its length, if it is complete.
+/// Returns the first frame in `bytes` and its length, if it is complete.
 fn parse(bytes: &[u8]) -> Option<(usize, Frame)> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     assert_eq!(first & 0xf0, 0x80, "the server sends whole messages without extensions");

@@ -1,11 +1,11 @@
-//! Each store that callers can make grow is bounded, and the bound is written down here.
+//! Each store that callers can grow has a limit, and the limit is listed here.
 
 use std::path::Path;
 
 use super::sources;
 
-/// Every file with a cache or with state behind a lock, and what bounds it in bytes. A key that a caller chooses is bounded
-/// in length or a hash, and the state counts bytes, or entries of a known size.
+/// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
+/// or has a limited length, and the state counts bytes, or entries of a known size.
 const STATE: [(&str, &str); 42] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
@@ -51,7 +51,7 @@ const STATE: [(&str, &str); 42] = [
     ("src/web/request/budget.rs", "bytes for each caller and for all"),
 ];
 
-/// The ways to hold state outside of actors.
+/// The types that hold state outside of actors.
 const HOLDERS: [&str; 5] = ["Cache<", "KeyedStateStore<", "DashMap<", "Mutex<", "RwLock<"];
 
 fn holds_state(text: &str) -> bool {
@@ -79,8 +79,8 @@ fn state_that_was_planted_is_found() {
     assert!(!holds_state("fn lock(&self) -> MutexGuard<'_, Window> {\n// Mutex<Vec<u8>>"));
 }
 
-/// Every hash of a request takes a turn: the functions that hash are private to the queue. The commands that make and
-/// read backups run in a process of their own.
+/// Every hash of a request waits for its turn: the functions that hash are private to the queue. The commands that
+/// create and read backups run in a separate process.
 #[test]
 fn passwords_are_hashed_behind_the_queue_only() {
     for (path, text) in shipped() {
@@ -92,7 +92,7 @@ fn passwords_are_hashed_behind_the_queue_only() {
     }
 }
 
-/// A count that was read and is written back loses what others counted meanwhile.
+/// A count that is read and written back loses parallel counts of others.
 #[test]
 fn failed_attempts_are_counted_by_the_database() {
     for (path, text) in shipped() {
@@ -100,14 +100,14 @@ fn failed_attempts_are_counted_by_the_database() {
     }
 }
 
-/// The code of the server without that of its tests, by path.
+/// Returns the code of the server without that of its tests, by path.
 pub(super) fn shipped() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut shipped = Vec::new();
     for path in ["src", "actors/src"].iter().flat_map(|folder| sources(folder)) {
         let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        // A module of tests is the last thing in a file; other items for tests stay.
+        // A module of tests is the last item in a file; other items for tests stay.
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
         if !name.ends_with("tests.rs") && !name.ends_with("/testing.rs") && !name.contains("/tests/") {
             shipped.push((name, text));

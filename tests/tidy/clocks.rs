@@ -2,7 +2,7 @@
 
 use super::bounds::shipped;
 
-/// The ways to read the wall clock. A function that is handed on counts as one that is called.
+/// The functions that read the wall clock. A function that is passed on counts as a call.
 const READERS: [&str; 9] = [
     "now_ms()",
     "(now_ms,",
@@ -20,7 +20,7 @@ const EXPIRY: &str = "an end that is stored or signed as wall time is compared w
 const PROTOCOL: &str = "another party reads it as wall time";
 const NAME: &str = "it is part of a name or a text that people read";
 
-/// Every file that reads the wall clock, and why wall time is right there.
+/// Every file that reads the wall clock, and the reason.
 const PLACES: &[(&str, &str)] = &[
     ("actors/src/busy.rs", "the end of the flag is stored; the time until then is measured on the monotonic clock"),
     ("actors/src/clock.rs", "the source of both clocks"),
@@ -73,7 +73,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/domain/upgrade.rs", EXPIRY),
 ];
 
-/// The ways to take a duration from a time that may be wall time.
+/// The operations that compute a duration from a time that may be wall time.
 const DIFFERENCES: [&str; 8] = [
     "now - ",
     "now_ms - ",
@@ -88,7 +88,7 @@ const DIFFERENCES: [&str; 8] = [
 const OLD_ROWS: &str = "rows that are older, as their stored times say";
 const SESSION: &str = "the times of a session are stored, and every server compares them";
 
-/// Every such line, by file and a part of it, and why wall time is right there.
+/// Every such line, by file and a part of the line, and the reason why wall time is right.
 const DURATIONS: &[(&str, &str, &str)] = &[
     ("actors/src/busy.rs", "wall.saturating_sub(clock.wall())", "converts a stored end to the monotonic clock, once"),
     ("actors/src/notices/dates.rs", "now_s - now_s.rem_euclid(DAY_S)", "the beginning of a calendar day"),
@@ -142,7 +142,7 @@ fn no_duration_is_the_difference_of_wall_times_but_reviewed_ones() {
     assert!(unused.is_empty(), "listed, and not there: {unused:?}");
 }
 
-/// The lines that are neither comments nor imports.
+/// Returns the lines that are neither comments nor imports.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with("use "))
 }

@@ -1,8 +1,8 @@
-//! No change without its record: everything that is stored passes the place where the draft of the record goes along.
+//! Each change has a record: every write passes the function that stores the draft of the record.
 
 use super::bounds::shipped;
 
-/// The statements that belong to no change which the trail records, by file, and how many there are.
+/// The number of statements, by file, that belong to no change in the trail.
 const APART: [(&str, usize); 5] = [
     ("src/store/sessions.rs", 2),
     ("src/store/systems.rs", 1),

@@ -1,4 +1,4 @@
-//! Faults that tests cause: no program contains them.
+//! Faults that tests cause are not compiled into the program.
 
 use std::path::Path;
 

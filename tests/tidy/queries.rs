@@ -1,10 +1,10 @@
-//! Query parameters that handlers read are described beside them, and the described ones are read.
+//! Query parameters that handlers read are described beside the handlers, and the described ones are read.
 
 use std::collections::BTreeSet;
 
 use super::bounds::shipped;
 
-/// Parameters that one side lacks: file, name and reason.
+/// Parameters that are only read or only described: file, name and reason.
 const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ("src/web/routes/config.rs", "format", "accepted for compatibility, without an effect"),
     ("src/web/routes/config/document.rs", "source", "sent by the command line only"),
@@ -21,19 +21,19 @@ const DESCRIBES: [&str; 2] = ["Query::optional(", "Query::required("];
 /// The calls that read a parameter.
 const READS: [&str; 6] = ["query(", "queries(", "is_true(", "is_on(", "has_query(", "number("];
 
-/// Arrays of names, each of which is read.
+/// Arrays of names that are read one by one.
 const NAMES: [(&str, &str); 1] = [("src/web/routes/users/list.rs", "const UNSUPPORTED")];
 
 fn handlers() -> impl Iterator<Item = (String, String)> {
     let is_handler = |path: &str| {
         let is_in_a_folder = path.starts_with("src/web/routes") || path.starts_with("src/web/socket");
-        // It has the parameters that several handlers share.
+        // This file has the parameters that several handlers share.
         is_in_a_folder && path != "src/web/routes/operation.rs"
     };
     shipped().into_iter().filter(move |(path, _)| is_handler(path))
 }
 
-/// The string literals that are the first argument of one of the calls.
+/// Returns the string literals that are the first argument of one of the calls.
 fn arguments<'a>(text: &'a str, calls: &[&str]) -> BTreeSet<&'a str> {
     let rests = calls.iter().flat_map(|call| text.split(call).skip(1));
     rests.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()

@@ -1,4 +1,4 @@
-//! Imports run downward: from room to room of `src/`, and in circles of three files at most.
+//! Imports run downward from room to room of `src/`, and circles have at most three files.
 
 mod imports;
 
@@ -6,14 +6,14 @@ use imports::{Imports, Module};
 
 use super::sources;
 
-/// The rooms of `src/`, top floor first. A room imports only from rooms that stand after it.
+/// The rooms of `src/`, top floor first. A room imports only from the rooms after it.
 const ROOMS: [&str; 10] =
     ["cli", "server", "web", "domain", "telemetry", "store", "files", "outbound", "settings", "base"];
 
-/// The most files that may import each other in a circle.
+/// The maximum number of files that import each other in a circle.
 const MAX_CIRCLE: usize = 3;
 
-/// The files below a folder, as modules with their text.
+/// Reads the files below a folder, as modules with their text.
 fn read(folder: &str) -> Vec<(Module, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let module = |path: std::path::PathBuf| {
@@ -25,7 +25,7 @@ fn read(folder: &str) -> Vec<(Module, String)> {
     sources(folder).into_iter().map(module).collect()
 }
 
-/// Every import that does not run downward.
+/// Returns every import that does not run downward.
 fn upward(imports: &Imports) -> Vec<String> {
     let floor = |module: &Module| ROOMS.iter().position(|room| module.first().is_some_and(|first| first == room));
     let pairs = imports.pairs();
@@ -37,7 +37,7 @@ fn upward(imports: &Imports) -> Vec<String> {
     pairs.into_iter().filter(is_upward).map(|(from, to)| format!("{} -> {}", from.join("/"), to.join("/"))).collect()
 }
 
-/// Every circle of more files than may be in one.
+/// Returns every circle of too many files.
 fn circles(imports: &Imports) -> Vec<String> {
     let large = imports.circles().into_iter().filter(|circle| circle.len() > MAX_CIRCLE);
     large.map(|circle| circle.iter().map(|module| module.join("/")).collect::<Vec<_>>().join(", ")).collect()

@@ -1,12 +1,12 @@
-//! Where secrets are taken out of custody, and which types must not print themselves.
+//! The places that read secrets as plain text, and the types that must not print them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::sources;
 
-/// How often a file takes a secret out as plain text. A new call is looked at before it is counted here: it must not
-/// print, log, store or answer what it takes out.
+/// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
+/// not print, log, store or return the secret.
 const EXPOSED: [(&str, usize); 27] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
@@ -40,12 +40,12 @@ const EXPOSED: [(&str, usize); 27] = [
 /// The names of fields that hold secrets as plain text.
 const WORDS: [&str; 6] = ["password", "secret", "token", "data_source", "private_key", "passphrase"];
 
-/// The types that a field of such a name may have: one that hides itself, a number or a truth value, or the rules for
+/// The types that a field of such a name may have: one that hides itself, a number, a Boolean, or the rules for
 /// passwords.
 const SAFE: [&str; 9] =
     ["PasswordSettings", "Secret", "Option<Secret>", "Vec<Secret>", "bool", "i64", "u64", "usize", "Duration"];
 
-/// The files of the program with their path, without their tests.
+/// Returns the files of the program with their path, without their tests.
 fn files() -> impl Iterator<Item = (String, String)> {
     let files = ["src", "actors/src"].iter().flat_map(|folder| sources(folder));
     files.filter_map(|path| {
@@ -66,7 +66,7 @@ fn every_place_that_takes_a_secret_out_is_counted() {
     assert_eq!(found, known, "look at each new call, then count it in EXPOSED");
 }
 
-/// A configuration, and a structure with a password in plain text, write a `Debug` of their own.
+/// A configuration, and a structure with a password in plain text, implement `Debug` themselves.
 #[test]
 fn no_type_with_a_secret_in_plain_text_derives_debug() {
     for (name, text) in files() {

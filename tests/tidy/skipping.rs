@@ -1,10 +1,10 @@
-//! Tests that do not run say why in one of a few ways: a peer that this run does without, or the other engine.
+//! Tests are skipped only in a few listed ways: for a peer that is unwanted in this run, or for the other engine.
 
 use std::path::Path;
 
 use super::sources;
 
-/// Calls that may end a test early. Those that are not of `needs` or `database` return `None` only when one of those did.
+/// Calls that may end a test early. Those outside of `needs` and `database` return `None` only if a call of these did.
 const REASONS: [&str; 15] = [
     "needs::peer(",
     "needs::root(",
@@ -23,7 +23,7 @@ const REASONS: [&str; 15] = [
     "server_behind_a_proxy()",
 ];
 
-/// Helpers of tests that return early, and why that leaves nothing out.
+/// Helpers of tests that return early, and the reason why no assertion is skipped.
 const OTHERS: [(&str, &str, usize); 7] = [
     ("tests/support/proxy.rs", "a connection ended", 2),
     ("tests/support/release.rs", "a client hung up", 1),
@@ -38,7 +38,7 @@ const OTHERS: [(&str, &str, usize); 7] = [
     ("tests/faults/restore_killed.rs", "the killed restore was complete", 1),
 ];
 
-/// The lines of a test file that leave the rest of a function without a result and without a known reason.
+/// Returns the lines of a test file that leave a function without a result and without a known reason.
 fn early_returns(text: &str) -> Vec<&str> {
     let is_return = |line: &str| {
         let line = line.trim();
@@ -48,7 +48,7 @@ fn early_returns(text: &str) -> Vec<&str> {
             || line.contains("return println!")
     };
     let has_reason = |line: &str| REASONS.iter().any(|reason| line.contains(reason));
-    // A long reason has the line before.
+    // A long reason is in the line before.
     let before = std::iter::once("").chain(text.lines());
     let lines = text.lines().zip(before).filter(|(line, before)| {
         let is_broken = line.trim() == "return;" && before.ends_with("else {");
@@ -57,7 +57,7 @@ fn early_returns(text: &str) -> Vec<&str> {
     lines.map(|(line, _)| line).collect()
 }
 
-/// The code of tests: everything below `tests/`, and the test modules of the packages.
+/// Returns the code of tests: everything below `tests/`, and the test modules of the packages.
 pub(super) fn tests() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();

@@ -1,14 +1,14 @@
-//! A task that nothing waits for goes through `task` in `actors`, which notices its panic and starts loops again.
+//! A background task is started through `task` in `actors`, which detects its panic and starts loops again.
 
 use super::bounds::shipped;
 
-/// The ways to start a task.
+/// The functions that start a task.
 const STARTERS: [&str; 4] = ["rt::spawn(", "tokio::spawn(", "runtime.spawn(", "map(actix_web::rt::spawn)"];
 
 const AWAITED: &str = "its starter awaits it and handles its panic";
 const CANCELLED: &str = "its starter keeps the handle and cancels it";
 
-/// Files that start tasks on their own: how many, and who notices their panic.
+/// Files that start tasks directly: the number of tasks, and the code that detects their panic.
 const OTHERS: [(&str, usize, &str); 9] = [
     ("actors/src/supervisor/thread.rs", 1, "the life of an actor, which catches panics itself"),
     ("actors/src/task.rs", 2, "the one place"),
@@ -23,7 +23,7 @@ const OTHERS: [(&str, usize, &str); 9] = [
 
 fn starts(text: &str) -> usize {
     let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
-    // Work on a blocking thread counts when its handle is dropped.
+    // Work on a blocking thread counts if its handle is dropped.
     let is_dropped = |line: &str| {
         let call = line.strip_prefix("tokio::task::").or(line.strip_prefix("actix_web::rt::task::")).unwrap_or(line);
         call.starts_with("spawn_blocking(") && !line.contains(".await") && line.ends_with(';')

@@ -1,8 +1,8 @@
-//! Statements with few distinct texts: each text is prepared once for each connection and kept there.
+//! Statements have few distinct texts, because each text is prepared once for each connection and kept there.
 
 use super::bounds::shipped;
 
-/// The files that make a statement of parts whose number is not fixed, with the reason why the texts are few.
+/// The number of statements in each file with a variable number of parts, and the reason why there are few texts.
 const BUILT: [(&str, usize, &str); 6] = [
     ("src/store/audits/verify.rs", 1, "the columns of a table"),
     ("src/store/copying.rs", 1, "the columns of a table"),
@@ -43,7 +43,7 @@ fn rows_are_inserted_in_portions() {
     }
 }
 
-/// The files with statements, without those that read a data source or test the engine itself.
+/// Returns the files with statements, without those that read a data source or test the engine itself.
 fn statements() -> impl Iterator<Item = (String, String)> {
     shipped()
         .into_iter()

@@ -1,4 +1,4 @@
-//! Each module of the store and of the body reader has unit tests: of its own, or of the module that it is a part of.
+//! Each module of the store and of the body reader has its own unit tests, or those of its parent module.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::sources;
 /// The modules that must be tested, by the beginning of their paths.
 const ROOMS: [&str; 3] = ["src/store/", "src/web/request.rs", "src/web/request/"];
 
-/// Modules without unit tests, and which tests run them instead.
+/// Modules without unit tests, and the tests that run them instead.
 const OTHERS: [(&str, &str); 7] = [
     ("src/store/pool.rs", "four numbers"),
     ("src/store/postgres.rs", ON_POSTGRES),

@@ -1,8 +1,8 @@
-//! Tests wait with a deadline, and no sleep puts things in order: one helper waits, in `support/waiting.rs`.
+//! Tests wait with a deadline, through the helper in `support/waiting.rs`, and no sleep orders events.
 
 use super::skipping::tests;
 
-/// Sleeps and yields of tests: how many in a file, and why there is no event to await.
+/// The number of sleeps and yields in each test file, and the reason why there is no event to await.
 const SLEEPS: [(&str, usize, &str); 9] = [
     ("actors/src/notices/tests.rs", 1, "gives the actor a turn; without one the test sees less"),
     ("tests/faults/audit_killed.rs", 1, KILL),
@@ -17,11 +17,11 @@ const SLEEPS: [(&str, usize, &str); 9] = [
 
 const KILL: &str = "the random moment of a kill";
 
-/// A server of the test's own, which ends with the test.
+/// The reason for loops of a server that ends with its test.
 const PEER: &str = "a peer serves until the test ends";
 const STEP: &str = "each step has a deadline";
 
-/// Loops of tests that await: how many in a file, and what ends them.
+/// The number of loops in each test file that await, and their end.
 const LOOPS: [(&str, usize, &str); 30] = [
     ("actors/src/hub/tests.rs", 2, STEP),
     ("src/domain/support_packet/outlet.rs", 1, "the number of bytes ends it"),
@@ -55,14 +55,14 @@ const LOOPS: [(&str, usize, &str); 30] = [
     ("tests/wire/websocket_life.rs", 1, STEP),
 ];
 
-/// The lines of test code that sleep, or yield to others.
+/// Returns the number of lines of test code that sleep or yield.
 fn sleeps(text: &str) -> usize {
     let calls = ["sleep(", "yield_now("];
     let code = text.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.starts_with("use "));
     code.filter(|line| calls.iter().any(|call| line.contains(call) && !line.contains("asleep("))).count()
 }
 
-/// The loops of test code that await something without a `timeout` inside.
+/// Returns the number of loops of test code that await without a `timeout` inside.
 fn loops(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
     let is_loop = |line: &str| {

@@ -7,7 +7,7 @@ use crate::support::configuration;
 use crate::support::server::{PASSWORD, account};
 use crate::support::{Client, Reply, TestServer};
 
-/// A setting, what it is changed to, and what then becomes different for whom.
+/// A setting, its new value, and the effect for a caller.
 struct Row {
     setting: &'static str,
     value: Value,
@@ -152,7 +152,7 @@ fn rows() -> Vec<Row> {
             |reply| reply.json()["ActiveSearchBackend"].as_str().unwrap_or_default().to_owned(),
             "none",
         ),
-        // The last: nothing that it restricts can be put back.
+        // This row is the last, because its restrictions cannot be undone.
         row(
             "ExperimentalSettings.RestrictSystemAdmin",
             json!(true),
@@ -164,7 +164,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// When the table says that a change of the setting takes effect.
+/// Returns the time at which a change of the setting takes effect, according to the table.
 fn class_of(setting: &str) -> Value {
     configuration::rows().into_iter().find(|row| row["json_path"] == setting).unwrap()["applies"].clone()
 }

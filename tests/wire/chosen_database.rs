@@ -1,4 +1,4 @@
-//! Which database is used: the usual ways to start beside a Mattermost, with the real program.
+//! The database that the real program uses, for usual starts beside a Mattermost.
 
 use std::path::Path;
 use std::process::Output;
@@ -9,14 +9,14 @@ use crate::support::server::{PASSWORD, account};
 
 const TABLES: &str = include_str!("../faults/mattermost.sql");
 
-/// A PostgreSQL that nobody answers for; the user and the password must never be seen.
+/// The address of a PostgreSQL that does not exist. User and password must never be printed.
 const OTHER: &str = "postgres://canary-user:canary-word@127.0.0.1:1/chat?sslmode=disable";
 
-/// The variables of every server here that has no `config.toml`.
+/// The variables of every server here without a `config.toml`.
 const LISTEN: [(&str, &str); 2] =
     [("MM_SERVICESETTINGS_LISTENADDRESS", "127.0.0.1:0"), ("MM_ANNOUNCEMENTSETTINGS_NOTICESURL", "")];
 
-/// Subcommands that open the database, and what must come to nothing.
+/// Subcommands that open the database and must be refused.
 const COMMANDS: [&[&str]; 8] = [
     &["check"],
     &["serve"],
@@ -28,7 +28,7 @@ const COMMANDS: [&[&str]; 8] = [
     &["support-packet", "--output", "packet.zip"],
 ];
 
-/// A folder without any settings.
+/// Creates a folder without settings.
 async fn bare() -> Workplace {
     let place = Workplace::new("").await;
     std::fs::remove_file(place.path("config.toml")).unwrap();
@@ -45,13 +45,13 @@ fn said(output: &Output) -> String {
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    // A start writes its log before it looks at the database.
+    // A start writes its log before it opens the database.
     let mut names: Vec<String> = entries.filter(|name| name != "logs" && name != "data").collect();
     names.sort();
     names
 }
 
-/// Runs every subcommand, which must fail without a trace; gives what `check` says.
+/// Runs every subcommand, which must fail and create no file. Returns the output of `check`.
 async fn refused_by_all(place: &Workplace, variables: &[(&str, &str)], words: &str) -> String {
     let before = names_in(&place.path(""));
     for arguments in COMMANDS {
@@ -141,7 +141,7 @@ async fn a_configuration_that_lies_there_unnamed_is_named_and_no_empty_database_
         assert!(said(&refused).contains(line) && said(&refused).contains("quarterdeck --new"), "{refused:?}");
         assert!(!place.path("data").exists() && !said(&refused).contains("canary"), "{refused:?}");
     }
-    // The line is exact.
+    // The line must match exactly.
     let check = place.run_with(&[("MM_CONFIG", "config/config.json")], &["check"], "").await;
     assert!(said(&check).contains("database in use: PostgreSQL at 127.0.0.1:1/chat, by "), "{check:?}");
 

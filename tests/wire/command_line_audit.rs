@@ -1,4 +1,4 @@
-//! `quarterdeck audit`, as an operator runs it: what was done to the trail by hand is found.
+//! `quarterdeck audit` finds manual changes of the trail.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -16,7 +16,7 @@ use crate::support::{Client, configuration::nested};
 
 const QUIET: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n[FileSettings]\nDirectory = \"files\"\n";
 
-/// What is done by hand, and what is said of it.
+/// Manual changes, and the findings for each.
 const DEEDS: [(&str, &[&str]); 8] = [
     ("UPDATE qd_audits SET userid = 'nobody' WHERE number = 3", &["row 3 (#) was changed"]),
     ("UPDATE qd_audits SET after = '{}' WHERE number IN (4, 7)", &["row 4 (#) was changed", "row 7 (#) was changed"]),
@@ -84,7 +84,7 @@ async fn a_trail_that_was_written_anew_is_found_by_an_end_that_was_noted() {
     let end = end_of(&good(verify(&place, &[]).await));
     let server = place.serve().await;
     server.client().log_in("admin").await;
-    // Also while a server writes.
+    // The trail is verified while a server writes.
     good(verify(&place, &["--noted", &end]).await);
     assert!(server.stop().await.success());
     good(verify(&place, &["--noted", &end]).await);
@@ -110,7 +110,7 @@ async fn what_is_left_after_old_rows_were_deleted_can_be_verified() {
     assert!(server.stop().await.success());
     good(verify(&place, &[]).await);
 
-    // A beginning that somebody else took away is told from one that was pruned.
+    // A beginning that was removed by hand is distinguished from a pruned one.
     let mark = "SELECT number || ':' || hash FROM qd_audits WHERE number = 11";
     let mark = texts_in(&folder, mark).await.remove(0);
     execute_in(&folder, "DELETE FROM qd_audits WHERE number = 11").await;
@@ -172,7 +172,7 @@ async fn a_server_that_is_killed_while_it_records_leaves_a_trail_that_is_whole()
             _ = join_all((0..4).map(|_| rename_for_ever(&admin))) => {}
             () = until("a few records", some_are_recorded) => {}
         }
-        // Without any warning.
+        // The start prints no warning.
         drop(server);
         good(verify(&place, &[]).await);
     }
@@ -213,7 +213,7 @@ async fn what_the_command_line_does_without_a_server_is_recorded() {
     good(verify(&place, &[]).await);
 }
 
-/// Ten rows: an account, a login, and eight changes.
+/// Creates a place with ten rows: an account, a login, and eight changes.
 async fn place_with_ten_rows() -> Workplace {
     let place = Workplace::new(QUIET).await;
     let server = place.serve().await;
@@ -254,9 +254,9 @@ fn bad(ended: Output) -> String {
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// What was found, with a mark for each id.
+/// Returns the findings, with a placeholder for each id.
 fn findings(said: &str) -> Vec<String> {
-    // Which rows have which key is told in lines of their own.
+    // Separate lines list the keys of the rows.
     let is_finding =
         |line: &&str| !["rows: ", "with key ", "without a key: "].iter().any(|head| line.starts_with(head));
     let lines = said.lines().filter(is_finding);

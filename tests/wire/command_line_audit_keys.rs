@@ -1,4 +1,4 @@
-//! The key of the audit trail, as an operator meets it: made once, kept out of everything else, lost and found.
+//! The key of the audit trail: created once, stored in no other place, lost and restored.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ async fn a_key_that_is_lost_is_made_anew_and_its_rows_wait_for_it() {
     );
     let said = good(verify(&place, &["--key-file", moved.to_str().unwrap()]).await);
     assert_eq!(said.matches("; written by a server with this key").count(), 2, "{said}");
-    // Both in one file: the last one is used.
+    // One file has both keys: the last one is used.
     let both = format!("{}\n{}\n", key_in(&moved), key_in(&file));
     std::fs::write(&file, both).unwrap();
     serve_a_login(&place).await;
@@ -85,7 +85,7 @@ async fn a_key_file_that_cannot_be_used_stops_no_server() {
     good(verify(&place, &[]).await);
 }
 
-/// Three rows: an account, a login, a change.
+/// Creates a place with three rows: an account, a login, a change.
 async fn place_with_rows() -> Workplace {
     let place = Workplace::new(SETTINGS).await;
     let server = place.serve().await;

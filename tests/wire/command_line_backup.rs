@@ -25,7 +25,7 @@ async fn a_backup_beside_a_running_server_is_private_replaces_nothing_and_is_pro
     bad(place.run(&["backup", "link"], "").await);
     assert!(!names(&place).iter().any(|name| name.contains(".part") || name == "nowhere"), "{:?}", names(&place));
     assert!(server.stop().await.success());
-    // Also without a server.
+    // A backup works without a server, too.
     good(place.run(&["backup", "two.qdbackup", "--with-keys"], "").await);
     good(place.run(&["backup", "verify", "two.qdbackup"], "").await);
 }
@@ -107,7 +107,7 @@ async fn a_trail_that_was_changed_behind_the_server_is_found_in_the_backup() {
     let ended = place.run(&["backup", "verify", "one.qdbackup"], "").await;
     assert!(String::from_utf8_lossy(&ended.stdout).contains("row 2 ("), "{ended:?}");
     assert!(bad(ended).contains("could not be verified"));
-    // Without the key nothing is proved, and that is said.
+    // Without the key the trail cannot be verified, and the output says so.
     let (other, server, _) = inhabited(QUIET).await;
     good(other.run(&["backup", "one.qdbackup"], "").await);
     assert!(server.stop().await.success());

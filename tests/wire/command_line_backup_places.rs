@@ -1,4 +1,4 @@
-//! Backups of installations that keep their configuration in another PostgreSQL, or their licence outside of the database.
+//! Backups of installations with their configuration in another PostgreSQL, or their licence outside of the database.
 
 use crate::support::backup::{QUIET, bad, bring, good, on_sqlite};
 use crate::support::configuration::nested;
@@ -7,13 +7,13 @@ use crate::support::process::{Process, Workplace};
 use crate::support::server::account;
 use crate::support::{Client, database};
 
-/// A schema of its own, by its address.
+/// Creates a separate schema and returns its address.
 async fn other_database(base: &str) -> String {
     let schema = database::fresh_schema(base).await;
     format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}")
 }
 
-/// The first account of a server.
+/// Creates the first account of a server.
 async fn administrator(server: &Process) -> Client {
     server.client().post("/users", account("admin")).await.expect(201);
     server.client().log_in("admin").await
@@ -35,7 +35,7 @@ async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be
             on_sqlite(&place, "test.db");
             on_sqlite(&other, "test.db");
         }
-        // A version of an earlier time, when the configuration was in the database itself.
+        // The version is from a time when the configuration was in the database itself.
         let server = place.serve().await;
         let admin = administrator(&server).await;
         admin.put("/config/patch", nested("TeamSettings.SiteName", "Earlier")).await.expect(200);
@@ -66,7 +66,7 @@ async fn a_configuration_in_another_postgresql_goes_into_the_database_and_can_be
     }
 }
 
-/// The id of the licence that a server is under.
+/// Returns the id of the licence in force on a server.
 async fn licensed(server: &Process) -> Option<String> {
     let admin = server.client().log_in("admin").await;
     let told = admin.get("/license/client?format=old").await.expect(200);
@@ -93,7 +93,7 @@ async fn a_licence_of_the_environment_goes_along_and_can_be_given_to_the_restore
     let said = good(other.run(&["restore", "one.qdbackup", "--settings", "old"], "").await);
     assert!(!said.contains("not restored"), "{said}");
     assert_eq!(std::fs::read_to_string(other.path("old/license.txt")).unwrap(), license);
-    // It was never in the database, so that nothing brings it into force by itself.
+    // The licence was never in the database, so it does not take effect by itself.
     let server = other.serve().await;
     assert_eq!(licensed(&server).await, None);
     assert!(server.stop().await.success());
@@ -124,7 +124,7 @@ async fn a_licence_in_a_file_is_in_force_after_the_restore_and_a_missing_file_is
     assert!(said.contains("not included: the licence in file.license: No such file"), "{said}");
     assert!(server.stop().await.success());
 
-    // The server stored it when it read it, so both have it in their rows.
+    // The server stored the licence when it read it, so both backups contain it in their rows.
     for name in ["one.qdbackup", "two.qdbackup"] {
         let other = Workplace::new(&settings).await;
         bring(&place, &other, name);

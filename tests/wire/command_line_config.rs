@@ -1,4 +1,4 @@
-//! `quarterdeck config`, as an operator runs it: on the store, and through the local socket of a running server.
+//! `quarterdeck config`: on the store, and through the local socket of a running server.
 
 mod extras;
 mod refusals;
@@ -15,7 +15,7 @@ const QUIET: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n"
 
 const LOCAL: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\nLocalModeSocketLocation = \"qd.socket\"\n";
 
-/// Runs a test on the store alone, and again through a server that runs.
+/// Runs a test on the store alone, and again through a running server.
 async fn with_store_and_server(test: impl AsyncFn(&Workplace)) {
     test(&Workplace::new(QUIET).await).await;
     let place = online().await;
@@ -28,19 +28,19 @@ async fn online() -> Workplace {
     Workplace::new(&format!("{QUIET}{LOCAL}")).await
 }
 
-/// Runs `config` to its good end and gives what it says.
+/// Runs `config`, which must succeed. Returns its output.
 async fn config(place: &Workplace, arguments: &[&str]) -> String {
     piped(place, arguments, "").await
 }
 
-/// The same, with something on standard input.
+/// Runs `config` with standard input.
 async fn piped(place: &Workplace, arguments: &[&str], input: &str) -> String {
     let ended = place.run(&[&["config"], arguments].concat(), input).await;
     assert!(ended.status.success(), "{arguments:?}: {ended:?}");
     String::from_utf8(ended.stdout).unwrap()
 }
 
-/// Runs `config`, which must be refused, and gives the complaint.
+/// Runs `config`, which must be refused. Returns the error.
 async fn refused(place: &Workplace, arguments: &[&str]) -> String {
     let ended = place.run(&[&["config"], arguments].concat(), "").await;
     assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {ended:?}");
@@ -102,7 +102,7 @@ async fn several_paths_lists_and_maps_are_read_and_written_as_json() {
         config(place, &["set", "PluginSettings.Plugins", r#"{"com.example.one":{"Name":"n"}}"#]).await;
         config(place, &["set", "PluginSettings.Plugins", r#"{"two":{"Name":"m"}}"#]).await;
         let taken_out = config(place, &["set", "PluginSettings.Plugins", r#"{"two":null}"#]).await;
-        // Nothing says whether a setting of a plugin is a secret.
+        // No schema says if a setting of a plugin is a secret.
         let is_hidden = taken_out.contains("PluginSettings.Plugins.two: {\"Name\":\"fingerprint ");
         assert!(is_hidden && taken_out.contains("\"} -> null"), "{taken_out}");
         config(place, &["set", "TeamSettings.MaxUsersPerTeam", "200"]).await;

@@ -1,10 +1,10 @@
-//! `quarterdeck config` where `MM_CONFIG` names a file, and from one store into another.
+//! `quarterdeck config` with a file in `MM_CONFIG`, and copies from one store to the other.
 
 use serde_json::Value;
 
 use crate::support::process::{Workplace, read};
 
-/// Runs `quarterdeck config`, which must succeed, and gives what it printed.
+/// Runs `quarterdeck config`, which must succeed. Returns its output.
 async fn config(place: &Workplace, variables: &[(&str, &str)], arguments: &[&str]) -> String {
     let arguments: Vec<&str> = ["config"].iter().chain(arguments).copied().collect();
     let output = place.run_with(variables, &arguments, "").await;

@@ -1,4 +1,5 @@
-//! The passphrase of a backup is asked for on the terminal. `script` gives the program one of its own, `setsid` takes it away.
+//! The command asks for the passphrase of a backup on the terminal. `script` gives the program a terminal, `setsid`
+//! removes it.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use crate::support::process::Workplace;
 
 const PASSPHRASE: &str = "correct horse battery";
 
-/// Much longer than any command takes: one that hangs fails the test.
+/// The timeout of a command; a command that hangs fails the test.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Runs a command on a terminal of its own, and answers each prompt in turn; gives its exit code and what was shown.
+/// Runs a command on a separate terminal and answers each prompt in turn. Returns its exit code and the displayed text.
 async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) -> (i32, String) {
     let program = env!("CARGO_BIN_EXE_quarterdeck");
     let mut script = Command::new(peers::tool("script"));
@@ -47,7 +48,7 @@ async fn converse(place: &Workplace, arguments: &str, answers: &[(&str, &str)]) 
     timeout(TIMEOUT, talking).await.unwrap()
 }
 
-/// Runs a command without any terminal.
+/// Runs a command without a terminal.
 async fn without_terminal(place: &Workplace, arguments: &[&str]) -> Output {
     let mut detached = Command::new(peers::tool("setsid"));
     detached.arg("--wait").arg(env!("CARGO_BIN_EXE_quarterdeck")).args(arguments);
@@ -82,7 +83,7 @@ async fn a_passphrase_is_asked_for_twice_to_make_a_backup_and_once_to_read_it() 
     assert!(code == 0 && !shown.contains("Repeat the passphrase"), "{code}: {shown}");
     let server = other.serve().await;
     server.client().log_in("anna").await;
-    // A file with the typed text opens the backup as well.
+    // A file with the same text opens the backup as well.
     std::fs::write(place.path("passphrase"), PASSPHRASE).unwrap();
     good(place.run(&["backup", "verify", "one.qdbackup", "--passphrase-file", "passphrase"], "").await);
 }

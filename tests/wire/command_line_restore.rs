@@ -1,4 +1,4 @@
-//! `quarterdeck restore`: into an empty place only, on either engine.
+//! `quarterdeck restore`: only into an empty place, on both engines.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::support::database;
 use crate::support::process::{Process, Workplace};
 use crate::support::trail::{events_in, newest_in};
 
-/// A client with the session of another, on this server.
+/// Returns a client of this server with the session of another client.
 fn resumed(server: &Process, before: &Client) -> Client {
     server.client().with_token(before.token.as_ref().unwrap())
 }
@@ -32,7 +32,7 @@ async fn a_restored_place_has_everything_but_the_sessions() {
     let config = admin.get("/config").await.expect(200);
     assert_eq!(config["TeamSettings"]["SiteName"], "Ünïted");
     assert!(server.stop().await.success());
-    // The trail goes on: with the old key it is proved from its first row on.
+    // The trail continues: with the old key it is verified from its first row.
     let events = events_in(&other.path("")).await;
     assert!(events.contains(&"changeAuditKey success".to_owned()), "{events:?}");
     let told = newest_in(&other.path(""), "restoreBackup").await;
@@ -70,7 +70,7 @@ async fn a_place_that_is_not_empty_is_refused_and_stays_as_it_is() {
     let (place, server, _) = inhabited(QUIET).await;
     good(place.run(&["backup", "one.qdbackup"], "").await);
     let before = content(&place).await;
-    // Beside a server that runs, and after its end.
+    // The restore is refused while a server runs, and after its end.
     let refused = bad(place.run(&["restore", "one.qdbackup"], "").await);
     assert!(refused.contains("exists already") || refused.contains("the database is not empty"), "{refused}");
     assert!(server.stop().await.success());
@@ -150,7 +150,7 @@ async fn a_password_on_the_command_line_is_refused() {
     assert!(server.stop().await.success());
     let refused = bad(place.run(&["restore", "one.qdbackup", "--into", "postgres://me:canary@h/d"], "").await);
     assert!(refused.contains("--into contains a password") && !refused.contains("canary"), "{refused}");
-    // Beside the database that the settings name.
+    // The target is not the database that the settings name.
     good(place.run(&["restore", "one.qdbackup", "--into", "other/new.db"], "").await);
     assert!(place.path("other/new.db").exists() && !place.path("other/new.db-wal").exists());
 }

@@ -1,4 +1,4 @@
-//! `quarterdeck storage test`, as an operator runs it.
+//! The command `quarterdeck storage test`.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `quarterdeck support-packet`, as an operator runs it while no server does.
+//! The command `quarterdeck support-packet` without a running server.
 
 use crate::support::packet::{Packet, reasons};
 use crate::support::process::Workplace;

@@ -1,4 +1,4 @@
-//! How many connections there may be, and for how long.
+//! The limits of connections and their timeouts.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Client, TestServer};
 
 const PING: &[u8] = b"GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Asks on a connection of its own, which stays open; `None` if the server closed it.
+/// Sends a request on a new connection, which stays open; `None` if the server closed it.
 async fn served(server: &TestServer) -> Option<TcpStream> {
     let mut connection = connect(&server.base).await;
     connection.write_all(PING).await.ok()?;
@@ -31,7 +31,7 @@ async fn ping_from(client: &Client, address: &str) -> u16 {
 async fn connections_beyond_the_limit_are_refused_and_counted() {
     let settings = "[Quarterdeck]\nMaximumConnections = 5\nMetricsToken = \"0123456789abcdef\"\n";
     let server = TestServer::start_with(settings).await;
-    // Connections with a request under way: idle ones would make room.
+    // These connections have a request in progress, because idle ones would be closed to make room.
     let mut held = Vec::new();
     for _ in 0..5 {
         let mut connection = connect(&server.base).await;
@@ -91,7 +91,7 @@ async fn idle_time_counts_from_the_last_answer_whatever_is_sent_since() {
     connection.write_all(b"GET /api/v4/system/pi").await.unwrap();
     read_to_end(&mut connection).await;
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
-    // One that never asked is not kept any longer.
+    // A connection without a request is not kept longer.
     let started = Instant::now();
     read_to_end(&mut connect(&server.base).await).await;
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());

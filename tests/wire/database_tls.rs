@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: what each mode trusts, on a server with a certificate of its own.
+//! TLS to PostgreSQL: the certificates that each mode accepts, on a server with its own certificate.
 
 use tokio_postgres::NoTls;
 
@@ -6,7 +6,7 @@ use crate::support::database;
 use crate::support::process::Workplace;
 use crate::support::tls_postgres::TlsPostgres;
 
-/// The output of `check` about a data source, and whether it can be used.
+/// Returns whether the data source can be used, and the output of `check` about it.
 async fn check(place: &Workplace, source: &str) -> (bool, String) {
     place.configure(&settings(source));
     let ended = place.run(&["check"], "").await;
@@ -53,7 +53,7 @@ async fn each_mode_trusts_what_it_says_and_nothing_else() {
         assert_eq!(is_usable, is_trusted, "{words}: {said}");
         assert!(said.contains(reason), "{words}: {said}");
     }
-    // The other form, and a certificate of the client's own.
+    // The data source is a URL with a client certificate.
     let url = |more: &str| {
         format!("postgres://db.test:{port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={root}{more}")
     };

@@ -1,4 +1,4 @@
-//! The first administrator over the network: each way to become one, and each refusal.
+//! Each method to create the first administrator over the network, and each refusal.
 
 use futures_util::future::join;
 use reqwest::Method;
@@ -31,14 +31,14 @@ async fn a_start_prints_a_code_that_makes_one_account_over_the_network() {
     sign_up(&client, "mallory", &[FORWARDED, (CODE, "0000-0000")]).await.expect_refusal(403, NEEDS_CODE);
     let made = sign_up(&client, "anna", &[FORWARDED, (CODE, &code)]).await.expect(201);
     assert_eq!(made["roles"], "system_admin system_user");
-    // From now on the code means nothing.
+    // From now on the code is invalid.
     let closed = sign_up(&client, "bert", &[FORWARDED, (CODE, &code)]).await;
     closed.expect_refusal(403, "api.user.create_user.no_open_server");
     let anna = client.log_in("anna").await;
     let people = anna.get("/users").await.expect(200);
     assert!(people.as_array().unwrap().iter().all(|user| user["username"] != "mallory"), "{people}");
     assert!(server.stop().await.success());
-    // The terminal alone was told.
+    // The code is printed on the terminal only.
     let log = std::fs::read_to_string(place.path("logs/mattermost.log")).unwrap_or_default();
     assert!(!log.contains(&code) && !read(&place.path("stderr")).contains(&code));
 }
@@ -148,7 +148,7 @@ async fn beside_a_used_configuration_the_first_account_is_made_on_the_command_li
 async fn beside_the_tables_of_a_mattermost_the_first_account_is_made_on_the_command_line_only() {
     let Some(()) = database::only_embedded("another test begins with a PostgreSQL of Mattermost") else { return };
     let place = Workplace::new("").await;
-    // A file without our own tables is refused.
+    // The start refuses a file without Quarterdeck's tables.
     place.serve().await.stop().await;
     let file = rusqlite::Connection::open(place.path("test.db")).unwrap();
     file.execute_batch("CREATE TABLE db_migrations (version bigint)").unwrap();

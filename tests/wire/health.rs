@@ -1,4 +1,4 @@
-//! Probes tell the truth and cost nothing.
+//! Probes show the actual state and cause no I/O.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -33,7 +33,7 @@ async fn ping_says_little_to_everybody_and_more_to_whoever_asks() {
     assert!(bad_token.expect(200).get("root_status").is_none());
 }
 
-/// A folder that cannot be made, also not by root: a file stands in the way.
+/// Starts a server whose folder of files cannot be created, even by root, because a file is in its place.
 async fn without_files() -> TestServer {
     let blocker = std::env::temp_dir().join(format!("qd-blocker-{}", std::process::id()));
     std::fs::write(&blocker, "").unwrap();

@@ -1,4 +1,4 @@
-//! Every size and every time has an end.
+//! Limits of sizes and durations.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Mail over the wire: what arrives, and what a failure says.
+//! Mail over the network: the received message, and the texts of errors.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::{Client, Home, TestServer};
 
 const PATH: &str = "/email/test";
 
-/// A server, its administrator, and a configuration to change and try.
+/// Starts a server. Returns it with its administrator and a configuration to change and test.
 async fn desk() -> (TestServer, Client, Value) {
     let server = TestServer::start_with("[ServiceSettings]\nSiteURL = \"https://chat.example\"\n").await;
     let admin = server.admin().await;
@@ -36,7 +36,7 @@ fn with_login(config: &Value, password: &str) -> Value {
     with(config, &login)
 }
 
-/// What the failure of a mail says.
+/// Returns the text of the error of a failed mail.
 async fn failure(admin: &Client, config: Value) -> String {
     let refused = admin.post(PATH, config).await;
     refused.expect_refusal(500, "app.admin.test_email.failure");
@@ -100,7 +100,7 @@ async fn with_tls_a_certificate_that_nobody_vouches_for_is_accepted_only_unseen(
     }
 }
 
-/// In a process of its own, which is told whom to trust.
+/// The program runs in a separate process, with an environment that names the trusted certificates.
 #[actix_web::test]
 async fn a_certificate_is_accepted_as_long_as_it_is_valid_and_for_this_name() {
     for (certificate, name, wanted) in [
@@ -184,7 +184,7 @@ async fn a_password_goes_in_clear_to_this_machine_only() {
     let (_server, admin, mut config) = desk().await;
     mail.name_in(&mut config, "");
     let config = with_login(&config, PASSWORD);
-    // Leads here as well, but by its name it could be any machine.
+    // The address leads to this machine as well, but its name could mean any machine.
     let elsewhere = with(&config, &[("SMTPServer", json!("127.1"))]);
     let refused = failure(&admin, elsewhere).await;
     says(
@@ -288,7 +288,7 @@ async fn a_server_that_says_something_else_is_told_from_one_that_is_silent() {
         actix_web::rt::spawn(async move {
             let (mut line, _) = listener.accept().await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut line, said).await.unwrap();
-            // Until the other side hangs up.
+            // The server reads until the client disconnects.
             let _ = line.read_to_end(&mut Vec::new()).await;
         });
         let odd = with(&config, &[("SMTPServer", json!("127.0.0.1")), ("SMTPPort", json!(port))]);

@@ -1,4 +1,4 @@
-//! `GET /metrics`: on its own address, and with a token where everybody else is served.
+//! `GET /metrics` on a separate address, and with a token on the address of the API.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,7 +28,7 @@ async fn text_of(server: &TestServer) -> String {
     reply.text()
 }
 
-/// The value of one series, as it is written before the blank.
+/// Returns the value of one series, by the text before the blank.
 fn value<N: FromStr<Err: Debug>>(text: &str, series: &str) -> N {
     let found = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("{series} is not in {text}")).parse().unwrap()
@@ -81,12 +81,12 @@ async fn the_address_of_the_metrics_has_limits_of_its_own() {
         assert_eq!(&status, b"HTTP/1.1 200");
         held.push(connection);
         if held.len() == LIMIT / 2 {
-            // The API has its own.
+            // The API has separate connections.
             assert_eq!(server.client().get("/system/ping").await.status, 200);
         }
     }
     drop(held.split_off(LIMIT / 2));
-    // Those that are left idle are closed, although their clients read nothing and do not hang up.
+    // Idle connections are closed, although their clients read nothing and do not disconnect.
     until("there is room", async || {
         let mut fresh = Vec::new();
         for _ in 0..LIMIT {
@@ -102,7 +102,7 @@ async fn the_address_of_the_metrics_has_limits_of_its_own() {
     })
     .await;
     drop(held);
-    // A request that does not end is not waited for.
+    // A request that does not end does not delay the stop.
     let mut endless = connect(&base).await;
     endless.write_all(b"GET /metrics HTTP/1.1\r\nHost:").await.unwrap();
     read_to_end(&mut endless).await;
@@ -117,14 +117,14 @@ async fn connections_to_the_address_of_the_metrics_beyond_the_limit_take_the_pla
     until("eight took the places of idle ones", async || {
         let mut connection = connect(&base).await;
         let _ = connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        // Refused until the others have been idle for a second.
+        // New connections are refused until the others have been idle for a second.
         if connection.read_exact(&mut [0; 12]).await.is_ok() {
             held.push(connection);
         }
         held.len() == LIMIT + 8
     })
     .await;
-    // The oldest are gone.
+    // The oldest connections are closed.
     for connection in held.iter_mut().take(8) {
         let mut rest = Vec::new();
         let _ = connection.read_to_end(&mut rest).await;
@@ -192,7 +192,7 @@ async fn what_happens_is_counted_where_it_belongs() {
     socket.event_named("config_changed").await;
     let after = text_of(&server).await;
     assert_eq!(count(&after, "mattermost_http_errors_total"), errors + 1);
-    // The scrape before, the refusal, the socket, the patch.
+    // The difference is the scrape before, the refusal, the socket and the patch.
     assert_eq!(count(&after, "mattermost_http_requests_total"), requests + 4);
     assert_eq!(count(&after, &of_user("400")), 2);
     assert_eq!(count(&after, "mattermost_http_websockets_total"), 1);
@@ -240,7 +240,7 @@ async fn the_end_of_the_licence_is_shown_in_unix_seconds() {
     assert_eq!(count(&text_of(&server).await, SERIES), 0);
 }
 
-/// The names in a text that begin as metrics do.
+/// Returns the names in a text that begin like metrics.
 fn names_in(text: &str) -> BTreeSet<&str> {
     let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
     words.filter(|word| word.starts_with("mattermost_") || word.starts_with("quarterdeck_")).collect()

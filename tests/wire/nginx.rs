@@ -1,4 +1,4 @@
-//! nginx in front, which passes bodies on as they come: the answer to a body that was not read reaches the client.
+//! With nginx as a proxy that streams bodies, the response to an unread body reaches the client.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 use crate::support::raw::{connect, read_to_end};
 use crate::support::{TestServer, needs};
 
-/// Starts nginx in front of `server`; it ends with the test.
+/// Starts nginx in front of `server`. It ends with the test.
 async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = server.folder().join("nginx");
@@ -53,7 +53,7 @@ async fn a_refusal_of_an_unread_body_passes_a_proxy_that_streams() {
         for head in [announced(line), chunked(line)] {
             let mut connection = connect(&base).await;
             connection.write_all(head.as_bytes()).await.unwrap();
-            // More than any buffer on the way takes at once; the proxy may stop to read when it has the answer.
+            // The filler is larger than all buffers; the proxy may stop reading when it has the response.
             let _ = connection.write_all(filler.as_bytes()).await;
             let answer = read_to_end(&mut connection).await;
             assert!(answer.starts_with(status), "{head}{answer}");

@@ -1,4 +1,4 @@
-//! Calls to other servers, as the program makes them in the environment that an operator gives it.
+//! Calls to other servers, as the program makes them with variables of its environment.
 
 use serde_json::json;
 

@@ -182,7 +182,7 @@ async fn an_origin_is_known_in_any_case_and_with_the_port_of_its_scheme_and_noth
     }
 }
 
-/// True when caches keep the answers to different pages apart.
+/// Returns true if caches keep the responses to pages of different origins apart.
 fn varies_by_origin(answer: &Reply) -> bool {
     answer.headers.get_all("vary").iter().any(|value| value == "Origin")
 }
@@ -213,7 +213,7 @@ async fn a_cookie_proves_nothing_without_the_token_of_its_session_also_if_none_w
     for absent in [vec![], vec![("X-CSRF-Token", String::new())], vec![("X-CSRF-Token", token)]] {
         assert_eq!(patch(absent).await, 401);
     }
-    // A request whose token is in a header needs no proof.
+    // A request with its token in a header needs no CSRF token.
     admin.put("/users/me/patch", serde_json::json!({})).await.expect(200);
 }
 

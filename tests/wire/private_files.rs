@@ -1,4 +1,4 @@
-//! Everything that a server makes is for its own user alone, also what an earlier version made for everybody.
+//! Only the server's own user can read the files of a server, including readable files of an earlier version.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -10,10 +10,10 @@ use crate::support::needs;
 use crate::support::process::{Workplace, read};
 use crate::support::server::{PASSWORD, account};
 
-/// A user who exists everywhere and may do nothing.
+/// The id of an unprivileged user that exists on all systems.
 const NOBODY: u32 = 65_534;
 
-/// The files that the test itself puts into the folder.
+/// The files that the test itself creates in the folder.
 const OF_THE_TEST: [&str; 3] = ["bin", "config.toml", "stderr"];
 
 const SETTINGS: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\n\
@@ -21,7 +21,7 @@ const SETTINGS: &str = "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnab
      [SqlSettings]\nDriverName = \"sqlite\"\nDataSource = \"data/quarterdeck.db\"\n\
      [FileSettings]\nDirectory = \"data/files/\"\n[LogSettings]\nFileLocation = \"data/logs\"\n";
 
-/// Everything below the folder but what the test put there.
+/// Returns the files below the folder, without those of the test.
 fn made(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -48,7 +48,7 @@ fn open_up(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Fails unless no other user gets at anything of it, by its mode and, where this test may try, in fact.
+/// Fails if another user can read the files: by their modes, and by an attempt if the test may do that.
 fn assert_private(place: &Workplace, expected: &[&str]) {
     let found = made(&place.path(""));
     for name in expected {
@@ -70,7 +70,7 @@ fn assert_private(place: &Workplace, expected: &[&str]) {
 #[actix_web::test]
 async fn everything_that_a_server_makes_is_private_and_what_it_made_earlier_is_mended() {
     let mut place = Workplace::new(SETTINGS).await;
-    // Whatever the mask is, it is not what keeps others out.
+    // The umask does not protect the files.
     let script = format!("#!/bin/sh\numask 000\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_quarterdeck"));
     std::fs::write(place.copy_program(), script).unwrap();
     let server = place.serve().await;
@@ -97,14 +97,14 @@ async fn everything_that_a_server_makes_is_private_and_what_it_made_earlier_is_m
     assert_private(&place, &running);
     assert!(server.stop().await.success());
 
-    // An earlier version left everything open, rotated logs and the remains of a crash among it.
+    // An earlier version left all files readable, including rotated logs and the remains of a crash.
     std::fs::write(place.path("data/logs/mattermost.log.1"), "earlier\n").unwrap();
     for path in made(&place.path("")) {
         open_up(&path, if path.is_dir() { 0o755 } else { 0o644 });
     }
     let packet = place.path("packet.zip");
     for mine in [packet, place.path("exported.json"), place.path("license.key")] {
-        // A file that a command wrote for the operator is the operator's.
+        // A file that a command wrote for the operator belongs to the operator.
         let _ = std::fs::remove_file(mine);
     }
     let server = place.serve().await;

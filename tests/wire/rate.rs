@@ -1,4 +1,4 @@
-//! The rate limit, and the addresses it counts by.
+//! The rate limit and the addresses of its buckets.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -65,7 +65,7 @@ async fn made_up_tokens_share_the_bucket_of_their_address_and_a_user_has_one() {
     )
     .await;
     assert!(replies.contains(&429), "{replies:?}");
-    // The address is used up, and the user who shares it is not.
+    // The bucket of the address is empty; the user at this address has a separate one.
     let other = admin.with_token(admin.token.as_deref().unwrap());
     admin.get("/users/me").await.expect(200);
     let replies = join_all(

@@ -1,4 +1,4 @@
-//! How the server ends.
+//! The end of the server.
 
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,7 +63,7 @@ async fn the_next_request_on_a_kept_connection_is_answered_although_the_server_s
         connection.write_all(PING).await.unwrap();
     }
     for mut connection in kept {
-        // One that was answered before the server took note of the signal is closed a little later.
+        // A connection whose request was answered before the server handled the signal is closed a little later.
         let answer = read_to_end(&mut connection).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer:?}");
     }
@@ -108,7 +108,7 @@ async fn a_slow_download_is_sent_to_its_end_although_the_server_stops_and_not_be
         if is_whole {
             assert!(slow.finish().await.len() >= 8 << 20);
         } else {
-            // A client that reads nothing holds the server no longer than that.
+            // A client that reads nothing does not delay the server further.
             assert_eq!(server.ended().await.code(), Some(0));
             continue;
         }
@@ -128,7 +128,7 @@ async fn signals_without_a_meaning_change_nothing_and_sighup_reloads() {
     until("both are logged", async || count() == 2).await;
     assert_eq!(server.client().get("/system/ping").await.status, 200);
     server.signal(Signal::TERM);
-    // Also while it stops.
+    // The signals are ignored during a stop as well.
     for signal in [Signal::USR1, Signal::USR2, Signal::HUP] {
         server.signal(signal);
     }
@@ -137,7 +137,7 @@ async fn signals_without_a_meaning_change_nothing_and_sighup_reloads() {
 
 const PING: &[u8] = b"GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// The beginning of the answer, which leaves the connection open.
+/// Returns the beginning of the response. The connection stays open.
 async fn ping(connection: &mut TcpStream) -> String {
     connection.write_all(PING).await.unwrap();
     let mut answer = vec![0; 16 * 1024];

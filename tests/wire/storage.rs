@@ -1,4 +1,5 @@
-//! Saved storage settings: in service once they work, without a restart; until then the earlier ones serve.
+//! Saved storage settings are used after their test passes, without a restart; until then the earlier settings are
+//! used.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::support::{Client, TestServer};
 
 const HEADER: &str = "x-storage-settings";
 
-/// A server whose storage settings are stored, not pinned.
+/// Starts a server whose storage settings are stored, not pinned.
 async fn start(settings: &str) -> TestServer {
     let environment = |folder: &Path| {
         let file = folder.join("config.json");
@@ -22,7 +23,7 @@ async fn start(settings: &str) -> TestServer {
     TestServer::start_in(&format!("[FileSettings]\nEnablePublicLink = false\n{settings}"), &environment).await
 }
 
-/// A folder that cannot be made, also not by root, until the file in its way is taken out.
+/// Returns a folder that cannot be created, even by root, and the file in its place that prevents it.
 fn blocked(server: &TestServer) -> (PathBuf, PathBuf) {
     let blocker = server.folder().join("blocker");
     std::fs::write(&blocker, "").unwrap();
@@ -35,7 +36,7 @@ async fn save(admin: &Client, key: &str, folder: &Path) -> String {
     settled(admin, reply.header(HEADER)).await
 }
 
-/// What is said once the test is over: on a busy machine it may outlast the answer.
+/// Returns the state after the test, which may take longer than the response on a busy machine.
 async fn settled(admin: &Client, first: String) -> String {
     let mut said = first;
     until("the test is over", async || {
@@ -97,12 +98,12 @@ async fn a_change_that_does_not_work_leaves_the_earlier_in_service_and_is_told_e
     assert!(!refused["refusal"]["remedy"].as_str().unwrap().is_empty());
     assert_eq!((&mended["state"], &mended["refusal"]), (&json!("in-service"), &Value::Null));
     admin.set("TeamSettings.SiteName", "Bridge").await.expect(200);
-    // What a member hears is what the administrator heard, without the storage.
+    // A member receives the same events as the administrator, without those about storage.
     let events = [for_member.event().await, for_member.event().await];
     assert!(events.iter().all(|event| event["event"] == "config_changed"), "{events:?}");
 }
 
-/// The data of the next event about storage.
+/// Returns the data of the next event about storage.
 async fn told(socket: &mut WebSocket) -> Value {
     loop {
         let event = socket.event().await;

@@ -1,4 +1,4 @@
-//! What a packet costs a real process.
+//! The memory that a support packet needs in a real process.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use crate::support::packet::{PATH, Packet};
 use crate::support::process::{Workplace, read};
 use crate::support::server::account;
 
-/// More than the log is ever held of it, in bytes.
+/// The size of the log in bytes, which is more than the server may hold in memory.
 const LOG: usize = 64 << 20;
 
-/// What a process may take more while it packs it, in kilobytes.
+/// The maximum growth of the process while it packs the log, in kilobytes.
 const MAX_GROWTH_KB: u64 = 24 << 10;
 
 #[actix_web::test]
@@ -39,7 +39,7 @@ async fn a_long_log_is_packed_without_being_held_in_memory() {
     server.stop().await;
 }
 
-/// The most memory that the process ever had, in kilobytes.
+/// Returns the peak of the resident memory of a process, in kilobytes.
 fn peak_kb(process: u32) -> u64 {
     let status = read(std::path::Path::new(&format!("/proc/{process}/status")));
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

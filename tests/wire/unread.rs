@@ -1,4 +1,4 @@
-//! Answers that go out before their request was read: they arrive, and the connection ends.
+//! Responses that are sent before their request was read: they arrive, and the connection is closed.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::support::raw::{connect, exchange, read_to_end};
 use crate::support::waiting::until;
 use crate::support::{Home, TestServer, swarm};
 
-/// Within so long every such connection is closed for good; the server takes 2 s, and the machine may be busy.
+/// Within this time each such connection is closed. The server takes 2 s, and the machine may be busy.
 const GONE: Duration = Duration::from_secs(8);
 
-/// Longer than an unfinished login is waited for.
+/// Longer than the server waits for an unfinished login.
 const UNFINISHED: Duration = Duration::from_mins(1);
 
 const PING: &str = "GET /api/v4/system/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/// Each refusal of a body that was not read, with its status.
+/// Returns each refusal of an unread body, with its status.
 fn refused() -> [(String, &'static str); 3] {
     let begun = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     let large = format!("{}2400\r\n{}\r\n", begun("POST /api/v4/users"), "x".repeat(0x2400));
@@ -32,7 +32,7 @@ fn refused() -> [(String, &'static str); 3] {
     ]
 }
 
-/// Sends chunks without end until the server does not take them any more.
+/// Sends chunks until the server accepts no more.
 async fn until_gone(connection: &mut TcpStream) {
     let mut beat = interval(Duration::from_millis(50));
     let endless = async {
@@ -50,7 +50,7 @@ async fn a_refusal_arrives_and_ends_the_connection_however_long_the_body_goes_on
         let mut connection = connect(&server.base).await;
         connection.write_all(request.as_bytes()).await.unwrap();
         let started = Instant::now();
-        // The write side is closed at once: the answer is read to its end although the body goes on.
+        // The server closes its sending side at once, so the client can read the response while the body is still sent.
         let answer = read_to_end(&mut connection).await;
         assert!(answer.starts_with(status), "{answer}");
         assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
@@ -123,7 +123,8 @@ async fn unfinished_logins_are_gone_within_seconds_and_hold_little_memory() {
     let server = home.start().await;
     assert_eq!(server.client().get("/system/ping").await.status, 200);
     let before = server.peak_memory();
-    // Larger than is admitted, all of it but one byte, and as large as is admitted, of which a part comes.
+    // One body is larger than the limit and one byte short of its announced length; one is as large as the limit and
+    // only a part of it is sent.
     let bodies = (0..LOGINS).map(async |number: usize| {
         let length = if number.is_multiple_of(2) { 300_000 } else { 8000 };
         let mut connection = connect(&server.base).await;
@@ -135,7 +136,7 @@ async fn unfinished_logins_are_gone_within_seconds_and_hold_little_memory() {
             output.write_all(head.as_bytes()).await?;
             output.write_all(body.as_bytes()).await
         };
-        // The server may close the connection while the body is on its way.
+        // The server may close the connection during the body.
         let (_, read) = tokio::join!(sending, timeout(UNFINISHED, input.read_to_end(&mut answer)));
         let _ = read.unwrap();
         let answer = String::from_utf8(answer).unwrap();
@@ -154,19 +155,19 @@ async fn unfinished_logins_are_gone_within_seconds_and_hold_little_memory() {
 async fn a_server_with_few_files_serves_on_under_bodies_without_end() {
     const BODIES: usize = 2600;
     swarm::raise_open_files();
-    // The limit of files is the one that counts.
+    // The limit of open files is the lower limit.
     let mut place = Workplace::new("[Quarterdeck]\nMaximumConnections = 4000\n").await;
     place.limit_files(2048);
     let server = place.serve().await;
     let endless = join_all((0..BODIES).map(async |number: usize| {
         let mut connection = connect(&server.base).await;
         let (request, _) = &refused()[number % 3];
-        // A connection beyond the limit is refused without an answer.
+        // A connection above the limit is refused without a response.
         let _ = connection.write_all(request.as_bytes()).await;
         connection
     }));
     let mut held = endless.await;
-    // They take up all places for two seconds, and then none although none of the clients has hung up.
+    // The connections use all places for two seconds, and then none, although no client has disconnected.
     let is_served = async || {
         let ping = server.client().try_send(reqwest::Method::GET, "/system/ping", None, &[]).await;
         ping.is_ok_and(|reply| reply.status == 200)

@@ -1,4 +1,4 @@
-//! Answers that go out before their request was read, over TLS and over the local socket.
+//! Responses that are sent before their request was read, over TLS and over the local socket.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::support::TestServer;
 /// Within this time each such connection is closed for good. The server takes 2 s, and the machine may be busy.
 const GONE: Duration = Duration::from_secs(8);
 
-/// Longer than any answer takes.
+/// The timeout of a wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Requests whose answer does not wait for the body, with the status: an endless body, one that is announced and does
-/// not come, and one that is larger than what is thrown away.
+/// Requests whose response does not wait for the body, with the status: an endless body, an announced body that is not
+/// sent, and a body that is larger than what the server discards.
 const REFUSED: [(&str, &str, &str); 3] = [
     ("POST /api/v4/nothing", "Transfer-Encoding: chunked", "HTTP/1.1 404"),
     ("POST /api/v4/nothing", "Content-Length: 1000", "HTTP/1.1 404"),
@@ -30,9 +30,9 @@ const REFUSED_WITHOUT_SESSION: [(&str, &str, &str); 3] = [
     ("POST /api/v4/users/login", "Content-Length: 300000", "HTTP/1.1 413"),
 ];
 
-/// Sends the request and reads the answer to its end; then sends until the connection is gone.
+/// Sends the request, reads the response to its end, and then sends until the connection is closed.
 ///
-/// `early` bytes of the body are sent before anything is read.
+/// `early` bytes of the body are sent before the response is read.
 async fn is_refused_and_closed(
     connection: impl AsyncRead + AsyncWrite + Unpin,
     (line, body, status): (&str, &str, &str),
@@ -42,13 +42,13 @@ async fn is_refused_and_closed(
     let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{body}\r\n\r\n");
     output.write_all(head.as_bytes()).await.unwrap();
     let chunks = "4\r\nGET \r\n".repeat(early / 9);
-    // The server may close the connection while they are on their way.
+    // The server may close the connection while the chunks are sent.
     let _ = output.write_all(chunks.as_bytes()).await;
     let started = Instant::now();
     let mut answer = Vec::new();
     let read = timeout(TIMEOUT, input.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
-    // Over TLS an end without a farewell would be an error.
+    // Over TLS an end without `close_notify` would be an error.
     assert!(read.is_ok(), "{line}, {body}, {early} bytes early: {read:?} after {answer:?}");
     assert!(answer.starts_with(status), "{line}, {body}: {answer}");
     assert!(answer.to_lowercase().contains("connection: close"), "{line}, {body}: {answer}");

@@ -157,7 +157,7 @@ async fn who_is_not_known_gains_no_time_by_sending_all_the_while() {
     let server = quiet("").await;
     let mut stream = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(upgrade("", "").as_bytes()).await.unwrap();
-    // Pongs need no answer, so there is nothing to read.
+    // Pongs get no reply.
     let pongs = frame(true, PONG, b"").repeat(10_000);
     let begun = Instant::now();
     while stream.write_all(&pongs).await.is_ok() {

@@ -1,4 +1,4 @@
-//! Connections over time: what is resumed, what ends them, and what they are told.
+//! Connections over time: resuming, closing, and the sequence of events.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,13 +10,13 @@ use crate::support::teams::{newcomer, open_team};
 use crate::support::websocket::{Frame, WebSocket, quiet, upgrade};
 use crate::support::{Client, TestServer, waiting};
 
-/// Publishes one event to `client`, in two: the second is the one that tells.
+/// Publishes two events to `client`; the second one contains the value.
 async fn prefer(client: &Client, value: &str) {
     let preference = json!([{ "user_id": client.user_id, "category": "c", "name": "n", "value": value }]);
     client.put("/users/me/preferences", preference).await.expect(200);
 }
 
-/// The events that are there until the preference with that value, by number.
+/// Returns the numbers of the events up to the preference with that value.
 async fn until(socket: &mut WebSocket, value: &str) -> Vec<i64> {
     let mut numbers = Vec::new();
     loop {
@@ -97,14 +97,14 @@ async fn a_client_that_cannot_resume_is_told_at_once() {
     assert_eq!(ahead.event().await["event"], "hello");
     let (late, id) = WebSocket::greeted(&admin).await;
     late.cut();
-    // The one that resumed is left.
+    // Only the resumed connection is left.
     let connections = &server.server.hub().counts().connections;
     waiting::until("the others are forgotten", async || connections.load(Ordering::Relaxed) == 1).await;
     let mut expired = WebSocket::of(&admin, &resumption(&id, 1)).await;
     assert_eq!(expired.event().await["event"], "hello");
 }
 
-/// The connection must end for that reason within a second.
+/// Fails unless the connection ends for this reason within a second.
 async fn ends(socket: &mut WebSocket, since: Instant) {
     assert_eq!(socket.end().await, Frame::Close(Some(1008), "the session ended".to_owned()));
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
@@ -150,7 +150,7 @@ async fn a_session_that_runs_out_loses_its_sockets_within_a_second_and_not_befor
     let server = quiet("").await;
     let admin = server.admin().await;
     let bert = server.user(&admin, "bert").await;
-    // What changes a session has it read from the store again.
+    // A change of the session makes the server read it from the store again.
     bert.put("/users/sessions/device", json!({ "device_id": "android:1" })).await.expect(200);
     let expires_at = now_ms() + 1_500;
     server.execute(&format!("UPDATE sessions SET expiresat = {expires_at} WHERE userid = '{}'", bert.user_id)).await;
@@ -342,7 +342,7 @@ async fn who_connects_is_online_and_who_leaves_with_the_last_socket_is_offline()
     assert_eq!(refused["error"]["status_code"], 400);
 }
 
-/// What `viewer` sees `client` as.
+/// Returns the status of `client` that `viewer` sees.
 async fn seen(client: &Client, viewer: &Client) -> String {
     let status = viewer.get(&format!("/users/{}/status", client.user_id)).await.expect(200);
     status["status"].as_str().unwrap().to_owned()

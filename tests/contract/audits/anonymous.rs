@@ -1,4 +1,4 @@
-//! Callers without a session: their refusals are counted, so that nobody can flood the trail.
+//! Refusals of callers without a session are counted, so that such callers cannot flood the trail.
 
 use reqwest::Method;
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn failed_logins_without_end_are_recorded_up_to_a_number_and_counted_beyon
     let server = TestServer::start().await;
     server.admin().await;
     for _ in 0..70 {
-        // Without a password there is nothing to compare, so this is the fastest way to fail.
+        // Without a password no hash is computed, so this is the fastest failure.
         server.client().post("/users/login", json!({ "login_id": "admin" })).await.expect(400);
     }
     let TestServer { server, folder, .. } = server;

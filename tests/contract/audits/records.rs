@@ -1,4 +1,4 @@
-//! The whole record: what was asked for, and what was before and after.
+//! The complete record: the request, and the values before and after.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{EXPIRED, FORBIDDEN};
 use crate::support::trail::newest_in;
 use crate::support::{LocalServer, TestServer};
 
-/// What changed, as stored with the newest record of an event.
+/// Returns the values before and after in the newest record of an event.
 async fn change(folder: &Path, event: &str) -> (Value, Value) {
     let record = newest_in(folder, event).await;
     (record["before"].clone(), record["after"].clone())
@@ -37,7 +37,7 @@ async fn a_record_is_shown_whole_to_who_manages_the_system() {
     admin.put("/users/me/patch", json!({ "nickname": "Skipper" })).await.expect(200);
     let path = format!("/audits/{}", admin.audits().await[0]["id"].as_str().unwrap());
     server.client().get(&path).await.expect_refusal(401, EXPIRED);
-    // Who may read the trail does not therefore see every value.
+    // The permission to read the trail does not include every value.
     let reader = server.staff(&admin, "clara", "system_read_only_admin").await;
     reader.get(&path).await.expect_refusal(403, FORBIDDEN);
     admin.get("/audits/x").await.expect_refusal(400, "api.context.invalid_url_param.app_error");
@@ -83,7 +83,7 @@ async fn a_change_of_the_configuration_is_recorded_setting_by_setting() {
     let LocalServer { server, local, .. } = &LocalServer::start().await;
     let admin = server.admin().await;
     let folder = server.folder();
-    // The first version also brings generated keys.
+    // The first version also contains generated keys.
     admin.set("TeamSettings.MaxUsersPerTeam", 60).await.expect(200);
     admin.set("TeamSettings.SiteName", "one").await.expect(200);
     admin.audits().await;

@@ -1,4 +1,4 @@
-//! Every secret that passes through, with a mark of its own: none stays in the trail.
+//! Every secret of a request gets a different mark; no mark may be in the trail.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A stored or pinned secret is not sent to another place by a change of its companions.
+//! A stored or pinned secret is not sent to another destination after a change of its companions.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ const REENTER: &str = "api.config.reenter_secret.app_error";
 const HEADER: &str = "x-config-secrets-kept";
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
 
-/// Secrets with a companion of each that a system manager may write, and another value of it.
+/// Secrets with a companion that a system manager may write, and another value for it.
 const MOVES: [(&str, &[(&str, &str)]); 5] = [
     (
         PASSWORD,
@@ -122,7 +122,7 @@ async fn a_system_administrator_keeps_the_secret_and_is_told() {
     assert_eq!(*at(&local.config().await, PASSWORD), "hunter2");
 }
 
-/// Does as mmctl for `config set KEY VALUE`, which sends back all that it read, with one member changed.
+/// Does the same as `mmctl config set KEY VALUE`: sends back the document that it read, with one member changed.
 async fn mmctl_config_set(client: &Client, path: &str, other: impl Into<Value>) -> Reply {
     let read = client.get("/config").await.expect(200);
     patch(client, with(read, path, other)).await
@@ -151,17 +151,17 @@ async fn mmctl_sets_one_setting_with_secrets_stored_and_the_trail_says_which_sta
             assert!(!record.to_string().contains("aHVudGVyMg=="), "{record}");
         }
     }
-    // `config edit` replaces the whole with what was read.
+    // `config edit` replaces the whole document by an edited copy.
     let edited = with(admin.config().await, "EmailSettings.SMTPServer", "edited.example");
     let edit = admin.put("/config", edited).await;
     assert_eq!((edit.status, edit.header(HEADER).as_str()), (200, PASSWORD));
     admin.audits().await;
     let record = newest_in(server.folder(), "updateConfig").await;
     assert_eq!(record["parameters"]["secrets_kept"], json!([PASSWORD]), "{record}");
-    // A setting that is no companion of a secret concerns none.
+    // A setting that is no companion of a secret requires no secret.
     let unrelated = mmctl_config_set(&admin, "TeamSettings.SiteName", "Bridge").await;
     assert_eq!((unrelated.status, unrelated.header(HEADER)), (200, String::new()));
-    // Over the local socket secrets are read in clear, and sent back so.
+    // Over the local socket secrets are read and written in clear.
     mmctl_config_set(local, "EmailSettings.SMTPServer", "local.example").await.expect(200);
     let stored = local.config().await;
     for (secret, _) in MOVES {
@@ -179,10 +179,10 @@ async fn a_pinned_secret_goes_elsewhere_with_nobody_who_does_not_know_it() {
     let manager = server.staff(&admin, "mona", "system_manager").await;
     let change = nested("EmailSettings.SMTPServer", "evil.example");
     expect_reentry(&patch(&manager, change.clone()).await, PASSWORD);
-    // A secret that is entered does not replace a pinned one.
+    // A submitted secret does not replace a pinned one.
     expect_reentry(&patch(&manager, with(change.clone(), PASSWORD, "a guess")).await, PASSWORD);
     patch(&manager, with(change, PASSWORD, "hunter2")).await.expect(200);
-    // A companion that is pinned stays where it is.
+    // A pinned companion does not change.
     let unmoved = patch(&manager, nested("EmailSettings.SMTPPort", "2525")).await;
     assert_eq!((unmoved.status, unmoved.header(HEADER)), (200, String::new()));
     let told = admin.set("EmailSettings.SMTPServer", "mail.example").await;

@@ -1,4 +1,4 @@
-//! Reload, and which settings are pinned.
+//! Reload, and the list of pinned settings.
 
 use serde_json::json;
 
@@ -49,7 +49,7 @@ async fn a_reload_of_a_broken_version_changes_nothing() {
         let after = admin.get("/config").await;
         assert_eq!((after.text(), after.header("etag")), (before.text(), before.header("etag")), "{broken}");
     }
-    // A change is decided on what is in force, so it mends what is stored.
+    // A change is based on the configuration in force, so it repairs the stored one.
     admin.set("TeamSettings.SiteName", "mended").await.expect(200);
     admin.post("/config/reload", json!({})).await.expect_ok();
     assert_eq!(admin.setting("TeamSettings.SiteName").await, "mended");
@@ -106,7 +106,7 @@ async fn the_local_socket_reloads() {
     assert_eq!(local.setting("TeamSettings.SiteName").await, "two name");
 }
 
-/// Puts another text in the place of the active version, behind the back of the server.
+/// Returns a statement that replaces the text of the active version, without the server.
 fn store(value: &str) -> String {
     format!("UPDATE configurations SET value = {value} WHERE active = TRUE")
 }

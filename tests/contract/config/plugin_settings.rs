@@ -1,4 +1,4 @@
-//! The settings of plugins: nothing says which of them are secrets, so all of them are.
+//! The settings of plugins. No schema says which of them are secrets, so all of them are hidden.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::TestServer;
 use crate::support::configuration::{at, nested};
 use crate::support::trail::all_text_in;
 
-/// Settings whose names no list of words knows.
+/// Settings whose names do not look like secrets.
 fn plugins(mark: &str) -> Value {
     let one = json!({
         "Zugang": format!("canary-{mark}"),

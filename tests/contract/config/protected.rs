@@ -1,4 +1,4 @@
-//! Settings that take more than a permission to write.
+//! Settings that need more than a permission to write.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ type Make = fn() -> Value;
 
 const NOT_ALLOWED: &str = "api.config.update_config.not_allowed_security.app_error";
 
-/// Settings that no request over the network changes, each with another value.
+/// Settings that no request over the network may change, each with another value.
 const PROTECTED: [(&str, Make); 4] = [
     ("ImportSettings.Directory", || json!("./elsewhere")),
     ("PluginSettings.EnableUploads", || json!(true)),
@@ -36,7 +36,7 @@ async fn a_manager_writes_the_environment_and_nothing_of_authentication() {
     let before = admin.config().await;
     assert_eq!(*at(&before, "ServiceSettings.WebsocketURL"), "");
 
-    // A manager who sends the whole document sends null for what it cannot read.
+    // A manager who sends the whole document sends null for the settings that are hidden from the manager.
     let mut whole = manager.config().await;
     whole["ServiceSettings"]["ReadTimeout"] = json!(302);
     whole["PasswordSettings"]["MinimumLength"] = json!(21);
@@ -111,7 +111,7 @@ async fn a_replacement_passes_over_protected_settings() {
     expected["TeamSettings"]["SiteName"] = json!("one");
     admin.put("/config", body).await.expect(200);
     assert_eq!(admin.config().await, expected);
-    // What the body leaves out is no way around it either.
+    // A document without the setting does not change it either.
     admin.put("/config", json!({})).await.expect(200);
     for (path, _) in PROTECTED {
         assert_eq!(admin.setting(path).await, *at(&expected, path), "{path}");
@@ -161,7 +161,7 @@ async fn a_rollback_over_the_network_does_not_clear_the_address_of_the_site() {
     assert_eq!(admin.setting("ServiceSettings.SiteURL").await, "");
 }
 
-/// Pinned settings stay in force whatever is put back: no rule that compares a version with it refuses.
+/// Pinned settings stay in force after any rollback, and no rule that compares a version with them refuses it.
 #[actix_web::test]
 async fn pinned_settings_refuse_no_rollback_and_no_change() {
     let pinned = "[ServiceSettings]\nSiteURL = \"https://pinned.example\"\n\
@@ -230,7 +230,7 @@ async fn an_export_that_is_switched_on_starts_now_and_ends_when_it_is_switched_o
     assert_eq!(*at(&admin.put("/config/patch", given).await.expect(200), start), 1_000);
 }
 
-/// What the protected settings are as long as nobody changes them.
+/// Returns the defaults of the protected settings.
 fn defaults() -> Value {
     let market = "https://api.integrations.mattermost.com";
     let plugins = json!({ "EnableUploads": false, "MarketplaceURL": market, "SignaturePublicKeyFiles": [] });

@@ -1,4 +1,4 @@
-//! Who reads which part of the configuration, and in which form.
+//! Reading the configuration: its parts, for each kind of caller, and their form.
 
 use serde_json::{Value, json};
 
@@ -28,11 +28,11 @@ async fn each_role_reads_what_its_permissions_name() {
         let (mut shown, mut hidden) = (0, 0);
         for row in rows() {
             let path = row["json_path"].as_str().unwrap();
-            // What stands deeper is decided with the nested section that holds it.
+            // Access to deeper settings is decided for their nested section.
             if path.matches('.').count() > 1 || path.starts_with("FeatureFlags.") {
                 continue;
             }
-            // The settings of plugins are for those who may read everything.
+            // The settings of plugins are only for callers who may read all settings.
             let is_of_plugins = row["mask"] == "keys";
             if is_readable(&row, &permissions) && !is_of_plugins {
                 shown += 1;
@@ -51,7 +51,7 @@ async fn what_a_role_may_not_read_is_null_or_empty_in_its_place() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let manager = server.staff(&admin, "mona", "system_manager").await.config().await;
-    // Nobody but an administrator reads what no area covers.
+    // Only an administrator reads settings that belong to no area.
     assert_eq!(*at(&manager, "ServiceSettings.WebsocketURL"), Value::Null);
     assert!(manager["ServiceSettings"].as_object().unwrap().contains_key("WebsocketURL"));
     assert_eq!(*at(&manager, "TeamSettings.SiteName"), "Mattermost");

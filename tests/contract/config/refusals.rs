@@ -1,4 +1,4 @@
-//! What is refused of a written configuration, and in which order.
+//! The errors for a written configuration, and their order.
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};

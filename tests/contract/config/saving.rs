@@ -1,4 +1,4 @@
-//! How changes are stored: on trial, on condition, and many at once.
+//! Storing changes: dry runs, conditional writes, parallel writes.
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::configuration::{at, named, nested};
 
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 
-/// Texts without rules.
+/// Text settings without rules.
 const TEXTS: [&str; 20] = [
     "AnnouncementSettings.BannerColor",
     "AnnouncementSettings.BannerText",
@@ -89,7 +89,7 @@ async fn any_version_will_do_for_a_star() {
 async fn twenty_writers_at_once_all_land_in_one_version_each() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    // The first version makes the generated keys.
+    // The first version contains the generated keys.
     admin.set("TeamSettings.SiteName", "one").await.expect(200);
     let writes = TEXTS.iter().map(|path| {
         let admin = &admin;
@@ -166,7 +166,7 @@ async fn a_pinned_value_stays_in_force_and_is_never_stored() {
         assert!(!version.to_string().contains("sent") && !version.to_string().contains("pinned"));
         assert_eq!(version["config"].get("FeatureFlags"), None, "flags are never stored");
     }
-    // Without the pin, what is stored is in force.
+    // Without the pin, the stored value is in force.
     let file = server.folder().join("config.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("SiteName = \"pinned\"", "")).unwrap();

@@ -1,4 +1,4 @@
-//! Every secret, each with a mark of its own: nobody but the local socket ever sees one.
+//! Every secret gets a different mark; only the local socket may return one.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::support::trail::all_text_in;
 use crate::support::websocket::WebSocket;
 use crate::support::{Client, Reply, TestServer};
 
-/// What clients are told although it is hidden from administrators: their browsers need it.
+/// Settings that clients get although administrators do not see them, because browsers need them.
 const TOLD_TO_CLIENTS: [&str; 2] = ["GoogleDeveloperKey", "GiphySdkKey"];
 
 #[actix_web::test]
@@ -86,7 +86,7 @@ async fn no_secret_of_the_configuration_is_answered_or_logged() {
     }
 }
 
-/// What clients are told, without the secrets that their browsers need.
+/// Returns the settings for clients, without the secrets that browsers need.
 fn untold(mut told: Value) -> String {
     for key in TOLD_TO_CLIENTS {
         told.as_object_mut().unwrap().remove(key);
@@ -123,7 +123,7 @@ fn secret_rows() -> Vec<Value> {
     rows().into_iter().filter(|row| row["mask"].is_string()).collect()
 }
 
-/// The document with a mark in the place of every secret, and the marks by path.
+/// Returns the document with a mark for every secret, and the marks by path.
 fn filled(mut document: Value) -> (Value, Vec<(String, String)>) {
     let mut marks = Vec::new();
     for (number, row) in secret_rows().iter().enumerate() {
@@ -132,7 +132,7 @@ fn filled(mut document: Value) -> (Value, Vec<(String, String)>) {
         if path == "SqlSettings.DataSource" {
             continue;
         }
-        // Two keys have to have 32 characters.
+        // Two keys must have 32 characters.
         let mark = format!("canary-{number:02}-{}", "x".repeat(22));
         match (path.split_once("[]."), row["mask"].as_str().unwrap()) {
             (Some((list, key)), _) => put_at(&mut document, list, json!([nested(key, mark.as_str())])),

@@ -1,4 +1,4 @@
-//! Which stored configurations a server starts on.
+//! The stored configurations with which a server starts.
 
 use quarterdeck::server::Server;
 use quarterdeck::settings::Sources;
@@ -65,7 +65,7 @@ async fn a_version_that_breaks_rules_stops_the_start_and_each_setting_is_named()
     }
 }
 
-/// Versions of which none is active are no new installation: defaults would take the place of what was lost.
+/// Versions without an active one are not a new installation: defaults would replace the lost configuration.
 #[actix_web::test]
 async fn versions_without_an_active_one_stop_the_start_and_a_reload() {
     let server = TestServer::start().await;
@@ -77,12 +77,12 @@ async fn versions_without_an_active_one_stop_the_start_and_a_reload() {
     for part in ["stored versions of the configuration is active", cure.as_str(), "--new"] {
         assert!(refusal.contains(part), "{part}: {refusal}");
     }
-    // A server that runs keeps what is in force.
+    // A running server keeps the configuration in force.
     server.server.reload().await.unwrap_err();
     assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
 }
 
-/// Another server on the same database, or why it does not start.
+/// Starts another server on the same database. Returns the error if it does not start.
 async fn start(server: &TestServer) -> Result<Server, String> {
     let sources = Sources::isolated(Some(server.folder().join("config.toml")), Vec::new());
     Server::start(sources.load().unwrap(), sources).await.map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! Every version is kept, can be looked at and put back.
+//! Every version is kept, and can be read and restored.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn versions_are_for_system_administrators() {
     roll_back(&server.client(), &first).await.expect_refusal(401, EXPIRED);
     for client in [&bert, &manager] {
         roll_back(client, &first).await.expect_refusal(403, FORBIDDEN);
-        // Who may not look is not told what exists.
+        // Without the permission the response does not show which versions exist.
         roll_back(client, NOBODYS).await.expect_refusal(403, FORBIDDEN);
     }
     assert_eq!(admin.setting("TeamSettings.SiteName").await, "two");
@@ -84,7 +84,7 @@ async fn versions_are_listed_in_the_order_of_writing_whatever_the_clock_says() {
         reply.expect(200);
         written.insert(0, version_of(&reply));
         if number == 2 {
-            // All of them in the same millisecond, in an hour.
+            // All rows have the same time, an hour from now.
             let at = "createat = (SELECT MAX(createat) FROM configurations) + 3600000";
             server.execute(&format!("UPDATE configurations SET {at} WHERE active = TRUE")).await;
             server.execute(&format!("UPDATE configurations SET {}", at.replace(" + 3600000", ""))).await;
@@ -119,7 +119,7 @@ async fn the_difference_goes_both_ways_and_is_nothing_with_itself() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
     let [first, second] = two_versions(&admin).await;
-    // Nothing says whether a setting of a plugin is a secret.
+    // No schema says if a setting of a plugin is a secret.
     let size = difference(&admin, &first, &second).await[0]["after"]["size"].clone();
     assert!(size.as_str().unwrap().starts_with("fingerprint "), "{size}");
     let expected = |before: &str, after: &str| {
@@ -152,7 +152,7 @@ async fn a_rollback_is_a_new_version_equal_to_the_old_one() {
     assert_eq!(named(&versions[0]["changes"], "path"), ["PluginSettings.Plugins.late", "TeamSettings.SiteName"]);
     assert_eq!(difference(&admin, &first, third).await, json!([]), "what came later is gone");
     assert_eq!([show(&admin, &first).await["config"].clone(), show(&admin, &second).await["config"].clone()], history);
-    // Forward again, and to where one already is.
+    // The rollback goes forward again, and to the version in force.
     roll_back(&admin, &second).await.expect(200);
     assert_eq!(admin.setting("TeamSettings.SiteName").await, "two");
     roll_back(&admin, &second).await.expect(200);

@@ -1,4 +1,4 @@
-//! `GET /config` for those who read all of it, whose answer is made once for each version.
+//! `GET /config` for callers who may read all settings. The response is created once for each version.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn the_version_header_changes_with_what_clients_see_and_with_nothing_else(
         reply.expect(200);
         reply.header("x-version-id")
     };
-    // The first change of all makes keys as well, which no client sees.
+    // The first change also generates keys, which no client sees.
     let first = version().await;
     let unseen = patch(json!({ "ServiceSettings": { "MaximumLoginAttempts": 7 } })).await;
     assert_eq!((&unseen, &version().await), (&first, &first));

@@ -1,4 +1,4 @@
-//! What a replacement and a patch make of the configuration.
+//! The effects of `PUT` and `PATCH` on the configuration.
 
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ async fn the_whole_document_as_a_patch_changes_only_what_was_meant() {
     });
     admin.put("/config/patch", secrets).await.expect(200);
     let mut expected = local.config().await;
-    // As mmctl does it: everything is read, one value is changed, everything is sent.
+    // mmctl reads the whole document, changes one value, and sends all of it.
     let mut whole = admin.config().await;
     whole["TeamSettings"]["SiteName"] = json!("one");
     admin.put("/config/patch", whole).await.expect(200);
@@ -186,7 +186,7 @@ async fn generated_keys_survive_a_replacement_without_a_site_url() {
             assert_eq!(at(&after, key), at(&before, key), "{key}");
         }
     }
-    // A value of one's own is taken.
+    // An own value is accepted.
     admin.put("/config/patch", nested(keys[1], "s".repeat(32))).await.expect(200);
     assert_eq!(local.setting(keys[1]).await, "s".repeat(32));
 }

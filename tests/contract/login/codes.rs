@@ -1,4 +1,4 @@
-//! One-time codes are good once.
+//! Each one-time code is accepted once.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn a_code_lets_in_once_and_its_step_is_remembered() {
     login(&server, "admin", &code(now)).await.expect(200);
     assert_eq!(used(&server).await, json!([now.to_string()]).to_string());
     login(&server, "admin", &code(now)).await.expect_refusal(401, BAD_CODE);
-    // It counts like any other wrong code.
+    // A second use counts like any other wrong code.
     let failed = backdoor::texts_in(server.folder(), "SELECT CAST(failedattempts AS text) FROM users").await;
     assert_eq!(failed, ["1"]);
     login(&server, "admin", &code(now + 1)).await.expect(200);
@@ -61,7 +61,7 @@ async fn with_codes() -> TestServer {
     server
 }
 
-/// The list as it is stored, without blanks.
+/// Returns the stored list, without blanks.
 async fn used(server: &TestServer) -> String {
     let stored = backdoor::texts_in(server.folder(), "SELECT CAST(mfausedtimestamps AS text) FROM users").await;
     stored.concat().replace(' ', "")

@@ -1,4 +1,4 @@
-//! The cookies of a login, and their way out.
+//! The cookies of a login, and their removal.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Too many wrong passwords: who is kept out, for how long, and who learns of it.
+//! The lock after too many wrong passwords: its scope, its duration, and the responses.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const TWO_ATTEMPTS: &str = "[ServiceSettings]\nMaximumLoginAttempts = 2\n";
 async fn only_who_knows_the_password_learns_of_the_lock() {
     let server = TestServer::start_with(TWO_ATTEMPTS).await;
     server.admin().await;
-    // Name and address are one account. Nothing that a wrong password gets shows that.
+    // Name and e-mail address belong to one account. The response to a wrong password does not show that.
     for name in ["admin", "admin", "admin", "admin@chat.example", "nobody", "nobody", "nobody"] {
         login(&server.client(), name, "wrong").await.expect_refusal(401, WRONG);
     }
@@ -34,9 +34,9 @@ async fn beyond_the_budget_a_locked_account_answers_every_password_alike() {
         login(&server.client(), "admin", PASSWORD).await.expect_refusal(401, LOCKED);
     }
     login(&server.client(), "admin", PASSWORD).await.expect_refusal(401, WRONG);
-    // Another address has a budget of its own.
+    // Another address has a separate budget.
     login(&server.client().at_address("127.0.0.2"), "admin", PASSWORD).await.expect_refusal(401, LOCKED);
-    // The lock ends as it always did.
+    // An administrator ends the lock.
     admin.post(&format!("/users/{}/reset_failed_attempts", admin.user_id), json!({})).await.expect_ok();
     login(&server.client(), "admin", PASSWORD).await.expect(200);
 }
@@ -76,7 +76,7 @@ async fn a_right_password_that_is_refused_for_another_reason_is_no_failed_attemp
     assert_eq!(failed_attempts(&server).await, "1");
 }
 
-/// On two connections to one database, as two servers have.
+/// The test uses two connections to one database, like two servers.
 #[actix_web::test]
 async fn a_count_that_another_server_raised_is_not_set_back() {
     let server = TestServer::start_with("[ServiceSettings]\nMaximumLoginAttempts = 100\n").await;
@@ -106,11 +106,11 @@ async fn every_refusal_is_answered_at_a_step() {
         ("admin", PASSWORD),
         ("admin", "wrong"),
         ("admin", "wrong"),
-        // Beyond the budget: nothing is hashed.
+        // Above the budget no password is hashed.
         ("admin", "wrong"),
-        // Longer than any password may be: nothing is hashed.
+        // A password above the maximum length is not hashed.
         ("admin", &*"x".repeat(73)),
-        // Compared in two spellings.
+        // The password is compared in two Unicode forms.
         ("nobody", "cafe\u{301}"),
     ];
     for (name, password) in kinds {
@@ -132,7 +132,7 @@ async fn a_password_is_the_same_in_either_spelling() {
         login(&server.client(), "admin", composed).await.expect(200);
         login(&server.client(), "admin", decomposed).await.expect(200);
     }
-    // Two spellings are one attempt.
+    // Two Unicode forms count as one attempt.
     login(&server.client(), "admin", "cafe\u{301}-horse-2").await.expect_refusal(401, WRONG);
     assert_eq!(failed_attempts(&server).await, "1");
     login(&server.client(), "admin", decomposed).await.expect(200);

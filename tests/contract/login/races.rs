@@ -1,4 +1,4 @@
-//! Passwords that are changed while somebody presents the old one.
+//! Changes of a password during logins with the old one.
 
 use std::cell::RefCell;
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ use crate::support::{Client, Reply, TestServer};
 
 const NEW_PASSWORD: &str = "another-horse-2";
 
-/// Rounds of a hash that takes much longer to compare than a change of the password, and of one as the server makes it.
+/// The numbers of rounds of a hash that takes much longer than a change of the password, and of a hash of the server.
 const SLOW: u32 = 9_000_000;
 const USUAL: u32 = 600_000;
 
@@ -30,7 +30,7 @@ fn hash(password: &str, work: u32) -> String {
     format!("$pbkdf2$f=SHA256,w={work},l=32${salt}${hash}")
 }
 
-/// A server with an administrator and `anna`, whose password takes long to compare.
+/// Starts a server with an administrator and `anna`, whose password takes long to compare.
 async fn slow_account() -> (TestServer, Client, Client) {
     let server = TestServer::start().await;
     let admin = server.admin().await;
@@ -43,7 +43,7 @@ async fn set_hash(server: &TestServer, hash: &str) {
     server.execute(&format!("UPDATE users SET password = '{hash}' WHERE username = 'anna'")).await;
 }
 
-/// Waits until a password of `anna` is being compared: the attempt is counted before that.
+/// Waits until a password of `anna` is being compared. The attempt is counted before that.
 async fn is_compared(server: &TestServer) {
     const COUNT: &str = "SELECT CAST(failedattempts AS varchar) FROM users WHERE username = 'anna'";
     until("an attempt is counted", async || texts_in(server.folder(), COUNT).await == ["1"]).await;
@@ -53,7 +53,7 @@ async fn log_in(server: &TestServer, password: &str) -> Reply {
     server.client().post("/users/login", json!({ "login_id": "anna", "password": password })).await
 }
 
-/// The administrator sets another password, without a hash that would wait for its turn.
+/// Sets another password as administrator, as a stored hash, so that no hash waits for its turn.
 async fn reset(admin: &Client, user_id: &str) {
     let body = json!({ "new_password": hash(NEW_PASSWORD, USUAL), "already_hashed": "true" });
     admin.put(&format!("/users/{user_id}/password"), body).await.expect_ok();

@@ -1,4 +1,4 @@
-//! How the feed is fetched, and what counts when it is not what it should be.
+//! Fetching the feed, and the notices in force when the feed is invalid.
 
 use serde_json::json;
 
@@ -69,7 +69,7 @@ async fn an_answer_that_is_no_feed_or_has_no_end_changes_nothing() {
         noticed.feed.answer(200, body);
         noticed.fetch().await;
     }
-    // The last of them was dealt with before the next is asked for.
+    // The last entry was processed before the next fetch.
     noticed.fetch().await;
     assert_eq!(shown(&noticed.admin).await, ["one"]);
     noticed.tell(json!([{ "id": "broken" }, 5, entry("three")])).await;
@@ -86,10 +86,10 @@ async fn nobody_waits_for_a_feed_that_is_not_there_and_it_is_asked_for_again() {
     let server = TestServer::start_with(&settings).await;
     let admin = server.admin().await;
     assert_eq!(shown(&admin).await, [""; 0]);
-    // The next fetch comes by itself.
+    // The next fetch starts by itself.
     proxy.restore();
     shows(&admin, &["one"]).await;
-    // What was fetched last counts while the way is closed.
+    // The last fetched notices stay in force while the source is unreachable.
     proxy.refuse();
     feed.answer(200, "[]");
     assert_eq!(shown(&admin).await, ["one"]);
@@ -105,7 +105,7 @@ async fn another_address_or_a_switch_is_followed_at_once() {
     let other = WebPeer::start().await;
     other.answer(500, "");
     noticed.configure("NoticesURL", &format!("\"{}\"", other.url())).await;
-    // What the earlier address said is not what this one says.
+    // Notices of the earlier URL are not in force for the new one.
     shows(&noticed.admin, &[]).await;
     other.answer(200, &json!([entry("two")]).to_string());
     noticed.configure("UserNoticesEnabled", "false").await;

@@ -1,4 +1,4 @@
-//! Who saw what.
+//! The views of notices.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ async fn a_notice_is_shown_until_it_was_seen_and_only_those_who_saw_it_are_spare
     assert_eq!(shown(&bert).await, ["two"]);
     assert_eq!(shown(&noticed.admin).await, ["one", "two", "again"]);
     assert_eq!(rows(&noticed, &bert).await, ["again 1", "one 1"]);
-    // Two hours ago, and then for the fourth time.
+    // The earlier view was two hours ago, and this is the fourth.
     let user_id = &bert.user_id;
     let back =
         format!("UPDATE productnoticeviewstate SET \"timestamp\" = \"timestamp\" - 7200 WHERE userid = '{user_id}'");

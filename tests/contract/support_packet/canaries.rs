@@ -1,4 +1,4 @@
-//! Every secret that a server holds, each with a mark of its own: none leaves in a packet.
+//! Every secret of a server gets a different mark; no mark may be in a packet.
 
 use data_encoding::BASE64;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -42,7 +42,7 @@ async fn no_secret_of_the_server_is_in_a_packet_or_beside_it() {
     secrets.push(robot["token"].as_str().unwrap().to_owned());
     secrets.extend(["canary-pinned", "canary-unheard", "canary-cloud"].map(str::to_owned));
     std::fs::write(server.folder().join("mattermost.log"), older_log(&secrets, &license)).unwrap();
-    // Neither of these is known to the server in clear: they are in no log, and only the database could tell.
+    // The server does not know these in clear: they are in no log, and only in the database.
     secrets.extend(["canary-password-1", PASSWORD, "canary-person"].map(str::to_owned));
     secrets.push(license);
 
@@ -62,13 +62,13 @@ async fn no_secret_of_the_server_is_in_a_packet_or_beside_it() {
     admin.set("TeamSettings.MaxUsersPerTeam", 51).await.expect(200);
     let mut event = events.event_named("config_changed").await;
     for key in ["GoogleDeveloperKey", "GiphySdkKey"] {
-        // What browsers need.
+        // Browsers need these settings.
         event["data"]["config"].as_object_mut().unwrap().remove(key);
     }
     none_in("event", &event.to_string(), &secrets);
 }
 
-/// Puts a mark in the place of every secret setting that can be written.
+/// Writes a mark into every secret setting that can be written.
 async fn fill(admin: &mut Client) -> Vec<String> {
     let mut document = admin.config().await;
     let mut marks = Vec::new();
@@ -92,7 +92,7 @@ async fn fill(admin: &mut Client) -> Vec<String> {
     marks
 }
 
-/// What an older server might have logged: every secret as it is, escaped, encoded, and in fields of any name.
+/// Returns a log of an older server with every secret: unchanged, escaped, encoded, and in fields of any name.
 fn older_log(secrets: &[String], license: &str) -> String {
     let mut lines = vec![license.to_owned()];
     for secret in secrets {

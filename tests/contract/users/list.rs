@@ -34,7 +34,7 @@ async fn lists_can_be_narrowed_by_activity_and_role() {
     assert_eq!(names(&list("role=system_admin").await), ["admin"]);
     assert_eq!(names(&list("role=system_user").await), ["admin", "bert", "carl"]);
     assert_eq!(names(&list("role=system%25").await), [""; 0]);
-    // Among several roles this one means those who hold nothing else.
+    // In a list of roles, this role means the users without another role.
     assert_eq!(names(&list("roles=system_user").await), ["bert", "carl"]);
     assert_eq!(names(&list("roles=system_admin,%20system_user").await), ["admin", "bert", "carl"]);
     let refusal = bert.get("/users?roles=No%20Role").await;

@@ -54,7 +54,7 @@ async fn the_last_administrator_stays_one() {
     let both = json!({ "roles": "system_admin system_user" });
     admin.put(&format!("/users/{}/roles", bert.user_id), both).await.expect_ok();
     admin.put(&format!("/users/{}/active", bert.user_id), json!({ "active": false })).await.expect_ok();
-    // A deactivated administrator is none that could help.
+    // A deactivated administrator does not count.
     let refusal = admin.put("/users/me/roles", json!({ "roles": "system_user" })).await;
     refusal.expect_refusal(400, "app.user.update.lastAdmin.app_error");
     admin.put(&format!("/users/{}/active", bert.user_id), json!({ "active": true })).await.expect_ok();

@@ -46,7 +46,7 @@ async fn each_who_sees_something_else_of_an_account_has_another_etag() {
             assert_eq!(answer.status, if index == own { 304 } else { 200 }, "{own} {index}");
         }
     }
-    // The other ways to an account tell the same tags.
+    // The other routes to an account return the same tags.
     for path in ["/users/username/bert", "/users/email/bert@chat.example"] {
         assert_eq!(carl.get(path).await.header("etag"), tags[2]);
         assert_eq!(admin.get(path).await.header("etag"), tags[1]);

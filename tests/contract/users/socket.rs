@@ -1,4 +1,4 @@
-//! Which account routes the local socket serves.
+//! The account routes of the local socket.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::TestServer;
 use crate::support::server::account;
 
-/// A server with a local socket, in a folder of its own.
+/// Starts a server with a local socket in a separate folder.
 async fn server() -> (TestServer, TempDir, reqwest::Client) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("local.socket");

@@ -1,11 +1,11 @@
-//! The imports of a package, as its files write them: a name that is re-exported counts for the file that defines it.
+//! The imports of a package, as its files write them. A re-exported name counts for the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A module by the parts of its path; the face of a room stands for the room.
 pub type Module = Vec<String>;
 
-/// The module of a file, whose path is given without its ending.
+/// Returns the module of a file, whose path is given without its ending.
 pub fn module_of(mut parts: Vec<String>) -> Module {
     let is_face = parts.len() == 2 && parts.last().is_some_and(|last| last == "room");
     if is_face {
@@ -14,12 +14,12 @@ pub fn module_of(mut parts: Vec<String>) -> Module {
     parts
 }
 
-/// Which file imports which.
+/// The imports between the files.
 pub struct Imports {
     edges: BTreeMap<Module, BTreeSet<Module>>,
 }
 
-/// A name that a file brings in, and the path it stands for.
+/// A name that a file imports, and the path that it stands for.
 struct Use {
     path: Module,
     name: String,
@@ -27,7 +27,7 @@ struct Use {
 }
 
 impl Imports {
-    /// Reads the files of a package. Comments, texts and modules of tests do not count.
+    /// Reads the files of a package. Comments, texts and modules of tests are ignored.
     pub fn of(files: &[(Module, String)]) -> Self {
         let modules: BTreeSet<&Module> = files.iter().map(|(module, _)| module).collect();
         let codes: BTreeMap<&Module, String> = files.iter().map(|(module, text)| (module, code(text))).collect();
@@ -50,12 +50,12 @@ impl Imports {
         Self { edges }
     }
 
-    /// Every importing file with a file that it imports from.
+    /// Returns every pair of an importing file and a file that it imports from.
     pub fn pairs(&self) -> Vec<(&Module, &Module)> {
         self.edges.iter().flat_map(|(from, targets)| targets.iter().map(move |to| (from, to))).collect()
     }
 
-    /// The groups of files that reach each other.
+    /// Returns the groups of files that import each other, directly or indirectly.
     pub fn circles(&self) -> Vec<Vec<&Module>> {
         let reached: BTreeMap<&Module, BTreeSet<&Module>> =
             self.edges.keys().map(|from| (from, self.reached_from(from))).collect();
@@ -82,7 +82,7 @@ impl Imports {
     }
 }
 
-/// The text without comments, string literals and the modules of tests.
+/// Returns the text without comments, string literals and modules of tests.
 fn code(text: &str) -> String {
     let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut code = String::new();
@@ -95,14 +95,14 @@ fn code(text: &str) -> String {
         }
         code.push('\n');
     }
-    // The place up to which a name is visible is no import.
+    // The path in a visibility is not an import.
     let mut parts = code.split("pub(in ");
     let first = parts.next().unwrap_or_default().to_owned();
     let rest = parts.map(|part| part.split_once(')').map_or(part, |(_, rest)| rest));
     std::iter::once(first.as_str()).chain(rest).collect::<Vec<_>>().join("pub(crate)")
 }
 
-/// The statements `use …;` of a file, one name each.
+/// Returns the imports of the `use` statements of a file, one for each name.
 fn uses(code: &str, module: &Module, modules: &BTreeSet<&Module>) -> Vec<Use> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
@@ -122,7 +122,7 @@ fn uses(code: &str, module: &Module, modules: &BTreeSet<&Module>) -> Vec<Use> {
     found
 }
 
-/// The paths of a use tree, each with the name that it gets.
+/// Returns the paths of a use tree, each with the name that it gets.
 fn names(prefix: &[String], tree: &str) -> Vec<(Module, String)> {
     let tree = tree.trim();
     let brace = tree.find('{');
@@ -144,7 +144,7 @@ fn names(prefix: &[String], tree: &str) -> Vec<(Module, String)> {
     parts_of(group).iter().filter(|part| !part.trim().is_empty()).flat_map(|part| names(&whole, part)).collect()
 }
 
-/// The members of a group, split at the commas that stand in no inner group.
+/// Returns the members of a group, split at the commas outside of inner groups.
 fn parts_of(group: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0_i32;
@@ -159,7 +159,7 @@ fn parts_of(group: &str) -> Vec<String> {
     parts
 }
 
-/// The code without its statements `use …;`.
+/// Returns the code without its `use` statements.
 fn without_uses(code: &str) -> String {
     let mut rest = String::new();
     let mut is_in_use = false;
@@ -175,7 +175,7 @@ fn without_uses(code: &str) -> String {
     rest
 }
 
-/// Paths of two names or more that stand in the code itself.
+/// Returns the paths of two or more names in the code itself.
 fn inline_paths(code: &str) -> Vec<Module> {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == ':';
     let words = code.split(|letter: char| !is_part(letter)).filter(|word| word.contains("::"));
@@ -183,7 +183,7 @@ fn inline_paths(code: &str) -> Vec<Module> {
     words.filter(|word| !word.starts_with("::")).map(path).filter(|path| !path.is_empty()).collect()
 }
 
-/// The path from the root of the package; `None` for one of another package.
+/// Returns the path from the root of the package; `None` for a path of another package.
 fn absolute(path: &[String], module: &Module, modules: &BTreeSet<&Module>) -> Option<Module> {
     let first = path.first()?.as_str();
     match first {
@@ -201,7 +201,7 @@ fn absolute(path: &[String], module: &Module, modules: &BTreeSet<&Module>) -> Op
     }
 }
 
-/// The file that defines what a path names. Re-exports are followed.
+/// Returns the file that defines the item of a path. Re-exports are followed.
 fn resolve(
     path: &[String],
     modules: &BTreeSet<&Module>,

@@ -1,4 +1,4 @@
-//! What is stored beside the settings, such as those of a newer server: kept, shown, and never acted on.
+//! Stored keys that are not settings, such as those of a newer server: they are kept and shown, and have no effect.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{as_json, config, with_store_and_server};
 use crate::support::backdoor::execute_in;
 use crate::support::process::Workplace;
 
-/// What a newer server might have stored.
+/// Keys that a newer server might have stored.
 const NEWER: &str = r#""NewerSettings": {"ApiToken": "canary", "On": true}, "TeamSettings": {"Newer": 1,"#;
 
 #[actix_web::test]
@@ -42,7 +42,7 @@ async fn keys_that_are_no_settings_are_named_by_validate_and_shown_as_no_setting
     .await;
 }
 
-/// Puts keys into the active version behind the back of everybody; a server that runs reads them.
+/// Adds keys to the active version in the store. A running server reads them.
 async fn add_newer_keys(place: &Workplace) {
     let value = format!("replace(value, '\"TeamSettings\": {{', '{NEWER}')");
     execute_in(&place.path(""), &format!("UPDATE configurations SET value = {value} WHERE active = TRUE")).await;

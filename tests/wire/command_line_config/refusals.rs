@@ -1,4 +1,4 @@
-//! What is refused: all of it is named, and nothing is stored.
+//! Refused changes: the error lists all mistakes, and no version is stored.
 
 use super::{LOCAL, QUIET, as_json, config, refused, with_store_and_server};
 use crate::support::process::Workplace;

@@ -1,4 +1,4 @@
-//! Secrets: shown on request only, and to nobody else.
+//! Secrets are shown only on request.
 
 use super::{config, piped, refused, with_store_and_server};
 use crate::support::process::read;

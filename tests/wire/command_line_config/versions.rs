@@ -1,4 +1,4 @@
-//! The versions: compared, and put back.
+//! Comparing and restoring versions.
 
 use serde_json::Value;
 
