@@ -81,7 +81,7 @@ async fn drive(address: String, request: String, count: u64) -> io::Result<Histo
     Ok(latency)
 }
 
-/// Reads one complete response. Fails unless it is a 200 with a `content-length`.
+/// Reads one complete response. Fails unless it is a 200 with a `Content-Length`.
 pub(crate) async fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     loop {
@@ -107,8 +107,10 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
     if !text.starts_with("HTTP/1.1 200") {
         return Err(io::Error::other(format!("not 200: {}", text.lines().next().unwrap_or_default())));
     }
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-    let length = length.ok_or_else(|| io::Error::other("no content-length"))?;
+    let mut headers = text.lines().filter_map(|line| line.split_once(": "));
+    let length = headers.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length = length.and_then(|(_, value)| value.parse::<usize>().ok());
+    let length = length.ok_or_else(|| io::Error::other("no Content-Length"))?;
     Ok(answer.len() >= head + 4 + length)
 }
 

@@ -83,6 +83,8 @@ pub(crate) async fn serve(
     if app.limits.traffic.is_draining() && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
+    // Mattermost writes header names in this form, and some scripts search for them in it.
+    answer.head_mut().set_camel_case_headers(true);
     let answer = headers::compress(answer, &arrival.http, &arrival.config, &app.limits.sending.packer).await;
     let answer = arrival.send(answer, &app, found.as_ref());
     let took = started.elapsed();

@@ -75,7 +75,7 @@ async fn head_is_answered_like_get_without_a_body() {
     let answer = exchange(&server.base, request).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    assert!(head.contains("content-length: 138"), "{head}");
+    assert!(head.contains("Content-Length: 138"), "{head}");
     assert_eq!(body, "");
 }
 
