@@ -34,5 +34,6 @@ mod support_packet;
 mod tls;
 mod unread;
 mod unread_carriers;
+mod upgrade_offers;
 mod websocket;
 mod websocket_life;

@@ -15,6 +15,7 @@ pub(crate) mod starting_config;
 mod stop;
 mod stream;
 mod tasks;
+mod upgrade_offers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 use super::read_delays::ReadDelays;
+use super::upgrade_offers::UpgradeOffers;
 use crate::base::pause::extension;
 use crate::web::connections::{ConnectionEntry, Permit};
 use crate::web::line::Exchange;
@@ -64,6 +65,7 @@ pub(super) struct Stream {
     /// The number of bytes that were read in this turn.
     turn: usize,
     read_delays: ReadDelays,
+    offers: UpgradeOffers,
     permit: Permit,
 }
 
@@ -87,6 +89,7 @@ impl Stream {
             is_read_to_end: false,
             turn: 0,
             read_delays: ReadDelays::default(),
+            offers: UpgradeOffers::default(),
             permit,
         }
     }
@@ -183,6 +186,44 @@ impl Stream {
         context.waker().wake_by_ref();
         Poll::Pending
     }
+
+    /// Reads from the client, within the limits of this connection.
+    fn read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.turn >= MAX_BYTES_PER_TURN {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let is_head = self.exchange.idle_since().is_some();
+        if is_head && self.read_delays.poll(context).is_pending() {
+            return if self.is_over(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
+        let before = buffer.filled().len();
+        let read = match &mut self.transport {
+            Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        // Checked only if there is nothing to read: a request that came while the process was paused, or just before
+        // the connection had to close, still gets a response.
+        if read.is_pending() && self.is_over(context) {
+            // The HTTP server treats the end of input as a request to close, and reads no body after it.
+            if self.turn == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // Bytes that were read in this turn may be a request. If they are not, the next turn closes the connection.
+            context.waker().wake_by_ref();
+        }
+        let bytes = buffer.filled().len() - before;
+        self.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
+        self.turn += bytes;
+        if is_head && bytes > 0 {
+            self.read_delays.count();
+        }
+        if is_head && !self.permit.reserve_head(bytes) {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        read
+    }
 }
 
 impl AsRawFd for Stream {
@@ -198,40 +239,22 @@ impl AsRawFd for Stream {
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.turn >= MAX_BYTES_PER_TURN {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let is_head = this.exchange.idle_since().is_some();
-        if is_head && this.read_delays.poll(context).is_pending() {
-            return if this.is_over(context) { Poll::Ready(Ok(())) } else { Poll::Pending };
-        }
-        let before = buffer.filled().len();
-        let read = match &mut this.transport {
-            Transport::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
-            Transport::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-        };
-        // Checked only if there is nothing to read: a request that came while the process was paused, or just before
-        // the connection had to close, still gets a response.
-        if read.is_pending() && this.is_over(context) {
-            // The HTTP server treats the end of input as a request to close, and reads no body after it.
-            if this.turn == 0 {
+        loop {
+            if this.offers.hand_out(buffer) {
                 return Poll::Ready(Ok(()));
             }
-            // Bytes that were read in this turn may be a request. If they are not, the next turn closes the connection.
-            context.waker().wake_by_ref();
+            let before = buffer.filled().len();
+            ready!(this.read(context, buffer))?;
+            let bytes = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let passed = this.offers.pass(bytes);
+            buffer.set_filled(before + passed);
+            if passed > 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
-        let bytes = buffer.filled().len() - before;
-        this.is_read_to_end |= matches!(read, Poll::Ready(Ok(()))) && bytes == 0;
-        this.turn += bytes;
-        if is_head && bytes > 0 {
-            this.read_delays.count();
-        }
-        if is_head && !this.permit.reserve_head(bytes) {
-            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
-        }
-        read
     }
 }
 

@@ -80,7 +80,9 @@ pub(crate) async fn serve(
         Err(failure) => arrival.refuse(failure),
     };
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if app.limits.traffic.is_draining() && !is_switch {
+    // actix-http closes the connection after a request with `Connection: upgrade`, so the response announces it.
+    let closes = app.limits.traffic.is_draining() || arrival.http.head().connection_type() == ConnectionType::Upgrade;
+    if closes && !is_switch {
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     // Mattermost writes header names in this form, and some scripts search for them in it.

@@ -1,10 +1,10 @@
 //! The request that opens a WebSocket: checks in the order of the contract, then the switch of protocols.
 
 use actix_http::ws::hash_key;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CONNECTION, HOST, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use data_encoding::BASE64;
@@ -82,7 +82,11 @@ fn check_handshake<'a>(request: &Request, http: &'a HttpRequest) -> Result<(&'a 
         let mut values = http.headers().get_all(name).filter_map(|value| value.to_str().ok());
         values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
     };
-    let is_upgrade = lists(CONNECTION, "upgrade") && lists(UPGRADE, "websocket") && lists(SEC_WEBSOCKET_VERSION, "13");
+    let is_upgrade = http.method() == Method::GET
+        && http.version() == Version::HTTP_11
+        && lists(CONNECTION, "upgrade")
+        && lists(UPGRADE, "websocket")
+        && lists(SEC_WEBSOCKET_VERSION, "13");
     if !is_upgrade {
         return Err(AppError::new(REFUSED));
     }
