@@ -25,6 +25,7 @@ mod mail;
 mod metrics;
 mod nginx;
 mod outbound;
+mod paths;
 mod pipeline;
 mod private_files;
 mod rate;

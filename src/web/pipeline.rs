@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -31,11 +31,12 @@ use crate::domain::session::{Session, known_user};
 use crate::web::address::ClientAddress;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
+use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context};
 use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, WhileBusy};
 use crate::web::routes::router::{Found, Router};
 use crate::web::state::AppState;
-use crate::web::{cookies, error, line, socket};
+use crate::web::{cookies, error, line, path, socket};
 use arrival::Arrival;
 use incoming::HeldBody;
 pub(crate) use token::COOKIE;
@@ -66,14 +67,17 @@ pub(crate) async fn serve(
     let started = Instant::now();
     let in_progress = line::begin(&http);
     let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
-    let found = router.find(http.method(), http.path(), **origin);
+    let clean = CleanPath::of(http.path());
+    let path = clean.as_ref().map_or(http.path(), |clean| &clean.text);
+    let found = router.find(http.method(), path, **origin);
     let config = app.actors.config.current();
     let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
     http.extensions_mut().insert(client);
     let incoming = incoming::Incoming::new(&http, payload.into_inner());
     let (caller, context, is_user_counted) = (OnceCell::new(), OnceCell::new(), Cell::new(false));
     let announced = incoming.announced();
-    let arrival = Arrival { id: new_id(), http, config, origin: **origin, announced, caller, context, is_user_counted };
+    let (id, origin) = (new_id(), **origin);
+    let arrival = Arrival { id, http, clean, config, origin, announced, caller, context, is_user_counted };
     let permit = permit(client, &app);
     let mut answer = match &permit {
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
@@ -146,8 +150,11 @@ impl Arrival {
     }
 
     async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
+        if let Some(redirect) = self.redirect() {
+            return redirect;
+        }
         let Some(found) = found else {
-            return error::not_found(self.http.path());
+            return error::not_found(self.path());
         };
         if let Err(refusal) = self.check_address() {
             return error::answer(&refusal, &self.id, &self.config);
@@ -166,6 +173,15 @@ impl Arrival {
         };
         self.add_headers(&mut answer, app);
         answer
+    }
+
+    /// Redirects a request to its clean path. Clients of the local socket and of a WebSocket follow no redirects, so
+    /// their requests are served at once.
+    fn redirect(&self) -> Option<HttpResponse> {
+        let clean = self.clean.as_ref().filter(|clean| clean.has_other_segments)?;
+        let opens_websocket = self.http.headers().contains_key(SEC_WEBSOCKET_KEY);
+        let is_served = self.origin == Origin::LocalSocket || opens_websocket;
+        (!is_served).then(|| path::redirect(&clean.text, self.http.query_string()))
     }
 
     fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {

@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod line;
 pub(crate) mod openapi;
 pub(crate) mod origins;
+pub(crate) mod path;
 pub(crate) mod pipeline;
 pub(crate) mod prepared;
 pub(crate) mod readings;

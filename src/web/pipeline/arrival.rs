@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use quarterdeck_actors::config::Config;
 
 use crate::domain::session::Session;
+use crate::web::path::CleanPath;
 use crate::web::request::Context;
 use crate::web::routes::route::Origin;
 
@@ -15,6 +16,8 @@ use crate::web::routes::route::Origin;
 pub(super) struct Arrival {
     pub(super) id: String,
     pub(super) http: HttpRequest,
+    /// The path by which the request is treated, if the request itself has another one.
+    pub(super) clean: Option<CleanPath>,
     pub(super) config: Arc<Config>,
     pub(super) origin: Origin,
     /// The value of `Content-Length`, in bytes.
@@ -25,4 +28,11 @@ pub(super) struct Arrival {
     pub(super) context: OnceCell<Rc<Context>>,
     /// True once the rate limiter has counted the request for its user.
     pub(super) is_user_counted: Cell<bool>,
+}
+
+impl Arrival {
+    /// Returns the path in its clean form. The path in `http` may have other segments and encoded letters.
+    pub(super) fn path(&self) -> &str {
+        self.clean.as_ref().map_or_else(|| self.http.path(), |clean| &clean.text)
+    }
 }

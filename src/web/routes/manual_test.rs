@@ -54,7 +54,7 @@ pub(super) async fn run(http: HttpRequest, request: Request, app: Data<AppState>
     let is_there = app.facts.started_with.view.service.enable_testing;
     if !is_there {
         audit.nothing();
-        return error::not_found(http.path());
+        return error::not_found("/manualtest");
     }
     let ran = ran(&http, &request, &app, &audit).await;
     ran.unwrap_or_else(|refusal| error::page(&refusal))
