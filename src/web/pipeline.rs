@@ -33,7 +33,7 @@ use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
 use crate::web::path::CleanPath;
 use crate::web::request::{BodyLimits, Context};
-use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, WhileBusy};
+use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, RateLimit, WhileBusy};
 use crate::web::routes::router::{Found, Router};
 use crate::web::state::AppState;
 use crate::web::{cookies, error, line, path, socket};
@@ -108,9 +108,11 @@ fn permit(client: ClientAddress, app: &AppState) -> Result<Option<Permit>, AppEr
 }
 
 impl Arrival {
-    /// Applies the rate limit, if `RateLimitSettings` turns it on. Requests on the local socket are exempt.
+    /// Applies the rate limit, if `RateLimitSettings` turns it on. Requests on the local socket are exempt, and so are
+    /// routes for machines that watch the server.
     async fn limit(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
-        let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network;
+        let is_exempt = found.is_some_and(|found| found.route.rate_limit == RateLimit::Exempt);
+        let is_counted = self.config.view.rate_limit.enable && self.origin == Origin::Network && !is_exempt;
         if !is_counted {
             return self.answer_with_cors(payload, app, found).await;
         }

@@ -105,8 +105,9 @@ async fn an_encoded_letter_is_the_letter_and_gets_around_nothing() {
 }
 
 #[actix_web::test]
-async fn other_spellings_share_the_rate_limit() {
-    let settings = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 2\n";
+async fn other_spellings_share_the_rate_limit_and_probes_are_outside_of_it() {
+    let settings = "[RateLimitSettings]\nEnable = true\nPerSec = 1\nMaxBurst = 2\n\
+                    [Quarterdeck]\nMetricsToken = \"0123456789abcdef\"\n";
     let server = TestServer::start_with(settings).await;
     let spellings = ["/api/v4/system/%70ing", "//api/v4/system/ping", "/api/v4/system/ping"];
     let mut statuses = Vec::new();
@@ -114,4 +115,13 @@ async fn other_spellings_share_the_rate_limit() {
         statuses.push(send(&server.base, "GET", target).await.0);
     }
     assert_eq!(statuses, [200, 301, 200]);
+    let probes = ["/livez", "/readyz", "/startupz", "/liv%65z"];
+    for target in probes.into_iter().cycle().take(40) {
+        let answer = exchange(&server.base, &request("GET", target, "")).await;
+        assert!(status(&answer) == 200 && !answer.contains("X-Ratelimit"), "{answer}");
+    }
+    let scrape = request("GET", "/metrics", "Authorization: Bearer 0123456789abcdef\r\n");
+    for _ in 0..10 {
+        assert_eq!(status(&exchange(&server.base, &scrape).await), 200);
+    }
 }

@@ -66,6 +66,14 @@ pub(crate) enum WhileBusy {
     Refused,
 }
 
+/// Tells if the rate limit counts the requests of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RateLimit {
+    Applied,
+    /// For probes and metrics: without them, an overloaded server would be taken for a broken one.
+    Exempt,
+}
+
 /// The audit event of a route, and the requests that it is recorded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditEvent {
@@ -97,6 +105,7 @@ pub(crate) struct Route {
     pub(crate) while_busy: WhileBusy,
     pub(crate) audit: AuditEvent,
     pub(crate) log_level: LogLevel,
+    pub(crate) rate_limit: RateLimit,
     pub(crate) operation: Operation,
 }
 
@@ -132,6 +141,7 @@ impl Route {
             while_busy: WhileBusy::Served,
             audit,
             log_level: LogLevel::Info,
+            rate_limit: RateLimit::Applied,
             operation,
         }
     }
@@ -162,6 +172,10 @@ impl Route {
 
     pub(super) const fn log_level(self, log_level: LogLevel) -> Self {
         Self { log_level, ..self }
+    }
+
+    pub(super) const fn rate_limit(self, rate_limit: RateLimit) -> Self {
+        Self { rate_limit, ..self }
     }
 
     /// Returns path and method, as the labels of metrics.

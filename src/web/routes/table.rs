@@ -6,6 +6,7 @@ use super::route::AuditEvent::{Always, EndsSessions, OnRefusal};
 use super::route::Class::{Anonymous, Open};
 use super::route::Listeners::{NetworkAndSocket, SocketOnly};
 use super::route::LogLevel::Trace;
+use super::route::RateLimit::Exempt;
 use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, post, put};
 use super::{
     ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
@@ -17,10 +18,10 @@ use super::{
 pub(super) static TABLE: &[Route] = &[
     // Health checks, metrics and the front page.
     get("/", health::FRONT_PAGE).class(Open).log_level(Trace),
-    get("/livez", health::LIVE).class(Anonymous).log_level(Trace),
-    get("/readyz", health::READY).class(Anonymous).log_level(Trace),
-    get("/startupz", health::STARTED).class(Anonymous).log_level(Trace),
-    get("/metrics", metrics::SHOW).class(Anonymous).log_level(Trace),
+    get("/livez", health::LIVE).class(Anonymous).log_level(Trace).rate_limit(Exempt),
+    get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
+    get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),
+    get("/metrics", metrics::SHOW).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     // The description of the API.
     get("/api/v4/openapi.json", openapi::SHOW).class(Open),
     get("/api/v4/openapi", openapi::PAGE).class(Open),
