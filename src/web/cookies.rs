@@ -1,13 +1,33 @@
 //! The cookies of a browser session.
 
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
 use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::header::COOKIE;
+use percent_encoding::percent_decode;
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::session::Session;
+use quarterdeck_actors::steps::walked;
 
 use crate::web::request::Request;
 
 const HOUR_S: i64 = 3600;
+
+/// Returns the value of the cookie `name` of a request, decoded.
+///
+/// A cookie that is not UTF-8, or has no value, is skipped; the others are read. Other sites of the same domain may set
+/// such cookies.
+pub(crate) fn of(http: &HttpRequest, name: &str) -> Option<String> {
+    let lines = http.headers().get_all(COOKIE);
+    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).find_map(|cookie| {
+        walked(cookie.len());
+        let cookie = cookie.trim_ascii();
+        let value = cookie.strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?;
+        percent_decode(value.trim_ascii()).decode_utf8().ok().map(Cow::into_owned)
+    })
+}
 
 /// Returns the path of `SiteURL`; `/` without one.
 pub(crate) fn path(config: &Config) -> String {
@@ -79,6 +99,9 @@ fn host(site_url: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+    use actix_web::test::TestRequest;
+
     use super::*;
 
     #[test]
@@ -100,6 +123,25 @@ mod tests {
             let cookie = Cookie::build("MMAUTHTOKEN", "x").path(harmless(path)).finish().to_string();
             assert_eq!(cookie, format!("MMAUTHTOKEN=x; Path={expected}"));
         }
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_utf_8_is_skipped_and_the_others_are_read() {
+        let found = |lines: &[&[u8]], name: &str| {
+            let mut request = TestRequest::default();
+            for line in lines {
+                request = request.append_header((COOKIE, HeaderValue::from_bytes(line).unwrap()));
+            }
+            of(&request.to_http_request(), name)
+        };
+        let text = |value: &str| Some(value.to_owned());
+        assert_eq!(found(&[b"x=\xff\xfe; MMAUTHTOKEN=abc"], "MMAUTHTOKEN"), text("abc"));
+        assert_eq!(found(&[b"\xe9t\xe9=1;broken; =; MMUSERID = u%20v ;"], "MMUSERID"), text("u v"));
+        assert_eq!(found(&[b"x=\xff", b"MMAUTHTOKEN=abc"], "MMAUTHTOKEN"), text("abc"));
+        assert_eq!(found(&[b"MMAUTHTOKEN=\xff; MMAUTHTOKEN=b=c"], "MMAUTHTOKEN"), text("b=c"));
+        assert_eq!(found(&[b"MMAUTHTOKEN=%ff"], "MMAUTHTOKEN"), None);
+        assert_eq!(found(&[b"MMAUTHTOKEN="], "MMAUTHTOKEN"), text(""));
+        assert_eq!(found(&[b"MMAUTHTOKENS=a; XMMAUTHTOKEN=b; MMAUTHTOKEN"], "MMAUTHTOKEN"), None);
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Arrival {
     fn refuse(&self, failure: &AppError) -> HttpResponse {
         let mut answer = error::answer(failure, &self.id, &self.config);
         let ends_session = failure.id == "api.context.session_expired.app_error";
-        if ends_session && self.http.cookie(token::COOKIE).is_some() {
+        if ends_session && cookies::of(&self.http, token::COOKIE).is_some() {
             // Adding a cookie fails only for an invalid name, and this name is a constant.
             let _ = answer.add_cookie(&cookies::cleared(&self.config));
         }

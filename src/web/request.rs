@@ -25,7 +25,7 @@ use crate::domain::audit::{Audit, Notes};
 use crate::domain::caller::Caller;
 use crate::domain::session::Session;
 use crate::web::address::{address_of, group_of};
-use crate::web::line;
+use crate::web::{cookies, line};
 pub(crate) use body::Body;
 pub(crate) use encoding::accepts_gzip;
 use query::Pairs;
@@ -164,7 +164,7 @@ impl Request {
 
     /// Returns the value of the cookie `name`.
     pub(crate) fn cookie(&self, name: &str) -> Option<String> {
-        self.http.cookie(name).map(|cookie| cookie.value().to_owned())
+        cookies::of(&self.http, name)
     }
 }
 

@@ -125,3 +125,16 @@ async fn other_spellings_share_the_rate_limit_and_probes_are_outside_of_it() {
         assert_eq!(status(&exchange(&server.base, &scrape).await), 200);
     }
 }
+
+#[actix_web::test]
+async fn a_cookie_that_is_not_utf_8_costs_nothing_else() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let mut request =
+        b"GET /api/v4/users/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: site=\xe9\xff; ".to_vec();
+    request.extend_from_slice(format!("broken; MMAUTHTOKEN={}\r\n\r\n", admin.token.as_ref().unwrap()).as_bytes());
+    let mut connection = crate::support::raw::connect(&server.base).await;
+    connection.write_all(&request).await.unwrap();
+    let answer = crate::support::raw::read_to_end(&mut connection).await;
+    assert_eq!(status(&answer), 200, "{answer}");
+}

@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 
+use crate::web::cookies;
 use crate::web::request::{header_of, query_of};
 
 /// The cookie that holds a session's token.
@@ -33,8 +34,8 @@ impl Token {
 }
 
 fn find(http: &HttpRequest) -> Option<(String, Place)> {
-    if let Some(cookie) = http.cookie(COOKIE) {
-        return Some((cookie.value().to_owned(), Place::Cookie));
+    if let Some(text) = cookies::of(http, COOKIE) {
+        return Some((text, Place::Cookie));
     }
     if let Some(text) = header_of(http, "Authorization").and_then(credentials) {
         return Some((text.to_owned(), Place::Header));
@@ -73,8 +74,6 @@ mod tests {
         assert_eq!(found(token), Some(("word".to_owned(), Place::Header)));
     }
 
-    /// The library parses the cookies, so the test measures its time: nested loops over this many cookies would take
-    /// minutes.
     #[test]
     fn a_token_behind_very_many_cookies_is_found_in_no_time() {
         let shapes =
@@ -82,8 +81,7 @@ mod tests {
         for cookies in shapes {
             let begun = std::time::Instant::now();
             let token = found(TestRequest::default().insert_header(("Cookie", format!("{cookies}{COOKIE}=token"))));
-            // actix-web reports no cookies at all when one of them is malformed.
-            assert!(token.is_none_or(|token| token == ("token".to_owned(), Place::Cookie)));
+            assert_eq!(token, Some(("token".to_owned(), Place::Cookie)));
             assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
         }
     }
