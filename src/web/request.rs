@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::AppError;
@@ -25,6 +26,7 @@ use crate::domain::audit::{Audit, Notes};
 use crate::domain::caller::Caller;
 use crate::domain::session::Session;
 use crate::web::address::{address_of, group_of};
+use crate::web::entity_tag::Named;
 use crate::web::{cookies, line};
 pub(crate) use body::Body;
 pub(crate) use encoding::accepts_gzip;
@@ -160,6 +162,11 @@ impl Request {
     /// Returns the value of a header, if it is present and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header_of(&self.http, name)
+    }
+
+    /// Returns the entity tags in the header `name`; `None` if it is absent.
+    pub(crate) fn entity_tags(&self, name: HeaderName) -> Option<Named<'_>> {
+        Named::of(self.http.headers(), name)
     }
 
     /// Returns the value of the cookie `name`.

@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod audit_events;
 pub(crate) mod connections;
 pub(crate) mod cookies;
+pub(crate) mod entity_tag;
 pub(crate) mod error;
 pub(crate) mod line;
 pub(crate) mod openapi;

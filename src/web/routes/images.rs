@@ -11,6 +11,7 @@ use quarterdeck_actors::error::AppError;
 use crate::domain::session::Session;
 use crate::outbound::images::{Image, ImageResponse, response_for};
 use crate::web::answer::outgoing::Outgoing;
+use crate::web::entity_tag::Named;
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
@@ -70,8 +71,9 @@ fn answer(request: &Request, image: Image) -> HttpResponse {
 /// Returns true if the client already has this version of the image.
 fn is_known(request: &Request, image: &Image) -> bool {
     let told = |name| told(image, &name);
-    match (request.header(IF_NONE_MATCH.as_str()), request.header(IF_MODIFIED_SINCE.as_str())) {
-        (Some(known), _) => told(ETAG).is_some_and(|tag| known.split(',').any(|known| known.trim() == tag)),
+    match (request.entity_tags(IF_NONE_MATCH), request.header(IF_MODIFIED_SINCE.as_str())) {
+        (Some(Named::Any), _) => true,
+        (Some(named), _) => told(ETAG).is_some_and(|tag| named.matches(&tag)),
         (None, Some(since)) => told(LAST_MODIFIED).as_deref() == Some(since),
         (None, None) => false,
     }

@@ -7,7 +7,7 @@ pub(super) mod password;
 pub(super) mod roles;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ETAG, HeaderValue};
+use actix_web::http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::Data;
 use quarterdeck_actors::audit::Caller;
 use quarterdeck_actors::config::Config;
@@ -181,7 +181,7 @@ fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
 /// Returns the view of the account, or 304 if the client already has this version.
 fn tagged(request: &Request, user: &User, view: &UserView<'_>) -> Result<HttpResponse, AppError> {
     let etag = etag(user, view, request.config());
-    let has_it = request.header("If-None-Match") == Some(&etag);
+    let has_it = request.entity_tags(IF_NONE_MATCH).is_some_and(|named| named.matches(&etag));
     let mut answer = if has_it { HttpResponse::NotModified().finish() } else { Json(view).reply()? };
     answer.headers_mut().insert(ETAG, HeaderValue::from_str(&etag).or_fail("api.marshal_error")?);
     Ok(answer)

@@ -86,6 +86,19 @@ async fn any_version_will_do_for_a_star() {
 }
 
 #[actix_web::test]
+async fn one_version_of_a_list_will_do_also_in_its_weak_form() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let patch = |name: &str| nested("TeamSettings.SiteName", name);
+    let first = admin.write_if("/config/patch", &patch("one"), "\"other\", W/\"default\"").await;
+    first.expect(200);
+    let tag = first.header("etag");
+    admin.write_if("/config/patch", &patch("two"), "\"default\", \"other\"").await.expect_refusal(412, CONFLICT);
+    admin.write_if("/config/patch", &patch("two"), "").await.expect_refusal(412, CONFLICT);
+    admin.write_if("/config/patch", &patch("two"), &format!("\"default\",W/{tag}")).await.expect(200);
+}
+
+#[actix_web::test]
 async fn twenty_writers_at_once_all_land_in_one_version_each() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

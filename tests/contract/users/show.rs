@@ -27,7 +27,12 @@ async fn the_etag_names_the_state_of_the_account_and_saves_sending_it_again() {
     };
     let again = ask(etag.clone()).await;
     assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, etag.clone()));
-    ask(String::new()).await.expect(200);
+    for known in [format!("W/\"{etag}\""), format!("\"other\", W/\"{etag}\""), "*".to_owned()] {
+        assert_eq!(ask(known.clone()).await.status, 304, "{known}");
+    }
+    for other in [String::new(), format!("\"other, {etag}\""), "W/\"other\"".to_owned()] {
+        assert_eq!(ask(other.clone()).await.status, 200, "{other}");
+    }
     bert.put("/users/me/patch", serde_json::json!({ "nickname": "b" })).await.expect(200);
     ask(etag).await.expect(200);
 }

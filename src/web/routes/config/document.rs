@@ -30,6 +30,7 @@ use crate::domain::config_access::{
 use crate::domain::session::Session;
 use crate::store::changes_json;
 use crate::web::answer::{Json, Reply};
+use crate::web::entity_tag::Named;
 use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::schema::{ConfigSchema, Schemas, add, reference};
@@ -176,7 +177,7 @@ async fn write(
     let write = Write {
         wanted: Wanted::Proposal(proposal),
         author: author(request, session, if session.is_local() { "local" } else { "api" }),
-        expected: expected_by(request),
+        expected: expected_by(request, app.actors.config.current().version()),
         is_dry_run,
         context: app.facts.decision_context(),
     };
@@ -187,10 +188,14 @@ async fn write(
     Ok(answer)
 }
 
-/// Returns the version that `If-Match` requires to be in force; `None` for `*`.
-fn expected_by(request: &Request) -> Option<String> {
-    let tag = request.header(IF_MATCH.as_str()).filter(|tag| *tag != "*")?;
-    Some(tag.trim_matches('"').to_owned())
+/// Returns the version that `If-Match` requires to be in force; `None` for `*`. Of several versions it is the one that
+/// is in force, or any other one.
+fn expected_by(request: &Request, current: &str) -> Option<String> {
+    match request.entity_tags(IF_MATCH)? {
+        Named::Any => None,
+        named if named.matches(current) => Some(current.to_owned()),
+        Named::Tags(tags) => Some(tags.first().copied().unwrap_or_default().to_owned()),
+    }
 }
 
 /// Returns the author of a change, for the history.
