@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::process::{Process, Workplace, lines, read};
+use crate::support::raw::exchange;
 use crate::support::server::{PASSWORD, account};
 use crate::support::waiting::until;
 
@@ -70,6 +71,27 @@ async fn no_secret_of_a_request_is_logged_even_in_detail() {
         assert!(text.contains("\"debug\"") && text.contains("request refused"), "{text}");
         assert!(!text.contains("canary") && !text.contains(&token), "{text}");
     }
+}
+
+#[actix_web::test]
+async fn a_malformed_request_is_no_error_of_the_server() {
+    let place = Workplace::new(&settings("DEBUG")).await;
+    let server = place.serve().await;
+    for request in [
+        "nonsense\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    ] {
+        assert!(exchange(&server.base, request).await.starts_with("HTTP/1.1 400 "), "{request}");
+    }
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(140_000));
+    assert!(exchange(&server.base, &long).await.starts_with("HTTP/1.1 431 "));
+    server.stop().await;
+    let of_clients = |line: &Value| line["msg"].as_str().is_some_and(|text| text.starts_with("stream error"));
+    assert!(lines(&place.path(FILE)).iter().any(of_clients));
+    assert!(!logged(&place, |line| line["level"] == "error" || of_clients(line) && line["level"] != "debug"));
 }
 
 #[actix_web::test]

@@ -14,6 +14,9 @@ use super::record::{Format, Record};
 /// The prefix of this program's targets. Of other targets only warnings and errors are logged.
 const OWN_TARGETS: &str = "quarterdeck";
 
+/// The prefix of the targets with which actix-http reports on single connections.
+const CONNECTION_TARGETS: &str = "actix_http::h1";
+
 /// One output from the side of the code that logs.
 pub(super) struct Channel {
     pub(super) level: LevelFilter,
@@ -37,10 +40,19 @@ impl Recorder {
     }
 
     fn takes(&self, metadata: &Metadata<'_>) -> bool {
-        let is_wanted = *metadata.level() <= self.most_verbose();
+        let is_wanted = level_of(metadata) <= self.most_verbose();
         let is_ours = metadata.target().starts_with(OWN_TARGETS);
         !metadata.is_span() && is_wanted && (is_ours || *metadata.level() <= Level::WARN)
     }
+}
+
+/// Returns the level at which an event is logged.
+///
+/// actix-http reports each malformed request and each lost connection as an error. Those are errors of clients, which
+/// tell an operator nothing about the server.
+pub(super) fn level_of(metadata: &Metadata<'_>) -> Level {
+    let is_of_client = metadata.target().starts_with(CONNECTION_TARGETS);
+    if is_of_client { Level::DEBUG.max(*metadata.level()) } else { *metadata.level() }
 }
 
 impl<S: Subscriber> Layer<S> for Recorder {
@@ -59,7 +71,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let record = Record::of(event);
-        for channel in self.channels.iter().filter(|channel| *event.metadata().level() <= channel.level) {
+        for channel in self.channels.iter().filter(|channel| level_of(event.metadata()) <= channel.level) {
             // When the queue is full, the line is counted as lost instead of failing.
             let _ = channel.queue.clone().write_all(&channel.format.line(&record));
         }
@@ -68,7 +80,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
 
 #[cfg(test)]
 mod tests {
-    use tracing::{debug, enabled, info, warn};
+    use tracing::{debug, enabled, error, info, warn};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{Registry, reload};
 
@@ -90,6 +102,7 @@ mod tests {
                 info!("ours");
                 info!(target: "actix_server::builder", "theirs");
                 warn!(target: "actix_server::builder", "their warning");
+                error!(target: "actix_http::h1::dispatcher", "a client's error");
                 enabled!(Level::DEBUG)
             };
             assert!(!log());
@@ -102,5 +115,7 @@ mod tests {
         let text = memory.text();
         let count = |message: &str| text.lines().filter(|line| line.contains(&format!("] {message} caller"))).count();
         assert_eq!(["ours in detail", "ours", "theirs", "their warning"].map(count), [1, 2, 0, 2], "{text}");
+        let of_client: Vec<&str> = text.lines().filter(|line| line.contains("a client's error")).collect();
+        assert!(of_client.len() == 1 && of_client[0].contains("debug"), "{text}");
     }
 }

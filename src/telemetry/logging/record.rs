@@ -13,6 +13,7 @@ use time::macros::format_description;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use super::layer::level_of;
 use super::level;
 use crate::base::causes::chain;
 
@@ -36,7 +37,7 @@ impl Record {
         let metadata = event.metadata();
         let mut record = Self {
             at: OffsetDateTime::now_utc().format(TIME).unwrap_or_default(),
-            level: *metadata.level(),
+            level: level_of(metadata),
             message: String::new(),
             caller: format!("{}:{}", short(metadata.file().unwrap_or("?")), metadata.line().unwrap_or(0)),
             fields: Vec::new(),
