@@ -2,7 +2,8 @@
 //!
 //! It closes a connection that is idle for too long, or whose client reads nothing of a response for too long. Every
 //! connection closes in a way that lets the client read the last response: the write side first, then input is
-//! discarded for up to [`CLOSE_STEP_TIMEOUT`].
+//! discarded for up to [`CLOSE_STEP_TIMEOUT`]. After a close frame of the client nothing is discarded, because nothing
+//! more may come.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -304,7 +305,7 @@ impl AsyncWrite for Stream {
                         Transport::Unix(stream) => Pin::new(stream).poll_shutdown(context),
                     };
                     match shut {
-                        Poll::Ready(Ok(())) if !this.is_read_to_end => {
+                        Poll::Ready(Ok(())) if !this.is_read_to_end && !this.exchange.is_input_over() => {
                             this.closing = Closing::Discarding(Box::pin(sleep(CLOSE_STEP_TIMEOUT)));
                         }
                         // The connection ends, whatever the error is.
@@ -319,6 +320,34 @@ impl AsyncWrite for Stream {
                     return this.discard(context).map(Ok);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::FutureExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::web::connections::Connections;
+
+    #[actix_rt::test]
+    async fn a_connection_closes_at_once_after_the_end_of_its_input() {
+        for has_ended in [true, false] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (near, _) = listener.accept().await.unwrap();
+            let minute = Duration::from_mins(1);
+            let permit = Connections::of_metrics().admit_local();
+            let mut stream = Stream::new(Transport::Tcp(near), Times { idle: minute, write: minute }, permit);
+            if has_ended {
+                stream.exchange.end_of_input().mark();
+            }
+            let closed = poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).now_or_never();
+            assert_eq!(closed.is_some(), has_ended);
         }
     }
 }

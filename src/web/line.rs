@@ -32,6 +32,7 @@ pub(crate) struct Exchange {
     in_progress: Cell<usize>,
     last_end: Cell<Instant>,
     is_refused: Cell<bool>,
+    is_input_over: Cell<bool>,
     has_begun: Cell<bool>,
     /// The connection's entry in the list of all connections; `None` if it is not listed.
     entry: Option<Arc<ConnectionEntry>>,
@@ -43,8 +44,9 @@ impl Exchange {
         if let Some(entry) = &entry {
             entry.wait();
         }
+        let (is_refused, is_input_over, has_begun) = (Cell::new(false), Cell::new(false), Cell::new(false));
         let (in_progress, last_end) = (Cell::new(0), Cell::new(Instant::now()));
-        Rc::new(Self { in_progress, last_end, is_refused: Cell::new(false), has_begun: Cell::new(false), entry })
+        Rc::new(Self { in_progress, last_end, is_refused, is_input_over, has_begun, entry })
     }
 
     /// Returns the connection's entry in the list of all connections.
@@ -65,6 +67,26 @@ impl Exchange {
     /// Returns true if the last response goes out before its request was read, so that the connection closes after it.
     pub(crate) fn is_refused(&self) -> bool {
         self.is_refused.get()
+    }
+
+    /// Returns true if the client sends nothing more, so that closing the connection loses nothing.
+    pub(crate) fn is_input_over(&self) -> bool {
+        self.is_input_over.get()
+    }
+
+    /// Returns the handle with which a WebSocket marks the end of its input.
+    pub(crate) fn end_of_input(self: &Rc<Self>) -> EndOfInput {
+        EndOfInput(self.clone())
+    }
+}
+
+/// Marks the end of what the client of a WebSocket sends.
+pub(crate) struct EndOfInput(Rc<Exchange>);
+
+impl EndOfInput {
+    /// Marks that the client sends nothing more and expects the connection to close.
+    pub(crate) fn mark(&self) {
+        self.0.is_input_over.set(true);
     }
 }
 
@@ -112,6 +134,11 @@ pub(crate) fn begin(http: &HttpRequest) -> Option<InProgress> {
         entry.begin();
     }
     Some(InProgress(exchange))
+}
+
+/// Returns the handle with which a WebSocket marks the end of its input; `None` if the connection was not stored by [`note`].
+pub(crate) fn end_of_input(http: &HttpRequest) -> Option<EndOfInput> {
+    http.conn_data::<Line>().map(|line| line.exchange.end_of_input())
 }
 
 /// Returns true if an earlier response on the connection said that the connection closes.
@@ -164,10 +191,10 @@ fn own(descriptor: RawFd) -> std::io::Result<OwnedFd> {
 async fn end_of(line: OwnedFd) -> std::io::Result<()> {
     let line = TcpStream::from_std(line.into())?;
     loop {
-        let is_over = line.ready(Interest::READABLE).await?.is_read_closed();
+        let is_input_over = line.ready(Interest::READABLE).await?.is_read_closed();
         // Bytes that a client sends ahead are left for the server to read. They only delay the detection of a
         // disconnect.
-        if is_over || line.peek(&mut [0]).await? == 0 {
+        if is_input_over || line.peek(&mut [0]).await? == 0 {
             return Ok(());
         }
         sleep(DISCONNECT_CHECK_INTERVAL).await;

@@ -31,6 +31,7 @@ use self::frames::{Frames, Received};
 use self::message::{ClientRequest, Encoded};
 pub(crate) use self::upgrade::{OPEN, VERSION, is_refusal};
 use crate::base::pause::extension;
+use crate::web::line::EndOfInput;
 use crate::web::state::AppState;
 
 /// The time that a client has to authenticate.
@@ -53,6 +54,7 @@ pub(crate) struct Socket {
     client: ClientState,
     /// The request that is being handled. No further request is read from the client until it is done.
     work: Option<LocalBoxFuture<'static, Outcome>>,
+    end_of_input: Option<EndOfInput>,
     _permit: SocketPermit,
 }
 
@@ -81,8 +83,14 @@ enum Outcome {
 }
 
 impl Socket {
-    fn new(incoming: Payload, app: Data<AppState>, client: ClientState, permit: SocketPermit) -> Self {
-        Self { incoming, frames: Frames::default(), app, client, work: None, _permit: permit }
+    fn new(
+        incoming: Payload,
+        app: Data<AppState>,
+        client: ClientState,
+        end_of_input: Option<EndOfInput>,
+        permit: SocketPermit,
+    ) -> Self {
+        Self { incoming, frames: Frames::default(), app, client, work: None, end_of_input, _permit: permit }
     }
 
     /// Reads, handles and writes until everything has to wait, or the limits of one poll are reached.
@@ -161,7 +169,10 @@ impl Socket {
                     self.app.actors.presence.pong_received(&guard.connection.user_id);
                 }
             }
-            Received::Close(code) => self.close(Close::echo(code), out),
+            Received::Close(code) => {
+                self.end_of_input.iter().for_each(EndOfInput::mark);
+                self.close(Close::echo(code), out);
+            }
             Received::Fault(close) => self.close(close, out),
             Received::Nothing => self.client = ClientState::Gone,
         }

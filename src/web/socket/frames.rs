@@ -14,8 +14,9 @@ use super::message::Encoded;
 /// The largest message of a client, in bytes, even if it comes in several frames.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8192;
 
-/// The largest header of a frame, in bytes.
-const MAX_FRAME_HEAD_BYTES: usize = 14;
+/// The bits of a frame's first byte that hold its kind, and those of its second byte that hold its length.
+const OPCODE_BITS: u8 = 0x0f;
+const LENGTH_BITS: u8 = 0x7f;
 
 /// A message or a control frame of a client.
 #[derive(Debug, PartialEq)]
@@ -63,10 +64,8 @@ impl Frames {
             walked(1);
             let (is_last, kind, payload) = match Parser::parse(&mut self.buffer, true, MAX_MESSAGE_BYTES) {
                 Ok(Some(frame)) => frame,
-                Ok(None) if self.buffer.len() > MAX_MESSAGE_BYTES + MAX_FRAME_HEAD_BYTES => {
-                    return Some(Received::Fault(Close::TOO_LARGE));
-                }
-                Ok(None) => return None,
+                // A frame that is too long is refused as soon as its header has arrived.
+                Ok(None) => return self.is_too_long().then_some(Received::Fault(Close::TOO_LARGE)),
                 Err(ProtocolError::Overflow) => return Some(Received::Fault(Close::TOO_LARGE)),
                 Err(_) => return Some(Received::Fault(Close::PROTOCOL)),
             };
@@ -79,6 +78,14 @@ impl Frames {
         // The buffer is dropped, so that an idle connection takes no memory for it.
         self.buffer = BytesMut::new();
         None
+    }
+
+    /// Returns true if the incomplete frame in the buffer announces more bytes than a message may have.
+    fn is_too_long(&self) -> bool {
+        let Some((first, announced)) = announced(&self.buffer) else { return false };
+        let is_continuation = first & OPCODE_BITS == u8::from(OpCode::Continue);
+        let before = self.begun.as_ref().filter(|_| is_continuation).map_or(0, |begun| begun.payload.len());
+        announced.saturating_add(before as u64) > MAX_MESSAGE_BYTES as u64
     }
 
     fn frame(&mut self, is_last: bool, kind: OpCode, payload: BytesMut) -> Option<Received> {
@@ -118,6 +125,16 @@ impl Begun {
         let payload = self.payload.freeze();
         Received::Request(if self.is_text { Encoded::Json(payload) } else { Encoded::MessagePack(payload) })
     }
+}
+
+/// Returns the first byte of a frame and the length of its payload; `None` if they have not arrived.
+fn announced(frame: &[u8]) -> Option<(u8, u64)> {
+    let length = match *frame.get(1)? & LENGTH_BITS {
+        126 => u64::from(u16::from_be_bytes(frame.get(2..4)?.try_into().ok()?)),
+        127 => u64::from_be_bytes(frame.get(2..10)?.try_into().ok()?),
+        length => u64::from(length),
+    };
+    Some((*frame.first()?, length))
 }
 
 fn closing(payload: &[u8]) -> Received {
@@ -210,10 +227,20 @@ mod tests {
         assert_eq!(received(&[frame(true, OpCode::Text, &too_much)]), [Received::Fault(Close::TOO_LARGE)]);
         let parts = [frame(false, OpCode::Text, &max), frame(true, OpCode::Continue, b"x")];
         assert_eq!(received(&parts), [Received::Fault(Close::TOO_LARGE)]);
-        let mut endless = BytesMut::from(&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4][..]);
-        endless.extend_from_slice(&max);
-        endless.extend_from_slice(b"x");
+        // The header alone is enough, without the mask and without a byte of the payload.
+        let endless = BytesMut::from(&[0x81, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..]);
+        let short = BytesMut::from(&[0x82, 0xfe, 0x20, 0x01][..]);
+        let more = BytesMut::from(&[0x80, 0xfe, 0x10, 0x01][..]);
         assert_eq!(received(&[endless]), [Received::Fault(Close::TOO_LARGE)]);
+        assert_eq!(received(&[short]), [Received::Fault(Close::TOO_LARGE)]);
+        assert_eq!(
+            received(&[frame(false, OpCode::Text, &max[..0x1000]), more.clone()]),
+            [Received::Fault(Close::TOO_LARGE)]
+        );
+        assert_eq!(received(&[more]), []);
+        // A frame within a message has its own length.
+        let pong = BytesMut::from(&[0x8a, 0x85][..]);
+        assert_eq!(received(&[frame(false, OpCode::Text, &max), pong]), []);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use quarterdeck_actors::id::is_id;
 use super::origin::{Admission, admission};
 use super::{Resume, Socket, actions, known, unknown};
 use crate::domain::session::Session;
+use crate::web::line;
 use crate::web::origins::Page;
 use crate::web::pipeline::COOKIE;
 use crate::web::request::{Request, header_of};
@@ -73,7 +74,7 @@ pub(crate) async fn open(
     };
     let mut answer = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     answer.upgrade("websocket").insert_header((SEC_WEBSOCKET_ACCEPT, accept(key)?));
-    Ok(answer.body(Socket::new(incoming, app, client, permit)))
+    Ok(answer.body(Socket::new(incoming, app, client, line::end_of_input(&http), permit)))
 }
 
 /// Returns the client's key, and whether the page that opens the socket may use its visitor's cookie.

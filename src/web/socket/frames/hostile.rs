@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use quarterdeck_actors::steps::assert_linear;
 
-use super::{Frames, MAX_FRAME_HEAD_BYTES, MAX_MESSAGE_BYTES, Received};
+use super::{Frames, MAX_MESSAGE_BYTES, Received};
+
+/// The largest header of a frame, in bytes.
+const MAX_FRAME_HEAD_BYTES: usize = 14;
 
 /// Reads `bytes` in pieces of `piece` bytes, up to the first protocol error.
 fn received(bytes: &[u8], piece: usize) -> Vec<Received> {
