@@ -33,6 +33,7 @@ mod signals;
 mod storage;
 mod support_packet;
 mod tls;
+mod tls_renewal;
 mod unread;
 mod unread_carriers;
 mod upgrade_offers;

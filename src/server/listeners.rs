@@ -10,10 +10,9 @@ use actix_server::{Server, ServerBuilder};
 use actix_web::web::Data;
 use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use socket2::{Domain, Socket, Type};
 
+use super::certificate::Certificate;
 use super::http::{ConnectionFactory, builder};
 use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
@@ -26,6 +25,8 @@ pub(super) struct Listening {
     pub(super) servers: Vec<Server>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) socket: Option<PathBuf>,
+    /// The certificate of the listener with TLS.
+    pub(super) certificate: Option<Arc<Certificate>>,
 }
 
 /// Opens the listeners that the settings ask for. The error names the setting or address that failed.
@@ -34,7 +35,8 @@ pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listen
     let service = &config.view.service;
     let listener = bind("ServiceSettings.ListenAddress", &service.listen_address)?;
     let address = listener.local_addr().map_err(|cause| format!("{}: {cause}", service.listen_address))?;
-    let mut servers = vec![network(listener, service, app, router)?];
+    let certificate = certificate(service)?;
+    let mut servers = vec![network(listener, service, certificate.as_ref(), app, router)?];
     let socket = if service.enable_local_mode {
         let path = PathBuf::from(&service.local_mode_socket_location);
         servers.push(local(&path, app, router)?);
@@ -42,22 +44,17 @@ pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listen
     } else {
         None
     };
-    Ok(Listening { servers, addresses: vec![address], socket })
+    Ok(Listening { servers, addresses: vec![address], socket, certificate })
 }
 
 fn network(
     listener: TcpListener,
     service: &ServiceSettings,
+    certificate: Option<&Arc<Certificate>>,
     app: &Data<AppState>,
     router: &Data<Router>,
 ) -> Result<Server, String> {
-    let tls = match service.connection_security.as_str() {
-        "" => None,
-        "TLS" => Some(tls(service)?),
-        other => {
-            return Err(format!("ServiceSettings.ConnectionSecurity is {other:?}; it must be \"\" or \"TLS\""));
-        }
-    };
+    let tls = certificate.map(|certificate| tls(service, certificate)).transpose()?;
     let factory = ConnectionFactory::new(app, router, Origin::Network, service, tls);
     let server = builder(app);
     let listening = server.listen("network", listener, move || factory.over_tcp());
@@ -124,7 +121,20 @@ fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     Ok(listener)
 }
 
-fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
+/// Opens the certificate if the listener has TLS, and watches for renewed ones.
+fn certificate(service: &ServiceSettings) -> Result<Option<Arc<Certificate>>, String> {
+    match service.connection_security.as_str() {
+        "" => Ok(None),
+        "TLS" => {
+            let certificate = Certificate::open(service)?;
+            certificate.watch();
+            Ok(Some(certificate))
+        }
+        other => Err(format!("ServiceSettings.ConnectionSecurity is {other:?}; it must be \"\" or \"TLS\"")),
+    }
+}
+
+fn tls(service: &ServiceSettings, certificate: &Arc<Certificate>) -> Result<ServerConfig, String> {
     let versions: &[&'static rustls::SupportedProtocolVersion] = match service.tls_min_ver.as_str() {
         "1.0" | "1.1" | "1.2" => &[&rustls::version::TLS12, &rustls::version::TLS13],
         "1.3" => &[&rustls::version::TLS13],
@@ -132,19 +142,11 @@ fn tls(service: &ServiceSettings) -> Result<ServerConfig, String> {
             return Err(format!("ServiceSettings.TLSMinVer is {other:?}; it must be \"1.2\" or \"1.3\""));
         }
     };
-    let chain: Result<Vec<CertificateDer<'static>>, _> =
-        CertificateDer::pem_file_iter(&service.tls_cert_file).and_then(Iterator::collect);
-    let chain = chain.map_err(|cause| format!("ServiceSettings.TLSCertFile {:?}: {cause}", service.tls_cert_file))?;
-    let key = PrivateKeyDer::from_pem_file(&service.tls_key_file);
-    let key = key.map_err(|cause| format!("ServiceSettings.TLSKeyFile {:?}: {cause}", service.tls_key_file))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| cause.to_string())?;
-    let mut config = config
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|cause| format!("ServiceSettings.TLSCertFile {:?} and TLSKeyFile: {cause}", service.tls_cert_file))?;
+    let mut config = config.with_no_client_auth().with_cert_resolver(certificate.clone());
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -3,6 +3,7 @@
 mod announcing;
 pub(crate) mod backup;
 mod building;
+mod certificate;
 mod checks;
 pub(crate) mod database;
 mod failures;
@@ -38,8 +39,10 @@ use crate::settings::{Settings, Sources};
 use crate::web::routes;
 use crate::web::state::AppState;
 use building::state;
+use certificate::Certificate;
 use database::Migrated;
 pub use failures::{StartError, StopError};
+use listeners::Listening;
 use starting_config::{place, with_file};
 
 /// A running server.
@@ -47,6 +50,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     socket: Option<PathBuf>,
     metrics: Option<SocketAddr>,
+    certificate: Option<Arc<Certificate>>,
     app: Data<AppState>,
     handles: Vec<ServerHandle>,
     ended: Vec<actix_web::rt::task::JoinHandle<std::io::Result<()>>>,
@@ -72,15 +76,20 @@ impl Server {
         app.facts.listening.get_or_init(|| listening.addresses.clone());
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;
         let metrics = measuring.as_ref().map(|(_, address)| *address);
-        let servers: Vec<_> = listening.servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
+        let Listening { servers, addresses, socket, certificate } = listening;
+        let servers: Vec<_> = servers.into_iter().chain(measuring.map(|(server, _)| server)).collect();
         app.db.mark_open().await?;
         let handles = servers.iter().map(HttpServer::handle).collect();
         let ended = servers.into_iter().map(actix_web::rt::spawn).collect();
-        Ok(Self { addresses: listening.addresses, socket: listening.socket, metrics, app, handles, ended })
+        Ok(Self { addresses, socket, metrics, certificate, app, handles, ended })
     }
 
-    /// Reads the store, the configuration file and the environment again, and puts the result in force.
+    /// Reads the store, the configuration file and the environment again, and puts the result in force. A renewed TLS
+    /// certificate comes into use even if the configuration is refused.
     pub async fn reload(&self) -> Result<Arc<Config>, AppError> {
+        if let Some(certificate) = &self.certificate {
+            certificate.renew().await;
+        }
         let (before, context) = (self.app.actors.config.current(), self.app.facts.decision_context());
         let reloaded = self.app.actors.config.reload(context.clone()).await;
         let after = reloaded.as_ref().map(|config| &config.document);

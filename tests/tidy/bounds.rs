@@ -6,7 +6,7 @@ use super::sources;
 
 /// Every file with a cache or with state behind a lock, and its limit in bytes. A key that a caller chooses is a hash
 /// or has a limited length, and the state counts bytes, or entries of a known size.
-const STATE: [(&str, &str); 42] = [
+const STATE: [(&str, &str); 43] = [
     ("actors/src/analytics.rs", "256 answers, each with a team id of a request line and at most 31 figures"),
     ("actors/src/audit.rs", "the bytes of audit/rooms"),
     ("actors/src/audit/rooms.rs", "bytes for each room; a caller without a reservation has no entry"),
@@ -35,6 +35,7 @@ const STATE: [(&str, &str); 42] = [
     ("src/outbound/client/permits.rs", "an entry for each user with a request under way"),
     ("src/outbound/links.rs", "bytes, addresses and locations included"),
     ("src/outbound/releases.rs", "one answer of at most 1 MiB"),
+    ("src/server/certificate.rs", "one certificate; its files have at most 1 MiB each"),
     ("src/store/postgres/limit.rs", "numbers"),
     ("src/store/postgres/room.rs", "one number"),
     ("src/store/postgres/shares.rs", "an entry for each of our tables"),

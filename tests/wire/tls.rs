@@ -37,12 +37,21 @@ pub(super) async fn connect(
     certificate: &Certificate,
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_to(&server.server.addresses()[0].to_string(), certificate, versions).await
+}
+
+/// Connects to `host:port`. Fails unless the server has this certificate.
+pub(super) async fn connect_to(
+    address: &str,
+    certificate: &Certificate,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.der.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
-    let tcp = TcpStream::connect(server.server.addresses()[0]).await?;
+    let tcp = TcpStream::connect(address).await?;
     connector.connect(ServerName::try_from("localhost").unwrap(), tcp).await
 }
 
