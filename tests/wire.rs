@@ -28,6 +28,7 @@ mod outbound;
 mod paths;
 mod pipeline;
 mod private_files;
+mod proxies;
 mod rate;
 mod signals;
 mod storage;

@@ -11,10 +11,11 @@ const PEERS: &str = "QUARTERDECK_TEST_PEERS";
 
 /// All names that may be unwanted. `tests/run` installs the programs; `root` and `mount` are permissions of this
 /// process.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "azure",
     "browser",
     "faketime",
+    "haproxy",
     "js",
     "mount",
     "newer",

@@ -8,8 +8,11 @@ use tokio::process::{Child, Command};
 use crate::support::raw::{connect, read_to_end};
 use crate::support::{TestServer, needs};
 
-/// Starts nginx in front of `server`. It ends with the test.
-async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String) {
+/// Settings that keep connections to the server open.
+const KEEP_ALIVE: &str = "proxy_set_header Connection \"\";";
+
+/// Starts nginx in front of `server`, with these settings of `location /`. It ends with the test.
+pub(super) async fn front(server: &TestServer, program: &std::path::Path, location: &str) -> (Child, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = server.folder().join("nginx");
     std::fs::create_dir(&folder).unwrap();
@@ -22,7 +25,7 @@ async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String
          http {{\n access_log off;\n{places}\
          upstream quarterdeck {{ server {upstream}; keepalive 4; }}\n\
          server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://quarterdeck; proxy_http_version 1.1;\n\
-         proxy_set_header Connection \"\"; proxy_request_buffering off; client_max_body_size 0; }} }} }}\n"
+         {location} proxy_request_buffering off; client_max_body_size 0; }} }} }}\n"
     );
     let file = folder.join("nginx.conf");
     std::fs::write(&file, settings).unwrap();
@@ -41,7 +44,7 @@ async fn front(server: &TestServer, program: &std::path::Path) -> (Child, String
 async fn a_refusal_of_an_unread_body_passes_a_proxy_that_streams() {
     let Some(folder) = needs::peer("nginx") else { return };
     let server = TestServer::start().await;
-    let (_nginx, base) = front(&server, &folder.join("nginx")).await;
+    let (_nginx, base) = front(&server, &folder.join("nginx"), KEEP_ALIVE).await;
     let announced = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n");
     let chunked = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     let filler = format!("1000\r\n{}\r\n", "x".repeat(0x1000)).repeat(64);
