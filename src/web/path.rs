@@ -45,6 +45,8 @@ pub(crate) fn redirect(path: &str, query: &str) -> HttpResponse {
 
 /// Decodes the characters that RFC 3986 calls unreserved. Encoded or not, they mean the same, while an encoded slash is
 /// part of a segment.
+///
+/// A path with a percent sign that encodes nothing stays as it is, because `%%370` would become `%70`.
 fn with_plain_letters(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);
@@ -53,8 +55,10 @@ fn with_plain_letters(path: &str) -> Cow<'_, str> {
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let code = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        let letter = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
-        if let Some(letter) = letter.filter(|letter| letter.is_ascii_alphanumeric() || "-._~".contains(*letter)) {
+        let Some(letter) = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from) else {
+            return Cow::Borrowed(path);
+        };
+        if letter.is_ascii_alphanumeric() || "-._~".contains(letter) {
             plain.push(letter);
             plain.push_str(part.get(2..).unwrap_or_default());
         } else {
@@ -132,7 +136,9 @@ mod tests {
             ("/%61%70%69/%764/x%2dy%5F%7e", "/api/v4/x-y_~"),
             ("/api/v4/%2570ing", "/api/v4/%2570ing"),
             ("/api%2Fv4/%2F/..%2f", "/api%2Fv4/%2F/..%2f"),
-            ("/%", "/%"),
+            ("/%70%", "/%70%"),
+            ("/%%370ing", "/%%370ing"),
+            ("/%2%35", "/%2%35"),
             ("/%7", "/%7"),
             ("/%zz/%C3%A9", "/%zz/%C3%A9"),
             ("/...", "/..."),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -30,7 +30,7 @@ pub async fn read_to_end(connection: &mut TcpStream) -> String {
 }
 
 /// Reads the head of one response.
-pub async fn read_head(connection: &mut TcpStream) -> String {
+pub async fn read_head(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(timeout(TIMEOUT, connection.read_u8()).await.unwrap().unwrap());
@@ -39,7 +39,7 @@ pub async fn read_head(connection: &mut TcpStream) -> String {
 }
 
 /// Reads one response with a `Content-Length`, and returns its head and its body. The connection stays open.
-pub async fn read_answer(connection: &mut TcpStream) -> (String, String) {
+pub async fn read_answer(connection: &mut (impl AsyncRead + Unpin)) -> (String, String) {
     let head = read_head(connection).await;
     let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
     let mut body = vec![0; length.parse().unwrap()];

@@ -1,8 +1,9 @@
 //! Requests that offer an upgrade and are not switched: they are answered as HTTP/1.1, and the connection lives on.
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::UnixStream;
 
+use super::tls::{self, certificate, settings};
 use crate::support::TestServer;
 use crate::support::raw::{connect, exchange, read_answer, read_head};
 use crate::support::server::account;
@@ -15,7 +16,7 @@ const SOCKET: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
 const SOCKET_OR_H2C: &str = "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n";
 
 /// Sends a request and returns the head and the body of its response.
-async fn send(connection: &mut TcpStream, request: &str) -> (String, String) {
+async fn send(connection: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &str) -> (String, String) {
     connection.write_all(request.as_bytes()).await.unwrap();
     read_answer(connection).await
 }
@@ -47,6 +48,21 @@ async fn a_connection_with_offers_in_every_request_serves_them_all() {
             connection.write_all(&[*byte]).await.unwrap();
         }
         assert_stays(&read_answer(&mut connection).await.0, 200);
+    }
+}
+
+#[actix_web::test]
+async fn offers_over_tls_and_over_the_local_socket_change_nothing_either() {
+    let certificate = certificate();
+    let socket = certificate.folder.path().join("qd.socket");
+    let local = format!("EnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n", socket.display());
+    let server = TestServer::start_with(&settings(&certificate, &local)).await;
+    let mut tls = tls::connect(&server, &certificate, rustls::DEFAULT_VERSIONS).await.unwrap();
+    let mut local = UnixStream::connect(&socket).await.unwrap();
+    let request = format!("GET /api/v4/system/ping HTTP/1.1\r\nHost: localhost\r\n{JAVA}\r\n");
+    for _ in 0..3 {
+        assert_stays(&send(&mut tls, &request).await.0, 200);
+        assert_stays(&send(&mut local, &request).await.0, 200);
     }
 }
 

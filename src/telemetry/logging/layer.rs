@@ -49,7 +49,7 @@ impl Recorder {
 /// Returns the level at which an event is logged.
 ///
 /// actix-http reports each malformed request and each lost connection as an error. Those are errors of clients, which
-/// tell an operator nothing about the server.
+/// tell an operator nothing about the server. Errors of response bodies are also logged where they occur.
 pub(super) fn level_of(metadata: &Metadata<'_>) -> Level {
     let is_of_client = metadata.target().starts_with(CONNECTION_TARGETS);
     if is_of_client { Level::DEBUG.max(*metadata.level()) } else { *metadata.level() }
