@@ -61,7 +61,7 @@ impl Parameter {
     }
 }
 
-/// Returns true if the text has the form of a PostgreSQL URL, whatever driver is configured.
+/// Returns true if the text has the form of a PostgreSQL URL, for any configured driver.
 pub fn is_address(text: &str) -> bool {
     after_scheme(text.trim()).is_some()
 }

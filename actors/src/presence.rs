@@ -5,7 +5,7 @@
 //! connections, so notes may be handled late, together, or again after a crash. Statuses and notes belong to the
 //! handle, so a crash loses only the message being handled. Several servers may share a store. So stored statuses are
 //! read again after a minute, activity never undoes a status that a user set on another server, and a user who answers
-//! a ping is online whatever another server wrote.
+//! a ping is online even if another server wrote another status.
 
 mod announcer;
 mod people;

@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::supervisor::Restarts;
 
-/// How often each task panicked. A task that was started and never panicked has a zero.
+/// The number of panics of each task. A task that was started and never panicked has a zero.
 static PANICS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
 
 /// Starts a task that runs once.

@@ -13,7 +13,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Returns a caller without a session. All such callers at one address, or in one IPv6 network, count as one.
     ///
-    /// `gone` ends when the caller hangs up.
+    /// `gone` ends when the caller disconnects.
     pub(crate) fn at(group: String, gone: impl Future<Output = ()> + 'static) -> Self {
         Self { lane: group, gone: gone.boxed_local().shared() }
     }
@@ -23,7 +23,7 @@ impl Caller {
         Self { lane: format!("user {user_id}"), gone: gone.boxed_local().shared() }
     }
 
-    /// Returns the operator at the command line, who never hangs up.
+    /// Returns the operator at the command line, who never disconnects.
     pub(crate) fn operator() -> Self {
         Self::at(String::new(), pending())
     }
@@ -33,7 +33,7 @@ impl Caller {
         &self.lane
     }
 
-    /// Runs `work` until it ends or the caller hangs up.
+    /// Runs `work` until it ends or the caller disconnects.
     pub(crate) async fn while_waiting<T>(
         &self,
         work: impl Future<Output = Result<T, AppError>>,

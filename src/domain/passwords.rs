@@ -51,7 +51,7 @@ impl Passwords {
         self.queue.remember(caller, name);
     }
 
-    /// Returns the hash of `password` to store. The work stops when the caller hangs up.
+    /// Returns the hash of `password` to store. The work stops when the caller disconnects.
     pub(crate) async fn hash(&self, caller: &Caller, name: &str, password: Secret) -> Result<Secret, AppError> {
         let permit = self.enter(caller, name)?;
         caller.while_waiting(async { permit.turn().await?.hash(password).await }).await

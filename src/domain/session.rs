@@ -83,7 +83,7 @@ impl Session {
         if self.is_restricted { Err(self.refusal(permission)) } else { self.require(permission) }
     }
 
-    /// Refuses OAuth applications, whatever their permissions are.
+    /// Refuses OAuth applications, for any permissions.
     pub(crate) fn refuse_oauth(&self, permission: &str) -> Result<(), AppError> {
         if self.is_oauth() { Err(self.refusal(permission)) } else { Ok(()) }
     }

@@ -212,7 +212,7 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
 }
 
 impl Packet {
-    /// Returns the archive as a stream. A thread of its own writes it, until the client hangs up.
+    /// Returns the archive as a stream. A thread of its own writes it, until the client disconnects.
     pub(crate) fn stream(
         self,
         turn: OwnedSemaphorePermit,

@@ -59,7 +59,7 @@ impl Folder {
         let is_tried = settings.is_tried;
         let about = StoreDescription {
             driver: "local",
-            // A caller who tries settings is not told the working directory.
+            // The error for a caller who tests settings does not contain the working directory.
             target: if is_tried { settings.directory.clone() } else { path.display().to_string() },
             identity: format!("the server's own user (uid {})", rustix::process::geteuid().as_raw()),
             request_timeout: OPERATION_TIMEOUT,

@@ -35,7 +35,7 @@ const MAX_MAILS_AT_ONCE: usize = 4;
 /// The timeout when `SMTPServerTimeout` is 0 or less, in seconds.
 const DEFAULT_TIMEOUT_S: u64 = 10;
 
-/// The maximum timeout, whatever `SMTPServerTimeout` says, in seconds.
+/// The maximum of `SMTPServerTimeout`, in seconds.
 const MAX_TIMEOUT_S: u64 = 120;
 
 /// Sends mail, with a limit on simultaneous mails.

@@ -69,7 +69,7 @@ async fn licenses(app: Data<AppState>, mut current: watch::Receiver<Option<Arc<L
     }
 }
 
-/// Publishes to administrators whether saved storage settings are in service. `told` is what they know already.
+/// Publishes to administrators whether saved storage settings are in service. `told` is what was published already.
 async fn stores(app: Data<AppState>, mut stores: watch::Receiver<Arc<Stores>>, mut told: Vec<Value>) {
     while stores.changed().await.is_ok() {
         let outcomes = outcomes(&stores.borrow_and_update());

@@ -308,7 +308,7 @@ impl AsyncWrite for Stream {
                         Poll::Ready(Ok(())) if !this.is_read_to_end && !this.exchange.is_input_over() => {
                             this.closing = Closing::Discarding(Box::pin(sleep(CLOSE_STEP_TIMEOUT)));
                         }
-                        // The connection ends, whatever the error is.
+                        // The connection ends after any error.
                         Poll::Ready(_) => return Poll::Ready(Ok(())),
                         Poll::Pending => return timer.as_mut().poll(context).map(Ok),
                     }

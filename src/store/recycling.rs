@@ -1,4 +1,4 @@
-//! Decides which pooled connections are too old, after all connections were told to be replaced.
+//! Decides which pooled connections are too old, after a request to replace all connections.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};

@@ -102,7 +102,7 @@ impl Transaction {
         self
     }
 
-    /// Takes the lock of `subject` in shared mode; an exclusive lock that was asked for before stays exclusive.
+    /// Takes the lock of `subject` in shared mode; an exclusive lock that was requested before stays exclusive.
     pub(crate) fn lock_shared(mut self, subject: Subject<'_>) -> Self {
         self.locks.entry(subject.key()).or_insert(LockMode::Shared);
         self

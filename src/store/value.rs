@@ -273,7 +273,7 @@ pub(crate) fn json_of(map: &BTreeMap<String, String>) -> Value {
     Value::Json(map.iter().map(|(key, value)| (key.clone(), Json::from(value.as_str()))).collect())
 }
 
-/// Returns the placeholders for so many rows of an insertion: `($1, $2), ($3, $4), …`.
+/// Returns the placeholders for the rows of an insertion: `($1, $2), ($3, $4), …`.
 pub(crate) fn tuples(rows: usize, width: usize) -> String {
     let tuple = |row: usize| {
         let names: Vec<String> = (row * width + 1..=(row + 1) * width).map(|number| format!("${number}")).collect();

@@ -34,7 +34,7 @@ pub(crate) struct Envelope<'a> {
     /// All problems of a document, if the refusal is about one. An extension of the API.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem<'a>>,
-    /// The results of a test, step by step, if the caller asked for them. An extension of the API.
+    /// The results of a test, step by step, if the caller requested them. An extension of the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Report>, nullable = false)]
     report: Option<&'a Value>,

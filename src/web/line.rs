@@ -64,7 +64,7 @@ impl Exchange {
         self.has_begun.take()
     }
 
-    /// Returns true if the last response goes out before its request was read, so that the connection closes after it.
+    /// Returns true if the last response is sent before its request was read, so that the connection closes after it.
     pub(crate) fn is_refused(&self) -> bool {
         self.is_refused.get()
     }

@@ -117,7 +117,7 @@ mod tests {
             }
             let parts = schema["allOf"].as_array().map_or_else(|| vec![&schema], |parts| parts.iter().collect());
             for (member, schema) in parts.iter().filter_map(|part| part["properties"].as_object()).flatten() {
-                // The description of a structure that may be null stands at its reference.
+                // The description of a structure that may be null is at its reference.
                 let is_described = [&schema["description"], &schema["oneOf"][0]["description"]];
                 assert!(is_described.iter().any(|about| about.is_string()), "{name}.{member}: {schema}");
             }

@@ -254,7 +254,7 @@ impl Drop for PresenceGuard {
     }
 }
 
-/// Returns the state of an authenticated client, and tells presence that its user is connected.
+/// Returns the state of an authenticated client, and notifies presence that its user is connected.
 fn known(app: &AppState, guard: ConnectionGuard, session: Arc<Stored>) -> ClientState {
     let user_id = guard.connection.user_id.clone();
     app.actors.presence.connected(&user_id);

@@ -53,7 +53,8 @@ struct Basis {
     running: Arc<Config>,
     /// The id of the active version, which the new one replaces.
     replaces: Option<String>,
-    /// False if the active version is unreadable. A restored version then replaces it, whatever it is.
+    /// False if the active version is unreadable. A restored version then replaces it, for any content of the active
+    /// one.
     is_readable: bool,
 }
 

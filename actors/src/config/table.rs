@@ -97,7 +97,7 @@ pub enum Applies {
     /// With the next request.
     #[default]
     Now,
-    /// When a client connects again.
+    /// After a client connects again.
     Reconnect,
     /// At the next start of the server.
     Restart,

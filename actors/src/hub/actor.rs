@@ -186,7 +186,7 @@ impl WebSocketHub {
         }
     }
 
-    /// Notes the time for each connection whose socket went away, and removes those that have ended.
+    /// Notes the time for each connection whose socket was closed, and removes those that have ended.
     pub(super) fn take_note_of_left(&mut self, now: Uptime) {
         let detached = std::mem::take(&mut *self.detached.lock().unwrap_or_else(PoisonError::into_inner));
         for connection in detached.iter().filter(|connection| !connection.has_socket()) {

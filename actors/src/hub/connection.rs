@@ -345,7 +345,7 @@ fn wake(mut outbox: MutexGuard<'_, Outbox>) {
     }
 }
 
-/// The connections whose socket went away and which the hub has not handled yet.
+/// The connections whose socket was closed and which the hub has not handled yet.
 pub(super) type Detached = Arc<Mutex<Vec<Arc<Connection>>>>;
 
 /// A socket's ownership of its connection. When it is dropped, the connection waits for a client that resumes it.

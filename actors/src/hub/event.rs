@@ -38,7 +38,7 @@ pub struct Audience {
     pub connection_id: String,
     /// Every connection but this one.
     pub omit_connection_id: String,
-    /// Not for administrators. They get the unabridged data in another event.
+    /// True if administrators do not get this event. They get the unabridged data in another event.
     #[serde(skip_serializing_if = "is_false")]
     pub contains_sanitized_data: bool,
     /// For administrators only.

@@ -54,7 +54,7 @@ pub enum JoinOutcome {
     Lossless,
     /// The missed events are not available any more, so the client gets a new connection.
     Lost,
-    /// The connection that the client asked for is unknown, so the client gets a new connection.
+    /// The requested connection is unknown, so the client gets a new connection.
     Unknown,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Entry {
     pub(super) is_admin: bool,
     pub(super) checked_at: Uptime,
     pub(super) pinged_at: Uptime,
-    /// The time at which its socket went away.
+    /// The time at which its socket was closed.
     pub(super) gone_at: Option<Uptime>,
 }
 

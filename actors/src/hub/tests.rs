@@ -315,7 +315,7 @@ async fn who_opens_one_after_the_other_loses_what_they_left_first() {
     let mut ids = Vec::new();
     for _ in 0..4 {
         ids.push(joined(&hub, "anna").await.connection.id.to_string());
-        // The order of the ends is told from their times in milliseconds.
+        // The times in milliseconds show the order of the ends.
         let left = Uptime::now();
         until("the clock moves", async || Uptime::now().ms_since(left) > 0).await;
     }

@@ -119,7 +119,7 @@ impl Setup {
         self.fetched.recv().await.unwrap()
     }
 
-    /// Waits for the next clean-up and returns the ids whose views the store was told to keep.
+    /// Waits for the next clean-up and returns the ids whose views the store must keep.
     async fn deleted(&mut self) -> Vec<String> {
         self.deleted.recv().await.unwrap()
     }

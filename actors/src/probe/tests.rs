@@ -113,7 +113,7 @@ async fn refused_settings_are_tried_again_and_those_that_serve_again_are_no_refu
     setup.probe.check(Store::Files).await.unwrap();
     setup.save("bad").await;
     setup.probe.settle(Store::Files, Duration::from_secs(5)).await.unwrap();
-    setup.world.is_mended.store(true, Ordering::Relaxed);
+    setup.world.is_repaired.store(true, Ordering::Relaxed);
     let mut stores = setup.probe.follow();
     stores.wait_for(|stores| stores.state(Store::Files) == Some(SettingsState::InService)).await.unwrap();
     assert_eq!(setup.in_service(), "bad");
@@ -198,11 +198,12 @@ impl Setup {
     }
 }
 
-/// The behaviour of the backends: tests of buckets named `slow…` wait at the gate, and `bad` fails until it is mended.
+/// The behaviour of the backends: tests of buckets named `slow…` wait for the semaphore, and `bad` fails until
+/// `is_repaired`.
 struct World {
     begun: AtomicUsize,
     dropped: AtomicUsize,
-    is_mended: AtomicBool,
+    is_repaired: AtomicBool,
     permits: Semaphore,
 }
 
@@ -220,7 +221,7 @@ struct Fake {
 impl FileBackend for Fake {
     fn probe(&self) -> BoxFuture<'static, Report> {
         let (bucket, world) = (self.bucket.clone(), self.world.clone());
-        let is_bad = bucket == "bad" && !world.is_mended.load(Ordering::Relaxed);
+        let is_bad = bucket == "bad" && !world.is_repaired.load(Ordering::Relaxed);
         async move {
             assert_ne!(bucket, "broken", "as told");
             if bucket.starts_with("slow") {
@@ -294,7 +295,7 @@ fn start(bucket: &str) -> Setup {
     let world = Arc::new(World {
         begun: AtomicUsize::new(0),
         dropped: AtomicUsize::new(0),
-        is_mended: AtomicBool::new(false),
+        is_repaired: AtomicBool::new(false),
         permits: Semaphore::new(0),
     });
     let probe = FileProbeHandle::start(config.clone(), Arc::new(Fakes(world.clone())));

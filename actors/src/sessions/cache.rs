@@ -86,7 +86,7 @@ mod tests {
         for cache in [&short, &long] {
             assert!(cache.weight() <= MAX_BYTES, "{} bytes", cache.weight());
         }
-        // As many sessions of browsers as a busy server has.
+        // A busy server has this many sessions of browsers.
         assert!(short.len() > 20_000, "{} short sessions", short.len());
         assert!((1_000..8_400).contains(&long.len()), "{} long sessions", long.len());
         let token = format!("{:026}", 49_999);

@@ -56,7 +56,7 @@ impl Credentials {
 
 /// Opens a session for a caller who knows the password.
 ///
-/// Takes a permit of the queue before anything waits. The work stops when the caller hangs up.
+/// Takes a permit of the queue before anything waits. The work stops when the caller disconnects.
 pub(crate) async fn login(
     accounts: &Accounts,
     config: &Config,
@@ -85,7 +85,7 @@ pub(crate) async fn login(
         Err(refusal) if is_full(&refusal) => Err(refusal),
         Err(refusal) => {
             let delay = timer.delay(Instant::now(), accounts.passwords.refusal_time(&credentials.password));
-            // The refusal is the same if the caller hangs up during the delay.
+            // The refusal is the same if the caller disconnects during the delay.
             let paused = caller.while_waiting(async {
                 tokio::time::sleep(delay).await;
                 Ok(())

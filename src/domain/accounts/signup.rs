@@ -43,7 +43,7 @@ pub(crate) enum Signup<'a> {
 }
 
 /// Creates an account. The first one becomes the system administrator, if the caller may create it. The caller of this
-/// function must tell the prepared responses that an account exists now.
+/// function must update the prepared responses, because an account exists now.
 pub(crate) async fn create(
     (accounts, actors): (&Accounts, &Actors),
     config: &Config,

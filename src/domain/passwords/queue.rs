@@ -1,4 +1,4 @@
-//! The queue for hashing: a bounded number of permits, fair turns, and permits that return when a caller hangs up.
+//! The queue for hashing: a bounded number of permits, fair turns, and permits that return when a caller disconnects.
 
 use std::convert::identity;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +56,7 @@ impl Queue {
             None => (self.keyed.key(&[caller.lane()]), CallerKind::Unknown),
         };
         let name = self.keyed.key(&[name]);
-        // Dropping the sender tells an evicted waiter that it lost its place.
+        // An evicted waiter learns from the dropped sender that it lost its place.
         let entered = self.lock().enter((caller, kind), name).map(drop);
         match entered {
             Ok(()) => Ok(Permit { queue: self.clone(), caller, name, is_waiting: false }),
@@ -136,7 +136,7 @@ impl Drop for Permit {
     }
 }
 
-/// A waiter for a turn. It leaves the queue on drop, when the caller hangs up.
+/// A waiter for a turn. It leaves the queue on drop, when the caller disconnects.
 struct Queued {
     queue: Arc<Queue>,
     caller: Key,

@@ -10,7 +10,7 @@ use crate::base::team::Member;
 use crate::domain::accounts::Accounts;
 use crate::domain::session::Session;
 
-/// What a caller may do in a team: decided by the membership, if any, and the system roles.
+/// The permissions of a caller in a team. The membership, if there is one, and the system roles define them.
 pub(crate) struct TeamAccess {
     session: Session,
     roles: Arc<Roles>,

@@ -1,4 +1,4 @@
-//! Tests against a real server that speaks Azure Blob Storage and checks signatures.
+//! Tests against a real server for Azure Blob Storage and checks signatures.
 
 use bytes::Bytes;
 use quarterdeck_actors::secret::Secret;

@@ -16,7 +16,7 @@ use crate::files::needs;
 pub(super) const ACCOUNT: &str = "quarterdeck";
 pub(super) const KEY: &str = "Y2FuYXJ5LXNlY3JldC1rZXktb2YtdGhlLWFjY291bnQ=";
 
-/// A store that speaks S3: its port, and the keys of its users.
+/// A store with the API of S3: its port, and the keys of its users.
 #[derive(Debug, Deserialize)]
 pub(super) struct S3 {
     port: u16,
@@ -51,7 +51,7 @@ impl S3 {
     }
 }
 
-/// Returns the address of the store that speaks Azure Blob Storage, or `None` in a run without it.
+/// Returns the address of the store with the API of Azure Blob Storage, or `None` in a run without it.
 pub(super) fn azure() -> Option<&'static str> {
     static RUNNING: OnceLock<Option<String>> = OnceLock::new();
     RUNNING.get_or_init(start_azure).as_deref()

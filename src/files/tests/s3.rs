@@ -1,4 +1,4 @@
-//! Tests against a real server that speaks S3, checks signatures and has access policies.
+//! Tests against a real server for S3, which checks signatures and has access policies.
 
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
 use bytes::Bytes;

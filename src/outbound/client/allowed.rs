@@ -8,7 +8,7 @@ use super::address::name_of;
 use super::networks::wrapped;
 use crate::base::network::parse_network;
 
-/// The allowed host names, whatever their addresses, and the allowed networks.
+/// The allowed host names with any addresses, and the allowed networks.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
     names: Vec<String>,

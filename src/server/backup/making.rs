@@ -63,7 +63,7 @@ pub(crate) async fn make(
     sources: &Sources,
     wanted: &Wanted<'_>,
 ) -> Result<BackupResult, BackupError> {
-    // The lock of the draft is taken first: another backup of this name is refused whatever state the database is in.
+    // The lock of the draft is taken first, so another backup of this name is refused for any state of the database.
     let (draft, file) = Draft::beside(wanted.file)?;
     let sql = &settings.config.view.sql;
     let db = Db::new(sql)?;

@@ -86,7 +86,8 @@ pub(crate) async fn restore(
         let load = unfinished.begin_load(backup.manifest.schema_version()).await?;
         fill(backup, load, wanted.keep_sessions).await?;
         record(backup, unfinished.db(), wanted.keep_sessions).await?;
-        // From here on the files stay: when the last answer is lost, the mark may be gone all the same.
+        // From here on the files stay, because the mark may be removed even if the last response of the database is
+        // lost.
         placed.is_complete = true;
         Ok(unfinished.complete().await?)
     }
@@ -142,7 +143,8 @@ pub(super) async fn fill(backup: &mut Backup, mut load: Load, keep_sessions: boo
     Ok(load.finish().await?)
 }
 
-/// Refuses a restore unless the configuration goes where it came from: the file named by `MM_CONFIG`, or the database.
+/// Refuses a restore unless the configuration is restored to its origin: the file named by `MM_CONFIG`, or the
+/// database.
 fn refuse_other_place(backup: &Backup, place: &Place) -> Result<(), BackupError> {
     let is_in_file = backup.manifest.configuration == "file";
     let advice = match place {

@@ -15,7 +15,7 @@ const MAX_ROWS_PER_TRANSACTION: i64 = 5000;
 impl Db {
     /// Deletes the rows from before a time (Unix milliseconds) at the beginning of the trail. Returns their number.
     ///
-    /// Rows that Mattermost left in `audits` stay. So do rows that are added meanwhile, whatever time they have: otherwise
+    /// Rows that Mattermost left in `audits` stay. So do rows that are added meanwhile, with any time: otherwise
     /// this would not end while other servers add rows, nor when a clock is behind that time.
     pub(crate) async fn prune_audits(&self, before: i64) -> Result<i64, StoreError> {
         let (Mark { number: end, .. }, _) = self.last_audit().await?;

@@ -1,7 +1,7 @@
 //! Replaces a file as a whole, but only if it still has the content that the caller read.
 //!
-//! An editor takes no lock. So the new file and the old one change places in one step, and what came out is compared
-//! afterwards: if someone else wrote it meanwhile, it goes back.
+//! An editor takes no lock. So the new file and the old one are exchanged in one step, and the old content is compared
+//! afterwards: if another process wrote it meanwhile, it is put back.
 
 use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Result, Write};
@@ -25,7 +25,7 @@ pub(super) enum Replaced {
     MovedOn,
 }
 
-/// Creates a file, or replaces it whatever it holds. It is on the disk when this returns.
+/// Creates a file, or replaces an existing one without a check. The file is on the disk when this returns.
 pub(super) fn place(file: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary(file);
     let replaced = std::fs::metadata(file).ok();

@@ -100,7 +100,8 @@ impl Sqlite {
     pub(in crate::store) async fn take_over(&self, unfinished: &Self) -> Result<(), StoreError> {
         let (target, unfinished) = (self.file.clone(), unfinished.file.clone());
         let taking = move || {
-            // The rows are synced before the mark goes, so that little time lies between the mark's end and the new name.
+            // The rows are synced before the mark is removed, so that the file has no mark and no final name for a
+            // short time only.
             File::open(&unfinished)?.sync_all()?;
             let connection = Connection::open_with_flags(&unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.pragma_update(None, "application_id", 0)?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// How statements use a list, with what SQLite has instead: before and after the name of the parameter.
+/// The uses of a list in statements, before and after the name of the parameter, each with the replacement for SQLite.
 const FORMS: [([&str; 2], [&str; 2]); 3] = [
     ([" = ANY (", ")"], [" IN (SELECT value FROM json_each(", "))"]),
     ([" <> ALL (", ")"], [" NOT IN (SELECT value FROM json_each(", "))"]),

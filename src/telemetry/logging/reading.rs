@@ -51,7 +51,7 @@ pub(crate) struct Page {
     pub(crate) cut: Option<&'static str>,
 }
 
-/// Tells the reading thread to stop when the caller is gone.
+/// Stops the reading thread when the caller has disconnected.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {

@@ -1,5 +1,5 @@
-//! The incoming body of a request, and how the server deals with a body that is still unread when the response goes
-//! out.
+//! The incoming body of a request, and how the server handles a body that is still unread when the response is
+//! sent.
 //!
 //! An unread body with a small `Content-Length` is read and discarded first, and the connection stays open. Any other
 //! unread body closes the connection: the response says so, the body stays unread, and none of its bytes is ever parsed

@@ -57,7 +57,7 @@ pub(super) struct Pending<'a> {
     is_open: bool,
     /// The id of the record.
     id: String,
-    /// Tells whether a draft of the record is stored.
+    /// Shows if a draft of the record is stored.
     progress: Progress,
 }
 

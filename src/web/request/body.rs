@@ -83,7 +83,7 @@ impl Body {
     /// or too large body gives the default.
     pub(crate) async fn lenient<T: DeserializeOwned + Default + Send + 'static>(self) -> T {
         let Ok(bytes) = self.read else { return T::default() };
-        // The members are read as a map first, because a structure refuses a member that stands twice.
+        // The members are read as a map first, because a structure refuses a repeated member.
         let read = |bytes: &[u8]| serde_json::from_value(Value::Object(members(bytes))).unwrap_or_default();
         worked_out(bytes, read).await.unwrap_or_default()
     }

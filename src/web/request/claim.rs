@@ -1,4 +1,4 @@
-//! Tells whether a request comes from a program on this machine. Such a request may create the first account.
+//! Checks if a request comes from a program on this machine. Such a request may create the first account.
 
 use std::net::IpAddr;
 

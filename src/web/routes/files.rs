@@ -17,13 +17,13 @@ use crate::web::routes::operation::{Description, Operation, Query, Response, Tag
 use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
 
-/// The response to a passed test, for a caller who asked for its steps.
+/// The response to a passed test, for a caller who requested its steps.
 #[derive(Serialize, ToSchema)]
 #[schema(as = StorageTest)]
 pub(super) struct Passed<'a> {
     /// Always `OK`.
     status: Okay,
-    /// The results, step by step; only if the caller asked for them.
+    /// The results, step by step; only if the caller requested them.
     #[schema(required = false)]
     report: &'a Report,
 }

@@ -16,7 +16,7 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| table::defaults(table::Mode::Blank));
 
-/// The features that every hosted installation has, whatever its licence names.
+/// The features that every hosted installation has, for any licence.
 const CLOUD_FEATURES: [&str; 2] = ["GoogleOAuth", "Office365OAuth"];
 
 /// The default retention in hours: a year.

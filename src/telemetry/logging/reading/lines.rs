@@ -1,4 +1,4 @@
-//! Reads the log backwards, line by line. Only one block and the current line are in memory, whatever the files' size.
+//! Reads the log backwards, line by line. Only one block and the current line are in memory, for files of any size.
 
 use std::fs::File;
 use std::io::{ErrorKind, Result};

@@ -74,7 +74,7 @@ pub(crate) async fn migrate(
     Done.reply()
 }
 
-/// Stores the copy in a store that is not the one of this server, as far as their names tell.
+/// Stores the copy in a store that is not the one of this server, according to their names.
 async fn elsewhere(app: &AppState, target: VersionStore, write: Write) -> Result<Saved, AppError> {
     let before = app.facts.versions.active().await.or_fail(FAILED)?;
     let overrides = &app.actors.config.current().overrides;
