@@ -1,9 +1,9 @@
-"""A mail server for tests: it speaks as its one argument says, a JSON object, and prints what happens, an object a line.
+"""A mail server for tests. Its argument, a JSON object, sets its behaviour. It prints one JSON object for each event.
 
 security     "", "STARTTLS" or "TLS"
 certificate, key      files, with TLS
-username, password    who may send; without them, everybody
-mechanisms   how they may log in
+username, password    the credentials of senders; without them, all may send
+mechanisms   the mechanisms for logging in
 refuse       one of "sender", "recipient", "data"
 """
 
@@ -16,7 +16,7 @@ import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-# It is meant to be odd: nobody needs to be warned.
+# The server is unusual on purpose, so warnings are turned off.
 warnings.simplefilter("ignore")
 logging.disable()
 
@@ -37,7 +37,7 @@ class Handler:
     async def handle_EHLO(self, server, session, envelope, hostname, responses):
         session.host_name = hostname
         kept = [line for line in responses[:-1] if not line.startswith("250-AUTH")]
-        # More than it speaks may be on offer.
+        # The server may offer mechanisms that it does not support.
         offered = WISH.get("mechanisms", ["PLAIN", "LOGIN"]) if "username" in WISH else []
         auth = ["250-AUTH " + " ".join(offered)] if offered else []
         return kept + auth + responses[-1:]

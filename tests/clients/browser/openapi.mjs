@@ -1,4 +1,4 @@
-// The page of the API in a real browser: it shows every operation, and one is tried.
+// The page of the API in a real browser: it shows every operation, and the test runs one.
 //
 //   node openapi.mjs <base URL> <token>     in the folder where playwright-core is installed
 //

@@ -71,7 +71,7 @@ const steps = {
     },
     async mail_settings_are_tried_before_they_are_saved() {
         const refused = (call) => call.then(() => assert.fail('it was not refused'), (refusal) => refusal);
-        // Nobody listens there.
+        // No server listens there.
         const tried = {...config, EmailSettings: {...config.EmailSettings, SMTPServer: '127.0.0.1', SMTPPort: '1'}};
         const hidden = await refused(client.testEmail(tried));
         const id = 'api.admin.test_email.reenter_password';

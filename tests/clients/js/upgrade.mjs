@@ -2,7 +2,7 @@
 //
 //   node upgrade.mjs <base URL> <password> <version of the release>     in the folder where the client is installed
 //
-// The account `admin` must be there. Prints one JSON object for each step. Ends with 1 and the reason at the first that
+// The account `admin` must exist. Prints one JSON object for each step. Ends with 1 and the reason at the first that
 // fails.
 
 import assert from 'node:assert/strict';

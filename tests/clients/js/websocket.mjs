@@ -3,7 +3,7 @@
 //   node websocket.mjs <scenario> <base URL> <direct base URL> <channel id> <password>
 //
 // in the folder where the client is installed. The first address may fail on demand, the second is the server's own.
-// Prints one JSON object for each step, and asks for help with {"ask": ...}, which is answered with a line.
+// Prints one JSON object for each step, and requests help with {"ask": ...}; the reply is a line.
 // Ends with 1 and the reason at the first step that fails.
 
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ const [scenario, base, direct, channel, password] = process.argv.slice(2);
 const load = createRequire(`${process.cwd()}/`);
 const {Client4, WebSocketClient} = load('@mattermost/client');
 
-// What a browser has.
+// Globals of a browser.
 globalThis.WebSocket = load('ws');
 globalThis.CloseEvent ??= class extends Event {
     constructor(type, {code}) {
@@ -48,7 +48,7 @@ const logIn = async (name) => {
     return {client, id: user.id, token: client.getToken()};
 };
 
-// A client that keeps what it is told.
+// A client that records its events.
 const open = (site, token) => {
     const socket = new WebSocketClient({
         minWebSocketRetryTime: 100,
@@ -90,7 +90,7 @@ const connect = async () => {
     assert.deepEqual([reader.first, reader.again, reader.missed], [1, 0, 0]);
 };
 
-// Away until `meanwhile` is over.
+// Disconnected until `meanwhile` ends.
 const drop = async (meanwhile) => {
     const closes = reader.closes.length;
     await ask('cut');
@@ -158,7 +158,7 @@ const scenarios = {
             client.setUrl(base);
             await client.login('anna', password);
             const sessions = await client.getSessions(anna.id);
-            // Its own is the last, the socket's the one before it.
+            // The last number is that of the client, the one before it that of the socket.
             const revoked = sessions.sort((one, other) => one.create_at - other.create_at).at(-2);
             const closes = reader.closes.length;
             const begun = Date.now();

@@ -25,7 +25,7 @@ def logged_in(login_id):
         'login_id': login_id,
         'password': password,
         'request_timeout': 30,
-        # After a second without a message the driver sends a pong that nobody asked for.
+        # After a second without a message the driver sends an unsolicited pong.
         'timeout': 1,
     })
     driver.login()
@@ -42,7 +42,7 @@ writing = []
 
 
 async def write():
-    # Longer than the server bears silence.
+    # Longer than the server's limit for silence.
     await asyncio.sleep(4)
     async with websockets.connect(f'ws://{site.netloc}/api/v4/websocket') as socket:
         for seq, action, data in (

@@ -1,4 +1,4 @@
-"""A store that speaks S3 and refuses what it should: signatures are checked, and so are the rights of each user.
+"""A store with the API of S3 that checks signatures and the permissions of each user.
 
 Prints one line of JSON when it is ready, and ends when its standard input does.
 """
