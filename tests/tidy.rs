@@ -3,6 +3,7 @@
 mod bounds;
 mod clocks;
 mod drafts;
+mod english;
 mod faults;
 mod names;
 mod queries;
