@@ -12,13 +12,13 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tracing::info;
 
-use crate::clock::{Clock, Uptime};
+use crate::clock::{Clock, DAY_MS, Uptime};
 use crate::draft::{Draft, around};
 use crate::error::AppError;
 use crate::supervisor::{ActorRef, Vitals, supervise};
 
 /// The maximum duration of the flag, in seconds. A caller who needs it for longer sets it again.
-pub const MAX_BUSY_S: i64 = 86_400;
+pub const MAX_BUSY_S: i64 = DAY_MS / 1000;
 
 /// Stores the end of the flag, for the next start of the server.
 pub trait BusyStore: Send + Sync {
@@ -205,7 +205,6 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_step_of_the_wall_clock_neither_ends_the_flag_nor_prolongs_it() {
-        const DAY_MS: i64 = 86_400_000;
         let times = Times::at(0);
         let busy = start(&Arc::default(), &times).await;
         busy.mark(1_000).await.unwrap();

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::causes::chain;
+
 /// A failure. Clients see its id.
 ///
 /// It contains no HTTP status: the server looks up status and text by the id.
@@ -87,12 +89,10 @@ impl fmt::Display for AppError {
         for (name, value) in &self.params {
             write!(formatter, " {name}={value:?}")?;
         }
-        let mut next = self.cause.as_deref().map(|cause| cause as &dyn Error);
-        while let Some(cause) = next {
-            write!(formatter, ": {cause}")?;
-            next = cause.source();
+        match self.source() {
+            Some(cause) => write!(formatter, ": {}", chain(cause)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ pub mod analytics;
 pub mod audit;
 pub mod background;
 pub mod busy;
+pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod data_source;

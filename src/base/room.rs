@@ -1,7 +1,6 @@
 //! Plain types and functions that several rooms need, without I/O.
 
 pub(crate) mod budget;
-pub(crate) mod causes;
 pub(crate) mod error_text;
 pub(crate) mod keyed;
 pub(crate) mod lenient;

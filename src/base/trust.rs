@@ -26,7 +26,14 @@ pub(crate) fn with_roots(roots: RootCertStore) -> Result<ClientConfig, rustls::E
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// Makes this the cryptography of all TLS in the process, also of libraries that make TLS settings of their own.
+pub(crate) fn install_provider() {
+    // The error says that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Returns the cryptography of all TLS.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

@@ -84,7 +84,6 @@ pub(super) fn run(common: &Common, command: &AuditCommand) -> ExitCode {
         Ok(settings) => settings,
         Err(refusal) => return failure(refusal),
     };
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(perform(&settings, command)) {
         Ok(ended) => ended,
         Err(cause) => failure(cause),

@@ -85,7 +85,6 @@ pub(super) struct Unlocking {
 }
 
 pub(super) fn run(common: &Common, command: &Backup) -> ExitCode {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let done = match (&command.command, &command.file) {
         (Some(Other::Verify(wanted)), _) => actix_web::rt::System::new().block_on(verify(common, wanted)),
         (None, Some(file)) => actix_web::rt::System::new().block_on(make(common, command, file)),

@@ -99,7 +99,6 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
 }
 
 async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place) -> Result<(), StartError> {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let sql = &settings.config.view.sql;
     let db = Db::new(sql)?;
     let engine = db.engine_name();

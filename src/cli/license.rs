@@ -104,7 +104,6 @@ pub(super) fn run(common: &Common, command: LicenseCommand) -> ExitCode {
         LicenseCommand::Sign(sign) => signed(&sign).map(say),
         LicenseCommand::Verify(verify) => verified(common, &verify).map(|license| show(Some(&license))),
         LicenseCommand::Show => {
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             actix_web::rt::System::new().block_on(in_force(common)).map(|license| show(license.as_ref()))
         }
     };

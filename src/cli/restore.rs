@@ -45,7 +45,6 @@ pub(super) struct Restore {
 }
 
 pub(super) fn run(common: &Common, command: &Restore) -> ExitCode {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(perform(common, command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use quarterdeck_actors::supervisor::wait_for_threads;
 
+use crate::base::trust::install_provider;
 use crate::store::close_opened;
 use options::Common;
 use output::failure;
@@ -92,6 +93,7 @@ enum Command {
 impl Cli {
     /// Runs the subcommand.
     pub fn run(self) -> ExitCode {
+        install_provider();
         let code = match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(&self.common),
             Command::Audit(command) => audit::run(&self.common, &command),

@@ -40,7 +40,6 @@ pub(super) struct Test {
 
 pub(super) fn run(common: &Common, command: &StorageCommand) -> ExitCode {
     let StorageCommand::Test(test) = command;
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let report = match actix_web::rt::System::new().block_on(report(common, test)) {
         Ok(report) => report,
         Err(reason) => return failure(reason),

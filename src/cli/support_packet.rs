@@ -36,7 +36,6 @@ pub(super) struct SupportPacket {
 }
 
 pub(super) fn run(common: &Common, command: &SupportPacket) -> ExitCode {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(make(common, command)) {
         Ok(file) => {
             say(file.display());

@@ -50,7 +50,6 @@ pub(super) struct Create {
 
 pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     let UserCommand::Create(create) = command;
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),

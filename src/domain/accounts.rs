@@ -23,7 +23,7 @@ use quarterdeck_actors::sessions::SessionsHandle;
 
 use crate::domain::passwords::Passwords;
 use crate::store::Db;
-pub(crate) use access::{require_access, require_access_or_bot};
+pub(crate) use access::{known, protect_admin, require_access, require_access_or_bot, require_editor};
 pub(crate) use access_token::{add_access_token, open_access_token, remove_access_token, set_access_token_active};
 pub(crate) use activity::{extend, touch};
 pub(crate) use attempts::Attempts;

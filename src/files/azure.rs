@@ -22,7 +22,7 @@ use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
 use super::host_policy::HostPolicy;
 use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
-use crate::base::causes::chain;
+use quarterdeck_actors::causes::chain;
 
 /// The block size in which larger blobs are written and read, in bytes.
 const BLOCK: NonZero<u32> = NonZero::<u32>::MIN.saturating_add(4 * 1024 * 1024 - 1);

@@ -7,8 +7,8 @@ use rustls::ClientConfig;
 
 use super::host_policy::HostPolicy;
 use super::objects::unusable;
-use crate::base::causes::chain;
 use crate::base::trust::client_config;
+use quarterdeck_actors::causes::chain;
 
 /// The target of a connection.
 #[derive(Debug, Clone)]

@@ -28,9 +28,9 @@ use super::client::Web;
 use super::endpoint::{Endpoint, certificate_rules};
 use super::host_policy::HostPolicy;
 use super::objects::{Done, Objects, StoreDescription, climbs, joined, unusable};
-use crate::base::causes::chain;
 use address::Address;
 use credentials::Identity;
+use quarterdeck_actors::causes::chain;
 
 /// The smallest size of all parts but the last, which S3 requires, in bytes.
 const MIN_PART_BYTES: usize = 5 * 1024 * 1024;

@@ -20,6 +20,8 @@ use rustls::sign::CertifiedKey;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
+use crate::base::trust::provider;
+
 /// The interval between two looks at the files. A look costs two calls of the system if nothing has changed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -140,7 +142,7 @@ impl Files {
         let (chain_file, key_file) = (self.chain.display(), self.key.display());
         let chain = self.read_chain().map_err(|cause| format!("ServiceSettings.TLSCertFile {chain_file}: {cause}"));
         let key = self.read_key().map_err(|cause| format!("ServiceSettings.TLSKeyFile {key_file}: {cause}"));
-        let pair = CertifiedKey::from_der(chain?, key?, &rustls::crypto::aws_lc_rs::default_provider());
+        let pair = CertifiedKey::from_der(chain?, key?, &provider());
         pair.map_err(|cause| format!("ServiceSettings.TLSCertFile {chain_file} and TLSKeyFile {key_file}: {cause}"))
     }
 

@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::certificate::Certificate;
 use super::http::{ConnectionFactory, builder};
+use crate::base::trust;
 use crate::web::routes::route::Origin;
 use crate::web::routes::router::Router;
 use crate::web::state::AppState;
@@ -142,7 +143,7 @@ fn tls(service: &ServiceSettings, certificate: &Arc<Certificate>) -> Result<Serv
             return Err(format!("ServiceSettings.TLSMinVer is {other:?}; it must be \"1.2\" or \"1.3\""));
         }
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = trust::provider();
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .map_err(|cause| cause.to_string())?;

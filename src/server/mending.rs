@@ -7,7 +7,7 @@ use quarterdeck_actors::config::Config;
 use crate::domain::audit::key_file::DEFAULT_NAME;
 use crate::files::private;
 use crate::store;
-use crate::telemetry::logging::{MAX_ROTATED_FILES, file_path, rotated};
+use crate::telemetry::logging::{MAX_ROTATED_FILES, file_path, log_files};
 
 /// Makes the files private that these settings name and an earlier version created: the embedded database, the log,
 /// the key of the audit trail, and the folders of these and of local stores.
@@ -20,9 +20,7 @@ pub(super) fn mend(config: &Config) {
 fn own(config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let view = &config.view;
     let log = file_path(&view.log);
-    let aside = (1..=MAX_ROTATED_FILES).map(|number| rotated(&log, number));
-    let mut files: Vec<PathBuf> = aside.collect();
-    files.push(log);
+    let mut files: Vec<PathBuf> = log_files(&log, MAX_ROTATED_FILES).collect();
     if view.sql.driver_name == "sqlite" {
         files.extend(store::embedded_files(Path::new(&view.sql.data_source)));
     }

@@ -32,6 +32,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::supervisor::Vitals;
 use tracing::warn;
 
+use crate::base::trust::install_provider;
 use crate::domain::accounts::FirstAccount;
 use crate::domain::audit::reload_record;
 use crate::settings::descriptors::Shares;
@@ -59,7 +60,7 @@ pub struct Server {
 impl Server {
     /// Starts every part of the server. When this returns, the server handles requests.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        install_provider();
         let settings = with_file(settings, &sources).await?;
         let place = place(&sources)?.seen_from(&settings.config.view.sql);
         mending::mend(&settings.config);

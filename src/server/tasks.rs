@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use quarterdeck_actors::audit::{Caller, Status};
-use quarterdeck_actors::clock::{DAY_MS, wall_ms};
+use quarterdeck_actors::clock::{DAY_MS, MINUTE_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::task;
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ async fn keep_pruning_names(app: Data<AppState>) {
 }
 
 /// The age from which a draft of the audit trail belongs to a server that is gone, in ms. It allows for clock skew.
-const MIN_DRAFT_AGE_MS: i64 = 10 * 60_000;
+const MIN_DRAFT_AGE_MS: i64 = 10 * MINUTE_MS;
 
 /// The interval between two searches for such drafts.
 const CLOSE_DRAFTS_INTERVAL: Duration = Duration::from_mins(1);

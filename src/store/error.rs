@@ -4,7 +4,7 @@ use quarterdeck_actors::error::AppError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::base::causes::chain;
+use quarterdeck_actors::causes::chain;
 
 /// The reason why a statement failed.
 #[derive(Debug, Error)]

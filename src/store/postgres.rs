@@ -48,7 +48,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The error text for work that got no permit in time.
 const NO_TURN: &str = "all connections for this table are in use; another session may have locked it";
 
-/// The maximum number of prepared statements that a connection keeps. It exceeds the number of texts in this program.
+/// The maximum number of prepared statements that a connection keeps. Only the filters of lists of accounts have more
+/// combinations; beyond the maximum, the connection drops all and prepares anew.
 const MAX_PREPARED: usize = 500;
 
 /// The maximum number of runs of a transaction that the database keeps rolling back.

@@ -3,6 +3,7 @@
 //! The table has a fixed number of rows, and the hash of a name selects its row. So the table cannot grow, and a name
 //! replaces another only when the other's last attempt is old.
 
+use quarterdeck_actors::clock::DAY_MS;
 use quarterdeck_actors::secret::Secret;
 
 use aws_lc_rs::hmac;
@@ -11,7 +12,7 @@ use data_encoding::HEXLOWER;
 use super::{Db, StoreError, statement};
 
 /// The time after its last attempt for which a name is stored, in milliseconds.
-const LIFETIME_MS: i64 = 86_400_000;
+const LIFETIME_MS: i64 = DAY_MS;
 
 /// The number of bytes of a name's hash that select its row: two, for the 65,536 rows of `sql/V9__unknown_names.sql`.
 const ROW_KEY_BYTES: usize = 2;

@@ -23,7 +23,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
-pub(crate) use file::rotated;
+pub(crate) use file::log_files;
 pub(crate) use reading::{LogReader, Span, Wanted, open};
 
 use file::{Console, RotatingFile};

@@ -140,7 +140,7 @@ impl Arrival {
 
     /// Answers CORS preflight requests and adds the CORS headers, if `AllowCorsFrom` is set.
     async fn answer_with_cors(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
-        if self.config.view.service.allow_cors_from.is_empty() {
+        if !cors::is_on(&self.config) {
             return self.route(payload, app, found).await;
         }
         let mut answer = match cors::preflight(&self.http, &self.config) {

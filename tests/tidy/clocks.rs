@@ -2,6 +2,25 @@
 
 use super::bounds::shipped;
 
+/// Texts of the lengths of minutes, hours and days.
+const LENGTHS: [&str; 5] = ["86_400", "3_600_000", "* 60_000", "= 60_000", "60 * 60"];
+
+/// The files that may write such a length, and the reason.
+const WRITERS: [(&str, &str); 3] = [
+    ("actors/src/clock.rs", "the one home of these lengths"),
+    ("src/settings/options.rs", "the maximum of an option is a number of the table"),
+    ("src/store/data_source/limits.rs", "the units that PostgreSQL writes"),
+];
+
+#[test]
+fn lengths_of_time_have_one_home() {
+    for (path, text) in shipped() {
+        let is_writer = WRITERS.iter().any(|(known, _)| *known == path);
+        let found: Vec<&&str> = LENGTHS.iter().filter(|length| text.contains(**length)).collect();
+        assert!(is_writer || found.is_empty(), "{path}: {found:?}: use MINUTE_MS, HOUR_MS and DAY_MS of clock");
+    }
+}
+
 /// The functions that read the wall clock. A function that is passed on counts as a call.
 const READERS: [&str; 9] = [
     "now_ms()",

@@ -9,6 +9,7 @@ use super::end::End;
 use super::event::Event;
 use super::frame::Held;
 use super::pending_joins::PendingJoins;
+use crate::clock::MINUTE_MS;
 
 /// The limits for all connections together. Times are in milliseconds.
 #[derive(Debug, Clone)]
@@ -35,10 +36,10 @@ impl Default for Limits {
             sockets: 50_000,
             sockets_per_user: 500,
             held_bytes: 256 << 20,
-            resume_ms: 5 * 60_000,
+            resume_ms: 5 * MINUTE_MS,
             ping_ms: 25_000,
             silence_ms: 100_000,
-            check_ms: 10 * 60_000,
+            check_ms: 10 * MINUTE_MS,
         }
     }
 }

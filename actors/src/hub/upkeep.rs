@@ -119,10 +119,9 @@ fn due(entry: &Entry, limits: &Limits, pauses: &PauseDetector, now: Uptime, wall
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::DAY_MS;
     use crate::hub::connection::Connection;
     use crate::hub::tests::session;
-
-    const DAY_MS: i64 = 86_400_000;
 
     fn at(ms: i64) -> Uptime {
         Uptime::from_ms(ms)

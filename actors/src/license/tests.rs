@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{facts, told, told_to_anybody};
 use super::*;
+use crate::clock::{DAY_MS, HOUR_MS};
 use crate::config::client::Tier;
 use crate::waiting::until;
 
@@ -129,7 +130,6 @@ async fn what_cannot_be_stored_is_not_published() {
 
 #[test]
 fn a_trial_says_so_or_has_the_usual_length_and_another_length_was_agreed_upon() {
-    const DAY_MS: i64 = 86_400_000;
     let of = |is_trial: bool, duration: i64| {
         let mut document = document();
         document["is_trial"] = is_trial.into();
@@ -137,7 +137,7 @@ fn a_trial_says_so_or_has_the_usual_length_and_another_length_was_agreed_upon() 
         let license = read(&document).unwrap();
         (license.is_for_trying(), license.is_only_once())
     };
-    for usual in [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000] {
+    for usual in [30 * DAY_MS + 8 * HOUR_MS, 31 * DAY_MS - 1_000] {
         assert_eq!((of(false, usual), of(true, usual)), ((true, true), (true, true)));
         assert_eq!(of(false, usual + 1), (false, false));
     }

@@ -1,10 +1,10 @@
 //! Rules that decide whether a licence is a trial, and whether an installation may have it only once.
 
 use super::document::License;
-use crate::clock::DAY_MS;
+use crate::clock::{DAY_MS, HOUR_MS};
 
 /// The lengths of trials in milliseconds. A licence of such a length is a trial even if it does not say so.
-const TRIAL_LENGTHS_MS: [i64; 2] = [30 * DAY_MS + 8 * 3_600_000, 31 * DAY_MS - 1_000];
+const TRIAL_LENGTHS_MS: [i64; 2] = [30 * DAY_MS + 8 * HOUR_MS, 31 * DAY_MS - 1_000];
 
 /// A trial of at least, or at most, this many milliseconds was agreed upon with the vendor.
 const AGREED_FROM_MS: i64 = 32 * DAY_MS - 1_000;

@@ -5,8 +5,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::constraint::Constraint;
+use crate::clock::DAY_MS;
 
-const DAY_S: i64 = 86_400;
+const DAY_S: i64 = DAY_MS / 1000;
 
 /// A range of days, such as `>= 2020-01-01T00:00:00Z < 2020-02-01T00:00:00Z`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use quick_cache::unsync::Cache;
 
 use super::status::{Event, Status};
-use crate::clock::Uptime;
+use crate::clock::{MINUTE_MS, Uptime};
 
 /// The maximum size of the cached statuses, in bytes, beside those that are not stored yet: about 40,000 statuses. The
 /// least used ones are evicted first.
@@ -18,10 +18,10 @@ const MAX_CACHE_BYTES: usize = 16 << 20;
 const ENTRY_BYTES: usize = size_of::<(String, Remembered, Status)>() + 2 * 26 + 2 * 32 + 64;
 
 /// The time for which a cached status counts as current, in milliseconds. Another server may change the stored one.
-const CACHE_LIFETIME_MS: i64 = 60_000;
+const CACHE_LIFETIME_MS: i64 = MINUTE_MS;
 
 /// The time for which a cached status is listed without being read again, in milliseconds.
-const LISTED_CACHE_LIFETIME_MS: i64 = 30 * 60_000;
+const LISTED_CACHE_LIFETIME_MS: i64 = 30 * MINUTE_MS;
 
 /// If at least this many users have left, their notes are handled at once instead of at the next tick.
 pub(super) const MIN_URGENT_LEAVES: usize = 32;

@@ -1,6 +1,6 @@
 //! Records the activity of sessions, and extends them.
 
-use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, wall_ms};
+use quarterdeck_actors::clock::{DAY_MS, HOUR_MS, MINUTE_MS, wall_ms};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::session::Session as Stored;
 use quarterdeck_actors::sessions::SessionsHandle;
@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::domain::session::Session;
 
 /// The precision of the stored time of the last activity, in ms.
-const PRECISION_MS: i64 = 5 * 60_000;
+const PRECISION_MS: i64 = 5 * MINUTE_MS;
 
 /// Extends the caller's session, if the settings extend sessions with activity. An error does not fail the request.
 pub(crate) async fn extend(sessions: &SessionsHandle, config: &Config, session: &Session) {

@@ -6,6 +6,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::hub::HubHandle;
 use quarterdeck_actors::secret::Secret;
 
+use super::access::known;
 use super::compare::{Verdict, compare};
 use super::signup::{is_domain_allowed, refusal};
 use super::{Accounts, maps};
@@ -69,8 +70,7 @@ pub(crate) async fn confirm_password(
     let permit = accounts.passwords.enter(caller, id)?;
     let confirmed = caller.while_waiting(async {
         let turn = permit.turn().await?;
-        let user = accounts.db.user(id).await.or_fail("app.user.get.app_error")?;
-        let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+        let user = known(&accounts.db, id).await?;
         match compare(accounts, config, (id, Some(&user)), &password, (caller, &turn)).await? {
             Verdict::Right(_) => {
                 accounts.db.reset_attempts(id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;

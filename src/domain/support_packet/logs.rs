@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::scrub::{Scrubber, Tally};
 use crate::files::private;
-use crate::telemetry::logging::rotated;
+use crate::telemetry::logging::log_files;
 
 /// The largest part of a log file that is copied, in bytes. Of a longer file, only the end is copied.
 pub(super) const MAX_LOG_BYTES: u64 = 1 << 30;
@@ -39,8 +39,7 @@ pub(super) enum Copied {
 /// Opens the current log file and then the rotated ones. Returns them with the errors of files that cannot be opened.
 pub(super) fn files(path: &Path, kept: u32, max_bytes: u64) -> (Vec<LogFile>, Vec<String>) {
     let (mut files, mut problems) = (Vec::new(), Vec::new());
-    let aside = (1..=kept).map(|number| rotated(path, number));
-    for path in std::iter::once(path.to_owned()).chain(aside) {
+    for path in log_files(path, kept) {
         match open(&path, max_bytes) {
             Ok(file) => files.push(file),
             Err(cause) if cause.kind() == ErrorKind::NotFound => {}

@@ -14,8 +14,8 @@ use azure_identity::{
 use quarterdeck_actors::storage::report::StepFailure;
 use quarterdeck_actors::storage::settings::StoreSettings;
 
-use crate::base::causes::chain;
 use crate::files::objects::unusable;
+use quarterdeck_actors::causes::chain;
 use shared_key::SharedKey;
 
 /// The identity that requests are made with.

@@ -72,7 +72,7 @@ pub(super) async fn probed_within(settings: &StoreSettings, limits: Limits) -> R
 
 /// Installs the cryptography provider, as the server does at its start.
 pub(super) fn install_cryptography() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    crate::base::trust::install_provider();
 }
 
 /// Returns the names of the steps that passed.

@@ -1,9 +1,9 @@
 //! The errors of calls to other servers.
 
-use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use quarterdeck_actors::causes::causes;
 use thiserror::Error as ThisError;
 
 /// The reason why a call failed, in words for the person who can fix it.
@@ -80,21 +80,10 @@ impl CallFailure {
 }
 
 fn certificate_problem(error: &reqwest::Error) -> Option<rustls::Error> {
-    let problem = chain(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    let problem = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
     matches!(problem, rustls::Error::InvalidCertificate(_)).then(|| problem.clone())
 }
 
 fn root_of(error: &reqwest::Error) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-/// Returns an error and its causes. The error inside an I/O error counts as its cause.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(carried) => Some(carried),
-            None => error.source(),
-        }
-    })
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }

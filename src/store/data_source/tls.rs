@@ -19,7 +19,7 @@ use rustls::{
 };
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
-use crate::base::trust::{any_host, machine_roots};
+use crate::base::trust::{any_host, machine_roots, provider};
 
 /// The value of `sslrootcert` that means the certificates of the operating system.
 const SYSTEM: &str = "system";
@@ -119,7 +119,7 @@ impl Encryption {
 
     /// Returns the TLS configuration; reads certificates and keys from the disk.
     pub(in crate::store) fn client_config(&self) -> Result<ClientConfig, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&self.versions())
             .map_err(|cause| cause.to_string())?;
@@ -290,7 +290,7 @@ mod tests {
         std::fs::write(&file, pem).unwrap();
         let roots = Some(file.display().to_string());
         let encryption = Encryption { mode: Some(mode), roots, ..Encryption::default() };
-        let verifier = encryption.verifier(Arc::new(rustls::crypto::aws_lc_rs::default_provider())).unwrap();
+        let verifier = encryption.verifier(provider()).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         verifier.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).is_ok()
     }

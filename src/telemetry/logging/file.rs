@@ -51,8 +51,13 @@ impl RotatingFile {
     }
 }
 
+/// Returns the path of the log file and those of its rotated files, the newest first.
+pub(crate) fn log_files(path: &Path, rotated_files: u32) -> impl Iterator<Item = PathBuf> {
+    std::iter::once(path.to_owned()).chain((1..=rotated_files).map(|number| rotated(path, number)))
+}
+
 /// Returns the path of a rotated file; 1 is the newest.
-pub(crate) fn rotated(path: &Path, number: u32) -> PathBuf {
+fn rotated(path: &Path, number: u32) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(format!(".{number}"));
     name.into()

@@ -15,7 +15,7 @@ use tracing::{Event, Level};
 
 use super::layer::level_of;
 use super::level;
-use crate::base::causes::chain;
+use quarterdeck_actors::causes::chain;
 
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] Z");

@@ -28,11 +28,15 @@ enum Admission<'a> {
     Anybody,
 }
 
+/// Returns true if `AllowCorsFrom` admits pages of other sites.
+pub(super) fn is_on(config: &Config) -> bool {
+    Allowed::of(&config.view.service.allow_cors_from) != Allowed::Own
+}
+
 /// Returns the response to a CORS preflight request; `None` for any other request.
 pub(super) fn preflight(http: &HttpRequest, config: &Config) -> Option<HttpResponse> {
     let is_question = *http.method() == Method::OPTIONS && http.headers().contains_key("Access-Control-Request-Method");
-    let is_on = Allowed::of(&config.view.service.allow_cors_from) != Allowed::Own;
-    if !is_question || !is_on {
+    if !is_question {
         return None;
     }
     let mut answer = HttpResponse::new(StatusCode::NO_CONTENT);
@@ -49,9 +53,6 @@ pub(super) fn preflight(http: &HttpRequest, config: &Config) -> Option<HttpRespo
 /// Adds the CORS headers that let a page of an admitted origin read the response.
 pub(super) fn allow(headers: &mut HeaderMap, http: &HttpRequest, config: &Config) {
     let service = &config.view.service;
-    if Allowed::of(&service.allow_cors_from) == Allowed::Own {
-        return;
-    }
     headers.append(VARY, HeaderValue::from_static("Origin"));
     match admission(http, config) {
         None => return,

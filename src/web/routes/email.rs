@@ -7,9 +7,10 @@ use quarterdeck_actors::config::document::{Document, given};
 use quarterdeck_actors::config::reentry::reusable;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::view::EmailSettings;
-use quarterdeck_actors::error::{AppError, OrFail};
+use quarterdeck_actors::error::AppError;
 use serde_json::Value;
 
+use crate::domain::accounts::known;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::outbound::mail::Mail;
@@ -48,8 +49,7 @@ pub(super) async fn test(
     audit.parameter("server", settings.smtp_server.as_str());
     audit.parameter("port", settings.smtp_port.as_str());
     audit.parameter("security", settings.connection_security.as_str());
-    let caller = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
-    let caller = caller.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    let caller = known(&app.db, session.user_id()).await?;
     let mail = test_mail(caller.email, &config);
     let sent = request.while_awaited(app.outside.mailer.send(&settings, &config.view.service.site_url, &mail)).await?;
     sent.map_err(|failure| AppError::new("app.admin.test_email.failure").with("Error", failure.to_string()))?;

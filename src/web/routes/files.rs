@@ -28,16 +28,17 @@ pub(super) struct Passed<'a> {
     report: &'a Report,
 }
 
+const STORE: Query = Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`.");
+
+const REPORT: Query = Query::optional("report", Type::Boolean, "Adds every step to the response.");
+
 pub(super) const TEST: Operation = Description::new(
     Tag::Environment,
     "TestFileStoreConnection",
     "Tests a file store, step by step. No file is left behind.",
 )
 .details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
-.queries(&[
-    Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
-    Query::optional("report", Type::Boolean, "Adds every step to the response."),
-])
+.queries(&[STORE, REPORT])
 .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
 .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
 .refusals(&[400, 403, 500])
@@ -46,10 +47,7 @@ pub(super) const TEST: Operation = Description::new(
 pub(super) const TEST_S3: Operation =
     Description::new(Tag::Environment, "TestS3Connection", "Tests a file store; an older name of `file/test`.")
         .details("Needs the permission `test_s3`. A stored secret is sent only to the store in use.")
-        .queries(&[
-            Query::optional("store", Type::OneOf(&["files", "export"]), "The store. The default is `files`."),
-            Query::optional("report", Type::Boolean, "Adds every step to the response."),
-        ])
+        .queries(&[STORE, REPORT])
         .optional_body(Type::of::<ConfigSchema>(), "The settings to test. The default is the settings in force.")
         .responses(&[Response::json(200, Type::of::<Passed<'_>>(), "The store works.")])
         .refusals(&[400, 403, 500])

@@ -3,8 +3,8 @@
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 
+use super::users::user_in_path;
 use crate::base::preference::{Preference, all_belong_to, check_count};
-use crate::domain::accounts::require_access;
 use crate::domain::announce;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Done, Json};
@@ -19,8 +19,7 @@ pub(super) const LIST: Operation = Description::new(Tag::Accounts, "GetPreferenc
 
 /// `GET /users/{user_id}/preferences`: lists all preferences.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
-    let user_id = request.user_id(&session)?;
-    require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     Ok(Json(app.db.preferences(&user_id).await.or_fail("app.preference.get_all.app_error")?))
 }
 
@@ -35,8 +34,7 @@ pub(super) const LIST_CATEGORY: Operation = Description::new(
 
 /// `GET /users/{user_id}/preferences/{category}`: lists the preferences of a category. Fails if the category is empty.
 pub(super) async fn list_category(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Preference>> {
-    let user_id = request.user_id(&session)?;
-    require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     let found = app.db.preferences_in(&user_id, request.path("category")).await;
     let found = found.or_fail("app.preference.get_category.app_error")?;
     if found.is_empty() {
@@ -53,8 +51,7 @@ pub(super) const SHOW: Operation =
 
 /// `GET /users/{user_id}/preferences/{category}/name/{name}`: returns one preference.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Preference> {
-    let user_id = request.user_id(&session)?;
-    require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     let found = app.db.preference(&user_id, request.path("category"), request.path("name")).await;
     let found = found.or_fail("app.preference.get_all.app_error")?;
     found.map(Json).ok_or_else(|| AppError::new("app.preference.get.app_error"))
@@ -74,13 +71,8 @@ pub(super) async fn save(
     app: Data<AppState>,
     body: Body,
 ) -> Result<Done, AppError> {
-    let user_id = request.user_id(&session)?;
-    require_access(&app.accounts, &session, &user_id).await?;
-    let preferences: Vec<Preference> = body.list("preferences").await?;
-    check_count(&preferences)?;
-    if !all_belong_to(&user_id, &preferences) {
-        return Err(AppError::new("api.preference.update_preferences.set.app_error"));
-    }
+    let user_id = user_in_path(&request, &session, &app).await?;
+    let preferences = own(&user_id, body, "api.preference.update_preferences.set.app_error").await?;
     preferences.iter().try_for_each(Preference::check)?;
     let is_saved = app.db.save_preferences(&user_id, &preferences).await;
     if !is_saved.or_fail("app.preference.save.updating.app_error")? {
@@ -104,14 +96,16 @@ pub(super) async fn delete(
     app: Data<AppState>,
     body: Body,
 ) -> Result<Done, AppError> {
-    let user_id = request.user_id(&session)?;
-    require_access(&app.accounts, &session, &user_id).await?;
-    let preferences: Vec<Preference> = body.list("preferences").await?;
-    check_count(&preferences)?;
-    if !all_belong_to(&user_id, &preferences) {
-        return Err(AppError::new("api.preference.delete_preferences.delete.app_error"));
-    }
+    let user_id = user_in_path(&request, &session, &app).await?;
+    let preferences = own(&user_id, body, "api.preference.delete_preferences.delete.app_error").await?;
     app.db.delete_preferences(&user_id, &preferences).await.or_fail("app.preference.delete.app_error")?;
     announce::preferences_deleted(&app.actors.hub, &user_id, &preferences).await;
     Ok(Done)
+}
+
+/// Returns the preferences in the body. Refuses the preferences of another user, with the error `foreign`.
+async fn own(user_id: &str, body: Body, foreign: &'static str) -> Result<Vec<Preference>, AppError> {
+    let preferences: Vec<Preference> = body.list("preferences").await?;
+    check_count(&preferences)?;
+    if all_belong_to(user_id, &preferences) { Ok(preferences) } else { Err(AppError::new(foreign)) }
 }

@@ -8,6 +8,7 @@ use quarterdeck_actors::session::{Session as Stored, SessionSelection};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::users::user_in_path;
 use crate::base::lenient::{or_default, required};
 use crate::base::team::{Member, MemberView};
 use crate::domain::accounts::{self, Device};
@@ -89,8 +90,7 @@ pub(super) const LIST: Operation =
 /// `GET /users/{user_id}/sessions`: lists the user's sessions, the last used first.
 pub(super) async fn list(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Listed>> {
     const FAILED: &str = "app.session.get_sessions.app_error";
-    let user_id = request.user_id(&session)?;
-    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     let sessions = app.db.sessions_of(&user_id).await.or_fail(FAILED)?;
     let members = app.db.memberships(&user_id).await.or_fail(FAILED)?;
     let teams: Vec<MemberView> = members.into_iter().filter(Member::is_active).map(MemberView::from).collect();
@@ -112,8 +112,7 @@ pub(super) async fn revoke(
     audit: Audit,
     body: Body,
 ) -> Result<Done, AppError> {
-    let user_id = request.user_id(&session)?;
-    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     let Choice { session_id } = body.lenient().await;
     let named = required("session_id", &session_id)?;
     let found = app.db.session_with_id_or_token(named).await.or_fail("app.session.get_sessions.app_error")?;
@@ -139,8 +138,7 @@ pub(super) async fn revoke_all_of_user(
     session: Session,
     app: Data<AppState>,
 ) -> Result<Done, AppError> {
-    let user_id = request.user_id(&session)?;
-    accounts::require_access(&app.accounts, &session, &user_id).await?;
+    let user_id = user_in_path(&request, &session, &app).await?;
     app.accounts.sessions.close(SessionSelection::User { id: user_id, except: None }).await?;
     Ok(Done)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::base::team::{MemberView, Team, Unread, is_team_name};
-use crate::base::user::User;
+use crate::domain::accounts;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::domain::teams::{Proposal, access_by_team, found, join, team_access};
@@ -35,7 +35,7 @@ pub(super) async fn create(
     if !session.may("create_team") {
         return Err(AppError::new("api.team.is_team_creation_allowed.disabled.app_error"));
     }
-    let founder = if session.is_local() { None } else { Some(known_user(&app, session.user_id()).await?) };
+    let founder = if session.is_local() { None } else { Some(accounts::known(&app.db, session.user_id()).await?) };
     let team = found((&app.db, &app.actors.hub), proposal, founder.as_ref()).await?;
     audit.made(json!({ "id": team.id, "name": team.name }));
     Ok(Created(team))
@@ -280,7 +280,7 @@ pub(super) async fn add_member(
     if joins_by_choice {
         team_access.require(if team.allow_open_invite { "join_public_teams" } else { "join_private_teams" })?;
     }
-    let user = known_user(&app, &newcomer.user_id).await?;
+    let user = accounts::known(&app.db, &newcomer.user_id).await?;
     let member = join((&app.db, &app.actors.hub), &team, &user, request.config().view.team.max_users_per_team).await?;
     Ok(Created(member.into()))
 }
@@ -313,10 +313,4 @@ fn team_name(request: &Request) -> Result<&str, AppError> {
 async fn known(app: &AppState, id: &str) -> Result<Team, AppError> {
     let team = app.db.team(id).await.or_fail("app.team.get.finding.app_error")?;
     team.ok_or_else(|| AppError::new("app.team.get.find.app_error"))
-}
-
-/// Returns the account with that id. Fails if it does not exist.
-async fn known_user(app: &AppState, id: &str) -> Result<User, AppError> {
-    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
-    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
 }

@@ -93,8 +93,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Answer<Shown> {
     let user_id = request.user_id(&session)?;
-    let user = app.db.user(&user_id).await.or_fail("app.user.get.app_error")?;
-    let user = user.ok_or_else(|| AppError::new("app.user.missing_account.const"))?;
+    let user = accounts::known(&app.db, &user_id).await?;
     session.refuse_oauth("create_user_access_token")?;
     let draft: Draft = body.object("user_access_token").await?;
     let has_description = (1..=MAX_DESCRIPTION_CHARACTERS).contains(&draft.description.len());

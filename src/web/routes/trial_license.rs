@@ -9,7 +9,7 @@ use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::license::client::{told, told_to_anybody};
 
 use super::license::{MANAGE, put_in_force};
-use crate::base::user::User;
+use crate::domain::accounts::known;
 use crate::domain::audit::Audit;
 use crate::domain::license::previous_trial;
 use crate::domain::session::Session;
@@ -45,7 +45,7 @@ pub(super) async fn install(
     let _turn = app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?;
     let trial_request = TrialRequest::read(body.bytes())?;
     trial_request.check_short()?;
-    let caller = caller(&app, &session).await?;
+    let caller = known(&app.db, session.user_id()).await?;
     trial_request.check_long()?;
     let text = app.outside.trials.ask(&trial_request, &caller, app.prepared.diagnostic_id(), request.config()).await?;
     put_in_force(&app, &audit, app.facts.verification_key.open(text.as_bytes())?, text).await?;
@@ -67,9 +67,4 @@ pub(super) async fn show_previous(session: Session, app: Data<AppState>) -> Resu
     let may_read = session.may("read_license_information");
     let shown: BTreeMap<_, _> = if may_read { told(trial.as_ref()) } else { told_to_anybody(trial.as_ref()) };
     Ok(json_body(to_json(&shown).or_fail("app.license.get.app_error")?))
-}
-
-async fn caller(app: &AppState, session: &Session) -> Result<User, AppError> {
-    let user = app.db.user(session.user_id()).await.or_fail("app.user.get.app_error")?;
-    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
 }

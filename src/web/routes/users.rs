@@ -16,7 +16,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use crate::base::user::view::{Sight, UserView};
 use crate::base::user::{Profile, User, is_email, is_username};
 use crate::base::version::API_VERSION;
-use crate::domain::accounts::{self, Signup};
+use crate::domain::accounts::{self, Signup, known};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -70,7 +70,7 @@ pub(super) const SHOW: Operation =
 /// `GET /users/{user_id}`: returns an account, with the fields that the caller may see.
 pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     accounts::touch(&app.accounts.sessions, &session).await;
     tagged(&request, &user, &user.seen_by(&session, request.config()))
 }
@@ -147,35 +147,22 @@ pub(super) async fn verify_email(
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     session.require("manage_system")?;
-    let before = known(&app, &id).await?;
+    let before = known(&app.db, &id).await?;
     app.db
         .set_email_verified(&id, quarterdeck_actors::clock::wall_ms())
         .await
         .or_fail("app.user.verify_email.app_error")?;
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     audit.changed(&before.for_owner(), &user.for_owner());
     announce::user_updated(&app.actors.hub, request.config(), &user).await;
     Json(user.for_owner()).reply()
 }
 
-/// Returns the account with that id. Fails if it does not exist.
-async fn known(app: &AppState, id: &str) -> Result<User, AppError> {
-    let user = app.db.user(id).await.or_fail("app.user.get.app_error")?;
-    user.ok_or_else(|| AppError::new("app.user.missing_account.const"))
-}
-
-/// Refuses a caller who is not the account's owner and may not edit other users.
-fn require_access(session: &Session, id: &str) -> Result<(), AppError> {
-    let is_own = session.user_id() == id;
-    if is_own { Ok(()) } else { session.require("edit_other_users") }
-}
-
-/// Refuses a change to a system administrator by a caller who may not manage the system.
-///
-/// The owner may always change the account, even if the session still has its earlier roles.
-fn protect_admin(session: &Session, user: &User) -> Result<(), AppError> {
-    let is_protected = user.has_role("system_admin") && session.user_id() != user.id;
-    if is_protected { session.require("manage_system") } else { Ok(()) }
+/// Returns the id of the account in the path. Refuses a caller who may not act for it.
+pub(super) async fn user_in_path(request: &Request, session: &Session, app: &AppState) -> Result<String, AppError> {
+    let user_id = request.user_id(session)?;
+    accounts::require_access(&app.accounts, session, &user_id).await?;
+    Ok(user_id)
 }
 
 /// Returns the view of the account, or 304 if the client already has this version.

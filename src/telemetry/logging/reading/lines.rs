@@ -8,7 +8,7 @@ use std::path::Path;
 use memchr::memrchr;
 
 use crate::files::private;
-use crate::telemetry::logging::file::rotated;
+use crate::telemetry::logging::file::log_files;
 
 /// The number of bytes that are read at once.
 const BLOCK_BYTES: u64 = 256 << 10;
@@ -51,9 +51,9 @@ impl Lines {
         let newest = private::read(path)?;
         let mut known = vec![identity(&newest)?];
         let mut files = vec![newest];
-        for number in 1..=kept {
+        for rotated in log_files(path, kept).skip(1) {
             // The log begins after a file that is missing, or that is not a file of the server.
-            let Ok(file) = private::read(&rotated(path, number)) else { break };
+            let Ok(file) = private::read(&rotated) else { break };
             let identity = identity(&file)?;
             // A file that was rotated after it was opened would appear twice.
             if !known.contains(&identity) {

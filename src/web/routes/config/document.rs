@@ -105,19 +105,21 @@ pub(crate) async fn show(request: Request, session: Session, app: Data<AppState>
     Ok(answer)
 }
 
+const DRY_RUN: Query = Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing.");
+
+pub(super) const COMMENT: Query =
+    Query::optional("comment", Type::String, "The reason for the change; stored with the version.");
+
+const WRITE_DETAILS: &str = "Needs any permission to write in the system console. With the header `If-Match`, only if \
+     that version is in force.";
+
 pub(crate) const REPLACE: Operation = Description::new(
     Tag::Configuration,
     "UpdateConfig",
     "Replaces the configuration, as far as the caller may write it.",
 )
-.details(
-    "Needs any permission to write in the system console. With the header `If-Match`, only if \
-     that version is in force.",
-)
-.queries(&[
-    Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
-    Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
-])
+.details(WRITE_DETAILS)
+.queries(&[DRY_RUN, COMMENT])
 .body(Type::of::<ConfigSchema>(), "The whole configuration. A placeholder keeps the stored secret.")
 .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
 .refusals(&[400, 403, 412, 500])
@@ -136,14 +138,8 @@ pub(crate) async fn replace(
 
 pub(crate) const PATCH: Operation =
     Description::new(Tag::Configuration, "PatchConfig", "Changes the settings that the body names.")
-        .details(
-            "Needs any permission to write in the system console. With the header `If-Match`, only if \
-             that version is in force.",
-        )
-        .queries(&[
-            Query::optional("dry_run", Type::Boolean, "Returns the changes, and stores nothing."),
-            Query::optional("comment", Type::String, "The reason for the change; stored with the version."),
-        ])
+        .details(WRITE_DETAILS)
+        .queries(&[DRY_RUN, COMMENT])
         .body(Type::of::<ConfigSchema>(), "The settings to change.")
         .responses(&[Response::json(200, Type::of::<ConfigAnswer>(), "The configuration that is now in force.")])
         .refusals(&[400, 403, 412, 500])

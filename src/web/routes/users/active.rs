@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{known, protect_admin, require_access};
 use crate::base::lenient::or_default;
 use crate::base::user::User;
+use crate::domain::accounts::{known, protect_admin, require_editor};
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -53,7 +53,7 @@ pub(crate) async fn replace(
     let is_active = active.ok_or_else(|| AppError::invalid_body("active"))?;
     let is_leaving = !is_active && session.user_id() == id;
     check_may_switch(&session, is_leaving, request.config())?;
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
     switch(&app, request.config(), &audit, user, is_active).await?;
     Ok(Done)
@@ -77,12 +77,12 @@ pub(crate) async fn remove(
     audit: Audit,
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
-    require_access(&session, &id)?;
+    require_editor(&session, &id)?;
     let is_kept_in = session.user_id() == id && !request.config().view.team.enable_user_deactivation;
     if is_kept_in && !session.may("manage_system") {
         return Err(AppError::new("api.user.update_active.not_enable.app_error"));
     }
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
     if request.is_true("permanent") {
         check_may_delete(&session, request.config())?;

@@ -5,10 +5,9 @@ use actix_web::web::Data;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::secret::Secret;
 
-use super::{known, protect_admin, require_access};
 use crate::base::user::view::UserView;
 use crate::base::user::{Profile, User};
-use crate::domain::accounts;
+use crate::domain::accounts::{self, known, protect_admin, require_editor};
 use crate::domain::audit::Audit;
 use crate::domain::passwords::is_full;
 use crate::domain::session::Session;
@@ -44,7 +43,7 @@ pub(crate) async fn replace(
     if profile.id.as_ref() != Some(&id) {
         return Err(AppError::invalid_body("user_id"));
     }
-    require_access(&session, &id)?;
+    require_editor(&session, &id)?;
     change(&request, &session, &app, &audit, (&id, profile.in_full())).await
 }
 
@@ -65,7 +64,7 @@ pub(crate) async fn patch(
 ) -> Result<HttpResponse, AppError> {
     let id = request.user_id(&session)?;
     let profile: Profile = body.object("user").await?;
-    require_access(&session, &id)?;
+    require_editor(&session, &id)?;
     change(&request, &session, &app, &audit, (&id, profile)).await
 }
 
@@ -79,7 +78,7 @@ async fn change(
     (id, profile): (&str, Profile),
 ) -> Result<HttpResponse, AppError> {
     for _ in 0..MAX_TRIES {
-        let user = known(app, id).await?;
+        let user = known(&app.db, id).await?;
         protect_admin(session, &user)?;
         let checked = confirm_address(request, session, app, &user, &profile).await?;
         match accounts::update((&app.db, &app.actors.hub), request.config(), &user, profile.clone(), checked).await? {

@@ -9,10 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{known, protect_admin};
 use crate::base::lenient::{or_default, required};
 use crate::base::user::User;
-use crate::domain::accounts;
+use crate::domain::accounts::{self, known, protect_admin};
 use crate::domain::audit::Audit;
 use crate::domain::passwords::check_policy;
 use crate::domain::session::Session;
@@ -67,7 +66,7 @@ pub(crate) async fn replace(
         }
         PasswordChange::Other => (hash(&request, &app, &id, &body).await?, None),
     };
-    known(&app, &id).await?;
+    known(&app.db, &id).await?;
     let changed = app.db.set_password(&id, &hash, checked.as_ref(), wall_ms()).await;
     let is_changed = changed.or_fail("app.user.update_password.app_error")?;
     if !is_changed {
@@ -101,7 +100,7 @@ pub(crate) async fn reset_failed_attempts(
 ) -> Result<Done, AppError> {
     let id = request.user_id(&session)?;
     session.require("sysconsole_write_user_management_users")?;
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     protect_admin(&session, &user)?;
     app.db.reset_attempts(&id).await.or_fail("app.user.update_failed_pwd_attempts.app_error")?;
     audit.changed(&json!({ "failed_attempts": user.failed_attempts }), &json!({ "failed_attempts": 0 }));

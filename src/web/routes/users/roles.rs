@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::known;
 use crate::base::lenient::or_default;
 use crate::base::user::is_role_name;
+use crate::domain::accounts::known;
 use crate::domain::announce;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -62,7 +62,7 @@ pub(crate) async fn replace(
     let roles = checked(&text)?;
     check_licensed(&app, &roles)?;
     session.require("manage_roles")?;
-    let user = known(&app, &id).await?;
+    let user = known(&app.db, &id).await?;
     check_known(&app, &roles)?;
     let roles = joined(&roles)?;
     let is_stored = app.db.set_user_roles(&id, &roles, wall_ms()).await.or_fail("app.user.update.app_error")?;
