@@ -181,11 +181,15 @@ impl Filter {
         let term = self.term.to_lowercase();
         let words =
             counted(term.split_whitespace()).map(|word| word.trim_start_matches('@')).filter(|word| !word.is_empty());
-        for word in words.take(MAX_WORDS) {
-            if word.len() > MAX_WORD_BYTES {
-                condition.add("1 = 0");
-                continue;
-            }
+        let words: Vec<&str> = words.take(MAX_WORDS).collect();
+        if words.iter().any(|word| word.len() > MAX_WORD_BYTES) {
+            condition.add("1 = 0");
+            return;
+        }
+        let Some(last) = words.last() else { return };
+        // The last word is repeated up to one of a few counts, because each count is a statement of its own to prepare.
+        let count = words.len().next_power_of_two().min(MAX_WORDS);
+        for word in words.iter().chain(std::iter::repeat(last)).take(count) {
             let at = condition.place(format!("{}%", escaped(word)));
             let searched = columns.iter().filter(|(_, is_searched)| *is_searched);
             let any: Vec<String> =
@@ -206,9 +210,22 @@ fn pattern(role: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use quarterdeck_actors::steps::assert_linear;
 
     use super::*;
+
+    #[test]
+    fn searches_have_few_texts_whatever_their_words_are() {
+        let text = |term: String| Filter { term, ..Filter::default() }.condition().0;
+        let texts: HashSet<String> = (0..40).map(|words| text("word ".repeat(words))).collect();
+        assert_eq!(texts.len(), 6, "no word, 1, 2, 4, 8 and 10 words");
+        let long = "x".repeat(MAX_WORD_BYTES + 1);
+        let placed = (0..10).map(|at| format!("{}{long} {}", "a ".repeat(at), "b ".repeat(9 - at)));
+        let texts: HashSet<String> = placed.map(text).collect();
+        assert_eq!(texts.len(), 1);
+    }
 
     #[test]
     fn a_search_takes_steps_in_proportion_to_its_words_and_roles() {
