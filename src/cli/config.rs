@@ -79,7 +79,6 @@ pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
         remark(file.notice());
     }
     let named = sources.store_name();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(perform(&settings, named.as_deref(), command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),
@@ -89,9 +88,6 @@ pub(super) fn run(common: &Common, command: ConfigCommand) -> ExitCode {
 async fn perform(settings: &Settings, named: Option<&str>, command: ConfigCommand) -> Result<(), String> {
     if let ConfigCommand::Validate(validate::Validate { file: Some(file), json }) = &command {
         return validate::file(settings, file, *json);
-    }
-    if let ConfigCommand::Migrate(migrate) = &command {
-        return Box::pin(migrate::run(settings, named, migrate)).await;
     }
     let backend = ConfigBackend::open(settings, named).await?;
     match command {
@@ -104,7 +100,6 @@ async fn perform(settings: &Settings, named: Option<&str>, command: ConfigComman
         ConfigCommand::Validate(validate) => validate::stored(settings, &backend, validate.json).await,
         ConfigCommand::Export(export) => read::export(&backend, &export).await,
         ConfigCommand::Import(import) => write::import(&backend, import).await,
-        // `migrate` opens its two stores itself, above.
-        ConfigCommand::Migrate(_) => Ok(()),
+        ConfigCommand::Migrate(migrate) => Box::pin(migrate::run(&backend, &migrate)).await,
     }
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::config_place::{read_json, version_of};
 use crate::support::process::{Process, Workplace};
+use crate::support::server::account;
 use crate::support::{Client, database};
 
 const SETTINGS: &str = "[LogSettings]\nEnableConsole = false\nEnableFile = false\n\
@@ -118,24 +119,52 @@ async fn migrations_beside_changes_lose_no_version_and_the_server_runs_with_the_
 }
 
 #[actix_web::test]
-async fn a_migration_by_a_command_into_the_store_of_a_running_server_is_not_overwritten() {
+async fn a_migration_by_a_command_is_made_by_the_running_server_and_in_force_at_once() {
     let place = Workplace::new(SETTINGS).await;
     let server = place.serve().await;
     let socket = socket(&place);
     let own = own_store(&socket).await;
     write(&socket, "before.0").await;
-    let source = path(&place, "source.json");
-    std::fs::write(&source, json!({ "SupportSettings": { "HelpLink": "https://copied.example" } }).to_string())
-        .unwrap();
-    let ended = place.run(&["config", "migrate", &source, &own], "").await;
+    write_source(&place);
+    // The name of the file is relative to the folder of the command.
+    let ended = place.run(&["config", "migrate", "source.json", &own, "--comment", "moved"], "").await;
     assert!(ended.status.success(), "{ended:?}");
-    write(&socket, "after.0").await;
     let config = socket.get("/config").await.expect(200);
     assert_eq!(config["SupportSettings"]["HelpLink"], "https://copied.example");
-    assert!(config["PluginSettings"]["Plugins"].get("after.0").is_some());
-    let sources: Vec<Value> = versions(&socket).await.iter().map(|one| one["source"].clone()).collect();
+    write(&socket, "after.0").await;
+    let listed = versions(&socket).await;
+    let sources: Vec<&Value> = listed.iter().map(|one| &one["source"]).collect();
     assert_eq!(sources, ["local", "migrate", "local"]);
+    assert_eq!(listed[1]["comment"], "moved");
     server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_migration_beside_a_server_that_no_command_reaches_is_kept_by_its_next_change() {
+    let place = Workplace::new(&SETTINGS.replace("EnableLocalMode = true", "EnableLocalMode = false")).await;
+    let server = place.serve().await;
+    server.client().post("/users", account("admin")).await.expect(201);
+    let admin = server.client().log_in("admin").await;
+    let own = own_store(&admin).await;
+    let stale = write(&admin, "before.0").await;
+    write_source(&place);
+    let ended = place.run(&["config", "migrate", "source.json", &own], "").await;
+    assert!(ended.status.success(), "{ended:?}");
+    let refused = admin.write_if("/config/patch", &plugin("stale"), &format!("\"{stale}\"")).await;
+    refused.expect_refusal(412, "app.config.version_conflict.app_error");
+    write(&admin, "after.0").await;
+    let config = admin.get("/config").await.expect(200);
+    assert_eq!(config["SupportSettings"]["HelpLink"], "https://copied.example");
+    assert!(config["PluginSettings"]["Plugins"].get("after.0").is_some());
+    let sources: Vec<Value> = versions(&admin).await.iter().map(|one| one["source"].clone()).collect();
+    assert_eq!(sources, ["api", "migrate", "api"]);
+    server.stop().await;
+}
+
+/// Writes a configuration into `source.json`.
+fn write_source(place: &Workplace) {
+    let source = json!({ "SupportSettings": { "HelpLink": "https://copied.example" } });
+    std::fs::write(place.path("source.json"), source.to_string()).unwrap();
 }
 
 /// A configuration file of several servers, each with its own database.

@@ -30,10 +30,9 @@ async fn a_configuration_goes_from_a_file_into_the_database_and_back() {
     let (file, copy) = (place.path("config.json"), place.path("copy.json"));
     let named = [("MM_CONFIG", file.to_str().unwrap())];
     config(&place, &named, &["set", "TeamSettings.SiteName", "Bridge"]).await;
-    let database = match crate::support::database::base() {
-        None => "sqlite".to_owned(),
-        Some(_) => return,
-    };
+    let driver = config(&place, &[], &["get", "SqlSettings.DriverName"]).await;
+    let address = config(&place, &[], &["get", "SqlSettings.DataSource", "--show-secrets"]).await;
+    let database = if driver == "\"sqlite\"" { "sqlite".to_owned() } else { serde_json::from_str(&address).unwrap() };
     config(&place, &[], &["migrate", file.to_str().unwrap(), &database]).await;
     assert_eq!(config(&place, &[], &["get", "TeamSettings.SiteName"]).await, "\"Bridge\"");
     config(&place, &[], &["migrate", &database, copy.to_str().unwrap()]).await;

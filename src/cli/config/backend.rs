@@ -89,7 +89,7 @@ impl ConfigBackend {
     /// Fails if the next start could not read the active version.
     pub(super) async fn check_stored(&self, version: &str) -> Result<(), String> {
         match self {
-            // `Reach::current` has already read it.
+            // `current` has already read it.
             Self::Store(_) => Ok(()),
             Self::Server(server) => server.check_stored(version).await,
         }
@@ -115,6 +115,14 @@ impl ConfigBackend {
         match self {
             Self::Store(store) => store.propose(proposed).await.map_err(|refusal| explain(&refusal)),
             Self::Server(server) => server.propose(proposed).await,
+        }
+    }
+
+    /// Copies the configuration of one store to another, as a new version there.
+    pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), String> {
+        match self {
+            Self::Store(store) => store.migrate(from, to, comment).await.map_err(|refusal| explain(&refusal)),
+            Self::Server(server) => server.migrate(from, to, comment).await,
         }
     }
 

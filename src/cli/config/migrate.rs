@@ -2,15 +2,14 @@
 
 use clap::Args;
 
-use super::backend::explain;
-use super::offline::Store;
+use super::backend::ConfigBackend;
 use super::remark::Remark;
 use crate::cli::output::say;
-use crate::settings::Settings;
 
 pub(super) const AFTER_HELP: &str = "\
 A store is `sqlite`, a PostgreSQL URL, or the name of a config.json. Only the stored configuration is copied, not pinned
-settings. The previous configuration of the target stays there as an earlier version.
+settings. The previous configuration of the target stays there as an earlier version. If a server runs, it makes the copy,
+and uses it at once if the target is its own store.
 
   quarterdeck config migrate /opt/mattermost/config/config.json sqlite
   quarterdeck config migrate sqlite postgres://user:password@127.0.0.1/quarterdeck";
@@ -25,10 +24,8 @@ pub(in crate::cli) struct Migrate {
     remark: Remark,
 }
 
-pub(super) async fn run(settings: &Settings, named: Option<&str>, migrate: &Migrate) -> Result<(), String> {
-    let store = Store::open(settings, named).await.map_err(|refusal| explain(&refusal))?;
-    let moved = store.migrate(&migrate.from, &migrate.to, &migrate.remark.comment).await;
-    moved.map_err(|refusal| explain(&refusal))?;
+pub(super) async fn run(backend: &ConfigBackend, migrate: &Migrate) -> Result<(), String> {
+    backend.migrate(&migrate.from, &migrate.to, &migrate.remark.comment).await?;
     say(if migrate.remark.json { "{\"status\":\"OK\"}" } else { "migrated" });
     Ok(())
 }

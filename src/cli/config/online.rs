@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::backend::{Changed, Current, Outcome, Proposed};
+use crate::domain::version_store::Place;
 use crate::store::VersionRecord;
 
 const ROOT: &str = "http://localhost/api/v4";
@@ -144,6 +145,14 @@ impl Server {
         self.change(Ask::new(Method::POST, format!("/config/versions/{version}/rollback")), comment).await
     }
 
+    /// Lets the server make the copy: only then its configuration and its stored one cannot differ.
+    pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), String> {
+        let stores = [("from", from), ("to", to)].map(|(member, name)| (member.to_owned(), absolute(name).into()));
+        let body = Document::from_iter(stores);
+        let ask = Ask { body: Some(&body), ..Ask::new(Method::POST, "/config/migrate") };
+        self.ask(ask.with("comment", comment)).await?.checked().map(drop)
+    }
+
     /// Asks for a change and returns its outcome. A change that alters nothing creates no version.
     async fn change(&self, ask: Ask<'_>, comment: &str) -> Result<Outcome, String> {
         let before = self.ask(Ask::new(Method::GET, "/config")).await?.checked()?.version;
@@ -201,6 +210,13 @@ impl Answer {
     fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
         serde_json::from_slice(&self.body).map_err(|_| "the server's answer cannot be read".to_owned())
     }
+}
+
+/// Returns the name of a store with the absolute path of a file, because the server runs in another folder.
+fn absolute(name: &str) -> String {
+    let place = Place::named(Some(name)).ok();
+    let file = place.and_then(|place| place.file()).and_then(|file| std::path::absolute(file.path()).ok());
+    file.map_or_else(|| name.to_owned(), |path| path.display().to_string())
 }
 
 /// Returns a path of a list in a header, without the escapes of its special characters.

@@ -9,7 +9,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::document::author;
+use super::document::{COMMENT, author};
 use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::config_migration::Migration;
@@ -38,6 +38,7 @@ pub(crate) struct Stores {
 
 pub(crate) const MIGRATE: Operation =
     Description::new(Tag::Configuration, "MigrateConfig", "Copies the configuration from one store into another.")
+        .queries(&[COMMENT])
         .body(Type::of::<Stores>(), "The two stores.")
         .responses(&[Response::json(200, STATUS_OK, "Copied.")])
         .refusals(&[400, 403, 500])

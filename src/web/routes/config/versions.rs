@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::document::{author, written};
+use super::document::{COMMENT, author, written};
 use crate::domain::audit::Audit;
 use crate::domain::config_access::proposal_of;
 use crate::domain::session::Session;
@@ -96,6 +96,7 @@ pub(crate) const ROLL_BACK: Operation = Description::new(
     "Puts an earlier version of the configuration in force, as a new version.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
+.queries(&[COMMENT])
 .responses(&[Response::json(200, Type::of::<ConfigSchema>(), "The configuration that is now in force.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(roll_back));
