@@ -36,6 +36,7 @@ mod outbound_shares;
 mod pairs;
 mod restore_killed;
 mod slow_readers;
+mod tasks;
 mod two_servers;
 mod unknown_names;
 mod upgrade;

@@ -2,6 +2,9 @@
 //!
 //! The counts are those of the process, which may run several servers in tests.
 
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +41,8 @@ where
 /// Runs a part of a task. Returns `None` when it panicked, which is logged and counted.
 pub async fn caught<T>(name: &'static str, work: impl Future<Output = T>) -> Option<T> {
     panics_by_task().entry(name).or_default();
+    #[cfg(any(test, feature = "faults"))]
+    let work = faults::exposed(name, work);
     let done = AssertUnwindSafe(work).catch_unwind().await.ok();
     if done.is_none() {
         let panics = counted(name);

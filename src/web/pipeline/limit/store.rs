@@ -108,6 +108,26 @@ mod tests {
     }
 
     #[test]
+    fn a_store_filled_up_to_its_bytes_still_limits_further_callers() {
+        const BURST: u32 = 1_000_000;
+        let max_buckets = u64::try_from(MAX_BYTES / BUCKET_BYTES).unwrap();
+        let store = Store::new(Quantities { per_sec: 1, burst: BURST });
+        for key in 1..=max_buckets {
+            // A bucket with so many requests does not empty while the test runs.
+            store.buckets.check_key_n(&key, NonZeroU32::new(BURST).unwrap()).unwrap().unwrap();
+        }
+        assert_eq!(store.buckets.len() * BUCKET_BYTES, MAX_BYTES);
+        let remaining: Vec<u32> =
+            (1..=1_000).map(|caller| store.take(max_buckets + caller, usize::MAX).remaining).collect();
+        assert!(remaining[999] < remaining[0] - 900, "all further callers share one bucket: {remaining:?}");
+        assert_eq!(store.buckets.len() * BUCKET_BYTES, MAX_BYTES + BUCKET_BYTES, "it is the only new one");
+        let left = NonZeroU32::new(remaining[999]).unwrap();
+        store.buckets.check_key_n(&OVERFLOW_KEY, left).unwrap().unwrap();
+        let mut new_callers = max_buckets + 1_001..max_buckets + 1_100;
+        assert!(new_callers.any(|key| store.take(key, usize::MAX).is_over()));
+    }
+
+    #[test]
     fn the_settings_may_allow_fewer_buckets_than_the_bytes_hold_and_not_more() {
         assert_eq!(within_bytes(10_000), 10_000);
         assert_eq!(within_bytes(usize::MAX) * BUCKET_BYTES, MAX_BYTES);

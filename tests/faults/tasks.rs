@@ -1,0 +1,92 @@
+//! Background tasks panic under a running server.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use quarterdeck_actors::task;
+use reqwest::Method;
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::TestServer;
+use crate::support::waiting::until;
+use crate::support::websocket::WebSocket;
+
+const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
+
+/// The tasks that run as long as the server.
+const TASKS: [&str; 9] = [
+    "renew_prepared",
+    "announce_configurations",
+    "announce_stores",
+    "announce_licenses",
+    "retire_connections",
+    "report_refusals",
+    "close_drafts",
+    "prune_unknown_names",
+    "prune_audits",
+];
+
+/// The log of the server of this test.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+async fn panics(server: &TestServer, task: &str) -> u64 {
+    let token = [("Authorization", "Bearer 0123456789abcdef-metrics")];
+    let metrics = server.client().send(Method::GET, "//metrics", None, &token).await.text();
+    let series = format!("quarterdeck_task_panics_total{{task=\"{task}\"}} ");
+    let found = metrics.lines().find_map(|line| line.strip_prefix(&series));
+    found.unwrap_or_else(|| panic!("{series} is not in {metrics}")).parse().unwrap()
+}
+
+#[actix_web::test]
+async fn a_task_that_panics_is_logged_and_counted_and_goes_on() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = TestServer::start_with(METRICS).await;
+    let admin = server.admin().await;
+    let mut socket = WebSocket::of(&admin, "").await;
+    for name in TASKS {
+        let before = panics(&server, name).await;
+        task::faults::crash(name);
+        until("the panic is counted", async || panics(&server, name).await > before).await;
+        let line = format!("a background task panicked task.name=\"{name}\"");
+        assert!(log.text().contains(&line), "{name}: {}", log.text());
+        // The server goes on: a change is stored, and the task that announces it does so.
+        let patch = json!({ "TeamSettings": { "SiteName": name } });
+        admin.put("/config/patch", patch).await.expect(200);
+        // A task that starts again announces the earlier change once more.
+        while socket.event_named("config_changed").await["data"]["config"]["SiteName"] != name {}
+    }
+    // Each loop runs again, and so it can panic again.
+    for name in TASKS {
+        let before = panics(&server, name).await;
+        task::faults::crash(name);
+        until("the next panic is counted", async || panics(&server, name).await > before).await;
+    }
+}
