@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn only_a_get_without_a_body_keeps_its_offer_of_a_websocket() {
         let head = |line: &str, offer: &str, more: &str| format!("{line}\r\nHost: x\r\n{offer}{more}\r\n");
-        let offer = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n";
-        let removed = "Connection: keep-alive,        \r\nUpgrade:          \r\n";
+        let offer = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n";
+        let removed = "Connection: keep-alive,        \r\nUpgrade:          \r\nSec-WebSocket-Key: x\r\n";
         let get = "GET /api/v4/websocket HTTP/1.1";
         let kept = head(get, offer, "") + "frames with Connection: upgrade\r\n\r\n";
         assert_eq!(whole(&kept), kept);
@@ -197,12 +197,18 @@ mod tests {
         ] {
             assert_eq!(whole(&head(line, offer, more)), head(line, removed, more), "{line} {more}");
         }
-        let of = |list: &str| head(get, &format!("Connection: upgrade\r\nUpgrade: {list}\r\n"), "");
+        let key = "Sec-WebSocket-Key: x\r\n";
+        let of = |list: &str| head(get, &format!("Connection: upgrade\r\nUpgrade: {list}\r\n"), key);
         assert_eq!(whole(&of("h2c, WebSocket")), of("     WebSocket"));
         assert_eq!(whole(&of("websocket,h2c")), of("websocket    "));
         // Without the option in `Connection`, a proxy has removed the offer.
-        let alone = |list: &str| head(get, &format!("Upgrade: {list}\r\n"), "");
+        let alone = |list: &str| head(get, &format!("Upgrade: {list}\r\n"), key);
         assert_eq!(whole(&alone("websocket")), alone("         "));
+        // Without a key, the offer is not meant for this request.
+        assert_eq!(
+            whole(&head(get, "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n", "")),
+            head(get, "Connection:        \r\nUpgrade:               \r\n", "")
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn assert_stays(head: &str, status: u16) {
 #[actix_web::test]
 async fn a_connection_with_offers_in_every_request_serves_them_all() {
     let server = TestServer::start().await;
-    for offer in [JAVA, NGINX] {
+    for offer in [JAVA, NGINX, SOCKET, SOCKET_OR_H2C] {
         let mut connection = connect(&server.base).await;
         for (path, status) in [("/", 200), ("/api/v4/system/ping", 200), ("/nowhere", 404), ("/api/v4/users/me", 401)] {
             let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{offer}\r\n");
@@ -121,7 +121,8 @@ async fn a_websocket_that_is_one_of_several_offers_is_opened() {
 async fn an_offer_that_is_refused_where_a_websocket_was_meant_announces_the_end() {
     let server = TestServer::start().await;
     for path in ["/", "/api/v4/system/ping", "/plugins/x"] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{SOCKET}\r\n");
+        let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{SOCKET}{key}\r\n");
         let answer = exchange(&server.base, &request).await;
         assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
     }

@@ -38,6 +38,8 @@ struct Fields {
     protocols: Vec<Range<usize>>,
     /// The place of `websocket` among them.
     websocket: Option<Range<usize>>,
+    /// True with `Sec-WebSocket-Key`, which every request for a WebSocket has.
+    has_key: bool,
 }
 
 impl Head {
@@ -59,7 +61,8 @@ impl Head {
             && is_current
             && !has_body
             && !fields.options.is_empty()
-            && fields.websocket.is_some();
+            && fields.websocket.is_some()
+            && fields.has_key;
         let framing = if opens_websocket || request.method == Some("CONNECT") {
             Framing::Endless
         } else if fields.is_chunked {
@@ -97,6 +100,8 @@ impl Fields {
             self.is_chunked = true;
         } else if name.eq_ignore_ascii_case("connection") {
             self.options.extend(places(value, start, b"upgrade"));
+        } else if name.eq_ignore_ascii_case("sec-websocket-key") {
+            self.has_key = true;
         } else if name.eq_ignore_ascii_case("upgrade") {
             self.protocols.push(start..start + value.len());
             self.websocket = self.websocket.take().or_else(|| places(value, start, b"websocket").next());
