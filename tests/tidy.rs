@@ -9,6 +9,7 @@ mod names;
 mod queries;
 mod rooms;
 mod secrets;
+mod site_path;
 mod skipping;
 mod spawning;
 mod statements;

@@ -12,6 +12,7 @@ pub(crate) mod percent;
 pub(crate) mod place;
 pub(crate) mod post;
 pub(crate) mod preference;
+pub(crate) mod site_path;
 pub(crate) mod team;
 pub(crate) mod traffic;
 pub(crate) mod trust;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::options::Common;
 use super::output::{failure, say};
+use crate::base::site_path::SitePath;
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::domain::audit::key_file::known_keys;
 use crate::domain::upgrade::Source;
@@ -66,6 +67,13 @@ async fn in_use(settings: Settings, sources: &Sources) -> Result<(Settings, Plac
 fn show(settings: &Settings, choice: &Choice) {
     let service = &settings.config.view.service;
     say(format_args!("listen address: {}", service.listen_address));
+    let site_path = SitePath::of(&service.site_url);
+    if !site_path.is_root() {
+        say(format_args!(
+            "site path: {}, the path of ServiceSettings.SiteURL; a change of it takes effect after a restart",
+            site_path.as_str()
+        ));
+    }
     say(format_args!("database in use: {}, by {}", choice.name, choice.by));
     if let Some(Other { name, by }) = &choice.other {
         say(format_args!("not used for accounts: {name}, by {by}"));

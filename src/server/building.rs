@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 
 use super::database::{Migrated, first_account};
 use super::{StartError, checks, hostname, mending};
+use crate::base::site_path::SitePath;
 use crate::base::traffic::Traffic;
 use crate::domain::accounts::{Accounts, Attempts};
 use crate::domain::actors::Actors;
@@ -126,8 +127,10 @@ async fn facts(
     mending::mend(&loaded);
     let recorded = Recorded { versions: versions.clone(), trail: db.clone() };
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
+    let started_with = config.current();
     let facts = Facts {
-        started_with: config.current(),
+        site_path: SitePath::of(&started_with.view.service.site_url),
+        started_with,
         versions,
         fingerprint_key,
         verification_key: VerificationKey::named(&settings.options, purpose).map_err(StartError::Configuration)?,

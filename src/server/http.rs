@@ -31,6 +31,9 @@ use crate::web::state::AppState;
 /// The number of unsent bytes that the kernel buffers for a connection; the rest of a response waits in this process.
 const UNSENT_BYTES: u32 = 128 * 1024;
 
+/// The path of the metrics on their own listener.
+const METRICS: &str = "/metrics";
+
 /// The time limit for a client's TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -134,7 +137,11 @@ impl ConnectionFactory {
             Served::Api(router, origin) => {
                 app.app_data(router.clone()).app_data(origin.clone()).default_service(to(serve))
             }
-            Served::Metrics => app.route("/metrics", get().to(show)),
+            // At the root the path of the site adds nothing, and the first of two equal routes serves all requests.
+            Served::Metrics => {
+                let below = self.app.facts.site_path.link(METRICS);
+                app.route(METRICS, get().to(show)).route(&below, get().to(show))
+            }
         };
         let app = IntoServiceFactory::<_, Request>::into_factory(app).map_err(|error: Error| error.error_response());
         HttpService::build()

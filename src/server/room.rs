@@ -72,7 +72,7 @@ impl Server {
         tasks::start(&app);
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
-        let router = Data::new(routes::router()?);
+        let router = Data::new(routes::router(app.facts.site_path.clone())?);
         let listening = listeners::open(&app, &router).map_err(StartError::Listen)?;
         app.facts.listening.get_or_init(|| listening.addresses.clone());
         let measuring = metrics::open(&app).map_err(StartError::Listen)?;

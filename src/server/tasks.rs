@@ -28,6 +28,8 @@ const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 pub(super) fn start(app: &Data<AppState>) {
     let config = app.actors.config.follow();
     keep(app, "renew_prepared", move |app| renew_prepared(app, config.clone()));
+    let config = app.actors.config.follow();
+    keep(app, "watch_site_path", move |app| watch_site_path(app, config.clone()));
     announcing::start(app);
     keep(app, "retire_connections", retire_connections);
     keep(app, "report_refusals", keep_reporting_refusals);
@@ -59,6 +61,30 @@ async fn renew_prepared(app: Data<AppState>, mut config: watch::Receiver<Arc<Con
     while config.changed().await.is_ok() {
         config.borrow_and_update();
         app.prepared.current(&app.actors.config);
+    }
+}
+
+/// Logs each change of the path of `SiteURL` that waits for a restart.
+async fn watch_site_path(app: Data<AppState>, mut config: watch::Receiver<Arc<Config>>) {
+    let in_force = app.facts.site_path.as_str();
+    let mut told = None;
+    while config.changed().await.is_ok() {
+        let waiting = app.facts.waiting_site_path(&config.borrow_and_update());
+        if waiting == told {
+            continue;
+        }
+        match &waiting {
+            Some(path) => warn!(
+                site_path.in_force = in_force,
+                site_path.waiting = path.as_str(),
+                "the path of ServiceSettings.SiteURL has changed; cookies and links use the earlier one until the \
+                 server is started again"
+            ),
+            None => {
+                info!(site_path.in_force = in_force, "the path of ServiceSettings.SiteURL is the one in force again");
+            }
+        }
+        told = waiting;
     }
 }
 

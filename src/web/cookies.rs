@@ -7,10 +7,10 @@ use actix_web::cookie::time::{Duration, OffsetDateTime};
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::COOKIE;
 use percent_encoding::percent_decode;
-use quarterdeck_actors::config::Config;
 use quarterdeck_actors::session::Session;
 use quarterdeck_actors::steps::walked;
 
+use crate::base::site_path::SitePath;
 use crate::web::request::Request;
 
 const HOUR_S: i64 = 3600;
@@ -29,47 +29,26 @@ pub(crate) fn of(http: &HttpRequest, name: &str) -> Option<String> {
     })
 }
 
-/// Returns the path of `SiteURL`; `/` without one.
-pub(crate) fn path(config: &Config) -> String {
-    let site = &config.view.service.site_url;
-    let after_host = site.split_once("://").map_or("", |(_, rest)| rest);
-    let path = after_host.find('/').and_then(|slash| after_host.get(slash..)).unwrap_or_default();
-    harmless(path)
-}
-
-/// Returns the longest leading part of `path` that is safe in a cookie. It ends at the last folder before a character
-/// that would begin another attribute or that browsers encode in addresses. A shorter path only sends the cookie to
-/// more of the same site.
-fn harmless(path: &str) -> String {
-    let is_harmless = |character: char| character.is_ascii_alphanumeric() || "/-._~!$&'()*+=:@%".contains(character);
-    let Some(end) = path.find(|character| !is_harmless(character)) else {
-        return if path.is_empty() { "/".to_owned() } else { path.to_owned() };
-    };
-    let is_end_of_path = path.get(end..).is_some_and(|rest| rest.starts_with(['?', '#']));
-    let kept = path.get(..end).unwrap_or_default();
-    let kept = if is_end_of_path { kept } else { kept.rsplit_once('/').map_or("", |(folders, _)| folders) };
-    if kept.is_empty() { "/".to_owned() } else { kept.to_owned() }
-}
-
 /// Returns the cookie that makes a browser delete its token.
-pub(crate) fn cleared(config: &Config) -> Cookie<'static> {
-    Cookie::build("MMAUTHTOKEN", "").path(path(config)).max_age(Duration::ZERO).http_only(true).finish()
+pub(crate) fn cleared(site: &SitePath) -> Cookie<'static> {
+    Cookie::build("MMAUTHTOKEN", "").path(site.of_cookies().to_owned()).max_age(Duration::ZERO).http_only(true).finish()
 }
 
 /// Returns the three cookies of a new session: token, user and CSRF token, in this order.
-pub(crate) fn of_session(session: &Session, request: &Request) -> [Cookie<'static>; 3] {
-    let token = cookie("MMAUTHTOKEN", session.token.expose(), true, request);
-    let user = cookie("MMUSERID", &session.user_id, false, request);
-    let csrf = cookie("MMCSRF", session.prop("csrf"), false, request);
+pub(crate) fn of_session(session: &Session, request: &Request, site: &SitePath) -> [Cookie<'static>; 3] {
+    let cookie = |name, value: &str, http_only| cookie(name, value, http_only, request, site);
+    let token = cookie("MMAUTHTOKEN", session.token.expose(), true);
+    let user = cookie("MMUSERID", &session.user_id, false);
+    let csrf = cookie("MMCSRF", session.prop("csrf"), false);
     [token, user, csrf]
 }
 
-fn cookie(name: &'static str, value: &str, http_only: bool, request: &Request) -> Cookie<'static> {
+fn cookie(name: &'static str, value: &str, http_only: bool, request: &Request, site: &SitePath) -> Cookie<'static> {
     let config = request.config();
     let service = &config.view.service;
     let life_s = service.session_length_web_in_hours.saturating_mul(HOUR_S);
     let mut cookie = Cookie::build(name, value.to_owned())
-        .path(path(config))
+        .path(site.of_cookies().to_owned())
         .max_age(Duration::seconds(life_s))
         .expires(OffsetDateTime::now_utc().saturating_add(Duration::seconds(life_s)))
         .http_only(http_only)
@@ -103,27 +82,6 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
-
-    #[test]
-    fn no_path_of_the_site_adds_an_attribute_to_a_cookie() {
-        for (path, expected) in [
-            ("", "/"),
-            ("/", "/"),
-            ("/chat", "/chat"),
-            ("/a/b%20c", "/a/b%20c"),
-            ("/chat;Domain=evil.example", "/"),
-            ("/chat/x; Secure", "/chat"),
-            ("/chat,x", "/"),
-            ("/chat/x\r\nSet-Cookie: a=b", "/chat"),
-            ("/chat/b\u{fc}cher", "/chat"),
-            ("/chat?x;y", "/chat"),
-            ("/chat/#x", "/chat/"),
-        ] {
-            assert_eq!(harmless(path), expected, "{path:?}");
-            let cookie = Cookie::build("MMAUTHTOKEN", "x").path(harmless(path)).finish().to_string();
-            assert_eq!(cookie, format!("MMAUTHTOKEN=x; Path={expected}"));
-        }
-    }
 
     #[test]
     fn a_cookie_that_is_not_utf_8_is_skipped_and_the_others_are_read() {

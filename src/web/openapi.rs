@@ -12,6 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder,
+    ServerBuilder,
 };
 
 use crate::base::version::VERSION;
@@ -20,6 +21,10 @@ use crate::web::routes::operation::{Description, Tag};
 use crate::web::routes::route::{Route, Verb};
 use crate::web::schema::{Schemas, add};
 use operations::{operation, refusals};
+
+/// The address that completes the paths of the document. It is relative to the address of the document, so it is right
+/// below the path of a site as well, even if a proxy takes that path off.
+const SERVER: &str = "../..";
 
 const ABOUT: &str = "The system area of the Mattermost REST API v4, with extensions for administrators. \
     Every response has the header `X-Request-Id`. Every error is an `AppError` with an id that never changes.";
@@ -40,9 +45,9 @@ fn assembled(table: &[Route]) -> OpenApi {
     let tags: Vec<_> = tags.into_iter().map(TagBuilder::build).collect();
     let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build();
     let info = InfoBuilder::new().title("Quarterdeck").version(VERSION).description(Some(ABOUT)).license(Some(license));
-    let document =
-        OpenApiBuilder::new().info(info).paths(paths).tags(Some(tags)).components(Some(components(schemas(table))));
-    document.build()
+    let server = ServerBuilder::new().url(SERVER).description(Some("This server."));
+    let document = OpenApiBuilder::new().info(info).servers(Some([server.build()])).paths(paths).tags(Some(tags));
+    document.components(Some(components(schemas(table)))).build()
 }
 
 fn method(verb: Verb) -> HttpMethod {

@@ -6,6 +6,7 @@ mod cors;
 pub(crate) mod headers;
 mod incoming;
 pub(crate) mod limit;
+mod redirect;
 mod send;
 mod token;
 mod trail;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{self, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
@@ -32,11 +33,11 @@ use crate::web::address::ClientAddress;
 use crate::web::answer::outgoing::Outgoing;
 use crate::web::connections::Permit;
 use crate::web::path::CleanPath;
-use crate::web::request::{BodyLimits, Context};
+use crate::web::request::{BodyLimits, Context, header_of};
 use crate::web::routes::route::{BodyLimit, Class, LogLevel, Origin, RateLimit, WhileBusy};
-use crate::web::routes::router::{Found, Router};
+use crate::web::routes::router::{Found, Router, TESTED_PATH};
 use crate::web::state::AppState;
-use crate::web::{cookies, error, line, path, socket};
+use crate::web::{cookies, error, line, socket};
 use arrival::Arrival;
 use incoming::HeldBody;
 pub(crate) use token::COOKIE;
@@ -69,7 +70,10 @@ pub(crate) async fn serve(
     let (_in_flight, sending) = (app.limits.traffic.begin(), app.limits.traffic.begin_sending());
     let clean = CleanPath::of(http.path());
     let path = clean.as_ref().map_or(http.path(), |clean| &clean.text);
-    let found = router.find(http.method(), path, **origin);
+    let found = router.find(http.method(), path, **origin).or_else(|| {
+        let tested = header_of(&http, TESTED_PATH).filter(|_| **origin == Origin::Network)?;
+        router.find_tested(http.method(), path, tested)
+    });
     let config = app.actors.config.current();
     let client = ClientAddress::of(&http, &config, app.facts.options.trusted_proxies.as_ref());
     http.extensions_mut().insert(client);
@@ -81,7 +85,7 @@ pub(crate) async fn serve(
     let permit = permit(client, &app);
     let mut answer = match &permit {
         Ok(_) => arrival.limit(incoming.for_handler(), &app, found.as_ref()).await,
-        Err(failure) => arrival.refuse(failure),
+        Err(failure) => arrival.refuse(failure, &app),
     };
     let is_switch = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
     // actix-http closes the connection after a request with `Connection: upgrade`, so the response announces it.
@@ -124,7 +128,7 @@ impl Arrival {
         self.is_user_counted.set(user.is_some());
         let mut answer = match rate.admit() {
             Ok(()) => self.answer_with_cors(payload, app, found).await,
-            Err(failure) if user.is_some() => self.refuse(&failure),
+            Err(failure) if user.is_some() => self.refuse(&failure, app),
             Err(_) => limit::refusal(),
         };
         rate.show(answer.headers_mut());
@@ -152,7 +156,7 @@ impl Arrival {
     }
 
     async fn route(&self, payload: Payload, app: &AppState, found: Option<&Found>) -> HttpResponse {
-        if let Some(redirect) = self.redirect() {
+        if let Some(redirect) = self.redirect(found, &app.facts.site_path) {
             return redirect;
         }
         let Some(found) = found else {
@@ -170,20 +174,11 @@ impl Arrival {
             }
             Err(failure) => {
                 pending.close(error::status(&failure.id), sent(&failure.id));
-                self.refuse(&failure)
+                self.refuse(&failure, app)
             }
         };
         self.add_headers(&mut answer, app);
         answer
-    }
-
-    /// Redirects a request to its clean path. Clients of the local socket and of a WebSocket follow no redirects, so
-    /// their requests are served at once.
-    fn redirect(&self) -> Option<HttpResponse> {
-        let clean = self.clean.as_ref().filter(|clean| clean.has_other_segments)?;
-        let opens_websocket = self.http.headers().contains_key(SEC_WEBSOCKET_KEY);
-        let is_served = self.origin == Origin::LocalSocket || opens_websocket;
-        (!is_served).then(|| path::redirect(&clean.text, self.http.query_string()))
     }
 
     fn add_headers(&self, answer: &mut HttpResponse, app: &AppState) {
@@ -258,12 +253,12 @@ impl Arrival {
         BodyLimits { bytes, is_strict, announced: self.announced, share }
     }
 
-    fn refuse(&self, failure: &AppError) -> HttpResponse {
+    fn refuse(&self, failure: &AppError, app: &AppState) -> HttpResponse {
         let mut answer = error::answer(failure, &self.id, &self.config);
         let ends_session = failure.id == "api.context.session_expired.app_error";
         if ends_session && cookies::of(&self.http, token::COOKIE).is_some() {
             // Adding a cookie fails only for an invalid name, and this name is a constant.
-            let _ = answer.add_cookie(&cookies::cleared(&self.config));
+            let _ = answer.add_cookie(&cookies::cleared(&app.facts.site_path));
         }
         if matches!(failure.id.as_ref(), "app.request.no_room.app_error" | "api.context.rate_limited.app_error") {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -38,6 +38,7 @@ mod trial_license;
 mod upgrade;
 mod users;
 
+use crate::base::site_path::SitePath;
 use route::Route;
 use router::Router;
 use table::TABLE;
@@ -47,9 +48,9 @@ pub(crate) fn table() -> &'static [Route] {
     TABLE
 }
 
-/// Returns the router for the route table.
-pub(crate) fn router() -> Result<Router, matchit::InsertError> {
-    Router::of(TABLE)
+/// Returns the router for the route table, for a site with this path.
+pub(crate) fn router(site_path: SitePath) -> Result<Router, matchit::InsertError> {
+    Router::of(TABLE, site_path)
 }
 
 #[cfg(test)]
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_table_contradicts_itself_nowhere() {
-        let router = router().unwrap();
+        let router = router(SitePath::default()).unwrap();
         let ping = router.find(&Method::HEAD, "/api/v4/system/ping", Origin::LocalSocket).unwrap();
         assert_eq!(ping.route.verb, Verb::Get);
     }
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_listener_serves_only_its_routes() {
-        let router = router().unwrap();
+        let router = router(SitePath::default()).unwrap();
         let served = |method: &Method, path: &str| {
             [Origin::Network, Origin::LocalSocket].map(|origin| router.find(method, path, origin).is_some())
         };
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn another_method_and_a_trailing_slash_find_nothing() {
-        let router = router().unwrap();
+        let router = router(SitePath::default()).unwrap();
         let finds = |method: Method, path: &str| router.find(&method, path, Origin::Network).is_some();
         assert!(!finds(Method::DELETE, "/api/v4/system/ping"));
         assert!(!finds(Method::PATCH, "/api/v4/system/ping"));

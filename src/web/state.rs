@@ -10,6 +10,7 @@ use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::supervisor::Vitals;
 use tokio::sync::Notify;
 
+use crate::base::site_path::SitePath;
 use crate::base::traffic::Traffic;
 use crate::domain::accounts::Accounts;
 use crate::domain::actors::Actors;
@@ -55,6 +56,8 @@ pub(crate) struct Facts {
     pub(crate) options: Options,
     /// The configuration at the start. Some parts of the server use it until the next start.
     pub(crate) started_with: Arc<Config>,
+    /// The path of `SiteURL` at the start. A changed path comes into force with the next start.
+    pub(crate) site_path: SitePath,
     /// The store of the configuration's versions.
     pub(crate) versions: VersionStore,
     /// The key for fingerprints of secrets. The history of the configuration compares fingerprints to show that a
@@ -102,6 +105,12 @@ impl Facts {
     /// Returns the facts that decisions about the configuration need.
     pub(crate) fn decision_context(&self) -> DecisionContext {
         decision_context(&self.fingerprint_key)
+    }
+
+    /// Returns the path of `SiteURL` in `config`, if it differs from the one in force and so waits for a restart.
+    pub(crate) fn waiting_site_path(&self, config: &Config) -> Option<SitePath> {
+        let path = SitePath::of(&config.view.service.site_url);
+        (path != self.site_path).then_some(path)
     }
 
     /// Returns the addresses on which the server listens; an empty slice before the server has started.

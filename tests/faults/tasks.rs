@@ -15,8 +15,9 @@ use crate::support::websocket::WebSocket;
 const METRICS: &str = "[Quarterdeck]\nMetricsToken = \"0123456789abcdef-metrics\"\nAuditRetentionDays = 30\n";
 
 /// The tasks that run as long as the server.
-const TASKS: [&str; 9] = [
+const TASKS: [&str; 10] = [
     "renew_prepared",
+    "watch_site_path",
     "announce_configurations",
     "announce_stores",
     "announce_licenses",

@@ -13,19 +13,34 @@ const KEEP_ALIVE: &str = "proxy_set_header Connection \"\";";
 
 /// Starts nginx in front of `server`, with these settings of `location /`. It ends with the test.
 pub(super) async fn front(server: &TestServer, program: &std::path::Path, location: &str) -> (Child, String) {
+    front_at(server, program, &[("/", "http://quarterdeck", location)]).await
+}
+
+/// Starts nginx with several locations: the path, the address that it is passed on to, and more settings.
+pub async fn front_at(
+    server: &TestServer,
+    program: &std::path::Path,
+    locations: &[(&str, &str, &str)],
+) -> (Child, String) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let folder = server.folder().join("nginx");
     std::fs::create_dir(&folder).unwrap();
     let (path, upstream) = (folder.display(), server.base.strip_prefix("http://").unwrap());
     let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let places: String = places.map(|name| format!("{name}_temp_path {path}/{name};\n")).concat();
+    let location = |(path, target, more): &(&str, &str, &str)| {
+        format!(
+            "location {path} {{ proxy_pass {target}; proxy_http_version 1.1; {more} proxy_request_buffering off;\n\
+             client_max_body_size 0; }}\n"
+        )
+    };
+    let locations: String = locations.iter().map(location).collect();
     let settings = format!(
         "daemon off; master_process off; pid {path}/pid; error_log {path}/error.log;\n\
          events {{}}\n\
          http {{\n access_log off;\n{places}\
          upstream quarterdeck {{ server {upstream}; keepalive 4; }}\n\
-         server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://quarterdeck; proxy_http_version 1.1;\n\
-         {location} proxy_request_buffering off; client_max_body_size 0; }} }} }}\n"
+         server {{ listen 127.0.0.1:{port};\n{locations} }} }}\n"
     );
     let file = folder.join("nginx.conf");
     std::fs::write(&file, settings).unwrap();

@@ -37,7 +37,7 @@ impl Arrival {
             Ok(room) => answer.set_body(Outgoing::with_permit(bytes, room).with_read_rate(self.read_rate())),
             Err(refusal) => {
                 app.limits.sending.refused.fetch_add(1, Ordering::Relaxed);
-                let mut refusal = self.refuse(&refusal);
+                let mut refusal = self.refuse(&refusal, app);
                 self.add_headers(&mut refusal, app);
                 refusal.map_body(|_, body| Outgoing::chunks(body))
             }

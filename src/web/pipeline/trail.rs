@@ -184,7 +184,7 @@ impl<'a> Pending<'a> {
             source: self.source(),
             request_id: id.clone(),
             method: http.method().to_string(),
-            path: self.arrival.path().to_owned(),
+            path: self.found.path(self.arrival.path()).to_owned(),
             code: 0,
             error_id: String::new(),
             parameters: Value::Object(named.collect()),

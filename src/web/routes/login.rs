@@ -93,7 +93,7 @@ pub(super) async fn login(
     let token = HeaderValue::from_str(session.token.expose()).or_fail("app.session.save.app_error")?;
     answer.headers_mut().insert(TOKEN, token);
     if request.is_from_script() {
-        for cookie in cookies::of_session(&session, &request) {
+        for cookie in cookies::of_session(&session, &request, &app.facts.site_path) {
             answer.add_cookie(&cookie).or_fail("app.session.save.app_error")?;
         }
     }
@@ -107,7 +107,6 @@ pub(super) const LOGOUT: Operation = Description::new(Tag::Accounts, "Logout", "
 
 /// `POST /users/logout`: ends the session, if there is one, and clears its cookie.
 pub(super) async fn logout(
-    request: Request,
     session: Option<Session>,
     app: Data<AppState>,
     audit: Audit,
@@ -117,6 +116,6 @@ pub(super) async fn logout(
         None => audit.nothing(),
     }
     let mut answer = Done.reply()?;
-    answer.add_cookie(&cookies::cleared(request.config())).or_fail("app.session.remove.app_error")?;
+    answer.add_cookie(&cookies::cleared(&app.facts.site_path)).or_fail("app.session.remove.app_error")?;
     Ok(answer)
 }

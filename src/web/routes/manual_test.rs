@@ -123,11 +123,11 @@ async fn enter(
         login(&app.accounts, config, (audit, &app.trail.audit), credentials, &request.caller()).await?;
     audit.by(&user.id, &session.id);
     audit.made(user.made());
-    let place = format!("{}/channels/town-square", cookies::path(config).trim_end_matches('/'));
+    let place = app.facts.site_path.link("/channels/town-square");
     let place = HeaderValue::from_str(&place).or_fail("api.marshal_error")?;
     let mut answer = HttpResponse::TemporaryRedirect();
     answer.insert_header((LOCATION, place));
-    for cookie in cookies::of_session(&session, request) {
+    for cookie in cookies::of_session(&session, request, &app.facts.site_path) {
         answer.cookie(cookie);
     }
     Ok(answer.finish())

@@ -106,6 +106,8 @@ pub(crate) struct Route {
     pub(crate) audit: AuditEvent,
     pub(crate) log_level: LogLevel,
     pub(crate) rate_limit: RateLimit,
+    /// True for a page for people. Its address is below the path of the site, because cookies are bound to that.
+    pub(crate) is_page: bool,
     pub(crate) operation: Operation,
 }
 
@@ -142,6 +144,7 @@ impl Route {
             audit,
             log_level: LogLevel::Info,
             rate_limit: RateLimit::Applied,
+            is_page: false,
             operation,
         }
     }
@@ -176,6 +179,10 @@ impl Route {
 
     pub(super) const fn rate_limit(self, rate_limit: RateLimit) -> Self {
         Self { rate_limit, ..self }
+    }
+
+    pub(super) const fn page(self) -> Self {
+        Self { is_page: true, ..self }
     }
 
     /// Returns path and method, as the labels of metrics.

@@ -17,14 +17,14 @@ use super::{
 /// Every route. A known path with another method is answered 404, because clients rely on that.
 pub(super) static TABLE: &[Route] = &[
     // Health checks, metrics and the front page.
-    get("/", health::FRONT_PAGE).class(Open).log_level(Trace),
+    get("/", health::FRONT_PAGE).class(Open).log_level(Trace).page(),
     get("/livez", health::LIVE).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/readyz", health::READY).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/startupz", health::STARTED).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     get("/metrics", metrics::SHOW).class(Anonymous).log_level(Trace).rate_limit(Exempt),
     // The description of the API.
     get("/api/v4/openapi.json", openapi::SHOW).class(Open),
-    get("/api/v4/openapi", openapi::PAGE).class(Open),
+    get("/api/v4/openapi", openapi::PAGE).class(Open).page(),
     get("/api/v4/openapi/{file}", openapi::PART).class(Open),
     // The system.
     get("/api/v4/system/ping", health::PING).class(Open).log_level(Trace).listeners(NetworkAndSocket),

@@ -14,6 +14,8 @@ use crate::web::answer::{Json, Reply};
 use crate::web::routes::operation::{Description, Operation, Response, Tag, Type, handler};
 use crate::web::state::AppState;
 
+const SITE_URL: &str = "ServiceSettings.SiteURL";
+
 /// A setting and the origin of its value, without the value.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SettingOrigin<'a> {
@@ -78,7 +80,10 @@ pub(crate) async fn list_pending(session: Session, app: Data<AppState>) -> Resul
         let is_pinned = config.overrides.contains_key(&setting.path);
         is_pinned || !app.facts.versions.ignores(&setting.path)
     };
-    let pending = pending_restart(&app.facts.started_with, &config).filter(waits);
+    // A changed host of `SiteURL` is in force at once, and a changed path after a restart.
+    let has_new_path = app.facts.waiting_site_path(&config).is_some();
+    let site_url = provenance(&config).filter(|(setting, _)| setting.path == SITE_URL && has_new_path);
+    let pending = pending_restart(&app.facts.started_with, &config).chain(site_url).filter(waits);
     let settings: Vec<SettingOrigin<'_>> = pending.map(told).collect();
     Json(settings).reply().map(never_cached)
 }
