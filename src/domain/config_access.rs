@@ -5,11 +5,12 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use quarterdeck_actors::clock::wall_ms;
+use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayWrite, Proposal};
 use quarterdeck_actors::config::secrets::masked;
-use quarterdeck_actors::config::table::Setting;
+use quarterdeck_actors::config::table::{self, Setting};
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -68,6 +69,13 @@ fn writable_by(session: &Session) -> MayWrite {
         let has = |permission: &str| session.may(permission);
         session.is_local() || may_write(setting, &has, session.is_restricted())
     })
+}
+
+/// Returns true if the caller may write the setting `path` and no pinned value stands in the way.
+pub(crate) fn may_change(session: &Session, config: &Config, path: &str) -> bool {
+    let is_pinned = config.overrides.contains_key(path);
+    let setting = table::settings().get(path).filter(|_| !is_pinned);
+    setting.is_some_and(|setting| writable_by(session)(setting))
 }
 
 /// Returns the proposal for a document that the caller submitted.

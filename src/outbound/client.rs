@@ -180,6 +180,7 @@ impl Outbound {
             let answer = self.send(&call, &url, &policy, service).await?;
             let next = if call.redirects == 0 { None } else { next_of(&url, &answer)? };
             let Some(next) = next else { return Ok((url, answer)) };
+            policy.check_redirect(&url, &next)?;
             redirects::change(&mut call, answer.status(), &url, &next);
             url = next;
         }

@@ -150,6 +150,7 @@ fn failure(cause: CallFailure) -> AppError {
         | CallFailure::Unreachable { .. }
         | CallFailure::Redirects(_)
         | CallFailure::Answer
+        | CallFailure::Elsewhere { .. }
         | CallFailure::Status { .. } => "app.image_proxy.fetch.app_error",
     };
     AppError::new(id).because(cause)

@@ -72,21 +72,75 @@ async fn the_address_of_this_server_works_under_each_of_its_names() {
         test(&admin, &format!("http://{host}:{port}")).await.expect_ok();
         test(&admin, &format!("http://{host}:{port}/")).await.expect_ok();
     }
-    assert_eq!(reason(&admin, &format!("http://127.0.0.1:{port}/elsewhere")).await, "127.0.0.1 answered 404.");
+    test(&admin, &format!("http://127.0.0.1:{port}/elsewhere")).await.expect_ok();
+}
+
+/// Starts a server whose `SiteURL` is pinned, so that no caller may change it.
+async fn pinned() -> TestServer {
+    TestServer::start_with("[ServiceSettings]\nSiteURL = \"http://chat.example\"\n").await
 }
 
 #[actix_web::test]
-async fn other_doors_of_internal_hosts_stay_closed_and_the_text_says_how_to_open_them() {
+async fn internal_addresses_are_tested_only_for_those_who_may_change_the_site_url() {
     let (server, peer) = (TestServer::start().await, WebPeer::start().await);
+    let admin = server.admin().await;
+    test(&admin, &peer.url()).await.expect_ok();
+    test(&admin, &format!("http://localhost:{}", peer.port())).await.expect_ok();
+    assert_eq!(peer.lines(), ["GET /api/v4/system/ping HTTP/1.1"; 2]);
+
+    let (server, peer) = (pinned().await, WebPeer::start().await);
     let admin = server.admin().await;
     let setting = "list it in ServiceSettings.AllowedUntrustedInternalConnections to allow it.";
     let refused = reason(&admin, &peer.url()).await;
     assert_eq!(refused, format!("127.0.0.1 is a loopback address; {setting}"));
     let named = reason(&admin, &format!("http://localhost:{}", peer.port())).await;
     assert!(named.starts_with("localhost resolves to ") && named.ends_with(setting), "{named}");
-    let metadata = reason(&admin, "http://169.254.169.254/latest").await;
-    assert!(metadata.starts_with("169.254.169.254 is a link-local address"), "{metadata}");
     assert!(peer.lines().is_empty());
+}
+
+#[actix_web::test]
+async fn link_local_and_metadata_addresses_are_never_called() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for (host, what) in [
+        ("169.254.169.254", "169.254.169.254 is a link-local address"),
+        ("169.254.1.1", "169.254.1.1 is a link-local address"),
+        ("[fe80::1]", "fe80::1 is a link-local address"),
+        ("[::ffff:169.254.169.254]", "::ffff:169.254.169.254 is an address that leads to 169.254.169.254"),
+        ("168.63.129.16", "168.63.129.16 is an address of a cloud's metadata service"),
+        ("100.100.100.200", "100.100.100.200 is an address shared behind"),
+    ] {
+        let refused = reason(&admin, &format!("http://{host}/latest")).await;
+        assert!(refused.starts_with(what), "{refused}");
+        // Being in force changes nothing.
+        let body = json!({ "ServiceSettings": { "SiteURL": format!("http://{host}/latest") } });
+        admin.put("/config/patch", body).await.expect(200);
+        assert!(reason(&admin, &format!("http://{host}/latest")).await.starts_with(what), "{host}");
+    }
+}
+
+#[actix_web::test]
+async fn a_path_is_tested_before_it_is_in_force_and_afterwards() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for path in ["/team", "/a/b", "/b\u{fc}ro", ""] {
+        test(&admin, &format!("{}{path}", server.base)).await.expect_ok();
+    }
+    let site = format!("{}/team", server.base);
+    admin.put("/config/patch", json!({ "ServiceSettings": { "SiteURL": site } })).await.expect(200);
+    test(&admin, &site).await.expect_ok();
+    let restarted = server.start_beside("").await;
+    let site = format!("{}/team", restarted.base);
+    test(&admin.at(&restarted.base), &site).await.expect_ok();
+    // Nothing but the ping answers at a path that is only tested.
+    let header = [("X-Quarterdeck-Site-Path", "/other")];
+    for (path, status) in [("/system/ping", 200), ("/users/me", 404), ("/openapi.json", 404)] {
+        let other = Client::new(&format!("{}/other", server.base));
+        assert_eq!(other.send(Method::GET, path, None, &header).await.status, status, "{path}");
+        assert_eq!(other.get(path).await.status, 404, "{path}");
+        let work = Client::new(&format!("{}/otherwork", server.base));
+        assert_eq!(work.send(Method::GET, path, None, &header).await.status, 404, "{path}");
+    }
 }
 
 #[actix_web::test]
@@ -105,11 +159,24 @@ async fn what_is_allowed_is_asked_for_its_ping_and_must_answer_200() {
     let detailed = test(&admin, &peer.url()).await.json();
     assert_eq!(detailed["detailed_error"], "127.0.0.1 answered 500");
 
+    // A redirect may change the scheme and the port. Nothing but the ping of the host is called.
     peer.redirect(&format!("{}/api/v4/system/ping", server.base));
     test(&admin, &peer.url()).await.expect_ok();
-    peer.redirect("http://127.0.0.2/");
-    assert!(reason(&admin, &peer.url()).await.starts_with("127.0.0.2 is a loopback address"));
-    peer.redirect(&peer.url());
+    let elsewhere = WebPeer::start().await;
+    let other_host = format!("http://localhost:{}/api/v4/system/ping", elsewhere.port());
+    for location in [
+        format!("{}/latest/meta-data", elsewhere.url()),
+        format!("{}/api/v4/system/ping?x=1", elsewhere.url()),
+        format!("{}/", elsewhere.url()),
+        other_host,
+        "http://127.0.0.2/api/v4/system/ping".to_owned(),
+        "/login".to_owned(),
+    ] {
+        peer.redirect(&location);
+        assert_eq!(reason(&admin, &peer.url()).await, "127.0.0.1 redirects to another address.", "{location}");
+    }
+    assert!(elsewhere.lines().is_empty());
+    peer.redirect(&format!("{}/api/v4/system/ping", peer.url()));
     assert_eq!(reason(&admin, &peer.url()).await, "more than 10 redirects.");
 }
 

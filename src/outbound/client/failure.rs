@@ -50,6 +50,9 @@ pub(crate) enum CallFailure {
     /// The host stopped sending before the end of the response.
     #[error("{host} sent no data for {} s", .silence.as_secs_f32())]
     Stalled { host: String, silence: Duration },
+    /// The host redirects to something that the caller may not ask for.
+    #[error("{host} redirects to another address")]
+    Elsewhere { host: String },
     /// There were too many redirects.
     #[error("more than {0} redirects")]
     Redirects(usize),

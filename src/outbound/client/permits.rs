@@ -164,7 +164,7 @@ mod tests {
         let pools = Pools::new(1, 1, 1, 1);
         let _server = pools.permit(Chosen::InConfiguration).await.unwrap();
         let _user = pools.permit(Chosen::ByUser("anna")).await.unwrap();
-        let operator = pools.permit(Chosen::ByOperator { listening: &[] }).now_or_never();
+        let operator = pools.permit(Chosen::ByOperator { listening: &[], decides_site_url: false }).now_or_never();
         assert!(operator.unwrap().is_ok());
     }
 }

@@ -233,7 +233,7 @@ async fn look_ups_that_linger_count_against_their_user_and_hold_up_nobody_else()
     };
     assert_eq!(begin(Chosen::ByUser("anna"), 20), MAX_LOOK_UPS_PER_USER);
     assert_eq!(begin(Chosen::ByUser("bert"), 1), MAX_LOOK_UPS_PER_USER + 1);
-    assert_eq!(begin(Chosen::ByOperator { listening: &[] }, 1), MAX_LOOK_UPS_PER_USER + 2);
+    assert_eq!(begin(Chosen::ByOperator { listening: &[], decides_site_url: false }, 1), MAX_LOOK_UPS_PER_USER + 2);
     assert_eq!(begin(Chosen::InConfiguration, 1), MAX_LOOK_UPS_PER_USER + 3);
     names.0.lock().unwrap().clear();
     assert_eq!(begin(Chosen::ByUser("anna"), 1), 1);

@@ -237,7 +237,7 @@ fn a_host_in_the_configuration_may_be_anywhere_but_leads_nowhere_else() {
 fn ones_own_site_may_be_called_and_no_other_door_of_its_host() {
     let site = service("", "https://chat.example/team");
     let listening = ["0.0.0.0:8065".parse().unwrap()];
-    let own_site = Chosen::ByOperator { listening: &listening };
+    let own_site = Chosen::ByOperator { listening: &listening, decides_site_url: false };
     for url in [
         "https://chat.example/x",
         "http://chat.example:443/",
@@ -253,8 +253,58 @@ fn ones_own_site_may_be_called_and_no_other_door_of_its_host() {
         verdict(url, &["127.0.0.1"], own_site, &site).unwrap_err();
     }
     let one_door = ["127.0.0.1:8065".parse().unwrap()];
-    let own_site = Chosen::ByOperator { listening: &one_door };
+    let own_site = Chosen::ByOperator { listening: &one_door, decides_site_url: false };
     verdict("http://[::ffff:127.0.0.1]:8065/", &[], own_site, &site).unwrap();
     verdict("http://localhost:8065/", &["::1", "127.0.0.1"], own_site, &site).unwrap();
     verdict("http://127.0.0.2:8065/", &[], own_site, &site).unwrap_err();
+}
+
+#[test]
+fn an_operator_who_decides_the_site_url_reaches_internal_addresses_but_no_metadata() {
+    let site = service("", "http://169.254.169.254/team");
+    let decides = Chosen::ByOperator { listening: &[], decides_site_url: true };
+    let others = Chosen::ByOperator { listening: &[], decides_site_url: false };
+    for url in ["http://10.0.0.5/", "http://192.168.1.1:8065/", "http://[fc00::1]/", "http://127.0.0.1:1/", "http://x/"]
+    {
+        verdict(url, &["10.0.0.6"], decides, &site).unwrap_or_else(|refusal| panic!("{url}: {refusal}"));
+        verdict(url, &["10.0.0.6"], others, &site).unwrap_err();
+    }
+    for url in [
+        "http://169.254.169.254/team",
+        "http://169.254.0.1/",
+        "http://168.63.129.16/",
+        "http://100.100.100.200/",
+        "http://192.0.0.192/",
+        "http://[fe80::1]/",
+        "http://[fd00:ec2::254]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://x/",
+    ] {
+        for chosen in [decides, others, TYPED] {
+            verdict(url, &["10.0.0.6", "169.254.169.254"], chosen, &site).unwrap_err();
+        }
+    }
+    // An operator who lists an address decides that it is harmless.
+    verdict("http://169.254.0.1/", &[], decides, &service("169.254.0.1", "")).unwrap();
+}
+
+#[test]
+fn a_test_of_an_address_follows_redirects_to_the_same_path_only() {
+    let none = service("", "");
+    let from = address::read("http://chat.example/team/api/v4/system/ping").unwrap();
+    let allows = |chosen: Chosen<'_>, to: &str| {
+        Policy::new(chosen, &from, &none).check_redirect(&from, &address::read(to).unwrap()).is_ok()
+    };
+    let tests = Chosen::ByOperator { listening: &[], decides_site_url: true };
+    for (to, is_allowed) in [
+        ("https://chat.example/team/api/v4/system/ping", true),
+        ("http://chat.example:8065/team/api/v4/system/ping", true),
+        ("https://chat.example/api/v4/system/ping", false),
+        ("https://chat.example/team/api/v4/system/ping?x", false),
+        ("https://other.example/team/api/v4/system/ping", false),
+    ] {
+        assert_eq!(allows(tests, to), is_allowed, "{to}");
+        assert!(allows(TYPED, to) && allows(Chosen::InConfiguration, to), "{to}");
+    }
 }
