@@ -161,7 +161,7 @@ async fn a_test_notification_is_pushed_to_the_devices_of_its_receiver_only() {
             (&json!("apple"), &json!("1"), &json!("message"))
         );
         assert_eq!(
-            push["message"].as_str().unwrap().contains("the notification that you asked for"),
+            push["message"].as_str().unwrap().contains("the test notification that you requested"),
             has_text,
             "{push}"
         );

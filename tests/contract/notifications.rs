@@ -85,7 +85,7 @@ async fn the_message_reaches_the_sockets_of_the_caller_and_of_nobody_else() {
     assert_eq!((&post["user_id"], &post["channel_id"], &post["type"]), (&bot["id"], &json!(channel), &json!("")));
     assert_eq!((&post["props"]["from_bot"], &post["delete_at"]), (&json!("true"), &json!(0)));
     assert!(post["props"]["force_notification"].is_string() && post["create_at"].as_i64() > Some(0), "{post}");
-    assert!(post["message"].as_str().unwrap().starts_with("This is the notification"), "{post}");
+    assert!(post["message"].as_str().unwrap().starts_with("This is the test notification"), "{post}");
     assert_eq!(posted(&mut second).await.1, post);
     assert!(others.is_silent().await);
 
