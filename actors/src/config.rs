@@ -24,6 +24,7 @@ pub mod saving;
 pub mod secrets;
 pub mod shape;
 pub mod shown;
+pub mod spelling;
 pub mod table;
 pub mod view;
 
@@ -192,6 +193,7 @@ impl Handler<Reload> for ConfigActor {
         let load = async move {
             let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
             let stored = store.load().await.or_fail(RELOAD_FAILED)?;
+            stored.iter().for_each(Stored::log_dropped);
             let config = Config::compose(stored, overrides).or_fail(RELOAD_FAILED)?;
             check_rules(&config.document, &context).or_fail(RELOAD_FAILED)?;
             Ok(Arc::new(config))

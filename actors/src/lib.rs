@@ -26,6 +26,7 @@ pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod sessions;
+pub mod spelling;
 pub mod steps;
 pub mod storage;
 pub mod supervisor;

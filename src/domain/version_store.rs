@@ -190,7 +190,7 @@ impl VersionStore {
             Self::File(file) => {
                 let found =
                     in_background(file, ConfigFile::versions).await?.into_iter().find(|saved| saved.record.id == id);
-                Ok(found.map(|saved| Stored { id: saved.record.id, document: saved.config }))
+                Ok(found.map(|saved| Stored::new(saved.record.id, saved.config)))
             }
         }
     }
@@ -229,7 +229,7 @@ impl VersionStore {
             Self::Database(db) => db.readable_configurations().await.or_fail(LOAD_FAILED),
             Self::File(file) => {
                 let versions = in_background(file, ConfigFile::versions).await?.into_iter();
-                Ok(versions.map(|saved| Stored { id: saved.record.id, document: saved.config }).collect())
+                Ok(versions.map(|saved| Stored::new(saved.record.id, saved.config)).collect())
             }
         }
     }

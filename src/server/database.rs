@@ -156,7 +156,7 @@ mod tests {
         };
         let stored = stored.map(|source| {
             let document = json!({ "SqlSettings": { "DataSource": source } }).as_object().unwrap().clone();
-            Stored { id: "one".to_owned(), document }
+            Stored::new("one".to_owned(), document)
         });
         Config::compose(stored, pinned.iter().map(pin).collect()).unwrap()
     }

@@ -70,6 +70,7 @@ pub(super) async fn stored_configuration(
     key: &Secret,
 ) -> Result<Config, StartError> {
     let config = compose(versions, overrides, sources).await?;
+    config.stored.iter().for_each(Stored::log_dropped);
     let Err(reason) = check(&config, &decision_context(key)) else { return Ok(config) };
     let problem = crate::base::error_text::explain(&reason);
     let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };

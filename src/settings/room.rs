@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::provenance::VARIABLE;
-use quarterdeck_actors::config::table::{Kind, settings};
+use quarterdeck_actors::config::spelling::{spelled_path, spelled_value};
+use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde_json::Value;
@@ -235,13 +236,18 @@ impl Reading {
 
     fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
         for (key, value) in table {
-            let path = format!("{prefix}{}", key.get_ref());
+            let path = spelled_path(&format!("{prefix}{}", key.get_ref()));
             let place = source.place(key.span().start);
             let setting = settings().get(&path).filter(|setting| setting.kind != Kind::Object);
             match (setting, value.get_ref()) {
                 (Some(setting), _) => {
-                    let value = to_json(value);
+                    let value = spelled(setting, to_json(value), &place)?;
                     check(setting.kind, &value, &path, &place)?;
+                    if let Some(first) = self.overrides.get(&path) {
+                        let problem =
+                            format!("{place}: {path} is set already, in another letter case, by {}", first.place);
+                        return Err(SettingsError::Unusable(problem));
+                    }
                     self.pin(path, value, place);
                 }
                 (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section)?,
@@ -295,6 +301,10 @@ impl Reading {
                 Some((path, kind)) => {
                     let place = format!("{VARIABLE}{upper}");
                     let value = from_text(*kind, &text);
+                    let value = match settings().get(*path) {
+                        Some(setting) => spelled(setting, value, &place)?,
+                        None => value,
+                    };
                     check(*kind, &value, path, &place)?;
                     self.pin((*path).to_owned(), value, place);
                 }
@@ -326,6 +336,14 @@ impl Reading {
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
         Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
     }
+}
+
+/// Returns the value of a setting with its members in today's spelling.
+fn spelled(setting: &Setting, value: Value, place: &str) -> Result<Value, SettingsError> {
+    spelled_value(setting, value).map_err(|doubled| {
+        let doubled = doubled.first().map(|key| format!("{} and {}", key.counts, key.other)).unwrap_or_default();
+        SettingsError::Unusable(format!("{place}: {} has a member in two spellings: {doubled}", setting.path))
+    })
 }
 
 struct Source<'a> {

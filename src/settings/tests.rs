@@ -21,6 +21,24 @@ fn a_pinned_setting_wins_over_the_default_and_the_environment_over_the_file() {
 }
 
 #[test]
+fn names_are_taken_in_any_letter_case_and_a_setting_given_twice_is_refused_with_both_lines() {
+    let settings = read("[emailsettings]\nSmtpServer = \"mail.example\"\n", &[]).unwrap();
+    assert_eq!(settings.config.view.email.smtp_server, "mail.example");
+    assert_eq!(settings.unknown, [""; 0]);
+    let states = [("MM_PLUGINSETTINGS_PLUGINSTATES", r#"{"Com.Example": {"enable": true}}"#)];
+    let states = read("", &states).unwrap().config.overrides["PluginSettings.PluginStates"].value.clone();
+    assert_eq!(states, serde_json::json!({"Com.Example": {"Enable": true}}));
+    let twice = "[EmailSettings]\nSMTPServer = \"one\"\nSmtpServer = \"two\"\n";
+    let refused = read(twice, &[]).unwrap_err().to_string();
+    let words = "config.toml:3: EmailSettings.SMTPServer is set already, in another letter case, by config.toml:2";
+    assert_eq!(refused, words);
+    let twice = "[LogSettings.AdvancedLoggingJSON.file]\nType = \"file\"\ntype = \"console\"\n";
+    let refused = read(twice, &[]).unwrap_err().to_string();
+    let words = "config.toml:1: LogSettings.AdvancedLoggingJSON has a member in two spellings: type and Type";
+    assert_eq!(refused, words);
+}
+
+#[test]
 fn an_unknown_name_is_reported_with_the_nearest_known_one() {
     let text = "[ServiceSettings]\nListenAdress = \":1\"\n";
     let settings = read(text, &[("MM_SQLSETTINGS_DATASORCE", "x"), ("MM_LICENSE", "x")]).unwrap();

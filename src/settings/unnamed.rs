@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use quarterdeck_actors::config::table::settings;
+use quarterdeck_actors::spelling::is_same;
 use serde_json::Value;
 
 use super::{STORE, SettingsError, Sources};
@@ -69,7 +70,7 @@ fn may_be_configuration(file: &Path) -> bool {
 }
 
 fn is_section(name: &str) -> bool {
-    settings().keys().any(|path| path.split('.').next() == Some(name))
+    settings().keys().filter_map(|path| path.split('.').next()).any(|section| is_same(section, name))
 }
 
 /// Refuses a stored configuration passed as the file of pinned settings, and names the variable to use instead.
@@ -111,6 +112,7 @@ mod tests {
     fn a_configuration_in_the_working_folder_is_found_even_if_it_is_broken() {
         assert!(found("{\"ServiceSettings\": {}}").is_some());
         assert!(found("{\"SqlSettings\": {").is_some());
+        assert!(found("{\"teamsettings\": {}}").is_some());
         assert!(found("").is_some());
         assert_eq!(found("{\"compilerOptions\": {}}"), None, "another program's file");
         assert_eq!(found("[]"), None);

@@ -114,7 +114,7 @@ impl ConfigFile {
     fn identified(&self, document: Document) -> Stored {
         let known = self.saved_versions().into_iter().find(|saved| saved.config == document);
         let id = known.map_or_else(|| content_id(&document), |saved| saved.record.id);
-        Stored { id, document }
+        Stored::new(id, document)
     }
 
     /// Returns the readable versions, newest first. A file that was edited by hand is one of them.
@@ -126,7 +126,7 @@ impl ConfigFile {
             if let Some(saved) = versions.iter_mut().find(|saved| saved.record.id == active.id) {
                 saved.record.is_active = true;
             } else {
-                let record = self.edited(&active, true);
+                let record = self.edited(active.id, true);
                 versions.insert(0, SavedVersion { record, config: active.document });
             }
         }
@@ -219,8 +219,7 @@ impl ConfigFile {
         if self.saved_versions().iter().any(|saved| saved.config == document) {
             return Ok(());
         }
-        let edited = Stored { id: content_id(&document), document };
-        self.keep(SavedVersion { record: self.edited(&edited, false), config: edited.document }).map(drop)
+        self.keep(SavedVersion { record: self.edited(content_id(&document), false), config: document }).map(drop)
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
@@ -240,7 +239,7 @@ impl ConfigFile {
         if document.is_empty() {
             return Err(self.refusal("it contains no settings"));
         }
-        for problem in problems(&document) {
+        for problem in problems(&Stored::new(String::new(), document.clone()).document) {
             if let ProblemKind::WrongType { wanted, found } = problem.kind {
                 return Err(self.refusal(format!("{} must be {wanted}, found {found}", problem.pointer)));
             }
@@ -249,11 +248,11 @@ impl ConfigFile {
     }
 
     /// Returns the record of a version that was edited by hand.
-    fn edited(&self, stored: &Stored, is_active: bool) -> VersionRecord {
+    fn edited(&self, id: String, is_active: bool) -> VersionRecord {
         let changed = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
         let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         VersionRecord {
-            id: stored.id.clone(),
+            id,
             create_at: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             user_id: String::new(),
             session_id: String::new(),

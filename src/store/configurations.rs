@@ -168,7 +168,7 @@ pub(crate) fn pretty(document: &Document) -> String {
 fn stored(mut row: Row) -> Result<Stored, Box<dyn std::error::Error + Send + Sync>> {
     let (id, text) = (row.text()?, row.text()?);
     match serde_json::from_str::<Document>(&text) {
-        Ok(document) if !document.is_empty() => Ok(Stored { id, document }),
+        Ok(document) if !document.is_empty() => Ok(Stored::new(id, document)),
         Ok(_) => Err(Unreadable { id, problem: "it is empty".to_owned() }.into()),
         Err(cause) => {
             let problem = format!("line {} column {}", cause.line(), cause.column());
@@ -201,7 +201,7 @@ mod tests {
     fn version(id: &str, replaces: Option<&str>, at: i64) -> Version {
         let Json::Object(document) = json!({ "TeamSettings": { "SiteName": id } }) else { unreachable!() };
         Version {
-            stored: Stored { id: id.to_owned(), document },
+            stored: Stored::new(id.to_owned(), document),
             replaces: replaces.map(str::to_owned),
             at,
             author: Author {

@@ -9,6 +9,7 @@ mod reading;
 mod refusals;
 mod saving;
 mod secrets;
+mod spelling;
 mod starting;
 mod versions;
 mod whole;

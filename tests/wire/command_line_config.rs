@@ -3,6 +3,7 @@
 mod extras;
 mod refusals;
 mod secrets;
+mod spelling;
 mod versions;
 
 use std::os::unix::fs::PermissionsExt;

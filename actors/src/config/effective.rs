@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
+use tracing::warn;
 
 use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
 use super::fixes::fixed;
 use super::merge::patched;
+use super::spelling::{DoubledKey, respelled};
 use super::table::{Kind, Mode, Setting, defaults, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
@@ -25,13 +27,14 @@ pub struct Override {
     pub place: String,
 }
 
-/// A version of the configuration, as stored.
+/// A version of the configuration, as stored, in today's spelling.
 #[derive(Clone, PartialEq)]
 pub struct Stored {
     /// Its id; also its `ETag`.
     pub id: String,
     /// All sections except the feature flags.
     pub document: Document,
+    doubled: Vec<DoubledKey>,
 }
 
 /// A configuration: the whole document, the typed view of the settings that the server uses, and the origin of the
@@ -64,6 +67,28 @@ impl fmt::Debug for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Config");
         shown.field("stored", &self.stored).field("overrides", &self.overrides).finish_non_exhaustive()
+    }
+}
+
+impl Stored {
+    /// Returns a version with this content, whose keys may be in any letter case.
+    ///
+    /// Of two spellings of a key today's counts, because only the other one can be a key that was kept unread.
+    pub fn new(id: String, document: Document) -> Self {
+        let (document, doubled) = respelled(document);
+        Self { id, document, doubled }
+    }
+
+    /// Returns the keys that were dropped because the version has them in two spellings. Only the first ones are listed.
+    pub fn dropped(&self) -> &[DoubledKey] {
+        &self.doubled
+    }
+
+    /// Logs the keys that were dropped because the version has them in two spellings.
+    pub fn log_dropped(&self) {
+        for DoubledKey { pointer, counts, other } in &self.doubled {
+            warn!(config.version = %self.id, %pointer, "the stored key {other:?} is dropped: {counts:?} counts");
+        }
     }
 }
 

@@ -128,7 +128,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
     let kept = kept_secrets(running, proposal, &document)?;
     check_rules(&document, context)?;
     let changes = changes(&running.document, &document, &*context.fingerprint);
-    let config = running.with_stored(Stored { id: new_id(), document: stored });
+    let config = running.with_stored(Stored::new(new_id(), stored));
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
     Ok(Decision { config, changes, unset, kept })
 }
@@ -136,7 +136,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
 /// Returns the result of replacing the stored document with one of another store, which is kept as it is.
 pub(super) fn copied(running: &Config, document: &Document, context: &DecisionContext) -> Result<Decision, AppError> {
     const FAILED: &str = "app.config.load.app_error";
-    let config = running.with_stored(Stored { id: new_id(), document: document.clone() }).or_fail(FAILED)?;
+    let config = running.with_stored(Stored::new(new_id(), document.clone())).or_fail(FAILED)?;
     check_rules(&config.document, context)?;
     let blank = || defaults(Mode::Blank);
     let before = running.stored.as_ref().map_or_else(blank, |stored| stored.document.clone());

@@ -60,7 +60,7 @@ mod tests {
     fn stored(path: &str, value: Value) -> Stored {
         let mut document = Document::new();
         insert(&mut document, path, value);
-        Stored { id: "version".to_owned(), document }
+        Stored::new("version".to_owned(), document)
     }
 
     fn config(path: &str, value: Value) -> Config {

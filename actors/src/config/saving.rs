@@ -118,7 +118,7 @@ pub async fn change_stored(
 ) -> Result<Saved, AppError> {
     let restored = write.wanted.restored().cloned();
     let fallback = || {
-        let stored = restored.map(|document| Stored { id: String::new(), document });
+        let stored = restored.map(|document| Stored::new(String::new(), document));
         Config::compose(stored, overrides.clone()).map(Arc::new).or_fail(SAVE_FAILED)
     };
     let basis = Basis::read(store, overrides, &write.wanted, fallback).await?;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::column::{DefaultFrom, Fix, Mask, Shown};
 use super::document::{Document, insert, steps};
+use crate::spelling::folded;
 
 const ROWS: &str = include_str!("settings.json");
 
@@ -18,14 +19,8 @@ static TABLE: LazyLock<BTreeMap<String, Setting>> = LazyLock::new(|| {
     rows.into_iter().map(|setting| (setting.path.clone(), setting)).collect()
 });
 
-static TREE: LazyLock<Node> = LazyLock::new(|| {
-    let mut root = Node::default();
-    for setting in settings().values() {
-        let place = steps(&setting.path).fold(&mut root, |node, step| node.children.entry(step).or_default());
-        place.setting = Some(setting);
-    }
-    root
-});
+static TREE: LazyLock<Node> =
+    LazyLock::new(|| Node::of(settings().values().map(|setting| (setting.path.as_str(), Some(setting)))));
 
 /// One setting of the API.
 #[derive(Debug, Deserialize)]
@@ -173,9 +168,39 @@ pub(super) struct Node {
     pub(super) setting: Option<&'static Setting>,
     /// The places below, by key. `[]` stands for each element of a list, and `<plugin id>` for each key of a map.
     pub(super) children: BTreeMap<&'static str, Node>,
+    /// The keys of `children` in lower case.
+    lower_case: BTreeMap<String, &'static str>,
 }
 
 impl Node {
+    /// Returns the tree of these paths, each with its row if it has one.
+    pub(super) fn of(paths: impl Iterator<Item = (&'static str, Option<&'static Setting>)>) -> Self {
+        let mut root = Self::default();
+        for (path, setting) in paths {
+            let place = steps(path).fold(&mut root, Self::child);
+            place.setting = setting;
+        }
+        root
+    }
+
+    fn child(&mut self, step: &'static str) -> &mut Self {
+        if let Some(lower) = folded(step) {
+            self.lower_case.insert(lower, step);
+        }
+        self.children.entry(step).or_default()
+    }
+
+    /// Returns the key below this place that is `key` in any letter case. `key` itself comes first.
+    pub(super) fn known(&self, key: &str) -> Option<&'static str> {
+        let exact = self.children.get_key_value(key).map(|(known, _)| *known);
+        exact.or_else(|| self.lower_case.get(&folded(key)?).copied())
+    }
+
+    /// Returns the place below every key, if this is a map with free keys.
+    pub(super) fn of_each_key(&self) -> Option<&Self> {
+        self.children.iter().find(|(key, _)| key.starts_with('<')).map(|(_, node)| node)
+    }
+
     /// Returns the type of the value at this place.
     pub(super) fn kind(&self) -> Kind {
         self.setting.map_or(Kind::Object, |setting| setting.kind)

@@ -42,7 +42,7 @@ fn document() -> Document {
 
 #[test]
 fn no_type_that_holds_secrets_prints_one() {
-    let stored = Stored { id: "version".to_owned(), document: document() };
+    let stored = Stored::new("version".to_owned(), document());
     let pinned = Override { value: json!("canary"), place: "config.toml:1".to_owned() };
     let overrides = BTreeMap::from([("EmailSettings.SMTPPassword".to_owned(), pinned.clone())]);
     let config = Config::compose(Some(stored.clone()), overrides).unwrap();

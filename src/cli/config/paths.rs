@@ -3,14 +3,15 @@
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, explained_problems};
+use quarterdeck_actors::config::spelling::{DoubledKey, spelled_path, spelled_value};
 use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use serde_json::{Value, json};
 
 use crate::base::nearest::nearest;
 
-/// Returns the setting at `path`. Refuses a section or a part of a list.
+/// Returns the setting at `path`, in any letter case. Refuses a section or a part of a list.
 pub(super) fn setting(path: &str) -> Result<&'static Setting, String> {
-    match settings().get(path) {
+    match settings().get(&spelled_path(path)) {
         Some(setting) if setting.kind != Kind::Object && !path.contains(['[', '<']) => Ok(setting),
         Some(_) => Err(format!("{path} is not a single setting; name a setting in it")),
         None => Err(unknown(path)),
@@ -57,6 +58,8 @@ pub(super) fn value(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::Int => text.parse::<i64>().ok().map(Value::from),
         Kind::Strings | Kind::Object | Kind::Objects | Kind::Map | Kind::RawJson => serde_json::from_str(text).ok(),
     };
+    let read = read.map(|value| spelled_value(setting, value)).transpose();
+    let read = read.map_err(|doubled| lines(&doubled_misfits(doubled)))?;
     read.filter(|value| setting.kind.admits(value)).ok_or_else(|| {
         let form = match setting.kind {
             Kind::Strings | Kind::Object | Kind::Objects | Kind::Map => ", written as JSON",
@@ -90,6 +93,15 @@ impl std::fmt::Display for Misfit {
     }
 }
 
+/// Returns the keys that are given in two spellings.
+pub(super) fn doubled_misfits(doubled: Vec<DoubledKey>) -> Vec<Misfit> {
+    let misfit = |DoubledKey { pointer, counts, other }| Misfit {
+        path: dotted(&pointer),
+        message: format!("given twice, as {counts} and as {other}"),
+    };
+    doubled.into_iter().map(misfit).collect()
+}
+
 /// Returns the misfits as text, one line for each.
 pub(super) fn lines(misfits: &[Misfit]) -> String {
     misfits.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
@@ -101,7 +113,11 @@ fn misfit(Problem { pointer, kind }: Problem) -> Misfit {
         ProblemKind::Unknown { nearest: None } => "not a setting".to_owned(),
         ProblemKind::WrongType { wanted, found } => format!("must be {wanted}, found {found}"),
     };
-    Misfit { path: pointer.trim_start_matches('/').replace('/', "."), message }
+    Misfit { path: dotted(&pointer), message }
+}
+
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
 }
 
 #[cfg(test)]
@@ -135,6 +151,18 @@ mod tests {
         for (path, text, words) in refused {
             assert_eq!(read(path, text).unwrap_err(), words);
         }
+    }
+
+    #[test]
+    fn a_setting_and_the_members_of_its_value_are_found_in_any_letter_case() {
+        assert_eq!(setting("emailsettings.SmtpPassword").unwrap().path, "EmailSettings.SMTPPassword");
+        let targets = read("LogSettings.AdvancedLoggingJson", r#"{"File": {"Type": "file"}}"#).unwrap();
+        assert_eq!(targets, json!({"File": {"type": "file"}}));
+        let states = read("PluginSettings.PluginStates", r#"{"Com.Example": {"enable": true}}"#).unwrap();
+        assert_eq!(states, json!({"Com.Example": {"Enable": true}}));
+        let doubled = read("PluginSettings.PluginStates", r#"{"one": {"enable": true, "Enable": false}}"#);
+        let words = "PluginSettings.PluginStates.one.Enable: given twice, as Enable and as enable";
+        assert_eq!(doubled.unwrap_err(), words);
     }
 
     #[test]

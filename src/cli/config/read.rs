@@ -8,6 +8,7 @@ use quarterdeck_actors::config::access::{pruned, without_defaults};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::secrets::masked;
+use quarterdeck_actors::config::spelling::spelled_path;
 use serde_json::Value;
 
 use super::backend::{ConfigBackend, Current};
@@ -56,7 +57,7 @@ pub(in crate::cli) struct Export {
 
 pub(super) async fn get(backend: &ConfigBackend, get: &Get) -> Result<(), String> {
     let document = shown(backend, get.show_secrets).await?;
-    let value_at = |path: &String| found(&document, path).cloned().ok_or_else(|| unknown(path));
+    let value_at = |path: &String| found(&document, &spelled_path(path)).cloned().ok_or_else(|| unknown(path));
     let value = match get.paths.as_slice() {
         [] => Value::Object(document),
         [path] => value_at(path)?,

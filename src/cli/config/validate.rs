@@ -11,7 +11,7 @@ use quarterdeck_actors::secret::Secret;
 use serde_json::json;
 
 use super::backend::ConfigBackend;
-use super::paths::{Misfit, lines, misfits};
+use super::paths::{Misfit, doubled_misfits, lines, misfits};
 use super::remark::{remark, say_json};
 use crate::base::error_text::findings;
 use crate::cli::output::say;
@@ -63,14 +63,15 @@ pub(super) fn document(text: &str) -> Result<Document, String> {
 }
 
 fn validate(settings: &Settings, document: Document, json: bool) -> Result<(), String> {
-    let (unknown, wrong) = misfits(&document);
+    let stored = Stored::new(new_id(), document);
+    let (unknown, wrong) = misfits(&stored.document);
+    let dropped = doubled_misfits(stored.dropped().to_vec());
     if !json {
-        unknown.iter().for_each(remark);
+        unknown.iter().chain(&dropped).for_each(remark);
     }
     if !wrong.is_empty() {
         return end(&wrong, json);
     }
-    let stored = Stored { id: new_id(), document };
     let config = Config::compose(Some(stored), settings.config.overrides.clone());
     let config = config.map_err(|cause| cause.to_string())?;
     let around = decision_context(&Secret::new(new_id()));

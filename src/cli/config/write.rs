@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quarterdeck_actors::config::proposal::ChangeMode;
+use quarterdeck_actors::config::spelling::spelled;
 use quarterdeck_actors::config::table::{Kind, Mode, Setting, defaults};
 use serde_json::Value;
 
 use super::backend::{ConfigBackend, Outcome, Proposed};
-use super::paths::{found, lines, misfits, only, setting, value};
+use super::paths::{doubled_misfits, found, lines, misfits, only, setting, value};
 use super::remark::{Remark, remark, say_json};
 use crate::cli::output::say;
 use crate::settings::Settings;
@@ -84,7 +85,7 @@ pub(in crate::cli) struct Import {
 
 pub(super) async fn set(settings: &Settings, backend: &ConfigBackend, set: Set) -> Result<(), String> {
     let setting = setting(&set.path)?;
-    check_pins(settings, &set.path)?;
+    check_pins(settings, &setting.path)?;
     let text = match set.value {
         Some(text) => text,
         None => input(setting)?,
@@ -94,10 +95,10 @@ pub(super) async fn set(settings: &Settings, backend: &ConfigBackend, set: Set) 
 
 pub(super) async fn unset(settings: &Settings, backend: &ConfigBackend, unset: Unset) -> Result<(), String> {
     let setting = setting(&unset.path)?;
-    check_pins(settings, &unset.path)?;
+    check_pins(settings, &setting.path)?;
     let defaults = defaults(Mode::Blank);
-    let default = found(&defaults, &unset.path).filter(|default| !default.is_null());
-    let default = default.ok_or_else(|| format!("{} has no default", unset.path))?;
+    let default = found(&defaults, &setting.path).filter(|default| !default.is_null());
+    let default = default.ok_or_else(|| format!("{} has no default", setting.path))?;
     change(backend, setting, default.clone(), unset.dry_run, unset.remark).await
 }
 
@@ -108,6 +109,7 @@ pub(super) async fn import(backend: &ConfigBackend, import: Import) -> Result<()
         std::fs::read_to_string(&import.file).map_err(|cause| format!("{}: {cause}", import.file.display()))?
     };
     let body = super::validate::document(&text).map_err(|problem| format!("{}: {problem}", import.file.display()))?;
+    let body = spelled(body).map_err(|doubled| lines(&doubled_misfits(doubled)))?;
     let (unknown, wrong) = misfits(&body);
     if !wrong.is_empty() {
         return Err(lines(&wrong));

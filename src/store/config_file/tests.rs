@@ -184,5 +184,5 @@ fn version(at: i64, name: &str) -> Version {
         source: "api",
         comment: String::new(),
     };
-    Version { stored: Stored { id: new_id(), document }, replaces: None, at, author, changes: Vec::new() }
+    Version { stored: Stored::new(new_id(), document), replaces: None, at, author, changes: Vec::new() }
 }

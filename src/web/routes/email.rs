@@ -8,7 +8,6 @@ use quarterdeck_actors::config::reentry::reusable;
 use quarterdeck_actors::config::secrets::PLACEHOLDER;
 use quarterdeck_actors::config::view::EmailSettings;
 use quarterdeck_actors::error::AppError;
-use serde_json::Value;
 
 use crate::domain::accounts::known;
 use crate::domain::audit::Audit;
@@ -16,6 +15,7 @@ use crate::domain::session::Session;
 use crate::outbound::mail::Mail;
 use crate::web::answer::Done;
 use crate::web::request::{Body, Request};
+use crate::web::routes::config::document::submitted_config;
 use crate::web::routes::operation::{Description, Operation, Response, STATUS_OK, Tag, Type, handler};
 use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
@@ -45,7 +45,7 @@ pub(super) async fn test(
 ) -> Result<Done, AppError> {
     session.require_unrestricted("test_email")?;
     let config = app.actors.config.current();
-    let settings = proposed(body.anything().await?, &config)?;
+    let settings = proposed(submitted_config(body).await?, &config)?;
     audit.parameter("server", settings.smtp_server.as_str());
     audit.parameter("port", settings.smtp_port.as_str());
     audit.parameter("security", settings.connection_security.as_str());
@@ -57,14 +57,8 @@ pub(super) async fn test(
 }
 
 /// Returns the settings to test: those of the submitted document, or those in force if there is none.
-fn proposed(submitted: Option<Value>, running: &Config) -> Result<EmailSettings, AppError> {
-    let settings = match submitted {
-        None => running.view.email.clone(),
-        Some(Value::Object(document)) => decoded(&document, running)?,
-        // Any other JSON value is treated as a document without settings.
-        Some(_) => decoded(&Document::new(), running)?,
-    };
-    Ok(settings)
+fn proposed(submitted: Option<Document>, running: &Config) -> Result<EmailSettings, AppError> {
+    submitted.map_or_else(|| Ok(running.view.email.clone()), |document| decoded(&document, running))
 }
 
 fn decoded(document: &Document, running: &Config) -> Result<EmailSettings, AppError> {

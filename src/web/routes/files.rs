@@ -7,12 +7,12 @@ use quarterdeck_actors::storage::report::{Kind, Report, StepFailure};
 use quarterdeck_actors::storage::settings::Store;
 use quarterdeck_actors::storage::submitted::proposed;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::domain::session::Session;
 use crate::web::answer::{Done, Json, Okay, Reply};
 use crate::web::request::{Body, Request};
+use crate::web::routes::config::document::submitted_config;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::schema::ConfigSchema;
 use crate::web::state::AppState;
@@ -64,8 +64,7 @@ pub(super) async fn test(
 ) -> Result<HttpResponse, AppError> {
     session.require("test_s3")?;
     let store = store_of(&request)?;
-    let submitted = body.anything().await?;
-    let submitted = submitted.map(|body| if let Value::Object(body) = body { body } else { serde_json::Map::new() });
+    let submitted = submitted_config(body).await?;
     let settings = proposed(submitted.as_ref(), store, &app.actors.config.current())?;
     let report = request.while_awaited(app.actors.files.test(settings)).await??;
     let wants_report = request.is_true("report");

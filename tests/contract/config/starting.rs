@@ -83,7 +83,7 @@ async fn versions_without_an_active_one_stop_the_start_and_a_reload() {
 }
 
 /// Starts another server on the same database. Returns the error if it does not start.
-async fn start(server: &TestServer) -> Result<Server, String> {
+pub(super) async fn start(server: &TestServer) -> Result<Server, String> {
     let sources = Sources::isolated(Some(server.folder().join("config.toml")), Vec::new());
     Server::start(sources.load().unwrap(), sources).await.map_err(|error| error.to_string())
 }

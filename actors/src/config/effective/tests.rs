@@ -38,7 +38,7 @@ fn stored(patch: &Document) -> Document {
 }
 
 fn version(document: Document) -> Stored {
-    Stored { id: "version".to_owned(), document }
+    Stored::new("version".to_owned(), document)
 }
 
 /// Returns the settings of a patch as pinned values.

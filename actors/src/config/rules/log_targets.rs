@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::spelling::spelled_targets;
+
 /// The levels of the audit log. All other levels belong to the server's log.
 const AUDIT_LEVELS: std::ops::RangeInclusive<i64> = 100..=103;
 
@@ -47,7 +49,7 @@ fn targets(value: &Value) -> Result<BTreeMap<String, Target>, serde_json::Error>
         Value::Array(items) => items.is_empty(),
         Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,
     };
-    if is_empty { Ok(BTreeMap::new()) } else { BTreeMap::deserialize(value) }
+    if is_empty { Ok(BTreeMap::new()) } else { BTreeMap::deserialize(spelled_targets(value.clone())) }
 }
 
 fn complaint(value: &Value, is_level: fn(i64) -> bool) -> Option<String> {
@@ -140,6 +142,19 @@ mod tests {
         for target in wrong {
             assert!(bad_server_target(&json!({"x": target})).is_some(), "{target}");
         }
+    }
+
+    #[test]
+    fn the_members_of_a_target_may_be_in_any_letter_case() {
+        let levels = |id: i64| json!([{"ID": id, "Name": "debug", "Stacktrace": false}]);
+        let console = json!({"Type": "console", "Format": "json", "Levels": levels(5), "Options": {"Out": "stdout"}});
+        let file = json!({"TYPE": "file", "Options": {"FileName": "x.log"}, "MaxQueueSize": 1000});
+        assert_eq!(bad_server_target(&json!({"Console": console, "File": file})), None);
+        assert_eq!(bad_audit_target(&json!({"x": {"Type": "console", "Levels": levels(103)}})), None);
+        let wrong_level = bad_audit_target(&json!({"x": {"Type": "console", "Levels": levels(5)}}));
+        assert_eq!(wrong_level.as_deref(), Some("x: the level 5 is not allowed here"));
+        let wrong_type = bad_server_target(&json!({"x": {"Type": "Console"}}));
+        assert_eq!(wrong_type.as_deref(), Some("x: the type \"Console\" is unknown"));
     }
 
     #[test]

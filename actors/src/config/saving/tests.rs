@@ -177,7 +177,7 @@ async fn a_store_that_never_settles_is_a_conflict_in_the_end() {
     struct Restless;
     impl ConfigStore for Restless {
         fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>> {
-            async { Ok(Some(Stored { id: new_id(), document: document(json!({ "TeamSettings": {} })) })) }.boxed()
+            async { Ok(Some(Stored::new(new_id(), document(json!({ "TeamSettings": {} }))))) }.boxed()
         }
 
         fn save(&self, _: Version) -> BoxFuture<'static, Result<(), AppError>> {

@@ -12,6 +12,7 @@ use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
+use quarterdeck_actors::config::spelling::{DoubledKey, spelled};
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::error::{AppError, Detail, OrFail};
 use serde::Serialize;
@@ -164,7 +165,10 @@ async fn write(
     audit: &Audit,
     body: Body,
 ) -> Result<HttpResponse, AppError> {
-    let shaped = |body: Document| check_shape(&body).map(|unknown| (body, unknown));
+    let shaped = |body: Document| {
+        let body = in_todays_spelling(body)?;
+        check_shape(&body).map(|unknown| (body, unknown))
+    };
     let (body, unknown) = body.object_for("config", shaped).await?;
     require_any_write(session)?;
     let proposal = proposal_of(mode, body, session);
@@ -280,6 +284,26 @@ fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
     tell(&mut answer, INEFFECTIVE, &ineffective);
     Ok(answer)
+}
+
+/// Returns the configuration with which a test is to run, in today's spelling; `None` if the body is not JSON or `null`.
+///
+/// Any other JSON value is treated as a document without settings.
+pub(in crate::web::routes) async fn submitted_config(body: Body) -> Result<Option<Document>, AppError> {
+    let document = |body| if let Value::Object(document) = body { document } else { Document::new() };
+    body.anything().await?.map(|body| in_todays_spelling(document(body))).transpose()
+}
+
+/// Returns a submitted document in today's spelling. Refuses two spellings of one key.
+fn in_todays_spelling(body: Document) -> Result<Document, AppError> {
+    spelled(body).map_err(|doubled| {
+        let detail = |DoubledKey { pointer, counts, other }| Detail {
+            pointer,
+            id: "api.config.doubled_key.app_error",
+            params: vec![("First", counts), ("Second", other)],
+        };
+        AppError { failures: doubled.into_iter().map(detail).collect(), ..AppError::invalid_body("config") }
+    })
 }
 
 /// Refuses values of the wrong type. Returns the unknown keys.
