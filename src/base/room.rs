@@ -1,5 +1,6 @@
 //! Plain types and functions that several rooms need, without I/O.
 
+pub(crate) mod any_case;
 pub(crate) mod budget;
 pub(crate) mod error_text;
 pub(crate) mod keyed;

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use crate::base::any_case::AnyCase;
 use crate::base::user::{User, is_email};
 use crate::base::version::API_VERSION;
 use crate::domain::license::{VerificationKey, previous_trial};
@@ -71,7 +72,10 @@ impl TrialRequest {
         let bytes = body.or_fail(BAD)?;
         // The first byte is checked, because serde also accepts an array for a struct.
         let is_object = bytes.trim_ascii_start().first() == Some(&b'{');
-        let trial_request = is_object.then(|| serde_json::from_slice(&bytes).ok()).flatten();
+        let trial_request = is_object
+            .then(|| serde_json::from_slice(&bytes).ok())
+            .flatten()
+            .map(|AnyCase(trial_request)| trial_request);
         trial_request
             .ok_or_else(|| AppError::new(BAD).because("it is not a JSON object with members of the right types"))
     }

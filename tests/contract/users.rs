@@ -8,6 +8,7 @@ mod roles;
 mod search;
 mod show;
 mod socket;
+mod spelling;
 
 use reqwest::Method;
 use serde_json::Value;

@@ -203,6 +203,14 @@ async fn every_action_is_answered_as_the_wire_has_it() {
 }
 
 #[actix_rt::test]
+async fn the_members_of_a_request_may_be_in_any_letter_case() {
+    let server = quiet("").await;
+    let (mut socket, _) = WebSocket::greeted(&server.admin().await).await;
+    socket.send_text(r#"{"Seq": 7, "Action": "ping", "Data": {}}"#).await;
+    assert_eq!(socket.answer(7).await["data"]["text"], "pong");
+}
+
+#[actix_rt::test]
 async fn a_binary_request_is_answered_in_text() {
     let server = quiet("").await;
     let (mut socket, _) = WebSocket::greeted(&server.admin().await).await;

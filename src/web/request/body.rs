@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::nul::holds_nul;
 use super::{Context, Refused, context_of, reading};
+use crate::base::any_case::{AnyCase, Members};
 
 /// A larger body, in bytes, is parsed on a background thread. Parsing this many bytes takes a worker less than half a
 /// millisecond.
@@ -52,18 +53,18 @@ impl Body {
         self.read
     }
 
-    /// Parses the body as an object. A refusal calls it `name`.
+    /// Parses the body as an object, whose members may be in any letter case. A refusal calls it `name`.
     pub(crate) async fn object<T: DeserializeOwned + Send + 'static>(self, name: &'static str) -> Result<T, AppError> {
         self.object_for(name, Ok).await
     }
 
-    /// Parses the body as an object and hands it to `then` on the same thread.
+    /// Parses the body as an object, as [`Body::object`] does, and hands it to `then` on the same thread.
     pub(crate) async fn object_for<T: DeserializeOwned, R: Send + 'static>(
         self,
         name: &'static str,
         then: impl FnOnce(T) -> Result<R, AppError> + Send + 'static,
     ) -> Result<R, AppError> {
-        worked_out(self.read?, move |bytes| then(json(bytes, b'{', name)?)).await?
+        worked_out(self.read?, move |bytes| then(json::<AnyCase<T>>(bytes, b'{', name)?.0)).await?
     }
 
     /// Parses the body as a list. A refusal calls it `name`.
@@ -71,7 +72,8 @@ impl Body {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        worked_out(self.read?, move |bytes| json(bytes, b'[', name)).await?
+        let list: Vec<AnyCase<T>> = worked_out(self.read?, move |bytes| json(bytes, b'[', name)).await??;
+        Ok(list.into_iter().map(|AnyCase(item)| item).collect())
     }
 
     /// Parses the body as any JSON value; `None` if it is empty, malformed or `null`.
@@ -79,12 +81,12 @@ impl Body {
         worked_out(self.read?, anything).await
     }
 
-    /// Parses the body as a structure whose members are read with `lenient::or_default`, without failing. A malformed
-    /// or too large body gives the default.
+    /// Parses the body as a structure, without failing. Its members may be in any letter case and are read with
+    /// `lenient::or_default`. A malformed or too large body gives the default.
     pub(crate) async fn lenient<T: DeserializeOwned + Default + Send + 'static>(self) -> T {
         let Ok(bytes) = self.read else { return T::default() };
         // The members are read as a map first, because a structure refuses a repeated member.
-        let read = |bytes: &[u8]| serde_json::from_value(Value::Object(members(bytes))).unwrap_or_default();
+        let read = |bytes: &[u8]| T::deserialize(Members(members(bytes))).unwrap_or_default();
         worked_out(bytes, read).await.unwrap_or_default()
     }
 

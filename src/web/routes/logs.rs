@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tracing::{debug, error};
 use utoipa::ToSchema;
 
+use crate::base::any_case::Members;
 use crate::base::lenient::or_default;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
@@ -193,7 +194,7 @@ pub(super) async fn record(
     };
     let mut members = body.members().await;
     members.retain(|_, value| value.is_string());
-    let sent = ClientLog::deserialize(&members).or_fail("api.marshal_error")?;
+    let sent = ClientLog::deserialize(Members(members.clone())).or_fail("api.marshal_error")?;
     let message = format!("Client Logs API Endpoint Message: {}", cut(&sent.message));
     let user_agent = request.header("User-Agent").unwrap_or_default();
     if may_alarm && sent.level == "ERROR" {

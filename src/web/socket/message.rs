@@ -5,6 +5,7 @@ use std::fmt;
 use actix_web::web::Bytes;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::json::to_json;
+use quarterdeck_actors::spelling::is_same;
 use quarterdeck_actors::steps::walked;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -67,7 +68,7 @@ impl ClientRequest {
             Value::Null => Map::new(),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return None,
         };
-        let mut member = |name| members.remove(name).filter(|value| !value.is_null());
+        let mut member = |name| taken(&mut members, name).filter(|value| !value.is_null());
         Some(Self {
             seq: member("seq").map_or(Some(0), |seq| seq.as_i64())?,
             action: member("action").map_or(Some(String::new()), |action| action.as_str().map(str::to_owned))?,
@@ -84,6 +85,13 @@ impl ClientRequest {
     pub(super) fn truth(&self, name: &str) -> Option<bool> {
         self.data.get(name).and_then(Value::as_bool)
     }
+}
+
+/// Takes the member `name` out, which may be in another letter case if it does not stand there exactly so.
+fn taken(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let other = || members.keys().rev().find(|key| is_same(key, name)).cloned();
+    let key = if members.contains_key(name) { name.to_owned() } else { other()? };
+    members.remove(&key)
 }
 
 /// Converts a value to JSON. Bytes become text, because the reference client sends text as bytes. Returns `None` for
@@ -182,6 +190,16 @@ mod tests {
         assert_eq!(request, ClientRequest { seq: 3, action: "ping".to_owned(), data: Map::new() });
         assert_eq!(json("null").unwrap().action, "");
         assert_eq!(json("{}").unwrap().seq, 0);
+    }
+
+    #[test]
+    fn the_members_of_a_request_may_be_in_any_letter_case_and_the_exact_ones_come_first() {
+        let request = json(r#"{"Seq":3,"ACTION":"ping","Data":{"Token":"x"}}"#).unwrap();
+        assert_eq!((request.seq, request.action.as_str(), request.text("Token")), (3, "ping", Some("x")));
+        assert_eq!(request.text("token"), None, "the parameters of an action are a free map");
+        let request = json(r#"{"ACTION":"one","action":"two","Action":"three"}"#).unwrap();
+        assert_eq!(request.action, "two");
+        assert_eq!(json(r#"{"Seq":"1"}"#), None);
     }
 
     #[test]

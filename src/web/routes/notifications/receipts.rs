@@ -3,9 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tracing::warn;
 
+use crate::base::any_case::Members;
 use crate::domain::accounts;
 use crate::domain::session::Session;
 use crate::outbound::push::Ack;
@@ -65,7 +67,7 @@ async fn ack(body: Body) -> Result<Ack, AppError> {
         _ => refusal,
     })?;
     members.retain(|_, value| !value.is_null());
-    serde_json::from_value(Value::Object(members)).map_err(|_| AppError::new(BROKEN))
+    Ack::deserialize(Members(members)).map_err(|_| AppError::new(BROKEN))
 }
 
 /// Notes that the device shows notifications again. An iOS device sends no receipts while its user has turned
