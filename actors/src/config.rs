@@ -6,6 +6,7 @@ pub mod access;
 pub mod client;
 pub mod column;
 pub mod complete;
+pub mod completion;
 pub mod difference;
 pub mod document;
 pub mod effective;
@@ -46,6 +47,7 @@ use tracing::info;
 use crate::draft::{Draft, around};
 use crate::error::{AppError, OrFail};
 use crate::supervisor::{ActorRef, Vitals, supervise};
+pub use completion::Defaults;
 use difference::Change;
 use document::Document;
 pub use effective::{Config, Override, Overrides, Stored};
@@ -65,6 +67,10 @@ pub trait ConfigSource: Send + Sync {
 pub trait ConfigStore: Send + Sync {
     /// Loads the active version. Returns `None` if no version was ever stored.
     fn load(&self) -> BoxFuture<'static, Result<Option<Stored>, AppError>>;
+    /// Returns the defaults with which a version of this store is completed.
+    fn defaults(&self) -> Defaults {
+        Defaults::Today
+    }
     /// Returns the id of the active version, also if its content is unreadable.
     fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
         let load = self.load();
@@ -194,7 +200,7 @@ impl Handler<Reload> for ConfigActor {
             let overrides = source.load().await.or_fail(RELOAD_FAILED)?;
             let stored = store.load().await.or_fail(RELOAD_FAILED)?;
             stored.iter().for_each(Stored::log_dropped);
-            let config = Config::compose(stored, overrides).or_fail(RELOAD_FAILED)?;
+            let config = Config::compose_with(store.defaults(), stored, overrides).or_fail(RELOAD_FAILED)?;
             check_rules(&config.document, &context).or_fail(RELOAD_FAILED)?;
             Ok(Arc::new(config))
         };

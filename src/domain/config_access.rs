@@ -5,12 +5,12 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use quarterdeck_actors::clock::wall_ms;
-use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayWrite, Proposal};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::{self, Setting};
+use quarterdeck_actors::config::{Config, Defaults};
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
@@ -24,6 +24,12 @@ const AREAS: &str = include_str!("config_access/areas.txt");
 
 /// The length of a fingerprint in characters: enough to distinguish secrets, too short to test guesses elsewhere.
 const FINGERPRINT: usize = 16;
+
+/// The row of `systems` with the key of fingerprints.
+const FINGERPRINT_KEY: &str = "QuarterdeckFingerprintKey";
+
+/// The row of `systems` that says that the installation was made with the defaults of the table of settings.
+const DEFAULTS_MARK: &str = "QuarterdeckDefaults";
 
 /// Refuses a caller who may not read any part of the configuration.
 pub(crate) fn require_any_read(session: &Session) -> Result<(), AppError> {
@@ -87,8 +93,19 @@ pub(crate) fn proposal_of(mode: ChangeMode, body: Document, session: &Session) -
 
 /// Returns the key of this installation's fingerprints. The first call creates it.
 pub(crate) async fn fingerprint_key(db: &Db) -> Result<Secret, StoreError> {
-    let key = db.ready_system("QuarterdeckFingerprintKey", &[new_id(), new_id()].concat()).await?;
+    if defaults_of(db).await? == Defaults::Today {
+        db.ready_system(DEFAULTS_MARK, "table").await?;
+    }
+    let key = db.ready_system(FINGERPRINT_KEY, &[new_id(), new_id()].concat()).await?;
     Ok(Secret::new(key))
+}
+
+/// Returns the defaults of the installation. It keeps earlier ones if an earlier version of this server made it: that
+/// one left a key of fingerprints and no mark, which is always stored before the key.
+pub(crate) async fn defaults_of(db: &Db) -> Result<Defaults, StoreError> {
+    let is_made = db.system(FINGERPRINT_KEY).await?.is_some();
+    let is_marked = db.system(DEFAULTS_MARK).await?.is_some();
+    Ok(if is_made && !is_marked { Defaults::Earlier } else { Defaults::Today })
 }
 
 /// Returns the context for decisions about the configuration. `key` is the fingerprint key of this installation.

@@ -9,7 +9,7 @@ use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, MayWrite, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::config::{ConfigStore, Stored, Version};
+use quarterdeck_actors::config::{ConfigStore, Defaults, Stored, Version};
 use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
 use thiserror::Error;
@@ -305,6 +305,7 @@ pub(crate) fn restoring(document: Document) -> Proposal {
 pub(crate) struct Recorded {
     pub(crate) versions: VersionStore,
     pub(crate) trail: Db,
+    pub(crate) defaults: Defaults,
 }
 
 impl ConfigStore for Recorded {
@@ -313,13 +314,17 @@ impl ConfigStore for Recorded {
         async move { store.active().await }.boxed()
     }
 
+    fn defaults(&self) -> Defaults {
+        self.defaults
+    }
+
     fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {
         let store = self.versions.clone();
         async move { store.active_id().await }.boxed()
     }
 
     fn save(&self, version: Version) -> BoxFuture<'static, Result<(), AppError>> {
-        let Self { versions, trail } = self.clone();
+        let Self { versions, trail, .. } = self.clone();
         async move { versions.add(version, &trail).await }.boxed()
     }
 }

@@ -162,13 +162,13 @@ fn not_allowed(reason: &str) -> AppError {
 
 #[cfg(test)]
 mod tests {
-    use quarterdeck_actors::config::table::{Mode, defaults};
+    use quarterdeck_actors::config::table::defaults;
     use serde_json::json;
 
     use super::*;
 
     fn view(site_url: &str, proxy: &serde_json::Value) -> View {
-        let mut document = defaults(Mode::Update);
+        let mut document = defaults();
         document["ServiceSettings"]["SiteURL"] = json!(site_url);
         for (name, value) in proxy.as_object().unwrap() {
             document["ImageProxySettings"][name] = value.clone();

@@ -34,7 +34,7 @@ use crate::domain::analytics::Statistics;
 use crate::domain::announce::Statuses;
 use crate::domain::audit::Trail;
 use crate::domain::audit::refusals::Refusals;
-use crate::domain::config_access::fingerprint_key;
+use crate::domain::config_access::{defaults_of, fingerprint_key};
 use crate::domain::license::{self, VerificationKey};
 use crate::domain::notices::WebFeed;
 use crate::domain::passwords::Passwords;
@@ -121,11 +121,13 @@ async fn facts(
     purpose: &'static str,
 ) -> Result<(Facts, ConfigHandle), StartError> {
     let fingerprint_key = fingerprint_key(db).await?;
+    let defaults = defaults_of(db).await?;
     let opened = VersionStore::open(place, db, &settings.config.view.sql).await;
     let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    let loaded = stored_configuration(settings.config.overrides, &versions, &sources, &fingerprint_key).await?;
+    let loaded =
+        stored_configuration(settings.config.overrides, &versions, &sources, &fingerprint_key, defaults).await?;
     mending::mend(&loaded);
-    let recorded = Recorded { versions: versions.clone(), trail: db.clone() };
+    let recorded = Recorded { versions: versions.clone(), trail: db.clone(), defaults };
     let config = ConfigHandle::start(loaded, Arc::new(sources), Arc::new(recorded));
     let started_with = config.current();
     let facts = Facts {

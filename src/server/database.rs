@@ -3,7 +3,7 @@
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::config::provenance::{Origin, origin};
-use quarterdeck_actors::config::table::{Mode, defaults};
+use quarterdeck_actors::config::table::defaults;
 use quarterdeck_actors::config::view::SqlSettings;
 
 use super::StartError;
@@ -89,7 +89,7 @@ fn named_beside(config: &Config, place: &Place) -> Option<(String, String)> {
             let stored = config.stored.as_ref()?;
             let named = given(&stored.document, DATA_SOURCE)?.as_str().filter(|named| !named.is_empty())?;
             // A configuration file that this server wrote contains the default, which the operator did not choose.
-            let is_default = given(&defaults(Mode::Blank), DATA_SOURCE).is_some_and(|default| default == named);
+            let is_default = given(&defaults(), DATA_SOURCE).is_some_and(|default| default == named);
             let file = place.file()?.path().display().to_string();
             (!is_default).then(|| (named.to_owned(), file))
         }

@@ -2,16 +2,16 @@
 
 use quarterdeck_actors::config::proposal::{DecisionContext, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
-use quarterdeck_actors::config::{Config, Overrides, Stored, check};
+use quarterdeck_actors::config::{Config, Defaults, Overrides, Stored, check};
 use quarterdeck_actors::id::new_id;
 use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
-use crate::domain::config_access::decision_context;
+use crate::domain::config_access::{decision_context, defaults_of};
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -25,7 +25,8 @@ pub(crate) async fn with_file(settings: Settings, sources: &Sources) -> Result<S
     let place = place(sources)?;
     let settings = match place.file() {
         Some(file) => {
-            let config = compose(&VersionStore::File(file), settings.config.overrides, sources).await?;
+            let config =
+                compose(&VersionStore::File(file), settings.config.overrides, sources, Defaults::Today).await?;
             Settings { config, ..settings }
         }
         None => settings,
@@ -44,17 +45,21 @@ pub(crate) fn refuse_unchosen(settings: &Settings, sources: &Sources) -> Result<
 pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result<Config, StartError> {
     let sql = settings.config.view.sql.clone();
     let place = place(sources)?.seen_from(&sql);
-    if let Place::File(_) = place {
-        return Ok(settings.config);
-    }
     let db = Db::new(&sql)?;
+    if let Place::File(_) = place {
+        // A database that is away must not keep commands from reading the file.
+        let defaults = made_with(&db).await.unwrap_or_default();
+        let Config { stored, overrides, .. } = settings.config;
+        return Config::compose_with(defaults, stored, overrides)
+            .map_err(|cause| StartError::Configuration(cause.to_string()));
+    }
     let is_own = matches!(place, Place::Database | Place::Sqlite);
     if is_own && !has_tables(&db).await? {
         return Ok(settings.config);
     }
     let opened = VersionStore::open(&place, &db, &sql).await;
     let versions = opened.map_err(|cause| StartError::Configuration(cause.to_string()))?;
-    compose(&versions, settings.config.overrides, sources).await
+    compose(&versions, settings.config.overrides, sources, made_with(&db).await?).await
 }
 
 /// Returns the place of the configuration that `MM_CONFIG` names.
@@ -68,8 +73,9 @@ pub(super) async fn stored_configuration(
     versions: &VersionStore,
     sources: &Sources,
     key: &Secret,
+    defaults: Defaults,
 ) -> Result<Config, StartError> {
-    let config = compose(versions, overrides, sources).await?;
+    let config = compose(versions, overrides, sources, defaults).await?;
     config.stored.iter().for_each(Stored::log_dropped);
     let Err(reason) = check(&config, &decision_context(key)) else { return Ok(config) };
     let problem = crate::base::error_text::explain(&reason);
@@ -78,11 +84,21 @@ pub(super) async fn stored_configuration(
     Err(refused(&problem, versions, &config.overrides, sources, BROKEN).await)
 }
 
-async fn compose(versions: &VersionStore, overrides: Overrides, sources: &Sources) -> Result<Config, StartError> {
+/// Returns the defaults of the installation in this database. Creates nothing.
+pub(crate) async fn made_with(db: &Db) -> Result<Defaults, StoreError> {
+    if has_tables(db).await? { defaults_of(db).await } else { Ok(Defaults::Today) }
+}
+
+async fn compose(
+    versions: &VersionStore,
+    overrides: Overrides,
+    sources: &Sources,
+    defaults: Defaults,
+) -> Result<Config, StartError> {
     let begins_anew = sources.is_new() && versions.lost_active().await.unwrap_or_default();
     let active = if begins_anew { Ok(None) } else { versions.active().await };
     let problem = match active {
-        Ok(stored) => match Config::compose(stored, overrides.clone()) {
+        Ok(stored) => match Config::compose_with(defaults, stored, overrides.clone()) {
             Ok(config) => return Ok(config),
             Err(cause) => format!("the stored configuration: {cause}"),
         },

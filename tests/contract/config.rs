@@ -1,5 +1,6 @@
 //! The parts of the configuration and the licence that clients get.
 
+mod defaults;
 mod kept_secrets;
 mod origins;
 mod pinned;

@@ -1,6 +1,6 @@
 //! Every operation keeps all values of a `config.json` of Mattermost.
 
-use quarterdeck_actors::config::table::{Mode, defaults};
+use quarterdeck_actors::config::table::defaults;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use crate::support::{Client, TestServer};
 
 /// Returns every setting of the table, with the start values of a packaged server and its generated keys.
 fn of_mattermost() -> Map<String, Value> {
-    let mut document = defaults(Mode::Blank);
+    let mut document = defaults();
     document.remove("FeatureFlags");
     document["ServiceSettings"]["SiteURL"] = json!("https://chat.example.com");
     document["SqlSettings"]["AtRestEncryptKey"] = json!("k".repeat(32));

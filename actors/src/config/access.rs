@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::column::Mask;
+use super::completion::completable;
 use super::document::{Document, insert};
 use super::secrets::PLACEHOLDER;
-use super::table::{self, Kind, Mode, Node, Setting, tree};
+use super::table::{self, Kind, Node, Setting, tree};
 
 /// The permission that covers every setting.
 pub const EVERYTHING: &str = "manage_system";
@@ -73,9 +74,11 @@ fn unreadable(setting: &Setting) -> Option<Value> {
     })
 }
 
-/// Returns the settings of `document` that differ from the blank defaults. Maps are compared key by key.
+/// Returns the settings of `document` that differ from their defaults. Maps are compared key by key.
+///
+/// A document that replaces the running one with them has the same settings again.
 pub fn without_defaults(document: &Document) -> Document {
-    differing(document, &table::defaults(Mode::Blank))
+    completable(differing(document, &table::defaults()), document)
 }
 
 fn differing(document: &Document, defaults: &Document) -> Document {

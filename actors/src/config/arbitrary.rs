@@ -6,14 +6,14 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 
 use super::document::{Document, insert};
-use super::table::{Kind, Mode, Setting, defaults, placed};
+use super::table::{Kind, Setting, defaults, placed};
 
 /// Generates documents in which every setting has a value.
 pub(super) fn documents() -> impl Strategy<Value = Document> {
     let settings: Vec<&Setting> = leaves().collect();
     let values: Vec<BoxedStrategy<Value>> = settings.iter().map(|setting| values(setting)).collect();
     values.prop_map(move |values| {
-        settings_of(defaults(Mode::Update), settings.iter().map(|setting| setting.path.as_str()).zip(values))
+        settings_of(defaults(), settings.iter().map(|setting| setting.path.as_str()).zip(values))
     })
 }
 

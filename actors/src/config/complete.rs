@@ -18,17 +18,17 @@ mod tests {
     use serde_json::json;
 
     use super::super::document::{insert, remove};
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     #[test]
     fn a_section_with_every_setting_is_complete() {
-        assert_eq!(missing(&defaults(Mode::Update), "EmailSettings"), None);
+        assert_eq!(missing(&defaults(), "EmailSettings"), None);
     }
 
     #[test]
     fn the_first_setting_that_is_absent_null_or_of_another_kind_is_named() {
-        let whole = defaults(Mode::Update);
+        let whole = defaults();
         let mut absent = whole.clone();
         remove(&mut absent, "EmailSettings.SMTPPort");
         assert_eq!(missing(&absent, "EmailSettings"), Some("EmailSettings.SMTPPort"));

@@ -91,7 +91,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::arbitrary::{documents, settings_of};
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     fn shown(path: &str, value: &Value) -> String {
@@ -100,7 +100,7 @@ mod tests {
 
     fn changed(before: &[(&str, Value)], after: &[(&str, Value)]) -> Vec<(String, Value, Value)> {
         let [before, after] = [before, after]
-            .map(|given| settings_of(defaults(Mode::Update), given.iter().map(|(path, value)| (*path, value.clone()))));
+            .map(|given| settings_of(defaults(), given.iter().map(|(path, value)| (*path, value.clone()))));
         changes(&before, &after, &shown).into_iter().map(|change| (change.path, change.before, change.after)).collect()
     }
 

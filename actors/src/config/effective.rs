@@ -6,12 +6,12 @@ use std::fmt;
 use serde_json::Value;
 use tracing::warn;
 
+use super::completion::Defaults;
 use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
 use super::fixes::fixed;
-use super::merge::patched;
 use super::spelling::{DoubledKey, respelled};
-use super::table::{Kind, Mode, Setting, defaults, placed, settings};
+use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
 
@@ -49,6 +49,8 @@ pub struct Config {
     pub stored: Option<Stored>,
     /// The values that override the stored ones.
     pub overrides: Overrides,
+    /// The defaults with which the stored version was completed.
+    pub defaults: Defaults,
 }
 
 impl fmt::Debug for Override {
@@ -95,10 +97,18 @@ impl Stored {
 impl Config {
     /// Composes the configuration: defaults, then the stored values, then `overrides`, whose types have been checked.
     pub fn compose(stored: Option<Stored>, overrides: Overrides) -> Result<Self, serde_json::Error> {
-        let base = stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document));
-        let document = overridden(&base, &overrides);
+        Self::compose_with(Defaults::Today, stored, overrides)
+    }
+
+    /// Composes the configuration of an installation with these defaults.
+    pub fn compose_with(
+        defaults: Defaults,
+        stored: Option<Stored>,
+        overrides: Overrides,
+    ) -> Result<Self, serde_json::Error> {
+        let document = overridden(&filled(stored.as_ref(), defaults), &overrides);
         let view = serde_json::from_value(Value::Object(document.clone()))?;
-        Ok(Self { document, view, stored, overrides })
+        Ok(Self { document, view, stored, overrides, defaults })
     }
 
     /// Makes the configuration of a server without a stored version and with these values pinned.
@@ -115,7 +125,7 @@ impl Config {
 
     /// Returns the configuration with another stored version and the same overrides.
     pub(super) fn with_stored(&self, stored: Stored) -> Result<Self, serde_json::Error> {
-        Self::compose(Some(stored), self.overrides.clone())
+        Self::compose_with(self.defaults, Some(stored), self.overrides.clone())
     }
 
     /// Returns the settings of a store, and whether an operator pinned its host.
@@ -154,7 +164,7 @@ impl Config {
 
     /// Returns the document that would be in force without pinned values.
     fn unpinned(&self) -> Document {
-        fixed(&self.stored.as_ref().map_or_else(|| defaults(Mode::Blank), |stored| filled(&stored.document)))
+        fixed(&filled(self.stored.as_ref(), self.defaults))
     }
 
     fn settled(&self, mut document: Document, before: &Document, extras: &Document) -> Document {
@@ -189,10 +199,9 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
     fixed(&document)
 }
 
-/// Returns a stored document completed with the defaults.
-pub(super) fn filled(document: &Document) -> Document {
-    let mode = if given(document, "ServiceSettings.SiteURL").is_some() { Mode::Update } else { Mode::Blank };
-    patched(&defaults(mode), document, &|_| true)
+/// Returns the stored document completed with the defaults.
+fn filled(stored: Option<&Stored>, defaults: Defaults) -> Document {
+    stored.map_or_else(|| defaults.complete(&Document::new()), |stored| defaults.complete(&stored.document))
 }
 
 #[cfg(test)]

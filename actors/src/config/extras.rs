@@ -66,7 +66,7 @@ fn add(document: &mut Document, extras: &Document) {
 mod tests {
     use serde_json::json;
 
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     fn object(value: &Value) -> Document {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn settings_maps_and_flags_are_no_extras() {
-        let mut document = defaults(Mode::Update);
+        let mut document = defaults();
         document.insert("FeatureFlags".to_owned(), json!({ "Newer": true }));
         document.insert("PluginSettings".to_owned(), json!({ "Plugins": { "com.example.any": { "any": 1 } } }));
         assert_eq!(extras(&document), Document::new());

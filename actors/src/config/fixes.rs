@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::column::Fix;
 use super::document::{Document, given, insert};
-use super::table::{Mode, Setting, placed};
+use super::table::{Setting, placed};
 use crate::steps::counted;
 
 /// Returns `document` with all corrections applied. Applying them again changes nothing.
@@ -26,7 +26,7 @@ pub fn fixed(document: &Document) -> Document {
 impl Fix {
     /// Returns the corrected value, or `None` if `value` needs no correction or has the wrong type.
     fn mended(&self, value: &Value, setting: &Setting, document: &Document) -> Option<Value> {
-        let default = || setting.default_in(Mode::Update);
+        let default = || setting.default_value();
         match self {
             Self::EmptyToDefault => (value == "").then(default),
             Self::ZeroToDefault => (value == 0).then(default),
@@ -46,6 +46,30 @@ impl Fix {
             }
             Self::MissingKeys(switches) => Some(with_keys(value.as_object()?, default(), switches, document)),
             Self::AlwaysLists(entries) => Some(with_entries(value.as_object()?, entries)),
+        }
+    }
+}
+
+impl Fix {
+    /// Returns the value of `setting` in `document` with the keys that this correction adds, if it adds any.
+    pub(super) fn missing_keys(&self, setting: &Setting, document: &Document) -> Option<Value> {
+        match self {
+            Self::MissingKeys(switches) => {
+                let map = given(document, &setting.path).and_then(Value::as_object);
+                let default = setting.default_value();
+                Some(with_keys(map.unwrap_or(&Map::new()), default, switches, document))
+            }
+            Self::EmptyToDefault
+            | Self::ZeroToDefault
+            | Self::BlankToDefault
+            | Self::UnsafeLinkToDefault
+            | Self::UnsafeLinkToEmpty
+            | Self::NoTrailingSlash
+            | Self::SlashAtEndIf(..)
+            | Self::Replace(_)
+            | Self::AtMost(_)
+            | Self::CommaListWith(_)
+            | Self::AlwaysLists(_) => None,
         }
     }
 }
@@ -119,12 +143,12 @@ mod tests {
     use super::*;
 
     fn mended(path: &str, value: Value) -> Value {
-        given(&fixed(&settings_of(defaults(Mode::Update), [(path, value)])), path).cloned().unwrap_or_default()
+        given(&fixed(&settings_of(defaults(), [(path, value)])), path).cloned().unwrap_or_default()
     }
 
     #[test]
     fn the_defaults_need_no_mending() {
-        assert_eq!(fixed(&defaults(Mode::Update)), defaults(Mode::Update));
+        assert_eq!(fixed(&defaults()), defaults());
     }
 
     #[test]
@@ -161,7 +185,7 @@ mod tests {
     #[test]
     fn the_folder_of_another_driver_keeps_its_end() {
         let given = [("FileSettings.DriverName", json!("amazons3")), ("FileSettings.Directory", json!("files"))];
-        assert_eq!(fixed(&settings_of(defaults(Mode::Update), given))["FileSettings"]["Directory"], "files");
+        assert_eq!(fixed(&settings_of(defaults(), given))["FileSettings"]["Directory"], "files");
     }
 
     #[test]
@@ -180,7 +204,7 @@ mod tests {
             ("LogSettings.EnableDiagnostics", json!(false)),
             ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
         ];
-        let states = fixed(&settings_of(defaults(Mode::Update), given))["PluginSettings"]["PluginStates"].clone();
+        let states = fixed(&settings_of(defaults(), given))["PluginSettings"]["PluginStates"].clone();
         assert_eq!(states["playbooks"]["Enable"], false);
         assert_eq!(states["com.mattermost.calls"]["Enable"], true);
         assert_eq!(states["com.mattermost.nps"]["Enable"], false);

@@ -17,7 +17,7 @@ use super::proposal::{ChangeMode, DecisionContext, Proposal, decide};
 use super::restored::restored;
 use super::secrets::{PLACEHOLDER, masked};
 use super::shape::problems;
-use super::table::{Mode, defaults};
+use super::table::defaults;
 use crate::steps::assert_linear;
 
 const HEADERS: &str = "ServiceSettings.TrustedProxyIPHeader";
@@ -86,7 +86,7 @@ fn stored(size: usize) -> Document {
     let sections: Value =
         (0..size).map(|at| json!({ "DataSource": "s", "Token": "t", "QueryTimeLag": at.to_string() })).collect();
     let given = [(REPLICAS, texts(size)), (LAGS, sections.clone()), (PLUGINS, json!({ "one": { "Hosts": sections } }))];
-    settings_of(defaults(Mode::Update), given)
+    settings_of(defaults(), given)
 }
 
 fn decided(mode: ChangeMode, body: Document) {

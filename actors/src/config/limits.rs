@@ -107,7 +107,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::arbitrary::settings_of;
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     /// Returns the setting, the limit and its unit from the refusal, or `None` without a refusal.
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_defaults_and_what_is_just_within_the_limits_pass() {
-        check_limits(&defaults(Mode::Update)).unwrap();
+        check_limits(&defaults()).unwrap();
         assert_eq!(refused("TeamSettings.SiteName", json!("x".repeat(MAX_TEXT_BYTES))), None);
         assert_eq!(refused("ServiceSettings.TrustedProxyIPHeader", json!(vec![""; MAX_LIST_ELEMENTS])), None);
     }

@@ -4,10 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use super::column::DefaultFrom;
-use super::document::{Document, found, given, insert, remove};
+use super::completion::completed;
+use super::document::{Document, found, given, remove};
 use super::secrets::holds_secrets;
-use super::table::{self, Kind, Mode, Node, Setting, placed, tree};
+use super::table::{Kind, Node, Setting, placed, tree};
 use crate::steps::counted;
 
 /// Returns `base` with the settings of `patch` that may be written.
@@ -25,7 +25,7 @@ pub fn patched(base: &Document, patch: &Document, may_write: &dyn Fn(&Setting) -
 /// Some settings keep their running value if the body leaves them out, so that they are not lost: secrets and generated
 /// keys, the database, and the settings and states of plugins. Null removes a plugin.
 pub fn replaced(running: &Document, body: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
-    let mut replaced = patched(running, &filled(body), may_write);
+    let mut replaced = patched(running, &completed(body, &is_kept), may_write);
     for setting in placed().filter(|setting| setting.omit_when_null && setting.kind != Kind::Object) {
         let is_unset = given(body, &setting.path).is_none() && may_write(setting);
         if is_unset {
@@ -84,38 +84,8 @@ fn overlay_section(base: &mut Document, key: &str, change: impl FnOnce(&mut Docu
     }
 }
 
-/// Returns `body` completed with all defaults, except those of settings that keep their running value.
-fn filled(body: &Document) -> Document {
-    let names_a_site_url = given(body, "ServiceSettings.SiteURL").is_some();
-    let mut defaults = table::defaults(if names_a_site_url { Mode::Update } else { Mode::Blank });
-    for setting in placed().filter(|setting| is_kept(setting)) {
-        remove(&mut defaults, &setting.path);
-    }
-    let mut filled = patched(&defaults, body, &|_| true);
-    for setting in placed().filter(|setting| given(body, &setting.path).is_none()) {
-        if let Some(default) = setting.default_from.as_ref().and_then(|from| from.value(&filled)) {
-            insert(&mut filled, &setting.path, default);
-        }
-    }
-    filled
-}
-
 fn is_kept(setting: &Setting) -> bool {
     setting.kept_when_absent || setting.by_key || holds_secrets(setting)
-}
-
-impl DefaultFrom {
-    fn value(&self, document: &Document) -> Option<Value> {
-        match self {
-            Self::Copy(path) => given(document, path).cloned(),
-            Self::HoursOf(path) => Some(Value::from(given(document, path)?.as_i64()?.saturating_mul(24))),
-            Self::IsSet(path) => Some(Value::from(!given(document, path)?.as_str()?.is_empty())),
-            Self::IfAny(paths, value) => {
-                let is_true = |path: &String| given(document, path) == Some(&Value::Bool(true));
-                paths.iter().any(is_true).then(|| value.clone())
-            }
-        }
-    }
 }
 
 #[cfg(test)]

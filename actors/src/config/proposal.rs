@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::difference::{Change, changes};
 use super::document::{Document, given, insert, remove};
-use super::effective::{Config, Stored, filled, overridden};
+use super::effective::{Config, Stored, overridden};
 use super::extras::{extras, without_extras};
 use super::limits::check_limits;
 use super::merge::{patched, replaced};
 use super::reentry::{KeptSecret, kept};
 use super::restored::{Restored, restored};
 use super::rules::{Facts, Failure, failures};
-use super::table::{Kind, Mode, Setting, defaults, placed, settings};
+use super::table::{Kind, Setting, defaults, placed, settings};
 use crate::error::{AppError, Detail, OrFail};
 use crate::id::new_id;
 
@@ -112,7 +112,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         ChangeMode::Patch => patched(&running.document, &body, &may_write),
         // Only callers who may write every setting can restore. Settings added since, such as those of a plugin, are
         // removed.
-        ChangeMode::Restore => with_kept(filled(&body), running, proposal),
+        ChangeMode::Restore => with_kept(running.defaults.complete(&body), running, proposal),
     };
     check_search_engine(running, &document)?;
     toggle_export(running, &body, &mut document, context.now_ms);
@@ -124,7 +124,7 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
         ChangeMode::Replace | ChangeMode::Patch => running.storable(&document, &running.extras()),
         ChangeMode::Restore => running.restorable(&document, &extras(&proposal.body)),
     };
-    let document = overridden(&filled(&stored), &running.overrides);
+    let document = overridden(&running.defaults.complete(&stored), &running.overrides);
     let kept = kept_secrets(running, proposal, &document)?;
     check_rules(&document, context)?;
     let changes = changes(&running.document, &document, &*context.fingerprint);
@@ -138,8 +138,7 @@ pub(super) fn copied(running: &Config, document: &Document, context: &DecisionCo
     const FAILED: &str = "app.config.load.app_error";
     let config = running.with_stored(Stored::new(new_id(), document.clone())).or_fail(FAILED)?;
     check_rules(&config.document, context)?;
-    let blank = || defaults(Mode::Blank);
-    let before = running.stored.as_ref().map_or_else(blank, |stored| stored.document.clone());
+    let before = running.stored.as_ref().map_or_else(defaults, |stored| stored.document.clone());
     let changes = changes(&before, document, &*context.fingerprint);
     Ok(Decision { config, changes, unset: Vec::new(), kept: Vec::new() })
 }

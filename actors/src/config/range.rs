@@ -39,7 +39,7 @@ mod tests {
 
     use super::super::Config;
     use super::super::proposal::{DecisionContext, check_rules};
-    use super::super::table::{Kind, Mode, Setting, defaults, placed};
+    use super::super::table::{Kind, Setting, defaults, placed};
     use super::*;
 
     const EXTREMES: [i64; 7] = [i64::MIN, -1, 0, 1, 1 << 32, i64::MAX - 1, i64::MAX];
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_within_their_ranges() {
-        let defaults = defaults(Mode::Update);
+        let defaults = defaults();
         let config = Config::from_overrides([]).unwrap();
         assert_eq!(json!(config.view.service.read_timeout), defaults["ServiceSettings"]["ReadTimeout"]);
         assert_eq!(json!(config.view.file.max_file_size), defaults["FileSettings"]["MaxFileSize"]);

@@ -72,7 +72,7 @@ impl Basis {
         wanted: &Wanted,
         fallback: impl FnOnce() -> Result<Arc<Config>, AppError>,
     ) -> Result<Self, AppError> {
-        let composed = |stored| Config::compose(stored, overrides.clone()).or_fail(SAVE_FAILED);
+        let composed = |stored| Config::compose_with(store.defaults(), stored, overrides.clone()).or_fail(SAVE_FAILED);
         let refusal = match store.load().await.and_then(composed) {
             Ok(config) => return Ok(Self::of(Arc::new(config))),
             Err(refusal) => refusal,
@@ -119,7 +119,7 @@ pub async fn change_stored(
     let restored = write.wanted.restored().cloned();
     let fallback = || {
         let stored = restored.map(|document| Stored::new(String::new(), document));
-        Config::compose(stored, overrides.clone()).map(Arc::new).or_fail(SAVE_FAILED)
+        Config::compose_with(store.defaults(), stored, overrides.clone()).map(Arc::new).or_fail(SAVE_FAILED)
     };
     let basis = Basis::read(store, overrides, &write.wanted, fallback).await?;
     decide_and_save(basis, store, write).await

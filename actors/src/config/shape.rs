@@ -200,7 +200,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::arbitrary::{documents, patches};
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     fn found_in(body: &Value) -> Vec<(String, ProblemKind)> {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_defaults_fit() {
-        assert_eq!(problems(&defaults(Mode::Blank)), []);
+        assert_eq!(problems(&defaults()), []);
     }
 
     #[test]

@@ -35,12 +35,15 @@ pub struct Setting {
     /// The type of the values of a map.
     #[serde(default)]
     pub(super) values: Option<Kind>,
-    /// The default in a blank document; null if the setting is unset there.
+    /// The default of Mattermost for a new, blank document; null if the setting is unset there.
     #[serde(default)]
     default: Value,
-    /// The default in a document with a `SiteURL`, if it differs.
+    /// The default of Mattermost for a document that it reads, if it differs.
     #[serde(default)]
     default_update: Option<Value>,
+    /// True if the default here is the one for a blank document, because it protects.
+    #[serde(default)]
+    stricter: bool,
     /// The other settings on which its default depends.
     #[serde(default)]
     pub(super) default_from: Option<DefaultFrom>,
@@ -152,10 +155,10 @@ impl Kind {
     }
 }
 
-/// The set of defaults for a document.
+/// The two sets of defaults of Mattermost, which earlier versions of this server used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The defaults of a document without a `SiteURL`. `remove_defaults` compares with them.
+pub(super) enum Mode {
+    /// The defaults of a document without a `SiteURL`.
     Blank,
     /// The defaults of a document with a `SiteURL`, even an empty one.
     Update,
@@ -225,10 +228,19 @@ pub(super) fn placed() -> impl Iterator<Item = &'static Setting> {
 /// Returns the document with all sections and all defaults.
 ///
 /// Settings that are generated when they are empty are empty here.
-pub fn defaults(mode: Mode) -> Document {
+pub fn defaults() -> Document {
+    document_of(Setting::default_value)
+}
+
+/// Returns the document with all sections and the defaults that earlier versions of this server used.
+pub(super) fn earlier_defaults(mode: Mode) -> Document {
+    document_of(|setting| setting.default_in(mode))
+}
+
+fn document_of(value: impl Fn(&Setting) -> Value) -> Document {
     let mut document = Map::new();
     for setting in placed() {
-        let value = setting.default_in(mode);
+        let value = value(setting);
         let is_left_out = setting.omit_when_null && value.is_null();
         if !is_left_out {
             insert(&mut document, &setting.path, value);
@@ -238,8 +250,15 @@ pub fn defaults(mode: Mode) -> Document {
 }
 
 impl Setting {
-    /// Returns its default in `mode`.
-    pub(super) fn default_in(&self, mode: Mode) -> Value {
+    /// Returns its default.
+    ///
+    /// It is that of a document which Mattermost reads, so that a new server, a load and a replacement have the same
+    /// ones; a few are stricter, because they protect.
+    pub(super) fn default_value(&self) -> Value {
+        self.default_in(if self.stricter { Mode::Blank } else { Mode::Update })
+    }
+
+    fn default_in(&self, mode: Mode) -> Value {
         let update = self.default_update.as_ref().filter(|_| mode == Mode::Update);
         let default = update.unwrap_or(&self.default);
         let is_generated = default.get("generated").is_some();
@@ -255,7 +274,7 @@ impl Setting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::remove;
+    use super::super::document::{given, remove};
     use super::super::view::View;
     use super::*;
 
@@ -263,8 +282,8 @@ mod tests {
     fn the_table_holds_every_setting_and_each_default_is_of_its_kind() {
         assert_eq!(settings().len(), 671);
         for setting in settings().values() {
-            for mode in [Mode::Blank, Mode::Update] {
-                let default = setting.default_in(mode);
+            for default in [setting.default_value(), setting.default_in(Mode::Blank), setting.default_in(Mode::Update)]
+            {
                 assert!(default.is_null() || setting.kind.admits(&default), "{}: {default}", setting.path);
             }
         }
@@ -272,7 +291,7 @@ mod tests {
 
     #[test]
     fn the_server_acts_on_the_settings_of_the_view_and_each_says_when_it_applies() {
-        let defaults = Value::Object(defaults(Mode::Update));
+        let defaults = Value::Object(defaults());
         let is_in_view = |setting: &&Setting| {
             let mut document = defaults.as_object().unwrap().clone();
             remove(&mut document, &setting.path);
@@ -290,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_a_document_of_46_sections() {
-        let defaults = defaults(Mode::Blank);
+        let defaults = defaults();
         assert_eq!(defaults.len(), 46);
         assert_eq!(defaults["ServiceSettings"]["MaximumURLLength"], 2048);
         assert_eq!(defaults["SqlSettings"]["DriverName"], "sqlite");
@@ -298,20 +317,33 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_a_document_with_a_site_url_differ_in_eleven_settings() {
-        let [blank, update] = [Mode::Blank, Mode::Update].map(defaults);
-        assert_eq!(blank["ServiceSettings"]["SessionLengthWebInHours"], 720);
-        assert_eq!(update["ServiceSettings"]["SessionLengthWebInHours"], 4320);
-        assert_eq!(update["EmailSettings"]["SendPushNotifications"], false);
-        assert_eq!(update["EmailSettings"]["PushNotificationServer"], "");
-        assert_eq!(update["FileSettings"]["PublicLinkSalt"], "");
+    fn the_defaults_are_those_with_which_mattermost_reads_a_document_except_for_what_protects() {
+        let [blank, update] = [Mode::Blank, Mode::Update].map(earlier_defaults);
         let differs = |setting: &&Setting| setting.default_in(Mode::Blank) != setting.default_in(Mode::Update);
         assert_eq!(placed().filter(differs).count(), 11);
+        let stricter: Vec<&str> = placed().filter(|row| row.stricter).map(|row| row.path.as_str()).collect();
+        assert_eq!(
+            stricter,
+            [
+                "ServiceSettings.EnableLatex",
+                "ServiceSettings.EnableSVGs",
+                "ServiceSettings.ExtendSessionLengthWithActivity",
+                "ServiceSettings.SessionLengthMobileInDays",
+                "ServiceSettings.SessionLengthMobileInHours",
+                "ServiceSettings.SessionLengthWebInDays",
+                "ServiceSettings.SessionLengthWebInHours",
+                "ServiceSettings.TerminateSessionsOnPasswordChange",
+            ]
+        );
+        for setting in placed() {
+            let expected = if setting.stricter { &blank } else { &update };
+            assert_eq!(given(&defaults(), &setting.path), given(expected, &setting.path), "{}", setting.path);
+        }
     }
 
     #[test]
     fn a_deprecated_setting_without_a_value_is_left_out() {
-        let defaults = defaults(Mode::Update);
+        let defaults = defaults();
         assert_eq!(defaults["ClusterSettings"].get("EnableExperimentalGossipEncryption"), None);
     }
 

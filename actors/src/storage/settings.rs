@@ -155,11 +155,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::table::{Mode, defaults};
+    use crate::config::table::defaults;
 
     #[test]
     fn each_store_has_its_own_settings_and_no_tls_setting_means_tls() {
-        let mut section = defaults(Mode::Update)["FileSettings"].as_object().unwrap().clone();
+        let mut section = defaults()["FileSettings"].as_object().unwrap().clone();
         section.insert("AmazonS3Bucket".to_owned(), json!("files"));
         section.insert("ExportAmazonS3Bucket".to_owned(), json!("exports"));
         section.insert("AzureSSL".to_owned(), json!(null));

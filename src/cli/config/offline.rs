@@ -10,7 +10,7 @@ use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, Proposal};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write, change_stored};
 use quarterdeck_actors::config::view::SqlSettings;
-use quarterdeck_actors::config::{Author, Config, ConfigStore, Overrides, Stored, Version};
+use quarterdeck_actors::config::{Author, Config, ConfigStore, Defaults, Overrides, Stored, Version};
 use quarterdeck_actors::draft::{Progress, within};
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::new_id;
@@ -25,6 +25,7 @@ use crate::domain::config_access::{decision_context, fingerprint_key};
 use crate::domain::config_migration::Migration;
 use crate::domain::version_store::{Place, Recorded, VersionStore, has_tables, restoring};
 use crate::server::database::choose;
+use crate::server::starting_config::made_with;
 use crate::settings::Settings;
 use crate::store::{Db, VersionRecord, own_record};
 
@@ -42,6 +43,7 @@ pub(super) struct Store {
     overrides: Overrides,
     sql: SqlSettings,
     settings: Settings,
+    defaults: Defaults,
 }
 
 impl Store {
@@ -58,7 +60,9 @@ impl Store {
         Db::refuse_doubtful(&sql, false).await.or_fail(LOAD_FAILED)?;
         let db = Db::new(&sql).or_fail(LOAD_FAILED)?;
         let versions = VersionStore::open(&place, &db, &sql).await?;
-        Ok(Self { db, versions, overrides, sql, settings: settings.clone() })
+        // A database that is away must not keep the command from a configuration that is elsewhere.
+        let defaults = made_with(&db).await.unwrap_or_default();
+        Ok(Self { defaults, db, versions, overrides, sql, settings: settings.clone() })
     }
 
     /// Returns the configuration that a server would start with.
@@ -117,7 +121,7 @@ impl Store {
 
     /// Changes what is stored in `versions`, with a record of it in the audit trail.
     async fn save(&self, versions: VersionStore, write: Write, record: AuditRecord) -> Result<Saved, AppError> {
-        let versions = Recorded { versions, trail: self.db.clone() };
+        let versions = Recorded { versions, trail: self.db.clone(), defaults: self.defaults };
         let store = Audited { versions, record: Arc::new(Mutex::new(record)) };
         let drafted = store.clone();
         let change = change_stored(&store, &self.overrides, Arc::new(write));
@@ -141,7 +145,7 @@ impl Store {
     }
 
     fn composed(&self, stored: Option<Stored>) -> Result<Config, AppError> {
-        Config::compose(stored, self.overrides.clone()).or_fail(LOAD_FAILED)
+        Config::compose_with(self.defaults, stored, self.overrides.clone()).or_fail(LOAD_FAILED)
     }
 
     async fn context(&self) -> Result<DecisionContext, AppError> {
@@ -193,6 +197,10 @@ impl ConfigStore for Audited {
         let versions = self.versions.versions.clone();
         async move { if versions.is_made().await.or_fail(LOAD_FAILED)? { versions.active().await } else { Ok(None) } }
             .boxed()
+    }
+
+    fn defaults(&self) -> Defaults {
+        self.versions.defaults
     }
 
     fn active_id(&self) -> BoxFuture<'static, Result<Option<String>, AppError>> {

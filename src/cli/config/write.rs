@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::spelling::spelled;
-use quarterdeck_actors::config::table::{Kind, Mode, Setting, defaults};
+use quarterdeck_actors::config::table::{Kind, Setting, defaults};
 use serde_json::Value;
 
 use super::backend::{ConfigBackend, Outcome, Proposed};
@@ -96,7 +96,7 @@ pub(super) async fn set(settings: &Settings, backend: &ConfigBackend, set: Set) 
 pub(super) async fn unset(settings: &Settings, backend: &ConfigBackend, unset: Unset) -> Result<(), String> {
     let setting = setting(&unset.path)?;
     check_pins(settings, &setting.path)?;
-    let defaults = defaults(Mode::Blank);
+    let defaults = defaults();
     let default = found(&defaults, &setting.path).filter(|default| !default.is_null());
     let default = default.ok_or_else(|| format!("{} has no default", setting.path))?;
     change(backend, setting, default.clone(), unset.dry_run, unset.remark).await

@@ -58,7 +58,7 @@ fn nobody_writes_a_restrictable_setting_while_the_administrator_is_restricted() 
 
 #[test]
 fn what_may_not_be_read_is_null_or_empty_and_stays_in_its_place() {
-    let read = readable(&defaults(Mode::Update), &|_| false);
+    let read = readable(&defaults(), &|_| false);
     assert_eq!(read["TeamSettings"]["SiteName"], Value::Null);
     assert_eq!(read["RateLimitSettings"]["VaryByHeader"], "");
     assert_eq!(read["ClientRequirements"]["IosMinVersion"], "");
@@ -71,7 +71,7 @@ fn what_may_not_be_read_is_null_or_empty_and_stays_in_its_place() {
 #[test]
 fn a_nested_section_is_read_as_a_whole_by_its_own_row() {
     let document = settings_of(
-        defaults(Mode::Update),
+        defaults(),
         [("MessageExportSettings.GlobalRelaySettings.EmailAddress", json!("relay@example.com"))],
     );
     let read = readable(&document, &|setting| setting.path == "MessageExportSettings.GlobalRelaySettings");
@@ -88,7 +88,7 @@ fn what_the_table_lacks_is_never_read() {
 #[test]
 fn the_difference_from_the_defaults_compares_maps_by_key_and_lists_as_a_whole() {
     let document = settings_of(
-        defaults(Mode::Blank),
+        defaults(),
         [
             ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
             ("DisplaySettings.CustomURLSchemes", json!(["git"])),
@@ -104,10 +104,10 @@ fn the_difference_from_the_defaults_compares_maps_by_key_and_lists_as_a_whole() 
 }
 
 #[test]
-fn a_new_server_shows_eleven_settings_and_six_placeholders_beside_its_defaults() {
-    let shown = pruned(&without_defaults(&masked(&defaults(Mode::Update))));
-    assert_eq!(count(&shown), 11 + 6);
-    assert_eq!(count(&pruned(&without_masked(&shown))), 11);
+fn a_new_server_shows_six_placeholders_beside_its_defaults() {
+    let shown = pruned(&without_defaults(&masked(&defaults())));
+    assert_eq!(count(&shown), 6);
+    assert_eq!(count(&pruned(&without_masked(&shown))), 0);
 }
 
 #[test]

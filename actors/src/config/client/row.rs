@@ -14,7 +14,7 @@ static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
     ROWS.lines().skip(1).filter_map(|line| Row::read(&line.split('\t').collect::<Vec<_>>())).collect()
 });
 
-static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| table::defaults(table::Mode::Blank));
+static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(table::defaults);
 
 /// The features that every hosted installation has, for any licence.
 const CLOUD_FEATURES: [&str; 2] = ["GoogleOAuth", "Office365OAuth"];

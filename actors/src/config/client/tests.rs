@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::row::{Condition, Encoding, Row, rows};
 use super::*;
 use crate::config::document::insert;
-use crate::config::table::{Kind, Mode, defaults, settings};
+use crate::config::table::{Kind, defaults, settings};
 
 const BUILD: Build = Build {
     version: "11.6.0",
@@ -20,10 +20,10 @@ const TOLD_SECRETS: [&str; 2] = ["GiphySdkKey", "GoogleDeveloperKey"];
 
 #[test]
 fn without_a_licence_the_sets_have_the_sizes_of_the_reference() {
-    assert_eq!(hashed_part(&defaults(Mode::Blank), Audience::Anonymous, &facts(None)).len(), 123);
-    assert_eq!(hashed_part(&defaults(Mode::Blank), Audience::Authenticated, &facts(None)).len(), 249);
-    assert_eq!(client_config(&defaults(Mode::Blank), Audience::Anonymous, &facts(None)).len(), 123 + 1);
-    assert_eq!(client_config(&defaults(Mode::Blank), Audience::Authenticated, &facts(None)).len(), 249 + 4);
+    assert_eq!(hashed_part(&defaults(), Audience::Anonymous, &facts(None)).len(), 123);
+    assert_eq!(hashed_part(&defaults(), Audience::Authenticated, &facts(None)).len(), 249);
+    assert_eq!(client_config(&defaults(), Audience::Anonymous, &facts(None)).len(), 123 + 1);
+    assert_eq!(client_config(&defaults(), Audience::Authenticated, &facts(None)).len(), 249 + 4);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn no_masked_value_is_told_to_anybody_whatever_the_licence() {
 
 #[test]
 fn each_encoding_writes_a_setting_as_the_reference_says() {
-    let told = authenticated(&defaults(Mode::Blank), None);
+    let told = authenticated(&defaults(), None);
     let expected = [
         ("EnableUserCreation", "true"),
         ("AppsPluginEnabled", "false"),
@@ -134,7 +134,7 @@ fn changed_settings_are_told_as_they_are() {
 
 #[test]
 fn a_setting_that_the_document_lacks_is_told_with_its_default() {
-    assert_eq!(authenticated(&Map::new(), None), authenticated(&defaults(Mode::Blank), None));
+    assert_eq!(authenticated(&Map::new(), None), authenticated(&defaults(), None));
     let unset = with([("FeatureFlags.TestFeature", Value::Null)]);
     assert_eq!(authenticated(&unset, None)["FeatureFlagTestFeature"], "off");
 }
@@ -163,7 +163,7 @@ fn a_key_of_a_feature_is_told_only_with_a_licence_that_has_it() {
 fn a_key_of_a_tier_is_told_from_that_tier_on() {
     let expected = [(Tier::Entry, 0), (Tier::Professional, 1), (Tier::Enterprise, 2), (Tier::EnterpriseAdvanced, 3)];
     for (tier, known) in expected {
-        let told = authenticated(&defaults(Mode::Blank), Some(&license(tier, [])));
+        let told = authenticated(&defaults(), Some(&license(tier, [])));
         let of_tiers = ["PostAcknowledgements", "MobileEnableBiometrics", "EnableAutoTranslation"];
         let present: Vec<bool> = of_tiers.iter().map(|key| told.contains_key(*key)).collect();
         assert_eq!(present, [known > 0, known > 1, known > 2], "{tier:?}");
@@ -206,7 +206,7 @@ fn retention_is_told_in_hours_even_if_it_is_set_in_days_or_not_at_all() {
 fn a_list_behind_a_flag_is_empty_while_the_flag_is_off() {
     let license = license(Tier::EnterpriseAdvanced, []);
     let off = with([("FeatureFlags.AutoTranslation", Value::from(false))]);
-    assert_eq!(authenticated(&defaults(Mode::Blank), Some(&license))["AutoTranslationLanguages"], "en");
+    assert_eq!(authenticated(&defaults(), Some(&license))["AutoTranslationLanguages"], "en");
     assert_eq!(authenticated(&off, Some(&license))["AutoTranslationLanguages"], "");
 }
 
@@ -230,7 +230,7 @@ fn intune_is_told_only_if_its_section_is_complete() {
     assert_eq!(told["IntuneScope"], "api://01234567-89ab-cdef-0123-456789abcdef/login.mattermost");
     let mut incomplete = with_intune();
     incomplete["IntuneSettings"]["TenantId"] = Value::from("0123456789abcdef");
-    for document in [defaults(Mode::Blank), incomplete] {
+    for document in [defaults(), incomplete] {
         let told = authenticated(&document, Some(&license));
         assert_eq!(told["IntuneMAMEnabled"], "false");
         assert!(!told.contains_key("IntuneScope") && !told.contains_key("IntuneAuthService"));
@@ -241,14 +241,14 @@ fn intune_is_told_only_if_its_section_is_complete() {
 fn keys_that_are_looked_up_are_added_for_those_who_may_know_them() {
     let known =
         Facts { installation_date_ms: Some(5), schema_version: Some(174), signing_key: Some("der"), ..facts(None) };
-    let told = client_config(&defaults(Mode::Blank), Audience::Authenticated, &known);
+    let told = client_config(&defaults(), Audience::Authenticated, &known);
     assert_eq!((&*told["NoAccounts"], &*told["MaxPostSize"], &*told["UpgradedFromTE"]), ("false", "16383", "false"));
     assert_eq!((&*told["InstallationDate"], &*told["SchemaVersion"]), ("5", "174"));
     assert_eq!(told["AsymmetricSigningPublicKey"], "der");
-    let unknown = authenticated(&defaults(Mode::Blank), None);
+    let unknown = authenticated(&defaults(), None);
     assert_eq!(unknown["InstallationDate"], "");
     assert!(!unknown.contains_key("SchemaVersion") && !unknown.contains_key("AsymmetricSigningPublicKey"));
-    assert!(!client_config(&defaults(Mode::Blank), Audience::Anonymous, &known).contains_key("InstallationDate"));
+    assert!(!client_config(&defaults(), Audience::Anonymous, &known).contains_key("InstallationDate"));
 }
 
 #[test]
@@ -257,15 +257,15 @@ fn terms_of_service_are_named_only_while_they_are_asked_for() {
     let facts = Facts { terms_of_service_id: Some("terms"), ..facts(Some(&license)) };
     let with_terms = with([("SupportSettings.CustomTermsOfServiceEnabled", Value::from(true))]);
     assert_eq!(client_config(&with_terms, Audience::Anonymous, &facts)["CustomTermsOfServiceId"], "terms");
-    assert!(!client_config(&defaults(Mode::Blank), Audience::Anonymous, &facts).contains_key("CustomTermsOfServiceId"));
+    assert!(!client_config(&defaults(), Audience::Anonymous, &facts).contains_key("CustomTermsOfServiceId"));
 }
 
 #[test]
 fn the_version_changes_with_what_clients_see_and_not_with_what_is_looked_up() {
-    let basis = version_basis(&defaults(Mode::Blank), &facts(None));
+    let basis = version_basis(&defaults(), &facts(None));
     assert!(basis.starts_with(br#"{"AboutLink":"#) && basis.ends_with(br#""YoutubeReferrerPolicy":"false"}"#));
     let used = Facts { has_no_accounts: true, schema_version: Some(1), ..facts(None) };
-    assert_eq!(version_basis(&defaults(Mode::Blank), &used), basis);
+    assert_eq!(version_basis(&defaults(), &used), basis);
     let renamed = with([("TeamSettings.SiteName", Value::from("Pier"))]);
     assert_ne!(version_basis(&renamed, &facts(None)), basis);
     let hidden = with([("EmailSettings.SMTPPassword", Value::from("sesame"))]);
@@ -307,7 +307,7 @@ fn everything() -> LicenseFacts {
 }
 
 fn with<const N: usize>(changes: [(&str, Value); N]) -> Map<String, Value> {
-    let mut document = defaults(Mode::Blank);
+    let mut document = defaults();
     for (path, value) in changes {
         let (section, key) = path.split_once('.').unwrap();
         document[section][key] = value;

@@ -5,9 +5,9 @@ use proptest::sample::{select, subsequence};
 use serde_json::json;
 
 use super::super::arbitrary::{patches, settings_of};
-use super::super::merge::replaced;
+use super::super::merge::{patched, replaced};
 use super::super::proposal::{ChangeMode, Decision, DecisionContext, Proposal, decide};
-use super::super::table::placed;
+use super::super::table::{defaults, placed};
 use super::*;
 
 /// The sections whose numbers the server itself reads. Arbitrary numbers would not be valid there.
@@ -32,7 +32,7 @@ fn free(mut document: Document) -> Document {
 
 /// Returns the document that a server without pinned values stores.
 fn stored(patch: &Document) -> Document {
-    let document = patched(&defaults(Mode::Update), patch, &|_| true);
+    let document = patched(&defaults(), patch, &|_| true);
     let bare = Config::compose(Some(version(document)), Overrides::new()).unwrap();
     bare.storable(&bare.document, &Document::new())
 }
@@ -98,8 +98,7 @@ fn what_is_mended_to_fit_a_pinned_value_is_not_stored() {
         ("FileSettings.DriverName", json!("local"), "FileSettings.Directory", json!("files")),
     ];
     for (path, value, mended, kept) in cases {
-        let base =
-            settings_of(defaults(Mode::Update), [("FileSettings.DriverName", json!("amazons3")), (mended, kept)]);
+        let base = settings_of(defaults(), [("FileSettings.DriverName", json!("amazons3")), (mended, kept)]);
         let base = stored(&base);
         let overrides = pinned(&settings_of(Document::new(), [(path, value)]));
         let running = Config::compose(Some(version(base.clone())), overrides).unwrap();

@@ -14,7 +14,7 @@ fn with(settings: &[(&str, Value)]) -> Document {
 }
 
 fn running(settings: &[(&str, Value)]) -> Document {
-    settings_of(defaults(Mode::Update), settings.iter().map(|(path, value)| (*path, value.clone())))
+    settings_of(defaults(), settings.iter().map(|(path, value)| (*path, value.clone())))
 }
 
 #[test]
@@ -96,14 +96,24 @@ fn a_replacement_sets_what_it_leaves_out_to_its_default() {
         ("ElasticsearchSettings.BulkIndexingTimeWindowSeconds", json!(5)),
     ]);
     let body = with(&[("ServiceSettings.SiteURL", json!("")), ("TeamSettings.SiteName", Value::Null)]);
-    assert_eq!(replaced(&running, &body, &everything), defaults(Mode::Update));
+    assert_eq!(replaced(&running, &body, &everything), defaults());
 }
 
 #[test]
-fn a_replacement_without_a_site_url_takes_the_blank_defaults() {
-    let replaced = replaced(&running(&[]), &Document::new(), &everything);
-    assert_eq!(replaced["ServiceSettings"]["SessionLengthWebInHours"], 720);
-    assert_eq!(replaced, defaults(Mode::Blank));
+fn a_replacement_takes_the_same_defaults_with_and_without_a_site_url() {
+    let running = running(&[("ServiceSettings.SessionLengthWebInHours", json!(1))]);
+    assert_eq!(replaced(&running, &Document::new(), &everything), defaults());
+    assert_eq!(replaced(&running, &with(&[("ServiceSettings.SiteURL", json!(""))]), &everything), defaults());
+}
+
+#[test]
+fn a_default_that_follows_another_setting_follows_the_body() {
+    let body = with(&[("ServiceSettings.SessionLengthWebInDays", json!(10)), ("LdapSettings.Enable", json!(true))]);
+    let replaced = replaced(&running(&[("ServiceSettings.SessionLengthMobileInDays", json!(5))]), &body, &everything);
+    assert_eq!(replaced["ServiceSettings"]["SessionLengthWebInHours"], 240);
+    assert_eq!(replaced["ServiceSettings"]["SessionLengthMobileInHours"], 720);
+    assert_eq!(replaced["LdapSettings"]["EnableSync"], true);
+    assert_eq!(replaced["TeamSettings"]["TeammateNameDisplay"], "full_name");
 }
 
 #[test]
@@ -125,39 +135,6 @@ fn a_replacement_keeps_what_would_be_lost() {
     let replaced = replaced(&running, &body, &everything);
     assert_eq!(replaced["PluginSettings"]["Plugins"], json!({"one": {}, "two": {}}));
     assert_eq!(replaced["EmailSettings"]["SMTPPassword"], "");
-}
-
-#[test]
-fn a_default_that_looks_at_other_settings_follows_the_body() {
-    let body = with(&[
-        ("ServiceSettings.SiteURL", json!("")),
-        ("ServiceSettings.SessionLengthWebInDays", json!(10)),
-        ("LdapSettings.Enable", json!(true)),
-        ("LdapSettings.IdAttribute", json!("uid")),
-        ("EmailSettings.ConnectionSecurity", json!("TLS")),
-        ("EmailSettings.EnableSignUpWithEmail", json!(false)),
-        ("ClusterSettings.EnableExperimentalGossipEncryption", json!(false)),
-    ]);
-    let replaced = replaced(&running(&[]), &body, &everything);
-    assert_eq!(replaced["ServiceSettings"]["SessionLengthWebInHours"], 240);
-    assert_eq!(replaced["ServiceSettings"]["SessionLengthMobileInHours"], 4320);
-    assert_eq!(replaced["LdapSettings"]["EnableSync"], true);
-    assert_eq!(replaced["LdapSettings"]["LoginIdAttribute"], "uid");
-    assert_eq!(replaced["TeamSettings"]["TeammateNameDisplay"], "full_name");
-    assert_eq!(replaced["EmailSettings"]["EnableSMTPAuth"], true);
-    assert_eq!(replaced["EmailSettings"]["EnableSignInWithEmail"], false);
-    assert_eq!(replaced["ClusterSettings"]["EnableGossipEncryption"], false);
-}
-
-#[test]
-fn every_default_that_looks_elsewhere_names_a_setting() {
-    for from in placed().filter_map(|setting| setting.default_from.as_ref()) {
-        let paths = match from {
-            DefaultFrom::Copy(path) | DefaultFrom::HoursOf(path) | DefaultFrom::IsSet(path) => vec![path],
-            DefaultFrom::IfAny(paths, _) => paths.iter().collect(),
-        };
-        assert!(paths.into_iter().all(|path| table::settings().contains_key(path)), "{from:?}");
-    }
 }
 
 proptest! {

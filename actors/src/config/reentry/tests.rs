@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::super::document::{found, insert, remove};
 use super::super::secrets::masked;
-use super::super::table::{Mode, defaults, settings};
+use super::super::table::{defaults, settings};
 use super::*;
 
 const PASSWORD: &str = "EmailSettings.SMTPPassword";
@@ -17,7 +17,7 @@ const TRIED: [&str; 5] = [
 ];
 
 fn running(password: &str) -> Document {
-    let mut running = defaults(Mode::Update);
+    let mut running = defaults();
     insert(&mut running, PASSWORD, json!(password));
     running
 }
@@ -72,7 +72,7 @@ fn a_secret_is_reused_where_every_companion_is_as_in_force() {
 #[test]
 fn a_companion_that_differs_or_is_missing_asks_for_the_secret_in_a_test() {
     for secret in TRIED {
-        let mut running = defaults(Mode::Update);
+        let mut running = defaults();
         insert(&mut running, secret, json!("hunter2"));
         assert!(reusable(secret, &masked(&running), &running), "{secret}");
         for path in companions(secret).iter().filter(|path| **path != INSECURE) {
@@ -85,7 +85,7 @@ fn a_companion_that_differs_or_is_missing_asks_for_the_secret_in_a_test() {
         }
     }
     for (secret, paths) in TRIED_WITH {
-        let mut running = defaults(Mode::Update);
+        let mut running = defaults();
         insert(&mut running, secret, json!("hunter2"));
         for path in paths {
             let mut changed = masked(&running);
@@ -107,7 +107,7 @@ fn what_is_not_there_and_what_has_no_companions_is_not_reused() {
 fn a_change_of_any_companion_keeps_the_secret_unless_it_is_entered_in_the_same_request() {
     for (secret, _) in ROWS {
         for companion in companions(secret) {
-            let mut running = defaults(Mode::Update);
+            let mut running = defaults();
             // This setting has a default, which would count as a stored secret.
             insert(&mut running, "SqlSettings.DataSource", json!(""));
             let is_list = given(&running, secret).is_some_and(Value::is_array);

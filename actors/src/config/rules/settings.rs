@@ -24,7 +24,7 @@ impl Settings<'_> {
     pub(super) fn value(&self, pointer: &str) -> Cow<'_, Value> {
         let Some(setting) = table::settings().get(&dotted(pointer)) else { return Cow::Owned(Value::Null) };
         let given = self.given(pointer).filter(|value| setting.kind.admits(value));
-        given.map_or_else(|| Cow::Owned(setting.default_in(table::Mode::Update)), Cow::Borrowed)
+        given.map_or_else(|| Cow::Owned(setting.default_value()), Cow::Borrowed)
     }
 
     /// Returns the value at `pointer` as a text: a string without its quotes, any other value as JSON.

@@ -40,7 +40,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn the_defaults_keep_every_rule() {
-    assert_eq!(failures_of(&table::defaults(table::Mode::Update)), []);
+    assert_eq!(failures_of(&table::defaults()), []);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use serde_json::json;
 
 use super::super::arbitrary::settings_of;
-use super::super::table::{Mode, defaults};
+use super::super::table::defaults;
 use super::*;
 
 fn stored() -> Document {
     settings_of(
-        defaults(Mode::Update),
+        defaults(),
         [
             ("EmailSettings.SMTPPassword", json!("mail")),
             ("SqlSettings.DataSourceReplicas", json!(["one", "two"])),
@@ -39,7 +39,7 @@ fn a_secret_is_hidden_and_what_is_none_is_shown() {
 
 #[test]
 fn an_empty_secret_is_hidden_where_the_contract_hides_it() {
-    let masked = masked(&defaults(Mode::Update));
+    let masked = masked(&defaults());
     let always = [
         ("CacheSettings", "RedisPassword"),
         ("ElasticsearchSettings", "Password"),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::super::document::insert;
-use super::super::table::{Mode, defaults, placed};
+use super::super::table::{defaults, placed};
 use super::*;
 
 fn object(value: &Value) -> Document {
@@ -10,7 +10,7 @@ fn object(value: &Value) -> Document {
 
 #[test]
 fn a_text_without_a_mark_and_every_secret_is_hidden_whatever_it_is() {
-    let mut document = defaults(Mode::Update);
+    let mut document = defaults();
     let mut expected = Vec::new();
     for setting in placed() {
         let value = match setting.kind {
@@ -45,7 +45,7 @@ fn a_password_in_an_address_is_hidden_wherever_it_stands() {
         // The store refuses a password that is given twice.
         ("postgres://user:canary@host/canary?password=canary", false),
     ] {
-        let mut document = defaults(Mode::Update);
+        let mut document = defaults();
         for setting in placed().filter(|setting| matches!(setting.kind, Kind::String | Kind::Strings)) {
             let value = if setting.kind == Kind::String { json!(address) } else { json!([address]) };
             insert(&mut document, &setting.path, value);

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::arbitrary::{documents, patches};
-use super::super::table::{Mode, defaults, settings};
+use super::super::table::{defaults, settings};
 use super::*;
 use crate::steps::assert_linear;
 
@@ -166,5 +166,5 @@ proptest! {
 
 #[test]
 fn the_defaults_are_in_todays_spelling() {
-    assert_eq!(spelled(defaults(Mode::Blank)).unwrap(), defaults(Mode::Blank));
+    assert_eq!(spelled(defaults()).unwrap(), defaults());
 }

@@ -57,7 +57,7 @@ impl Case {
 
 /// Returns the defaults with these changes, in order.
 pub(super) fn document_with(changes: &[(&str, Value)]) -> Map<String, Value> {
-    let mut document = Value::Object(table::defaults(table::Mode::Update));
+    let mut document = Value::Object(table::defaults());
     for (pointer, value) in changes {
         *document.pointer_mut(pointer).unwrap() = value.clone();
     }
