@@ -36,6 +36,7 @@ mod stored_limits;
 mod support_packet;
 mod team_members;
 mod teams;
+mod templates;
 mod tokens;
 mod trials;
 mod upgrade;

@@ -300,6 +300,10 @@ impl Reading {
             match by_variable.get(upper.as_str()) {
                 Some((path, kind)) => {
                     let place = format!("{VARIABLE}{upper}");
+                    if is_blank(*kind, &text) {
+                        self.unknown.push(format!("{place}: it is blank and has no effect"));
+                        continue;
+                    }
                     let value = from_text(*kind, &text);
                     let value = match settings().get(*path) {
                         Some(setting) => spelled(setting, value, &place)?,
@@ -336,6 +340,12 @@ impl Reading {
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
         Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
     }
+}
+
+/// Returns true if a variable is blank although its setting takes no text. Templates set such variables.
+fn is_blank(kind: Kind, text: &str) -> bool {
+    let takes_text = matches!(kind, Kind::String | Kind::Strings);
+    !takes_text && text.trim().is_empty()
 }
 
 /// Returns the value of a setting with its members in today's spelling.

@@ -39,6 +39,21 @@ fn names_are_taken_in_any_letter_case_and_a_setting_given_twice_is_refused_with_
 }
 
 #[test]
+fn a_blank_variable_of_a_setting_that_takes_no_text_has_no_effect_and_is_named() {
+    let variables = [
+        ("MM_EMAILSETTINGS_ENABLESMTPAUTH", ""),
+        ("MM_RATELIMITSETTINGS_PERSEC", " "),
+        ("MM_PLUGINSETTINGS_PLUGINS", ""),
+        ("MM_EMAILSETTINGS_SMTPSERVER", ""),
+    ];
+    let settings = read("", &variables).unwrap();
+    let pinned: Vec<&str> = settings.config.overrides.keys().map(String::as_str).collect();
+    assert_eq!(pinned, ["EmailSettings.SMTPServer"], "an empty text is a value");
+    let notice = "environment variable MM_EMAILSETTINGS_ENABLESMTPAUTH: it is blank and has no effect";
+    assert_eq!((settings.unknown.len(), settings.unknown[0].as_str()), (3, notice));
+}
+
+#[test]
 fn an_unknown_name_is_reported_with_the_nearest_known_one() {
     let text = "[ServiceSettings]\nListenAdress = \":1\"\n";
     let settings = read(text, &[("MM_SQLSETTINGS_DATASORCE", "x"), ("MM_LICENSE", "x")]).unwrap();

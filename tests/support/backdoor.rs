@@ -38,7 +38,7 @@ pub async fn texts_in(folder: &Path, sql: &str) -> Vec<String> {
 }
 
 /// Returns the driver and the data source that a folder's `config.toml` names.
-fn named_in(folder: &Path) -> (String, String) {
+pub fn named_in(folder: &Path) -> (String, String) {
     let settings = std::fs::read_to_string(folder.join("config.toml")).unwrap();
     let setting = |name: &str| {
         let line = settings.lines().find(|line| line.starts_with(name)).unwrap();

@@ -146,7 +146,7 @@ fn hostile_keys_are_spelled_in_steps_that_grow_as_they_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
     #[test]
     fn a_document_in_todays_spelling_stays_as_it_is(whole in documents(), part in patches()) {
         prop_assert_eq!(spelled(whole.clone()).unwrap(), whole);
