@@ -13,13 +13,13 @@ use crate::support::{Client, Home, Process, Proxy, Reply, database};
 
 /// The maximum duration of a request that needs the database while it is unavailable, for any number of requests at
 /// once.
-const BOUND: Duration = Duration::from_secs(15);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
 
 /// The maximum duration of a request that needs no database, with a margin for a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const MAX_PING_TIME: Duration = Duration::from_secs(2);
 
 /// The time after which the readiness probe fails: the interval of checks, the timeout of one, and a margin.
-const NOTICED: Duration = Duration::from_secs(12);
+const DETECTION_TIME: Duration = Duration::from_secs(12);
 
 /// More callers than connections, so that some wait.
 const CALLERS: usize = 10;
@@ -42,7 +42,7 @@ async fn outages_in_a_row_leave_nothing_behind() {
         let reply = ask(&anna).await;
         assert!(matches!(reply.status, 500 | 503), "{}", reply.text());
         proxy.restore();
-        eventually(BOUND, || async { ask(&anna).await.status == 200 }).await;
+        eventually(MAX_RESPONSE_TIME, || async { ask(&anna).await.status == 200 }).await;
     }
     assert!(server.stop().await.success());
 }
@@ -56,18 +56,18 @@ async fn outage(lose: fn(&Proxy)) {
 
     let pings = async {
         for _ in 0..3 {
-            timed(AT_ONCE, newcomer.get("/system/ping")).await.expect(200);
-            timed(AT_ONCE, newcomer.get("//livez")).await;
-            assert_eq!(timed(AT_ONCE, unknown_token.get("//livez")).await.status, 200);
+            timed(MAX_PING_TIME, newcomer.get("/system/ping")).await.expect(200);
+            timed(MAX_PING_TIME, newcomer.get("//livez")).await;
+            assert_eq!(timed(MAX_PING_TIME, unknown_token.get("//livez")).await.status, 200);
         }
     };
     let (reads, unknown, write, logout, (), ()) = tokio::join!(
-        timed(BOUND, join_all((0..CALLERS).map(|_| ask(&anna)))),
-        timed(BOUND, ask(&unknown_token)),
-        timed(BOUND, newcomer.post("/users", account("bert"))),
-        timed(BOUND, leaver.post("/users/logout", json!({}))),
+        timed(MAX_RESPONSE_TIME, join_all((0..CALLERS).map(|_| ask(&anna)))),
+        timed(MAX_RESPONSE_TIME, ask(&unknown_token)),
+        timed(MAX_RESPONSE_TIME, newcomer.post("/users", account("bert"))),
+        timed(MAX_RESPONSE_TIME, leaver.post("/users/logout", json!({}))),
         pings,
-        eventually(NOTICED, || async { newcomer.get("//readyz").await.status == 503 }),
+        eventually(DETECTION_TIME, || async { newcomer.get("//readyz").await.status == 503 }),
     );
     for reply in reads.iter().chain([&write, &logout]) {
         assert_is_failure(reply);
@@ -78,8 +78,8 @@ async fn outage(lose: fn(&Proxy)) {
     assert_eq!((&details["status"], &details["database_status"]), (&json!("UNHEALTHY"), &json!("UNHEALTHY")));
 
     proxy.restore();
-    eventually(BOUND, || async { ask(&anna).await.status == 200 }).await;
-    eventually(NOTICED, || async { newcomer.get("//readyz").await.status == 200 }).await;
+    eventually(MAX_RESPONSE_TIME, || async { ask(&anna).await.status == 200 }).await;
+    eventually(DETECTION_TIME, || async { newcomer.get("//readyz").await.status == 200 }).await;
     // Every connection works again, not only the first.
     for reply in join_all((0..CALLERS).map(|_| ask(&anna))).await {
         reply.expect(200);

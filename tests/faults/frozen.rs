@@ -20,7 +20,7 @@ const REQUESTS_PER_SECOND: usize = 60;
 const SECONDS: usize = 4;
 
 /// The number of requests that are sent together.
-const AT_ONCE: usize = 10;
+const BATCH_REQUESTS: usize = 10;
 
 /// Two servers on one database, with an administrator at the second and some accounts.
 struct Place {
@@ -152,12 +152,12 @@ impl Holder {
 async fn load(admin: &Client, accounts: &[String]) -> Answers {
     let a_second: usize = std::env::var(VARIABLE).map_or(REQUESTS_PER_SECOND, |text| text.parse().unwrap());
     let mut ticks =
-        interval(Duration::from_secs(1) * u32::try_from(AT_ONCE).unwrap() / u32::try_from(a_second).unwrap());
+        interval(Duration::from_secs(1) * u32::try_from(BATCH_REQUESTS).unwrap() / u32::try_from(a_second).unwrap());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut sent = Vec::new();
-    for tick in 0..SECONDS * a_second / AT_ONCE {
+    for tick in 0..SECONDS * a_second / BATCH_REQUESTS {
         ticks.tick().await;
-        for number in 0..AT_ONCE {
+        for number in 0..BATCH_REQUESTS {
             let (admin, id) = (admin.clone(), accounts[(tick + number) % accounts.len()].clone());
             sent.push(actix_web::rt::spawn(async move {
                 let status = match number {

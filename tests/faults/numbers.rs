@@ -11,7 +11,7 @@ use crate::support::{Client, database};
 const EXTREMES: [i64; 5] = [i64::MIN, -1, 0, 1 << 32, i64::MAX];
 
 /// Settings with numbers that the server multiplies, narrows or adds to a clock, and that apply at once.
-const AT_ONCE: [&str; 20] = [
+const APPLIED_AT_ONCE: [&str; 20] = [
     "ServiceSettings.TLSStrictTransportMaxAge",
     "ServiceSettings.MaximumLoginAttempts",
     "ServiceSettings.GoroutineHealthThreshold",
@@ -35,7 +35,7 @@ const AT_ONCE: [&str; 20] = [
 ];
 
 /// Settings with numbers that apply when the server starts.
-const AT_START: [&str; 8] = [
+const APPLIED_AT_START: [&str; 8] = [
     "ServiceSettings.ReadTimeout",
     "ServiceSettings.WriteTimeout",
     "ServiceSettings.IdleTimeout",
@@ -53,7 +53,7 @@ async fn a_number_at_its_extremes_is_refused_with_a_reason_or_does_no_harm() {
     local.post("/users", account("admin")).await.expect(201);
     let (mut accepted, mut refused) = (0, 0);
     local.set("RateLimitSettings.Enable", true).await.expect(200);
-    for path in AT_ONCE {
+    for path in APPLIED_AT_ONCE {
         let before = local.setting(path).await;
         for value in EXTREMES {
             let reply = local.set(path, value).await;
@@ -88,7 +88,7 @@ async fn a_server_starts_with_a_number_at_its_extremes_unless_a_rule_names_it() 
     let database = database::fresh(folder.path()).await;
     let file = write_settings(folder.path(), &database, "");
     let (mut started, mut refused) = (0, 0);
-    for path in AT_START {
+    for path in APPLIED_AT_START {
         let variable = format!("MM_{}", path.replace('.', "_").to_uppercase());
         for value in [i64::MIN, -1, 0, i64::MAX] {
             let sources = Sources::isolated(Some(file.clone()), vec![(variable.clone(), value.to_string())]);

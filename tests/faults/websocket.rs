@@ -16,7 +16,7 @@ use crate::support::{Client, TestServer};
 const LARGE: usize = 64 * 1024;
 
 /// Far more than the delivery of an event takes on a busy machine, and far less than a wait for a slow reader.
-const LATE: Duration = Duration::from_secs(1);
+const MAX_DELIVERY_TIME: Duration = Duration::from_secs(1);
 
 #[actix_web::test]
 async fn a_hub_that_crashes_costs_its_own_clients_a_new_start_and_nobody_else_an_event() {
@@ -100,7 +100,7 @@ async fn slow_readers_are_ended_and_fast_ones_get_every_event_in_order_and_in_ti
     let mut all: Vec<Duration> = latencies.into_iter().flatten().collect();
     all.sort_unstable();
     let late = all[all.len() * 99 / 100];
-    assert!(late < LATE, "one in a hundred took {late:?}");
+    assert!(late < MAX_DELIVERY_TIME, "one in a hundred took {late:?}");
     // A client that finally reads learns the reason.
     let close = Frame::Close(Some(1013), "the client reads too slowly".to_owned());
     for end in join_all(slow.iter_mut().map(WebSocket::end)).await {

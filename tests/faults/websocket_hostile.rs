@@ -18,7 +18,7 @@ const DEFAULT_MESSAGES: u64 = 2_000;
 const MESSAGES_OF_ONE: u64 = 10;
 
 /// The number of sockets at a time.
-const AT_ONCE: u64 = 50;
+const SOCKETS_AT_ONCE: u64 = 50;
 
 #[actix_web::test]
 async fn whatever_clients_send_the_server_stays_up_and_no_part_of_it_fails() {
@@ -28,7 +28,7 @@ async fn whatever_clients_send_the_server_stays_up_and_no_part_of_it_fails() {
     server.client().post("/users", account("anna")).await.expect(201);
     let anna = server.client().log_in("anna").await;
     let seeds: Vec<u64> = (0..messages / MESSAGES_OF_ONE).collect();
-    for seeds in seeds.chunks(usize::try_from(AT_ONCE).unwrap()) {
+    for seeds in seeds.chunks(usize::try_from(SOCKETS_AT_ONCE).unwrap()) {
         join_all(seeds.iter().map(|seed| attack(&anna, *seed))).await;
     }
     let (mut socket, _) = WebSocket::greeted(&anna).await;

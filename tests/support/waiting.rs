@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The time between two checks of a condition.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Waits for `work`. Fails after a minute.
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -24,7 +24,7 @@ pub async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
 pub async fn until_within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !is_so().await {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     };
     timeout(limit, waiting).await.unwrap_or_else(|_| panic!("it took longer than {limit:?}: {what}"));

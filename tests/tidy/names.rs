@@ -40,6 +40,9 @@ const BANNED: [(&str, &str); 26] = [
 const BANNED_IN_CONSTANTS_AND_TYPES: [(&str, &str); 3] =
     [("longest", "MAX_…"), ("kept", "cached, saved"), ("reach", "policy, backend")];
 
+/// Names of numbers that tell neither the quantity nor the unit.
+const VAGUE: [&str; 7] = ["AT_ONCE", "BOUND", "LATE", "LONG", "LOOK", "NOTICED", "SOON"];
+
 /// Words or whole identifiers that are allowed below some paths, and the reason.
 const EXCEPTIONS: [(&str, &[&str], &str); 15] = [
     ("share", &["src/base/budget.rs", "src/web/", "tests/faults"], "glossary: share"),
@@ -96,6 +99,7 @@ fn banned_words_that_were_planted_are_found() {
     assert_eq!(found("const PATIENCE: Duration = WAIT;"), ["PATIENCE"]);
     assert_eq!(found("struct CallersStanding { ways: u8 }"), ["CallersStanding", "ways"]);
     assert_eq!(found("fn hold_head(kept: &str) {}\nconst KEPT: u8 = 1;"), ["hold_head", "KEPT"]);
+    assert_eq!(found("const AT_ONCE: Duration = SECOND; const LOOK_DELAY: u8 = 1;"), ["AT_ONCE"]);
     assert_eq!(found("const LONGEST_NAME: u8 = 1; let longest = 1;"), ["LONGEST_NAME"]);
     assert_eq!(found("#[actix_web::test]\nasync fn a_stranger_waits() {\n    let stranger = 1;\n}"), ["stranger"]);
     assert_eq!(
@@ -118,7 +122,8 @@ fn banned_in(text: &str) -> Vec<(String, &'static str, &'static str)> {
         let is_used = |word: &str| {
             words.iter().any(|known| known == word || (is_plural(known) && known.strip_suffix('s') == Some(word)))
         };
-        BANNED.iter().chain(also).find(|(word, _)| is_used(word)).copied()
+        let vague = VAGUE.iter().find(|name| **name == identifier).map(|name| (*name, "what it counts, and the unit"));
+        BANNED.iter().chain(also).find(|(word, _)| is_used(word)).copied().or(vague)
     };
     identifiers.filter_map(|one| banned(one).map(|(word, say)| (one.to_owned(), word, say))).collect()
 }

@@ -115,5 +115,5 @@ fn sleeps_and_loops_that_were_planted_are_found() {
     assert_eq!(loops("    while !is_so().await {}\n"), 1);
     assert_eq!(loops("    let found = loop {\n        ask().await;\n    };\n    other().await;\n"), 1);
     assert_eq!(loops("    while left > 0 {\n        left -= 1;\n    }\n    other().await;\n"), 0);
-    assert_eq!(loops("    loop {\n        timeout(PATIENCE, ask()).await;\n    }\n"), 0);
+    assert_eq!(loops("    loop {\n        timeout(TIMEOUT, ask()).await;\n    }\n"), 0);
 }

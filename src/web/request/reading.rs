@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::web::request::budget::BodyBudget;
 
-    const LONG: Duration = Duration::from_mins(1);
+    const MAX_DURATION: Duration = Duration::from_mins(1);
 
     type Piece = Result<Bytes, PayloadError>;
 
@@ -114,7 +114,7 @@ mod tests {
     async fn a_body_is_what_its_pieces_are_up_to_the_last_byte_of_the_limit() {
         let budget = BodyBudget::new(100);
         let limits = limits(&budget, None);
-        let read = read(sent(pieces(&["12345", "", "67890"])), 10, &limits, LONG).await.unwrap();
+        let read = read(sent(pieces(&["12345", "", "67890"])), 10, &limits, MAX_DURATION).await.unwrap();
         assert_eq!(read, "1234567890");
         assert_eq!(budget.held(), 10, "until the request is answered");
         drop(limits);
@@ -125,13 +125,13 @@ mod tests {
     async fn a_body_beyond_the_limit_is_refused_at_the_first_byte_too_much() {
         let budget = BodyBudget::new(100);
         let endless = std::iter::repeat_with(|| Ok(Bytes::from_static(b"12345")));
-        let refused = read(sent(endless), 10, &limits(&budget, None), LONG).await.unwrap_err();
+        let refused = read(sent(endless), 10, &limits(&budget, None), MAX_DURATION).await.unwrap_err();
         assert_eq!(refused.id, TOO_LARGE);
         // An announced length is refused before anything is read, and takes no memory.
         let unread = flowing(stream::pending());
-        let refused = read(unread, 10, &limits(&budget, Some(11)), LONG).await.unwrap_err();
+        let refused = read(unread, 10, &limits(&budget, Some(11)), MAX_DURATION).await.unwrap_err();
         assert_eq!(refused.id, TOO_LARGE);
-        let honest = read(sent(pieces(&["1"])), 10, &limits(&budget, Some(10)), LONG).await.unwrap();
+        let honest = read(sent(pieces(&["1"])), 10, &limits(&budget, Some(10)), MAX_DURATION).await.unwrap();
         assert_eq!(honest, "1", "a shorter body than announced is the connection's affair");
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let budget = BodyBudget::new(40);
         let mut others = budget.share("bert", 35);
         others.grow(35).unwrap();
-        let refused = read(sent(pieces(&["12345", "6"])), 10, &limits(&budget, None), LONG).await.unwrap_err();
+        let refused = read(sent(pieces(&["12345", "6"])), 10, &limits(&budget, None), MAX_DURATION).await.unwrap_err();
         assert_eq!(refused.id, NO_ROOM);
         assert_eq!(budget.held(), 35);
     }
@@ -159,7 +159,7 @@ mod tests {
     async fn a_broken_connection_is_an_error_and_not_the_end_of_the_body() {
         let budget = BodyBudget::new(100);
         let broken = pieces(&["1"]).into_iter().chain([Err(PayloadError::Incomplete(None))]);
-        let refused = read(sent(broken), 10, &limits(&budget, None), LONG).await.unwrap_err();
+        let refused = read(sent(broken), 10, &limits(&budget, None), MAX_DURATION).await.unwrap_err();
         assert_eq!(refused.id, "api.payload.parse.error");
     }
 
