@@ -5,6 +5,7 @@
 //! The hashes need a key that is not in the database, so write access to the database is not enough to forge rows.
 
 mod entry;
+mod full;
 mod head;
 mod keys;
 mod open;
@@ -30,6 +31,7 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, portion
 use crate::base::paging::Paging;
 use entry::Entry;
 pub(crate) use entry::Mark;
+pub(crate) use full::FullEntry;
 use head::{Head, Proof};
 pub(crate) use keys::AuditKeys;
 use open::closing;

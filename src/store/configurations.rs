@@ -47,7 +47,7 @@ pub(crate) struct VersionRecord {
     /// True if it is in force.
     pub(crate) is_active: bool,
     /// The changes, or null if they are unknown.
-    #[schema(value_type = Value)]
+    #[schema(required = true, value_type = Option<Vec<Change>>)]
     pub(crate) changes: Json,
 }
 
@@ -150,8 +150,8 @@ fn addition(version: &Version) -> [Statement; 2] {
     ]
 }
 
-/// Returns the changes as JSON, for storing and for responses. Secrets in them are fingerprints already.
-pub(crate) fn changes_json(changes: &[Change]) -> Json {
+/// Returns the changes as JSON. Secrets in them are fingerprints already.
+pub(super) fn changes_json(changes: &[Change]) -> Json {
     let one = |change: &Change| serde_json::to_value(change).unwrap_or_default();
     changes.iter().map(one).collect()
 }

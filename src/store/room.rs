@@ -48,9 +48,9 @@ use quarterdeck_actors::config::view::SqlSettings;
 use tracing::{info, warn};
 
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
-pub(crate) use audits::{AuditEntry, AuditKeys, Finding, Mark, own_record};
+pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
 pub(crate) use config_file::{ConfigFile, FileError, NotSaved};
-pub(crate) use configurations::{VersionRecord, changes_json, pretty};
+pub(crate) use configurations::{VersionRecord, pretty};
 #[cfg(test)]
 pub(crate) use copying::newest_migration;
 pub(crate) use copying::{Column, Kind, Load, Snapshot, Table, Unfinished, migrations_up_to, tables_at};

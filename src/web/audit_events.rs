@@ -99,7 +99,11 @@ const OWN: [(&str, &str, &str); 13] = [
         "an upgrade of the program ended",
         "`version` of the installed program, or the `reason` of the failure",
     ),
-    ("migrateConfig", "`quarterdeck config migrate`", "`from`, `to`; each setting that changed there"),
+    (
+        "migrateConfig",
+        "`quarterdeck config migrate`, without a server",
+        "`from`, `to`; each setting that changed there",
+    ),
     ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),
     (
         "pruneAudits",

@@ -143,32 +143,6 @@ impl Entry {
         keys.hash(&self.key_id, &content.to_string())
     }
 
-    /// Returns the row as the API shows it.
-    pub(crate) fn shown(&self) -> Json {
-        let document = |text: &str| serde_json::from_str::<Json>(text).unwrap_or_else(|_| Json::from(text));
-        json!({
-            "id": self.id,
-            "number": self.number,
-            "create_at": self.create_at,
-            "event": self.event,
-            "status": self.status,
-            "user_id": self.user_id,
-            "session_id": self.session_id,
-            "ip_address": self.address,
-            "source": self.source,
-            "request_id": self.request_id,
-            "method": self.method,
-            "path": self.path,
-            "code": self.code,
-            "error_id": self.error_id,
-            "parameters": document(&self.parameters),
-            "before": document(&self.before),
-            "after": document(&self.after),
-            "hash": self.hash,
-            "key_id": self.key_id,
-        })
-    }
-
     /// Returns the place of this row.
     pub(crate) fn mark(&self) -> Mark {
         Mark { number: self.number, hash: self.hash.clone() }

@@ -2,11 +2,10 @@
 
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
-use serde_json::Value;
 use tracing::warn;
 
 use crate::domain::session::Session;
-use crate::store::AuditEntry;
+use crate::store::{AuditEntry, FullEntry};
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
@@ -30,18 +29,18 @@ pub(super) async fn list(request: Request, session: Session, app: Data<AppState>
 
 pub(super) const SHOW: Operation = Description::new(Tag::System, "GetAudit", "Returns one audit record in full.")
     .details("An extension of the API. Needs the permission `manage_system`.")
-    .responses(&[Response::json(200, Type::Object, "The record, with the values before and after.")])
+    .responses(&[Response::json(200, Type::of::<FullEntry>(), "The record, with the values before and after.")])
     .refusals(&[400, 403, 404, 500])
     .handled_by(handler!(show));
 
 /// `GET /audits/{audit_id}`: returns one audit record, with the values before and after the change.
-pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
+pub(super) async fn show(request: Request, session: Session, app: Data<AppState>) -> Answer<FullEntry> {
     let id = request.id("audit_id")?;
     // The values before and after need a higher permission than the list of records.
     session.require("manage_system")?;
     catch_up(&app).await;
     let record = app.db.audit(id).await.or_fail(FAILED)?;
-    Ok(Json(record.ok_or_else(|| AppError::new("app.audit.get.missing.app_error"))?.shown()))
+    record.map(|entry| Json(entry.into())).ok_or_else(|| AppError::new("app.audit.get.missing.app_error"))
 }
 
 /// Stores the records that still wait in memory, so that the reader sees the most recent ones.

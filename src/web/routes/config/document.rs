@@ -29,7 +29,6 @@ use crate::domain::config_access::{
     answered_to, proposal_of, reads_everything, require_any_read, require_any_write, seen_by,
 };
 use crate::domain::session::Session;
-use crate::store::changes_json;
 use crate::web::answer::{Json, Reply};
 use crate::web::entity_tag::Named;
 use crate::web::request::{Body, Request};
@@ -241,8 +240,7 @@ pub(super) async fn written(
 #[schema(as = ConfigPreview)]
 pub(crate) struct Preview<'a> {
     /// One entry for each setting.
-    #[schema(value_type = Vec<Change>)]
-    changes: Value,
+    changes: &'a [Change],
     /// Settings that have no effect in the store, because they take effect only when pinned.
     ineffective: &'a [String],
     /// Secrets that would go to another place without being entered again.
@@ -273,12 +271,8 @@ impl PartialSchema for ConfigAnswer {
 /// Returns the response to a dry run: the changes that would be made.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
     let ineffective = app.facts.versions.ineffective(&decision.changes);
-    let preview = Preview {
-        changes: changes_json(&decision.changes),
-        ineffective: &ineffective,
-        kept: &decision.kept,
-        unset: &decision.unset,
-    };
+    let preview =
+        Preview { changes: &decision.changes, ineffective: &ineffective, kept: &decision.kept, unset: &decision.unset };
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);

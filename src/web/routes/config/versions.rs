@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use quarterdeck_actors::config::difference::changes;
+use quarterdeck_actors::config::difference::{Change, changes};
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::ChangeMode;
 use quarterdeck_actors::config::saving::{Wanted, Write};
@@ -16,7 +16,7 @@ use super::document::{COMMENT, author, written};
 use crate::domain::audit::Audit;
 use crate::domain::config_access::proposal_of;
 use crate::domain::session::Session;
-use crate::store::{VersionRecord, changes_json};
+use crate::store::VersionRecord;
 use crate::web::answer::{Answer, Json};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, PAGE, PER_PAGE, Response, Tag, Type, handler};
@@ -77,17 +77,16 @@ pub(crate) const COMPARE: Operation = Description::new(
     "Lists the differences between two versions of the configuration.",
 )
 .details("An extension of the API. Needs the permission `manage_system`.")
-.responses(&[Response::json(200, Type::List(&Type::Object), "One entry for each setting.")])
+.responses(&[Response::json(200, Type::List(&Type::of::<Change>()), "One entry for each setting.")])
 .refusals(&[400, 403, 404, 500])
 .handled_by(handler!(compare));
 
 /// `GET /config/versions/{version_id}/difference/{other_id}`: returns the changes between two versions.
-pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Value> {
+pub(crate) async fn compare(request: Request, session: Session, app: Data<AppState>) -> Answer<Vec<Change>> {
     session.require("manage_system")?;
     let before = app.facts.versions.known(request.id("version_id")?).await?;
     let after = app.facts.versions.known(request.id("other_id")?).await?;
-    let changes = changes(&before.document, &after.document, &*app.facts.decision_context().fingerprint);
-    Ok(Json(changes_json(&changes)))
+    Ok(Json(changes(&before.document, &after.document, &*app.facts.decision_context().fingerprint)))
 }
 
 pub(crate) const ROLL_BACK: Operation = Description::new(
