@@ -1,7 +1,9 @@
 //! Statistics of the site. They are expensive to count, so the last result is kept and served.
 //!
 //! The server counts one question at a time. Callers who ask the same question meanwhile wait for the same answer.
-//! An earlier result is returned at once, however old it is; if it is too old, it is counted again in the background.
+//! A result is kept for a time that depends on how long its count took, so quick counts are almost always current.
+//! After this time it is counted again. Callers wait for this count only if the last one was quick; if it takes longer
+//! this time, they get the earlier result, however old it is.
 //! A crash loses the counts in progress, and their callers get an error. Earlier results stay.
 
 use std::borrow::Cow;
@@ -23,6 +25,16 @@ const MAX_CACHED_RESULTS: usize = 256;
 
 /// The maximum number of questions that wait. Callers with another question are refused.
 const MAX_QUEUED_QUESTIONS: usize = 32;
+
+/// A result is kept for this multiple of the time that its count took.
+const KEPT_PER_COUNT_TIME: u32 = 50;
+
+/// The minimum time for which a result is kept, unless the settings allow less.
+const MIN_AGE: Duration = Duration::from_secs(2);
+
+/// The longest time that a quick count takes. Callers with an earlier result wait for a quick count only, and no longer
+/// than twice this time.
+const QUICK_COUNT: Duration = Duration::from_millis(250);
 
 /// The maximum time that a caller waits for a first result. The count continues after it.
 const FIRST_RESULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -72,6 +84,10 @@ pub struct Counted {
     /// The statistics in the order of the API's contract.
     pub figures: Vec<Figure>,
     at: Instant,
+    /// The duration of the count.
+    took: Duration,
+    /// The age from which the result is counted again.
+    max_age: Duration,
 }
 
 impl Counted {
@@ -79,6 +95,15 @@ impl Counted {
     pub fn age(&self) -> Duration {
         self.at.elapsed()
     }
+
+    fn is_current(&self) -> bool {
+        self.age() < self.max_age
+    }
+}
+
+/// Returns the age from which the result of a count that took this time is counted again. `limit` is the setting.
+fn max_age(took: Duration, limit: Duration) -> Duration {
+    took.saturating_mul(KEPT_PER_COUNT_TIME).max(MIN_AGE).min(limit)
 }
 
 impl Topic {
@@ -111,12 +136,10 @@ type Answers = Arc<Mutex<HashMap<Question, Arc<Counted>>>>;
 pub struct AnalyticsHandle {
     actor: ActorRef<AnalyticsActor>,
     answers: Answers,
-    /// The age from which an answer is counted again.
-    max_age: Duration,
 }
 
 impl AnalyticsHandle {
-    /// Starts the actor without any results.
+    /// Starts the actor without any results. Results are kept for `max_age` at most.
     pub fn start(source: Arc<dyn AnalyticsSource>, max_age: Duration) -> Self {
         let answers = Answers::default();
         let cached = answers.clone();
@@ -130,18 +153,19 @@ impl AnalyticsHandle {
             is_counting: false,
             generation: 0,
         });
-        Self { actor, answers, max_age }
+        Self { actor, answers }
     }
 
-    /// Returns the earlier result at once if there is one; otherwise waits for the count.
+    /// Returns the earlier result if it is current. Otherwise waits for the count; with an earlier result, only for a
+    /// quick one.
     pub async fn answer(&self, question: Question) -> Result<Arc<Counted>, AppError> {
         let known = locked(&self.answers).get(&question).cloned();
-        if let Some(fresh) = known.as_ref().filter(|known| known.age() < self.max_age) {
-            return Ok(fresh.clone());
+        if let Some(current) = known.as_ref().filter(|known| known.is_current()) {
+            return Ok(current.clone());
         }
         let joined = self.actor.ask(Join(question)).await.and_then(|joined| joined);
         if let Some(known) = known {
-            return Ok(known);
+            return Ok(counted_quickly(&known, joined).await.unwrap_or(known));
         }
         let mut outcome = joined?;
         let outcome =
@@ -159,6 +183,16 @@ impl AnalyticsHandle {
     pub fn vitals(&self) -> Arc<Vitals> {
         self.actor.vitals()
     }
+}
+
+/// Waits for the count that replaces an earlier result. Returns `None` if this count fails or is not quick.
+async fn counted_quickly(
+    earlier: &Counted,
+    joined: Result<watch::Receiver<Option<Outcome>>, AppError>,
+) -> Option<Arc<Counted>> {
+    let mut outcome = joined.ok().filter(|_| earlier.took <= QUICK_COUNT)?;
+    let outcome = timeout(QUICK_COUNT * 2, outcome.wait_for(Option::is_some)).await.ok()?.ok()?.clone();
+    outcome?.ok()
 }
 
 fn locked(answers: &Answers) -> MutexGuard<'_, HashMap<Question, Arc<Counted>>> {
@@ -192,8 +226,8 @@ impl Handler<Join> for AnalyticsActor {
     fn handle(&mut self, Join(question): Join, context: &mut Self::Context) -> Self::Result {
         // Another caller's count may have ended since the handle looked.
         let known = locked(&self.answers).get(&question).cloned();
-        if let Some(fresh) = known.filter(|known| known.age() < self.max_age) {
-            return Ok(watch::channel(Some(Ok(fresh))).1);
+        if let Some(current) = known.filter(|known| known.is_current()) {
+            return Ok(watch::channel(Some(Ok(current))).1);
         }
         if let Some(waiting) = self.waiting.get(&question) {
             return Ok(waiting.subscribe());
@@ -235,19 +269,25 @@ impl AnalyticsActor {
         }
         let Some(question) = self.queue.pop_front() else { return };
         self.is_counting = true;
-        let generation = self.generation;
+        let (generation, begun) = (self.generation, Instant::now());
         let counting = self.source.count(question.clone()).into_actor(self);
         context.spawn(counting.map(move |counted, actor, context| {
             actor.is_counting = false;
-            actor.end(&question, counted, generation);
+            actor.end(&question, counted, (generation, begun.elapsed()));
             actor.go_on(context);
         }));
     }
 
-    fn end(&mut self, question: &Question, counted: Result<Vec<Figure>, AppError>, generation: u64) {
+    fn end(
+        &mut self,
+        question: &Question,
+        counted: Result<Vec<Figure>, AppError>,
+        (generation, took): (u64, Duration),
+    ) {
         let outcome = match counted {
             Ok(figures) => {
-                let counted = Arc::new(Counted { figures, at: Instant::now() });
+                let max_age = max_age(took, self.max_age);
+                let counted = Arc::new(Counted { figures, at: Instant::now(), took, max_age });
                 if generation == self.generation {
                     self.keep(question.clone(), counted.clone());
                 }

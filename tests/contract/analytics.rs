@@ -127,6 +127,16 @@ async fn the_standard_figures_come_in_the_order_of_the_contract_and_are_true() {
 }
 
 #[actix_web::test]
+async fn an_added_user_is_counted_within_seconds_with_the_default_settings() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let before = value(&figures(&admin, "").await, "unique_user_count");
+    server.user(&admin, "anna").await;
+    let is_counted = async || value(&figures(&admin, "").await, "unique_user_count") == before + 1;
+    until("the user is counted", is_counted).await;
+}
+
+#[actix_web::test]
 async fn each_day_has_its_messages_its_authors_and_its_bots_up_to_yesterday() {
     let server = TestServer::start_with(FRESH).await;
     let admin = server.admin().await;

@@ -71,8 +71,29 @@ async fn many_who_ask_the_same_cause_one_count_and_different_ones_follow_each_ot
     assert_eq!(source.0.counts.load(Ordering::SeqCst), 4);
 }
 
+#[test]
+fn a_result_is_kept_in_proportion_to_the_time_of_its_count() {
+    let limit = Duration::from_mins(5);
+    for (took_ms, kept_ms) in [(0, 2_000), (1, 2_000), (40, 2_000), (41, 2_050), (1_000, 50_000), (10_000, 300_000)] {
+        assert_eq!(max_age(Duration::from_millis(took_ms), limit), Duration::from_millis(kept_ms), "{took_ms} ms");
+    }
+    assert_eq!(max_age(Duration::MAX, limit), limit);
+    assert_eq!(max_age(Duration::from_secs(1), Duration::ZERO), Duration::ZERO);
+    assert_eq!(max_age(Duration::ZERO, Duration::from_secs(1)), Duration::from_secs(1));
+}
+
 #[actix_rt::test]
-async fn an_old_answer_is_told_at_once_while_it_is_counted_anew() {
+async fn a_caller_waits_for_a_quick_count_instead_of_an_old_answer() {
+    let source = Counting::new();
+    let analytics = AnalyticsHandle::start(source.clone(), Duration::ZERO);
+    source.0.turns.add_permits(3);
+    for expected in 1..=3 {
+        assert_eq!(value(&analytics, "a").await, expected);
+    }
+}
+
+#[actix_rt::test]
+async fn an_old_answer_is_returned_while_a_count_takes_long() {
     let source = Counting::new();
     let analytics = AnalyticsHandle::start(source.clone(), Duration::ZERO);
     source.0.turns.add_permits(1);
