@@ -19,6 +19,12 @@ async fn the_javascript_client_manages_accounts() {
 }
 
 #[actix_web::test]
+async fn the_javascript_client_works_below_the_path_of_a_site() {
+    let settings = "[ServiceSettings]\nSiteURL = \"http://127.0.0.1/team\"\nEnableUserAccessTokens = true\n";
+    play_at("accounts.mjs", settings, "/team", "ended_session_is_refused").await;
+}
+
+#[actix_web::test]
 async fn the_javascript_client_changes_the_configuration() {
     play("config.mjs", "", "pinned_settings_are_marked").await;
 }
@@ -97,12 +103,17 @@ async fn connect(scenario: &str, settings: &str, last: &str) {
 
 /// Runs a script against a server with these settings, up to its last step.
 async fn play(script: &str, settings: &str, last: &str) {
+    play_at(script, settings, "", last).await;
+}
+
+/// Plays a script against the site at a path of the server.
+async fn play_at(script: &str, settings: &str, path: &str, last: &str) {
     let Some(folder) = needs::peer("js") else { return };
     let server = Home::new(settings).await.start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js").join(script);
     // Node finds the client from the working folder.
     let mut node = Command::new(peers::tool("node"));
-    node.arg(script).args([&server.base, PASSWORD]).current_dir(folder);
+    node.arg(script).args([&format!("{}{path}", server.base), PASSWORD]).current_dir(folder);
     let steps = peers::play(&mut node).await;
     assert_eq!(steps.last().unwrap()["step"], last);
 }

@@ -44,23 +44,28 @@ async fn mmctl_local_asks_for_the_status_and_makes_an_account() {
 
 #[actix_web::test]
 async fn mmctl_auth_login_accepts_the_site_the_token_and_the_version() {
-    let home = Home::new("").await;
-    let server = home.start().await;
-    let site = server.client();
-    site.post("/users", account("anna")).await.expect(201);
+    let site = "[ServiceSettings]\nSiteURL = \"http://127.0.0.1/team\"\n";
+    // The address that is entered may have the path of the site, or not have it: then mmctl follows a redirect.
+    for (settings, path, front) in [("", "", "//"), (site, "/team", "//"), (site, "", "//?from=root")] {
+        let server = Home::new(settings).await.start().await;
+        server.client().post("/users", account("anna")).await.expect(201);
+        logs_in(&server.client().at(&format!("{}{path}", server.base)), front).await;
+    }
+}
 
-    assert_eq!(go(&site, Method::GET, "//", None, None).await.status, 200);
+async fn logs_in(site: &Client, front: &str) {
+    assert_eq!(go(site, Method::GET, front, None, None).await.status, 200);
     let login = json!({ "login_id": "anna", "password": PASSWORD });
-    let login = go(&site, Method::POST, "/users/login", Some(login), None).await;
+    let login = go(site, Method::POST, "/users/login", Some(login), None).await;
     login.expect(200);
     assert!(login.headers.get("set-cookie").is_none(), "only scripts of pages are given cookies");
     let token = login.header("token");
 
-    let me = go(&site, Method::GET, "/users/me", None, Some(&token)).await;
+    let me = go(site, Method::GET, "/users/me", None, Some(&token)).await;
     assert_eq!(me.expect(200)["username"], "anna");
     assert_is_a_version(&me.header("x-version-id"));
     let ping = "/system/ping?get_server_status=false&use_rest_semantics=false";
-    let ping = go(&site, Method::GET, ping, None, Some(&token)).await;
+    let ping = go(site, Method::GET, ping, None, Some(&token)).await;
     assert_eq!(ping.expect(200)["status"], "OK");
     assert_eq!(ping.header("x-version-id"), me.header("x-version-id"));
 }
