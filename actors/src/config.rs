@@ -13,6 +13,7 @@ pub mod effective;
 pub mod events;
 pub mod extras;
 pub mod fixes;
+pub mod ineffective;
 pub mod limits;
 pub mod merge;
 pub mod proposal;

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayWrite, Proposal};
+use quarterdeck_actors::config::proposal::{ChangeMode, MayRead, MayWrite, Proposal, DecisionContext};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::{self, Setting};
 use quarterdeck_actors::config::{Config, Defaults};
@@ -84,11 +84,24 @@ pub(crate) fn may_change(session: &Session, config: &Config, path: &str) -> bool
     setting.is_some_and(|setting| writable_by(session)(setting))
 }
 
+/// Returns the check of whether the caller may read a setting.
+fn readable_by(session: &Session) -> MayRead {
+    let session = session.clone();
+    Arc::new(move |setting| reads(&session, setting))
+}
+
 /// Returns the proposal for a document that the caller submitted.
 pub(crate) fn proposal_of(mode: ChangeMode, body: Document, session: &Session) -> Proposal {
     let is_local = session.is_local();
     let may_keep_secrets = is_local || session.may(EVERYTHING);
-    Proposal { mode, body, may_write: writable_by(session), is_local, may_keep_secrets }
+    Proposal {
+        mode,
+        body,
+        may_write: writable_by(session),
+        may_read: readable_by(session),
+        is_local,
+        may_keep_secrets,
+    }
 }
 
 /// Returns the key of this installation's fingerprints. The first call creates it.

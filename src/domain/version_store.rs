@@ -5,20 +5,23 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{ChangeMode, MayWrite, Proposal};
+use quarterdeck_actors::config::ineffective::{Ineffective, Reason};
+use quarterdeck_actors::config::proposal::{Decision, ChangeMode, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{ConfigStore, Defaults, Stored, Version};
 use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
 use thiserror::Error;
 
+use crate::base::causes::chain;
 use crate::base::paging::Paging;
 use crate::store::{ConfigFile, Db, FileError, NotSaved, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
+/// The same with the reason in its text.
+const NOT_SAVED: &str = "app.save_config.app_error#cause";
 const UNREADABLE: &str = "app.config.unreadable.app_error";
 const CONFLICT: &str = "app.config.version_conflict.app_error";
 
@@ -259,9 +262,14 @@ impl VersionStore {
         }
     }
 
-    /// Returns the changed settings whose stored values have no effect.
-    pub(crate) fn ineffective(&self, changes: &[Change]) -> Vec<String> {
-        changes.iter().map(|change| &change.path).filter(|path| self.ignores(path)).cloned().collect()
+    /// Returns the settings of a decision that have no effect: those that are not written, and those that are written
+    /// and whose stored values are not used. They are sorted by path.
+    pub(crate) fn ineffective(&self, decision: &Decision) -> Vec<Ineffective> {
+        let paths = decision.changes.iter().map(|change| &change.path).filter(|path| self.ignores(path));
+        let unused = paths.map(|path| Ineffective { path: path.clone(), reason: Reason::ReadBeforeStore });
+        let mut all: Vec<Ineffective> = decision.ineffective.iter().cloned().chain(unused).collect();
+        all.sort_by(|one, other| one.path.cmp(&other.path));
+        all
     }
 
     /// Adds a version. If the versions are not in the database of the audit trail, the draft of the record is stored
@@ -272,16 +280,27 @@ impl VersionStore {
             Self::File(_) => true,
         };
         if is_apart {
-            trail.store_draft().await.or_fail(SAVE_FAILED)?;
+            trail.store_draft().await.map_err(|cause| unsaved(chain(&cause), cause))?;
         }
         match self {
-            Self::Database(db) => db.add_configuration(&version).await,
+            Self::Database(db) => match db.add_configuration(&version).await {
+                Err(refusal) if refusal.id == SAVE_FAILED => {
+                    Err(unsaved(refusal.cause.as_deref().map(|cause| chain(cause)).unwrap_or_default(), refusal))
+                }
+                saved => saved,
+            },
             Self::File(file) => match in_background(file, move |file| file.save(&version)).await? {
                 Err(NotSaved::Conflict { current }) => Err(AppError::new(CONFLICT).with("Current", current)),
-                saved => saved.or_fail(SAVE_FAILED),
+                Err(NotSaved::File(cause)) => Err(unsaved(cause.problem().to_owned(), cause)),
+                Ok(()) => Ok(()),
             },
         }
     }
+}
+
+/// Returns the error of a version that was not stored, with the problem for the caller.
+fn unsaved(problem: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> AppError {
+    AppError::new(NOT_SAVED).with("Problem", problem).because(cause)
 }
 
 /// Returns the error of an unusable file, with the problem for the caller and the name of the file for the log.
@@ -296,8 +315,14 @@ pub(crate) async fn has_tables(db: &Db) -> Result<bool, StoreError> {
 
 /// Returns the proposal to restore an earlier version, for an operator of this machine.
 pub(crate) fn restoring(document: Document) -> Proposal {
-    let may_write: MayWrite = Arc::new(|_| true);
-    Proposal { mode: ChangeMode::Restore, body: document, may_write, is_local: true, may_keep_secrets: true }
+    Proposal {
+        mode: ChangeMode::Restore,
+        body: document,
+        may_write: Arc::new(|_| true),
+        may_read: Arc::new(|_| true),
+        is_local: true,
+        may_keep_secrets: true,
+    }
 }
 
 /// The versions, with the database of the audit trail.

@@ -1,6 +1,7 @@
 //! The parts of the configuration and the licence that clients get.
 
 mod defaults;
+mod ineffective;
 mod kept_secrets;
 mod origins;
 mod pinned;

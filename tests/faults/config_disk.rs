@@ -19,7 +19,9 @@ async fn a_full_disk_loses_nothing() {
     assert!(full.is_err(), "the disk is smaller than that");
     let bytes = std::fs::read(place.file()).unwrap();
     for _ in 0..3 {
-        place.try_rename("after").await.unwrap().expect_refusal(500, NOT_SAVED);
+        let refused = place.try_rename("after").await.unwrap();
+        refused.expect_refusal(500, NOT_SAVED);
+        assert!(refused.text().contains("No space left on device"), "{}", refused.text());
     }
     assert_eq!(std::fs::read(place.file()).unwrap(), bytes);
     assert_eq!(std::fs::read_dir(place.store()).unwrap().count(), 3, "file, versions and filler: no remains");
@@ -42,7 +44,9 @@ async fn a_disk_that_turned_read_only_loses_nothing() {
     let server = place.start().await;
     let before = place.rename("before").await;
     disk.remount("ro");
-    place.try_rename("after").await.unwrap().expect_refusal(500, NOT_SAVED);
+    let refused = place.try_rename("after").await.unwrap();
+    refused.expect_refusal(500, NOT_SAVED);
+    assert!(refused.text().contains("Read-only file system"), "{}", refused.text());
     assert_eq!(place.in_force().await, ("before".to_owned(), before.clone()));
     server.kill().await;
     let server = place.start().await;

@@ -53,7 +53,7 @@ fn readable_section(section: &Document, node: &Node, may_read: &dyn Fn(&Setting)
             (None, Value::Object(section)) => Some(Value::Object(readable_section(section, node, may_read))),
             (None, _) => None,
             (Some(setting), value) if may_read(setting) => Some(value.clone()),
-            (Some(setting), _) => unreadable(setting),
+            (Some(setting), _) => hidden(setting),
         };
         Some((key.clone(), value?))
     };
@@ -61,7 +61,7 @@ fn readable_section(section: &Document, node: &Node, may_read: &dyn Fn(&Setting)
 }
 
 /// Returns the value in place of an unreadable setting, or `None` if it is left out.
-fn unreadable(setting: &Setting) -> Option<Value> {
+pub(super) fn hidden(setting: &Setting) -> Option<Value> {
     if setting.nullable {
         return (!setting.omit_when_null).then_some(Value::Null);
     }

@@ -163,7 +163,7 @@ impl Config {
     }
 
     /// Returns the document that would be in force without pinned values.
-    fn unpinned(&self) -> Document {
+    pub(super) fn unpinned(&self) -> Document {
         fixed(&filled(self.stored.as_ref(), self.defaults))
     }
 

@@ -91,7 +91,14 @@ fn stored(size: usize) -> Document {
 
 fn decided(mode: ChangeMode, body: Document) {
     let running = Config::from_overrides([]).unwrap();
-    let proposal = Proposal { mode, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true };
+    let proposal = Proposal {
+        mode,
+        body,
+        may_write: Arc::new(|_| true),
+        may_read: Arc::new(|_| true),
+        is_local: false,
+        may_keep_secrets: true,
+    };
     let context = DecisionContext {
         now_ms: 1,
         file_exists: Arc::new(|_| false),

@@ -13,7 +13,8 @@ use crate::steps::counted;
 /// Returns `base` with the settings of `patch` that may be written.
 ///
 /// Null leaves a setting unchanged, sections merge key by key, and lists are replaced as a whole.
-/// Plugins merge by id: an entry for one plugin leaves the others unchanged, and null removes a plugin.
+/// Plugins merge by id and key: an entry for one plugin leaves the others and its own other keys unchanged. Null removes
+/// a plugin or one of its keys.
 pub fn patched(base: &Document, patch: &Document, may_write: &dyn Fn(&Setting) -> bool) -> Document {
     let mut patched = base.clone();
     overlay(&mut patched, patch, tree(), &|setting| !setting.read_only && may_write(setting));
@@ -55,10 +56,25 @@ fn overlay(base: &mut Document, patch: &Document, node: &Node, may_write: &dyn F
                 overlay_section(base, key, |base| overlay(base, section, node, may_write));
             }
             Some(keys) if is_by_key => {
-                overlay_section(base, key, |base| overlay_keys(base, keys));
+                overlay_section(base, key, |base| overlay_entries(base, keys));
             }
             Some(_) | None => {
                 base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Merges a map of entries, such as the plugins with their settings: the keys of an entry are merged one by one.
+fn overlay_entries(base: &mut Document, entries: &Document) {
+    for (id, entry) in counted(entries.iter()) {
+        match entry {
+            Value::Null => {
+                base.remove(id);
+            }
+            Value::Object(keys) => overlay_section(base, id, |entry| overlay_keys(entry, keys)),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                base.insert(id.clone(), entry.clone());
             }
         }
     }

@@ -8,6 +8,7 @@ use super::difference::{Change, changes};
 use super::document::{Document, given, insert, remove};
 use super::effective::{Config, Stored, overridden};
 use super::extras::{extras, without_extras};
+use super::ineffective::{Ineffective, dropped, ineffective};
 use super::limits::check_limits;
 use super::merge::{patched, replaced};
 use super::reentry::{KeptSecret, kept};
@@ -37,6 +38,9 @@ const KEY_LENGTH: usize = 32;
 /// Returns true if the caller may write a setting.
 pub type MayWrite = Arc<dyn Fn(&Setting) -> bool + Send + Sync>;
 
+/// Returns true if the caller may read a setting.
+pub type MayRead = Arc<dyn Fn(&Setting) -> bool + Send + Sync>;
+
 /// Returns true if a file or folder exists at a path.
 pub type FileExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -63,6 +67,8 @@ pub struct Proposal {
     pub body: Document,
     /// Selects the settings that the caller may write. Other settings keep their running value.
     pub may_write: MayWrite,
+    /// Selects the settings that the caller may read. The outcome tells nothing of the values of others.
+    pub may_read: MayRead,
     /// True if it came over the local socket, where no setting is protected.
     pub is_local: bool,
     /// True if the caller may redirect a secret to another host without entering it again.
@@ -87,8 +93,11 @@ pub struct Decision {
     pub config: Config,
     /// The changes of the configuration in force.
     pub changes: Vec<Change>,
-    /// Settings that are unset because no secret is stored for their placeholder.
+    /// Settings that are unset because no secret is stored for their placeholder, and the settings of plugins that are
+    /// no longer there.
     pub unset: Vec<String>,
+    /// Settings that keep their running value although the proposal gives them another one.
+    pub ineffective: Vec<Ineffective>,
     /// Secrets that go to another host now and were not entered again.
     pub kept: Vec<String>,
 }
@@ -128,9 +137,14 @@ pub fn decide(running: &Config, proposal: &Proposal, context: &DecisionContext) 
     let kept = kept_secrets(running, proposal, &document)?;
     check_rules(&document, context)?;
     let changes = changes(&running.document, &document, &*context.fingerprint);
+    let unset = match proposal.mode {
+        ChangeMode::Patch | ChangeMode::Replace => [unset, dropped(&running.document, &document)].concat(),
+        ChangeMode::Restore => unset,
+    };
+    let ineffective = ineffective(running, proposal, &document);
     let config = running.with_stored(Stored::new(new_id(), stored));
     let config = config.map_err(|cause| AppError::new("app.save_config.app_error").because(cause))?;
-    Ok(Decision { config, changes, unset, kept })
+    Ok(Decision { config, changes, unset, ineffective, kept })
 }
 
 /// Returns the result of replacing the stored document with one of another store, which is kept as it is.
@@ -140,7 +154,7 @@ pub(super) fn copied(running: &Config, document: &Document, context: &DecisionCo
     check_rules(&config.document, context)?;
     let before = running.stored.as_ref().map_or_else(defaults, |stored| stored.document.clone());
     let changes = changes(&before, document, &*context.fingerprint);
-    Ok(Decision { config, changes, unset: Vec::new(), kept: Vec::new() })
+    Ok(Decision { config, changes, unset: Vec::new(), ineffective: Vec::new(), kept: Vec::new() })
 }
 
 /// Returns the submitted document with the running value of each pinned setting. The submitted values of pinned
@@ -218,7 +232,7 @@ fn with_kept(mut document: Document, running: &Config, proposal: &Proposal) -> D
 }
 
 /// Returns true if a whole document that came over the network leaves this setting at its running value.
-fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
+pub(super) fn is_kept(running: &Config, proposal: &Proposal, setting: &Setting) -> bool {
     let is_replacing = proposal.mode != ChangeMode::Patch && !proposal.is_local;
     let forbids_uploads = given(&running.document, UPLOADS) == Some(&Value::from(false));
     let is_closed_market = forbids_uploads && setting.path == MARKETPLACE;

@@ -160,6 +160,7 @@ async fn decide_and_save(mut basis: Basis, store: &dyn ConfigStore, write: Arc<W
             match store.save(version).await {
                 Ok(()) => return Ok(Saved { decision, is_stored: true }),
                 Err(refusal) if refusal.id == CONFLICT => {}
+                Err(refusal) if refusal.id.starts_with(SAVE_FAILED) => return Err(refusal),
                 Err(refusal) => return Err(refusal).or_fail(SAVE_FAILED),
             }
         }

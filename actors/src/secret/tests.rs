@@ -58,6 +58,7 @@ fn no_type_that_holds_secrets_prints_one() {
         mode: ChangeMode::Patch,
         body: body.clone(),
         may_write: Arc::new(|_| true),
+        may_read: Arc::new(|_| true),
         is_local: true,
         may_keep_secrets: true,
     };

@@ -1,5 +1,7 @@
 //! Access to the configuration: in the store, or through a running server.
 
+use std::collections::BTreeMap;
+
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::proposal::ChangeMode;
@@ -42,10 +44,13 @@ pub(super) struct Outcome {
     /// The id of the new version; `None` if nothing was stored.
     pub(super) version: Option<String>,
     pub(super) changes: Vec<Changed>,
-    /// Settings whose placeholder stands for no stored value.
+    /// Settings whose placeholder stands for no stored value, and settings of plugins that are gone.
     pub(super) unset: Vec<String>,
-    /// Settings that have no effect in this store.
+    /// Settings that keep their value, or whose stored value is not used.
     pub(super) ineffective: Vec<String>,
+    /// The reason for each of them, as one word.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) reasons: BTreeMap<String, String>,
 }
 
 /// One setting that changed; secrets are fingerprints.

@@ -135,12 +135,13 @@ impl Store {
 
     fn outcome(&self, Saved { decision, is_stored }: Saved) -> Outcome {
         let version = decision.config.version().to_owned();
-        let ineffective = self.versions.ineffective(&decision.changes);
+        let ineffective = self.versions.ineffective(&decision);
         Outcome {
             version: is_stored.then_some(version),
             changes: decision.changes.into_iter().map(Changed::from).collect(),
             unset: decision.unset,
-            ineffective,
+            ineffective: ineffective.iter().map(|one| one.path.clone()).collect(),
+            reasons: ineffective.into_iter().map(|one| (one.path, one.reason.word())).collect(),
         }
     }
 

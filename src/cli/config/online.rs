@@ -1,5 +1,6 @@
 //! The configuration of a running server, read and changed through its local socket.
 
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -53,7 +54,8 @@ struct Answer {
     status: StatusCode,
     version: String,
     unset: Vec<String>,
-    ineffective: Vec<String>,
+    /// The settings that have no effect, with the reason for each.
+    ineffective: BTreeMap<String, String>,
     /// True if the server stored a version; `None` if its response does not say.
     is_stored: Option<bool>,
     body: Vec<u8>,
@@ -136,7 +138,7 @@ impl Server {
         if proposed.is_dry_run {
             let answer = self.ask(ask.with("dry_run", "true")).await?.checked()?;
             let Preview { changes, unset }: Preview = answer.read()?;
-            return Ok(Outcome { version: None, changes, unset, ineffective: answer.ineffective });
+            return Ok(outcome(None, changes, unset, answer.ineffective));
         }
         self.change(ask, &proposed.comment).await
     }
@@ -161,12 +163,12 @@ impl Server {
         // A server of an earlier version does not say if it stored a version.
         let is_stored = is_stored.unwrap_or(version != before);
         if !is_stored {
-            return Ok(Outcome { version: None, changes: Vec::new(), unset, ineffective: Vec::new() });
+            return Ok(outcome(None, Vec::new(), unset, ineffective));
         }
         let shown = self.ask(Ask::new(Method::GET, format!("/config/versions/{version}"))).await?.checked()?;
         let Shown { version: record } = shown.read()?;
         let changes = serde_json::from_value(record.changes).map_err(|cause| cause.to_string())?;
-        Ok(Outcome { version: Some(version), changes, unset, ineffective })
+        Ok(outcome(Some(version), changes, unset, ineffective))
     }
 
     async fn ask(&self, ask: Ask<'_>) -> Result<Answer, String> {
@@ -181,7 +183,7 @@ impl Server {
         let header = |name: &str| answer.headers().get(name).and_then(|text| text.to_str().ok()).unwrap_or_default();
         let version = header(ETAG.as_str()).trim_matches('"').to_owned();
         let list = |name: &str| header(name).split_whitespace().map(decoded).collect();
-        let (unset, ineffective) = (list("x-config-unset"), list("x-config-ineffective"));
+        let (unset, ineffective) = (list("x-config-unset"), reasons(header("x-config-ineffective")));
         let is_stored = header("x-config-stored").parse().ok();
         let status = answer.status();
         let body = answer.bytes().await.map_err(fails)?.to_vec();
@@ -217,6 +219,23 @@ fn absolute(name: &str) -> String {
     let place = Place::named(Some(name)).ok();
     let file = place.and_then(|place| place.file()).and_then(|file| std::path::absolute(file.path()).ok());
     file.map_or_else(|| name.to_owned(), |path| path.display().to_string())
+}
+
+fn outcome(
+    version: Option<String>,
+    changes: Vec<Changed>,
+    unset: Vec<String>,
+    reasons: BTreeMap<String, String>,
+) -> Outcome {
+    Outcome { version, changes, unset, ineffective: reasons.keys().cloned().collect(), reasons }
+}
+
+/// Returns the paths of a list in a header with the reason that follows each of them.
+///
+/// A server of an earlier version lists only settings that are read before the store, and no reasons.
+fn reasons(list: &str) -> BTreeMap<String, String> {
+    let entries = list.split_whitespace().map(|entry| entry.split_once(';').unwrap_or((entry, "read_before_store")));
+    entries.map(|(path, reason)| (decoded(path), decoded(reason))).collect()
 }
 
 /// Returns a path of a list in a header, without the escapes of its special characters.

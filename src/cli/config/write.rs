@@ -127,10 +127,10 @@ pub(super) async fn import(backend: &ConfigBackend, import: Import) -> Result<()
 /// Prints the outcome of a change, as text or as JSON.
 pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, is_dry_run: bool, json: bool) {
     for path in &outcome.unset {
-        remark(format_args!("{path}: no secret is stored for the placeholder, so the setting is empty"));
+        remark(format_args!("{path}: is not set: the change leaves it out, or nothing is stored for its placeholder"));
     }
-    for path in &outcome.ineffective {
-        remark(format_args!("{path}: has no effect in this store: set it in config.toml or the environment"));
+    for (path, reason) in &outcome.reasons {
+        remark(format_args!("{path}: {}", because(reason)));
     }
     if json {
         return say_json(outcome);
@@ -145,6 +145,18 @@ pub(super) fn tell(backend: &ConfigBackend, outcome: &Outcome, is_dry_run: bool,
         }
         (None, _) if is_dry_run && !outcome.changes.is_empty() => say("dry run: nothing is stored"),
         (None, _) => say("no changes"),
+    }
+}
+
+/// Returns the reason why a setting has no effect, as text.
+fn because(reason: &str) -> String {
+    match reason.split_once(':').unwrap_or((reason, "")) {
+        ("pinned", place) => format!("is pinned by {place} and keeps that value; change it there"),
+        ("restricted", _) => "is not changed, because ExperimentalSettings.RestrictSystemAdmin is on".to_owned(),
+        ("not_permitted", _) => "is not changed, because the permission to write it is missing".to_owned(),
+        ("protected", _) => "is not changed, because no document that comes over the network changes it".to_owned(),
+        ("read_only", _) => "is not changed, because it is never stored".to_owned(),
+        _ => "has no effect in this store: set it in config.toml or the environment".to_owned(),
     }
 }
 
@@ -166,7 +178,10 @@ async fn change(
     if outcome.changes.is_empty() && setting.kind != Kind::Map {
         let current = backend.current().await?;
         if found(&current.document, path) != Some(&value) {
-            return Err(format!("{path} cannot be changed: it is pinned on the server or is never stored"));
+            return Err(match outcome.reasons.get(path) {
+                Some(reason) => format!("{path}: {}", because(reason)),
+                None => format!("{path} cannot be changed: it is pinned on the server or is never stored"),
+            });
         }
     }
     tell(backend, &outcome, is_dry_run, json);

@@ -80,7 +80,14 @@ fn decided(running: &Config, mode: ChangeMode, body: Document) -> Decision {
     };
     decide(
         running,
-        &Proposal { mode, body, may_write: Arc::new(|_| true), is_local: false, may_keep_secrets: true },
+        &Proposal {
+            mode,
+            body,
+            may_write: Arc::new(|_| true),
+            may_read: Arc::new(|_| true),
+            is_local: false,
+            may_keep_secrets: true,
+        },
         &context,
     )
     .unwrap()

@@ -41,16 +41,30 @@ fn a_patch_merges_nested_sections_and_takes_lists_and_maps_as_a_whole() {
 }
 
 #[test]
-fn a_patch_of_one_plugin_keeps_the_others() {
+fn a_patch_of_one_plugin_keeps_the_others_and_its_other_keys() {
     let base = running(&[("PluginSettings.Plugins", json!({"one": {"a": 1, "b": 2}, "two": {"c": 3}}))]);
     let patch = with(&[
         ("PluginSettings.Plugins", json!({"one": {"a": 4}})),
         ("PluginSettings.PluginStates", json!({"playbooks": {"Enable": false}})),
     ]);
     let plugins = patched(&base, &patch, &everything)["PluginSettings"].clone();
-    assert_eq!(plugins["Plugins"], json!({"one": {"a": 4}, "two": {"c": 3}}));
+    assert_eq!(plugins["Plugins"], json!({"one": {"a": 4, "b": 2}, "two": {"c": 3}}));
     assert_eq!(plugins["PluginStates"]["playbooks"]["Enable"], false);
     assert_eq!(plugins["PluginStates"]["com.mattermost.calls"]["Enable"], true);
+}
+
+#[test]
+fn null_takes_one_key_of_a_plugin_out_and_a_replacement_takes_the_plugin_as_it_is() {
+    let plugins = |plugins: Value| ("PluginSettings.Plugins", plugins);
+    let base = running(&[plugins(json!({"one": {"a": 1, "b": {"c": 2, "d": 3}}}))]);
+    let body = with(&[plugins(json!({"one": {"a": null, "b": {"c": 4}, "e": null}}))]);
+    assert_eq!(
+        patched(&base, &body, &everything),
+        running(&[plugins(json!({"one": {"b": {"c": 4}}}))]),
+        "a value of a plugin is one value, whatever it consists of"
+    );
+    let body = with(&[plugins(json!({"one": {"f": 5}})), ("ServiceSettings.SiteURL", json!(""))]);
+    assert_eq!(replaced(&base, &body, &everything), running(&[plugins(json!({"one": {"f": 5}}))]));
 }
 
 #[test]

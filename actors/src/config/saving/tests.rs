@@ -82,8 +82,14 @@ fn document(body: Value) -> Document {
 }
 
 fn proposed(mode: ChangeMode, body: Document) -> Write {
-    let may_write: super::super::proposal::MayWrite = Arc::new(|_| true);
-    write(Wanted::Proposal(Proposal { mode, body, may_write, is_local: true, may_keep_secrets: true }))
+    write(Wanted::Proposal(Proposal {
+        mode,
+        body,
+        may_write: Arc::new(|_| true),
+        may_read: Arc::new(|_| true),
+        is_local: true,
+        may_keep_secrets: true,
+    }))
 }
 
 fn patch(body: Value) -> Write {

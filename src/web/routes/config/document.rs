@@ -1,5 +1,7 @@
 //! Routes that read, replace and patch the configuration as a whole.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::web::Data;
@@ -9,7 +11,8 @@ use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, with
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
+use quarterdeck_actors::config::ineffective::Ineffective;
+use quarterdeck_actors::config::proposal::{Decision, ChangeMode};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::spelling::{DoubledKey, spelled};
@@ -39,16 +42,18 @@ use crate::web::state::AppState;
 /// The header that lists unknown keys of the body.
 const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
 
-/// The characters that are escaped in such a list, because spaces separate the paths.
-const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// The characters that are escaped in such a list: spaces separate the paths, and a semicolon separates a path from its
+/// reason.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b';');
 
 /// The largest length of such a list, in characters. Clients refuse headers that are much longer.
 const MAX_LIST_CHARACTERS: usize = 4096;
 
-/// The header that lists settings whose placeholder stands for no stored value.
+/// The header that lists settings whose placeholder stands for no stored value, and settings of plugins that are gone.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
 
-/// The header that lists stored settings that take effect only in `config.toml` and the environment.
+/// The header that lists settings that a change names and that keep their value, or whose stored value is not used. Each
+/// path is followed by a semicolon and the reason.
 const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
 
 /// The header that lists secrets that are now sent to another place and were not entered again.
@@ -230,7 +235,7 @@ pub(super) async fn written(
     answer.headers_mut().insert(STORED, stored);
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
-    tell(&mut answer, INEFFECTIVE, &app.facts.versions.ineffective(&decision.changes));
+    tell_ineffective(&mut answer, &app.facts.versions.ineffective(decision));
     tell_stores(&mut answer, app, &decision.changes).await;
     Ok(answer)
 }
@@ -241,12 +246,16 @@ pub(super) async fn written(
 pub(crate) struct Preview<'a> {
     /// One entry for each setting.
     changes: &'a [Change],
-    /// Settings that have no effect in the store, because they take effect only when pinned.
-    ineffective: &'a [String],
+    /// Settings that would keep their value, or whose stored value is not used.
+    ineffective: Vec<&'a str>,
     /// Secrets that would go to another place without being entered again.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     kept: &'a [String],
-    /// Secrets whose placeholder stands for no stored value.
+    /// The reason for each of the ineffective settings: `pinned` with its place, `restricted`, `not_permitted`,
+    /// `protected`, `read_only` or `read_before_store`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    reasons: BTreeMap<&'a str, String>,
+    /// Secrets whose placeholder stands for no stored value, and settings of plugins that would be gone.
     unset: &'a [String],
 }
 
@@ -270,13 +279,18 @@ impl PartialSchema for ConfigAnswer {
 
 /// Returns the response to a dry run: the changes that would be made.
 fn preview(app: &AppState, decision: &Decision) -> Result<HttpResponse, AppError> {
-    let ineffective = app.facts.versions.ineffective(&decision.changes);
-    let preview =
-        Preview { changes: &decision.changes, ineffective: &ineffective, kept: &decision.kept, unset: &decision.unset };
+    let ineffective = app.facts.versions.ineffective(decision);
+    let preview = Preview {
+        changes: &decision.changes,
+        ineffective: ineffective.iter().map(|one| one.path.as_str()).collect(),
+        kept: &decision.kept,
+        reasons: ineffective.iter().map(|one| (one.path.as_str(), one.reason.word())).collect(),
+        unset: &decision.unset,
+    };
     let mut answer = Json(preview).reply().map(never_cached)?;
     tell(&mut answer, UNSET, &decision.unset);
     tell(&mut answer, SECRETS_KEPT, &decision.kept);
-    tell(&mut answer, INEFFECTIVE, &ineffective);
+    tell_ineffective(&mut answer, &ineffective);
     Ok(answer)
 }
 
@@ -358,11 +372,24 @@ fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
     answer
 }
 
-/// Lists paths in a header. An ellipsis replaces those that do not fit.
+/// Lists paths in a header.
 fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
+    tell_each(answer, name, places.iter().map(|place| escaped(place)));
+}
+
+fn tell_ineffective(answer: &mut HttpResponse, ineffective: &[Ineffective]) {
+    let with_reason = |one: &Ineffective| format!("{};{}", escaped(&one.path), escaped(&one.reason.word()));
+    tell_each(answer, INEFFECTIVE, ineffective.iter().map(with_reason));
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, UNSAFE).to_string()
+}
+
+/// Lists entries in a header. An ellipsis replaces those that do not fit.
+fn tell_each(answer: &mut HttpResponse, name: HeaderName, entries: impl Iterator<Item = String>) {
     let mut list = String::new();
-    for place in places {
-        let place = utf8_percent_encode(place, UNSAFE).to_string();
+    for place in entries {
         if list.len() + place.len() > MAX_LIST_CHARACTERS {
             list.push_str(" ...");
             break;

@@ -1,0 +1,270 @@
+//! The settings of a submitted document that keep their running value although it gives them another one, and why.
+
+use serde_json::Value;
+
+use super::access::hidden;
+use super::document::{Document, given};
+use super::effective::Config;
+use super::extras::without_extras;
+use super::fixes::fixed;
+use super::merge::{patched, replaced};
+use super::proposal::{ChangeMode, Proposal, is_kept};
+use super::provenance::VARIABLE;
+use super::restored::{holds_placeholder, restored};
+use super::table::{Kind, Setting, placed, settings};
+
+const RESTRICTION: &str = "ExperimentalSettings.RestrictSystemAdmin";
+
+/// A setting that a change names and does not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ineffective {
+    /// The path of the setting.
+    pub path: String,
+    /// The reason.
+    pub reason: Reason,
+}
+
+/// The reason why a submitted value has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The setting is pinned at this place: a file with the line, or an environment variable.
+    Pinned(String),
+    /// `RestrictSystemAdmin` is on.
+    Restricted,
+    /// The caller lacks the permission.
+    NotPermitted,
+    /// No document that comes over the network changes the setting.
+    Protected,
+    /// No request changes the setting.
+    ReadOnly,
+    /// The setting is read before the store is, so only a pinned value has an effect.
+    ReadBeforeStore,
+}
+
+impl Reason {
+    /// Returns the reason as one word, for headers and JSON. A pinned setting is followed by the place of the pin.
+    ///
+    /// Folders in the place are left out, because callers over the network need not know them.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Pinned(place) => {
+                let place = place.strip_prefix(VARIABLE).unwrap_or(place);
+                format!("pinned:{}", place.rsplit('/').next().unwrap_or(place))
+            }
+            Self::Restricted => "restricted".to_owned(),
+            Self::NotPermitted => "not_permitted".to_owned(),
+            Self::Protected => "protected".to_owned(),
+            Self::ReadOnly => "read_only".to_owned(),
+            Self::ReadBeforeStore => "read_before_store".to_owned(),
+        }
+    }
+}
+
+/// Returns the settings that `proposal` gives another value than the running one and that it does not change.
+///
+/// A caller who may not read a setting is told the same for every value, so that the answer confirms no guess.
+pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Document) -> Vec<Ineffective> {
+    let known = without_extras(&proposal.body);
+    let body = restored(&known, &running.document).document;
+    let (before, wanted) = match proposal.mode {
+        ChangeMode::Patch => (running.document.clone(), patched(&running.document, &body, &|_| true)),
+        ChangeMode::Replace => (running.document.clone(), replaced(&running.document, &body, &|_| true)),
+        ChangeMode::Restore => (running.unpinned(), running.defaults.complete(&body)),
+    };
+    let wanted = fixed(&wanted);
+    let told = |setting: &'static Setting| {
+        let reason = reason(running, proposal, setting)?;
+        let submitted = given(&known, &setting.path)?;
+        let is_tried = if reason == Reason::ReadOnly {
+            Some(submitted) != given(&running.document, &setting.path)
+        } else if sees(proposal, setting) {
+            let is_meant = given(&wanted, &setting.path) != given(&before, &setting.path);
+            let is_unchanged = given(decided, &setting.path) == given(&running.document, &setting.path);
+            is_meant && is_unchanged
+        } else {
+            !holds_placeholder(submitted) && hidden(setting).as_ref() != Some(submitted) && !is_empty(submitted)
+        };
+        is_tried.then(|| Ineffective { path: setting.path.clone(), reason })
+    };
+    placed().filter(|setting| setting.kind != Kind::Object).filter_map(told).collect()
+}
+
+/// Returns the keys of plugins that `after` no longer has: whole plugins, and single keys of others.
+pub(super) fn dropped(before: &Document, after: &Document) -> Vec<String> {
+    let mut dropped = Vec::new();
+    for setting in placed().filter(|setting| setting.by_key) {
+        let [before, after] = [before, after].map(|document| given(document, &setting.path).and_then(Value::as_object));
+        for (id, entry) in before.into_iter().flatten() {
+            let path = format!("{}.{id}", setting.path);
+            match (entry, after.and_then(|after| after.get(id))) {
+                (_, None) => dropped.push(path),
+                (Value::Object(before), Some(Value::Object(after))) => {
+                    let gone = before.keys().filter(|key| !after.contains_key(*key));
+                    dropped.extend(gone.map(|key| format!("{path}.{key}")));
+                }
+                (_, Some(_)) => {}
+            }
+        }
+    }
+    dropped
+}
+
+fn reason(running: &Config, proposal: &Proposal, setting: &Setting) -> Option<Reason> {
+    if setting.read_only {
+        return Some(Reason::ReadOnly);
+    }
+    let is_closed = |setting: &Setting| !(proposal.may_write)(setting);
+    let closed = containers(setting).find(|container| is_closed(container)).or(is_closed(setting).then_some(setting));
+    if let Some(closed) = closed {
+        let is_on = given(&running.document, RESTRICTION) == Some(&Value::from(true));
+        let is_restricted = is_on && (closed.write_restrictable || closed.cloud_restrictable);
+        return Some(if is_restricted { Reason::Restricted } else { Reason::NotPermitted });
+    }
+    if let Some(pinned) = running.overrides.get(&setting.path) {
+        return Some(Reason::Pinned(pinned.place.clone()));
+    }
+    is_kept(running, proposal, setting).then_some(Reason::Protected)
+}
+
+/// Returns the nested sections that contain a setting and have a row of their own in the table.
+fn containers(setting: &Setting) -> impl Iterator<Item = &'static Setting> {
+    setting.path.match_indices('.').filter_map(|(at, _)| settings().get(setting.path.get(..at)?))
+}
+
+/// Returns true if the caller reads the value of a setting, or could compare it with another one by writing it.
+fn sees(proposal: &Proposal, setting: &Setting) -> bool {
+    let is_masked = setting.mask.is_some() && !(proposal.may_write)(setting);
+    proposal.is_local || ((proposal.may_read)(setting) && !is_masked)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(section) => section.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::document::insert;
+    use super::super::effective::Override;
+    use super::super::table::{Mode, defaults};
+    use super::*;
+
+    const NAME: &str = "TeamSettings.SiteName";
+
+    fn document(values: &[(&str, Value)]) -> Document {
+        let mut document = Document::new();
+        for (path, value) in values {
+            insert(&mut document, path, value.clone());
+        }
+        document
+    }
+
+    fn config(pinned: &[(&str, Value)]) -> Config {
+        let place = "/etc/quarterdeck/config.toml:3".to_owned();
+        let pin = |(path, value): &(&str, Value)| {
+            ((*path).to_owned(), Override { value: value.clone(), place: place.clone() })
+        };
+        Config::compose(None, pinned.iter().map(pin).collect()).unwrap()
+    }
+
+    fn told(running: &Config, mode: ChangeMode, body: Document, closed: &'static str) -> Vec<(String, String)> {
+        let proposal = Proposal {
+            mode,
+            body,
+            may_write: Arc::new(move |setting| setting.path != closed),
+            may_read: Arc::new(|setting| setting.path != "EmailSettings.SMTPServer"),
+            is_local: false,
+            may_keep_secrets: true,
+        };
+        let told = ineffective(running, &proposal, &running.document);
+        told.into_iter().map(|one| (one.path, one.reason.word())).collect()
+    }
+
+    fn one(path: &str, reason: &str) -> Vec<(String, String)> {
+        vec![(path.to_owned(), reason.to_owned())]
+    }
+
+    #[test]
+    fn a_pinned_setting_says_where_it_is_pinned_and_an_equal_value_says_nothing() {
+        let running = config(&[(NAME, json!("pinned"))]);
+        let body = |name: &str| document(&[(NAME, json!(name))]);
+        for mode in [ChangeMode::Patch, ChangeMode::Replace] {
+            assert_eq!(told(&running, mode, body("other"), ""), one(NAME, "pinned:config.toml:3"));
+            assert_eq!(told(&running, mode, body("pinned"), ""), []);
+            assert_eq!(told(&running, mode, Document::new(), ""), []);
+        }
+        let url = "ServiceSettings.SiteURL";
+        let running = config(&[(url, json!("https://chat.example"))]);
+        let slash = document(&[(url, json!("https://chat.example/"))]);
+        assert_eq!(told(&running, ChangeMode::Patch, slash, ""), [], "it is corrected to the same value");
+    }
+
+    #[test]
+    fn a_closed_setting_says_if_the_permission_or_the_restriction_closes_it() {
+        let body = document(&[(NAME, json!("other"))]);
+        assert_eq!(told(&config(&[]), ChangeMode::Patch, body, NAME), one(NAME, "not_permitted"));
+        let runs = "JobSettings.RunJobs";
+        let body = document(&[(runs, json!(false))]);
+        assert_eq!(told(&config(&[]), ChangeMode::Patch, body.clone(), runs), one(runs, "not_permitted"));
+        let restricted = config(&[(RESTRICTION, json!(true))]);
+        assert_eq!(told(&restricted, ChangeMode::Patch, body, runs), one(runs, "restricted"));
+        let (section, port) =
+            ("MessageExportSettings.GlobalRelaySettings", "MessageExportSettings.GlobalRelaySettings.CustomSMTPPort");
+        let body = document(&[(port, json!("2525"))]);
+        assert_eq!(told(&config(&[]), ChangeMode::Patch, body, section), one(port, "not_permitted"));
+    }
+
+    #[test]
+    fn protected_settings_and_flags_say_so() {
+        let directory = "ImportSettings.Directory";
+        let body = document(&[(directory, json!("./elsewhere"))]);
+        assert_eq!(told(&config(&[]), ChangeMode::Replace, body, ""), one(directory, "protected"));
+        let flag = "FeatureFlags.TestBoolFeature";
+        let running = config(&[]);
+        let current = given(&running.document, flag).unwrap() == &json!(true);
+        assert_eq!(told(&running, ChangeMode::Patch, document(&[(flag, json!(!current))]), ""), one(flag, "read_only"));
+        assert_eq!(told(&running, ChangeMode::Patch, document(&[(flag, json!(current))]), ""), []);
+    }
+
+    #[test]
+    fn a_setting_that_the_caller_does_not_read_is_told_of_for_every_value() {
+        let server = "EmailSettings.SMTPServer";
+        let running = config(&[(server, json!("mail.internal"))]);
+        for guess in ["mail.internal", "other"] {
+            let body = document(&[(server, json!(guess))]);
+            assert_eq!(told(&running, ChangeMode::Patch, body, server), one(server, "not_permitted"), "{guess}");
+        }
+        assert_eq!(told(&running, ChangeMode::Patch, document(&[(server, json!(""))]), server), []);
+        let secret = "EmailSettings.SMTPPassword";
+        let running = config(&[(secret, json!("canary"))]);
+        for guess in ["canary", "other"] {
+            let body = document(&[(secret, json!(guess))]);
+            assert_eq!(told(&running, ChangeMode::Patch, body, secret), one(secret, "not_permitted"), "{guess}");
+        }
+        let masked = document(&[(secret, json!("*".repeat(32)))]);
+        assert_eq!(told(&running, ChangeMode::Patch, masked, secret), []);
+    }
+
+    #[test]
+    fn keys_of_plugins_that_are_gone_are_named() {
+        let plugins = |plugins: Value| {
+            let mut document = defaults(Mode::Update);
+            insert(&mut document, "PluginSettings.Plugins", plugins);
+            document
+        };
+        let before = plugins(json!({ "com.example.one": { "a": 1, "b": 2 }, "two": { "c": 3 } }));
+        let after = plugins(json!({ "com.example.one": { "a": 4 }, "three": {} }));
+        let paths = ["PluginSettings.Plugins.com.example.one.b", "PluginSettings.Plugins.two"];
+        assert_eq!(dropped(&before, &after), paths);
+        assert_eq!(dropped(&after, &after), Vec::<String>::new());
+    }
+}

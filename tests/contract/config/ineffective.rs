@@ -1,0 +1,117 @@
+//! A value that a write names and that is not applied is named in the answer, with the reason.
+
+use serde_json::{Value, json};
+
+use crate::support::configuration::{at, nested};
+use crate::support::{Client, LocalServer, Reply, TestServer};
+
+const HEADER: &str = "x-config-ineffective";
+const UNSET: &str = "x-config-unset";
+
+/// The header of a dry run and of the write itself, which must agree, and the reasons in the body of the dry run.
+async fn told(client: &Client, way: &str, body: &Value) -> (String, Value) {
+    let preview = client.put(&format!("{way}?dry_run=true"), body.clone()).await;
+    let reply = client.put(way, body.clone()).await;
+    reply.expect(200);
+    let header = |reply: &Reply| reply.headers.get(HEADER).map_or("", |text| text.to_str().unwrap()).to_owned();
+    assert_eq!(header(&preview), header(&reply));
+    (header(&reply), preview.expect(200)["reasons"].clone())
+}
+
+#[actix_web::test]
+async fn a_pinned_setting_is_named_with_the_place_of_its_pin() {
+    let variable = ("MM_TEAMSETTINGS_MAXUSERSPERTEAM".to_owned(), "70".to_owned());
+    let settings = "[TeamSettings]\nSiteName = \"pinned\"\n";
+    let server = TestServer::start_in(settings, &|_| vec![variable.clone()]).await;
+    let admin = server.admin().await;
+    let lines = std::fs::read_to_string(server.folder().join("config.toml")).unwrap();
+    let line = lines.lines().position(|line| line.starts_with("SiteName")).unwrap() + 1;
+    let [name, users] = [format!("pinned:config.toml:{line}"), "pinned:MM_TEAMSETTINGS_MAXUSERSPERTEAM".to_owned()];
+    let team = json!({ "SiteName": "other", "MaxUsersPerTeam": 71, "CustomDescriptionText": "applied" });
+    let (header, reasons) = told(&admin, "/config/patch", &json!({ "TeamSettings": team })).await;
+    assert_eq!(header, format!("TeamSettings.MaxUsersPerTeam;{users} TeamSettings.SiteName;{name}"));
+    assert_eq!(reasons, json!({ "TeamSettings.MaxUsersPerTeam": users, "TeamSettings.SiteName": name }));
+    let mut whole = admin.config().await;
+    assert_eq!(*at(&whole, "TeamSettings.CustomDescriptionText"), "applied");
+    assert_eq!(*at(&whole, "TeamSettings.SiteName"), "pinned");
+    assert_eq!(told(&admin, "/config", &whole).await, (String::new(), Value::Null), "what was read comes back");
+    whole["TeamSettings"]["SiteName"] = json!("other");
+    assert_eq!(told(&admin, "/config", &whole).await.0, format!("TeamSettings.SiteName;{name}"));
+}
+
+#[actix_web::test]
+async fn a_setting_without_permission_is_named_and_the_answer_confirms_no_guess() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let manager = server.staff(&admin, "mona", "system_manager").await;
+    let body = json!({ "PasswordSettings": { "MinimumLength": 20 }, "TeamSettings": { "SiteName": "one" } });
+    let reason = "PasswordSettings.MinimumLength;not_permitted";
+    assert_eq!(told(&manager, "/config/patch", &body).await.0, reason);
+    assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
+    let supporter = server.staff(&admin, "suzy", "system_user_manager").await;
+    let refused = supporter.put("/config/patch", body).await;
+    assert_eq!(refused.status, 403);
+    // A manager reads nothing of LDAP's password: the right one is answered like a wrong one.
+    admin.set("LdapSettings.BindPassword", "canary").await.expect(200);
+    for guess in ["canary", "other"] {
+        let told = told(&manager, "/config/patch", &nested("LdapSettings.BindPassword", guess)).await;
+        assert_eq!(told.0, "LdapSettings.BindPassword;not_permitted", "{guess}");
+    }
+    let whole = manager.config().await;
+    assert_eq!(told(&manager, "/config", &whole).await.0, "", "what was read comes back");
+}
+
+#[actix_web::test]
+async fn a_restricted_administrator_is_told_what_the_restriction_keeps() {
+    let server = TestServer::start_with("[ExperimentalSettings]\nRestrictSystemAdmin = true\n").await;
+    let admin = server.admin().await;
+    let body = json!({ "JobSettings": { "RunJobs": false }, "TeamSettings": { "SiteName": "one" } });
+    assert_eq!(told(&admin, "/config/patch", &body).await.0, "JobSettings.RunJobs;restricted");
+    assert_eq!(admin.setting("TeamSettings.SiteName").await, "one");
+    let whole = admin.config().await;
+    assert_eq!(told(&admin, "/config", &whole).await.0, "");
+}
+
+#[actix_web::test]
+async fn protected_settings_and_flags_are_named_and_the_local_socket_writes_all_but_flags() {
+    let LocalServer { server, local, .. } = &LocalServer::start().await;
+    let admin = server.admin().await;
+    let mut whole = admin.config().await;
+    let flag = !at(&whole, "FeatureFlags.TestBoolFeature").as_bool().unwrap();
+    whole["ImportSettings"]["Directory"] = json!("./elsewhere");
+    whole["FeatureFlags"]["TestBoolFeature"] = json!(flag);
+    let flags = "FeatureFlags.TestBoolFeature;read_only";
+    let header = format!("{flags} ImportSettings.Directory;protected");
+    assert_eq!(told(&admin, "/config", &whole).await.0, header);
+    assert_eq!(told(local, "/config", &whole).await.0, flags);
+    assert_eq!(admin.setting("ImportSettings.Directory").await, "./elsewhere");
+}
+
+#[actix_web::test]
+async fn a_patch_of_one_plugin_keeps_its_other_keys_and_what_is_gone_is_named() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.Plugins";
+    let both = json!({ "com.example.one": { "url": "a", "size": 1 }, "com.example.two": { "url": "b" } });
+    admin.set(path, both).await.expect(200);
+    let kept = admin.set(path, json!({ "com.example.one": { "size": 2 } })).await;
+    assert_eq!(kept.headers.get(UNSET), None);
+    let one = json!({ "url": "a", "size": 2 });
+    let expected = json!({ "com.example.one": one, "com.example.two": { "url": "b" } });
+    assert_eq!(admin.setting(path).await, expected);
+
+    let gone = nested(path, json!({ "com.example.one": { "size": null }, "com.example.two": null }));
+    let paths = ["PluginSettings.Plugins.com.example.one.size", "PluginSettings.Plugins.com.example.two"];
+    let preview = admin.put("/config/patch?dry_run=true", gone.clone()).await;
+    assert_eq!(preview.expect(200)["unset"], json!(paths));
+    let reply = admin.put("/config/patch", gone).await;
+    assert_eq!([preview.header(UNSET), reply.header(UNSET)], [paths.join(" "), paths.join(" ")]);
+    assert_eq!(admin.setting(path).await, json!({ "com.example.one": { "url": "a" } }));
+
+    let mut whole = admin.config().await;
+    whole["PluginSettings"]["Plugins"] = json!({ "com.example.one": { "size": 3 } });
+    let replaced = admin.put("/config", whole).await;
+    replaced.expect(200);
+    assert_eq!(replaced.header(UNSET), "PluginSettings.Plugins.com.example.one.url");
+    assert_eq!(admin.setting(path).await, json!({ "com.example.one": { "size": 3 } }));
+}
