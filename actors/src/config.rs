@@ -15,6 +15,7 @@ pub mod extras;
 pub mod fixes;
 pub mod ineffective;
 pub mod limits;
+pub mod listen_address;
 pub mod merge;
 pub mod proposal;
 pub mod provenance;

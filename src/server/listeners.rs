@@ -1,6 +1,6 @@
 //! Opens the listeners: TCP with or without TLS, and the local socket.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use actix_server::{Server, ServerBuilder};
 use actix_web::web::Data;
+use quarterdeck_actors::config::listen_address::parts;
 use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
 use socket2::{Domain, Socket, Type};
@@ -73,20 +74,25 @@ fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Ser
 
 /// Binds the address of a setting. `:8065` means all addresses, IPv6 and IPv4 where the machine has both.
 pub(super) fn bind(setting: &str, address: &str) -> Result<TcpListener, String> {
-    let names: Vec<String> = match address.strip_prefix(':') {
-        Some(port) => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
-        None => vec![address.to_owned()],
-    };
     let mut problem = std::io::Error::other("it resolves to no address");
-    for name in names {
-        let first = name.to_socket_addrs().map(|mut targets| targets.next());
-        match first.and_then(|target| target.map(listen).transpose()) {
-            Ok(Some(listener)) => return Ok(listener),
-            Ok(None) => {}
+    for target in targets(setting, address)? {
+        match listen(target) {
+            Ok(listener) => return Ok(listener),
             Err(cause) => problem = cause,
         }
     }
     Err(format!("{setting} {address:?}: {problem}"))
+}
+
+/// Returns the addresses that the address of a setting means; the first one that can be bound is used.
+pub(super) fn targets(setting: &str, address: &str) -> Result<Vec<SocketAddr>, String> {
+    const FORM: &str = "it must be an optional host, a colon and a port, such as :8065 or 127.0.0.1:8065";
+    let (host, port) = parts(address).ok_or_else(|| format!("{setting} {address:?}: {FORM}"))?;
+    if host.is_empty() {
+        return Ok(vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()]);
+    }
+    let found = (host, port).to_socket_addrs().map_err(|cause| format!("{setting} {address:?}: {cause}"))?;
+    Ok(found.take(1).collect())
 }
 
 fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {

@@ -110,7 +110,7 @@ pub(super) fn dropped(before: &Document, after: &Document) -> Vec<String> {
 }
 
 fn reason(running: &Config, proposal: &Proposal, setting: &Setting) -> Option<Reason> {
-    if setting.read_only {
+    if setting.read_only || containers(setting).any(|container| container.read_only) {
         return Some(Reason::ReadOnly);
     }
     let is_closed = |setting: &Setting| !(proposal.may_write)(setting);

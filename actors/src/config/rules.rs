@@ -8,7 +8,6 @@ mod demand;
 mod export;
 mod files;
 mod general;
-mod ldap_filter;
 mod log_targets;
 mod logging;
 mod retention;

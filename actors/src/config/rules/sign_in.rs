@@ -1,7 +1,6 @@
 //! Rules on mail, LDAP, SAML and Intune (38 to 64 of the contract).
 
 use super::demand::{at_least, blank_or, given, is, on, one_of, text};
-use super::ldap_filter::is_filter;
 use super::rule::{Rule, when};
 use super::texts::{is_field_and_value, is_uuid};
 use super::urls::{has_scheme_and_host, is_http_url};
@@ -32,9 +31,6 @@ pub(super) const DIRECTORY: &[Rule] = &[
             given("/LdapSettings/UsernameAttribute").or("model.config.is_valid.ldap_username"),
             given("/LdapSettings/IdAttribute").or("model.config.is_valid.ldap_id"),
             given("/LdapSettings/LoginIdAttribute").or("model.config.is_valid.ldap_login_id"),
-            blank_or("/LdapSettings/UserFilter", is_filter).or("ent.ldap.validate_filter.app_error"),
-            blank_or("/LdapSettings/GuestFilter", is_filter).or("ent.ldap.validate_guest_filter.app_error"),
-            blank_or("/LdapSettings/AdminFilter", is_filter).or("ent.ldap.validate_admin_filter.app_error"),
         ],
     ),
 ];

@@ -10,8 +10,11 @@ pub(super) fn has_at_most_30_bytes(text: &str) -> bool {
     text.len() <= 30
 }
 
-pub(super) fn is_trimmed(text: &str) -> bool {
-    text.trim() == text
+/// Returns true if a path has no white space at either end. A slash at its end may have been added by a correction, so
+/// white space before it counts too.
+pub(super) fn is_trimmed(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.trim() == path
 }
 
 pub(super) fn has_no_parent_step(path: &str) -> bool {

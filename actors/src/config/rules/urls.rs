@@ -1,9 +1,7 @@
 //! Checks of URLs as the API's contract defines them. They are laxer than the standard: a scheme followed by anything
 //! passes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use super::texts::is_host_name;
+use std::net::Ipv6Addr;
 
 /// Returns true if `text` is an absolute URI of any scheme, or a path from the root.
 pub(super) fn is_uri_or_path(text: &str) -> bool {
@@ -26,14 +24,6 @@ pub(super) fn is_redirect_pattern(text: &str) -> bool {
     let pattern = text.trim();
     let instance = pattern.replace("**", "1").replace('*', "1");
     !pattern.contains("***") && is_http_url(&instance)
-}
-
-/// Returns true if a server can listen on `text`: an optional host, a colon and a port.
-pub(super) fn is_listen_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let is_host = host.is_empty() || is_bracketed_ipv6(host) || host.parse::<Ipv4Addr>().is_ok() || is_host_name(host);
-    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    is_host && is_port
 }
 
 /// Returns true if `text` can be the scheme of a URI, without the colon.
@@ -144,15 +134,6 @@ mod tests {
             is_redirect_pattern,
             &["https://a.example/cb", " https://*.a.example/** ", "http://localhost:*/cb"],
             &["", "  ", "*", "https://", "https://a.example/***", "ftp://a.example", "https://a\u{7}.example"],
-        );
-    }
-
-    #[test]
-    fn a_listen_address_is_an_optional_host_and_a_port() {
-        assert_form(
-            is_listen_address,
-            &[":8065", "127.0.0.1:0", "[::1]:65535", "localhost:80", "a-b.example:1"],
-            &["", ":", "8065", "localhost", ":65536", ":+1", ":-1", "::1:80", "a b:80", "-a:80", "http://a:80"],
         );
     }
 

@@ -15,6 +15,9 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case("/FileSettings/Directory", "", "d", "model.config.is_valid.directory.app_error"),
         case("/FileSettings/Directory", " ./data/", "./da ta/", WHITESPACE).setting_and_value(),
+        case("/FileSettings/Directory", "./data /", "./data//", WHITESPACE).setting_and_value(),
+        case("/FileSettings/Directory", "\u{a0}/data/", "/\u{a0}data/", WHITESPACE).setting_and_value(),
+        case("/FileSettings/Directory", "/data\u{3000}", "/data", WHITESPACE).setting_and_value(),
         case("/FileSettings/MaxImageDecoderConcurrency", -2, -1, DECODERS).param("Value", &-2),
         case("/FileSettings/MaxImageDecoderConcurrency", 0, 1, DECODERS).param("Value", &0),
         case(

@@ -73,6 +73,13 @@ fn addresses() -> Vec<Case> {
             "model.config.is_valid.minimum_desktop_app_version.app_error",
         ),
         case("/ServiceSettings/ListenAddress", "8065", ":8065", "model.config.is_valid.listen_address.app_error"),
+        case("/ServiceSettings/ListenAddress", "0.0.0:9917", ":+80", "model.config.is_valid.listen_address.app_error"),
+        case(
+            "/ServiceSettings/ListenAddress",
+            "123:8065",
+            "host.:80",
+            "model.config.is_valid.listen_address.app_error",
+        ),
         case(
             "/ServiceSettings/OutgoingIntegrationRequestsTimeout",
             0,

@@ -58,9 +58,6 @@ fn ldap() -> Vec<Case> {
         case("/LdapSettings/UsernameAttribute", "", "x", "model.config.is_valid.ldap_username"),
         case("/LdapSettings/IdAttribute", "", "x", "model.config.is_valid.ldap_id"),
         case("/LdapSettings/LoginIdAttribute", "", "x", "model.config.is_valid.ldap_login_id"),
-        case("/LdapSettings/UserFilter", "(cn=x", "(cn=x)", "ent.ldap.validate_filter.app_error"),
-        case("/LdapSettings/GuestFilter", "cn=x", "", "ent.ldap.validate_guest_filter.app_error"),
-        case("/LdapSettings/AdminFilter", "(!)", "(!(a=b))", "ent.ldap.validate_admin_filter.app_error"),
     ]
 }
 
