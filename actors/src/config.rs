@@ -17,6 +17,7 @@ pub mod ineffective;
 pub mod limits;
 pub mod listen_address;
 pub mod merge;
+pub mod overrides;
 pub mod proposal;
 pub mod provenance;
 pub(crate) mod range;
@@ -52,8 +53,9 @@ use crate::supervisor::{ActorRef, Vitals, supervise};
 pub use completion::Defaults;
 use difference::Change;
 use document::Document;
-pub use effective::{Config, Override, Overrides, Stored};
+pub use effective::{Config, Override, Stored};
 use events::{ConfigChanged, Publisher};
+pub use overrides::Overrides;
 use proposal::{DecisionContext, check_rules};
 use saving::{Saved, Write, change_running};
 

@@ -1,13 +1,50 @@
 //! Finds the known name that is most similar to a mistyped one.
 
-/// The minimum similarity (Jaro-Winkler, 0 to 1) of a name that is suggested.
-const MIN_SIMILARITY: f64 = 0.7;
+/// The number of characters for each of which one more edit is allowed, beside the first.
+const CHARACTERS_PER_EDIT: usize = 5;
 
-/// Returns the most similar known name, if any is similar enough.
+/// Returns the most similar known name, if it is only a few edits away.
+///
+/// The edits are compared with the length of the last part of the name, because a long section that is right says
+/// nothing about the rest.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
-    let likest = known
-        .map(|known| (strsim::jaro_winkler(&known.to_lowercase(), &name), known))
-        .max_by(|(one, _), (other, _)| one.total_cmp(other));
-    likest.filter(|(likeness, _)| *likeness >= MIN_SIMILARITY).map(|(_, known)| known)
+    let last = name.rsplit(['.', '_']).next().unwrap_or_default().chars().count();
+    let allowed = 1 + last / CHARACTERS_PER_EDIT;
+    let distances = known.map(|known| (strsim::osa_distance(&known.to_lowercase(), &name), known));
+    distances.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 4] = [
+        "ServiceSettings.ListenAddress",
+        "ServiceSettings.SiteURL",
+        "SqlSettings.DataSource",
+        "MM_TEAMSETTINGS_SITENAME",
+    ];
+
+    #[test]
+    fn a_slip_finds_the_name_that_was_meant() {
+        for (name, meant) in [
+            ("ServiceSettings.ListenAdress", KNOWN[0]),
+            ("servicesettings.sitURL", KNOWN[1]),
+            ("ServiceSettings.SiteLRU", KNOWN[1]),
+            ("SqlSetting.DataSource", KNOWN[2]),
+            ("MM_TEAMSETTINGS_SITENAM", KNOWN[3]),
+        ] {
+            assert_eq!(nearest(name, KNOWN.into_iter()), Some(meant), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_shares_its_section_finds_nothing() {
+        for name in
+            ["ServiceSettings.Port", "ServiceSettings.ListenPort", "MM_TEAMSETTINGS_ICON", "MM_HOSTNAME", "a", ""]
+        {
+            assert_eq!(nearest(name, KNOWN.into_iter()), None, "{name}");
+        }
+    }
 }

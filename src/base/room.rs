@@ -3,6 +3,7 @@
 pub(crate) mod any_case;
 pub(crate) mod budget;
 pub(crate) mod error_text;
+pub(crate) mod json_place;
 pub(crate) mod keyed;
 pub(crate) mod lenient;
 pub(crate) mod nearest;

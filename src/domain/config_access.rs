@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::access::{EVERYTHING, may_read, may_write, readable};
 use quarterdeck_actors::config::document::Document;
-use quarterdeck_actors::config::proposal::{ChangeMode, MayRead, MayWrite, Proposal, DecisionContext};
+use quarterdeck_actors::config::proposal::{ChangeMode, DecisionContext, MayRead, MayWrite, Proposal};
 use quarterdeck_actors::config::secrets::masked;
 use quarterdeck_actors::config::table::{self, Setting};
 use quarterdeck_actors::config::{Config, Defaults};
@@ -94,14 +94,7 @@ fn readable_by(session: &Session) -> MayRead {
 pub(crate) fn proposal_of(mode: ChangeMode, body: Document, session: &Session) -> Proposal {
     let is_local = session.is_local();
     let may_keep_secrets = is_local || session.may(EVERYTHING);
-    Proposal {
-        mode,
-        body,
-        may_write: writable_by(session),
-        may_read: readable_by(session),
-        is_local,
-        may_keep_secrets,
-    }
+    Proposal { mode, body, may_write: writable_by(session), may_read: readable_by(session), is_local, may_keep_secrets }
 }
 
 /// Returns the key of this installation's fingerprints. The first call creates it.

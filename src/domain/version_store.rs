@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::ineffective::{Ineffective, Reason};
-use quarterdeck_actors::config::proposal::{Decision, ChangeMode, Proposal};
+use quarterdeck_actors::config::proposal::{ChangeMode, Decision, Proposal};
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::config::{ConfigStore, Defaults, Stored, Version};
 use quarterdeck_actors::data_source::is_address;

@@ -33,16 +33,20 @@ impl Reading {
         let has_data_source = self.overrides.contains_key(DATA_SOURCE);
         if let Some(address) = store.filter(|store| is_address(store) && !has_data_source) {
             self.refuse_other_engine()?;
-            self.pin(DATA_SOURCE.to_owned(), Value::from(address), format!("{VARIABLE}{STORE}"));
+            self.imply(DATA_SOURCE, address, format!("{VARIABLE}{STORE}"));
         }
         let Some(Override { value, place }) = self.overrides.get(DATA_SOURCE) else { return Ok(()) };
         let is_implied = value.as_str().is_some_and(is_address)
             && self.overrides.get(DRIVER_NAME).is_none_or(|driver| driver.value != "postgres");
         if is_implied {
             let place = place.clone();
-            self.pin(DRIVER_NAME.to_owned(), Value::from("postgres"), place);
+            self.imply(DRIVER_NAME, "postgres", place);
         }
         Ok(())
+    }
+
+    fn imply(&mut self, path: &str, value: &str, place: String) {
+        self.overrides.insert(path.to_owned(), Override { value: Value::from(value), place });
     }
 
     /// Refuses an engine other than PostgreSQL if no data source is set and the configuration is in a PostgreSQL.

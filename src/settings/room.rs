@@ -3,29 +3,34 @@
 //! They are *pinned*: they override the stored configuration and are never written to it.
 //! The environment overrides the file.
 
+mod custom_defaults;
 mod database;
 pub(crate) mod descriptors;
 pub(crate) mod options;
+mod refusal;
 mod unnamed;
 mod values;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::config::document::Document;
+use quarterdeck_actors::config::overrides::PLUGIN_VARIABLE;
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::spelling::{spelled_path, spelled_value};
 use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde_json::Value;
-use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
 use crate::base::nearest::nearest;
 pub(crate) use database::{DATA_SOURCE, is_shipped};
 use options::Options;
+pub use refusal::SettingsError;
 pub(crate) use unnamed::quoted;
 use values::{check, from_text, kind_of, to_json};
 
@@ -33,6 +38,9 @@ use values::{check, from_text, kind_of, to_json};
 const DEFAULT_FILE: &str = "config.toml";
 
 const PREFIX: &str = "MM_";
+
+/// The mark that some editors write at the beginning of a file.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The variable that names the store of the configuration.
 const STORE: &str = "MM_CONFIG";
@@ -45,51 +53,7 @@ const PURPOSE: &str = "MM_SERVICEENVIRONMENT";
 
 /// Variables with the prefix that do not correspond to a setting.
 const OTHER_VARIABLES: [&str; 7] =
-    [STORE, "MM_CUSTOM_DEFAULTS_PATH", LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
-
-/// The reason why the settings cannot be used. Each text names the place to correct.
-#[derive(Debug, Error)]
-pub enum SettingsError {
-    /// The file cannot be read.
-    #[error("{file}: {cause}")]
-    Unreadable {
-        /// The path of the file.
-        file: String,
-        /// The error of the operating system.
-        cause: std::io::Error,
-    },
-    /// The file is not valid TOML.
-    ///
-    /// The text at the error is not shown, because it may be a password that was written without quotes.
-    #[error("{file}:{line}:{column}{}: {problem}", near(key.as_deref()))]
-    Syntax {
-        /// The path of the file.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The column, counted from 1, in characters.
-        column: usize,
-        /// The setting or option on that line, if the line begins with a known name.
-        key: Option<String>,
-        /// The message of the parser.
-        problem: String,
-    },
-    /// A value has the wrong type.
-    #[error("{place}: {path} must be {wanted}, found {found}")]
-    Kind {
-        /// The file and line, or the variable.
-        place: String,
-        /// The setting.
-        path: String,
-        /// The type that the setting takes.
-        wanted: &'static str,
-        /// The type of the given value.
-        found: &'static str,
-    },
-    /// The settings contradict each other, or one of them is invalid.
-    #[error("{0}")]
-    Unusable(String),
-}
+    [STORE, custom_defaults::VARIABLE, LICENSE, "MM_LOG_PATH", PURPOSE, "MM_FEATUREFLAGS", "MM_INSTALL_TYPE"];
 
 /// The pinned settings on top of the defaults, with the names that are unknown.
 #[derive(Debug, Clone)]
@@ -183,13 +147,21 @@ impl Sources {
             let text = std::fs::read_to_string(file)
                 .map_err(|cause| SettingsError::Unreadable { file: name.clone(), cause })?;
             unnamed::refuse_json(file, &text)?;
-            reading.file(&name, &text)?;
+            reading.file(&name, text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
         }
-        match &self.environment {
-            Some(variables) => reading.environment(variables.iter().cloned())?,
-            None => reading.environment(utf8_variables())?,
+        if let Some(variables) = &self.environment {
+            reading.environment(variables.iter().cloned());
+        } else {
+            reading.refuse_broken_variables(std::env::vars_os());
+            reading.environment(utf8_variables());
         }
-        reading.settle_database(self.store_name().as_deref())?;
+        match custom_defaults::read(self.variable(custom_defaults::VARIABLE)) {
+            Ok(defaults) => reading.custom_defaults = defaults,
+            Err(refusal) => reading.errors.push(refusal),
+        }
+        if let Err(refusal) = reading.settle_database(self.store_name().as_deref()) {
+            reading.errors.push(refusal);
+        }
         let folder = self.file.as_deref().and_then(Path::parent).map(Path::to_owned);
         Ok(Settings { folder, ..reading.settings()? })
     }
@@ -226,96 +198,96 @@ struct Reading {
     overrides: Overrides,
     options: Options,
     unknown: Vec<String>,
+    custom_defaults: Document,
+    /// What is wrong, in the order in which it was read. All of it is reported at once.
+    errors: Vec<SettingsError>,
 }
 
 impl Reading {
-    fn file(&mut self, name: &str, text: &str) -> Result<(), SettingsError> {
-        let table = DeTable::parse(text).map_err(|error| syntax_error(name, text, &error))?;
-        self.table(&Source { name, text }, "", table.get_ref())
+    fn file(&mut self, name: &str, text: &str) {
+        match DeTable::parse(text) {
+            Ok(table) => self.table(&Source { name, text }, "", table.get_ref()),
+            Err(error) => self.errors.push(syntax_error(name, text, &error)),
+        }
     }
 
-    fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) -> Result<(), SettingsError> {
+    fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path = spelled_path(&format!("{prefix}{}", key.get_ref()));
             let place = source.place(key.span().start);
             let setting = settings().get(&path).filter(|setting| setting.kind != Kind::Object);
             match (setting, value.get_ref()) {
                 (Some(setting), _) => {
-                    let value = spelled(setting, to_json(value), &place)?;
-                    check(setting.kind, &value, &path, &place)?;
                     if let Some(first) = self.overrides.get(&path) {
                         let problem =
                             format!("{place}: {path} is set already, in another letter case, by {}", first.place);
-                        return Err(SettingsError::Unusable(problem));
+                        self.errors.push(SettingsError::Unusable(problem));
+                    } else {
+                        self.pin(setting, to_json(value), place);
                     }
-                    self.pin(path, value, place);
                 }
-                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section)?,
+                (None, DeValue::Table(section)) if path == options::SECTION => self.options(source, section),
                 (None, DeValue::Table(section)) if is_section(&path) => {
-                    self.table(source, &format!("{path}."), section)?;
+                    self.table(source, &format!("{path}."), section);
                 }
                 (None, _) if is_section(&path) => {
-                    return Err(SettingsError::Kind {
-                        place,
-                        path,
-                        wanted: "a section",
-                        found: kind_of(&to_json(value)),
-                    });
+                    let found = kind_of(&to_json(value)).to_owned();
+                    self.errors.push(SettingsError::Kind { place, path, wanted: "a section", found });
                 }
                 (None, _) => self.note_unknown(&place, &path, settings().keys().map(String::as_str)),
             }
         }
-        Ok(())
     }
 
-    fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) -> Result<(), SettingsError> {
+    fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) {
         for (key, value) in section {
             let place = source.place(key.span().start);
-            if let Some(taken) = self.options.take(key.get_ref(), &to_json(value)) {
-                taken.map_err(|problem| SettingsError::Unusable(format!("{place}: {problem}")))?;
-            } else {
-                let known: Vec<String> = Options::names().collect();
-                let path = format!("{}.{}", options::SECTION, key.get_ref());
-                self.note_unknown(&place, &path, known.iter().map(String::as_str));
+            match self.options.take(key.get_ref(), &to_json(value)) {
+                Some(Ok(())) => {}
+                Some(Err(problem)) => self.errors.push(SettingsError::Unusable(format!("{place}: {problem}"))),
+                None => {
+                    let known: Vec<String> = Options::names().collect();
+                    let path = format!("{}.{}", options::SECTION, key.get_ref());
+                    self.note_unknown(&place, &path, known.iter().map(String::as_str));
+                }
             }
         }
-        Ok(())
     }
 
-    fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), SettingsError> {
-        let by_variable: BTreeMap<&str, (&str, Kind)> = settings()
-            .values()
-            .filter_map(|setting| Some((setting.env.as_deref()?, (setting.path.as_str(), setting.kind))))
-            .collect();
+    fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        let by_variable: BTreeMap<&str, &Setting> =
+            settings().values().filter_map(|setting| Some((setting.env.as_deref()?, setting))).collect();
         for (name, text) in variables {
             let upper = name.to_uppercase();
             let concerns_us = upper.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&upper.as_str());
             if !concerns_us {
                 continue;
             }
+            let place = format!("{VARIABLE}{upper}");
+            let plugin = upper.strip_prefix(PLUGIN_VARIABLE).filter(|name| !name.is_empty());
             if let Some(taken) = self.option(&upper, &text) {
-                taken?;
-                continue;
-            }
-            match by_variable.get(upper.as_str()) {
-                Some((path, kind)) => {
-                    let place = format!("{VARIABLE}{upper}");
-                    if is_blank(*kind, &text) {
-                        self.unknown.push(format!("{place}: it is blank and has no effect"));
-                        continue;
-                    }
-                    let value = from_text(*kind, &text);
-                    let value = match settings().get(*path) {
-                        Some(setting) => spelled(setting, value, &place)?,
-                        None => value,
-                    };
-                    check(*kind, &value, path, &place)?;
-                    self.pin((*path).to_owned(), value, place);
+                self.errors.extend(taken.err());
+            } else if let Some(setting) = by_variable.get(upper.as_str()) {
+                if is_blank(setting.kind, &text) {
+                    self.unknown.push(format!("{place}: it is blank and has no effect"));
+                } else {
+                    self.pin(setting, from_text(setting.kind, &text), place);
                 }
-                None => self.note_unknown("environment", &upper, by_variable.keys().copied()),
+            } else if let Some(plugin) = plugin {
+                self.overrides.pin_plugin_setting(plugin, text, place);
+            } else {
+                self.note_unknown("environment", &upper, by_variable.keys().copied());
             }
         }
-        Ok(())
+    }
+
+    /// Refuses variables of this server whose values are not UTF-8, because they could not take effect.
+    fn refuse_broken_variables(&mut self, variables: impl Iterator<Item = (OsString, OsString)>) {
+        let names =
+            variables.filter(|(_, value)| value.to_str().is_none()).filter_map(|(name, _)| name.into_string().ok());
+        for name in names.filter(|name| name.to_uppercase().starts_with(PREFIX)) {
+            self.errors.push(SettingsError::Unusable(format!("{VARIABLE}{name}: the value is not UTF-8")));
+        }
     }
 
     fn option(&mut self, variable: &str, text: &str) -> Option<Result<(), SettingsError>> {
@@ -325,8 +297,12 @@ impl Reading {
         Some(taken.map_err(|problem| SettingsError::Unusable(format!("{VARIABLE}{variable}: {problem}"))))
     }
 
-    fn pin(&mut self, path: String, value: Value, place: String) {
-        self.overrides.insert(path, Override { value, place });
+    fn pin(&mut self, setting: &Setting, value: Value, place: String) {
+        let checked = spelled(setting, value, &place).and_then(|value| check(setting, &value, &place).map(|()| value));
+        match checked {
+            Ok(value) => drop(self.overrides.insert(setting.path.clone(), Override { value, place })),
+            Err(refusal) => self.errors.push(refusal),
+        }
     }
 
     fn note_unknown<'a>(&mut self, place: &str, name: &str, known: impl Iterator<Item = &'a str>) {
@@ -335,8 +311,13 @@ impl Reading {
         self.unknown.push(format!("{place}: {name} is not a setting and has no effect{hint}"));
     }
 
-    fn settings(self) -> Result<Settings, SettingsError> {
-        let config = Config::compose(None, self.overrides);
+    fn settings(mut self) -> Result<Settings, SettingsError> {
+        match self.errors.len() {
+            0 => {}
+            1 => return self.errors.pop().map_or(Err(SettingsError::Several(Vec::new())), Err),
+            _ => return Err(SettingsError::Several(self.errors)),
+        }
+        let config = Config::compose(None, self.overrides.with_defaults(self.custom_defaults));
         let config = config.map_err(|cause| SettingsError::Unusable(cause.to_string()))?;
         Ok(Settings { config, options: self.options, unknown: self.unknown, folder: None })
     }
@@ -384,10 +365,6 @@ fn syntax_error(name: &str, text: &str, error: &toml::de::Error) -> SettingsErro
     let key = known.find(is_meant).map(|_| name_of_line.to_owned());
     let file = name.to_owned();
     SettingsError::Syntax { file, line: line_of(text, offset), column, key, problem: error.message().to_owned() }
-}
-
-fn near(key: Option<&str>) -> String {
-    key.map(|key| format!(": at {key}")).unwrap_or_default()
 }
 
 fn is_section(path: &str) -> bool {

@@ -2,8 +2,8 @@ use super::*;
 
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let mut reading = Reading::default();
-    reading.file("config.toml", text)?;
-    reading.environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))?;
+    reading.file("config.toml", text);
+    reading.environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     reading.settings()
 }
 
@@ -104,14 +104,35 @@ fn a_syntax_error_shows_no_text_of_the_file_because_it_may_be_a_secret() {
 }
 
 #[test]
-fn a_value_of_the_wrong_kind_names_its_place_and_not_its_text() {
-    let refused = read("[SqlSettings]\nMaxOpenConns = \"canary\"\n", &[]).unwrap_err().to_string();
-    assert_eq!(refused, "config.toml:2: SqlSettings.MaxOpenConns must be a whole number, found a string");
-    let refused = read("", &[("MM_SQLSETTINGS_TRACE", "canary")]).unwrap_err().to_string();
+fn values_of_the_wrong_kind_are_named_all_at_once_with_place_and_value() {
+    let text =
+        "[SqlSettings]\nMaxOpenConns = \"many\"\n[TeamSettings]\nSiteName = 7\n[Quarterdeck]\nStopSeconds = -1\n";
+    let variables = [("MM_SQLSETTINGS_TRACE", "perhaps"), ("MM_SQLSETTINGS_MAXIDLECONNS", "few")];
+    let refused = read(text, &variables).unwrap_err().to_string();
+    let lines: Vec<&str> = refused.lines().collect();
+    assert_eq!(lines[0], "config.toml:2: SqlSettings.MaxOpenConns must be a whole number, found a string: \"many\"");
+    assert_eq!(lines[1], "config.toml:4: TeamSettings.SiteName must be a string, found a number: 7");
+    assert!(lines[2].starts_with("config.toml:6: StopSeconds "), "{refused}");
+    let variable = "environment variable MM_SQLSETTINGS";
     assert_eq!(
-        refused,
-        "environment variable MM_SQLSETTINGS_TRACE: SqlSettings.Trace must be true or false, found a string"
+        lines[3],
+        format!("{variable}_TRACE: SqlSettings.Trace must be true or false, found a string: \"perhaps\"")
     );
+    assert_eq!(
+        lines[4],
+        format!("{variable}_MAXIDLECONNS: SqlSettings.MaxIdleConns must be a whole number, found a string: \"few\"")
+    );
+    assert_eq!(lines.len(), 5);
+}
+
+#[test]
+fn a_value_that_may_be_a_secret_is_not_shown() {
+    for (section, key) in [("EmailSettings", "SMTPPassword"), ("SqlSettings", "DataSourceReplicas")] {
+        let refused = read(&format!("[{section}]\n{key} = 4711\n"), &[]).unwrap_err().to_string();
+        assert!(refused.ends_with("found a number") && !refused.contains("4711"), "{refused}");
+    }
+    let map = read("", &[("MM_PLUGINSETTINGS_PLUGINS", "canary")]).unwrap_err().to_string();
+    assert!(!map.contains("canary"), "{map}");
     let refused = read("ServiceSettings = 1\n", &[]).unwrap_err().to_string();
     assert_eq!(refused, "config.toml:1: ServiceSettings must be a section, found a number");
 }
@@ -130,4 +151,33 @@ fn a_variable_that_is_set_but_empty_counts_as_set() {
     let settings =
         read("[ServiceSettings]\nAllowCorsFrom = \"pinned\"\n", &[("MM_SERVICESETTINGS_ALLOWCORSFROM", "")]).unwrap();
     assert_eq!(settings.config.view.service.allow_cors_from, "");
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "\u{feff}[TeamSettings]\nSiteName = \"marked\"\n").unwrap();
+    let settings = Sources::isolated(Some(file), Vec::new()).load().unwrap();
+    assert_eq!(settings.config.view.team.site_name, "marked");
+}
+
+#[test]
+fn a_variable_for_a_setting_of_a_plugin_is_no_unknown_name() {
+    let settings = read("", &[("mm_pluginsettings_plugins_playbooks_Key", "x")]).unwrap();
+    assert_eq!(settings.unknown, Vec::<String>::new());
+    assert_eq!(settings.config.document["PluginSettings"]["Plugins"]["playbooks"]["key"], "x");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf8_is_refused_by_name() {
+    use std::os::unix::ffi::OsStringExt;
+    let broken = || OsString::from_vec(vec![0xff]);
+    let mut reading = Reading::default();
+    reading.refuse_broken_variables(
+        [("MM_TEAMSETTINGS_SITENAME".into(), broken()), ("OTHER".into(), broken())].into_iter(),
+    );
+    let refused = reading.settings().unwrap_err().to_string();
+    assert_eq!(refused, "environment variable MM_TEAMSETTINGS_SITENAME: the value is not UTF-8");
 }

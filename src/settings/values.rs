@@ -1,6 +1,6 @@
 //! Converts values of `config.toml` and of environment variables to the type of their setting.
 
-use quarterdeck_actors::config::table::Kind;
+use quarterdeck_actors::config::table::{Kind, Setting};
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -39,16 +39,25 @@ pub(super) fn from_text(kind: Kind, text: &str) -> Value {
     read.unwrap_or_else(|| Value::from(text))
 }
 
-pub(super) fn check(kind: Kind, value: &Value, path: &str, place: &str) -> Result<(), SettingsError> {
-    if kind.admits(value) {
+/// Refuses a value of another type than that of the setting. The error shows the value, unless it may be a secret.
+pub(super) fn check(setting: &Setting, value: &Value, place: &str) -> Result<(), SettingsError> {
+    if setting.kind.admits(value) {
         return Ok(());
     }
-    Err(SettingsError::Kind {
-        place: place.to_owned(),
-        path: path.to_owned(),
-        wanted: kind.name(),
-        found: kind_of(value),
-    })
+    let kind = kind_of(value);
+    let found = if may_be_shown(setting, value) { format!("{kind}: {value}") } else { kind.to_owned() };
+    let (place, path) = (place.to_owned(), setting.path.clone());
+    Err(SettingsError::Kind { place, path, wanted: setting.kind.name(), found })
+}
+
+/// The maximum length of a value in an error, in bytes.
+const MAX_SHOWN_BYTES: usize = 64;
+
+/// Returns true if a value can appear in an error: it is short, and a value that this setting never keeps secret.
+fn may_be_shown(setting: &Setting, value: &Value) -> bool {
+    let is_plain = matches!(value, Value::Bool(_) | Value::Number(_))
+        || (value.is_string() && matches!(setting.kind, Kind::Bool | Kind::Int));
+    is_plain && setting.mask.is_none() && value.to_string().len() <= MAX_SHOWN_BYTES
 }
 
 pub(super) fn kind_of(value: &Value) -> &'static str {

@@ -1,8 +1,8 @@
 //! The configuration in force: the stored version with the pinned values on top.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::Error;
 use serde_json::Value;
 use tracing::warn;
 
@@ -10,13 +10,11 @@ use super::completion::Defaults;
 use super::document::{Document, given, insert, remove};
 use super::extras::{extras, with_extras};
 use super::fixes::fixed;
+use super::overrides::Overrides;
 use super::spelling::{DoubledKey, respelled};
 use super::table::{Kind, Setting, placed, settings};
 use super::view::View;
 use crate::storage::settings::{Store, StoreSettings};
-
-/// The values that override the stored ones, by path.
-pub type Overrides = BTreeMap<String, Override>;
 
 /// A value that overrides the stored one and is never stored.
 #[derive(Clone, PartialEq)]
@@ -47,7 +45,7 @@ pub struct Config {
     pub view: View,
     /// The stored version; `None` if no version was ever stored.
     pub stored: Option<Stored>,
-    /// The values that override the stored ones.
+    /// The values that override the stored ones, and those that stand in for missing ones.
     pub overrides: Overrides,
     /// The defaults with which the stored version was completed.
     pub defaults: Defaults,
@@ -106,7 +104,11 @@ impl Config {
         stored: Option<Stored>,
         overrides: Overrides,
     ) -> Result<Self, serde_json::Error> {
-        let document = overridden(&filled(stored.as_ref(), defaults), &overrides);
+        let document = overridden(&filled(stored.as_ref(), defaults, &overrides), &overrides);
+        let unclear = overrides.unclear(&document);
+        if !unclear.is_empty() {
+            return Err(serde_json::Error::custom(unclear.join("\n")));
+        }
         let view = serde_json::from_value(Value::Object(document.clone()))?;
         Ok(Self { document, view, stored, overrides, defaults })
     }
@@ -164,13 +166,14 @@ impl Config {
 
     /// Returns the document that would be in force without pinned values.
     pub(super) fn unpinned(&self) -> Document {
-        fixed(&filled(self.stored.as_ref(), self.defaults))
+        fixed(&filled(self.stored.as_ref(), self.defaults, &self.overrides))
     }
 
     fn settled(&self, mut document: Document, before: &Document, extras: &Document) -> Document {
         for setting in self.overrides.keys().filter_map(|path| settings().get(path)) {
             put(&mut document, setting, before);
         }
+        self.overrides.restore_plugins(&mut document, before);
         let mut document = fixed(&document);
         document.remove("FeatureFlags");
         with_extras(document, extras)
@@ -196,12 +199,13 @@ pub(super) fn overridden(document: &Document, overrides: &Overrides) -> Document
             insert(&mut document, path, value.clone());
         }
     }
+    overrides.override_plugins(&mut document);
     fixed(&document)
 }
 
-/// Returns the stored document completed with the defaults.
-fn filled(stored: Option<&Stored>, defaults: Defaults) -> Document {
-    stored.map_or_else(|| defaults.complete(&Document::new()), |stored| defaults.complete(&stored.document))
+/// Returns the stored document with the custom defaults beneath it, completed with the defaults.
+fn filled(stored: Option<&Stored>, defaults: Defaults, overrides: &Overrides) -> Document {
+    defaults.complete(&overrides.beneath(stored).unwrap_or_default())
 }
 
 #[cfg(test)]

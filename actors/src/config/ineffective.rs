@@ -8,6 +8,7 @@ use super::effective::Config;
 use super::extras::without_extras;
 use super::fixes::fixed;
 use super::merge::{patched, replaced};
+use super::overrides::PluginPin;
 use super::proposal::{ChangeMode, Proposal, is_kept};
 use super::provenance::VARIABLE;
 use super::restored::{holds_placeholder, restored};
@@ -86,7 +87,21 @@ pub(super) fn ineffective(running: &Config, proposal: &Proposal, decided: &Docum
         };
         is_tried.then(|| Ineffective { path: setting.path.clone(), reason })
     };
-    placed().filter(|setting| setting.kind != Kind::Object).filter_map(told).collect()
+    let settings = placed().filter(|setting| setting.kind != Kind::Object).filter_map(told);
+    settings.chain(pinned_plugin_settings(running, proposal, &body)).collect()
+}
+
+/// Returns the settings of plugins that variables override and that the submitted document gives another value.
+fn pinned_plugin_settings(running: &Config, proposal: &Proposal, body: &Document) -> Vec<Ineffective> {
+    const PLUGINS: &str = "PluginSettings.Plugins";
+    let may_write = settings().get(PLUGINS).is_some_and(|setting| reason(running, proposal, setting).is_none());
+    let submitted = given(body, PLUGINS).filter(|_| may_write && proposal.mode != ChangeMode::Restore);
+    let told = |PluginPin { id, key, value, place }: PluginPin| {
+        let is_other = submitted?.get(&id)?.get(&key)? != &value;
+        let path = format!("{PLUGINS}.{id}.{key}");
+        is_other.then_some(Ineffective { path, reason: Reason::Pinned(place) })
+    };
+    running.overrides.plugin_pins(&running.document).into_iter().filter_map(told).collect()
 }
 
 /// Returns the keys of plugins that `after` no longer has: whole plugins, and single keys of others.

@@ -54,7 +54,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::document::{Document, insert};
-    use super::super::effective::{Override, Overrides, Stored};
+    use super::super::effective::{Override, Stored};
+    use super::super::overrides::Overrides;
     use super::*;
 
     fn stored(path: &str, value: Value) -> Stored {

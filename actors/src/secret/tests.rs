@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -44,7 +43,7 @@ fn document() -> Document {
 fn no_type_that_holds_secrets_prints_one() {
     let stored = Stored::new("version".to_owned(), document());
     let pinned = Override { value: json!("canary"), place: "config.toml:1".to_owned() };
-    let overrides = BTreeMap::from([("EmailSettings.SMTPPassword".to_owned(), pinned.clone())]);
+    let overrides = crate::config::Overrides::from([("EmailSettings.SMTPPassword".to_owned(), pinned.clone())]);
     let config = Config::compose(Some(stored.clone()), overrides).unwrap();
     let context = DecisionContext {
         now_ms: 1,

@@ -147,7 +147,6 @@ fn by_header(http: &HttpRequest, settings: &RateLimitSettings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
@@ -185,7 +184,7 @@ mod tests {
         let pin = |(name, value): (&str, Value)| {
             (format!("RateLimitSettings.{name}"), Override { value, place: String::new() })
         };
-        settings.into_iter().map(pin).collect::<BTreeMap<_, _>>()
+        settings.into_iter().map(pin).collect()
     }
 
     fn decision_context() -> DecisionContext {

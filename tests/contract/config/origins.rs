@@ -77,7 +77,7 @@ async fn what_only_a_pinned_value_changes_is_told_of_and_does_not_wait_for_a_res
     let reply = admin.put("/config/patch", patch).await;
     assert_eq!(reply.expect(200)["SqlSettings"]["QueryTimeout"], 44, "clients send whole documents");
     let listed = paths.map(|path| format!("{path};read_before_store")).join(" ");
-    assert_eq!([preview.header(HEADER), reply.header(HEADER)], [&listed, &listed]);
+    assert_eq!([preview.header(HEADER), reply.header(HEADER)], [listed.clone(), listed]);
     assert_eq!(pending(&admin).await, json!([]));
     let whole = admin.config().await;
     assert_eq!(admin.put("/config", whole).await.headers.get(HEADER), None, "nothing of it changes");

@@ -12,7 +12,7 @@ use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
 use quarterdeck_actors::config::ineffective::Ineffective;
-use quarterdeck_actors::config::proposal::{Decision, ChangeMode};
+use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
 use quarterdeck_actors::config::spelling::{DoubledKey, spelled};
