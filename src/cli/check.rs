@@ -1,8 +1,10 @@
 //! `quarterdeck check`: shows the settings and the database that a start would use, and tests them.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use quarterdeck_actors::config::Override;
+use quarterdeck_actors::config::document::given;
 use quarterdeck_actors::config::table;
 use serde_json::Value;
 
@@ -12,13 +14,21 @@ use crate::base::site_path::SitePath;
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::domain::audit::key_file::known_keys;
 use crate::domain::upgrade::Source;
-use crate::domain::version_store::Place;
 use crate::server::StartError;
-use crate::server::database::{Choice, Other, choose, first_account, refuse_beside_unnamed};
+use crate::server::database::{Choice, Other, choose, first_account};
 use crate::server::starting_config::{place, with_file};
+use crate::server::steps::{Attempts, Examined, examine};
+use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
-use crate::store::Db;
-use crate::telemetry::logging;
+
+/// The settings that name folders. They may be relative to the folder in which the server starts.
+const FOLDERS: [&str; 5] = [
+    "FileSettings.Directory",
+    "FileSettings.ExportDirectory",
+    "LogSettings.FileLocation",
+    "ImportSettings.Directory",
+    "ExportSettings.Directory",
+];
 
 pub(super) const AFTER_HELP: &str = "\
 The command prints the database in use, the setting that names it, and how the first administrator can be created. It
@@ -32,36 +42,38 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let found = actix_web::rt::System::new().block_on(in_use(settings, &sources));
-    let (settings, place, choice) = match found {
-        Ok(found) => found,
-        Err(refusal) => return failure(refusal),
-    };
-    show(&settings, &choice);
-    if let Some(file) = sources.unnamed_file() {
-        say(format_args!("warning: {}", file.notice()));
-    }
-    if let Err(refusal) = logging::check(&settings.config.view.log) {
-        return failure(refusal);
-    }
-    match Source::named(&settings.options) {
-        Ok(Some(source)) => say(format_args!("releases: from {}", source.host())),
-        Ok(None) => {}
-        Err(refusal) => return failure(refusal),
-    }
-    match actix_web::rt::System::new().block_on(look_at_database(&settings, &sources, &place)) {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match actix_web::rt::System::new().block_on(look(settings, &sources)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),
     }
 }
 
-/// Returns the settings merged with the configuration file, the place of the configuration, and the database that they
-/// choose.
-async fn in_use(settings: Settings, sources: &Sources) -> Result<(Settings, Place, Choice), StartError> {
+/// Takes the steps of a start and prints their findings. Prints the settings also if a start would be refused.
+async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
+    let chosen = choice_of(settings.clone(), sources).await;
+    if let Ok((settings, choice)) = &chosen {
+        show(settings, choice);
+    }
+    if let Some(file) = sources.unnamed_file() {
+        say(format_args!("warning: {}", file.notice()));
+    }
+    let examined = Box::pin(examine(settings, sources, &Shares::of_process(), Attempts::Once)).await?;
+    for notice in examined.config.overrides.unknown_plugins(&examined.config.document) {
+        say(format_args!("warning: {notice}"));
+    }
+    if let Ok(Some(source)) = Source::named(&examined.settings.options) {
+        say(format_args!("releases: from {}", source.host()));
+    }
+    look_at_database(&examined).await
+}
+
+/// Returns the settings merged with the configuration file, and the database that they choose.
+async fn choice_of(settings: Settings, sources: &Sources) -> Result<(Settings, Choice), StartError> {
     let settings = with_file(settings, sources).await?;
     let place = place(sources)?.seen_from(&settings.config.view.sql);
     let choice = choose(&settings.config, &place)?;
-    Ok((settings, place, choice))
+    Ok((settings, choice))
 }
 
 fn show(settings: &Settings, choice: &Choice) {
@@ -91,9 +103,23 @@ fn show(settings: &Settings, choice: &Choice) {
     } else {
         say(format_args!("audit key: {}", keys.in_use()));
     }
+    for path in FOLDERS {
+        if let Some(folder) = folder(settings, path) {
+            say(format_args!("folder: {path} is {folder}"));
+        }
+    }
     for notice in &settings.unknown {
         say(format_args!("warning: {notice}"));
     }
+}
+
+/// Returns the folder of a setting with the folder in which the server starts, unless the setting is empty.
+fn folder(settings: &Settings, path: &str) -> Option<String> {
+    let named = given(&settings.config.document, path)?.as_str().filter(|named| !named.is_empty())?;
+    let absolute = std::path::absolute(named).ok()?;
+    // Steps such as `./` are left out, so that the folder can be compared with another one.
+    let plain: PathBuf = absolute.components().collect();
+    Some(plain.display().to_string())
 }
 
 /// Returns the value of a setting, unless it is a secret or may hold one.
@@ -106,21 +132,18 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
     (setting.mask.is_none() && !is_free_form).then(|| value.to_string())
 }
 
-async fn look_at_database(settings: &Settings, sources: &Sources, place: &Place) -> Result<(), StartError> {
-    let sql = &settings.config.view.sql;
-    let db = Db::new(sql)?;
+async fn look_at_database(examined: &Examined) -> Result<(), StartError> {
+    let Examined { settings, place, db, pending, .. } = examined;
     let engine = db.engine_name();
     say(format_args!("database engine: {engine}"));
-    let pending = db.pending_migrations().await?;
     db.check().await?;
-    refuse_beside_unnamed(sources, sql, async || db.accounts_found().await).await?;
     if pending.is_empty() {
         say(format_args!("database: {engine} answers, its schema is up to date"));
     } else {
         let pending = pending.join(", ");
         say(format_args!("database: {engine} can be used, the next start applies these migrations: {pending}"));
     }
-    show_first(&first_account(&db, place, sql).await?);
+    show_first(&first_account(db, place, &settings.config.view.sql).await?);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use actix_web::rt::SystemRunner;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
@@ -17,6 +18,8 @@ use super::options::Common;
 use super::output::{failure, say};
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::server::Server;
+use crate::server::steps::{Attempts, examine};
+use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
 use crate::telemetry::logging;
 
@@ -40,7 +43,8 @@ pub(super) fn run(common: &Common) -> ExitCode {
     let log_settings = settings.config.view.log.clone();
     let logs = match logging::start(&log_settings) {
         Ok(logs) => logs,
-        Err(refusal) => return failure(refusal),
+        // A start refuses these levels as well, together with whatever else is wrong.
+        Err(refusal) => return refused(settings, &sources, &system, refusal),
     };
     settings.report();
     raise_file_limit();
@@ -55,6 +59,16 @@ pub(super) fn run(common: &Common) -> ExitCode {
             logs.flush();
             failure(format_args!("the program cannot be restarted: {cause}"))
         }
+    }
+}
+
+/// Prints every reason why a server with these settings cannot start. `refusal` is one of them.
+fn refused(settings: Settings, sources: &Sources, system: &SystemRunner, refusal: String) -> ExitCode {
+    let shares = Shares::of_process();
+    let examining = Box::pin(examine(settings, sources, &shares, Attempts::Once));
+    match system.block_on(examining) {
+        Ok(_) => failure(refusal),
+        Err(all) => failure(all),
     }
 }
 

@@ -1,13 +1,24 @@
 //! Copies the stored configuration from one store to another.
 
-use quarterdeck_actors::config::document::Document;
+use std::collections::BTreeSet;
+
+use quarterdeck_actors::config::document::{Document, given};
 use quarterdeck_actors::config::saving::Wanted;
 use quarterdeck_actors::config::view::SqlSettings;
 use quarterdeck_actors::error::{AppError, OrFail};
+use serde_json::Value;
 use thiserror::Error;
+use tracing::warn;
 
 use crate::domain::version_store::{Place, VersionStore};
 use crate::store::Db;
+
+/// The settings that name certificates and keys of a SAML provider.
+const CERTIFICATES: [&str; 3] =
+    ["SamlSettings.IdpCertificateFile", "SamlSettings.PublicCertificateFile", "SamlSettings.PrivateKeyFile"];
+
+/// The setting that names the keys with which plugins are signed.
+const SIGNATURE_KEYS: &str = "PluginSettings.SignaturePublicKeyFiles";
 
 const FAILED: &str = "api.config.migrate_config.app_error";
 
@@ -18,6 +29,10 @@ enum Unmoved {
     Nameless,
     #[error("the source store has no configuration")]
     Nothing,
+    #[error("the file {0:?} of the configuration cannot be read: {1}")]
+    UnreadableFile(String, String),
+    #[error("the file {0:?} of the configuration cannot be stored: {1}")]
+    UnstorableFile(String, String),
 }
 
 /// A copy that is about to be stored.
@@ -26,6 +41,8 @@ pub(crate) struct Migration {
     pub(crate) wanted: Wanted,
     /// The second store.
     pub(crate) target: VersionStore,
+    /// The names of the files that were copied with it.
+    pub(crate) files: Vec<String>,
 }
 
 impl Migration {
@@ -37,13 +54,36 @@ impl Migration {
         }
         let from = Place::named(Some(from)).or_fail(FAILED)?.seen_from(sql);
         let to = Place::named(Some(to)).or_fail(FAILED)?.seen_from(sql);
-        let document = read(&from, db, sql).await.or_fail(FAILED)?;
+        let nothing = || AppError::new(FAILED).because(Unmoved::Nothing);
+        let source = VersionStore::existing(&from, db, sql).await.or_fail(FAILED)?.ok_or_else(nothing)?;
+        let document = source.active().await.or_fail(FAILED)?.ok_or_else(nothing)?.document;
         let target = VersionStore::open(&to, db, sql).await.or_fail(FAILED)?;
-        Ok(Self { wanted: Wanted::Copy(document), target })
+        // The files come first, so that the copy never names a file that is still missing.
+        let files = carry(&document, &source, &target).await?;
+        Ok(Self { wanted: Wanted::Copy(document), target, files })
     }
 }
 
-async fn read(from: &Place, db: &Db, sql: &SqlSettings) -> Result<Document, AppError> {
-    let active = VersionStore::open(from, db, sql).await?.active().await?;
-    Ok(active.ok_or_else(|| AppError::new(FAILED).because(Unmoved::Nothing))?.document)
+/// Copies the files that belong to the configuration, and returns their names. Files that are missing are left out.
+async fn carry(document: &Document, source: &VersionStore, target: &VersionStore) -> Result<Vec<String>, AppError> {
+    let mut carried = Vec::new();
+    for name in names(document) {
+        let unreadable = |cause: String| AppError::new(FAILED).because(Unmoved::UnreadableFile(name.clone(), cause));
+        let Some(data) = source.file(&name).await.map_err(unreadable)? else {
+            warn!(file = name, "a file of the configuration is missing in the store and was not copied");
+            continue;
+        };
+        let unstorable = |cause: String| AppError::new(FAILED).because(Unmoved::UnstorableFile(name.clone(), cause));
+        target.store_file(&name, data).await.map_err(unstorable)?;
+        carried.push(name);
+    }
+    Ok(carried)
+}
+
+/// Returns the names of the files that the configuration names.
+fn names(document: &Document) -> BTreeSet<String> {
+    let texts = CERTIFICATES.iter().filter_map(|path| given(document, path)?.as_str());
+    let keys = given(document, SIGNATURE_KEYS).and_then(Value::as_array).into_iter().flatten();
+    let names = texts.chain(keys.filter_map(Value::as_str));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::ineffective::{Ineffective, Reason};
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision, Proposal};
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 use crate::base::causes::chain;
 use crate::base::paging::Paging;
-use crate::store::{ConfigFile, Db, FileError, NotSaved, StoreError, VersionRecord};
+use crate::store::{ConfigFile, Db, FileError, MAX_NAME_CHARACTERS, NotSaved, StoreError, VersionRecord};
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
@@ -128,13 +129,24 @@ impl VersionStore {
             Place::Sqlite if db.engine_name() == "sqlite" => Ok(Self::Database(db.clone())),
             Place::Sqlite => Err(AppError::new(LOAD_FAILED).because(Misnamed::OtherEngine)),
             Place::Postgres(address) => {
-                let sql =
-                    SqlSettings { driver_name: "postgres".to_owned(), data_source: address.clone(), ..sql.clone() };
-                let other = Db::new(&sql).or_fail(LOAD_FAILED)?;
-                other.migrate().await.or_fail(LOAD_FAILED)?;
-                Ok(Self::Database(other.without_trail()))
+                let other = elsewhere(address, sql)?;
+                other.create_configuration_tables().await.or_fail(LOAD_FAILED)?;
+                Ok(Self::Database(other))
             }
         }
+    }
+
+    /// Opens a store to read it. Creates nothing, and returns `None` if the store has no versions yet.
+    ///
+    /// A database may have versions of a Mattermost although this program's schema is not in it yet.
+    pub(crate) async fn existing(place: &Place, db: &Db, sql: &SqlSettings) -> Result<Option<Self>, AppError> {
+        let found = match place {
+            Place::File(file) => return Ok(Some(Self::File(ConfigFile::new(file)))),
+            Place::Database | Place::Sqlite => Self::open(place, db, sql).await?,
+            Place::Postgres(address) => Self::Database(elsewhere(address, sql)?),
+        };
+        let is_used = found.count().await? > 0;
+        Ok(is_used.then_some(found))
     }
 
     /// Returns true if the store exists and can be read. Creates nothing.
@@ -246,6 +258,39 @@ impl VersionStore {
         }
     }
 
+    /// Returns the content of a file that belongs to the configuration; `None` if there is none with this name.
+    pub(crate) async fn file(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        match self {
+            Self::Database(db) => {
+                let found = db.configuration_file(name).await.map_err(|cause| cause.to_string())?;
+                Ok(found.map(String::into_bytes))
+            }
+            Self::File(file) => {
+                let name = name.to_owned();
+                let found = in_background(file, move |file| file.file_beside(&name)).await;
+                found.map_err(|cause| cause.to_string())?.map_err(|cause| cause.to_string())
+            }
+        }
+    }
+
+    /// Stores a file that belongs to the configuration, in place of an earlier one with this name.
+    pub(crate) async fn store_file(&self, name: &str, data: Vec<u8>) -> Result<(), String> {
+        match self {
+            Self::Database(db) => {
+                if name.chars().count() > MAX_NAME_CHARACTERS {
+                    return Err(format!("a database takes names of at most {MAX_NAME_CHARACTERS} characters"));
+                }
+                let text = String::from_utf8(data).map_err(|_| "a database takes texts only".to_owned())?;
+                db.store_configuration_file(name, &text, wall_ms()).await.map_err(|cause| cause.to_string())
+            }
+            Self::File(file) => {
+                let name = name.to_owned();
+                let stored = in_background(file, move |file| file.store_beside(&name, &data)).await;
+                stored.map_err(|cause| cause.to_string())?.map_err(|cause| cause.to_string())
+            }
+        }
+    }
+
     /// Returns the file as a URL; `None` for the database.
     pub(crate) fn file_name(&self) -> Option<String> {
         match self {
@@ -306,6 +351,12 @@ fn unsaved(problem: String, cause: impl Into<Box<dyn std::error::Error + Send + 
 /// Returns the error of an unusable file, with the problem for the caller and the name of the file for the log.
 fn unreadable(cause: &FileError) -> AppError {
     AppError::new(UNREADABLE).with("Problem", cause.problem()).because(cause.place())
+}
+
+/// Returns another database than that of the server, with the settings of its connections.
+fn elsewhere(address: &str, sql: &SqlSettings) -> Result<Db, AppError> {
+    let sql = SqlSettings { driver_name: "postgres".to_owned(), data_source: address.to_owned(), ..sql.clone() };
+    Ok(Db::new(&sql).or_fail(LOAD_FAILED)?.without_trail())
 }
 
 /// Returns true if the tables of the versions exist. Creates nothing.

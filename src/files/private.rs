@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, fchmod, renameat_with};
+use rustix::fs::{Access, CWD, Mode, OFlags, RenameFlags, fchmod, renameat_with};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -93,6 +93,17 @@ pub(crate) fn ensure(path: &Path) -> Result<()> {
         Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made.map(drop),
     }
+}
+
+/// Returns the reason why a file cannot be created at this path together with its missing folders. Creates nothing.
+pub(crate) fn check_creatable(path: &Path) -> Result<()> {
+    let folder = path.ancestors().skip(1).find(|folder| std::fs::symlink_metadata(folder).is_ok());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(Error::other(format!("{} is not a folder", folder.display())));
+    }
+    let cause = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(Error::from);
+    cause.map_err(|cause| explained(folder, cause))
 }
 
 /// Creates a folder and its missing parents. Existing folders stay unchanged.

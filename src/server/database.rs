@@ -11,22 +11,15 @@ use super::tasks::close_earlier_drafts;
 use crate::domain::accounts::{FirstAccount, WhyOffline};
 use crate::domain::audit::key_file::ready_keys;
 use crate::domain::version_store::Place;
-use crate::settings::descriptors::Shares;
 use crate::settings::{DATA_SOURCE, Settings, Sources, is_shipped};
-use crate::store::{Db, StoreError, described, when_ready};
+use crate::store::{Db, StoreError, described};
 
 /// A database that has this program's schema and an audit trail that continues. All parts of a server are built on one.
 pub(super) struct Migrated(pub(super) Db);
 
 impl Migrated {
-    /// Waits for the database and brings its schema up to date. Refuses a database that a later version changed, before
-    /// anything is written to it.
-    pub(super) async fn open(settings: &Settings, sources: &Sources, shares: &Shares) -> Result<Self, StartError> {
-        let sql = &settings.config.view.sql;
-        let db = Db::new(&shares.within(sql))?;
-        when_ready(async || db.pending_migrations().await).await?;
-        let accounts = async || when_ready(async || db.accounts_found().await).await;
-        refuse_beside_unnamed(sources, sql, accounts).await?;
+    /// Brings the schema of a database up to date with which the server can start. Waits until it answers.
+    pub(super) async fn open(db: Db, settings: &Settings) -> Result<Self, StartError> {
         let db = db.with_audit_keys(ready_keys(settings));
         db.migrate_when_ready().await?;
         db.note_audit_key().await?;

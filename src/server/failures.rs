@@ -17,12 +17,35 @@ pub enum StartError {
     /// An address, a certificate or the local socket cannot be used; the text says which one and why.
     #[error("{0}")]
     Listen(String),
+    /// A setting or option cannot be used; the text names it and says why.
+    #[error("{0}")]
+    Settings(String),
+    /// Several of these.
+    #[error("{}", lines(.0))]
+    Several(Vec<StartError>),
     /// Two routes of the route table conflict.
     #[error("routes: {0}")]
     Routes(#[from] matchit::InsertError),
     /// A part of the server could not be created.
     #[error("{0}")]
     Part(#[from] AppError),
+}
+
+impl StartError {
+    /// Returns one error for all of `errors`.
+    pub(super) fn all(mut errors: Vec<Self>) -> Self {
+        match (errors.len(), errors.pop()) {
+            (1, Some(only)) => only,
+            (_, last) => {
+                errors.extend(last);
+                Self::Several(errors)
+            }
+        }
+    }
+}
+
+fn lines(errors: &[StartError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n")
 }
 
 /// The reason why a stop was not clean.

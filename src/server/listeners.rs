@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use quarterdeck_actors::config::listen_address::parts;
 use quarterdeck_actors::config::view::ServiceSettings;
 use rustls::ServerConfig;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::certificate::Certificate;
 use super::http::{ConnectionFactory, builder};
@@ -49,6 +49,24 @@ pub(super) fn open(app: &Data<AppState>, router: &Data<Router>) -> Result<Listen
     Ok(Listening { servers, addresses: vec![address], socket, certificate })
 }
 
+/// Refuses settings of TLS with which the listener cannot open.
+pub(super) fn check_tls(service: &ServiceSettings) -> Result<(), String> {
+    match service.connection_security.as_str() {
+        "TLS" => tls(service, &Certificate::open(service)?).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a path for the local socket at which another file is, or at which another server listens.
+pub(super) fn check_socket(path: &Path) -> Result<(), String> {
+    let refused = |problem: &str| Err(format!("{}: {problem}", path.display()));
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => refused("the path exists and is not a socket"),
+        Ok(_) if UnixStream::connect(path).is_ok() => refused("another server listens on this socket"),
+        Ok(_) | Err(_) => SockAddr::unix(path).map(drop).map_err(|cause| format!("{}: {cause}", path.display())),
+    }
+}
+
 fn network(
     listener: TcpListener,
     service: &ServiceSettings,
@@ -65,6 +83,7 @@ fn network(
 
 fn local(path: &Path, app: &Data<AppState>, router: &Data<Router>) -> Result<Server, String> {
     let config = app.actors.config.current();
+    check_socket(path)?;
     let listener = bind_socket(path).map_err(|problem| format!("{}: {problem}", path.display()))?;
     let factory = ConnectionFactory::new(app, router, Origin::LocalSocket, &config.view.service, None);
     let server = builder(app).workers(1);
@@ -110,14 +129,6 @@ fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {
 /// Binds the socket's path, and replaces the socket of a server that is gone. Its mode is 0600, which mmctl requires.
 fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     let explain = |cause: std::io::Error| cause.to_string();
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err("the path exists and is not a socket".to_owned());
-        }
-        if UnixStream::connect(path).is_ok() {
-            return Err("another server listens on this socket".to_owned());
-        }
-    }
     // The socket has a temporary name until it listens, so that no client gets a refused connection.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);

@@ -9,10 +9,12 @@ pub(crate) mod database;
 mod failures;
 mod http;
 mod listeners;
+mod located;
 mod mending;
 mod metrics;
 mod read_delays;
 pub(crate) mod starting_config;
+pub(crate) mod steps;
 mod stop;
 mod stream;
 mod tasks;
@@ -44,7 +46,7 @@ use certificate::Certificate;
 use database::Migrated;
 pub use failures::{StartError, StopError};
 use listeners::Listening;
-use starting_config::{place, with_file};
+use steps::{Attempts, Examined, examine};
 
 /// A running server.
 pub struct Server {
@@ -61,13 +63,13 @@ impl Server {
     /// Starts every part of the server. When this returns, the server handles requests.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         install_provider();
-        let settings = with_file(settings, &sources).await?;
-        let place = place(&sources)?.seen_from(&settings.config.view.sql);
-        mending::mend(&settings.config);
         let shares = Shares::of_process();
-        shares.report(&settings.options, &settings.config.view.sql);
-        let db = Migrated::open(&settings, &sources, &shares).await?;
         // On the heap: the future is large, and it would make every future that awaits it as large.
+        let examined = Box::pin(examine(settings, &sources, &shares, Attempts::UntilReady)).await?;
+        let Examined { settings, place, db, .. } = examined;
+        mending::mend(&settings.config);
+        shares.report(&settings.options, &settings.config.view.sql);
+        let db = Migrated::open(db, &settings).await?;
         let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
         tasks::start(&app);
         app.metrics.follow(&app.vitals());

@@ -1,5 +1,7 @@
 //! Reads the stored configuration that a server starts on. If it is unusable, names the command that restores another.
 
+use std::path::Path;
+
 use quarterdeck_actors::config::proposal::{DecisionContext, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
 use quarterdeck_actors::config::{Config, Defaults, Overrides, Stored, check};
@@ -8,8 +10,10 @@ use quarterdeck_actors::secret::Secret;
 
 use super::StartError;
 use super::database::choose;
+use super::located::located;
 use crate::domain::config_access::{decision_context, defaults_of};
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
+use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
 use crate::store::{Db, StoreError};
 
@@ -64,7 +68,26 @@ pub(crate) async fn with_stored(settings: Settings, sources: &Sources) -> Result
 
 /// Returns the place of the configuration that `MM_CONFIG` names.
 pub(crate) fn place(sources: &Sources) -> Result<Place, StartError> {
-    Place::named(sources.store_name().as_deref()).map_err(|cause| StartError::Configuration(cause.to_string()))
+    let name = sources.store_name();
+    let place = Place::named(name.as_deref()).map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    if let (Place::File(file), Some(name)) = (&place, name) {
+        refuse_unusable(file, &name)?;
+    }
+    Ok(place)
+}
+
+/// Refuses a folder in place of a file, and a file that is missing and cannot be created.
+fn refuse_unusable(file: &Path, name: &str) -> Result<(), StartError> {
+    let shown = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let refused =
+        |problem: String| Err(StartError::Configuration(format!("MM_CONFIG names {}: {problem}", shown.display())));
+    if file.is_dir() || name.ends_with('/') {
+        return refused(format!("it is a folder, and must be a file, such as {}", shown.join("config.json").display()));
+    }
+    match check_creatable(&shown) {
+        Err(cause) if !file.exists() => refused(format!("there is no such file, and it cannot be created: {cause}")),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the stored configuration with the pinned settings on top. An unreadable or invalid version is an error.
@@ -77,11 +100,37 @@ pub(super) async fn stored_configuration(
 ) -> Result<Config, StartError> {
     let config = compose(versions, overrides, sources, defaults).await?;
     config.stored.iter().for_each(Stored::log_dropped);
-    let Err(reason) = check(&config, &decision_context(key)) else { return Ok(config) };
-    let problem = crate::base::error_text::explain(&reason);
-    let Some(stored) = &config.stored else { return Err(StartError::Configuration(problem)) };
-    let problem = format!("version {} of the stored configuration: {problem}", stored.id);
-    Err(refused(&problem, versions, &config.overrides, sources, BROKEN).await)
+    refuse_broken(&config, Some(versions), sources, key).await?;
+    Ok(config)
+}
+
+/// Reads the configuration with which a server would start. Creates nothing, so the store may still be missing.
+pub(super) async fn read_configuration(
+    settings: &Settings,
+    versions: Option<&VersionStore>,
+    sources: &Sources,
+    defaults: Defaults,
+) -> Result<Config, StartError> {
+    match versions {
+        Some(versions) => compose(versions, settings.config.overrides.clone(), sources, defaults).await,
+        None => Ok(settings.config.clone()),
+    }
+}
+
+/// Refuses a configuration that breaks rules. The error has a line for each of them, and names the command that restores
+/// a version that can be used.
+pub(super) async fn refuse_broken(
+    config: &Config,
+    versions: Option<&VersionStore>,
+    sources: &Sources,
+    key: &Secret,
+) -> Result<(), StartError> {
+    let Err(reason) = check(config, &decision_context(key)) else { return Ok(()) };
+    let problem = located(config, versions, &reason);
+    match versions.filter(|_| config.stored.is_some()) {
+        Some(versions) => Err(refused(&problem, versions, &config.overrides, sources, BROKEN).await),
+        None => Err(StartError::Configuration(problem)),
+    }
 }
 
 /// Returns the defaults of the installation in this database. Creates nothing.

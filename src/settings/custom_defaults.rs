@@ -19,18 +19,20 @@ pub(super) fn read(named: Option<String>) -> Result<Document, SettingsError> {
     // The parser's own message is left out, because it can quote a secret.
     let document: Document = serde_json::from_str(text)
         .map_err(|cause| refused(format!(":{}:{}: the file is not a JSON object", cause.line(), cause.column())))?;
-    let wrong: Vec<SettingsError> = problems(&document)
-        .into_iter()
-        .filter_map(|problem| match problem.kind {
-            ProblemKind::WrongType { wanted, found } => {
-                let line = line_of(text, &problem.pointer).map(|line| format!(":{line}")).unwrap_or_default();
-                let path = problem.pointer.trim_start_matches('/').replace('/', ".");
-                Some(refused(format!("{line}: {path} must be {wanted}, found {found}")))
-            }
-            ProblemKind::Unknown { .. } => None,
-        })
-        .collect();
-    if wrong.is_empty() { Ok(document) } else { Err(SettingsError::Several(wrong)) }
+    let wrong = problems(&document).into_iter().filter_map(|problem| match problem.kind {
+        ProblemKind::WrongType { wanted, found } => {
+            let line = line_of(text, &problem.pointer).unwrap_or(1);
+            let path = problem.pointer.trim_start_matches('/').replace('/', ".");
+            Some((line, format!(":{line}: {path} must be {wanted}, found {found}")))
+        }
+        ProblemKind::Unknown { .. } => None,
+    });
+    let mut wrong: Vec<(usize, String)> = wrong.collect();
+    wrong.sort();
+    if wrong.is_empty() {
+        return Ok(document);
+    }
+    Err(SettingsError::Several(wrong.into_iter().map(|(_, problem)| refused(problem)).collect()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod refusal;
 mod unnamed;
 mod values;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use quarterdeck_actors::config::table::{Kind, Setting, settings};
 use quarterdeck_actors::config::{Config, ConfigSource, Override, Overrides};
 use quarterdeck_actors::error::{AppError, OrFail};
 use serde_json::Value;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tracing::warn;
 
@@ -212,7 +214,7 @@ impl Reading {
     }
 
     fn table(&mut self, source: &Source<'_>, prefix: &str, table: &DeTable<'_>) {
-        for (key, value) in table {
+        for (key, value) in in_order(table) {
             let path = spelled_path(&format!("{prefix}{}", key.get_ref()));
             let place = source.place(key.span().start);
             let setting = settings().get(&path).filter(|setting| setting.kind != Kind::Object);
@@ -240,7 +242,7 @@ impl Reading {
     }
 
     fn options(&mut self, source: &Source<'_>, section: &DeTable<'_>) {
-        for (key, value) in section {
+        for (key, value) in in_order(section) {
             let place = source.place(key.span().start);
             match self.options.take(key.get_ref(), &to_json(value)) {
                 Some(Ok(())) => {}
@@ -335,6 +337,13 @@ fn spelled(setting: &Setting, value: Value, place: &str) -> Result<Value, Settin
         let doubled = doubled.first().map(|key| format!("{} and {}", key.counts, key.other)).unwrap_or_default();
         SettingsError::Unusable(format!("{place}: {} has a member in two spellings: {doubled}", setting.path))
     })
+}
+
+/// Returns the entries of a table in the order of the file.
+fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<(&'a Spanned<Cow<'b, str>>, &'a Spanned<DeValue<'b>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
 }
 
 struct Source<'a> {

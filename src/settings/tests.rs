@@ -112,7 +112,7 @@ fn values_of_the_wrong_kind_are_named_all_at_once_with_place_and_value() {
     let lines: Vec<&str> = refused.lines().collect();
     assert_eq!(lines[0], "config.toml:2: SqlSettings.MaxOpenConns must be a whole number, found a string: \"many\"");
     assert_eq!(lines[1], "config.toml:4: TeamSettings.SiteName must be a string, found a number: 7");
-    assert!(lines[2].starts_with("config.toml:6: StopSeconds "), "{refused}");
+    assert!(lines[2].starts_with("config.toml:6: Quarterdeck.StopSeconds must be a whole number from "), "{refused}");
     let variable = "environment variable MM_SQLSETTINGS";
     assert_eq!(
         lines[3],

@@ -6,6 +6,7 @@
 //! Processes that write take turns by a lock on the folder. A version is refused as a conflict if the file no longer
 //! holds what it replaces, so an edit by hand is never overwritten unseen.
 
+mod beside;
 mod replacing;
 mod versions;
 
@@ -27,6 +28,11 @@ use thiserror::Error;
 use self::replacing::{Replaced, TEMPORARY, place, replace};
 use self::versions::{SavedVersion, saved_version};
 use super::configurations::{VersionRecord, pretty};
+use crate::base::json_place::line_of;
+use crate::files::private;
+
+/// The mark that some editors write at the beginning of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The source of a version that was made with an editor.
 const EDITED: &str = "file";
@@ -83,6 +89,13 @@ impl ConfigFile {
         Self { file: file.unwrap_or_else(|_| name.to_owned()) }
     }
 
+    /// Returns the file and the line of a setting, for errors. Returns the file alone if the setting is not in it.
+    pub(crate) fn place_of(&self, path: &str) -> String {
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let line = line_of(&text, &format!("/{}", path.replace('.', "/")));
+        line.map_or_else(|| self.file.display().to_string(), |line| format!("{}:{line}", self.file.display()))
+    }
+
     /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.file
@@ -136,6 +149,7 @@ impl ConfigFile {
     /// Stores a version and puts it in force, if the file still holds the version that it replaces. Both are on the disk
     /// when this returns.
     pub(crate) fn save(&self, version: &Version) -> Result<(), NotSaved> {
+        private::folder(self.folder()).map_err(|cause| self.refusal(format!("its folder: {cause}")))?;
         let _lock = self.lock()?;
         self.sweep();
         let before = self.bytes()?;
@@ -234,17 +248,22 @@ impl ConfigFile {
         if bytes.trim_ascii().is_empty() {
             return Err(self.refusal("the file is empty"));
         }
-        let mut document: Document = serde_json::from_slice(bytes).map_err(|cause| self.refusal(place_of(&cause)))?;
+        let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        let mut document: Document = serde_json::from_slice(text).map_err(|cause| self.refusal(place_of(&cause)))?;
         document.remove("FeatureFlags");
-        if document.is_empty() {
+        // A file that never had settings is an empty configuration. One that has versions lost its content.
+        if document.is_empty() && self.versions_folder().exists() {
             return Err(self.refusal("it contains no settings"));
         }
+        let text = String::from_utf8_lossy(text);
+        let mut wrong = Vec::new();
         for problem in problems(&Stored::new(String::new(), document.clone()).document) {
             if let ProblemKind::WrongType { wanted, found } = problem.kind {
-                return Err(self.refusal(format!("{} must be {wanted}, found {found}", problem.pointer)));
+                let line = line_of(&text, &problem.pointer).map(|line| format!("line {line}: ")).unwrap_or_default();
+                wrong.push(format!("{line}{} must be {wanted}, found {found}", problem.pointer));
             }
         }
-        Ok(document)
+        if wrong.is_empty() { Ok(document) } else { Err(self.refusal(wrong.join("; "))) }
     }
 
     /// Returns the record of a version that was edited by hand.

@@ -9,6 +9,7 @@ mod audits;
 mod bots;
 mod channels;
 mod config_file;
+mod configuration_files;
 mod configurations;
 mod copying;
 mod data_source;
@@ -47,9 +48,12 @@ use std::time::Duration;
 use quarterdeck_actors::config::view::SqlSettings;
 use tracing::{info, warn};
 
+use crate::files::private::check_creatable;
+
 pub(crate) use analytics::{Count, EXTRA, PEOPLE, STANDARD, Series};
 pub(crate) use audits::{AuditEntry, AuditKeys, Finding, FullEntry, Mark, own_record};
 pub(crate) use config_file::{ConfigFile, FileError, NotSaved};
+pub(crate) use configuration_files::MAX_NAME_CHARACTERS;
 pub(crate) use configurations::{VersionRecord, pretty};
 #[cfg(test)]
 pub(crate) use copying::newest_migration;
@@ -86,6 +90,18 @@ pub struct Db {
 enum Engine {
     Postgres(Postgres),
     Sqlite(Sqlite),
+}
+
+/// The migrations that create the tables of the configuration. They depend on no other tables.
+const CONFIGURATION_TABLES: [&str; 2] =
+    [include_str!("../../sql/V2__configurations.sql"), include_str!("../../sql/V10__configuration_files.sql")];
+
+/// Refuses the embedded engine if its file is missing and cannot be created. Creates nothing.
+pub(crate) fn check_file(settings: &SqlSettings) -> Result<(), String> {
+    let file = Path::new(&settings.data_source);
+    let is_missing = matches!(engine::kind(settings), Ok(EngineKind::Sqlite)) && !file.exists();
+    let creatable = if is_missing { std::path::absolute(file).and_then(|file| check_creatable(&file)) } else { Ok(()) };
+    creatable.map_err(|cause| format!("SqlSettings.DataSource {:?} cannot be created: {cause}", settings.data_source))
 }
 
 impl Db {
@@ -152,6 +168,16 @@ impl Db {
             EngineKind::Postgres => Ok(()),
             EngineKind::Sqlite => sqlite::refuse_doubtful(Path::new(&settings.data_source), is_new).await,
         }
+    }
+
+    /// Creates the tables of the versions of the configuration and no others. Refuses a schema that a later version
+    /// changed.
+    pub(crate) async fn create_configuration_tables(&self) -> Result<(), StoreError> {
+        self.pending_migrations().await?;
+        let statements = CONFIGURATION_TABLES.iter().flat_map(|text| text.split(";\n"));
+        let statements = statements.map(str::trim).filter(|text| text.contains("CREATE"));
+        let statements = statements.map(|text| statement(text, Vec::new())).collect();
+        self.transaction(Transaction::of(statements).lock_exclusive(Subject::Configuration)).await.map(drop)
     }
 
     /// Marks the database file as open, so that an incomplete copy made while it is open is recognised.

@@ -68,11 +68,6 @@ pub(crate) fn start(settings: &LogSettings) -> Result<Logs, String> {
     Ok(logs)
 }
 
-/// Checks the settings. The error names the invalid one.
-pub(crate) fn check(settings: &LogSettings) -> Result<(), String> {
-    Levels::of(settings).map(drop)
-}
-
 /// Returns the path of the log file.
 pub(crate) fn file_path(settings: &LogSettings) -> PathBuf {
     let folder = if settings.file_location.is_empty() { DEFAULT_FOLDER } else { &settings.file_location };

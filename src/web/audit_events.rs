@@ -55,7 +55,7 @@ const DETAILS: [(&str, &str); 30] = [
     ("getLogs", "`page`, `logs_per_page`"),
     ("login", "`login_id`; the user and the session that was created"),
     ("manualTest", "the account that was created; without one there is no record"),
-    ("migrateConfig", "`from`, `to`; each setting that changed there"),
+    ("migrateConfig", "`from`, `to`, `files`; each setting that changed there"),
     ("patchConfig", "`dry_run`, `version`, `secrets_kept`; each setting that changed"),
     ("patchUser", "each member that changed"),
     ("queryLogs", "`page`, `logs_per_page`"),
@@ -102,7 +102,7 @@ const OWN: [(&str, &str, &str); 13] = [
     (
         "migrateConfig",
         "`quarterdeck config migrate`, without a server",
-        "`from`, `to`; each setting that changed there",
+        "`from`, `to`, `files`; each setting that changed there",
     ),
     ("patchConfig", "`quarterdeck config set`, `unset`, without a server", "`version`; each setting that changed"),
     (

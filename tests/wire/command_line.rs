@@ -73,7 +73,9 @@ async fn a_check_refuses_an_unknown_level() {
     for subcommand in ["check", "serve"] {
         let refused = place.run(&[subcommand], "").await;
         assert_eq!(refused.status.code(), Some(1));
-        assert!(complaint(&refused).starts_with("quarterdeck: LogSettings.FileLevel is \"loud\""), "{refused:?}");
+        let named = ": LogSettings.FileLevel is \"loud\": A log level must be one of TRACE, ";
+        assert!(complaint(&refused).starts_with("quarterdeck: configuration: config.toml:"), "{refused:?}");
+        assert!(complaint(&refused).contains(named), "{refused:?}");
     }
 }
 

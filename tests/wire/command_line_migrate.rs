@@ -1,7 +1,8 @@
 //! `quarterdeck config` with a file in `MM_CONFIG`, and copies from one store to the other.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::database;
 use crate::support::process::{Workplace, read};
 
 /// Runs `quarterdeck config`, which must succeed. Returns its output.
@@ -37,4 +38,33 @@ async fn a_configuration_goes_from_a_file_into_the_database_and_back() {
     assert_eq!(config(&place, &[], &["get", "TeamSettings.SiteName"]).await, "\"Bridge\"");
     config(&place, &[], &["migrate", &database, copy.to_str().unwrap()]).await;
     assert_eq!(read(&file), read(&copy));
+}
+
+#[actix_web::test]
+async fn certificates_go_along_and_another_postgres_gets_the_tables_of_the_configuration_only() {
+    let place = Workplace::new("").await;
+    std::fs::create_dir(place.path("old")).unwrap();
+    let stored = json!({ "SamlSettings": {
+        "IdpCertificateFile": "idp.crt", "PublicCertificateFile": "sp.crt", "PrivateKeyFile": "sp.key",
+    }});
+    std::fs::write(place.path("old/config.json"), stored.to_string()).unwrap();
+    std::fs::write(place.path("old/idp.crt"), "the certificate").unwrap();
+    std::fs::write(place.path("old/sp.key"), "the key").unwrap();
+    let base = database::base();
+    let store = match &base {
+        None => "sqlite".to_owned(),
+        Some(base) => {
+            let schema = database::fresh_schema(base).await;
+            format!("{base}?sslmode=disable&options=-c%20search_path%3D{schema}")
+        }
+    };
+    config(&place, &[], &["migrate", "old/config.json", &store]).await;
+    config(&place, &[], &["migrate", &store, "new/config.json"]).await;
+    assert_eq!(read(&place.path("new/idp.crt")), "the certificate");
+    assert_eq!(read(&place.path("new/sp.key")), "the key");
+    assert!(!place.path("new/sp.crt").exists(), "there was none");
+    let Some(base) = base else { return };
+    let schema = store.rsplit("%3D").next().unwrap();
+    let tables = format!("SELECT tablename FROM pg_tables WHERE schemaname = '{schema}' ORDER BY 1");
+    assert_eq!(database::texts(&base, &tables).await, ["configurationfiles", "configurations", "qd_configversions"]);
 }

@@ -8,8 +8,9 @@ use crate::cli::output::say;
 
 pub(super) const AFTER_HELP: &str = "\
 A store is `sqlite`, a PostgreSQL URL, or the name of a config.json. Only the stored configuration is copied, not pinned
-settings. The previous configuration of the target stays there as an earlier version. If a server runs, it makes the copy,
-and uses it at once if the target is its own store.
+settings, with the certificates of SamlSettings and the keys of plugins that it names. The previous configuration of the
+target stays there as an earlier version. If a server runs, it makes the copy, and uses it at once if the target is its
+own store.
 
   quarterdeck config migrate /opt/mattermost/config/config.json sqlite
   quarterdeck config migrate sqlite postgres://user:password@127.0.0.1/quarterdeck";

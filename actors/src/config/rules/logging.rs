@@ -2,18 +2,16 @@
 
 use super::demand::{free_of, given, on, text};
 use super::log_targets::{bad_audit_target, bad_server_target, not_targets};
-use super::rule::Fill::{Found, Setting};
+use super::rule::Fill::Found;
 use super::rule::{Params, Rule, when};
 
 const ERROR: Params = &[("Error", Found)];
 
-const SETTING_AND_VALUE: Params = &[("Setting", Setting), ("Value", Found)];
-
 const UNKNOWN_LEVEL: &str = "model.config.is_valid.log.level.app_error";
 
 pub(super) const RULES: &[Rule] = &[
-    text("/LogSettings/ConsoleLevel", is_level).or_with(UNKNOWN_LEVEL, SETTING_AND_VALUE),
-    text("/LogSettings/FileLevel", is_level).or_with(UNKNOWN_LEVEL, SETTING_AND_VALUE),
+    text("/LogSettings/ConsoleLevel", is_level).or(UNKNOWN_LEVEL),
+    text("/LogSettings/FileLevel", is_level).or(UNKNOWN_LEVEL),
     free_of("/LogSettings/AdvancedLoggingJSON", not_targets)
         .or_with("model.config.is_valid.log.advanced_logging.json", ERROR),
     free_of("/LogSettings/AdvancedLoggingJSON", bad_server_target)

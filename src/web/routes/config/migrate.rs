@@ -60,7 +60,8 @@ pub(crate) async fn migrate(
     audit.parameter("from", Place::label(&from));
     audit.parameter("to", Place::label(&to));
     let config = app.actors.config.current();
-    let Migration { wanted, target } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
+    let Migration { wanted, target, files } = Migration::open(&from, &to, &app.db, &config.view.sql).await?;
+    audit.parameter("files", files);
     let context = app.facts.decision_context();
     let write =
         Write { wanted, author: author(&request, &session, "migrate"), expected: None, is_dry_run: false, context };

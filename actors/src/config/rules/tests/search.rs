@@ -142,9 +142,8 @@ fn retention() -> Vec<Case> {
 fn logs() -> Vec<Case> {
     let level = |id: i64| json!({"x": {"type": "console", "levels": [{"id": id}]}});
     vec![
-        case("/LogSettings/ConsoleLevel", "loud", "Debug", "model.config.is_valid.log.level.app_error")
-            .setting_and_value(),
-        case("/LogSettings/FileLevel", "", "PANIC", "model.config.is_valid.log.level.app_error").setting_and_value(),
+        case("/LogSettings/ConsoleLevel", "loud", "Debug", "model.config.is_valid.log.level.app_error"),
+        case("/LogSettings/FileLevel", "", "PANIC", "model.config.is_valid.log.level.app_error"),
         case("/LogSettings/AdvancedLoggingJSON", json!([1]), json!([]), TARGETS)
             .param("Error", "invalid type: sequence, expected a map"),
         case("/LogSettings/AdvancedLoggingJSON", level(101), level(5), TARGET)

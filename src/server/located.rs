@@ -1,0 +1,113 @@
+//! The broken rules of a configuration as lines for people: the place of each value, the setting, the value, and what
+//! would be right.
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::document::{Document, given};
+use quarterdeck_actors::config::provenance::{Origin, VARIABLE, origin};
+use quarterdeck_actors::config::shown::shown;
+use quarterdeck_actors::config::table::settings;
+use quarterdeck_actors::error::AppError;
+use serde_json::Value;
+
+use crate::base::error_text::{findings, text_of};
+use crate::domain::version_store::VersionStore;
+
+/// The maximum length of a value in a line, in bytes.
+const MAX_SHOWN_BYTES: usize = 128;
+
+/// Returns one line for each broken rule.
+pub(super) fn located(config: &Config, versions: Option<&VersionStore>, refusal: &AppError) -> String {
+    let findings = findings(refusal);
+    if findings.is_empty() {
+        return text_of(refusal);
+    }
+    let harmless = shown(&config.document).0;
+    let line = |(path, text): (String, String)| {
+        let place = place(config, versions, &path);
+        let value = value(&config.document, &harmless, &path).map(|value| format!(" is {value}")).unwrap_or_default();
+        format!("{place}: {path}{value}: {text}")
+    };
+    findings.into_iter().map(line).collect::<Vec<String>>().join("\n")
+}
+
+/// Returns the file and line, the variable, or the version that the value comes from.
+fn place(config: &Config, versions: Option<&VersionStore>, path: &str) -> String {
+    match origin(config, setting_of(path)) {
+        Origin::File(line) => line.to_owned(),
+        Origin::Environment(name) => format!("{VARIABLE}{name}"),
+        Origin::Default => "default".to_owned(),
+        Origin::Stored => match versions {
+            Some(VersionStore::File(file)) => file.place_of(path),
+            Some(VersionStore::Database(_)) | None => {
+                format!("version {} of the stored configuration", config.version())
+            }
+        },
+    }
+}
+
+/// Returns the path of the setting that contains the value at `path`, which may be an element or a member of it.
+fn setting_of(path: &str) -> &str {
+    let ends = path.match_indices('.').map(|(at, _)| at).chain([path.len()]);
+    let prefixes: Vec<&str> = ends.filter_map(|end| path.get(..end)).collect();
+    prefixes.into_iter().rfind(|prefix| settings().contains_key(*prefix)).unwrap_or(path)
+}
+
+/// Returns the value as JSON, unless it may be a secret or is long.
+fn value(document: &Document, harmless: &Document, path: &str) -> Option<String> {
+    let value = given(document, path).filter(|value| !matches!(value, Value::Array(_) | Value::Object(_)))?;
+    let text = value.to_string();
+    (given(harmless, path) == Some(value) && text.len() <= MAX_SHOWN_BYTES).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use quarterdeck_actors::config::{Override, check};
+    use quarterdeck_actors::secret::Secret;
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::config_access::decision_context;
+    use crate::store::ConfigFile;
+
+    fn lines(config: &Config, versions: Option<&VersionStore>) -> Vec<String> {
+        let refusal = check(config, &decision_context(&Secret::new("key".to_owned()))).unwrap_err();
+        located(config, versions, &refusal).lines().map(str::to_owned).collect()
+    }
+
+    fn pinned(path: &str, value: Value, place: &str) -> (String, Override) {
+        (path.to_owned(), Override { value, place: place.to_owned() })
+    }
+
+    #[test]
+    fn each_broken_rule_is_a_line_with_place_setting_and_value() {
+        let overrides = [
+            pinned("PasswordSettings.MinimumLength", json!(1), "config.toml:3"),
+            pinned("ServiceSettings.ListenAddress", json!("0.0.0:9917"), "environment variable MM_X"),
+            pinned("SqlSettings.AtRestEncryptKey", json!("canary"), "config.toml:5"),
+        ];
+        let config = Config::compose(None, overrides.into()).unwrap();
+        let lines = lines(&config, None);
+        let begins = |start: &str| lines.iter().filter(|line| line.starts_with(start)).count();
+        assert_eq!(begins("config.toml:3: PasswordSettings.MinimumLength is 1: "), 1, "{lines:?}");
+        assert_eq!(begins("environment variable MM_X: ServiceSettings.ListenAddress is \"0.0.0:9917\": "), 1);
+        assert_eq!(begins("config.toml:5: SqlSettings.AtRestEncryptKey: "), 1, "a secret is not shown");
+        assert!(lines.len() == 3 && !lines.concat().contains("canary"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_stored_value_is_named_by_its_line_or_its_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, "{\n \"TeamSettings\": {\n  \"MaxUsersPerTeam\": 0\n }\n}").unwrap();
+        let file = ConfigFile::new(&path);
+        let stored = file.active().unwrap().unwrap();
+        let id = stored.id.clone();
+        let config = Config::compose(Some(stored), [].into()).unwrap();
+        let place = file.path().display().to_string();
+        let named = lines(&config, Some(&VersionStore::File(file)));
+        assert!(named[0].starts_with(&format!("{place}:3: TeamSettings.MaxUsersPerTeam is 0: ")), "{named:?}");
+        let stored = lines(&config, None);
+        let start = format!("version {id} of the stored configuration: TeamSettings.MaxUsersPerTeam is 0: ");
+        assert!(stored[0].starts_with(&start), "{stored:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! The steps that decide if a server can start, in one list. A start takes them before it changes anything;
+//! `quarterdeck check` takes the same ones and ends there. So a start refuses what a check refuses, in the same words.
+//!
+//! The steps open no listener and write nothing.
+
+use std::path::Path;
+
+use quarterdeck_actors::config::Config;
+use quarterdeck_actors::id::new_id;
+use quarterdeck_actors::secret::Secret;
+
+use super::StartError;
+use super::database::refuse_beside_unnamed;
+use super::listeners;
+use super::starting_config::{made_with, place, read_configuration, refuse_broken, with_file};
+use crate::domain::license::VerificationKey;
+use crate::domain::upgrade;
+use crate::domain::version_store::{Place, VersionStore};
+use crate::settings::descriptors::Shares;
+use crate::settings::{Settings, Sources};
+use crate::store::{Db, StoreError, check_file, when_ready};
+
+/// A step that looks at the settings only. All of them are taken, so that all problems are reported at once.
+type Step = fn(&Subject<'_>) -> Result<(), String>;
+
+/// The settings that the steps look at.
+struct Subject<'a> {
+    config: &'a Config,
+    settings: &'a Settings,
+    purpose: &'static str,
+}
+
+const STEPS: [Step; 7] = [
+    |subject| upgrade::Source::named(&subject.settings.options).map(drop),
+    |subject| VerificationKey::named(&subject.settings.options, subject.purpose).map(drop),
+    |subject| check_file(&subject.config.view.sql),
+    |subject| listeners::check_tls(&subject.config.view.service),
+    |subject| {
+        listeners::targets("ServiceSettings.ListenAddress", &subject.config.view.service.listen_address).map(drop)
+    },
+    |subject| match &subject.config.view.metrics {
+        metrics if metrics.enable => {
+            listeners::targets("MetricsSettings.ListenAddress", &metrics.listen_address).map(drop)
+        }
+        _ => Ok(()),
+    },
+    |subject| match &subject.config.view.service {
+        service if service.enable_local_mode => listeners::check_socket(Path::new(&service.local_mode_socket_location)),
+        _ => Ok(()),
+    },
+];
+
+/// The attempts to reach a database that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// As many as it takes until the database answers, as in a start.
+    UntilReady,
+    /// A single one.
+    Once,
+}
+
+/// The findings of the steps, with which a start goes on.
+pub(crate) struct Examined {
+    /// The settings, with those of a configuration file beneath them.
+    pub(crate) settings: Settings,
+    /// The place of the configuration.
+    pub(crate) place: Place,
+    /// The database. Its schema may be of an earlier version.
+    pub(crate) db: Db,
+    /// The migrations that the start applies.
+    pub(crate) pending: Vec<String>,
+    /// The configuration with which the server starts.
+    pub(crate) config: Config,
+    /// The store of its versions; `None` if there are none yet.
+    versions: Option<VersionStore>,
+}
+
+impl Attempts {
+    async fn wait<T>(self, attempt: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self {
+            Self::UntilReady => when_ready(attempt).await,
+            Self::Once => attempt().await,
+        }
+    }
+}
+
+/// Takes all steps. The error lists every problem that was found.
+pub(crate) async fn examine(
+    settings: Settings,
+    sources: &Sources,
+    shares: &Shares,
+    attempts: Attempts,
+) -> Result<Examined, StartError> {
+    let found = found(settings.clone(), sources, shares, attempts).await;
+    let config = found.as_ref().map_or(&settings.config, |found| &found.config);
+    let subject = Subject { config, settings: &settings, purpose: sources.purpose() };
+    let mut problems: Vec<StartError> =
+        STEPS.iter().filter_map(|step| step(&subject).err()).map(StartError::Settings).collect();
+    let found = match found {
+        Ok(found) => {
+            let key = Secret::new(new_id());
+            refuse_broken(&found.config, found.versions.as_ref(), sources, &key).await.map(|()| found)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match found {
+        Ok(found) if problems.is_empty() => Ok(found),
+        Ok(_) => Err(StartError::all(problems)),
+        Err(refusal) => {
+            problems.insert(0, refusal);
+            Err(StartError::all(problems))
+        }
+    }
+}
+
+/// Finds the database and reads the configuration in it or in its file.
+async fn found(
+    settings: Settings,
+    sources: &Sources,
+    shares: &Shares,
+    attempts: Attempts,
+) -> Result<Examined, StartError> {
+    let settings = with_file(settings, sources).await?;
+    let sql = &settings.config.view.sql;
+    let place = place(sources)?.seen_from(sql);
+    let db = Db::new(&shares.within(sql))?;
+    let pending = attempts.wait(async || db.pending_migrations().await).await?;
+    let accounts = async || attempts.wait(async || db.accounts_found().await).await;
+    refuse_beside_unnamed(sources, sql, accounts).await?;
+    let versions = VersionStore::existing(&place, &db, sql).await;
+    let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;
+    let defaults = made_with(&db).await?;
+    let config = read_configuration(&settings, versions.as_ref(), sources, defaults).await?;
+    Ok(Examined { settings, place, db, pending, config, versions })
+}

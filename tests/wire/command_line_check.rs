@@ -1,0 +1,146 @@
+//! `quarterdeck check` beside `quarterdeck serve`: what one refuses, the other refuses in the same words.
+
+use std::process::Output;
+
+use crate::support::database;
+use crate::support::process::{Workplace, read};
+
+/// The reason on standard error, without the lines of the log.
+fn reason(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    text.find("quarterdeck: ").and_then(|at| text.get(at..)).unwrap_or(&text).to_owned()
+}
+
+/// Runs both; each must end with 1 and the same reason, which is returned.
+async fn refused_by_both(place: &Workplace, variables: &[(&str, &str)]) -> String {
+    let check = place.run_with(variables, &["check"], "").await;
+    let serve = place.run_with(variables, &["serve"], "").await;
+    assert_eq!((check.status.code(), serve.status.code()), (Some(1), Some(1)), "{check:?} {serve:?}");
+    assert_eq!(reason(&check), reason(&serve));
+    reason(&check)
+}
+
+#[actix_web::test]
+async fn a_check_refuses_what_a_start_refuses_with_the_same_words() {
+    let cases = [
+        ("[ServiceSettings]\nListenAddress = \"0.0.0:9917\"\n", "ServiceSettings.ListenAddress is \"0.0.0:9917\": "),
+        (
+            "[MetricsSettings]\nEnable = true\nListenAddress = \"123:8067\"\n",
+            "MetricsSettings.ListenAddress \"123:8067\": ",
+        ),
+        (
+            "[ServiceSettings]\nConnectionSecurity = \"TLS\"\nTLSCertFile = \"config.toml\"\nTLSKeyFile = \"config.toml\"\n",
+            "TLSCertFile",
+        ),
+        ("[ServiceSettings]\nEnableLocalMode = true\nLocalModeSocketLocation = \"config.toml\"\n", "is not a socket"),
+        ("[Quarterdeck]\nLicensePublicKeyFile = \"absent.pub\"\n", "absent.pub"),
+        ("[Quarterdeck]\nReleaseURL = \"https://releases.example\"\n", "Quarterdeck.ReleaseURL needs"),
+        ("[PasswordSettings]\nMinimumLength = 1\n", "PasswordSettings.MinimumLength is 1: "),
+        ("[LogSettings]\nConsoleLevel = \"loud\"\n", "LogSettings.ConsoleLevel is \"loud\": "),
+        ("[TeamSettings]\nSiteName = 7\n", "TeamSettings.SiteName must be a string, found a number: 7"),
+    ];
+    for (settings, words) in cases {
+        let place = Workplace::new(settings).await;
+        let said = refused_by_both(&place, &[]).await;
+        assert!(said.contains(words), "{settings}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn all_problems_are_named_at_once_with_file_line_or_variable() {
+    let settings = "[ServiceSettings]\nListenAddress = \"123:8065\"\n[PasswordSettings]\nMinimumLength = 1\n\
+                    [Quarterdeck]\nReleaseURL = \"https://releases.example\"\n";
+    let place = Workplace::new(settings).await;
+    let said = refused_by_both(&place, &[("MM_TEAMSETTINGS_MAXUSERSPERTEAM", "0")]).await;
+    let line = 1 + read(&place.path("config.toml")).lines().position(|line| line == "MinimumLength = 1").unwrap();
+    for words in [
+        format!("config.toml:{line}: PasswordSettings.MinimumLength is 1: "),
+        "environment variable MM_TEAMSETTINGS_MAXUSERSPERTEAM: TeamSettings.MaxUsersPerTeam is 0: ".to_owned(),
+        ": ServiceSettings.ListenAddress is \"123:8065\": ".to_owned(),
+        "\nQuarterdeck.ReleaseURL needs a ReleasePublicKeyFile".to_owned(),
+    ] {
+        assert!(said.contains(&words), "{words}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn a_stored_configuration_that_breaks_rules_is_refused_by_both() {
+    let Some(()) = database::only_embedded("the file is changed behind the server") else { return };
+    let place = Workplace::new("").await;
+    for name in ["good one", "bad one"] {
+        let set = place.run(&["config", "set", "TeamSettings.SiteName", name], "").await;
+        assert!(set.status.success(), "{set:?}");
+    }
+    let database = rusqlite::Connection::open(place.path("test.db")).unwrap();
+    let broken = format!("UPDATE configurations SET value = replace(value, 'bad one', '{}')", "x".repeat(40));
+    database.execute_batch(&broken).unwrap();
+    database.close().unwrap();
+    let said = refused_by_both(&place, &[]).await;
+    assert!(said.contains("version ") && said.contains("TeamSettings.SiteName"), "{said}");
+    assert!(said.contains("quarterdeck config rollback "), "{said}");
+}
+
+#[actix_web::test]
+async fn the_name_of_a_configuration_file_must_be_one_that_can_be() {
+    let place = Workplace::new("").await;
+    std::fs::create_dir(place.path("folder")).unwrap();
+    let folder = place.path("folder").display().to_string();
+    let below = place.path("config.toml/deep/config.json").display().to_string();
+    for (name, words) in [
+        (folder.as_str(), "it is a folder, and must be a file, such as"),
+        ("new/", "it is a folder, and must be a file"),
+        (below.as_str(), "there is no such file, and it cannot be created: "),
+    ] {
+        let said = refused_by_both(&place, &[("MM_CONFIG", name)]).await;
+        assert!(said.contains(words) && said.contains(&place.path("").display().to_string()), "{name}: {said}");
+    }
+    assert!(!place.path("new").exists());
+    // A file in a folder that is not there yet is made with its folder by the first change.
+    let named = [("MM_CONFIG", "new/deep/config.json")];
+    assert!(place.run_with(&named, &["check"], "").await.status.success());
+    let set = place.run_with(&named, &["config", "set", "TeamSettings.SiteName", "Bridge"], "").await;
+    assert!(set.status.success(), "{set:?}");
+    assert!(read(&place.path("new/deep/config.json")).contains("Bridge"));
+}
+
+#[actix_web::test]
+async fn an_empty_object_and_a_byte_order_mark_are_taken() {
+    let place = Workplace::new("").await;
+    let named = [("MM_CONFIG", "own.json")];
+    for text in ["{}", "\u{feff}{}", "\u{feff}{\"TeamSettings\": {\"SiteName\": \"marked\"}}"] {
+        std::fs::write(place.path("own.json"), text).unwrap();
+        let check = place.run_with(&named, &["check"], "").await;
+        assert!(check.status.success(), "{text}: {check:?}");
+    }
+    let name = place.run_with(&named, &["config", "get", "TeamSettings.SiteName"], "").await;
+    assert_eq!(String::from_utf8_lossy(&name.stdout).trim(), "\"marked\"");
+    std::fs::write(place.path("own.json"), "{\n\"TeamSettings\": {\n\"SiteName\": 7}}").unwrap();
+    let said = refused_by_both(&place, &named).await;
+    assert!(said.contains("line 3: /TeamSettings/SiteName must be a string, found a number"), "{said}");
+}
+
+#[actix_web::test]
+async fn a_check_shows_folders_resolved_and_names_unknown_plugins() {
+    let place = Workplace::new("[FileSettings]\nDirectory = \"./data/\"\n").await;
+    let unknown = ("MM_PLUGINSETTINGS_PLUGINS_NEVER_SEEN", "x");
+    let check = place.run_with(&[unknown], &["check"], "").await;
+    assert!(check.status.success(), "{check:?}");
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    let folder = std::fs::canonicalize(place.path("")).unwrap().join("data");
+    assert!(said.contains(&format!("folder: FileSettings.Directory is {}\n", folder.display())), "{said}");
+    assert!(said.contains("MM_PLUGINSETTINGS_PLUGINS_NEVER_SEEN: no known plugin has this name"), "{said}");
+    assert!(!place.path("data").exists(), "a check writes nothing");
+}
+
+#[actix_web::test]
+async fn custom_defaults_that_are_missing_are_named_and_others_are_in_force() {
+    let place = Workplace::new("").await;
+    let named = [("MM_CUSTOM_DEFAULTS_PATH", "custom.json")];
+    let said = refused_by_both(&place, &named).await;
+    assert!(said.contains("MM_CUSTOM_DEFAULTS_PATH: custom.json: No such file"), "{said}");
+    std::fs::write(place.path("custom.json"), "{\"TeamSettings\": {\"SiteName\": \"custom\"}}").unwrap();
+    let server = place.serve_with(&named, &["serve"]).await;
+    let seen = server.client().get("/config/client").await.expect(200);
+    assert_eq!(seen["SiteName"], "custom");
+    server.stop().await;
+}
