@@ -89,6 +89,9 @@ impl fmt::Display for AppError {
         for (name, value) in &self.params {
             write!(formatter, " {name}={value:?}")?;
         }
+        for Detail { pointer, id, .. } in &self.failures {
+            write!(formatter, " {pointer}={id}")?;
+        }
         match self.source() {
             Some(cause) => write!(formatter, ": {}", chain(cause)),
             None => Ok(()),

@@ -18,8 +18,8 @@ use crate::server::StartError;
 use crate::server::database::{Choice, Other, choose, first_account};
 use crate::server::starting_config::{place, with_file};
 use crate::server::steps::{Attempts, Examined, examine};
-use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
+use crate::store::Db;
 
 /// The settings that name folders. They may be relative to the folder in which the server starts.
 const FOLDERS: [&str; 5] = [
@@ -42,7 +42,6 @@ pub(super) fn run(common: &Common) -> ExitCode {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
     };
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match actix_web::rt::System::new().block_on(look(settings, &sources)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => failure(reason),
@@ -54,11 +53,14 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     let chosen = choice_of(settings.clone(), sources).await;
     if let Ok((settings, choice)) = &chosen {
         show(settings, choice);
+        if let Ok(db) = Db::new(&settings.config.view.sql) {
+            say(format_args!("database engine: {}", db.engine_name()));
+        }
     }
     if let Some(file) = sources.unnamed_file() {
         say(format_args!("warning: {}", file.notice()));
     }
-    let examined = Box::pin(examine(settings, sources, &Shares::of_process(), Attempts::Once)).await?;
+    let examined = Box::pin(examine(settings, sources, Attempts::Once)).await?;
     for notice in examined.config.overrides.unknown_plugins(&examined.config.document) {
         say(format_args!("warning: {notice}"));
     }
@@ -135,7 +137,6 @@ fn shown(settings: &Settings, path: &str) -> Option<String> {
 async fn look_at_database(examined: &Examined) -> Result<(), StartError> {
     let Examined { settings, place, db, pending, .. } = examined;
     let engine = db.engine_name();
-    say(format_args!("database engine: {engine}"));
     db.check().await?;
     if pending.is_empty() {
         say(format_args!("database: {engine} answers, its schema is up to date"));

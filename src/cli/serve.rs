@@ -1,6 +1,7 @@
 //! `quarterdeck serve`: starts the server, waits for a signal and stops; or executes the program that an upgrade
 //! installed.
 
+mod hint;
 mod signals;
 
 use quarterdeck_actors::task;
@@ -13,13 +14,13 @@ use actix_web::rt::SystemRunner;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
+use self::hint::Hint;
 use self::signals::{Signals, Unused};
 use super::options::Common;
 use super::output::{failure, say};
 use crate::domain::accounts::{FirstAccount, SETUP_CODE};
 use crate::server::Server;
 use crate::server::steps::{Attempts, examine};
-use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
 use crate::telemetry::logging;
 
@@ -64,8 +65,7 @@ pub(super) fn run(common: &Common) -> ExitCode {
 
 /// Prints every reason why a server with these settings cannot start. `refusal` is one of them.
 fn refused(settings: Settings, sources: &Sources, system: &SystemRunner, refusal: String) -> ExitCode {
-    let shares = Shares::of_process();
-    let examining = Box::pin(examine(settings, sources, &shares, Attempts::Once));
+    let examining = Box::pin(examine(settings, sources, Attempts::Once));
     match system.block_on(examining) {
         Ok(_) => failure(refusal),
         Err(all) => failure(all),
@@ -105,7 +105,7 @@ async fn serve(
     (mut signals, unused): (Signals, Unused),
 ) -> Next {
     task::once("unused_settings", unused.log());
-    let unnamed = sources.unnamed_file();
+    let (unnamed, named) = (sources.unnamed_file(), sources.clone());
     let starting = tokio::select! {
         started = Server::start(settings, sources) => started,
         () = signals.end() => return Next::Exit(ExitCode::SUCCESS),
@@ -118,7 +118,7 @@ async fn serve(
         }
     };
     logs.follow(server.config().follow());
-    greet(&server);
+    greet(&server, &named);
     if let Some(file) = unnamed {
         say(file.notice());
         warn!("{}", file.notice());
@@ -150,7 +150,7 @@ async fn reload(server: &Server) {
     }
 }
 
-fn greet(server: &Server) {
+fn greet(server: &Server, sources: &Sources) {
     let scheme = server.scheme();
     for address in server.addresses() {
         say(format_args!("Quarterdeck listens on {scheme}://{address}"));
@@ -162,18 +162,24 @@ fn greet(server: &Server) {
     if let Some(address) = server.metrics_address() {
         say(format_args!("and serves its metrics on http://{address}/metrics"));
     }
-    greet_first(server.first_account());
+    let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
+    greet_first(server.first_account(), &Hint::of(&program, sources, server.socket().map(PathBuf::as_path)));
 }
 
 /// Prints how to create the first account. The one-time code is printed here only, because it must not appear in the
 /// log.
-fn greet_first(first: &FirstAccount) {
+fn greet_first(first: &FirstAccount, hint: &Hint) {
     if first.accounts() > 0 {
         return;
     }
-    say("There are no accounts yet. The first account becomes the system administrator. Create it with:");
-    let program = std::env::args().next().unwrap_or_else(|| "quarterdeck".to_owned());
-    say(format_args!("  {program} user create --email you@example.org --username you --system-admin"));
+    let mut condition = String::new();
+    if !hint.unprinted.is_empty() {
+        condition = format!(", with the server's {} in the environment,", hint.unprinted.join(" and "));
+    }
+    say(format_args!(
+        "There are no accounts yet. The first account becomes the system administrator. Create it{condition} with:"
+    ));
+    say(format_args!("  {}", hint.command));
     if let Some(why) = first.why_offline() {
         say(format_args!("This is the only way to create it, because {why}."));
     }

@@ -1,6 +1,9 @@
 //! `quarterdeck user`: manages accounts directly in the database.
 
+mod socket;
+
 use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -15,18 +18,26 @@ use crate::base::user::Profile;
 use crate::domain::accounts::create_offline;
 use crate::domain::audit::key_file::ready_keys;
 use crate::server::StartError;
-use crate::server::database::refuse_beside_unnamed;
+use crate::server::database::{is_default, refuse_beside_unnamed};
 use crate::server::starting_config::{with_file, with_stored};
 use crate::settings::{Settings, Sources};
-use crate::store::Db;
+use crate::store::{Db, described};
+use socket::{Created, NewAccount};
 
 /// The longest input that is read for a password, in bytes. It exceeds the longest allowed password, so a longer input
 /// is refused and not cut to a valid one.
 const MAX_PASSWORD_INPUT_BYTES: u64 = 4096;
 
+/// The migration that creates the table of accounts.
+const FIRST_MIGRATION: &str = "V1__accounts";
+
 const AFTER_HELP: &str = "\
 The password is asked for, or read from standard input if that is not a terminal:
-  quarterdeck user create --email anna@example.org --username anna < password.txt";
+  quarterdeck user create --email anna@example.org --username anna < password.txt
+
+Run the command in the folder of the server with its --config and variables, so that it finds the same database; or use
+--socket, which needs none of them. A database that does not exist and that no setting names is created with --new only,
+because no server uses it.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -46,10 +57,16 @@ pub(super) struct Create {
     /// Makes the account a system administrator
     #[arg(long)]
     system_admin: bool,
+    /// The local socket of a running server, which then creates the account
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
 }
 
 pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     let UserCommand::Create(create) = command;
+    if let Some(socket) = create.socket.clone() {
+        return over_socket(&socket, create);
+    }
     let (settings, sources) = match common.settings() {
         Ok(read) => read,
         Err(refusal) => return failure(refusal),
@@ -79,12 +96,45 @@ pub(super) fn run(common: &Common, command: UserCommand) -> ExitCode {
     }
 }
 
+/// Has a running server create the account.
+fn over_socket(socket: &Path, create: Create) -> ExitCode {
+    let password = match read_password() {
+        Ok(password) => Secret::new(password),
+        Err(cause) => return failure(format_args!("the password cannot be read: {cause}")),
+    };
+    let Create { email, username, system_admin: is_admin, .. } = create;
+    let account = NewAccount { email, username, password, is_admin };
+    match actix_web::rt::System::new().block_on(socket::create(socket, &account)) {
+        Ok(Created { id, username, roles }) => {
+            say(format_args!("created {username} ({id}) with the roles: {roles}"));
+            ExitCode::SUCCESS
+        }
+        Err(refusal) => failure(refusal),
+    }
+}
+
+/// Refuses to create a database that no setting of the operator names, because no server uses it.
+async fn refuse_unused(db: &Db, config: &Config, sources: &Sources) -> Result<(), StartError> {
+    let is_new = db.pending_migrations().await?.iter().any(|pending| pending == FIRST_MIGRATION);
+    if !is_new || sources.is_new() || !is_default(config) {
+        return Ok(());
+    }
+    Err(StartError::Configuration(format!(
+        "{} does not exist yet, so no server uses it\n\
+         to create the account on a server that runs: run this in its folder with its --config and variables, or add \
+         --socket with the path of its local socket\n\
+         to create this database before the first start: add --new",
+        described(&config.view.sql.data_source)
+    )))
+}
+
 /// Returns the configuration that a server would start with, and the settings for its database.
 async fn in_force(settings: Settings, sources: &Sources) -> Result<(Config, SqlSettings), StartError> {
     let settings = with_file(settings, sources).await?;
     let sql = settings.config.view.sql.clone();
     let db = Db::new(&sql)?;
     refuse_beside_unnamed(sources, &sql, async || db.accounts_found().await).await?;
+    refuse_unused(&db, &settings.config, sources).await?;
     Ok((with_stored(settings, sources).await?, sql))
 }
 

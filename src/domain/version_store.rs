@@ -1,11 +1,12 @@
 //! The store of configuration versions: the database, or a JSON file that `MM_CONFIG` names.
 
+mod files;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use quarterdeck_actors::clock::wall_ms;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::ineffective::{Ineffective, Reason};
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision, Proposal};
@@ -15,13 +16,13 @@ use quarterdeck_actors::data_source::is_address;
 use quarterdeck_actors::error::{AppError, OrFail};
 use thiserror::Error;
 
-use crate::base::causes::chain;
 use crate::base::paging::Paging;
-use crate::store::{ConfigFile, Db, FileError, MAX_NAME_CHARACTERS, NotSaved, StoreError, VersionRecord};
+use crate::store::{ConfigFile, Db, FileError, NotSaved, StoreError, VersionRecord};
+use quarterdeck_actors::causes::chain;
 
 const LOAD_FAILED: &str = "app.config.load.app_error";
 const SAVE_FAILED: &str = "app.save_config.app_error";
-/// The same with the reason in its text.
+/// This variant of the error has the reason in its text.
 const NOT_SAVED: &str = "app.save_config.app_error#cause";
 const UNREADABLE: &str = "app.config.unreadable.app_error";
 const CONFLICT: &str = "app.config.version_conflict.app_error";
@@ -255,39 +256,6 @@ impl VersionStore {
             (Self::File(one), Self::File(other)) => one == other,
             (Self::Database(one), Self::Database(other)) => one.has_trail() && other.has_trail(),
             (Self::Database(_), Self::File(_)) | (Self::File(_), Self::Database(_)) => false,
-        }
-    }
-
-    /// Returns the content of a file that belongs to the configuration; `None` if there is none with this name.
-    pub(crate) async fn file(&self, name: &str) -> Result<Option<Vec<u8>>, String> {
-        match self {
-            Self::Database(db) => {
-                let found = db.configuration_file(name).await.map_err(|cause| cause.to_string())?;
-                Ok(found.map(String::into_bytes))
-            }
-            Self::File(file) => {
-                let name = name.to_owned();
-                let found = in_background(file, move |file| file.file_beside(&name)).await;
-                found.map_err(|cause| cause.to_string())?.map_err(|cause| cause.to_string())
-            }
-        }
-    }
-
-    /// Stores a file that belongs to the configuration, in place of an earlier one with this name.
-    pub(crate) async fn store_file(&self, name: &str, data: Vec<u8>) -> Result<(), String> {
-        match self {
-            Self::Database(db) => {
-                if name.chars().count() > MAX_NAME_CHARACTERS {
-                    return Err(format!("a database takes names of at most {MAX_NAME_CHARACTERS} characters"));
-                }
-                let text = String::from_utf8(data).map_err(|_| "a database takes texts only".to_owned())?;
-                db.store_configuration_file(name, &text, wall_ms()).await.map_err(|cause| cause.to_string())
-            }
-            Self::File(file) => {
-                let name = name.to_owned();
-                let stored = in_background(file, move |file| file.store_beside(&name, &data)).await;
-                stored.map_err(|cause| cause.to_string())?.map_err(|cause| cause.to_string())
-            }
         }
     }
 

@@ -75,6 +75,15 @@ pub(crate) fn choose(config: &Config, place: &Place) -> Result<Choice, StartErro
     }
 }
 
+/// Returns true if no operator chose the database: it is the built-in default, or that of the shipped `config.toml`.
+pub(crate) fn is_default(config: &Config) -> bool {
+    match origin(config, DATA_SOURCE) {
+        Origin::Default => true,
+        Origin::File(_) => is_shipped(&config.overrides),
+        Origin::Stored | Origin::Environment(_) => false,
+    }
+}
+
 /// Returns the data source that comes with the configuration, and the file or variable that names it.
 fn named_beside(config: &Config, place: &Place) -> Option<(String, String)> {
     match place {

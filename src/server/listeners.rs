@@ -57,12 +57,13 @@ pub(super) fn check_tls(service: &ServiceSettings) -> Result<(), String> {
     }
 }
 
-/// Refuses a path for the local socket at which another file is, or at which another server listens.
+/// Refuses a path for the local socket at which a file of another kind is. A socket there may be that of a server that
+/// runs, beside which a check passes.
 pub(super) fn check_socket(path: &Path) -> Result<(), String> {
-    let refused = |problem: &str| Err(format!("{}: {problem}", path.display()));
     match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => refused("the path exists and is not a socket"),
-        Ok(_) if UnixStream::connect(path).is_ok() => refused("another server listens on this socket"),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(format!("{}: the path exists and is not a socket", path.display()))
+        }
         Ok(_) | Err(_) => SockAddr::unix(path).map(drop).map_err(|cause| format!("{}: {cause}", path.display())),
     }
 }
@@ -129,6 +130,9 @@ fn listen(target: SocketAddr) -> std::io::Result<TcpListener> {
 /// Binds the socket's path, and replaces the socket of a server that is gone. Its mode is 0600, which mmctl requires.
 fn bind_socket(path: &Path) -> Result<UnixListener, String> {
     let explain = |cause: std::io::Error| cause.to_string();
+    if UnixStream::connect(path).is_ok() {
+        return Err("another server listens on this socket".to_owned());
+    }
     // The socket has a temporary name until it listens, so that no client gets a refused connection.
     let hidden = path.with_extension(format!("{}.new", std::process::id()));
     let _ = std::fs::remove_file(&hidden);

@@ -37,7 +37,6 @@ use tracing::warn;
 use crate::base::trust::install_provider;
 use crate::domain::accounts::FirstAccount;
 use crate::domain::audit::reload_record;
-use crate::settings::descriptors::Shares;
 use crate::settings::{Settings, Sources};
 use crate::web::routes;
 use crate::web::state::AppState;
@@ -63,14 +62,8 @@ impl Server {
     /// Starts every part of the server. When this returns, the server handles requests.
     pub async fn start(settings: Settings, sources: Sources) -> Result<Self, StartError> {
         install_provider();
-        let shares = Shares::of_process();
         // On the heap: the future is large, and it would make every future that awaits it as large.
-        let examined = Box::pin(examine(settings, &sources, &shares, Attempts::UntilReady)).await?;
-        let Examined { settings, place, db, .. } = examined;
-        mending::mend(&settings.config);
-        shares.report(&settings.options, &settings.config.view.sql);
-        let db = Migrated::open(db, &settings).await?;
-        let app = Data::new(Box::pin(state(settings, sources, place, db, shares)).await?);
+        let app = Data::new(Box::pin(built(settings, sources)).await?);
         tasks::start(&app);
         app.metrics.follow(&app.vitals());
         warn_of_unnamed_proxies(&app);
@@ -155,6 +148,19 @@ impl Server {
     pub async fn restart_wanted(&self) {
         self.app.tools.restart.notified().await;
     }
+}
+
+/// Takes the steps of a start, brings the database up to date, and builds the parts of the server on it.
+async fn built(settings: Settings, sources: Sources) -> Result<AppState, StartError> {
+    let examined = Box::pin(examine(settings, &sources, Attempts::UntilReady)).await?;
+    let Examined { settings, shares, place, db, config, .. } = examined;
+    for notice in config.overrides.unknown_plugins(&config.document) {
+        warn!("{notice}");
+    }
+    mending::mend(&settings.config);
+    shares.report(&settings.options, &settings.config.view.sql);
+    let db = Migrated::open(db, &settings).await?;
+    Box::pin(state(settings, sources, place, db, shares)).await
 }
 
 /// Warns if the server reads the client's address from a header of any caller, because no trusted proxies are named.

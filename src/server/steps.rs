@@ -53,7 +53,7 @@ const STEPS: [Step; 7] = [
 /// The attempts to reach a database that does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempts {
-    /// As many as it takes until the database answers, as in a start.
+    /// Repeats until the database answers, as a start does.
     UntilReady,
     /// A single one.
     Once,
@@ -63,6 +63,8 @@ pub(crate) enum Attempts {
 pub(crate) struct Examined {
     /// The settings, with those of a configuration file beneath them.
     pub(crate) settings: Settings,
+    /// The files that the process may open.
+    pub(crate) shares: Shares,
     /// The place of the configuration.
     pub(crate) place: Place,
     /// The database. Its schema may be of an earlier version.
@@ -85,13 +87,8 @@ impl Attempts {
 }
 
 /// Takes all steps. The error lists every problem that was found.
-pub(crate) async fn examine(
-    settings: Settings,
-    sources: &Sources,
-    shares: &Shares,
-    attempts: Attempts,
-) -> Result<Examined, StartError> {
-    let found = found(settings.clone(), sources, shares, attempts).await;
+pub(crate) async fn examine(settings: Settings, sources: &Sources, attempts: Attempts) -> Result<Examined, StartError> {
+    let found = found(settings.clone(), sources, attempts).await;
     let config = found.as_ref().map_or(&settings.config, |found| &found.config);
     let subject = Subject { config, settings: &settings, purpose: sources.purpose() };
     let mut problems: Vec<StartError> =
@@ -114,15 +111,11 @@ pub(crate) async fn examine(
 }
 
 /// Finds the database and reads the configuration in it or in its file.
-async fn found(
-    settings: Settings,
-    sources: &Sources,
-    shares: &Shares,
-    attempts: Attempts,
-) -> Result<Examined, StartError> {
+async fn found(settings: Settings, sources: &Sources, attempts: Attempts) -> Result<Examined, StartError> {
     let settings = with_file(settings, sources).await?;
     let sql = &settings.config.view.sql;
     let place = place(sources)?.seen_from(sql);
+    let shares = Shares::of_process();
     let db = Db::new(&shares.within(sql))?;
     let pending = attempts.wait(async || db.pending_migrations().await).await?;
     let accounts = async || attempts.wait(async || db.accounts_found().await).await;
@@ -131,5 +124,5 @@ async fn found(
     let versions = versions.map_err(|cause| StartError::Configuration(cause.to_string()))?;
     let defaults = made_with(&db).await?;
     let config = read_configuration(&settings, versions.as_ref(), sources, defaults).await?;
-    Ok(Examined { settings, place, db, pending, config, versions })
+    Ok(Examined { settings, shares, place, db, pending, config, versions })
 }

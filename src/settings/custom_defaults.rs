@@ -1,5 +1,6 @@
 //! The file that `MM_CUSTOM_DEFAULTS_PATH` names: values in place of the built-in defaults.
 
+use quarterdeck_actors::config::Stored;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::provenance::VARIABLE as PLACE;
 use quarterdeck_actors::config::shape::{ProblemKind, problems};
@@ -19,6 +20,7 @@ pub(super) fn read(named: Option<String>) -> Result<Document, SettingsError> {
     // The parser's own message is left out, because it can quote a secret.
     let document: Document = serde_json::from_str(text)
         .map_err(|cause| refused(format!(":{}:{}: the file is not a JSON object", cause.line(), cause.column())))?;
+    let document = Stored::new(String::new(), document).document;
     let wrong = problems(&document).into_iter().filter_map(|problem| match problem.kind {
         ProblemKind::WrongType { wanted, found } => {
             let line = line_of(text, &problem.pointer).unwrap_or(1);
@@ -53,7 +55,7 @@ mod tests {
 
     #[test]
     fn custom_defaults_take_the_place_of_the_built_in_ones_and_pinned_values_win() {
-        let text = "\u{feff}{\"TeamSettings\": {\"SiteName\": \"custom\", \"MaxUsersPerTeam\": 7}}";
+        let text = "\u{feff}{\"teamsettings\": {\"sitename\": \"custom\", \"MaxUsersPerTeam\": 7}}";
         let config = loaded(Some(text), "[TeamSettings]\nMaxUsersPerTeam = 9\n").unwrap().config;
         assert_eq!(config.view.team.site_name, "custom");
         assert_eq!(config.document["TeamSettings"]["MaxUsersPerTeam"], 9);
@@ -71,7 +73,10 @@ mod tests {
         let text = "{\"TeamSettings\": {\n\"SiteName\": 7,\n\"MaxUsersPerTeam\": \"canary\"}}";
         let wrong = loaded(Some(text), "").unwrap_err();
         let lines: Vec<&str> = wrong.lines().collect();
-        assert!(lines[0].ends_with("custom.json:2: TeamSettings.SiteName must be a string, found a number"), "{wrong}");
+        assert!(
+            lines[0].ends_with("custom.json:2: TeamSettings.SiteName must be a string, found a whole number"),
+            "{wrong}"
+        );
         assert!(lines[1].contains("custom.json:3: TeamSettings.MaxUsersPerTeam must be ") && !wrong.contains("canary"));
     }
 }

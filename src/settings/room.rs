@@ -201,7 +201,7 @@ struct Reading {
     options: Options,
     unknown: Vec<String>,
     custom_defaults: Document,
-    /// What is wrong, in the order in which it was read. All of it is reported at once.
+    /// The errors in the order in which they were found. All of them are reported at once.
     errors: Vec<SettingsError>,
 }
 

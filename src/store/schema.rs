@@ -28,8 +28,10 @@ impl Db {
             )));
         }
         let is_pending = |version| applied.iter().all(|(applied, _)| *applied != version);
-        let pending = known.iter().filter(|known| is_pending(i64::from(known.version())));
-        Ok(pending.map(ToString::to_string).collect())
+        let mut pending: Vec<_> = known.iter().filter(|known| is_pending(i64::from(known.version()))).collect();
+        // The runner lists them by name, so V10 before V2.
+        pending.sort_by_key(|pending| pending.version());
+        Ok(pending.into_iter().map(ToString::to_string).collect())
     }
 
     /// Returns the applied migrations, newest first.

@@ -7,7 +7,7 @@ use super::sources;
 
 /// The number of places in a file that read a secret as plain text. Check a new call before you count it here: it must
 /// not print, log, store or return the secret.
-const EXPOSED: [(&str, usize); 27] = [
+const EXPOSED: [(&str, usize); 28] = [
     ("actors/src/sessions.rs", 1),
     ("src/domain/accounts/first.rs", 1),
     ("src/domain/accounts/login.rs", 3),
@@ -17,6 +17,7 @@ const EXPOSED: [(&str, usize); 27] = [
     ("src/server/backup/seal.rs", 1),
     ("src/cli/backup.rs", 1),
     ("src/cli/serve.rs", 1),
+    ("src/cli/user/socket.rs", 1),
     ("src/domain/config_access.rs", 1),
     ("src/web/cookies.rs", 1),
     ("src/files/azure/credential/shared_key.rs", 1),

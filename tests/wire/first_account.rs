@@ -186,3 +186,66 @@ async fn a_named_file_beside_a_new_database_is_as_before() {
     let made = sign_up(&server.client(), "anna", &[]).await.expect(201);
     assert_eq!(made["roles"], "system_admin system_user");
 }
+
+/// The arguments of the command that the start prints, after the local socket and the line that introduces it.
+async fn printed_command(server: &mut crate::support::process::Process) -> String {
+    let lines = [server.line().await, server.line().await, server.line().await];
+    let (_, arguments) = lines[2].trim().split_once(" user create ").unwrap();
+    arguments.to_owned()
+}
+
+#[actix_web::test]
+async fn the_printed_command_works_over_the_socket_without_any_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("local.socket");
+    let settings = format!(
+        "[ServiceSettings]\nListenAddress = \"127.0.0.1:0\"\nEnableLocalMode = true\nLocalModeSocketLocation = \"{}\"\n",
+        socket.display()
+    );
+    let place = Workplace::new(&settings).await;
+    let mut server = place.serve().await;
+    let arguments = printed_command(&mut server).await;
+    assert!(arguments.starts_with(&format!("--socket {} ", socket.display())), "{arguments}");
+    // Another folder, in which nothing is.
+    let elsewhere = Workplace::new("").await;
+    std::fs::remove_file(elsewhere.path("config.toml")).unwrap();
+    let arguments: Vec<&str> = ["user", "create"].into_iter().chain(arguments.split(' ')).collect();
+    let made = elsewhere.run(&arguments, &format!("{PASSWORD}\n")).await;
+    assert!(String::from_utf8_lossy(&made.stdout).contains("created you ("), "{made:?}");
+    let you = server.client().log_in("you").await;
+    assert_eq!(you.get("/users/me").await.expect(200)["roles"], "system_admin system_user");
+    let again = elsewhere.run(&arguments, &format!("{PASSWORD}\n")).await;
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+    // A second administrator gets the roles as well.
+    let more =
+        ["--socket", socket.to_str().unwrap(), "--email", "b@chat.example", "--username", "bert", "--system-admin"];
+    let more: Vec<&str> = ["user", "create"].into_iter().chain(more).collect();
+    assert!(elsewhere.run(&more, &format!("{PASSWORD}\n")).await.status.success());
+    assert_eq!(
+        server.client().log_in("bert").await.get("/users/me").await.expect(200)["roles"],
+        "system_admin system_user"
+    );
+    assert!(server.stop().await.success());
+}
+
+#[actix_web::test]
+async fn the_command_makes_no_database_that_no_server_uses() {
+    let place = Workplace::new("").await;
+    std::fs::remove_file(place.path("config.toml")).unwrap();
+    let create = ["user", "create", "--email", "a@chat.example", "--username", "anna", "--system-admin"];
+    for shipped in [false, true] {
+        if shipped {
+            std::fs::write(place.path("config.toml"), include_str!("../../config.toml")).unwrap();
+        }
+        let refused = place.run(&create, &format!("{PASSWORD}\n")).await;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(said.contains("does not exist yet, so no server uses it") && said.contains("--socket"), "{said}");
+        assert!(!place.path("data").exists());
+    }
+    let wanted: Vec<&str> = create.into_iter().chain(["--new"]).collect();
+    let made = place.run(&wanted, &format!("{PASSWORD}\n")).await;
+    assert!(made.status.success() && place.path("data/quarterdeck.db").exists(), "{made:?}");
+    let second = ["user", "create", "--email", "b@chat.example", "--username", "bert"];
+    assert!(place.run(&second, &format!("{PASSWORD}\n")).await.status.success(), "the database is there now");
+}

@@ -110,7 +110,7 @@ async fn a_changed_level_takes_effect_and_an_unknown_one_is_refused_and_changes_
     server.signal(Signal::HUP);
     let is_refusal = |line: &Value| {
         let cause = line["cause"].as_str().unwrap_or_default();
-        cause.contains("LogSettings.ConsoleLevel") && cause.contains("loud")
+        cause.contains("/LogSettings/ConsoleLevel=model.config.is_valid.log.level.app_error")
     };
     until("the refusal is logged", async || logged(&place, is_refusal)).await;
     let before = count(&place);

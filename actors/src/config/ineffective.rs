@@ -170,7 +170,7 @@ mod tests {
 
     use super::super::document::insert;
     use super::super::effective::Override;
-    use super::super::table::{Mode, defaults};
+    use super::super::table::defaults;
     use super::*;
 
     const NAME: &str = "TeamSettings.SiteName";
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn keys_of_plugins_that_are_gone_are_named() {
         let plugins = |plugins: Value| {
-            let mut document = defaults(Mode::Update);
+            let mut document = defaults();
             insert(&mut document, "PluginSettings.Plugins", plugins);
             document
         };

@@ -156,16 +156,14 @@ impl Store {
         Ok(decision_context(&key))
     }
 
-    /// Copies the configuration of one store to another, as a new version there. Returns the names of the files that
-    /// were copied with it.
-    pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<Vec<String>, AppError> {
+    /// Copies the configuration of one store to another, as a new version there, with the files that it names.
+    pub(super) async fn migrate(&self, from: &str, to: &str, comment: &str) -> Result<(), AppError> {
         self.db.migrate().await.or_fail(SAVE_FAILED)?;
         let Migration { wanted, target, files } = Migration::open(from, to, &self.db, &self.sql).await?;
         let record = record(MIGRATION, json!({ "from": Place::label(from), "to": Place::label(to), "files": files }));
         let context = self.context().await?;
         let write = Write { wanted, author: author("migrate", comment), expected: None, is_dry_run: false, context };
-        self.save(target, write, record).await.or_fail(MIGRATE_FAILED)?;
-        Ok(files)
+        self.save(target, write, record).await.map(drop).or_fail(MIGRATE_FAILED)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The configuration, and the part of it that clients receive.
 
 pub(super) mod document;
+mod headers;
 pub(super) mod migrate;
 pub(super) mod origins;
 mod stores;

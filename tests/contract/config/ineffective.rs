@@ -115,3 +115,26 @@ async fn a_patch_of_one_plugin_keeps_its_other_keys_and_what_is_gone_is_named() 
     assert_eq!(replaced.header(UNSET), "PluginSettings.Plugins.com.example.one.url");
     assert_eq!(admin.setting(path).await, json!({ "com.example.one": { "size": 3 } }));
 }
+
+#[actix_web::test]
+async fn a_variable_overrides_one_setting_of_a_plugin_and_is_never_stored() {
+    let name = "MM_PLUGINSETTINGS_PLUGINS_PLAYBOOKS_SITE_URL";
+    let variable = (name.to_lowercase(), "https://pinned.example".to_owned());
+    let server = TestServer::start_in("", &|_| vec![variable.clone()]).await;
+    let admin = server.admin().await;
+    let path = "PluginSettings.Plugins";
+    let pinned = |size: u64| json!({ "playbooks": { "site_url": "https://pinned.example", "size": size } });
+    assert_eq!(admin.setting(path).await, json!({ "playbooks": { "site_url": "https://pinned.example" } }));
+    let body = nested(path, json!({ "playbooks": { "site_url": "https://other.example", "size": 1 } }));
+    let reason = format!("{path}.playbooks.site_url;pinned:{name}");
+    assert_eq!(told(&admin, "/config/patch", &body).await.0, reason);
+    assert_eq!(admin.setting(path).await, pinned(1));
+    let mut whole = admin.config().await;
+    whole["PluginSettings"]["Plugins"]["playbooks"]["size"] = json!(2);
+    assert_eq!(told(&admin, "/config", &whole).await.0, "", "the pinned value came back as it is");
+    assert_eq!(admin.setting(path).await, pinned(2));
+    for version in admin.versions().await {
+        let shown = admin.get(&format!("/config/versions/{}", version["id"].as_str().unwrap())).await.expect(200);
+        assert!(!shown["config"].to_string().contains("pinned.example"), "{shown}");
+    }
+}

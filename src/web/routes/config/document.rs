@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::web::Data;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quarterdeck_actors::config::Author;
 use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
-use quarterdeck_actors::config::ineffective::Ineffective;
 use quarterdeck_actors::config::proposal::{ChangeMode, Decision};
 use quarterdeck_actors::config::saving::{Saved, Wanted, Write};
 use quarterdeck_actors::config::shape::{Problem, ProblemKind, problems};
@@ -24,6 +22,7 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::headers::{tell, tell_ineffective};
 use super::stores::tell_stores;
 use super::{never_cached, packed};
 use crate::domain::audit::Audit;
@@ -42,19 +41,8 @@ use crate::web::state::AppState;
 /// The header that lists unknown keys of the body.
 const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
 
-/// The characters that are escaped in such a list: spaces separate the paths, and a semicolon separates a path from its
-/// reason.
-const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b';');
-
-/// The largest length of such a list, in characters. Clients refuse headers that are much longer.
-const MAX_LIST_CHARACTERS: usize = 4096;
-
 /// The header that lists settings whose placeholder stands for no stored value, and settings of plugins that are gone.
 const UNSET: HeaderName = HeaderName::from_static("x-config-unset");
-
-/// The header that lists settings that a change names and that keep their value, or whose stored value is not used. Each
-/// path is followed by a semicolon and the reason.
-const INEFFECTIVE: HeaderName = HeaderName::from_static("x-config-ineffective");
 
 /// The header that lists secrets that are now sent to another place and were not entered again.
 const SECRETS_KEPT: HeaderName = HeaderName::from_static("x-config-secrets-kept");
@@ -370,38 +358,4 @@ fn tagged(mut answer: HttpResponse, version: &str) -> HttpResponse {
         answer.headers_mut().insert(ETAG, tag);
     }
     answer
-}
-
-/// Lists paths in a header.
-fn tell(answer: &mut HttpResponse, name: HeaderName, places: &[String]) {
-    tell_each(answer, name, places.iter().map(|place| escaped(place)));
-}
-
-fn tell_ineffective(answer: &mut HttpResponse, ineffective: &[Ineffective]) {
-    let with_reason = |one: &Ineffective| format!("{};{}", escaped(&one.path), escaped(&one.reason.word()));
-    tell_each(answer, INEFFECTIVE, ineffective.iter().map(with_reason));
-}
-
-fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, UNSAFE).to_string()
-}
-
-/// Lists entries in a header. An ellipsis replaces those that do not fit.
-fn tell_each(answer: &mut HttpResponse, name: HeaderName, entries: impl Iterator<Item = String>) {
-    let mut list = String::new();
-    for place in entries {
-        if list.len() + place.len() > MAX_LIST_CHARACTERS {
-            list.push_str(" ...");
-            break;
-        }
-        if !list.is_empty() {
-            list.push(' ');
-        }
-        list.push_str(&place);
-    }
-    if let Ok(value) = HeaderValue::from_str(&list)
-        && !list.is_empty()
-    {
-        answer.headers_mut().insert(name, value);
-    }
 }
