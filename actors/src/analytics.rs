@@ -27,7 +27,7 @@ const MAX_CACHED_RESULTS: usize = 256;
 const MAX_QUEUED_QUESTIONS: usize = 32;
 
 /// A result is kept for this multiple of the time that its count took.
-const KEPT_PER_COUNT_TIME: u32 = 50;
+const AGE_PER_COUNT_TIME: u32 = 50;
 
 /// The minimum time for which a result is kept, unless the settings allow less.
 const MIN_AGE: Duration = Duration::from_secs(2);
@@ -103,7 +103,7 @@ impl Counted {
 
 /// Returns the age from which the result of a count that took this time is counted again. `limit` is the setting.
 fn max_age(took: Duration, limit: Duration) -> Duration {
-    took.saturating_mul(KEPT_PER_COUNT_TIME).max(MIN_AGE).min(limit)
+    took.saturating_mul(AGE_PER_COUNT_TIME).max(MIN_AGE).min(limit)
 }
 
 impl Topic {

