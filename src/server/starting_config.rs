@@ -1,6 +1,7 @@
 //! Reads the stored configuration that a server starts on. If it is unusable, names the command that restores another.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use quarterdeck_actors::config::proposal::{DecisionContext, decide};
 use quarterdeck_actors::config::provenance::VARIABLE;
@@ -15,7 +16,7 @@ use crate::domain::config_access::{decision_context, defaults_of};
 use crate::domain::version_store::{Place, VersionStore, has_tables, restoring};
 use crate::files::private::check_creatable;
 use crate::settings::{Settings, Sources, quoted};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, embedded_folder};
 
 /// The advice in the error when no version can be restored.
 const UNREADABLE: &str = "no usable version of it is left: put back a copy";
@@ -125,12 +126,21 @@ pub(super) async fn refuse_broken(
     sources: &Sources,
     key: &Secret,
 ) -> Result<(), StartError> {
-    let Err(reason) = check(config, &decision_context(key)) else { return Ok(()) };
+    let Err(reason) = check(config, &context_of_start(config, key)) else { return Ok(()) };
     let problem = located(config, versions, &reason);
     match versions.filter(|_| config.stored.is_some()) {
         Some(versions) => Err(refused(&problem, versions, &config.overrides, sources, BROKEN).await),
         None => Err(StartError::Configuration(problem)),
     }
+}
+
+/// Returns the context in which a start is decided. The folder of the embedded database counts as existing, because the
+/// start creates it.
+fn context_of_start(config: &Config, key: &Secret) -> DecisionContext {
+    let context = decision_context(key);
+    let (exists, created) = (context.file_exists.clone(), embedded_folder(&config.view.sql));
+    let is_created = move |path: &str| created.as_ref().is_some_and(|folder| folder.starts_with(path));
+    DecisionContext { file_exists: Arc::new(move |path| exists(path) || is_created(path)), ..context }
 }
 
 /// Returns the defaults of the installation in this database. Creates nothing.

@@ -41,7 +41,7 @@ mod users;
 mod value;
 mod writing;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +102,12 @@ pub(crate) fn check_file(settings: &SqlSettings) -> Result<(), String> {
     let is_missing = matches!(engine::kind(settings), Ok(EngineKind::Sqlite)) && !file.exists();
     let creatable = if is_missing { std::path::absolute(file).and_then(|file| check_creatable(&file)) } else { Ok(()) };
     creatable.map_err(|cause| format!("SqlSettings.DataSource {:?} cannot be created: {cause}", settings.data_source))
+}
+
+/// Returns the folder of the embedded engine's file; `None` for a database server.
+pub(crate) fn embedded_folder(settings: &SqlSettings) -> Option<PathBuf> {
+    let is_embedded = matches!(engine::kind(settings), Ok(EngineKind::Sqlite));
+    Path::new(&settings.data_source).parent().filter(|_| is_embedded).map(Path::to_path_buf)
 }
 
 impl Db {

@@ -140,7 +140,8 @@ async fn what_a_command_makes_as_root_is_read_by_a_server_with_a_user_of_its_own
     let Some(()) = needs::root() else { return };
     let mut place = Workplace::new(SETTINGS).await;
     chown(place.path(""), Some(NOBODY), Some(NOBODY)).unwrap();
-    let arguments = ["user", "create", "--system-admin", "--username", "admin", "--email", "admin@chat.example"];
+    let arguments =
+        ["user", "create", "--system-admin", "--username", "admin", "--email", "admin@chat.example", "--new"];
     let created = place.run(&arguments, &format!("{PASSWORD}\n")).await;
     assert!(created.status.success(), "{created:?}");
     let found = made(&place.path(""));
