@@ -84,7 +84,7 @@ pub(crate) async fn make(
             let other = SqlSettings { driver_name: "postgres".to_owned(), data_source: address.clone(), ..sql.clone() };
             let other = Db::new(&other)?;
             let mut other = other.snapshot().await?;
-            other.schema().await?;
+            other.fix_moment().await?;
             Some(other)
         }
         Place::Database | Place::Sqlite | Place::File(_) => None,

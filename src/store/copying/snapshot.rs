@@ -40,7 +40,13 @@ impl Db {
 }
 
 impl Snapshot {
-    /// Returns the applied migrations, oldest first. The first statement of the snapshot fixes its moment.
+    /// Fixes the moment of the snapshot, as its first statement does. The database may be one with the tables of the
+    /// configuration only.
+    pub(crate) async fn fix_moment(&mut self) -> Result<(), StoreError> {
+        self.each("SELECT 1", &mut |_| Ok(())).await
+    }
+
+    /// Returns the applied migrations, oldest first.
     pub(crate) async fn schema(&mut self) -> Result<Vec<(i64, String)>, StoreError> {
         let mut schema = Vec::new();
         let sql = format!("SELECT version, name FROM {MIGRATIONS_TABLE} ORDER BY version");
