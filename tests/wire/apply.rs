@@ -203,7 +203,8 @@ impl Row {
 
 #[actix_web::test]
 async fn a_changed_setting_counts_with_the_next_request() {
-    let server = TestServer::start().await;
+    // A pinned SiteURL, so that even an administrator tests no internal address unless the setting allows it.
+    let server = TestServer::start_with("[ServiceSettings]\nSiteURL = \"http://chat.example\"\n").await;
     let admin = server.admin().await;
     let clients = [server.client(), server.user(&admin, "bert").await, admin.clone()];
     let config = admin.get("/config").await.expect(200);

@@ -209,7 +209,7 @@ async fn what_the_command_line_does_without_a_server_is_recorded() {
     let shown = record["after"]["EmailSettings.SMTPPassword"].as_str().unwrap();
     assert!(shown.starts_with("fingerprint "), "{shown}");
     let moved = newest_in(&folder, "migrateConfig").await["parameters"].clone();
-    assert_eq!(moved, json!({ "from": "first.json", "to": "second.json" }));
+    assert_eq!(moved, json!({ "from": "first.json", "to": "second.json", "files": [] }));
     good(verify(&place, &[]).await);
 }
 

@@ -26,8 +26,8 @@ async fn the_proxies_of_the_environment_are_not_used() {
     let process = home.start().await;
     let admin = admin(&process.client()).await;
     test_site(&admin, &format!("http://localhost:{}", site.port())).await.expect_ok();
-    test_site(&admin, &format!("http://127.0.0.1:{}", site.port())).await;
-    assert_eq!(site.lines().len(), 1);
+    test_site(&admin, &format!("http://127.0.0.1:{}", site.port())).await.expect_ok();
+    assert_eq!(site.lines().len(), 2);
     assert!(proxy.lines().is_empty());
 }
 

@@ -95,5 +95,8 @@ async fn a_missing_certificate_refuses_the_start_and_names_the_setting() {
     std::fs::write(&file, text).unwrap();
     let sources = Sources::isolated(Some(file), Vec::new());
     let refusal = quarterdeck::server::Server::start(sources.load().unwrap(), sources).await.err().unwrap().to_string();
-    assert!(refusal.contains("ServiceSettings.TLSCertFile: TLS needs a certificate file that exists"), "{refusal}");
+    assert!(
+        refusal.contains("ServiceSettings.TLSCertFile is \"/nowhere\": TLS needs a certificate file that exists"),
+        "{refusal}"
+    );
 }
