@@ -61,6 +61,9 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
         say(format_args!("warning: {}", file.notice()));
     }
     let examined = Box::pin(examine(settings, sources, Attempts::Once)).await?;
+    for (id, key, place) in examined.config.overrides.pinned_plugin_settings(&examined.config.document) {
+        say(format_args!("pinned: PluginSettings.Plugins.{id}.{key} = (not shown), by {place}"));
+    }
     for notice in examined.config.overrides.unknown_plugins(&examined.config.document) {
         say(format_args!("warning: {notice}"));
     }

@@ -113,6 +113,8 @@ async fn an_empty_object_and_a_byte_order_mark_are_taken() {
         let check = place.run_with(&named, &["check"], "").await;
         assert!(check.status.success(), "{text}: {check:?}");
     }
+    let valid = place.run_with(&named, &["config", "validate", "own.json"], "").await;
+    assert!(valid.status.success(), "{valid:?}");
     let name = place.run_with(&named, &["config", "get", "TeamSettings.SiteName"], "").await;
     assert_eq!(String::from_utf8_lossy(&name.stdout).trim(), "\"marked\"");
     std::fs::write(place.path("own.json"), "{\n\"TeamSettings\": {\n\"SiteName\": 7}}").unwrap();
@@ -124,11 +126,14 @@ async fn an_empty_object_and_a_byte_order_mark_are_taken() {
 async fn a_check_shows_folders_resolved_and_names_unknown_plugins() {
     let place = Workplace::new("[FileSettings]\nDirectory = \"./data/\"\n").await;
     let unknown = ("MM_PLUGINSETTINGS_PLUGINS_NEVER_SEEN", "x");
-    let check = place.run_with(&[unknown], &["check"], "").await;
+    let known = ("MM_PLUGINSETTINGS_PLUGINS_PLAYBOOKS_KEY", "canary");
+    let check = place.run_with(&[unknown, known], &["check"], "").await;
     assert!(check.status.success(), "{check:?}");
     let said = String::from_utf8_lossy(&check.stdout).into_owned();
     let folder = std::fs::canonicalize(place.path("")).unwrap().join("data");
     assert!(said.contains(&format!("folder: FileSettings.Directory is {}\n", folder.display())), "{said}");
+    let pinned = "pinned: PluginSettings.Plugins.playbooks.key = (not shown), by environment variable ";
+    assert!(said.contains(pinned) && !said.contains("canary"), "{said}");
     assert!(said.contains("MM_PLUGINSETTINGS_PLUGINS_NEVER_SEEN: no known plugin has this name"), "{said}");
     assert!(!place.path("data").exists(), "a check writes nothing");
 }

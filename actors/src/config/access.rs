@@ -136,5 +136,22 @@ pub fn flagged<'a>(paths: impl IntoIterator<Item = &'a str>) -> Option<Document>
     (!flagged.is_empty()).then_some(flagged)
 }
 
+/// Sets `true` in `flagged` at a path whose steps may contain dots. Does nothing if a part of the path is flagged as a
+/// whole.
+pub fn flag(flagged: &mut Document, steps: &[&str]) {
+    match steps {
+        [] => {}
+        [last] => {
+            flagged.entry(*last).or_insert(Value::from(true));
+        }
+        [first, rest @ ..] => {
+            let inner = flagged.entry(*first).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                flag(inner, rest);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -82,6 +82,11 @@ impl Overrides {
         unknown.map(|one| format!("{}: no known plugin has this name, so it has no effect", one.place)).collect()
     }
 
+    /// Returns the id of the plugin, the key and the place of each setting of a plugin that a variable overrides.
+    pub fn pinned_plugin_settings(&self, document: &Document) -> impl Iterator<Item = (String, String, String)> {
+        self.plugin_pins(document).into_iter().map(|PluginPin { id, key, place, .. }| (id, key, place))
+    }
+
     /// Returns the settings of plugins that variables override, for the plugins of `document`.
     pub(super) fn plugin_pins(&self, document: &Document) -> Vec<PluginPin> {
         self.plugins.iter().filter_map(|variable| variable.pin(document).ok().flatten()).collect()

@@ -56,6 +56,8 @@ pub(super) async fn stored(settings: &Settings, backend: &ConfigBackend, json: b
 
 /// Parses the text of a configuration. An error names line and column and never the text, which may be a secret.
 pub(super) fn document(text: &str) -> Result<Document, String> {
+    // Some editors write a byte order mark at the beginning.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     serde_json::from_str(text).map_err(|cause| {
         let (line, column) = (cause.line(), cause.column());
         format!("line {line} column {column}: the file is not a JSON object")

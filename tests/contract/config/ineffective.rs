@@ -123,6 +123,10 @@ async fn a_variable_overrides_one_setting_of_a_plugin_and_is_never_stored() {
     let server = TestServer::start_in("", &|_| vec![variable.clone()]).await;
     let admin = server.admin().await;
     let path = "PluginSettings.Plugins";
+    let environment = admin.get("/config/environment").await.expect(200);
+    assert_eq!(environment["PluginSettings"], json!({ "Plugins": { "playbooks": { "site_url": true } } }));
+    let manager = server.staff(&admin, "mona", "system_manager").await;
+    assert_eq!(manager.get("/config/environment").await.expect(200).get("PluginSettings"), None);
     let pinned = |size: u64| json!({ "playbooks": { "site_url": "https://pinned.example", "size": size } });
     assert_eq!(admin.setting(path).await, json!({ "playbooks": { "site_url": "https://pinned.example" } }));
     let body = nested(path, json!({ "playbooks": { "site_url": "https://other.example", "size": 1 } }));

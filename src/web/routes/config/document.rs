@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue, IF_MATCH};
 use actix_web::web::Data;
 use quarterdeck_actors::config::Author;
-use quarterdeck_actors::config::access::{flagged, pruned, without_defaults, without_masked};
+use quarterdeck_actors::config::access::{flag, flagged, pruned, without_defaults, without_masked};
 use quarterdeck_actors::config::difference::Change;
 use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::extras::with_extras;
@@ -37,6 +37,9 @@ use crate::web::request::{Body, Request};
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::schema::{ConfigSchema, Schemas, add, reference};
 use crate::web::state::AppState;
+
+/// The setting with the settings of all plugins.
+const PLUGINS: &str = "PluginSettings.Plugins";
 
 /// The header that lists unknown keys of the body.
 const UNKNOWN: HeaderName = HeaderName::from_static("x-config-unknown");
@@ -342,7 +345,12 @@ pub(crate) async fn show_pinned(session: Session, app: Data<AppState>) -> Result
     let pinned = config.overrides.keys().map(String::as_str);
     let visible =
         pinned.filter(|path| settings().get(*path).is_some_and(|setting| configuration::reads(&session, setting)));
-    let document = flagged(visible).map_or(Value::Null, Value::Object);
+    let mut document = flagged(visible).unwrap_or_default();
+    let reads_plugins = settings().get(PLUGINS).is_some_and(|setting| configuration::reads(&session, setting));
+    for (id, key, _) in config.overrides.pinned_plugin_settings(&config.document).filter(|_| reads_plugins) {
+        flag(&mut document, &["PluginSettings", "Plugins", &id, &key]);
+    }
+    let document = if document.is_empty() { Value::Null } else { Value::Object(document) };
     Json(document).reply().map(never_cached)
 }
 
