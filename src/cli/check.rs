@@ -64,6 +64,13 @@ async fn look(settings: Settings, sources: &Sources) -> Result<(), StartError> {
     for (id, key, place) in examined.config.overrides.pinned_plugin_settings(&examined.config.document) {
         say(format_args!("pinned: PluginSettings.Plugins.{id}.{key} = (not shown), by {place}"));
     }
+    let site_path = SitePath::of(&examined.config.view.service.site_url);
+    if !site_path.is_root() {
+        say(format_args!(
+            "site path: {}, the path of ServiceSettings.SiteURL; a change of it takes effect after a restart",
+            site_path.as_str()
+        ));
+    }
     for notice in examined.config.overrides.unknown_plugins(&examined.config.document) {
         say(format_args!("warning: {notice}"));
     }
@@ -84,13 +91,6 @@ async fn choice_of(settings: Settings, sources: &Sources) -> Result<(Settings, C
 fn show(settings: &Settings, choice: &Choice) {
     let service = &settings.config.view.service;
     say(format_args!("listen address: {}", service.listen_address));
-    let site_path = SitePath::of(&service.site_url);
-    if !site_path.is_root() {
-        say(format_args!(
-            "site path: {}, the path of ServiceSettings.SiteURL; a change of it takes effect after a restart",
-            site_path.as_str()
-        ));
-    }
     say(format_args!("database in use: {}, by {}", choice.name, choice.by));
     if let Some(Other { name, by }) = &choice.other {
         say(format_args!("not used for accounts: {name}, by {by}"));

@@ -257,11 +257,7 @@ async fn a_changed_path_is_in_force_after_a_restart_and_until_then_it_is_said_so
 
 #[actix_web::test]
 async fn the_check_names_the_path_and_the_log_a_change_that_waits() {
-    let with_path = Workplace::new(SITE).await;
-    let check = with_path.run(&["check"], "").await;
-    let expected = "site path: /team, the path of ServiceSettings.SiteURL; a change of it takes effect after a restart";
-    let said = String::from_utf8_lossy(&check.stdout);
-    assert!(said.lines().any(|line| line == expected), "{check:?}");
+    check_names_the_path(&Workplace::new(SITE).await).await;
 
     let place =
         Workplace::new("[LogSettings]\nEnableFile = true\nFileLevel = \"INFO\"\nFileLocation = \"logs\"\n").await;
@@ -283,5 +279,15 @@ async fn the_check_names_the_path_and_the_log_a_change_that_waits() {
     logged("the path of ServiceSettings.SiteURL has changed").await;
     change("https://chat.example").await;
     logged("is the one in force again").await;
+    // The path of the stored configuration, with which the next start begins.
+    change("https://chat.example/team").await;
     server.stop().await;
+    check_names_the_path(&place).await;
+}
+
+async fn check_names_the_path(place: &Workplace) {
+    let check = place.run(&["check"], "").await;
+    let expected = "site path: /team, the path of ServiceSettings.SiteURL; a change of it takes effect after a restart";
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success() && said.lines().any(|line| line == expected), "{check:?}");
 }
