@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::options::Common;
 use super::output::{failure, say};
-use crate::base::error_text::text_of;
+use crate::base::error_text::{sent, text_of};
 use crate::domain::license::key::{Pair, bounded};
 use crate::domain::license::{self, VerificationKey};
 use crate::server::starting_config::{with_file, with_stored};
@@ -33,7 +33,8 @@ pub(super) enum LicenseCommand {
     Keygen(Keygen),
     /// Creates a licence and prints its signed text
     Sign(Box<Sign>),
-    /// Checks the signature of a licence and prints its content
+    /// Checks the signature and the dates of a licence and prints its content
+    #[command(visible_alias = "check")]
     Verify(Verify),
     /// Prints the licence that the server would start with
     Show,
@@ -102,7 +103,11 @@ pub(super) fn run(common: &Common, command: LicenseCommand) -> ExitCode {
     let done = match command {
         LicenseCommand::Keygen(keygen) => make_keys(&keygen),
         LicenseCommand::Sign(sign) => signed(&sign).map(say),
-        LicenseCommand::Verify(verify) => verified(common, &verify).map(|license| show(Some(&license))),
+        LicenseCommand::Verify(verify) => verified(common, &verify).and_then(|license| {
+            show(Some(&license));
+            let checked = license.seats().and_then(|_| license.check_dates(wall_ms()));
+            checked.map_err(|refusal| explain(&refusal))
+        }),
         LicenseCommand::Show => {
             actix_web::rt::System::new().block_on(in_force(common)).map(|license| show(license.as_ref()))
         }
@@ -178,7 +183,7 @@ async fn in_force(common: &Common) -> Result<Option<License>, String> {
 }
 
 fn explain(refusal: &AppError) -> String {
-    format!("{} ({refusal})", text_of(refusal))
+    format!("{} ({})", text_of(refusal), sent(&refusal.id))
 }
 
 fn show(license: Option<&License>) {

@@ -5,14 +5,16 @@ pub(crate) mod key;
 use std::path::Path;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, DecodeError, DecodeKind};
 use quarterdeck_actors::config::Config;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::LicenseStore;
 use quarterdeck_actors::license::document::License;
 use quarterdeck_actors::steps::{counted, walked};
+use serde::de::IgnoredAny;
 use tracing::{error, warn};
 
+use crate::base::error_text::text_of;
 use crate::settings::options::Options;
 use crate::store::{Db, StoreError};
 
@@ -21,6 +23,11 @@ pub(crate) const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// The lengths of signatures in bytes: of keys with 2048 and with 4096 bits.
 const SIGNATURES: [usize; 2] = [256, 512];
+
+const CUT: &str = "api.license.add_license.invalid.app_error#cut";
+const NO_KEY: &str = "api.license.add_license.invalid.app_error#no_key";
+const NOT_BASE64: &str = "api.license.add_license.invalid.app_error#not_base64";
+const OTHER_KEY: &str = "api.license.add_license.invalid.app_error#other_key";
 
 const VARIABLE: &str = "MM_LICENSE";
 const UNREADABLE: &str = "app.license.get.app_error";
@@ -51,13 +58,40 @@ impl VerificationKey {
 
     /// Verifies the signature of a licence and reads it.
     pub(crate) fn open(&self, text: &[u8]) -> Result<License, AppError> {
-        let invalid = |why: &'static str| AppError::new("api.license.add_license.invalid.app_error").because(why);
-        let key = self.0.as_ref().ok_or_else(|| invalid("no public key is set to check licences with"))?;
+        let key = self.0.as_ref().ok_or_else(|| AppError::new(NO_KEY).because("no public key is configured"))?;
         let text: Vec<u8> = counted(text.iter().copied()).filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-        let signed = BASE64.decode(&text).map_err(|_| invalid("the licence is not valid base64"))?;
-        let document = verified(key, &signed).ok_or_else(|| invalid("the signature does not match the public key"))?;
+        let signed = BASE64.decode(&text).map_err(|cause| undecodable(&text, cause))?;
+        let document = verified(key, &signed).ok_or_else(|| unverified(&signed))?;
         License::read(document)
     }
+}
+
+/// Returns the refusal of a text that is not base64. Base64 text of the wrong length has lost its end.
+fn undecodable(text: &[u8], cause: DecodeError) -> AppError {
+    let is_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let is_cut = cause.kind == DecodeKind::Length && counted(text.iter()).all(is_alphabet);
+    AppError::new(if is_cut { CUT } else { NOT_BASE64 }).because(cause)
+}
+
+/// Returns the refusal of a licence whose signature the key did not make. If a part of the text is missing, either the
+/// document is not complete or fewer bytes follow it than a signature has.
+fn unverified(signed: &[u8]) -> AppError {
+    walked(signed.len());
+    let begins = signed.trim_ascii_start().first() == Some(&b'{');
+    let mut values = serde_json::Deserializer::from_slice(signed).into_iter::<IgnoredAny>();
+    let first = values.next();
+    let rest = signed.get(values.byte_offset()..).unwrap_or_default();
+    let is_signature = |length: &usize| (rest.trim_ascii_start().len()..=rest.len()).contains(length);
+    let lacks_end = match first {
+        // Between the lengths of two signatures it is the longer one, cut.
+        Some(Ok(_)) => !SIGNATURES.iter().any(is_signature) && SIGNATURES.iter().any(|length| rest.len() < *length),
+        Some(Err(cause)) => cause.is_eof(),
+        None => true,
+    };
+    if !begins || lacks_end || SIGNATURES.iter().all(|length| signed.len() <= *length) {
+        return AppError::new(CUT).because("no complete document with a signature");
+    }
+    AppError::new(OTHER_KEY).because("the signature does not match the public key")
 }
 
 /// Returns the signed document, if the signature was made with the key.
@@ -137,7 +171,9 @@ pub(crate) async fn previous_trial(verification_key: &VerificationKey, db: &Db) 
 
 fn usable(verification_key: &VerificationKey, place: &str, text: &[u8]) -> Option<License> {
     let opened = verification_key.open(text).and_then(|license| license.seats().map(|_| license));
-    opened.map_err(|cause| error!(license.place = place, %cause, "a license cannot be used")).ok()
+    let note =
+        |cause: AppError| error!(license.place = place, reason = text_of(&cause), %cause, "a license cannot be used");
+    opened.map_err(note).ok()
 }
 
 /// Returns the licence in a file, unless it is invalid or could not be stored.
@@ -171,11 +207,25 @@ mod tests {
         let wrapped = format!("{}\r\n{}\n", &text[..64], &text[64..]);
         assert!(verification_key.open(wrapped.as_bytes()).is_ok());
         let other = VerificationKey(Some(key::Pair::make(2048).unwrap().public_der().unwrap()));
-        for (verification_key, text) in
-            [(&other, text.as_str()), (&VerificationKey(None), &text), (&verification_key, &text[4..])]
-        {
-            let refusal = verification_key.open(text.as_bytes()).unwrap_err();
-            assert_eq!(refusal.id, "api.license.add_license.invalid.app_error");
+        assert_eq!(other.open(text.as_bytes()).unwrap_err().id, OTHER_KEY);
+        assert_eq!(VerificationKey(None).open(text.as_bytes()).unwrap_err().id, NO_KEY);
+        let spaced = keys.sign(b"{\"id\":\"\"}\n").unwrap();
+        assert_eq!(other.open(spaced.as_bytes()).unwrap_err().id, OTHER_KEY, "white space after the document");
+        for text in ["%%%", "not a licence", "AAAA=AAA", &format!("\u{feff}{text}")] {
+            assert_eq!(verification_key.open(text.as_bytes()).unwrap_err().id, NOT_BASE64, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_licence_that_lacks_a_part_of_its_text_is_called_cut_wherever_the_part_is() {
+        let keys = key::Pair::make(2048).unwrap();
+        let text = keys.sign(br#"{"id":"abcdefghijklmnopqrstuvwxyz","customer":{},"features":{"users":5}}"#).unwrap();
+        let verification_key = VerificationKey(Some(keys.public_der().unwrap()));
+        let without_end = (0..text.len()).map(|length| &text[..length]);
+        let without_start = (1..text.len()).map(|length| &text[length..]);
+        for part in without_end.chain(without_start) {
+            let refusal = verification_key.open(part.as_bytes()).unwrap_err();
+            assert_eq!(refusal.id, CUT, "{} of {} characters", part.len(), text.len());
         }
     }
 

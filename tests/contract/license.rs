@@ -1,13 +1,16 @@
 //! `/license`: its permission, its errors, and the licence in force.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::backdoor::texts_in;
 use crate::support::license::{Seller, send, upload, upload_as};
 use crate::support::server::account;
+use crate::support::trail::newest_in;
 use crate::support::websocket::WebSocket;
-use crate::support::{Client, LocalServer, TestServer};
+use crate::support::{Client, LocalServer, Reply, TestServer};
 
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
@@ -53,8 +56,24 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
     upload(&admin, &good).await.expect(201);
     let in_force = shown(&admin).await;
     let of_other_seller = Seller::new().await.license(&[]).await;
-    for broken in [&of_other_seller, "", "AAAA", "%%%", &good[4..], &good[..good.len() - 4], &"A".repeat(100_000)] {
-        upload(&admin, broken).await.expect_refusal(400, INVALID);
+    let middle = good.len() - 100;
+    let other = if &good[middle..=middle] == "A" { "B" } else { "A" };
+    let changed = format!("{}{other}{}", &good[..middle], &good[middle + 1..]);
+    for (broken, reason) in [
+        (of_other_seller.as_str(), OTHER_KEY),
+        (&changed, OTHER_KEY),
+        (&format!("{good}{good}"), OTHER_KEY),
+        ("", CUT),
+        ("AAAA", CUT),
+        (&good[4..], CUT),
+        (&good[..good.len() - 4], CUT),
+        (&good[..good.len() - 1], CUT),
+        (&good[..100], CUT),
+        (&"A".repeat(100_000), CUT),
+        ("%%%", "not base64"),
+        ("<html>no licence</html>", "not base64"),
+    ] {
+        expect_refusal(&upload(&admin, broken).await, INVALID, reason);
     }
     let signed = [
         (seller.license(&["--starts", "-10", "--days", "5"]).await, 400, "api.license.add_license.expired.app_error"),
@@ -69,6 +88,22 @@ async fn each_fault_has_its_refusal_and_leaves_the_licence_in_force_as_it_is() {
     for (text, status, id) in signed {
         upload(&admin, &text).await.expect_refusal(status, id);
     }
+    let expired = "api.license.add_license.expired.app_error";
+    for (options, reason) in
+        [(["--starts", "-10", "--days", "5"], "has expired"), (["--starts", "1", "--days", "5"], "has not started yet")]
+    {
+        expect_refusal(&upload(&admin, &seller.license(&options).await).await, expired, reason);
+    }
+    for (document, member) in [
+        (r#"{"customer":{}}"#, "no features"),
+        (r#"{"features":{"users":2}}"#, "no customer"),
+        (r#"{"customer":{},"features":{}}"#, "no number of users"),
+    ] {
+        expect_refusal(&upload(&admin, &seller.signed(document).await).await, INVALID, member);
+    }
+    upload(&admin, "%%%").await.expect_refusal(400, INVALID);
+    admin.audits().await;
+    assert_eq!(newest_in(server.folder(), "addLicense").await["errorid"], INVALID);
     let count = upload(&admin, &seller.license(&["--users", "1"]).await).await.text();
     assert!(count.contains("allows 1 accounts, and 2 are in use"), "{count}");
     upload_as(&admin, "file", "text/plain", &good)
@@ -107,11 +142,18 @@ async fn a_licence_that_is_uploaded_again_is_stored_as_it_came_last() {
 }
 
 #[actix_web::test]
-async fn a_licence_that_has_not_begun_is_taken() {
+async fn a_licence_that_starts_within_an_hour_is_taken_because_clocks_differ() {
     let seller = Seller::new().await;
     let server = seller.server("").await;
     let admin = server.admin().await;
-    upload(&admin, &seller.license(&["--starts", "10"]).await).await.expect(201);
+    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let of = |starts_at: i64| {
+        let features = json!({ "users": 9 });
+        json!({ "id": "a".repeat(26), "starts_at": starts_at, "expires_at": i64::MAX, "customer": {}, "features": features })
+    };
+    upload(&admin, &seller.signed(&of(now + 55 * 60_000).to_string()).await).await.expect(201);
+    let refused = upload(&admin, &seller.signed(&of(now + 24 * 3_600_000).to_string()).await).await;
+    expect_refusal(&refused, "api.license.add_license.expired.app_error", "has not started yet");
 }
 
 #[actix_web::test]
@@ -174,7 +216,10 @@ async fn a_licence_lifts_the_limit_of_accounts_and_has_one_of_its_own_where_it_s
 async fn a_server_without_a_key_trusts_nobody() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    upload(&admin, &Seller::new().await.license(&[]).await).await.expect_refusal(400, INVALID);
+    let seller = Seller::new().await;
+    for text in [seller.license(&[]).await.as_str(), "", "AAAA", "%%%"] {
+        expect_refusal(&upload(&admin, text).await, INVALID, "No key for licences is configured");
+    }
 }
 
 #[actix_web::test]
@@ -229,6 +274,16 @@ async fn the_local_socket_installs_a_good_licence_and_a_second_trial_as_well() {
     }
     local.delete("/license").await.expect_ok();
     assert_eq!(shown(&admin).await, json!({ "IsLicensed": "false" }));
+}
+
+const CUT: &str = "a part of its text is missing";
+const OTHER_KEY: &str = "signed with another key";
+
+/// Fails unless the licence is refused with this id and a message that gives this reason.
+#[track_caller]
+fn expect_refusal(reply: &Reply, id: &str, reason: &str) {
+    reply.expect_refusal(400, id);
+    assert!(reply.json()["message"].as_str().unwrap().contains(reason), "{reason}: {}", reply.text());
 }
 
 async fn shown(client: &Client) -> Value {

@@ -84,6 +84,33 @@ async fn a_server_for_tests_trusts_the_test_key_and_says_what_it_is_for() {
     server.complains_until(|said| said.contains("Quarterdeck.LicensePublicKeyFile: /nowhere: ")).await;
 }
 
+#[actix_web::test]
+async fn the_log_says_why_a_licence_is_refused_at_the_start_and_later() {
+    let seller = Seller::new().await;
+    let (home, server, _) = installation(&seller).await;
+    server.stop().await;
+    let good = seller.license(&[]).await;
+    let of_other_seller = Seller::new().await.license(&[]).await;
+    let cut = &good[..good.len() - 4];
+    for (text, reason) in [
+        (of_other_seller.as_str(), "signed with another key"),
+        (cut, "a part of its text is missing"),
+        ("%", "not base64"),
+    ] {
+        let mut server = launched(&home, &[("MM_LICENSE", text)]).await;
+        let is_told =
+            |said: &str, message: &str| said.lines().any(|line| line.contains(message) && line.contains(reason));
+        server.complains_until(|said| is_told(said, "a license cannot be used")).await;
+        let admin = server.client().log_in("admin").await;
+        upload(&admin, text).await.expect_refusal(400, "api.license.add_license.invalid.app_error");
+        server.complains_until(|said| is_told(said, "a license is refused")).await;
+        server.stop().await;
+    }
+    let home = Home::new("").await;
+    let mut server = home.launch_with(&[("MM_LICENSE", good.as_str())]);
+    server.complains_until(|said| said.contains("No key for licences is configured")).await;
+}
+
 const SHOW: &str = "quarterdeck license show --config config.toml";
 
 /// A server with an administrator.

@@ -48,7 +48,11 @@ const EXCEPTIONS: [(&str, &[&str], &str); 15] = [
     ("share", &["src/base/budget.rs", "src/web/", "tests/faults"], "glossary: share"),
     ("share", &["src/store/postgres", "src/server/", "src/settings/descriptors.rs"], "glossary: share"),
     ("WITH_A_SHARE", &["actors/src/background.rs"], "the scheduler of the operating system gives shares"),
-    ("seat", &["actors/src/license/", "src/domain/", "src/store/", "src/web/routes/license.rs"], "glossary: seat"),
+    (
+        "seat",
+        &["actors/src/license/", "src/cli/license.rs", "src/domain/", "src/store/", "src/web/routes/license.rs"],
+        "glossary: seat",
+    ),
     ("pause", &["actors/src/hub", "tests/faults/clocks.rs"], "glossary: pause"),
     ("pause", &["src/base/", "src/server/stream.rs", "src/web/"], "glossary: pause"),
     ("forget", &["actors/src/analytics/tests.rs", "actors/src/probe/tests.rs", "src/store/postgres/"], "tokio's name"),

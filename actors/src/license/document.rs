@@ -5,12 +5,16 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::features::Features;
+use crate::clock::HOUR_MS;
 use crate::error::{AppError, OrFail};
 use crate::id::is_id;
 use crate::steps::walked;
 
 /// The maximum length of a stored licence's signed text, in bytes.
 pub const MAX_SIGNED_TEXT_BYTES: usize = 10_000;
+
+/// The time by which the clock of the signer may be ahead, in milliseconds: a licence that starts within it has started.
+const MAX_CLOCK_DIFFERENCE_MS: i64 = HOUR_MS;
 
 const INVALID: &str = "api.license.add_license.invalid.app_error";
 
@@ -21,7 +25,7 @@ pub struct License {
     pub id: String,
     /// The time of issue, in Unix milliseconds.
     pub issued_at: i64,
-    /// The time from which it is meant to hold, in Unix milliseconds. The server does not refuse it before that.
+    /// The time from which it can be installed, in Unix milliseconds.
     pub starts_at: i64,
     /// The time until which it can be installed, in Unix milliseconds.
     pub expires_at: i64,
@@ -116,7 +120,6 @@ impl License {
         }
         walked(document.len());
         let payload: Payload = serde_json::from_slice(document).or_fail(UNREADABLE)?;
-        let lacks = |what: &'static str| AppError::new(INVALID).because(format!("the licence has no {what}"));
         let features = payload.features.ok_or_else(|| lacks("features"))?;
         let features = Features::read(&features)
             .ok_or_else(|| AppError::new(UNREADABLE).because("a feature has the wrong type"))?;
@@ -140,7 +143,7 @@ impl License {
 
     /// Returns the number of seats. A licence without this number is invalid.
     pub fn seats(&self) -> Result<i64, AppError> {
-        self.features.users.ok_or_else(|| AppError::new(INVALID).because("the licence has no number of users"))
+        self.features.users.ok_or_else(|| lacks("number of users"))
     }
 
     /// Returns the maximum number of accounts, or `None` if the licence does not enforce it.
@@ -149,15 +152,26 @@ impl License {
         self.is_seat_count_enforced.then_some(max)
     }
 
-    /// Refuses a licence with fewer seats than accounts in use, and a licence that has expired at `now`.
+    /// Refuses a licence with fewer seats than accounts in use, and a licence that cannot be installed at `now`.
     pub fn check(&self, used: i64, now: i64) -> Result<(), AppError> {
         let seats = self.seats()?;
         if used > seats {
             let refusal = AppError::new("api.license.add_license.unique_users.app_error");
             return Err(refusal.with("Users", seats.to_string()).with("Count", used.to_string()));
         }
-        let is_over = self.expires_at < now;
-        if is_over { Err(AppError::new("api.license.add_license.expired.app_error")) } else { Ok(()) }
+        self.check_dates(now)
+    }
+
+    /// Refuses a licence that has expired at `now` or has not started then.
+    pub fn check_dates(&self, now: i64) -> Result<(), AppError> {
+        if self.expires_at < now {
+            return Err(AppError::new("api.license.add_license.expired.app_error"));
+        }
+        let has_started = self.starts_at <= now.saturating_add(MAX_CLOCK_DIFFERENCE_MS);
+        if has_started {
+            return Ok(());
+        }
+        Err(AppError::new("api.license.add_license.expired.app_error#not_started"))
     }
 
     /// Refuses a licence whose id or text does not fit into the store.
@@ -174,4 +188,9 @@ impl License {
         let seats = self.features.users.unwrap_or_default();
         if seats <= 0 { 0 } else { (active.saturating_mul(2_000).saturating_add(seats)) / seats.saturating_mul(2) }
     }
+}
+
+/// Returns the refusal of a signed document without `member`.
+fn lacks(member: &'static str) -> AppError {
+    AppError::new(INVALID).with("Member", member).because(format!("the licence has no {member}"))
 }

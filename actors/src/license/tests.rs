@@ -97,6 +97,8 @@ fn seats_come_before_the_end_and_both_before_the_row() {
     assert_eq!(refused(10, 1_000), Ok(()));
     assert_eq!(refused(11, 1_001).unwrap_err(), "api.license.add_license.unique_users.app_error");
     assert_eq!(refused(10, 1_001).unwrap_err(), "api.license.add_license.expired.app_error");
+    let not_started = "api.license.add_license.expired.app_error#not_started";
+    assert_eq!((refused(10, 2 - HOUR_MS), refused(10, 1 - HOUR_MS).unwrap_err().as_ref()), (Ok(()), not_started));
     assert!(license.check_row(&"x".repeat(10_000)).is_ok());
     let too_long = license.check_row(&"x".repeat(10_001)).unwrap_err();
     assert_eq!(too_long.id, "model.license_record.is_valid.bytes.app_error");

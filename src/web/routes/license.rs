@@ -9,9 +9,11 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::license::document::License;
 use serde::Serialize;
 use serde_json::json;
+use tracing::warn;
 use utoipa::ToSchema;
 
 use super::config::packed;
+use crate::base::error_text::{sent, text_of};
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
 use crate::web::answer::{Answer, Created, Done, Json};
@@ -66,7 +68,7 @@ pub(super) async fn install(
     session.require_unrestricted(MANAGE)?;
     let Form { license: file } = Form::read(upload).await?;
     audit.parameter("filename", file.name);
-    let license = app.facts.verification_key.open(&file.bytes)?;
+    let license = app.facts.verification_key.open(&file.bytes).inspect_err(note_refusal)?;
     let is_refused_twice = license.is_only_once() && !session.is_local();
     let _turn = if is_refused_twice {
         Some(app.outside.trials.turn(&app.facts.verification_key, &app.db, UNCHECKED).await?)
@@ -85,13 +87,17 @@ pub(super) async fn put_in_force(
     license: License,
     text: String,
 ) -> Result<Arc<License>, AppError> {
-    license.seats()?;
+    license.seats().inspect_err(note_refusal)?;
     let taken = app.db.taken_seats().await.or_fail("api.license.add_license.invalid_count.app_error")?;
-    license.check(taken, wall_ms())?;
-    license.check_row(&text)?;
+    license.check(taken, wall_ms()).and_then(|()| license.check_row(&text)).inspect_err(note_refusal)?;
     let license = app.actors.license.install(license, text).await?;
     audit.made(json!({ "id": license.id, "sku_short_name": license.sku_short_name }));
     Ok(license)
+}
+
+/// Logs why a licence is refused. The operator who signed it may not be the caller.
+pub(super) fn note_refusal(refusal: &AppError) {
+    warn!(error.id = sent(&refusal.id), reason = text_of(refusal), "a license is refused");
 }
 
 pub(super) const REMOVE: Operation =

@@ -8,7 +8,7 @@ use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::json::to_json;
 use quarterdeck_actors::license::client::{told, told_to_anybody};
 
-use super::license::{MANAGE, put_in_force};
+use super::license::{MANAGE, note_refusal, put_in_force};
 use crate::domain::accounts::known;
 use crate::domain::audit::Audit;
 use crate::domain::license::previous_trial;
@@ -48,7 +48,8 @@ pub(super) async fn install(
     let caller = known(&app.db, session.user_id()).await?;
     trial_request.check_long()?;
     let text = app.outside.trials.ask(&trial_request, &caller, app.prepared.diagnostic_id(), request.config()).await?;
-    put_in_force(&app, &audit, app.facts.verification_key.open(text.as_bytes())?, text).await?;
+    let license = app.facts.verification_key.open(text.as_bytes()).inspect_err(note_refusal)?;
+    put_in_force(&app, &audit, license, text).await?;
     Ok(Done)
 }
 
