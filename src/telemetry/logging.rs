@@ -24,7 +24,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
 pub(crate) use file::log_files;
-pub(crate) use reading::{LogReader, Span, Wanted, open};
+pub(crate) use reading::{LogReader, Span, Wanted, invalid_filter, open};
 
 use file::{Console, RotatingFile};
 use layer::{Channel, Recorder};

@@ -99,8 +99,10 @@ async fn a_query_finds_records_by_level_time_text_and_request() {
     let (server, admin) = start(&format!("no record\n{}", log(&records)), "").await;
     let cases = [
         (json!({}), vec![0, 1, 2, 3, 4, 5]),
-        (json!({ "server_names": ["default", "other"], "log_levels": null }), vec![0, 1, 2, 3, 4, 5]),
+        (json!({ "server_names": ["default"], "log_levels": null }), vec![0, 1, 2, 3, 4, 5]),
+        (json!({ "server_names": null, "log_levels": [], "date_from": null, "date_to": "" }), vec![0, 1, 2, 3, 4, 5]),
         (json!({ "log_levels": ["warn", "error"] }), vec![1, 2, 4, 5]),
+        (json!({ "log_levels": ["WARN"] }), vec![1, 4]),
         (json!({ "date_from": "2026-03-01 12:10:00.000 +00:00" }), vec![1, 2, 3, 4, 5]),
         (json!({ "date_to": "2026-03-01 13:20:00 +01:00" }), vec![0, 1, 2]),
         (json!({ "date_from": "2026-03-01 12:10:00 Z", "date_to": "2026-03-01 12:10:00 Z" }), vec![1]),
@@ -111,8 +113,7 @@ async fn a_query_finds_records_by_level_time_text_and_request() {
         let expected: Vec<&Value> = expected.iter().map(|n| &records[*n]).collect();
         assert_eq!(admin.post(QUERY, filter.clone()).await.expect(200), json!({ "default": expected }), "{filter}");
     }
-    for filter in [json!({ "server_names": ["other"] }), json!({ "text": "absent" }), json!({ "log_levels": ["WARN"] })]
-    {
+    for filter in [json!({ "text": "absent" }), json!({ "log_levels": ["trace", "fatal"] })] {
         assert_eq!(admin.post(QUERY, filter.clone()).await.expect(200), json!({}), "{filter}");
     }
     let second = admin.post("/logs/query?page=1&logs_per_page=1", json!({ "log_levels": ["error"] })).await;
@@ -125,11 +126,39 @@ async fn a_query_finds_records_by_level_time_text_and_request() {
 #[actix_web::test]
 async fn a_filter_that_cannot_be_read_is_refused() {
     let (_server, admin) = start("x\n", "").await;
-    let broken =
-        ["", "{", "null", "[]", r#"{"log_levels":"x"}"#, r#"{"date_from":"yesterday"}"#, r#"{"date_to":"2026-03-01"}"#];
-    for body in broken {
+    let long = format!("{{\"log_levels\":[\"{}\"]}}", "x".repeat(10_000));
+    let broken = [
+        ("", "the body is no JSON object"),
+        ("null", "the body is no JSON object"),
+        ("[]", "the body is no JSON object"),
+        ("{", "no JSON at line 1 column 1"),
+        (r#"{"log_levels":[],"log_levels":[]}"#, "a member is given twice at line 1"),
+        (r#"{"log_levels":[],"Log_Levels":[]}"#, "a member is given twice at line 1"),
+        (r#"{"log_levels":"warn"}"#, "log_levels must be a list of texts"),
+        (r#"{"log_levels":[5]}"#, "log_levels must be a list of texts"),
+        (r#"{"server_names":"default"}"#, "server_names must be a list of texts"),
+        (r#"{"date_from":5}"#, "date_from must be a text"),
+        (r#"{"date_to":[]}"#, "date_to must be a text"),
+        (r#"{"text":{}}"#, "text must be a text"),
+        (r#"{"request_id":true}"#, "request_id must be a text"),
+        (
+            r#"{"log_levels":["warn","loud"]}"#,
+            "log_levels contains \"loud\"; a level is one of trace, debug, info, warn",
+        ),
+        (r#"{"log_levels":[""]}"#, "log_levels contains \"\""),
+        (&long, "a level is one of trace"),
+        (r#"{"server_names":["default","other"]}"#, "server_names contains \"other\"; the only server is \"default\""),
+        (r#"{"server_names":[""]}"#, "server_names contains \"\""),
+        (r#"{"date_from":"yesterday"}"#, "date_from is \"yesterday\"; it must be a time such as 2026-01-31"),
+        (r#"{"date_to":"2026-03-01"}"#, "date_to is \"2026-03-01\""),
+        (r#"{"date_to":"2026-02-30 00:00:00 Z"}"#, "date_to is \"2026-02-30 00:00:00 Z\""),
+        (r#"{"date_from":"2026-03-02 00:00:00 Z","date_to":"2026-03-01 00:00:00 Z"}"#, "date_to is before date_from"),
+    ];
+    for (body, reason) in broken {
         let refused = admin.send(Method::POST, QUERY, Some(body.to_owned()), &[]).await;
         refused.expect_refusal(400, "api.system.logs.invalidFilter");
+        let message = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(reason) && message.len() < 500, "{reason}: {message}");
     }
 }
 

@@ -16,7 +16,7 @@ use quarterdeck_actors::error::AppError;
 use tokio::sync::Semaphore;
 
 use filter::Verdict;
-pub(crate) use filter::{Filter, Wanted};
+pub(crate) use filter::{Filter, Wanted, invalid_filter};
 use lines::{Line, Lines};
 
 use super::MAX_ROTATED_FILES;
@@ -169,7 +169,7 @@ mod tests {
         std::fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
         assert_eq!(page(&path, 8, 4, None), [lines[0].clone(), format!("\n{}", lines[1])]);
         let wanted: Wanted = serde_json::from_str(r#"{"log_levels":["warn"]}"#).unwrap();
-        let filter = wanted.filter().unwrap();
+        let filter = wanted.filter("default").unwrap();
         let warnings = page(&path, 1, 2, Some(&filter));
         assert_eq!(warnings, [format!("\n{}", lines[5]), format!("\n{}", lines[7])]);
         assert_eq!(page(&path, 5, 2, Some(&filter)), Vec::<String>::new());

@@ -139,7 +139,12 @@ fn members(bytes: &[u8]) -> Map<String, Value> {
 /// Returns the position of a JSON error. The message of serde is not used, because it quotes the value, which may be a
 /// password.
 fn place_of(cause: &serde_json::Error) -> String {
-    let problem = if cause.is_data() { "a member has the wrong type" } else { "no JSON" };
+    let is_doubled = cause.to_string().starts_with("duplicate field");
+    let problem = match (cause.is_data(), is_doubled) {
+        (true, true) => "a member is given twice",
+        (true, false) => "a member has the wrong type",
+        (false, _) => "no JSON",
+    };
     format!("{problem} at line {} column {}", cause.line(), cause.column())
 }
 

@@ -114,14 +114,10 @@ pub(super) async fn query(
 ) -> Result<HttpResponse, AppError> {
     session.require_unrestricted("get_logs")?;
     let span = span(&request, &audit);
-    let wanted: Wanted = body.object("filter").await.map_err(|refusal| match refusal.id.as_ref() {
-        "api.context.invalid_body_param.app_error" => AppError::new("api.system.logs.invalidFilter").because(refusal),
-        _ => refusal,
-    })?;
+    let wanted: Wanted = body.object("filter").await.map_err(invalid_body)?;
     let settings = &request.config().view.log;
-    let is_elsewhere = !wanted.server_names.is_empty() && !wanted.server_names.iter().any(|name| name == NODE);
-    let filter = wanted.filter()?;
-    if is_elsewhere || !settings.enable_file {
+    let filter = wanted.filter(NODE)?;
+    if !settings.enable_file {
         return Json(Map::new()).reply();
     }
     let page = app.tools.log_reader.page(logging::file_path(settings), span, Some(filter));
@@ -136,6 +132,17 @@ pub(super) async fn query(
         text.push(b'}');
     }
     Ok(marked(json_body(text), cut))
+}
+
+/// Returns the refusal of a body that is no filter, with the place of the error.
+fn invalid_body(refusal: AppError) -> AppError {
+    if refusal.id != "api.context.invalid_body_param.app_error" {
+        return refusal;
+    }
+    match &refusal.cause {
+        Some(cause) => logging::invalid_filter(format!("the body is no JSON object: {cause}")),
+        None => logging::invalid_filter("the body is no JSON object"),
+    }
 }
 
 pub(super) const DOWNLOAD: Operation = Description::new(Tag::Environment, "DownloadLogs", "Downloads the log file.")

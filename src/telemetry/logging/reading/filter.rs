@@ -7,7 +7,9 @@ use std::time::Duration;
 use memchr::memmem::Finder;
 use quarterdeck_actors::error::AppError;
 use quarterdeck_actors::steps::{counted, walked};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -23,45 +25,55 @@ const TIME: &[BorrowedFormatItem<'_>] = format_description!(
 /// The maximum time by which lines can be out of order, because several threads write them.
 const MAX_DISORDER: Duration = Duration::from_mins(1);
 
-/// The filter as a client sends it; empty members match all lines.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+/// The levels of lines, in any letter case. Files of a Mattermost server may contain those that this server never writes.
+const LEVELS: [&str; 9] = ["trace", "debug", "info", "warn", "error", "critical", "fatal", "panic", "stdlog"];
+
+/// The largest part of a caller's text that a refusal repeats, in characters.
+const MAX_REPEATED_CHARACTERS: usize = 64;
+
+/// The filter as a client sends it; empty members match all lines. A member of the wrong type is `None`, so that the
+/// refusal can name it.
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LogFilter)]
 pub(crate) struct Wanted {
     /// The nodes; this server is `default`.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    pub(crate) server_names: Vec<String>,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    server_names: Option<Vec<String>>,
     /// The levels, such as `error`.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    log_levels: Vec<String>,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    log_levels: Option<Vec<String>>,
     /// The earliest time, as `2006-01-02 15:04:05.999 -07:00`; inclusive.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    date_from: String,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    date_from: Option<String>,
     /// The latest time, in the same format; inclusive.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    date_to: String,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    date_to: Option<String>,
     /// A text that the line contains; an extension of the API.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    text: String,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    text: Option<String>,
     /// The id of the request that the line belongs to; an extension of the API.
-    #[serde(default, deserialize_with = "or_default")]
-    #[schema(nullable)]
-    request_id: String,
+    #[serde(default = "absent", deserialize_with = "or_default")]
+    request_id: Option<String>,
 }
 
-/// Reads null as the default, because clients written in Go send null for empty values.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+#[expect(clippy::unnecessary_wraps, reason = "serde takes it as the default of an optional member")]
+fn absent<T: Default>() -> Option<T> {
+    Some(T::default())
+}
+
+/// Reads null as the default, because clients written in Go send null for empty values. Returns `None` for a value of the
+/// wrong type.
+fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(if value.is_null() { absent() } else { T::deserialize(value).ok() })
 }
 
 /// The filter in a form that is fast to compare with lines.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    levels: HashSet<String>,
+    levels: HashSet<&'static str>,
     from: Option<OffsetDateTime>,
     to: Option<OffsetDateTime>,
     text: Finder<'static>,
@@ -91,32 +103,70 @@ pub(super) enum Verdict {
 }
 
 impl Wanted {
-    /// Returns the filter. The error names an unreadable time.
-    pub(crate) fn filter(self) -> Result<Filter, AppError> {
-        let from = bound("date_from", &self.date_from)?;
-        let to = bound("date_to", &self.date_to)?;
-        let text = escaped(&self.text);
-        let request = escaped(&self.request_id);
+    /// Returns the filter for lines of the server `node`. The error names the wrong member and says which values are right.
+    pub(crate) fn filter(self, node: &str) -> Result<Filter, AppError> {
+        let names = texts("server_names", self.server_names)?;
+        if let Some(name) = counted(names.iter()).find(|name| *name != node) {
+            let name = repeated(name);
+            return Err(invalid_filter(format!("server_names contains {name}; the only server is {node:?}")));
+        }
+        let levels = texts("log_levels", self.log_levels)?;
+        let levels = counted(levels.iter()).map(|name| level(name)).collect::<Result<_, _>>()?;
+        let from = bound("date_from", self.date_from)?;
+        let to = bound("date_to", self.date_to)?;
+        if from.zip(to).is_some_and(|(from, to)| to < from) {
+            return Err(invalid_filter("date_to is before date_from"));
+        }
+        let searched = escaped(&text("text", self.text)?);
+        let request_id = text("request_id", self.request_id)?;
+        let request = escaped(&request_id);
         Ok(Filter {
-            levels: counted(self.log_levels.into_iter()).collect(),
+            levels,
             from,
             to,
-            text: Finder::new(&text).into_owned(),
+            text: Finder::new(&searched).into_owned(),
             request: Finder::new(&request).into_owned(),
-            request_id: self.request_id,
+            request_id,
         })
     }
 }
 
-fn bound(name: &str, text: &str) -> Result<Option<OffsetDateTime>, AppError> {
+/// Returns the refusal of a filter.
+pub(crate) fn invalid_filter(reason: impl Into<String>) -> AppError {
+    AppError::new("api.system.logs.invalidFilter").with("Reason", reason)
+}
+
+fn text(name: &str, member: Option<String>) -> Result<String, AppError> {
+    member.ok_or_else(|| invalid_filter(format!("{name} must be a text")))
+}
+
+fn texts(name: &str, member: Option<Vec<String>>) -> Result<Vec<String>, AppError> {
+    member.ok_or_else(|| invalid_filter(format!("{name} must be a list of texts")))
+}
+
+fn level(name: &str) -> Result<&'static str, AppError> {
+    let known = LEVELS.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
+    known.ok_or_else(|| {
+        let known = LEVELS.join(", ");
+        invalid_filter(format!("log_levels contains {}; a level is one of {known}", repeated(name)))
+    })
+}
+
+fn bound(name: &str, member: Option<String>) -> Result<Option<OffsetDateTime>, AppError> {
+    let text = text(name, member)?;
     if text.is_empty() {
         return Ok(None);
     }
-    let time = time_in(text).ok_or_else(|| {
-        let reason = format!("{name} must be a time such as 2026-01-31 23:59:59.999 +00:00");
-        AppError::new("api.system.logs.invalidFilter").because(reason)
+    let time = time_in(&text).ok_or_else(|| {
+        let text = repeated(&text);
+        invalid_filter(format!("{name} is {text}; it must be a time such as 2026-01-31 23:59:59.999 +00:00"))
     })?;
     Ok(Some(time))
+}
+
+/// Returns a caller's text as a refusal repeats it: in quotes, and its beginning only if it is long.
+fn repeated(text: &str) -> String {
+    format!("{:?}", text.chars().take(MAX_REPEATED_CHARACTERS).collect::<String>())
 }
 
 fn time_in(text: &str) -> Option<OffsetDateTime> {
@@ -171,7 +221,7 @@ mod tests {
         br#"{"timestamp":"2026-03-01 12:00:00.500 Z","level":"info","msg":"say \"a\" \u00e4","request.id":"abc"}"#;
 
     fn filter(wanted: serde_json::Value) -> Filter {
-        serde_json::from_value::<Wanted>(wanted).unwrap().filter().unwrap()
+        serde_json::from_value::<Wanted>(wanted).unwrap().filter("default").unwrap()
     }
 
     #[test]
@@ -179,6 +229,7 @@ mod tests {
         let wanted = [
             json!({}),
             json!({ "log_levels": ["warn", "info"], "date_from": null }),
+            json!({ "log_levels": ["INFO"], "server_names": ["default"] }),
             json!({ "text": "say \"a\"" }),
             json!({ "request_id": "abc" }),
             json!({ "date_from": "2026-03-01 12:00:00.5 +00:00", "date_to": "2026-03-01 13:00:00.500 +01:00" }),
@@ -187,7 +238,7 @@ mod tests {
             assert_eq!(filter(wanted.clone()).judge(LINE), Verdict::Wanted, "{wanted}");
         }
         let passed = [
-            json!({ "log_levels": ["INFO"] }),
+            json!({ "log_levels": ["warn", "PANIC"] }),
             json!({ "text": "Say" }),
             json!({ "request_id": "ab" }),
             json!({ "date_from": "2026-03-01 12:00:00.501 Z" }),
@@ -202,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_line_is_judged_once_however_many_levels_are_wanted() {
-        let levels: Vec<String> = (0..100_000).map(|level| format!("level {level}")).collect();
+        let levels = vec!["error"; 100_000];
         let filter = filter(json!({ "log_levels": levels }));
         let begun = std::time::Instant::now();
         // A linear search of the list would take two thousand million comparisons.
@@ -219,14 +270,15 @@ mod tests {
             let what = format!("the text {of_text:?} in lines of {of_line:?}");
             assert_linear(&what, 1_000, |size| {
                 let [text, request] = [&of_text, &of_text].map(|part| part.repeat(size));
-                let filter = filter(json!({ "text": text, "request_id": request, "log_levels": [of_text] }));
+                let filter = filter(json!({ "text": text, "request_id": request }));
                 let line = format!("{{\"level\":\"{0}\",\"request.id\":\"{0}\"}}", of_line.repeat(size));
                 filter.judge(line.as_bytes());
             });
         }
         assert_linear("levels", 1_000, |size| {
-            let levels: Vec<String> = (0..size).map(|level| level.to_string()).collect();
-            filter(json!({ "log_levels": levels })).judge(LINE);
+            filter(json!({ "log_levels": vec!["warn"; size] })).judge(LINE);
+            let unknown = json!({ "log_levels": ["x".repeat(size)] });
+            serde_json::from_value::<Wanted>(unknown).unwrap().filter("default").unwrap_err();
         });
     }
 
@@ -243,9 +295,16 @@ mod tests {
     #[test]
     fn a_time_that_cannot_be_read_is_refused_by_name() {
         for text in ["yesterday", "2026-03-01", "2026-13-01 00:00:00 Z", "2026-03-01 00:00:00"] {
-            let wanted = Wanted { date_to: text.to_owned(), ..Wanted::default() };
-            let refused = wanted.filter().unwrap_err();
+            let wanted: Wanted = serde_json::from_value(json!({ "date_to": text })).unwrap();
+            let refused = wanted.filter("default").unwrap_err();
             assert!(refused.to_string().contains("date_to"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_refusal_repeats_the_beginning_of_a_long_text_only() {
+        let wanted: Wanted = serde_json::from_value(json!({ "log_levels": ["é".repeat(10_000)] })).unwrap();
+        let refused = wanted.filter("default").unwrap_err();
+        assert!(refused.to_string().len() < 500, "{refused}");
     }
 }
