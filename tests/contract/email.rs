@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::configuration::{put_at, rows, take};
+use crate::support::configuration::{at, put_at, rows, take};
 use crate::support::smtp::{Certificate, MailServer, PASSWORD, USERNAME};
 use crate::support::{Client, Reply, TestServer};
 
@@ -180,3 +180,131 @@ async fn without_submitted_settings_those_in_force_are_tried() {
         assert_eq!(mail.next("mail").await["recipients"], json!(["admin@chat.example"]));
     }
 }
+
+#[actix_web::test]
+async fn a_delegated_administrator_sends_back_the_settings_that_they_got() {
+    let Some(mut mail) = MailServer::start(json!({})).await else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    admin.set("EmailSettings.SMTPServer", "127.0.0.1").await.expect(200);
+    admin.set("EmailSettings.SMTPPort", mail.port.to_string()).await.expect(200);
+    let manager = server.staff(&admin, "mia", "system_manager").await;
+    let shown = manager.config().await;
+    for path in UNREADABLE {
+        assert_eq!(at(&shown, path), &Value::Null, "{path}");
+    }
+    let mut spelled = json!({ "emailsettings": shown["EmailSettings"] });
+    take(&mut spelled, "emailsettings.SMTPPort");
+    put_at(&mut spelled, "emailsettings.smtpport", mail.port.to_string());
+    for body in [shown, spelled] {
+        manager.post(PATH, body).await.expect_ok();
+        assert_eq!(mail.next("mail").await["recipients"], json!(["mia@chat.example"]));
+    }
+}
+
+#[actix_web::test]
+async fn null_stands_for_a_stored_setting_only_where_it_may_not_be_read_and_only_for_the_server_in_use() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    admin.set("EmailSettings.SMTPServer", "localhost").await.expect(200);
+    admin.set("EmailSettings.SMTPPort", DEAF).await.expect(200);
+    let manager = server.staff(&admin, "mia", "system_manager").await;
+    let shown = manager.config().await;
+    // These are the settings in use; the error is about the missing listener.
+    manager.post(PATH, shown.clone()).await.expect_refusal(500, FAILED);
+    for (name, value) in [
+        ("SMTPServer", json!("127.0.0.1")),
+        ("SMTPServer", json!("LOCALHOST")),
+        ("SMTPServer", json!("localhost.")),
+        ("SMTPServer", json!(" localhost")),
+        ("SMTPPort", json!(port)),
+        ("SMTPPort", json!("01")),
+        ("ConnectionSecurity", json!("STARTTLS")),
+        ("ConnectionSecurity", json!("TLS")),
+        ("SMTPUsername", json!("eve")),
+        ("SkipServerCertificateVerification", json!(true)),
+    ] {
+        let path = format!("EmailSettings.{name}");
+        let mut changed = shown.clone();
+        put_at(&mut changed, &path, value.clone());
+        let mut spelled = shown.clone();
+        take(&mut spelled, &path);
+        put_at(&mut spelled, &format!("EmailSettings.{}", name.to_lowercase()), value.clone());
+        for body in [changed, spelled] {
+            let refused = manager.post(PATH, body).await;
+            refused.expect_refusal(400, INCOMPLETE);
+            let message = refused.json()["message"].as_str().unwrap().to_owned();
+            assert!(message.contains("only while server, port"), "{name} {value}: {message}");
+        }
+        let mut doubled = shown.clone();
+        put_at(&mut doubled, &format!("EmailSettings.{}", name.to_lowercase()), value);
+        manager.post(PATH, doubled).await.expect_refusal(400, "api.context.invalid_body_param.app_error");
+    }
+    for name in ["SMTPServer", "SMTPPort", "SMTPUsername", "SMTPPassword", "ConnectionSecurity", "FeedbackEmail"] {
+        let path = format!("EmailSettings.{name}");
+        let mut changed = shown.clone();
+        put_at(&mut changed, &path, Value::Null);
+        let refused = manager.post(PATH, changed).await;
+        refused.expect_refusal(400, INCOMPLETE);
+        assert!(refused.text().contains(&path), "{}", refused.text());
+    }
+    let mut lacking = shown.clone();
+    take(&mut lacking, UNREADABLE[0]);
+    manager.post(PATH, lacking).await.expect_refusal(400, INCOMPLETE);
+    let arrived = listener.accept().map(|_| ());
+    assert_eq!(arrived.unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "the changed server was called");
+}
+
+#[actix_web::test]
+async fn the_stored_login_is_used_for_a_caller_who_may_not_read_it_but_never_for_another_server() {
+    let certificate = Certificate::valid();
+    let mut wish = certificate.shown("STARTTLS");
+    (wish["username"], wish["password"]) = (json!(USERNAME), json!(PASSWORD));
+    let Some(mut mail) = MailServer::start(wish).await else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let mut config = admin.config().await;
+    mail.name_in(&mut config, "STARTTLS");
+    for (path, value) in [
+        ("EnableSMTPAuth", json!(true)),
+        ("SkipServerCertificateVerification", json!(true)),
+        ("SMTPUsername", json!(USERNAME)),
+        ("SMTPPassword", json!(PASSWORD)),
+    ] {
+        put_at(&mut config, &format!("EmailSettings.{path}"), value);
+    }
+    admin.put("/config", config).await.expect(200);
+    let permissions = "UPDATE roles SET permissions = ' test_email sysconsole_read_environment_web_server'";
+    server.execute(&format!("{permissions} WHERE name = 'system_user_manager'")).await;
+    server.staff(&admin, "tom", "system_user_manager").await;
+    let (second, tester) = super::roles::beside_as(&server, "tom").await;
+    let shown = tester.config().await;
+    for name in ["SMTPServer", "SMTPPort", "SMTPUsername", "SMTPPassword", "ConnectionSecurity"] {
+        assert_eq!(shown["EmailSettings"][name], Value::Null, "{name}");
+    }
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let mut moved = shown.clone();
+    put_at(&mut moved, "EmailSettings.SMTPPort", json!(elsewhere.local_addr().unwrap().port().to_string()));
+    tester.post(PATH, moved).await.expect_refusal(400, INCOMPLETE);
+    assert_eq!(elsewhere.accept().map(|_| ()).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    for guess in [USERNAME, "eve"] {
+        let mut guessed = shown.clone();
+        put_at(&mut guessed, "EmailSettings.SMTPUsername", guess);
+        tester.post(PATH, guessed).await.expect_refusal(400, INCOMPLETE);
+        let mut whole = admin.config().await;
+        put_at(&mut whole, "EmailSettings.SMTPUsername", guess);
+        tester.post(PATH, whole).await.expect_refusal(400, REENTER);
+    }
+    tester.post(PATH, shown).await.expect_ok();
+    assert_eq!(mail.next("login").await["given"], json!([USERNAME, PASSWORD]));
+    assert_eq!(mail.next("mail").await["recipients"], json!(["tom@chat.example"]));
+    second.stop().await.unwrap();
+}
+
+/// Settings that a system manager may not read.
+const UNREADABLE: [&str; 3] =
+    ["EmailSettings.SMTPServerTimeout", "EmailSettings.LoginButtonColor", "EmailSettings.PushNotificationBuffer"];

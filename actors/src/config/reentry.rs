@@ -176,13 +176,21 @@ pub fn reusable(secret_path: &str, submitted: &Document, running: &Document) -> 
 }
 
 /// Returns true if the secret would be sent to its present host: each of its companions is submitted as it is in force.
-fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
+pub fn goes_where_it_goes(secret_path: &str, submitted: &Document, running: &Document) -> bool {
     let Some(Destination::To(companions)) = destination(secret_path) else { return false };
     let tried_with = TRIED_WITH.iter().find(|(secret, _)| *secret == secret_path).map_or(&[][..], |(_, paths)| paths);
     // This setting is not part of the tested section; its value in force applies to the test as well.
     let submitted_ones = companions.iter().chain(tried_with).filter(|path| **path != INSECURE);
     let is_as_in_force = |path: &&str| given(submitted, path).is_some_and(|value| given(running, path) == Some(value));
     submitted_ones.copied().all(|path| is_as_in_force(&path))
+}
+
+/// Returns the settings that name the host of the secret and the way to it.
+pub fn companions(secret_path: &str) -> &'static [&'static str] {
+    match destination(secret_path) {
+        Some(Destination::To(companions)) => companions,
+        Some(Destination::WhereItSays | Destination::Within | Destination::Nowhere) | None => &[],
+    }
 }
 
 fn destination(secret_path: &str) -> Option<Destination> {
