@@ -127,14 +127,8 @@ async fn the_stored_password_goes_only_where_it_goes_already() {
     admin.post(PATH, config).await.expect_refusal(400, REENTER);
 }
 
-#[actix_web::test]
-async fn the_stored_password_stands_in_for_the_placeholder() {
-    let certificate = Certificate::valid();
-    let mut wish = certificate.shown("STARTTLS");
-    (wish["username"], wish["password"]) = (json!(USERNAME), json!(PASSWORD));
-    let Some(mut mail) = MailServer::start(wish).await else { return };
-    let server = TestServer::start().await;
-    let admin = server.admin().await;
+/// Returns the configuration with this mail server and the login that it wants.
+async fn with_login(admin: &Client, mail: &MailServer) -> Value {
     let mut config = admin.config().await;
     mail.name_in(&mut config, "STARTTLS");
     for (path, value) in [
@@ -145,6 +139,18 @@ async fn the_stored_password_stands_in_for_the_placeholder() {
     ] {
         put_at(&mut config, &format!("EmailSettings.{path}"), value);
     }
+    config
+}
+
+#[actix_web::test]
+async fn the_stored_password_stands_in_for_the_placeholder() {
+    let certificate = Certificate::valid();
+    let mut wish = certificate.shown("STARTTLS");
+    (wish["username"], wish["password"]) = (json!(USERNAME), json!(PASSWORD));
+    let Some(mut mail) = MailServer::start(wish).await else { return };
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let config = with_login(&admin, &mail).await;
     let stored = admin.put("/config", config).await.expect(200);
     assert_eq!(stored["EmailSettings"]["SMTPPassword"], PLACEHOLDER);
     admin.post(PATH, stored).await.expect_ok();
@@ -266,16 +272,7 @@ async fn the_stored_login_is_used_for_a_caller_who_may_not_read_it_but_never_for
     let Some(mut mail) = MailServer::start(wish).await else { return };
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let mut config = admin.config().await;
-    mail.name_in(&mut config, "STARTTLS");
-    for (path, value) in [
-        ("EnableSMTPAuth", json!(true)),
-        ("SkipServerCertificateVerification", json!(true)),
-        ("SMTPUsername", json!(USERNAME)),
-        ("SMTPPassword", json!(PASSWORD)),
-    ] {
-        put_at(&mut config, &format!("EmailSettings.{path}"), value);
-    }
+    let config = with_login(&admin, &mail).await;
     admin.put("/config", config).await.expect(200);
     let permissions = "UPDATE roles SET permissions = ' test_email sysconsole_read_environment_web_server'";
     server.execute(&format!("{permissions} WHERE name = 'system_user_manager'")).await;
