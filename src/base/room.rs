@@ -1,8 +1,11 @@
 //! Plain types and functions that several rooms need, without I/O.
 
 pub(crate) mod any_case;
+pub(crate) mod bot;
 pub(crate) mod budget;
+pub(crate) mod channel;
 pub(crate) mod error_text;
+pub(crate) mod job;
 pub(crate) mod json_place;
 pub(crate) mod keyed;
 pub(crate) mod lenient;
@@ -14,6 +17,8 @@ pub(crate) mod percent;
 pub(crate) mod place;
 pub(crate) mod post;
 pub(crate) mod preference;
+pub(crate) mod report_range;
+pub(crate) mod scheme;
 pub(crate) mod site_path;
 pub(crate) mod team;
 pub(crate) mod traffic;

@@ -124,6 +124,18 @@ pub(crate) struct Unread {
     pub(crate) thread_urgent_mention_count: i64,
 }
 
+/// The numbers of members of a team.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = TeamStats)]
+pub(crate) struct TeamSize {
+    /// The team's id.
+    pub(crate) team_id: String,
+    /// All members, including deactivated accounts.
+    pub(crate) total_member_count: i64,
+    /// The members with an active account.
+    pub(crate) active_member_count: i64,
+}
+
 impl Team {
     /// Returns true if any user may join the team, and so may see it.
     pub(crate) fn is_open(&self) -> bool {

@@ -1,6 +1,8 @@
 //! The table `bots`. The file `users.rs` joins it too.
 
-use super::{Db, Statement, StoreError, Subject, Transaction, json_of, statement};
+use super::{Db, Row, Statement, StoreError, Subject, Transaction, json_of, statement};
+use crate::base::bot::Bot;
+use crate::base::paging::Paging;
 use crate::base::user::User;
 
 impl Db {
@@ -11,11 +13,46 @@ impl Db {
         rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
+    /// Returns a page of the bots, of one owner or of all, in the order of their creation.
+    pub(crate) async fn bots(
+        &self,
+        owner_id: Option<&str>,
+        includes_deleted: bool,
+        only_orphaned: bool,
+        paging: Paging,
+    ) -> Result<Vec<Bot>, StoreError> {
+        let sql = "SELECT b.userid, u.username, u.firstname, b.description, b.ownerid, b.createat, b.updateat, b.deleteat \
+                   FROM bots b JOIN users u ON u.id = b.userid LEFT JOIN users o ON o.id = b.ownerid \
+                   WHERE ($1 = '' OR b.ownerid = $1) AND (b.deleteat = 0 OR $2) AND (COALESCE(o.deleteat, 0) <> 0 OR NOT $3) \
+                   ORDER BY b.createat, u.username LIMIT $4 OFFSET $5";
+        let values = vec![
+            owner_id.unwrap_or_default().into(),
+            includes_deleted.into(),
+            only_orphaned.into(),
+            paging.limit().into(),
+            paging.offset().into(),
+        ];
+        self.read(statement(sql, values)).await?.into_iter().map(listed).collect()
+    }
+
     /// Adds a bot owned by the oldest active system administrator. Adds nothing when the name is taken.
     pub(crate) async fn add_bot(&self, bot: &User) -> Result<(), StoreError> {
         let transaction = Transaction::of(vec![account(bot), mark(bot)]).lock_exclusive(Subject::Accounts);
         self.transaction(transaction).await.map(drop)
     }
+}
+
+fn listed(mut row: Row) -> Result<Bot, StoreError> {
+    Ok(Bot {
+        user_id: row.text()?,
+        username: row.text()?,
+        display_name: row.text()?,
+        description: row.text()?,
+        owner_id: row.text()?,
+        create_at: row.int()?,
+        update_at: row.int()?,
+        delete_at: row.int()?,
+    })
 }
 
 fn account(bot: &User) -> Statement {
@@ -74,6 +111,29 @@ mod tests {
         assert!(db.user("thief").await.unwrap().is_none());
         assert_eq!(db.bot_owner("thief").await.unwrap(), None);
         assert_eq!(db.bot_owner("third").await.unwrap(), None, "a user is no bot");
+    }
+
+    #[actix_web::test]
+    async fn bots_are_listed_by_owner_and_state() {
+        let (_folder, db) = fresh().await;
+        for name in ["owner", "other"] {
+            add(&db, name).await;
+        }
+        for name in ["one", "two", "three"] {
+            db.add_bot(&bot(name)).await.unwrap();
+        }
+        execute(&db, "UPDATE bots SET ownerid = 'other' WHERE userid = 'two'").await;
+        execute(&db, "UPDATE bots SET deleteat = 4 WHERE userid = 'three'").await;
+        execute(&db, "UPDATE users SET deleteat = 4 WHERE id = 'other'").await;
+        let names = async |owner: Option<&str>, includes_deleted, only_orphaned| {
+            let found =
+                db.bots(owner, includes_deleted, only_orphaned, Paging { page: 0, per_page: 60 }).await.unwrap();
+            found.into_iter().map(|bot| bot.username).collect::<Vec<_>>()
+        };
+        assert_eq!(names(None, false, false).await, ["one", "two"]);
+        assert_eq!(names(None, true, false).await, ["one", "three", "two"]);
+        assert_eq!(names(Some("owner"), true, false).await, ["one", "three"]);
+        assert_eq!(names(None, true, true).await, ["two"]);
     }
 
     #[actix_web::test]

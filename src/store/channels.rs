@@ -1,4 +1,6 @@
-//! The tables `channels` and `channelmembers`, as far as the recipients of events depend on them.
+//! The tables `channels` and `channelmembers`: memberships on which the recipients of events depend, and `list`.
+
+mod list;
 
 use quarterdeck_actors::hub::Memberships;
 

@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod foreign;
 mod integrity;
+mod jobs;
 mod licenses;
 mod notices;
 mod pool;
@@ -26,6 +27,7 @@ mod preferences;
 mod recycling;
 mod roles;
 mod schema;
+mod schemes;
 mod sessions;
 mod sqlite;
 mod status;
@@ -70,7 +72,9 @@ pub(crate) use sqlite::{close_opened, files_of as embedded_files};
 pub(crate) use tokens::AccessToken;
 pub(crate) use transaction::{Subject, Transaction};
 pub(crate) use unknown_names::{Counted, NameKey};
-pub(crate) use users::{AccountLimit, Changed, Entry, Filter, Order};
+pub(crate) use users::{
+    AccountLimit, Changed, Cursor, Entry, Filter, Guests, Order, ReportFilter, ReportOrder, ReportPage, ReportRow,
+};
 pub(crate) use value::{Row, Statement, Value, json_of, portions, statement, tuples};
 
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(250);

@@ -1,5 +1,7 @@
 //! The tables `teams` and `teammembers`, and the default channels of teams.
 
+mod several;
+
 use serde_json::json;
 
 use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, statement};

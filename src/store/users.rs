@@ -4,6 +4,7 @@ mod attempts;
 mod codes;
 mod filter;
 mod profile;
+mod report;
 
 use quarterdeck_actors::secret::Secret;
 use quarterdeck_actors::steps::walked;
@@ -13,6 +14,7 @@ use super::{Db, Row, Statement, StoreError, Subject, Transaction, Value, json_of
 use crate::base::user::User;
 pub(crate) use filter::{Filter, Order};
 pub(crate) use profile::Changed;
+pub(crate) use report::{Cursor, Guests, ReportFilter, ReportOrder, ReportPage, ReportRow};
 
 const SELECT: &str = "SELECT u.id, u.createat, u.updateat, u.deleteat, u.username, u.password, u.authdata, u.authservice, \
      u.email, u.emailverified, u.nickname, u.firstname, u.lastname, u.position, u.roles, u.allowmarketing, u.props, \
@@ -108,6 +110,15 @@ impl Db {
     /// Returns the number of active accounts without bots.
     pub(crate) async fn active_user_count(&self) -> Result<i64, StoreError> {
         self.count(ACTIVE).await
+    }
+
+    /// Returns the number of active accounts of this installation without bots.
+    pub(crate) async fn people_count(&self) -> Result<i64, StoreError> {
+        self.count(
+            "SELECT COUNT(*) FROM users u LEFT JOIN bots b ON b.userid = u.id \
+             WHERE b.userid IS NULL AND u.deleteat = 0 AND COALESCE(u.remoteid, '') = ''",
+        )
+        .await
     }
 
     /// Stores a new password hash and sets the count of failed attempts to zero. Returns false when `checked` is given

@@ -42,8 +42,9 @@ const SERVER: &str = "
 ";
 
 /// Details that the record of an event holds besides the request.
-const DETAILS: [(&str, &str); 30] = [
+const DETAILS: [(&str, &str); 31] = [
     ("addTeamMember", "`user_id`"),
+    ("addTeamMembers", "`user_ids` of the users who are members now"),
     ("configReload", "each setting that changed"),
     ("createTeam", "the team's id and name"),
     ("createUser", "id, name, address and roles of the account"),

@@ -89,6 +89,19 @@ pub(crate) fn answer(failure: &AppError, request_id: &str, config: &Config) -> H
     answer
 }
 
+/// Returns one of several errors inside a response that is not itself an error.
+pub(crate) fn envelope(failure: &AppError) -> Envelope<'_> {
+    Envelope {
+        id: sent(&failure.id),
+        message: text_of(failure),
+        detailed_error: String::new(),
+        request_id: "",
+        status_code: status(&failure.id).as_u16(),
+        errors: Vec::new(),
+        report: None,
+    }
+}
+
 /// Returns the HTML page for a failed request, and logs the failure.
 pub(crate) fn page(failure: &AppError) -> HttpResponse {
     let status = status(&failure.id);

@@ -1,17 +1,22 @@
 //! The routes of the API. The rows are in `table`, one handler file for each noun.
 
+mod absent;
 mod ai_bridge;
 mod analytics;
 mod audits;
+mod bots;
 mod busy;
 mod caches;
+mod channels;
 mod config;
 mod database;
 mod email;
 mod files;
 mod health;
 mod images;
+mod jobs;
 mod license;
+mod limits;
 mod links;
 mod login;
 mod logs;
@@ -22,11 +27,14 @@ mod notifications;
 mod onboarding;
 mod openapi;
 pub(crate) mod operation;
+mod plugins;
 mod preferences;
 mod releases;
+mod reports;
 mod roles;
 pub(crate) mod route;
 pub(crate) mod router;
+mod schemes;
 mod sessions;
 mod site_url;
 mod status;

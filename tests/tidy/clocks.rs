@@ -74,6 +74,7 @@ const PLACES: &[(&str, &str)] = &[
     ("src/web/routes/license.rs", "the end of a licence, and the age of rows that store wall time"),
     ("src/web/routes/notices.rs", "notices begin and end at wall times"),
     ("src/web/routes/notifications.rs", STORED),
+    ("src/web/routes/reports.rs", "a range of the calendar ends now"),
     ("src/web/routes/support_packet.rs", NAME),
     ("src/web/routes/users.rs", STORED),
     ("src/web/routes/users/active.rs", STORED),

@@ -50,7 +50,14 @@ const EXCEPTIONS: [(&str, &[&str], &str); 15] = [
     ("WITH_A_SHARE", &["actors/src/background.rs"], "the scheduler of the operating system gives shares"),
     (
         "seat",
-        &["actors/src/license/", "src/cli/license.rs", "src/domain/", "src/store/", "src/web/routes/license.rs"],
+        &[
+            "actors/src/license/",
+            "src/cli/license.rs",
+            "src/domain/",
+            "src/store/",
+            "src/web/routes/license.rs",
+            "src/web/routes/limits.rs",
+        ],
         "glossary: seat",
     ),
     ("pause", &["actors/src/hub", "tests/faults/clocks.rs"], "glossary: pause"),

@@ -148,6 +148,11 @@ impl User {
         }
     }
 
+    /// Returns the account in a report for administrators, without what only its own settings show.
+    pub(crate) fn for_report(&self) -> UserView<'_> {
+        UserView { notify_props: None, failed_attempts: 0, auth_data: Some(""), ..self.for_admin() }
+    }
+
     /// Returns the account as other users see it.
     pub(crate) fn for_others(&self, config: &Config) -> UserView<'_> {
         let privacy = &config.view.privacy;

@@ -23,8 +23,11 @@ use crate::domain::{announce, notices};
 use crate::settings::options::Options;
 use crate::store::{AccountLimit, AuditKeys, Db, Entry, StoreError, own_record};
 
+/// The number of active accounts above which administrators of a server without a licence see a warning.
+pub(crate) const RECOMMENDED_ACCOUNTS: i64 = 200;
+
 /// The largest number of active accounts on a server without a licence.
-const MAX_ACTIVE_ACCOUNTS: i64 = 250;
+pub(crate) const MAX_ACTIVE_ACCOUNTS: i64 = 250;
 
 /// The number of tries to add an account: another account may be added or deleted between the check and the insert.
 const MAX_ATTEMPTS: usize = 3;

@@ -117,7 +117,8 @@ impl Condition {
 }
 
 impl Filter {
-    fn condition(&self) -> (String, Vec<Value>) {
+    /// Returns the `WHERE` clause with its values; empty if all accounts match.
+    pub(super) fn condition(&self) -> (String, Vec<Value>) {
         let mut condition = Condition::default();
         self.restrict_teams(&mut condition);
         self.restrict_roles(&mut condition);

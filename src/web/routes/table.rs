@@ -9,9 +9,10 @@ use super::route::LogLevel::Trace;
 use super::route::RateLimit::Exempt;
 use super::route::{BodyLimit, Csrf, Route, WhileBusy, delete, get, post, put};
 use super::{
-    ai_bridge, analytics, audits, busy, caches, config, database, email, files, health, images, license, links, login,
-    logs, manual_test, metrics, notices, notifications, onboarding, openapi, preferences, releases, roles, sessions,
-    site_url, status, support_packet, teams, tokens, trial_license, upgrade, users,
+    absent, ai_bridge, analytics, audits, bots, busy, caches, channels, config, database, email, files, health, images,
+    jobs, license, limits, links, login, logs, manual_test, metrics, notices, notifications, onboarding, openapi,
+    plugins, preferences, releases, reports, roles, schemes, sessions, site_url, status, support_packet, teams, tokens,
+    trial_license, upgrade, users,
 };
 
 /// Every route. A known path with another method is answered 404, because clients rely on that.
@@ -53,6 +54,12 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/upgrade_to_enterprise/status", upgrade::SHOW),
     get("/api/v4/upgrade_to_enterprise/allowed", upgrade::CHECK),
     post("/api/v4/restart", upgrade::RESTART, Always("restartServer")),
+    get("/api/v4/limits/server", limits::SHOW),
+    get("/api/v4/plugins", plugins::LIST).listeners(NetworkAndSocket),
+    get("/api/v4/plugins/statuses", plugins::LIST_STATUSES),
+    get("/api/v4/plugins/webapp", plugins::LIST_FOR_WEB).class(Open),
+    get("/api/v4/jobs", jobs::LIST).listeners(NetworkAndSocket),
+    get("/api/v4/jobs/type/{job_type}", jobs::LIST_TYPE).listeners(NetworkAndSocket),
     // For end-to-end tests of clients.
     get("/manualtest", manual_test::RUN).class(Open).audit(Always("manualTest")),
     put("/api/v4/system/e2e/ai_bridge", ai_bridge::REPLACE, Always("setAIBridgeTestHelper")),
@@ -131,6 +138,8 @@ pub(super) static TABLE: &[Route] = &[
         users::password::RESET_FAILED_ATTEMPTS,
         Always("resetPasswordFailedAttempts"),
     ),
+    get("/api/v4/reports/users", reports::LIST),
+    get("/api/v4/reports/users/count", reports::COUNT),
     // Sessions.
     get("/api/v4/users/{user_id}/sessions", sessions::LIST),
     post("/api/v4/users/{user_id}/sessions/revoke", sessions::REVOKE, EndsSessions("revokeSession")),
@@ -175,6 +184,62 @@ pub(super) static TABLE: &[Route] = &[
     get("/api/v4/teams/{team_id}/members", teams::LIST_MEMBERS),
     post("/api/v4/teams/{team_id}/members", teams::ADD_MEMBER, Always("addTeamMember")).listeners(NetworkAndSocket),
     get("/api/v4/teams/{team_id}/members/{user_id}", teams::SHOW_MEMBER),
+    get("/api/v4/teams/{team_id}/stats", teams::several::STATS),
+    post("/api/v4/teams/{team_id}/members/ids", teams::several::WITH_IDS, OnRefusal("getTeamMembersByIds")),
+    post("/api/v4/teams/{team_id}/members/batch", teams::several::ADD, Always("addTeamMembers"))
+        .listeners(NetworkAndSocket),
+    get("/api/v4/channels", channels::LIST),
+    // Bots.
+    get("/api/v4/bots", bots::LIST).listeners(NetworkAndSocket),
+    // Permission schemes.
+    get("/api/v4/schemes", schemes::LIST),
+    // Features that this server does not have.
+    get("/api/v4/groups", absent::GROUPS),
+    get("/api/v4/teams/{team_id}/groups", absent::TEAM_GROUPS),
+    get("/api/v4/teams/{team_id}/groups_by_channels", absent::TEAM_CHANNEL_GROUPS),
+    get("/api/v4/channels/{channel_id}/groups", absent::CHANNEL_GROUPS),
+    get("/api/v4/ldap/groups", absent::LDAP_GROUPS),
+    get("/api/v4/custom_profile_attributes/fields", absent::ATTRIBUTE_FIELDS),
+    post("/api/v4/custom_profile_attributes/fields", absent::ADD_ATTRIBUTE_FIELD, OnRefusal("createCPAField")),
+    delete(
+        "/api/v4/custom_profile_attributes/fields/{field_id}",
+        absent::REMOVE_ATTRIBUTE_FIELD,
+        OnRefusal("deleteCPAField"),
+    ),
+    get("/api/v4/custom_profile_attributes/group", absent::ATTRIBUTE_GROUP),
+    get("/api/v4/users/{user_id}/custom_profile_attributes", absent::ATTRIBUTES_OF_USER),
+    get("/api/v4/data_retention/policy", absent::RETENTION_POLICY),
+    get("/api/v4/data_retention/policies_count", absent::RETENTION_COUNT),
+    get("/api/v4/data_retention/policies", absent::RETENTION_POLICIES),
+    post("/api/v4/data_retention/policies", absent::ADD_RETENTION_POLICY, OnRefusal("createPolicy")),
+    get("/api/v4/data_retention/policies/{policy_id}", absent::RETENTION_POLICY_WITH_ID),
+    delete("/api/v4/data_retention/policies/{policy_id}", absent::REMOVE_RETENTION_POLICY, OnRefusal("deletePolicy")),
+    get("/api/v4/data_retention/policies/{policy_id}/teams", absent::RETENTION_TEAMS),
+    post(
+        "/api/v4/data_retention/policies/{policy_id}/teams",
+        absent::ADD_RETENTION_TEAMS,
+        OnRefusal("addTeamsToPolicy"),
+    ),
+    delete(
+        "/api/v4/data_retention/policies/{policy_id}/teams",
+        absent::REMOVE_RETENTION_TEAMS,
+        OnRefusal("removeTeamsFromPolicy"),
+    ),
+    get("/api/v4/data_retention/policies/{policy_id}/channels", absent::RETENTION_CHANNELS),
+    post(
+        "/api/v4/data_retention/policies/{policy_id}/channels",
+        absent::ADD_RETENTION_CHANNELS,
+        OnRefusal("addChannelsToPolicy"),
+    ),
+    delete(
+        "/api/v4/data_retention/policies/{policy_id}/channels",
+        absent::REMOVE_RETENTION_CHANNELS,
+        OnRefusal("removeChannelsFromPolicy"),
+    ),
+    get("/api/v4/users/{user_id}/data_retention/team_policies", absent::RETENTION_TEAMS_OF_USER),
+    get("/api/v4/users/{user_id}/data_retention/channel_policies", absent::RETENTION_CHANNELS_OF_USER),
+    get("/api/v4/terms_of_service", absent::TERMS_OF_SERVICE),
+    post("/api/v4/terms_of_service", absent::ADD_TERMS_OF_SERVICE, OnRefusal("createTermsOfService")),
     // Roles.
     get("/api/v4/roles", roles::LIST).listeners(NetworkAndSocket),
     get("/api/v4/roles/{role_id}", roles::SHOW).listeners(NetworkAndSocket),

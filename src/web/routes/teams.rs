@@ -1,5 +1,7 @@
 //! Routes for teams and their members.
 
+pub(crate) mod several;
+
 use actix_web::web::Data;
 use quarterdeck_actors::error::{AppError, OrFail};
 use quarterdeck_actors::id::is_id;
@@ -237,7 +239,7 @@ pub(super) async fn show_member(request: Request, session: Session, app: Data<Ap
 /// The user to add and the team.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = TeamNewcomer)]
-pub(super) struct Newcomer {
+pub(crate) struct Newcomer {
     /// The team's id, as in the path.
     #[serde(default)]
     #[schema(required = true, pattern = "^[a-z0-9]{26}$")]
