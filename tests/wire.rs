@@ -16,6 +16,7 @@ mod command_line_passphrase;
 mod command_line_restore;
 mod command_line_storage;
 mod command_line_support_packet;
+mod command_line_support_packet_broken;
 mod connections;
 mod database_tls;
 mod first_account;

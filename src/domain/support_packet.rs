@@ -8,7 +8,7 @@ mod manifest;
 mod outlet;
 mod parts;
 mod scrub;
-mod secrets;
+pub(crate) mod secrets;
 mod tokens;
 
 use std::io::Write;
@@ -50,6 +50,14 @@ const PART_TIMEOUT: Duration = Duration::from_secs(15);
 /// The time limit for copying the log. The rest is left out.
 const LOG_COPY_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// The log in a packet, and the reason why it is left out if the stored settings cannot be read.
+const LOG: &str = "mattermost.log";
+const SECRETS_ARE_UNKNOWN: &str = "it is left out, because the stored settings cannot be read: secrets in them are \
+                                   unknown and could not be removed from the log";
+
+/// The parts of a packet that are read from the database.
+pub(crate) const OF_DATABASE: &str = "database_schema.yaml, jobs.yaml, permissions.yaml, stats.yaml";
+
 /// The number of requested plugins that are noted, and the length of each name in characters.
 const MAX_PLUGINS: usize = 100;
 const MAX_PLUGIN_CHARACTERS: usize = 190;
@@ -73,9 +81,12 @@ pub(crate) struct ProcessEnvironment {
 /// The data that a packet is made from.
 pub(crate) struct Source {
     pub(crate) config: Arc<Config>,
-    pub(crate) db: Db,
-    /// True if a server created the tables of the database.
-    pub(crate) has_tables: bool,
+    pub(crate) database: Database,
+    /// The data that cannot be read.
+    pub(crate) faults: Vec<Fault>,
+    /// True if the stored settings could be read. Only then the log is part of the packet, because secrets of stored
+    /// settings are removed from it.
+    pub(crate) secrets_are_known: bool,
     pub(crate) license: Option<Arc<License>>,
     /// The place of the configuration, unless it is in the database.
     pub(crate) store: Option<String>,
@@ -85,6 +96,25 @@ pub(crate) struct Source {
     pub(crate) secrets: Vec<Secret>,
     /// The data that only a running server has.
     pub(crate) live: Option<Live>,
+}
+
+/// The database, as far as it can be read.
+pub(crate) enum Database {
+    /// A server created its tables.
+    Ready(Box<Db>),
+    /// It has no tables yet.
+    Empty,
+    /// It cannot be read. A [`Fault`] has the reason.
+    Unreadable,
+}
+
+/// Data that is missing in a packet because it cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The parts of the packet that are missing.
+    pub(crate) name: &'static str,
+    /// The reason.
+    pub(crate) why: String,
 }
 
 /// The data that only a running server has.
@@ -174,6 +204,11 @@ pub(crate) fn file_name(license: Option<&License>, at: OffsetDateTime) -> String
 pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
     let mut known = secrets::of_config(&source.config);
     known.extend(source.secrets.iter().cloned());
+    if source.config.view.sql.driver_name == "sqlite" {
+        // The path of a database file is no secret, and errors name it.
+        let path = Secret::new(source.config.view.sql.data_source.as_str());
+        known.retain(|secret| *secret != path);
+    }
     let (config, hidden) = shown(&source.config.document);
     let notes = Notes {
         at: wall_ms(),
@@ -187,15 +222,26 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
     let now = packet.notes.at;
     packet.add_json("sanitized_config.json", Value::Object(config));
     packet.add_json("plugins.json", json!({ "enabled": [], "disabled": [] }));
-    packet.add_yaml("metadata.yaml", async { source.metadata(now).await.map(Some) }).await;
-    packet.add_yaml("diagnostics.yaml", async { source.diagnostics().await.map(Some) }).await;
-    if source.has_tables {
-        packet.add_yaml("stats.yaml", async { source.db.figures(now).await.map(Some) }).await;
-        packet.add_yaml("permissions.yaml", async { source.permissions().await.map(Some) }).await;
-        packet.add_yaml("database_schema.yaml", async { source.db.described_schema().await.map(Some) }).await;
-        packet.add_yaml("jobs.yaml", source.jobs()).await;
-    } else {
-        packet.miss("database_schema.yaml, jobs.yaml, permissions.yaml, stats.yaml", "the database has no tables yet");
+    let mut identity = parts::Identity::default();
+    if let Database::Ready(db) = &source.database {
+        identity.server_id = packet.read("metadata.yaml: server_id", db.system("DiagnosticId")).await.flatten();
+        identity.engine_version = packet.read("diagnostics.yaml: version", db.engine_version()).await;
+        identity.schema_version = packet.read("diagnostics.yaml: schema_version", db.schema_version()).await;
+    }
+    packet.add_yaml("metadata.yaml", source.metadata(now, &identity));
+    packet.add_yaml("diagnostics.yaml", source.diagnostics(&identity));
+    match &source.database {
+        Database::Ready(db) => {
+            packet.read_yaml("stats.yaml", async { db.figures(now).await.map(Some) }).await;
+            packet.read_yaml("permissions.yaml", async { parts::permissions(db).await.map(Some) }).await;
+            packet.read_yaml("database_schema.yaml", async { db.described_schema().await.map(Some) }).await;
+            packet.read_yaml("jobs.yaml", parts::jobs(db)).await;
+        }
+        Database::Empty => packet.miss(OF_DATABASE, "the database has no tables yet"),
+        Database::Unreadable => {}
+    }
+    for fault in &source.faults {
+        packet.fault(fault);
     }
     if source.live.is_none() {
         packet.miss(
@@ -203,10 +249,12 @@ pub(crate) async fn gather(source: Source, wanted: Wanted) -> Packet {
             "available from a running server only",
         );
     }
-    if wanted.with_logs {
+    if !wanted.with_logs {
+        packet.miss(LOG, "it was not requested");
+    } else if source.secrets_are_known {
         packet.log = Some(logging::file_path(&source.config.view.log));
     } else {
-        packet.miss("mattermost.log", "it was not requested");
+        packet.fault(&Fault { name: LOG, why: SECRETS_ARE_UNKNOWN.to_owned() });
     }
     packet
 }
@@ -220,7 +268,7 @@ impl Packet {
     ) -> impl Stream<Item = std::io::Result<Bytes>> + use<> {
         let (outlet, stream) = outlet();
         background::compute(move || {
-            let written = self.write(outlet).and_then(outlet::Outlet::close);
+            let written = self.write(outlet).and_then(|(outlet, _)| outlet.close());
             if let Err(cause) = written {
                 warn!(%cause, "a support packet could not be sent completely");
             }
@@ -229,8 +277,8 @@ impl Packet {
         stream
     }
 
-    /// Writes the archive from front to back.
-    pub(crate) fn write<W: Write>(mut self, out: W) -> std::io::Result<W> {
+    /// Writes the archive from front to back. Returns the errors too, each as one line, because of which data is missing.
+    pub(crate) fn write<W: Write>(mut self, out: W) -> std::io::Result<(W, Vec<String>)> {
         let mut archive = Archive::new(out, OffsetDateTime::now_utc());
         for (name, text) in &self.files {
             archive.add(name, text.as_bytes())?;
@@ -241,7 +289,7 @@ impl Packet {
         }
         let manifest = indented(&self.notes.manifest(archive.contents()));
         archive.add("manifest.json", manifest.as_bytes())?;
-        archive.finish()
+        Ok((archive.finish()?, self.notes.warnings))
     }
 
     fn add_logs<W: Write>(&mut self, archive: &mut Archive<W>) -> std::io::Result<()> {
@@ -249,7 +297,7 @@ impl Packet {
         let deadline = Instant::now() + LOG_COPY_TIMEOUT;
         let (files, problems) = logs::files(&path, logging::MAX_ROTATED_FILES, logs::MAX_LOG_BYTES);
         if files.is_empty() {
-            self.miss("mattermost.log", "there is no readable log file");
+            self.miss(LOG, "there is no readable log file");
         }
         for problem in problems {
             self.warn(&problem);
@@ -273,20 +321,39 @@ impl Packet {
         self.files.push((name, indented(&value)));
     }
 
-    /// Adds a file if it is ready within [`PART_TIMEOUT`]. `None` means that the database has no table for it.
-    async fn add_yaml(&mut self, name: &'static str, part: impl Future<Output = Result<Option<Value>, StoreError>>) {
+    fn add_yaml(&mut self, name: &'static str, mut value: Value) {
+        self.scrubber.value(&mut value, &mut self.notes.tally);
+        match yaml_serde::to_string(&value) {
+            Ok(text) => self.files.push((name, text)),
+            Err(cause) => self.warn(&format!("{name}: {cause}")),
+        }
+    }
+
+    /// Adds a file from the database. `None` means that the database has no table for it.
+    async fn read_yaml(&mut self, name: &'static str, part: impl Future<Output = Result<Option<Value>, StoreError>>) {
+        match self.read(name, part).await {
+            Some(Some(value)) => self.add_yaml(name, value),
+            Some(None) => self.miss(name, "the database has no table for it"),
+            None => {}
+        }
+    }
+
+    /// Returns a value from the database, or `None` if it cannot be read within [`PART_TIMEOUT`].
+    async fn read<T>(&mut self, name: &str, part: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
         match timeout(PART_TIMEOUT, part).await {
-            Ok(Ok(Some(mut value))) => {
-                self.scrubber.value(&mut value, &mut self.notes.tally);
-                match yaml_serde::to_string(&value) {
-                    Ok(text) => self.files.push((name, text)),
-                    Err(cause) => self.warn(&format!("{name}: {cause}")),
-                }
-            }
-            Ok(Ok(None)) => self.miss(name, "the database has no table for it"),
+            Ok(Ok(value)) => return Some(value),
             Ok(Err(cause)) => self.warn(&format!("{name}: {cause}")),
             Err(_) => self.warn(&format!("{name}: it took longer than {} s", PART_TIMEOUT.as_secs())),
         }
+        None
+    }
+
+    /// Reports data that cannot be read, without known secrets. Ids of versions in the reason are kept.
+    fn fault(&mut self, fault: &Fault) {
+        let why: Vec<&str> = fault.why.lines().collect();
+        let why = self.scrubber.without_known(&why.join("; "), &mut self.notes.tally).into_owned();
+        self.miss(fault.name, &why);
+        self.notes.warnings.push(format!("{}: {why}", fault.name));
     }
 
     fn miss(&mut self, name: &str, why: &str) {
@@ -294,7 +361,8 @@ impl Packet {
     }
 
     fn warn(&mut self, problem: &str) {
-        let problem = self.scrubber.text(problem, &mut self.notes.tally).into_owned();
+        let problem: Vec<&str> = problem.lines().collect();
+        let problem = self.scrubber.text(&problem.join("; "), &mut self.notes.tally).into_owned();
         warn!(problem, "a part of a support packet is missing");
         self.notes.warnings.push(problem);
     }

@@ -6,6 +6,7 @@ mod building;
 mod certificate;
 mod checks;
 pub(crate) mod database;
+pub(crate) mod diagnosis;
 mod failures;
 mod http;
 mod listeners;

@@ -148,7 +148,8 @@ pub(crate) async fn made_with(db: &Db) -> Result<Defaults, StoreError> {
     if has_tables(db).await? { defaults_of(db).await } else { Ok(Defaults::Today) }
 }
 
-async fn compose(
+/// Returns the active version with the pinned settings on top. The error of an unusable one names the way out.
+pub(super) async fn compose(
     versions: &VersionStore,
     overrides: Overrides,
     sources: &Sources,

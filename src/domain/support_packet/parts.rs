@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::Source;
+use super::{Database, Source};
 use crate::base::version::{API_VERSION, VERSION};
-use crate::store::StoreError;
+use crate::store::{Db, StoreError};
 
 /// The types of jobs in a packet, by the name of their list.
 const JOBS: [(&str, &str); 6] = [
@@ -26,13 +26,45 @@ const JOBS: [(&str, &str); 6] = [
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// The data about the database and the server that the database itself has.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    pub(super) server_id: Option<String>,
+    pub(super) engine_version: Option<String>,
+    pub(super) schema_version: Option<i64>,
+}
+
+/// Returns the newest jobs of each type; `None` if the database has no table of jobs.
+pub(super) async fn jobs(db: &Db) -> Result<Option<Value>, StoreError> {
+    if !db.has_table("jobs").await? {
+        return Ok(None);
+    }
+    let mut jobs = serde_json::Map::new();
+    for (name, kind) in JOBS {
+        let newest = db.newest_jobs(kind).await?;
+        jobs.insert(name.to_owned(), newest.into_iter().map(with_times).collect());
+    }
+    Ok(Some(Value::Object(jobs)))
+}
+
+/// Returns the roles, without the texts that administrators wrote.
+pub(super) async fn permissions(db: &Db) -> Result<Value, StoreError> {
+    let hide = |role: &Role| Role {
+        display_name: PLACEHOLDER.to_owned(),
+        description: PLACEHOLDER.to_owned(),
+        ..role.clone()
+    };
+    let roles = db.roles().await?;
+    let roles: Vec<Role> = roles.all().into_iter().map(hide).collect();
+    Ok(json!({ "roles": roles, "schemes": [] }))
+}
+
 impl Source {
     /// Returns the ids of the server, the licence and the customer. Invalid ids are left out.
-    pub(super) async fn metadata(&self, now_ms: i64) -> Result<Value, StoreError> {
-        let server_id = if self.has_tables { self.db.system("DiagnosticId").await? } else { None };
+    pub(super) fn metadata(&self, now_ms: i64, identity: &Identity) -> Value {
         let license = self.license.as_ref();
         let ids = [
-            ("server_id", server_id),
+            ("server_id", identity.server_id.clone()),
             ("license_id", license.map(|license| license.id.clone())),
             ("customer_id", license.map(|license| license.customer.id.clone())),
         ];
@@ -47,37 +79,16 @@ impl Source {
                 members.insert(name.to_owned(), id.into());
             }
         }
-        Ok(metadata)
-    }
-
-    /// Returns the newest jobs of each type; `None` if the database has no table of jobs.
-    pub(super) async fn jobs(&self) -> Result<Option<Value>, StoreError> {
-        if !self.db.has_table("jobs").await? {
-            return Ok(None);
-        }
-        let mut jobs = serde_json::Map::new();
-        for (name, kind) in JOBS {
-            let newest = self.db.newest_jobs(kind).await?;
-            jobs.insert(name.to_owned(), newest.into_iter().map(with_times).collect());
-        }
-        Ok(Some(Value::Object(jobs)))
-    }
-
-    /// Returns the roles, without the texts that administrators wrote.
-    pub(super) async fn permissions(&self) -> Result<Value, StoreError> {
-        let hide = |role: &Role| Role {
-            display_name: PLACEHOLDER.to_owned(),
-            description: PLACEHOLDER.to_owned(),
-            ..role.clone()
-        };
-        let roles = self.db.roles().await?;
-        let roles: Vec<Role> = roles.all().into_iter().map(hide).collect();
-        Ok(json!({ "roles": roles, "schemes": [] }))
+        metadata
     }
 
     /// Returns the state of the machine and of the server's dependencies.
-    pub(super) async fn diagnostics(&self) -> Result<Value, StoreError> {
+    pub(super) fn diagnostics(&self, identity: &Identity) -> Value {
         let sql = &self.config.view.sql;
+        let engine = match &self.database {
+            Database::Ready(db) => db.engine_name(),
+            Database::Empty | Database::Unreadable => sql.driver_name.as_str(),
+        };
         let mut diagnostics = json!({
             "version": 2,
             "server": {
@@ -92,10 +103,10 @@ impl Source {
             },
             "config": {
                 "store_type": self.store.clone().unwrap_or_else(|| {
-                    data_source(&sql.data_source).unwrap_or_else(|| self.db.engine_name().to_owned())
+                    data_source(&sql.data_source).unwrap_or_else(|| engine.to_owned())
                 }),
             },
-            "database": { "type": self.db.engine_name() },
+            "database": { "type": engine },
             "file_store": { "file_driver": self.config.view.file.files.driver_name },
         });
         let mut add = |section: &str, key: &str, value: Value| {
@@ -106,9 +117,11 @@ impl Source {
                 });
             }
         };
-        if self.has_tables {
-            add("database", "version", self.db.engine_version().await?.into());
-            add("database", "schema_version", self.db.schema_version().await?.into());
+        if let Some(version) = &identity.engine_version {
+            add("database", "version", version.as_str().into());
+        }
+        if let Some(version) = identity.schema_version {
+            add("database", "schema_version", version.into());
         }
         if let Some(license) = &self.license {
             add("license", "company", license.customer.company.as_str().into());
@@ -126,7 +139,7 @@ impl Source {
                 add("file_store", "error", problem.into());
             }
         }
-        Ok(diagnostics)
+        diagnostics
     }
 }
 

@@ -65,9 +65,17 @@ impl Scrubber {
 
     /// Returns a text without known secrets and tokens.
     pub(super) fn text<'a>(&self, text: &'a str, tally: &mut Tally) -> Cow<'a, str> {
+        match self.without_known(text, tally) {
+            Cow::Borrowed(text) => without_tokens(text, &mut tally.tokens),
+            Cow::Owned(text) => Cow::Owned(without_tokens(&text, &mut tally.tokens).into_owned()),
+        }
+    }
+
+    /// Returns a text without known secrets; tokens and ids stay.
+    pub(super) fn without_known<'a>(&self, text: &'a str, tally: &mut Tally) -> Cow<'a, str> {
         let Some(known) = &self.known else { return PLACEHOLDER.into() };
         if !known.is_match(text) {
-            return without_tokens(text, &mut tally.tokens);
+            return text.into();
         }
         let mut clean = String::with_capacity(text.len());
         known.replace_all_with(text, &mut clean, |_, _, clean| {
@@ -75,7 +83,7 @@ impl Scrubber {
             clean.push_str(PLACEHOLDER);
             true
         });
-        Cow::Owned(without_tokens(&clean, &mut tally.tokens).into_owned())
+        clean.into()
     }
 
     /// Removes known secrets from all texts of a document; tokens stay.

@@ -1,6 +1,7 @@
 //! Collects the secrets that the server knows, so that none of them gets into a packet.
 
 use quarterdeck_actors::config::Config;
+use quarterdeck_actors::config::document::Document;
 use quarterdeck_actors::config::secrets::texts;
 use quarterdeck_actors::config::table::settings;
 use quarterdeck_actors::secret::Secret;
@@ -17,13 +18,15 @@ const HARMLESS: [&str; 5] =
     ["MM_CUSTOM_DEFAULTS_PATH", "MM_FEATUREFLAGS", "MM_INSTALL_TYPE", "MM_LOG_PATH", "MM_SERVICEENVIRONMENT"];
 
 /// Returns the secrets of a configuration, in force and stored, and the passwords in its URLs.
-pub(super) fn of_config(config: &Config) -> Vec<Secret> {
+pub(crate) fn of_config(config: &Config) -> Vec<Secret> {
     let stored = config.stored.as_ref().map(|stored| &stored.document);
-    let mut secrets = Vec::new();
-    for document in std::iter::once(&config.document).chain(stored) {
-        secrets.extend(texts(document));
-        document.values().for_each(|section| in_addresses(section, &mut secrets));
-    }
+    std::iter::once(&config.document).chain(stored).flat_map(of_document).collect()
+}
+
+/// Returns the secrets of a document, and the passwords in its URLs.
+fn of_document(document: &Document) -> Vec<Secret> {
+    let mut secrets = texts(document);
+    document.values().for_each(|section| in_addresses(section, &mut secrets));
     secrets
 }
 

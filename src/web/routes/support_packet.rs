@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::config::never_cached;
 use crate::domain::audit::Audit;
 use crate::domain::session::Session;
-use crate::domain::support_packet::{Live, Source, Wanted, file_name, gather};
+use crate::domain::support_packet::{Database, Live, Source, Wanted, file_name, gather};
 use crate::web::request::Request;
 use crate::web::routes::operation::{Description, Operation, Query, Response, Tag, Type, handler};
 use crate::web::state::AppState;
@@ -75,8 +75,9 @@ fn source(app: &AppState) -> Source {
     let filestore = outcomes.iter().find(|outcome| outcome.name == "filestore");
     Source {
         config: app.actors.config.current(),
-        db: app.db.clone(),
-        has_tables: true,
+        database: Database::Ready(Box::new(app.db.clone())),
+        faults: Vec::new(),
+        secrets_are_known: true,
         license: app.actors.license.current(),
         store: app.facts.versions.file_name(),
         hostname: app.facts.hostname.clone(),
